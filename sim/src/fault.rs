@@ -1,0 +1,81 @@
+//! Misbehaviour on purpose, keyed by (method, path prefix, n-th call), so that a seed replays.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How one request goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Answers this status and does nothing.
+    Before(u16),
+    /// Does what was asked, then answers this status.
+    After(u16),
+    /// Cuts the connection without doing anything.
+    CutBefore,
+    /// Does what was asked, then cuts the connection.
+    CutAfter,
+    /// Waits, then answers as usual.
+    Delay(Duration),
+}
+
+#[derive(Debug, Clone)]
+struct Rule {
+    method: String,
+    prefix: String,
+    skip: u32,
+    times: u32,
+    fault: Fault,
+}
+
+/// The planned faults of one simulator. Clones share the plan.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    rules: Arc<Mutex<Vec<Rule>>>,
+}
+
+impl Faults {
+    /// Lets `fault` happen to the next `times` calls of `method` (`*` for any) whose path starts with `prefix`.
+    pub fn add(&self, method: &str, prefix: &str, times: u32, fault: Fault) {
+        self.add_nth(method, prefix, 0, times, fault);
+    }
+
+    /// As [`Faults::add`], after `skip` matching calls went well.
+    pub fn add_nth(&self, method: &str, prefix: &str, skip: u32, times: u32, fault: Fault) {
+        let rule = Rule {
+            method: method.to_owned(),
+            prefix: prefix.to_owned(),
+            skip,
+            times,
+            fault,
+        };
+        self.lock().push(rule);
+    }
+
+    /// Ends all misbehaviour.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// The fault of this call, if any; counts the call.
+    pub fn next(&self, method: &str, path: &str) -> Option<Fault> {
+        let mut rules = self.lock();
+        for rule in rules.iter_mut() {
+            let matches =
+                (rule.method == "*" || rule.method == method) && path.starts_with(&rule.prefix);
+            if !matches || rule.times == 0 {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                continue;
+            }
+            rule.times -= 1;
+            return Some(rule.fault.clone());
+        }
+        None
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,13 @@
+//! Real servers that behave like the vendors, bad habits included, for tests, the demo and test mode.
+//!
+//! Written from what was recorded of the real parts. Imports nothing of `amarre`, so that a
+//! simulator cannot share the product's mistakes. Every simulator keeps a [`Journal`] of the
+//! requests it answered and takes [`Faults`] to misbehave on purpose.
+
+mod fault;
+mod journal;
+mod serve;
+
+pub use fault::{Fault, Faults};
+pub use journal::{Call, Journal};
+pub use serve::{Server, serve};
