@@ -1,1 +1,5 @@
-//! Amarre.
+//! Amarre keeps services as one manifest says they should be. Modules in reading order.
+
+pub mod model;
+pub mod providers;
+pub mod secret;

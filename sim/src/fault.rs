@@ -41,13 +41,7 @@ impl Faults {
 
     /// As [`Faults::add`], after `skip` matching calls went well.
     pub fn add_nth(&self, method: &str, prefix: &str, skip: u32, times: u32, fault: Fault) {
-        let rule = Rule {
-            method: method.to_owned(),
-            prefix: prefix.to_owned(),
-            skip,
-            times,
-            fault,
-        };
+        let rule = Rule { method: method.to_owned(), prefix: prefix.to_owned(), skip, times, fault };
         self.lock().push(rule);
     }
 
@@ -60,8 +54,7 @@ impl Faults {
     pub fn next(&self, method: &str, path: &str) -> Option<Fault> {
         let mut rules = self.lock();
         for rule in rules.iter_mut() {
-            let matches =
-                (rule.method == "*" || rule.method == method) && path.starts_with(&rule.prefix);
+            let matches = (rule.method == "*" || rule.method == method) && path.starts_with(&rule.prefix);
             if !matches || rule.times == 0 {
                 continue;
             }

@@ -46,32 +46,17 @@ pub async fn serve(router: Router, port: u16) -> std::io::Result<Server> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
     let (journal, faults) = (Journal::default(), Faults::default());
-    let app = router.layer(middleware::from_fn_with_state(
-        (journal.clone(), faults.clone()),
-        misbehave,
-    ));
+    let app = router.layer(middleware::from_fn_with_state((journal.clone(), faults.clone()), misbehave));
     let task = tokio::spawn(async move {
         // The listener lives as long as the task: an error here only ends the simulator.
         let _ = axum::serve(listener, app).await;
     });
-    Ok(Server {
-        address,
-        journal,
-        faults,
-        task,
-    })
+    Ok(Server { address, journal, faults, task })
 }
 
-async fn misbehave(
-    State((journal, faults)): State<(Journal, Faults)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn misbehave(State((journal, faults)): State<(Journal, Faults)>, request: Request, next: Next) -> Response {
     let method = request.method().to_string();
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or_else(|| "/".to_owned(), ToString::to_string);
+    let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let response = match faults.next(&method, &path) {
         None => next.run(request).await,
         Some(Fault::Before(status)) => failed(status),
@@ -89,27 +74,17 @@ async fn misbehave(
             next.run(request).await
         }
     };
-    journal.record(Call {
-        method,
-        path,
-        status: response.status().as_u16(),
-    });
+    journal.record(Call { method, path, status: response.status().as_u16() });
     response
 }
 
 fn failed(status: u16) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (
-        status,
-        [("content-type", "text/html")],
-        format!("<html><body>{status}</body></html>"),
-    )
-        .into_response()
+    (status, [("content-type", "text/html")], format!("<html><body>{status}</body></html>")).into_response()
 }
 
 /// A body that breaks off at once: the client sees the connection end in mid-answer.
 fn cut() -> Response {
-    let broken =
-        futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("cut")) });
+    let broken = futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("cut")) });
     Response::new(Body::from_stream(broken))
 }

@@ -1,0 +1,236 @@
+//! `provider/kind/name[@generation]`: how a resource is named in plans, ledger, CLI and API.
+//!
+//! Only containers carry a generation. A record's name ends in its type (`cloud.example.org/A`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A system that holds resources: `docker`, `docker.edge`, `npm`, `npm.edge`, `ovh`.
+///
+/// The host `default` and the NPM `main` have no suffix, so that the common case reads well and
+/// adding a second one renames nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProviderId(String);
+
+impl ProviderId {
+    /// The Docker engine of a host.
+    pub fn docker(host: &str) -> Self {
+        Self::named("docker", host, "default")
+    }
+
+    /// A Nginx Proxy Manager.
+    pub fn npm(name: &str) -> Self {
+        Self::named("npm", name, "main")
+    }
+
+    /// The OVH account.
+    pub fn ovh() -> Self {
+        Self("ovh".to_owned())
+    }
+
+    /// The text, as in an address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `docker`, `npm` or `ovh`, without the suffix.
+    pub fn family(&self) -> &str {
+        self.0.split('.').next().unwrap_or_default()
+    }
+
+    fn named(family: &str, name: &str, usual: &str) -> Self {
+        if name == usual { Self(family.to_owned()) } else { Self(format!("{family}.{name}")) }
+    }
+}
+
+impl fmt::Display for ProviderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a resource is. The order is the order of safety on the way up (DESIGN §3.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A Docker network.
+    Network,
+    /// NPM's container on a network.
+    Attachment,
+    /// A Docker volume.
+    Volume,
+    /// A Docker image; never owned.
+    Image,
+    /// One generation of a container.
+    Container,
+    /// A DNS zone; observed, never changed.
+    Zone,
+    /// A DNS record set: all values of one name and type.
+    Record,
+    /// A certificate in NPM.
+    Certificate,
+    /// An access list in NPM.
+    AccessList,
+    /// A proxy host in NPM.
+    ProxyHost,
+    /// A redirection host in NPM.
+    Redirection,
+}
+
+impl Kind {
+    /// Every kind, in order.
+    pub const ALL: [Kind; 11] = [
+        Kind::Network,
+        Kind::Attachment,
+        Kind::Volume,
+        Kind::Image,
+        Kind::Container,
+        Kind::Zone,
+        Kind::Record,
+        Kind::Certificate,
+        Kind::AccessList,
+        Kind::ProxyHost,
+        Kind::Redirection,
+    ];
+
+    /// The word in addresses.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Kind::Network => "network",
+            Kind::Attachment => "attachment",
+            Kind::Volume => "volume",
+            Kind::Image => "image",
+            Kind::Container => "container",
+            Kind::Zone => "zone",
+            Kind::Record => "record",
+            Kind::Certificate => "certificate",
+            Kind::AccessList => "access-list",
+            Kind::ProxyHost => "proxy-host",
+            Kind::Redirection => "redirection",
+        }
+    }
+
+    /// The word in sentences and tables.
+    pub fn label(self) -> String {
+        self.word().replace('-', " ")
+    }
+
+    /// Place on the way down (DESIGN §3.5): smaller goes first.
+    pub const fn down_rank(self) -> u8 {
+        match self {
+            Kind::ProxyHost | Kind::Redirection => 0,
+            Kind::Certificate | Kind::AccessList => 1,
+            Kind::Record | Kind::Zone => 2,
+            Kind::Container => 3,
+            Kind::Attachment => 4,
+            Kind::Network => 5,
+            Kind::Volume => 6,
+            Kind::Image => 7,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Kind::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| AddressError(text.to_owned()))
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The full name of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// Who holds it.
+    pub provider: ProviderId,
+    /// What it is.
+    pub kind: Kind,
+    /// Its name there; may contain slashes (`gitea/gitea:1.22`, `cloud.example.org/A`).
+    pub name: String,
+    /// Which incarnation; containers of ours only.
+    pub generation: Option<String>,
+}
+
+impl Address {
+    /// An address without a generation.
+    pub fn new(provider: ProviderId, kind: Kind, name: &str) -> Self {
+        Self { provider, kind, name: name.to_owned(), generation: None }
+    }
+
+    /// The same resource in one generation.
+    #[must_use]
+    pub fn at(mut self, generation: &str) -> Self {
+        self.generation = Some(generation.to_owned());
+        self
+    }
+
+    /// The address without its generation: what people call the thing.
+    #[must_use]
+    pub fn base(&self) -> Self {
+        Self { generation: None, ..self.clone() }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.provider, self.kind, self.name)?;
+        match &self.generation {
+            Some(generation) => write!(f, "@{generation}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Not an address, or not a kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an address: `{0}`")]
+pub struct AddressError(String);
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.splitn(3, '/');
+        let (Some(provider), Some(kind), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(AddressError(text.to_owned()));
+        };
+        let kind: Kind = kind.parse()?;
+        let provider = ProviderId(provider.to_owned());
+        // An image's name may hold an `@sha256:`; only containers have generations.
+        match rest.rsplit_once('@').filter(|_| kind == Kind::Container) {
+            Some((name, generation)) => Ok(Self::new(provider, kind, name).at(generation)),
+            None => Ok(Self::new(provider, kind, rest)),
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

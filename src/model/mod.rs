@@ -1,0 +1,21 @@
+//! The vocabulary: what every other module speaks. Pure; imports nothing of ours.
+
+pub mod address;
+pub mod plan;
+pub mod schema;
+pub mod service;
+pub mod site;
+pub mod time;
+pub mod value;
+pub mod world;
+
+pub use address::{Address, Kind, ProviderId};
+pub use plan::{
+    Change, Code, Downtime, Expect, FieldDiff, Gate, Hint, Impact, Note, Plan, Reason, ReasonCode, Refusal, Verb, Wait,
+};
+pub use schema::{Field, KindSchema, Rule, Typed, check_schema};
+pub use service::Service;
+pub use site::Site;
+pub use time::{Millis, Timestamp};
+pub use value::{FieldPath, Fields, Mark, SecretName, Value};
+pub use world::{Facts, Gap, Need, Origin, Owner, Readiness, Seen, State, Want, Wants, World};

@@ -1,0 +1,254 @@
+//! A plan is data: every change, each with its gate and its reason.
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use super::time::{Millis, Timestamp};
+use super::value::{FieldPath, Fields, Value};
+use super::world::{Gap, Need, Origin};
+
+/// What happens to one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// It is made with these fields.
+    Create(Fields),
+    /// These of its fields are written.
+    Update(Fields),
+    /// It goes.
+    Delete,
+}
+
+/// When a change may happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// At once.
+    Now,
+    /// When these have been observed.
+    After(Vec<Need>),
+    /// Not before a time.
+    Until {
+        /// That time.
+        at: Timestamp,
+        /// What for.
+        what: Wait,
+    },
+    /// Not before a person has decided.
+    Held(Refusal),
+}
+
+/// What a change waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// A call left and its outcome is not known yet.
+    Settle,
+    /// A person stopped it, maybe on purpose.
+    StoppedGrace,
+    /// The last tries went wrong.
+    Backoff,
+}
+
+/// `A0405`: never re-used, never changes meaning.
+pub type Code = String;
+
+/// What a person can do, and the command for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// In words.
+    pub text: String,
+    /// A complete command, where there is one.
+    pub command: Option<String>,
+}
+
+impl Hint {
+    /// Words only.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), command: None }
+    }
+
+    /// Words and the command.
+    pub fn command(text: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { text: text.into(), command: Some(command.into()) }
+    }
+}
+
+/// What we decline to do, and the way past it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// For machines and `amarre help`.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+    /// What was found there, as lines of `field value`.
+    pub found: Vec<(String, String)>,
+    /// The ways past it.
+    pub hints: Vec<Hint>,
+}
+
+/// Why a change is in the plan. The list is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// The manifest is new.
+    ManifestNew,
+    /// The manifest changed.
+    ManifestChanged,
+    /// The manifest is gone.
+    ManifestRemoved,
+    /// It was there and is not.
+    Missing,
+    /// It differs from what was last applied.
+    Drift,
+    /// The tag names another image now.
+    ImageMoved,
+    /// Something it points to was replaced.
+    DependencyReplaced,
+    /// `amarre destroy` asked for it.
+    DestroyAsked,
+    /// The generation before is put back.
+    Rollback,
+}
+
+/// Why a change is in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// For machines.
+    pub code: ReasonCode,
+    /// For people; may change.
+    pub text: String,
+    /// Where that is said, when a manifest says it.
+    pub origin: Option<Origin>,
+}
+
+/// One field that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldDiff {
+    /// Which.
+    pub field: FieldPath,
+    /// What is there; `None` = absent.
+    pub from: Option<Value>,
+    /// What will be; `None` = absent.
+    pub to: Option<Value>,
+}
+
+/// Whether people notice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Downtime {
+    /// Nobody does.
+    #[default]
+    None,
+    /// Something is away for a while; how long is not known from here.
+    Some,
+}
+
+/// What a change does to the outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Impact {
+    /// Whether something is away meanwhile.
+    pub downtime: Downtime,
+    /// What becomes reachable, a line each.
+    pub exposes: Vec<String>,
+}
+
+/// What the change expects to find; re-read just before harm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// Nothing at this address.
+    Absent,
+    /// The same thing with the same fields.
+    Unchanged {
+        /// The vendor's id.
+        vendor_id: String,
+        /// Digest of the fields that were observed.
+        fields: String,
+    },
+}
+
+/// One change of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Of what.
+    pub address: Address,
+    /// For which manifest.
+    pub service: String,
+    /// What happens.
+    pub verb: Verb,
+    /// Field by field.
+    pub diff: Vec<FieldDiff>,
+    /// Why.
+    pub because: Reason,
+    /// What people notice.
+    pub impact: Impact,
+    /// What must still be so.
+    pub expects: Expect,
+    /// When.
+    pub gate: Gate,
+}
+
+impl Change {
+    /// Whether it may happen at once.
+    pub fn is_now(&self) -> bool {
+        self.gate == Gate::Now
+    }
+
+    /// Why it is held, when it is.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        if let Gate::Held(refusal) = &self.gate { Some(refusal) } else { None }
+    }
+
+    /// `create`, `update` or `delete`.
+    pub fn action(&self) -> &'static str {
+        match self.verb {
+            Verb::Create(_) => "create",
+            Verb::Update(_) => "update",
+            Verb::Delete => "delete",
+        }
+    }
+}
+
+/// Something worth a line that is no change (used, not owned; kept; waits for a probe).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Note {
+    /// For which manifest.
+    pub service: String,
+    /// About what.
+    pub address: Option<Address>,
+    /// The line.
+    pub text: String,
+}
+
+/// Everything that stands between the observed world and one revision.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Changes in the order of execution.
+    pub changes: Vec<Change>,
+    /// Worth knowing.
+    pub notes: Vec<Note>,
+    /// What could not be observed.
+    pub gaps: Vec<Gap>,
+    /// When to look again even if nothing wakes us; `None` = at the interval.
+    pub next_look: Option<Timestamp>,
+    /// The guard that held deletes, if one did.
+    pub guard: Option<Refusal>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do and nothing held.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The earlier of what is planned and `at`.
+    pub fn look_by(&mut self, at: Timestamp) {
+        self.next_look = Some(self.next_look.map_or(at, |planned| planned.min(at)));
+    }
+
+    /// Looks again `span` after `now`.
+    pub fn look_in(&mut self, now: Timestamp, span: Millis) {
+        self.look_by(now + span);
+    }
+}

@@ -1,0 +1,116 @@
+//! What the planner knows of a kind: its fields, how each is compared, and what it claims for itself.
+#![warn(missing_docs)]
+
+use super::address::Kind;
+use super::value::Fields;
+
+/// How a field is compared and what a difference leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Changed in place.
+    Update,
+    /// Changed in place; the order of a list does not matter.
+    Set,
+    /// A difference needs a new generation; covered by the spec's digest.
+    Generation,
+    /// A difference needs a new generation, but the value is not known when the digest is made.
+    Volatile,
+    /// Cannot be changed once made; a difference is held.
+    Fixed,
+    /// Chosen at creation and observed from then on; never compared.
+    Observed,
+}
+
+/// One field of a kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Its name, the same in manifest, code, ledger, API and screen where they share it.
+    pub name: &'static str,
+    /// How it is compared.
+    pub rule: Rule,
+    /// What it goes back to when a manifest no longer sets it, as JSON of [`Value`](super::Value); `None` = cannot.
+    pub default: Option<&'static str>,
+    /// At least two values that the vendor takes, as JSON of [`Value`](super::Value), for the contract suite.
+    pub samples: &'static [&'static str],
+}
+
+impl Field {
+    /// A field without default and samples.
+    pub const fn new(name: &'static str, rule: Rule) -> Self {
+        Self { name, rule, default: None, samples: &[] }
+    }
+
+    /// With values for the contract suite.
+    #[must_use]
+    pub const fn samples(mut self, samples: &'static [&'static str]) -> Self {
+        self.samples = samples;
+        self
+    }
+
+    /// With the value that it goes back to.
+    #[must_use]
+    pub const fn default(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+}
+
+/// One kind of resource as a provider offers it.
+#[derive(Debug, Clone, Copy)]
+pub struct KindSchema {
+    /// Which kind.
+    pub kind: Kind,
+    /// Every field, by name.
+    pub fields: &'static [Field],
+    /// The field whose texts nobody else at this provider may hold (a container's name, a host's domains).
+    pub claims: Option<&'static str>,
+}
+
+impl KindSchema {
+    /// The field of that name.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+/// A typed resource: crosses to and from [`Fields`] here and nowhere else.
+pub trait Typed: Sized {
+    /// Its schema.
+    const SCHEMA: KindSchema;
+
+    /// As fields; what is `None` is left out, for absent means "not managed".
+    fn fields(&self) -> Fields;
+
+    /// From fields, none of them unresolved.
+    ///
+    /// # Errors
+    /// A field is missing, unknown or of another type; the sentence names it.
+    fn from_fields(fields: &Fields) -> Result<Self, String>;
+}
+
+/// What is wrong with a schema table, in sentences; empty when it is sound.
+///
+/// Every field that is compared needs two samples, or the contract suite would not cover it.
+pub fn check_schema(schema: &KindSchema) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for field in schema.fields {
+        let compared = !matches!(field.rule, Rule::Observed | Rule::Volatile);
+        if compared && field.samples.len() < 2 {
+            wrong.push(format!("{}.{} has no two samples", schema.kind, field.name));
+        }
+        for text in field.samples.iter().chain(field.default.iter()) {
+            if serde_json::from_str::<super::Value>(text).is_err() {
+                wrong.push(format!("{}.{}: not a value: {text}", schema.kind, field.name));
+            }
+        }
+    }
+    if let Some(claim) = schema.claims.filter(|claim| schema.field(claim).is_none()) {
+        wrong.push(format!("{} claims by `{claim}`, which is no field", schema.kind));
+    }
+    wrong
+}
+
+/// The fields that a table leaves out.
+pub fn unknown_fields(schema: &KindSchema, fields: &Fields) -> Vec<String> {
+    fields.0.keys().filter(|name| schema.field(name).is_none()).cloned().collect()
+}

@@ -1,0 +1,349 @@
+//! A manifest, resolved: names are whole, defaults filled in, secrets are references.
+//!
+//! The other kinds are services with fewer parts: a `Route` has only routes, a `Record` only records.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::value::SecretName;
+use super::world::Origin;
+
+/// The kinds of manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ManifestKind {
+    /// Containers with their network, names and routes.
+    Service,
+    /// Routes to what is not a container.
+    Route,
+    /// A redirection.
+    Redirect,
+    /// An access list.
+    AccessList,
+    /// A DNS record.
+    Record,
+    /// A network that services share.
+    Network,
+}
+
+impl ManifestKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [ManifestKind; 6] = [
+        ManifestKind::Service,
+        ManifestKind::Route,
+        ManifestKind::Redirect,
+        ManifestKind::AccessList,
+        ManifestKind::Record,
+        ManifestKind::Network,
+    ];
+
+    /// As manifests write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ManifestKind::Service => "Service",
+            ManifestKind::Route => "Route",
+            ManifestKind::Redirect => "Redirect",
+            ManifestKind::AccessList => "AccessList",
+            ManifestKind::Record => "Record",
+            ManifestKind::Network => "Network",
+        }
+    }
+}
+
+/// One manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Unique; a DNS label.
+    pub name: String,
+    /// Which kind it was written as.
+    pub kind: ManifestKind,
+    /// Which server.
+    pub host: String,
+    /// Where it begins.
+    pub origin: Origin,
+    /// By key; the short form's key is the service's name.
+    pub containers: BTreeMap<String, Container>,
+    /// Proxy hosts.
+    pub routes: Vec<Route>,
+    /// Redirection hosts.
+    pub redirects: Vec<Redirect>,
+    /// Access lists.
+    pub access_lists: Vec<AccessList>,
+    /// What DNS is to say.
+    pub dns: Dns,
+    /// Where the containers live.
+    pub network: NetworkMode,
+}
+
+/// One container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// With a tag or digest.
+    pub image: String,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// Replaces the image's entrypoint.
+    pub entrypoint: Option<Vec<String>>,
+    /// Variables.
+    pub environment: BTreeMap<String, EnvValue>,
+    /// Published on the host.
+    pub ports: Vec<Port>,
+    /// Mounted.
+    pub mounts: Vec<Mount>,
+    /// Replaces the image's healthcheck.
+    pub healthcheck: Option<Healthcheck>,
+    /// `user[:group]`.
+    pub user: Option<String>,
+    /// `no`, `always`, `unless-stopped`, `on-failure[:n]`.
+    pub restart: String,
+    /// People's labels.
+    pub labels: BTreeMap<String, String>,
+    /// Others of the service that must be up first.
+    pub depends_on: BTreeMap<String, Condition>,
+    /// Log driver and options.
+    pub logging: (String, BTreeMap<String, String>),
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+impl Container {
+    /// Whether it can write to something that outlives it.
+    pub fn writes_data(&self) -> bool {
+        self.mounts.iter().any(|mount| !mount.read_only)
+    }
+
+    /// Why a second one cannot run beside it, if so.
+    pub fn exclusive(&self, name: &str, volume_prefix: &str) -> Option<String> {
+        if let Some(mount) = self.mounts.iter().find(|mount| !mount.read_only) {
+            return Some(match &mount.source {
+                MountSource::Volume(volume) => format!("{name} writes to volume {volume_prefix}_{volume}"),
+                MountSource::Bind(path) => format!("{name} writes to {path}"),
+            });
+        }
+        let port = self.ports.first()?;
+        Some(format!("{name} publishes port {}", port.published))
+    }
+}
+
+/// A variable's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    /// Written in the manifest.
+    Plain(String),
+    /// Kept elsewhere.
+    Secret(SecretName),
+}
+
+/// A port published on the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Port {
+    /// `0.0.0.0` unless said otherwise, as Compose has it.
+    pub host_ip: String,
+    /// On the host.
+    pub published: u16,
+    /// In the container.
+    pub target: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+}
+
+/// A mount.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mount {
+    /// From where.
+    pub source: MountSource,
+    /// To where in the container.
+    pub target: String,
+    /// Not writable.
+    pub read_only: bool,
+}
+
+/// From where something is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MountSource {
+    /// A named volume; its name in the manifest.
+    Volume(String),
+    /// A path on the host.
+    Bind(String),
+}
+
+/// How Docker finds out whether it works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Healthcheck {
+    /// `[CMD, …]`, `[CMD-SHELL, …]` or `[NONE]`.
+    pub test: Vec<String>,
+    /// Milliseconds; `None` = Docker's 30 s.
+    pub interval_ms: Option<i64>,
+    /// Milliseconds; `None` = Docker's 30 s.
+    pub timeout_ms: Option<i64>,
+    /// Milliseconds; `None` = Docker's 0.
+    pub start_period_ms: Option<i64>,
+    /// `None` = Docker's 3.
+    pub retries: Option<i64>,
+}
+
+/// What must hold of a sibling first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// It runs.
+    Started,
+    /// It is healthy.
+    Healthy,
+}
+
+/// One proxy host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Whole names, the main one first.
+    pub domains: Vec<String>,
+    /// What it points to.
+    pub to: Target,
+    /// Which certificate.
+    pub tls: Tls,
+    /// Plain HTTP answers with a redirection.
+    pub force_https: bool,
+    /// Upgrades pass.
+    pub websockets: bool,
+    /// NPM's filter of common attacks.
+    pub block_exploits: bool,
+    /// Who may come in.
+    pub access_list: Option<String>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// What a route points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A container of the service.
+    Container {
+        /// Its key.
+        key: String,
+        /// Its port.
+        port: u16,
+    },
+    /// Something else.
+    Url {
+        /// `http` or `https`.
+        scheme: String,
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+}
+
+/// Which certificate a route has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// None.
+    None,
+    /// An existing one in NPM, by its name there.
+    Existing(String),
+}
+
+/// One redirection host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// Whole names, the main one first.
+    pub domains: Vec<String>,
+    /// `http`, `https` or `auto`.
+    pub scheme: String,
+    /// Where to: a name, maybe with a path.
+    pub to: String,
+    /// 300 to 308.
+    pub code: u16,
+    /// The path goes along.
+    pub keep_path: bool,
+    /// Which certificate.
+    pub tls: Tls,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// One access list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessList {
+    /// Its name in manifests.
+    pub name: String,
+    /// Names and passwords.
+    pub users: BTreeMap<String, SecretName>,
+    /// Networks that may come in.
+    pub allow: Vec<String>,
+    /// Networks that may not.
+    pub deny: Vec<String>,
+    /// One of the two is enough.
+    pub satisfy_any: bool,
+    /// The user's name goes on to the container.
+    pub pass_auth: bool,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// What DNS is to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dns {
+    /// A record for each name of each route.
+    Auto,
+    /// Nothing.
+    None,
+    /// These instead.
+    Records(Vec<Record>),
+}
+
+/// One value of one record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Record {
+    /// Whole name, without a trailing dot.
+    pub name: String,
+    /// `A`, `TXT`, …
+    pub record_type: String,
+    /// As in a zone file; a TXT without quotes.
+    pub value: String,
+    /// Seconds.
+    pub ttl_s: u32,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// Where the containers live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// A subnet of their own.
+    Auto,
+    /// A subnet of their own, this one.
+    Subnet(ipnet::Ipv4Net),
+    /// A network that is there already, or a `Network` manifest's.
+    Shared(String),
+    /// A `Network` manifest: the network itself.
+    Defined {
+        /// This one, else the next free.
+        subnet: Option<ipnet::Ipv4Net>,
+        /// No way out.
+        internal: bool,
+    },
+}
+
+impl Service {
+    /// The secrets it refers to.
+    pub fn secrets(&self) -> Vec<(&SecretName, &Origin)> {
+        let environment = self.containers.values().flat_map(|container| {
+            container.environment.values().filter_map(move |value| match value {
+                EnvValue::Secret(name) => Some((name, &container.origin)),
+                EnvValue::Plain(_) => None,
+            })
+        });
+        let users = self.access_lists.iter().flat_map(|list| list.users.values().map(move |name| (name, &list.origin)));
+        environment.chain(users).collect()
+    }
+
+    /// What people and Docker call the container of that key.
+    pub fn container_name(&self, key: &str) -> String {
+        if self.containers.len() == 1 { self.name.clone() } else { self.address_name(key) }
+    }
+
+    /// What addresses call it: by key, so that a second container renames nothing in the ledger.
+    pub fn address_name(&self, key: &str) -> String {
+        if key == self.name { self.name.clone() } else { format!("{}-{key}", self.name) }
+    }
+}

@@ -1,0 +1,137 @@
+//! What manifests and planner may know of the configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::Ipv4Net;
+
+use super::address::ProviderId;
+
+/// The configuration as the pure part sees it: no credentials, no endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Our mark on everything.
+    pub instance: String,
+    /// The first is the default.
+    pub domains: Vec<String>,
+    /// By name.
+    pub hosts: BTreeMap<String, HostSite>,
+    /// Subnet pools in order.
+    pub pools: Vec<Ipv4Net>,
+    /// Prefix length of one service's subnet.
+    pub prefix: u8,
+    /// Never used.
+    pub avoid: Vec<Ipv4Net>,
+    /// Seconds.
+    pub dns_ttl_s: u32,
+    /// Whether records are marked by TXT records.
+    pub dns_registry: bool,
+    /// Whether an OVH account is configured.
+    pub has_dns: bool,
+    /// What manifests may not do.
+    pub policy: Policy,
+    /// What every container gets unless its manifest says otherwise.
+    pub defaults: Defaults,
+    /// `${NAME}` in manifests.
+    pub vars: BTreeMap<String, String>,
+    /// Whether what no manifest names any more is deleted.
+    pub prune: bool,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSite {
+    /// Its engine.
+    pub docker: ProviderId,
+    /// Public addresses, or one name ending in a dot.
+    pub address: Vec<PublicAddress>,
+    /// Addresses that count as ours.
+    pub also_at: Vec<IpAddr>,
+    /// Folder for relative binds.
+    pub data: String,
+    /// Its NPM, if it has one.
+    pub npm: Option<NpmSite>,
+}
+
+/// What A, AAAA or CNAME records point to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicAddress {
+    /// A or AAAA.
+    Ip(IpAddr),
+    /// CNAME; ends in a dot.
+    Name(String),
+}
+
+/// How an NPM is reached and reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NpmSite {
+    /// Its provider.
+    pub provider: ProviderId,
+    /// Its container on this host, when it runs in one.
+    pub container: Option<String>,
+    /// How it reaches containers.
+    pub reach: Reach,
+}
+
+/// How NPM reaches a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Read from NPM's container.
+    Auto,
+    /// NPM is attached to each service's network.
+    Network,
+    /// NPM shares the host's network, or runs outside Docker.
+    Host,
+}
+
+/// What manifests may not do; lives in the configuration, not in the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Folders below which binds may lie.
+    pub host_paths: Vec<String>,
+    /// Record types that manifests may name.
+    pub records: BTreeSet<String>,
+    /// Image patterns; `*` matches anything.
+    pub images: Vec<String>,
+}
+
+/// What every container gets unless its manifest says otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// Restart policy.
+    pub restart: String,
+    /// Environment.
+    pub environment: BTreeMap<String, String>,
+    /// Log driver.
+    pub log_driver: String,
+    /// Log options.
+    pub log_options: BTreeMap<String, String>,
+}
+
+impl Site {
+    /// A name as a manifest writes it, made whole: `@` is the apex, a trailing dot or a known domain is full.
+    pub fn full_name(&self, name: &str) -> String {
+        let lower = name.to_ascii_lowercase();
+        let default = self.domains.first().map_or("", String::as_str);
+        if lower == "@" {
+            return default.to_owned();
+        }
+        if let Some(full) = lower.strip_suffix('.') {
+            return full.to_owned();
+        }
+        if self.domains.iter().any(|domain| is_below(&lower, domain)) {
+            return lower;
+        }
+        if default.is_empty() { lower } else { format!("{lower}.{default}") }
+    }
+
+    /// The longest zone of the account that holds `name`.
+    pub fn zone_of<'a>(zones: impl IntoIterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+        zones.into_iter().filter(|zone| is_below(name, zone)).max_by_key(|zone| zone.len())
+    }
+}
+
+/// Whether `name` is `zone` or lies below it.
+pub fn is_below(name: &str, zone: &str) -> bool {
+    name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
+}

@@ -1,0 +1,220 @@
+//! Values of fields. A secret is a variant of its own: its plain text never gets here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::address::Address;
+
+/// The name of a secret, as in `{secret: cloud/db}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SecretName(pub String);
+
+/// HMAC of a secret's value under the instance's key: equal marks, equal values; useless without the key.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Mark(pub String);
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// Known to be none (NPM: no certificate).
+    None,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Text.
+    Text(String),
+    /// Values in order; compared without order under [`Rule::Set`](super::Rule::Set).
+    List(Vec<Value>),
+    /// Values by name.
+    Map(BTreeMap<String, Value>),
+    /// A secret: which one, and its mark. An observed one has no name.
+    Secret {
+        /// Which one; empty when observed.
+        name: SecretName,
+        /// For comparison only.
+        mark: Mark,
+    },
+    /// A value that another resource has once it is there.
+    Output {
+        /// Whose.
+        of: Address,
+        /// Which field of it.
+        field: String,
+    },
+}
+
+impl Value {
+    /// Text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Value::Text(text.into())
+    }
+
+    /// A list of texts.
+    pub fn texts<I: IntoIterator<Item = S>, S: Into<String>>(texts: I) -> Self {
+        Value::List(texts.into_iter().map(|text| Value::Text(text.into())).collect())
+    }
+
+    /// The text, when it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Value::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The number, when it is one.
+    pub fn as_int(&self) -> Option<i64> {
+        if let Value::Int(number) = self { Some(*number) } else { None }
+    }
+
+    /// The flag, when it is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Value::Bool(flag) = self { Some(*flag) } else { None }
+    }
+
+    /// The items; none when it is not a list.
+    pub fn items(&self) -> &[Value] {
+        if let Value::List(items) = self { items } else { &[] }
+    }
+
+    /// The entries, when it is a map.
+    pub fn entries(&self) -> Option<&BTreeMap<String, Value>> {
+        if let Value::Map(entries) = self { Some(entries) } else { None }
+    }
+
+    /// The texts of a list of texts.
+    pub fn strings(&self) -> Vec<&str> {
+        self.items().iter().filter_map(Value::as_text).collect()
+    }
+
+    /// Whether this or anything in it is a secret.
+    pub fn is_sensitive(&self) -> bool {
+        self.any(&|value| matches!(value, Value::Secret { .. }))
+    }
+
+    /// Whether this or anything in it is known only later.
+    pub fn is_unresolved(&self) -> bool {
+        self.any(&|value| matches!(value, Value::Output { .. }))
+    }
+
+    fn any(&self, test: &dyn Fn(&Value) -> bool) -> bool {
+        match self {
+            Value::List(items) => items.iter().any(|item| item.any(test)),
+            Value::Map(entries) => entries.values().any(|item| item.any(test)),
+            Value::None
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Text(_)
+            | Value::Secret { .. }
+            | Value::Output { .. } => test(self),
+        }
+    }
+
+    /// What a digest may cover: secrets by name only, outputs not at all.
+    fn covered(&self) -> Option<Value> {
+        match self {
+            Value::Secret { name, .. } => Some(Value::Secret { name: name.clone(), mark: Mark(String::new()) }),
+            Value::Output { .. } => None,
+            Value::List(items) => Some(Value::List(items.iter().filter_map(Value::covered).collect())),
+            Value::Map(entries) => Some(Value::Map(
+                entries.iter().filter_map(|(key, item)| Some((key.clone(), item.covered()?))).collect(),
+            )),
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_) => Some(self.clone()),
+        }
+    }
+}
+
+/// As people read it; a secret is `(sensitive)`, an output `(known after …)`.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::None => f.write_str("(none)"),
+            Value::Bool(flag) => write!(f, "{flag}"),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Text(text) => f.write_str(text),
+            Value::List(items) => {
+                let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+                f.write_str(&texts.join(", "))
+            }
+            Value::Map(entries) => {
+                let texts: Vec<String> = entries.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                f.write_str(&texts.join(", "))
+            }
+            Value::Secret { .. } => f.write_str("(sensitive)"),
+            Value::Output { of, .. } => write!(f, "(known after {} {})", of.kind.label(), of.name),
+        }
+    }
+}
+
+/// `environment.TZ`: a field, or an entry of a map in it.
+pub type FieldPath = String;
+
+/// The fields of one resource, by name. What is absent is not managed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fields(pub BTreeMap<String, Value>);
+
+impl Fields {
+    /// One field.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Sets one field.
+    pub fn set(&mut self, name: &str, value: Value) {
+        self.0.insert(name.to_owned(), value);
+    }
+
+    /// The same with one more field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// The text of a field, when it has one.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Value::as_text)
+    }
+
+    /// The flag of a field, when it has one.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.get(name).and_then(Value::as_bool)
+    }
+
+    /// The texts of a field; none when it is absent.
+    pub fn strings(&self, name: &str) -> Vec<&str> {
+        self.get(name).map(Value::strings).unwrap_or_default()
+    }
+
+    /// Whether any value is known only later.
+    pub fn is_unresolved(&self) -> bool {
+        self.0.values().any(Value::is_unresolved)
+    }
+
+    /// The same bytes for the same fields: 12 hex digits of SHA-256, secrets by name only, outputs left out.
+    pub fn digest(&self) -> String {
+        let covered: BTreeMap<&String, Value> =
+            self.0.iter().filter_map(|(name, value)| Some((name, value.covered()?))).collect();
+        digest_of(&covered)
+    }
+
+    /// As [`Fields::digest`], marks of secrets included: tells whether *anything* changed. Ledger only.
+    pub fn marked_digest(&self) -> String {
+        digest_of(&self.0)
+    }
+}
+
+fn digest_of<T: Serialize>(value: &T) -> String {
+    // Maps are ordered and values are plain data, so serialising cannot fail.
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    hex::encode(&Sha256::digest(bytes)[..6])
+}

@@ -1,0 +1,292 @@
+//! The three worlds the planner compares: what is wanted, what is observed, what the ledger knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use super::address::{Address, Kind, ProviderId};
+use super::time::Timestamp;
+use super::value::Fields;
+
+/// Where in the source something stands. Never part of a digest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Origin {
+    /// Path, relative to the source's parent: `services/gitea.yaml`.
+    pub file: String,
+    /// From 1; 0 when unknown.
+    pub line: usize,
+    /// From 1; 0 when unknown.
+    pub column: usize,
+}
+
+/// A level that another resource must have reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is there.
+    Present,
+    /// It is there and does its work.
+    Ready,
+    /// It is not there.
+    Absent,
+}
+
+/// What must hold first. Only levels: never "was once".
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Need {
+    /// Of what.
+    pub on: Address,
+    /// Which level.
+    pub is: State,
+}
+
+impl Need {
+    /// `on` is there.
+    pub fn present(on: Address) -> Self {
+        Self { on, is: State::Present }
+    }
+
+    /// `on` is there and does its work.
+    pub fn ready(on: Address) -> Self {
+        Self { on, is: State::Ready }
+    }
+
+    /// `on` is gone.
+    pub fn absent(on: Address) -> Self {
+        Self { on, is: State::Absent }
+    }
+}
+
+/// A resource as the manifests need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// What is managed of it.
+    pub fields: Fields,
+    /// What must hold before it is made.
+    pub needs: Vec<Need>,
+    /// Which manifest wants it.
+    pub service: String,
+    /// Where that is said.
+    pub origin: Origin,
+    /// Kept as it is while it is there, never made: an old generation that still serves.
+    pub keep_only: bool,
+    /// Why it may not be made or changed now, decided while expanding (a pool that is full, no zone).
+    pub refusal: Option<super::plan::Refusal>,
+}
+
+/// Every want, by address, and what was found out while expanding.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The wants.
+    pub map: BTreeMap<Address, Want>,
+    /// Generations that have failed by now; the engine stores them before it does anything else.
+    pub failed: Vec<Failure>,
+    /// Services whose update must stop the old container first, and why.
+    pub stop_first: BTreeMap<String, String>,
+    /// Services that are judged by uptime only, for want of a healthcheck and a route.
+    pub by_uptime: BTreeSet<String>,
+}
+
+/// One generation that did not become ready in time, or exited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which.
+    pub address: Address,
+    /// Digest of all its fields, marks of secrets included: another digest is worth another try.
+    pub inputs: String,
+    /// What was seen.
+    pub why: String,
+}
+
+/// Does it do its work?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// Yes: healthy, propagated, on line.
+    Ready,
+    /// Not yet.
+    NotYet {
+        /// Since when it is waited for.
+        since: Timestamp,
+        /// What it waits for.
+        why: String,
+    },
+    /// It will not by itself.
+    Failed {
+        /// What was seen.
+        why: String,
+    },
+}
+
+impl Readiness {
+    /// Whether it is ready.
+    pub fn is_ready(&self) -> bool {
+        matches!(self, Readiness::Ready)
+    }
+}
+
+/// Whose is it?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// Carries our mark.
+    Ours,
+    /// The mark is gone, but the ledger knows it by vendor id and identity.
+    MarkLost,
+    /// Nobody's mark.
+    Foreign,
+    /// Another instance's mark.
+    Other(String),
+}
+
+impl Owner {
+    /// Whether we may change and delete it.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Owner::Ours | Owner::MarkLost)
+    }
+}
+
+/// A resource as its provider reports it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// What it looks like, in the product's spelling.
+    pub fields: Fields,
+    /// Whether it does its work.
+    pub ready: Readiness,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The manifest that its mark names.
+    pub service: Option<String>,
+    /// The vendor's own id; a record set's is the ids of its rows.
+    pub vendor_id: String,
+    /// When it was observed.
+    pub at: Timestamp,
+}
+
+/// A part of the world that could not be observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Whose.
+    pub provider: ProviderId,
+    /// Only this zone; `None` = all of the provider.
+    pub zone: Option<String>,
+    /// Error code for people.
+    pub code: String,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// What a person can do.
+    pub hint: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Gap {
+    /// Whether `address` lies in it.
+    pub fn covers(&self, address: &Address) -> bool {
+        if address.provider != self.provider {
+            return false;
+        }
+        match &self.zone {
+            None => true,
+            Some(zone) => {
+                let name = address.name.split('/').next().unwrap_or_default();
+                address.kind == Kind::Record && super::site::is_below(name, zone)
+            }
+        }
+    }
+}
+
+/// Everything observed in one look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct World {
+    /// What is there.
+    pub seen: BTreeMap<Address, Seen>,
+    /// What could not be looked at.
+    pub gaps: Vec<Gap>,
+    /// Subnets that a host routes elsewhere; nothing of ours goes there.
+    pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
+}
+
+impl World {
+    /// The gap that hides `address`, if one does.
+    pub fn gap(&self, address: &Address) -> Option<&Gap> {
+        self.gaps.iter().find(|gap| gap.covers(address))
+    }
+
+    /// Whether all of `provider` is hidden.
+    pub fn is_dark(&self, provider: &ProviderId) -> bool {
+        self.gaps.iter().any(|gap| gap.provider == *provider && gap.zone.is_none())
+    }
+
+    /// What is there of one kind at one provider.
+    pub fn of_kind<'a>(
+        &'a self,
+        provider: &'a ProviderId,
+        kind: Kind,
+    ) -> impl Iterator<Item = (&'a Address, &'a Seen)> + 'a {
+        self.seen.iter().filter(move |(address, _)| address.provider == *provider && address.kind == kind)
+    }
+
+    /// Whether a need holds. In a gap nothing is known: `None`.
+    pub fn holds(&self, need: &Need) -> Option<bool> {
+        if self.gap(&need.on).is_some() {
+            return None;
+        }
+        let seen = self.seen.get(&need.on);
+        Some(match need.is {
+            State::Present => seen.is_some(),
+            State::Ready => seen.is_some_and(|seen| seen.ready.is_ready()),
+            State::Absent => seen.is_none(),
+        })
+    }
+}
+
+/// What we wrote last, and so own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// For which manifest.
+    pub service: String,
+    /// The vendor's id.
+    pub vendor_id: String,
+    /// The fields as wanted then.
+    pub fields: Fields,
+}
+
+/// Why a service is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// Who asked.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// It is to go: its resources are deleted, then it stays suspended.
+    pub destroy: bool,
+    /// Its volumes go as well.
+    pub purge: bool,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// What only the ledger knows. Losing it costs a retry, never harm.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Subnets by network address.
+    pub leases: BTreeMap<Address, Ipv4Net>,
+    /// Subnets that the engine refused as overlapping.
+    pub refused_subnets: BTreeSet<Ipv4Net>,
+    /// Generations that failed, with the digest of what was tried.
+    pub failed: BTreeMap<Address, Failure>,
+    /// Calls that left and whose outcome is not known, with the time they left.
+    pub open_intents: BTreeMap<Address, Timestamp>,
+    /// What we wrote last.
+    pub applied: BTreeMap<Address, Applied>,
+    /// Container generations that were ready, by base address: the last good one.
+    pub last_good: BTreeMap<Address, (String, Fields)>,
+    /// Services that are left alone.
+    pub suspended: BTreeMap<String, Suspension>,
+    /// Services whose manifest is broken and whose last good one is not known: nothing of them is touched.
+    pub frozen: BTreeSet<String>,
+    /// Manifests that cannot be told are broken, so a vanished service is not pruned.
+    pub prune_blocked: bool,
+}

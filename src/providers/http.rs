@@ -1,0 +1,155 @@
+//! The one HTTP client: time-outs, body limit, request counts. Never logs a body or a header.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder};
+
+/// A vendor that says nothing for this long is down for this look.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// NPM takes about a second for a write with 200 hosts; a wedged call must not block a lane for long.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest list seen (200 NPM hosts, expanded) was 170 kB; a hundred times that is no honest answer.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The client of one provider. Clones share connections and counts.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    counts: Counts,
+}
+
+/// Requests answered, by method and status (0 = no answer). Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Counts(Arc<Mutex<BTreeMap<(String, u16), u64>>>);
+
+impl Counts {
+    /// A copy of the counts.
+    pub fn read(&self) -> BTreeMap<(String, u16), u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts one request.
+    pub fn add(&self, method: &str, status: u16) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((method.to_owned(), status)).or_default() += 1;
+    }
+}
+
+/// A whole answer, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, within the limit.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as JSON; `None` when it is not (proxies answer HTML).
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// No whole answer came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing has left: no connection.
+    NotSent(String),
+    /// The request left; what became of it is not known.
+    Unknown(String),
+}
+
+impl Failure {
+    /// The reason, for people.
+    pub fn message(&self) -> &str {
+        match self {
+            Failure::NotSent(message) | Failure::Unknown(message) => message,
+        }
+    }
+}
+
+impl Http {
+    /// A client; `unix` = speak over this socket instead of TCP.
+    ///
+    /// # Errors
+    /// The TLS set-up of the machine is unusable.
+    pub fn new(unix: Option<&std::path::Path>) -> Result<Self, String> {
+        // Harmless when it was done before; without it the builder panics.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        #[expect(clippy::disallowed_methods, reason = "the one place that builds HTTP clients")]
+        let mut builder = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("amarre/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = unix {
+            builder = builder.unix_socket(path);
+        }
+        let client = builder.build().map_err(|error| chain(&error))?;
+        Ok(Self { client, counts: Counts::default() })
+    }
+
+    /// Starts a request; nothing leaves before [`Http::send`].
+    pub fn request(&self, method: reqwest::Method, url: &str) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// How many requests were made.
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    /// Sends and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`Failure::NotSent`] when nothing can have happened there, else [`Failure::Unknown`].
+    pub async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let request = request.build().map_err(|error| Failure::NotSent(chain(&error.without_url())))?;
+        let method = request.method().to_string();
+        let answer = self.exchange(request).await;
+        self.counts.add(&method, answer.as_ref().map_or(0, |answer| answer.status));
+        answer
+    }
+
+    async fn exchange(&self, request: reqwest::Request) -> Result<Answer, Failure> {
+        let mut response = self.client.execute(request).await.map_err(|error| {
+            let not_sent = error.is_connect() || error.is_builder();
+            let message = chain(&error.without_url());
+            if not_sent { Failure::NotSent(message) } else { Failure::Unknown(message) }
+        })?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(Answer { status, body }),
+                Err(error) => return Err(Failure::Unknown(chain(&error.without_url()))),
+            }
+            if body.len() > BODY_BYTES_MAX {
+                return Err(Failure::Unknown(format!("the answer is larger than {BODY_BYTES_MAX} bytes")));
+            }
+        }
+    }
+}
+
+/// An error with its causes, `a: b: c`, without repeating one that its parent already contains.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,167 @@
+//! The outside world: what a vendor must offer, and what the engine does when it does not.
+#![warn(missing_docs)]
+
+pub mod http;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use ipnet::Ipv4Net;
+
+use crate::model::world::Applied;
+use crate::model::{Address, Change, Fields, Gap, Kind, KindSchema, ProviderId, Seen, Timestamp};
+use crate::secret::Secrets;
+
+/// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Its name in addresses.
+    fn id(&self) -> &ProviderId;
+
+    /// Kinds, fields, rules and samples. Constant for the life of the process.
+    fn kinds(&self) -> &'static [KindSchema];
+
+    /// Rewrites fields to the spelling that the vendor answers with. Pure; applying it twice changes nothing.
+    ///
+    /// # Errors
+    /// The vendor would refuse the value; the objection is a sentence for people.
+    fn normalize(&self, kind: Kind, fields: &mut Fields) -> Result<(), Objection>;
+
+    /// Reads everything of this provider that is wanted, owned or in the way.
+    ///
+    /// # Guarantees
+    /// Cannot fail: what could not be read is a gap, never left out. Makes no write.
+    async fn observe(&self, ask: &Ask) -> Observation;
+
+    /// Performs one change.
+    ///
+    /// # Guarantees
+    /// Checks what the change expects just before it does harm.
+    /// # Errors
+    /// The class says what the engine does next.
+    /// # Repeats
+    /// Doing a change that is done already is harmless and answers as if it had just been done.
+    async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError>;
+
+    /// What must be published after a change at `address` before anybody sees it: a zone. `None` = nothing.
+    fn publishes(&self, _address: &Address) -> Option<String> {
+        None
+    }
+
+    /// Publishes the changes made in `scope` (a zone). Retried by the engine until it succeeds.
+    ///
+    /// # Errors
+    /// As [`Provider::apply`].
+    async fn publish(&self, _scope: &str) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Whether something answers at `port` of the container at `address`, asked from where its NPM stands.
+    ///
+    /// # Errors
+    /// Why it does not, in words for people.
+    async fn probe(&self, _address: &Address, _seen: &Seen, _port: u16) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// What an observation is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// The time of the look.
+    pub now: Timestamp,
+    /// What is wanted at this provider: which zones to read, whose propagation to watch.
+    pub wanted: BTreeMap<Address, Fields>,
+    /// What the ledger owns at this provider, with its last applied fields and vendor id: secrets that cannot be
+    /// read back (passwords) are reported as last applied.
+    pub applied: BTreeMap<Address, Applied>,
+    /// Scopes with changes that nobody sees yet.
+    pub unpublished: Vec<String>,
+}
+
+/// What a provider reports.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    /// What is there: ours, and what is foreign but in the way or of use.
+    pub seen: BTreeMap<Address, Seen>,
+    /// What could not be read.
+    pub gaps: Vec<Gap>,
+    /// Subnets that the host routes elsewhere.
+    pub routes: Vec<Ipv4Net>,
+    /// The vendor's version, where it says one.
+    pub version: Option<String>,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The vendor's id of the resource; empty after a delete.
+    pub vendor_id: String,
+}
+
+/// Why the vendor would refuse a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Objection {
+    /// Which field.
+    pub field: String,
+    /// Lowercase, no full stop.
+    pub message: String,
+}
+
+/// What the engine does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The same again later: the vendor was busy or away, and nothing has left or happened.
+    RetryLater,
+    /// The credentials do not do; the provider has already tried to sign in again.
+    Reauthenticate,
+    /// The vendor refuses; the same would be refused again.
+    Rejected,
+    /// What was expected is not there any more: observe and plan again.
+    Conflict,
+    /// It may have happened: observe before anything else at this address.
+    OutcomeUnknown,
+    /// The engine says this subnet overlaps something: the next one is tried.
+    SubnetTaken,
+}
+
+/// A change or a look that did not work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    /// For the engine.
+    pub class: Class,
+    /// For `amarre help`: `A0601`.
+    pub code: &'static str,
+    /// Lowercase, no full stop, names thing and operation, with the vendor's own words.
+    pub message: String,
+    /// What a person can do; empty when nothing.
+    pub hint: String,
+}
+
+impl ProviderError {
+    /// An error without a hint.
+    pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
+        Self { class, code, message: message.into(), hint: String::new() }
+    }
+
+    /// With what a person can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// As a gap of `provider` (or of one zone of it).
+    pub fn into_gap(self, provider: &ProviderId, zone: Option<&str>, now: Timestamp) -> Gap {
+        Gap {
+            provider: provider.clone(),
+            zone: zone.map(str::to_owned),
+            code: self.code.to_owned(),
+            message: self.message,
+            hint: self.hint,
+            since: now,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Secrets: plain text lives here and in the wire clients, nowhere else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::model::{Mark, SecretName};
+
+/// A value that never shows itself: no `Serialize`, and `Debug` prints `(secret)`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps plain text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The plain text; for wire clients only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// The secrets of one plan, by name.
+pub type Secrets = BTreeMap<SecretName, Secret>;
+
+/// The instance's key: makes marks, which tell equal values from different ones and nothing else.
+#[derive(Clone)]
+pub struct MarkKey([u8; 32]);
+
+impl MarkKey {
+    /// From the bytes of `<state>.key`.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The mark of a value: 16 hex digits of HMAC-SHA-256.
+    pub fn mark(&self, value: &str) -> Mark {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        mac.update(value.as_bytes());
+        Mark(hex::encode(&mac.finalize().into_bytes()[..8]))
+    }
+}
+
+impl fmt::Debug for MarkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(key)")
+    }
+}
