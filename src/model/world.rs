@@ -82,10 +82,27 @@ pub struct Wants {
     pub map: BTreeMap<Address, Want>,
     /// Generations that have failed by now; the engine stores them before it does anything else.
     pub failed: Vec<Failure>,
+    /// Containers that are ready in a generation that the ledger does not know as good yet.
+    pub good: Vec<Good>,
+    /// What must hold before an old generation may go.
+    pub before_delete: BTreeMap<Address, Vec<Need>>,
     /// Services whose update must stop the old container first, and why.
     pub stop_first: BTreeMap<String, String>,
-    /// Services that are judged by uptime only, for want of a healthcheck and a route.
-    pub by_uptime: BTreeSet<String>,
+    /// Containers whose health is asked by a probe: the port. `None` = by uptime only.
+    pub probes: BTreeMap<Address, Option<u16>>,
+    /// Worth knowing.
+    pub notes: Vec<super::plan::Note>,
+}
+
+/// One generation that became ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Good {
+    /// The container, without its generation.
+    pub base: Address,
+    /// Which generation.
+    pub generation: String,
+    /// As wanted.
+    pub fields: Fields,
 }
 
 /// One generation that did not become ready in time, or exited.

@@ -1,6 +1,7 @@
 //! The outside world: what a vendor must offer, and what the engine does when it does not.
 #![warn(missing_docs)]
 
+pub mod docker;
 pub mod http;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,433 @@
+//! The truth table of [`super`]: one verdict for each address that is wanted or ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Input, SETTLE, STOPPED_GRACE, diff, reason};
+use crate::model::plan::{Downtime, Impact, Wait};
+use crate::model::{
+    Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Need, Note, Owner, Plan, Refusal, Rule, Seen, State,
+    Timestamp, Value, Verb, Want, Wants,
+};
+
+/// Decides about every address. Changes come out in the order of safety: up first, then down.
+pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
+    let mut plan = Plan { notes: wants.notes.clone(), gaps: input.world.gaps.clone(), ..Plan::default() };
+    let mut ups: Vec<Change> = Vec::new();
+    let mut order: Vec<(&Address, &Want)> = wants.map.iter().collect();
+    order.sort_by_key(|(address, _)| (address.kind, *address));
+    for (address, want) in order {
+        if is_left_alone(input, &want.service) || input.world.gap(address).is_some() {
+            continue;
+        }
+        let seen = input.world.seen.get(address);
+        match seen {
+            None if want.keep_only => (),
+            None => ups.push(create(input, wants, address, want)),
+            Some(seen) if seen.owner.is_ours() => ups.extend(update(input, address, want, seen)),
+            Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
+        }
+    }
+    let downs = deletes(input, wants, &mut plan.notes);
+    claims(input, &mut ups, &downs);
+    plan.changes = ups;
+    plan.changes.extend(downs);
+    for change in &plan.changes {
+        if let Gate::Until { at, .. } = change.gate {
+            plan.next_look = Some(plan.next_look.map_or(at, |known: Timestamp| known.min(at)));
+        }
+    }
+    plan.notes.sort();
+    plan.notes.dedup();
+    plan
+}
+
+/// Suspended, or broken without a last good manifest: nothing of it is touched.
+fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
+    let suspended = input.facts.suspended.get(service).is_some_and(|suspension| !suspension.destroy);
+    suspended || input.facts.frozen.contains(service)
+}
+
+fn create(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want) -> Change {
+    let fields = diff::resolve(&want.fields, input.world);
+    let intent = input.facts.open_intents.get(address).map(|left| *left + SETTLE).filter(|until| input.now < *until);
+    let unmet = unmet(input, &want.needs);
+    let gate = match (&want.refusal, intent) {
+        (Some(refusal), _) => Gate::Held(refusal.clone()),
+        (None, Some(at)) => Gate::Until { at, what: Wait::Settle },
+        (None, None) if unmet.is_empty() && !fields.is_unresolved() => Gate::Now,
+        (None, None) => Gate::After(if unmet.is_empty() { outputs(&fields) } else { unmet }),
+    };
+    let impact =
+        Impact { downtime: downtime_of(wants, address, want, input), exposes: exposed(input, address, &fields) };
+    Change {
+        address: address.clone(),
+        service: want.service.clone(),
+        verb: Verb::Create(fields),
+        diff: Vec::new(),
+        because: reason::of_create(input, address, want),
+        impact,
+        expects: Expect::Absent,
+        gate,
+    }
+}
+
+/// A stop-first successor means that its service is away until it is ready.
+fn downtime_of(wants: &Wants, address: &Address, want: &Want, input: &Input<'_>) -> Downtime {
+    let replaces = address.kind == Kind::Container
+        && wants.stop_first.contains_key(&want.service)
+        && want.needs.iter().any(|need| need.is == State::Absent && input.world.seen.contains_key(&need.on));
+    if replaces { Downtime::Some } else { Downtime::None }
+}
+
+fn update(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen) -> Option<Change> {
+    let schema = input.schema(address)?;
+    let fields = diff::resolve(&want.fields, input.world);
+    let applied = input.facts.applied.get(address).map(|applied| &applied.fields);
+    let diffs = diff::compare(schema, &fields, &seen.fields, applied);
+    if diffs.is_empty() {
+        return None;
+    }
+    let is_fixed = diffs.iter().any(|(rule, _)| matches!(rule, Rule::Fixed | Rule::Generation | Rule::Volatile));
+    let mut changed = Fields::default();
+    for (_, diff) in &diffs {
+        // A map is written whole, though it is shown entry by entry.
+        let name = diff.field.split('.').next().unwrap_or(&diff.field);
+        let value = fields.get(name).cloned().or_else(|| diff.to.clone());
+        changed.0.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
+    let pointing: Vec<Need> = needs_of(want, &changed);
+    let unmet = unmet(input, &pointing);
+    let gate = if let Some(refusal) = &want.refusal {
+        Gate::Held(refusal.clone())
+    } else if is_fixed {
+        Gate::Held(cannot_change(address, want))
+    } else if !unmet.is_empty() {
+        Gate::After(unmet)
+    } else {
+        grace(input, &changed, seen).map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
+    };
+    let exposes = exposed_by(&diffs);
+    Some(Change {
+        address: address.clone(),
+        service: want.service.clone(),
+        because: reason::of_update(input, address, want, &diffs),
+        verb: Verb::Update(changed),
+        diff: diffs,
+        impact: Impact { downtime: Downtime::None, exposes },
+        expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
+        gate,
+    })
+}
+
+/// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.
+fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
+    let points = |kind: Kind| match kind {
+        Kind::Container => changed.get("forward_host").is_some(),
+        Kind::Certificate => changed.get("certificate").is_some(),
+        Kind::AccessList => changed.get("access_list").is_some(),
+        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Zone => false,
+        Kind::Record | Kind::ProxyHost | Kind::Redirection => false,
+    };
+    want.needs.iter().filter(|need| points(need.on.kind)).cloned().collect()
+}
+
+/// A stopped container may have been stopped for a backup: it is started after a while.
+fn grace(input: &Input<'_>, changed: &Fields, seen: &Seen) -> Option<Timestamp> {
+    changed.flag("running").filter(|running| *running)?;
+    // What was made but never started is ours to start: the crash was between the two calls.
+    let stopped = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
+    let until = Timestamp(stopped) + STOPPED_GRACE;
+    (input.now < until).then_some(until)
+}
+
+fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes: &mut Vec<Note>) -> Option<Change> {
+    let schema = input.schema(address)?;
+    let mut fields = diff::resolve(&want.fields, input.world);
+    // A mark is what makes it ours; an equal thing without it is used as it is.
+    for ours in ["mark", "online"] {
+        fields.0.remove(ours);
+    }
+    let diffs = diff::compare(schema, &fields, &seen.fields, None);
+    if diffs.is_empty() && !fields.is_unresolved() {
+        let note = Note {
+            service: want.service.clone(),
+            address: Some(address.clone()),
+            text: format!("{} {} is used, not owned: it was here already", address.kind.label(), address.name),
+        };
+        // Images and zones are never owned; saying so would be noise.
+        if !matches!(address.kind, Kind::Image | Kind::Zone | Kind::Certificate) {
+            notes.push(note);
+        }
+        return None;
+    }
+    let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
+    Some(Change {
+        address: address.clone(),
+        service: want.service.clone(),
+        verb: Verb::Create(fields),
+        because: reason::of_create(input, address, want),
+        impact: Impact::default(),
+        expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
+        gate: Gate::Held(conflict(address, want, seen, &diffs)),
+        diff: diffs,
+    })
+}
+
+fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) -> Refusal {
+    let whose = match &seen.owner {
+        Owner::Other(instance) => format!("belongs to the instance {instance}"),
+        Owner::Foreign | Owner::Ours | Owner::MarkLost => "is not ours".to_owned(),
+    };
+    let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string);
+    let found =
+        diffs.iter().map(|diff| (diff.field.clone(), format!("{}, wanted {}", show(&diff.from), show(&diff.to))));
+    let mut hints = vec![Hint::text(format!(
+        "give {} another name in {}, or remove the one that is there",
+        want.service, want.origin.file
+    ))];
+    if address.kind == Kind::Record {
+        hints.push(Hint::text("to leave it alone, put `dns: none` there"));
+    }
+    Refusal {
+        code: "A0405".to_owned(),
+        message: format!("{} {} exists and {whose}", address.kind.label(), address.name),
+        found: found.collect(),
+        hints,
+    }
+}
+
+fn cannot_change(address: &Address, want: &Want) -> Refusal {
+    Refusal {
+        code: "A0406".to_owned(),
+        message: format!("{} {} cannot change in place", address.kind.label(), address.name),
+        found: Vec::new(),
+        hints: vec![Hint::command(
+            "take the service down and up again; its volumes stay",
+            format!("amarre destroy {} && amarre resume {}", want.service, want.service),
+        )],
+    }
+}
+
+/// Everything of ours that no manifest wants any more, users first.
+fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Change> {
+    let mut doomed: Vec<(&Address, &Seen, String)> = Vec::new();
+    for (address, seen) in &input.world.seen {
+        if wants.map.contains_key(address) || !seen.owner.is_ours() || input.world.gap(address).is_some() {
+            continue;
+        }
+        let service = seen.service.clone();
+        let service = service.or_else(|| input.facts.applied.get(address).map(|applied| applied.service.clone()));
+        let Some(service) = service else {
+            notes.push(unmanaged(address));
+            continue;
+        };
+        if may_delete(input, address, &service) {
+            doomed.push((address, seen, service));
+        }
+    }
+    doomed.sort_by_key(|(address, _, _)| (address.kind.down_rank(), *address));
+    let gone: Vec<(Address, String)> =
+        doomed.iter().map(|(address, _, service)| ((*address).clone(), service.clone())).collect();
+    let mut changes = Vec::new();
+    for (address, seen, service) in doomed {
+        if let Some(note) = hidden_users(input, wants, address, &service) {
+            notes.push(note);
+            continue;
+        }
+        changes.push(Change {
+            address: address.clone(),
+            because: reason::of_delete(input, wants, address, &service),
+            verb: Verb::Delete,
+            diff: Vec::new(),
+            impact: Impact::default(),
+            expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
+            gate: delete_gate(input, wants, address, seen, &service, &gone),
+            service,
+        });
+    }
+    changes
+}
+
+fn may_delete(input: &Input<'_>, address: &Address, service: &str) -> bool {
+    if is_left_alone(input, service) {
+        return false;
+    }
+    let suspension = input.facts.suspended.get(service);
+    let is_asked = match address.kind {
+        Kind::Image | Kind::Certificate | Kind::Zone => false,
+        Kind::Volume => suspension.is_some_and(|suspension| suspension.destroy && suspension.purge),
+        Kind::Network | Kind::Attachment | Kind::Container | Kind::Record => true,
+        Kind::AccessList | Kind::ProxyHost | Kind::Redirection => true,
+    };
+    let is_wanted_service = input.services.contains_key(service);
+    is_asked && (is_wanted_service || suspension.is_some() || (input.site.prune && !input.facts.prune_blocked))
+}
+
+fn unmanaged(address: &Address) -> Note {
+    Note {
+        service: String::new(),
+        address: Some(address.clone()),
+        text: format!("{} {} is ours, but no manifest is known for it: left alone", address.kind.label(), address.name),
+    }
+}
+
+/// Down order across a provider that cannot be seen: what may still be pointed at stays.
+fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Option<Note> {
+    let is_superseded = wants.map.keys().any(|wanted| wanted.base() == address.base());
+    let has_users = matches!(address.kind, Kind::Container | Kind::Attachment | Kind::Network);
+    if !has_users || is_superseded {
+        return None;
+    }
+    let dark = input.world.gaps.iter().find(|gap| gap.provider.family() == "npm" && gap.zone.is_none())?;
+    Some(Note {
+        service: service.to_owned(),
+        address: Some(address.clone()),
+        text: format!(
+            "{} {} stays: {} cannot be asked what points at it",
+            address.kind.label(),
+            address.name,
+            dark.provider
+        ),
+    })
+}
+
+fn delete_gate(
+    input: &Input<'_>,
+    wants: &Wants,
+    address: &Address,
+    seen: &Seen,
+    service: &str,
+    gone: &[(Address, String)],
+) -> Gate {
+    let mut needs: Vec<Need> = gone
+        .iter()
+        .filter(|(other, owner)| owner == service && other.kind.down_rank() < address.kind.down_rank())
+        .map(|(other, _)| Need::absent(other.clone()))
+        .collect();
+    if let Some(first) = wants.before_delete.get(address) {
+        // A stop-first predecessor stays until everything else of its successor is there.
+        needs.extend(unmet(input, first));
+    }
+    if address.kind == Kind::AccessList {
+        let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
+        let users = hosts.filter(|(_, host)| host.fields.text("access_list") == Some(address.name.as_str()));
+        needs.extend(users.map(|(host, _)| Need::absent(host.clone())));
+    }
+    if address.kind == Kind::Network
+        && let Some(refusal) = strangers(input, address, seen, gone)
+    {
+        return Gate::Held(refusal);
+    }
+    needs.sort();
+    needs.dedup();
+    if needs.is_empty() { Gate::Now } else { Gate::After(needs) }
+}
+
+/// Containers on a network that are not ours to remove: without it, a stopped one would not start again.
+fn strangers(input: &Input<'_>, address: &Address, seen: &Seen, gone: &[(Address, String)]) -> Option<Refusal> {
+    let attached: BTreeSet<&str> = gone
+        .iter()
+        .filter(|(other, _)| other.kind == Kind::Attachment)
+        .filter_map(|(other, _)| other.name.split_once('/').filter(|(network, _)| *network == address.name))
+        .map(|(_, container)| container)
+        .collect();
+    let ours: BTreeMap<&str, &Address> = input
+        .world
+        .of_kind(&address.provider, Kind::Container)
+        .filter(|(_, container)| container.owner.is_ours())
+        .filter_map(|(own, container)| Some((container.fields.text("name")?, own)))
+        .collect();
+    let members = seen.fields.strings("members");
+    let strangers: Vec<&str> =
+        members.into_iter().filter(|name| !ours.contains_key(name) && !attached.contains(name)).collect();
+    let first = strangers.first()?;
+    Some(Refusal {
+        code: "A0507".to_owned(),
+        message: format!("network {} is used by {}, which is not ours", address.name, strangers.join(", ")),
+        found: Vec::new(),
+        hints: vec![Hint::command("detach it", format!("docker network disconnect -f {} {first}", address.name))],
+    })
+}
+
+/// Nobody else at a provider may hold what a new resource claims: a container's name, a host's domains.
+fn claims(input: &Input<'_>, ups: &mut [Change], downs: &[Change]) {
+    for change in ups.iter_mut() {
+        let (Verb::Create(fields), Some(schema)) = (&change.verb, input.schema(&change.address)) else { continue };
+        let Some(claim) = schema.claims.filter(|_| change.refusal().is_none()) else { continue };
+        let claimed = texts(fields.get(claim));
+        let rivals = input.world.seen.iter().filter(|(address, seen)| {
+            address.provider == change.address.provider
+                && **address != change.address
+                && input.schema(address).is_some_and(|other| other.claims == Some(claim))
+                && texts(seen.fields.get(claim)).iter().any(|text| claimed.contains(text))
+        });
+        for (rival, seen) in rivals {
+            if !seen.owner.is_ours() {
+                let held: Vec<String> =
+                    texts(seen.fields.get(claim)).into_iter().filter(|t| claimed.contains(t)).collect();
+                change.gate = Gate::Held(Refusal {
+                    code: "A0405".to_owned(),
+                    message: format!("{} {} exists and is not ours", rival.kind.label(), held.join(", ")),
+                    found: vec![("id".to_owned(), seen.vendor_id.clone())],
+                    hints: vec![Hint::text(format!("remove it, or give {} another name", change.service))],
+                });
+            } else if downs.iter().any(|down| down.address == *rival) || change.is_now() {
+                add_need(&mut change.gate, Need::absent(rival.clone()));
+            }
+        }
+    }
+}
+
+fn add_need(gate: &mut Gate, need: Need) {
+    match gate {
+        Gate::Now => *gate = Gate::After(vec![need]),
+        Gate::After(needs) => needs.push(need),
+        Gate::Until { .. } | Gate::Held(_) => (),
+    }
+}
+
+fn texts(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Text(text)) => vec![text.clone()],
+        Some(list) => list.strings().into_iter().map(str::to_owned).collect(),
+        None => Vec::new(),
+    }
+}
+
+/// The needs that do not hold, or of which nothing is known.
+fn unmet(input: &Input<'_>, needs: &[Need]) -> Vec<Need> {
+    needs.iter().filter(|need| input.world.holds(need) != Some(true)).cloned().collect()
+}
+
+fn outputs(fields: &Fields) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    for value in fields.0.values() {
+        if let Value::Output { of, .. } = value {
+            needs.push(Need::ready(of.clone()));
+        }
+    }
+    needs
+}
+
+fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String> {
+    let mut lines = Vec::new();
+    if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
+        lines.push(format!("{} becomes reachable from the Internet", fields.strings("domains").join(", ")));
+    }
+    let is_new = !input.world.seen.keys().any(|seen| seen.base() == address.base());
+    for port in fields.strings("ports").into_iter().filter(|_| is_new) {
+        if let Some(port) = port.strip_prefix("0.0.0.0:") {
+            let published = port.split(':').next().unwrap_or(port);
+            lines.push(format!(
+                "port {published} is published on 0.0.0.0; Docker's rules come before a host firewall's"
+            ));
+        }
+    }
+    lines
+}
+
+fn exposed_by(diffs: &[FieldDiff]) -> Vec<String> {
+    let removed = diffs.iter().any(|diff| diff.field == "access_list" && diff.to == Some(Value::None));
+    if removed { vec!["the access list is removed: open to everybody".to_owned()] } else { Vec::new() }
+}

@@ -1,0 +1,419 @@
+//! Manifests → wants: every resource that a revision needs, with what it needs first.
+//!
+//! Containers are in [`super::rollout`]; here is what stands around them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::Ipv4Net;
+
+use super::rollout::{self, Target};
+use super::{Input, pool};
+use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
+use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
+use crate::model::{
+    Address, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value, Want, Wants,
+};
+
+/// Every want of every manifest that is in force.
+pub fn expand(input: &Input<'_>) -> Wants {
+    let subnets = pool::assign(input);
+    let mut wants = Wants::default();
+    let mut taken_addresses = BTreeMap::new();
+    for service in input.services.values() {
+        if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
+            continue;
+        }
+        let Some(host) = input.site.hosts.get(&service.host) else { continue };
+        let mut expansion =
+            Expansion { input, service, host, subnets: &subnets, wants: &mut wants, taken: &mut taken_addresses };
+        expansion.run();
+    }
+    wants
+}
+
+/// The expansion of one manifest.
+pub struct Expansion<'a> {
+    pub(super) input: &'a Input<'a>,
+    pub(super) service: &'a Service,
+    pub(super) host: &'a HostSite,
+    pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Refusal>>,
+    pub(super) wants: &'a mut Wants,
+    /// Addresses given out in this expansion, by network.
+    pub(super) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
+}
+
+/// The network that a manifest's containers live on.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Its address.
+    pub address: Address,
+    /// Its subnet, when it is ours.
+    pub subnet: Option<Ipv4Net>,
+    /// Whether it is made by this manifest or another one of ours.
+    pub ours: bool,
+}
+
+impl Expansion<'_> {
+    fn run(&mut self) {
+        let home = self.home();
+        self.own_network();
+        let attachment = self.attachment(home.as_ref());
+        let targets = home.as_ref().map(|home| rollout::containers(self, home)).unwrap_or_default();
+        for list in &self.service.access_lists {
+            self.access_list(list);
+        }
+        let records = self.records(&targets);
+        for route in &self.service.routes {
+            self.route(route, &targets, &records, attachment.as_ref());
+        }
+        for redirect in &self.service.redirects {
+            self.redirect(redirect, &records);
+        }
+    }
+
+    /// Adds a want; the first manifest that wants an address has it.
+    pub(super) fn want(&mut self, address: Address, fields: Fields, needs: Vec<Need>, origin: &Origin) -> &mut Want {
+        let service = self.service.name.clone();
+        let want = Want { fields, needs, service, origin: origin.clone(), keep_only: false, refusal: None };
+        self.wants.map.entry(address).or_insert(want)
+    }
+
+    pub(super) fn note(&mut self, address: Option<Address>, text: String) {
+        self.wants.notes.push(Note { service: self.service.name.clone(), address, text });
+    }
+
+    fn home(&self) -> Option<Home> {
+        if self.service.containers.is_empty() {
+            return None;
+        }
+        let docker = &self.host.docker;
+        let NetworkMode::Shared(name) = &self.service.network else {
+            let (address, _) = pool::network_of(self.input, self.service)?;
+            let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
+            return Some(Home { address, subnet, ours: true });
+        };
+        let defined = Address::new(docker.clone(), Kind::Network, &pool::network_name(name));
+        if let Some(subnet) = self.subnets.get(&defined) {
+            return Some(Home { address: defined, subnet: subnet.as_ref().ok().copied(), ours: true });
+        }
+        Some(Home { address: Address::new(docker.clone(), Kind::Network, name), subnet: None, ours: false })
+    }
+
+    fn own_network(&mut self) {
+        let Some((address, _)) = pool::network_of(self.input, self.service) else { return };
+        let internal = matches!(self.service.network, NetworkMode::Defined { internal: true, .. });
+        let mut fields = Fields::default().with("internal", Value::Bool(internal));
+        let mut refusal = None;
+        match self.subnets.get(&address) {
+            Some(Ok(subnet)) => {
+                fields.set("subnet", Value::text(subnet.to_string()));
+                fields.set("gateway", Value::text(pool::gateway(*subnet).to_string()));
+                if let Some(range) = pool::ip_range(*subnet) {
+                    fields.set("ip_range", Value::text(range.to_string()));
+                }
+            }
+            Some(Err(full)) => refusal = Some(full.clone()),
+            None => (),
+        }
+        let origin = self.service.origin.clone();
+        self.want(address, fields, Vec::new(), &origin).refusal = refusal;
+    }
+
+    /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
+    fn attachment(&mut self, home: Option<&Home>) -> Option<Address> {
+        let (home, npm) = (home?, self.host.npm.as_ref()?);
+        if self.service.routes.is_empty() || reach(self.input, self.host) != Some(Reach::Network) {
+            return None;
+        }
+        let container = npm.container.as_ref()?;
+        let docker = self.host.docker.clone();
+        let npm_container = Address::new(docker.clone(), Kind::Container, container);
+        let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", home.address.name));
+        let mut fields = Fields::default();
+        if let Some(subnet) = home.subnet {
+            fields.set("address", Value::text(pool::npm_address(subnet).to_string()));
+        }
+        let needs = vec![Need::present(home.address.clone()), Need::present(npm_container.clone())];
+        let refusal = self.would_cut_npm(&npm_container, &home.address.name);
+        let origin = self.service.origin.clone();
+        self.want(address.clone(), fields, needs, &origin).refusal = refusal;
+        Some(address)
+    }
+
+    /// Docker moves a container's published ports to the network whose name sorts first, and cuts what is open.
+    fn would_cut_npm(&self, npm: &Address, network: &str) -> Option<Refusal> {
+        let seen = self.input.world.seen.get(npm)?;
+        let networks = seen.fields.strings("networks");
+        if networks.contains(&network) || networks.iter().any(|own| *own < network) {
+            return None;
+        }
+        let own = networks.first().copied().unwrap_or("(none)");
+        Some(Refusal {
+            code: "A0506".to_owned(),
+            message: format!("attaching {} to {network} would cut every site for a moment", npm.name),
+            found: vec![("its own network".to_owned(), own.to_owned())],
+            hints: vec![Hint::command(
+                format!("give NPM a network whose name sorts before {network}, or attach it yourself when it suits"),
+                format!("docker network connect {network} {}", npm.name),
+            )],
+        })
+    }
+
+    fn access_list(&mut self, list: &AccessList) {
+        let Some(npm) = self.host.npm.as_ref() else { return };
+        let address = Address::new(npm.provider.clone(), Kind::AccessList, &list_name(self.input.site, &list.name));
+        let users = list.users.iter().map(|(user, secret)| (user.clone(), self.secret(secret))).collect();
+        let fields = Fields::default()
+            .with("users", Value::Map(users))
+            .with("allow", Value::texts(list.allow.iter().cloned()))
+            .with("deny", Value::texts(list.deny.iter().cloned()))
+            .with("satisfy_any", Value::Bool(list.satisfy_any))
+            .with("pass_auth", Value::Bool(list.pass_auth));
+        self.want(address, fields, Vec::new(), &list.origin);
+    }
+
+    /// A reference to a secret with its mark.
+    pub(super) fn secret(&self, name: &SecretName) -> Value {
+        let mark = self.input.marks.get(name).cloned().unwrap_or(crate::model::Mark(String::new()));
+        Value::Secret { name: name.clone(), mark }
+    }
+
+    /// The records of this manifest, by name: what a proxy host of that name comes after.
+    fn records(&mut self, targets: &BTreeMap<String, Target>) -> BTreeMap<String, Vec<Address>> {
+        let mut by_name: BTreeMap<String, Vec<Address>> = BTreeMap::new();
+        let (records, needs) = match &self.service.dns {
+            Dns::None => (Vec::new(), Vec::new()),
+            Dns::Records(records) => (records.clone(), Vec::new()),
+            Dns::Auto => {
+                (self.auto_records(), targets.values().map(|target| Need::ready(target.address.clone())).collect())
+            }
+        };
+        let mut sets: BTreeMap<(String, String), Vec<Record>> = BTreeMap::new();
+        for record in records {
+            sets.entry((record.name.clone(), record.record_type.clone())).or_default().push(record);
+        }
+        for ((name, record_type), records) in sets {
+            let address = self.record_set(&name, &record_type, &records, &needs);
+            by_name.entry(name).or_default().push(address);
+        }
+        by_name
+    }
+
+    fn auto_records(&mut self) -> Vec<Record> {
+        let routes = self.service.routes.iter().map(|route| (&route.domains, &route.origin));
+        let redirects = self.service.redirects.iter().map(|redirect| (&redirect.domains, &redirect.origin));
+        let names: Vec<(String, Origin)> = routes
+            .chain(redirects)
+            .flat_map(|(domains, origin)| domains.iter().map(move |domain| (domain.clone(), origin.clone())))
+            .collect();
+        let mut records = Vec::new();
+        for (name, origin) in names {
+            if let Some(wildcard) = self.covering_wildcard(&name) {
+                self.note(None, format!("{name} is answered by {wildcard}, which is not ours: no record is written"));
+                continue;
+            }
+            for target in &self.host.address {
+                let (record_type, value) = match target {
+                    PublicAddress::Ip(IpAddr::V4(address)) => ("A", address.to_string()),
+                    PublicAddress::Ip(IpAddr::V6(address)) => ("AAAA", address.to_string()),
+                    PublicAddress::Name(target) => ("CNAME", target.clone()),
+                };
+                let (record_type, ttl_s) = (record_type.to_owned(), self.input.site.dns_ttl_s);
+                records.push(Record { name: name.clone(), record_type, value, ttl_s, origin: origin.clone() });
+            }
+        }
+        records
+    }
+
+    /// A foreign wildcard that already answers `name` with an address of ours, when nothing else is at the name.
+    fn covering_wildcard(&self, name: &str) -> Option<String> {
+        let ovh = ProviderId::ovh();
+        let own = |kind: &str| Address::new(ovh.clone(), Kind::Record, &format!("{name}/{kind}"));
+        if ["A", "AAAA", "CNAME"].iter().any(|kind| self.input.world.seen.contains_key(&own(kind))) {
+            return None;
+        }
+        let (_, parent) = name.split_once('.')?;
+        let wildcard = Address::new(ovh.clone(), Kind::Record, &format!("*.{parent}/A"));
+        let seen = self.input.world.seen.get(&wildcard).filter(|seen| !seen.owner.is_ours())?;
+        let values = seen.fields.strings("values");
+        let is_ours = |value: &&str| {
+            let address: Option<IpAddr> = value.parse().ok();
+            address.is_some_and(|address| {
+                self.host.also_at.contains(&address) || self.host.address.contains(&PublicAddress::Ip(address))
+            })
+        };
+        (!values.is_empty() && values.iter().all(is_ours)).then(|| format!("*.{parent}"))
+    }
+
+    fn record_set(&mut self, name: &str, record_type: &str, records: &[Record], needs: &[Need]) -> Address {
+        let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{record_type}"));
+        let mut values: Vec<String> = records.iter().map(|record| record.value.clone()).collect();
+        values.sort();
+        values.dedup();
+        let first = records.first();
+        let ttl = first.map_or(self.input.site.dns_ttl_s, |record| record.ttl_s);
+        let fields = Fields::default()
+            .with("values", Value::texts(values))
+            .with("ttl", Value::Int(i64::from(ttl)))
+            .with("mark", Value::Bool(true));
+        let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
+        let refusal = self.no_zone(name).or_else(|| self.name_conflict(name, record_type));
+        self.want(address.clone(), fields, needs.to_vec(), &origin).refusal = refusal;
+        address
+    }
+
+    fn no_zone(&self, name: &str) -> Option<Refusal> {
+        let ovh = ProviderId::ovh();
+        let (code, message) = if !self.input.site.has_dns {
+            ("A0706", format!("no record can be written for {name}: no OVH account is configured"))
+        } else if self.input.world.is_dark(&ovh) {
+            return None;
+        } else {
+            let zones = self.input.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
+            if Site::zone_of(zones, name).is_some() {
+                return None;
+            }
+            ("A0701", format!("no zone of the OVH account holds {name}"))
+        };
+        let hints = vec![Hint::text(format!(
+            "put `dns: none` in {} if its record is kept elsewhere",
+            self.service.origin.file
+        ))];
+        Some(Refusal { code: code.to_owned(), message, found: Vec::new(), hints })
+    }
+
+    /// A CNAME stands alone at its name; an AAAA of somebody else would take half of the visitors elsewhere.
+    fn name_conflict(&self, name: &str, record_type: &str) -> Option<Refusal> {
+        let rivals: &[&str] = match record_type {
+            "A" => &["CNAME", "AAAA"],
+            "AAAA" => &["CNAME", "A"],
+            "CNAME" => &["A", "AAAA", "TXT", "MX", "NS", "SRV", "CAA"],
+            _ => &["CNAME"],
+        };
+        let rivals = rivals.iter().map(|kind| Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{kind}")));
+        let (rival, seen) = rivals
+            .filter_map(|rival| Some((self.input.world.seen.get(&rival)?, rival)))
+            .map(|(seen, rival)| (rival, seen))
+            .find(|(_, seen)| !seen.owner.is_ours())?;
+        let values = seen.fields.strings("values").join(", ");
+        Some(Refusal {
+            code: "A0405".to_owned(),
+            message: format!("{} exists at {name} and is not ours", rival.name.rsplit('/').next().unwrap_or_default()),
+            found: vec![(rival.name, values)],
+            hints: vec![
+                Hint::text("remove that record at OVH if it is a left-over"),
+                Hint::text(format!("to leave it alone, put `dns: none` in {}", self.service.origin.file)),
+            ],
+        })
+    }
+
+    fn route(
+        &mut self,
+        route: &Route,
+        targets: &BTreeMap<String, Target>,
+        records: &BTreeMap<String, Vec<Address>>,
+        attachment: Option<&Address>,
+    ) {
+        let Some(npm) = self.host.npm.clone() else { return };
+        let Some(main) = route.domains.first() else { return };
+        let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
+        let (scheme, host, port) = match &route.to {
+            crate::model::service::Target::Url { scheme, host, port } => (scheme.clone(), Value::text(host), *port),
+            crate::model::service::Target::Container { key, port } => {
+                let Some(target) = targets.get(key) else { return };
+                needs.push(Need::ready(target.address.clone()));
+                ("http".to_owned(), Value::Output { of: target.address.clone(), field: "address".to_owned() }, *port)
+            }
+        };
+        needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
+        let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
+        let fields = Fields::default()
+            .with("domains", sorted(&route.domains))
+            .with("forward_scheme", Value::text(scheme))
+            .with("forward_host", host)
+            .with("forward_port", Value::Int(i64::from(port)))
+            .with("certificate", certificate)
+            .with("force_https", Value::Bool(route.force_https))
+            .with("websockets", Value::Bool(route.websockets))
+            .with("block_exploits", Value::Bool(route.block_exploits))
+            .with("access_list", access_list)
+            .with("enabled", Value::Bool(true))
+            .with("online", Value::Bool(true))
+            .with("mark", Value::Bool(true));
+        let address = Address::new(npm.provider, Kind::ProxyHost, main);
+        self.want(address, fields, needs, &route.origin);
+    }
+
+    fn redirect(&mut self, redirect: &Redirect, records: &BTreeMap<String, Vec<Address>>) {
+        let Some(npm) = self.host.npm.clone() else { return };
+        let Some(main) = redirect.domains.first() else { return };
+        let names = redirect.domains.iter().filter_map(|name| records.get(name)).flatten();
+        let mut needs: Vec<Need> = names.cloned().map(Need::present).collect();
+        let (certificate, _) = self.guards(&npm, &redirect.tls, None, &mut needs);
+        let fields = Fields::default()
+            .with("domains", sorted(&redirect.domains))
+            .with("scheme", Value::text(&redirect.scheme))
+            .with("to", Value::text(&redirect.to))
+            .with("code", Value::Int(i64::from(redirect.code)))
+            .with("keep_path", Value::Bool(redirect.keep_path))
+            .with("certificate", certificate)
+            .with("enabled", Value::Bool(true))
+            .with("online", Value::Bool(true))
+            .with("mark", Value::Bool(true));
+        let address = Address::new(npm.provider, Kind::Redirection, main);
+        self.want(address, fields, needs, &redirect.origin);
+    }
+
+    /// Certificate and access list by name; a host is never written without the ones its manifest names.
+    fn guards(&self, npm: &NpmSite, tls: &Tls, list: Option<&str>, needs: &mut Vec<Need>) -> (Value, Value) {
+        let certificate = match tls {
+            Tls::None => Value::None,
+            Tls::Existing(name) => {
+                needs.push(Need::present(Address::new(npm.provider.clone(), Kind::Certificate, name)));
+                Value::text(name)
+            }
+        };
+        let access_list = list.map_or(Value::None, |list| {
+            let ours = self.input.services.values().any(|other| {
+                other.access_lists.iter().any(|defined| defined.name == list)
+                    && self.npm_of(other) == Some(&npm.provider)
+            });
+            let name = if ours { list_name(self.input.site, list) } else { list.to_owned() };
+            needs.push(Need::present(Address::new(npm.provider.clone(), Kind::AccessList, &name)));
+            Value::text(name)
+        });
+        (certificate, access_list)
+    }
+
+    fn npm_of(&self, service: &Service) -> Option<&ProviderId> {
+        let host = self.input.site.hosts.get(&service.host)?;
+        host.npm.as_ref().map(|npm| &npm.provider)
+    }
+}
+
+/// How NPM reaches the containers of a host; `None` without an NPM.
+pub fn reach(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
+    let npm = host.npm.as_ref()?;
+    Some(match (npm.reach, &npm.container) {
+        (Reach::Auto, None) => Reach::Host,
+        (Reach::Auto, Some(container)) => {
+            let address = Address::new(host.docker.clone(), Kind::Container, container);
+            let mode = input.world.seen.get(&address).and_then(|seen| seen.fields.text("network_mode"));
+            if mode == Some("host") { Reach::Host } else { Reach::Network }
+        }
+        (reach, _) => reach,
+    })
+}
+
+/// What an access list of ours is called in NPM, which has no other place for a mark.
+pub fn list_name(site: &Site, name: &str) -> String {
+    format!("{}/{name}", site.instance)
+}
+
+fn sorted(domains: &[String]) -> Value {
+    let mut domains = domains.to_vec();
+    domains.sort();
+    domains.dedup();
+    Value::texts(domains)
+}

@@ -1,0 +1,127 @@
+//! The whole way to the end: applies the plan to the observed world in memory, look after look, until it settles.
+
+use std::collections::BTreeSet;
+
+use super::{Input, look};
+use crate::model::world::Applied;
+use crate::model::{Address, Change, Gate, Kind, Millis, Owner, Plan, Readiness, Seen, Verb, Wants, World};
+
+/// Looks that a forecast takes at most: the longest way (a stop-first update behind two dependencies) takes 12.
+const LOOKS_MAX: usize = 64;
+
+/// What will happen, in the order in which it will.
+#[derive(Debug, Clone)]
+pub struct Forecast {
+    /// Every change once, as first planned with literal values, in the order of execution; held ones last.
+    pub plan: Plan,
+    /// Wants of the first look.
+    pub wants: Wants,
+    /// The world at the end.
+    pub world: World,
+    /// Whether it came to rest within [`LOOKS_MAX`].
+    pub settled: bool,
+    /// The plan of the first look, as the engine would execute it now.
+    pub first: Plan,
+}
+
+/// Plays the plan to its end.
+pub fn forecast(input: &Input<'_>) -> Forecast {
+    let mut world = input.world.clone();
+    let mut facts = input.facts.clone();
+    let mut now = input.now;
+    let (wants, first) = look(input);
+    let mut done: Vec<Change> = Vec::new();
+    let mut settled = false;
+    let mut last = first.clone();
+    for turn in 0..LOOKS_MAX {
+        let step = Input { world: &world, facts: &facts, now, ..*input };
+        let plan = if turn == 0 { first.clone() } else { look(&step).1 };
+        let ready: Vec<Change> = plan.changes.iter().filter(|change| change.is_now()).cloned().collect();
+        last = plan;
+        if ready.is_empty() {
+            match last.next_look.filter(|at| *at > now) {
+                Some(at) => now = at,
+                None => {
+                    settled = true;
+                    break;
+                }
+            }
+            continue;
+        }
+        for change in ready {
+            apply(&mut world, &change);
+            remember(&mut facts, &change);
+            done.push(first_gate(&first, change));
+        }
+        now = now + Millis::seconds(1);
+    }
+    let listed: BTreeSet<Address> = done.iter().map(|change| change.address.clone()).collect();
+    done.extend(last.changes.into_iter().filter(|change| !listed.contains(&change.address)));
+    let plan = Plan { changes: done, ..first.clone() };
+    Forecast { plan, wants, world, settled, first }
+}
+
+/// The same change with the gate that it has in the first look, so that a stored plan says what waits.
+fn first_gate(first: &Plan, mut change: Change) -> Change {
+    change.gate = match first.changes.iter().find(|known| known.address == change.address) {
+        Some(known) => known.gate.clone(),
+        None => Gate::After(Vec::new()),
+    };
+    change
+}
+
+/// One change in memory: as if the vendor had done it and it worked.
+pub fn apply(world: &mut World, change: &Change) {
+    match &change.verb {
+        Verb::Delete => {
+            world.seen.remove(&change.address);
+        }
+        Verb::Create(fields) => {
+            let seen = Seen {
+                fields: observed(change.address.kind, fields),
+                ready: Readiness::Ready,
+                owner: if change.address.kind == Kind::Image { Owner::Foreign } else { Owner::Ours },
+                service: Some(change.service.clone()),
+                vendor_id: format!("planned:{}", change.address),
+                at: crate::model::Timestamp(0),
+            };
+            world.seen.insert(change.address.clone(), seen);
+        }
+        Verb::Update(fields) => {
+            if let Some(seen) = world.seen.get_mut(&change.address) {
+                seen.fields.0.extend(fields.0.clone());
+                seen.ready = Readiness::Ready;
+                seen.owner = Owner::Ours;
+            }
+        }
+    }
+}
+
+fn observed(kind: Kind, fields: &crate::model::Fields) -> crate::model::Fields {
+    let mut fields = fields.clone();
+    if kind == Kind::Image {
+        fields.set("id", crate::model::Value::text("(new)"));
+    }
+    if kind == Kind::Container && fields.get("address").is_none() {
+        fields.set("address", crate::model::Value::text("(given by Docker)"));
+    }
+    fields
+}
+
+fn remember(facts: &mut crate::model::Facts, change: &Change) {
+    match &change.verb {
+        Verb::Delete => {
+            facts.applied.remove(&change.address);
+            facts.leases.remove(&change.address);
+        }
+        Verb::Create(fields) => {
+            let applied = Applied { service: change.service.clone(), vendor_id: String::new(), fields: fields.clone() };
+            facts.applied.insert(change.address.clone(), applied);
+        }
+        Verb::Update(fields) => {
+            if let Some(applied) = facts.applied.get_mut(&change.address) {
+                applied.fields.0.extend(fields.0.clone());
+            }
+        }
+    }
+}

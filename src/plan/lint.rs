@@ -1,0 +1,69 @@
+//! What no plan may contain: a bug of ours stops the look, not the process.
+
+use std::collections::BTreeSet;
+
+use super::Input;
+use crate::model::schema::unknown_fields;
+use crate::model::{Expect, Kind, Plan, Value, Verb};
+
+/// Every broken rule, in words; empty when the plan is sound.
+pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut addresses = BTreeSet::new();
+    for change in &plan.changes {
+        let address = &change.address;
+        if !addresses.insert(address) {
+            broken.push(format!("{address} is changed twice"));
+        }
+        if input.world.gap(address).is_some() {
+            broken.push(format!("{address} is changed though it cannot be seen"));
+        }
+        let seen = input.world.seen.get(address);
+        if change.refusal().is_none() && seen.is_some_and(|seen| !seen.owner.is_ours()) {
+            broken.push(format!("{address} is changed though it is not ours"));
+        }
+        let fields = match &change.verb {
+            Verb::Create(fields) | Verb::Update(fields) => Some(fields),
+            Verb::Delete => None,
+        };
+        if change.is_now() && fields.is_some_and(|fields| fields.is_unresolved()) {
+            broken.push(format!("{address} is executed with a value that is not known"));
+        }
+        if let (Some(fields), Some(schema)) = (fields, input.schema(address)) {
+            broken.extend(
+                unknown_fields(schema, fields).into_iter().map(|name| format!("{address} has no field {name}")),
+            );
+        }
+        match (&change.verb, &change.expects) {
+            (Verb::Create(_), Expect::Absent) | (Verb::Update(_) | Verb::Delete, Expect::Unchanged { .. }) => (),
+            (Verb::Create(_), Expect::Unchanged { .. }) if change.refusal().is_some() => (),
+            (Verb::Create(_), Expect::Unchanged { .. }) => broken.push(format!("{address} is created over something")),
+            (Verb::Update(_) | Verb::Delete, Expect::Absent) => broken.push(format!("{address} expects nothing there")),
+        }
+        if change.verb == Verb::Delete && matches!(address.kind, Kind::Image | Kind::Certificate | Kind::Zone) {
+            broken.push(format!("{address} is of a kind that is never deleted"));
+        }
+        if change.verb == Verb::Delete && change.is_now() && address.kind == Kind::Container {
+            broken.extend(pointed_at(input, change));
+        }
+    }
+    broken
+}
+
+/// A container that a host of ours points at goes only when another generation takes its place, stop-first.
+fn pointed_at(input: &Input<'_>, change: &crate::model::Change) -> Option<String> {
+    let seen = input.world.seen.get(&change.address)?;
+    let address = seen.fields.text("address")?;
+    let is_ready = seen.ready.is_ready();
+    let is_wanted = input.services.get(&change.service).is_some_and(|service| {
+        service.containers.keys().any(|key| service.address_name(key) == change.address.name)
+            && !input.facts.suspended.contains_key(&change.service)
+    });
+    let host = input.world.seen.iter().find(|(host, seen)| {
+        host.kind == Kind::ProxyHost
+            && seen.owner.is_ours()
+            && seen.fields.get("forward_host") == Some(&Value::text(address))
+    });
+    let (host, _) = host.filter(|_| is_ready && !is_wanted)?;
+    Some(format!("{} goes while {host} points at it", change.address))
+}

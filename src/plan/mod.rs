@@ -1,0 +1,71 @@
+//! What stands between the observed world and the manifests, as data. Pure: no clock, no logging, no I/O.
+//!
+//! | wanted | seen | whose | verdict |
+//! |---|---|---|---|
+//! | yes | no  | –       | create, when its needs hold and nobody else holds its name |
+//! | yes | yes | ours    | update what differs; hold what cannot change in place |
+//! | yes | yes | not ours| equal: used, not owned · different: held as a conflict |
+//! | no  | yes | ours    | delete, users first; volumes only with `--purge` |
+//! | no  | yes | not ours| nothing |
+//! | –   | gap | –       | nothing at all: unknown is not missing |
+
+pub mod decide;
+pub mod diff;
+pub mod expand;
+pub mod forecast;
+pub mod guard;
+pub mod lint;
+pub mod pool;
+pub mod reason;
+pub mod render;
+pub mod rollout;
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Address, Facts, Kind, KindSchema, Mark, Millis, Plan, SecretName, Service, Site, Timestamp, Wants, World,
+};
+
+/// A call whose outcome is not known blocks a second create at its address for this long.
+pub const SETTLE: Millis = Millis::seconds(30);
+/// A container that somebody stopped is left alone for this long: it may be a backup.
+pub const STOPPED_GRACE: Millis = Millis::minutes(15);
+
+/// Schemas by provider family and kind.
+pub type Schemas = BTreeMap<(String, Kind), &'static KindSchema>;
+
+/// Everything a plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The manifests, by name.
+    pub services: &'a BTreeMap<String, Service>,
+    /// The configuration.
+    pub site: &'a Site,
+    /// Tables of the kinds.
+    pub schemas: &'a Schemas,
+    /// Marks of the secrets that the manifests name.
+    pub marks: &'a BTreeMap<SecretName, Mark>,
+    /// What is there.
+    pub world: &'a World,
+    /// What the ledger knows.
+    pub facts: &'a Facts,
+    /// The time of the look.
+    pub now: Timestamp,
+    /// How many services a person agreed to delete, if any.
+    pub confirmed_deletes: Option<usize>,
+}
+
+impl Input<'_> {
+    /// The table of an address's kind.
+    pub fn schema(&self, address: &Address) -> Option<&'static KindSchema> {
+        self.schemas.get(&(address.provider.family().to_owned(), address.kind)).copied()
+    }
+}
+
+/// One look: expand, decide, guard.
+pub fn look(input: &Input<'_>) -> (Wants, Plan) {
+    let wants = expand::expand(input);
+    let mut plan = decide::decide(input, &wants);
+    guard::guard(input, &mut plan);
+    (wants, plan)
+}

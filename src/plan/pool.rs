@@ -1,0 +1,138 @@
+//! Which subnet each network gets, and which addresses in it. Pure: the same world, the same answer.
+//!
+//! In a subnet: `.1` gateway, `.2` NPM, `.3`–`.126` ours, the upper half for whatever Docker hands out by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::Input;
+use crate::model::service::NetworkMode;
+use crate::model::{Address, Hint, Kind, Refusal, Service};
+
+/// The name of a service's network: must sort after NPM's own, for Docker publishes a container's ports through
+/// the network whose name sorts first.
+pub fn network_name(service: &str) -> String {
+    format!("zz-amarre-{service}")
+}
+
+/// The gateway of a subnet.
+pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {
+    nth(subnet, 1)
+}
+
+/// NPM's address in a subnet.
+pub fn npm_address(subnet: Ipv4Net) -> Ipv4Addr {
+    nth(subnet, 2)
+}
+
+/// What Docker may hand out by itself: the upper half.
+pub fn ip_range(subnet: Ipv4Net) -> Option<Ipv4Net> {
+    let prefix = subnet.prefix_len().checked_add(1).filter(|prefix| *prefix <= 30)?;
+    subnet.subnets(prefix).ok()?.nth(1)
+}
+
+/// The first free one of our addresses.
+pub fn free_address(subnet: Ipv4Net, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+    let last = ip_range(subnet).map_or_else(|| subnet.broadcast(), |range| range.network());
+    let ours = (u32::from(subnet.network()) + 3)..u32::from(last).saturating_sub(1);
+    ours.map(Ipv4Addr::from).find(|address| !taken.contains(address))
+}
+
+/// The subnet of every network that a manifest wants and that is ours to make.
+///
+/// What is there keeps its subnet, then what is leased, then the next free one of the first pool that has one.
+pub fn assign(input: &Input<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> {
+    let mut subnets = BTreeMap::new();
+    let mut missing: Vec<Address> = Vec::new();
+    for service in input.services.values() {
+        let Some((address, asked)) = network_of(input, service) else { continue };
+        if let Some(subnet) = asked {
+            subnets.insert(address, Ok(subnet));
+        } else if let Some(subnet) = known_subnet(input, &address) {
+            subnets.insert(address, Ok(subnet));
+        } else {
+            missing.push(address);
+        }
+    }
+    for address in missing {
+        let taken = taken(input, &address, &subnets);
+        let subnet = next_free(input, &taken).ok_or_else(|| full(input));
+        subnets.insert(address, subnet);
+    }
+    subnets
+}
+
+/// The network that a manifest makes, with the subnet that it asks for.
+pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Option<Ipv4Net>)> {
+    let host = input.site.hosts.get(&service.host)?;
+    let address = Address::new(host.docker.clone(), Kind::Network, &network_name(&service.name));
+    match &service.network {
+        NetworkMode::Auto => (!service.containers.is_empty()).then_some((address, None)),
+        NetworkMode::Subnet(subnet) => Some((address, Some(*subnet))),
+        NetworkMode::Defined { subnet, .. } => Some((address, *subnet)),
+        NetworkMode::Shared(_) => None,
+    }
+}
+
+fn known_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
+    let seen = input.world.seen.get(address).filter(|seen| seen.owner.is_ours());
+    let observed = seen.and_then(|seen| seen.fields.text("subnet")).and_then(|text| text.parse().ok());
+    observed.or_else(|| {
+        let leased = *input.facts.leases.get(address)?;
+        let conflicts = foreign(input, address).iter().any(|other| overlap(other, &leased));
+        (!conflicts && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
+    })
+}
+
+/// Everything a new subnet at this engine must not touch.
+fn taken(input: &Input<'_>, address: &Address, assigned: &BTreeMap<Address, Result<Ipv4Net, Refusal>>) -> Vec<Ipv4Net> {
+    let mut taken = foreign(input, address);
+    taken.extend(input.facts.leases.iter().filter(|(other, _)| *other != address).map(|(_, subnet)| *subnet));
+    taken.extend(assigned.values().filter_map(|subnet| subnet.as_ref().ok()));
+    taken
+}
+
+fn foreign(input: &Input<'_>, address: &Address) -> Vec<Ipv4Net> {
+    let mut taken: Vec<Ipv4Net> = input.site.avoid.clone();
+    taken.extend(input.facts.refused_subnets.iter());
+    taken.extend(input.world.routes.get(&address.provider).into_iter().flatten());
+    for (other, seen) in input.world.of_kind(&address.provider, Kind::Network) {
+        if other != address {
+            let subnets = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
+            taken.extend(subnets.filter_map(|text| text.parse::<Ipv4Net>().ok()));
+        }
+    }
+    taken
+}
+
+fn next_free(input: &Input<'_>, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+    for pool in &input.site.pools {
+        let Ok(candidates) = pool.subnets(input.site.prefix) else { continue };
+        for candidate in candidates {
+            if !taken.iter().any(|other| overlap(other, &candidate)) {
+                return Some(candidate);
+            }
+        }
+    }
+    None
+}
+
+fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
+fn nth(subnet: Ipv4Net, n: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(subnet.network()).saturating_add(n))
+}
+
+fn full(input: &Input<'_>) -> Refusal {
+    let pools: Vec<String> = input.site.pools.iter().map(ToString::to_string).collect();
+    Refusal {
+        code: "A0501".to_owned(),
+        message: format!("no subnet of /{} is free in {}", input.site.prefix, pools.join(", ")),
+        found: Vec::new(),
+        hints: vec![Hint::text("add a pool to `network.pools` in amarre.yaml, or remove a service")],
+    }
+}

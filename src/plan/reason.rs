@@ -1,0 +1,77 @@
+//! Why a change is in the plan: what the ledger and the manifests can prove, never a guess.
+
+use super::Input;
+use crate::model::plan::{Reason, ReasonCode};
+use crate::model::{Address, FieldDiff, Kind, Value, Want, Wants};
+
+/// Why something is made.
+pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
+    let was_applied = input.facts.applied.contains_key(address);
+    let is_known = input.facts.applied.values().any(|applied| applied.service == want.service);
+    let old = input.world.seen.iter().find(|(seen, _)| seen.base() == address.base() && *seen != address);
+    let file = &want.origin.file;
+    let (code, text) = if was_applied {
+        (ReasonCode::Missing, "was here and is gone".to_owned())
+    } else if let Some((_, seen)) = old {
+        let digest =
+            |address: &Address| address.generation.as_deref().map(|g| g.split('-').next().unwrap_or(g).to_owned());
+        let same = input.world.seen.keys().any(|seen| seen.base() == address.base() && digest(seen) == digest(address));
+        let moved = same && seen.fields.text("image") == want.fields.text("image");
+        if moved {
+            (ReasonCode::ImageMoved, "the image's tag or a secret means something else now".to_owned())
+        } else {
+            (ReasonCode::ManifestChanged, format!("{file}:{} changed", want.origin.line))
+        }
+    } else if is_known {
+        (ReasonCode::ManifestChanged, format!("{file}:{} changed", want.origin.line))
+    } else {
+        (ReasonCode::ManifestNew, format!("new in {file}"))
+    };
+    Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// Why something is changed in place: drift when the manifest still says what was last applied.
+pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
+    let applied = input.facts.applied.get(address);
+    let follows = diffs.iter().any(|diff| diff.field == "forward_host" && matches!(diff.to, Some(Value::Text(_))));
+    let moved = follows && applied.is_some_and(|applied| applied.fields.get("forward_host") != target(diffs).as_ref());
+    let drifted = |diff: &FieldDiff| {
+        let name = diff.field.split('.').next().unwrap_or(&diff.field);
+        applied.is_some_and(|applied| applied.fields.get(name) == want.fields.get(name))
+            || applied.is_some_and(|applied| {
+                applied.fields.get(name).is_some() && applied.fields.get(name) == diff.to.as_ref()
+            })
+    };
+    let (code, text) = if diffs.iter().all(drifted) {
+        (ReasonCode::Drift, "changed outside Amarre".to_owned())
+    } else if address.kind == Kind::Container && diffs.iter().all(|diff| diff.field == "name") {
+        (ReasonCode::DependencyReplaced, "takes the name".to_owned())
+    } else if moved {
+        (ReasonCode::DependencyReplaced, "follows its container".to_owned())
+    } else {
+        (ReasonCode::ManifestChanged, format!("{}:{} changed", want.origin.file, want.origin.line))
+    };
+    Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// Why something goes.
+pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Reason {
+    let successor = wants.map.iter().find(|(wanted, _)| wanted.base() == address.base());
+    let manifest = input.services.get(service);
+    let destroyed = input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy);
+    let (code, text, origin) = if destroyed {
+        (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
+    } else if let Some((_, want)) = successor.filter(|_| address.generation.is_some()) {
+        (ReasonCode::DependencyReplaced, "another generation takes its place".to_owned(), Some(want.origin.clone()))
+    } else if let Some(manifest) = manifest {
+        let origin = manifest.origin.clone();
+        (ReasonCode::ManifestChanged, format!("{} wants it no more", origin.file), Some(origin))
+    } else {
+        (ReasonCode::ManifestRemoved, format!("the manifest of {service} was removed"), None)
+    };
+    Reason { code, text, origin }
+}
+
+fn target(diffs: &[FieldDiff]) -> Option<Value> {
+    diffs.iter().find(|diff| diff.field == "forward_host").and_then(|diff| diff.to.clone())
+}

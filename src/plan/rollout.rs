@@ -1,0 +1,404 @@
+//! Generations of containers: which one is wanted, which old one stays meanwhile, where routes point.
+//!
+//! | old seen | new seen | shares nothing | wants |
+//! |---|---|---|---|
+//! | no  | no    | –   | the new one |
+//! | yes | no    | yes | both; the new one under `<name>-<generation>` |
+//! | yes | ready | yes | the new one; the old one until no host points at it |
+//! | yes | –     | no  | the new one, after the old one is gone, which goes when all else is there |
+//! | any | failed| yes | the last good one; the new one goes |
+//! | no  | exited| no, and no data | the last good one is put back |
+//! | no  | failed| no, with data   | the new one is left as it is: it may be migrating |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::expand::{Expansion, Home};
+use super::{diff, pool};
+use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
+use crate::model::world::{Failure, Good};
+use crate::model::{Address, Fields, Kind, Millis, Need, Readiness, Rule, Seen, Value, Want};
+
+/// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
+const ATTEMPTS_MAX: usize = 16;
+/// Without writable data, a container that is not healthy by then will not be.
+const HEALTH_TIMEOUT: Millis = Millis::minutes(2);
+/// With writable data it may be migrating.
+const HEALTH_TIMEOUT_DATA: Millis = Millis::minutes(10);
+
+/// Where routes to a container point, and what records wait for.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The instance that serves, or will.
+    pub address: Address,
+}
+
+/// Wants every container of a manifest; answers where routes to each point, by key.
+pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Target> {
+    let service = expansion.service;
+    let mut rollouts = BTreeMap::new();
+    for (key, container) in &service.containers {
+        let rollout = Rollout::of(expansion, home, key, container);
+        rollouts.insert(key.clone(), rollout);
+    }
+    let targets: BTreeMap<String, Target> =
+        rollouts.iter().map(|(key, rollout)| (key.clone(), Target { address: rollout.serving.clone() })).collect();
+    for (key, rollout) in rollouts {
+        let Some(container) = service.containers.get(&key) else { continue };
+        rollout.want(expansion, home, &key, container, &targets);
+    }
+    targets
+}
+
+/// One container's way from what is there to what is wanted.
+struct Rollout {
+    base: Address,
+    /// The generation in force: the wanted one, or the last good one after a failure.
+    effective: Address,
+    fields: Fields,
+    serving: Address,
+    olds: Vec<Address>,
+    start_first: bool,
+}
+
+impl Rollout {
+    fn of(expansion: &mut Expansion<'_>, home: &Home, key: &str, container: &Container) -> Self {
+        let (input, service) = (expansion.input, expansion.service);
+        let docker = expansion.host.docker.clone();
+        let base = Address::new(docker, Kind::Container, &service.address_name(key));
+        let name = service.container_name(key);
+        let wanted = fields(expansion, home, key, container);
+        let instances: BTreeMap<Address, &Seen> = input
+            .world
+            .of_kind(&base.provider, Kind::Container)
+            .filter(|(address, seen)| address.name == base.name && address.generation.is_some() && seen.owner.is_ours())
+            .map(|(address, seen)| (address.clone(), seen))
+            .collect();
+        let exclusive = container.exclusive(&name, &service.name);
+        let start_first = exclusive.is_none();
+
+        let picked = pick(expansion, &base, &wanted, &instances);
+        let (effective, fields) = after_failure(expansion, container, &base, picked, wanted, &instances, start_first);
+        let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
+        let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
+        let serving = if is_ready(&effective) {
+            effective.clone()
+        } else {
+            let ready_old = olds.iter().find(|old| start_first && is_ready(old));
+            ready_old.cloned().unwrap_or_else(|| effective.clone())
+        };
+        if let (Some(why), false) = (exclusive, olds.is_empty()) {
+            expansion.wants.stop_first.insert(service.name.clone(), why);
+        }
+        if is_ready(&effective) {
+            good(expansion, &base, &effective, &fields);
+        }
+        Self { base, effective, fields, serving, olds, start_first }
+    }
+
+    fn want(
+        mut self,
+        expansion: &mut Expansion<'_>,
+        home: &Home,
+        key: &str,
+        container: &Container,
+        targets: &BTreeMap<String, Target>,
+    ) {
+        let input = expansion.input;
+        let mut needs = vec![Need::present(home.address.clone())];
+        needs.extend(image_and_volumes(expansion, container));
+        for (sibling, condition) in &container.depends_on {
+            let Some(target) = targets.get(sibling) else { continue };
+            needs.push(match condition {
+                Condition::Started => Need::present(target.address.clone()),
+                Condition::Healthy => Need::ready(target.address.clone()),
+            });
+        }
+        let name = expansion.service.container_name(key);
+        let held_by_old = self
+            .olds
+            .iter()
+            .any(|old| input.world.seen.get(old).is_some_and(|seen| seen.fields.text("name") == Some(name.as_str())));
+        let generation = self.effective.generation.clone().unwrap_or_default();
+        let is_candidate = self.start_first && held_by_old;
+        self.fields.set("name", Value::text(if is_candidate { format!("{name}-{generation}") } else { name }));
+
+        if !self.start_first {
+            for old in &self.olds {
+                expansion.wants.before_delete.insert(old.clone(), needs.clone());
+                needs.push(Need::absent(old.clone()));
+            }
+        }
+        if !input.world.seen.contains_key(&self.effective) {
+            self.give_address(expansion, home);
+        }
+        let port = expansion.service.routes.iter().find_map(|route| match &route.to {
+            crate::model::service::Target::Container { key: target, port } if target == key => Some(*port),
+            crate::model::service::Target::Container { .. } | crate::model::service::Target::Url { .. } => None,
+        });
+        expansion.wants.probes.insert(self.effective.clone(), port);
+        if self.start_first {
+            self.keep_olds(expansion);
+        }
+        expansion.want(self.effective, self.fields, needs, &container.origin);
+    }
+
+    /// Chooses a free address for an instance that is yet to be made.
+    fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home) {
+        let Some(subnet) = home.subnet else { return };
+        let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
+            let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
+            containers.filter_map(|(_, seen)| seen.fields.text("address")?.parse::<Ipv4Addr>().ok()).collect()
+        });
+        if let Some(address) = pool::free_address(subnet, taken) {
+            taken.insert(address);
+            self.fields.set("address", Value::text(address.to_string()));
+        }
+    }
+
+    /// An old one stays until the new one is ready and nothing points at the old one any more.
+    fn keep_olds(&self, expansion: &mut Expansion<'_>) {
+        let (input, service) = (expansion.input, expansion.service);
+        let world = input.world;
+        let is_ready = world.seen.get(&self.effective).is_some_and(|seen| seen.ready.is_ready());
+        let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
+        let is_dark = npm.is_some_and(|npm| !service.routes.is_empty() && world.is_dark(npm));
+        for old in &self.olds {
+            let Some(seen) = world.seen.get(old) else { continue };
+            let address = seen.fields.text("address");
+            let pointed_at = npm.into_iter().flat_map(|npm| world.of_kind(npm, Kind::ProxyHost)).any(|(_, host)| {
+                host.owner.is_ours() && address.is_some() && host.fields.text("forward_host") == address
+            });
+            // A second old one beside a serving one is a left-over of an update that was overtaken.
+            let serves = *old == self.serving;
+            if (!is_ready && serves) || pointed_at || (is_dark && serves) {
+                let want = Want {
+                    fields: Fields::default(),
+                    needs: Vec::new(),
+                    service: service.name.clone(),
+                    origin: service.origin.clone(),
+                    keep_only: true,
+                    refusal: None,
+                };
+                expansion.wants.map.insert(old.clone(), want);
+            }
+        }
+    }
+}
+
+/// The generation that stands for `wanted`: one that is there and matches, else the first unused number.
+fn pick(expansion: &Expansion<'_>, base: &Address, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Address {
+    let Some(schema) = expansion.input.schema(base) else { return base.clone() };
+    let resolved = diff::resolve(wanted, expansion.input.world);
+    let of_digest = |fields: &Fields| {
+        let covered = schema.fields.iter().filter(|field| field.rule == Rule::Generation);
+        Fields(covered.filter_map(|field| Some((field.name.to_owned(), fields.get(field.name)?.clone()))).collect())
+            .digest()
+    };
+    let digest = of_digest(wanted);
+    let mut unused = None;
+    for attempt in 0..ATTEMPTS_MAX {
+        let generation = if attempt == 0 { digest.clone() } else { format!("{digest}-{attempt}") };
+        let address = base.clone().at(&generation);
+        match instances.get(&address) {
+            Some(seen) if matches_generation(schema, &resolved, &seen.fields) => return address,
+            Some(_) => (),
+            None => unused = unused.or(Some(address)),
+        }
+    }
+    unused.unwrap_or_else(|| base.clone().at(&digest))
+}
+
+fn matches_generation(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
+    let diffs = diff::compare(schema, wanted, observed, None);
+    !diffs.iter().any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
+}
+
+/// The wanted generation, unless it failed and the last good one may be put back.
+fn after_failure(
+    expansion: &mut Expansion<'_>,
+    container: &Container,
+    base: &Address,
+    picked: Address,
+    wanted: Fields,
+    instances: &BTreeMap<Address, &Seen>,
+    start_first: bool,
+) -> (Address, Fields) {
+    let input = expansion.input;
+    let last_good = input.facts.last_good.get(base).cloned();
+    let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
+    let Some((generation, good_fields)) = last_good else { return (picked, wanted) };
+    let inputs = diff::resolve(&wanted, input.world).marked_digest();
+    let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);
+    let seen = instances.get(&picked);
+    let verdict = seen.and_then(|seen| verdict(expansion, container, seen));
+    if let Some(why) = verdict.clone().filter(|_| !known) {
+        expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });
+    }
+    let exited = seen.is_none_or(|seen| matches!(seen.ready, Readiness::Failed { .. }));
+    let may_go = start_first || (exited && !container.writes_data());
+    if (known || verdict.is_some()) && may_go {
+        return (base.clone().at(&generation), good_fields);
+    }
+    (picked, wanted)
+}
+
+/// Why an instance counts as failed, if it does.
+fn verdict(expansion: &Expansion<'_>, container: &Container, seen: &Seen) -> Option<String> {
+    match &seen.ready {
+        Readiness::Ready => None,
+        Readiness::Failed { why } => Some(why.clone()),
+        Readiness::NotYet { since, why } => {
+            let timeout = health_timeout(container);
+            (expansion.input.now - *since > timeout).then(|| format!("not healthy after {timeout}: {why}"))
+        }
+    }
+}
+
+/// How long a container may take to become healthy.
+pub fn health_timeout(container: &Container) -> Millis {
+    let least = if container.writes_data() { HEALTH_TIMEOUT_DATA } else { HEALTH_TIMEOUT };
+    let Some(check) = &container.healthcheck else { return least };
+    let interval = check.interval_ms.unwrap_or(30_000);
+    let asked = check.start_period_ms.unwrap_or(0) + check.retries.unwrap_or(3) * interval;
+    Millis(least.0.max(asked))
+}
+
+fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fields: &Fields) {
+    let Some(generation) = effective.generation.clone() else { return };
+    if expansion.input.facts.last_good.get(base).is_some_and(|(known, _)| *known == generation) {
+        return;
+    }
+    expansion.wants.good.push(Good { base: base.clone(), generation, fields: fields.clone() });
+}
+
+/// What a container needs to be there, wanted as well.
+fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container) -> Vec<Need> {
+    let docker = expansion.host.docker.clone();
+    let image = Address::new(docker.clone(), Kind::Image, &image_reference(&container.image));
+    expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
+    let mut needs = vec![Need::present(image)];
+    for mount in &container.mounts {
+        let MountSource::Volume(volume) = &mount.source else { continue };
+        let name = format!("{}_{volume}", expansion.service.name);
+        let address = Address::new(docker.clone(), Kind::Volume, &name);
+        expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
+        needs.push(Need::present(address));
+    }
+    needs
+}
+
+fn fields(expansion: &Expansion<'_>, home: &Home, key: &str, container: &Container) -> Fields {
+    let input = expansion.input;
+    let image = image_reference(&container.image);
+    let image_address = Address::new(expansion.host.docker.clone(), Kind::Image, &image);
+    let fill = |text: &str| fill(text, home);
+    let mut environment: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, value) in &input.site.defaults.environment {
+        environment.insert(name.clone(), Value::text(value));
+    }
+    for (name, value) in &container.environment {
+        let value = match value {
+            EnvValue::Plain(text) => Value::text(fill(text)),
+            EnvValue::Secret(secret) => expansion.secret(secret),
+        };
+        environment.insert(name.clone(), value);
+    }
+    let mut aliases: BTreeSet<&str> = BTreeSet::from([key]);
+    if expansion.service.containers.len() == 1 {
+        aliases.insert(&expansion.service.name);
+    }
+    let (driver, options) = &container.logging;
+    let options = options.iter().map(|(name, value)| (name.clone(), Value::text(value))).collect();
+    let mut logging = BTreeMap::from([("driver".to_owned(), Value::text(driver))]);
+    logging.insert("options".to_owned(), Value::Map(options));
+
+    let mut fields = Fields::default()
+        .with("image", Value::text(image))
+        .with("image_id", Value::Output { of: image_address, field: "id".to_owned() })
+        .with("environment", Value::Map(environment))
+        .with("network", Value::text(&home.address.name))
+        .with("aliases", Value::texts(aliases))
+        .with("logging", Value::Map(logging))
+        .with("restart", Value::text(&container.restart))
+        .with("running", Value::Bool(true));
+    let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text)));
+    if let Some(command) = &container.command {
+        fields.set("command", texts(command));
+    }
+    if let Some(entrypoint) = &container.entrypoint {
+        fields.set("entrypoint", texts(entrypoint));
+    }
+    if let Some(user) = &container.user {
+        fields.set("user", Value::text(user));
+    }
+    if let Some(check) = &container.healthcheck {
+        fields.set("healthcheck", healthcheck(check));
+    }
+    let labels = container.labels.iter().map(|(name, value)| (name.clone(), Value::text(fill(value)))).collect();
+    fields.set("labels", Value::Map(labels));
+    let mut ports: Vec<String> = container
+        .ports
+        .iter()
+        .map(|port| format!("{}:{}:{}/{}", port.host_ip, port.published, port.target, port.protocol))
+        .collect();
+    ports.sort();
+    fields.set("ports", Value::texts(ports));
+    let mut mounts: Vec<String> =
+        container.mounts.iter().map(|mount| mount_text(&expansion.service.name, mount)).collect();
+    mounts.sort();
+    fields.set("mounts", Value::texts(mounts));
+    fields
+}
+
+/// `volume:NAME:/target:rw` or `bind:/source:/target:ro`.
+fn mount_text(service: &str, mount: &Mount) -> String {
+    let mode = if mount.read_only { "ro" } else { "rw" };
+    match &mount.source {
+        MountSource::Volume(volume) => format!("volume:{service}_{volume}:{}:{mode}", mount.target),
+        MountSource::Bind(path) => format!("bind:{path}:{}:{mode}", mount.target),
+    }
+}
+
+fn healthcheck(check: &Healthcheck) -> Value {
+    let mut map = BTreeMap::from([("test".to_owned(), Value::texts(check.test.iter().cloned()))]);
+    let numbers = [
+        ("interval_ms", check.interval_ms),
+        ("timeout_ms", check.timeout_ms),
+        ("start_period_ms", check.start_period_ms),
+        ("retries", check.retries),
+    ];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            map.insert(name.to_owned(), Value::Int(number));
+        }
+    }
+    Value::Map(map)
+}
+
+/// The variables that are known only here.
+fn fill(text: &str, home: &Home) -> String {
+    let Some(subnet) = home.subnet.filter(|_| text.contains("${")) else { return text.to_owned() };
+    text.replace("${network.subnet}", &subnet.to_string())
+        .replace("${network.gateway}", &pool::gateway(subnet).to_string())
+        .replace("${npm.address}", &pool::npm_address(subnet).to_string())
+}
+
+/// A reference as the engine lists it: Docker Hub's prefixes left out, `latest` said, a digest without the tag.
+pub fn image_reference(text: &str) -> String {
+    let text = text.strip_prefix("docker.io/").unwrap_or(text);
+    let text = text.strip_prefix("library/").unwrap_or(text);
+    if let Some((name, digest)) = text.split_once('@') {
+        let name = untagged(name);
+        return format!("{name}@{digest}");
+    }
+    if untagged(text).len() == text.len() { format!("{text}:latest") } else { text.to_owned() }
+}
+
+/// The name without its tag; a colon before the last slash is a registry's port.
+fn untagged(text: &str) -> &str {
+    match text.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        Some(_) | None => text,
+    }
+}

@@ -1,0 +1,3 @@
+//! A Docker engine.
+
+pub mod kinds;
