@@ -5,9 +5,11 @@ pub mod docker;
 pub mod http;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ipnet::Ipv4Net;
+use tokio::sync::Notify;
 
 use crate::model::world::Applied;
 use crate::model::{Address, Change, Fields, Gap, Kind, KindSchema, ProviderId, Seen, Timestamp};
@@ -63,6 +65,11 @@ pub trait Provider: Send + Sync {
     /// Why it does not, in words for people.
     async fn probe(&self, _address: &Address, _seen: &Seen, _port: u16) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Rings `wake` whenever something may have changed there. Runs until dropped.
+    async fn watch(&self, _wake: Arc<Notify>) {
+        std::future::pending::<()>().await;
     }
 }
 

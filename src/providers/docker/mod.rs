@@ -1,3 +1,504 @@
-//! A Docker engine.
+//! A Docker engine: networks, NPM's attachments, volumes, images, containers.
+//!
+//! Observing takes one list of each kind and an inspection of each container of ours that changed since the last
+//! look. Containers are removed without their volumes, and never before their restart policy is `no`.
 
+pub mod api;
+pub mod convert;
 pub mod kinds;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, VolumeCreateRequest};
+use futures_util::StreamExt;
+use ipnet::Ipv4Net;
+use tokio::sync::{Notify, OnceCell};
+
+use self::api::Api;
+use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
+use super::http::{Counts, Http};
+use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
+use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, ProviderId, Seen, Value, Verb};
+use crate::secret::{MarkKey, Secrets};
+
+/// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
+const INSPECTS_IN_FLIGHT: usize = 8;
+/// A probe that takes longer is a no.
+const PROBE_TIMEOUT_S: u64 = 3;
+
+/// How an engine is reached and what is ours on it.
+#[derive(Debug, Clone)]
+pub struct DockerConfig {
+    /// Its name in addresses.
+    pub id: ProviderId,
+    /// `unix:///…` or `tcp://…`.
+    pub endpoint: String,
+    /// Our mark.
+    pub instance: String,
+    /// For marks of what is read back.
+    pub key: MarkKey,
+    /// NPM's container on this engine, if it runs in one.
+    pub npm_container: Option<String>,
+}
+
+/// One engine.
+pub struct DockerProvider {
+    config: DockerConfig,
+    api: OnceCell<Api>,
+    counts: Counts,
+    prober: Http,
+    inspects: Arc<Mutex<BTreeMap<String, Inspected>>>,
+}
+
+/// An inspection and the line of the list that it belongs to.
+#[derive(Debug, Clone)]
+struct Inspected {
+    line: String,
+    inspect: ContainerInspectResponse,
+}
+
+impl DockerProvider {
+    /// Nothing is connected before the first look.
+    ///
+    /// # Errors
+    /// The machine's TLS set-up is unusable.
+    pub fn new(config: DockerConfig) -> Result<Self, String> {
+        let prober = Http::new(None)?;
+        Ok(Self { config, api: OnceCell::new(), counts: Counts::default(), prober, inspects: Arc::default() })
+    }
+
+    /// How many requests were made.
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    async fn api(&self) -> Result<&Api, ProviderError> {
+        self.api.get_or_try_init(|| Api::connect(&self.config.endpoint, self.counts.clone())).await
+    }
+
+    async fn look(&self, ask: &Ask) -> Result<Observation, ProviderError> {
+        let api = self.api().await?;
+        let (containers, networks, volumes, images) =
+            tokio::try_join!(api.containers(), api.networks(), api.volumes(), api.images())?;
+        let reader = Reader {
+            provider: self.config.id.clone(),
+            instance: self.config.instance.clone(),
+            key: self.config.key.clone(),
+            now: ask.now,
+        };
+        let mut seen = BTreeMap::new();
+        let mut members: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for summary in &containers {
+            for network in convert::summary_networks(summary).into_keys() {
+                members.entry(network).or_default().insert(convert::summary_name(summary));
+            }
+        }
+        let ours = |summary: &&ContainerSummary| {
+            let labels = ordered(summary.labels.as_ref());
+            labels.get(LABEL_INSTANCE) == Some(&self.config.instance) && labels.contains_key(LABEL_SPEC)
+        };
+        for summary in containers.iter().filter(|summary| !ours(summary)) {
+            let (address, foreign) = reader.foreign_container(summary);
+            seen.insert(address, foreign);
+        }
+        let own: Vec<&ContainerSummary> = containers.iter().filter(ours).collect();
+        for inspect in self.inspect(api, &own).await? {
+            seen.extend(reader.container(&inspect));
+        }
+        for network in &networks {
+            let none = BTreeSet::new();
+            let members = network.name.as_ref().and_then(|name| members.get(name)).unwrap_or(&none);
+            let (address, network) = reader.network(network, members);
+            seen.insert(address, network);
+        }
+        self.attachments(ask, &reader, &containers, &mut seen);
+        for volume in &volumes {
+            let labels = ordered(Some(&volume.labels));
+            let address = Address::new(self.config.id.clone(), Kind::Volume, &volume.name);
+            seen.insert(address, reader.seen(Fields::default(), &labels, &volume.name));
+        }
+        for image in &images {
+            for reference in image.repo_tags.iter().chain(&image.repo_digests) {
+                let fields = Fields::default().with("id", Value::text(&image.id));
+                let address = Address::new(self.config.id.clone(), Kind::Image, reference);
+                seen.insert(address, reader.seen(fields, &BTreeMap::new(), &image.id));
+            }
+        }
+        let routes = if self.config.endpoint.starts_with("unix://") { host_routes().await } else { Vec::new() };
+        Ok(Observation { seen, gaps: Vec::new(), routes, version: Some(api.engine.clone()) })
+    }
+
+    /// Inspections of our containers; one whose line in the list did not change is not asked again.
+    async fn inspect(
+        &self,
+        api: &Api,
+        own: &[&ContainerSummary],
+    ) -> Result<Vec<ContainerInspectResponse>, ProviderError> {
+        let known = self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut asks: Vec<(String, String, Option<Inspected>)> = Vec::new();
+        for summary in own {
+            let (id, line) = (summary.id.clone().unwrap_or_default(), line(summary));
+            let known = known.get(&id).filter(|inspected| inspected.line == line).cloned();
+            asks.push((id, line, known));
+        }
+        let looks = asks.into_iter().map(|(id, line, known)| {
+            let api = api.clone();
+            async move {
+                if let Some(inspected) = known {
+                    return Ok(Some((id, inspected)));
+                }
+                let inspect = api.container(&id).await?;
+                Ok(inspect.map(|inspect| (id, Inspected { line, inspect })))
+            }
+        });
+        let looks: Vec<Result<Option<(String, Inspected)>, ProviderError>> =
+            futures_util::stream::iter(looks).buffer_unordered(INSPECTS_IN_FLIGHT).collect().await;
+        let mut fresh = BTreeMap::new();
+        for look in looks {
+            fresh.extend(look?);
+        }
+        let inspects = fresh.values().map(|inspected| inspected.inspect.clone()).collect();
+        // What still moves (starting, unhealthy) has more to tell than its line in the list.
+        fresh.retain(|_, inspected| is_settled(&inspected.inspect));
+        *self.inspects.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(inspects)
+    }
+
+    /// NPM on networks: ours where the network is, or where the ledger says so.
+    fn attachments(
+        &self,
+        ask: &Ask,
+        reader: &Reader,
+        containers: &[ContainerSummary],
+        seen: &mut BTreeMap<Address, Seen>,
+    ) {
+        let Some(npm) = &self.config.npm_container else { return };
+        let Some(summary) = containers.iter().find(|summary| convert::summary_name(summary) == *npm) else { return };
+        for (network, endpoint) in convert::summary_networks(summary) {
+            let network_address = Address::new(self.config.id.clone(), Kind::Network, &network);
+            let address = Address::new(self.config.id.clone(), Kind::Attachment, &format!("{network}/{npm}"));
+            let owner = seen.get(&network_address);
+            let is_ours = owner.is_some_and(|network| network.owner.is_ours()) || ask.applied.contains_key(&address);
+            let mut fields = Fields::default();
+            if let Some(endpoint) = endpoint {
+                fields.set("address", Value::text(endpoint));
+            }
+            let service = owner.and_then(|network| network.service.clone());
+            let mut attachment = reader.seen(fields, &BTreeMap::new(), &address.name);
+            attachment.owner = if is_ours { Owner::Ours } else { Owner::Foreign };
+            attachment.service = service;
+            seen.insert(address, attachment);
+        }
+    }
+
+    async fn change(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
+        let api = self.api().await?;
+        let name = change.address.name.as_str();
+        let id = match (&change.address.kind, &change.verb) {
+            (Kind::Network, Verb::Create(fields)) => self.create_network(api, name, fields, &change.service).await?,
+            (Kind::Network, Verb::Delete) => {
+                api.remove_network(&vendor_id(change)).await?;
+                String::new()
+            }
+            (Kind::Attachment, Verb::Create(fields)) => attach(api, name, fields).await?,
+            (Kind::Attachment, Verb::Delete) => {
+                let (network, container) = attachment_parts(name)?;
+                api.disconnect_network(network, container).await?;
+                String::new()
+            }
+            (Kind::Volume, Verb::Create(_)) => {
+                let labels = convert::marks(&change.service, &self.config.instance).into_iter().collect();
+                let request = VolumeCreateRequest {
+                    name: Some(name.to_owned()),
+                    labels: Some(labels),
+                    ..VolumeCreateRequest::default()
+                };
+                api.create_volume(request).await?;
+                name.to_owned()
+            }
+            (Kind::Volume, Verb::Delete) => {
+                api.remove_volume(name).await?;
+                String::new()
+            }
+            (Kind::Image, Verb::Create(_)) => {
+                api.pull(name).await?;
+                name.to_owned()
+            }
+            (Kind::Container, Verb::Create(fields)) => self.create_container(api, change, fields, secrets).await?,
+            (Kind::Container, Verb::Update(fields)) => self.update_container(api, change, fields).await?,
+            (Kind::Container, Verb::Delete) => {
+                self.remove_container(api, change).await?;
+                String::new()
+            }
+            (Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image, Verb::Update(_))
+            | (Kind::Image, Verb::Delete) => {
+                return Err(cannot(change));
+            }
+            (
+                Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList | Kind::ProxyHost | Kind::Redirection,
+                _,
+            ) => {
+                return Err(cannot(change));
+            }
+        };
+        Ok(Outcome { vendor_id: id })
+    }
+
+    async fn create_network(
+        &self,
+        api: &Api,
+        name: &str,
+        fields: &Fields,
+        service: &str,
+    ) -> Result<String, ProviderError> {
+        // Names of networks are not unique to the engine: it would happily make a second one.
+        if let Some(there) = api.network(name).await? {
+            let labels = ordered(there.labels.as_ref());
+            if labels.get(LABEL_INSTANCE) == Some(&self.config.instance) {
+                return Ok(there.id.unwrap_or_default());
+            }
+            return Err(ProviderError::new(Class::Conflict, "A0405", format!("network {name} exists and is not ours")));
+        }
+        api.create_network(convert::network_request(name, fields, service, &self.config.instance)).await
+    }
+
+    async fn create_container(
+        &self,
+        api: &Api,
+        change: &Change,
+        fields: &Fields,
+        secrets: &Secrets,
+    ) -> Result<String, ProviderError> {
+        let name = fields.text("name").unwrap_or(&change.address.name);
+        if let Some(there) = api.container(name).await? {
+            let labels = ordered(there.config.as_ref().and_then(|config| config.labels.as_ref()));
+            let id = there.id.unwrap_or_default();
+            let same = labels.get(LABEL_INSTANCE) == Some(&self.config.instance)
+                && labels.get(LABEL_SPEC) == change.address.generation.as_ref();
+            if !same {
+                let message = format!("another container is called {name}");
+                return Err(ProviderError::new(Class::Conflict, "A0405", message));
+            }
+            api.start(&id, name).await?;
+            return Ok(id);
+        }
+        let body = convert::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
+            .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
+        let id = api.create_container(name, body).await?;
+        api.start(&id, name).await?;
+        Ok(id)
+    }
+
+    async fn update_container(&self, api: &Api, change: &Change, fields: &Fields) -> Result<String, ProviderError> {
+        let id = vendor_id(change);
+        if api.container(&id).await?.is_none() {
+            return Err(ProviderError::new(
+                Class::Conflict,
+                "A0511",
+                format!("container {} is gone", change.address.name),
+            ));
+        }
+        if let Some(policy) = fields.text("restart") {
+            api.set_restart(&id, policy).await?;
+        }
+        if let Some(name) = fields.text("name") {
+            api.rename(&id, name).await?;
+        }
+        if fields.flag("running") == Some(true) {
+            api.start(&id, &change.address.name).await?;
+        }
+        Ok(id)
+    }
+
+    async fn remove_container(&self, api: &Api, change: &Change) -> Result<(), ProviderError> {
+        let (id, name) = (vendor_id(change), &change.address.name);
+        if own_container().is_some_and(|own| id.starts_with(&own)) {
+            let message = format!("container {name} is the one that Amarre runs in");
+            return Err(ProviderError::new(Class::Rejected, "A0508", message).hint("remove it by hand"));
+        }
+        // An engine restart in between must not bring it back beside its successor.
+        api.set_restart(&id, "no").await?;
+        api.stop(&id, name).await?;
+        api.remove(&id, name).await
+    }
+
+    async fn ask_from_npm(&self, npm: &str, url: &str) -> Result<(), String> {
+        let api = self.api().await.map_err(|error| error.message)?;
+        let command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time"];
+        let mut command: Vec<String> = command.into_iter().map(str::to_owned).collect();
+        command.extend([PROBE_TIMEOUT_S.to_string(), url.to_owned()]);
+        let said = api.exec(npm, command).await.map_err(|error| error.message)?;
+        judge_status(said.trim().parse().unwrap_or(0), url)
+    }
+
+    async fn ask_from_here(&self, url: &str) -> Result<(), String> {
+        let request = self.prober.request(reqwest::Method::GET, url);
+        let request = request.timeout(std::time::Duration::from_secs(PROBE_TIMEOUT_S));
+        match self.prober.send(request).await {
+            Ok(answer) => judge_status(answer.status, url),
+            Err(failure) => Err(format!("{url}: {}", failure.message())),
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for DockerProvider {
+    fn id(&self) -> &ProviderId {
+        &self.config.id
+    }
+
+    fn kinds(&self) -> &'static [KindSchema] {
+        kinds::KINDS
+    }
+
+    fn normalize(&self, _kind: Kind, _fields: &mut Fields) -> Result<(), Objection> {
+        Ok(())
+    }
+
+    async fn observe(&self, ask: &Ask) -> Observation {
+        match self.look(ask).await {
+            Ok(observation) => observation,
+            Err(error) => {
+                Observation { gaps: vec![error.into_gap(&self.config.id, None, ask.now)], ..Observation::default() }
+            }
+        }
+    }
+
+    async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
+        self.change(change, secrets).await
+    }
+
+    async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {
+        let Some(address) = seen.fields.text("address") else { return Err("it has no address".to_owned()) };
+        let url = format!("http://{address}:{port}/");
+        match &self.config.npm_container {
+            Some(npm) => self.ask_from_npm(npm, &url).await,
+            None => self.ask_from_here(&url).await,
+        }
+    }
+
+    async fn watch(&self, wake: Arc<Notify>) {
+        loop {
+            if let Ok(api) = self.api().await {
+                let mut events = Box::pin(api.events());
+                while let Some(Ok(event)) = events.next().await {
+                    if matters(&event) {
+                        self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                        wake.notify_one();
+                    }
+                }
+            }
+            // The stream also ends on an event that the client cannot read: whatever it was is looked for anew.
+            tokio::time::sleep(api::RESUBSCRIBE_AFTER).await;
+            self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            wake.notify_one();
+        }
+    }
+}
+
+/// Whether an event may have changed what we look at; every healthcheck is an `exec_*`.
+fn matters(event: &EventMessage) -> bool {
+    let action = event.action.as_deref().unwrap_or_default();
+    let word = action.split(':').next().unwrap_or_default();
+    matches!(
+        word,
+        "create"
+            | "start"
+            | "die"
+            | "stop"
+            | "kill"
+            | "destroy"
+            | "rename"
+            | "update"
+            | "health_status"
+            | "connect"
+            | "disconnect"
+            | "remove"
+            | "delete"
+            | "tag"
+            | "untag"
+            | "oom"
+    )
+}
+
+/// What the list says of a container; uptime texts change all the time and are left out.
+fn line(summary: &ContainerSummary) -> String {
+    let status = summary.status.as_deref().unwrap_or_default();
+    let health = status.rsplit_once('(').map_or("", |(_, health)| health);
+    format!("{:?}|{health}|{}|{:?}", summary.state, convert::summary_name(summary), convert::summary_networks(summary))
+}
+
+fn is_settled(inspect: &ContainerInspectResponse) -> bool {
+    let state = inspect.state.as_ref();
+    let health = state.and_then(|state| state.health.as_ref()).and_then(|health| health.status);
+    let calm = matches!(
+        health,
+        None | Some(bollard::models::HealthStatusEnum::HEALTHY | bollard::models::HealthStatusEnum::NONE)
+    );
+    calm && state.is_some_and(|state| state.running.unwrap_or_default())
+}
+
+fn judge_status(status: u16, url: &str) -> Result<(), String> {
+    match status {
+        0 => Err(format!("{url} does not answer")),
+        500.. => Err(format!("{url} answers {status}")),
+        _ => Ok(()),
+    }
+}
+
+async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, ProviderError> {
+    let (network, container) = attachment_parts(name)?;
+    let there = api.container(container).await?;
+    let attached = there.and_then(|there| there.network_settings).and_then(|settings| settings.networks);
+    if attached.is_some_and(|networks| networks.contains_key(network)) {
+        return Ok(name.to_owned());
+    }
+    let endpoint = convert::endpoint(fields.text("address"), Vec::new(), api.version >= (1, 48));
+    api.connect_network(network, container, endpoint).await?;
+    Ok(name.to_owned())
+}
+
+fn attachment_parts(name: &str) -> Result<(&str, &str), ProviderError> {
+    name.rsplit_once('/')
+        .ok_or_else(|| ProviderError::new(Class::Rejected, "A0510", format!("not an attachment: {name}")))
+}
+
+fn vendor_id(change: &Change) -> String {
+    match &change.expects {
+        Expect::Unchanged { vendor_id, .. } => vendor_id.clone(),
+        Expect::Absent => change.address.name.clone(),
+    }
+}
+
+fn cannot(change: &Change) -> ProviderError {
+    let message = format!("Docker cannot {} {}", change.action(), change.address);
+    ProviderError::new(Class::Rejected, "A0510", message)
+}
+
+/// The short id of the container that this process runs in, when its host name is one.
+fn own_container() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| name.to_owned())
+}
+
+/// Subnets that this host routes, Docker's own bridges and the default route left out.
+async fn host_routes() -> Vec<Ipv4Net> {
+    let Ok(table) = tokio::fs::read_to_string("/proc/net/route").await else { return Vec::new() };
+    table.lines().skip(1).filter_map(route_of).collect()
+}
+
+/// A line of `/proc/net/route`: interface, then destination, …, mask in hexadecimal, last byte first.
+fn route_of(line: &str) -> Option<Ipv4Net> {
+    let columns: Vec<&str> = line.split_whitespace().collect();
+    let (interface, destination, mask) = (columns.first()?, columns.get(1)?, columns.get(7)?);
+    if interface.starts_with("br-") || interface.starts_with("docker") || interface.starts_with("veth") {
+        return None;
+    }
+    let address =
+        |text: &str| u32::from_str_radix(text, 16).ok().map(|bits| std::net::Ipv4Addr::from(bits.swap_bytes()));
+    let subnet = Ipv4Net::with_netmask(address(destination)?, address(mask)?).ok()?;
+    (subnet.prefix_len() > 0).then_some(subnet)
+}

@@ -1,0 +1,329 @@
+//! The engine's calls. Nothing clever: versioned paths, time-outs, errors by class.
+
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, EndpointSettings, ExecConfig,
+    ImageSummary, Network, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect,
+    Volume, VolumeCreateRequest,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
+    ListImagesOptionsBuilder, ListVolumesOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+};
+use bollard::{ClientVersion, Docker};
+use futures_util::{Stream, StreamExt, TryStreamExt};
+
+use crate::providers::http::{Counts, chain};
+use crate::providers::{Class, ProviderError};
+
+/// An engine that says nothing for this long is down for this look.
+const CALL_TIMEOUT_S: u64 = 60;
+/// The newest API whose shapes were looked at; a newer engine still speaks it.
+const API_NEWEST: (usize, usize) = (1, 51);
+/// The oldest: Docker Engine 20.10.
+const API_OLDEST: (usize, usize) = (1, 41);
+/// What a container gets to end by itself, as `docker stop` has it.
+const STOP_TIMEOUT_S: i32 = 10;
+/// Probes print a status code; anything longer is no answer to us.
+const EXEC_OUTPUT_BYTES_MAX: usize = 4096;
+
+/// A connected engine.
+#[derive(Debug, Clone)]
+pub struct Api {
+    docker: Docker,
+    counts: Counts,
+    /// The API version in use.
+    pub version: (usize, usize),
+    /// The engine's own version, for people.
+    pub engine: String,
+}
+
+impl Api {
+    /// Connects and agrees on a version. Paths carry it, for the client library does not add it by itself.
+    ///
+    /// # Errors
+    /// The engine does not answer, or is too old.
+    pub async fn connect(endpoint: &str, counts: Counts) -> Result<Self, ProviderError> {
+        let plain = client(endpoint)?;
+        let failed = |error: &Error| {
+            ProviderError::new(
+                Class::RetryLater,
+                "A0502",
+                format!("Docker does not answer at {endpoint}: {}", chain(error)),
+            )
+            .hint("is the engine running, and may this user open its socket?")
+        };
+        let answer = plain.version().await.map_err(|error| failed(&error))?;
+        let said = answer.api_version.unwrap_or_default();
+        let version = said.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        let version = version.unwrap_or(API_OLDEST).min(API_NEWEST);
+        if version < API_OLDEST {
+            let message = format!("the engine at {endpoint} speaks API {said}, at least 1.41 (Docker 20.10) is needed");
+            return Err(ProviderError::new(Class::Rejected, "A0503", message).hint("upgrade Docker"));
+        }
+        let prefix = format!("/v{}.{}", version.0, version.1);
+        let docker = plain.with_request_modifier(move |mut request| {
+            let mut parts = request.uri().clone().into_parts();
+            let path = parts.path_and_query.as_ref().map_or("/", axum::http::uri::PathAndQuery::as_str);
+            parts.path_and_query = format!("{prefix}{path}").parse().ok();
+            if let Ok(uri) = axum::http::Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+            request
+        });
+        Ok(Self { docker, counts, version, engine: answer.version.unwrap_or_default() })
+    }
+
+    /// Every container, running or not.
+    pub async fn containers(&self) -> Result<Vec<ContainerSummary>, ProviderError> {
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        self.done("GET", "listing containers", self.docker.list_containers(Some(options)).await)
+    }
+
+    /// One container; `None` when it is gone.
+    pub async fn container(&self, id: &str) -> Result<Option<ContainerInspectResponse>, ProviderError> {
+        let answer = self.docker.inspect_container(id, None).await;
+        self.found("GET", &format!("inspecting container {id}"), answer)
+    }
+
+    /// Every network.
+    pub async fn networks(&self) -> Result<Vec<Network>, ProviderError> {
+        self.done("GET", "listing networks", self.docker.list_networks(None).await)
+    }
+
+    /// One network; `None` when it is gone.
+    pub async fn network(&self, id: &str) -> Result<Option<NetworkInspect>, ProviderError> {
+        let answer = self.docker.inspect_network(id, None).await;
+        self.found("GET", &format!("inspecting network {id}"), answer)
+    }
+
+    /// Every volume.
+    pub async fn volumes(&self) -> Result<Vec<Volume>, ProviderError> {
+        let answer = self.done("GET", "listing volumes", self.docker.list_volumes(None::<ListVolumesOptions>).await)?;
+        Ok(answer.volumes.unwrap_or_default())
+    }
+
+    /// Every image with a name.
+    pub async fn images(&self) -> Result<Vec<ImageSummary>, ProviderError> {
+        let options = ListImagesOptionsBuilder::new().build();
+        self.done("GET", "listing images", self.docker.list_images(Some(options)).await)
+    }
+
+    /// Makes a network; answers its id.
+    pub async fn create_network(&self, request: NetworkCreateRequest) -> Result<String, ProviderError> {
+        let doing = format!("creating network {}", request.name);
+        Ok(self.done("POST", &doing, self.docker.create_network(request).await)?.id)
+    }
+
+    /// Removes a network; one that is gone is fine.
+    pub async fn remove_network(&self, id: &str) -> Result<(), ProviderError> {
+        let answer = self.docker.remove_network(id).await;
+        self.found("DELETE", &format!("removing network {id}"), answer).map(|_| ())
+    }
+
+    /// Attaches a container.
+    pub async fn connect_network(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: EndpointSettings,
+    ) -> Result<(), ProviderError> {
+        let request = NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint) };
+        let answer = self.docker.connect_network(network, request).await;
+        self.done("POST", &format!("attaching {container} to {network}"), answer)
+    }
+
+    /// Detaches a container. Forced, for it may be stopped; one that is not attached is fine.
+    pub async fn disconnect_network(&self, network: &str, container: &str) -> Result<(), ProviderError> {
+        let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        let answer = self.docker.disconnect_network(network, request).await;
+        if let Err(Error::DockerResponseServerError { message, .. }) = &answer
+            && message.contains("is not connected")
+        {
+            return Ok(());
+        }
+        self.found("POST", &format!("detaching {container} from {network}"), answer).map(|_| ())
+    }
+
+    /// Makes a volume. Making one that is there answers it as it is.
+    pub async fn create_volume(&self, request: VolumeCreateRequest) -> Result<(), ProviderError> {
+        self.done("POST", "creating a volume", self.docker.create_volume(request).await).map(|_| ())
+    }
+
+    /// Removes a volume; one that is gone is fine.
+    pub async fn remove_volume(&self, name: &str) -> Result<(), ProviderError> {
+        let answer = self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await;
+        self.found("DELETE", &format!("removing volume {name}"), answer).map(|_| ())
+    }
+
+    /// Pulls an image.
+    pub async fn pull(&self, reference: &str) -> Result<(), ProviderError> {
+        let options = CreateImageOptionsBuilder::new().from_image(reference).build();
+        let mut steps = self.docker.create_image(Some(options), None, None);
+        loop {
+            match steps.try_next().await {
+                Ok(None) => break,
+                Ok(Some(step)) => {
+                    if let Some(detail) = step.error_detail {
+                        let why = detail.message.unwrap_or_default();
+                        let message = format!("could not pull {reference}: {why}");
+                        return Err(ProviderError::new(Class::Rejected, "A0504", message)
+                            .hint("is the name right, and does this host reach the registry?"));
+                    }
+                }
+                Err(error) => {
+                    let error = self.failed("POST", &format!("pulling {reference}"), &error);
+                    return Err(ProviderError { code: "A0504", ..error }
+                        .hint("is the name right, and does this host reach the registry?"));
+                }
+            }
+        }
+        self.counts.add("POST", 200);
+        Ok(())
+    }
+
+    /// Makes a container; answers its id.
+    pub async fn create_container(&self, name: &str, body: ContainerCreateBody) -> Result<String, ProviderError> {
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let answer = self.docker.create_container(Some(options), body).await;
+        Ok(self.done("POST", &format!("creating container {name}"), answer)?.id)
+    }
+
+    /// Starts a container; one that runs is fine.
+    pub async fn start(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let answer = self.docker.start_container(id, None).await;
+        self.done("POST", &format!("starting container {name}"), unchanged_is_fine(answer))
+    }
+
+    /// Stops a container; one that stands still or is gone is fine.
+    pub async fn stop(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let options = StopContainerOptionsBuilder::new().t(STOP_TIMEOUT_S).build();
+        let answer = self.docker.stop_container(id, Some(options)).await;
+        self.found("POST", &format!("stopping container {name}"), unchanged_is_fine(answer)).map(|_| ())
+    }
+
+    /// Removes a stopped container and none of its volumes; one that is gone is fine.
+    pub async fn remove(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let options = RemoveContainerOptionsBuilder::new().v(false).force(false).build();
+        let answer = self.docker.remove_container(id, Some(options)).await;
+        self.found("DELETE", &format!("removing container {name}"), answer).map(|_| ())
+    }
+
+    /// Gives a container another name.
+    pub async fn rename(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let options = RenameContainerOptionsBuilder::new().name(name).build();
+        let answer = self.docker.rename_container(id, options).await;
+        self.done("POST", &format!("renaming a container to {name}"), answer)
+    }
+
+    /// Changes the restart policy; a container that is gone is fine.
+    pub async fn set_restart(&self, id: &str, policy: &str) -> Result<(), ProviderError> {
+        let body = ContainerUpdateBody {
+            restart_policy: Some(super::convert::restart_policy(policy)),
+            ..ContainerUpdateBody::default()
+        };
+        let answer = self.docker.update_container(id, body).await;
+        self.found("POST", &format!("setting the restart policy of {id}"), answer).map(|_| ())
+    }
+
+    /// Runs a command in a container; answers what it printed. For probes, which change nothing.
+    pub async fn exec(&self, container: &str, command: Vec<String>) -> Result<String, ProviderError> {
+        let config = ExecConfig { cmd: Some(command), attach_stdout: Some(true), ..ExecConfig::default() };
+        let doing = format!("running a probe in {container}");
+        let exec = self.done("EXEC", &doing, self.docker.create_exec(container, config).await)?;
+        let started = self.done("EXEC", &doing, self.docker.start_exec(&exec.id, None).await)?;
+        let mut text = String::new();
+        if let bollard::exec::StartExecResults::Attached { mut output, .. } = started {
+            while let Some(Ok(part)) = output.next().await {
+                text.push_str(&part.to_string());
+                if text.len() > EXEC_OUTPUT_BYTES_MAX {
+                    break;
+                }
+            }
+        }
+        Ok(text)
+    }
+
+    /// What changes there, as it happens. Ends when the connection does.
+    pub fn events(&self) -> impl Stream<Item = Result<bollard::models::EventMessage, Error>> + use<> {
+        self.docker.events(Some(EventsOptionsBuilder::new().build()))
+    }
+
+    fn done<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<T, ProviderError> {
+        match answer {
+            Ok(value) => {
+                self.counts.add(method, 200);
+                Ok(value)
+            }
+            Err(error) => Err(self.failed(method, doing, &error)),
+        }
+    }
+
+    /// As [`Api::done`], but what is not there is `None`.
+    fn found<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<Option<T>, ProviderError> {
+        if let Err(Error::DockerResponseServerError { status_code: 404, .. }) = &answer {
+            self.counts.add(method, 404);
+            return Ok(None);
+        }
+        self.done(method, doing, answer).map(Some)
+    }
+
+    fn failed(&self, method: &str, doing: &str, error: &Error) -> ProviderError {
+        let Error::DockerResponseServerError { status_code, message } = error else {
+            self.counts.add(method, 0);
+            return ProviderError::new(
+                Class::OutcomeUnknown,
+                "A0502",
+                format!("{doing} got no answer: {}", chain(error)),
+            );
+        };
+        self.counts.add(method, *status_code);
+        let text = format!("{doing} was refused: {}", message.trim());
+        if message.contains("Pool overlaps") {
+            return ProviderError::new(Class::SubnetTaken, "A0505", text);
+        }
+        if message.contains("bind source path does not exist") {
+            let path = message.rsplit(": ").next().unwrap_or_default().trim();
+            return ProviderError::new(Class::Rejected, "A0509", text)
+                .hint(format!("make it on the host: install -d -o 1000 {path}"));
+        }
+        let class = match status_code {
+            404 | 409 => Class::Conflict,
+            400 | 403 => Class::Rejected,
+            _ => Class::RetryLater,
+        };
+        ProviderError::new(class, "A0510", text)
+    }
+}
+
+/// Docker answers 304 when a container already is what it should become.
+fn unchanged_is_fine(answer: Result<(), Error>) -> Result<(), Error> {
+    match answer {
+        Err(Error::DockerResponseServerError { status_code: 304, .. }) => Ok(()),
+        answer => answer,
+    }
+}
+
+fn client(endpoint: &str) -> Result<Docker, ProviderError> {
+    let version = ClientVersion { major_version: API_OLDEST.0, minor_version: API_OLDEST.1 };
+    let connected = if let Some(path) = endpoint.strip_prefix("unix://") {
+        Docker::connect_with_unix(path, CALL_TIMEOUT_S, &version)
+    } else {
+        let address = endpoint.replacen("tcp://", "http://", 1);
+        Docker::connect_with_http(&address, CALL_TIMEOUT_S, &version)
+    };
+    connected.map_err(|error| {
+        ProviderError::new(
+            Class::RetryLater,
+            "A0502",
+            format!("Docker does not answer at {endpoint}: {}", chain(&error)),
+        )
+        .hint("is the engine running, and may this user open its socket?")
+    })
+}
+
+/// Time between a lost event stream and the next try.
+pub const RESUBSCRIBE_AFTER: Duration = Duration::from_secs(2);

@@ -1,0 +1,490 @@
+//! Docker's wire types ⇄ fields. Pure; invents no defaults.
+#![expect(clippy::disallowed_types, reason = "the wire types are maps without order; what leaves here is sorted")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointIpamConfig,
+    EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, Mount,
+    MountType, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
+
+use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
+use crate::secret::{MarkKey, Secrets};
+
+/// Whose it is.
+pub const LABEL_INSTANCE: &str = "io.amarre.instance";
+/// For which manifest.
+pub const LABEL_SERVICE: &str = "io.amarre.service";
+/// Which generation: a digest that covers no secret.
+pub const LABEL_SPEC: &str = "io.amarre.spec";
+/// Names of the variables that the manifest sets in plain text; all others count as secret when read back.
+pub const LABEL_PLAIN: &str = "io.amarre.plain";
+/// Compose's, so that people's tools group containers. Never `config-hash`: `docker compose down` would take ours.
+pub const LABEL_PROJECT: &str = "com.docker.compose.project";
+/// Compose's, too: the container's key.
+pub const LABEL_KEY: &str = "com.docker.compose.service";
+
+const NANOS_PER_MILLI: i64 = 1_000_000;
+
+/// What reading back depends on.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// The engine.
+    pub provider: ProviderId,
+    /// Ours.
+    pub instance: String,
+    /// For marks of what is read.
+    pub key: MarkKey,
+    /// The time of the look.
+    pub now: Timestamp,
+}
+
+impl Reader {
+    /// Whose a labelled thing is.
+    pub fn owner(&self, labels: &BTreeMap<String, String>) -> Owner {
+        match labels.get(LABEL_INSTANCE) {
+            Some(instance) if *instance == self.instance => Owner::Ours,
+            Some(instance) => Owner::Other(instance.clone()),
+            None => Owner::Foreign,
+        }
+    }
+
+    /// A thing with these fields.
+    pub fn seen(&self, fields: Fields, labels: &BTreeMap<String, String>, id: &str) -> Seen {
+        Seen {
+            fields,
+            ready: Readiness::Ready,
+            owner: self.owner(labels),
+            service: labels.get(LABEL_SERVICE).cloned(),
+            vendor_id: id.to_owned(),
+            at: self.now,
+        }
+    }
+
+    /// A network; `members` are the containers configured on it.
+    pub fn network(&self, network: &Network, members: &BTreeSet<String>) -> (Address, Seen) {
+        let configs = network.ipam.as_ref().and_then(|ipam| ipam.config.as_deref()).unwrap_or_default();
+        let subnets: Vec<String> = configs.iter().filter_map(|config| config.subnet.clone()).collect();
+        let mut fields = Fields::default()
+            .with("internal", Value::Bool(network.internal.unwrap_or_default()))
+            .with("members", Value::texts(members.iter().cloned()))
+            .with("subnets", Value::texts(subnets.iter().cloned()));
+        if let Some(config) = configs.first() {
+            let texts = [("subnet", &config.subnet), ("gateway", &config.gateway), ("ip_range", &config.ip_range)];
+            for (name, text) in texts {
+                if let Some(text) = text {
+                    fields.set(name, Value::text(text));
+                }
+            }
+        }
+        let labels = ordered(network.labels.as_ref());
+        let address = Address::new(self.provider.clone(), Kind::Network, network.name.as_deref().unwrap_or_default());
+        (address, self.seen(fields, &labels, network.id.as_deref().unwrap_or_default()))
+    }
+
+    /// A container of ours, from its inspection. `None` when its labels do not say which one.
+    pub fn container(&self, inspect: &ContainerInspectResponse) -> Option<(Address, Seen)> {
+        let config = inspect.config.as_ref()?;
+        let labels = ordered(config.labels.as_ref());
+        let (service, spec) = (labels.get(LABEL_SERVICE)?, labels.get(LABEL_SPEC)?);
+        let key = labels.get(LABEL_KEY).unwrap_or(service);
+        let name = if key == service { service.clone() } else { format!("{service}-{key}") };
+        let mut fields = Fields::default();
+        self.what_runs(inspect, &labels, &mut fields);
+        where_it_runs(inspect, &mut fields);
+        let ready = state(inspect, self.now, &mut fields);
+        let address = Address::new(self.provider.clone(), Kind::Container, &name).at(spec);
+        let mut seen = self.seen(fields, &labels, inspect.id.as_deref().unwrap_or_default());
+        seen.ready = ready;
+        Some((address, seen))
+    }
+
+    /// Somebody else's container: only what can be in the way.
+    pub fn foreign_container(&self, summary: &ContainerSummary) -> (Address, Seen) {
+        let name = summary_name(summary);
+        let mode = summary.host_config.as_ref().and_then(|config| config.network_mode.clone()).unwrap_or_default();
+        let fields = Fields::default()
+            .with("name", Value::text(&name))
+            .with("network_mode", Value::text(mode))
+            .with("networks", Value::texts(summary_networks(summary).into_keys()));
+        let labels = ordered(summary.labels.as_ref());
+        let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
+        if seen.owner == Owner::Ours {
+            // Our label without a generation is none that we made.
+            seen.owner = Owner::Foreign;
+        }
+        (Address::new(self.provider.clone(), Kind::Container, &name), seen)
+    }
+
+    fn what_runs(&self, inspect: &ContainerInspectResponse, labels: &BTreeMap<String, String>, fields: &mut Fields) {
+        let Some(config) = &inspect.config else { return };
+        let plain: BTreeSet<&str> = labels.get(LABEL_PLAIN).map(|list| list.split(',').collect()).unwrap_or_default();
+        let environment = config.env.iter().flatten().filter_map(|entry| entry.split_once('=')).map(|(name, value)| {
+            let value = if plain.contains(name) {
+                Value::text(value)
+            } else {
+                Value::Secret { name: SecretName(String::new()), mark: self.key.mark(value) }
+            };
+            (name.to_owned(), value)
+        });
+        fields.set("environment", Value::Map(environment.collect()));
+        fields.set("image", Value::text(config.image.as_deref().unwrap_or_default()));
+        fields.set("image_id", Value::text(inspect.image.as_deref().unwrap_or_default()));
+        for (name, list) in [("command", &config.cmd), ("entrypoint", &config.entrypoint)] {
+            if let Some(list) = list {
+                fields.set(name, Value::texts(list.iter().cloned()));
+            }
+        }
+        if let Some(user) = config.user.as_ref().filter(|user| !user.is_empty()) {
+            fields.set("user", Value::text(user));
+        }
+        let own = |name: &str| name.starts_with("io.amarre.") || name.starts_with("com.docker.compose.");
+        let labels = labels.iter().filter(|(name, _)| !own(name));
+        fields.set("labels", Value::Map(labels.map(|(name, value)| (name.clone(), Value::text(value))).collect()));
+        if let Some(check) = &config.healthcheck {
+            fields.set("healthcheck", healthcheck_value(check));
+        }
+    }
+}
+
+fn where_it_runs(inspect: &ContainerInspectResponse, fields: &mut Fields) {
+    fields.set("name", Value::text(inspect.name.as_deref().unwrap_or_default().trim_start_matches('/')));
+    let Some(host) = &inspect.host_config else { return };
+    fields.set("restart", Value::text(restart_text(host.restart_policy.as_ref())));
+    fields.set("ports", Value::texts(port_texts(host)));
+    fields.set("mounts", Value::texts(mount_texts(host)));
+    if let Some(log) = &host.log_config {
+        let options = ordered(log.config.as_ref()).into_iter().map(|(name, value)| (name, Value::Text(value)));
+        let driver = Value::text(log.typ.as_deref().unwrap_or_default());
+        let entries = [("driver".to_owned(), driver), ("options".to_owned(), Value::Map(options.collect()))];
+        fields.set("logging", Value::Map(entries.into()));
+    }
+    let network = host.network_mode.clone().unwrap_or_default();
+    let endpoints = inspect.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    if let Some(endpoint) = endpoints.and_then(|endpoints| endpoints.get(&network)) {
+        let short: String = inspect.id.as_deref().unwrap_or_default().chars().take(12).collect();
+        // Engines before 25 list the short id among the aliases.
+        let mut aliases: Vec<String> =
+            endpoint.aliases.iter().flatten().filter(|alias| **alias != short).cloned().collect();
+        aliases.sort();
+        aliases.dedup();
+        fields.set("aliases", Value::texts(aliases));
+        if let Some(address) = endpoint_address(endpoint) {
+            fields.set("address", Value::text(address));
+        }
+    }
+    fields.set("network_mode", Value::text(&network));
+    fields.set("network", Value::text(network));
+}
+
+/// Whether it works, as far as Docker itself can tell.
+fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields) -> Readiness {
+    let Some(state) = &inspect.state else {
+        return Readiness::NotYet { since: now, why: "its state is not known".to_owned() };
+    };
+    let at = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
+    let started = at(&state.started_at);
+    if let Some(started) = started {
+        fields.set("started_at_ms", Value::Int(started.0));
+    }
+    if let Some(finished) = at(&state.finished_at) {
+        fields.set("finished_at_ms", Value::Int(finished.0));
+    }
+    let exit_code = state.exit_code.unwrap_or_default();
+    fields.set("exit_code", Value::Int(exit_code));
+    fields.set("restarts", Value::Int(inspect.restart_count.unwrap_or_default()));
+    let running = state.running.unwrap_or_default();
+    fields.set("running", Value::Bool(running));
+    let since = started.unwrap_or(now);
+    let health = state.health.as_ref().and_then(|health| health.status);
+    let word = match health {
+        None | Some(HealthStatusEnum::NONE | HealthStatusEnum::EMPTY) => "none",
+        Some(HealthStatusEnum::HEALTHY) => "healthy",
+        Some(HealthStatusEnum::STARTING) => "starting",
+        Some(HealthStatusEnum::UNHEALTHY) => "unhealthy",
+    };
+    fields.set("health", Value::text(word));
+    if state.restarting.unwrap_or_default() {
+        return Readiness::Failed { why: format!("exited with code {exit_code} and is being restarted by Docker") };
+    }
+    if !running {
+        let never = matches!(state.status, Some(ContainerStateStatusEnum::CREATED));
+        let failed = state.error.as_ref().filter(|error| !error.is_empty());
+        return match (never, failed) {
+            (true, Some(error)) => Readiness::NotYet { since: now, why: format!("could not start: {error}") },
+            (true, None) => Readiness::NotYet { since: now, why: "was made but not started".to_owned() },
+            (false, _) => Readiness::Failed { why: format!("exited with code {exit_code}") },
+        };
+    }
+    match word {
+        "healthy" => Readiness::Ready,
+        "none" => Readiness::NotYet { since, why: "not probed yet".to_owned() },
+        "starting" => Readiness::NotYet { since, why: "its healthcheck has not passed yet".to_owned() },
+        _ => Readiness::NotYet { since, why: format!("unhealthy: {}", last_output(inspect)) },
+    }
+}
+
+fn last_output(inspect: &ContainerInspectResponse) -> String {
+    let log = inspect.state.as_ref().and_then(|state| state.health.as_ref()).and_then(|health| health.log.as_ref());
+    let output = log.and_then(|log| log.last()).and_then(|result| result.output.clone()).unwrap_or_default();
+    let line =
+        output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("its healthcheck fails").trim().to_owned();
+    line.chars().take(200).collect()
+}
+
+/// The name without Docker's leading slash; links add names with more slashes.
+pub fn summary_name(summary: &ContainerSummary) -> String {
+    let names = summary.names.iter().flatten().map(|name| name.trim_start_matches('/'));
+    names.into_iter().find(|name| !name.contains('/')).unwrap_or_default().to_owned()
+}
+
+/// The networks that a container is configured on, with its address there.
+pub fn summary_networks(summary: &ContainerSummary) -> BTreeMap<String, Option<String>> {
+    let networks = summary.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    networks.into_iter().flatten().map(|(name, endpoint)| (name.clone(), endpoint_address(endpoint))).collect()
+}
+
+/// The address in use, else the one asked for (a stopped container has none in use).
+fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
+    let used = endpoint.ip_address.clone().filter(|address| !address.is_empty());
+    used.or_else(|| endpoint.ipam_config.as_ref()?.ipv4_address.clone().filter(|address| !address.is_empty()))
+}
+
+/// A map without order, in order.
+pub fn ordered(map: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
+    map.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn restart_text(policy: Option<&RestartPolicy>) -> String {
+    let Some(policy) = policy else { return "no".to_owned() };
+    let name = match policy.name {
+        None | Some(RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO) => "no",
+        Some(RestartPolicyNameEnum::ALWAYS) => "always",
+        Some(RestartPolicyNameEnum::UNLESS_STOPPED) => "unless-stopped",
+        Some(RestartPolicyNameEnum::ON_FAILURE) => "on-failure",
+    };
+    match policy.maximum_retry_count {
+        Some(count) if count > 0 => format!("{name}:{count}"),
+        Some(_) | None => name.to_owned(),
+    }
+}
+
+/// `on-failure:3` as Docker has it.
+pub fn restart_policy(text: &str) -> RestartPolicy {
+    let (name, count) = text.split_once(':').unwrap_or((text, "0"));
+    let name = match name {
+        "always" => RestartPolicyNameEnum::ALWAYS,
+        "unless-stopped" => RestartPolicyNameEnum::UNLESS_STOPPED,
+        "on-failure" => RestartPolicyNameEnum::ON_FAILURE,
+        _ => RestartPolicyNameEnum::NO,
+    };
+    RestartPolicy { name: Some(name), maximum_retry_count: count.parse().ok() }
+}
+
+fn port_texts(host: &HostConfig) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (target, bindings) in host.port_bindings.iter().flatten() {
+        for binding in bindings.iter().flatten() {
+            let ip = binding.host_ip.as_deref().filter(|ip| !ip.is_empty()).unwrap_or("0.0.0.0");
+            texts.push(format!("{ip}:{}:{target}", binding.host_port.as_deref().unwrap_or_default()));
+        }
+    }
+    texts.sort();
+    texts
+}
+
+fn mount_texts(host: &HostConfig) -> Vec<String> {
+    let mut texts: Vec<String> = host
+        .mounts
+        .iter()
+        .flatten()
+        .filter_map(|mount| {
+            let kind = match mount.typ? {
+                MountType::VOLUME => "volume",
+                MountType::BIND => "bind",
+                MountType::CLUSTER | MountType::IMAGE | MountType::NPIPE | MountType::TMPFS => return None,
+            };
+            let mode = if mount.read_only.unwrap_or_default() { "ro" } else { "rw" };
+            Some(format!("{kind}:{}:{}:{mode}", mount.source.as_deref()?, mount.target.as_deref()?))
+        })
+        .collect();
+    texts.sort();
+    texts
+}
+
+fn healthcheck_value(check: &HealthConfig) -> Value {
+    let mut map = BTreeMap::new();
+    if let Some(test) = &check.test {
+        map.insert("test".to_owned(), Value::texts(test.iter().cloned()));
+    }
+    let times = [
+        ("interval_ms", check.interval),
+        ("timeout_ms", check.timeout),
+        ("start_period_ms", check.start_period),
+        ("retries", check.retries.map(|retries| retries * NANOS_PER_MILLI)),
+    ];
+    for (name, nanos) in times {
+        if let Some(nanos) = nanos.filter(|nanos| *nanos != 0) {
+            map.insert(name.to_owned(), Value::Int(nanos / NANOS_PER_MILLI));
+        }
+    }
+    Value::Map(map)
+}
+
+/// A network to be made.
+pub fn network_request(name: &str, fields: &Fields, service: &str, instance: &str) -> NetworkCreateRequest {
+    let text = |field: &str| fields.text(field).map(str::to_owned);
+    let config = IpamConfig {
+        subnet: text("subnet"),
+        gateway: text("gateway"),
+        ip_range: text("ip_range"),
+        ..IpamConfig::default()
+    };
+    NetworkCreateRequest {
+        name: name.to_owned(),
+        driver: Some("bridge".to_owned()),
+        internal: fields.flag("internal"),
+        ipam: Some(Ipam { config: Some(vec![config]), ..Ipam::default() }),
+        labels: Some(marks(service, instance).into_iter().collect()),
+        ..NetworkCreateRequest::default()
+    }
+}
+
+/// The labels on everything of ours.
+pub fn marks(service: &str, instance: &str) -> BTreeMap<String, String> {
+    let pairs = [(LABEL_INSTANCE, instance), (LABEL_SERVICE, service), (LABEL_PROJECT, service)];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// An endpoint at a fixed address. `gateway_last`: the engine takes a priority (API 1.48), so that this network
+/// never becomes the one through which ports are published.
+pub fn endpoint(address: Option<&str>, aliases: Vec<String>, gateway_last: bool) -> EndpointSettings {
+    EndpointSettings {
+        ipam_config: address.map(|address| EndpointIpamConfig {
+            ipv4_address: Some(address.to_owned()),
+            ..EndpointIpamConfig::default()
+        }),
+        aliases: (!aliases.is_empty()).then_some(aliases),
+        gw_priority: gateway_last.then_some(-1),
+        ..EndpointSettings::default()
+    }
+}
+
+/// A container to be made. The only place where secrets become plain text.
+///
+/// # Errors
+/// A secret is not known.
+pub fn container_body(
+    address: &Address,
+    fields: &Fields,
+    service: &str,
+    instance: &str,
+    secrets: &Secrets,
+) -> Result<ContainerCreateBody, String> {
+    let mut labels = marks(service, instance);
+    let key = address.name.strip_prefix(&format!("{service}-")).unwrap_or(service);
+    labels.insert(LABEL_KEY.to_owned(), key.to_owned());
+    labels.insert(LABEL_SPEC.to_owned(), address.generation.clone().unwrap_or_default());
+    let (env, plain) = environment(fields, secrets)?;
+    labels.insert(LABEL_PLAIN.to_owned(), plain.join(","));
+    for (name, value) in fields.get("labels").and_then(Value::entries).into_iter().flatten() {
+        labels.insert(name.clone(), value.as_text().unwrap_or_default().to_owned());
+    }
+    let list = |name: &str| {
+        let strings = fields.get(name).map(Value::strings)?;
+        Some(strings.into_iter().map(str::to_owned).collect::<Vec<String>>())
+    };
+    let network = fields.text("network").unwrap_or_default().to_owned();
+    let endpoint = endpoint(fields.text("address"), list("aliases").unwrap_or_default(), false);
+    let (exposed, bindings) = port_bindings(&list("ports").unwrap_or_default());
+    let host = HostConfig {
+        network_mode: Some(network.clone()),
+        restart_policy: Some(restart_policy(fields.text("restart").unwrap_or("no"))),
+        port_bindings: Some(bindings),
+        mounts: Some(list("mounts").unwrap_or_default().iter().filter_map(|text| mount(text)).collect()),
+        log_config: fields.get("logging").and_then(Value::entries).map(log_config),
+        ..HostConfig::default()
+    };
+    Ok(ContainerCreateBody {
+        image: fields.text("image").map(str::to_owned),
+        cmd: list("command"),
+        entrypoint: list("entrypoint"),
+        env: Some(env),
+        user: fields.text("user").map(str::to_owned),
+        labels: Some(labels.into_iter().collect()),
+        exposed_ports: Some(exposed),
+        healthcheck: fields.get("healthcheck").and_then(Value::entries).map(health_config),
+        host_config: Some(host),
+        networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint)])) }),
+        ..ContainerCreateBody::default()
+    })
+}
+
+fn environment(fields: &Fields, secrets: &Secrets) -> Result<(Vec<String>, Vec<String>), String> {
+    let (mut env, mut plain) = (Vec::new(), Vec::new());
+    for (name, value) in fields.get("environment").and_then(Value::entries).into_iter().flatten() {
+        match value {
+            Value::Secret { name: secret, .. } => {
+                let known = secrets.get(secret).ok_or_else(|| format!("secret `{}` is not set", secret.0))?;
+                env.push(format!("{name}={}", known.expose()));
+            }
+            Value::None
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Text(_)
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Output { .. } => {
+                env.push(format!("{name}={value}"));
+                plain.push(name.clone());
+            }
+        }
+    }
+    Ok((env, plain))
+}
+
+fn port_bindings(texts: &[String]) -> (Vec<String>, HashMap<String, Option<Vec<PortBinding>>>) {
+    let mut bindings: BTreeMap<String, Vec<PortBinding>> = BTreeMap::new();
+    for text in texts {
+        // ip:published:target/protocol; an IPv6 address has colons of its own.
+        let mut parts = text.rsplitn(3, ':');
+        let (Some(target), Some(published), Some(ip)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let binding = PortBinding { host_ip: Some(ip.to_owned()), host_port: Some(published.to_owned()) };
+        bindings.entry(target.to_owned()).or_default().push(binding);
+    }
+    let exposed = bindings.keys().cloned().collect();
+    (exposed, bindings.into_iter().map(|(target, bindings)| (target, Some(bindings))).collect())
+}
+
+fn mount(text: &str) -> Option<Mount> {
+    let mut parts = text.split(':');
+    let (kind, source, target, mode) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    Some(Mount {
+        typ: Some(if kind == "volume" { MountType::VOLUME } else { MountType::BIND }),
+        source: Some(source.to_owned()),
+        target: Some(target.to_owned()),
+        read_only: Some(mode == "ro"),
+        ..Mount::default()
+    })
+}
+
+fn log_config(entries: &BTreeMap<String, Value>) -> HostConfigLogConfig {
+    let options = entries.get("options").and_then(Value::entries).into_iter().flatten();
+    HostConfigLogConfig {
+        typ: entries.get("driver").and_then(Value::as_text).map(str::to_owned),
+        config: Some(options.map(|(name, value)| (name.clone(), value.to_string())).collect()),
+    }
+}
+
+fn health_config(entries: &BTreeMap<String, Value>) -> HealthConfig {
+    let nanos = |name: &str| entries.get(name).and_then(Value::as_int).map(|millis| millis * NANOS_PER_MILLI);
+    HealthConfig {
+        test: entries.get("test").map(|test| test.strings().into_iter().map(str::to_owned).collect()),
+        interval: nanos("interval_ms"),
+        timeout: nanos("timeout_ms"),
+        start_period: nanos("start_period_ms"),
+        retries: entries.get("retries").and_then(Value::as_int),
+        ..HealthConfig::default()
+    }
+}
