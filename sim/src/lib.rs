@@ -4,8 +4,10 @@
 //! simulator cannot share the product's mistakes. Every simulator keeps a [`Journal`] of the
 //! requests it answered and takes [`Faults`] to misbehave on purpose.
 
+pub mod dns;
 mod fault;
 mod journal;
+pub mod ovh;
 mod serve;
 
 pub use fault::{Fault, Faults};
