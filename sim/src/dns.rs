@@ -128,6 +128,11 @@ impl Dns {
         }
     }
 
+    /// As [`Dns::stop`], without waiting until the sockets are closed.
+    pub fn abort(&self) {
+        self.inner.abort();
+    }
+
     /// Opens the same port again after [`Dns::stop`]; does nothing while running.
     ///
     /// # Errors
@@ -147,13 +152,17 @@ impl Inner {
     fn lock(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn abort(&self) {
+        if let Some(task) = self.lock().take() {
+            task.abort();
+        }
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(task) = self.lock().take() {
-            task.abort();
-        }
+        self.abort();
     }
 }
 

@@ -80,7 +80,7 @@ pub struct Ovh {
     inner: Arc<Inner>,
 }
 
-/// What routes and helpers share.
+/// What the routes and [`Ovh`] share.
 #[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
@@ -256,6 +256,15 @@ impl Ovh {
     }
 }
 
+impl Drop for Ovh {
+    fn drop(&mut self) {
+        // A client's open connection keeps the routes and with them the servers.
+        for server in &self.servers {
+            server.abort();
+        }
+    }
+}
+
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -298,8 +307,8 @@ impl Inner {
 
     /// Gives the last refresh of one zone to every authoritative server.
     fn serve(&self, zone: &Zone) {
-        for (server, zone) in self.servers.iter().zip(std::iter::repeat(zone.dns())) {
-            if let Some(zone) = zone {
+        for server in &self.servers {
+            if let Some(zone) = zone.dns() {
                 server.publish(zone);
             }
         }

@@ -1,12 +1,14 @@
 //! Moves messages between the sockets and [`super::answer`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::{Mood, QUERIES_KEPT_MAX, Shared, answer};
 
@@ -17,6 +19,9 @@ const PLAIN_PAYLOAD_MAX: usize = 512;
 const EDNS_PAYLOAD: u16 = 1232;
 
 const TCP_CONNECTIONS_MAX: usize = 64;
+
+/// A client that says nothing for so long is gone (RFC 7766 §6.2.3 leaves the number to servers).
+const TCP_IDLE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(udp: UdpSocket, tcp: TcpListener, shared: Arc<Shared>) {
     tokio::join!(serve_udp(udp, &shared), serve_tcp(tcp, &shared));
@@ -60,9 +65,7 @@ async fn serve_tcp(tcp: TcpListener, shared: &Arc<Shared>) {
 /// Answers one connection until the client closes it (RFC 7766).
 async fn converse(mut stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
     loop {
-        let length = stream.read_u16().await?;
-        let mut query = vec![0; usize::from(length)];
-        stream.read_exact(&mut query).await?;
+        let query = timeout(TCP_IDLE, read(&mut stream)).await??;
         let Some(reply) = respond(&query, &shared) else {
             continue;
         };
@@ -71,6 +74,13 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) -> std::io::Result
         stream.write_all(&length.to_be_bytes()).await?;
         stream.write_all(&bytes).await?;
     }
+}
+
+async fn read(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let length = stream.read_u16().await?;
+    let mut query = vec![0; usize::from(length)];
+    stream.read_exact(&mut query).await?;
+    Ok(query)
 }
 
 /// `None` where a real server says nothing: to answers, to noise, and when it is told to be silent.
