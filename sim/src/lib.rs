@@ -10,6 +10,8 @@ mod journal;
 pub mod ovh;
 mod serve;
 
+pub mod npm;
+
 pub use fault::{Fault, Faults};
 pub use journal::{Call, Journal};
 pub use serve::{Server, serve};

@@ -1,0 +1,310 @@
+//! Certificates: custom ones that are uploaded, and those that certbot would get.
+//!
+//! No authority is asked. [`Issuance`] says whether a request for a certificate succeeds.
+
+use jiff::{Timestamp, Zoned, tz::TimeZone};
+use serde_json::{Map, Value, json};
+
+use super::Issuance;
+use super::api::{Answer, Call, Failure, Payload, Reply, permit, row_id};
+use super::hosts::visible;
+use super::kinds::Kind;
+use super::nginx::KeyPair;
+use super::pem::{self, Certificate};
+use super::people::Need;
+use super::schema::{Scope, check};
+use super::state::{State, local_now};
+use super::view;
+
+const KIND: Kind = Kind::Certificate;
+
+/// How long certificates of the simulated authority last, as those of Let's Encrypt.
+const LIFETIME_DAYS: i64 = 90;
+
+/// Routes that only certificates have.
+pub(super) fn special(state: &mut State, call: &Call, rest: &[&str]) -> Option<Answer> {
+    match (call.method.as_str(), rest) {
+        ("POST", ["validate"]) => Some(validate(state, call)),
+        ("POST", ["test-http"]) => Some(test_http(state, call)),
+        ("POST", [id, "upload"]) => Some(row_id(id).and_then(|id| upload(state, call, id))),
+        ("POST", [id, "renew"]) => Some(row_id(id).and_then(|id| renew(state, call, id))),
+        ("GET", [id, "download"]) => Some(row_id(id).and_then(|id| download(state, call, id))),
+        _ => None,
+    }
+}
+
+pub(super) fn create(state: &mut State, call: &Call) -> Answer {
+    let mut fields = check(KIND.schema(), Scope::Whole, call.json()).map_err(Failure::invalid)?;
+    let caller = permit(state, call, KIND, Need::Manage)?;
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
+    if text("provider") == "letsencrypt" {
+        let names = fields.get("domain_names").and_then(Value::as_array);
+        let names: Vec<String> = names
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect();
+        let meta = fields.get("meta").and_then(Value::as_object).cloned();
+        let id = issue(state, caller.user, &names, meta.unwrap_or_default())?;
+        let mut row = state.row(KIND, id).map(|row| row.fields.clone());
+        let now = Timestamp::now().as_second();
+        let issued = json!({
+            "issuer": "CN = Simulated Intermediate CA",
+            "dates": {"from": now, "to": now + LIFETIME_DAYS * 24 * 60 * 60},
+        });
+        // Only this answer tells the issuer (flow-1-cert).
+        if let Some(meta) = row.as_mut().and_then(|row| row.get_mut("meta")) {
+            meta["letsencrypt_certificate"] = issued;
+        }
+        return Ok(Reply::created(json!(row)));
+    }
+    fields.insert("expires_on".to_owned(), json!(local_now()));
+    let id = state.insert(KIND, caller.user, fields.clone());
+    state.log(caller.user, KIND.word(), id, "created", fields);
+    Ok(Reply::created(view::written(state, KIND, id)))
+}
+
+/// Asks for a certificate. Hosts that have one of the names literally are taken down for the time of
+/// it; after a success their files are back but not loaded, so they stay down until the next reload.
+pub(super) fn issue(
+    state: &mut State,
+    owner: u64,
+    names: &[String],
+    meta: Map<String, Value>,
+) -> Result<u64, Failure> {
+    let mut hosts = Vec::new();
+    for kind in [Kind::ProxyHost, Kind::RedirectionHost, Kind::DeadHost] {
+        let rows = state.table(kind).filter(|row| {
+            let taken = row.texts("domain_names");
+            !row.deleted && row.flag("enabled") && taken.iter().any(|name| names.contains(name))
+        });
+        hosts.extend(rows.map(|row| (kind, row.id())));
+    }
+    for (kind, id) in &hosts {
+        state.nginx.written.remove(&(*kind, *id));
+    }
+    state.reload()?;
+    let by_dns = meta.get("dns_challenge").and_then(Value::as_bool) == Some(true);
+    let wildcard = names.iter().any(|name| name.starts_with('*'));
+    let refused = match state.issuance {
+        Issuance::Refused => Some(no_certbot(state, owner, names, by_dns)),
+        Issuance::Granted if wildcard && !by_dns => Some(json!({"stack": [
+            "Error: Client with the currently selected authenticator does not support any \
+             combination of challenges that will satisfy the CA.", ""
+        ]})),
+        Issuance::Granted => None,
+    };
+    if let Some(debug) = refused {
+        // The row was inserted and is removed for good: only its id is used up.
+        state.next_id(KIND.word());
+        for (kind, id) in hosts {
+            state.write_file(kind, id);
+        }
+        state.reload()?;
+        return Err(Failure::internal().with_debug(debug));
+    }
+    let fields = json!({
+        "provider": "letsencrypt", "nice_name": names.join(", "), "domain_names": names,
+        "expires_on": local(Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60),
+        "meta": meta,
+    });
+    let fields = fields.as_object().cloned().unwrap_or_default();
+    let id = state.insert(KIND, owner, fields.clone());
+    state.nginx.certificates.insert(id, KeyPair::Matching);
+    for (kind, host) in hosts {
+        state.write_file(kind, host);
+    }
+    state.log(owner, KIND.word(), id, "created", fields);
+    Ok(id)
+}
+
+/// What NPM tells without certbot (certnew-nocertbot-7-cert-create-http01, -8-cert-create-dns01-ovh).
+fn no_certbot(state: &State, owner: u64, names: &[String], by_dns: bool) -> Value {
+    if by_dns {
+        let lost = "Error: /bin/sh: 1: .: cannot open /opt/certbot/bin/activate: No such file";
+        return json!({"stack": [lost, ""]});
+    }
+    let id = state.table(KIND).map(super::state::Row::id).max();
+    let name = format!("npm-{}", id.unwrap_or(0) + 1);
+    let email = state.accounts.get(&owner).map_or("", |user| user.email());
+    let names = names.join(",");
+    let arguments = [
+        "certonly",
+        "-n",
+        "--config",
+        "/etc/letsencrypt.ini",
+        "--work-dir",
+        "/tmp/x",
+        "--logs-dir",
+        "/data/logs",
+        "--cert-name",
+        &name,
+        "--agree-tos",
+        "--authenticator",
+        "webroot",
+        "-m",
+        email,
+        "--preferred-challenges",
+        "http",
+        "--domains",
+        &names,
+    ];
+    json!({"stack": ["Error"], "previous": {
+        "errno": -2, "code": "ENOENT", "syscall": "spawn certbot", "path": "certbot",
+        "spawnargs": arguments, "cmd": format!("certbot {}", arguments.join(" ")),
+    }})
+}
+
+/// Never refused. What nginx has loaded stays as it is; the files of an issued certificate are gone
+/// at once, so that from now on every reload fails (cert-delete-le-in-use).
+pub(super) fn delete(state: &mut State, call: &Call, id: u64) -> Answer {
+    let caller = permit(state, call, KIND, Need::Manage)?;
+    let row = visible(state, &caller, KIND, id)?.clone();
+    state.delete(KIND, id);
+    if row.text("provider") == "letsencrypt" {
+        state.nginx.certificates.remove(&id);
+    }
+    state.log(caller.user, KIND.word(), id, "deleted", row.fields);
+    Ok(Reply::ok(json!(true)))
+}
+
+/// Key and certificate are not compared; of the names only the common one is kept (cert-upload).
+fn upload(state: &mut State, call: &Call, id: u64) -> Answer {
+    let caller = permit(state, call, KIND, Need::Manage)?;
+    let row = visible(state, &caller, KIND, id)?;
+    if row.text("provider") == "letsencrypt" {
+        return Err(Failure::invalid(
+            "Cannot upload certificates for this type of provider",
+        ));
+    }
+    let (certificate, pair) = read_upload(call)?;
+    let parts = parts(call);
+    let meta: Map<String, Value> = ["certificate", "certificate_key", "intermediate_certificate"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), json!(parts.get(name)?))))
+        .collect();
+    let patch = Map::from_iter([
+        ("meta".to_owned(), json!(meta)),
+        ("domain_names".to_owned(), json!([certificate.common_name])),
+        ("expires_on".to_owned(), json!(local(certificate.not_after))),
+    ]);
+    state.patch(KIND, id, patch.clone());
+    state.nginx.certificates.insert(id, pair);
+    state.log(caller.user, KIND.word(), id, "updated", patch);
+    Ok(Reply::ok(Value::Object(meta)))
+}
+
+fn validate(state: &State, call: &Call) -> Answer {
+    permit(state, call, KIND, Need::View)?;
+    let (certificate, _) = read_upload(call)?;
+    Ok(Reply::ok(json!({
+        "certificate": {
+            "cn": certificate.common_name, "issuer": format!("CN = {}", certificate.issuer),
+            "dates": {"from": certificate.not_before, "to": certificate.not_after},
+        },
+        "certificate_key": true,
+    })))
+}
+
+fn read_upload(call: &Call) -> Result<(Certificate, KeyPair), Failure> {
+    let parts = parts(call);
+    let text = |name: &str| parts.get(name).map_or("", String::as_str);
+    let Some(certificate) = pem::certificate(text("certificate")) else {
+        return Err(unreadable());
+    };
+    let pair = match pem::holds_key(text("certificate_key"), &certificate) {
+        true => KeyPair::Matching,
+        false => KeyPair::Mismatched,
+    };
+    Ok((certificate, pair))
+}
+
+/// cert-validate-bad
+fn unreadable() -> Failure {
+    let words = "Could not read certificate from /tmp/x\nUnable to load certificate\n";
+    let message = format!("Certificate is not valid ({words})");
+    let stack = format!("Error: {message}");
+    let stack: Vec<&str> = stack.split('\n').collect();
+    let debug = json!({"stack": stack, "previous": {
+        "name": "Error", "message": words, "code": 1, "public": false,
+        "previous": {
+            "code": 1, "killed": false, "signal": null,
+            "cmd": "openssl x509 -in /tmp/x -subject -noout",
+        },
+    }});
+    Failure::invalid(message).with_debug(debug)
+}
+
+fn parts(call: &Call) -> std::collections::BTreeMap<String, String> {
+    match &call.body {
+        Payload::Parts(parts) => parts.clone(),
+        Payload::Json(_) => std::collections::BTreeMap::new(),
+    }
+}
+
+fn renew(state: &mut State, call: &Call, id: u64) -> Answer {
+    let caller = permit(state, call, KIND, Need::Manage)?;
+    let row = visible(state, &caller, KIND, id)?;
+    if row.text("provider") != "letsencrypt" {
+        return Err(Failure::invalid(
+            "Only Let'sEncrypt certificates can be renewed",
+        ));
+    }
+    match state.issuance {
+        Issuance::Refused => Err(Failure::internal()),
+        Issuance::Granted => {
+            let expires = Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;
+            let patch = Map::from_iter([("expires_on".to_owned(), json!(local(expires)))]);
+            state.patch(KIND, id, patch);
+            let mut row = view::written(state, KIND, id);
+            row["is_deleted"] = json!(false);
+            Ok(Reply::ok(row))
+        }
+    }
+}
+
+fn download(state: &State, call: &Call, id: u64) -> Answer {
+    let caller = permit(state, call, KIND, Need::View)?;
+    let row = visible(state, &caller, KIND, id)?;
+    match row.text("provider") {
+        // The archive itself is not simulated.
+        "letsencrypt" => Err(Failure::internal()),
+        _ => Err(Failure::invalid(
+            "Only Let'sEncrypt certificates can be downloaded",
+        )),
+    }
+}
+
+/// Asks a service on the internet in the real NPM, which was out of reach (certnew-nocertbot-10-test-http).
+fn test_http(state: &State, call: &Call) -> Answer {
+    permit(state, call, KIND, Need::View)?;
+    let body = call.json();
+    let names = body.get("domains").and_then(Value::as_array);
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    let results: Map<String, Value> = names
+        .map(|name| (name.to_owned(), json!("failed")))
+        .collect();
+    Ok(Reply::ok(Value::Object(results)))
+}
+
+/// A custom certificate that a person uploaded, for tests.
+pub(super) fn seed(state: &mut State, owner: u64, nice_name: &str, names: &[&str]) -> u64 {
+    let expires = Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;
+    let fields = json!({
+        "provider": "other", "nice_name": nice_name, "domain_names": names,
+        "expires_on": local(expires),
+        "meta": {
+            "certificate": "-----BEGIN CERTIFICATE-----\nsimulated\n-----END CERTIFICATE-----\n",
+            "certificate_key": "-----BEGIN PRIVATE KEY-----\nsimulated\n-----END PRIVATE KEY-----\n",
+        },
+    });
+    let id = state.insert(KIND, owner, fields.as_object().cloned().unwrap_or_default());
+    state.nginx.certificates.insert(id, KeyPair::Matching);
+    id
+}
+
+fn local(second: i64) -> String {
+    let time = Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
+    let zoned: Zoned = time.to_zoned(TimeZone::system());
+    zoned.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}

@@ -1,0 +1,227 @@
+//! What NPM writes into the file of one host, as the proxy understands it. Fixed when it is written.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::kinds::Kind;
+use super::state::{Row, State};
+
+/// One file of nginx.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    pub kind: Kind,
+    pub id: u64,
+    /// Lower case.
+    pub names: Vec<String>,
+    pub action: Action,
+    pub certificate: Option<Certificate>,
+    pub ssl_forced: bool,
+    pub trust_forwarded_proto: bool,
+    pub access: Option<Access>,
+    pub advanced_config: String,
+}
+
+/// What a site does with a request.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    Forward(Forward),
+    Redirect {
+        code: u16,
+        /// Nothing for `auto`: that of the request.
+        scheme: Option<String>,
+        name: String,
+        keep_path: bool,
+    },
+    Dead,
+    Stream {
+        host: String,
+        port: u16,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Forward {
+    pub upstream: Upstream,
+    pub locations: Vec<Location>,
+    pub websockets: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Upstream {
+    pub scheme: String,
+    pub host: String,
+    pub port: u16,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Location {
+    pub path: String,
+    pub upstream: Upstream,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Certificate {
+    pub id: u64,
+    pub folder: String,
+}
+
+/// Who may pass. After the last rule everyone is denied, as NPM writes it.
+#[derive(Debug, Clone)]
+pub(super) struct Access {
+    pub satisfy_any: bool,
+    pub pass_auth: bool,
+    pub users: Vec<(String, String)>,
+    pub rules: Vec<(Directive, Range)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Directive {
+    Allow,
+    Deny,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Range {
+    All,
+    Net { address: IpAddr, bits: u8 },
+}
+
+impl Range {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "all" {
+            return Some(Self::All);
+        }
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        Some(Self::Net {
+            address,
+            bits: bits.unwrap_or(most),
+        })
+    }
+
+    pub(super) fn contains(self, client: IpAddr) -> bool {
+        match self {
+            Self::All => true,
+            Self::Net { address, bits } => match (address, client) {
+                (IpAddr::V4(net), IpAddr::V4(client)) => {
+                    let shift = 32_u32.saturating_sub(u32::from(bits));
+                    let (net, client) = (net.to_bits(), client.to_bits());
+                    shift == 32 || net >> shift == client >> shift
+                }
+                (IpAddr::V6(net), IpAddr::V6(client)) => {
+                    let shift = 128_u32.saturating_sub(u32::from(bits));
+                    let (net, client) = (net.to_bits(), client.to_bits());
+                    shift == 128 || net >> shift == client >> shift
+                }
+                (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+            },
+        }
+    }
+}
+
+/// The file of a host; nothing for one that is disabled. A certificate or access list that is gone
+/// is left out without a word: NPM fails open (ph-put-after-cert-delete, ph-put-nonexistent-accesslist).
+pub(super) fn render(state: &State, kind: Kind, id: u64) -> Option<Site> {
+    let row = state.row(kind, id)?;
+    if !row.flag("enabled") {
+        return None;
+    }
+    let mut names = row.texts("domain_names");
+    for name in &mut names {
+        *name = name.to_lowercase();
+    }
+    let certificate = state.row(Kind::Certificate, row.number("certificate_id"));
+    let access = state.row(Kind::AccessList, row.number("access_list_id"));
+    Some(Site {
+        kind,
+        id,
+        names,
+        action: action(kind, row)?,
+        certificate: certificate.map(|certificate| Certificate {
+            id: certificate.id(),
+            folder: match certificate.text("provider") {
+                "letsencrypt" => format!("/etc/letsencrypt/live/npm-{}", certificate.id()),
+                _ => format!("/data/custom_ssl/npm-{}", certificate.id()),
+            },
+        }),
+        ssl_forced: row.flag("ssl_forced"),
+        trust_forwarded_proto: row.flag("trust_forwarded_proto"),
+        access: access.map(read_access),
+        advanced_config: row.text("advanced_config").to_owned(),
+    })
+}
+
+fn action(kind: Kind, row: &Row) -> Option<Action> {
+    match kind {
+        Kind::ProxyHost => {
+            let locations = row.list("locations").iter().map(|location| Location {
+                path: text(location, "path"),
+                upstream: upstream(location),
+            });
+            Some(Action::Forward(Forward {
+                upstream: upstream(&Value::Object(row.fields.clone())),
+                locations: locations.collect(),
+                websockets: row.flag("allow_websocket_upgrade"),
+            }))
+        }
+        Kind::RedirectionHost => Some(Action::Redirect {
+            code: port(row.fields.get("forward_http_code")),
+            scheme: match row.text("forward_scheme") {
+                "auto" => None,
+                scheme => Some(scheme.to_owned()),
+            },
+            name: row.text("forward_domain_name").to_owned(),
+            keep_path: row.flag("preserve_path"),
+        }),
+        Kind::DeadHost => Some(Action::Dead),
+        Kind::Stream => Some(Action::Stream {
+            host: row.text("forwarding_host").to_owned(),
+            port: port(row.fields.get("forwarding_port")),
+        }),
+        Kind::AccessList | Kind::Certificate => None,
+    }
+}
+
+fn upstream(fields: &Value) -> Upstream {
+    Upstream {
+        scheme: text(fields, "forward_scheme"),
+        host: text(fields, "forward_host"),
+        port: port(fields.get("forward_port")),
+    }
+}
+
+fn read_access(row: &Row) -> Access {
+    let users = row.list("items").iter();
+    let rules = row.list("clients").iter();
+    Access {
+        satisfy_any: row.flag("satisfy_any"),
+        pass_auth: row.flag("pass_auth"),
+        users: users
+            .map(|item| (text(item, "username"), text(item, "password")))
+            .collect(),
+        rules: rules
+            .filter_map(|client| {
+                let directive = match client.get("directive")?.as_str()? {
+                    "allow" => Directive::Allow,
+                    _ => Directive::Deny,
+                };
+                Some((directive, Range::parse(client.get("address")?.as_str()?)?))
+            })
+            .collect(),
+    }
+}
+
+fn text(fields: &Value, name: &str) -> String {
+    let text = fields.get(name).and_then(Value::as_str);
+    text.unwrap_or("").to_owned()
+}
+
+fn port(value: Option<&Value>) -> u16 {
+    let number = value.and_then(Value::as_u64).unwrap_or(0);
+    u16::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,259 @@
+//! Everything the simulated NPM remembers: its tables, users, tokens and nginx. Synchronous.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp, Zoned};
+use serde_json::{Map, Value, json};
+
+use super::kinds::Kind;
+use super::nginx::Nginx;
+use super::upstreams::Upstreams;
+use super::{Issuance, NpmUser};
+
+/// The state behind its one lock. Held for the time of one request, never across an await.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    pub(super) fn new(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One row of a table; deleted rows stay, as in NPM's database.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub fields: Map<String, Value>,
+    pub deleted: bool,
+}
+
+impl Row {
+    pub(super) fn id(&self) -> u64 {
+        self.number("id")
+    }
+
+    pub(super) fn number(&self, name: &str) -> u64 {
+        self.fields.get(name).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.fields.get(name).and_then(Value::as_bool) == Some(true)
+    }
+
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.fields.get(name).and_then(Value::as_str).unwrap_or("")
+    }
+
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        let entries = self.fields.get(name).and_then(Value::as_array);
+        let texts = entries.into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    }
+
+    pub(super) fn list(&self, name: &str) -> &[Value] {
+        self.fields
+            .get(name)
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
+    }
+}
+
+/// An account as the database has it.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    pub fields: Map<String, Value>,
+    pub secret: String,
+    pub permissions: Map<String, Value>,
+}
+
+impl Account {
+    pub(super) fn is_admin(&self) -> bool {
+        let roles = self.fields.get("roles").and_then(Value::as_array);
+        roles.is_some_and(|roles| roles.iter().any(|role| role == "admin"))
+    }
+
+    pub(super) fn is_disabled(&self) -> bool {
+        self.fields.get("is_disabled").and_then(Value::as_bool) == Some(true)
+    }
+
+    pub(super) fn email(&self) -> &str {
+        let email = self.fields.get("email").and_then(Value::as_str);
+        email.unwrap_or("")
+    }
+}
+
+/// A token that was handed out. It stays valid until it expires (2fa-old-token-still-valid).
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub user: u64,
+    pub expires: Timestamp,
+}
+
+pub(super) struct State {
+    pub accounts: BTreeMap<u64, Account>,
+    pub tokens: BTreeMap<String, Token>,
+    pub token_lifetime: SignedDuration,
+    pub tables: BTreeMap<Kind, BTreeMap<u64, Row>>,
+    pub nginx: Nginx,
+    pub upstreams: Arc<dyn Upstreams>,
+    pub issuance: Issuance,
+    pub default_site: Map<String, Value>,
+    pub audit: Vec<Map<String, Value>>,
+    pub backend_down: bool,
+    serials: BTreeMap<&'static str, u64>,
+}
+
+impl State {
+    pub(super) fn new(
+        users: &[NpmUser],
+        token_lifetime: SignedDuration,
+        upstreams: Arc<dyn Upstreams>,
+        issuance: Issuance,
+    ) -> Self {
+        let tables = Kind::ALL.map(|kind| (kind, BTreeMap::new()));
+        let mut state = Self {
+            accounts: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            token_lifetime,
+            tables: tables.into_iter().collect(),
+            nginx: Nginx::default(),
+            upstreams,
+            issuance,
+            default_site: default_site(),
+            audit: Vec::new(),
+            backend_down: false,
+            serials: BTreeMap::new(),
+        };
+        for user in users {
+            state.add_account(user);
+        }
+        state
+    }
+
+    fn add_account(&mut self, user: &NpmUser) {
+        let now = local_now();
+        let fields = json!({
+            "id": user.id, "created_on": now, "modified_on": now, "is_disabled": false,
+            "email": user.identity, "name": user.name, "nickname": user.name, "avatar": "",
+            "roles": user.roles,
+        });
+        let Value::Object(fields) = fields else {
+            return;
+        };
+        let account = Account {
+            fields,
+            secret: user.secret.clone(),
+            permissions: user.permissions.to_fields(),
+        };
+        let serial = self.serials.entry("user").or_insert(0);
+        *serial = user.id.max(*serial);
+        self.accounts.insert(user.id, account);
+    }
+
+    /// The next id of a table. Ids of rows that are gone are not used again.
+    pub(super) fn next_id(&mut self, table: &'static str) -> u64 {
+        let serial = self.serials.entry(table).or_insert(0);
+        *serial += 1;
+        *serial
+    }
+
+    /// Every row of a kind, deleted ones included.
+    pub(super) fn table(&self, kind: Kind) -> impl Iterator<Item = &Row> {
+        self.tables
+            .get(&kind)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+    }
+
+    /// A row that is not deleted.
+    pub(super) fn row(&self, kind: Kind, id: u64) -> Option<&Row> {
+        let row = self.tables.get(&kind)?.get(&id)?;
+        (!row.deleted).then_some(row)
+    }
+
+    /// A row that is not deleted, to be changed.
+    pub(super) fn row_mut(&mut self, kind: Kind, id: u64) -> Option<&mut Row> {
+        let row = self.tables.get_mut(&kind)?.get_mut(&id)?;
+        (!row.deleted).then_some(row)
+    }
+
+    /// Adds a row with the database's defaults and `fields` over them, names sorted.
+    pub(super) fn insert(&mut self, kind: Kind, owner: u64, fields: Map<String, Value>) -> u64 {
+        let id = self.next_id(kind.word());
+        let now = local_now();
+        let mut row = kind.defaults();
+        row.insert("id".to_owned(), json!(id));
+        row.insert("created_on".to_owned(), json!(now));
+        row.insert("modified_on".to_owned(), json!(now));
+        row.insert("owner_user_id".to_owned(), json!(owner));
+        row.extend(fields);
+        sort_names(&mut row);
+        let row = Row {
+            fields: row,
+            deleted: false,
+        };
+        self.tables.entry(kind).or_default().insert(id, row);
+        id
+    }
+
+    /// Merges `patch` into a row.
+    pub(super) fn patch(&mut self, kind: Kind, id: u64, patch: Map<String, Value>) {
+        if let Some(row) = self.row_mut(kind, id) {
+            row.fields.extend(patch);
+            row.fields
+                .insert("modified_on".to_owned(), json!(local_now()));
+            sort_names(&mut row.fields);
+        }
+    }
+
+    pub(super) fn delete(&mut self, kind: Kind, id: u64) {
+        if let Some(row) = self.row_mut(kind, id) {
+            row.deleted = true;
+        }
+    }
+
+    /// Adds to the audit log.
+    pub(super) fn log(
+        &mut self,
+        user: u64,
+        object: &str,
+        id: u64,
+        action: &str,
+        meta: Map<String, Value>,
+    ) {
+        let now = local_now();
+        let entry = json!({
+            "id": self.next_id("audit_log"), "created_on": now, "modified_on": now, "user_id": user,
+            "object_type": object.replace('_', "-"), "object_id": id, "action": action, "meta": meta,
+        });
+        if let Value::Object(entry) = entry {
+            self.audit.push(entry);
+        }
+    }
+}
+
+/// The time as NPM on SQLite writes it: local, without zone (ph-create-minimal).
+pub(super) fn local_now() -> String {
+    Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// NPM stores names sorted (ph-create-full-with-meta).
+fn sort_names(row: &mut Map<String, Value>) {
+    if let Some(names) = row.get_mut("domain_names").and_then(Value::as_array_mut) {
+        names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+    }
+}
+
+fn default_site() -> Map<String, Value> {
+    let setting = json!({
+        "id": "default-site", "name": "Default Site",
+        "description": "What to show when Nginx is hit with an unknown Host",
+        "value": "congratulations", "meta": {},
+    });
+    setting.as_object().cloned().unwrap_or_default()
+}
