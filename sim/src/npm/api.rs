@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Query, Request, State as Extracted};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -20,6 +20,10 @@ const JSON_BYTES_MAX: usize = 100 * 1024;
 
 /// Uploads of certificates may be larger; this is far beyond any chain.
 const UPLOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Only what succeeds says who served it.
+const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
+const LOOPBACK: HeaderValue = HeaderValue::from_static("127.0.0.1");
 
 const BAD_GATEWAY: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
     <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
@@ -301,14 +305,14 @@ fn respond(status: u16, body: &Value) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
     let mut response = (status, kind, body.to_string()).into_response();
     if status.is_success() {
-        let served_by = HeaderValue::from_static("127.0.0.1");
-        response.headers_mut().insert("x-served-by", served_by);
+        response.headers_mut().insert(SERVED_BY, LOOPBACK);
     }
     response
 }
 
 fn preflight(headers: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(SERVED_BY, LOOPBACK);
     if let Some(origin) = headers.get(header::ORIGIN) {
         let allowed = header::ACCESS_CONTROL_ALLOW_ORIGIN;
         response.headers_mut().insert(allowed, origin.clone());

@@ -87,16 +87,21 @@ pub(super) fn issue(
     let by_dns = meta.get("dns_challenge").and_then(Value::as_bool) == Some(true);
     let wildcard = names.iter().any(|name| name.starts_with('*'));
     let refused = match state.issuance {
-        Issuance::Refused => Some(no_certbot(state, owner, names, by_dns)),
-        Issuance::Granted if wildcard && !by_dns => Some(json!({"stack": [
-            "Error: Client with the currently selected authenticator does not support any \
-             combination of challenges that will satisfy the CA.", ""
-        ]})),
+        Issuance::Granted if wildcard && !by_dns => Some(&[UNFIT][..]),
         Issuance::Granted => None,
+        Issuance::NoCertbot => Some(&[][..]),
+        Issuance::ChallengesFail => Some(&[LOG, CHALLENGES, HELP][..]),
+        Issuance::Forbidden => Some(&[LOG, UNEXPECTED, FORBIDDEN, HELP][..]),
+        Issuance::Busy => Some(&[BUSY, HELP_ELSEWHERE][..]),
     };
-    if let Some(debug) = refused {
+    if let Some(words) = refused {
         // The row was inserted and is removed for good: only its id is used up.
-        state.next_id(KIND.word());
+        let certificate = state.next_id(KIND.word());
+        let command = command(state, owner, certificate, names);
+        let debug = match words {
+            [] => no_certbot(&command, by_dns),
+            words => certbot_failed(&command, words),
+        };
         for (kind, id) in hosts {
             state.write_file(kind, id);
         }
@@ -118,16 +123,27 @@ pub(super) fn issue(
     Ok(id)
 }
 
-/// What NPM tells without certbot (certnew-nocertbot-7-cert-create-http01, -8-cert-create-dns01-ovh).
-fn no_certbot(state: &State, owner: u64, names: &[String], by_dns: bool) -> Value {
-    if by_dns {
-        let lost = "Error: /bin/sh: 1: .: cannot open /opt/certbot/bin/activate: No such file";
-        return json!({"stack": [lost, ""]});
-    }
-    let id = state.table(KIND).map(super::state::Row::id).max();
-    let name = format!("npm-{}", id.unwrap_or(0) + 1);
+const LOG: &str = "Saving debug log to /data/logs/letsencrypt.log";
+const CHALLENGES: &str = "Some challenges have failed.";
+const UNEXPECTED: &str = "An unexpected error occurred:";
+const FORBIDDEN: &str =
+    "Order included an identifier for which issuance is forbidden by policy: \"NAME\"";
+const BUSY: &str = "Another instance of Certbot is already running.";
+const UNFIT: &str = "Client with the currently selected authenticator does not support any \
+    combination of challenges that will satisfy the CA.";
+const HELP: &str = "Ask for help or search for solutions at https://community.letsencrypt.org. \
+    See the logfile /data/logs/letsencrypt.log or re-run Certbot with -v for more details.";
+
+/// Certbot logs elsewhere when it could not take its lock.
+const HELP_ELSEWHERE: &str = "Ask for help or search for solutions at \
+    https://community.letsencrypt.org. See the logfile /tmp/x or re-run Certbot with -v for more \
+    details.";
+
+/// What NPM runs.
+fn command(state: &State, owner: u64, id: u64, names: &[String]) -> Vec<String> {
     let email = state.accounts.get(&owner).map_or("", |user| user.email());
     let names = names.join(",");
+    let name = format!("npm-{id}");
     let arguments = [
         "certonly",
         "-n",
@@ -149,9 +165,29 @@ fn no_certbot(state: &State, owner: u64, names: &[String], by_dns: bool) -> Valu
         "--domains",
         &names,
     ];
+    arguments.map(str::to_owned).to_vec()
+}
+
+/// certnew-nocertbot-7-cert-create-http01, -8-cert-create-dns01-ovh
+fn no_certbot(arguments: &[String], by_dns: bool) -> Value {
+    if by_dns {
+        let lost = "Error: /bin/sh: 1: .: cannot open /opt/certbot/bin/activate: No such file";
+        return json!({"stack": [lost, ""]});
+    }
     json!({"stack": ["Error"], "previous": {
         "errno": -2, "code": "ENOENT", "syscall": "spawn certbot", "path": "certbot",
         "spawnargs": arguments, "cmd": format!("certbot {}", arguments.join(" ")),
+    }})
+}
+
+/// cert-concurrent-0, certnew-acme-fail-challenge-3-cert
+fn certbot_failed(arguments: &[String], words: &[&str]) -> Value {
+    let name = arguments.last().map_or("", String::as_str);
+    let text = format!("Error: {}\n", words.join("\n")).replace("NAME", name);
+    let stack: Vec<&str> = text.split('\n').collect();
+    json!({"stack": stack, "previous": {
+        "code": 1, "killed": false, "signal": null,
+        "cmd": format!("certbot {}", arguments.join(" ")),
     }})
 }
 
@@ -250,17 +286,15 @@ fn renew(state: &mut State, call: &Call, id: u64) -> Answer {
             "Only Let'sEncrypt certificates can be renewed",
         ));
     }
-    match state.issuance {
-        Issuance::Refused => Err(Failure::internal()),
-        Issuance::Granted => {
-            let expires = Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;
-            let patch = Map::from_iter([("expires_on".to_owned(), json!(local(expires)))]);
-            state.patch(KIND, id, patch);
-            let mut row = view::written(state, KIND, id);
-            row["is_deleted"] = json!(false);
-            Ok(Reply::ok(row))
-        }
+    if state.issuance != Issuance::Granted {
+        return Err(Failure::internal());
     }
+    let expires = Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;
+    let patch = Map::from_iter([("expires_on".to_owned(), json!(local(expires)))]);
+    state.patch(KIND, id, patch);
+    let mut row = view::written(state, KIND, id);
+    row["is_deleted"] = json!(false);
+    Ok(Reply::ok(row))
 }
 
 fn download(state: &State, call: &Call, id: u64) -> Answer {

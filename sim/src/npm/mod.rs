@@ -67,11 +67,17 @@ pub struct NpmOptions {
     pub issuance: Issuance,
 }
 
-/// Whether Let's Encrypt certificates can be had.
+/// What becomes of requests for Let's Encrypt certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Issuance {
-    /// Every request fails, as without certbot.
-    Refused,
+    /// Every request fails at once: there is no certbot.
+    NoCertbot,
+    /// Every request fails: the authority could not reach the names.
+    ChallengesFail,
+    /// Every request fails: the authority does not issue for these names.
+    Forbidden,
+    /// Every request fails: another one is under way.
+    Busy,
     /// Every request succeeds, save for wildcards without DNS challenge.
     Granted,
 }
@@ -87,6 +93,8 @@ pub struct NpmUser {
     pub secret: String,
     /// Shown name.
     pub name: String,
+    /// Shown short name.
+    pub nickname: String,
     /// `admin` or nothing.
     pub roles: Vec<String>,
     /// What it may when it is not an admin.
@@ -121,7 +129,7 @@ impl NpmOptions {
             users: vec![NpmUser::admin(1, "amarre@example.net", "changeme-npm")],
             token_lifetime: Duration::from_secs(24 * 60 * 60),
             upstreams,
-            issuance: Issuance::Refused,
+            issuance: Issuance::NoCertbot,
         }
     }
 }
@@ -140,6 +148,7 @@ impl NpmUser {
             identity: identity.to_lowercase(),
             secret: secret.to_owned(),
             name: "Administrator".to_owned(),
+            nickname: "Admin".to_owned(),
             roles: vec!["admin".to_owned()],
             permissions: NpmPermissions::admin(),
         }
@@ -149,6 +158,7 @@ impl NpmUser {
     pub fn plain(id: u64, identity: &str, secret: &str, permissions: NpmPermissions) -> Self {
         Self {
             name: "amarre bot".to_owned(),
+            nickname: "amarre".to_owned(),
             roles: Vec::new(),
             permissions,
             ..Self::admin(id, identity, secret)

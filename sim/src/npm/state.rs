@@ -139,7 +139,7 @@ impl State {
         let now = local_now();
         let fields = json!({
             "id": user.id, "created_on": now, "modified_on": now, "is_disabled": false,
-            "email": user.identity, "name": user.name, "nickname": user.name, "avatar": "",
+            "email": user.identity, "name": user.name, "nickname": user.nickname, "avatar": "",
             "roles": user.roles,
         });
         let Value::Object(fields) = fields else {

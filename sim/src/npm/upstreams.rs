@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// Resolves the names that hosts forward to, as the resolver beside a real NPM would.
+///
+/// Asked while the simulator's state is locked: must answer at once and not call back.
 pub trait Upstreams: Send + Sync {
     /// Where to connect for `host:port`, or nothing when the name is not known.
     fn locate(&self, host: &str, port: u16) -> Option<SocketAddr>;

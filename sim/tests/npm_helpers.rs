@@ -1,0 +1,132 @@
+//! What tests may do to the simulator beside its API.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "npm/client.rs"]
+mod client;
+
+use std::time::Duration;
+
+use amarre_sim::Fault;
+use amarre_sim::npm::{Kind, Npm, NpmOptions};
+use client::Answer;
+use serde_json::{Value, json};
+
+const HOSTS: &str = "/api/nginx/proxy-hosts";
+
+async fn call(npm: &Npm, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    client::send(npm.server.address, method, path, &headers, body.to_string()).await
+}
+
+async fn log_in(npm: &Npm) -> String {
+    let login = json!({"identity": "amarre@example.net", "secret": "changeme-npm"});
+    let answer = call(npm, "POST", "/api/tokens", "", &login).await;
+    let answer: Value = serde_json::from_str(&answer.body).unwrap();
+    answer["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn tokens_expire_when_told_and_by_their_lifetime() {
+    let npm = Npm::start(NpmOptions::default()).await.unwrap();
+    let token = log_in(&npm).await;
+    assert_eq!(
+        call(&npm, "GET", HOSTS, &token, &json!({})).await.status,
+        200
+    );
+    npm.expire_tokens();
+    let answer = call(&npm, "GET", HOSTS, &token, &json!({})).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("Token has expired"));
+    npm.set_token_lifetime(Duration::ZERO);
+    let token = log_in(&npm).await;
+    assert_eq!(
+        call(&npm, "GET", HOSTS, &token, &json!({})).await.status,
+        400
+    );
+}
+
+#[tokio::test]
+async fn a_backend_that_is_down_answers_pages() {
+    let npm = Npm::start(NpmOptions::default()).await.unwrap();
+    npm.backend_down(true);
+    let answer = call(&npm, "GET", "/api/", "", &json!({})).await;
+    assert_eq!((answer.status.as_u16(), &answer.body[..6]), (502, "<html>"));
+    npm.backend_down(false);
+    let answer = call(&npm, "GET", "/api/", "", &json!({})).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.headers["content-type"],
+        "application/json; charset=utf-8"
+    );
+}
+
+#[tokio::test]
+async fn edits_in_the_ui_keep_or_lose_the_marker() {
+    let npm = Npm::start(NpmOptions::default()).await.unwrap();
+    let id = npm.seed_proxy_host(&json!({
+        "domain_names": ["a.example.com"], "forward_host": "app", "forward_port": 1,
+        "meta": {"managed_by": "amarre"},
+    }));
+    npm.edit_proxy_host(id, &json!({"forward_port": 2}));
+    let row = npm.rows(Kind::ProxyHost).remove(0);
+    assert_eq!(row["forward_port"], 2);
+    assert_eq!(row["meta"]["managed_by"], "amarre");
+    assert_eq!(row["meta"]["nginx_online"], true);
+    npm.drop_marker(id);
+    let row = npm.rows(Kind::ProxyHost).remove(0);
+    assert_eq!(row["meta"].get("managed_by"), None);
+    assert_eq!(row["meta"]["nginx_online"], true);
+    assert!(npm.server.journal.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_the_row() {
+    let npm = Npm::start(NpmOptions::default()).await.unwrap();
+    let token = log_in(&npm).await;
+    npm.server.faults.add("POST", HOSTS, 1, Fault::After(502));
+    let host = json!({
+        "domain_names": ["a.example.com"], "forward_scheme": "http", "forward_host": "app",
+        "forward_port": 1,
+    });
+    assert_eq!(call(&npm, "POST", HOSTS, &token, &host).await.status, 502);
+    let answer = call(&npm, "POST", HOSTS, &token, &host).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("a.example.com is already in use"));
+    assert_eq!(npm.rows(Kind::ProxyHost).len(), 1);
+    let statuses: Vec<u16> = npm
+        .server
+        .journal
+        .writes()
+        .iter()
+        .map(|call| call.status)
+        .collect();
+    assert_eq!(statuses, [200, 502, 400]);
+}
+
+#[tokio::test]
+async fn seeded_rows_are_seen_by_the_api() {
+    let npm = Npm::start(NpmOptions::default()).await.unwrap();
+    let certificate = npm.seed_certificate("wild", &["*.example.com", "example.com"]);
+    let list = npm.seed_access_list(&json!({
+        "name": "people", "items": [{"username": "ann", "password": "secret"}],
+    }));
+    let token = log_in(&npm).await;
+    let path = format!("/api/nginx/certificates/{certificate}");
+    let answer = call(&npm, "GET", &path, &token, &json!({})).await;
+    let row: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(row["domain_names"], json!(["*.example.com", "example.com"]));
+    let path = format!("/api/nginx/access-lists/{list}?expand=items,clients");
+    let answer = call(&npm, "GET", &path, &token, &json!({})).await;
+    let row: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(row["items"][0]["hint"], "s*****");
+    assert_eq!(row["items"][0]["password"], "");
+    assert_eq!(
+        npm.rows(Kind::AccessList)[0]["items"][0]["password"],
+        "secret"
+    );
+}
