@@ -8,7 +8,7 @@ mod client;
 use std::time::Duration;
 
 use amarre_sim::Fault;
-use amarre_sim::npm::{Kind, Npm, NpmOptions};
+use amarre_sim::npm::{Kind, Npm, NpmOptions, NpmPermissions, NpmUser, Visibility};
 use client::Answer;
 use serde_json::{Value, json};
 
@@ -129,4 +129,104 @@ async fn seeded_rows_are_seen_by_the_api() {
         npm.rows(Kind::AccessList)[0]["items"][0]["password"],
         "secret"
     );
+}
+
+#[tokio::test]
+async fn a_lost_file_is_seen_in_meta_and_repaired_by_any_put() {
+    let npm = Npm::start(NpmOptions::default()).await.unwrap();
+    let id = npm.seed_proxy_host(&json!({
+        "domain_names": ["a.example.com"], "forward_host": "127.0.0.1", "forward_port": 1,
+        "meta": {"managed_by": "amarre"},
+    }));
+    npm.lose_file(id);
+    assert_eq!(
+        npm.rows(Kind::ProxyHost)[0]["meta"],
+        json!({"managed_by": "amarre"})
+    );
+    let token = log_in(&npm).await;
+    let path = format!("{HOSTS}/{id}");
+    call(&npm, "PUT", &path, &token, &json!({"enabled": true})).await;
+    assert_eq!(npm.rows(Kind::ProxyHost)[0]["meta"]["nginx_online"], true);
+}
+
+#[tokio::test]
+async fn lists_are_ordered_by_the_text_of_their_names() {
+    let npm = Npm::start(NpmOptions::default()).await.unwrap();
+    let names = [
+        "b.example.com",
+        "a_b.example.com",
+        "Upper.example.com",
+        "*.w.example.com",
+    ];
+    for name in names {
+        npm.seed_proxy_host(&json!({"domain_names": [name], "forward_host": "x"}));
+    }
+    let token = log_in(&npm).await;
+    let answer = call(&npm, "GET", HOSTS, &token, &json!({})).await;
+    let rows: Vec<Value> = serde_json::from_str(&answer.body).unwrap();
+    let listed: Vec<&str> = rows
+        .iter()
+        .map(|row| row["domain_names"][0].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            "*.w.example.com",
+            "Upper.example.com",
+            "a_b.example.com",
+            "b.example.com"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_who_did_what() {
+    let mut options = NpmOptions::default();
+    let own = NpmPermissions {
+        visibility: Visibility::All,
+        ..NpmPermissions::user()
+    };
+    options.users.push(NpmUser::plain(
+        7,
+        "bot@example.net",
+        "bot-password-123",
+        own,
+    ));
+    let npm = Npm::start(options).await.unwrap();
+    let login = json!({"identity": "bot@example.net", "secret": "bot-password-123"});
+    let answer = call(&npm, "POST", "/api/tokens", "", &login).await;
+    let answer: Value = serde_json::from_str(&answer.body).unwrap();
+    let bot = answer["token"].as_str().unwrap();
+    let host = json!({
+        "domain_names": ["a.example.com"], "forward_scheme": "http", "forward_host": "x",
+        "forward_port": 1,
+    });
+    assert_eq!(call(&npm, "POST", HOSTS, bot, &host).await.status, 201);
+    npm.edit_proxy_host(1, &json!({"forward_port": 2}));
+    assert_eq!(
+        call(&npm, "GET", "/api/audit-log", bot, &json!({}))
+            .await
+            .status,
+        404
+    );
+    let admin = log_in(&npm).await;
+    let answer = call(
+        &npm,
+        "GET",
+        "/api/audit-log?expand=user",
+        &admin,
+        &json!({}),
+    )
+    .await;
+    let entries: Vec<Value> = serde_json::from_str(&answer.body).unwrap();
+    let told: Vec<(&str, u64)> = entries
+        .iter()
+        .map(|entry| {
+            (
+                entry["action"].as_str().unwrap(),
+                entry["user"]["id"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("updated", 1), ("created", 7)]);
 }

@@ -107,9 +107,15 @@ pub(super) fn update(state: &mut State, call: &Call, kind: Kind, id: u64) -> Ans
         patch.insert("certificate_id".to_owned(), json!(certificate));
     }
     clean_tls(kind, &mut patch, Some(&row));
-    state.patch(kind, id, patch.clone());
-    patch.insert("id".to_owned(), json!(id));
-    state.log(caller.user, kind.word(), id, "updated", patch);
+    state.patch(kind, id, patch);
+    let row = state.row(kind, id).map(|row| row.fields.clone());
+    state.log(
+        caller.user,
+        kind.word(),
+        id,
+        "updated",
+        row.unwrap_or_default(),
+    );
     // A host that is, or just was, switched off here is not written: it keeps being served
     // (ph-put-enabled-false-conf-stays).
     if state.row(kind, id).is_some_and(|row| row.flag("enabled")) {

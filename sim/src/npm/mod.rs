@@ -17,6 +17,7 @@ mod hosts;
 mod kinds;
 mod multipart;
 mod nginx;
+mod options;
 mod pem;
 mod people;
 mod proxy;
@@ -32,10 +33,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
 pub use kinds::Kind;
+pub use options::{Issuance, Level, NpmOptions, NpmPermissions, NpmUser, Visibility};
 pub use upstreams::{DirectUpstreams, Upstreams};
 
 use crate::Server;
@@ -49,158 +51,6 @@ pub struct Npm {
     pub proxy_address: SocketAddr,
     shared: Shared,
     proxy: JoinHandle<()>,
-}
-
-/// How to start one.
-pub struct NpmOptions {
-    /// Port of the admin API, 0 for any.
-    pub admin_port: u16,
-    /// Port of the proxy, 0 for any.
-    pub proxy_port: u16,
-    /// Accounts. Empty: the set-up wizard is still open.
-    pub users: Vec<NpmUser>,
-    /// How long tokens live.
-    pub token_lifetime: Duration,
-    /// Where the proxy finds what hosts forward to.
-    pub upstreams: Arc<dyn Upstreams>,
-    /// What becomes of requests for certificates.
-    pub issuance: Issuance,
-}
-
-/// What becomes of requests for Let's Encrypt certificates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Issuance {
-    /// Every request fails at once: there is no certbot.
-    NoCertbot,
-    /// Every request fails: the authority could not reach the names.
-    ChallengesFail,
-    /// Every request fails: the authority does not issue for these names.
-    Forbidden,
-    /// Every request fails: another one is under way.
-    Busy,
-    /// Every request succeeds, save for wildcards without DNS challenge.
-    Granted,
-}
-
-/// An account.
-#[derive(Debug, Clone)]
-pub struct NpmUser {
-    /// Unique; shows as `owner_user_id`.
-    pub id: u64,
-    /// The e-mail address, lower case.
-    pub identity: String,
-    /// The password.
-    pub secret: String,
-    /// Shown name.
-    pub name: String,
-    /// Shown short name.
-    pub nickname: String,
-    /// `admin` or nothing.
-    pub roles: Vec<String>,
-    /// What it may when it is not an admin.
-    pub permissions: NpmPermissions,
-}
-
-/// Permissions of an account: `manage`, `view` or `hidden` each.
-#[derive(Debug, Clone)]
-pub struct NpmPermissions {
-    /// `all`, or `user` for own rows only.
-    pub visibility: &'static str,
-    /// On proxy hosts.
-    pub proxy_hosts: &'static str,
-    /// On redirection hosts.
-    pub redirection_hosts: &'static str,
-    /// On 404 hosts.
-    pub dead_hosts: &'static str,
-    /// On streams.
-    pub streams: &'static str,
-    /// On access lists.
-    pub access_lists: &'static str,
-    /// On certificates.
-    pub certificates: &'static str,
-}
-
-impl NpmOptions {
-    /// Free ports, one admin `amarre@example.net` with secret `changeme-npm`, literal upstreams.
-    pub fn with_upstreams(upstreams: Arc<dyn Upstreams>) -> Self {
-        Self {
-            admin_port: 0,
-            proxy_port: 0,
-            users: vec![NpmUser::admin(1, "amarre@example.net", "changeme-npm")],
-            token_lifetime: Duration::from_secs(24 * 60 * 60),
-            upstreams,
-            issuance: Issuance::NoCertbot,
-        }
-    }
-}
-
-impl Default for NpmOptions {
-    fn default() -> Self {
-        Self::with_upstreams(Arc::new(DirectUpstreams))
-    }
-}
-
-impl NpmUser {
-    /// An account that may do everything.
-    pub fn admin(id: u64, identity: &str, secret: &str) -> Self {
-        Self {
-            id,
-            identity: identity.to_lowercase(),
-            secret: secret.to_owned(),
-            name: "Administrator".to_owned(),
-            nickname: "Admin".to_owned(),
-            roles: vec!["admin".to_owned()],
-            permissions: NpmPermissions::admin(),
-        }
-    }
-
-    /// An account without roles.
-    pub fn plain(id: u64, identity: &str, secret: &str, permissions: NpmPermissions) -> Self {
-        Self {
-            name: "amarre bot".to_owned(),
-            nickname: "amarre".to_owned(),
-            roles: Vec::new(),
-            permissions,
-            ..Self::admin(id, identity, secret)
-        }
-    }
-}
-
-impl NpmPermissions {
-    /// Everything, on the rows of everyone.
-    pub fn admin() -> Self {
-        Self {
-            visibility: "all",
-            ..Self::user()
-        }
-    }
-
-    /// Everything, on its own rows: what NPM gives a new user (user-get-default-permissions).
-    pub fn user() -> Self {
-        Self {
-            visibility: "user",
-            proxy_hosts: "manage",
-            redirection_hosts: "manage",
-            dead_hosts: "manage",
-            streams: "manage",
-            access_lists: "manage",
-            certificates: "manage",
-        }
-    }
-
-    fn to_fields(&self) -> Map<String, Value> {
-        let pairs = [
-            ("visibility", self.visibility),
-            ("proxy_hosts", self.proxy_hosts),
-            ("redirection_hosts", self.redirection_hosts),
-            ("dead_hosts", self.dead_hosts),
-            ("streams", self.streams),
-            ("access_lists", self.access_lists),
-            ("certificates", self.certificates),
-        ];
-        let pairs = pairs.map(|(name, level)| (name.to_owned(), json!(level)));
-        pairs.into_iter().collect()
-    }
 }
 
 impl Npm {
@@ -310,6 +160,7 @@ impl Npm {
         state.patch(Kind::ProxyHost, id, patch);
         // See `seed_host`.
         let _ = state.configure(Kind::ProxyHost, id);
+        log_edit(&mut state, id);
     }
 
     /// Saves a proxy host as the UI up to 2.12 does: `meta` is rebuilt from the form.
@@ -319,8 +170,29 @@ impl Npm {
         if let Some(meta) = meta {
             let patch = Map::from_iter([("meta".to_owned(), Value::Object(meta))]);
             state.patch(Kind::ProxyHost, id, patch);
+            log_edit(&mut state, id);
         }
     }
+
+    /// Takes the file of a proxy host away, and the report of nginx with it: what is left of a create
+    /// in whose middle the backend was killed. A restart does not write it again; a PUT does.
+    pub fn lose_file(&self, id: u64) {
+        let mut state = self.shared.lock();
+        let meta = state.row(Kind::ProxyHost, id).map(view::meta);
+        if let (Some(meta), Some(row)) = (meta, state.row_mut(Kind::ProxyHost, id)) {
+            row.fields.insert("meta".to_owned(), Value::Object(meta));
+        }
+        // When nginx is broken the workers go on with what they have.
+        let _ = state.unconfigure(Kind::ProxyHost, id);
+    }
+}
+
+/// Edits in the UI stand in the audit log under the name of the person.
+fn log_edit(state: &mut State, id: u64) {
+    let row = state.row(Kind::ProxyHost, id).map(|row| row.fields.clone());
+    let person = people::first_admin(state);
+    let word = Kind::ProxyHost.word();
+    state.log(person, word, id, "updated", row.unwrap_or_default());
 }
 
 impl Drop for Npm {

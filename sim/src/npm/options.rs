@@ -1,0 +1,195 @@
+//! How to start an NPM: ports, accounts, and what is behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::upstreams::{DirectUpstreams, Upstreams};
+
+/// How to start one.
+pub struct NpmOptions {
+    /// Port of the admin API, 0 for any.
+    pub admin_port: u16,
+    /// Port of the proxy, 0 for any.
+    pub proxy_port: u16,
+    /// Accounts. Empty: the set-up wizard is still open.
+    pub users: Vec<NpmUser>,
+    /// How long tokens live.
+    pub token_lifetime: Duration,
+    /// Where the proxy finds what hosts forward to.
+    pub upstreams: Arc<dyn Upstreams>,
+    /// What becomes of requests for certificates.
+    pub issuance: Issuance,
+}
+
+/// What becomes of requests for Let's Encrypt certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Issuance {
+    /// Every request fails at once: there is no certbot.
+    NoCertbot,
+    /// Every request fails: the authority could not reach the names.
+    ChallengesFail,
+    /// Every request fails: the authority does not issue for these names.
+    Forbidden,
+    /// Every request fails: another one is under way.
+    Busy,
+    /// Every request succeeds, save for wildcards without DNS challenge.
+    Granted,
+}
+
+/// An account.
+#[derive(Debug, Clone)]
+pub struct NpmUser {
+    /// Unique; shows as `owner_user_id`.
+    pub id: u64,
+    /// The e-mail address, lower case.
+    pub identity: String,
+    /// The password.
+    pub secret: String,
+    /// Shown name.
+    pub name: String,
+    /// Shown short name.
+    pub nickname: String,
+    /// `admin` or nothing.
+    pub roles: Vec<String>,
+    /// What it may when it is not an admin.
+    pub permissions: NpmPermissions,
+}
+
+/// What an account that is not an admin may do, by kind of object.
+#[derive(Debug, Clone)]
+pub struct NpmPermissions {
+    /// Whose rows it sees.
+    pub visibility: Visibility,
+    /// On proxy hosts.
+    pub proxy_hosts: Level,
+    /// On redirection hosts.
+    pub redirection_hosts: Level,
+    /// On 404 hosts.
+    pub dead_hosts: Level,
+    /// On streams.
+    pub streams: Level,
+    /// On access lists.
+    pub access_lists: Level,
+    /// On certificates.
+    pub certificates: Level,
+}
+
+/// Whose rows an account sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// Those of everyone.
+    All,
+    /// Its own; all others are as if they were not there.
+    Own,
+}
+
+/// How far a permission goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Everything.
+    Manage,
+    /// Lists and rows.
+    View,
+    /// Nothing: 404 naming the path.
+    Hidden,
+}
+
+impl NpmOptions {
+    /// Free ports, one admin `amarre@example.net` with secret `changeme-npm`, literal upstreams.
+    pub fn with_upstreams(upstreams: Arc<dyn Upstreams>) -> Self {
+        Self {
+            admin_port: 0,
+            proxy_port: 0,
+            users: vec![NpmUser::admin(1, "amarre@example.net", "changeme-npm")],
+            token_lifetime: Duration::from_secs(24 * 60 * 60),
+            upstreams,
+            issuance: Issuance::NoCertbot,
+        }
+    }
+}
+
+impl Default for NpmOptions {
+    fn default() -> Self {
+        Self::with_upstreams(Arc::new(DirectUpstreams))
+    }
+}
+
+impl NpmUser {
+    /// An account that may do everything.
+    pub fn admin(id: u64, identity: &str, secret: &str) -> Self {
+        Self {
+            id,
+            identity: identity.to_lowercase(),
+            secret: secret.to_owned(),
+            name: "Administrator".to_owned(),
+            nickname: "Admin".to_owned(),
+            roles: vec!["admin".to_owned()],
+            permissions: NpmPermissions::admin(),
+        }
+    }
+
+    /// An account without roles.
+    pub fn plain(id: u64, identity: &str, secret: &str, permissions: NpmPermissions) -> Self {
+        Self {
+            name: "amarre bot".to_owned(),
+            nickname: "amarre".to_owned(),
+            roles: Vec::new(),
+            permissions,
+            ..Self::admin(id, identity, secret)
+        }
+    }
+}
+
+impl NpmPermissions {
+    /// Everything, on the rows of everyone.
+    pub fn admin() -> Self {
+        Self {
+            visibility: Visibility::All,
+            ..Self::user()
+        }
+    }
+
+    /// Everything, on its own rows: what NPM gives a new user (user-get-default-permissions).
+    pub fn user() -> Self {
+        Self {
+            visibility: Visibility::Own,
+            proxy_hosts: Level::Manage,
+            redirection_hosts: Level::Manage,
+            dead_hosts: Level::Manage,
+            streams: Level::Manage,
+            access_lists: Level::Manage,
+            certificates: Level::Manage,
+        }
+    }
+
+    pub(super) fn to_fields(&self) -> Map<String, Value> {
+        let visibility = match self.visibility {
+            Visibility::All => "all",
+            Visibility::Own => "user",
+        };
+        let levels = [
+            ("proxy_hosts", self.proxy_hosts),
+            ("redirection_hosts", self.redirection_hosts),
+            ("dead_hosts", self.dead_hosts),
+            ("streams", self.streams),
+            ("access_lists", self.access_lists),
+            ("certificates", self.certificates),
+        ];
+        let levels = levels.map(|(name, level)| (name.to_owned(), json!(level.word())));
+        let mut fields: Map<String, Value> = levels.into_iter().collect();
+        fields.insert("visibility".to_owned(), json!(visibility));
+        fields
+    }
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Manage => "manage",
+            Self::View => "view",
+            Self::Hidden => "hidden",
+        }
+    }
+}
