@@ -102,8 +102,13 @@ impl Config {
     /// Says which file, line and key, and how to mend it.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let path = locate(path)?;
-        let text = read_limited(&path, FILE_BYTES_MAX)
-            .map_err(|why| ConfigError::new("A0201", format!("could not read {}: {why}", path.display()), "name another file with --config"))?;
+        let text = read_limited(&path, FILE_BYTES_MAX).map_err(|why| {
+            ConfigError::new(
+                "A0201",
+                format!("could not read {}: {why}", path.display()),
+                "name another file with --config",
+            )
+        })?;
         Self::parse(&text, &path)
     }
 
@@ -139,12 +144,20 @@ impl Config {
     pub fn key(&self) -> Result<MarkKey, ConfigError> {
         let path = self.beside_state("key");
         let failed = |why: std::io::Error| {
-            ConfigError::new("A0203", format!("could not use the key {}: {why}", path.display()), "the folder of `state` must be writable")
+            ConfigError::new(
+                "A0203",
+                format!("could not use the key {}: {why}", path.display()),
+                "the folder of `state` must be writable",
+            )
         };
         match std::fs::read(&path) {
             Ok(bytes) => {
                 let bytes: [u8; 32] = bytes.try_into().map_err(|_| {
-                    ConfigError::new("A0203", format!("{} is not a key of 32 bytes", path.display()), "put back the right file; with a new one, secrets are re-applied once")
+                    ConfigError::new(
+                        "A0203",
+                        format!("{} is not a key of 32 bytes", path.display()),
+                        "put back the right file; with a new one, secrets are re-applied once",
+                    )
                 })?;
                 Ok(MarkKey::new(bytes))
             }
@@ -372,7 +385,9 @@ impl File {
             set(policy.nginx.is_some(), "policy.nginx"),
         ];
         match found.into_iter().flatten().next() {
-            Some(name) => Err(ConfigError::new("A0202", format!("`{name}` is not yet supported"), "leave it out for now")),
+            Some(name) => {
+                Err(ConfigError::new("A0202", format!("`{name}` is not yet supported"), "leave it out for now"))
+            }
             None => Ok(()),
         }
     }
@@ -381,7 +396,11 @@ impl File {
         check_instance(&self.instance)?;
         let ovh = self.ovh(secrets)?;
         let site = self.site(ovh.is_some())?;
-        let folder = self.source.as_ref().and_then(|source| source.folder.clone()).unwrap_or_else(|| PathBuf::from("./services"));
+        let folder = self
+            .source
+            .as_ref()
+            .and_then(|source| source.folder.clone())
+            .unwrap_or_else(|| PathBuf::from("./services"));
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
@@ -392,15 +411,30 @@ impl File {
         let listen = self.server.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070)));
         if !listen.ip().is_loopback() {
             let message = format!("server.listen {listen} is not on loopback");
-            return Err(ConfigError::new("A0204", message, "without accounts only loopback is served; put your own proxy in front"));
+            return Err(ConfigError::new(
+                "A0204",
+                message,
+                "without accounts only loopback is served; put your own proxy in front",
+            ));
         }
         let dockers = self.docker_endpoints(&site);
-        Ok(Config { source: base.join(folder), interval, dockers, npms, ovh, listen, state: base.join(&self.state), site, path })
+        Ok(Config {
+            source: base.join(folder),
+            interval,
+            dockers,
+            npms,
+            ovh,
+            listen,
+            state: base.join(&self.state),
+            site,
+            path,
+        })
     }
 
     fn docker_endpoints(&self, site: &Site) -> BTreeMap<String, String> {
         let usual = environment("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
-        let endpoint = |name: &String| self.hosts.get(name).and_then(|host| host.docker.clone()).unwrap_or_else(|| usual.clone());
+        let endpoint =
+            |name: &String| self.hosts.get(name).and_then(|host| host.docker.clone()).unwrap_or_else(|| usual.clone());
         site.hosts.keys().map(|name| (name.clone(), endpoint(name))).collect()
     }
 
@@ -418,7 +452,8 @@ impl File {
         let mut pools = self.network.pools.clone().unwrap_or_default();
         pools.extend(self.network.pool);
         if pools.is_empty() {
-            pools = vec![Ipv4Net::new_assert([172, 20, 0, 0].into(), 16), Ipv4Net::new_assert([10, 213, 0, 0].into(), 16)];
+            pools =
+                vec![Ipv4Net::new_assert([172, 20, 0, 0].into(), 16), Ipv4Net::new_assert([10, 213, 0, 0].into(), 16)];
         }
         let prefix = self.network.prefix.unwrap_or(24);
         if !(20..=28).contains(&prefix) || pools.iter().any(|pool| pool.prefix_len() > prefix) {
@@ -429,7 +464,9 @@ impl File {
         let registry = match self.dns.registry.as_deref() {
             None | Some("txt") => true,
             Some("none") => false,
-            Some(other) => return Err(ConfigError::new("A0201", format!("dns.registry: `{other}`"), "it is txt or none")),
+            Some(other) => {
+                return Err(ConfigError::new("A0201", format!("dns.registry: `{other}`"), "it is txt or none"));
+            }
         };
         Ok(Site {
             instance: self.instance.clone(),
@@ -486,7 +523,11 @@ impl File {
         let mut also_at = Vec::new();
         for text in host.also_at.list() {
             also_at.push(text.parse().map_err(|_| {
-                ConfigError::new("A0201", format!("hosts.{name}.also_at: `{text}` is not an address"), "write an IPv4 or IPv6 address")
+                ConfigError::new(
+                    "A0201",
+                    format!("hosts.{name}.also_at: `{text}` is not an address"),
+                    "write an IPv4 or IPv6 address",
+                )
             })?);
         }
         let only = (self.npm.len() == 1).then(|| self.npm.keys().next().cloned()).flatten();
@@ -508,10 +549,18 @@ impl File {
             Some("network") => Reach::Network,
             Some("host") => Reach::Host,
             Some(word @ ("edge" | "published")) => {
-                return Err(ConfigError::new("A0202", format!("npm.{npm}.reach: `{word}` is not yet supported"), "use auto, network or host"));
+                return Err(ConfigError::new(
+                    "A0202",
+                    format!("npm.{npm}.reach: `{word}` is not yet supported"),
+                    "use auto, network or host",
+                ));
             }
             Some(other) => {
-                return Err(ConfigError::new("A0201", format!("npm.{npm}.reach: `{other}`"), "it is auto, network or host"));
+                return Err(ConfigError::new(
+                    "A0201",
+                    format!("npm.{npm}.reach: `{other}`"),
+                    "it is auto, network or host",
+                ));
             }
         };
         if reach == Reach::Network && file.container.is_none() {
@@ -540,7 +589,8 @@ impl File {
                 return Err(ConfigError::new("A0201", message, "all three come with an OVH API token"));
             }
         };
-        let resolvers = self.dns.propagation.resolvers.clone().unwrap_or_else(|| vec!["1.1.1.1".to_owned(), "9.9.9.9".to_owned()]);
+        let resolvers =
+            self.dns.propagation.resolvers.clone().unwrap_or_else(|| vec!["1.1.1.1".to_owned(), "9.9.9.9".to_owned()]);
         Ok(Some(OvhAccess {
             endpoint: text(&file.endpoint, "OVH_ENDPOINT").unwrap_or_else(|| "ovh-eu".to_owned()),
             application_key,
@@ -559,14 +609,20 @@ fn check_instance(instance: &str) -> Result<(), ConfigError> {
     if fits && instance.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
         return Ok(());
     }
-    Err(ConfigError::new("A0201", format!("instance: `{instance}`"), "use lower-case letters, digits and `-`, at most 40"))
+    Err(ConfigError::new(
+        "A0201",
+        format!("instance: `{instance}`"),
+        "use lower-case letters, digits and `-`, at most 40",
+    ))
 }
 
 fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<Millis, ConfigError> {
     let Some(text) = text else { return Ok(usual) };
     match humantime::parse_duration(text) {
         Ok(span) if span.as_millis() > 0 => Ok(Millis(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))),
-        Ok(_) | Err(_) => Err(ConfigError::new("A0201", format!("{key}: `{text}` is not a duration"), "write 30s, 5m or 1h")),
+        Ok(_) | Err(_) => {
+            Err(ConfigError::new("A0201", format!("{key}: `{text}` is not a duration"), "write 30s, 5m or 1h"))
+        }
     }
 }
 
@@ -577,7 +633,11 @@ fn servers(key: &str, texts: &[String]) -> Result<Vec<SocketAddr>, ConfigError> 
     };
     let mut servers = Vec::new();
     for text in texts {
-        servers.push(parse(text).ok_or_else(|| ConfigError::new("A0201", format!("{key}: `{text}`"), "write address or address:port"))?);
+        servers.push(
+            parse(text).ok_or_else(|| {
+                ConfigError::new("A0201", format!("{key}: `{text}`"), "write address or address:port")
+            })?,
+        );
     }
     Ok(servers)
 }
@@ -614,13 +674,20 @@ impl Resolver {
                 return self.file(&path);
             }
         }
-        let hint = format!("export {variable}=… or put it in /run/secrets/{flat} or {}", self.base.join("secrets").join(name).display());
+        let hint = format!(
+            "export {variable}=… or put it in /run/secrets/{flat} or {}",
+            self.base.join("secrets").join(name).display()
+        );
         Err(ConfigError::new("A0207", format!("secret `{name}` is not set"), hint))
     }
 
     fn file(&self, path: &Path) -> Result<Secret, ConfigError> {
         let text = read_limited(path, SECRET_BYTES_MAX).map_err(|why| {
-            ConfigError::new("A0207", format!("could not read the secret in {}: {why}", path.display()), "is it there and readable by this user?")
+            ConfigError::new(
+                "A0207",
+                format!("could not read the secret in {}: {why}", path.display()),
+                "is it there and readable by this user?",
+            )
         })?;
         Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
     }
@@ -631,13 +698,21 @@ fn locate(path: Option<&Path>) -> Result<PathBuf, ConfigError> {
         return Ok(path.to_owned());
     }
     let home = environment("XDG_CONFIG_HOME").or_else(|| Some(format!("{}/.config", environment("HOME")?)));
-    let places = [Some(PathBuf::from("amarre.yaml")), home.map(|home| PathBuf::from(home).join("amarre/amarre.yaml")), Some(PathBuf::from("/etc/amarre/amarre.yaml"))];
+    let places = [
+        Some(PathBuf::from("amarre.yaml")),
+        home.map(|home| PathBuf::from(home).join("amarre/amarre.yaml")),
+        Some(PathBuf::from("/etc/amarre/amarre.yaml")),
+    ];
     let places: Vec<PathBuf> = places.into_iter().flatten().collect();
     if let Some(found) = places.iter().find(|place| place.is_file()) {
         return Ok(found.clone());
     }
     let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-    Err(ConfigError::new("A0201", format!("no configuration in {}", looked.join(", ")), "write an amarre.yaml, or name one with --config"))
+    Err(ConfigError::new(
+        "A0201",
+        format!("no configuration in {}", looked.join(", ")),
+        "write an amarre.yaml, or name one with --config",
+    ))
 }
 
 fn read_limited(path: &Path, bytes_max: u64) -> Result<String, String> {

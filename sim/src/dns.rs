@@ -83,17 +83,10 @@ impl Dns {
         let address = tcp.local_addr()?;
         let shared = Arc::new(Shared {
             role,
-            state: Mutex::new(State {
-                zones: BTreeMap::new(),
-                mood: Mood::Answers,
-                queries: Vec::new(),
-            }),
+            state: Mutex::new(State { zones: BTreeMap::new(), mood: Mood::Answers, queries: Vec::new() }),
         });
         let task = tokio::spawn(serve::run(udp, tcp, Arc::clone(&shared)));
-        let inner = Arc::new(Inner {
-            shared,
-            task: Mutex::new(Some(task)),
-        });
+        let inner = Arc::new(Inner { shared, task: Mutex::new(Some(task)) });
         Ok(Self { address, inner })
     }
 

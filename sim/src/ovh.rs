@@ -100,14 +100,9 @@ impl Ovh {
         }
         let port = options.port;
         let state = State::new(options).map_err(std::io::Error::other)?;
-        let inner = Arc::new(Inner {
-            state: Mutex::new(state),
-            servers: servers.clone(),
-        });
+        let inner = Arc::new(Inner { state: Mutex::new(state), servers: servers.clone() });
         inner.propagate();
-        let app = Router::new()
-            .fallback(routes::handle)
-            .with_state(Arc::clone(&inner));
+        let app = Router::new().fallback(routes::handle).with_state(Arc::clone(&inner));
         Ok(Self {
             server: serve(app, port).await?,
             dns: servers.iter().map(|server| server.address).collect(),
@@ -138,10 +133,7 @@ impl Ovh {
     pub fn grant_only(&self, rules: &[(&str, &str)]) {
         let mut state = self.inner.lock();
         state.denied.clear();
-        state.granted = rules
-            .iter()
-            .map(|&(method, path)| (method.to_owned(), path.to_owned()))
-            .collect();
+        state.granted = rules.iter().map(|&(method, path)| (method.to_owned(), path.to_owned())).collect();
     }
 
     /// Whether POST of a record answers `"id": 0`, the bug that the vendor knows of and keeps
@@ -188,19 +180,12 @@ impl Ovh {
 
     /// What is stored now, refreshed or not, as GET shows it, by id.
     pub fn records(&self, zone: &str) -> Vec<Value> {
-        self.inner.read(zone, |zone| {
-            zone.rows.values().map(|row| row.json(&zone.name)).collect()
-        })
+        self.inner.read(zone, |zone| zone.rows.values().map(|row| row.json(&zone.name)).collect())
     }
 
     /// What the last refresh made of the zone, whether or not a server has it yet.
     pub fn published(&self, zone: &str) -> Vec<Value> {
-        self.inner.read(zone, |zone| {
-            zone.published
-                .iter()
-                .map(|row| row.json(&zone.name))
-                .collect()
-        })
+        self.inner.read(zone, |zone| zone.published.iter().map(|row| row.json(&zone.name)).collect())
     }
 
     /// The zone of the last refresh, to be given to a resolver: [`Dns::publish`].
@@ -221,13 +206,7 @@ impl Ovh {
     /// A record that somebody else made before, published everywhere; `sub` `""` is the apex. Answers
     /// its id, or 0 when there is no such zone or the API would not take such a record.
     pub fn seed_record(&self, zone: &str, sub: &str, kind: &str, target: &str, ttl: u32) -> u64 {
-        let row = Row {
-            id: 0,
-            sub: sub.to_owned(),
-            kind: kind.to_owned(),
-            target: target.to_owned(),
-            ttl,
-        };
+        let row = Row { id: 0, sub: sub.to_owned(), kind: kind.to_owned(), target: target.to_owned(), ttl };
         self.inner.by_hand(zone, |zone, id| {
             let row = Row { id, ..row }.checked(&zone.name).ok()?;
             zone.rows.insert(id, row);
@@ -249,9 +228,7 @@ impl Ovh {
 
     /// A person deletes a record in the vendor's manager. False when there is none.
     pub fn remove_record(&self, zone: &str, id: u64) -> bool {
-        let removed = self
-            .inner
-            .by_hand(zone, |zone, _| zone.rows.remove(&id).map(|row| row.id));
+        let removed = self.inner.by_hand(zone, |zone, _| zone.rows.remove(&id).map(|row| row.id));
         removed == id && id != 0
     }
 }

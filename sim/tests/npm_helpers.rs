@@ -16,10 +16,7 @@ const HOSTS: &str = "/api/nginx/proxy-hosts";
 
 async fn call(npm: &Npm, method: &str, path: &str, token: &str, body: &Value) -> Answer {
     let bearer = format!("Bearer {token}");
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("content-type", "application/json"),
-    ];
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     client::send(npm.server.address, method, path, &headers, body.to_string()).await
 }
 
@@ -34,20 +31,14 @@ async fn log_in(npm: &Npm) -> String {
 async fn tokens_expire_when_told_and_by_their_lifetime() {
     let npm = Npm::start(NpmOptions::default()).await.unwrap();
     let token = log_in(&npm).await;
-    assert_eq!(
-        call(&npm, "GET", HOSTS, &token, &json!({})).await.status,
-        200
-    );
+    assert_eq!(call(&npm, "GET", HOSTS, &token, &json!({})).await.status, 200);
     npm.expire_tokens();
     let answer = call(&npm, "GET", HOSTS, &token, &json!({})).await;
     assert_eq!(answer.status, 400);
     assert!(answer.body.contains("Token has expired"));
     npm.set_token_lifetime(Duration::ZERO);
     let token = log_in(&npm).await;
-    assert_eq!(
-        call(&npm, "GET", HOSTS, &token, &json!({})).await.status,
-        400
-    );
+    assert_eq!(call(&npm, "GET", HOSTS, &token, &json!({})).await.status, 400);
 }
 
 #[tokio::test]
@@ -59,10 +50,7 @@ async fn a_backend_that_is_down_answers_pages() {
     npm.backend_down(false);
     let answer = call(&npm, "GET", "/api/", "", &json!({})).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.headers["content-type"],
-        "application/json; charset=utf-8"
-    );
+    assert_eq!(answer.headers["content-type"], "application/json; charset=utf-8");
 }
 
 #[tokio::test]
@@ -98,13 +86,7 @@ async fn a_lost_answer_leaves_the_row() {
     assert_eq!(answer.status, 400);
     assert!(answer.body.contains("a.example.com is already in use"));
     assert_eq!(npm.rows(Kind::ProxyHost).len(), 1);
-    let statuses: Vec<u16> = npm
-        .server
-        .journal
-        .writes()
-        .iter()
-        .map(|call| call.status)
-        .collect();
+    let statuses: Vec<u16> = npm.server.journal.writes().iter().map(|call| call.status).collect();
     assert_eq!(statuses, [200, 502, 400]);
 }
 
@@ -125,10 +107,7 @@ async fn seeded_rows_are_seen_by_the_api() {
     let row: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(row["items"][0]["hint"], "s*****");
     assert_eq!(row["items"][0]["password"], "");
-    assert_eq!(
-        npm.rows(Kind::AccessList)[0]["items"][0]["password"],
-        "secret"
-    );
+    assert_eq!(npm.rows(Kind::AccessList)[0]["items"][0]["password"], "secret");
 }
 
 #[tokio::test]
@@ -139,10 +118,7 @@ async fn a_lost_file_is_seen_in_meta_and_repaired_by_any_put() {
         "meta": {"managed_by": "amarre"},
     }));
     npm.lose_file(id);
-    assert_eq!(
-        npm.rows(Kind::ProxyHost)[0]["meta"],
-        json!({"managed_by": "amarre"})
-    );
+    assert_eq!(npm.rows(Kind::ProxyHost)[0]["meta"], json!({"managed_by": "amarre"}));
     let token = log_in(&npm).await;
     let path = format!("{HOSTS}/{id}");
     call(&npm, "PUT", &path, &token, &json!({"enabled": true})).await;
@@ -152,46 +128,22 @@ async fn a_lost_file_is_seen_in_meta_and_repaired_by_any_put() {
 #[tokio::test]
 async fn lists_are_ordered_by_the_text_of_their_names() {
     let npm = Npm::start(NpmOptions::default()).await.unwrap();
-    let names = [
-        "b.example.com",
-        "a_b.example.com",
-        "Upper.example.com",
-        "*.w.example.com",
-    ];
+    let names = ["b.example.com", "a_b.example.com", "Upper.example.com", "*.w.example.com"];
     for name in names {
         npm.seed_proxy_host(&json!({"domain_names": [name], "forward_host": "x"}));
     }
     let token = log_in(&npm).await;
     let answer = call(&npm, "GET", HOSTS, &token, &json!({})).await;
     let rows: Vec<Value> = serde_json::from_str(&answer.body).unwrap();
-    let listed: Vec<&str> = rows
-        .iter()
-        .map(|row| row["domain_names"][0].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        listed,
-        [
-            "*.w.example.com",
-            "Upper.example.com",
-            "a_b.example.com",
-            "b.example.com"
-        ]
-    );
+    let listed: Vec<&str> = rows.iter().map(|row| row["domain_names"][0].as_str().unwrap()).collect();
+    assert_eq!(listed, ["*.w.example.com", "Upper.example.com", "a_b.example.com", "b.example.com"]);
 }
 
 #[tokio::test]
 async fn the_audit_log_tells_who_did_what() {
     let mut options = NpmOptions::default();
-    let own = NpmPermissions {
-        visibility: Visibility::All,
-        ..NpmPermissions::user()
-    };
-    options.users.push(NpmUser::plain(
-        7,
-        "bot@example.net",
-        "bot-password-123",
-        own,
-    ));
+    let own = NpmPermissions { visibility: Visibility::All, ..NpmPermissions::user() };
+    options.users.push(NpmUser::plain(7, "bot@example.net", "bot-password-123", own));
     let npm = Npm::start(options).await.unwrap();
     let login = json!({"identity": "bot@example.net", "secret": "bot-password-123"});
     let answer = call(&npm, "POST", "/api/tokens", "", &login).await;
@@ -203,30 +155,13 @@ async fn the_audit_log_tells_who_did_what() {
     });
     assert_eq!(call(&npm, "POST", HOSTS, bot, &host).await.status, 201);
     npm.edit_proxy_host(1, &json!({"forward_port": 2}));
-    assert_eq!(
-        call(&npm, "GET", "/api/audit-log", bot, &json!({}))
-            .await
-            .status,
-        404
-    );
+    assert_eq!(call(&npm, "GET", "/api/audit-log", bot, &json!({})).await.status, 404);
     let admin = log_in(&npm).await;
-    let answer = call(
-        &npm,
-        "GET",
-        "/api/audit-log?expand=user",
-        &admin,
-        &json!({}),
-    )
-    .await;
+    let answer = call(&npm, "GET", "/api/audit-log?expand=user", &admin, &json!({})).await;
     let entries: Vec<Value> = serde_json::from_str(&answer.body).unwrap();
     let told: Vec<(&str, u64)> = entries
         .iter()
-        .map(|entry| {
-            (
-                entry["action"].as_str().unwrap(),
-                entry["user"]["id"].as_u64().unwrap(),
-            )
-        })
+        .map(|entry| (entry["action"].as_str().unwrap(), entry["user"]["id"].as_u64().unwrap()))
         .collect();
     assert_eq!(told, [("updated", 1), ("created", 7)]);
 }

@@ -48,10 +48,7 @@ impl World {
     async fn before(app: SocketAddr) -> Self {
         let options = NpmOptions::with_upstreams(Arc::new(OneApp(app)));
         let npm = Npm::start(options).await.unwrap();
-        let mut world = Self {
-            npm,
-            token: String::new(),
-        };
+        let mut world = Self { npm, token: String::new() };
         let login = json!({"identity": "amarre@example.net", "secret": "changeme-npm"});
         let answer = world.api("POST", "/api/tokens", &login).await;
         world.token = body(&answer)["token"].as_str().unwrap().to_owned();
@@ -256,36 +253,17 @@ async fn websockets_pass_only_where_allowed() {
 async fn redirections_answer_their_code_and_location() {
     let world = World::new().await;
     for (name, more, status, expected) in [
-        (
-            "auto",
-            json!({"forward_scheme": "auto", "preserve_path": true}),
-            302,
-            "http://new.example.com/x?y",
-        ),
-        (
-            "https",
-            json!({"forward_scheme": "https", "preserve_path": false}),
-            302,
-            "https://new.example.com",
-        ),
-        (
-            "moved",
-            json!({"forward_scheme": "http", "forward_http_code": 308}),
-            308,
-            "http://new.example.com",
-        ),
+        ("auto", json!({"forward_scheme": "auto", "preserve_path": true}), 302, "http://new.example.com/x?y"),
+        ("https", json!({"forward_scheme": "https", "preserve_path": false}), 302, "https://new.example.com"),
+        ("moved", json!({"forward_scheme": "http", "forward_http_code": 308}), 308, "http://new.example.com"),
     ] {
         let name = format!("{name}.example.com");
         let mut host = json!({
             "domain_names": [name], "forward_domain_name": "new.example.com",
             "forward_http_code": 302,
         });
-        host.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        let answer = world
-            .api("POST", "/api/nginx/redirection-hosts", &host)
-            .await;
+        host.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = world.api("POST", "/api/nginx/redirection-hosts", &host).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
         let answer = world.get(&name, "/x?y").await;
         assert_eq!(answer.status, status);
@@ -297,24 +275,14 @@ async fn redirections_answer_their_code_and_location() {
 async fn forced_tls_needs_a_certificate() {
     let world = World::new().await;
     let certificate = world.npm.seed_certificate("wild", &["*.example.com"]);
-    let more =
-        json!({"certificate_id": certificate, "ssl_forced": true, "trust_forwarded_proto": true});
+    let more = json!({"certificate_id": certificate, "ssl_forced": true, "trust_forwarded_proto": true});
     world.seed("tls.example.com", more);
-    world.seed(
-        "open.example.com",
-        json!({"certificate_id": 999, "ssl_forced": true}),
-    );
+    world.seed("open.example.com", json!({"certificate_id": 999, "ssl_forced": true}));
     let answer = world.get("tls.example.com", "/x?y").await;
     assert_eq!(answer.status, 301);
     assert_eq!(location(&answer), "https://tls.example.com/x?y");
     let headers = [("x-forwarded-proto", "https")];
-    assert_eq!(
-        world
-            .get_with("tls.example.com", "/", &headers)
-            .await
-            .status,
-        200
-    );
+    assert_eq!(world.get_with("tls.example.com", "/", &headers).await.status, 200);
     // A certificate that is not there: NPM fails open.
     assert_eq!(world.get("open.example.com", "/").await.status, 200);
 }
@@ -330,20 +298,14 @@ async fn access_lists_ask_for_a_password() {
     world.seed("safe.example.com", json!({"access_list_id": list}));
     let answer = world.get("safe.example.com", "/").await;
     assert_eq!(answer.status, 401);
-    assert_eq!(
-        answer.headers["www-authenticate"],
-        "Basic realm=\"Authorization required\""
-    );
+    assert_eq!(answer.headers["www-authenticate"], "Basic realm=\"Authorization required\"");
     // ann:pw:1
     let right = [("authorization", "Basic YW5uOnB3OjE=")];
     let answer = world.get_with("safe.example.com", "/", &right).await;
     assert_eq!(answer.status, 200);
     assert!(!answer.body.contains("authorization"), "pass_auth is off");
     let wrong = [("authorization", "Basic YW5uOm5v")];
-    assert_eq!(
-        world.get_with("safe.example.com", "/", &wrong).await.status,
-        401
-    );
+    assert_eq!(world.get_with("safe.example.com", "/", &wrong).await.status, 401);
 
     // Deleting the list in use opens the host.
     let path = format!("/api/nginx/access-lists/{list}");
@@ -357,14 +319,7 @@ async fn access_lists_allow_and_deny_addresses() {
     let people = json!([{"username": "ann", "password": "pw:1"}]);
     let right = [("authorization", "Basic YW5uOnB3OjE=")];
     for (name, any, items, clients, without, with) in [
-        (
-            "allowed",
-            false,
-            json!([]),
-            json!([{"address": "127.0.0.0/8", "directive": "allow"}]),
-            200,
-            200,
-        ),
+        ("allowed", false, json!([]), json!([{"address": "127.0.0.0/8", "directive": "allow"}]), 200, 200),
         (
             "denied",
             false,
@@ -375,33 +330,15 @@ async fn access_lists_allow_and_deny_addresses() {
         ),
         // nginx denies everyone at the end, so users alone need "any".
         ("alone", false, people.clone(), json!([]), 403, 403),
-        (
-            "any",
-            true,
-            people.clone(),
-            json!([{"address": "127.0.0.1", "directive": "allow"}]),
-            200,
-            200,
-        ),
-        (
-            "both",
-            false,
-            people,
-            json!([{"address": "127.0.0.1", "directive": "allow"}]),
-            401,
-            200,
-        ),
+        ("any", true, people.clone(), json!([{"address": "127.0.0.1", "directive": "allow"}]), 200, 200),
+        ("both", false, people, json!([{"address": "127.0.0.1", "directive": "allow"}]), 401, 200),
     ] {
         let list = json!({"name": name, "satisfy_any": any, "items": items, "clients": clients});
         let list = world.npm.seed_access_list(&list);
         let name = format!("{name}.example.com");
         world.seed(&name, json!({"access_list_id": list}));
         assert_eq!(world.get(&name, "/").await.status, without, "{name}");
-        assert_eq!(
-            world.get_with(&name, "/", &right).await.status,
-            with,
-            "{name}"
-        );
+        assert_eq!(world.get_with(&name, "/", &right).await.status, with, "{name}");
     }
 }
 
@@ -426,15 +363,11 @@ async fn a_bad_configuration_takes_only_its_host_down() {
     world.seed("good.example.com", json!({}));
     let id = world.seed("bad.example.com", json!({}));
     let path = format!("/api/nginx/proxy-hosts/{id}");
-    world
-        .api("PUT", &path, &json!({"advanced_config": "bogus on;"}))
-        .await;
+    world.api("PUT", &path, &json!({"advanced_config": "bogus on;"})).await;
     assert_eq!(world.get("bad.example.com", "/").await.status, 404);
     assert_eq!(world.get("good.example.com", "/").await.status, 200);
     let config = "# comment {\nlocation /x { return 204; }\nproxy_set_header A \"b;c\";\n";
-    world
-        .api("PUT", &path, &json!({"advanced_config": config}))
-        .await;
+    world.api("PUT", &path, &json!({"advanced_config": config})).await;
     assert_eq!(world.get("bad.example.com", "/").await.status, 200);
 }
 

@@ -46,10 +46,7 @@ async fn answers_are_those_of_the_real_backend() {
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     let not_replayed: Vec<&String> = recorded.difference(&replay.seen).collect();
-    assert!(
-        not_replayed.is_empty(),
-        "not in order.txt: {not_replayed:?}"
-    );
+    assert!(not_replayed.is_empty(), "not in order.txt: {not_replayed:?}");
 
     let excused = std::fs::read_to_string(folder.join("differences.txt")).unwrap();
     let excused: BTreeMap<&str, &str> = excused
@@ -65,9 +62,7 @@ async fn answers_are_those_of_the_real_backend() {
     }
     for name in excused.keys() {
         if !replay.differing.contains_key(*name) {
-            faults.push(format!(
-                "{name} no longer differs: take it out of differences.txt"
-            ));
+            faults.push(format!("{name} no longer differs: take it out of differences.txt"));
         }
     }
     let same = replay.seen.len() - replay.differing.len();
@@ -130,8 +125,7 @@ impl Replay {
                 self.npm().expire_tokens();
             }
             ["@send", method, path, body] => {
-                self.send(method, path, true, "application/json", (*body).to_owned())
-                    .await;
+                self.send(method, path, true, "application/json", (*body).to_owned()).await;
             }
             ["@break", word] => self.npm().break_nginx(*word == "on"),
             ["@down", word] => self.npm().backend_down(*word == "on"),
@@ -162,35 +156,20 @@ impl Replay {
 
     async fn log_in(&mut self, name: &str, secret: &str) {
         let body = json!({"identity": name, "secret": secret}).to_string();
-        let answer = self
-            .send("POST", "/api/tokens", false, "application/json", body)
-            .await;
-        json_of(&answer)["token"]
-            .as_str()
-            .unwrap()
-            .clone_into(&mut self.token);
+        let answer = self.send("POST", "/api/tokens", false, "application/json", body).await;
+        json_of(&answer)["token"].as_str().unwrap().clone_into(&mut self.token);
         self.tokens.insert(name.to_owned(), self.token.clone());
     }
 
     async fn burn(&mut self, count: u64) {
         for number in 1..=count {
-            let id = self
-                .npm()
-                .seed_proxy_host(&json!({"domain_names": [format!("n{number}")]}));
+            let id = self.npm().seed_proxy_host(&json!({"domain_names": [format!("n{number}")]}));
             let path = format!("/api/nginx/proxy-hosts/{id}");
-            self.send("DELETE", &path, true, "application/json", String::new())
-                .await;
+            self.send("DELETE", &path, true, "application/json", String::new()).await;
         }
     }
 
-    async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        with_token: bool,
-        kind: &str,
-        body: String,
-    ) -> client::Answer {
+    async fn send(&self, method: &str, path: &str, with_token: bool, kind: &str, body: String) -> client::Answer {
         let bearer = format!("Bearer {}", self.token);
         let mut headers = vec![("content-type", kind), ("origin", "http://x.example")];
         if with_token {
@@ -201,10 +180,7 @@ impl Replay {
     }
 
     async fn replay(&mut self, name: &str, form: Option<&str>) {
-        assert!(
-            self.seen.insert(name.to_owned()),
-            "{name} twice in order.txt"
-        );
+        assert!(self.seen.insert(name.to_owned()), "{name} twice in order.txt");
         let file = std::fs::read_to_string(self.folder.join(format!("{name}.json"))).unwrap();
         let exchange: Value = serde_json::from_str(&file).unwrap();
         let (request, response) = (&exchange["request"], &exchange["response"]);
@@ -228,10 +204,7 @@ impl Replay {
         let status = json!(answer.status.as_u16());
         compare("status", &response["status"], &status, &mut differences);
         for (header, recorded) in response["headers"].as_object().into_iter().flatten() {
-            let answered = answer
-                .headers
-                .get(header)
-                .map(|value| value.to_str().unwrap());
+            let answered = answer.headers.get(header).map(|value| value.to_str().unwrap());
             compare(header, recorded, &json!(answered), &mut differences);
         }
         compare("", &response["body"], &json_of(&answer), &mut differences);
@@ -249,10 +222,7 @@ impl Replay {
         let good = meta["certificate"].as_str().unwrap();
         let (certificate, key) = match form {
             "matching" => (good, good.replace("CERTIFICATE", "PRIVATE KEY")),
-            "mismatched" => (
-                good,
-                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned(),
-            ),
+            "mismatched" => (good, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned()),
             _ => ("no certificate", String::new()),
         };
         let part = |name: &str, text: &str| {

@@ -17,15 +17,11 @@ fn options() -> OvhOptions {
 }
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 fn python() -> PathBuf {
-    let path = std::env::var_os("AMARRE_PYTHON")
-        .map_or_else(|| root().join("target/python/bin/python"), PathBuf::from);
+    let path = std::env::var_os("AMARRE_PYTHON").map_or_else(|| root().join("target/python/bin/python"), PathBuf::from);
     assert!(
         path.exists(),
         "no Python at {}: `scripts/test` makes the environment from scripts/clients/requirements.txt, or set AMARRE_PYTHON",

@@ -75,7 +75,9 @@ impl Expansion<'_> {
     /// Adds a want; the first manifest that wants an address has it.
     pub(super) fn want(&mut self, address: Address, fields: Fields, needs: Vec<Need>, origin: &Origin) -> &mut Want {
         let service = self.service.name.clone();
-        let want = Want { fields, needs, service, origin: origin.clone(), keep_only: false, refusal: None };
+        let mut fields = fields;
+        let refusal = (self.input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
+        let want = Want { fields, needs, service, origin: origin.clone(), keep_only: false, refusal };
         self.wants.map.entry(address).or_insert(want)
     }
 
@@ -117,7 +119,8 @@ impl Expansion<'_> {
             None => (),
         }
         let origin = self.service.origin.clone();
-        self.want(address, fields, Vec::new(), &origin).refusal = refusal;
+        let want = self.want(address, fields, Vec::new(), &origin);
+        want.refusal = want.refusal.take().or(refusal);
     }
 
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
@@ -137,7 +140,8 @@ impl Expansion<'_> {
         let needs = vec![Need::present(home.address.clone()), Need::present(npm_container.clone())];
         let refusal = self.would_cut_npm(&npm_container, &home.address.name);
         let origin = self.service.origin.clone();
-        self.want(address.clone(), fields, needs, &origin).refusal = refusal;
+        let want = self.want(address.clone(), fields, needs, &origin);
+        want.refusal = want.refusal.take().or(refusal);
         Some(address)
     }
 
@@ -259,7 +263,8 @@ impl Expansion<'_> {
             .with("mark", Value::Bool(true));
         let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
         let refusal = self.no_zone(name).or_else(|| self.name_conflict(name, record_type));
-        self.want(address.clone(), fields, needs.to_vec(), &origin).refusal = refusal;
+        let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
+        want.refusal = want.refusal.take().or(refusal);
         address
     }
 
@@ -404,6 +409,16 @@ pub fn reach(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
         }
         (reach, _) => reach,
     })
+}
+
+/// A value that the vendor would refuse is held before it is sent.
+fn not_taken(address: &Address, why: &str, origin: &Origin) -> Refusal {
+    Refusal {
+        code: "A0407".to_owned(),
+        message: format!("{} would not take {} {}: {why}", address.provider, address.kind.label(), address.name),
+        found: Vec::new(),
+        hints: vec![Hint::text(format!("correct it in {}:{}", origin.file, origin.line))],
+    }
 }
 
 /// What an access list of ours is called in NPM, which has no other place for a mark.

@@ -23,7 +23,7 @@ pub mod rollout;
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Address, Facts, Kind, KindSchema, Mark, Millis, Plan, SecretName, Service, Site, Timestamp, Wants, World,
+    Address, Facts, Fields, Kind, KindSchema, Mark, Millis, Plan, SecretName, Service, Site, Timestamp, Wants, World,
 };
 
 /// A call whose outcome is not known blocks a second create at its address for this long.
@@ -34,8 +34,11 @@ pub const STOPPED_GRACE: Millis = Millis::minutes(15);
 /// Schemas by provider family and kind.
 pub type Schemas = BTreeMap<(String, Kind), &'static KindSchema>;
 
+/// Rewrites fields to the spelling that the vendor answers with, or says why the vendor would refuse them.
+pub type Speller<'a> = &'a (dyn Fn(&Address, &mut Fields) -> Result<(), String> + Sync);
+
 /// Everything a plan depends on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// The manifests, by name.
     pub services: &'a BTreeMap<String, Service>,
@@ -43,6 +46,8 @@ pub struct Input<'a> {
     pub site: &'a Site,
     /// Tables of the kinds.
     pub schemas: &'a Schemas,
+    /// The vendors' spelling; pure.
+    pub spell: Speller<'a>,
     /// Marks of the secrets that the manifests name.
     pub marks: &'a BTreeMap<SecretName, Mark>,
     /// What is there.

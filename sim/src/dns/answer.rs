@@ -143,8 +143,5 @@ fn pick(records: &[Record], name: &Name, kind: RecordType) -> Found {
 
 /// The zone with the most labels that holds `name`.
 fn zone_of<'a>(zones: &'a BTreeMap<Name, DnsZone>, name: &Name) -> Option<&'a DnsZone> {
-    zones
-        .values()
-        .filter(|zone| zone.origin().zone_of(name))
-        .max_by_key(|zone| zone.origin().num_labels())
+    zones.values().filter(|zone| zone.origin().zone_of(name)).max_by_key(|zone| zone.origin().num_labels())
 }

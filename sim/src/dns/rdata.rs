@@ -23,22 +23,15 @@ pub(super) fn parse(origin: &Name, kind: &str, target: &str) -> Result<RData, St
         "DNAME" => {
             let name = Name::parse(target, Some(origin)).map_err(|error| error.to_string())?;
             let bytes = name.to_bytes().map_err(|error| error.to_string())?;
-            Ok(RData::Unknown {
-                code: RecordType::DNAME,
-                rdata: NULL::with(bytes),
-            })
+            Ok(RData::Unknown { code: RecordType::DNAME, rdata: NULL::with(bytes) })
         }
         kind => {
             let line = format!("{origin} 1 IN {kind} {target}\n");
             let parser = Parser::new(line, None, Some(origin.clone()));
             let (_, sets) = parser.parse().map_err(|error| error.to_string())?;
-            let record = sets
-                .into_values()
-                .flat_map(|set| set.records_without_rrsigs().cloned().collect::<Vec<_>>())
-                .next();
-            record
-                .map(|record| record.data)
-                .ok_or_else(|| "no data".to_owned())
+            let record =
+                sets.into_values().flat_map(|set| set.records_without_rrsigs().cloned().collect::<Vec<_>>()).next();
+            record.map(|record| record.data).ok_or_else(|| "no data".to_owned())
         }
     }
 }
@@ -83,10 +76,7 @@ fn escaped(bytes: &mut std::str::Bytes<'_>) -> Result<u8, String> {
     }
     let mut number = u32::from(first - b'0');
     for _ in 0..2 {
-        let digit = bytes
-            .next()
-            .filter(u8::is_ascii_digit)
-            .ok_or_else(unfinished)?;
+        let digit = bytes.next().filter(u8::is_ascii_digit).ok_or_else(unfinished)?;
         number = number * 10 + u32::from(digit - b'0');
     }
     u8::try_from(number).map_err(|_| format!("\\{number} is not a byte"))

@@ -97,11 +97,7 @@ fn respond(bytes: &[u8], shared: &Shared) -> Option<Message> {
         if state.queries.len() >= QUERIES_KEPT_MAX {
             state.queries.remove(0);
         }
-        let line = format!(
-            "{} {}",
-            question.name().to_lowercase(),
-            question.query_type()
-        );
+        let line = format!("{} {}", question.name().to_lowercase(), question.query_type());
         state.queries.push(line);
     }
     let mut reply = match state.mood {

@@ -57,13 +57,7 @@ impl DnsZone {
         );
         let soa_record = Record::from_rdata(origin.clone(), soa.ttl, RData::SOA(data));
         let nodes = BTreeMap::from([(origin.clone(), vec![soa_record.clone()])]);
-        Ok(Self {
-            origin,
-            soa: soa_record,
-            negative_ttl: soa.negative_ttl.min(soa.ttl),
-            default_ttl: soa.ttl,
-            nodes,
-        })
+        Ok(Self { origin, soa: soa_record, negative_ttl: soa.negative_ttl.min(soa.ttl), default_ttl: soa.ttl, nodes })
     }
 
     /// Adds a record; `sub` is relative to the zone (`""` = apex), `ttl` 0 is the zone's. A record

@@ -138,10 +138,7 @@ fn entry(state: &mut State, table: &'static str, list: u64, fields: &Value) -> V
 
 fn edit_entries(state: &mut State, id: u64, column: &str, edit: impl FnOnce(&mut Vec<Value>)) {
     let row = state.row_mut(KIND, id);
-    if let Some(entries) = row
-        .and_then(|row| row.fields.get_mut(column))
-        .and_then(Value::as_array_mut)
-    {
+    if let Some(entries) = row.and_then(|row| row.fields.get_mut(column)).and_then(Value::as_array_mut) {
         edit(entries);
     }
 }

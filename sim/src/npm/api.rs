@@ -94,25 +94,15 @@ async fn read(path: &str, request: Request) -> Result<Call, Failure> {
     let (parts, body) = request.into_parts();
     let kind = parts.headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    let boundary = kind
-        .starts_with("multipart/form-data")
-        .then(|| kind.split_once("boundary="));
-    let limit = if boundary.is_some() {
-        UPLOAD_BYTES_MAX
-    } else {
-        JSON_BYTES_MAX
-    };
-    let bytes = to_bytes(body, limit)
-        .await
-        .map_err(|_| Failure::new(413, "Internal Error"))?;
+    let boundary = kind.starts_with("multipart/form-data").then(|| kind.split_once("boundary="));
+    let limit = if boundary.is_some() { UPLOAD_BYTES_MAX } else { JSON_BYTES_MAX };
+    let bytes = to_bytes(body, limit).await.map_err(|_| Failure::new(413, "Internal Error"))?;
     let body = match boundary {
         Some(Some((_, boundary))) => Payload::Parts(multipart::read(&bytes, boundary)),
         Some(None) => Payload::Parts(BTreeMap::new()),
         None if bytes.is_empty() => Payload::Json(json!({})),
         // token-post-malformed-json
-        None => Payload::Json(
-            serde_json::from_slice(&bytes).map_err(|_| Failure::new(400, "Internal Error"))?,
-        ),
+        None => Payload::Json(serde_json::from_slice(&bytes).map_err(|_| Failure::new(400, "Internal Error"))?),
     };
     let query = Query::<BTreeMap<String, String>>::try_from_uri(&parts.uri);
     let token = parts.headers.get(header::AUTHORIZATION);
@@ -127,11 +117,7 @@ async fn read(path: &str, request: Request) -> Result<Call, Failure> {
 }
 
 fn dispatch(state: &mut State, call: &Call) -> Answer {
-    let segments: Vec<&str> = call
-        .path
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .collect();
+    let segments: Vec<&str> = call.path.split('/').filter(|part| !part.is_empty()).collect();
     match (call.method.as_str(), segments.as_slice()) {
         ("GET", []) => Ok(people::health(state)),
         ("GET", ["version", "check"]) => Ok(people::version_check()),
@@ -158,9 +144,7 @@ fn dispatch_rows(state: &mut State, call: &Call, kind: Kind, rest: &[&str]) -> A
     match (call.method.as_str(), rest) {
         ("GET", []) => hosts::list(state, call, kind),
         ("POST", []) => match kind {
-            Kind::ProxyHost | Kind::RedirectionHost | Kind::DeadHost | Kind::Stream => {
-                hosts::create(state, call, kind)
-            }
+            Kind::ProxyHost | Kind::RedirectionHost | Kind::DeadHost | Kind::Stream => hosts::create(state, call, kind),
             Kind::AccessList => access_lists::create(state, call),
             Kind::Certificate => certificates::create(state, call),
         },
@@ -180,20 +164,15 @@ fn dispatch_rows(state: &mut State, call: &Call, kind: Kind, rest: &[&str]) -> A
             Kind::AccessList => access_lists::delete(state, call, row_id(id)?),
             Kind::Certificate => certificates::delete(state, call, row_id(id)?),
         },
-        ("POST", [id, "enable"]) if Kind::HOSTS.contains(&kind) => {
-            hosts::enable(state, call, kind, row_id(id)?)
-        }
-        ("POST", [id, "disable"]) if Kind::HOSTS.contains(&kind) => {
-            hosts::disable(state, call, kind, row_id(id)?)
-        }
+        ("POST", [id, "enable"]) if Kind::HOSTS.contains(&kind) => hosts::enable(state, call, kind, row_id(id)?),
+        ("POST", [id, "disable"]) if Kind::HOSTS.contains(&kind) => hosts::disable(state, call, kind, row_id(id)?),
         _ => Err(Failure::hidden(call)),
     }
 }
 
 /// ph-get-nonint
 pub(super) fn row_id(text: &str) -> Result<u64, Failure> {
-    text.parse()
-        .map_err(|_| Failure::new(400, "Internal Error"))
+    text.parse().map_err(|_| Failure::new(400, "Internal Error"))
 }
 
 impl Call {
@@ -227,12 +206,7 @@ impl Reply {
 
 impl Failure {
     pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-            message_i18n: None,
-            debug: None,
-        }
+        Self { status, message: message.into(), message_i18n: None, debug: None }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -286,12 +260,7 @@ impl From<Refused> for Failure {
 }
 
 /// Whether the caller may do this to rows of `kind`.
-pub(super) fn permit(
-    state: &State,
-    call: &Call,
-    kind: Kind,
-    need: people::Need,
-) -> Result<Caller, Failure> {
+pub(super) fn permit(state: &State, call: &Call, kind: Kind, need: people::Need) -> Result<Caller, Failure> {
     let permitted = people::permit(state, call, kind, need)?;
     permitted.ok_or_else(|| match (kind, call.method.as_str()) {
         // perm-readonly-create: the error handler of this one route trips over the error.

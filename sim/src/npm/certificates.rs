@@ -39,11 +39,8 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
     if text("provider") == "letsencrypt" {
         let names = fields.get("domain_names").and_then(Value::as_array);
-        let names: Vec<String> = names
-            .into_iter()
-            .flatten()
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect();
+        let names: Vec<String> =
+            names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect();
         let meta = fields.get("meta").and_then(Value::as_object).cloned();
         let id = issue(state, caller.user, &names, meta.unwrap_or_default())?;
         let mut row = state.row(KIND, id).map(|row| row.fields.clone());
@@ -66,12 +63,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
 
 /// Asks for a certificate. Hosts that have one of the names literally are taken down for the time of
 /// it; after a success their files are back but not loaded, so they stay down until the next reload.
-pub(super) fn issue(
-    state: &mut State,
-    owner: u64,
-    names: &[String],
-    meta: Map<String, Value>,
-) -> Result<u64, Failure> {
+pub(super) fn issue(state: &mut State, owner: u64, names: &[String], meta: Map<String, Value>) -> Result<u64, Failure> {
     let mut hosts = Vec::new();
     for kind in [Kind::ProxyHost, Kind::RedirectionHost, Kind::DeadHost] {
         let rows = state.table(kind).filter(|row| {
@@ -126,8 +118,7 @@ pub(super) fn issue(
 const LOG: &str = "Saving debug log to /data/logs/letsencrypt.log";
 const CHALLENGES: &str = "Some challenges have failed.";
 const UNEXPECTED: &str = "An unexpected error occurred:";
-const FORBIDDEN: &str =
-    "Order included an identifier for which issuance is forbidden by policy: \"NAME\"";
+const FORBIDDEN: &str = "Order included an identifier for which issuance is forbidden by policy: \"NAME\"";
 const BUSY: &str = "Another instance of Certbot is already running.";
 const UNFIT: &str = "Client with the currently selected authenticator does not support any \
     combination of challenges that will satisfy the CA.";
@@ -209,9 +200,7 @@ fn upload(state: &mut State, call: &Call, id: u64) -> Answer {
     let caller = permit(state, call, KIND, Need::Manage)?;
     let row = visible(state, &caller, KIND, id)?;
     if row.text("provider") == "letsencrypt" {
-        return Err(Failure::invalid(
-            "Cannot upload certificates for this type of provider",
-        ));
+        return Err(Failure::invalid("Cannot upload certificates for this type of provider"));
     }
     let (certificate, pair) = read_upload(call)?;
     let parts = parts(call);
@@ -282,9 +271,7 @@ fn renew(state: &mut State, call: &Call, id: u64) -> Answer {
     let caller = permit(state, call, KIND, Need::Manage)?;
     let row = visible(state, &caller, KIND, id)?;
     if row.text("provider") != "letsencrypt" {
-        return Err(Failure::invalid(
-            "Only Let'sEncrypt certificates can be renewed",
-        ));
+        return Err(Failure::invalid("Only Let'sEncrypt certificates can be renewed"));
     }
     if state.issuance != Issuance::Granted {
         return Err(Failure::internal());
@@ -303,9 +290,7 @@ fn download(state: &State, call: &Call, id: u64) -> Answer {
     match row.text("provider") {
         // The archive itself is not simulated.
         "letsencrypt" => Err(Failure::internal()),
-        _ => Err(Failure::invalid(
-            "Only Let'sEncrypt certificates can be downloaded",
-        )),
+        _ => Err(Failure::invalid("Only Let'sEncrypt certificates can be downloaded")),
     }
 }
 
@@ -315,9 +300,7 @@ fn test_http(state: &State, call: &Call) -> Answer {
     let body = call.json();
     let names = body.get("domains").and_then(Value::as_array);
     let names = names.into_iter().flatten().filter_map(Value::as_str);
-    let results: Map<String, Value> = names
-        .map(|name| (name.to_owned(), json!("failed")))
-        .collect();
+    let results: Map<String, Value> = names.map(|name| (name.to_owned(), json!("failed"))).collect();
     Ok(Reply::ok(Value::Object(results)))
 }
 

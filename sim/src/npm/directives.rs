@@ -37,9 +37,7 @@ pub(super) fn fault(config: &str) -> Option<(String, usize)> {
             }
             first => {
                 let mut word = String::from(first);
-                while let Some(next) =
-                    signs.next_if(|next| !next.is_whitespace() && !";{}".contains(*next))
-                {
+                while let Some(next) = signs.next_if(|next| !next.is_whitespace() && !";{}".contains(*next)) {
                     word.push(next);
                 }
                 words.push(word);
@@ -93,23 +91,14 @@ mod tests {
     fn usual_lines_pass() {
         check("", None);
         check("# only { a comment", None);
-        check(
-            "proxy_set_header X \"a;b{\";\nlocation ~ ^/x {\n  return 204;\n}\n",
-            None,
-        );
-        check(
-            "client_max_body_size 0; if ($host = x) { rewrite ^ /y break; }",
-            None,
-        );
+        check("proxy_set_header X \"a;b{\";\nlocation ~ ^/x {\n  return 204;\n}\n", None);
+        check("client_max_body_size 0; if ($host = x) { rewrite ^ /y break; }", None);
     }
 
     #[test]
     fn faults_are_named_with_their_line() {
         check("bogus on;", Some(("unknown directive \"bogus\"", 0)));
-        check(
-            "root /x;\nbroken {",
-            Some(("unknown directive \"broken\"", 1)),
-        );
+        check("root /x;\nbroken {", Some(("unknown directive \"broken\"", 1)));
         check("}", Some(("unexpected \"}\"", 0)));
         check(";", Some(("unexpected \";\"", 0)));
         let end = "unexpected end of file, expecting \";\" or \"}\"";

@@ -28,10 +28,7 @@ pub(super) fn list(state: &State, call: &Call, kind: Kind) -> Answer {
         Some(Value::Number(number)) => (number.as_u64(), String::new(), row.id()),
         _ => (None, order_text(row, kind), row.id()),
     });
-    let rows: Vec<Value> = rows
-        .iter()
-        .map(|row| view::row(state, kind, row, &expansions))
-        .collect();
+    let rows: Vec<Value> = rows.iter().map(|row| view::row(state, kind, row, &expansions)).collect();
     Ok(Reply::ok(Value::Array(rows)))
 }
 
@@ -109,13 +106,7 @@ pub(super) fn update(state: &mut State, call: &Call, kind: Kind, id: u64) -> Ans
     clean_tls(kind, &mut patch, Some(&row));
     state.patch(kind, id, patch);
     let row = state.row(kind, id).map(|row| row.fields.clone());
-    state.log(
-        caller.user,
-        kind.word(),
-        id,
-        "updated",
-        row.unwrap_or_default(),
-    );
+    state.log(caller.user, kind.word(), id, "updated", row.unwrap_or_default());
     // A host that is, or just was, switched off here is not written: it keeps being served
     // (ph-put-enabled-false-conf-stays).
     if state.row(kind, id).is_some_and(|row| row.flag("enabled")) {
@@ -136,10 +127,7 @@ pub(super) fn delete(state: &mut State, call: &Call, kind: Kind, id: u64) -> Ans
 pub(super) fn enable(state: &mut State, call: &Call, kind: Kind, id: u64) -> Answer {
     let caller = permit(state, call, kind, Need::Manage)?;
     if visible(state, &caller, kind, id)?.flag("enabled") {
-        return Err(Failure::invalid(format!(
-            "{} is already enabled",
-            noun(kind)
-        )));
+        return Err(Failure::invalid(format!("{} is already enabled", noun(kind))));
     }
     switch(state, kind, id, true);
     state.configure(kind, id)?;
@@ -150,10 +138,7 @@ pub(super) fn enable(state: &mut State, call: &Call, kind: Kind, id: u64) -> Ans
 pub(super) fn disable(state: &mut State, call: &Call, kind: Kind, id: u64) -> Answer {
     let caller = permit(state, call, kind, Need::Manage)?;
     if !visible(state, &caller, kind, id)?.flag("enabled") {
-        return Err(Failure::invalid(format!(
-            "{} is already disabled",
-            noun(kind)
-        )));
+        return Err(Failure::invalid(format!("{} is already disabled", noun(kind))));
     }
     switch(state, kind, id, false);
     state.unconfigure(kind, id)?;
@@ -168,44 +153,24 @@ fn switch(state: &mut State, kind: Kind, id: u64, enabled: bool) {
 
 fn log_switch(state: &mut State, caller: &Caller, kind: Kind, id: u64, action: &str) {
     let row = state.row(kind, id).map(|row| row.fields.clone());
-    state.log(
-        caller.user,
-        kind.word(),
-        id,
-        action,
-        row.unwrap_or_default(),
-    );
+    state.log(caller.user, kind.word(), id, action, row.unwrap_or_default());
 }
 
 fn noun(kind: Kind) -> &'static str {
     match kind {
         Kind::Stream => "Stream",
-        Kind::ProxyHost
-        | Kind::RedirectionHost
-        | Kind::DeadHost
-        | Kind::AccessList
-        | Kind::Certificate => "Host",
+        Kind::ProxyHost | Kind::RedirectionHost | Kind::DeadHost | Kind::AccessList | Kind::Certificate => "Host",
     }
 }
 
 /// A row that the caller sees: with visibility `user` only those it owns (perm-default-get-others).
-pub(super) fn visible<'a>(
-    state: &'a State,
-    caller: &Caller,
-    kind: Kind,
-    id: u64,
-) -> Result<&'a Row, Failure> {
+pub(super) fn visible<'a>(state: &'a State, caller: &Caller, kind: Kind, id: u64) -> Result<&'a Row, Failure> {
     let row = state.row(kind, id).filter(|row| caller.sees(row));
     row.ok_or_else(|| Failure::absent(id))
 }
 
 /// Names are unique over all hosts, disabled and invisible ones included (ph-create-duplicate-of-*).
-fn refuse_taken(
-    state: &State,
-    fields: &Map<String, Value>,
-    kind: Kind,
-    own: Option<u64>,
-) -> Result<(), Failure> {
+fn refuse_taken(state: &State, fields: &Map<String, Value>, kind: Kind, own: Option<u64>) -> Result<(), Failure> {
     if kind == Kind::Stream {
         return Ok(());
     }
@@ -215,11 +180,7 @@ fn refuse_taken(
             let taken = state.table(other).any(|row| {
                 let itself = other == kind && Some(row.id()) == own;
                 let names = row.texts("domain_names");
-                !row.deleted
-                    && !itself
-                    && names
-                        .iter()
-                        .any(|taken| taken.to_lowercase() == name.to_lowercase())
+                !row.deleted && !itself && names.iter().any(|taken| taken.to_lowercase() == name.to_lowercase())
             });
             if taken {
                 return Err(Failure::invalid(format!("{name} is already in use")));
@@ -236,8 +197,7 @@ fn clean_tls(kind: Kind, fields: &mut Map<String, Value>, row: Option<&Row>) {
     if kind == Kind::Stream {
         return;
     }
-    let certificate = fields.contains_key("certificate_id")
-        || row.is_some_and(|row| row.number("certificate_id") > 0);
+    let certificate = fields.contains_key("certificate_id") || row.is_some_and(|row| row.number("certificate_id") > 0);
     let flag = |name: &str| match fields.get(name) {
         Some(value) => value.as_bool() == Some(true),
         None => row.is_some_and(|row| row.flag(name)),

@@ -24,21 +24,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] = [
-        Self::ProxyHost,
-        Self::RedirectionHost,
-        Self::DeadHost,
-        Self::Stream,
-        Self::AccessList,
-        Self::Certificate,
-    ];
+    pub(super) const ALL: [Self; 6] =
+        [Self::ProxyHost, Self::RedirectionHost, Self::DeadHost, Self::Stream, Self::AccessList, Self::Certificate];
 
-    pub(super) const HOSTS: [Self; 4] = [
-        Self::ProxyHost,
-        Self::RedirectionHost,
-        Self::DeadHost,
-        Self::Stream,
-    ];
+    pub(super) const HOSTS: [Self; 4] = [Self::ProxyHost, Self::RedirectionHost, Self::DeadHost, Self::Stream];
 
     /// The segment after `/nginx/`.
     pub(super) fn route(self) -> &'static str {
@@ -86,13 +75,7 @@ impl Kind {
             Self::ProxyHost => &["owner", "certificate", "access_list"],
             Self::RedirectionHost | Self::DeadHost | Self::Stream => &["owner", "certificate"],
             Self::AccessList => &["owner", "items", "clients"],
-            Self::Certificate => &[
-                "owner",
-                "proxy_hosts",
-                "redirection_hosts",
-                "dead_hosts",
-                "streams",
-            ],
+            Self::Certificate => &["owner", "proxy_hosts", "redirection_hosts", "dead_hosts", "streams"],
         }
     }
 
@@ -184,22 +167,11 @@ const fn field(name: &'static str, rule: Rule) -> Field {
 const PORT: Rule = Rule::Integer { min: 1, max: 65535 };
 const TEXT: Rule = Rule::Text { min: 0, max: None };
 const SOME_TEXT: Rule = Rule::Text { min: 1, max: None };
-const HOST_NAME: Rule = Rule::Text {
-    min: 1,
-    max: Some(255),
-};
-const ID: Rule = Rule::Integer {
-    min: 0,
-    max: i64::MAX,
-};
+const HOST_NAME: Rule = Rule::Text { min: 1, max: Some(255) };
+const ID: Rule = Rule::Integer { min: 0, max: i64::MAX };
 
 static PROXY_HOST: Schema = Schema {
-    required: &[
-        "domain_names",
-        "forward_scheme",
-        "forward_host",
-        "forward_port",
-    ],
+    required: &["domain_names", "forward_scheme", "forward_host", "forward_port"],
     fields: &[
         field("domain_names", Rule::Domains { min: 1 }),
         field("forward_scheme", Rule::OneOf(&["http", "https"])),
@@ -236,12 +208,7 @@ static LOCATION: Schema = Schema {
 };
 
 static REDIRECTION_HOST: Schema = Schema {
-    required: &[
-        "domain_names",
-        "forward_scheme",
-        "forward_http_code",
-        "forward_domain_name",
-    ],
+    required: &["domain_names", "forward_scheme", "forward_http_code", "forward_domain_name"],
     fields: &[
         field("domain_names", Rule::Domains { min: 1 }),
         field("forward_http_code", Rule::Integer { min: 300, max: 308 }),
@@ -297,17 +264,11 @@ static ACCESS_LIST: Schema = Schema {
     ],
 };
 
-static ACCESS_ITEM: Schema = Schema {
-    required: &[],
-    fields: &[field("username", SOME_TEXT), field("password", TEXT)],
-};
+static ACCESS_ITEM: Schema = Schema { required: &[], fields: &[field("username", SOME_TEXT), field("password", TEXT)] };
 
 static ACCESS_CLIENT: Schema = Schema {
     required: &[],
-    fields: &[
-        field("address", Rule::Address),
-        field("directive", Rule::OneOf(&["allow", "deny"])),
-    ],
+    fields: &[field("address", Rule::Address), field("directive", Rule::OneOf(&["allow", "deny"]))],
 };
 
 static CERTIFICATE: Schema = Schema {
@@ -336,11 +297,7 @@ static CERTIFICATE_META: Schema = Schema {
 
 pub(super) static LOGIN: Schema = Schema {
     required: &["identity", "secret"],
-    fields: &[
-        field("identity", SOME_TEXT),
-        field("scope", Rule::OneOf(&["user"])),
-        field("secret", SOME_TEXT),
-    ],
+    fields: &[field("identity", SOME_TEXT), field("scope", Rule::OneOf(&["user"])), field("secret", SOME_TEXT)],
 };
 
 pub(super) static USER: Schema = Schema {
@@ -358,10 +315,7 @@ pub(super) static USER: Schema = Schema {
 pub(super) static SETTING: Schema = Schema {
     required: &[],
     fields: &[
-        field(
-            "value",
-            Rule::OneOf(&["congratulations", "404", "444", "redirect", "html"]),
-        ),
+        field("value", Rule::OneOf(&["congratulations", "404", "444", "redirect", "html"])),
         field("meta", Rule::Object(None)),
     ],
 };

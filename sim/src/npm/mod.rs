@@ -59,24 +59,12 @@ impl Npm {
     /// # Errors
     /// A port is taken.
     pub async fn start(options: NpmOptions) -> io::Result<Self> {
-        let lifetime =
-            SignedDuration::try_from(options.token_lifetime).unwrap_or(SignedDuration::MAX);
-        let state = State::new(
-            &options.users,
-            lifetime,
-            Arc::clone(&options.upstreams),
-            options.issuance,
-        );
+        let lifetime = SignedDuration::try_from(options.token_lifetime).unwrap_or(SignedDuration::MAX);
+        let state = State::new(&options.users, lifetime, Arc::clone(&options.upstreams), options.issuance);
         let shared = Shared::new(state);
         let server = crate::serve(api::router(shared.clone()), options.admin_port).await?;
-        let (proxy_address, proxy) =
-            proxy::serve(shared.clone(), options.upstreams, options.proxy_port).await?;
-        Ok(Self {
-            server,
-            proxy_address,
-            shared,
-            proxy,
-        })
+        let (proxy_address, proxy) = proxy::serve(shared.clone(), options.upstreams, options.proxy_port).await?;
+        Ok(Self { server, proxy_address, shared, proxy })
     }
 
     /// The rows of a kind as the database has them, without deleted ones, ordered by id.

@@ -84,12 +84,7 @@ impl State {
     }
 
     fn test(&mut self) -> Result<(), Refused> {
-        let fault = self.nginx.broken.clone().or_else(|| {
-            self.nginx
-                .written
-                .values()
-                .find_map(|site| self.fault(site))
-        });
+        let fault = self.nginx.broken.clone().or_else(|| self.nginx.written.values().find_map(|site| self.fault(site)));
         let Some(fault) = fault else {
             return Ok(());
         };
@@ -121,16 +116,18 @@ impl State {
                     return Some(format!("unexpected \"{rest}\" in {file}:13"));
                 }
                 // Those of locations are written out and must resolve now (ph-location-unresolvable).
-                let lost = forward.locations.iter().find(|location| {
-                    !self.resolves(&location.upstream.host, location.upstream.port)
-                });
+                let lost = forward
+                    .locations
+                    .iter()
+                    .find(|location| !self.resolves(&location.upstream.host, location.upstream.port));
                 lost.map(|location| {
                     let host = &location.upstream.host;
                     format!("host not found in upstream \"{host}\" in {file}:48")
                 })
             }
-            Action::Stream { host, port } => (!self.resolves(host, *port))
-                .then(|| format!("host not found in upstream \"{host}\" in {file}:10")),
+            Action::Stream { host, port } => {
+                (!self.resolves(host, *port)).then(|| format!("host not found in upstream \"{host}\" in {file}:10"))
+            }
             Action::Redirect { .. } | Action::Dead => None,
         }
     }

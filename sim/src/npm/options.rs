@@ -145,10 +145,7 @@ impl NpmUser {
 impl NpmPermissions {
     /// Everything, on the rows of everyone.
     pub fn admin() -> Self {
-        Self {
-            visibility: Visibility::All,
-            ..Self::user()
-        }
+        Self { visibility: Visibility::All, ..Self::user() }
     }
 
     /// Everything, on its own rows: what NPM gives a new user (user-get-default-permissions).

@@ -66,9 +66,7 @@ fn public(key: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn common_name(name: &[u8]) -> Option<String> {
-    let at = name
-        .windows(COMMON_NAME.len())
-        .position(|part| part == COMMON_NAME)?;
+    let at = name.windows(COMMON_NAME.len()).position(|part| part == COMMON_NAME)?;
     let (_, text, _) = element(name.get(at + COMMON_NAME.len()..)?)?;
     String::from_utf8(text.to_vec()).ok()
 }
@@ -101,9 +99,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
                 return None;
             }
             let (digits, rest) = rest.split_at_checked(digits)?;
-            let length = digits
-                .iter()
-                .fold(0, |length, digit| length << 8 | usize::from(*digit));
+            let length = digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit));
             (length, rest)
         }
     };

@@ -36,12 +36,7 @@ impl Caller {
 ///
 /// # Errors
 /// The token is unknown or has expired.
-pub(super) fn permit(
-    state: &State,
-    call: &Call,
-    kind: Kind,
-    need: Need,
-) -> Result<Option<Caller>, Failure> {
+pub(super) fn permit(state: &State, call: &Call, kind: Kind, need: Need) -> Result<Option<Caller>, Failure> {
     let Some(account) = caller(state, call)? else {
         return Ok(None);
     };
@@ -84,18 +79,11 @@ fn admin(state: &State, call: &Call) -> Result<Caller, Failure> {
 
 fn as_caller(account: &Account) -> Caller {
     let visibility = account.permissions.get("visibility");
-    Caller {
-        user: account_id(account),
-        sees_all: visibility.and_then(Value::as_str) == Some("all"),
-    }
+    Caller { user: account_id(account), sees_all: visibility.and_then(Value::as_str) == Some("all") }
 }
 
 fn account_id(account: &Account) -> u64 {
-    account
-        .fields
-        .get("id")
-        .and_then(Value::as_u64)
-        .unwrap_or(0)
+    account.fields.get("id").and_then(Value::as_u64).unwrap_or(0)
 }
 
 pub(super) fn health(state: &State) -> Reply {
@@ -113,16 +101,11 @@ pub(super) fn log_in(state: &mut State, call: &Call) -> Answer {
     let fields = check(&kinds::LOGIN, Scope::Whole, call.json()).map_err(Failure::invalid)?;
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
     let identity = text("identity").trim().to_lowercase();
-    let account = state
-        .accounts
-        .values()
-        .find(|account| account.email() == identity && !account.is_disabled());
+    let account = state.accounts.values().find(|account| account.email() == identity && !account.is_disabled());
     let refused = Failure::invalid("Invalid email or password");
     match account {
         None => Err(refused),
-        Some(account) if account.secret != text("secret") => {
-            Err(refused.with_i18n(json!("error.invalid-auth")))
-        }
+        Some(account) if account.secret != text("secret") => Err(refused.with_i18n(json!("error.invalid-auth"))),
         Some(account) => {
             let user = account_id(account);
             let lifetime = state.token_lifetime;
@@ -137,21 +120,15 @@ pub(super) fn refresh(state: &mut State, call: &Call) -> Answer {
     let user = account_id(account);
     let lifetime = match call.query.get("expiry") {
         None => state.token_lifetime,
-        Some(text) => lifetime(text)
-            .ok_or_else(|| Failure::invalid(format!("Invalid expiry time: {text}")))?,
+        Some(text) => lifetime(text).ok_or_else(|| Failure::invalid(format!("Invalid expiry time: {text}")))?,
     };
     Ok(hand_out(state, user, lifetime))
 }
 
 fn hand_out(state: &mut State, user: u64, lifetime: SignedDuration) -> Reply {
-    let expires = Timestamp::now()
-        .checked_add(lifetime)
-        .unwrap_or(Timestamp::MAX);
+    let expires = Timestamp::now().checked_add(lifetime).unwrap_or(Timestamp::MAX);
     // Three parts like a real one, so that a client that looks at its shape is content.
-    let token = format!(
-        "eyJhbGciOiJub25lIn0.{user:04x}.{:08x}",
-        state.next_id("token")
-    );
+    let token = format!("eyJhbGciOiJub25lIn0.{user:04x}.{:08x}", state.next_id("token"));
     state.tokens.insert(token.clone(), Token { user, expires });
     Reply::ok(json!({"token": token, "expires": iso(expires)}))
 }
@@ -195,10 +172,7 @@ pub(super) fn count_hosts(state: &State, call: &Call) -> Answer {
 
 pub(super) fn audit_log(state: &State, call: &Call) -> Answer {
     admin(state, call)?;
-    let with_user = call
-        .query
-        .get("expand")
-        .is_some_and(|names| names == "user");
+    let with_user = call.query.get("expand").is_some_and(|names| names == "user");
     let entries = state.audit.iter().rev().take(AUDIT_ENTRIES_MAX);
     let entries = entries.map(|entry| {
         let mut entry = entry.clone();
@@ -225,8 +199,7 @@ pub(super) fn settings(state: &mut State, call: &Call, rest: &[&str]) -> Answer 
             Ok(Reply::ok(json!(state.default_site)))
         }
         ("PUT", ["default-site"]) => {
-            let patch =
-                check(&kinds::SETTING, Scope::Part, call.json()).map_err(Failure::invalid)?;
+            let patch = check(&kinds::SETTING, Scope::Part, call.json()).map_err(Failure::invalid)?;
             admin(state, call)?;
             state.default_site.extend(patch);
             Ok(Reply::ok(json!(state.default_site)))
@@ -276,11 +249,7 @@ pub(super) fn users(state: &mut State, call: &Call, rest: &[&str]) -> Answer {
 fn add_user(state: &mut State, call: &Call) -> Answer {
     let mut fields = check(&kinds::USER, Scope::Whole, call.json()).map_err(Failure::invalid)?;
     let first = state.accounts.is_empty();
-    let by = if first {
-        None
-    } else {
-        Some(admin(state, call)?.user)
-    };
+    let by = if first { None } else { Some(admin(state, call)?.user) };
     let auth = fields.remove("auth").unwrap_or_default();
     let secret = auth.get("secret").and_then(Value::as_str).unwrap_or("");
     let id = state.next_id("user");
@@ -291,11 +260,8 @@ fn add_user(state: &mut State, call: &Call) -> Answer {
     });
     let mut row = defaults.as_object().cloned().unwrap_or_default();
     row.extend(fields);
-    let mut account = Account {
-        fields: row,
-        secret: secret.to_owned(),
-        permissions: NpmPermissions::user().to_fields(),
-    };
+    let mut account =
+        Account { fields: row, secret: secret.to_owned(), permissions: NpmPermissions::user().to_fields() };
     if account.is_admin() {
         account.permissions = NpmPermissions::admin().to_fields();
     }
@@ -306,18 +272,10 @@ fn add_user(state: &mut State, call: &Call) -> Answer {
     Ok(Reply::created(Value::Object(shown)))
 }
 
-fn edit_user(
-    state: &mut State,
-    call: &Call,
-    id: u64,
-    edit: impl FnOnce(&mut Account, Map<String, Value>),
-) -> Answer {
+fn edit_user(state: &mut State, call: &Call, id: u64, edit: impl FnOnce(&mut Account, Map<String, Value>)) -> Answer {
     let caller = admin(state, call)?;
     let fields = call.json().as_object().cloned().unwrap_or_default();
-    let account = state
-        .accounts
-        .get_mut(&id)
-        .ok_or_else(|| Failure::absent(id))?;
+    let account = state.accounts.get_mut(&id).ok_or_else(|| Failure::absent(id))?;
     edit(account, fields);
     let modified = ("modified_on".to_owned(), json!(local_now()));
     account.fields.extend([modified]);
@@ -328,11 +286,7 @@ fn edit_user(
 
 fn show(account: &Account, call: &Call) -> Value {
     let mut fields = account.fields.clone();
-    if call
-        .query
-        .get("expand")
-        .is_some_and(|names| names == "permissions")
-    {
+    if call.query.get("expand").is_some_and(|names| names == "permissions") {
         fields.insert("permissions".to_owned(), json!(account.permissions));
     }
     Value::Object(fields)
@@ -346,12 +300,7 @@ pub(super) fn first_admin(state: &State) -> u64 {
 
 /// A host's `meta` as UI up to 2.12 sends it back: rebuilt from the form, so foreign keys are lost.
 pub(super) fn rebuilt_meta(row: &Row) -> Map<String, Value> {
-    let mut meta = row
-        .fields
-        .get("meta")
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default();
+    let mut meta = row.fields.get("meta").and_then(Value::as_object).cloned().unwrap_or_default();
     for lost in view::meta(row).keys() {
         meta.remove(lost);
     }

@@ -26,13 +26,8 @@ use super::upstreams::Upstreams;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Headers that belong to one connection and are not passed on.
-const PER_CONNECTION: [HeaderName; 5] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-];
+const PER_CONNECTION: [HeaderName; 5] =
+    [header::CONNECTION, header::PROXY_AUTHENTICATE, header::TE, header::TRAILER, header::UPGRADE];
 
 #[derive(Clone)]
 struct Proxy {
@@ -47,9 +42,7 @@ pub(super) async fn serve(
 ) -> std::io::Result<(SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
-    let router = Router::new()
-        .fallback(answer)
-        .with_state(Proxy { shared, upstreams });
+    let router = Router::new().fallback(answer).with_state(Proxy { shared, upstreams });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let task = tokio::spawn(async move {
         // The listener lives as long as the task: an error here only ends the simulator.
@@ -80,18 +73,9 @@ async fn answer(
     }
     match &site.action {
         Action::Forward(forward) => pass(&proxy, site, forward, client.ip(), &host, request).await,
-        Action::Redirect {
-            code,
-            scheme,
-            name,
-            keep_path,
-        } => {
+        Action::Redirect { code, scheme, name, keep_path } => {
             let scheme = scheme.as_deref().unwrap_or("http");
-            let path = if *keep_path {
-                path_of(request.uri())
-            } else {
-                ""
-            };
+            let path = if *keep_path { path_of(request.uri()) } else { "" };
             redirect(*code, &format!("{scheme}://{name}{path}"))
         }
         Action::Dead => page(StatusCode::NOT_FOUND, "404 Not Found"),
@@ -143,10 +127,7 @@ fn path_of(uri: &Uri) -> &str {
 
 /// Basic authentication and addresses, joined by "any" or "all". After the rules everyone is denied.
 fn refuse(access: &Access, client: IpAddr, headers: &HeaderMap) -> Option<Response> {
-    let rule = access
-        .rules
-        .iter()
-        .find(|(_, range)| range.contains(client));
+    let rule = access.rules.iter().find(|(_, range)| range.contains(client));
     let address_passes = rule.is_some_and(|(directive, _)| *directive == Directive::Allow);
     let user_passes = access.users.is_empty() || knows(access, headers);
     let passes = match access.satisfy_any {
@@ -164,9 +145,7 @@ fn refuse(access: &Access, client: IpAddr, headers: &HeaderMap) -> Option<Respon
     }
     let mut response = page(StatusCode::UNAUTHORIZED, "401 Authorization Required");
     let realm = HeaderValue::from_static("Basic realm=\"Authorization required\"");
-    response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, realm);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
     Some(response)
 }
 
@@ -177,19 +156,10 @@ fn knows(access: &Access, headers: &HeaderMap) -> bool {
         return false;
     };
     let users = access.users.iter();
-    users
-        .map(|(name, password)| format!("{name}:{password}"))
-        .any(|known| known.as_bytes() == pair)
+    users.map(|(name, password)| format!("{name}:{password}")).any(|known| known.as_bytes() == pair)
 }
 
-async fn pass(
-    proxy: &Proxy,
-    site: &Site,
-    forward: &Forward,
-    client: IpAddr,
-    host: &str,
-    request: Request,
-) -> Response {
+async fn pass(proxy: &Proxy, site: &Site, forward: &Forward, client: IpAddr, host: &str, request: Request) -> Response {
     let upstream = upstream_of(forward, request.uri().path());
     // A TLS client would need a certificate store; nothing simulated speaks TLS.
     let located = match upstream.scheme.as_str() {
@@ -206,13 +176,7 @@ async fn pass(
     };
     let mut request = request;
     let downstream = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-    prepare(
-        &mut request,
-        client,
-        host,
-        keeps_authorization,
-        upgrade.as_ref(),
-    );
+    prepare(&mut request, client, host, keeps_authorization, upgrade.as_ref());
     match exchange(address, request).await {
         Ok(mut response) => {
             if let Some(downstream) = downstream
@@ -233,10 +197,7 @@ async fn pass(
 
 /// The longest location whose path begins the request's.
 fn upstream_of<'a>(forward: &'a Forward, path: &str) -> &'a Upstream {
-    let fitting = forward
-        .locations
-        .iter()
-        .filter(|location| path.starts_with(&location.path));
+    let fitting = forward.locations.iter().filter(|location| path.starts_with(&location.path));
     let longest = fitting.max_by_key(|location| location.path.len());
     longest.map_or(&forward.upstream, |location| &location.upstream)
 }
@@ -282,15 +243,10 @@ type Exchanged = Response<hyper::body::Incoming>;
 
 async fn exchange(address: SocketAddr, request: Request) -> std::io::Result<Exchanged> {
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(std::io::Error::other)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
     // Ends with the connection, which ends when either side is done with the body.
     tokio::spawn(connection.with_upgrades());
-    sender
-        .send_request(request)
-        .await
-        .map_err(std::io::Error::other)
+    sender.send_request(request).await.map_err(std::io::Error::other)
 }
 
 async fn join(downstream: hyper::upgrade::OnUpgrade, upstream: hyper::upgrade::OnUpgrade) {

@@ -63,11 +63,7 @@ const DOMAIN_FORBIDDEN: &str = "&| @!#%^();:/\\}{=+?<>,~`'\"";
 ///
 /// # Errors
 /// The objections as NPM words them.
-pub(super) fn check(
-    schema: &Schema,
-    scope: Scope,
-    body: Value,
-) -> Result<Map<String, Value>, String> {
+pub(super) fn check(schema: &Schema, scope: Scope, body: Value) -> Result<Map<String, Value>, String> {
     let Value::Object(mut fields) = body else {
         return Err("data must be object".to_owned());
     };
@@ -103,12 +99,7 @@ fn check_object(
     }
     for field in schema.fields {
         if let Some(value) = fields.get_mut(field.name) {
-            check_value(
-                &field.rule,
-                &format!("{path}/{}", field.name),
-                value,
-                objections,
-            );
+            check_value(&field.rule, &format!("{path}/{}", field.name), value, objections);
         }
     }
 }
@@ -188,23 +179,17 @@ fn check_domains(min: usize, path: &str, value: &mut Value, objections: &mut Vec
         return;
     };
     if names.len() > DOMAINS_MAX {
-        objections.push(format!(
-            "{path} must NOT have more than {DOMAINS_MAX} items"
-        ));
+        objections.push(format!("{path} must NOT have more than {DOMAINS_MAX} items"));
     }
     if names.len() < min {
         objections.push(format!("{path} must NOT have fewer than {min} items"));
     }
     let twice = (0..names.len()).rev().find_map(|later| {
-        let earlier = names[..later]
-            .iter()
-            .rposition(|name| *name == names[later])?;
+        let earlier = names[..later].iter().rposition(|name| *name == names[later])?;
         Some((later, earlier))
     });
     if let Some((later, earlier)) = twice {
-        objections.push(format!(
-            "{path} must NOT have duplicate items (items ## {later} and {earlier} are identical)"
-        ));
+        objections.push(format!("{path} must NOT have duplicate items (items ## {later} and {earlier} are identical)"));
     }
     for (index, name) in names.iter_mut().enumerate() {
         let path = format!("{path}/{index}");
@@ -265,9 +250,7 @@ fn check_address(path: &str, value: &mut Value, objections: &mut Vec<String>) {
 fn is_ipv4_range(text: &str) -> bool {
     let (address, bits) = text.split_once('/').unwrap_or((text, "32"));
     let parts: Vec<&str> = address.split('.').collect();
-    let digits = |part: &&str| {
-        (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let digits = |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     parts.len() == 4 && parts.iter().all(digits) && bits.parse::<u8>().is_ok_and(|bits| bits <= 32)
 }
 

@@ -98,10 +98,7 @@ impl Range {
         };
         let address: IpAddr = address.parse().ok()?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        Some(Self::Net {
-            address,
-            bits: bits.unwrap_or(most),
-        })
+        Some(Self::Net { address, bits: bits.unwrap_or(most) })
     }
 
     pub(super) fn contains(self, client: IpAddr) -> bool {
@@ -159,10 +156,10 @@ pub(super) fn render(state: &State, kind: Kind, id: u64) -> Option<Site> {
 fn action(kind: Kind, row: &Row) -> Option<Action> {
     match kind {
         Kind::ProxyHost => {
-            let locations = row.list("locations").iter().map(|location| Location {
-                path: text(location, "path"),
-                upstream: upstream(location),
-            });
+            let locations = row
+                .list("locations")
+                .iter()
+                .map(|location| Location { path: text(location, "path"), upstream: upstream(location) });
             Some(Action::Forward(Forward {
                 upstream: upstream(&Value::Object(row.fields.clone())),
                 locations: locations.collect(),
@@ -201,9 +198,7 @@ fn read_access(row: &Row) -> Access {
     Access {
         satisfy_any: row.flag("satisfy_any"),
         pass_auth: row.flag("pass_auth"),
-        users: users
-            .map(|item| (text(item, "username"), text(item, "password")))
-            .collect(),
+        users: users.map(|item| (text(item, "username"), text(item, "password"))).collect(),
         rules: rules
             .filter_map(|client| {
                 let directive = match client.get("directive")?.as_str()? {

@@ -56,10 +56,7 @@ impl Row {
     }
 
     pub(super) fn list(&self, name: &str) -> &[Value] {
-        self.fields
-            .get(name)
-            .and_then(Value::as_array)
-            .map_or(&[], Vec::as_slice)
+        self.fields.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -145,11 +142,7 @@ impl State {
         let Value::Object(fields) = fields else {
             return;
         };
-        let account = Account {
-            fields,
-            secret: user.secret.clone(),
-            permissions: user.permissions.to_fields(),
-        };
+        let account = Account { fields, secret: user.secret.clone(), permissions: user.permissions.to_fields() };
         let serial = self.serials.entry("user").or_insert(0);
         *serial = user.id.max(*serial);
         self.accounts.insert(user.id, account);
@@ -164,10 +157,7 @@ impl State {
 
     /// Every row of a kind, deleted ones included.
     pub(super) fn table(&self, kind: Kind) -> impl Iterator<Item = &Row> {
-        self.tables
-            .get(&kind)
-            .into_iter()
-            .flat_map(BTreeMap::values)
+        self.tables.get(&kind).into_iter().flat_map(BTreeMap::values)
     }
 
     /// A row that is not deleted.
@@ -193,10 +183,7 @@ impl State {
         row.insert("owner_user_id".to_owned(), json!(owner));
         row.extend(fields);
         sort_names(&mut row);
-        let row = Row {
-            fields: row,
-            deleted: false,
-        };
+        let row = Row { fields: row, deleted: false };
         self.tables.entry(kind).or_default().insert(id, row);
         id
     }
@@ -205,8 +192,7 @@ impl State {
     pub(super) fn patch(&mut self, kind: Kind, id: u64, patch: Map<String, Value>) {
         if let Some(row) = self.row_mut(kind, id) {
             row.fields.extend(patch);
-            row.fields
-                .insert("modified_on".to_owned(), json!(local_now()));
+            row.fields.insert("modified_on".to_owned(), json!(local_now()));
             sort_names(&mut row.fields);
         }
     }
@@ -218,14 +204,7 @@ impl State {
     }
 
     /// Adds to the audit log.
-    pub(super) fn log(
-        &mut self,
-        user: u64,
-        object: &str,
-        id: u64,
-        action: &str,
-        meta: Map<String, Value>,
-    ) {
+    pub(super) fn log(&mut self, user: u64, object: &str, id: u64, action: &str, meta: Map<String, Value>) {
         let now = local_now();
         let entry = json!({
             "id": self.next_id("audit_log"), "created_on": now, "modified_on": now, "user_id": user,

@@ -22,9 +22,7 @@ impl Upstreams for DirectUpstreams {
 
 /// An address written out, IPv6 with brackets as nginx wants it.
 pub(super) fn literal(host: &str) -> Option<IpAddr> {
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     match bracketed {
         Some(inner) => inner.parse().ok().map(IpAddr::V6),
         None => host.parse().ok().map(IpAddr::V4),

@@ -68,9 +68,7 @@ fn related(state: &State, kind: Kind, row: &Row, expansion: &str) -> Value {
         "proxy_hosts" if kind == Kind::AccessList => {
             let hosts = users_of(state, Kind::ProxyHost, "access_list_id", row.id());
             let expansions = ["certificate", "access_list.[clients,items]"];
-            hosts
-                .map(|host| self::row(state, Kind::ProxyHost, host, &expansions))
-                .collect()
+            hosts.map(|host| self::row(state, Kind::ProxyHost, host, &expansions)).collect()
         }
         "proxy_hosts" => certificate_users(state, Kind::ProxyHost, row.id()),
         "redirection_hosts" => certificate_users(state, Kind::RedirectionHost, row.id()),
@@ -82,18 +80,11 @@ fn related(state: &State, kind: Kind, row: &Row, expansion: &str) -> Value {
 
 fn certificate_users(state: &State, kind: Kind, id: u64) -> Value {
     let hosts = users_of(state, kind, "certificate_id", id);
-    hosts
-        .map(|host| Value::Object(host.fields.clone()))
-        .collect()
+    hosts.map(|host| Value::Object(host.fields.clone())).collect()
 }
 
 /// The hosts of a kind that point at row `id` by `column`.
-pub(super) fn users_of<'a>(
-    state: &'a State,
-    kind: Kind,
-    column: &'a str,
-    id: u64,
-) -> impl Iterator<Item = &'a Row> {
+pub(super) fn users_of<'a>(state: &'a State, kind: Kind, column: &'a str, id: u64) -> impl Iterator<Item = &'a Row> {
     let rows = state.table(kind);
     rows.filter(move |row| !row.deleted && row.number(column) == id)
 }

@@ -29,11 +29,7 @@ impl Reply {
     }
 
     fn with(status: u16, body: Option<Value>) -> Self {
-        Self {
-            status,
-            body,
-            headers: Vec::new(),
-        }
+        Self { status, body, headers: Vec::new() }
     }
 
     pub fn response(self, query: &str) -> Response<Body> {
@@ -104,45 +100,17 @@ pub(super) enum Refused {
 /// Shapes and codes from python-ovh's and go-ovh's error handling and their issues.
 pub(super) fn refused(why: Refused) -> Reply {
     let (status, body) = match why {
-        Refused::Application => (
-            403,
-            json!({ "class": "Client::Forbidden", "message": "This application key is invalid" }),
-        ),
+        Refused::Application => {
+            (403, json!({ "class": "Client::Forbidden", "message": "This application key is invalid" }))
+        }
         // cert-manager-webhook-ovh issue 5.
-        Refused::NoConsumer => (
-            403,
-            coded(
-                "NOT_CREDENTIAL",
-                "403 Forbidden",
-                "This credential does not exist",
-            ),
-        ),
-        Refused::Consumer => (
-            403,
-            coded(
-                "INVALID_CREDENTIAL",
-                "403 Forbidden",
-                "This credential is not valid",
-            ),
-        ),
+        Refused::NoConsumer => (403, coded("NOT_CREDENTIAL", "403 Forbidden", "This credential does not exist")),
+        Refused::Consumer => (403, coded("INVALID_CREDENTIAL", "403 Forbidden", "This credential is not valid")),
         // The code is the node client's; the text is guessed.
-        Refused::Clock => (
-            400,
-            coded("QUERY_TIME_OUT", "400 Bad Request", "Query out of time"),
-        ),
+        Refused::Clock => (400, coded("QUERY_TIME_OUT", "400 Bad Request", "Query out of time")),
         // ddns-updater issue 319, php-ovh issue 80.
-        Refused::Signature => (
-            400,
-            coded("INVALID_SIGNATURE", "400 Bad Request", "Invalid signature"),
-        ),
-        Refused::NotGranted => (
-            403,
-            coded(
-                "NOT_GRANTED_CALL",
-                "403 Forbidden",
-                "This call has not been granted",
-            ),
-        ),
+        Refused::Signature => (400, coded("INVALID_SIGNATURE", "400 Bad Request", "Invalid signature")),
+        Refused::NotGranted => (403, coded("NOT_GRANTED_CALL", "403 Forbidden", "This call has not been granted")),
     };
     Reply::with(status, Some(body))
 }

@@ -24,10 +24,7 @@ pub(super) struct Signed<'a> {
 
 pub(super) fn check(state: &State, request: &Signed<'_>) -> Result<(), Refused> {
     let header = |name: &str| {
-        let value = request
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok());
+        let value = request.headers.get(name).and_then(|value| value.to_str().ok());
         value.filter(|value| !value.is_empty())
     };
     if header("x-ovh-application") != Some(state.application_key.as_str()) {
@@ -46,11 +43,7 @@ pub(super) fn check(state: &State, request: &Signed<'_>) -> Result<(), Refused> 
     if header("x-ovh-signature") != Some(expected.as_str()) {
         return Err(Refused::Signature);
     }
-    if granted(state, request) {
-        Ok(())
-    } else {
-        Err(Refused::NotGranted)
-    }
+    if granted(state, request) { Ok(()) } else { Err(Refused::NotGranted) }
 }
 
 /// `$1$` and SHA-1 of the parts joined by `+` (go-ovh, python-ovh).
@@ -79,14 +72,9 @@ fn granted(state: &State, request: &Signed<'_>) -> bool {
         return true;
     }
     let (method, path) = (request.method, request.path);
-    let denied = state
-        .denied
-        .iter()
-        .any(|(verb, prefix)| (verb == "*" || verb == method) && path.starts_with(prefix.as_str()));
-    let allowed = state
-        .granted
-        .iter()
-        .any(|(verb, pattern)| verb == method && matches(pattern, path));
+    let denied =
+        state.denied.iter().any(|(verb, prefix)| (verb == "*" || verb == method) && path.starts_with(prefix.as_str()));
+    let allowed = state.granted.iter().any(|(verb, pattern)| verb == method && matches(pattern, path));
     allowed && !denied
 }
 
@@ -103,11 +91,8 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 /// `GET /auth/currentCredential`.
 pub(super) fn credential(state: &State) -> Value {
-    let rules: Vec<Value> = state
-        .granted
-        .iter()
-        .map(|(method, path)| json!({ "method": method, "path": path }))
-        .collect();
+    let rules: Vec<Value> =
+        state.granted.iter().map(|(method, path)| json!({ "method": method, "path": path })).collect();
     json!({
         "allowedIPs": null,
         "applicationId": 12345,

@@ -18,21 +18,14 @@ const READ_ONLY: [&str; 3] = ["fieldType", "id", "zone"];
 /// Ids, or whole records for a client that asks for `CachedObjectList-Pages`.
 pub(super) fn list(state: &mut State, zone: &str, call: &Call) -> Reply {
     let apex_null = state.habits.apex_null;
-    let expanded =
-        state.habits.expanded && call.header("x-pagination-mode") == Some("CachedObjectList-Pages");
+    let expanded = state.habits.expanded && call.header("x-pagination-mode") == Some("CachedObjectList-Pages");
     let Some(zone) = state.zones.get_mut(zone) else {
         return no_such_object(zone);
     };
-    let filter = Filter {
-        kind: call.parameter("fieldType"),
-        sub: call.parameter("subDomain"),
-    };
+    let filter = Filter { kind: call.parameter("fieldType"), sub: call.parameter("subDomain") };
     if !expanded {
         let rows = zone.rows.values();
-        let ids: Vec<u64> = rows
-            .filter(|row| filter.takes(row))
-            .map(|row| row.id)
-            .collect();
+        let ids: Vec<u64> = rows.filter(|row| filter.takes(row)).map(|row| row.id).collect();
         return Reply::ok(json!(ids));
     }
     let fresh = call.header("pragma") == Some("no-cache");
@@ -42,10 +35,7 @@ pub(super) fn list(state: &mut State, zone: &str, call: &Call) -> Reply {
     };
     zone.cached = Some(rows.clone());
     let rows: Vec<&Row> = rows.iter().filter(|row| filter.takes(row)).collect();
-    let number = |name| {
-        call.header(name)
-            .and_then(|text| text.parse::<usize>().ok())
-    };
+    let number = |name| call.header(name).and_then(|text| text.parse::<usize>().ok());
     let size = number("x-pagination-size").unwrap_or(PAGE_SIZE).max(1);
     let page = number("x-pagination-number").unwrap_or(1).max(1);
     let page_rows: Vec<Value> = rows
@@ -72,13 +62,7 @@ pub(super) fn create(state: &mut State, zone: &str, call: &Call) -> Reply {
         // Guessed text; the schema requires both.
         return bad_request("Missing required parameter: fieldType, target");
     };
-    let row = Row {
-        id: state.next_id(),
-        sub: sent.sub.unwrap_or_default(),
-        kind,
-        target,
-        ttl: sent.ttl.unwrap_or(0),
-    };
+    let row = Row { id: state.next_id(), sub: sent.sub.unwrap_or_default(), kind, target, ttl: sent.ttl.unwrap_or(0) };
     let row = match row.checked(zone) {
         Ok(row) => row,
         Err(refusal) => return refusal,
@@ -131,10 +115,7 @@ pub(super) fn update(state: &mut State, zone: &str, id: &str, call: &Call) -> Re
         Ok(row) => row.clone(),
         Err(refusal) => return refusal,
     };
-    let named: Vec<&str> = READ_ONLY
-        .into_iter()
-        .filter(|name| call.body.get(name).is_some())
-        .collect();
+    let named: Vec<&str> = READ_ONLY.into_iter().filter(|name| call.body.get(name).is_some()).collect();
     if !named.is_empty() {
         let names = named.join(", ");
         return bad_request(&format!("Try to alter read-only properties: {names}"));
@@ -171,9 +152,7 @@ pub(super) fn delete(state: &mut State, zone: &str, id: &str) -> Reply {
 fn row<'a>(zone: &'a Zone, id: &str) -> Result<&'a Row, Reply> {
     let Ok(number) = id.parse::<u64>() else {
         // Guessed text.
-        return Err(bad_request(&format!(
-            "[id] Given data ({id}) is not valid for type long"
-        )));
+        return Err(bad_request(&format!("[id] Given data ({id}) is not valid for type long")));
     };
     zone.rows.get(&number).ok_or_else(|| no_such_object(id))
 }
@@ -204,11 +183,7 @@ impl Sent {
                 Some(number.ok_or_else(refusal)?)
             }
         };
-        Ok(Self {
-            sub: text(body, "subDomain"),
-            target: text(body, "target"),
-            ttl,
-        })
+        Ok(Self { sub: text(body, "subDomain"), target: text(body, "target"), ttl })
     }
 }
 
@@ -226,11 +201,8 @@ impl Filter<'_> {
     fn takes(&self, row: &Row) -> bool {
         let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
         let plain = |text: &str| text.chars().collect::<Vec<_>>();
-        self.kind
-            .is_none_or(|kind| like(&plain(kind), &plain(&row.kind)))
-            && self
-                .sub
-                .is_none_or(|sub| like(&lower(sub), &lower(&row.sub)))
+        self.kind.is_none_or(|kind| like(&plain(kind), &plain(&row.kind)))
+            && self.sub.is_none_or(|sub| like(&lower(sub), &lower(&row.sub)))
     }
 }
 
@@ -238,8 +210,8 @@ fn like(pattern: &[char], text: &[char]) -> bool {
     match pattern.split_first() {
         None => text.is_empty(),
         Some(('%', rest)) => (0..=text.len()).any(|skip| like(rest, &text[skip..])),
-        Some((wanted, rest)) => text
-            .split_first()
-            .is_some_and(|(first, tail)| (*wanted == '_' || wanted == first) && like(rest, tail)),
+        Some((wanted, rest)) => {
+            text.split_first().is_some_and(|(first, tail)| (*wanted == '_' || wanted == first) && like(rest, tail))
+        }
     }
 }

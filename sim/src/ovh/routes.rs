@@ -41,18 +41,12 @@ pub(super) async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let Ok(bytes) = bytes else {
         return bad_request("the body is too large").response(&query);
     };
-    let target = head
-        .uri
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let host = head.headers.get("host").and_then(|host| host.to_str().ok());
     let url = format!("http://{}{target}", host.unwrap_or_default());
     // `/v1` is another name of `/1.0` (python-ovh issue 141).
     let path = head.uri.path();
-    let path = path
-        .strip_prefix("/1.0")
-        .or_else(|| path.strip_prefix("/v1"))
-        .unwrap_or(path);
+    let path = path.strip_prefix("/1.0").or_else(|| path.strip_prefix("/v1")).unwrap_or(path);
     let segments = segments(path);
     let names: Vec<&str> = segments.iter().map(String::as_str).collect();
     let method = head.method.as_str();
@@ -60,13 +54,7 @@ pub(super) async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         let now = inner.lock().now();
         return Reply::ok(json!(now)).response(&query);
     }
-    let signed = Signed {
-        method,
-        url: &url,
-        path,
-        headers: &head.headers,
-        body: &bytes,
-    };
+    let signed = Signed { method, url: &url, path, headers: &head.headers, body: &bytes };
     let refusal = auth::check(&inner.lock(), &signed).err();
     if let Some(why) = refusal {
         return refused(why).response(&query);

@@ -18,8 +18,8 @@ const FIRST_SERIAL: u32 = 2_026_010_100;
 /// What the vendor documents, and what octodns-ovh 1.2.0 sends beside. LOC is left out: nobody's
 /// answer for it was recorded.
 const KINDS: &[&str] = &[
-    "A", "AAAA", "CAA", "CNAME", "DKIM", "DMARC", "DNAME", "HTTPS", "MX", "NAPTR", "NS", "PTR",
-    "SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT",
+    "A", "AAAA", "CAA", "CNAME", "DKIM", "DMARC", "DNAME", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SPF", "SRV", "SSHFP",
+    "SVCB", "TLSA", "TXT",
 ];
 
 /// TTL 0 is the zone's default; else this is the least (terraform-provider-ovh's validation).
@@ -98,9 +98,7 @@ impl State {
             publish: options.publish,
             zones: BTreeMap::new(),
             skew: 0,
-            granted: ["GET", "POST", "PUT", "DELETE"]
-                .map(|method| (method.to_owned(), "/*".to_owned()))
-                .to_vec(),
+            granted: ["GET", "POST", "PUT", "DELETE"].map(|method| (method.to_owned(), "/*".to_owned())).to_vec(),
             denied: Vec::new(),
             habits: Habits {
                 id_zero: false,
@@ -184,13 +182,7 @@ impl Zone {
     }
 
     pub fn server_row(&self, id: u64, server: &str) -> Row {
-        Row {
-            id,
-            sub: String::new(),
-            kind: "NS".to_owned(),
-            target: format!("{server}."),
-            ttl: 0,
-        }
+        Row { id, sub: String::new(), kind: "NS".to_owned(), target: format!("{server}."), ttl: 0 }
     }
 
     /// Takes what is stored into the zone, or says why not.
@@ -204,8 +196,7 @@ impl Zone {
         self.published = self.rows.values().cloned().collect();
         self.next_serial();
         self.last_update = date_now();
-        self.history
-            .insert(self.last_update.clone(), self.published.clone());
+        self.history.insert(self.last_update.clone(), self.published.clone());
         Ok(())
     }
 
@@ -238,14 +229,12 @@ impl Zone {
         let alias = |row: &Row| row.kind == "CNAME";
         self.rows.values().filter(|row| alias(row)).find_map(|row| {
             let same_name = |other: &&Row| other.sub.eq_ignore_ascii_case(&row.sub);
-            self.rows
-                .values()
-                .filter(same_name)
-                .any(|other| !alias(other) || other.target != row.target)
-                .then(|| match row.sub.as_str() {
+            self.rows.values().filter(same_name).any(|other| !alias(other) || other.target != row.target).then(|| {
+                match row.sub.as_str() {
                     "" => self.name.clone(),
                     sub => format!("{sub}.{}", self.name),
-                })
+                }
+            })
         })
     }
 }
@@ -309,10 +298,7 @@ impl Row {
 
     /// The text of a refused DKIM (dnscontrol issue 1235); for other types by analogy.
     fn invalid(&self) -> Reply {
-        bad_request(&format!(
-            "Invalid subfield found in {} : {}",
-            self.kind, self.target
-        ))
+        bad_request(&format!("Invalid subfield found in {} : {}", self.kind, self.target))
     }
 }
 
@@ -342,7 +328,5 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The API's form of a date.
 pub(super) fn date_now() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00")
-        .to_string()
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
 }

@@ -32,16 +32,11 @@ pub(super) fn answer(state: &mut State, name: &str, rest: &[&str], call: &Call) 
         ("GET", ["capabilities"]) => Reply::ok(json!({ "dynHost": true })),
         ("GET", ["dnssec"]) => Reply::ok(json!({ "status": "disabled" })),
         // There are none, and none can be made here.
-        ("GET", ["redirection"] | ["dynHost", "record"] | ["dynHost", "login"]) => {
-            Reply::ok(json!([]))
-        }
+        ("GET", ["redirection"] | ["dynHost", "record"] | ["dynHost", "login"]) => Reply::ok(json!([])),
         _ => no_such_url(),
     };
     // Ids that a replaced zone took.
-    let used = state
-        .zones
-        .get(name)
-        .and_then(|zone| zone.rows.keys().max().copied());
+    let used = state.zones.get(name).and_then(|zone| zone.rows.keys().max().copied());
     state.skip_ids(used.unwrap_or(0));
     reply
 }
@@ -100,10 +95,7 @@ fn set_soa(zone: &mut Zone, body: &Value) -> Reply {
             *field = number;
         }
     }
-    for (name, field) in [
-        ("server", &mut changed.server),
-        ("email", &mut changed.email),
-    ] {
+    for (name, field) in [("server", &mut changed.server), ("email", &mut changed.email)] {
         if let Some(sent) = body.get(name).and_then(Value::as_str) {
             if absolute(sent).is_err() {
                 return bad_request(&format!("[{name}] is not a name"));
@@ -124,10 +116,7 @@ fn text(zone: &Zone, drafts: bool) -> String {
     if drafts {
         zonefile::export(&zone.rows.values().collect::<Vec<_>>(), &zone.soa)
     } else {
-        zonefile::export(
-            &zone.published.iter().collect::<Vec<_>>(),
-            &zone.published_soa,
-        )
+        zonefile::export(&zone.published.iter().collect::<Vec<_>>(), &zone.published_soa)
     }
 }
 
@@ -156,13 +145,7 @@ fn import(zone: &mut Zone, body: &Value, fresh: &Fresh) -> Reply {
 fn replace(zone: &mut Zone, entries: Vec<Entry>, fresh: &Fresh) -> Result<u64, Reply> {
     let mut rows = std::collections::BTreeMap::new();
     for (id, entry) in (fresh.0..).zip(entries) {
-        let row = Row {
-            id,
-            sub: entry.sub,
-            kind: entry.kind,
-            target: entry.target,
-            ttl: entry.ttl,
-        };
+        let row = Row { id, sub: entry.sub, kind: entry.kind, target: entry.target, ttl: entry.ttl };
         rows.insert(id, row.checked(&zone.name)?);
     }
     let last = rows.keys().max().copied().unwrap_or(fresh.0);
@@ -178,11 +161,7 @@ fn replace(zone: &mut Zone, entries: Vec<Entry>, fresh: &Fresh) -> Result<u64, R
 }
 
 fn begin(zone: &mut Zone, function: &'static str, id: u64) -> Value {
-    let task = Task {
-        function,
-        created: date_now(),
-        looks: 0,
-    };
+    let task = Task { function, created: date_now(), looks: 0 };
     let body = shown(id, &task);
     zone.tasks.insert(id, task);
     body
@@ -207,10 +186,8 @@ fn shown(id: u64, task: &Task) -> Value {
 
 fn tasks(zone: &Zone, call: &Call) -> Value {
     let wanted = |name, value: &str| call.parameter(name).is_none_or(|wanted| wanted == value);
-    let tasks = zone
-        .tasks
-        .iter()
-        .filter(|(_, task)| wanted("function", task.function) && wanted("status", task.progress()));
+    let tasks =
+        zone.tasks.iter().filter(|(_, task)| wanted("function", task.function) && wanted("status", task.progress()));
     tasks.map(|(id, _)| json!(id)).collect()
 }
 
@@ -235,25 +212,18 @@ fn reset(zone: &mut Zone, body: &Value, fresh: &Fresh) -> Reply {
         ttl: 0,
     };
     let servers = zone.name_servers.iter();
-    let mut entries: Vec<Entry> = servers
-        .map(|server| entry("NS", &format!("{server}.")))
-        .collect();
+    let mut entries: Vec<Entry> = servers.map(|server| entry("NS", &format!("{server}."))).collect();
     let chosen = body.get("DnsRecords").and_then(Value::as_array);
     let text = |record: &Value, name: &str| {
         let text = record.get(name).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
     };
     match chosen {
-        Some(records) => entries.extend(
-            records
-                .iter()
-                .map(|record| entry(&text(record, "fieldType"), &text(record, "target"))),
-        ),
+        Some(records) => {
+            entries.extend(records.iter().map(|record| entry(&text(record, "fieldType"), &text(record, "target"))))
+        }
         None if body.get("minimized") == Some(&Value::Bool(true)) => (),
-        None => entries.extend([
-            entry("A", "213.186.33.5"),
-            entry("MX", "1 mx0.mail.ovh.net."),
-        ]),
+        None => entries.extend([entry("A", "213.186.33.5"), entry("MX", "1 mx0.mail.ovh.net.")]),
     }
     match replace(zone, entries, fresh) {
         Ok(_) => Reply::void(),
@@ -276,12 +246,7 @@ fn restore(zone: &mut Zone, date: &str, fresh: &Fresh) -> Reply {
     };
     let entries = rows
         .iter()
-        .map(|row| Entry {
-            sub: row.sub.clone(),
-            kind: row.kind.clone(),
-            target: row.target.clone(),
-            ttl: row.ttl,
-        })
+        .map(|row| Entry { sub: row.sub.clone(), kind: row.kind.clone(), target: row.target.clone(), ttl: row.ttl })
         .collect();
     match replace(zone, entries, fresh) {
         Ok(last) => Reply::ok(begin(zone, "ZoneRestore", last + 1)),

@@ -22,19 +22,10 @@ pub(super) struct Entry {
 pub(super) fn export(rows: &[&Row], soa: &Soa) -> String {
     let mut text = format!(
         "$TTL {}\n@\tIN SOA {} {} ({} {} {} {} {})\n",
-        soa.ttl,
-        soa.server,
-        soa.email,
-        soa.serial,
-        soa.refresh,
-        soa.retry,
-        soa.expire,
-        soa.negative_ttl
+        soa.ttl, soa.server, soa.email, soa.serial, soa.refresh, soa.retry, soa.expire, soa.negative_ttl
     );
     let mut rows = rows.to_vec();
-    rows.sort_by(|one, other| {
-        (&one.sub, &one.kind, one.id).cmp(&(&other.sub, &other.kind, other.id))
-    });
+    rows.sort_by(|one, other| (&one.sub, &one.kind, one.id).cmp(&(&other.sub, &other.kind, other.id)));
     for row in rows {
         let (kind, target) = match row.kind.as_str() {
             "SPF" | "DKIM" | "DMARC" => ("TXT", quoted(&row.target)),
@@ -66,16 +57,13 @@ pub(super) fn parse(text: &str, zone: &str, soa: &mut Soa) -> Result<Vec<Entry>,
                     continue;
                 }
                 Some("$ORIGIN") => {
-                    let name = words
-                        .next()
-                        .ok_or_else(|| refuse("$ORIGIN without a name"))?;
+                    let name = words.next().ok_or_else(|| refuse("$ORIGIN without a name"))?;
                     origin = relative(name, "", zone).ok_or_else(|| refuse("not in this zone"))?;
                     continue;
                 }
                 Some(word) if word.starts_with('$') => return Err(refuse("unknown directive")),
                 Some(name) => {
-                    owner =
-                        relative(name, &origin, zone).ok_or_else(|| refuse("not in this zone"))?;
+                    owner = relative(name, &origin, zone).ok_or_else(|| refuse("not in this zone"))?;
                 }
                 None => continue,
             }
@@ -89,21 +77,13 @@ pub(super) fn parse(text: &str, zone: &str, soa: &mut Soa) -> Result<Vec<Entry>,
             }
             words.next();
         }
-        let kind = words
-            .next()
-            .ok_or_else(|| refuse("no type"))?
-            .to_uppercase();
+        let kind = words.next().ok_or_else(|| refuse("no type"))?.to_uppercase();
         let data: Vec<&str> = words.collect();
         if kind == "SOA" {
             start_of_authority(&data, soa).ok_or_else(|| refuse("SOA needs seven values"))?;
             continue;
         }
-        entries.push(Entry {
-            sub: owner.clone(),
-            kind,
-            target: data.join(" "),
-            ttl,
-        });
+        entries.push(Entry { sub: owner.clone(), kind, target: data.join(" "), ttl });
     }
     Ok(entries)
 }
@@ -155,11 +135,7 @@ fn lines(text: &str) -> Result<Vec<Line>, String> {
         match lines.last_mut() {
             Some(line) if was_open => line.words.extend(words),
             _ if words.is_empty() && depth == 0 => (),
-            _ => lines.push(Line {
-                number,
-                indented: raw.starts_with([' ', '\t']),
-                words,
-            }),
+            _ => lines.push(Line { number, indented: raw.starts_with([' ', '\t']), words }),
         }
     }
     if depth > 0 {

@@ -14,22 +14,13 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
-    #[allow(
-        dead_code,
-        reason = "each test binary uses its own part of this client"
-    )]
+    #[allow(dead_code, reason = "each test binary uses its own part of this client")]
     pub headers: HeaderMap,
     pub body: String,
 }
 
 /// Sends `method path` with headers and body to `address`.
-pub async fn send(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: String,
-) -> Answer {
+pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -44,9 +35,5 @@ pub async fn send(
     let response = sender.send_request(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
-    }
+    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }

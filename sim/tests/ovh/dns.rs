@@ -9,10 +9,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpStream, UdpSocket};
 
 async fn start(mode: PublishMode) -> Ovh {
-    let options = OvhOptions {
-        publish: mode,
-        ..OvhOptions::with_zones(&["example.com"])
-    };
+    let options = OvhOptions { publish: mode, ..OvhOptions::with_zones(&["example.com"]) };
     Ovh::start(options).await.unwrap()
 }
 
@@ -24,11 +21,7 @@ fn check(reply: &Message, code: ResponseCode, wanted: &[&str]) {
 }
 
 fn has_soa(reply: &Message) -> bool {
-    let kinds: Vec<RecordType> = reply
-        .authorities
-        .iter()
-        .map(|record| record.record_type())
-        .collect();
+    let kinds: Vec<RecordType> = reply.authorities.iter().map(|record| record.record_type()).collect();
     kinds == [RecordType::SOA]
 }
 
@@ -37,27 +30,9 @@ async fn every_type_is_answered() {
     let ovh = start(PublishMode::AtOnce).await;
     let rows = [
         ("a", "A", "192.0.2.1", RecordType::A, "A 192.0.2.1"),
-        (
-            "a",
-            "AAAA",
-            "2001:db8::1",
-            RecordType::AAAA,
-            "AAAA 2001:db8::1",
-        ),
-        (
-            "c",
-            "CNAME",
-            "elsewhere.example.net.",
-            RecordType::CNAME,
-            "CNAME elsewhere.example.net.",
-        ),
-        (
-            "m",
-            "MX",
-            "10 mail",
-            RecordType::MX,
-            "MX 10 mail.example.com.",
-        ),
+        ("a", "AAAA", "2001:db8::1", RecordType::AAAA, "AAAA 2001:db8::1"),
+        ("c", "CNAME", "elsewhere.example.net.", RecordType::CNAME, "CNAME elsewhere.example.net."),
+        ("m", "MX", "10 mail", RecordType::MX, "MX 10 mail.example.com."),
         (
             "n",
             "NAPTR",
@@ -65,27 +40,9 @@ async fn every_type_is_answered() {
             RecordType::NAPTR,
             "NAPTR 100 10 \"U\" \"E2U+sip\" \"!^.*$!sip:a@b!\" .",
         ),
-        (
-            "p",
-            "PTR",
-            "a.example.com.",
-            RecordType::PTR,
-            "PTR a.example.com.",
-        ),
-        (
-            "_s._tcp",
-            "SRV",
-            "1 2 443 a",
-            RecordType::SRV,
-            "SRV 1 2 443 a.example.com.",
-        ),
-        (
-            "",
-            "CAA",
-            "0 issue \"letsencrypt.org\"",
-            RecordType::CAA,
-            "CAA 0 issue \"letsencrypt.org\"",
-        ),
+        ("p", "PTR", "a.example.com.", RecordType::PTR, "PTR a.example.com."),
+        ("_s._tcp", "SRV", "1 2 443 a", RecordType::SRV, "SRV 1 2 443 a.example.com."),
+        ("", "CAA", "0 issue \"letsencrypt.org\"", RecordType::CAA, "CAA 0 issue \"letsencrypt.org\""),
         ("t", "TXT", "bare; text", RecordType::TXT, "TXT bare; text"),
         (
             "f",
@@ -94,63 +51,25 @@ async fn every_type_is_answered() {
             RecordType::SSHFP,
             "SSHFP 1 1 DD465C09CFA51FB45020CC83316FFF21B9EC74AC",
         ),
-        (
-            "_443._tcp",
-            "TLSA",
-            "3 1 1 00ff",
-            RecordType::TLSA,
-            "TLSA 3 1 1 00FF",
-        ),
-        (
-            "spf",
-            "SPF",
-            "v=spf1 -all",
-            RecordType::TXT,
-            "TXT v=spf1 -all",
-        ),
-        (
-            "x._domainkey",
-            "DKIM",
-            "v=DKIM1; p=AAAA",
-            RecordType::TXT,
-            "TXT v=DKIM1; p=AAAA",
-        ),
+        ("_443._tcp", "TLSA", "3 1 1 00ff", RecordType::TLSA, "TLSA 3 1 1 00FF"),
+        ("spf", "SPF", "v=spf1 -all", RecordType::TXT, "TXT v=spf1 -all"),
+        ("x._domainkey", "DKIM", "v=DKIM1; p=AAAA", RecordType::TXT, "TXT v=DKIM1; p=AAAA"),
     ];
     for (sub, kind, target, _, _) in rows {
-        assert_ne!(
-            ovh.seed_record("example.com", sub, kind, target, 0),
-            0,
-            "{sub} {kind}"
-        );
+        assert_ne!(ovh.seed_record("example.com", sub, kind, target, 0), 0, "{sub} {kind}");
     }
     for (sub, _, _, kind, wanted) in rows {
-        let name = if sub.is_empty() {
-            "example.com.".to_owned()
-        } else {
-            format!("{sub}.example.com.")
-        };
+        let name = if sub.is_empty() { "example.com.".to_owned() } else { format!("{sub}.example.com.") };
         let reply = ask(ovh.dns[0], &name, kind).await;
-        let text: Vec<String> = answers(&reply)
-            .iter()
-            .map(|line| line.to_lowercase())
-            .collect();
+        let text: Vec<String> = answers(&reply).iter().map(|line| line.to_lowercase()).collect();
         assert_eq!(text, [wanted.to_lowercase()], "{name} {kind}");
         assert!(reply.metadata.authoritative);
-        assert_eq!(
-            reply.answers[0].ttl, 3600,
-            "the zone's TTL where the record has none"
-        );
+        assert_eq!(reply.answers[0].ttl, 3600, "the zone's TTL where the record has none");
     }
     let reply = ask(ovh.dns[0], "example.com.", RecordType::NS).await;
-    check(
-        &reply,
-        ResponseCode::NoError,
-        &["NS dns106.ovh.net.", "NS ns106.ovh.net."],
-    );
+    check(&reply, ResponseCode::NoError, &["NS dns106.ovh.net.", "NS ns106.ovh.net."]);
     let reply = ask(ovh.dns[1], "Example.COM.", RecordType::SOA).await;
-    let RData::SOA(soa) = &reply.answers[0].data else {
-        unreachable!("{reply}")
-    };
+    let RData::SOA(soa) = &reply.answers[0].data else { unreachable!("{reply}") };
     assert_eq!(soa.serial, ovh.serial("example.com"));
 }
 
@@ -176,44 +95,24 @@ async fn wildcards_follow_rfc_4592() {
     let reply = ask(server, "Any.example.com.", a).await;
     check(&reply, ResponseCode::NoError, &["A 192.0.2.1"]);
     assert_eq!(reply.answers[0].name.to_ascii(), "Any.example.com.");
-    check(
-        &ask(server, "two.labels.example.com.", a).await,
-        ResponseCode::NoError,
-        &["A 192.0.2.1"],
-    );
+    check(&ask(server, "two.labels.example.com.", a).await, ResponseCode::NoError, &["A 192.0.2.1"]);
 
     let reply = ask(server, "any.example.com.", RecordType::AAAA).await;
     check(&reply, ResponseCode::NoError, &[]);
     assert!(has_soa(&reply));
 
     // An existing name is not covered, whatever its types.
-    check(
-        &ask(server, "here.example.com.", a).await,
-        ResponseCode::NoError,
-        &[],
-    );
-    check(
-        &ask(server, "below.here.example.com.", a).await,
-        ResponseCode::NXDomain,
-        &[],
-    );
+    check(&ask(server, "here.example.com.", a).await, ResponseCode::NoError, &[]);
+    check(&ask(server, "below.here.example.com.", a).await, ResponseCode::NXDomain, &[]);
 
     // "empty" exists because of "deep.empty", so it hides the wildcard for itself and all below.
-    check(
-        &ask(server, "empty.example.com.", a).await,
-        ResponseCode::NoError,
-        &[],
-    );
+    check(&ask(server, "empty.example.com.", a).await, ResponseCode::NoError, &[]);
     let reply = ask(server, "other.empty.example.com.", a).await;
     check(&reply, ResponseCode::NXDomain, &[]);
     assert!(has_soa(&reply));
 
     let reply = ask(server, "x.alias.example.com.", RecordType::TXT).await;
-    check(
-        &reply,
-        ResponseCode::NoError,
-        &["CNAME here.example.com.", "TXT x"],
-    );
+    check(&reply, ResponseCode::NoError, &["CNAME here.example.com.", "TXT x"]);
 }
 
 #[tokio::test]
@@ -230,22 +129,10 @@ async fn aliases_are_followed_within_the_zone() {
     check(
         &ask(server, "one.example.com.", a).await,
         ResponseCode::NoError,
-        &[
-            "A 192.0.2.3",
-            "CNAME three.example.com.",
-            "CNAME two.example.com.",
-        ],
+        &["A 192.0.2.3", "CNAME three.example.com.", "CNAME two.example.com."],
     );
-    check(
-        &ask(server, "out.example.com.", a).await,
-        ResponseCode::NoError,
-        &["CNAME www.example.net."],
-    );
-    check(
-        &ask(server, "lost.example.com.", a).await,
-        ResponseCode::NXDomain,
-        &["CNAME nothing.example.com."],
-    );
+    check(&ask(server, "out.example.com.", a).await, ResponseCode::NoError, &["CNAME www.example.net."]);
+    check(&ask(server, "lost.example.com.", a).await, ResponseCode::NXDomain, &["CNAME nothing.example.com."]);
     let reply = ask(server, "ring.example.com.", a).await;
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
     check(
@@ -311,37 +198,15 @@ async fn only_a_refresh_publishes() {
     let body = json!({ "fieldType": "A", "subDomain": "www", "target": "192.0.2.1" });
     let path = "/domain/zone/example.com/record";
     assert_eq!(send(&ovh, "POST", path, body).await.status, 200);
-    check(
-        &ask(ovh.dns[0], name, RecordType::A).await,
-        ResponseCode::NXDomain,
-        &[],
-    );
+    check(&ask(ovh.dns[0], name, RecordType::A).await, ResponseCode::NXDomain, &[]);
     // A person's edit publishes that record alone, not what the client left.
     let id = ovh.seed_record("example.com", "other", "A", "192.0.2.8", 0);
     assert!(ovh.edit_record("example.com", id, "192.0.2.9"));
-    check(
-        &ask(ovh.dns[0], "other.example.com.", RecordType::A).await,
-        ResponseCode::NoError,
-        &["A 192.0.2.9"],
-    );
-    check(
-        &ask(ovh.dns[0], name, RecordType::A).await,
-        ResponseCode::NXDomain,
-        &[],
-    );
-    send(
-        &ovh,
-        "POST",
-        "/domain/zone/example.com/refresh",
-        Value::Null,
-    )
-    .await;
+    check(&ask(ovh.dns[0], "other.example.com.", RecordType::A).await, ResponseCode::NoError, &["A 192.0.2.9"]);
+    check(&ask(ovh.dns[0], name, RecordType::A).await, ResponseCode::NXDomain, &[]);
+    send(&ovh, "POST", "/domain/zone/example.com/refresh", Value::Null).await;
     for server in &ovh.dns {
-        check(
-            &ask(*server, name, RecordType::A).await,
-            ResponseCode::NoError,
-            &["A 192.0.2.1"],
-        );
+        check(&ask(*server, name, RecordType::A).await, ResponseCode::NoError, &["A 192.0.2.1"]);
     }
 }
 
@@ -351,13 +216,7 @@ async fn one_server_may_know_before_the_other() {
     let name = "www.example.com.";
     let body = json!({ "fieldType": "A", "subDomain": "www", "target": "192.0.2.1" });
     send(&ovh, "POST", "/domain/zone/example.com/record", body).await;
-    send(
-        &ovh,
-        "POST",
-        "/domain/zone/example.com/refresh",
-        Value::Null,
-    )
-    .await;
+    send(&ovh, "POST", "/domain/zone/example.com/refresh", Value::Null).await;
     assert_eq!(ovh.published("example.com").len(), 3);
     let known = [ResponseCode::NXDomain, ResponseCode::NoError];
     for (step, wanted) in [(0, [0, 0]), (1, [0, 1]), (2, [1, 1])] {
@@ -380,24 +239,12 @@ async fn a_dead_server_comes_back_on_its_port() {
     dns.stop().await;
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(dns.address).await.unwrap();
-    socket
-        .send(&question("example.com.", RecordType::NS).to_vec().unwrap())
-        .await
-        .unwrap();
-    assert!(
-        socket.recv(&mut [0; 512]).await.is_err(),
-        "the port is closed"
-    );
+    socket.send(&question("example.com.", RecordType::NS).to_vec().unwrap()).await.unwrap();
+    assert!(socket.recv(&mut [0; 512]).await.is_err(), "the port is closed");
     assert!(TcpStream::connect(dns.address).await.is_err());
     dns.resume().await.unwrap();
     dns.resume().await.unwrap();
-    assert_eq!(
-        ask(dns.address, "example.com.", RecordType::NS)
-            .await
-            .answers
-            .len(),
-        2
-    );
+    assert_eq!(ask(dns.address, "example.com.", RecordType::NS).await.answers.len(), 2);
 }
 
 #[tokio::test]
@@ -447,21 +294,9 @@ async fn a_resolver_knows_many_zones_and_none_by_authority() {
     assert!(zone.add("host", "A", "not an address", 0).is_err());
     resolver.publish(zone);
     let reply = ask(resolver.address, "www.example.com.", RecordType::A).await;
-    check(
-        &reply,
-        ResponseCode::NoError,
-        &["A 192.0.2.7", "CNAME host.example.net."],
-    );
+    check(&reply, ResponseCode::NoError, &["A 192.0.2.7", "CNAME host.example.net."]);
     assert!(reply.metadata.recursion_available && !reply.metadata.authoritative);
-    check(
-        &ask(resolver.address, "example.org.", RecordType::A).await,
-        ResponseCode::NXDomain,
-        &[],
-    );
+    check(&ask(resolver.address, "example.org.", RecordType::A).await, ResponseCode::NXDomain, &[]);
     resolver.forget();
-    check(
-        &ask(resolver.address, "www.example.com.", RecordType::A).await,
-        ResponseCode::NXDomain,
-        &[],
-    );
+    check(&ask(resolver.address, "www.example.com.", RecordType::A).await, ResponseCode::NXDomain, &[]);
 }

@@ -26,9 +26,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     pub fn message(&self) -> &str {
@@ -57,20 +55,10 @@ impl Signer {
         }
     }
 
-    pub async fn send(
-        &self,
-        ovh: &Ovh,
-        method: &str,
-        path: &str,
-        body: &str,
-        headers: &[(&str, &str)],
-    ) -> Answer {
+    pub async fn send(&self, ovh: &Ovh, method: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
         let url = format!("{}{path}", ovh.endpoint());
         let now = jiff::Timestamp::now().as_second() + self.seconds_ahead;
-        let text = format!(
-            "{}+{}+{method}+{url}+{body}+{now}",
-            self.secret, self.consumer_key
-        );
+        let text = format!("{}+{}+{method}+{url}+{body}+{now}", self.secret, self.consumer_key);
         let signature = format!("$1${}", hex::encode(Sha1::digest(text.as_bytes())));
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).unwrap())
@@ -96,14 +84,9 @@ pub async fn fetch(request: Request<Full<Bytes>>) -> Answer {
     let body = if bytes.is_empty() {
         Value::Null
     } else {
-        serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
     };
-    Answer {
-        status: head.status.as_u16(),
-        body,
-        headers: head.headers,
-    }
+    Answer { status: head.status.as_u16(), body, headers: head.headers }
 }
 
 pub async fn get(ovh: &Ovh, path: &str) -> Answer {
@@ -111,11 +94,7 @@ pub async fn get(ovh: &Ovh, path: &str) -> Answer {
 }
 
 pub async fn send(ovh: &Ovh, method: &str, path: &str, body: Value) -> Answer {
-    let text = if body.is_null() {
-        String::new()
-    } else {
-        body.to_string()
-    };
+    let text = if body.is_null() { String::new() } else { body.to_string() };
     Signer::right().send(ovh, method, path, &text, &[]).await
 }
 
@@ -142,10 +121,7 @@ pub async fn exchange(server: SocketAddr, query: &Message) -> Message {
 pub async fn ask_tcp(server: SocketAddr, name: &str, kind: RecordType) -> Message {
     let bytes = question(name, kind).to_vec().unwrap();
     let mut stream = TcpStream::connect(server).await.unwrap();
-    stream
-        .write_u16(u16::try_from(bytes.len()).unwrap())
-        .await
-        .unwrap();
+    stream.write_u16(u16::try_from(bytes.len()).unwrap()).await.unwrap();
     stream.write_all(&bytes).await.unwrap();
     let length = stream.read_u16().await.unwrap();
     let mut buffer = vec![0; usize::from(length)];
@@ -155,11 +131,8 @@ pub async fn ask_tcp(server: SocketAddr, name: &str, kind: RecordType) -> Messag
 
 /// `A 192.0.2.1` and so on: type and data of every answer, sorted.
 pub fn answers(message: &Message) -> Vec<String> {
-    let mut lines: Vec<String> = message
-        .answers
-        .iter()
-        .map(|record| format!("{} {}", record.record_type(), record.data))
-        .collect();
+    let mut lines: Vec<String> =
+        message.answers.iter().map(|record| format!("{} {}", record.record_type(), record.data)).collect();
     lines.sort();
     lines
 }
@@ -168,9 +141,7 @@ pub const ZONE: &str = "/domain/zone/example.com";
 pub const RECORDS: &str = "/domain/zone/example.com/record";
 
 pub async fn start() -> Ovh {
-    Ovh::start(OvhOptions::with_zones(&["example.com", "example.org"]))
-        .await
-        .unwrap()
+    Ovh::start(OvhOptions::with_zones(&["example.com", "example.org"])).await.unwrap()
 }
 
 pub async fn post(ovh: &Ovh, kind: &str, sub: &str, target: &str) -> Answer {
@@ -183,11 +154,7 @@ pub async fn refresh(ovh: &Ovh) -> Answer {
 }
 
 pub fn ids(rows: &Value) -> Vec<u64> {
-    rows.as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["id"].as_u64().unwrap())
-        .collect()
+    rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
 }
 
 #[track_caller]

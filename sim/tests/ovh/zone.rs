@@ -22,10 +22,7 @@ async fn only_refresh_moves_the_serial() {
     post(&ovh, "A", "www", "192.0.2.1").await;
     send(&ovh, "PUT", &soa, json!({ "ttl": 120, "serial": 7 })).await;
     let after = get(&ovh, &soa).await.body;
-    assert_eq!(
-        (&after["serial"], &after["ttl"]),
-        (&before["serial"], &json!(120))
-    );
+    assert_eq!((&after["serial"], &after["ttl"]), (&before["serial"], &json!(120)));
     let answer = refresh(&ovh).await;
     assert_eq!((answer.status, answer.body), (204, Value::Null));
     let serial = get(&ovh, &soa).await.body["serial"].as_u64();
@@ -37,9 +34,7 @@ async fn only_refresh_moves_the_serial() {
 async fn a_cname_with_company_stops_the_refresh() {
     let ovh = start().await;
     ovh.seed_record("example.com", "www", "A", "192.0.2.1", 0);
-    let id = post(&ovh, "CNAME", "WWW", "example.net.").await.body["id"]
-        .as_u64()
-        .unwrap();
+    let id = post(&ovh, "CNAME", "WWW", "example.net.").await.body["id"].as_u64().unwrap();
     refused(&refresh(&ovh).await, 409, "CNAME and other data");
     let status = get(&ovh, &format!("{ZONE}/status")).await.body;
     assert_eq!(status["isDeployed"], false);
@@ -47,10 +42,7 @@ async fn a_cname_with_company_stops_the_refresh() {
     send(&ovh, "DELETE", &format!("{RECORDS}/{id}"), Value::Null).await;
     assert_eq!(refresh(&ovh).await.status, 204);
     let status = get(&ovh, &format!("{ZONE}/status")).await.body;
-    assert_eq!(
-        status,
-        json!({ "isDeployed": true, "errors": [], "warnings": [] })
-    );
+    assert_eq!(status, json!({ "isDeployed": true, "errors": [], "warnings": [] }));
     assert_eq!(ovh.refreshes("example.com"), 1);
 }
 
@@ -76,43 +68,22 @@ async fn export_is_a_zone_file_and_import_renews_every_id() {
 
     let before = ids(&json!(ovh.records("example.com")));
     let import = format!("{ZONE}/import");
-    let task = send(&ovh, "POST", &import, json!({ "zoneFile": text }))
-        .await
-        .body;
-    assert_eq!(
-        (&task["function"], &task["status"]),
-        (&json!("ZoneImport"), &json!("todo"))
-    );
+    let task = send(&ovh, "POST", &import, json!({ "zoneFile": text })).await.body;
+    assert_eq!((&task["function"], &task["status"]), (&json!("ZoneImport"), &json!("todo")));
     let path = format!("{ZONE}/task/{}", task["id"]);
     assert_eq!(get(&ovh, &path).await.body["status"], "doing");
     assert_eq!(get(&ovh, &path).await.body["status"], "done");
-    assert_eq!(
-        get(&ovh, &format!("{ZONE}/task?status=done")).await.body,
-        json!([task["id"]])
-    );
+    assert_eq!(get(&ovh, &format!("{ZONE}/task?status=done")).await.body, json!([task["id"]]));
     let after = ids(&json!(ovh.records("example.com")));
     assert_eq!(before.len(), after.len());
     assert!(after.iter().all(|id| !before.contains(id)));
-    let next = post(&ovh, "A", "next", "192.0.2.5").await.body["id"]
-        .as_u64()
-        .unwrap();
+    let next = post(&ovh, "A", "next", "192.0.2.5").await.body["id"].as_u64().unwrap();
     assert!(!after.contains(&next));
 
     ovh.export_shows_drafts(false);
-    assert!(
-        !get(&ovh, &export)
-            .await
-            .body
-            .as_str()
-            .unwrap()
-            .contains("next")
-    );
+    assert!(!get(&ovh, &export).await.body.as_str().unwrap().contains("next"));
     ovh.supports_export(false);
-    refused(
-        &get(&ovh, &export).await,
-        404,
-        "Got an invalid (or empty) URL",
-    );
+    refused(&get(&ovh, &export).await, 404, "Got an invalid (or empty) URL");
 }
 
 #[tokio::test]
@@ -122,22 +93,14 @@ async fn import_reads_what_people_write() {
         \tIN NS ns.example.net.\nwww.example.com. 60 IN A 192.0.2.1\n  IN 120 AAAA 2001:db8::1\n\
         $ORIGIN sub.example.com.\n@ A 192.0.2.2\nx TXT \"a;b\" \"c d\" ; more\n";
     let import = format!("{ZONE}/import");
-    assert_eq!(
-        send(&ovh, "POST", &import, json!({ "zoneFile": text }))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(send(&ovh, "POST", &import, json!({ "zoneFile": text })).await.status, 200);
     let rows: Vec<String> = ovh
         .published("example.com")
         .iter()
         .map(|row| {
-            format!(
-                "{} {} {} {}",
-                row["subDomain"], row["ttl"], row["fieldType"], row["target"]
-            )
-            .replace("\\\"", "'")
-            .replace('"', "")
+            format!("{} {} {} {}", row["subDomain"], row["ttl"], row["fieldType"], row["target"])
+                .replace("\\\"", "'")
+                .replace('"', "")
         })
         .collect();
     assert_eq!(
@@ -152,14 +115,8 @@ async fn import_reads_what_people_write() {
     );
     assert_eq!(get(&ovh, &format!("{ZONE}/soa")).await.body["ttl"], 600);
     let before = ovh.records("example.com");
-    for bad in [
-        "a A\n",
-        "a.example.net. A 192.0.2.1\n",
-        "a TXT \"x\n",
-        "a (\n",
-        "$X 1\n",
-        "a CNAME b\na A 192.0.2.1\n",
-    ] {
+    for bad in ["a A\n", "a.example.net. A 192.0.2.1\n", "a TXT \"x\n", "a (\n", "$X 1\n", "a CNAME b\na A 192.0.2.1\n"]
+    {
         let answer = send(&ovh, "POST", &import, json!({ "zoneFile": bad })).await;
         assert!([400, 409].contains(&answer.status), "{bad}: {answer:?}");
     }
@@ -173,22 +130,9 @@ async fn reset_and_restore() {
     refresh(&ovh).await;
     let dates = get(&ovh, &format!("{ZONE}/history")).await.body;
     let date = dates[0].as_str().unwrap();
-    assert_eq!(
-        send(
-            &ovh,
-            "POST",
-            &format!("{ZONE}/reset"),
-            json!({ "minimized": true })
-        )
-        .await
-        .status,
-        200
-    );
+    assert_eq!(send(&ovh, "POST", &format!("{ZONE}/reset"), json!({ "minimized": true })).await.status, 200);
     assert_eq!(ovh.published("example.com").len(), 2);
-    let path = format!(
-        "{ZONE}/history/{}",
-        date.replace(':', "%3A").replace('+', "%2B")
-    );
+    let path = format!("{ZONE}/history/{}", date.replace(':', "%3A").replace('+', "%2B"));
     assert_eq!(get(&ovh, &path).await.body["creationDate"], date);
     let answer = send(&ovh, "POST", &format!("{path}/restore"), Value::Null).await;
     assert_eq!(answer.body["function"], "ZoneRestore");
@@ -218,10 +162,7 @@ async fn a_person_changes_things_without_a_call() {
     assert!(!ovh.edit_record("example.com", 0, "192.0.2.2"));
     assert!(ovh.remove_record("example.com", id));
     assert!(!ovh.remove_record("example.com", id));
-    assert_eq!(
-        ovh.seed_record("example.net", "www", "A", "192.0.2.1", 0),
-        0
-    );
+    assert_eq!(ovh.seed_record("example.net", "www", "A", "192.0.2.1", 0), 0);
     assert_eq!(ovh.seed_record("example.com", "www", "A", "nonsense", 0), 0);
     assert_eq!(ovh.published("example.com"), ovh.records("example.com"));
     assert!(ovh.server.journal.calls().is_empty());

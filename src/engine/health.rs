@@ -1,0 +1,84 @@
+//! Health where Docker itself cannot tell: probes of the route's port, or time without a restart.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::model::{Address, Millis, ProviderId, Readiness, Seen, Timestamp, Value, World};
+use crate::providers::Provider;
+
+/// Good answers that make a container ready …
+const OKS_NEEDED: usize = 3;
+/// … of the latest so many.
+const ANSWERS_KEPT: usize = 5;
+/// A container without a healthcheck and a route is ready after this long without a restart.
+const UPTIME_NEEDED: Millis = Millis::seconds(15);
+
+/// What was found out so far, by container and start.
+#[derive(Debug, Default)]
+pub struct Health {
+    tracks: BTreeMap<(String, i64), Track>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Track {
+    answers: VecDeque<bool>,
+    ready: bool,
+}
+
+impl Health {
+    /// Asks what has to be asked and writes the readiness into the world. A container that is known to be ready is
+    /// not asked again before it starts anew.
+    pub async fn judge(
+        &mut self,
+        providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
+        probes: &BTreeMap<Address, Option<u16>>,
+        world: &mut World,
+        now: Timestamp,
+    ) {
+        let mut known = BTreeMap::new();
+        let mut asks = Vec::new();
+        for (address, port) in probes {
+            let Some(seen) = world.seen.get(address).filter(|seen| needs_probe(seen)) else { continue };
+            let started = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
+            let key = (seen.vendor_id.clone(), started);
+            let mut track = self.tracks.remove(&key).unwrap_or_default();
+            if !track.ready && port.is_none() && now - Timestamp(started) >= UPTIME_NEEDED {
+                track.ready = true;
+            }
+            if let (false, Some(port), Some(provider)) = (track.ready, port, providers.get(&address.provider)) {
+                asks.push((key.clone(), address.clone(), seen.clone(), *port, provider.clone()));
+            }
+            known.insert(key, (address.clone(), track));
+        }
+        let answers = futures_util::future::join_all(asks.into_iter().map(|(key, address, seen, port, provider)| async move {
+            (key, provider.probe(&address, &seen, port).await)
+        }));
+        let mut whys = BTreeMap::new();
+        for (key, answer) in answers.await {
+            let Some((_, track)) = known.get_mut(&key) else { continue };
+            track.answers.push_back(answer.is_ok());
+            while track.answers.len() > ANSWERS_KEPT {
+                track.answers.pop_front();
+            }
+            let oks = track.answers.iter().filter(|ok| **ok).count();
+            track.ready = oks >= OKS_NEEDED;
+            let why = answer.err().unwrap_or_else(|| format!("{oks} of {OKS_NEEDED} probes answered"));
+            whys.insert(key, why);
+        }
+        for (key, (address, track)) in known {
+            if let Some(seen) = world.seen.get_mut(&address) {
+                let why = whys.remove(&key).unwrap_or_else(|| format!("judged by uptime only: {UPTIME_NEEDED} without a restart"));
+                let since = Timestamp(key.1);
+                seen.ready = if track.ready { Readiness::Ready } else { Readiness::NotYet { since, why } };
+            }
+            self.tracks.insert(key, track);
+        }
+        let alive: Vec<&str> = world.seen.values().map(|seen| seen.vendor_id.as_str()).collect();
+        self.tracks.retain(|(id, _), _| alive.contains(&id.as_str()));
+    }
+}
+
+fn needs_probe(seen: &Seen) -> bool {
+    seen.fields.flag("running") == Some(true)
+        && seen.fields.text("health") == Some("none")
+        && matches!(seen.ready, Readiness::NotYet { .. })
+}

@@ -1,0 +1,142 @@
+//! One service's changes, one after another: intent → apply → outcome. A lane never sleeps and never retries.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Clock, Progress, ProgressState};
+use crate::model::{Address, Change, ProviderId, Timestamp, Verb};
+use crate::providers::{Class, Provider, ProviderError};
+use crate::secret::Secrets;
+use crate::store::journal::Event;
+use crate::store::{Intent, Ledger, StoreError};
+
+/// What a lane is given.
+pub struct Job {
+    /// Whose lane.
+    pub service: String,
+    /// In which run.
+    pub run: i64,
+    /// All of them `now`, in order.
+    pub changes: Vec<Change>,
+    /// For the wire clients.
+    pub secrets: Secrets,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct LaneDone {
+    /// Whose lane.
+    pub service: String,
+    /// Changes that were made.
+    pub writes: u32,
+    /// What stopped it, if something did.
+    pub failure: Option<LaneFailure>,
+    /// When its last write had ended: an observation begun before that does not count.
+    pub ended: Timestamp,
+}
+
+/// What stopped a lane.
+#[derive(Debug, Clone)]
+pub enum LaneFailure {
+    /// A provider refused or did not answer.
+    Provider {
+        /// What was being changed.
+        change: Box<Change>,
+        /// Why not.
+        error: ProviderError,
+    },
+    /// The ledger could not be written: nothing more is written anywhere.
+    Ledger(StoreError),
+}
+
+/// What a lane works with.
+#[derive(Clone)]
+pub struct Tools {
+    /// By name.
+    pub providers: Arc<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub progress: tokio::sync::broadcast::Sender<Progress>,
+}
+
+/// Makes the changes of a job, stopping at the first that does not work.
+pub async fn work(job: Job, tools: Tools) -> LaneDone {
+    let mut done = LaneDone { service: job.service.clone(), writes: 0, failure: None, ended: tools.clock.now() };
+    for change in &job.changes {
+        match step(change, &job, &tools).await {
+            Ok(()) => done.writes += 1,
+            Err(failure) => {
+                done.failure = Some(failure);
+                break;
+            }
+        }
+    }
+    done.ended = tools.clock.now();
+    done
+}
+
+async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailure> {
+    let started = tools.clock.now();
+    let provider = tools.providers.get(&change.address.provider);
+    let provider = provider.expect("a change's provider is one of those that were observed");
+    let publishes = provider.publishes(&change.address);
+    let intent = Intent { run: job.run, change, publishes };
+    let id = tools.ledger.intent(&intent, started).await.map_err(LaneFailure::Ledger)?;
+    tell(tools, change, ProgressState::Begun, String::new(), started, started);
+    let outcome = provider.apply(change, &job.secrets).await;
+    let now = tools.clock.now();
+    match outcome {
+        Ok(outcome) => {
+            let stored = tools.ledger.done(id, job.run, change, &outcome.vendor_id, now).await;
+            stored.map_err(LaneFailure::Ledger)?;
+            tell(tools, change, ProgressState::Done, String::new(), started, now);
+            remember(tools, change, job.run, past(change), &change.because.text, now).await;
+            Ok(())
+        }
+        Err(error) => {
+            if error.class == Class::SubnetTaken {
+                refuse_subnet(tools, change, now).await.map_err(LaneFailure::Ledger)?;
+            }
+            if error.class != Class::OutcomeUnknown {
+                tools.ledger.failed_call(id, &error.message, now).await.map_err(LaneFailure::Ledger)?;
+            }
+            tell(tools, change, ProgressState::Failed, error.message.clone(), started, now);
+            remember(tools, change, job.run, "failed", &error.message, now).await;
+            Err(LaneFailure::Provider { change: Box::new(change.clone()), error })
+        }
+    }
+}
+
+async fn refuse_subnet(tools: &Tools, change: &Change, now: Timestamp) -> Result<(), StoreError> {
+    let (Verb::Create(fields) | Verb::Update(fields)) = &change.verb else { return Ok(()) };
+    match fields.text("subnet") {
+        Some(subnet) => tools.ledger.refuse_subnet(subnet, &change.address, now).await,
+        None => Ok(()),
+    }
+}
+
+/// Events are for people: one that cannot be written stops nothing.
+async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &str, at: Timestamp) {
+    let address: Option<Address> = Some(change.address.clone());
+    let event = Event { at, run, service: change.service.clone(), address, kind: kind.to_owned(), text: text.to_owned() };
+    if let Err(error) = tools.ledger.record(&event).await {
+        tracing::warn!(address = %change.address, "could not write down an event: {error}");
+    }
+}
+
+fn past(change: &Change) -> &'static str {
+    match change.verb {
+        Verb::Create(_) => "created",
+        Verb::Update(_) => "updated",
+        Verb::Delete => "deleted",
+    }
+}
+
+fn tell(tools: &Tools, change: &Change, state: ProgressState, text: String, started: Timestamp, now: Timestamp) {
+    let progress = Progress { at: now, change: change.clone(), state, text, took: now - started };
+    // Nobody may be listening; that is fine.
+    let _ = tools.progress.send(progress);
+}

@@ -1,0 +1,310 @@
+//! The only place where effects are ordered: looks, lanes, wake-ups.
+//!
+//! A look (`look.rs`) never waits for the world to change; it does what can be done now and says when to look next.
+
+pub mod clock;
+pub mod pace;
+pub mod health;
+pub mod observer;
+pub mod lane;
+pub mod look;
+pub mod status;
+pub mod daemon;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, broadcast};
+use tokio::task::JoinSet;
+
+pub use self::clock::{Clock, ShiftedClock, SystemClock};
+use self::health::Health;
+use self::lane::{LaneDone, LaneFailure, Tools};
+use self::observer::Observer;
+use self::pace::Backoff;
+use crate::manifest::Diagnostic;
+use crate::model::{
+    Change, Facts, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World,
+};
+use crate::plan::Schemas;
+use crate::providers::{Class, Provider, ProviderError};
+use crate::secret::{MarkKey, Secret};
+use crate::source::{Folder, Snapshot};
+use crate::store::{Ledger, StoreError};
+
+/// Progress that a slow listener may lag behind before it loses the oldest.
+const PROGRESS_KEPT: usize = 1024;
+
+/// Finds the value of a secret; the hint of the error says where to put it.
+pub type SecretFinder = Arc<dyn Fn(&SecretName) -> Result<Secret, (String, String)> + Send + Sync>;
+
+/// What an engine is built from.
+pub struct Parts {
+    /// The configuration as the pure part sees it.
+    pub site: Site,
+    /// The vendors.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// Where manifests come from.
+    pub source: Folder,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Where secrets come from.
+    pub secrets: SecretFinder,
+    /// For marks.
+    pub key: MarkKey,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Between looks when nothing wakes us.
+    pub interval: Millis,
+}
+
+/// Whether a look acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Observe, plan, report.
+    PlanOnly,
+    /// Do what is `now` as well.
+    Act {
+        /// How many services a person agreed to delete.
+        confirmed_deletes: Option<usize>,
+    },
+}
+
+/// Everything one look found out: what status, plan and drift are made of.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The state of the source.
+    pub source: Snapshot,
+    /// Why the source could not be read; the last good manifests are in force meanwhile.
+    pub source_error: Option<String>,
+    /// Manifests in force.
+    pub services: BTreeMap<String, Service>,
+    /// What is wrong with files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Services whose file is broken or whose secret is missing: why.
+    pub broken: BTreeMap<String, String>,
+    /// What was there.
+    pub world: World,
+    /// What the ledger knew.
+    pub facts: Facts,
+    /// What is wanted.
+    pub wants: Wants,
+    /// What stands between.
+    pub plan: Plan,
+    /// What last went wrong, by service.
+    pub errors: BTreeMap<String, ServiceError>,
+    /// The ledger's own trouble.
+    pub ledger_error: Option<String>,
+    /// Scopes that wait to be published, with the last error.
+    pub unpublished: Vec<(ProviderId, String, Option<ProviderError>)>,
+    /// Vendors' versions.
+    pub versions: BTreeMap<ProviderId, String>,
+    /// The run that this look belongs to.
+    pub run: i64,
+    /// Whether looks act at all.
+    pub consented: bool,
+}
+
+/// What last went wrong with a service.
+#[derive(Debug, Clone)]
+pub struct ServiceError {
+    /// What was being changed.
+    pub change: Change,
+    /// Why not.
+    pub error: ProviderError,
+    /// Since when.
+    pub first: Timestamp,
+    /// How often in a row.
+    pub count: u32,
+    /// Tried again then.
+    pub next_try: Timestamp,
+}
+
+/// What a lane is doing, for whoever watches.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// When.
+    pub at: Timestamp,
+    /// Which change.
+    pub change: Change,
+    /// How far it is.
+    pub state: ProgressState,
+    /// The error, when it failed.
+    pub text: String,
+    /// How long it took.
+    pub took: Millis,
+}
+
+/// How far a change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgressState {
+    /// Its call leaves.
+    Begun,
+    /// It is done.
+    Done,
+    /// It did not work.
+    Failed,
+}
+
+/// The engine: stepped look by look by tests, by `apply` and by the daemon alike.
+pub struct Engine {
+    parts: Parts,
+    schemas: Schemas,
+    providers: Arc<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+    observer: Observer,
+    health: Health,
+    lanes: JoinSet<LaneDone>,
+    busy: BTreeSet<String>,
+    backoffs: BTreeMap<String, Backoff>,
+    errors: BTreeMap<String, ServiceError>,
+    publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
+    picture: Arc<Picture>,
+    last_facts: Facts,
+    ledger_error: Option<String>,
+    run: Option<OpenRun>,
+    wake: Arc<Notify>,
+    progress: broadcast::Sender<Progress>,
+}
+
+/// A run that is going on: from the first change until it settles.
+#[derive(Debug, Clone, Copy)]
+struct OpenRun {
+    id: i64,
+    failed: bool,
+}
+
+impl Engine {
+    /// An engine that has not looked yet.
+    pub fn new(parts: Parts) -> Self {
+        let providers: BTreeMap<ProviderId, Arc<dyn Provider>> =
+            parts.providers.iter().map(|provider| (provider.id().clone(), provider.clone())).collect();
+        let mut schemas = Schemas::new();
+        for provider in providers.values() {
+            for schema in provider.kinds() {
+                schemas.insert((provider.id().family().to_owned(), schema.kind), schema);
+            }
+        }
+        let (progress, _) = broadcast::channel(PROGRESS_KEPT);
+        Self {
+            parts,
+            schemas,
+            providers: Arc::new(providers),
+            observer: Observer::default(),
+            health: Health::default(),
+            lanes: JoinSet::new(),
+            busy: BTreeSet::new(),
+            backoffs: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            publish_backoffs: BTreeMap::new(),
+            picture: Arc::default(),
+            last_facts: Facts::default(),
+            ledger_error: None,
+            run: None,
+            wake: Arc::new(Notify::new()),
+            progress,
+        }
+    }
+
+    /// What the last look found out.
+    pub fn picture(&self) -> Arc<Picture> {
+        self.picture.clone()
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.parts.ledger
+    }
+
+    /// Tables of every kind.
+    pub fn schemas(&self) -> &Schemas {
+        &self.schemas
+    }
+
+    /// Listens to what lanes do.
+    pub fn progress(&self) -> broadcast::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Whether a lane is at work.
+    pub fn is_busy(&self) -> bool {
+        !self.lanes.is_empty()
+    }
+
+    /// Waits until a lane is done and takes note of it; `false` when none is at work.
+    pub async fn lane_done(&mut self) -> bool {
+        let Some(joined) = self.lanes.join_next().await else { return false };
+        match joined {
+            Ok(done) => self.take_note(done),
+            Err(error) => tracing::error!("a lane broke: {error}"),
+        }
+        true
+    }
+
+    /// Looks until nothing is left to do by itself, or until `deadline`. Sleeps only between looks.
+    ///
+    /// Answers whether everything came to rest.
+    pub async fn settle(&mut self, mode: Mode, deadline: Timestamp) -> bool {
+        loop {
+            self.look(mode).await;
+            if self.is_at_rest() {
+                self.end_run().await;
+                return true;
+            }
+            let now = self.parts.clock.now();
+            if now >= deadline {
+                self.drain().await;
+                self.end_run().await;
+                return false;
+            }
+            let next = self.picture.plan.next_look.unwrap_or(now + Millis::seconds(1)).min(deadline);
+            let wake = self.wake.clone();
+            tokio::select! {
+                done = self.lane_done(), if self.is_busy() => { let _ = done; }
+                () = tokio::time::sleep((next - now).to_duration()), if !self.is_busy() => (),
+                () = wake.notified(), if !self.is_busy() => (),
+            }
+        }
+    }
+
+    /// Lets the lanes finish their running step.
+    pub async fn drain(&mut self) {
+        while self.lane_done().await {}
+    }
+
+    fn take_note(&mut self, done: LaneDone) {
+        self.busy.remove(&done.service);
+        match done.failure {
+            None => {
+                self.backoffs.remove(&done.service);
+                self.errors.remove(&done.service);
+            }
+            Some(LaneFailure::Ledger(error)) => self.ledger_failed(&error),
+            Some(LaneFailure::Provider { change, error }) => self.service_failed(&done.service, *change, error, done.ended),
+        }
+    }
+
+    fn ledger_failed(&mut self, error: &StoreError) {
+        if self.ledger_error.is_none() {
+            tracing::error!("{error}; observing only until it can be written again");
+        }
+        self.ledger_error = Some(error.to_string());
+    }
+
+    fn service_failed(&mut self, service: &str, change: Change, error: ProviderError, now: Timestamp) {
+        // The next subnet is tried at once: nothing is wrong with the service.
+        if error.class == Class::SubnetTaken {
+            return;
+        }
+        let backoff = pace::after_failure(self.backoffs.get(service).copied(), now, rand::random());
+        tracing::warn!(service, address = %change.address, "could not {} {}: {error}", change.action(), change.address);
+        if let Some(run) = self.run.as_mut() {
+            run.failed = true;
+        }
+        let first = self.errors.get(service).map_or(now, |known| known.first);
+        let known = ServiceError { change, error, first, count: backoff.failures, next_try: backoff.until };
+        self.errors.insert(service.to_owned(), known);
+        self.backoffs.insert(service.to_owned(), backoff);
+    }
+}

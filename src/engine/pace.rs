@@ -1,0 +1,48 @@
+//! Decides when the loop looks again. Pure: takes the state and `now`, returns the next wake-up.
+//! Never sleeps, never reads a clock; `engine::mod` does both.
+
+use crate::model::{Millis, Timestamp};
+
+/// The first retry after a failure.
+const BACKOFF_FIRST: Millis = Millis::seconds(1);
+/// No retry waits longer: what is over is noticed within this time.
+const BACKOFF_LAST: Millis = Millis::minutes(5);
+/// Something that just started is watched closely.
+const WATCH_CLOSE: Millis = Millis::seconds(1);
+/// Something that takes its time is not.
+const WATCH_WIDE: Millis = Millis::seconds(10);
+/// How long something counts as just started.
+const FRESH: Millis = Millis::minutes(3);
+
+/// How often something failed in a row, and when it may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Failures in a row.
+    pub failures: u32,
+    /// Not before.
+    pub until: Timestamp,
+}
+
+/// A number from 0 to 1, chosen by the caller.
+pub type Jitter = f64;
+
+/// The backoff after one more failure: doubled each time, with up to a quarter of jitter on top.
+pub fn after_failure(before: Option<Backoff>, now: Timestamp, jitter: Jitter) -> Backoff {
+    let failures = before.map_or(0, |before| before.failures) + 1;
+    let doubled = BACKOFF_FIRST.0.saturating_mul(1_i64.checked_shl(failures.min(20) - 1).unwrap_or(i64::MAX));
+    let span = doubled.min(BACKOFF_LAST.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a span of minutes in ms fits")]
+    let extra = (span as f64 * 0.25 * jitter.clamp(0.0, 1.0)) as i64;
+    Backoff { failures, until: now + Millis(span + extra) }
+}
+
+/// When to look again at something that is waited for since `since`.
+pub fn watch(since: Timestamp, now: Timestamp) -> Timestamp {
+    if now - since < FRESH { now + WATCH_CLOSE } else { now + WATCH_WIDE }
+}
+
+/// The next look: at the interval, or earlier where something is waited for, never in the past.
+pub fn next_wake(last: Timestamp, interval: Millis, wishes: &[Timestamp], now: Timestamp) -> Timestamp {
+    let regular = last + interval;
+    wishes.iter().copied().chain([regular]).min().unwrap_or(regular).max(now)
+}

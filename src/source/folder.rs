@@ -1,0 +1,108 @@
+//! A folder of YAML manifests. Reads files, follows no links, sees no hidden names; everything is bounded.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// More files than this is the wrong folder.
+const FILES_MAX: usize = 10_000;
+/// A manifest is read up to its limit plus one byte, so that the reader can say that it is too large.
+const FILE_BYTES_MAX: u64 = 1024 * 1024 + 1;
+/// Folders in folders.
+const DEPTH_MAX: usize = 8;
+
+/// A folder on this machine.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// One state of the source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Digest of all names and contents, 40 hex digits.
+    pub revision: String,
+    /// The folder's own name, for people.
+    pub label: String,
+    /// Path as shown (`services/gitea.yaml`) and text, by path.
+    pub files: Vec<(String, String)>,
+}
+
+/// The source could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the folder {path} could not be read: {why}")]
+pub struct SourceError {
+    /// Which folder.
+    pub path: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Folder {
+    /// A folder; it need not be there yet.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads every manifest file.
+    ///
+    /// # Errors
+    /// The folder is not there, holds too much, or a file in it cannot be read: all or nothing, for a file that is
+    /// left out would look like a manifest that was removed.
+    pub fn read(&self) -> Result<Snapshot, SourceError> {
+        let failed = |why: String| SourceError { path: self.path.display().to_string(), why };
+        let mut paths = Vec::new();
+        collect(&self.path, 0, &mut paths).map_err(failed)?;
+        paths.sort();
+        let label = self.path.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned());
+        let mut digest = Sha256::new();
+        let mut files = Vec::new();
+        for path in paths {
+            let bytes = read_bounded(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+            let relative = path.strip_prefix(&self.path).unwrap_or(&path).to_string_lossy().into_owned();
+            digest.update(relative.as_bytes());
+            digest.update([0]);
+            digest.update(&bytes);
+            digest.update([0]);
+            // Bytes that are no UTF-8 become signs that the reader refuses, with their place.
+            files.push((format!("{label}/{relative}"), String::from_utf8_lossy(&bytes).into_owned()));
+        }
+        Ok(Snapshot { revision: hex::encode(&digest.finalize()[..20]), label, files })
+    }
+}
+
+fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("{} is more than {DEPTH_MAX} folders deep", folder.display()));
+    }
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
+        let name = name.to_string_lossy();
+        if name.starts_with('.') || kind.is_symlink() {
+            continue;
+        }
+        if kind.is_dir() {
+            collect(&entry.path(), depth + 1, paths)?;
+        } else if name.ends_with(".yaml") || name.ends_with(".yml") {
+            paths.push(entry.path());
+        }
+        if paths.len() > FILES_MAX {
+            return Err(format!("it holds more than {FILES_MAX} manifests"));
+        }
+    }
+    Ok(())
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,5 @@
+//! Where manifests come from.
+
+pub mod folder;
+
+pub use folder::{Folder, Snapshot, SourceError};

@@ -1,0 +1,175 @@
+//! The ledger's memory for people: runs, events, suspensions, last good manifests.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+
+use super::ledger::{Ledger, StoreError, read, runs_kept, written};
+use crate::model::world::Suspension;
+use crate::model::{Address, Timestamp};
+
+/// One run, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its number.
+    pub id: i64,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended; `None` = it is going on, or was cut off.
+    pub ended: Option<Timestamp>,
+    /// `unchanged`, `applied`, `partial`, `failed`, `guarded`.
+    pub result: Option<String>,
+    /// Changes made.
+    pub writes: i64,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// In which run.
+    pub run: i64,
+    /// To which manifest; empty = to none in particular.
+    pub service: String,
+    /// To what.
+    pub address: Option<Address>,
+    /// `created`, `updated`, `deleted`, `failed`, `drift`, …
+    pub kind: String,
+    /// In words.
+    pub text: String,
+}
+
+impl Ledger {
+    /// Begins a run; forgets the oldest ones.
+    pub async fn begin_run(&self, revision: &str, now: Timestamp) -> Result<i64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let id = sqlx::query("INSERT INTO runs (started_ms, revision) VALUES (?, ?)")
+            .bind(now.0)
+            .bind(revision)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?
+            .last_insert_rowid();
+        for query in [
+            "DELETE FROM runs WHERE id < ?",
+            "DELETE FROM events WHERE run < ?",
+            "DELETE FROM intents WHERE run < ? AND done_ms IS NOT NULL",
+        ] {
+            sqlx::query(query).bind(id - runs_kept()).execute(&mut *transaction).await.map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)?;
+        Ok(id)
+    }
+
+    /// Ends a run.
+    pub async fn end_run(&self, id: i64, result: &str, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE runs SET ended_ms = ?, result = ? WHERE id = ?")
+            .bind(now.0)
+            .bind(result)
+            .bind(id)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// The latest run.
+    pub async fn last_run(&self) -> Result<Option<Run>, StoreError> {
+        let row = sqlx::query("SELECT id, started_ms, ended_ms, result, writes FROM runs ORDER BY id DESC LIMIT 1");
+        let row = row.fetch_optional(&self.pool).await.map_err(read)?;
+        Ok(row.map(|row| Run {
+            id: row.get("id"),
+            started: Timestamp(row.get("started_ms")),
+            ended: row.get::<Option<i64>, _>("ended_ms").map(Timestamp),
+            result: row.get("result"),
+            writes: row.get("writes"),
+        }))
+    }
+
+    /// Writes down what happened.
+    pub async fn record(&self, event: &Event) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO events (at_ms, run, service, address, kind, text) VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(event.at.0)
+            .bind(event.run)
+            .bind(&event.service)
+            .bind(event.address.as_ref().map(ToString::to_string))
+            .bind(&event.kind)
+            .bind(&event.text)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// The latest events of a service (of all with an empty name), newest first.
+    pub async fn events(&self, service: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let query = "SELECT at_ms, run, service, address, kind, text FROM events \
+                     WHERE service = ?1 OR ?1 = '' ORDER BY id DESC LIMIT ?2";
+        let rows = sqlx::query(query).bind(service).bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read)?;
+        let event = |row: &sqlx::sqlite::SqliteRow| Event {
+            at: Timestamp(row.get("at_ms")),
+            run: row.get("run"),
+            service: row.get("service"),
+            address: row.get::<Option<String>, _>("address").and_then(|text| text.parse().ok()),
+            kind: row.get("kind"),
+            text: row.get("text"),
+        };
+        Ok(rows.iter().map(event).collect())
+    }
+
+    /// Suspends a service.
+    pub async fn suspend(&self, service: &str, suspension: &Suspension) -> Result<(), StoreError> {
+        let query = "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
+        sqlx::query(query)
+            .bind(service)
+            .bind(&suspension.by)
+            .bind(&suspension.why)
+            .bind(i64::from(suspension.destroy))
+            .bind(i64::from(suspension.purge))
+            .bind(suspension.at.0)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// Takes a service up again; answers whether it was suspended.
+    pub async fn resume(&self, service: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM suspensions WHERE service = ?").bind(service).execute(&self.pool).await;
+        Ok(done.map_err(written)?.rows_affected() > 0)
+    }
+
+    /// Keeps the texts of good manifests and forgets those of services that nothing is known of any more.
+    pub async fn keep_manifests(
+        &self,
+        good: &BTreeMap<String, (String, String)>,
+        forget: &[String],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (service, (file, text)) in good {
+            sqlx::query("INSERT OR REPLACE INTO manifests (service, file, text) VALUES (?, ?, ?)")
+                .bind(service)
+                .bind(file)
+                .bind(text)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        for service in forget {
+            sqlx::query("DELETE FROM manifests WHERE service = ?")
+                .bind(service)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// The last good text of each manifest: file and text by service.
+    pub async fn manifests(&self) -> Result<BTreeMap<String, (String, String)>, StoreError> {
+        let rows =
+            sqlx::query("SELECT service, file, text FROM manifests").fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(|row| (row.get("service"), (row.get("file"), row.get("text")))).collect())
+    }
+}

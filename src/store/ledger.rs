@@ -1,0 +1,433 @@
+//! What is ours, what was last applied, what is under way.
+//!
+//! An intent is stored before a call leaves, its outcome after, each in one transaction with what hangs on it (lease,
+//! ownership, zone to publish), so that a crash between any two statements leaves a ledger that tells the truth.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, Sqlite, Transaction};
+
+use crate::model::world::{Applied, Failure, Good, Suspension};
+use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
+
+/// A statement that takes longer than this meets a locked database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Runs and their events that are kept; older ones go with each new run.
+const RUNS_KEPT: i64 = 2_000;
+
+/// The ledger could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger {doing}: {why}")]
+pub struct StoreError {
+    doing: &'static str,
+    why: String,
+}
+
+impl StoreError {
+    pub(super) fn new(doing: &'static str, error: &dyn std::error::Error) -> Self {
+        Self { doing, why: crate::providers::http::chain(error) }
+    }
+}
+
+/// A call that is about to leave.
+#[derive(Debug, Clone)]
+pub struct Intent<'a> {
+    /// In which run.
+    pub run: i64,
+    /// What is done.
+    pub change: &'a Change,
+    /// The scope that has to be published afterwards.
+    pub publishes: Option<String>,
+}
+
+/// An open ledger.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub(super) pool: SqlitePool,
+}
+
+impl Ledger {
+    /// Opens the ledger and brings it up to date; makes it when it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is no ledger, or is newer than this program.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        // One connection: one ledger has one writer, and its reads are small.
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        let pool = pool.map_err(|error| StoreError::new("could not be opened", &error))?;
+        let migrated = sqlx::migrate!().run(&pool).await;
+        migrated.map_err(|error| StoreError::new("could not be brought up to date", &error))?;
+        Ok(Self { pool })
+    }
+
+    /// Everything a plan may know.
+    pub async fn facts(&self) -> Result<Facts, StoreError> {
+        Ok(Facts {
+            leases: self.leases().await?,
+            refused_subnets: self.column("SELECT subnet FROM refused_subnets").await?.into_iter().collect(),
+            failed: self.failed().await?,
+            open_intents: self.open_intents().await?,
+            applied: self.applied().await?,
+            last_good: self.last_good().await?,
+            suspended: self.suspended().await?,
+            frozen: std::collections::BTreeSet::new(),
+            prune_blocked: false,
+        })
+    }
+
+    /// Stores an intent before its call leaves; with a new network its lease, with a record its zone.
+    pub async fn intent(&self, intent: &Intent<'_>, now: Timestamp) -> Result<i64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let change = intent.change;
+        let id = sqlx::query("INSERT INTO intents (run, address, service, action, at_ms) VALUES (?, ?, ?, ?, ?)")
+            .bind(intent.run)
+            .bind(change.address.to_string())
+            .bind(&change.service)
+            .bind(change.action())
+            .bind(now.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?
+            .last_insert_rowid();
+        if let (Kind::Network, Verb::Create(fields)) = (change.address.kind, &change.verb)
+            && let Some(subnet) = fields.text("subnet")
+        {
+            sqlx::query("INSERT OR REPLACE INTO leases (network, subnet) VALUES (?, ?)")
+                .bind(change.address.to_string())
+                .bind(subnet)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        if let Some(scope) = &intent.publishes {
+            sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
+                .bind(change.address.provider.as_str())
+                .bind(scope)
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)?;
+        Ok(id)
+    }
+
+    /// Stores that a change was done.
+    pub async fn done(
+        &self,
+        intent: i64,
+        run: i64,
+        change: &Change,
+        vendor_id: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        close(&mut transaction, intent, "ok", now).await?;
+        match &change.verb {
+            Verb::Create(fields) => {
+                own(&mut transaction, &change.address, &change.service, vendor_id, fields, run, now).await?;
+            }
+            Verb::Update(fields) => {
+                let mut merged = stored_fields(&mut transaction, &change.address).await?;
+                merged.0.extend(fields.0.clone());
+                own(&mut transaction, &change.address, &change.service, vendor_id, &merged, run, now).await?;
+            }
+            Verb::Delete => disown(&mut transaction, &change.address).await?,
+        }
+        sqlx::query("UPDATE runs SET writes = writes + 1 WHERE id = ?")
+            .bind(run)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Stores that a change did not happen. An unknown outcome is not stored: its intent stays open.
+    pub async fn failed_call(&self, intent: i64, why: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        close(&mut transaction, intent, why, now).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Closes intents that are settled: what they did has been observed since, or will not be seen any more.
+    pub async fn settle(&self, before: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND at_ms < ?")
+            .bind(now.0)
+            .bind(before.0)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// Stores ownership that was observed rather than written: after a crash, or with a ledger that was lost.
+    pub async fn learn(&self, rows: &BTreeMap<Address, Applied>, run: i64, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (address, row) in rows {
+            own(&mut transaction, address, &row.service, &row.vendor_id, &row.fields, run, now).await?;
+            if address.kind == Kind::Network
+                && let Some(subnet) = row.fields.text("subnet")
+            {
+                sqlx::query("INSERT OR REPLACE INTO leases (network, subnet) VALUES (?, ?)")
+                    .bind(address.to_string())
+                    .bind(subnet)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(written)?;
+            }
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Forgets what is neither there nor wanted.
+    pub async fn forget(&self, addresses: &[Address]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for address in addresses {
+            disown(&mut transaction, address).await?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Stores verdicts about generations.
+    pub async fn judge(&self, failed: &[Failure], good: &[Good], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for failure in failed {
+            sqlx::query("INSERT OR REPLACE INTO failed (address, inputs, why, at_ms) VALUES (?, ?, ?, ?)")
+                .bind(failure.address.to_string())
+                .bind(&failure.inputs)
+                .bind(&failure.why)
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        for good in good {
+            sqlx::query("INSERT OR REPLACE INTO last_good (base, generation, fields, at_ms) VALUES (?, ?, ?, ?)")
+                .bind(good.base.to_string())
+                .bind(&good.generation)
+                .bind(to_json(&good.fields))
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Marks a subnet as one that the engine refuses.
+    pub async fn refuse_subnet(&self, subnet: &str, network: &Address, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("INSERT OR IGNORE INTO refused_subnets (subnet, at_ms) VALUES (?, ?)")
+            .bind(subnet)
+            .bind(now.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        sqlx::query("DELETE FROM leases WHERE network = ?")
+            .bind(network.to_string())
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Scopes with changes that nobody sees yet.
+    pub async fn unpublished(&self) -> Result<Vec<(ProviderId, String)>, StoreError> {
+        let rows =
+            sqlx::query("SELECT provider, scope FROM unpublished ORDER BY provider, scope").fetch_all(&self.pool);
+        let rows = rows.await.map_err(read)?;
+        let id = |row: &sqlx::sqlite::SqliteRow| {
+            format!("{}/zone/x", row.get::<String, _>("provider")).parse::<Address>().ok()
+        };
+        Ok(rows.iter().filter_map(|row| Some((id(row)?.provider, row.get("scope")))).collect())
+    }
+
+    /// A scope was published.
+    pub async fn published(&self, provider: &ProviderId, scope: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM unpublished WHERE provider = ? AND scope = ?")
+            .bind(provider.as_str())
+            .bind(scope)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// One value of the ledger about itself.
+    pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT value FROM meta WHERE name = ?").bind(name).fetch_optional(&self.pool).await;
+        Ok(row.map_err(read)?.map(|row| row.get("value")))
+    }
+
+    /// Sets one value of the ledger about itself.
+    pub async fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")
+            .bind(name)
+            .bind(value)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.pool.begin().await.map_err(written)
+    }
+
+    async fn column<T: std::str::FromStr>(&self, query: &'static str) -> Result<Vec<T>, StoreError> {
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().filter_map(|row| row.get::<String, _>(0).parse().ok()).collect())
+    }
+
+    async fn leases(&self) -> Result<BTreeMap<Address, ipnet::Ipv4Net>, StoreError> {
+        let rows = sqlx::query("SELECT network, subnet FROM leases").fetch_all(&self.pool).await.map_err(read)?;
+        let lease = |row: &sqlx::sqlite::SqliteRow| {
+            Some((address(row, "network")?, row.get::<String, _>("subnet").parse().ok()?))
+        };
+        Ok(rows.iter().filter_map(lease).collect())
+    }
+
+    async fn failed(&self) -> Result<BTreeMap<Address, Failure>, StoreError> {
+        let rows = sqlx::query("SELECT address, inputs, why FROM failed").fetch_all(&self.pool).await.map_err(read)?;
+        let failure = |row: &sqlx::sqlite::SqliteRow| {
+            let address = address(row, "address")?;
+            Some((address.clone(), Failure { address, inputs: row.get("inputs"), why: row.get("why") }))
+        };
+        Ok(rows.iter().filter_map(failure).collect())
+    }
+
+    async fn open_intents(&self) -> Result<BTreeMap<Address, Timestamp>, StoreError> {
+        let rows = sqlx::query("SELECT address, at_ms FROM intents WHERE done_ms IS NULL ORDER BY id");
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().filter_map(|row| Some((address(row, "address")?, Timestamp(row.get("at_ms"))))).collect())
+    }
+
+    async fn applied(&self) -> Result<BTreeMap<Address, Applied>, StoreError> {
+        let rows = sqlx::query("SELECT address, service, vendor_id, fields FROM applied").fetch_all(&self.pool);
+        let rows = rows.await.map_err(read)?;
+        let applied = |row: &sqlx::sqlite::SqliteRow| {
+            let fields = from_json(&row.get::<String, _>("fields"));
+            let applied = Applied { service: row.get("service"), vendor_id: row.get("vendor_id"), fields };
+            Some((address(row, "address")?, applied))
+        };
+        Ok(rows.iter().filter_map(applied).collect())
+    }
+
+    async fn last_good(&self) -> Result<BTreeMap<Address, (String, Fields)>, StoreError> {
+        let rows = sqlx::query("SELECT base, generation, fields FROM last_good").fetch_all(&self.pool).await;
+        let rows = rows.map_err(read)?;
+        let good = |row: &sqlx::sqlite::SqliteRow| {
+            Some((address(row, "base")?, (row.get("generation"), from_json(&row.get::<String, _>("fields")))))
+        };
+        Ok(rows.iter().filter_map(good).collect())
+    }
+
+    async fn suspended(&self) -> Result<BTreeMap<String, Suspension>, StoreError> {
+        let rows = sqlx::query("SELECT service, by_whom, why, destroy, purge, at_ms FROM suspensions");
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        let suspension = |row: &sqlx::sqlite::SqliteRow| Suspension {
+            by: row.get("by_whom"),
+            why: row.get("why"),
+            destroy: row.get::<i64, _>("destroy") != 0,
+            purge: row.get::<i64, _>("purge") != 0,
+            at: Timestamp(row.get("at_ms")),
+        };
+        Ok(rows.iter().map(|row| (row.get("service"), suspension(row))).collect())
+    }
+}
+
+async fn close(
+    transaction: &mut Transaction<'_, Sqlite>,
+    intent: i64,
+    outcome: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE intents SET done_ms = ?, outcome = ? WHERE id = ?")
+        .bind(now.0)
+        .bind(outcome)
+        .bind(intent)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+async fn own(
+    transaction: &mut Transaction<'_, Sqlite>,
+    address: &Address,
+    service: &str,
+    vendor_id: &str,
+    fields: &Fields,
+    run: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    // Images are never owned; the cache of what was pulled is the engine's own list.
+    if address.kind == Kind::Image {
+        return Ok(());
+    }
+    let query =
+        "INSERT OR REPLACE INTO applied (address, service, vendor_id, fields, run, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
+    sqlx::query(query)
+        .bind(address.to_string())
+        .bind(service)
+        .bind(vendor_id)
+        .bind(to_json(fields))
+        .bind(run)
+        .bind(now.0)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+async fn disown(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<(), StoreError> {
+    for query in ["DELETE FROM applied WHERE address = ?", "DELETE FROM leases WHERE network = ?"] {
+        sqlx::query(query).bind(address.to_string()).execute(&mut **transaction).await.map_err(written)?;
+    }
+    Ok(())
+}
+
+async fn stored_fields(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<Fields, StoreError> {
+    let row = sqlx::query("SELECT fields FROM applied WHERE address = ?")
+        .bind(address.to_string())
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(read)?;
+    Ok(row.map(|row| from_json(&row.get::<String, _>("fields"))).unwrap_or_default())
+}
+
+fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Address> {
+    row.get::<String, _>(column).parse().ok()
+}
+
+fn to_json(fields: &Fields) -> String {
+    // Plain data in ordered maps: serialising cannot fail.
+    serde_json::to_string(fields).unwrap_or_default()
+}
+
+/// A row that cannot be read counts as nothing known: that costs a retry, never harm.
+fn from_json(text: &str) -> Fields {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+pub(super) fn written(error: sqlx::Error) -> StoreError {
+    StoreError::new("could not be written", &error)
+}
+
+pub(super) fn read(error: sqlx::Error) -> StoreError {
+    StoreError::new("could not be read", &error)
+}
+
+/// How many runs are kept.
+pub(super) const fn runs_kept() -> i64 {
+    RUNS_KEPT
+}

@@ -1,0 +1,8 @@
+//! The ledger on disk: SQLite, all SQL, and the lock that makes one process its writer.
+
+pub mod journal;
+pub mod ledger;
+pub mod lock;
+
+pub use ledger::{Intent, Ledger, StoreError};
+pub use lock::Lock;
