@@ -1,8 +1,18 @@
 //! Amarre keeps services as one manifest says they should be. Modules in reading order.
+//!
+//! ```text
+//! source ─► manifests ─► wants ─────┐
+//!                                   ├─► plan ─► guard ─► execute what is `now` ─► providers ─► the world
+//! providers ─► observed (+ gaps) ───┤                          │
+//! ledger ─► facts ──────────────────┘                          └─► ledger, events ─► CLI · API · metrics
+//! ```
 
-pub mod config;
 pub mod model;
+pub mod manifest;
 pub mod plan;
-pub mod providers;
 pub mod secret;
+pub mod config;
+pub mod providers;
+pub mod source;
 pub mod store;
+pub mod engine;

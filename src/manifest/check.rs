@@ -1,0 +1,335 @@
+//! Rules that one key cannot know alone: what policy forbids, and what two manifests cannot both have.
+//!
+//! Of two manifests that want one thing the later one is broken, in the order of files and lines; of
+//! two with one name both are, for nothing says which of them is meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use crate::model::Site;
+use crate::model::service::{Container, Dns, Port, Service};
+use crate::model::site::PublicAddress;
+
+use super::diagnostic::{A0120, A0121, A0122, A0123, A0124, A0205, A0206, A0208, A0209, Problem, Spot, shown};
+use super::reader::{Scope, Text};
+use super::resolve;
+
+/// What a document claims for itself, each with its place.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    pub name: Option<Spot>,
+    pub domains: Vec<(String, Spot)>,
+    /// Name and type.
+    pub records: Vec<(String, String, Spot)>,
+    pub ports: Vec<PortClaim>,
+    pub subnets: Vec<(Ipv4Net, Spot)>,
+}
+
+/// A published port.
+#[derive(Debug)]
+pub(super) struct PortClaim {
+    pub port: Port,
+    pub spot: Spot,
+}
+
+/// One document on its way to being a service.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub file: &'a str,
+    /// Of the whole file.
+    pub file_text: &'a str,
+    /// Of the document, at its place.
+    pub text: String,
+    /// Where it begins.
+    pub line: usize,
+    /// Whose it is, where that can be told.
+    pub name: Option<String>,
+    pub service: Option<Service>,
+    pub problems: Vec<Problem>,
+    pub claims: Claims,
+}
+
+/// Finds what two documents cannot both have. The drafts are in the order of files and lines.
+pub(super) fn across(drafts: &mut [Draft<'_>], site: &Site) {
+    names(drafts);
+    let mut taken = Taken::default();
+    for draft in drafts {
+        let Some(service) = draft.service.as_ref().filter(|_| !draft.problems.iter().any(Problem::is_error)) else {
+            continue;
+        };
+        let wanted = Wanted::of(draft, service, site);
+        let problems = taken.conflicts(&wanted, draft.file);
+        if problems.is_empty() {
+            taken.add(wanted);
+        }
+        draft.problems.extend(problems);
+    }
+}
+
+fn names(drafts: &mut [Draft<'_>]) {
+    let mut places: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        if let Some(name) = &draft.name {
+            let line = draft.claims.name.map_or(draft.line, |spot| spot.line);
+            places.entry(name.clone()).or_default().push((index, format!("{}:{line}", draft.file)));
+        }
+    }
+    for (name, places) in places.iter().filter(|(_, places)| places.len() > 1) {
+        for (index, own) in places {
+            let draft = &mut drafts[*index];
+            let spot = draft.claims.name.unwrap_or(Spot::at(draft.line, 1));
+            let other = places.iter().map(|(_, place)| place).find(|place| *place != own);
+            let hint = format!("the other is {}", other.unwrap_or(own));
+            draft.problems.push(Problem::error(A0120, spot, format!("two manifests are named {name}")).hint(hint));
+        }
+    }
+}
+
+/// What a good document wants for itself alone, with the place that says so.
+struct Wanted {
+    host: String,
+    domains: Vec<(String, Spot, String)>,
+    records: Vec<(String, String, Spot, String)>,
+    ports: Vec<(Port, Spot, String)>,
+    subnets: Vec<(Ipv4Net, Spot, String)>,
+    containers: Vec<(String, Spot, String)>,
+}
+
+impl Wanted {
+    fn of(draft: &Draft<'_>, service: &Service, site: &Site) -> Self {
+        let place = |spot: Spot| format!("{}:{}", draft.file, spot.line);
+        let claims = &draft.claims;
+        let mut records: Vec<(String, String, Spot, String)> = claims
+            .records
+            .iter()
+            .map(|(name, record_type, spot)| (name.clone(), record_type.clone(), *spot, place(*spot)))
+            .collect();
+        let addresses = site.hosts.get(&service.host).map(|host| host.address.as_slice()).unwrap_or_default();
+        for (domain, spot) in claims.domains.iter().filter(|_| service.dns == Dns::Auto && site.has_dns) {
+            let types: BTreeSet<&str> = addresses.iter().map(record_type_of).collect();
+            records.extend(types.into_iter().map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
+        }
+        let spot = claims.name.unwrap_or(Spot::at(draft.line, 1));
+        let containers = service.containers.keys().map(|key| (service.container_name(key), spot, place(spot)));
+        Self {
+            host: service.host.clone(),
+            domains: claims.domains.iter().map(|(name, spot)| (name.clone(), *spot, place(*spot))).collect(),
+            records,
+            ports: claims.ports.iter().map(|claim| (claim.port.clone(), claim.spot, place(claim.spot))).collect(),
+            subnets: claims.subnets.iter().map(|(net, spot)| (*net, *spot, place(*spot))).collect(),
+            containers: containers.collect(),
+        }
+    }
+}
+
+fn record_type_of(address: &PublicAddress) -> &'static str {
+    match address {
+        PublicAddress::Ip(ip) if ip.is_ipv4() => "A",
+        PublicAddress::Ip(_) => "AAAA",
+        PublicAddress::Name(_) => "CNAME",
+    }
+}
+
+/// What earlier documents have, with the places.
+#[derive(Default)]
+struct Taken {
+    domains: BTreeMap<String, String>,
+    records: BTreeMap<String, Vec<(String, String)>>,
+    /// By host, port and protocol: addresses.
+    ports: BTreeMap<(String, u16, String), Vec<(String, String)>>,
+    subnets: BTreeMap<String, Vec<(Ipv4Net, String)>>,
+    containers: BTreeMap<(String, String), String>,
+}
+
+impl Taken {
+    fn conflicts(&self, wanted: &Wanted, file: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut own: BTreeMap<&str, String> = BTreeMap::new();
+        for (domain, spot, place) in &wanted.domains {
+            if let Some(first) = own.insert(domain, place.clone()) {
+                let problem = Problem::error(A0121, *spot, format!("{domain} stands in this manifest twice"));
+                problems.push(problem.hint(format!("first in {first}")));
+            } else if let Some(first) = self.domains.get(domain) {
+                let problem = Problem::error(A0121, *spot, format!("two services want {domain}"));
+                problems.push(problem.hint(format!("first wanted by {first}")));
+            }
+        }
+        for (name, record_type, spot, _) in &wanted.records {
+            let others = self.records.get(name).map(Vec::as_slice).unwrap_or_default();
+            // Nothing can stand beside a CNAME.
+            let is_same = |other: &str| other == record_type || other == "CNAME" || record_type == "CNAME";
+            let is_reported =
+                wanted.domains.iter().any(|(domain, ..)| domain == name && self.domains.contains_key(name));
+            if let Some((other, first)) = others.iter().find(|(other, _)| is_same(other) && !is_reported) {
+                let problem =
+                    Problem::error(A0122, *spot, format!("two services want the record {name} {record_type}"));
+                let what = if other == record_type { String::new() } else { format!(" as {other}") };
+                problems.push(problem.hint(format!("first wanted{what} by {first}")));
+            }
+        }
+        self.port_conflicts(wanted, file, &mut problems);
+        for (subnet, spot, _) in &wanted.subnets {
+            let others = self.subnets.get(&wanted.host).map(Vec::as_slice).unwrap_or_default();
+            let overlap = others.iter().find(|(other, _)| other.contains(subnet) || subnet.contains(other));
+            if let Some((other, first)) = overlap {
+                let problem = Problem::error(A0124, *spot, format!("two networks overlap: {subnet} and {other}"));
+                problems.push(problem.hint(format!("the other is wanted by {first}")));
+            }
+        }
+        for (name, spot, _) in &wanted.containers {
+            if let Some(first) = self.containers.get(&(wanted.host.clone(), name.clone())) {
+                let problem = Problem::error(A0120, *spot, format!("two containers would be named {name}"));
+                problems.push(problem.hint(format!("the other is of {first}")));
+            }
+        }
+        problems
+    }
+
+    fn port_conflicts(&self, wanted: &Wanted, file: &str, problems: &mut Vec<Problem>) {
+        for (index, (port, spot, _)) in wanted.ports.iter().enumerate() {
+            let own = wanted.ports[..index].iter().find(|(other, ..)| {
+                other.published == port.published && other.protocol == port.protocol && is_one(&other.host_ip, port)
+            });
+            let key = (wanted.host.clone(), port.published, port.protocol.clone());
+            let others = self.ports.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let other = others.iter().find(|(ip, _)| is_one(ip, port)).map(|(_, place)| place.clone());
+            let first = own.map(|(_, spot, _)| format!("{file}:{}", spot.line)).or(other);
+            if let Some(first) = first {
+                let message = format!("port {}/{} is published twice on one host", port.published, port.protocol);
+                problems.push(Problem::error(A0123, *spot, message).hint(format!("first by {first}")));
+            }
+        }
+    }
+
+    fn add(&mut self, wanted: Wanted) {
+        let host = wanted.host;
+        self.domains.extend(wanted.domains.into_iter().map(|(name, _, place)| (name, place)));
+        for (name, record_type, _, place) in wanted.records {
+            self.records.entry(name).or_default().push((record_type, place));
+        }
+        for (port, _, place) in wanted.ports {
+            let key = (host.clone(), port.published, port.protocol);
+            self.ports.entry(key).or_default().push((port.host_ip, place));
+        }
+        for (subnet, _, place) in wanted.subnets {
+            self.subnets.entry(host.clone()).or_default().push((subnet, place));
+        }
+        self.containers.extend(wanted.containers.into_iter().map(|(name, _, place)| ((host.clone(), name), place)));
+    }
+}
+
+/// Whether two addresses of a host cannot both have a port.
+fn is_one(ip: &str, port: &Port) -> bool {
+    let is_all = |ip: &str| matches!(ip, "0.0.0.0" | "::");
+    ip == port.host_ip || is_all(ip) || is_all(&port.host_ip)
+}
+
+/// A circle of `depends_on`, its first container named again at the end.
+pub(super) fn circle<'a>(containers: &BTreeMap<&'a str, &'a Container>) -> Option<Vec<&'a str>> {
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    for start in containers.keys() {
+        let mut path: Vec<&str> = vec![start];
+        if let Some(circle) = walk(containers, &mut path, &mut done) {
+            return Some(circle);
+        }
+    }
+    None
+}
+
+/// Depth first; at most as deep as there are containers, which is limited.
+fn walk<'a>(
+    containers: &BTreeMap<&'a str, &'a Container>,
+    path: &mut Vec<&'a str>,
+    done: &mut BTreeSet<&'a str>,
+) -> Option<Vec<&'a str>> {
+    let key = *path.last()?;
+    if done.contains(key) {
+        return None;
+    }
+    for needed in containers.get(key)?.depends_on.keys() {
+        if let Some(at) = path.iter().position(|other| other == needed) {
+            let mut circle = path[at..].to_vec();
+            circle.push(path[at]);
+            return Some(circle);
+        }
+        path.push(needed);
+        if let Some(circle) = walk(containers, path, done) {
+            return Some(circle);
+        }
+        path.pop();
+    }
+    done.insert(key);
+    None
+}
+
+/// Binds lie below `policy.host_paths`, and never reach Docker's socket.
+pub(super) fn bind_policy(scope: &Scope<'_>, path: &str, spot: Spot) {
+    const SOCKETS: [&str; 4] = ["/var/run/docker.sock", "/run/docker.sock", "/var/run", "/run"];
+    let is_socket = SOCKETS.contains(&path);
+    let is_below = |folder: &String| {
+        resolve::normal_path(folder).is_some_and(|folder| {
+            folder == "/" || path == folder || path.strip_prefix(&folder).is_some_and(|rest| rest.starts_with('/'))
+        })
+    };
+    if !is_socket && scope.site.policy.host_paths.iter().any(is_below) {
+        return;
+    }
+    let hint = if is_socket {
+        "ask whoever keeps amarre.yaml to set `policy.docker_socket: true`".to_owned()
+    } else {
+        format!("ask whoever keeps amarre.yaml to add {} to `policy.host_paths`", shown(path))
+    };
+    scope.error_hint(A0205, spot, format!("policy forbids the bind mount {}", shown(path)), &hint);
+}
+
+/// Images match one of `policy.images`, as written or with the registry that is meant.
+pub(super) fn image_policy(scope: &Scope<'_>, text: &Text) {
+    let image = text.text.as_str();
+    let first = image.split('/').next().unwrap_or_default();
+    let has_registry = image.contains('/') && (first.contains(['.', ':']) || first == "localhost");
+    let whole = match (has_registry, image.contains('/')) {
+        (true, _) => image.to_owned(),
+        (false, true) => format!("docker.io/{image}"),
+        (false, false) => format!("docker.io/library/{image}"),
+    };
+    if scope.site.policy.images.iter().any(|pattern| matches(pattern, image) || matches(pattern, &whole)) {
+        return;
+    }
+    let hint = "ask whoever keeps amarre.yaml to add it to `policy.images`";
+    scope.error_hint(A0206, text.spot, format!("policy forbids the image {}", shown(image)), hint);
+}
+
+/// Record types are among `policy.records`.
+pub(super) fn record_policy(scope: &Scope<'_>, record_type: &str, spot: Spot) {
+    if scope.site.policy.records.contains(record_type) {
+        return;
+    }
+    let hint = format!("ask whoever keeps amarre.yaml to add {record_type} to `policy.records`");
+    scope.error_hint(A0208, spot, format!("policy forbids records of type {record_type}"), &hint);
+}
+
+/// Names in NPM need one.
+pub(super) fn needs_npm(scope: &Scope<'_>, spot: Spot, what: &str) {
+    let Some(host) = scope.site.hosts.get(&scope.host) else { return };
+    if host.npm.is_none() {
+        let hint = format!("set `hosts.{}.npm` in amarre.yaml, or use another `host:`", scope.host);
+        scope.error_hint(A0209, spot, format!("host `{}` has no Nginx Proxy Manager for {what}", scope.host), &hint);
+    }
+}
+
+/// Whether a pattern, in which `*` is anything, matches all of a text. Linear in both for each `*`.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}

@@ -1,0 +1,417 @@
+//! The container's vocabulary: the Compose Spec's keys, names and short and long forms.
+//!
+//! Ports and mounts are in `mounts.rs`; Compose keys without a meaning here are in `refused.rs`.
+
+use std::collections::BTreeMap;
+
+use crate::model::SecretName;
+use crate::model::service::{Condition, Container, EnvValue, Healthcheck};
+
+use super::diagnostic::{A0102, A0104, A0105, A0106, A0113, A0131, Problem, Spot, shown};
+use super::reader::{Reader, Scope, Text, Verdict, flag, nothing_else};
+use super::yaml::{Data, Node};
+use super::{check, mounts, resolve};
+
+/// The keys of a container, for messages that say where one belongs.
+pub(super) const CONTAINER_KEYS: [&str; 11] = [
+    "image",
+    "command",
+    "entrypoint",
+    "environment",
+    "ports",
+    "volumes",
+    "healthcheck",
+    "user",
+    "restart",
+    "labels",
+    "logging",
+];
+
+/// A container, and what it depends on with the place where it says so.
+pub(super) struct Read {
+    pub container: Container,
+    pub siblings: Vec<Text>,
+}
+
+/// Reads the keys of a container out of a map that may have others.
+pub(super) fn container(reader: &mut Reader<'_>) -> Option<Read> {
+    let scope = reader.scope;
+    let image = reader.required("image", "as in `image: gitea/gitea:1.22`").and_then(|text| image(scope, &text));
+    let command = words(reader, "command");
+    let entrypoint = words(reader, "entrypoint");
+    let environment = environment(reader);
+    let ports = mounts::ports(reader);
+    let mounts = mounts::volumes(reader);
+    let healthcheck = healthcheck(reader);
+    let user = reader.text("user").map(|text| text.text);
+    let restart = restart(reader);
+    let labels = labels(reader);
+    let (depends_on, siblings) = depends_on(reader);
+    let logging = logging(reader);
+    let container = Container {
+        image: image?,
+        command,
+        entrypoint,
+        environment,
+        ports,
+        mounts,
+        healthcheck,
+        user,
+        restart,
+        labels,
+        depends_on,
+        logging,
+        origin: scope.origin(reader.spot),
+    };
+    Some(Read { container, siblings })
+}
+
+/// An image with a tag or a digest; without a tag it is `latest`, and said so.
+fn image(scope: &Scope<'_>, text: &Text) -> Option<String> {
+    const IMAGE_CHARS_MAX: usize = 300;
+    let image = text.text.as_str();
+    let is_odd = |c: char| !(c.is_ascii_alphanumeric() || "._-/:@+".contains(c));
+    let (name, digest) = match image.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (image, None),
+    };
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let tag = last.split_once(':').map(|(_, tag)| tag);
+    let repository = name.strip_suffix(&tag.map(|tag| format!(":{tag}")).unwrap_or_default()).unwrap_or(name);
+    let path =
+        repository.split_once('/').filter(|(registry, _)| registry.contains(['.', ':']) || *registry == "localhost");
+    let path = path.map_or(repository, |(_, path)| path);
+    let hint = if image.len() > IMAGE_CHARS_MAX {
+        Some(format!("at most {IMAGE_CHARS_MAX} characters"))
+    } else if image.is_empty() || image.contains(is_odd) || name.split('/').any(str::is_empty) {
+        Some("as in `ghcr.io/owner/name:1.2`".to_owned())
+    } else if path.contains(|c: char| c.is_ascii_uppercase()) {
+        Some("names of images are in lower case".to_owned())
+    } else if path.contains(':') || tag == Some("") || digest.is_some_and(|digest| !digest.starts_with("sha256:")) {
+        Some("as in `ghcr.io/owner/name:1.2`, or with `@sha256:…`".to_owned())
+    } else {
+        None
+    };
+    if let Some(hint) = hint {
+        scope.not_allowed(text, "`image`", &hint);
+        return None;
+    }
+    check::image_policy(scope, text);
+    if digest.is_some() {
+        return Some(image.to_owned());
+    }
+    let message = match tag {
+        None => "image without a tag follows `latest`",
+        Some("latest") => "image follows `latest`",
+        Some(_) => return Some(image.to_owned()),
+    };
+    let problem = Problem::warning(A0131, text.spot, message.to_owned());
+    scope.report(problem.hint(format!("name the version, as in {repository}:1.2")));
+    Some(format!("{repository}:latest"))
+}
+
+/// A command: a list as it is, or text split as a shell does.
+fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
+    let node = reader.node(key)?;
+    let scope = reader.scope;
+    let label = reader.label(key);
+    if matches!(node.data, Data::List(_)) {
+        return Some(scope.texts(node, &label)?.into_iter().map(|text| text.text).collect());
+    }
+    if matches!(node.data, Data::Map(_)) {
+        scope.wrong_type(node, &label, "text or a list");
+        return None;
+    }
+    let text = scope.text(node, &label)?;
+    match resolve::shell_words(&text.text) {
+        Ok(words) => Some(words),
+        Err(why) => {
+            scope.error_hint(A0106, text.spot, format!("{label} cannot be split into words: {why}"), "or write a list");
+            None
+        }
+    }
+}
+
+fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
+    let defaults = reader.scope.site.defaults.environment.iter();
+    let mut environment: BTreeMap<String, EnvValue> =
+        defaults.map(|(name, value)| (name.clone(), EnvValue::Plain(value.clone()))).collect();
+    for (name, spot, value) in pairs(reader, "environment") {
+        let scope = reader.scope;
+        if name.is_empty() || name.contains(['=', '\0']) {
+            scope.error(A0106, spot, "a variable needs a name, without `=`".to_owned());
+            continue;
+        }
+        let value = match value {
+            PairValue::Text(text) => Some(EnvValue::Plain(text)),
+            PairValue::Node(node) => env_value(scope, node, &name),
+            PairValue::Nothing => {
+                let hint = format!("`{name}: \"\"` for an empty one; Amarre's own environment is never passed on");
+                scope.error_hint(A0104, spot, format!("variable `{}` has no value", shown(&name)), &hint);
+                None
+            }
+        };
+        environment.extend(value.map(|value| (name, value)));
+    }
+    environment
+}
+
+fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
+    let label = format!("variable `{}`", shown(name));
+    match &node.data {
+        Data::Scalar(_) => Some(EnvValue::Plain(scope.text(node, &label)?.text)),
+        Data::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
+        Data::List(_) => {
+            scope.wrong_type(node, &label, "text or `{secret: NAME}`");
+            None
+        }
+    }
+}
+
+/// `{secret: cloud/db}`.
+pub(super) fn secret(scope: &Scope<'_>, node: &Node, what: &str) -> Option<SecretName> {
+    let mut reader = Reader::open(scope, node, what, "")?;
+    let text = reader.required("secret", "as in `{secret: cloud/db}`");
+    reader.finish(&nothing_else);
+    let text = text?;
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    if text.text.len() <= 200 && text.text.split('/').all(is_part) {
+        return Some(SecretName(text.text));
+    }
+    // What was meant as a name may be the password itself: it is not repeated.
+    let hint = "letters, digits, `-`, `_`, `.`, parts divided by `/`, as in `cloud/db`";
+    scope.error_hint(A0106, text.spot, "not the name of a secret".to_owned(), hint);
+    None
+}
+
+enum PairValue<'a> {
+    Text(String),
+    Node(&'a Node),
+    Nothing,
+}
+
+/// Names and values out of a map, or out of a list of `NAME=value`.
+fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(String, Spot, PairValue<'a>)> {
+    let Some(node) = reader.node(key) else { return Vec::new() };
+    let scope = reader.scope;
+    let label = reader.label(key);
+    match &node.data {
+        Data::Map(entries) => entries
+            .iter()
+            .map(|entry| {
+                let value = if entry.value.is_null() { PairValue::Nothing } else { PairValue::Node(&entry.value) };
+                (entry.key.clone(), entry.key_spot, value)
+            })
+            .collect(),
+        Data::List(items) => {
+            let mut pairs: Vec<(String, Spot, PairValue<'a>)> = Vec::new();
+            let mut places: BTreeMap<String, Spot> = BTreeMap::new();
+            for item in items {
+                let Some(text) = scope.text(item, &format!("an item of {label}")) else { continue };
+                let (name, value) = match text.text.split_once('=') {
+                    Some((name, value)) => (name.to_owned(), PairValue::Text(value.to_owned())),
+                    None => (text.text, PairValue::Nothing),
+                };
+                if let Some(first) = places.insert(name.clone(), text.spot) {
+                    let hint = format!("first written in line {}", first.line);
+                    scope.error_hint(A0102, text.spot, format!("duplicate `{}` in {label}", shown(&name)), &hint);
+                }
+                pairs.push((name, text.spot, value));
+            }
+            pairs
+        }
+        Data::Scalar(_) => {
+            scope.wrong_type(node, &label, "a map, or a list of `NAME=value`");
+            Vec::new()
+        }
+    }
+}
+
+fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
+    const OURS: [&str; 2] = ["io.amarre.", "com.docker.compose."];
+    let mut labels = BTreeMap::new();
+    for (name, spot, value) in pairs(reader, "labels") {
+        let scope = reader.scope;
+        if let Some(prefix) = OURS.iter().find(|prefix| name.starts_with(**prefix)) {
+            let message = format!("label `{}` is not yours to set", shown(&name));
+            scope.error_hint(A0106, spot, message, &format!("`{prefix}*` is how Amarre marks what it made"));
+            continue;
+        }
+        if name.is_empty() {
+            scope.error(A0106, spot, "a label needs a name".to_owned());
+            continue;
+        }
+        let value = match value {
+            PairValue::Text(text) => Some(text),
+            PairValue::Node(node) => scope.text(node, &format!("label `{}`", shown(&name))).map(|text| text.text),
+            PairValue::Nothing => Some(String::new()),
+        };
+        labels.extend(value.map(|value| (name, value)));
+    }
+    labels
+}
+
+fn restart(reader: &mut Reader<'_>) -> String {
+    const USUAL: &str = "unless-stopped";
+    let default = reader.scope.site.defaults.restart.clone();
+    let default = if default.is_empty() { USUAL.to_owned() } else { default };
+    let Some(node) = reader.node("restart") else { return default };
+    // `restart: no` is text here, but tools that rewrite YAML make `false` of it.
+    if flag(node) == Ok(false) {
+        return "no".to_owned();
+    }
+    let Some(text) = reader.scope.text(node, "`restart`") else { return default };
+    let is_count = |count: &str| count.parse::<u32>().is_ok();
+    let is_known = matches!(text.text.as_str(), "no" | "always" | "unless-stopped" | "on-failure")
+        || text.text.strip_prefix("on-failure:").is_some_and(is_count);
+    if !is_known {
+        let hint = "one of `no`, `always`, `unless-stopped`, `on-failure`, `on-failure:5`";
+        reader.scope.not_allowed(&text, "`restart`", hint);
+    }
+    text.text
+}
+
+fn healthcheck(reader: &mut Reader<'_>) -> Option<Healthcheck> {
+    const RETRIES_MAX: i64 = 1000;
+    let node = reader.node("healthcheck")?;
+    let scope = reader.scope;
+    let mut reader = Reader::open(scope, node, "`healthcheck`", "healthcheck.")?;
+    let mut test = healthcheck_test(&mut reader);
+    if reader.flag("disable") == Some(true) {
+        test = vec!["NONE".to_owned()];
+    }
+    let interval_ms = duration(&mut reader, "interval");
+    let timeout_ms = duration(&mut reader, "timeout");
+    let start_period_ms = duration(&mut reader, "start_period");
+    let retries = reader.number("retries", 1, RETRIES_MAX);
+    reader.finish(&|entry| match entry.key.as_str() {
+        "start_interval" => Verdict::Refused(Problem::error(
+            A0113,
+            entry.key_spot,
+            "`healthcheck.start_interval` is not yet supported".to_owned(),
+        )),
+        _ => Verdict::Unknown,
+    });
+    Some(Healthcheck { test, interval_ms, timeout_ms, start_period_ms, retries })
+}
+
+fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(node) = reader.node("test") else { return Vec::new() };
+    let scope = reader.scope;
+    let label = reader.label("test");
+    match &node.data {
+        Data::Scalar(_) => {
+            let text = scope.text(node, &label);
+            text.map(|text| vec!["CMD-SHELL".to_owned(), text.text]).unwrap_or_default()
+        }
+        Data::List(_) => {
+            let texts = scope.texts(node, &label).unwrap_or_default();
+            let is_known = match texts.first().map(|first| first.text.as_str()) {
+                Some("CMD") => texts.len() > 1,
+                Some("CMD-SHELL") => texts.len() == 2,
+                Some("NONE") => texts.len() == 1,
+                Some(_) | None => false,
+            };
+            if !is_known {
+                let hint =
+                    "`[CMD, program, argument…]`, `[CMD-SHELL, \"one line\"]`, `[NONE]`, or plain text for a shell";
+                scope.error_hint(A0106, node.spot, format!("{label} does not say how to run it"), hint);
+            }
+            texts.into_iter().map(|text| text.text).collect()
+        }
+        Data::Map(_) => {
+            scope.wrong_type(node, &label, "text or a list");
+            Vec::new()
+        }
+    }
+}
+
+/// A span of time, in milliseconds.
+pub(super) fn duration(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
+    let text = reader.text(key)?;
+    match resolve::duration_ms(&text.text) {
+        Ok(span) => Some(span),
+        Err(hint) => {
+            reader.scope.not_allowed(&text, &reader.label(key), &hint);
+            None
+        }
+    }
+}
+
+fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Condition>, Vec<Text>) {
+    let mut wanted = BTreeMap::new();
+    let mut siblings = Vec::new();
+    let Some(node) = reader.node("depends_on") else { return (wanted, siblings) };
+    let scope = reader.scope;
+    match &node.data {
+        Data::List(_) => {
+            siblings = scope.texts(node, "`depends_on`").unwrap_or_default();
+            wanted.extend(siblings.iter().map(|sibling| (sibling.text.clone(), Condition::Started)));
+        }
+        Data::Map(entries) => {
+            for entry in entries {
+                siblings.push(Text { text: entry.key.clone(), spot: entry.key_spot });
+                wanted.extend(condition(scope, &entry.value).map(|condition| (entry.key.clone(), condition)));
+            }
+        }
+        Data::Scalar(_) => scope.wrong_type(node, "`depends_on`", "a list or a map"),
+    }
+    (wanted, siblings)
+}
+
+fn condition(scope: &Scope<'_>, node: &Node) -> Option<Condition> {
+    let mut reader = Reader::open(scope, node, "an entry of `depends_on`", "depends_on.")?;
+    let text = reader.required("condition", "`service_started` or `service_healthy`");
+    reader.finish(&|entry| match entry.key.as_str() {
+        key @ ("restart" | "required") => {
+            Verdict::Refused(Problem::error(A0113, entry.key_spot, format!("`depends_on.{key}` is not yet supported")))
+        }
+        _ => Verdict::Unknown,
+    });
+    let text = text?;
+    match text.text.as_str() {
+        "service_started" => Some(Condition::Started),
+        "service_healthy" => Some(Condition::Healthy),
+        "service_completed_successfully" => {
+            scope.error(A0113, text.spot, "condition `service_completed_successfully` is not yet supported".to_owned());
+            None
+        }
+        _ => {
+            scope.not_allowed(&text, "`depends_on.condition`", "`service_started` or `service_healthy`");
+            None
+        }
+    }
+}
+
+fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
+    let defaults = &reader.scope.site.defaults;
+    let usual = (defaults.log_driver.clone(), defaults.log_options.clone());
+    let Some(node) = reader.node("logging") else { return usual };
+    let scope = reader.scope;
+    let Some(mut reader) = Reader::open(scope, node, "`logging`", "logging.") else { return usual };
+    let driver = reader.text("driver");
+    let mut options = BTreeMap::new();
+    let given = reader.node("options");
+    if let Some(Data::Map(entries)) = given.map(|node| &node.data) {
+        for entry in entries {
+            let value = scope.text(&entry.value, &format!("`logging.options.{}`", shown(&entry.key)));
+            options.extend(value.map(|value| (entry.key.clone(), value.text)));
+        }
+    } else if let Some(node) = given {
+        scope.wrong_type(node, "`logging.options`", "a map");
+    }
+    let spot = reader.spot;
+    reader.finish(&nothing_else);
+    match (driver, given) {
+        (Some(driver), _) => (driver.text, options),
+        (None, Some(_)) => (usual.0, options),
+        (None, None) => {
+            scope.error_hint(A0105, spot, "`logging` says nothing".to_owned(), "`driver:`, `options:` or both");
+            usual
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What is wrong with a manifest, and where. Values, never failures: a broken document yields diagnostics.
+//!
+//! Codes are never re-used and never change meaning; each has its page in `docs/errors`.
+
+/// The text is not YAML.
+pub const A0101: &str = "A0101";
+/// A key stands twice in one map.
+pub const A0102: &str = "A0102";
+/// A key that nothing knows.
+pub const A0103: &str = "A0103";
+/// A value of the wrong type.
+pub const A0104: &str = "A0104";
+/// A key that must be there is not.
+pub const A0105: &str = "A0105";
+/// A value that is not allowed.
+pub const A0106: &str = "A0106";
+/// Not a host name.
+pub const A0107: &str = "A0107";
+/// A limit is exceeded.
+pub const A0108: &str = "A0108";
+/// A kind that nothing knows.
+pub const A0109: &str = "A0109";
+/// A variable that nothing defines.
+pub const A0110: &str = "A0110";
+/// A reference to a container, sibling or host that is not there.
+pub const A0111: &str = "A0111";
+/// A Compose key that has no meaning here.
+pub const A0112: &str = "A0112";
+/// Something that a later version will know.
+pub const A0113: &str = "A0113";
+/// A Compose file where a manifest was expected.
+pub const A0114: &str = "A0114";
+/// An alias or a merge key that leads nowhere.
+pub const A0115: &str = "A0115";
+/// Two manifests have one name.
+pub const A0120: &str = "A0120";
+/// Two manifests want one domain.
+pub const A0121: &str = "A0121";
+/// Two manifests want one DNS record.
+pub const A0122: &str = "A0122";
+/// Two containers publish one port.
+pub const A0123: &str = "A0123";
+/// Two networks overlap.
+pub const A0124: &str = "A0124";
+/// An image without a tag, or with `latest`.
+pub const A0131: &str = "A0131";
+/// Policy forbids access to the host.
+pub const A0205: &str = "A0205";
+/// Policy forbids an image.
+pub const A0206: &str = "A0206";
+/// Policy forbids a record type.
+pub const A0208: &str = "A0208";
+/// The host has no Nginx Proxy Manager.
+pub const A0209: &str = "A0209";
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The document is not used.
+    Error,
+    /// It is used.
+    Warning,
+}
+
+impl Severity {
+    /// The word on screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// `A0103`.
+    pub code: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// As shown.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// From 1.
+    pub end_line: usize,
+    /// From 1, in characters; the first one that is not part of it.
+    pub end_column: usize,
+    /// Lowercase, no full stop.
+    pub message: String,
+    /// What to do, or where to look.
+    pub hint: Option<String>,
+    /// Whose manifest, where that is known.
+    pub service: Option<String>,
+}
+
+/// A place in a file: lines and columns from 1, columns in characters, the end not included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+}
+
+impl Spot {
+    /// One character wide.
+    pub fn at(line: usize, column: usize) -> Self {
+        Self { line, column, end_line: line, end_column: column + 1 }
+    }
+}
+
+/// A diagnostic before it is known whose it is.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    pub code: &'static str,
+    pub severity: Severity,
+    pub spot: Spot,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    pub fn error(code: &'static str, spot: Spot, message: String) -> Self {
+        Self { code, severity: Severity::Error, spot, message, hint: None }
+    }
+
+    pub fn warning(code: &'static str, spot: Spot, message: String) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, spot, message) }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: String) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// With its owner; the place is kept inside `text`.
+    pub fn finish(self, file: &str, text: &str, service: Option<&str>) -> Diagnostic {
+        let (line, column) = clamp(text, self.spot.line, self.spot.column);
+        let (end_line, end_column) = clamp(text, self.spot.end_line, self.spot.end_column);
+        let (end_line, end_column) = (end_line, end_column).max((line, column));
+        Diagnostic {
+            code: self.code,
+            severity: self.severity,
+            file: file.to_owned(),
+            line,
+            column,
+            end_line,
+            end_column,
+            message: self.message,
+            hint: self.hint,
+            service: service.map(str::to_owned),
+        }
+    }
+}
+
+/// The lines of a text as YAML counts them: `\n`, `\r\n` and `\r` end one.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let from = rest?;
+        let Some(end) = from.find(['\n', '\r']) else {
+            rest = None;
+            return Some(from);
+        };
+        let width = if from[end..].starts_with("\r\n") { 2 } else { 1 };
+        rest = Some(&from[end + width..]);
+        Some(&from[..end])
+    })
+}
+
+/// User text inside a message: short, and without characters that act on a terminal.
+pub(super) fn shown(text: &str) -> String {
+    const SHOWN_MAX: usize = 60;
+    let mut short: String = text.chars().take(SHOWN_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+fn clamp(text: &str, line: usize, column: usize) -> (usize, usize) {
+    let wanted = line.max(1);
+    let mut last = (1, "");
+    for (index, content) in lines(text).enumerate() {
+        last = (index + 1, content);
+        if last.0 == wanted {
+            break;
+        }
+    }
+    let width = last.1.chars().count();
+    if last.0 == wanted { (wanted, column.clamp(1, width + 1)) } else { (last.0, width + 1) }
+}

@@ -1,0 +1,193 @@
+//! Manifests: text to services and diagnostics. Pure: no files, no environment, no clock.
+//!
+//! A broken document harms its own service only: everything else of the revision is good. `load` never
+//! fails and never panics, whatever the bytes.
+//!
+//! ```text
+//! files ─► document (cut) ─► yaml (tree with places) ─► parse (kinds) ─► check (across) ─► Loaded
+//! ```
+
+mod check;
+mod compose;
+mod diagnostic;
+mod document;
+mod kinds;
+mod mounts;
+mod parse;
+mod reader;
+mod records;
+mod refused;
+mod render;
+mod resolve;
+mod routes;
+mod yaml;
+
+use std::collections::BTreeMap;
+
+use crate::model::{Service, Site};
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use render::render;
+
+use check::{Claims, Draft};
+use diagnostic::{A0108, Problem, Spot};
+use document::Piece;
+
+/// A manifest is a page of text; a megabyte holds a thousand of them.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+/// As many as one file can hold in a megabyte, and still be read by a person.
+pub const DOCUMENTS_PER_FILE_MAX: usize = 1024;
+/// Ten times the largest site that was measured.
+pub const MANIFESTS_MAX: usize = 10_000;
+
+/// One file of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As shown: `services/gitea.yaml`.
+    pub path: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// What the files say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The good ones, by name.
+    pub services: Vec<Service>,
+    /// By file, line and column.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Documents that could not be used.
+    pub broken: Vec<Broken>,
+    /// The text of each good service.
+    pub texts: BTreeMap<String, Document>,
+}
+
+/// A document that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Broken {
+    /// As shown.
+    pub file: String,
+    /// `None`: whose it is cannot be told.
+    pub service: Option<String>,
+}
+
+/// A document on its own. Reading it again as a file gives the same service with the same places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// As shown.
+    pub file: String,
+    /// Its own text, after as many empty lines as stood before it.
+    pub text: String,
+}
+
+/// Reads manifests.
+///
+/// # Guarantees
+/// Never fails and never panics. The order of `files` does not matter. A document with an error is in
+/// `broken`, once, and its service is not in `services`.
+///
+/// # Repeats
+/// The same files give the same answer.
+pub fn load(files: &[SourceFile], site: &Site) -> Loaded {
+    let mut order: Vec<&SourceFile> = files.iter().collect();
+    order.sort_by(|left, right| left.path.cmp(&right.path));
+    let mut drafts = Vec::new();
+    for file in order {
+        read_file(file, site, &mut drafts);
+    }
+    check::across(&mut drafts, site);
+    collect(drafts)
+}
+
+fn read_file<'a>(file: &'a SourceFile, site: &Site, drafts: &mut Vec<Draft<'a>>) {
+    if file.text.len() > FILE_BYTES_MAX {
+        let message = format!("a file of {} bytes, at most 1 MiB", file.text.len());
+        drafts.push(unusable(file, Problem::error(A0108, Spot::at(1, 1), message)));
+        return;
+    }
+    for (index, piece) in document::split(&file.text).into_iter().enumerate() {
+        let spot = Spot::at(piece.lines_before + 1, 1);
+        if index >= DOCUMENTS_PER_FILE_MAX {
+            let message = format!("more than {DOCUMENTS_PER_FILE_MAX} documents in one file");
+            drafts.push(unusable(file, Problem::error(A0108, spot, message)));
+            return;
+        }
+        if drafts.len() >= MANIFESTS_MAX {
+            let message = format!("more than {MANIFESTS_MAX} manifests");
+            drafts.push(unusable(file, Problem::error(A0108, spot, message)));
+            return;
+        }
+        drafts.extend(read_document(file, piece, site));
+    }
+}
+
+fn read_document<'a>(file: &'a SourceFile, piece: Piece<'_>, site: &Site) -> Option<Draft<'a>> {
+    let tree = yaml::read(piece.text, piece.lines_before);
+    let mut draft = Draft {
+        file: &file.path,
+        file_text: &file.text,
+        text: String::new(),
+        line: piece.lines_before + 1,
+        name: None,
+        service: None,
+        problems: tree.problems,
+        claims: Claims::default(),
+    };
+    match tree.root {
+        Some(root) => {
+            let parsed = parse::document(site, &file.path, &root);
+            draft.name = parsed.name;
+            draft.service = parsed.service;
+            draft.claims = parsed.claims;
+            draft.problems.extend(parsed.problems);
+        }
+        None if draft.problems.is_empty() => return None,
+        None => {
+            let scan = |key| document::scan(piece.text, key);
+            draft.name = scan("name").and_then(|name| parse::name_of(scan("kind"), name, scan("type")));
+        }
+    }
+    if draft.service.is_some() {
+        draft.text = piece.padded();
+    }
+    Some(draft)
+}
+
+fn unusable(file: &SourceFile, problem: Problem) -> Draft<'_> {
+    Draft {
+        file: &file.path,
+        file_text: &file.text,
+        text: String::new(),
+        line: problem.spot.line,
+        name: None,
+        service: None,
+        problems: vec![problem],
+        claims: Claims::default(),
+    }
+}
+
+fn collect(drafts: Vec<Draft<'_>>) -> Loaded {
+    let mut loaded = Loaded::default();
+    for draft in drafts {
+        let is_broken = draft.problems.iter().any(Problem::is_error);
+        let name = draft.name.as_deref();
+        let mut problems = draft.problems;
+        problems.sort_by_key(|problem| problem.spot);
+        for problem in problems {
+            loaded.diagnostics.push(problem.finish(draft.file, draft.file_text, name));
+        }
+        match draft.service {
+            Some(service) if !is_broken => {
+                let document = Document { file: draft.file.to_owned(), text: draft.text };
+                loaded.texts.insert(service.name.clone(), document);
+                loaded.services.push(service);
+            }
+            Some(_) | None => {
+                loaded.broken.push(Broken { file: draft.file.to_owned(), service: draft.name });
+            }
+        }
+    }
+    loaded.services.sort_by(|left, right| left.name.cmp(&right.name));
+    loaded.broken.sort();
+    loaded
+}

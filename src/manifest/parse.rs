@@ -1,0 +1,281 @@
+//! One document to one service, in two passes: first kind, name and host, then everything else with
+//! the variables that follow from them. Finds all errors of a document, not only the first.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::Site;
+use crate::model::service::{Container, Dns, ManifestKind, NetworkMode, Service};
+use crate::model::site::PublicAddress;
+
+use super::check::{self, Claims};
+use super::compose::{self, Read};
+use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0113, A0114, Problem, Spot, shown};
+use super::reader::{Reader, Scope, Text, nearest};
+use super::yaml::{Data, Node};
+use super::{kinds, records, refused, resolve, routes};
+
+/// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
+pub(super) const NAME_CHARS_MAX: usize = 40;
+/// More belong into several services: they would share one subnet and one update.
+const CONTAINERS_MAX: usize = 50;
+
+/// What came out of one document.
+pub(super) struct Parsed {
+    /// Whose it is, where that can be told.
+    pub name: Option<String>,
+    /// Only when there is no error.
+    pub service: Option<Service>,
+    pub problems: Vec<Problem>,
+    pub claims: Claims,
+}
+
+/// Reads one document.
+pub(super) fn document(site: &Site, file: &str, root: &Node) -> Parsed {
+    let problems = RefCell::new(Vec::new());
+    let claims = RefCell::new(Claims::default());
+    let name = lenient_name(root);
+    let host = root.entry("host").and_then(|entry| entry.value.scalar()).filter(|host| site.hosts.contains_key(*host));
+    let mut scope = Scope {
+        site,
+        file,
+        name: name.clone().unwrap_or_default(),
+        host: host.unwrap_or("default").to_owned(),
+        variables: BTreeMap::new(),
+        problems,
+        claims,
+    };
+    scope.variables = variables(&scope, root);
+    let service = read(&scope, root);
+    let service = if scope.is_broken() { None } else { service };
+    Parsed { name, service, problems: scope.problems.into_inner(), claims: scope.claims.into_inner() }
+}
+
+/// The name of a document that may be broken elsewhere.
+fn lenient_name(root: &Node) -> Option<String> {
+    let text = |key: &str| root.entry(key).and_then(|entry| entry.value.scalar());
+    name_of(text("kind"), text("name")?, text("type"))
+}
+
+/// The identity that a document's kind, name and type give it, if they are well-formed.
+pub(super) fn name_of(kind: Option<&str>, name: &str, record_type: Option<&str>) -> Option<String> {
+    if kind == Some(ManifestKind::Record.word()) {
+        return Some(records::identity(name, record_type?));
+    }
+    resolve::why_not_a_label(name, NAME_CHARS_MAX).is_none().then(|| name.to_owned())
+}
+
+/// What `${…}` means in this document only.
+fn variables(scope: &Scope<'_>, root: &Node) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    if let Some(name) = root.entry("name").and_then(|entry| entry.value.scalar()) {
+        variables.insert("name".to_owned(), name.to_owned());
+    }
+    let address = scope.site.hosts.get(&scope.host).and_then(|host| host.address.first());
+    if let Some(address) = address {
+        let text = match address {
+            PublicAddress::Ip(ip) => ip.to_string(),
+            PublicAddress::Name(name) => name.trim_end_matches('.').to_owned(),
+        };
+        variables.insert("host.address".to_owned(), text);
+    }
+    let first_route = root.entry("routes").and_then(|entry| match &entry.value.data {
+        Data::List(items) => items.first(),
+        Data::Scalar(_) | Data::Map(_) => None,
+    });
+    let domain = first_route.map_or(root, AsRef::as_ref).entry("domain").and_then(|entry| entry.value.scalar());
+    let domain = match domain {
+        Some(raw) => resolve::substitute(raw, &variables, &scope.site.vars).ok(),
+        None => variables.get("name").cloned(),
+    };
+    if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
+        variables.insert("domain".to_owned(), scope.site.full_name(&domain));
+    }
+    variables
+}
+
+fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
+    if let Some(entry) = root.entry("services").filter(|_| root.entry("image").is_none()) {
+        let hint = "not yet supported: write one manifest for each service; a container's keys are the same";
+        scope.error_hint(A0114, entry.key_spot, "this is a Compose file, not a manifest".to_owned(), hint);
+        return None;
+    }
+    let mut reader = Reader::open(scope, root, "a manifest", "")?;
+    let kind = kind(&mut reader)?;
+    let name = match kind {
+        ManifestKind::Record => None,
+        ManifestKind::Service
+        | ManifestKind::Route
+        | ManifestKind::Redirect
+        | ManifestKind::AccessList
+        | ManifestKind::Network => {
+            host(&mut reader);
+            name(&mut reader)
+        }
+    };
+    let service = Service {
+        name: name.unwrap_or_default(),
+        kind,
+        host: scope.host.clone(),
+        origin: scope.origin(reader.spot),
+        containers: BTreeMap::new(),
+        routes: Vec::new(),
+        redirects: Vec::new(),
+        access_lists: Vec::new(),
+        dns: Dns::Auto,
+        network: NetworkMode::Auto,
+    };
+    match kind {
+        ManifestKind::Service => self::service(reader, service),
+        ManifestKind::Route => kinds::route(reader, service),
+        ManifestKind::Redirect => kinds::redirect(reader, service),
+        ManifestKind::AccessList => kinds::access_list(reader, service),
+        ManifestKind::Record => records::record(reader, service),
+        ManifestKind::Network => kinds::network(reader, service),
+    }
+}
+
+fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
+    const LATER: [&str; 4] = ["Stream", "Instance", "Pool", "App"];
+    if !reader.has("kind") {
+        reader.entry("kind");
+        return Some(ManifestKind::Service);
+    }
+    let text = reader.text("kind")?;
+    if let Some(kind) = ManifestKind::ALL.into_iter().find(|kind| kind.word() == text.text) {
+        return Some(kind);
+    }
+    let scope = reader.scope;
+    if LATER.contains(&text.text.as_str()) {
+        scope.error(A0113, text.spot, format!("kind `{}` is not yet supported", text.text));
+        return None;
+    }
+    let words = ManifestKind::ALL.map(ManifestKind::word);
+    let hint = match nearest(&text.text, &words) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of {}", words.join(", ")),
+    };
+    scope.error_hint(A0109, text.spot, format!("unknown kind `{}`", shown(&text.text)), &hint);
+    None
+}
+
+fn name(reader: &mut Reader<'_>) -> Option<String> {
+    let text = reader.required("name", "a short name, as in `name: gitea`")?;
+    reader.scope.claims.borrow_mut().name = Some(text.spot);
+    // Raw: a name with a variable in it could not be told from a broken document.
+    let raw = reader.entry("name").and_then(|entry| entry.value.scalar()).unwrap_or_default().to_owned();
+    let raw = Text { text: raw, spot: text.spot };
+    if let Some(why) = resolve::why_not_a_label(&raw.text, NAME_CHARS_MAX) {
+        reader.scope.not_allowed(&raw, "`name`", &why);
+        return None;
+    }
+    Some(raw.text)
+}
+
+fn host(reader: &mut Reader<'_>) {
+    let text = if reader.has("host") {
+        let Some(text) = reader.text("host") else { return };
+        text
+    } else {
+        reader.entry("host");
+        Text { text: "default".to_owned(), spot: reader.spot }
+    };
+    let hosts = &reader.scope.site.hosts;
+    if !hosts.contains_key(&text.text) {
+        let names: Vec<&str> = hosts.keys().map(String::as_str).collect();
+        let hint = match nearest(&text.text, &names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "amarre.yaml names none".to_owned(),
+            None => format!("amarre.yaml names {}", names.join(", ")),
+        };
+        reader.scope.error_hint(A0111, text.spot, format!("unknown host `{}`", shown(&text.text)), &hint);
+    }
+}
+
+fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+    let scope = reader.scope;
+    let (is_short, read) = if reader.has("containers") {
+        (false, containers(&mut reader))
+    } else {
+        let read = compose::container(&mut reader);
+        (true, BTreeMap::from([(service.name.clone(), read)]))
+    };
+    siblings(scope, &read);
+    let keys: Vec<&str> = read.keys().map(String::as_str).collect();
+    service.routes = routes::service_routes(&mut reader, &keys);
+    service.dns = records::dns(&mut reader);
+    service.network = records::network_mode(&mut reader);
+    for (key, read) in read {
+        service.containers.extend(read.map(|read| (key, read.container)));
+    }
+    reader.finish(if is_short { &refused::short_service_key } else { &refused::long_service_key });
+    Some(service)
+}
+
+fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {
+    let mut containers = BTreeMap::new();
+    let Some(node) = reader.node("containers") else { return containers };
+    let scope = reader.scope;
+    let Data::Map(entries) = &node.data else {
+        scope.wrong_type(node, "`containers`", "a map");
+        return containers;
+    };
+    if entries.is_empty() {
+        scope.error(A0105, reader.key_spot("containers"), "`containers` names no container".to_owned());
+    }
+    if entries.len() > CONTAINERS_MAX {
+        let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", entries.len());
+        scope.error(A0108, reader.key_spot("containers"), message);
+        return containers;
+    }
+    for entry in entries {
+        if let Some(why) = resolve::why_not_a_label(&entry.key, NAME_CHARS_MAX) {
+            let message = format!("a container cannot be called `{}`", shown(&entry.key));
+            scope.error_hint(A0106, entry.key_spot, message, &why);
+        }
+        if entry.value.is_null() {
+            let message = format!("container `{}` has no value", shown(&entry.key));
+            scope.error_hint(A0104, entry.key_spot, message, "it needs at least `image:`");
+            continue;
+        }
+        let what = format!("container `{}`", shown(&entry.key));
+        let Some(mut inner) = Reader::open(scope, &entry.value, &what, "") else { continue };
+        let read = compose::container(&mut inner);
+        inner.finish(&refused::container_key);
+        let read = read.map(|mut read| {
+            read.container.origin = scope.origin(entry.key_spot);
+            read
+        });
+        containers.insert(entry.key.clone(), read);
+    }
+    containers
+}
+
+/// `depends_on` must name containers of the service, and not go in a circle.
+fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>) {
+    let names: Vec<&str> = containers.keys().map(String::as_str).collect();
+    for read in containers.values().flatten() {
+        for sibling in read.siblings.iter().filter(|sibling| !containers.contains_key(&sibling.text)) {
+            let hint = match nearest(&sibling.text, &names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`depends_on` names containers of the same service".to_owned(),
+            };
+            let message = format!("unknown container `{}`", shown(&sibling.text));
+            scope.error_hint(A0111, sibling.spot, message, &hint);
+        }
+    }
+    let good: BTreeMap<&str, &Container> =
+        containers.iter().filter_map(|(key, read)| Some((key.as_str(), &read.as_ref()?.container))).collect();
+    if let Some(circle) = check::circle(&good) {
+        let spot = circle_spot(containers, &circle);
+        let message = format!("`depends_on` goes in a circle: {}", circle.join(", "));
+        scope.error(A0106, spot, message);
+    }
+}
+
+fn circle_spot(containers: &BTreeMap<String, Option<Read>>, circle: &[&str]) -> Spot {
+    let on_circle: BTreeSet<&str> = circle.iter().copied().collect();
+    let first = circle.first().and_then(|key| containers.get(*key)).and_then(Option::as_ref);
+    let sibling = first.and_then(|read| read.siblings.iter().find(|sibling| on_circle.contains(sibling.text.as_str())));
+    sibling.map_or(Spot::at(1, 1), |sibling| sibling.spot)
+}

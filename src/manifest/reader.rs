@@ -1,0 +1,299 @@
+//! Takes a map apart key by key and collects everything that is wrong with it.
+//!
+//! Every method reports by itself and returns `None` when there is nothing to go on with, so that one
+//! pass over a document finds all its errors. What nobody asked for is unknown: [`Reader::finish`].
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::model::{Origin, Site};
+
+use super::check::Claims;
+use super::diagnostic::{A0103, A0104, A0105, A0106, Problem, Spot, shown};
+use super::resolve;
+use super::yaml::{Data, Entry, Node};
+
+/// A text with its place; variables are already replaced.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    pub text: String,
+    pub spot: Spot,
+}
+
+/// What the reading of one document needs to know, and what it has found.
+pub(super) struct Scope<'a> {
+    pub site: &'a Site,
+    pub file: &'a str,
+    /// The manifest's name; empty when it has none.
+    pub name: String,
+    /// The manifest's host; the default one when it names none or an unknown one.
+    pub host: String,
+    /// `${name}` and what else holds for this manifest only.
+    pub variables: BTreeMap<String, String>,
+    pub problems: RefCell<Vec<Problem>>,
+    pub claims: RefCell<Claims>,
+}
+
+impl Scope<'_> {
+    pub fn report(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    pub fn error(&self, code: &'static str, spot: Spot, message: String) {
+        self.report(Problem::error(code, spot, message));
+    }
+
+    pub fn error_hint(&self, code: &'static str, spot: Spot, message: String, hint: &str) {
+        self.report(Problem::error(code, spot, message).hint(hint.to_owned()));
+    }
+
+    pub fn origin(&self, spot: Spot) -> Origin {
+        Origin { file: self.file.to_owned(), line: spot.line, column: spot.column }
+    }
+
+    /// The text of a scalar; `what` is how the message calls it.
+    pub fn text(&self, node: &Node, what: &str) -> Option<Text> {
+        let Some(raw) = node.scalar() else {
+            self.wrong_type(node, what, "text");
+            return None;
+        };
+        match resolve::substitute(raw, &self.variables, &self.site.vars) {
+            Ok(text) => Some(Text { text, spot: node.spot }),
+            Err(problem) => {
+                self.report(problem.at(node.spot));
+                None
+            }
+        }
+    }
+
+    /// Texts of a list; `None` when it is no list.
+    pub fn texts(&self, node: &Node, what: &str) -> Option<Vec<Text>> {
+        match &node.data {
+            Data::List(items) => {
+                let item_name = format!("an item of {what}");
+                Some(items.iter().filter_map(|item| self.text(item, &item_name)).collect())
+            }
+            Data::Scalar(_) | Data::Map(_) => {
+                self.wrong_type(node, what, "a list");
+                None
+            }
+        }
+    }
+
+    pub fn wrong_type(&self, node: &Node, what: &str, wanted: &str) {
+        self.error(A0104, node.spot, format!("{what} must be {wanted}, not {}", node.word()));
+    }
+
+    pub fn not_allowed(&self, text: &Text, what: &str, hint: &str) {
+        self.error_hint(A0106, text.spot, format!("{what} cannot be `{}`", shown(&text.text)), hint);
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.problems.borrow().iter().any(Problem::is_error)
+    }
+}
+
+/// A map that is being taken apart.
+pub(super) struct Reader<'a> {
+    pub scope: &'a Scope<'a>,
+    pub spot: Spot,
+    /// In front of key names in messages: `healthcheck.`.
+    path: &'static str,
+    entries: &'a [Entry],
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    /// Opens a map; `what` is how a message calls it, `path` stands before its keys.
+    pub fn open(scope: &'a Scope<'a>, node: &'a Node, what: &str, path: &'static str) -> Option<Self> {
+        match &node.data {
+            Data::Map(entries) => {
+                // The first key is a better place to point to than the whole map.
+                let spot = entries.first().map_or(node.spot, |entry| entry.key_spot);
+                Some(Self { scope, spot, path, entries, asked: Vec::new() })
+            }
+            Data::Scalar(_) | Data::List(_) => {
+                scope.wrong_type(node, what, "a map");
+                None
+            }
+        }
+    }
+
+    /// How messages call a key: `` `healthcheck.test` ``.
+    pub fn label(&self, key: &str) -> String {
+        format!("`{}{key}`", self.path)
+    }
+
+    /// The entry of a key, whatever its value.
+    pub fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
+        self.asked.push(key);
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// The value of a key; a key without a value is an error.
+    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+        let entry = self.entry(key)?;
+        if entry.value.is_null() {
+            let message = format!("{} has no value", self.label(key));
+            self.scope.error_hint(A0104, entry.key_spot, message, "give it one, or remove the line");
+            return None;
+        }
+        Some(&entry.value)
+    }
+
+    pub fn text(&mut self, key: &'static str) -> Option<Text> {
+        let node = self.node(key)?;
+        self.scope.text(node, &self.label(key))
+    }
+
+    pub fn texts(&mut self, key: &'static str) -> Vec<Text> {
+        let Some(node) = self.node(key) else { return Vec::new() };
+        self.scope.texts(node, &self.label(key)).unwrap_or_default()
+    }
+
+    /// The text of a key that must be there.
+    pub fn required(&mut self, key: &'static str, hint: &str) -> Option<Text> {
+        if self.has(key) {
+            return self.text(key);
+        }
+        self.asked.push(key);
+        self.missing(key, hint);
+        None
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        let found = choices.iter().find(|(word, _)| *word == text.text).map(|(_, value)| *value);
+        if found.is_none() {
+            let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            self.scope.not_allowed(&text, &self.label(key), &format!("one of {}", words.join(", ")));
+        }
+        found
+    }
+
+    /// `true` or `false`, as YAML 1.2 has it.
+    pub fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let node = self.node(key)?;
+        match flag(node) {
+            Ok(flag) => Some(flag),
+            Err(hint) => {
+                let message = format!("{} must be true or false, not {}", self.label(key), node.word());
+                let mut problem = Problem::error(A0104, node.spot, message);
+                problem.hint = hint;
+                self.scope.report(problem);
+                None
+            }
+        }
+    }
+
+    /// A whole number within limits.
+    pub fn number(&mut self, key: &'static str, min: i64, max: i64) -> Option<i64> {
+        let text = self.text(key)?;
+        let number = text.text.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
+        if number.is_none() {
+            let hint = format!("a whole number from {min} to {max}");
+            self.scope.not_allowed(&text, &self.label(key), &hint);
+        }
+        number
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
+    pub fn missing(&self, key: &str, hint: &str) {
+        self.scope.error_hint(A0105, self.spot, format!("key {} is missing", self.label(key)), hint);
+    }
+
+    /// Where a key stands, or the map when it has none.
+    pub fn key_spot(&self, key: &str) -> Spot {
+        self.entries.iter().find(|entry| entry.key == key).map_or(self.spot, |entry| entry.key_spot)
+    }
+
+    /// Reports what nobody asked for. `refuse` knows the keys that are understood but not supported.
+    pub fn finish(self, refuse: &dyn Fn(&Entry) -> Verdict) {
+        for entry in self.entries {
+            if self.asked.contains(&entry.key.as_str()) || entry.key.starts_with("x-") {
+                continue;
+            }
+            match refuse(entry) {
+                Verdict::Harmless => (),
+                Verdict::Refused(problem) => self.scope.report(problem),
+                Verdict::Unknown => self.scope.report(self.unknown(entry)),
+            }
+        }
+    }
+
+    fn unknown(&self, entry: &Entry) -> Problem {
+        /// More keys than these would not fit a line.
+        const KEYS_LISTED_MAX: usize = 8;
+        let problem = Problem::error(A0103, entry.key_spot, format!("unknown key `{}`", shown(&entry.key)));
+        if let Some(near) = nearest(&entry.key, &self.asked) {
+            return problem.hint(format!("did you mean `{near}`?"));
+        }
+        if self.asked.len() > KEYS_LISTED_MAX {
+            return problem;
+        }
+        problem.hint(format!("known here: {}", self.asked.join(", ")))
+    }
+}
+
+/// What is to be said of a key that nobody asked for.
+pub(super) enum Verdict {
+    Unknown,
+    /// It says what holds anyway.
+    Harmless,
+    Refused(Problem),
+}
+
+/// For maps whose keys are all taken or unknown.
+pub(super) fn nothing_else(_: &Entry) -> Verdict {
+    Verdict::Unknown
+}
+
+/// A boolean; the error is the hint.
+pub(super) fn flag(node: &Node) -> Result<bool, Option<String>> {
+    let Data::Scalar(scalar) = &node.data else { return Err(None) };
+    match (scalar.text.as_str(), scalar.plain) {
+        ("true" | "True" | "TRUE", true) => Ok(true),
+        ("false" | "False" | "FALSE", true) => Ok(false),
+        (text @ ("true" | "false"), false) => Err(Some(format!("write `{text}` without quotes"))),
+        (text, _) => match text.to_ascii_lowercase().as_str() {
+            "yes" | "on" | "y" => Err(Some(format!("`{text}` is only a word in YAML 1.2; write `true`"))),
+            "no" | "off" | "n" => Err(Some(format!("`{text}` is only a word in YAML 1.2; write `false`"))),
+            _ => Err(None),
+        },
+    }
+}
+
+/// The known word nearest to one, if it is near: a third of the word may differ.
+pub(super) fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
+    let limit = word.chars().count().max(3) / 3;
+    let near = known.iter().map(|candidate| (distance(word, candidate, limit), *candidate));
+    near.filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)
+}
+
+/// How many letters must be put in, taken out, exchanged or swapped with their neighbour.
+fn distance(left: &str, right: &str, limit: usize) -> usize {
+    let left: Vec<char> = left.to_lowercase().chars().collect();
+    let right: Vec<char> = right.to_lowercase().chars().collect();
+    if left.len().abs_diff(right.len()) > limit {
+        return limit + 1;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for row in 1..=left.len() {
+        let mut line = vec![row];
+        for column in 1..=right.len() {
+            let changed = usize::from(left[row - 1] != right[column - 1]);
+            let mut best = (above[column] + 1).min(line[column - 1] + 1).min(above[column - 1] + changed);
+            if row > 1 && column > 1 && left[row - 1] == right[column - 2] && left[row - 2] == right[column - 1] {
+                best = best.min(before[column - 2] + 1);
+            }
+            line.push(best);
+        }
+        before = std::mem::replace(&mut above, line);
+    }
+    above.last().copied().unwrap_or(limit + 1)
+}

@@ -1,0 +1,264 @@
+//! Routes: which names lead where, behind which certificate.
+
+use crate::model::service::{Route, Target, Tls};
+
+use super::check;
+use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0113, shown};
+use super::reader::{Reader, Scope, Text, flag, nearest};
+use super::refused;
+use super::resolve::{self, Names};
+use super::yaml::{Data, Node};
+
+/// Let's Encrypt's own limit of names on one certificate.
+const DOMAINS_MAX: usize = 100;
+/// Far more than one service has; NPM writes a file for each.
+const ROUTES_MAX: usize = 200;
+
+/// What the routes of a manifest may point to.
+#[derive(Clone, Copy)]
+pub(super) enum Targets<'a> {
+    Containers(&'a [&'a str]),
+    Urls,
+}
+
+/// A Service's routes: `routes:`, or one by `port:`.
+pub(super) fn service_routes(reader: &mut Reader<'_>, containers: &[&str]) -> Vec<Route> {
+    let scope = reader.scope;
+    let by_port = short_route(reader, containers);
+    if by_port.is_some() && reader.has("routes") {
+        let hint = "`port:` is short for one route; write it as `to:` of a route";
+        scope.error_hint(A0106, reader.key_spot("port"), "`port` stands beside `routes`".to_owned(), hint);
+    }
+    let mut routes = self::routes(reader, Targets::Containers(containers));
+    if !reader.has("routes") {
+        routes.extend(by_port);
+    }
+    let access_list = reader.text("access_list");
+    apply_access_list(scope, &mut routes, access_list);
+    routes
+}
+
+/// `access_list` beside `routes` holds for every route without its own.
+pub(super) fn apply_access_list(scope: &Scope<'_>, routes: &mut [Route], access_list: Option<Text>) {
+    let Some(access_list) = access_list else { return };
+    if routes.is_empty() && !scope.is_broken() {
+        // Somebody believes that this protects something.
+        let message = "`access_list` protects nothing: there is no route".to_owned();
+        scope.error(A0106, access_list.spot, message);
+    }
+    for route in routes {
+        route.access_list.get_or_insert_with(|| access_list.text.clone());
+    }
+}
+
+/// `port: 3000`, with `ssl:`.
+fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
+    const PORT_MAX: i64 = 65_535;
+    let scope = reader.scope;
+    let spot = reader.key_spot("port");
+    if reader.has("ssl") {
+        let spot = reader.key_spot("ssl");
+        if reader.flag("ssl") == Some(true) {
+            let hint = "in `routes:`, `tls:` takes the name of a certificate that NPM has";
+            scope.error_hint(
+                A0113,
+                spot,
+                "`ssl: true`, a certificate by Let's Encrypt, is not yet supported".into(),
+                hint,
+            );
+        }
+    }
+    let port = u16::try_from(reader.number("port", 1, PORT_MAX)?).ok()?;
+    let Some(key) = containers.first().filter(|_| containers.len() == 1) else {
+        if !containers.is_empty() {
+            let hint = "in `routes:`, `to:` says which container: `to: app:80`";
+            scope.error_hint(A0106, spot, "`port` is for a service with one container".to_owned(), hint);
+        }
+        return None;
+    };
+    check::needs_npm(scope, spot, "routes");
+    let name = Text { text: scope.name.clone(), spot };
+    let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, Names::Hosts) }?;
+    scope.claims.borrow_mut().domains.push((domain.clone(), spot));
+    Some(Route {
+        domains: vec![domain],
+        to: Target::Container { key: (*key).to_owned(), port },
+        tls: Tls::None,
+        force_https: false,
+        websockets: true,
+        block_exploits: true,
+        access_list: None,
+        origin: scope.origin(spot),
+    })
+}
+
+/// The list `routes:`.
+pub(super) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route> {
+    let scope = reader.scope;
+    let spot = reader.key_spot("routes");
+    let Some(node) = reader.node("routes") else { return Vec::new() };
+    let Data::List(items) = &node.data else {
+        scope.wrong_type(node, "`routes`", "a list");
+        return Vec::new();
+    };
+    if items.is_empty() {
+        return Vec::new();
+    }
+    if items.len() > ROUTES_MAX {
+        scope.error(A0108, spot, format!("{} routes in one manifest, at most {ROUTES_MAX}", items.len()));
+        return Vec::new();
+    }
+    check::needs_npm(scope, spot, "routes");
+    items.iter().filter_map(|item| route(scope, item, targets)).collect()
+}
+
+fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> {
+    let mut reader = Reader::open(scope, node, "a route", "")?;
+    let domains = domains(&mut reader);
+    let to = match targets {
+        Targets::Containers(keys) => {
+            let text = reader.required("to", "which container and port: `to: app:80`");
+            text.and_then(|text| container_target(scope, &text, keys))
+        }
+        Targets::Urls => {
+            let text = reader.required("to", "as in `to: http://192.168.1.20:5000`");
+            text.and_then(|text| url_target(scope, &text))
+        }
+    };
+    let tls = tls(&mut reader);
+    let force_https = reader.flag("force_https");
+    if force_https == Some(true) && tls == Some(Tls::None) {
+        let spot = reader.key_spot("force_https");
+        scope.error(A0106, spot, "`force_https` needs a certificate: `tls:`".to_owned());
+    }
+    let websockets = reader.flag("websockets").unwrap_or(true);
+    let block_exploits = reader.flag("block_exploits").unwrap_or(true);
+    let access_list = reader.text("access_list").map(|text| text.text);
+    let origin = scope.origin(reader.spot);
+    reader.finish(&refused::route_key);
+    let tls = tls?;
+    let force_https = force_https.unwrap_or(tls != Tls::None);
+    Some(Route { domains, to: to?, tls, force_https, websockets, block_exploits, access_list, origin })
+}
+
+/// `domain` and `aliases`, whole; each of them is claimed.
+pub(super) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
+    let scope = reader.scope;
+    let mut texts: Vec<Text> = reader.required("domain", "as in `domain: cloud`").into_iter().collect();
+    texts.extend(reader.texts("aliases"));
+    if texts.len() > DOMAINS_MAX {
+        let message = format!("{} names on one route, at most {DOMAINS_MAX}", texts.len());
+        scope.error(A0108, reader.key_spot("aliases"), message);
+        return Vec::new();
+    }
+    let mut domains = Vec::new();
+    for text in texts {
+        let Some(domain) = resolve::full_name(scope, &text, Names::Hosts) else { continue };
+        scope.claims.borrow_mut().domains.push((domain.clone(), text.spot));
+        domains.push(domain);
+    }
+    domains
+}
+
+/// `tls:`; `None` when it is wrong.
+pub(super) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
+    const HINT: &str = "`tls:` takes the name of a certificate that NPM has, or `none`";
+    if !reader.has("tls") {
+        reader.entry("tls");
+        return Some(Tls::None);
+    }
+    let node = reader.node("tls")?;
+    let scope = reader.scope;
+    let is_lets_encrypt = match &node.data {
+        Data::Scalar(scalar) => scalar.text == "letsencrypt",
+        Data::Map(_) => node.entry("letsencrypt").is_some(),
+        Data::List(_) => false,
+    };
+    if is_lets_encrypt {
+        scope.error_hint(A0113, node.spot, "`tls: letsencrypt` is not yet supported".to_owned(), HINT);
+        return None;
+    }
+    if flag(node).is_ok() {
+        scope.error_hint(A0104, node.spot, "`tls` is not true or false".to_owned(), HINT);
+        return None;
+    }
+    let text = scope.text(node, "`tls`")?;
+    match text.text.as_str() {
+        "none" => Some(Tls::None),
+        "" => {
+            scope.error_hint(A0105, text.spot, "`tls` is empty".to_owned(), HINT);
+            None
+        }
+        name => Some(Tls::Existing(name.to_owned())),
+    }
+}
+
+/// `app:80`, or `80` when there is one container.
+fn container_target(scope: &Scope<'_>, text: &Text, keys: &[&str]) -> Option<Target> {
+    if text.text.contains("://") {
+        scope.not_allowed(text, "`to`", "a container of this service; kind `Route` points to anything else");
+        return None;
+    }
+    let (key, port) = match text.text.split_once(':') {
+        Some((key, port)) => (Some(key), port),
+        None => (None, text.text.as_str()),
+    };
+    let Some(port) = port_number(port) else {
+        scope.not_allowed(text, "`to`", "container and port, as in `app:80`");
+        return None;
+    };
+    let key = match (key, keys) {
+        (Some(key), _) if keys.contains(&key) => key,
+        (Some(key), _) => {
+            let hint = match nearest(key, keys) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", keys.join(", ")),
+            };
+            scope.error_hint(A0111, text.spot, format!("unknown container `{}`", shown(key)), &hint);
+            return None;
+        }
+        (None, [only]) => only,
+        (None, _) => {
+            scope.not_allowed(text, "`to`", "say which container, as in `app:80`");
+            return None;
+        }
+    };
+    Some(Target::Container { key: key.to_owned(), port })
+}
+
+/// `http://192.168.1.20:5000`.
+fn url_target(scope: &Scope<'_>, text: &Text) -> Option<Target> {
+    const HINT: &str = "as in `http://192.168.1.20:5000`";
+    let Some((scheme @ ("http" | "https"), rest)) = text.text.split_once("://") else {
+        scope.not_allowed(text, "`to`", HINT);
+        return None;
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains(['/', '?', '#', '@']) {
+        scope.error_hint(A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), HINT);
+        return None;
+    }
+    let usual = if scheme == "http" { 80 } else { 443 };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port_number(port)),
+        Some(_) | None => (rest, Some(usual)),
+    };
+    let (Some(port), true) = (port, is_host(host)) else {
+        scope.not_allowed(text, "`to`", HINT);
+        return None;
+    };
+    Some(Target::Url { scheme: scheme.to_owned(), host: host.to_owned(), port })
+}
+
+/// An address, or a name that may lie outside our domains.
+pub(super) fn is_host(host: &str) -> bool {
+    if let Some(inside) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return inside.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let host = host.to_ascii_lowercase();
+    !host.starts_with('*') && resolve::why_not_a_name(&host, &host, Names::Records).is_none()
+}
+
+fn port_number(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port > 0 && text.bytes().all(|b| b.is_ascii_digit()))
+}

@@ -1,0 +1,365 @@
+//! YAML text to a tree in which every key and value knows its place. Pure; knows nothing of manifests.
+//!
+//! Aliases and merge keys are resolved here, within a budget; a duplicate key is a problem that names
+//! both places. Scalars keep their text as written: whether `no` is a word or a boolean is for the
+//! reader of that key to say.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, Tag};
+
+use super::diagnostic::{A0101, A0102, A0104, A0108, A0115, Problem, Spot, shown};
+
+/// Deeper than any real manifest (8), and shallow enough for recursion on a small stack.
+pub(super) const DEPTH_MAX: usize = 32;
+/// Counted after aliases are expanded: stops "billion laughs" long before memory matters.
+pub(super) const NODES_MAX: usize = 50_000;
+/// Characters of all scalars after aliases are expanded: four times the largest file.
+pub(super) const EXPANDED_BYTES_MAX: usize = 4 << 20;
+/// A document with more problems than this is not read further; nobody reads them all.
+const PROBLEMS_MAX: usize = 100;
+
+/// A value with its place.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub spot: Spot,
+    pub data: Data,
+    weight: Weight,
+}
+
+#[derive(Debug)]
+pub(super) enum Data {
+    Scalar(Scalar),
+    List(Vec<Rc<Node>>),
+    Map(Vec<Entry>),
+}
+
+/// Text as written; `plain` means without quotes, so that it may stand for a number, a boolean or nothing.
+#[derive(Debug)]
+pub(super) struct Scalar {
+    pub text: String,
+    pub plain: bool,
+}
+
+/// One key of a map, in the order of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub key: String,
+    pub key_spot: Spot,
+    pub value: Rc<Node>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    nodes: usize,
+    bytes: usize,
+    height: usize,
+}
+
+impl Node {
+    /// Whether it is YAML's null: nothing, `~` or `null`.
+    pub fn is_null(&self) -> bool {
+        match &self.data {
+            Data::Scalar(scalar) => scalar.plain && matches!(scalar.text.as_str(), "" | "~" | "null" | "Null" | "NULL"),
+            Data::List(_) | Data::Map(_) => false,
+        }
+    }
+
+    /// What it is, for messages.
+    pub fn word(&self) -> &'static str {
+        match &self.data {
+            Data::Scalar(_) if self.is_null() => "nothing",
+            Data::Scalar(_) => "text",
+            Data::List(_) => "a list",
+            Data::Map(_) => "a map",
+        }
+    }
+
+    /// The entry of a key, when it is a map that has it.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.data {
+            Data::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            Data::Scalar(_) | Data::List(_) => None,
+        }
+    }
+
+    /// The text, when it is a scalar that is not null.
+    pub fn scalar(&self) -> Option<&str> {
+        match &self.data {
+            Data::Scalar(scalar) if !self.is_null() => Some(&scalar.text),
+            Data::Scalar(_) | Data::List(_) | Data::Map(_) => None,
+        }
+    }
+}
+
+/// What became of a document.
+pub(super) struct Tree {
+    /// `None`: empty, or not YAML (then there are problems).
+    pub root: Option<Rc<Node>>,
+    pub problems: Vec<Problem>,
+}
+
+/// Reads one document that begins after `lines_before` lines of its file.
+pub(super) fn read(text: &str, lines_before: usize) -> Tree {
+    let mut builder = Builder { lines_before, ..Builder::default() };
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    options.emit_unresolved_aliases = true;
+    for step in Parser::new_from_str_with_options(text, options) {
+        let taken = match step {
+            Ok((event, span)) => builder.take(event, span),
+            Err(error) => {
+                let mark = error.marker();
+                let spot = Spot::at(mark.line() + lines_before, mark.col() + 1);
+                if *error.kind() == ErrorKind::RecursionLimitExceeded {
+                    Err(too_deep(spot))
+                } else {
+                    Err(Problem::error(A0101, spot, format!("not YAML: {}", shown(&error.info()))))
+                }
+            }
+        };
+        if let Err(problem) = taken {
+            builder.problems.push(problem);
+            return Tree { root: None, problems: builder.problems };
+        }
+        if builder.problems.len() >= PROBLEMS_MAX {
+            return Tree { root: None, problems: builder.problems };
+        }
+    }
+    Tree { root: builder.root.filter(|node| !node.is_null()), problems: builder.problems }
+}
+
+#[derive(Default)]
+struct Builder {
+    lines_before: usize,
+    open: Vec<Frame>,
+    anchors: BTreeMap<usize, Rc<Node>>,
+    total: Weight,
+    root: Option<Rc<Node>>,
+    problems: Vec<Problem>,
+}
+
+/// A list or map whose end is not yet read.
+struct Frame {
+    spot: Spot,
+    anchor: usize,
+    weight: Weight,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Rc<Node>>),
+    Map(OpenMap),
+}
+
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<Entry>,
+    /// Where each key stands, to find it when it comes a second time.
+    places: BTreeMap<String, Spot>,
+    /// What a merge key brings, and where it stands.
+    merge: Option<(Spot, Rc<Node>)>,
+    /// The key whose value comes next.
+    key: Option<Key>,
+}
+
+enum Key {
+    Word(String, Spot),
+    Merge(Spot),
+    /// Reported; its value is dropped.
+    Bad,
+}
+
+impl Builder {
+    /// One event; an `Err` is a problem that ends the reading of this document.
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+        let spot = self.spot(span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = self.plain(style == ScalarStyle::Plain, tag.as_deref(), spot);
+                let weight = Weight { nodes: 1, bytes: text.len(), height: 0 };
+                let data = Data::Scalar(Scalar { text: text.into_owned(), plain });
+                self.finish(Node { spot, data, weight }, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.plain(true, tag.as_deref(), spot);
+                self.begin(spot, anchor, Content::List(Vec::new()))
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.plain(true, tag.as_deref(), spot);
+                self.begin(spot, anchor, Content::Map(OpenMap::default()))
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(spot),
+            Event::Alias(id) => match self.anchors.get(&id).cloned() {
+                Some(node) => self.place(node, spot),
+                None => Err(Problem::error(A0115, spot, "an anchor that contains itself".to_owned())),
+            },
+            Event::UnresolvedAlias(_) => {
+                let problem = Problem::error(A0115, spot, "an alias of an anchor that is not there".to_owned());
+                self.problems.push(problem.hint("anchors hold for their own document, from where they stand".into()));
+                let data = Data::Scalar(Scalar { text: String::new(), plain: true });
+                self.finish(Node { spot, data, weight: Weight { nodes: 1, bytes: 0, height: 0 } }, 0)
+            }
+            Event::DocumentStart(..) if self.root.is_some() => {
+                Err(Problem::error(A0101, spot, "not YAML: a second document without `---`".to_owned()))
+            }
+            // The parser's enum is open; what else there is carries no data.
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, spot: Spot, anchor: usize, content: Content) -> Result<(), Problem> {
+        if self.open.len() >= DEPTH_MAX {
+            return Err(too_deep(spot));
+        }
+        self.open.push(Frame { spot, anchor, weight: Weight { nodes: 1, bytes: 0, height: 0 }, content });
+        Ok(())
+    }
+
+    fn end(&mut self, end: Spot) -> Result<(), Problem> {
+        let Some(frame) = self.open.pop() else { return Ok(()) };
+        let spot = Spot { end_line: end.end_line, end_column: end.end_column, ..frame.spot };
+        let mut weight = frame.weight;
+        let data = match frame.content {
+            Content::List(items) => Data::List(items),
+            Content::Map(map) => Data::Map(map.close(&mut self.problems)),
+        };
+        weight.height += 1;
+        self.finish(Node { spot, data, weight }, frame.anchor)
+    }
+
+    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
+        let node = Rc::new(node);
+        if anchor > 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        let spot = node.spot;
+        self.place(node, spot)
+    }
+
+    /// Puts a finished node where it belongs. `spot` is where it is used: for an alias, the alias.
+    fn place(&mut self, node: Rc<Node>, spot: Spot) -> Result<(), Problem> {
+        if self.open.len() + node.weight.height > DEPTH_MAX {
+            return Err(too_deep(spot));
+        }
+        let Some(frame) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        frame.weight.nodes += node.weight.nodes;
+        frame.weight.bytes += node.weight.bytes;
+        frame.weight.height = frame.weight.height.max(node.weight.height);
+        // Every node is counted once when its frame takes it, an alias with all that it stands for.
+        let is_alias = spot != node.spot || matches!(node.data, Data::Scalar(_));
+        self.total.nodes += if is_alias { node.weight.nodes } else { 1 };
+        self.total.bytes += if is_alias { node.weight.bytes } else { 0 };
+        if self.total.nodes > NODES_MAX || self.total.bytes > EXPANDED_BYTES_MAX {
+            let message = format!("more than {NODES_MAX} values or 4 MiB once aliases are expanded");
+            return Err(Problem::error(A0108, spot, message));
+        }
+        match &mut frame.content {
+            Content::List(items) => items.push(node),
+            Content::Map(map) => map.take(node, spot, &mut self.problems),
+        }
+        Ok(())
+    }
+
+    /// Whether a scalar is to be read as plain, given its tag.
+    fn plain(&mut self, untagged: bool, tag: Option<&Tag>, spot: Spot) -> bool {
+        let Some(tag) = tag else { return untagged };
+        if tag.original() == "!" {
+            return false;
+        }
+        match tag.core_suffix() {
+            Some("str") => false,
+            Some("int" | "float" | "bool" | "null" | "map" | "seq" | "merge") => true,
+            _ => {
+                let message = format!("unknown tag `{}`", shown(&tag.original()));
+                self.problems.push(Problem::error(A0101, spot, message).hint("remove it".to_owned()));
+                untagged
+            }
+        }
+    }
+
+    fn spot(&self, span: Span) -> Spot {
+        Spot {
+            line: span.start.line() + self.lines_before,
+            column: span.start.col() + 1,
+            end_line: span.end.line() + self.lines_before,
+            end_column: span.end.col() + 1,
+        }
+    }
+}
+
+impl OpenMap {
+    /// A key or a value, in turn.
+    fn take(&mut self, node: Rc<Node>, spot: Spot, problems: &mut Vec<Problem>) {
+        match self.key.take() {
+            None => self.key = Some(key_of(&node, spot, problems)),
+            Some(Key::Bad) => (),
+            Some(Key::Merge(key_spot)) => {
+                if let Some((first, _)) = &self.merge {
+                    problems.push(duplicate("<<", key_spot, *first));
+                }
+                self.merge = Some((key_spot, node));
+            }
+            Some(Key::Word(key, key_spot)) => match self.places.get(&key) {
+                Some(first) => problems.push(duplicate(&key, key_spot, *first)),
+                None => {
+                    self.places.insert(key.clone(), key_spot);
+                    self.entries.push(Entry { key, key_spot, value: node });
+                }
+            },
+        }
+    }
+
+    /// The entries, with what a merge key brings; what the map says itself wins, then what comes first.
+    fn close(mut self, problems: &mut Vec<Problem>) -> Vec<Entry> {
+        let Some((key_spot, value)) = self.merge else { return self.entries };
+        let sources = match &value.data {
+            Data::Map(_) => vec![value],
+            Data::List(items) => items.clone(),
+            Data::Scalar(_) => Vec::new(),
+        };
+        if sources.is_empty() || sources.iter().any(|source| !matches!(source.data, Data::Map(_))) {
+            let problem = Problem::error(A0115, key_spot, "`<<` takes a map, or a list of maps".to_owned());
+            problems.push(problem.hint("as in `<<: *defaults`".to_owned()));
+        }
+        for source in &sources {
+            let Data::Map(brought) = &source.data else { continue };
+            for entry in brought {
+                if self.places.insert(entry.key.clone(), entry.key_spot).is_none() {
+                    self.entries.push(entry.clone());
+                }
+            }
+        }
+        self.entries
+    }
+}
+
+fn key_of(node: &Node, spot: Spot, problems: &mut Vec<Problem>) -> Key {
+    match &node.data {
+        Data::Scalar(scalar) if scalar.plain && scalar.text == "<<" => Key::Merge(spot),
+        Data::Scalar(scalar) if !node.is_null() && !scalar.text.is_empty() => Key::Word(scalar.text.clone(), spot),
+        Data::Scalar(_) | Data::List(_) | Data::Map(_) => {
+            let found = if matches!(node.data, Data::Scalar(_)) { "nothing" } else { node.word() };
+            problems.push(Problem::error(A0104, spot, format!("a key must be text, not {found}")));
+            Key::Bad
+        }
+    }
+}
+
+fn duplicate(key: &str, spot: Spot, first: Spot) -> Problem {
+    let problem = Problem::error(A0102, spot, format!("duplicate key `{}`", shown(key)));
+    problem.hint(format!("first written in line {}", first.line))
+}
+
+fn too_deep(spot: Spot) -> Problem {
+    Problem::error(A0108, spot, format!("nested deeper than {DEPTH_MAX} levels"))
+}
