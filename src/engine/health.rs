@@ -49,9 +49,10 @@ impl Health {
             }
             known.insert(key, (address.clone(), track));
         }
-        let answers = futures_util::future::join_all(asks.into_iter().map(|(key, address, seen, port, provider)| async move {
-            (key, provider.probe(&address, &seen, port).await)
-        }));
+        let answers =
+            futures_util::future::join_all(asks.into_iter().map(|(key, address, seen, port, provider)| async move {
+                (key, provider.probe(&address, &seen, port).await)
+            }));
         let mut whys = BTreeMap::new();
         for (key, answer) in answers.await {
             let Some((_, track)) = known.get_mut(&key) else { continue };
@@ -66,7 +67,9 @@ impl Health {
         }
         for (key, (address, track)) in known {
             if let Some(seen) = world.seen.get_mut(&address) {
-                let why = whys.remove(&key).unwrap_or_else(|| format!("judged by uptime only: {UPTIME_NEEDED} without a restart"));
+                let why = whys
+                    .remove(&key)
+                    .unwrap_or_else(|| format!("judged by uptime only: {UPTIME_NEEDED} without a restart"));
                 let since = Timestamp(key.1);
                 seen.ready = if track.ready { Readiness::Ready } else { Readiness::NotYet { since, why } };
             }

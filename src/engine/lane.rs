@@ -121,7 +121,8 @@ async fn refuse_subnet(tools: &Tools, change: &Change, now: Timestamp) -> Result
 /// Events are for people: one that cannot be written stops nothing.
 async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &str, at: Timestamp) {
     let address: Option<Address> = Some(change.address.clone());
-    let event = Event { at, run, service: change.service.clone(), address, kind: kind.to_owned(), text: text.to_owned() };
+    let event =
+        Event { at, run, service: change.service.clone(), address, kind: kind.to_owned(), text: text.to_owned() };
     if let Err(error) = tools.ledger.record(&event).await {
         tracing::warn!(address = %change.address, "could not write down an event: {error}");
     }

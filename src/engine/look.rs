@@ -41,10 +41,9 @@ impl Engine {
 
         let unpublished = self.parts.ledger.unpublished().await.unwrap_or_default();
         let before = self.picture.world.clone();
-        let early = self.with_input(&desired, &before, &facts, now, mode, |input| expand::expand(input));
-        let (mut world, again) =
-            self.observer.observe(&self.providers, &early, &facts, &unpublished, now).await;
-        let probed = self.with_input(&desired, &world, &facts, now, mode, |input| expand::expand(input));
+        let early = self.with_input(&desired, &before, &facts, now, mode, expand::expand);
+        let (mut world, again) = self.observer.observe(&self.providers, &early, &facts, &unpublished, now).await;
+        let probed = self.with_input(&desired, &world, &facts, now, mode, expand::expand);
         self.health.judge(&self.providers, &probed.probes, &mut world, now).await;
 
         let now = self.parts.clock.now();
@@ -273,7 +272,6 @@ impl Engine {
             };
             let job = Job { service: service.clone(), run, changes, secrets: secrets.clone() };
             self.busy.insert(service);
-            #[expect(clippy::disallowed_methods, reason = "lanes are the engine's children, joined in lane_done")]
             self.lanes.spawn(lane::work(job, tools));
         }
     }
@@ -392,15 +390,23 @@ impl Engine {
 
     async fn keep_manifests(&self, facts: &Facts, desired: &Desired) -> Result<(), StoreError> {
         let stored = self.parts.ledger.manifests().await?;
-        let changed: BTreeMap<String, (String, String)> =
-            desired.texts.iter().filter(|(name, text)| stored.get(*name) != Some(text)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        let changed: BTreeMap<String, (String, String)> = desired
+            .texts
+            .iter()
+            .filter(|(name, text)| stored.get(*name) != Some(text))
+            .map(|(n, t)| (n.clone(), t.clone()))
+            .collect();
         let gone: Vec<String> = stored
             .keys()
             .filter(|name| !desired.services.contains_key(*name) && !desired.frozen.contains(*name))
             .filter(|name| !desired.prune_blocked && !facts.applied.values().any(|row| row.service == **name))
             .cloned()
             .collect();
-        if changed.is_empty() && gone.is_empty() { Ok(()) } else { self.parts.ledger.keep_manifests(&changed, &gone).await }
+        if changed.is_empty() && gone.is_empty() {
+            Ok(())
+        } else {
+            self.parts.ledger.keep_manifests(&changed, &gone).await
+        }
     }
 
     /// Things that are ours and as wanted, but not (or not so) in the ledger.
@@ -477,7 +483,8 @@ fn when_to_look(plan: &mut Plan, wants: &Wants, world: &World, again: Option<Tim
         }
     }
     let records = wants.map.keys().filter(|address| address.kind == Kind::Record);
-    if records.filter_map(|address| world.seen.get(address)).any(|seen| !seen.ready.is_ready() && seen.owner.is_ours()) {
+    if records.filter_map(|address| world.seen.get(address)).any(|seen| !seen.ready.is_ready() && seen.owner.is_ours())
+    {
         plan.look_in(now, Millis::seconds(10));
     }
     if !plan.gaps.is_empty() {

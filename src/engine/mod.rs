@@ -19,13 +19,11 @@ use tokio::task::JoinSet;
 
 pub use self::clock::{Clock, ShiftedClock, SystemClock};
 use self::health::Health;
-use self::lane::{LaneDone, LaneFailure, Tools};
+use self::lane::{LaneDone, LaneFailure};
 use self::observer::Observer;
 use self::pace::Backoff;
 use crate::manifest::Diagnostic;
-use crate::model::{
-    Change, Facts, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World,
-};
+use crate::model::{Change, Facts, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World};
 use crate::plan::Schemas;
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Secret};
@@ -281,7 +279,9 @@ impl Engine {
                 self.errors.remove(&done.service);
             }
             Some(LaneFailure::Ledger(error)) => self.ledger_failed(&error),
-            Some(LaneFailure::Provider { change, error }) => self.service_failed(&done.service, *change, error, done.ended),
+            Some(LaneFailure::Provider { change, error }) => {
+                self.service_failed(&done.service, *change, error, done.ended)
+            }
         }
     }
 

@@ -58,7 +58,8 @@ impl Observer {
     }
 
     fn doubts(&self, id: &ProviderId, seen: &BTreeMap<Address, crate::model::Seen>, facts: &Facts) -> bool {
-        let owned = facts.applied.keys().filter(|address| address.provider == *id && address.kind != Kind::Image).count();
+        let owned =
+            facts.applied.keys().filter(|address| address.provider == *id && address.kind != Kind::Image).count();
         owned >= EMPTY_FROM && !seen.values().any(|seen| seen.owner.is_ours())
     }
 
@@ -86,7 +87,11 @@ fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[(ProviderId
         now,
         wanted,
         applied: applied.map(|(address, applied)| (address.clone(), applied.clone())).collect(),
-        unpublished: unpublished.iter().filter(|(provider, _)| provider == id).map(|(_, scope)| scope.clone()).collect(),
+        unpublished: unpublished
+            .iter()
+            .filter(|(provider, _)| provider == id)
+            .map(|(_, scope)| scope.clone())
+            .collect(),
     }
 }
 

@@ -1,0 +1,206 @@
+//! A plan as machines read it: `amarre.plan/v1`. Secrets are `sensitive` and nothing more.
+
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::{Line, Sign, held};
+use crate::manifest::Diagnostic;
+use crate::model::plan::{Gate, Reason, Refusal, Wait};
+use crate::model::{Change, FieldDiff, Gap, Need, State, Timestamp, Value};
+use crate::plan::Input;
+use crate::plan::forecast::Forecast;
+
+/// The document. The digest covers everything but the time.
+pub fn plan(
+    input: &Input<'_>,
+    forecast: &Forecast,
+    revision: &Json,
+    diagnostics: &[Diagnostic],
+    now: Timestamp,
+) -> Json {
+    let by_service = super::lines(input, forecast);
+    let summary = super::summary(input, forecast, &by_service);
+    let waiting = held(forecast);
+    let services: Vec<Json> = by_service.iter().map(|(name, lines)| service(input, forecast, name, lines)).collect();
+    let guard = forecast.plan.guard.as_ref().map(|guard| {
+        let command = guard.hints.iter().find_map(|hint| hint.command.clone());
+        json!({"code": guard.code, "message": guard.message, "confirm": command})
+    });
+    let mut document = json!({
+        "schema": "amarre.plan/v1",
+        "revision": revision,
+        "summary": {
+            "create": summary.create, "update": summary.update, "recreate": summary.recreate, "delete": summary.delete,
+            "adopt": 0, "release": 0, "forget": 0, "held": summary.refused + waiting.len(),
+            "services_changed": summary.services_changed, "services_in_sync": summary.services_in_sync,
+        },
+        "guard": guard,
+        "services": services,
+        "gaps": forecast.plan.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "diagnostics": diagnostics.iter().map(diagnostic).collect::<Vec<_>>(),
+    });
+    let digest = hex::encode(Sha256::digest(document.to_string().as_bytes()));
+    if let Some(object) = document.as_object_mut() {
+        object.insert("id".to_owned(), json!(format!("p-{}", &digest[..8])));
+        object.insert("digest".to_owned(), json!(format!("sha256:{digest}")));
+        object.insert("made_at".to_owned(), json!(now.rfc3339()));
+    }
+    document
+}
+
+fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> Json {
+    let manifest = input.services.get(name);
+    let sign = lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step);
+    let changes: Vec<Json> = lines.iter().enumerate().map(|(at, line)| change(at + 1, line)).collect();
+    let mut object = Map::new();
+    object.insert("name".to_owned(), json!(name));
+    object.insert("action".to_owned(), json!(action(sign)));
+    if let Some(manifest) = manifest {
+        object.insert("host".to_owned(), json!(manifest.host));
+        object.insert("file".to_owned(), json!(manifest.origin.file));
+        object.insert("line".to_owned(), json!(manifest.origin.line));
+    }
+    if lines.iter().any(|line| line.replaces.is_some()) {
+        let stop_first = forecast.wants.stop_first.contains_key(name);
+        object.insert("strategy".to_owned(), json!(if stop_first { "stop-first" } else { "start-first" }));
+    }
+    if let Some(line) = lines.first() {
+        object.insert("reason".to_owned(), reason(&line.change.because));
+    }
+    object.insert("changes".to_owned(), json!(changes));
+    Json::Object(object)
+}
+
+fn action(sign: Sign) -> &'static str {
+    match sign {
+        Sign::Refuse => "held",
+        Sign::Delete => "delete",
+        Sign::Recreate => "recreate",
+        Sign::Update => "update",
+        Sign::Create => "create",
+        Sign::Step | Sign::Done | Sign::Failed => "step",
+    }
+}
+
+fn change(seq: usize, line: &Line<'_>) -> Json {
+    let change = line.change;
+    let sign = line.sign();
+    let action = if sign == Sign::Refuse { change.action() } else { action(sign) };
+    json!({
+        "seq": seq,
+        "address": change.address.to_string(),
+        "kind": change.address.kind.word(),
+        "name": super::lines::name(&change.address, None),
+        "action": action,
+        "step": (action == "step").then_some("pull"),
+        "gate": gate(&change.gate),
+        "reason": reason(&change.because),
+        "fields": line.diff.iter().map(field).collect::<Vec<_>>(),
+        "needs": needs(change),
+        "impact": {"exposes": change.impact.exposes},
+        "refusal": change.refusal().map(refusal),
+    })
+}
+
+/// A gate.
+fn gate(gate: &Gate) -> Json {
+    match gate {
+        Gate::Now => json!({"state": "now"}),
+        Gate::After(needs) => json!({"state": "after", "needs": needs.iter().map(need).collect::<Vec<_>>()}),
+        Gate::Until { at, what } => {
+            let what = match what {
+                Wait::Settle => "settle",
+                Wait::StoppedGrace => "stopped_grace",
+                Wait::Backoff => "backoff",
+            };
+            json!({"state": "until", "at": at.rfc3339(), "what": what})
+        }
+        Gate::Held(why) => json!({"state": "held", "refusal": refusal(why)}),
+    }
+}
+
+fn needs(change: &Change) -> Vec<String> {
+    match &change.gate {
+        Gate::After(needs) => needs.iter().map(|need| need.on.to_string()).collect(),
+        Gate::Now | Gate::Until { .. } | Gate::Held(_) => Vec::new(),
+    }
+}
+
+fn need(need: &Need) -> Json {
+    let is = match need.is {
+        State::Present => "present",
+        State::Ready => "ready",
+        State::Absent => "absent",
+    };
+    json!({"on": need.on.to_string(), "is": is})
+}
+
+/// A reason.
+pub fn reason(reason: &Reason) -> Json {
+    let mut object = Map::new();
+    object.insert("code".to_owned(), json!(reason.code));
+    object.insert("text".to_owned(), json!(reason.text));
+    if let Some(origin) = &reason.origin {
+        object.insert("file".to_owned(), json!(origin.file));
+        object.insert("line".to_owned(), json!(origin.line));
+    }
+    Json::Object(object)
+}
+
+/// A refusal.
+pub fn refusal(refusal: &Refusal) -> Json {
+    let found: Map<String, Json> = refusal.found.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({"code": refusal.code, "message": refusal.message, "found": found, "hints": refusal.hints})
+}
+
+/// One field that differs.
+pub fn field(diff: &FieldDiff) -> Json {
+    let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(Value::is_sensitive);
+    json!({
+        "field": diff.field,
+        "from": diff.from.as_ref().map_or(Json::Null, value),
+        "to": diff.to.as_ref().map_or(Json::Null, value),
+        "sensitive": sensitive,
+    })
+}
+
+/// A value; a secret never shows more than that it is one.
+pub fn value(value_: &Value) -> Json {
+    match value_ {
+        Value::None => Json::Null,
+        Value::Bool(flag) => json!(flag),
+        Value::Int(number) => json!(number),
+        Value::Text(text) => json!(text),
+        Value::List(items) => Json::Array(items.iter().map(value).collect()),
+        Value::Map(entries) => Json::Object(entries.iter().map(|(key, item)| (key.clone(), value(item))).collect()),
+        Value::Secret { .. } => json!({"sensitive": true}),
+        Value::Output { of, field } => json!({"known_after": of.to_string(), "field": field}),
+    }
+}
+
+/// A gap.
+pub fn gap(gap: &Gap) -> Json {
+    let hints: Vec<Json> = if gap.hint.is_empty() { Vec::new() } else { vec![json!({"text": gap.hint})] };
+    json!({
+        "provider": gap.provider.as_str(),
+        "zone": gap.zone,
+        "since": gap.since.rfc3339(),
+        "error": {"code": gap.code, "message": gap.message, "hints": hints},
+    })
+}
+
+/// What is wrong with a manifest.
+pub fn diagnostic(diagnostic: &Diagnostic) -> Json {
+    json!({
+        "code": diagnostic.code,
+        "severity": diagnostic.severity.word(),
+        "file": diagnostic.file,
+        "line": diagnostic.line,
+        "column": diagnostic.column,
+        "end_line": diagnostic.end_line,
+        "end_column": diagnostic.end_column,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+        "service": diagnostic.service,
+    })
+}

@@ -1,0 +1,86 @@
+//! The words of one line: name and detail of a resource as people read them.
+
+use crate::model::{Address, Fields, Kind, Value};
+
+/// The name on screen: without what every name of the kind begins or ends with.
+pub fn name(address: &Address, fields: Option<&Fields>) -> String {
+    match address.kind {
+        Kind::Network => address.name.strip_prefix("zz-amarre-").unwrap_or(&address.name).to_owned(),
+        Kind::Attachment => {
+            let (network, container) = address.name.rsplit_once('/').unwrap_or((&address.name, ""));
+            format!("{container} on {}", network.strip_prefix("zz-amarre-").unwrap_or(network))
+        }
+        Kind::Record => address.name.rsplit_once('/').map_or(address.name.as_str(), |(name, _)| name).to_owned(),
+        // A candidate's name is for the time of the update only.
+        Kind::Container => match (fields.and_then(|fields| fields.text("name")), &address.generation) {
+            (Some(name), Some(generation)) => name.strip_suffix(&format!("-{generation}")).unwrap_or(name).to_owned(),
+            (Some(name), None) => name.to_owned(),
+            (None, _) => address.name.clone(),
+        },
+        Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => address.name.clone(),
+        Kind::AccessList | Kind::ProxyHost | Kind::Redirection => address.name.clone(),
+    }
+}
+
+/// The kind on screen.
+pub fn kind(kind: Kind) -> String {
+    if kind == Kind::Image { "pull".to_owned() } else { kind.label() }
+}
+
+/// What is worth knowing about a resource that is made.
+pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
+    let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
+    let shown = |name: &str| fields.get(name).map(ToString::to_string).unwrap_or_default();
+    match address.kind {
+        Kind::Network => text("subnet"),
+        Kind::Attachment => text("address"),
+        Kind::Container => {
+            let port = port.map(|port| format!("port {port}"));
+            let parts = [Some(text("address")).filter(|address| !address.is_empty()), port];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+        Kind::Record => {
+            let record_type = address.name.rsplit('/').next().unwrap_or_default();
+            let ttl = fields.get("ttl").and_then(Value::as_int).unwrap_or_default();
+            format!("{record_type} {}, ttl {}", shown("values"), ttl_text(ttl))
+        }
+        Kind::ProxyHost => {
+            let target = format!("to {}:{}", shown("forward_host"), shown("forward_port"));
+            let scheme = if text("forward_scheme") == "https" { format!("{target} over HTTPS") } else { target };
+            let tls = match fields.get("certificate") {
+                Some(Value::Text(name)) => Some(format!("certificate {name}")),
+                Some(_) | None => None,
+            };
+            let force = (fields.flag("force_https") == Some(true)).then(|| "force HTTPS".to_owned());
+            let list = fields.text("access_list").map(|list| format!("access list {list}"));
+            [Some(scheme), tls, force, list].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+        Kind::Redirection => format!("{} to {}://{}", shown("code"), shown("scheme"), shown("to")),
+        Kind::AccessList => {
+            let users = fields.get("users").and_then(Value::entries).map_or(0, std::collections::BTreeMap::len);
+            let networks = fields.get("allow").map_or(0, |allow| allow.items().len());
+            format!("{users} users, {networks} networks")
+        }
+        Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => String::new(),
+    }
+}
+
+/// `1h`, `5m`, `90s`: as manifests write it.
+pub fn ttl_text(seconds: i64) -> String {
+    match seconds {
+        s if s > 0 && s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s > 0 && s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}
+
+/// A value in a diff: texts of variables in quotes, so that blanks show.
+pub fn value(field: &str, value: Option<&Value>) -> String {
+    match value {
+        None => "(none)".to_owned(),
+        Some(Value::Text(text)) if field.starts_with("environment.") || field.starts_with("labels.") => {
+            format!("\"{text}\"")
+        }
+        Some(value) => value.to_string(),
+    }
+}

@@ -1,0 +1,304 @@
+//! Plan → text and → JSON, the same facts in both. Pure.
+
+pub mod json;
+pub mod lines;
+pub mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Input;
+use super::forecast::Forecast;
+use crate::model::{Address, Change, FieldDiff, Fields, Kind, Value, Verb};
+
+/// How text looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Signs of ASCII only.
+    pub ascii: bool,
+    /// 16-colour ANSI.
+    pub colour: bool,
+}
+
+impl Look {
+    /// For files, pipes and golden tests.
+    pub const PLAIN: Look = Look { ascii: false, colour: false };
+
+    /// Text in a tone.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        if !self.colour || text.is_empty() { text.to_owned() } else { format!("\x1b[{}m{text}\x1b[0m", tone.code()) }
+    }
+
+    /// A sign in its colour.
+    pub fn sign(self, sign: Sign) -> String {
+        self.paint(sign.tone(), if self.ascii { sign.ascii() } else { sign.text() })
+    }
+
+    /// `→`.
+    pub fn arrow(self) -> &'static str {
+        if self.ascii { "->" } else { "→" }
+    }
+}
+
+/// 16-colour ANSI only, so that the user's theme decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Made, done.
+    Green,
+    /// Changed in place.
+    Yellow,
+    /// Re-created.
+    Magenta,
+    /// Gone, wrong.
+    Red,
+    /// A step.
+    Cyan,
+    /// Reasons, times.
+    Dim,
+    /// Names, verdicts.
+    Bold,
+}
+
+impl Tone {
+    const fn code(self) -> u8 {
+        match self {
+            Tone::Green => 32,
+            Tone::Yellow => 33,
+            Tone::Magenta => 35,
+            Tone::Red => 31,
+            Tone::Cyan => 36,
+            Tone::Dim => 2,
+            Tone::Bold => 1,
+        }
+    }
+}
+
+/// What happens, at a glance. The order is that of strength: a service shows the strongest of its changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sign {
+    /// Refused.
+    Refuse,
+    /// Delete.
+    Delete,
+    /// Re-create.
+    Recreate,
+    /// Update in place.
+    Update,
+    /// Create.
+    Create,
+    /// A step without a resource.
+    Step,
+    /// Done.
+    Done,
+    /// Did not work.
+    Failed,
+}
+
+impl Sign {
+    /// As printed.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Sign::Refuse => "!",
+            Sign::Delete => "-",
+            Sign::Recreate => "±",
+            Sign::Update => "~",
+            Sign::Create => "+",
+            Sign::Step => "…",
+            Sign::Done => "✓",
+            Sign::Failed => "✗",
+        }
+    }
+
+    /// Where the locale is not UTF-8.
+    pub const fn ascii(self) -> &'static str {
+        match self {
+            Sign::Recreate => "*",
+            Sign::Step => ":",
+            Sign::Done => "ok",
+            Sign::Failed => "XX",
+            Sign::Refuse => "!",
+            Sign::Delete => "-",
+            Sign::Update => "~",
+            Sign::Create => "+",
+        }
+    }
+
+    const fn tone(self) -> Tone {
+        match self {
+            Sign::Refuse | Sign::Delete | Sign::Failed => Tone::Red,
+            Sign::Recreate => Tone::Magenta,
+            Sign::Update => Tone::Yellow,
+            Sign::Create | Sign::Done => Tone::Green,
+            Sign::Step => Tone::Cyan,
+        }
+    }
+}
+
+/// One line of a plan: a change, or two generations of a container as one re-creation.
+#[derive(Debug, Clone)]
+pub struct Line<'a> {
+    /// The change; of a re-creation the one that makes the new generation.
+    pub change: &'a Change,
+    /// The old generation that goes for it.
+    pub replaces: Option<&'a Change>,
+    /// What differs.
+    pub diff: Vec<FieldDiff>,
+    /// Whether it counts in the summary (attachments and pulls show, but do not count).
+    pub counts: bool,
+}
+
+impl Line<'_> {
+    /// Its sign.
+    pub fn sign(&self) -> Sign {
+        match (&self.change.verb, self.replaces) {
+            _ if self.change.refusal().is_some() => Sign::Refuse,
+            (Verb::Create(_), _) if self.change.address.kind == Kind::Image => Sign::Step,
+            (Verb::Create(_), Some(_)) => Sign::Recreate,
+            (Verb::Create(_), None) => Sign::Create,
+            (Verb::Update(_), _) => Sign::Update,
+            (Verb::Delete, _) => Sign::Delete,
+        }
+    }
+}
+
+/// How many of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Made.
+    pub create: usize,
+    /// Changed in place.
+    pub update: usize,
+    /// Re-created.
+    pub recreate: usize,
+    /// Deleted.
+    pub delete: usize,
+    /// Refused.
+    pub refused: usize,
+    /// Waiting for a refused one.
+    pub held: usize,
+    /// Services with a line.
+    pub services_changed: usize,
+    /// Services without.
+    pub services_in_sync: usize,
+}
+
+/// The lines of a plan by service, in the order of execution.
+pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, Vec<Line<'a>>> {
+    let changes = &forecast.plan.changes;
+    let mut olds: BTreeMap<Address, &Change> = BTreeMap::new();
+    let made: BTreeSet<Address> = changes
+        .iter()
+        .filter(|change| matches!(change.verb, Verb::Create(_)) && change.address.generation.is_some())
+        .map(|change| change.address.base())
+        .collect();
+    for change in changes.iter().filter(|change| change.verb == Verb::Delete && change.address.generation.is_some()) {
+        if made.contains(&change.address.base()) {
+            olds.insert(change.address.base(), change);
+        }
+    }
+    let mut services: BTreeMap<String, Vec<Line<'a>>> = BTreeMap::new();
+    for change in changes {
+        let is_old = change.verb == Verb::Delete && olds.values().any(|old| old.address == change.address);
+        let takes_name = change.address.kind == Kind::Container
+            && change.because.code == crate::model::ReasonCode::DependencyReplaced
+            && matches!(change.verb, Verb::Update(_));
+        if is_old || takes_name {
+            continue;
+        }
+        let replaces = match change.verb {
+            Verb::Create(_) => {
+                olds.get(&change.address.base()).copied().filter(|_| change.address.generation.is_some())
+            }
+            Verb::Update(_) | Verb::Delete => None,
+        };
+        let diff = replaces.map_or_else(|| change.diff.clone(), |old| recreation_diff(input, change, old));
+        let counts = !matches!(change.address.kind, Kind::Attachment | Kind::Image);
+        services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, counts });
+    }
+    services
+}
+
+/// What the two generations differ in.
+fn recreation_diff(input: &Input<'_>, new: &Change, old: &Change) -> Vec<FieldDiff> {
+    let (Verb::Create(fields), Some(seen), Some(schema)) =
+        (&new.verb, input.world.seen.get(&old.address), input.schema(&new.address))
+    else {
+        return Vec::new();
+    };
+    let mut wanted = fields.clone();
+    for name in ["name", "running", "restart"] {
+        wanted.0.remove(name);
+    }
+    let diffs = super::diff::compare(schema, &wanted, &seen.fields, None);
+    let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
+    if diffs.iter().any(|diff| diff.field == "image") {
+        diffs.retain(|diff| diff.field != "image_id");
+    }
+    diffs.extend(removed_entries(fields, &seen.fields));
+    diffs
+}
+
+/// Variables and labels that were set before and are no more; the image's own are not told apart from secrets' names.
+fn removed_entries(wanted: &Fields, observed: &Fields) -> Vec<FieldDiff> {
+    let mut diffs = Vec::new();
+    for name in ["environment"] {
+        let entries = |fields: &Fields| fields.get(name).and_then(Value::entries).cloned().unwrap_or_default();
+        let (wanted, observed) = (entries(wanted), entries(observed));
+        for (key, value) in observed {
+            if !wanted.contains_key(&key) && matches!(value, Value::Text(_)) {
+                diffs.push(FieldDiff { field: format!("{name}.{key}"), from: Some(value), to: None });
+            }
+        }
+    }
+    diffs
+}
+
+/// Counts the lines.
+pub fn summary(input: &Input<'_>, forecast: &Forecast, lines: &BTreeMap<String, Vec<Line<'_>>>) -> Summary {
+    let mut summary = Summary::default();
+    let held = held(forecast);
+    for line in lines.values().flatten().filter(|line| line.counts) {
+        let counter = match (line.sign(), held.contains(&line.change.address)) {
+            (Sign::Refuse, _) => &mut summary.refused,
+            (_, true) => &mut summary.held,
+            (Sign::Delete, false) => &mut summary.delete,
+            (Sign::Recreate, false) => &mut summary.recreate,
+            (Sign::Update, false) => &mut summary.update,
+            (Sign::Create | Sign::Step | Sign::Done | Sign::Failed, false) => &mut summary.create,
+        };
+        *counter += 1;
+    }
+    summary.services_changed = lines.keys().filter(|name| !name.is_empty()).count();
+    let unchanged =
+        input.services.keys().filter(|name| !lines.contains_key(*name) && !input.facts.frozen.contains(*name));
+    summary.services_in_sync = unchanged.count();
+    summary
+}
+
+/// What waits for something refused, and so does not happen by itself.
+pub fn held(forecast: &Forecast) -> BTreeSet<Address> {
+    let stuck = stuck_after_refusal(&forecast.plan.changes);
+    let refused =
+        forecast.plan.changes.iter().filter(|change| change.refusal().is_some()).map(|change| &change.address);
+    let refused: BTreeSet<&Address> = refused.collect();
+    stuck.into_iter().filter(|address| !refused.contains(address)).collect()
+}
+
+fn stuck_after_refusal(changes: &[Change]) -> BTreeSet<Address> {
+    let mut stuck: BTreeSet<Address> =
+        changes.iter().filter(|change| change.refusal().is_some()).map(|change| change.address.clone()).collect();
+    loop {
+        let more: Vec<Address> = changes
+            .iter()
+            .filter(|change| !stuck.contains(&change.address))
+            .filter(|change| match &change.gate {
+                crate::model::Gate::After(needs) => needs.iter().any(|need| stuck.contains(&need.on)),
+                crate::model::Gate::Now | crate::model::Gate::Until { .. } | crate::model::Gate::Held(_) => false,
+            })
+            .map(|change| change.address.clone())
+            .collect();
+        if more.is_empty() {
+            return stuck;
+        }
+        stuck.extend(more);
+    }
+}

@@ -1,0 +1,280 @@
+//! A plan as people read it: from top to bottom in the order of execution.
+
+use std::collections::BTreeMap;
+
+use super::{Line, Look, Sign, Summary, Tone, held, lines};
+use crate::model::plan::{Downtime, Refusal};
+use crate::model::service::Target;
+use crate::model::{Address, Kind, Plan, Reason, ReasonCode, Service, Verb};
+use crate::plan::Input;
+use crate::plan::forecast::Forecast;
+use crate::plan::rollout;
+
+/// Column of the name, and of the detail after it.
+const KIND_WIDTH: usize = 14;
+const NAME_WIDTH: usize = 20;
+
+/// The whole plan. `revision` is the first line, such as `services @ 5e1c0aa`.
+pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) -> String {
+    let by_service = super::lines(input, forecast);
+    let summary = super::summary(input, forecast, &by_service);
+    let mut out = String::new();
+    if by_service.is_empty() {
+        out.push_str(&nothing(input, forecast, revision, summary));
+        notes(&forecast.plan, look, &mut out);
+        return out;
+    }
+    out.push_str(revision);
+    out.push('\n');
+    if let Some(guard) = &forecast.plan.guard {
+        out.push_str(&format!(
+            "\n{} {}   {}, {}\n",
+            look.sign(Sign::Refuse),
+            look.paint(Tone::Bold, "guard"),
+            guard.message,
+            guard.code
+        ));
+        refusal_body(guard, look, &mut out);
+        out.push_str("  Nothing is deleted; what else is planned goes on.\n");
+    }
+    for (name, lines) in &by_service {
+        out.push('\n');
+        service(input, forecast, name, lines, look, &mut out);
+    }
+    notes(&forecast.plan, look, &mut out);
+    out.push('\n');
+    out.push_str(&closing(forecast, summary, look));
+    out
+}
+
+fn nothing(input: &Input<'_>, forecast: &Forecast, revision: &str, summary: Summary) -> String {
+    let gaps = forecast.plan.gaps.len();
+    let left = input.facts.frozen.len() + input.facts.suspended.len();
+    let services = match summary.services_in_sync {
+        1 => "1 service in sync".to_owned(),
+        n => format!("{n} services in sync"),
+    };
+    if gaps > 0 {
+        return format!("{revision}: nothing to do in what could be seen\n");
+    }
+    let left = if left > 0 { format!(", {left} left alone") } else { String::new() };
+    format!("{revision}: nothing to do, {services}{left}\n")
+}
+
+fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
+    let manifest = input.services.get(name);
+    let sign = lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step);
+    let why = headline(forecast, name, lines);
+    out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
+    let held = held(forecast);
+    for line in lines {
+        if line.change.address.kind == Kind::Attachment && line.change.refusal().is_none() {
+            continue;
+        }
+        one_line(manifest, line, held.contains(&line.change.address), look, out);
+        diffs(line, look, out);
+        if let (Some(manifest), Kind::Container, Verb::Create(_)) =
+            (manifest, line.change.address.kind, &line.change.verb)
+        {
+            healthy(input, forecast, manifest, line, look, out);
+        }
+        for exposed in &line.change.impact.exposes {
+            out.push_str(&format!("      {}\n", look.paint(Tone::Dim, exposed)));
+        }
+        if let Some(refusal) = line.change.refusal().filter(|refusal| refusal.code != "A0401") {
+            refusal_body(refusal, look, out);
+        }
+    }
+    if let Some(why) = forecast.wants.stop_first.get(name).filter(|_| lines.iter().any(|line| line.replaces.is_some()))
+    {
+        out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("why stop-first: {why}"))));
+    }
+    kept(input, name, lines, look, out);
+}
+
+/// What the service's line says: refused, down, new, removed, or why it changes.
+fn headline(forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> String {
+    let refusal = lines.iter().find_map(|line| line.change.refusal());
+    let recreated = lines.iter().find(|line| line.replaces.is_some());
+    let reason = lines.iter().filter(|line| line.counts).map(|line| &line.change.because).next();
+    match (refusal, recreated, reason) {
+        (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
+        (None, Some(_), _) if forecast.wants.stop_first.contains_key(name) => {
+            "down for a while: the old one must stop first".to_owned()
+        }
+        (None, Some(_), _) => "no downtime: the new one starts beside the old".to_owned(),
+        (None, None, Some(reason)) => reason.text.clone(),
+        (None, None, None) => "waits".to_owned(),
+    }
+}
+
+fn one_line(manifest: Option<&Service>, line: &Line<'_>, is_held: bool, look: Look, out: &mut String) {
+    let address = &line.change.address;
+    let fields = match &line.change.verb {
+        Verb::Create(fields) | Verb::Update(fields) => Some(fields),
+        Verb::Delete => None,
+    };
+    let port = manifest.and_then(|manifest| routed_port(manifest, address));
+    let detail = match (&line.change.verb, line.replaces) {
+        _ if is_held => "held".to_owned(),
+        (_, _) if line.change.refusal().is_some() => {
+            line.change.refusal().map(|refusal| refusal.message.clone()).unwrap_or_default()
+        }
+        (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
+        (Verb::Create(fields), None) => lines::detail(address, fields, port),
+        (Verb::Delete, _) => String::new(),
+    };
+    let name = lines::name(address, fields);
+    let text = format!("{:KIND_WIDTH$}{:NAME_WIDTH$}{detail}", lines::kind(address.kind), name);
+    // A name that does not fit keeps its whole length, and a blank.
+    let text = if name.len() >= NAME_WIDTH {
+        format!("{:KIND_WIDTH$}{name}  {detail}", lines::kind(address.kind))
+    } else {
+        text
+    };
+    out.push_str(format!("  {} {text}", look.sign(line.sign())).trim_end());
+    out.push('\n');
+}
+
+fn reason_detail(reason: &Reason) -> String {
+    match reason.code {
+        ReasonCode::DependencyReplaced | ReasonCode::Drift | ReasonCode::ImageMoved | ReasonCode::Rollback => {
+            reason.text.clone()
+        }
+        ReasonCode::ManifestNew | ReasonCode::ManifestChanged | ReasonCode::ManifestRemoved => reason.text.clone(),
+        ReasonCode::Missing | ReasonCode::DestroyAsked => reason.text.clone(),
+    }
+}
+
+fn diffs(line: &Line<'_>, look: Look, out: &mut String) {
+    let width = line.diff.iter().map(|diff| diff.field.len()).max().unwrap_or_default() + 3;
+    for diff in &line.diff {
+        let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(crate::model::Value::is_sensitive);
+        let change = if sensitive {
+            "(sensitive, changed)".to_owned()
+        } else {
+            let from = look.paint(Tone::Dim, &lines::value(&diff.field, diff.from.as_ref()));
+            format!("{from} {} {}", look.arrow(), lines::value(&diff.field, diff.to.as_ref()))
+        };
+        out.push_str(&format!("      {:width$}{change}\n", diff.field));
+    }
+}
+
+/// What a new container has to show before anything points at it.
+fn healthy(input: &Input<'_>, forecast: &Forecast, manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
+    let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name);
+    let Some((key, container)) = key.and_then(|key| Some((key, manifest.containers.get(key)?))) else { return };
+    let timeout = rollout::health_timeout(container);
+    let how = match (&container.healthcheck, forecast.wants.probes.get(&line.change.address).copied().flatten()) {
+        (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
+            format!("its healthcheck, at most {timeout}")
+        }
+        (_, Some(port)) => format!("GET / on {port}, 3 of 5, at most {timeout}"),
+        (_, None) => "by uptime only, 15 s without a restart".to_owned(),
+    };
+    let _ = input;
+    let name = manifest.container_name(key);
+    out.push_str(&format!("  {} {:KIND_WIDTH$}{:NAME_WIDTH$}{how}\n", look.sign(Sign::Step), "healthy", name));
+}
+
+/// Volumes of a service that goes stay; the line says how to be rid of them.
+fn kept(input: &Input<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
+    if input.services.contains_key(name) || lines.iter().any(|line| line.change.address.kind == Kind::Volume) {
+        return;
+    }
+    let volumes: Vec<&str> = input
+        .world
+        .seen
+        .iter()
+        .filter(|(address, seen)| {
+            address.kind == Kind::Volume && seen.owner.is_ours() && seen.service.as_deref() == Some(name)
+        })
+        .map(|(address, _)| address.name.as_str())
+        .collect();
+    if !volumes.is_empty() {
+        let text = format!("kept: {}", volumes.join(", "));
+        out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &text)));
+        let text = format!("to delete them too: amarre destroy {name} --purge");
+        out.push_str(&format!("        {}\n", look.paint(Tone::Dim, &text)));
+    }
+}
+
+/// What was found and the ways past it.
+pub fn refusal_body(refusal: &Refusal, look: Look, out: &mut String) {
+    for (name, value) in &refusal.found {
+        out.push_str(&format!("      {name:9}{value}\n"));
+    }
+    for hint in &refusal.hints {
+        let text = match &hint.command {
+            Some(command) => format!("{}, {command}", hint.text),
+            None => hint.text.clone(),
+        };
+        out.push_str(&format!("  {} {text}\n", look.paint(Tone::Dim, "hint:")));
+    }
+}
+
+fn notes(plan: &Plan, look: Look, out: &mut String) {
+    if !plan.gaps.is_empty() || !plan.notes.is_empty() {
+        out.push('\n');
+    }
+    for gap in &plan.gaps {
+        let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
+        out.push_str(&format!("{} {}{place}   {}, {}\n", look.sign(Sign::Refuse), gap.provider, gap.message, gap.code));
+        out.push_str(&format!(
+            "  {}\n",
+            look.paint(Tone::Dim, "unknown is not missing: nothing is created or deleted there")
+        ));
+        if !gap.hint.is_empty() {
+            out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), gap.hint));
+        }
+    }
+    for note in &plan.notes {
+        out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("note: {}", note.text))));
+    }
+}
+
+fn closing(forecast: &Forecast, summary: Summary, look: Look) -> String {
+    let counts = [
+        (summary.create, "to create"),
+        (summary.update, "to update"),
+        (summary.recreate, "to re-create"),
+        (summary.delete, "to delete"),
+        (summary.refused, "refused"),
+        (summary.held, "held"),
+    ];
+    let parts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let down: BTreeMap<&str, ()> = forecast
+        .plan
+        .changes
+        .iter()
+        .filter(|change| change.impact.downtime == Downtime::Some)
+        .map(|change| (change.service.as_str(), ()))
+        .collect();
+    let parts = if parts.is_empty() { "Nothing to count".to_owned() } else { parts.join(", ") };
+    let downtime = if down.is_empty() {
+        " No downtime.".to_owned()
+    } else {
+        format!(" Downtime: {}.", down.keys().copied().collect::<Vec<_>>().join(", "))
+    };
+    let in_sync = match summary.services_in_sync {
+        0 => String::new(),
+        1 => " 1 service in sync.".to_owned(),
+        n => format!(" {n} services in sync."),
+    };
+    let downtime = if summary.refused > 0 && down.is_empty() { String::new() } else { downtime };
+    let can_act = summary.create + summary.update + summary.recreate + summary.delete > 0;
+    let next = match (&forecast.plan.guard, can_act) {
+        (_, false) => String::new(),
+        (None, true) if summary.delete > 0 => "Next: amarre apply (asks before it deletes)\n".to_owned(),
+        (_, true) => "Next: amarre apply\n".to_owned(),
+    };
+    format!("{}\n{next}", look.paint(Tone::Bold, &format!("{parts}.{in_sync}{downtime}")))
+}
+
+fn routed_port(manifest: &Service, address: &Address) -> Option<u16> {
+    manifest.routes.iter().find_map(|route| match &route.to {
+        Target::Container { key, port } if manifest.address_name(key) == address.name => Some(*port),
+        Target::Container { .. } | Target::Url { .. } => None,
+    })
+}
