@@ -5,6 +5,7 @@
 //! requests it answered and takes [`Faults`] to misbehave on purpose.
 
 pub mod dns;
+pub mod docker;
 mod fault;
 mod journal;
 pub mod ovh;

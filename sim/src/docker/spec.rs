@@ -1,0 +1,91 @@
+//! What a test says about the simulated engine: its options, its images and how containers of an image behave.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How the simulated engine is set up.
+#[derive(Debug, Clone)]
+pub struct DockerOptions {
+    /// Loopback port; 0 takes any free one.
+    pub port: u16,
+    /// What `/_ping` and `/version` say; newer versions in a path are refused.
+    pub api_version: String,
+    /// Any reference can be pulled. When false only those given to [`super::Docker::image`].
+    pub pull_anything: bool,
+    /// Seeds three foreign Compose networks, so that 172.18, 172.19 and 172.20 of the default pool are taken.
+    pub default_pool_taken: bool,
+    /// Bind sources that exist, with all that is below them. `None` looks at the real file system.
+    pub host_paths: Option<BTreeSet<String>>,
+    /// First pause before the engine restarts what exited; doubles each time (the real one: 100 ms).
+    /// Zero restarts within the same call, and what exits again waits for its next inspect: no timers, so that runs replay.
+    pub restart_delay: Duration,
+    /// Time from start to the first health result. Zero gives it within the start call.
+    pub health_delay: Duration,
+}
+
+impl Default for DockerOptions {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            api_version: "1.41".to_owned(),
+            pull_anything: true,
+            default_pool_taken: false,
+            host_paths: None,
+            restart_delay: Duration::from_millis(100),
+            health_delay: Duration::from_millis(20),
+        }
+    }
+}
+
+/// One image of the simulated registry.
+#[derive(Debug, Clone, Default)]
+pub struct ImageSpec {
+    /// As in `docker pull`: `nginx:1.27`, `ghcr.io/a/b:2`.
+    pub reference: String,
+    /// Any text: two specs with different ids are different images. Empty makes one from the reference.
+    pub id: String,
+    /// TCP ports it exposes and listens on; none listens on every port.
+    pub ports: Vec<u16>,
+    /// `VOLUME` paths.
+    pub volumes: Vec<String>,
+    /// `KEY=value`.
+    pub env: Vec<String>,
+    /// `Healthcheck` as in the API, durations in nanoseconds.
+    pub healthcheck: Option<Value>,
+    /// `USER`.
+    pub user: String,
+    /// `CMD`.
+    pub cmd: Vec<String>,
+    /// Labels.
+    pub labels: Vec<(String, String)>,
+    /// What its containers do.
+    pub behaviour: Behaviour,
+}
+
+impl ImageSpec {
+    /// A web server on every port, without volumes or healthcheck.
+    pub fn new(reference: &str) -> Self {
+        Self {
+            reference: reference.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What a container does once started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Behaviour {
+    /// Answers HTTP; healthy when it has a healthcheck.
+    #[default]
+    Serve,
+    /// Exits at once with this code.
+    Exit(i64),
+    /// Runs and answers 503; its healthcheck fails.
+    Unhealthy,
+    /// Answers HTTP; its healthcheck succeeds from the n-th inspect after start on.
+    HealthyAfter(u32),
+    /// Runs, but nothing listens before the n-th look (an inspect, or somebody trying to reach it).
+    SlowStart(u32),
+}
