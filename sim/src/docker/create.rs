@@ -29,6 +29,16 @@ impl State {
         }
         let asked_host = object(body, "HostConfig");
         check_restart(&object(&asked_host, "RestartPolicy"))?;
+        let policy = object(&asked_host, "RestartPolicy");
+        if asked_host.get("AutoRemove") == Some(&json!(true))
+            && !matches!(text(&policy, "Name"), "" | "no")
+        {
+            return refuse(
+                400,
+                "can't create 'AutoRemove' container with restart policy",
+            );
+        }
+        check_ports(&object(&asked_host, "PortBindings"))?;
         let settings = object(&object(body, "NetworkingConfig"), "EndpointsConfig");
         if settings.len() > 1 {
             let names: Vec<&str> = settings.keys().map(String::as_str).collect();
@@ -42,6 +52,7 @@ impl State {
             self.check_mount(&mount)?;
         }
         let written = text(body, "Image");
+        Reference::check(written)?;
         let Some(image) = self.find_image(written) else {
             let full = Reference::parse(written).full();
             return refuse(404, format!("No such image: {full}"));
@@ -63,6 +74,13 @@ impl State {
         );
         let mut config = merged_config(body, &config_of(&image.spec));
         let mut host = host_config(&asked_host);
+        if let Some(other) = text(&host, "NetworkMode").strip_prefix("container:") {
+            let other = &self.containers[self.find(other)?].id;
+            host.insert(
+                "NetworkMode".to_owned(),
+                json!(format!("container:{other}")),
+            );
+        }
         let mode = self.mode_name(text(&host, "NetworkMode"));
         if text(&config, "Hostname").is_empty() {
             let hostname = if mode == "host" {
@@ -184,10 +202,15 @@ impl State {
             let mode = parts.next().unwrap_or_default();
             let writable = !mode.split(',').any(|word| word == "ro");
             if !target.starts_with('/') {
+                let kind = if source.starts_with('/') {
+                    "bind"
+                } else {
+                    "volume"
+                };
                 return refuse(
-                    400,
+                    500,
                     format!(
-                        "invalid volume specification: '{written}': invalid mount config for type \"volume\": invalid mount path: '{target}' mount path must be absolute"
+                        "invalid volume specification: '{written}': invalid mount config for type \"{kind}\": invalid mount path: '{target}' mount path must be absolute"
                     ),
                 );
             }
@@ -196,9 +219,10 @@ impl State {
             } else {
                 let asked = json!({"Name": source});
                 let name = self.ensure_volume(&asked)?;
+                let mode = if mode.is_empty() { "z" } else { mode };
                 volume_mount(&name, target, mode, writable, false)
             };
-            mounts.insert(target.to_owned(), mount);
+            add_mount(&mut mounts, target, mount)?;
         }
         for asked in array(host, "Mounts") {
             let word = |key: &str| asked[key].as_str().unwrap_or_default();
@@ -223,7 +247,7 @@ impl State {
                     volume_mount(&name, target, "z", writable, source.is_empty())
                 }
             };
-            mounts.insert(target.to_owned(), mount);
+            add_mount(&mut mounts, target, mount)?;
         }
         for target in object(config, "Volumes").keys() {
             if !mounts.contains_key(target) {
@@ -236,13 +260,33 @@ impl State {
 
     fn ensure_volume(&mut self, asked: &Value) -> Answer<String> {
         let asked = asked.as_object().cloned().unwrap_or_default();
-        let name = text(&asked, "Name");
-        if self.volumes.contains_key(name) {
-            return Ok(name.to_owned());
-        }
         let volume = self.create_volume(&asked)?;
         Ok(volume["Name"].as_str().unwrap_or_default().to_owned())
     }
+}
+
+fn add_mount(mounts: &mut BTreeMap<String, Mount>, target: &str, mount: Mount) -> Answer<()> {
+    if mounts.insert(target.to_owned(), mount).is_some() {
+        return refuse(400, format!("Duplicate mount point: {target}"));
+    }
+    Ok(())
+}
+
+fn check_ports(bindings: &Map<String, Value>) -> Answer<()> {
+    let invalid = |port: &str| refuse(400, format!("invalid port specification: \"{port}\""));
+    for (key, wishes) in bindings {
+        let port = key.split('/').next().unwrap_or_default();
+        if port.parse::<u16>().is_err() {
+            return invalid(key);
+        }
+        for wish in wishes.as_array().into_iter().flatten() {
+            let asked = wish["HostPort"].as_str().unwrap_or_default();
+            if !asked.is_empty() && asked.parse::<u16>().is_err() {
+                return invalid(asked);
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn name_taken(name: &str, holder: &str) -> String {

@@ -48,9 +48,14 @@ async fn handle(Shared(engine): Shared<Arc<Engine>>, request: Request) -> Respon
 
 async fn answer(engine: &Arc<Engine>, version: &str, request: Request) -> Answer<Reply> {
     let (mut parts, body) = request.into_parts();
-    let path = decode(parts.uri.path(), false);
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let mut segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let path = parts.uri.path().trim_matches('/');
+    // Decoded one by one: a name may have a slash in it.
+    let path: Vec<String> = path
+        .split('/')
+        .map(|segment| decode(segment, false))
+        .collect();
+    let mut segments: Vec<&str> = path.iter().map(String::as_str).collect();
     if let Some(asked) = segments.first().copied().and_then(version_of) {
         check_version(asked, version)?;
         segments.remove(0);
@@ -176,7 +181,13 @@ fn networks(
         ("GET", [_]) => Ok(Reply::Json(200, lists::networks(state, query)?)),
         ("POST", [_, "create"]) => Ok(Reply::Json(201, state.create_network(&body()?)?)),
         ("GET", [_, id]) => {
-            let index = state.find_network(id)?;
+            let index = state.find_network(id).map_err(|mut refusal| {
+                // Only here the same is said the other way round (20.10).
+                if let Some((what, how)) = refusal.message.clone().split_once(" (") {
+                    refusal.message = format!("{}: {what}", how.trim_end_matches(')'));
+                }
+                refusal
+            })?;
             Ok(Reply::Json(200, state.show_network(index, true)))
         }
         ("DELETE", [_, id]) => {

@@ -34,6 +34,31 @@ impl Reference {
         }
     }
 
+    /// What the engine says of a reference that cannot be one.
+    pub(super) fn check(written: &str) -> Answer<()> {
+        let parsed = Self::parse(written);
+        let path = parsed
+            .name
+            .split_once('/')
+            .map_or(parsed.name.as_str(), |(_, path)| path);
+        if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return refuse(
+                400,
+                "invalid reference format: repository name must be lowercase",
+            );
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@[]".contains(&byte);
+        let digest_fits = |digest: &String| {
+            digest
+                .strip_prefix("sha256:")
+                .is_some_and(|rest| rest.len() == 64)
+        };
+        if !written.bytes().all(allowed) || !parsed.digest.as_ref().is_none_or(digest_fits) {
+            return refuse(400, "invalid reference format");
+        }
+        Ok(())
+    }
+
     /// `name:tag` or `name@digest`, `latest` when nothing is said.
     pub(super) fn full(&self) -> String {
         match (&self.digest, &self.tag) {

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::create::{check_restart, name_taken};
 use super::exec::job_exit;
 use super::merge::{array, object};
-use super::networks::add_alias;
+use super::networks::add_own_aliases;
 use super::page;
 use super::spec::Behaviour;
-use super::state::{Answer, Endpoint, Health, Published, State, Status, refuse, short, text};
+use super::state::{Answer, Endpoint, Health, Published, State, Status, refuse, text};
 use super::supervise;
 use super::volumes::is_name;
 
@@ -85,7 +85,17 @@ impl State {
     fn prepare(&mut self, index: usize) -> Answer<()> {
         let container = &self.containers[index];
         let mode = container.network_mode().to_owned();
-        let (id, alias) = (container.id.clone(), short(&container.id).to_owned());
+        if let Some(other) = mode.strip_prefix("container:") {
+            let other = &self.containers[self.find(other)?];
+            if other.status != Status::Running {
+                let id = &other.id;
+                return refuse(
+                    409,
+                    format!("cannot join network of a non running container: {id}"),
+                );
+            }
+        }
+        let id = container.id.clone();
         let mut names: Vec<String> = container.networks.keys().cloned().collect();
         // The network of the mode comes first, then the others by name.
         names.sort_by_key(|name| *name != mode);
@@ -96,7 +106,7 @@ impl State {
                 continue;
             };
             if !matches!(name.as_str(), "bridge" | "host" | "none") {
-                add_alias(&mut endpoint, &alias);
+                add_own_aliases(&mut endpoint, &self.containers[index]);
                 self.containers[index]
                     .networks
                     .insert(name.clone(), endpoint.clone());
@@ -134,7 +144,10 @@ impl State {
             }
         };
         let listener = page::listen(self, &id)?;
-        let sandbox = self.new_id("sandbox");
+        let sandbox = match mode.starts_with("container:") {
+            true => String::new(),
+            false => self.new_id("sandbox"),
+        };
         let container = &mut self.containers[index];
         container.listener = Some(listener);
         container.published = published;
@@ -159,7 +172,12 @@ impl State {
             return Ok(Vec::new());
         };
         let mut published: Vec<Published> = Vec::new();
+        let exposed = object(&container.config, "ExposedPorts");
         for (key, wishes) in &object(&container.host, "PortBindings") {
+            // A binding of a port that is not exposed does nothing, and nobody says so (20.10).
+            if !exposed.contains_key(key) {
+                continue;
+            }
             let (port, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
             let Ok(port) = port.parse::<u16>() else {
                 return refuse(400, format!("invalid port specification: \"{key}\""));
@@ -315,7 +333,7 @@ impl State {
             return refuse(
                 400,
                 format!(
-                    "Error when allocating new name: Invalid container name ({new}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+                    "Error when allocating new name: Invalid container name (/{new}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
                 ),
             );
         }
@@ -340,7 +358,22 @@ impl State {
         let index = self.find(term)?;
         let policy = object(body, "RestartPolicy");
         check_restart(&policy)?;
-        let host = &mut self.containers[index].host;
+        let container = &mut self.containers[index];
+        let host = &mut container.host;
+        let number = |of: &Map<String, Value>, key: &str| of.get(key).and_then(Value::as_i64);
+        let swap = number(host, "MemorySwap").unwrap_or(0);
+        if number(body, "MemorySwap").unwrap_or(0) == 0
+            && number(body, "Memory").is_some_and(|memory| memory > swap && swap >= 0)
+        {
+            let id = &container.id;
+            return refuse(
+                409,
+                format!(
+                    "Cannot update container {id}: Memory limit should be smaller than already set \
+                     memoryswap limit, update the memoryswap at the same time"
+                ),
+            );
+        }
         for (key, value) in body {
             let zero = value.as_i64() == Some(0) || value.as_str() == Some("");
             if key != "RestartPolicy" && host.contains_key(key) && !value.is_null() && !zero {
@@ -385,16 +418,16 @@ impl State {
     }
 
     fn forget(&mut self, index: usize, volumes: bool) {
-        let mounts = self.containers[index].mounts.clone();
-        self.emit_container(index, "destroy", &[]);
-        let gone = self.containers.remove(index);
-        self.execs.retain(|_, exec| exec.container != gone.id);
+        let mounts = std::mem::take(&mut self.containers[index].mounts);
         for mount in mounts.iter().filter(|mount| mount.anonymous && volumes) {
             if let Some(name) = &mount.volume {
                 // Another container may use it: then it stays.
                 let _ = self.delete_volume(name, false);
             }
         }
+        self.emit_container(index, "destroy", &[]);
+        let gone = self.containers.remove(index);
+        self.execs.retain(|_, exec| exec.container != gone.id);
         self.changed.send_modify(|count| *count += 1);
     }
 

@@ -89,6 +89,9 @@ pub(super) fn host_config(asked: &Map<String, Value>) -> Map<String, Value> {
         "IOMaximumBandwidth": 0,
     })));
     host.extend(as_map(hidden_paths(asked)));
+    if asked.get("Privileged") == Some(&json!(true)) {
+        host.insert("SecurityOpt".to_owned(), json!(["label=disable"]));
+    }
     /// Shown only when set.
     const SOMETIMES: [&str; 5] = ["Mounts", "Init", "StorageOpt", "Sysctls", "Tmpfs"];
     /// For these an empty text or a zero means the default.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::ipam::{Subnet, default_pools};
-use super::state::{Answer, Container, Endpoint, Network, State, refuse, short, text};
+use super::state::{Answer, Container, Endpoint, Network, State, Status, refuse, short, text};
 
 const PREDEFINED: [&str; 4] = ["bridge", "host", "none", "default"];
 
@@ -114,9 +114,12 @@ impl State {
             }
             let asked_gateway: Option<Ipv4Addr> = text(pool, "Gateway").parse().ok();
             if asked_gateway.is_some_and(|address| !parsed.contains(address)) {
+                let gateway = text(pool, "Gateway");
                 return refuse(
-                    400,
-                    format!("no matching subnet for gateway {}", text(pool, "Gateway")),
+                    500,
+                    format!(
+                        "failed to allocate gateway ({gateway}): Requested address is out of range"
+                    ),
                 );
             }
             gateway = asked_gateway;
@@ -267,7 +270,8 @@ impl State {
             );
         }
         let mode = wanted.network_mode();
-        if mode == "host" || mode.starts_with("container:") {
+        let runs = wanted.status == Status::Running;
+        if mode == "host" || (runs && mode.starts_with("container:")) {
             return refuse(
                 400,
                 "container sharing network namespace with another container or host cannot be connected to any other network",
@@ -280,11 +284,13 @@ impl State {
             );
         }
         if name != "bridge" {
-            add_alias(&mut endpoint, short(&wanted.id));
+            add_own_aliases(&mut endpoint, wanted);
         }
-        if !wanted.is_running() {
-            self.check_address(network, &endpoint)?;
-            self.containers[container].networks.insert(name, endpoint);
+        if !runs {
+            self.check_address(network, &endpoint, false)?;
+            // What a stopped container was told before stays: only a network that it lacks is new (20.10).
+            let known = &mut self.containers[container].networks;
+            known.entry(name).or_insert(endpoint);
             return Ok(());
         }
         if wanted.networks.contains_key(&name) {
@@ -308,7 +314,7 @@ impl State {
         mut endpoint: Endpoint,
         planned: &BTreeSet<(usize, Ipv4Addr)>,
     ) -> Answer<Endpoint> {
-        self.check_address(network, &endpoint)?;
+        self.check_address(network, &endpoint, true)?;
         let asked = asked_address(&endpoint);
         let on = &self.networks[network];
         endpoint.network_id = on.id.clone();
@@ -344,7 +350,7 @@ impl State {
         Ok(endpoint)
     }
 
-    fn check_address(&self, network: usize, endpoint: &Endpoint) -> Answer<()> {
+    fn check_address(&self, network: usize, endpoint: &Endpoint, runs: bool) -> Answer<()> {
         let network = &self.networks[network];
         let Some(address) = asked_address(endpoint) else {
             return Ok(());
@@ -361,10 +367,9 @@ impl State {
                 "user specified IP address is supported only when connecting to networks with user configured subnets",
             );
         }
-        if !network
-            .subnet
-            .is_some_and(|subnet| subnet.contains(address))
-        {
+        let inside = |subnet: Subnet| subnet.contains(address);
+        if runs && !network.subnet.is_some_and(inside) {
+            // Not asked of a stopped container: it learns when it starts.
             return refuse(
                 500,
                 format!(
@@ -397,7 +402,7 @@ impl State {
             Ok(index) => self.networks[*index].name.clone(),
             Err(_) => term.to_owned(),
         };
-        if !wanted.is_running() || (found.is_err() && force) {
+        if wanted.status != Status::Running || (found.is_err() && force) {
             if wanted.networks.remove(&name).is_none() {
                 return refuse(
                     500,
@@ -450,10 +455,13 @@ pub(super) fn asked_address(endpoint: &Endpoint) -> Option<Ipv4Addr> {
     endpoint.ipam.get("IPv4Address")?.as_str()?.parse().ok()
 }
 
-pub(super) fn add_alias(endpoint: &mut Endpoint, alias: &str) {
+/// On its own networks a container answers to its short id and its host name too.
+pub(super) fn add_own_aliases(endpoint: &mut Endpoint, container: &Container) {
     let aliases = endpoint.aliases.get_or_insert_default();
-    if !aliases.iter().any(|known| known == alias) {
-        aliases.push(alias.to_owned());
+    for alias in [short(&container.id), text(&container.config, "Hostname")] {
+        if !alias.is_empty() && !aliases.iter().any(|known| known == alias) {
+            aliases.push(alias.to_owned());
+        }
     }
 }
 

@@ -24,7 +24,7 @@ impl State {
         let execs: Vec<&String> = self
             .execs
             .iter()
-            .filter(|(_, e)| e.container == *id && e.exit_code.is_none())
+            .filter(|(_, e)| container.is_running() && e.container == *id && e.exit_code.is_none())
             .map(|(id, _)| id)
             .collect();
         let layer = super::state::digest(&format!("layer {id}"));
@@ -75,7 +75,7 @@ impl State {
         let networks: Map<String, Value> = networks.collect();
         let mounts = container.mounts.iter().map(|mount| {
             let mut shown = mount.shown.clone();
-            if mount.anonymous {
+            if mount.anonymous && shown["Mode"] == "" {
                 shown["Source"] = json!("");
             }
             shown

@@ -49,9 +49,9 @@ pub(super) fn pull(state: &mut State, query: &Query) -> Answer<Reply> {
 /// `POST /containers/{id}/wait`: the head at once, the code when it ends.
 pub(super) fn wait(engine: &Arc<Engine>, term: &str, query: &Query) -> Answer<Reply> {
     let condition = match query.text("condition") {
-        "" => "not-running",
-        word @ ("not-running" | "next-exit" | "removed") => word,
-        word => return refuse(400, format!("invalid condition: \"{word}\"")),
+        word @ ("next-exit" | "removed") => word,
+        // Whatever else is said means this one (20.10).
+        _ => "not-running",
     }
     .to_owned();
     let (id, exits, mut changed) = {
@@ -179,10 +179,19 @@ pub(super) async fn exec(
     body: &Map<String, Value>,
     upgrade: Option<OnUpgrade>,
 ) -> Answer<Reply> {
-    let exec = engine.lock().begin_exec(id)?;
+    let detached = body.get("Detach") == Some(&json!(true));
+    let begun = engine.lock().begin_exec(id);
+    let exec = match begun {
+        // The engine finds this out only after it has taken over the connection.
+        Err(refusal) if refusal.message.starts_with("Error: Exec") && !detached => {
+            let said = frame(1, &format!("{}\r\n", refusal.message), false);
+            return Ok(Reply::Full(response(RAW, Body::from(said))));
+        }
+        begun => begun?,
+    };
     let tty = exec.asked.get("Tty") == Some(&json!(true));
     let (engine, id) = (engine.clone(), id.to_owned());
-    if body.get("Detach") == Some(&json!(true)) {
+    if detached {
         exec::run(&engine, &id, &exec).await;
         return Ok(Reply::Empty(200));
     }

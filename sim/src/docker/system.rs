@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::images::listed;
-use super::state::{State, Status};
+use super::state::{Image, State, Status};
 
 pub(super) fn ping(head: bool) -> Response {
     let mut response = Response::new(if head {
@@ -98,7 +98,18 @@ pub(super) fn info(state: &State) -> Value {
 
 /// `GET /system/df`.
 pub(super) fn disk_use(state: &State) -> Value {
-    let images: Vec<Value> = state.images.iter().map(listed).collect();
+    let image = |image: &Image| {
+        let mut shown = listed(image);
+        let users = state
+            .containers
+            .iter()
+            .filter(|c| c.image_id == image.id)
+            .count();
+        shown["Containers"] = json!(users);
+        shown["SharedSize"] = json!(0);
+        shown
+    };
+    let images: Vec<Value> = state.images.iter().map(image).collect();
     let containers: Vec<Value> = (0..state.containers.len())
         .map(|index| state.listed(index))
         .collect();

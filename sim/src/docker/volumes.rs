@@ -86,6 +86,14 @@ pub(super) fn check_name(name: &str) -> Answer<()> {
     if is_name(name) {
         return Ok(());
     }
+    if name.len() == 1 {
+        return refuse(
+            400,
+            format!(
+                "create {name}: volume name is too short, names should be at least two alphanumeric characters"
+            ),
+        );
+    }
     refuse(
         400,
         format!(
