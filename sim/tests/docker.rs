@@ -477,3 +477,162 @@ async fn down_cuts_every_request() {
     docker.down(false);
     assert_eq!(call(&docker, "GET", "/version", Value::Null).await.0, 200);
 }
+
+#[tokio::test]
+async fn published_ports_move_to_the_network_whose_name_sorts_first() {
+    let docker = engine().await;
+    for (network, subnet) in [
+        ("npm_default", "10.99.1.0/24"),
+        ("zz-a", "10.99.2.0/24"),
+        ("amarre", "10.99.3.0/24"),
+    ] {
+        docker.seed_network(network, subnet).unwrap();
+    }
+    let mut npm = on("npm_default", "10.99.1.2");
+    npm["ExposedPorts"] = json!({"80/tcp": {}});
+    npm["HostConfig"]["PortBindings"] = json!({"80/tcp": [{"HostPort": "80"}]});
+    docker.seed("npm", npm).unwrap();
+    let address = docker.locate("0.0.0.0", 80).unwrap();
+    let mut open = TcpStream::connect(address).await.unwrap();
+    open.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let mut some = [0; 16];
+    assert_eq!(open.read_exact(&mut some).await.unwrap(), 16);
+
+    let connect = async |network: &str| {
+        let path = format!("/networks/{network}/connect");
+        assert_eq!(
+            call(&docker, "POST", &path, json!({"Container": "npm"}))
+                .await
+                .0,
+            200
+        );
+    };
+    connect("zz-a").await;
+    assert_eq!(docker.port_moves("npm"), 0);
+    connect("amarre").await;
+    assert_eq!(docker.port_moves("npm"), 1);
+    let mut rest = Vec::new();
+    // Cut, cleanly or not: no more than what was sent before.
+    open.read_to_end(&mut rest).await.unwrap_or_default();
+    assert_eq!(
+        docker.locate("0.0.0.0", 80),
+        Some(address),
+        "new connections are served"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_reaches_only_what_shares_a_network_with_it() {
+    let docker = engine().await;
+    docker.seed_network("zz-a", "10.99.1.0/24").unwrap();
+    docker.seed("web", on("zz-a", "10.99.1.5")).unwrap();
+    docker.seed_container("npm", "web:1", &[]).unwrap();
+    assert_eq!(docker.locate_from("npm", "10.99.1.5", 80), None);
+    assert_eq!(docker.locate_from("npm", "web", 80), None);
+    let body =
+        json!({"Container": "npm", "EndpointConfig": {"IPAMConfig": {"IPv4Address": "10.99.1.2"}}});
+    assert_eq!(
+        call(&docker, "POST", "/networks/zz-a/connect", body)
+            .await
+            .0,
+        200
+    );
+    assert!(docker.locate_from("npm", "10.99.1.5", 80).is_some());
+    assert!(docker.locate_from("npm", "web", 80).is_some());
+}
+
+#[tokio::test]
+async fn waits_end_with_the_container_and_give_its_code() {
+    let docker = engine().await;
+    let job = |script: &str| json!({"Image": "web:1", "Cmd": ["sh", "-c", script]});
+    assert_eq!(create(&docker, "job", job("echo hi; exit 3")).await.0, 201);
+    assert_eq!(post(&docker, "/containers/job/start").await.0, 204);
+    assert_eq!(
+        post(&docker, "/containers/job/wait").await.1["StatusCode"],
+        3
+    );
+    docker.seed("web", json!({"Image": "web:1"})).unwrap();
+    let crash = async {
+        tokio::task::yield_now().await;
+        docker.crash("web").unwrap();
+    };
+    let (waited, ()) = tokio::join!(post(&docker, "/containers/web/wait"), crash);
+    assert_eq!(waited.1["StatusCode"], 1);
+}
+
+#[tokio::test]
+async fn by_default_restarts_and_health_take_their_time() {
+    let docker = Docker::start(DockerOptions::default()).await.unwrap();
+    docker.load_image(ImageSpec {
+        healthcheck: Some(json!({"Test": ["CMD", "true"]})),
+        ..ImageSpec::new("web:1")
+    });
+    let mut stream = TcpStream::connect(docker.server.address).await.unwrap();
+    stream
+        .write_all(b"GET /events HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    while !lines.next_line().await.unwrap().unwrap().is_empty() {}
+    docker.seed_container("web", "web:1", &[]).unwrap();
+    assert_eq!(
+        inspect(&docker, "web").await["State"]["Health"]["Status"],
+        "starting"
+    );
+    docker.crash("web").unwrap();
+    assert_eq!(
+        inspect(&docker, "web").await["State"]["Status"],
+        "restarting"
+    );
+    let mut told = Vec::new();
+    while told
+        .last()
+        .is_none_or(|action: &String| !action.starts_with("health_status"))
+    {
+        let event: Value =
+            serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+        if event["Type"] == "container" {
+            told.push(event["Action"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(
+        told,
+        ["create", "start", "die", "start", "health_status: healthy"]
+    );
+    let web = inspect(&docker, "web").await;
+    assert_eq!(
+        (&web["RestartCount"], &web["State"]["Health"]["Status"]),
+        (&json!(1), &json!("healthy"))
+    );
+}
+
+#[tokio::test]
+async fn files_are_copied_in_unless_the_root_is_read_only() {
+    let docker = engine().await;
+    assert_eq!(
+        create(&docker, "open", json!({"Image": "web:1"})).await.0,
+        201
+    );
+    let shut = json!({"Image": "web:1", "HostConfig": {"ReadonlyRootfs": true}});
+    assert_eq!(create(&docker, "shut", shut).await.0, 201);
+    let put = async |name: &str| {
+        call(
+            &docker,
+            "PUT",
+            &format!("/containers/{name}/archive?path=/etc"),
+            json!("tar"),
+        )
+        .await
+    };
+    assert_eq!(put("open").await.0, 200);
+    assert_eq!(
+        message(&put("shut").await),
+        (500, "container rootfs is marked read-only")
+    );
+    assert_eq!(
+        docker.uploads("open"),
+        [("/etc".to_owned(), b"\"tar\"".to_vec())]
+    );
+}

@@ -91,13 +91,14 @@ impl State {
             config.insert("Hostname".to_owned(), json!(hostname));
         }
         host.entry("NetworkMode").or_insert(json!("default"));
+        let priority = self.speaks(48);
         let mut networks = BTreeMap::new();
         for (network, own) in &settings {
             let own = own.as_object().cloned().unwrap_or_default();
-            networks.insert(self.mode_name(network), endpoint_of(&own));
+            networks.insert(self.mode_name(network), endpoint_of(&own, priority));
         }
         if networks.is_empty() && !mode.starts_with("container:") {
-            networks.insert(mode, endpoint_of(&Map::new()));
+            networks.insert(mode, endpoint_of(&Map::new(), priority));
         }
         let mounts = self.mounts(&config, &host)?;
         self.containers.push(Container {
@@ -128,6 +129,8 @@ impl State {
             logs: Vec::new(),
             behaviour,
             ports,
+            port_moves: 0,
+            uploads: Vec::new(),
         });
         self.emit_container(self.containers.len() - 1, "create", &[]);
         Ok(id)

@@ -97,6 +97,10 @@ async fn answer(engine: &Arc<Engine>, version: &str, request: Request) -> Answer
         ("GET", ["containers", id, "logs"]) => streams::logs(engine, id, &query),
         ("POST", ["containers", id, "wait"]) => streams::wait(engine, id, &query),
         ("POST", ["exec", id, "start"]) => streams::exec(engine, id, &body()?, upgrade).await,
+        ("PUT", ["containers", id, "archive"]) => {
+            engine.lock().upload(id, query.text("path"), &bytes)?;
+            Ok(Reply::Empty(200))
+        }
         (_, ["containers", ..]) => containers(&mut engine.lock(), method, &segments, &query, &body),
         (_, ["exec", ..]) => match (method, segments.as_slice()) {
             ("GET", ["exec", id, "json"]) => Ok(Reply::Json(200, engine.lock().show_exec(id)?)),

@@ -4,6 +4,7 @@
 //! loopback listener that answers HTTP; [`Docker::locate`] tells where, so that a simulated proxy reaches it.
 //! What a person does beside the client (`kill`, `remove`, `crash`, …) sends events but is in no journal.
 
+mod archive;
 mod create;
 mod events;
 mod exec;
@@ -18,6 +19,7 @@ mod page;
 mod query;
 mod show;
 mod spec;
+mod start;
 mod state;
 mod streams;
 mod supervise;
@@ -75,6 +77,29 @@ impl Docker {
     /// an address of the engine's own machine (loopback, a network's gateway) for published ports.
     pub fn locate(&self, host: &str, port: u16) -> Option<SocketAddr> {
         self.engine.lock().locate(host, port)
+    }
+
+    /// As [`Docker::locate`], seen from within a container: a proxy reaches only what shares a network with it.
+    pub fn locate_from(&self, container: &str, host: &str, port: u16) -> Option<SocketAddr> {
+        let mut state = self.engine.lock();
+        let from = state.find(container).ok()?;
+        state.locate_from(from, host, port)
+    }
+
+    /// How often a container's published ports moved to another network, each time cutting its open connections.
+    pub fn port_moves(&self, name: &str) -> u64 {
+        let state = self.engine.lock();
+        state
+            .find(name)
+            .map_or(0, |index| state.containers[index].port_moves)
+    }
+
+    /// What was copied into a container: target folder and tar archive, in order.
+    pub fn uploads(&self, name: &str) -> Vec<(String, Vec<u8>)> {
+        let state = self.engine.lock();
+        state
+            .find(name)
+            .map_or(Vec::new(), |index| state.containers[index].uploads.clone())
     }
 
     /// Somebody makes a network.

@@ -261,7 +261,7 @@ impl State {
             .and_then(Value::as_object)
             .cloned()
             .unwrap_or_default();
-        let mut endpoint = endpoint_of(&own);
+        let mut endpoint = endpoint_of(&own, self.speaks(48));
         let wanted = &self.containers[container];
         if name == "host" {
             return refuse(
@@ -302,7 +302,9 @@ impl State {
         }
         let id = wanted.id.clone();
         let endpoint = self.plug(network, endpoint, &BTreeSet::new())?;
+        let before = self.gateway_network(container);
         self.containers[container].networks.insert(name, endpoint);
+        self.move_ports(container, before);
         self.emit_network(network, "connect", Some(&id));
         Ok(())
     }
@@ -348,6 +350,35 @@ impl State {
         }
         endpoint.endpoint_id = self.new_id("endpoint");
         Ok(endpoint)
+    }
+
+    /// The network that gives a container its gateway, and so holds its published ports: the one of the highest
+    /// priority, else the one whose name sorts first (moby #21741, #44137).
+    fn gateway_network(&self, container: usize) -> Option<String> {
+        let gives = |(name, endpoint): &(&String, &Endpoint)| {
+            let network = self
+                .networks
+                .iter()
+                .find(|network| network.id == endpoint.network_id);
+            let internal = network.is_some_and(|network| network.shown["Internal"] == json!(true));
+            endpoint.gateway.is_some() && !internal && !name.is_empty()
+        };
+        let on = self.containers[container].networks.iter().filter(gives);
+        on.min_by_key(|(name, endpoint)| (-endpoint.priority.unwrap_or(0), (*name).clone()))
+            .map(|(name, _)| name.clone())
+    }
+
+    /// Published ports follow the gateway, and what was open over them is cut.
+    fn move_ports(&mut self, container: usize, before: Option<String>) {
+        let after = self.gateway_network(container);
+        let container = &mut self.containers[container];
+        if before == after || container.published.is_empty() {
+            return;
+        }
+        container.port_moves += 1;
+        if let Some(listener) = &container.listener {
+            listener.cut.notify_one();
+        }
     }
 
     fn check_address(&self, network: usize, endpoint: &Endpoint, runs: bool) -> Answer<()> {
@@ -421,19 +452,22 @@ impl State {
                 "container cannot be disconnected from host network or connected to host network",
             );
         }
-        if wanted.networks.remove(&name).is_none() {
+        if !wanted.networks.contains_key(&name) {
             return refuse(
                 500,
                 format!("container {id} is not connected to network {name}"),
             );
         }
+        let before = self.gateway_network(container);
+        self.containers[container].networks.remove(&name);
+        self.move_ports(container, before);
         self.emit_network(index, "disconnect", Some(&id));
         Ok(())
     }
 }
 
 /// An `EndpointSettings` of a request.
-pub(super) fn endpoint_of(settings: &Map<String, Value>) -> Endpoint {
+pub(super) fn endpoint_of(settings: &Map<String, Value>, priority: bool) -> Endpoint {
     let or_null = |key: &str| settings.get(key).cloned().unwrap_or(Value::Null);
     let aliases = settings.get("Aliases").and_then(Value::as_array);
     let names = |list: &Vec<Value>| {
@@ -445,6 +479,7 @@ pub(super) fn endpoint_of(settings: &Map<String, Value>) -> Endpoint {
     Endpoint {
         ipam: or_null("IPAMConfig"),
         links: or_null("Links"),
+        priority: or_null("GwPriority").as_i64().filter(|_| priority),
         driver_opts: or_null("DriverOpts"),
         aliases: aliases.map(names),
         ..Endpoint::default()

@@ -1,7 +1,7 @@
 //! What a running container serves: one loopback listener each, and who may reach it under which address.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use axum::http::StatusCode;
 use hyper::body::Incoming;
@@ -10,6 +10,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::spec::Behaviour;
@@ -26,19 +27,30 @@ pub(super) fn listen(state: &State, id: &str) -> Answer<Listener> {
     let address = listener.local_addr().map_err(broken)?;
     let _entered = state.handle.enter();
     let listener = TcpListener::from_std(listener).map_err(broken)?;
-    let task = state
-        .handle
-        .spawn(serve(listener, state.engine.clone(), id.to_owned()));
+    let cut = Arc::new(Notify::new());
+    let serving = serve(listener, state.engine.clone(), id.to_owned(), cut.clone());
+    let task = state.handle.spawn(serving);
     Ok(Listener {
         address,
         task: task.abort_handle(),
+        cut,
     })
 }
 
 /// Connections belong to this task, so that aborting it cuts them all, as a dying container does.
-async fn serve(listener: TcpListener, engine: Weak<Engine>, id: String) {
+async fn serve(listener: TcpListener, engine: Weak<Engine>, id: String, cut: Arc<Notify>) {
     let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(_) => return,
+            },
+            () = cut.notified() => {
+                connections.abort_all();
+                continue;
+            }
+        };
         let (engine, id) = (engine.clone(), id.clone());
         connections.spawn(async move {
             let answer = service_fn(move |request: Request<Incoming>| {

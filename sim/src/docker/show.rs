@@ -197,12 +197,16 @@ fn endpoint_json(endpoint: &Endpoint) -> Value {
     let address = endpoint.address.map(|a| a.to_string()).unwrap_or_default();
     let gateway = endpoint.gateway.map(|a| a.to_string()).unwrap_or_default();
     let mac = endpoint.address.map(mac_of).unwrap_or_default();
-    json!({
+    let mut shown = json!({
         "IPAMConfig": endpoint.ipam, "Links": endpoint.links, "Aliases": endpoint.aliases,
         "NetworkID": endpoint.network_id, "EndpointID": endpoint.endpoint_id, "Gateway": gateway,
         "IPAddress": address, "IPPrefixLen": endpoint.prefix, "IPv6Gateway": "", "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0, "MacAddress": mac, "DriverOpts": endpoint.driver_opts,
-    })
+    });
+    if let Some(priority) = endpoint.priority {
+        shown["GwPriority"] = json!(priority);
+    }
+    shown
 }
 
 /// Exposed and published ports; one that is published on every address shows for IPv4 and IPv6.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha1::{Digest, Sha1};
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::AbortHandle;
 
 use super::ipam::Subnet;
@@ -117,6 +117,9 @@ pub(super) struct Container {
     pub(super) behaviour: Behaviour,
     /// TCP ports it listens on; none means every port.
     pub(super) ports: Vec<u16>,
+    /// Times its published ports changed networks.
+    pub(super) port_moves: u64,
+    pub(super) uploads: Vec<(String, Vec<u8>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +141,8 @@ pub(super) struct Health {
 pub(super) struct Endpoint {
     pub(super) ipam: Value,
     pub(super) links: Value,
+    /// API 1.48 and later.
+    pub(super) priority: Option<i64>,
     pub(super) aliases: Option<Vec<String>>,
     pub(super) driver_opts: Value,
     pub(super) network_id: String,
@@ -167,6 +172,8 @@ pub(super) struct Published {
 pub(super) struct Listener {
     pub(super) address: SocketAddr,
     pub(super) task: AbortHandle,
+    /// Told when the open connections are to be cut.
+    pub(super) cut: Arc<Notify>,
 }
 
 impl Drop for Listener {
@@ -236,6 +243,13 @@ impl State {
             handle: Handle::current(),
             made: 0,
         }
+    }
+
+    /// Whether the API is at least 1.`minor`.
+    pub(super) fn speaks(&self, minor: u32) -> bool {
+        let own = self.options.api_version.split_once('.');
+        own.and_then(|(_, own)| own.parse::<u32>().ok())
+            .is_some_and(|own| own >= minor)
     }
 
     /// A fresh 64-digit id: the n-th of a simulator is always the same, so that runs replay.
