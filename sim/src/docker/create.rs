@@ -6,9 +6,9 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::endpoint::endpoint_of;
 use super::images::{Reference, config_of};
 use super::merge::{array, host_config, merged_config, object};
-use super::networks::endpoint_of;
 use super::state::{Answer, Container, Mount, State, Status, refuse, short, text};
 use super::volumes::is_name;
 

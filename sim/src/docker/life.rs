@@ -31,6 +31,9 @@ impl State {
     pub(super) fn exited(&mut self, index: usize, code: i64) {
         self.emit_container(index, "die", &[("exitCode", &code.to_string())]);
         self.release(index);
+        let id = self.containers[index].id.clone();
+        self.execs
+            .retain(|_, exec| exec.started || exec.container != id);
         self.emit_mounts(index, "unmount");
         let now = Timestamp::now();
         let container = &mut self.containers[index];

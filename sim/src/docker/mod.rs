@@ -6,6 +6,7 @@
 
 mod archive;
 mod create;
+mod endpoint;
 mod events;
 mod exec;
 mod http;

@@ -6,8 +6,9 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::endpoint::{add_own_aliases, asked_address, endpoint_of, mac_of};
 use super::ipam::{Subnet, default_pools};
-use super::state::{Answer, Container, Endpoint, Network, State, Status, refuse, short, text};
+use super::state::{Answer, Container, Endpoint, Network, State, Status, refuse, text};
 
 const PREDEFINED: [&str; 4] = ["bridge", "host", "none", "default"];
 
@@ -134,12 +135,21 @@ impl State {
                 return refuse(403, "Pool overlaps with other one on this address space");
             }
             None if bridged => {
-                let Some(free) = default_pools().find(|pool| !taken(*pool)) else {
+                let pools: Vec<Subnet> = default_pools().collect();
+                let turn = self.next_pool % pools.len().max(1);
+                let (before, after) = pools.split_at(turn);
+                let found = after.iter().chain(before).find(|pool| !taken(**pool));
+                let Some(free) = found.copied() else {
                     return refuse(
                         404,
                         "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
                     );
                 };
+                // The next one goes on from here, even when an earlier one is free again (20.10).
+                self.next_pool = pools
+                    .iter()
+                    .position(|pool| *pool == free)
+                    .map_or(0, |at| at + 1);
                 subnet = Some(free);
             }
             _ => (),
@@ -464,44 +474,4 @@ impl State {
         self.emit_network(index, "disconnect", Some(&id));
         Ok(())
     }
-}
-
-/// An `EndpointSettings` of a request.
-pub(super) fn endpoint_of(settings: &Map<String, Value>, priority: bool) -> Endpoint {
-    let or_null = |key: &str| settings.get(key).cloned().unwrap_or(Value::Null);
-    let aliases = settings.get("Aliases").and_then(Value::as_array);
-    let names = |list: &Vec<Value>| {
-        list.iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
-    };
-    Endpoint {
-        ipam: or_null("IPAMConfig"),
-        links: or_null("Links"),
-        priority: or_null("GwPriority").as_i64().filter(|_| priority),
-        driver_opts: or_null("DriverOpts"),
-        aliases: aliases.map(names),
-        ..Endpoint::default()
-    }
-}
-
-pub(super) fn asked_address(endpoint: &Endpoint) -> Option<Ipv4Addr> {
-    endpoint.ipam.get("IPv4Address")?.as_str()?.parse().ok()
-}
-
-/// On its own networks a container answers to its short id and its host name too.
-pub(super) fn add_own_aliases(endpoint: &mut Endpoint, container: &Container) {
-    let aliases = endpoint.aliases.get_or_insert_default();
-    for alias in [short(&container.id), text(&container.config, "Hostname")] {
-        if !alias.is_empty() && !aliases.iter().any(|known| known == alias) {
-            aliases.push(alias.to_owned());
-        }
-    }
-}
-
-/// The bridge driver makes the hardware address from the IPv4 one.
-pub(super) fn mac_of(address: Ipv4Addr) -> String {
-    let [a, b, c, d] = address.octets();
-    format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::endpoint::mac_of;
 use super::merge::object;
-use super::networks::mac_of;
 use super::state::{Container, Endpoint, State, Status, text};
 
 /// How the engine writes a time that never was.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::endpoint::add_own_aliases;
 use super::exec::job_exit;
 use super::merge::{array, object};
-use super::networks::add_own_aliases;
 use super::page;
 use super::spec::Behaviour;
 use super::state::{Answer, Endpoint, Health, Published, State, Status, refuse};

@@ -81,6 +81,8 @@ pub(super) struct State {
     pub(super) down: bool,
     pub(super) engine: Weak<Engine>,
     pub(super) handle: Handle,
+    /// Where the search for a default pool goes on.
+    pub(super) next_pool: usize,
     made: u64,
 }
 
@@ -241,6 +243,7 @@ impl State {
             down: false,
             engine,
             handle: Handle::current(),
+            next_pool: 0,
             made: 0,
         }
     }
