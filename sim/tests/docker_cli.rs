@@ -15,11 +15,7 @@ fn docker(address: &str, arguments: &[&str]) -> (i32, String, String) {
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    (
-        output.status.code().unwrap_or(-1),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
 
 /// Where the command is not installed there is nothing to compare with.
@@ -33,11 +29,7 @@ async fn the_docker_command_works_against_it() {
         return;
     }
     let engine = Docker::start(DockerOptions::default()).await.unwrap();
-    engine.image(ImageSpec {
-        ports: vec![80],
-        volumes: vec!["/data".to_owned()],
-        ..ImageSpec::new("web:1")
-    });
+    engine.image(ImageSpec { ports: vec![80], volumes: vec!["/data".to_owned()], ..ImageSpec::new("web:1") });
     let address = engine.server.address.to_string();
     let run = |arguments: &[&str]| docker(&address, arguments);
     let ok = |arguments: &[&str]| {
@@ -49,10 +41,7 @@ async fn the_docker_command_works_against_it() {
     ok(&["network", "create", "--subnet", "10.99.1.0/24", "zz-web"]);
     let (code, _, err) = run(&["network", "create", "--subnet", "10.99.1.128/25", "other"]);
     assert_eq!(code, 1);
-    assert!(
-        err.contains("Pool overlaps with other one on this address space"),
-        "{err}"
-    );
+    assert!(err.contains("Pool overlaps with other one on this address space"), "{err}");
 
     // Not local: the command pulls it first.
     let id = ok(&[
@@ -77,43 +66,15 @@ async fn the_docker_command_works_against_it() {
         "web:1",
     ]);
     assert_eq!(id.len(), 64);
-    let shown = ok(&[
-        "ps",
-        "--format",
-        "{{.Names}} {{.Image}} {{.State}} {{.Ports}}",
-    ]);
-    assert!(
-        shown.starts_with("web web:1 running 0.0.0.0:8080->80/tcp"),
-        "{shown}"
-    );
+    let shown = ok(&["ps", "--format", "{{.Names}} {{.Image}} {{.State}} {{.Ports}}"]);
+    assert!(shown.starts_with("web web:1 running 0.0.0.0:8080->80/tcp"), "{shown}");
     let address_of = "{{(index .NetworkSettings.Networks \"zz-web\").IPAddress}} {{.HostConfig.RestartPolicy.Name}} {{index .Config.Labels \"a\"}}";
-    assert_eq!(
-        ok(&["inspect", "-f", address_of, "web"]),
-        "10.99.1.5 unless-stopped b"
-    );
+    assert_eq!(ok(&["inspect", "-f", address_of, "web"]), "10.99.1.5 unless-stopped b");
 
     // From a neighbour it is reached, from another network it is not.
-    ok(&[
-        "run",
-        "-d",
-        "--name",
-        "near",
-        "--network",
-        "zz-web",
-        "web:1",
-    ]);
+    ok(&["run", "-d", "--name", "near", "--network", "zz-web", "web:1"]);
     ok(&["run", "-d", "--name", "far", "web:1"]);
-    let probe = [
-        "curl",
-        "-s",
-        "-o",
-        "/dev/null",
-        "-w",
-        "%{http_code}",
-        "--max-time",
-        "3",
-        "http://10.99.1.5:80/x",
-    ];
+    let probe = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "3", "http://10.99.1.5:80/x"];
     let from = |name: &str| {
         let arguments: Vec<&str> = ["exec", name].into_iter().chain(probe).collect();
         let (code, out, _) = docker(&address, &arguments);
@@ -134,17 +95,7 @@ async fn the_docker_command_works_against_it() {
     ok(&["rename", "web", "site"]);
     ok(&["update", "--restart", "no", "site"]);
     ok(&["stop", "site"]);
-    assert!(
-        ok(&[
-            "ps",
-            "-a",
-            "--filter",
-            "name=^site$",
-            "--format",
-            "{{.Status}}"
-        ])
-        .starts_with("Exited (0)")
-    );
+    assert!(ok(&["ps", "-a", "--filter", "name=^site$", "--format", "{{.Status}}"]).starts_with("Exited (0)"));
     assert_eq!(ok(&["wait", "site"]), "0");
     ok(&["start", "site"]);
     let (code, _, err) = run(&["rm", "site"]);
@@ -155,17 +106,7 @@ async fn the_docker_command_works_against_it() {
 
     let until = until_now();
     let old_name = "{{.Actor.Attributes.oldName}}";
-    let told = ok(&[
-        "events",
-        "--since",
-        "1",
-        "--until",
-        &until,
-        "--filter",
-        "event=rename",
-        "--format",
-        old_name,
-    ]);
+    let told = ok(&["events", "--since", "1", "--until", &until, "--filter", "event=rename", "--format", old_name]);
     assert_eq!(told, "/web");
 
     ok(&["rm", "-f", "-v", "site", "near", "far"]);
@@ -174,12 +115,7 @@ async fn the_docker_command_works_against_it() {
     assert_eq!(ok(&["volume", "ls", "-q"]), "web_html");
     ok(&["volume", "rm", "web_html"]);
     ok(&["pull", "redis:7"]);
-    assert_eq!(
-        ok(&["images", "--format", "{{.Repository}}:{{.Tag}}"])
-            .lines()
-            .count(),
-        2
-    );
+    assert_eq!(ok(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).lines().count(), 2);
     ok(&["rmi", "redis:7"]);
     ok(&["info"]);
     ok(&["system", "df"]);

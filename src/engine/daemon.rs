@@ -1,1 +1,287 @@
-//! x
+//! The loop: waits for something that wakes it, looks, hands out, waits. And the handle by which others ask.
+
+use std::sync::Arc;
+
+use notify::Watcher;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::{Engine, Mode, Picture, Progress, pace};
+use crate::model::world::Suspension;
+use crate::model::{Millis, Timestamp};
+use crate::store::Ledger;
+
+/// Events come in bursts; those within this span are looked at once.
+const COALESCE: Millis = Millis(100);
+/// Commands that may wait for the loop.
+const COMMANDS_MAX: usize = 64;
+/// The folder is read at least this often, whatever the file system tells.
+const POLL: Millis = Millis::seconds(30);
+
+/// How the loop behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behaviour {
+    /// Acts by itself; else it only plans until somebody applies.
+    pub acts: bool,
+    /// Watches folder and providers; `false` for a command that runs once.
+    pub watches: bool,
+}
+
+/// What can be asked of the loop.
+#[derive(Debug)]
+pub enum Command {
+    /// Look now, without acting, and answer what is there.
+    Look,
+    /// Act until everything is at rest, or until the time.
+    Apply {
+        /// How many services a person agreed to delete.
+        confirmed_deletes: Option<usize>,
+        /// Not longer than this.
+        timeout: Millis,
+    },
+    /// Leave a service alone, or destroy it.
+    Suspend {
+        /// Which.
+        service: String,
+        /// Who, why, and whether it is to go.
+        suspension: Suspension,
+    },
+    /// Take a service up again.
+    Resume {
+        /// Which.
+        service: String,
+    },
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// What was there at the end.
+    pub picture: Arc<Picture>,
+    /// Whether everything came to rest.
+    pub settled: bool,
+    /// Why it could not be done, when it could not.
+    pub error: Option<String>,
+}
+
+/// A command and where its answer goes.
+type Ask = (Command, oneshot::Sender<Reply>);
+
+/// By which server and command line ask.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Ask>,
+    picture: watch::Receiver<(Arc<Picture>, Timestamp)>,
+    progress: broadcast::Sender<Progress>,
+    ledger: Ledger,
+}
+
+impl Handle {
+    /// Asks and waits for the answer; `None` when the loop has ended.
+    pub async fn ask(&self, command: Command) -> Option<Reply> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send((command, reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// What the last look found out, and when the next one is due.
+    pub fn picture(&self) -> (Arc<Picture>, Timestamp) {
+        self.picture.borrow().clone()
+    }
+
+    /// Listens to what lanes do.
+    pub fn progress(&self) -> broadcast::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// The ledger, for reading.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+/// Somebody who waits for the loop to come to rest.
+struct Waiter {
+    reply: oneshot::Sender<Reply>,
+    deadline: Timestamp,
+}
+
+/// The loop's own state.
+struct Daemon {
+    engine: Engine,
+    behaviour: Behaviour,
+    waiters: Vec<Waiter>,
+    confirmed_deletes: Option<usize>,
+    acts: bool,
+    last_look: Timestamp,
+}
+
+/// Makes the handle and the loop. The loop runs until `shutdown`, then finishes the running step of each lane.
+pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Output = ()>, Arc<Notify>) {
+    let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+    let (pictures, picture) = watch::channel((engine.picture(), Timestamp::default()));
+    let handle = Handle { commands, picture, progress: engine.progress.clone(), ledger: engine.ledger.clone() };
+    let shutdown = Arc::new(Notify::new());
+    let daemon = Daemon {
+        engine,
+        behaviour,
+        waiters: Vec::new(),
+        confirmed_deletes: None,
+        acts: behaviour.acts,
+        last_look: Timestamp::default(),
+    };
+    (handle, daemon.run(inbox, pictures, shutdown.clone()), shutdown)
+}
+
+impl Daemon {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Ask>,
+        pictures: watch::Sender<(Arc<Picture>, Timestamp)>,
+        shutdown: Arc<Notify>,
+    ) {
+        let wake = self.engine.wake.clone();
+        let mut watchers = JoinSet::new();
+        let _folder = self.behaviour.watches.then(|| self.watch_folder());
+        if self.behaviour.watches {
+            for provider in self.engine.context.providers.values() {
+                let (provider, wake) = (provider.clone(), wake.clone());
+                watchers.spawn(async move { provider.watch(wake).await });
+            }
+            self.look().await;
+        }
+        loop {
+            let next = self.next_wake();
+            pictures.send_replace((self.engine.picture(), next));
+            let now = self.engine.clock.now();
+            let idle = !self.behaviour.watches && self.waiters.is_empty();
+            let sleep = tokio::time::sleep((next - now).to_duration());
+            tokio::select! {
+                biased;
+                () = shutdown.notified() => break,
+                ask = inbox.recv() => match ask {
+                    Some((command, reply)) => self.take(command, reply).await,
+                    None => break,
+                },
+                _ = self.engine.lane_done(), if self.engine.is_busy() => self.look().await,
+                () = wake.notified(), if !idle => {
+                    tokio::time::sleep(COALESCE.to_duration()).await;
+                    self.look().await;
+                }
+                () = sleep, if !idle => self.look().await,
+            }
+        }
+        self.engine.drain().await;
+        self.engine.end_run().await;
+        pictures.send_replace((self.engine.picture(), Timestamp::default()));
+    }
+
+    async fn look(&mut self) {
+        let mode = if self.acts { Mode::Act { confirmed_deletes: self.confirmed_deletes } } else { Mode::PlanOnly };
+        self.engine.look(mode).await;
+        self.last_look = self.engine.clock.now();
+        self.answer_waiters();
+    }
+
+    fn answer_waiters(&mut self) {
+        let (settled, now) = (self.engine.picture.at_rest, self.last_look);
+        let picture = self.engine.picture();
+        let done = |waiter: &mut Waiter| settled || now >= waiter.deadline;
+        for waiter in self.waiters.extract_if(.., done) {
+            // Who asked may have gone; the work is done all the same.
+            let _ = waiter.reply.send(Reply { picture: picture.clone(), settled, error: None });
+        }
+        if self.waiters.is_empty() {
+            self.acts = self.behaviour.acts;
+            self.confirmed_deletes = None;
+        }
+    }
+
+    fn next_wake(&self) -> Timestamp {
+        let now = self.engine.clock.now();
+        let mut wishes: Vec<Timestamp> = self.engine.picture.plan.next_look.into_iter().collect();
+        wishes.extend(self.waiters.iter().map(|waiter| waiter.deadline));
+        let is_moving = self.engine.picture.plan.changes.iter().any(crate::model::Change::is_now) && self.acts;
+        if is_moving && !self.engine.is_busy() {
+            wishes.push(now + Millis(50));
+        }
+        if self.acts && !self.engine.picture.unpublished.is_empty() {
+            wishes.push(now + Millis::seconds(1));
+        }
+        let interval = if self.waiters.is_empty() { self.engine.interval } else { Millis::seconds(1) };
+        let interval = if self.behaviour.watches { Millis(interval.0.min(POLL.0.max(interval.0))) } else { interval };
+        pace::next_wake(self.last_look, interval, &wishes, now)
+    }
+
+    async fn take(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
+        let error = match command {
+            Command::Look => {
+                if !self.engine.is_busy() {
+                    self.engine.look(Mode::PlanOnly).await;
+                    self.last_look = self.engine.clock.now();
+                }
+                None
+            }
+            Command::Apply { confirmed_deletes, timeout } => {
+                self.consent().await;
+                self.acts = true;
+                self.confirmed_deletes = confirmed_deletes;
+                self.engine.retry_now();
+                self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout });
+                self.look().await;
+                return;
+            }
+            Command::Suspend { service, suspension } => self.suspend(&service, &suspension).await,
+            Command::Resume { service } => match self.engine.ledger.resume(&service).await {
+                Ok(true) => None,
+                Ok(false) => Some(format!("{service} is not suspended")),
+                Err(error) => Some(error.to_string()),
+            },
+        };
+        let picture = self.engine.picture();
+        let _ = reply.send(Reply { settled: picture.at_rest, picture, error });
+        self.engine.wake.notify_one();
+    }
+
+    /// From now on the loop may act by itself, after a restart as well.
+    async fn consent(&mut self) {
+        if let Err(error) = self.engine.ledger.set_meta("consent", "given").await {
+            self.engine.ledger_failed(&error);
+        } else if self.behaviour.watches {
+            self.behaviour.acts = true;
+        }
+    }
+
+    async fn suspend(&mut self, service: &str, suspension: &Suspension) -> Option<String> {
+        let picture = self.engine.picture();
+        let is_known = picture.services.contains_key(service)
+            || picture.facts.applied.values().any(|applied| applied.service == service)
+            || picture.world.seen.values().any(|seen| seen.service.as_deref() == Some(service));
+        if !is_known {
+            return Some(format!("there is no service {service}"));
+        }
+        self.engine.ledger.suspend(service, suspension).await.err().map(|error| error.to_string())
+    }
+
+    /// The file system tells; where it does not, the interval is the fall-back.
+    fn watch_folder(&self) -> Option<notify::RecommendedWatcher> {
+        let wake = self.engine.wake.clone();
+        let path = self.engine.source.path().to_owned();
+        let told = move |event: Result<notify::Event, notify::Error>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                wake.notify_one();
+            }
+        };
+        let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
+            watcher.watch(&path, notify::RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        match watcher {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                tracing::warn!("could not watch {}: {error}; it is read every interval", path.display());
+                None
+            }
+        }
+    }
+}

@@ -32,21 +32,23 @@ struct Desired {
 impl Engine {
     /// Looks once. Cannot fail: what went wrong is in the picture.
     pub async fn look(&mut self, mode: Mode) {
-        let now = self.parts.clock.now();
+        let started = self.clock.now();
+        let now = started;
         let (source, source_error) = self.read_source();
         let mut facts = self.read_facts().await;
         let desired = self.desired(source.as_ref()).await;
         facts.frozen = desired.frozen.clone();
         facts.prune_blocked = desired.prune_blocked || source.is_none();
 
-        let unpublished = self.parts.ledger.unpublished().await.unwrap_or_default();
+        let unpublished = self.ledger.unpublished().await.unwrap_or_default();
         let before = self.picture.world.clone();
         let early = self.with_input(&desired, &before, &facts, now, mode, expand::expand);
-        let (mut world, again) = self.observer.observe(&self.providers, &early, &facts, &unpublished, now).await;
+        let (mut world, again) =
+            self.observer.observe(&self.context.providers, &early, &facts, &unpublished, now).await;
         let probed = self.with_input(&desired, &world, &facts, now, mode, expand::expand);
-        self.health.judge(&self.providers, &probed.probes, &mut world, now).await;
+        self.health.judge(&self.context.providers, &probed.probes, &mut world, now).await;
 
-        let now = self.parts.clock.now();
+        let now = self.clock.now();
         let (wants, mut plan, broken_rules) = self.with_input(&desired, &world, &facts, now, mode, |input| {
             let (wants, plan) = plan::look(input);
             let broken_rules = lint::broken_rules(input, &plan);
@@ -80,7 +82,7 @@ impl Engine {
                 (id, scope, error)
             })
             .collect();
-        self.picture = Arc::new(Picture {
+        let mut picture = Picture {
             at: now,
             source: source.unwrap_or_else(|| self.picture.source.clone()),
             source_error,
@@ -96,13 +98,20 @@ impl Engine {
             unpublished,
             versions: self.observer.versions.clone(),
             run,
-            consented: acts,
-        });
+            acts,
+            at_rest: false,
+            since: BTreeMap::new(),
+            context: Some(self.context.clone()),
+            marks: desired.marks,
+            took: self.clock.now() - started,
+        };
+        picture.since = since(&self.picture, &picture);
+        picture.at_rest = self.is_at_rest(&picture);
+        self.picture = Arc::new(picture);
     }
 
     /// Whether nothing will happen by itself any more: what is left waits for a person, or failed for good.
-    pub fn is_at_rest(&self) -> bool {
-        let picture = &self.picture;
+    fn is_at_rest(&self, picture: &Picture) -> bool {
         if self.is_busy() || picture.unpublished.iter().any(|(_, _, error)| error.is_none()) {
             return false;
         }
@@ -116,7 +125,6 @@ impl Engine {
         !moving && !starting
     }
 
-    /// Calls `use_it` with everything that a plan depends on.
     fn with_input<T>(
         &self,
         desired: &Desired,
@@ -126,36 +134,22 @@ impl Engine {
         mode: Mode,
         use_it: impl FnOnce(&Input<'_>) -> T,
     ) -> T {
-        let confirmed_deletes = match mode {
+        let confirmed = match mode {
             Mode::PlanOnly => None,
             Mode::Act { confirmed_deletes } => confirmed_deletes,
         };
-        let spell = |address: &Address, fields: &mut Fields| match self.providers.get(&address.provider) {
-            Some(provider) => provider.normalize(address.kind, fields).map_err(|objection| objection.message),
-            None => Ok(()),
-        };
-        use_it(&Input {
-            services: &desired.services,
-            site: &self.parts.site,
-            schemas: &self.schemas,
-            spell: &spell,
-            marks: &desired.marks,
-            world,
-            facts,
-            now,
-            confirmed_deletes,
-        })
+        self.context.with_input(&desired.services, &desired.marks, world, facts, now, confirmed, use_it)
     }
 
     fn read_source(&self) -> (Option<Snapshot>, Option<String>) {
-        match self.parts.source.read() {
+        match self.source.read() {
             Ok(snapshot) => (Some(snapshot), None),
             Err(error) => (None, Some(error.to_string())),
         }
     }
 
     async fn read_facts(&mut self) -> Facts {
-        match self.parts.ledger.facts().await {
+        match self.ledger.facts().await {
             Ok(facts) => {
                 self.last_facts = facts.clone();
                 facts
@@ -169,7 +163,7 @@ impl Engine {
 
     /// Manifests in force: the source's, and the last good text of each that is broken or out of reach.
     async fn desired(&self, source: Option<&Snapshot>) -> Desired {
-        let stored = self.parts.ledger.manifests().await.unwrap_or_default();
+        let stored = self.ledger.manifests().await.unwrap_or_default();
         let files: Vec<SourceFile> = match source {
             Some(snapshot) => {
                 let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
@@ -177,7 +171,7 @@ impl Engine {
             }
             None => Vec::new(),
         };
-        let Loaded { services, diagnostics, broken, texts } = manifest::load(&files, &self.parts.site);
+        let Loaded { services, diagnostics, broken, texts } = manifest::load(&files, &self.context.site);
         let mut desired = Desired {
             services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
             diagnostics,
@@ -206,7 +200,7 @@ impl Engine {
     /// The last good text of a manifest; without one, nothing of the service is touched.
     fn put_back(&self, desired: &mut Desired, name: &str, stored: Option<&(String, String)>) {
         let file = stored.map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() });
-        let loaded = file.map(|file| manifest::load(&[file], &self.parts.site));
+        let loaded = file.map(|file| manifest::load(&[file], &self.context.site));
         let good = loaded.and_then(|loaded| loaded.services.into_iter().find(|service| service.name == name));
         match good {
             Some(service) => {
@@ -225,9 +219,9 @@ impl Engine {
                 if desired.secrets.contains_key(name) {
                     continue;
                 }
-                match (self.parts.secrets)(name) {
+                match (self.secrets)(name) {
                     Ok(secret) => {
-                        desired.marks.insert(name.clone(), self.parts.key.mark(secret.expose()));
+                        desired.marks.insert(name.clone(), self.key.mark(secret.expose()));
                         desired.secrets.insert(name.clone(), secret);
                     }
                     Err((message, hint)) => missing.push((service.name.clone(), origin.clone(), message, hint)),
@@ -265,9 +259,9 @@ impl Engine {
     fn hand_out(&mut self, ready: BTreeMap<String, Vec<Change>>, run: i64, secrets: &Secrets) {
         for (service, changes) in ready {
             let tools = Tools {
-                providers: self.providers.clone(),
-                ledger: self.parts.ledger.clone(),
-                clock: self.parts.clock.clone(),
+                providers: self.context.providers.clone(),
+                ledger: self.ledger.clone(),
+                clock: self.clock.clone(),
                 progress: self.progress.clone(),
             };
             let job = Job { service: service.clone(), run, changes, secrets: secrets.clone() };
@@ -279,7 +273,7 @@ impl Engine {
     /// Publishes zones once no change in them is left to do now: one refresh a run and zone.
     async fn publish(&mut self, unpublished: &[(crate::model::ProviderId, String)], plan: &Plan, now: Timestamp) {
         for (id, scope) in unpublished {
-            let Some(provider) = self.providers.get(id).cloned() else { continue };
+            let Some(provider) = self.context.providers.get(id).cloned() else { continue };
             let pending = plan.changes.iter().any(|change| {
                 change.address.provider == *id
                     && change.address.kind == Kind::Record
@@ -293,7 +287,7 @@ impl Engine {
             match provider.publish(scope).await {
                 Ok(()) => {
                     self.publish_backoffs.remove(&key);
-                    if let Err(error) = self.parts.ledger.published(id, scope).await {
+                    if let Err(error) = self.ledger.published(id, scope).await {
                         self.ledger_failed(&error);
                     }
                     self.wake.notify_one();
@@ -324,7 +318,7 @@ impl Engine {
             return self.picture.run;
         }
         let revision = source.map_or("", |source| source.revision.as_str());
-        match self.parts.ledger.begin_run(revision, now).await {
+        match self.ledger.begin_run(revision, now).await {
             Ok(id) => {
                 self.ledger_error = None;
                 self.run = Some(OpenRun { id, failed: false });
@@ -346,7 +340,7 @@ impl Engine {
             (true, false, _) | (false, false, true) => "partial",
             (false, false, false) => "applied",
         };
-        if let Err(error) = self.parts.ledger.end_run(run.id, result, self.parts.clock.now()).await {
+        if let Err(error) = self.ledger.end_run(run.id, result, self.clock.now()).await {
             self.ledger_failed(&error);
         }
     }
@@ -361,7 +355,7 @@ impl Engine {
         desired: &Desired,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let ledger = &self.parts.ledger;
+        let ledger = &self.ledger;
         if !wants.failed.is_empty() || !wants.good.is_empty() {
             ledger.judge(&wants.failed, &wants.good, now).await?;
         }
@@ -389,7 +383,7 @@ impl Engine {
     }
 
     async fn keep_manifests(&self, facts: &Facts, desired: &Desired) -> Result<(), StoreError> {
-        let stored = self.parts.ledger.manifests().await?;
+        let stored = self.ledger.manifests().await?;
         let changed: BTreeMap<String, (String, String)> = desired
             .texts
             .iter()
@@ -402,11 +396,7 @@ impl Engine {
             .filter(|name| !desired.prune_blocked && !facts.applied.values().any(|row| row.service == **name))
             .cloned()
             .collect();
-        if changed.is_empty() && gone.is_empty() {
-            Ok(())
-        } else {
-            self.parts.ledger.keep_manifests(&changed, &gone).await
-        }
+        if changed.is_empty() && gone.is_empty() { Ok(()) } else { self.ledger.keep_manifests(&changed, &gone).await }
     }
 
     /// Things that are ours and as wanted, but not (or not so) in the ledger.
@@ -426,6 +416,17 @@ impl Engine {
         }
         rows
     }
+}
+
+/// When each service came to the state that it is in.
+fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Timestamp)> {
+    let mut since = BTreeMap::new();
+    for (name, status) in super::status::services(picture) {
+        let state = format!("{} {}", status.sync.word(), status.health.word());
+        let known = before.since.get(&name).filter(|(known, _)| *known == state).map(|(_, at)| *at);
+        since.insert(name, (state, known.unwrap_or(picture.at)));
+    }
+    since
 }
 
 /// Whether a row says something else. A chosen address is only in the first one.

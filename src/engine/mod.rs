@@ -9,6 +9,7 @@ pub mod observer;
 pub mod lane;
 pub mod look;
 pub mod status;
+pub mod report;
 pub mod daemon;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +24,10 @@ use self::lane::{LaneDone, LaneFailure};
 use self::observer::Observer;
 use self::pace::Backoff;
 use crate::manifest::Diagnostic;
-use crate::model::{Change, Facts, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World};
-use crate::plan::Schemas;
+use crate::model::{
+    Address, Change, Facts, Fields, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World,
+};
+use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Secret};
 use crate::source::{Folder, Snapshot};
@@ -102,7 +105,63 @@ pub struct Picture {
     /// The run that this look belongs to.
     pub run: i64,
     /// Whether looks act at all.
-    pub consented: bool,
+    pub acts: bool,
+    /// Whether everything is at rest: what is left waits for a person, or failed for good.
+    pub at_rest: bool,
+    /// When a service came to the state that it is in, with that state.
+    pub since: BTreeMap<String, (String, Timestamp)>,
+    /// What a plan depends on besides; `None` before the first look.
+    pub context: Option<Arc<Context>>,
+    /// Marks of the secrets that the manifests name.
+    pub marks: BTreeMap<SecretName, Mark>,
+    /// How long the look took.
+    pub took: Millis,
+}
+
+impl Picture {
+    /// Calls `use_it` with everything that a plan for this picture depends on.
+    pub fn with_input<T>(&self, use_it: impl FnOnce(&Input<'_>) -> T) -> Option<T> {
+        let context = self.context.as_ref()?;
+        Some(context.with_input(&self.services, &self.marks, &self.world, &self.facts, self.at, None, use_it))
+    }
+}
+
+/// What stays the same for the life of an engine.
+pub struct Context {
+    /// The configuration as the pure part sees it.
+    pub site: Site,
+    /// Tables of every kind.
+    pub schemas: Schemas,
+    /// The vendors, by name.
+    pub providers: Arc<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// Calls `use_it` with everything that a plan depends on.
+    #[expect(clippy::too_many_arguments, reason = "they are the parts of a plan's input, named there")]
+    pub fn with_input<T>(
+        &self,
+        services: &BTreeMap<String, Service>,
+        marks: &BTreeMap<SecretName, Mark>,
+        world: &World,
+        facts: &Facts,
+        now: Timestamp,
+        confirmed_deletes: Option<usize>,
+        use_it: impl FnOnce(&Input<'_>) -> T,
+    ) -> T {
+        let spell = |address: &Address, fields: &mut Fields| match self.providers.get(&address.provider) {
+            Some(provider) => provider.normalize(address.kind, fields).map_err(|objection| objection.message),
+            None => Ok(()),
+        };
+        let (site, schemas) = (&self.site, &self.schemas);
+        use_it(&Input { services, site, schemas, spell: &spell, marks, world, facts, now, confirmed_deletes })
+    }
 }
 
 /// What last went wrong with a service.
@@ -148,9 +207,13 @@ pub enum ProgressState {
 
 /// The engine: stepped look by look by tests, by `apply` and by the daemon alike.
 pub struct Engine {
-    parts: Parts,
-    schemas: Schemas,
-    providers: Arc<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+    context: Arc<Context>,
+    source: Folder,
+    ledger: Ledger,
+    secrets: SecretFinder,
+    key: MarkKey,
+    clock: Arc<dyn Clock>,
+    interval: Millis,
     observer: Observer,
     health: Health,
     lanes: JoinSet<LaneDone>,
@@ -185,10 +248,15 @@ impl Engine {
             }
         }
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
+        let context = Arc::new(Context { site: parts.site, schemas, providers: Arc::new(providers) });
         Self {
-            parts,
-            schemas,
-            providers: Arc::new(providers),
+            context,
+            source: parts.source,
+            ledger: parts.ledger,
+            secrets: parts.secrets,
+            key: parts.key,
+            clock: parts.clock,
+            interval: parts.interval,
             observer: Observer::default(),
             health: Health::default(),
             lanes: JoinSet::new(),
@@ -212,12 +280,7 @@ impl Engine {
 
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
-        &self.parts.ledger
-    }
-
-    /// Tables of every kind.
-    pub fn schemas(&self) -> &Schemas {
-        &self.schemas
+        &self.ledger
     }
 
     /// Listens to what lanes do.
@@ -246,11 +309,11 @@ impl Engine {
     pub async fn settle(&mut self, mode: Mode, deadline: Timestamp) -> bool {
         loop {
             self.look(mode).await;
-            if self.is_at_rest() {
+            if self.picture.at_rest {
                 self.end_run().await;
                 return true;
             }
-            let now = self.parts.clock.now();
+            let now = self.clock.now();
             if now >= deadline {
                 self.drain().await;
                 self.end_run().await;
@@ -264,6 +327,13 @@ impl Engine {
                 () = wake.notified(), if !self.is_busy() => (),
             }
         }
+    }
+
+    /// Forgets what was to be waited for: a person asks.
+    pub fn retry_now(&mut self) {
+        self.backoffs.clear();
+        self.errors.clear();
+        self.publish_backoffs.clear();
     }
 
     /// Lets the lanes finish their running step.

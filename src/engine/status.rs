@@ -1,1 +1,348 @@
-//! x
+//! How each service is: sync, health, what now. Pure: a picture in, values out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Picture, look};
+use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
+use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Verb};
+
+/// Does the world look as the manifest says?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sync {
+    /// Something differs.
+    OutOfSync,
+    /// Something could not be seen.
+    Unknown,
+    /// Yes.
+    Synced,
+}
+
+impl Sync {
+    /// The word on screen and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Sync::Synced => "Synced",
+            Sync::OutOfSync => "OutOfSync",
+            Sync::Unknown => "Unknown",
+        }
+    }
+}
+
+/// Does it work? In the order of need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// Something is there and does not work.
+    Degraded,
+    /// Something that serves is not there.
+    Missing,
+    /// On its way.
+    Progressing,
+    /// Could not be seen.
+    Unknown,
+    /// Yes.
+    Healthy,
+}
+
+impl Health {
+    /// The word on screen and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Health::Healthy => "Healthy",
+            Health::Progressing => "Progressing",
+            Health::Degraded => "Degraded",
+            Health::Missing => "Missing",
+            Health::Unknown => "Unknown",
+        }
+    }
+}
+
+/// One service.
+#[derive(Debug, Clone)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its server.
+    pub host: String,
+    /// As wanted?
+    pub sync: Sync,
+    /// Does it work?
+    pub health: Health,
+    /// Whether it needs a person.
+    pub attention: bool,
+    /// One line; empty when all is well.
+    pub what_now: String,
+    /// What to do, when there is something.
+    pub hints: Vec<Hint>,
+    /// The code of what is wrong, when something is.
+    pub code: Option<String>,
+    /// Whole names of its routes.
+    pub domains: Vec<String>,
+    /// Each of its resources.
+    pub resources: Vec<ResourceStatus>,
+}
+
+/// One resource of a service.
+#[derive(Debug, Clone)]
+pub struct ResourceStatus {
+    /// Which.
+    pub address: Address,
+    /// Whether a change is planned for it, or it is hidden.
+    pub sync: Sync,
+    /// Whether it works.
+    pub health: Health,
+    /// In words.
+    pub detail: String,
+    /// The change that is planned.
+    pub change: Option<Change>,
+}
+
+/// Every service, by name: those in force, and those that are known to the ledger only.
+pub fn services(picture: &Picture) -> BTreeMap<String, ServiceStatus> {
+    let known = picture.facts.applied.values().map(|applied| &applied.service);
+    let names: BTreeSet<&String> = picture
+        .services
+        .keys()
+        .chain(picture.broken.keys())
+        .chain(picture.facts.suspended.keys())
+        .chain(known)
+        .collect();
+    names.into_iter().filter(|name| !name.is_empty()).map(|name| (name.clone(), service(picture, name))).collect()
+}
+
+fn service(picture: &Picture, name: &str) -> ServiceStatus {
+    let manifest = picture.services.get(name);
+    let resources = resources(picture, name);
+    let sync = worst_sync(picture, name, &resources);
+    let health = worst_health(picture, name, &resources);
+    let mut status = ServiceStatus {
+        name: name.to_owned(),
+        host: manifest.map_or_else(|| "default".to_owned(), |manifest| manifest.host.clone()),
+        sync,
+        health,
+        attention: false,
+        what_now: String::new(),
+        hints: Vec::new(),
+        code: None,
+        domains: manifest
+            .map(|manifest| manifest.routes.iter().flat_map(|route| route.domains.clone()).collect())
+            .unwrap_or_default(),
+        resources,
+    };
+    explain(picture, &mut status);
+    status
+}
+
+fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
+    let mut addresses: BTreeSet<Address> =
+        picture.wants.map.iter().filter(|(_, want)| want.service == name).map(|(address, _)| address.clone()).collect();
+    addresses.extend(
+        picture.plan.changes.iter().filter(|change| change.service == name).map(|change| change.address.clone()),
+    );
+    let owned = picture.facts.applied.iter().filter(|(_, row)| row.service == name).map(|(address, _)| address);
+    addresses.extend(owned.filter(|address| picture.world.gap(address).is_some()).cloned());
+    addresses.retain(|address| !matches!(address.kind, Kind::Image));
+    addresses.into_iter().map(|address| resource(picture, address)).collect()
+}
+
+fn resource(picture: &Picture, address: Address) -> ResourceStatus {
+    let change = picture.plan.changes.iter().find(|change| change.address == address).cloned();
+    let seen = picture.world.seen.get(&address);
+    let is_hidden = picture.world.gap(&address).is_some();
+    let sync = match (&change, is_hidden) {
+        (_, true) => Sync::Unknown,
+        (Some(_), false) => Sync::OutOfSync,
+        (None, false) => Sync::Synced,
+    };
+    let (health, detail) = match seen.map(|seen| &seen.ready) {
+        _ if is_hidden => (Health::Unknown, "cannot be seen".to_owned()),
+        None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => {
+            (Health::Healthy, "goes".to_owned())
+        }
+        None => (Health::Missing, "not there".to_owned()),
+        Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
+        Some(Readiness::NotYet { since, why }) => (Health::Progressing, format!("{why}, for {}", picture.at - *since)),
+        Some(Readiness::Failed { why }) => (Health::Degraded, why.clone()),
+    };
+    let failed = picture.facts.failed.get(&address).filter(|_| health != Health::Healthy);
+    let (health, detail) = match failed {
+        Some(failure) => (Health::Degraded, failure.why.clone()),
+        None => (health, detail),
+    };
+    ResourceStatus { address, sync, health, detail, change }
+}
+
+fn ready_text(picture: &Picture, address: &Address) -> String {
+    let Some(seen) = picture.world.seen.get(address) else { return String::new() };
+    match address.kind {
+        Kind::Container => {
+            let started = seen.fields.get("started_at_ms").and_then(crate::model::Value::as_int);
+            let up = started.map(|started| format!(", up {}", picture.at - Timestamp(started))).unwrap_or_default();
+            format!("healthy{up}")
+        }
+        Kind::Network | Kind::Attachment | Kind::Record | Kind::ProxyHost | Kind::Redirection | Kind::AccessList => {
+            crate::plan::render::lines::detail(address, &seen.fields, None)
+        }
+        Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => String::new(),
+    }
+}
+
+fn worst_sync(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Sync {
+    if picture.broken.contains_key(name) {
+        return Sync::OutOfSync;
+    }
+    let unpublished = picture.unpublished.iter().any(|(provider, zone, _)| {
+        resources.iter().any(|resource| {
+            let host = resource.address.name.split('/').next().unwrap_or_default();
+            resource.address.provider == *provider && crate::model::site::is_below(host, zone)
+        })
+    });
+    let worst = resources.iter().map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
+    if unpublished { worst.min(Sync::OutOfSync) } else { worst }
+}
+
+fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Health {
+    let serves = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection);
+    let relevant = resources.iter().filter(|resource| serves(resource.address.kind));
+    let goes = |resource: &&ResourceStatus| resource.change.as_ref().is_none_or(|change| change.verb != Verb::Delete);
+    let worst = relevant.filter(goes).map(|resource| resource.health).min();
+    let is_moving = picture.plan.changes.iter().any(|change| change.service == name && change.refusal().is_none());
+    match worst {
+        // What is about to be made, or made again, is on its way.
+        Some(Health::Missing) if is_moving && !picture.errors.contains_key(name) && !is_stuck(picture, name) => {
+            Health::Progressing
+        }
+        Some(worst) => worst,
+        None => Health::Healthy,
+    }
+}
+
+fn is_stuck(picture: &Picture, name: &str) -> bool {
+    let stuck = look::stuck(&picture.plan, &picture.errors);
+    picture.plan.changes.iter().filter(|change| change.service == name).all(|change| stuck.contains(&change.address))
+}
+
+/// The one line, by what matters most.
+fn explain(picture: &Picture, status: &mut ServiceStatus) {
+    let name = status.name.clone();
+    let refusal = picture.plan.changes.iter().filter(|change| change.service == name).find_map(Change::refusal);
+    if let Some(why) = picture.broken.get(&name) {
+        let diagnostic = picture.diagnostics.iter().find(|diagnostic| diagnostic.service.as_deref() == Some(&name));
+        status.code = diagnostic.map(|diagnostic| diagnostic.code.to_owned());
+        status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
+        let runs = if picture.facts.frozen.contains(&name) { "left as it is" } else { "the last good one stays" };
+        status.what_now = format!("{why}; {runs}");
+        status.attention = true;
+    } else if let Some(suspension) = picture.facts.suspended.get(&name) {
+        let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
+        status.what_now = if going {
+            "is being destroyed".to_owned()
+        } else {
+            format!("suspended by {}: {}", suspension.by, suspension.why)
+        };
+        status.hints = vec![Hint::command("to take it up again", format!("amarre resume {name}"))];
+    } else if let Some(refusal) = refusal {
+        status.what_now = format!("refused: {}", refusal.message);
+        status.code = Some(refusal.code.clone());
+        status.hints = refusal.hints.clone();
+        status.attention = true;
+    } else if let Some(known) = picture.errors.get(&name) {
+        status.what_now = format!("{}; next try in {}", known.error.message, known.next_try - picture.at);
+        status.code = Some(known.error.code.to_owned());
+        status.hints =
+            Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
+        status.attention = known.count > 1;
+    } else if let Some(gap) = hidden_by(picture, status) {
+        status.what_now = gap.message.clone();
+        status.code = Some(gap.code.clone());
+        status.hints = vec![Hint::text(gap.hint.clone())];
+        status.attention = true;
+    } else if let Some((zone, error)) = unpublished(picture, status) {
+        status.what_now = error.message.clone();
+        status.code = Some(error.code.to_owned());
+        status.hints = vec![Hint::text(if error.hint.is_empty() {
+            format!("zone {zone} is refreshed again by itself")
+        } else {
+            error.hint.clone()
+        })];
+        status.attention = true;
+    } else if let Some(bad) = status.resources.iter().find(|resource| resource.health == Health::Degraded) {
+        status.what_now = format!("{} {}: {}", bad.address.kind.label(), bad.address.name, bad.detail);
+        status.code = Some("A0512".to_owned());
+        status.attention = true;
+    } else {
+        status.what_now = next_step(picture, &name);
+    }
+}
+
+fn hidden_by<'a>(picture: &'a Picture, status: &ServiceStatus) -> Option<&'a crate::model::Gap> {
+    let hidden = status.resources.iter().find(|resource| resource.sync == Sync::Unknown)?;
+    picture.world.gap(&hidden.address)
+}
+
+fn unpublished<'a>(
+    picture: &'a Picture,
+    status: &ServiceStatus,
+) -> Option<(&'a str, &'a crate::providers::ProviderError)> {
+    let records: Vec<&str> = status
+        .resources
+        .iter()
+        .filter(|resource| resource.address.kind == Kind::Record)
+        .filter_map(|resource| resource.address.name.split('/').next())
+        .collect();
+    picture.unpublished.iter().find_map(|(_, zone, error)| {
+        let touches = records.iter().any(|name| crate::model::site::is_below(name, zone));
+        error.as_ref().filter(|_| touches).map(|error| (zone.as_str(), error))
+    })
+}
+
+/// What happens next by itself.
+fn next_step(picture: &Picture, name: &str) -> String {
+    let mine: Vec<&Change> = picture.plan.changes.iter().filter(|change| change.service == name).collect();
+    let drift: Vec<&str> = mine.iter().filter(|change| is_drift(change)).map(|change| drift_word(change)).collect();
+    if let Some(first) = drift.first() {
+        let more = if drift.len() > 1 { format!(" and {} more", drift.len() - 1) } else { String::new() };
+        return format!("drift: {first}{more}, being put back");
+    }
+    let waits = mine.iter().find_map(|change| match &change.gate {
+        Gate::Until { at, what: Wait::StoppedGrace } => {
+            Some(format!("stopped outside Amarre; started again in {}", *at - picture.at))
+        }
+        Gate::Until { at, .. } => Some(format!("goes on in {}", *at - picture.at)),
+        Gate::After(needs) => needs.first().map(|need| format!("waits for {}", need_text(picture, need))),
+        Gate::Now | Gate::Held(_) => None,
+    });
+    let starting =
+        picture.wants.map.iter().filter(|(address, want)| want.service == name && address.kind == Kind::Container);
+    let starting = starting
+        .filter_map(|(address, _)| Some((address, &picture.world.seen.get(address)?.ready)))
+        .find_map(|(address, ready)| match ready {
+            Readiness::NotYet { why, .. } => Some(format!("{}: {why}", address.name)),
+            Readiness::Ready | Readiness::Failed { .. } => None,
+        });
+    let ready = mine
+        .iter()
+        .find(|change| change.is_now())
+        .map(|change| format!("{} {} {}", change.action(), change.address.kind.label(), change.address.name));
+    starting.or(waits).or(ready).unwrap_or_default()
+}
+
+fn need_text(picture: &Picture, need: &Need) -> String {
+    let thing = format!("{} {}", need.on.kind.label(), need.on.name);
+    let why = match picture.world.seen.get(&need.on).map(|seen| &seen.ready) {
+        Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => format!(" ({why})"),
+        Some(Readiness::Ready) | None => String::new(),
+    };
+    match need.is {
+        State::Present | State::Ready => format!("{thing}{why}"),
+        State::Absent => format!("{thing} to go"),
+    }
+}
+
+/// Whether a change puts back what somebody else did.
+pub fn is_drift(change: &Change) -> bool {
+    matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing)
+}
+
+fn drift_word(change: &Change) -> &str {
+    change.diff.first().map_or(change.address.kind.word(), |diff| diff.field.as_str())
+}

@@ -20,33 +20,20 @@ impl State {
             return refuse(400, "Config cannot be empty in order to create a container");
         }
         if !name.is_empty() && !is_name(asked_name) {
-            return refuse(
-                400,
-                format!(
-                    "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-                ),
-            );
+            return refuse(400, format!("Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"));
         }
         let asked_host = object(body, "HostConfig");
         check_restart(&object(&asked_host, "RestartPolicy"))?;
         let policy = object(&asked_host, "RestartPolicy");
-        if asked_host.get("AutoRemove") == Some(&json!(true))
-            && !matches!(text(&policy, "Name"), "" | "no")
-        {
-            return refuse(
-                400,
-                "can't create 'AutoRemove' container with restart policy",
-            );
+        if asked_host.get("AutoRemove") == Some(&json!(true)) && !matches!(text(&policy, "Name"), "" | "no") {
+            return refuse(400, "can't create 'AutoRemove' container with restart policy");
         }
         check_ports(&object(&asked_host, "PortBindings"))?;
         let settings = object(&object(body, "NetworkingConfig"), "EndpointsConfig");
         if settings.len() > 1 {
             let names: Vec<&str> = settings.keys().map(String::as_str).collect();
             let names = names.join(", ");
-            return refuse(
-                400,
-                format!("Container cannot be connected to network endpoints: {names}"),
-            );
+            return refuse(400, format!("Container cannot be connected to network endpoints: {names}"));
         }
         for mount in array(&asked_host, "Mounts") {
             self.check_mount(&mount)?;
@@ -61,33 +48,18 @@ impl State {
             return refuse(409, name_taken(asked_name, &other.id));
         }
         let id = self.new_id("container");
-        let name = if asked_name.is_empty() {
-            format!("quirky_{}", short(&id))
-        } else {
-            asked_name.to_owned()
-        };
+        let name = if asked_name.is_empty() { format!("quirky_{}", short(&id)) } else { asked_name.to_owned() };
         let image = &self.images[image];
-        let (image_id, behaviour, ports) = (
-            image.id.clone(),
-            image.spec.behaviour,
-            image.spec.ports.clone(),
-        );
+        let (image_id, behaviour, ports) = (image.id.clone(), image.spec.behaviour, image.spec.ports.clone());
         let mut config = merged_config(body, &config_of(&image.spec));
         let mut host = host_config(&asked_host);
         if let Some(other) = text(&host, "NetworkMode").strip_prefix("container:") {
             let other = &self.containers[self.find(other)?].id;
-            host.insert(
-                "NetworkMode".to_owned(),
-                json!(format!("container:{other}")),
-            );
+            host.insert("NetworkMode".to_owned(), json!(format!("container:{other}")));
         }
         let mode = self.mode_name(text(&host, "NetworkMode"));
         if text(&config, "Hostname").is_empty() {
-            let hostname = if mode == "host" {
-                "simulated"
-            } else {
-                short(&id)
-            };
+            let hostname = if mode == "host" { "simulated" } else { short(&id) };
             config.insert("Hostname".to_owned(), json!(hostname));
         }
         host.entry("NetworkMode").or_insert(json!("default"));
@@ -151,12 +123,7 @@ impl State {
     fn check_mount(&self, mount: &Value) -> Answer<()> {
         let word = |key: &str| mount[key].as_str().unwrap_or_default();
         let (kind, source, target) = (word("Type"), word("Source"), word("Target"));
-        let invalid = |why: &str| {
-            refuse(
-                400,
-                format!("invalid mount config for type \"{kind}\": {why}"),
-            )
-        };
+        let invalid = |why: &str| refuse(400, format!("invalid mount config for type \"{kind}\": {why}"));
         if !matches!(kind, "bind" | "volume" | "tmpfs") {
             return refuse(400, format!("mount type unknown: \"{kind}\""));
         }
@@ -164,9 +131,7 @@ impl State {
             return invalid("field Target must not be empty");
         }
         if !target.starts_with('/') {
-            return invalid(&format!(
-                "invalid mount path: '{target}' mount path must be absolute"
-            ));
+            return invalid(&format!("invalid mount path: '{target}' mount path must be absolute"));
         }
         if kind != "bind" {
             return Ok(());
@@ -175,9 +140,7 @@ impl State {
             return invalid("field Source must not be empty");
         }
         if !source.starts_with('/') {
-            return invalid(&format!(
-                "invalid mount path: '{source}' mount path must be absolute"
-            ));
+            return invalid(&format!("invalid mount path: '{source}' mount path must be absolute"));
         }
         let exists = match &self.options.host_paths {
             None => Path::new(source).exists(),
@@ -189,27 +152,16 @@ impl State {
         invalid(&format!("bind source path does not exist: {source}"))
     }
 
-    fn mounts(
-        &mut self,
-        config: &Map<String, Value>,
-        host: &Map<String, Value>,
-    ) -> Answer<Vec<Mount>> {
+    fn mounts(&mut self, config: &Map<String, Value>, host: &Map<String, Value>) -> Answer<Vec<Mount>> {
         let mut mounts: BTreeMap<String, Mount> = BTreeMap::new();
         for bind in array(host, "Binds") {
             let written = bind.as_str().unwrap_or_default();
             let mut parts = written.splitn(3, ':');
-            let (source, target) = (
-                parts.next().unwrap_or_default(),
-                parts.next().unwrap_or_default(),
-            );
+            let (source, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             let mode = parts.next().unwrap_or_default();
             let writable = !mode.split(',').any(|word| word == "ro");
             if !target.starts_with('/') {
-                let kind = if source.starts_with('/') {
-                    "bind"
-                } else {
-                    "volume"
-                };
+                let kind = if source.starts_with('/') { "bind" } else { "volume" };
                 return refuse(
                     500,
                     format!(
@@ -300,15 +252,11 @@ pub(super) fn name_taken(name: &str, holder: &str) -> String {
 }
 
 pub(super) fn check_restart(policy: &Map<String, Value>) -> Answer<()> {
-    let retries = policy
-        .get("MaximumRetryCount")
-        .and_then(Value::as_i64)
-        .unwrap_or(0);
+    let retries = policy.get("MaximumRetryCount").and_then(Value::as_i64).unwrap_or(0);
     match text(policy, "Name") {
-        name @ ("always" | "unless-stopped" | "no") if retries != 0 => refuse(
-            400,
-            format!("maximum retry count cannot be used with restart policy '{name}'"),
-        ),
+        name @ ("always" | "unless-stopped" | "no") if retries != 0 => {
+            refuse(400, format!("maximum retry count cannot be used with restart policy '{name}'"))
+        }
         "on-failure" if retries < 0 => refuse(400, "maximum retry count cannot be negative"),
         "" | "always" | "unless-stopped" | "no" | "on-failure" => Ok(()),
         name => refuse(400, format!("invalid restart policy '{name}'")),

@@ -10,12 +10,7 @@ use super::state::{Container, Endpoint, short, text};
 pub(super) fn endpoint_of(settings: &Map<String, Value>, priority: bool) -> Endpoint {
     let or_null = |key: &str| settings.get(key).cloned().unwrap_or(Value::Null);
     let aliases = settings.get("Aliases").and_then(Value::as_array);
-    let names = |list: &Vec<Value>| {
-        list.iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
-    };
+    let names = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     Endpoint {
         ipam: or_null("IPAMConfig"),
         links: or_null("Links"),

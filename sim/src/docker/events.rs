@@ -28,31 +28,25 @@ pub(super) fn stream_of(engine: &Engine, query: &Query, filters: Filters) -> Bod
         let past: Vec<Value> = state.history.iter().filter(told).cloned().collect();
         (past, receiver)
     };
-    let past: Vec<Value> = past
-        .into_iter()
-        .filter(|event| matches(event, &filters))
-        .collect();
+    let past: Vec<Value> = past.into_iter().filter(|event| matches(event, &filters)).collect();
     let now = Timestamp::now().as_nanosecond() as f64 / 1e9;
     let left = until.map(|until| Duration::try_from_secs_f64(until - now).unwrap_or_default());
     let end = left.map(|left| tokio::time::Instant::now() + left);
-    let live = stream::unfold(
-        (receiver, filters),
-        move |(mut receiver, filters)| async move {
-            let next = async {
-                loop {
-                    match next(&mut receiver).await {
-                        Some(event) if !matches(&event, &filters) => (),
-                        other => break other,
-                    }
+    let live = stream::unfold((receiver, filters), move |(mut receiver, filters)| async move {
+        let next = async {
+            loop {
+                match next(&mut receiver).await {
+                    Some(event) if !matches(&event, &filters) => (),
+                    other => break other,
                 }
-            };
-            let event = match end {
-                Some(end) => tokio::time::timeout_at(end, next).await.ok().flatten()?,
-                None => next.await?,
-            };
-            Some((event, (receiver, filters)))
-        },
-    );
+            }
+        };
+        let event = match end {
+            Some(end) => tokio::time::timeout_at(end, next).await.ok().flatten()?,
+            None => next.await?,
+        };
+        Some((event, (receiver, filters)))
+    });
     let lines = stream::iter(past).chain(live);
     Body::from_stream(lines.map(|event| Ok::<_, std::io::Error>(format!("{event}\n"))))
 }
@@ -76,15 +70,11 @@ fn matches(event: &Value, filters: &Filters) -> bool {
     let name = attributes["name"].as_str().unwrap_or_default();
     let about = |of: &str| {
         filters.none_or(of, |wanted| {
-            kind == of
-                && !wanted.is_empty()
-                && (id == wanted || id.starts_with(wanted) || name == wanted)
+            kind == of && !wanted.is_empty() && (id == wanted || id.starts_with(wanted) || name == wanted)
         })
     };
     filters.none_or("type", |wanted| wanted == kind)
-        && filters.none_or("event", |wanted| {
-            action == wanted || action.split(": ").next() == Some(wanted)
-        })
+        && filters.none_or("event", |wanted| action == wanted || action.split(": ").next() == Some(wanted))
         && filters.none_or("scope", |wanted| wanted == "local")
         && filters.all("label", |wanted| has_label(attributes, wanted))
         && about("container")

@@ -35,10 +35,7 @@ impl State {
             return refuse(400, "No exec command specified");
         }
         if container.status == Status::Restarting {
-            return refuse(
-                409,
-                format!("Container {id} is restarting, wait until the container is running"),
-            );
+            return refuse(409, format!("Container {id} is restarting, wait until the container is running"));
         }
         if container.status != Status::Running {
             return refuse(409, format!("Container {id} is not running"));
@@ -56,11 +53,7 @@ impl State {
                 pid: 0,
             },
         );
-        self.emit_container(
-            index,
-            &format!("exec_create: {said} "),
-            &[("execID", &exec)],
-        );
+        self.emit_container(index, &format!("exec_create: {said} "), &[("execID", &exec)]);
         Ok(exec)
     }
 
@@ -70,10 +63,7 @@ impl State {
             return refuse(404, format!("No such exec instance: {id}"));
         };
         let flag = |key: &str| exec.asked.get(key) == Some(&json!(true));
-        let (program, arguments) = exec
-            .command
-            .split_first()
-            .map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+        let (program, arguments) = exec.command.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
         let mut process = json!({
             "tty": flag("Tty"), "entrypoint": program, "arguments": arguments, "privileged": flag("Privileged"),
         });
@@ -161,10 +151,7 @@ pub(super) fn job_exit(config: &Map<String, Value>) -> Option<i64> {
     let program = command.first().map(|program| base_name(program))?;
     let ends = matches!(program, "true" | "false")
         || (matches!(program, "sh" | "ash" | "bash")
-            && command.iter().any(|word| {
-                word.split([';', '&', '|'])
-                    .any(|part| part.trim().starts_with("exit"))
-            }));
+            && command.iter().any(|word| word.split([';', '&', '|']).any(|part| part.trim().starts_with("exit"))));
     if !ends {
         return None;
     }
@@ -172,23 +159,13 @@ pub(super) fn job_exit(config: &Map<String, Value>) -> Option<i64> {
 }
 
 fn simple(command: &[String]) -> Option<Output> {
-    let ended = |code: i64| {
-        Some(Output {
-            code,
-            ..Output::default()
-        })
-    };
+    let ended = |code: i64| Some(Output { code, ..Output::default() });
     let program = base_name(command.first()?);
     match program {
         "true" => ended(0),
         "false" => ended(1),
-        "echo" => Some(Output {
-            written: vec![(1, format!("{}\n", command[1..].join(" ")))],
-            code: 0,
-        }),
-        "sh" | "ash" | "bash" => Some(script(
-            command.iter().skip_while(|word| *word != "-c").nth(1)?,
-        )),
+        "echo" => Some(Output { written: vec![(1, format!("{}\n", command[1..].join(" ")))], code: 0 }),
+        "sh" | "ash" | "bash" => Some(script(command.iter().skip_while(|word| *word != "-c").nth(1)?)),
         _ => None,
     }
 }
@@ -197,16 +174,11 @@ fn simple(command: &[String]) -> Option<Output> {
 fn script(text: &str) -> Output {
     let mut output = Output::default();
     for statement in text.split(';') {
-        let mut words = statement
-            .split_whitespace()
-            .map(|word| word.trim_matches(['"', '\'']));
+        let mut words = statement.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
         match words.next() {
             None | Some(":" | "sleep" | "set") => (),
             Some("exit") => {
-                output.code = words
-                    .next()
-                    .and_then(|word| word.parse().ok())
-                    .unwrap_or(output.code);
+                output.code = words.next().and_then(|word| word.parse().ok()).unwrap_or(output.code);
                 return output;
             }
             Some("true") => output.code = 0,
@@ -214,15 +186,11 @@ fn script(text: &str) -> Output {
             Some("echo") => {
                 let (to, words): (Vec<&str>, Vec<&str>) = words.partition(|word| *word == ">&2");
                 let stream = if to.is_empty() { 1 } else { 2 };
-                output
-                    .written
-                    .push((stream, format!("{}\n", words.join(" "))));
+                output.written.push((stream, format!("{}\n", words.join(" "))));
                 output.code = 0;
             }
             Some(other) => {
-                output
-                    .written
-                    .push((2, format!("sh: {other}: not found\n")));
+                output.written.push((2, format!("sh: {other}: not found\n")));
                 output.code = 127;
             }
         }
@@ -269,22 +237,13 @@ impl Asked {
                     let _file = attached.or_else(|| words.next());
                     asked.discards = true;
                 }
-                "-w" | "--write-out" => {
-                    asked.format = attached
-                        .or_else(|| words.next())
-                        .unwrap_or_default()
-                        .to_owned()
-                }
+                "-w" | "--write-out" => asked.format = attached.or_else(|| words.next()).unwrap_or_default().to_owned(),
                 "-m" | "--max-time" | "--connect-timeout" => {
-                    let seconds: Option<f64> = attached
-                        .or_else(|| words.next())
-                        .and_then(|s| s.parse().ok());
+                    let seconds: Option<f64> = attached.or_else(|| words.next()).and_then(|s| s.parse().ok());
                     // Bounded, so that no exec of a test waits for long.
                     asked.seconds = seconds.map(|s| s.clamp(1.0, 60.0).ceil() as u64);
                 }
-                "-H" | "--header" => asked
-                    .headers
-                    .extend(attached.or_else(|| words.next()).map(str::to_owned)),
+                "-H" | "--header" => asked.headers.extend(attached.or_else(|| words.next()).map(str::to_owned)),
                 "-X" | "--request" | "-A" | "--user-agent" | "-u" | "--user" | "-d" | "--data" => {
                     let _value = attached.or_else(|| words.next());
                 }
@@ -301,26 +260,12 @@ impl Asked {
 async fn curl(engine: &Engine, container: &str, words: &[String]) -> Output {
     let asked = Asked::parse(words);
     let tell = |code: u16, body: &str, exit: i64| {
-        let mut said = if asked.discards {
-            String::new()
-        } else {
-            body.to_owned()
-        };
+        let mut said = if asked.discards { String::new() } else { body.to_owned() };
         let code = format!("{code:03}");
-        let format = asked
-            .format
-            .replace("%{http_code}", &code)
-            .replace("%{response_code}", &code);
+        let format = asked.format.replace("%{http_code}", &code).replace("%{response_code}", &code);
         said.push_str(&format.replace("\\n", "\n"));
-        let written = if said.is_empty() {
-            Vec::new()
-        } else {
-            vec![(1, said)]
-        };
-        Output {
-            written,
-            code: exit,
-        }
+        let written = if said.is_empty() { Vec::new() } else { vec![(1, said)] };
+        Output { written, code: exit }
     };
     if asked.url.starts_with("https://") {
         // Containers of the simulator speak no TLS.
@@ -347,12 +292,7 @@ async fn curl(engine: &Engine, container: &str, words: &[String]) -> Output {
     };
     let patience = Duration::from_secs(asked.seconds.unwrap_or(CURL_SECONDS));
     let method = if asked.head { "HEAD" } else { "GET" };
-    match tokio::time::timeout(
-        patience,
-        fetch(address, method, authority, path, &asked.headers),
-    )
-    .await
-    {
+    match tokio::time::timeout(patience, fetch(address, method, authority, path, &asked.headers)).await {
         Ok(Ok((code, _))) if asked.fails && code >= 400 => tell(code, "", 22),
         Ok(Ok((code, body))) => tell(code, &body, 0),
         Ok(Err(_)) => tell(0, "", 52),
@@ -368,9 +308,7 @@ async fn fetch(
     headers: &[String],
 ) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address).await?;
-    let own_host = headers
-        .iter()
-        .any(|header| header.to_ascii_lowercase().starts_with("host:"));
+    let own_host = headers.iter().any(|header| header.to_ascii_lowercase().starts_with("host:"));
     let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     if !own_host {
         request.push_str(&format!("Host: {host}\r\n"));
@@ -381,16 +319,10 @@ async fn fetch(
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream
-        .take(ANSWER_BYTES_MAX as u64)
-        .read_to_end(&mut answer)
-        .await?;
+    stream.take(ANSWER_BYTES_MAX as u64).read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);
     let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let body = answer
-        .split_once("\r\n\r\n")
-        .map(|(_, body)| body)
-        .unwrap_or_default();
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
     match code {
         Some(code) => Ok((code, body.to_owned())),
         None => Err(std::io::Error::other("no HTTP answer")),
@@ -399,10 +331,6 @@ async fn fetch(
 
 /// Whether the asked streams include what was written.
 pub(super) fn wanted(exec: &Exec, stream: u8) -> bool {
-    let key = if stream == 2 {
-        "AttachStderr"
-    } else {
-        "AttachStdout"
-    };
+    let key = if stream == 2 { "AttachStderr" } else { "AttachStdout" };
     exec.asked.get(key) == Some(&json!(true))
 }

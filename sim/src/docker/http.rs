@@ -51,10 +51,7 @@ async fn answer(engine: &Arc<Engine>, version: &str, request: Request) -> Answer
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let path = parts.uri.path().trim_matches('/');
     // Decoded one by one: a name may have a slash in it.
-    let path: Vec<String> = path
-        .split('/')
-        .map(|segment| decode(segment, false))
-        .collect();
+    let path: Vec<String> = path.split('/').map(|segment| decode(segment, false)).collect();
     let mut segments: Vec<&str> = path.iter().map(String::as_str).collect();
     if let Some(asked) = segments.first().copied().and_then(version_of) {
         check_version(asked, version)?;
@@ -67,11 +64,7 @@ async fn answer(engine: &Arc<Engine>, version: &str, request: Request) -> Answer
         return refuse(400, "request body too large");
     };
     let body = || parse_body(&bytes);
-    let method = if parts.method == Method::HEAD {
-        "GET"
-    } else {
-        parts.method.as_str()
-    };
+    let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };
     match (method, segments.as_slice()) {
         ("GET", ["events"]) => {
             let known = [
@@ -109,9 +102,7 @@ async fn answer(engine: &Arc<Engine>, version: &str, request: Request) -> Answer
         },
         (_, ["networks", ..]) => networks(&mut engine.lock(), method, &segments, &query, &body),
         (_, ["volumes", ..]) => volumes(&mut engine.lock(), method, &segments, &query, &body),
-        (_, ["images" | "distribution", ..]) => {
-            images(&mut engine.lock(), method, &segments, &query)
-        }
+        (_, ["images" | "distribution", ..]) => images(&mut engine.lock(), method, &segments, &query),
         ("GET", ["_ping"]) => Ok(Reply::Full(system::ping(parts.method == Method::HEAD))),
         ("GET", ["version"]) => Ok(Reply::Json(200, system::version(version))),
         ("GET", ["info"]) => Ok(Reply::Json(200, system::info(&engine.lock()))),
@@ -123,13 +114,7 @@ async fn answer(engine: &Arc<Engine>, version: &str, request: Request) -> Answer
 /// Only some calls have a body, so only they may complain of a broken one.
 type ReadBody<'a> = &'a dyn Fn() -> Answer<Map<String, Value>>;
 
-fn containers(
-    state: &mut State,
-    method: &str,
-    path: &[&str],
-    query: &Query,
-    body: ReadBody<'_>,
-) -> Answer<Reply> {
+fn containers(state: &mut State, method: &str, path: &[&str], query: &Query, body: ReadBody<'_>) -> Answer<Reply> {
     let quiet = |started: bool| Ok(Reply::Empty(if started { 204 } else { 304 }));
     match (method, path) {
         ("GET", [_, "json"]) => Ok(Reply::Json(200, lists::containers(state, query)?)),
@@ -174,13 +159,7 @@ fn containers(
     }
 }
 
-fn networks(
-    state: &mut State,
-    method: &str,
-    path: &[&str],
-    query: &Query,
-    body: ReadBody<'_>,
-) -> Answer<Reply> {
+fn networks(state: &mut State, method: &str, path: &[&str], query: &Query, body: ReadBody<'_>) -> Answer<Reply> {
     match (method, path) {
         ("GET", [_]) => Ok(Reply::Json(200, lists::networks(state, query)?)),
         ("POST", [_, "create"]) => Ok(Reply::Json(201, state.create_network(&body()?)?)),
@@ -210,13 +189,7 @@ fn networks(
     }
 }
 
-fn volumes(
-    state: &mut State,
-    method: &str,
-    path: &[&str],
-    query: &Query,
-    body: ReadBody<'_>,
-) -> Answer<Reply> {
+fn volumes(state: &mut State, method: &str, path: &[&str], query: &Query, body: ReadBody<'_>) -> Answer<Reply> {
     match (method, path) {
         ("GET", [_]) => Ok(Reply::Json(200, lists::volumes(state, query)?)),
         ("POST", [_, "create"]) => Ok(Reply::Json(201, state.create_volume(&body()?)?)),
@@ -240,10 +213,7 @@ fn images(state: &mut State, method: &str, path: &[&str], query: &Query) -> Answ
                 let full = super::images::Reference::parse(&name).full();
                 return refuse(404, format!("no such image: {name}: No such image: {full}"));
             };
-            Ok(Reply::Json(
-                200,
-                super::images::inspected(&state.images[index]),
-            ))
+            Ok(Reply::Json(200, super::images::inspected(&state.images[index])))
         }
         ("POST", ["images", name @ .., "tag"]) => {
             state.tag_image(&name.join("/"), query.text("repo"), query.text("tag"))?;
@@ -253,9 +223,7 @@ fn images(state: &mut State, method: &str, path: &[&str], query: &Query) -> Answ
             let gone = state.delete_image(&name.join("/"), query.flag("force"))?;
             Ok(Reply::Json(200, gone))
         }
-        ("GET", ["distribution", name @ .., "json"]) => {
-            Ok(Reply::Json(200, state.distribution(&name.join("/"))?))
-        }
+        ("GET", ["distribution", name @ .., "json"]) => Ok(Reply::Json(200, state.distribution(&name.join("/"))?)),
         _ => refuse(404, "page not found"),
     }
 }
@@ -284,9 +252,7 @@ fn check_version(asked: (u32, u32), own: &str) -> Answer<()> {
     if asked > newest {
         return refuse(
             400,
-            format!(
-                "client version {major}.{minor} is too new. Maximum supported API version is {own}"
-            ),
+            format!("client version {major}.{minor} is too new. Maximum supported API version is {own}"),
         );
     }
     if asked < VERSION_MIN {
@@ -325,11 +291,8 @@ fn with_headers(mut response: Response, version: &str) -> Response {
     if let Ok(version) = HeaderValue::from_str(version) {
         headers.insert("api-version", version);
     }
-    for (name, value) in [
-        ("docker-experimental", "false"),
-        ("ostype", "linux"),
-        ("server", "Docker/20.10.24 (linux)"),
-    ] {
+    for (name, value) in [("docker-experimental", "false"), ("ostype", "linux"), ("server", "Docker/20.10.24 (linux)")]
+    {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
@@ -341,8 +304,6 @@ fn status_code(status: u16) -> StatusCode {
 
 /// The engine is away: the connection ends without a usable answer.
 fn cut() -> Response {
-    let broken = futures_util::stream::once(async {
-        Err::<Vec<u8>, _>(std::io::Error::other("the engine is down"))
-    });
+    let broken = futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("the engine is down")) });
     Response::new(Body::from_stream(broken))
 }

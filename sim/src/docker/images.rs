@@ -27,32 +27,18 @@ impl Reference {
         };
         let name = name.strip_prefix("docker.io/").unwrap_or(name);
         let name = name.strip_prefix("library/").unwrap_or(name);
-        Self {
-            name: name.to_owned(),
-            tag,
-            digest,
-        }
+        Self { name: name.to_owned(), tag, digest }
     }
 
     /// What the engine says of a reference that cannot be one.
     pub(super) fn check(written: &str) -> Answer<()> {
         let parsed = Self::parse(written);
-        let path = parsed
-            .name
-            .split_once('/')
-            .map_or(parsed.name.as_str(), |(_, path)| path);
+        let path = parsed.name.split_once('/').map_or(parsed.name.as_str(), |(_, path)| path);
         if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return refuse(
-                400,
-                "invalid reference format: repository name must be lowercase",
-            );
+            return refuse(400, "invalid reference format: repository name must be lowercase");
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@[]".contains(&byte);
-        let digest_fits = |digest: &String| {
-            digest
-                .strip_prefix("sha256:")
-                .is_some_and(|rest| rest.len() == 64)
-        };
+        let digest_fits = |digest: &String| digest.strip_prefix("sha256:").is_some_and(|rest| rest.len() == 64);
         if !written.bytes().all(allowed) || !parsed.digest.as_ref().is_none_or(digest_fits) {
             return refuse(400, "invalid reference format");
         }
@@ -75,11 +61,7 @@ pub(super) fn image_id(spec: &ImageSpec) -> String {
     if said.len() == 64 && said.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return format!("sha256:{said}");
     }
-    let seed = if said.is_empty() {
-        Reference::parse(&spec.reference).full()
-    } else {
-        said.to_owned()
-    };
+    let seed = if said.is_empty() { Reference::parse(&spec.reference).full() } else { said.to_owned() };
     format!("sha256:{}", digest(&format!("image {seed}")))
 }
 
@@ -92,15 +74,14 @@ impl State {
     pub(super) fn find_image(&self, written: &str) -> Option<usize> {
         let bare = written.strip_prefix("sha256:").unwrap_or(written);
         let wanted = Reference::parse(written).full();
-        self.images
-            .iter()
-            .position(|image| image.tags.contains(&wanted) || image.digests.contains(&wanted))
-            .or_else(|| {
+        self.images.iter().position(|image| image.tags.contains(&wanted) || image.digests.contains(&wanted)).or_else(
+            || {
                 let hexadecimal = bare.len() >= 4 && bare.bytes().all(|b| b.is_ascii_hexdigit());
-                self.images.iter().position(|image| {
-                    hexadecimal && image.id.trim_start_matches("sha256:").starts_with(bare)
-                })
-            })
+                self.images
+                    .iter()
+                    .position(|image| hexadecimal && image.id.trim_start_matches("sha256:").starts_with(bare))
+            },
+        )
     }
 
     /// What the registry has under a reference.
@@ -122,10 +103,7 @@ impl State {
         let name = &reference.name;
         let known = |spec: &ImageSpec| Reference::parse(&spec.reference).name == *name;
         if self.registry.values().any(known) {
-            return refuse(
-                404,
-                format!("manifest for {full} not found: manifest unknown: manifest unknown"),
-            );
+            return refuse(404, format!("manifest for {full} not found: manifest unknown: manifest unknown"));
         }
         refuse(
             404,
@@ -140,19 +118,13 @@ impl State {
     pub(super) fn pull(&mut self, reference: &Reference) -> Answer<Vec<Value>> {
         let spec = self.in_registry(reference)?;
         let full = reference.full();
-        let fresh = self
-            .find_image(&full)
-            .is_none_or(|index| self.images[index].id != image_id(&spec));
+        let fresh = self.find_image(&full).is_none_or(|index| self.images[index].id != image_id(&spec));
         let layer = digest(&format!("layer {}", image_id(&spec)));
         let layer = short(&layer);
         let tag = reference.tag.as_deref().or(reference.digest.as_deref());
-        let long = if reference.name.contains('/') {
-            reference.name.clone()
-        } else {
-            format!("library/{}", reference.name)
-        };
-        let mut lines =
-            vec![json!({"status": format!("Pulling from {long}"), "id": tag.unwrap_or("latest")})];
+        let long =
+            if reference.name.contains('/') { reference.name.clone() } else { format!("library/{}", reference.name) };
+        let mut lines = vec![json!({"status": format!("Pulling from {long}"), "id": tag.unwrap_or("latest")})];
         if fresh {
             for (status, detail) in [
                 ("Pulling fs layer", json!({})),
@@ -266,12 +238,7 @@ impl State {
         let mut answer: Vec<Value> = gone.iter().map(|tag| json!({"Untagged": tag})).collect();
         let mut deleted = false;
         if image.tags.is_empty() && !used {
-            answer.extend(
-                image
-                    .digests
-                    .iter()
-                    .map(|digest| json!({"Untagged": digest})),
-            );
+            answer.extend(image.digests.iter().map(|digest| json!({"Untagged": digest})));
             answer.push(json!({"Deleted": id}));
             self.images.remove(index);
             deleted = true;
@@ -291,11 +258,7 @@ impl State {
             let full = Reference::parse(written).full();
             return refuse(404, format!("No such image: {full}"));
         };
-        let written = if tag.is_empty() {
-            repo.to_owned()
-        } else {
-            format!("{repo}:{tag}")
-        };
+        let written = if tag.is_empty() { repo.to_owned() } else { format!("{repo}:{tag}") };
         let full = Reference::parse(&written).full();
         let id = self.images[index].id.clone();
         for image in &mut self.images {
@@ -308,14 +271,12 @@ impl State {
 
     /// `GET /distribution/{name}/json`, which asks the registry.
     pub(super) fn distribution(&self, written: &str) -> Answer<Value> {
-        let spec = self
-            .in_registry(&Reference::parse(written))
-            .map_err(|_| Refusal {
-                status: 403,
-                message: "errors:\ndenied: requested access to the resource is denied\n\
+        let spec = self.in_registry(&Reference::parse(written)).map_err(|_| Refusal {
+            status: 403,
+            message: "errors:\ndenied: requested access to the resource is denied\n\
                           unauthorized: authentication required\n"
-                    .to_owned(),
-            })?;
+                .to_owned(),
+        })?;
         Ok(json!({
             "Descriptor": {
                 "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
@@ -330,16 +291,8 @@ impl State {
 /// An entry of `GET /images/json`.
 pub(super) fn listed(image: &Image) -> Value {
     // A dangling image shows these placeholders.
-    let tags = if image.tags.is_empty() {
-        json!(["<none>:<none>"])
-    } else {
-        json!(image.tags)
-    };
-    let digests = if image.digests.is_empty() {
-        Value::Null
-    } else {
-        json!(image.digests)
-    };
+    let tags = if image.tags.is_empty() { json!(["<none>:<none>"]) } else { json!(image.tags) };
+    let digests = if image.digests.is_empty() { Value::Null } else { json!(image.digests) };
     json!({
         "Containers": -1, "Created": image.created.as_second(), "Id": image.id,
         "Labels": labels(&image.spec), "ParentId": "", "RepoDigests": digests, "RepoTags": tags,
@@ -401,9 +354,7 @@ pub(super) fn config_of(spec: &ImageSpec) -> Value {
     set("Labels", labels(spec));
     // These behaviours speak through a healthcheck, so there is one.
     let implied = match spec.behaviour {
-        Behaviour::Unhealthy | Behaviour::HealthyAfter(_) => {
-            Some(json!({"Test": ["CMD-SHELL", "true"]}))
-        }
+        Behaviour::Unhealthy | Behaviour::HealthyAfter(_) => Some(json!({"Test": ["CMD-SHELL", "true"]})),
         Behaviour::Serve | Behaviour::Exit(_) | Behaviour::SlowStart(_) => None,
     };
     if let Some(healthcheck) = spec.healthcheck.clone().or(implied) {
@@ -416,9 +367,6 @@ fn labels(spec: &ImageSpec) -> Value {
     if spec.labels.is_empty() {
         return Value::Null;
     }
-    let pairs = spec
-        .labels
-        .iter()
-        .map(|(key, value)| (key.clone(), json!(value)));
+    let pairs = spec.labels.iter().map(|(key, value)| (key.clone(), json!(value)));
     Value::Object(pairs.collect())
 }

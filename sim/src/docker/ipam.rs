@@ -16,10 +16,7 @@ impl Subnet {
         let (address, prefix) = text.split_once('/')?;
         let address: Ipv4Addr = address.parse().ok()?;
         let prefix: u8 = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
-        Some(Self {
-            base: u32::from(address) & mask(prefix),
-            prefix,
-        })
+        Some(Self { base: u32::from(address) & mask(prefix), prefix })
     }
 
     pub(super) fn overlaps(self, other: Self) -> bool {
@@ -33,16 +30,10 @@ impl Subnet {
 
     /// The lowest free address of `range` (or of the subnet). Only the subnet's own first and last address are
     /// kept back, so a range in its middle starts at its first one (measured on 20.10: gateway `.128` of `.128/25`).
-    pub(super) fn next_free(
-        self,
-        range: Option<Self>,
-        taken: &BTreeSet<Ipv4Addr>,
-    ) -> Option<Ipv4Addr> {
+    pub(super) fn next_free(self, range: Option<Self>, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
         let within = range.unwrap_or(self);
         (within.base..=within.last())
-            .filter(|address| {
-                self.prefix > 30 || (*address != self.base && *address != self.last())
-            })
+            .filter(|address| self.prefix > 30 || (*address != self.base && *address != self.last()))
             .map(Ipv4Addr::from)
             .find(|address| !taken.contains(address))
     }
@@ -60,14 +51,9 @@ impl std::fmt::Display for Subnet {
 
 /// The engine's built-in pools, in the order in which it hands them out.
 pub(super) fn default_pools() -> impl Iterator<Item = Subnet> {
-    let wide = (17u8..32).map(|second| Subnet {
-        base: u32::from(Ipv4Addr::new(172, second, 0, 0)),
-        prefix: 16,
-    });
-    let narrow = (0u8..=240).step_by(16).map(|third| Subnet {
-        base: u32::from(Ipv4Addr::new(192, 168, third, 0)),
-        prefix: 20,
-    });
+    let wide = (17u8..32).map(|second| Subnet { base: u32::from(Ipv4Addr::new(172, second, 0, 0)), prefix: 16 });
+    let narrow =
+        (0u8..=240).step_by(16).map(|third| Subnet { base: u32::from(Ipv4Addr::new(192, 168, third, 0)), prefix: 20 });
     wide.chain(narrow)
 }
 

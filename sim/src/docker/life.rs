@@ -32,8 +32,7 @@ impl State {
         self.emit_container(index, "die", &[("exitCode", &code.to_string())]);
         self.release(index);
         let id = self.containers[index].id.clone();
-        self.execs
-            .retain(|_, exec| exec.started || exec.container != id);
+        self.execs.retain(|_, exec| exec.started || exec.container != id);
         self.emit_mounts(index, "unmount");
         let now = Timestamp::now();
         let container = &mut self.containers[index];
@@ -46,9 +45,7 @@ impl State {
         if let Some(health) = &mut container.health {
             health.status = "unhealthy";
         }
-        let ran_long = container
-            .started
-            .is_some_and(|start| now.as_second() - start.as_second() >= LONG_RUN_SECONDS);
+        let ran_long = container.started.is_some_and(|start| now.as_second() - start.as_second() >= LONG_RUN_SECONDS);
         if ran_long {
             container.failures = 0;
         }
@@ -93,10 +90,7 @@ impl State {
         let container = &mut self.containers[index];
         if container.status != Status::Running {
             let id = &container.id;
-            return refuse(
-                409,
-                format!("Cannot kill container: {term}: Container {id} is not running"),
-            );
+            return refuse(409, format!("Cannot kill container: {term}: Container {id} is not running"));
         }
         container.stopped_by_hand = true;
         self.emit_container(index, "kill", &[("signal", &number.to_string())]);
@@ -146,10 +140,7 @@ impl State {
         }
         let old = self.containers[index].name.clone();
         if old == new {
-            return refuse(
-                400,
-                "Renaming a container with the same name as its current name",
-            );
+            return refuse(400, "Renaming a container with the same name as its current name");
         }
         if let Some(other) = self.containers.iter().find(|c| c.name == new) {
             let taken = name_taken(new, &other.id);
@@ -202,11 +193,7 @@ impl State {
         let container = &mut self.containers[index];
         if container.is_running() && !force {
             let id = &container.id;
-            let state = if container.status == Status::Restarting {
-                "restarting"
-            } else {
-                "running"
-            };
+            let state = if container.status == Status::Restarting { "restarting" } else { "running" };
             return refuse(
                 409,
                 format!(

@@ -12,15 +12,8 @@ pub(super) fn merged_config(asked: &Map<String, Value>, image: &Value) -> Map<St
         "Image": "", "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": {},
     }));
     /// Shown only when set.
-    const SOMETIMES: [&str; 7] = [
-        "ExposedPorts",
-        "Healthcheck",
-        "ArgsEscaped",
-        "NetworkDisabled",
-        "MacAddress",
-        "StopSignal",
-        "StopTimeout",
-    ];
+    const SOMETIMES: [&str; 7] =
+        ["ExposedPorts", "Healthcheck", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "StopTimeout"];
     for (key, value) in asked {
         let known = config.contains_key(key) || SOMETIMES.contains(&key.as_str());
         let bare = SOMETIMES.contains(&key.as_str()) && is_blank(value);
@@ -48,15 +41,7 @@ pub(super) fn merged_config(asked: &Map<String, Value>, image: &Value) -> Map<St
         config.insert("Cmd".to_owned(), command);
     }
     let mut env = array(&config, "Env");
-    let name_of = |entry: &Value| {
-        entry
-            .as_str()
-            .unwrap_or_default()
-            .split('=')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let name_of = |entry: &Value| entry.as_str().unwrap_or_default().split('=').next().unwrap_or_default().to_owned();
     for entry in array(&image, "Env") {
         if !env.iter().any(|own| name_of(own) == name_of(&entry)) {
             env.push(entry);
@@ -95,13 +80,7 @@ pub(super) fn host_config(asked: &Map<String, Value>) -> Map<String, Value> {
     /// Shown only when set.
     const SOMETIMES: [&str; 5] = ["Mounts", "Init", "StorageOpt", "Sysctls", "Tmpfs"];
     /// For these an empty text or a zero means the default.
-    const DEFAULTED: [&str; 5] = [
-        "NetworkMode",
-        "IpcMode",
-        "CgroupnsMode",
-        "Runtime",
-        "ShmSize",
-    ];
+    const DEFAULTED: [&str; 5] = ["NetworkMode", "IpcMode", "CgroupnsMode", "Runtime", "ShmSize"];
     for (key, value) in asked {
         let sometimes = SOMETIMES.contains(&key.as_str());
         let known = host.contains_key(key) || sometimes;
@@ -128,11 +107,7 @@ pub(super) fn host_config(asked: &Map<String, Value>) -> Map<String, Value> {
         host.insert("MemorySwap".to_owned(), json!(memory * 2));
     }
     let mut bindings = object(&host, "PortBindings");
-    for binding in bindings
-        .values_mut()
-        .filter_map(Value::as_array_mut)
-        .flatten()
-    {
+    for binding in bindings.values_mut().filter_map(Value::as_array_mut).flatten() {
         if let Some(binding) = binding.as_object_mut() {
             binding.entry("HostIp").or_insert(json!(""));
             binding.entry("HostPort").or_insert(json!(""));
@@ -171,22 +146,14 @@ fn is_blank(value: &Value) -> bool {
 fn as_map(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Map::new()
-        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
     }
 }
 
 pub(super) fn object(of: &Map<String, Value>, key: &str) -> Map<String, Value> {
-    of.get(key)
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default()
+    of.get(key).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 pub(super) fn array(of: &Map<String, Value>, key: &str) -> Vec<Value> {
-    of.get(key)
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default()
+    of.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
 }

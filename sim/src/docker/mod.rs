@@ -90,17 +90,13 @@ impl Docker {
     /// How often a container's published ports moved to another network, each time cutting its open connections.
     pub fn port_moves(&self, name: &str) -> u64 {
         let state = self.engine.lock();
-        state
-            .find(name)
-            .map_or(0, |index| state.containers[index].port_moves)
+        state.find(name).map_or(0, |index| state.containers[index].port_moves)
     }
 
     /// What was copied into a container: target folder and tar archive, in order.
     pub fn uploads(&self, name: &str) -> Vec<(String, Vec<u8>)> {
         let state = self.engine.lock();
-        state
-            .find(name)
-            .map_or(Vec::new(), |index| state.containers[index].uploads.clone())
+        state.find(name).map_or(Vec::new(), |index| state.containers[index].uploads.clone())
     }
 
     /// Somebody makes a network.
@@ -108,8 +104,7 @@ impl Docker {
     /// # Errors
     /// What the engine would refuse.
     pub fn seed_network(&self, name: &str, subnet: &str) -> Result<String, Refusal> {
-        let body =
-            json!({"Name": name, "CheckDuplicate": true, "IPAM": {"Config": [{"Subnet": subnet}]}});
+        let body = json!({"Name": name, "CheckDuplicate": true, "IPAM": {"Config": [{"Subnet": subnet}]}});
         let made = self.engine.lock().create_network(&map(body))?;
         Ok(made["Id"].as_str().unwrap_or_default().to_owned())
     }
@@ -118,12 +113,7 @@ impl Docker {
     ///
     /// # Errors
     /// What the engine would refuse.
-    pub fn seed_container(
-        &self,
-        name: &str,
-        image: &str,
-        networks: &[&str],
-    ) -> Result<String, Refusal> {
+    pub fn seed_container(&self, name: &str, image: &str, networks: &[&str]) -> Result<String, Refusal> {
         let mode = networks.first().copied().unwrap_or("default");
         let body = json!({
             "Image": image,
@@ -215,37 +205,24 @@ impl Docker {
     /// Inspects of all containers, oldest first. Does not count as a look.
     pub fn containers(&self) -> Vec<Value> {
         let state = self.engine.lock();
-        (0..state.containers.len())
-            .map(|index| state.inspect(index))
-            .collect()
+        (0..state.containers.len()).map(|index| state.inspect(index)).collect()
     }
 
     /// Inspects of all networks.
     pub fn networks(&self) -> Vec<Value> {
         let state = self.engine.lock();
-        (0..state.networks.len())
-            .map(|index| state.show_network(index, true))
-            .collect()
+        (0..state.networks.len()).map(|index| state.show_network(index, true)).collect()
     }
 
     /// Inspects of all volumes, by name.
     pub fn volumes(&self) -> Vec<Value> {
         let state = self.engine.lock();
-        state
-            .volumes
-            .keys()
-            .filter_map(|name| state.show_volume(name).ok())
-            .collect()
+        state.volumes.keys().filter_map(|name| state.show_volume(name).ok()).collect()
     }
 
     /// Inspects of all local images.
     pub fn images(&self) -> Vec<Value> {
-        self.engine
-            .lock()
-            .images
-            .iter()
-            .map(images::inspected)
-            .collect()
+        self.engine.lock().images.iter().map(images::inspected).collect()
     }
 
     /// While true the engine is away: every request and every stream is cut. Its containers run on.

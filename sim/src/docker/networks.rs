@@ -43,10 +43,7 @@ impl State {
     pub(super) fn create_network(&mut self, body: &Map<String, Value>) -> Answer<Value> {
         let name = text(body, "Name");
         if PREDEFINED.contains(&name) {
-            return refuse(
-                403,
-                format!("operation is not permitted on predefined {name} network "),
-            );
+            return refuse(403, format!("operation is not permitted on predefined {name} network "));
         }
         let mut warning = String::new();
         if let Some(same) = self.networks.iter().find(|network| network.name == name) {
@@ -62,10 +59,7 @@ impl State {
         match driver {
             "" | "bridge" | "macvlan" | "ipvlan" | "overlay" => (),
             "host" | "null" => {
-                return refuse(
-                    403,
-                    format!("only one instance of \"{driver}\" network is allowed"),
-                );
+                return refuse(403, format!("only one instance of \"{driver}\" network is allowed"));
             }
             _ => return refuse(404, format!("plugin \"{driver}\" not found")),
         }
@@ -80,16 +74,8 @@ impl State {
             driver => driver,
         };
         let name = text(body, "Name");
-        let ipam = body
-            .get("IPAM")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default();
-        let asked = ipam
-            .get("Config")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
+        let ipam = body.get("IPAM").and_then(Value::as_object).cloned().unwrap_or_default();
+        let asked = ipam.get("Config").and_then(Value::as_array).cloned().unwrap_or_default();
         let mut shown = asked.clone();
         let mut subnet_given = false;
         let (mut subnet, mut range, mut gateway) = (None, None, None);
@@ -99,10 +85,7 @@ impl State {
                 continue;
             }
             let Some(parsed) = Subnet::parse(written) else {
-                return refuse(
-                    500,
-                    format!("Invalid subnet {written} : invalid CIDR address: {written}"),
-                );
+                return refuse(500, format!("Invalid subnet {written} : invalid CIDR address: {written}"));
             };
             subnet_given = true;
             subnet = Some(parsed);
@@ -118,9 +101,7 @@ impl State {
                 let gateway = text(pool, "Gateway");
                 return refuse(
                     500,
-                    format!(
-                        "failed to allocate gateway ({gateway}): Requested address is out of range"
-                    ),
+                    format!("failed to allocate gateway ({gateway}): Requested address is out of range"),
                 );
             }
             gateway = asked_gateway;
@@ -146,10 +127,7 @@ impl State {
                     );
                 };
                 // The next one goes on from here, even when an earlier one is free again (20.10).
-                self.next_pool = pools
-                    .iter()
-                    .position(|pool| *pool == free)
-                    .map_or(0, |at| at + 1);
+                self.next_pool = pools.iter().position(|pool| *pool == free).map_or(0, |at| at + 1);
                 subnet = Some(free);
             }
             _ => (),
@@ -162,18 +140,11 @@ impl State {
             shown = if name == "bridge" {
                 vec![json!({"Subnet": subnet.to_string()})]
             } else {
-                vec![
-                    json!({"Subnet": subnet.to_string(), "Gateway": gateway.map(|address| address.to_string())}),
-                ]
+                vec![json!({"Subnet": subnet.to_string(), "Gateway": gateway.map(|address| address.to_string())})]
             };
         }
         let flag = |key: &str| body.get(key).and_then(Value::as_bool).unwrap_or(false);
-        let object = |key: &str| {
-            body.get(key)
-                .filter(|value| value.is_object())
-                .cloned()
-                .unwrap_or_else(|| json!({}))
-        };
+        let object = |key: &str| body.get(key).filter(|value| value.is_object()).cloned().unwrap_or_else(|| json!({}));
         let id = self.new_id("network");
         let created = Timestamp::now();
         let ipam_driver = match text(&ipam, "Driver") {
@@ -242,18 +213,10 @@ impl State {
         let network = &self.networks[index];
         let (name, id) = (&network.name, &network.id);
         if PREDEFINED.contains(&name.as_str()) {
-            return refuse(
-                403,
-                format!("{name} is a pre-defined network and cannot be removed"),
-            );
+            return refuse(403, format!("{name} is a pre-defined network and cannot be removed"));
         }
         if self.endpoints_on(id).next().is_some() {
-            return refuse(
-                403,
-                format!(
-                    "error while removing network: network {name} id {id} has active endpoints"
-                ),
-            );
+            return refuse(403, format!("error while removing network: network {name} id {id} has active endpoints"));
         }
         self.emit_network(index, "destroy", None);
         self.networks.remove(index);
@@ -266,18 +229,11 @@ impl State {
         let container = self.find(text(body, "Container"))?;
         let network = self.find_network(term)?;
         let name = self.networks[network].name.clone();
-        let own = body
-            .get("EndpointConfig")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default();
+        let own = body.get("EndpointConfig").and_then(Value::as_object).cloned().unwrap_or_default();
         let mut endpoint = endpoint_of(&own, self.speaks(48));
         let wanted = &self.containers[container];
         if name == "host" {
-            return refuse(
-                400,
-                "container cannot be disconnected from host network or connected to host network",
-            );
+            return refuse(400, "container cannot be disconnected from host network or connected to host network");
         }
         let mode = wanted.network_mode();
         let runs = wanted.status == Status::Running;
@@ -305,10 +261,7 @@ impl State {
         }
         if wanted.networks.contains_key(&name) {
             let who = &wanted.name;
-            return refuse(
-                403,
-                format!("endpoint with name {who} already exists in network {name}"),
-            );
+            return refuse(403, format!("endpoint with name {who} already exists in network {name}"));
         }
         let id = wanted.id.clone();
         let endpoint = self.plug(network, endpoint, &BTreeSet::new())?;
@@ -331,16 +284,8 @@ impl State {
         let on = &self.networks[network];
         endpoint.network_id = on.id.clone();
         if let Some(subnet) = on.subnet {
-            let mut taken: BTreeSet<Ipv4Addr> = self
-                .endpoints_on(&on.id)
-                .filter_map(|(_, e)| e.address)
-                .collect();
-            taken.extend(
-                planned
-                    .iter()
-                    .filter(|(at, _)| *at == network)
-                    .map(|(_, a)| *a),
-            );
+            let mut taken: BTreeSet<Ipv4Addr> = self.endpoints_on(&on.id).filter_map(|(_, e)| e.address).collect();
+            taken.extend(planned.iter().filter(|(at, _)| *at == network).map(|(_, a)| *a));
             taken.extend(on.gateway);
             endpoint.address = match asked {
                 Some(address) if taken.contains(&address) => {
@@ -350,10 +295,7 @@ impl State {
                 None => subnet.next_free(on.range, &taken),
             };
             if endpoint.address.is_none() {
-                return refuse(
-                    403,
-                    "no available IPv4 addresses on this network's address pools",
-                );
+                return refuse(403, "no available IPv4 addresses on this network's address pools");
             }
             endpoint.prefix = subnet.prefix;
             endpoint.gateway = on.gateway;
@@ -366,10 +308,7 @@ impl State {
     /// priority, else the one whose name sorts first (moby #21741, #44137).
     fn gateway_network(&self, container: usize) -> Option<String> {
         let gives = |(name, endpoint): &(&String, &Endpoint)| {
-            let network = self
-                .networks
-                .iter()
-                .find(|network| network.id == endpoint.network_id);
+            let network = self.networks.iter().find(|network| network.id == endpoint.network_id);
             let internal = network.is_some_and(|network| network.shown["Internal"] == json!(true));
             endpoint.gateway.is_some() && !internal && !name.is_empty()
         };
@@ -397,10 +336,7 @@ impl State {
             return Ok(());
         };
         if PREDEFINED.contains(&network.name.as_str()) {
-            return refuse(
-                400,
-                "user specified IP address is supported on user defined networks only",
-            );
+            return refuse(400, "user specified IP address is supported on user defined networks only");
         }
         if !network.subnet_given {
             return refuse(
@@ -413,9 +349,7 @@ impl State {
             // Not asked of a stopped container: it learns when it starts.
             return refuse(
                 500,
-                format!(
-                    "Invalid address {address}: It does not belong to any of this network's subnets"
-                ),
+                format!("Invalid address {address}: It does not belong to any of this network's subnets"),
             );
         }
         Ok(())
@@ -430,11 +364,7 @@ impl State {
             Ok(index) => index,
             Err(refusal) => {
                 let known = found.is_ok();
-                return if force && known {
-                    refuse(404, format!("endpoint {who} not found"))
-                } else {
-                    Err(refusal)
-                };
+                return if force && known { refuse(404, format!("endpoint {who} not found")) } else { Err(refusal) };
             }
         };
         let wanted = &mut self.containers[container];
@@ -445,10 +375,7 @@ impl State {
         };
         if wanted.status != Status::Running || (found.is_err() && force) {
             if wanted.networks.remove(&name).is_none() {
-                return refuse(
-                    500,
-                    format!("container {id} is not connected to the network {name}"),
-                );
+                return refuse(500, format!("container {id} is not connected to the network {name}"));
             }
             if let Ok(index) = found {
                 self.emit_network(index, "disconnect", Some(&id));
@@ -457,16 +384,10 @@ impl State {
         }
         let index = found?;
         if name == "host" {
-            return refuse(
-                400,
-                "container cannot be disconnected from host network or connected to host network",
-            );
+            return refuse(400, "container cannot be disconnected from host network or connected to host network");
         }
         if !wanted.networks.contains_key(&name) {
-            return refuse(
-                500,
-                format!("container {id} is not connected to network {name}"),
-            );
+            return refuse(500, format!("container {id} is not connected to network {name}"));
         }
         let before = self.gateway_network(container);
         self.containers[container].networks.remove(&name);

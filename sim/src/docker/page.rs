@@ -18,10 +18,8 @@ use super::state::{Answer, Container, Engine, Listener, Refusal, State, Status};
 
 /// Starts the listener of a container that is about to run.
 pub(super) fn listen(state: &State, id: &str) -> Answer<Listener> {
-    let broken = |error: std::io::Error| Refusal {
-        status: 500,
-        message: format!("the simulator cannot listen: {error}"),
-    };
+    let broken =
+        |error: std::io::Error| Refusal { status: 500, message: format!("the simulator cannot listen: {error}") };
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(broken)?;
     listener.set_nonblocking(true).map_err(broken)?;
     let address = listener.local_addr().map_err(broken)?;
@@ -30,11 +28,7 @@ pub(super) fn listen(state: &State, id: &str) -> Answer<Listener> {
     let cut = Arc::new(Notify::new());
     let serving = serve(listener, state.engine.clone(), id.to_owned(), cut.clone());
     let task = state.handle.spawn(serving);
-    Ok(Listener {
-        address,
-        task: task.abort_handle(),
-        cut,
-    })
+    Ok(Listener { address, task: task.abort_handle(), cut })
 }
 
 /// Connections belong to this task, so that aborting it cuts them all, as a dying container does.
@@ -58,9 +52,7 @@ async fn serve(listener: TcpListener, engine: Weak<Engine>, id: String, cut: Arc
                 async move { Ok::<_, std::convert::Infallible>(response) }
             });
             // An error ends this connection only.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), answer)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
         });
         while connections.try_join_next().is_some() {}
     }
@@ -84,17 +76,8 @@ fn respond(engine: &Weak<Engine>, id: &str, request: &Request<Incoming>) -> Resp
         let value = request.headers().get(name);
         value.map_or("-", |value| value.to_str().unwrap_or("?"))
     };
-    let config = |key: &str| {
-        container
-            .config
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or("-")
-    };
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str());
+    let config = |key: &str| container.config.get(key).and_then(Value::as_str).unwrap_or("-");
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     *response.body_mut() = format!(
         "container: {}\nimage: {}\nhostname: {}\npath: {path}\nhost: {}\nx-forwarded-for: {}\nx-forwarded-proto: {}\n",
         container.name,
@@ -117,9 +100,7 @@ impl State {
         } else {
             self.containers
                 .iter()
-                .position(|container| {
-                    named(container, host) || holds(container, host.parse().ok()).is_some()
-                })
+                .position(|container| named(container, host) || holds(container, host.parse().ok()).is_some())
                 .map(|index| (index, port))
         };
         let (index, port) = found?;
@@ -145,8 +126,7 @@ impl State {
         let index = self.containers.iter().position(|container| {
             live(container).any(|(network, on)| {
                 let by_name = network != "bridge" && named(container, host);
-                mine.contains(&on.network_id)
-                    && (by_name || (on.address.is_some() && on.address == address))
+                mine.contains(&on.network_id) && (by_name || (on.address.is_some() && on.address == address))
             })
         })?;
         self.knock(index, port)
@@ -165,21 +145,13 @@ impl State {
             return None;
         }
         let listens = container.ports.is_empty() || container.ports.contains(&port);
-        container
-            .listener
-            .as_ref()
-            .filter(|_| listens)
-            .map(|listener| listener.address)
+        container.listener.as_ref().filter(|_| listens).map(|listener| listener.address)
     }
 
     fn is_own_address(&self, host: &str) -> bool {
         let gateway: Option<Ipv4Addr> = host.parse().ok();
         matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "::1" | "::")
-            || (gateway.is_some()
-                && self
-                    .networks
-                    .iter()
-                    .any(|network| network.gateway == gateway))
+            || (gateway.is_some() && self.networks.iter().any(|network| network.gateway == gateway))
     }
 
     /// A published port, else one of a container with the host's own network.
@@ -199,33 +171,22 @@ impl State {
                 && container.network_mode() == "host"
                 && (container.ports.is_empty() || container.ports.contains(&port))
         };
-        self.containers
-            .iter()
-            .position(shares)
-            .map(|index| (index, port))
+        self.containers.iter().position(shares).map(|index| (index, port))
     }
 }
 
 fn live(container: &Container) -> impl Iterator<Item = (&str, &super::state::Endpoint)> {
-    let on = container
-        .networks
-        .iter()
-        .filter(|(_, on)| !on.endpoint_id.is_empty());
+    let on = container.networks.iter().filter(|(_, on)| !on.endpoint_id.is_empty());
     on.map(|(name, endpoint)| (name.as_str(), endpoint))
 }
 
 fn holds(container: &Container, address: Option<Ipv4Addr>) -> Option<&super::state::Endpoint> {
-    live(container)
-        .map(|(_, on)| on)
-        .find(|on| on.address.is_some() && on.address == address)
+    live(container).map(|(_, on)| on).find(|on| on.address.is_some() && on.address == address)
 }
 
 /// By its name, its short id or an alias.
 fn named(container: &Container, name: &str) -> bool {
-    let aliases = live(container)
-        .filter_map(|(_, on)| on.aliases.as_ref())
-        .flatten();
+    let aliases = live(container).filter_map(|(_, on)| on.aliases.as_ref()).flatten();
     let mut aliases = aliases.into_iter();
-    live(container).next().is_some()
-        && (container.name == name || aliases.any(|alias| alias == name))
+    live(container).next().is_some() && (container.name == name || aliases.any(|alias| alias == name))
 }

@@ -14,16 +14,11 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn parse(written: &str) -> Self {
-        let pairs = written
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(key, true), decode(value, true))
-            });
-        Self {
-            values: pairs.collect(),
-        }
+        let pairs = written.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key, true), decode(value, true))
+        });
+        Self { values: pairs.collect() }
     }
 
     pub(super) fn text(&self, key: &str) -> &str {
@@ -48,10 +43,7 @@ impl Query {
         }
         let Ok(Value::Object(parsed)) = serde_json::from_str(written) else {
             let first = written.chars().next().unwrap_or(' ');
-            return refuse(
-                400,
-                format!("invalid character '{first}' looking for beginning of value"),
-            );
+            return refuse(400, format!("invalid character '{first}' looking for beginning of value"));
         };
         let mut filters = Filters::default();
         for (key, values) in parsed {
@@ -59,11 +51,7 @@ impl Query {
                 return refuse(400, format!("Invalid filter '{key}'"));
             }
             let values = match values {
-                Value::Array(list) => list
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned)
-                    .collect(),
+                Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
                 Value::Object(map) => map.keys().cloned().collect(),
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
             };

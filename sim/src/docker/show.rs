@@ -53,19 +53,11 @@ impl State {
     pub(super) fn listed(&self, index: usize) -> Value {
         let container = &self.containers[index];
         let (path, arguments) = command(container);
-        let command: Vec<&str> = std::iter::once(path.as_str())
-            .chain(arguments.iter().map(String::as_str))
-            .collect();
+        let command: Vec<&str> = std::iter::once(path.as_str()).chain(arguments.iter().map(String::as_str)).collect();
         // The reference is shown only while it still means the image that the container was made from.
         let written = text(&container.config, "Image");
-        let same = self
-            .find_image(written)
-            .is_some_and(|at| self.images[at].id == container.image_id);
-        let image = if same {
-            written
-        } else {
-            container.image_id.as_str()
-        };
+        let same = self.find_image(written).is_some_and(|at| self.images[at].id == container.image_id);
+        let image = if same { written } else { container.image_id.as_str() };
         let networks = container.networks.iter().map(|(name, endpoint)| {
             let mut shown = endpoint_json(endpoint);
             // The list leaves aliases out (20.10).
@@ -101,13 +93,8 @@ fn state(container: &Container) -> Value {
         "StartedAt": time(container.started), "FinishedAt": time(container.finished),
     });
     if let Some(health) = &container.health {
-        let streak = if health.status == "unhealthy" {
-            health.log.len()
-        } else {
-            0
-        };
-        state["Health"] =
-            json!({"Status": health.status, "FailingStreak": streak, "Log": health.log});
+        let streak = if health.status == "unhealthy" { health.log.len() } else { 0 };
+        state["Health"] = json!({"Status": health.status, "FailingStreak": streak, "Log": health.log});
     }
     state
 }
@@ -122,9 +109,7 @@ pub(super) fn status_word(container: &Container) -> &'static str {
 }
 
 fn status_text(container: &Container, now: Timestamp) -> String {
-    let since = |at: Option<Timestamp>| {
-        at.map_or(String::new(), |at| human(now.as_second() - at.as_second()))
-    };
+    let since = |at: Option<Timestamp>| at.map_or(String::new(), |at| human(now.as_second() - at.as_second()));
     let code = container.exit_code;
     match container.status {
         Status::Created => "Created".to_owned(),
@@ -164,10 +149,7 @@ fn network_settings(container: &Container) -> Value {
     let none = Endpoint::default();
     // The old top-level fields speak of the default bridge only.
     let bridge = container.networks.get("bridge").unwrap_or(&none);
-    let networks = container
-        .networks
-        .iter()
-        .map(|(name, on)| (name.clone(), endpoint_json(on)));
+    let networks = container.networks.iter().map(|(name, on)| (name.clone(), endpoint_json(on)));
     let networks: Map<String, Value> = networks.collect();
     let old = endpoint_json(bridge);
     let sandbox = match container.network_mode() {
@@ -178,11 +160,7 @@ fn network_settings(container: &Container) -> Value {
         "" => String::new(),
         name => format!("/var/run/docker/netns/{name}"),
     };
-    let ports = if running {
-        port_map(container)
-    } else {
-        json!({})
-    };
+    let ports = if running { port_map(container) } else { json!({}) };
     json!({
         "Bridge": "", "SandboxID": container.sandbox, "HairpinMode": false, "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0, "Ports": ports, "SandboxKey": key, "SecondaryIPAddresses": null,
@@ -215,10 +193,8 @@ fn port_map(container: &Container) -> Value {
     if !bridged {
         return json!({});
     }
-    let mut ports: Map<String, Value> = object(&container.config, "ExposedPorts")
-        .keys()
-        .map(|key| (key.clone(), Value::Null))
-        .collect();
+    let mut ports: Map<String, Value> =
+        object(&container.config, "ExposedPorts").keys().map(|key| (key.clone(), Value::Null)).collect();
     for published in &container.published {
         let key = format!("{}/{}", published.port, published.protocol);
         let entry = ports.entry(key).or_insert(Value::Null);
@@ -248,11 +224,7 @@ fn listed_ports(container: &Container) -> Vec<Value> {
             continue;
         };
         for binding in bindings {
-            let public: u16 = binding["HostPort"]
-                .as_str()
-                .unwrap_or_default()
-                .parse()
-                .unwrap_or(0);
+            let public: u16 = binding["HostPort"].as_str().unwrap_or_default().parse().unwrap_or(0);
             ports.push(json!({
                 "IP": binding["HostIp"], "PrivatePort": port, "PublicPort": public, "Type": protocol,
             }));
@@ -281,11 +253,7 @@ fn command(container: &Container) -> (String, Vec<String>) {
 /// A command may be given as a list or as one text.
 pub(super) fn words(of: &Map<String, Value>, key: &str) -> Vec<String> {
     match of.get(key) {
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Some(Value::String(word)) => vec![word.clone()],
         _ => Vec::new(),
     }

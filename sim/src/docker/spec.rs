@@ -67,10 +67,7 @@ pub struct ImageSpec {
 impl ImageSpec {
     /// A web server on every port, without volumes or healthcheck.
     pub fn new(reference: &str) -> Self {
-        Self {
-            reference: reference.to_owned(),
-            ..Self::default()
-        }
+        Self { reference: reference.to_owned(), ..Self::default() }
     }
 }
 

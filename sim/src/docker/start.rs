@@ -35,19 +35,15 @@ impl State {
         container.started = Some(Timestamp::now());
         container.run += 1;
         container.looks = 0;
-        container.health = has_healthcheck(&container.config).then(|| Health {
-            status: "starting",
-            log: Vec::new(),
-        });
+        container.health = has_healthcheck(&container.config).then(|| Health { status: "starting", log: Vec::new() });
         self.emit_mounts(index, "mount");
         self.emit_container(index, "start", &[]);
         let container = &mut self.containers[index];
         let exits = match container.behaviour {
             Behaviour::Exit(code) => Some(code),
-            Behaviour::Serve
-            | Behaviour::Unhealthy
-            | Behaviour::HealthyAfter(_)
-            | Behaviour::SlowStart(_) => job_exit(&container.config),
+            Behaviour::Serve | Behaviour::Unhealthy | Behaviour::HealthyAfter(_) | Behaviour::SlowStart(_) => {
+                job_exit(&container.config)
+            }
         };
         let said = match exits {
             Some(code) => format!("exiting with code {code}\n"),
@@ -69,10 +65,7 @@ impl State {
             let other = &self.containers[self.find(other)?];
             if other.status != Status::Running {
                 let id = &other.id;
-                return refuse(
-                    409,
-                    format!("cannot join network of a non running container: {id}"),
-                );
+                return refuse(409, format!("cannot join network of a non running container: {id}"));
             }
         }
         let id = container.id.clone();
@@ -87,9 +80,7 @@ impl State {
             };
             if !matches!(name.as_str(), "bridge" | "host" | "none") {
                 add_own_aliases(&mut endpoint, &self.containers[index]);
-                self.containers[index]
-                    .networks
-                    .insert(name.clone(), endpoint.clone());
+                self.containers[index].networks.insert(name.clone(), endpoint.clone());
             }
             let term = match endpoint.network_id.as_str() {
                 "" => name.as_str(),
@@ -140,14 +131,9 @@ impl State {
     }
 
     /// The host ports it asks for, all of them free. Without a network nothing is published.
-    fn free_ports(
-        &self,
-        index: usize,
-        plugged: &[(usize, String, Endpoint)],
-    ) -> Answer<Vec<Published>> {
+    fn free_ports(&self, index: usize, plugged: &[(usize, String, Endpoint)]) -> Answer<Vec<Published>> {
         let container = &self.containers[index];
-        let bridged =
-            |(at, _, _): &&(usize, String, Endpoint)| self.networks[*at].driver == "bridge";
+        let bridged = |(at, _, _): &&(usize, String, Endpoint)| self.networks[*at].driver == "bridge";
         let Some((_, _, endpoint)) = plugged.iter().find(bridged) else {
             return Ok(Vec::new());
         };
@@ -172,16 +158,11 @@ impl State {
                 let clash = |port: u16| {
                     let others = self.containers.iter().flat_map(|c| &c.published);
                     others.chain(&published).any(|other| {
-                        other.protocol == protocol
-                            && other.host_port == port
-                            && same_address(&other.host_ip, host_ip)
+                        other.protocol == protocol && other.host_port == port && same_address(&other.host_ip, host_ip)
                     })
                 };
-                let host_port = if asked == 0 {
-                    (49_153..=u16::MAX).find(|port| !clash(*port)).unwrap_or(0)
-                } else {
-                    asked
-                };
+                let host_port =
+                    if asked == 0 { (49_153..=u16::MAX).find(|port| !clash(*port)).unwrap_or(0) } else { asked };
                 if clash(host_port) {
                     let (name, id) = (&container.name, &endpoint.endpoint_id);
                     return refuse(

@@ -39,10 +39,7 @@ impl std::error::Error for Refusal {}
 pub(super) type Answer<T> = Result<T, Refusal>;
 
 pub(super) fn refuse<T>(status: u16, message: impl Into<String>) -> Answer<T> {
-    Err(Refusal {
-        status,
-        message: message.into(),
-    })
+    Err(Refusal { status, message: message.into() })
 }
 
 #[derive(Debug)]
@@ -52,9 +49,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(options: DockerOptions) -> Arc<Self> {
-        Arc::new_cyclic(|engine| Self {
-            state: Mutex::new(State::new(options, engine.clone())),
-        })
+        Arc::new_cyclic(|engine| Self { state: Mutex::new(State::new(options, engine.clone())) })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -251,8 +246,7 @@ impl State {
     /// Whether the API is at least 1.`minor`.
     pub(super) fn speaks(&self, minor: u32) -> bool {
         let own = self.options.api_version.split_once('.');
-        own.and_then(|(_, own)| own.parse::<u32>().ok())
-            .is_some_and(|own| own >= minor)
+        own.and_then(|(_, own)| own.parse::<u32>().ok()).is_some_and(|own| own >= minor)
     }
 
     /// A fresh 64-digit id: the n-th of a simulator is always the same, so that runs replay.
@@ -284,10 +278,7 @@ impl State {
             .filter(|(_, container)| !term.is_empty() && container.id.starts_with(term));
         match (begins.next(), begins.next()) {
             (Some((index, _)), None) => Ok(index),
-            (Some(_), Some(_)) => refuse(
-                400,
-                format!("Multiple IDs found with provided prefix: {term}"),
-            ),
+            (Some(_), Some(_)) => refuse(400, format!("Multiple IDs found with provided prefix: {term}")),
             (None, _) => refuse(404, format!("No such container: {term}")),
         }
     }
@@ -297,25 +288,17 @@ impl State {
         if let Some(index) = self.networks.iter().position(|network| network.id == term) {
             return Ok(index);
         }
-        let tests: [fn(&Network, &str) -> bool; 2] = [
-            |network, term| network.name == term,
-            |network, term| !term.is_empty() && network.id.starts_with(term),
-        ];
+        let tests: [fn(&Network, &str) -> bool; 2] =
+            [|network, term| network.name == term, |network, term| !term.is_empty() && network.id.starts_with(term)];
         for (test, by) in tests.iter().zip(["name", "ID prefix"]) {
-            let found: Vec<usize> = (0..self.networks.len())
-                .filter(|index| test(&self.networks[*index], term))
-                .collect();
+            let found: Vec<usize> =
+                (0..self.networks.len()).filter(|index| test(&self.networks[*index], term)).collect();
             match found.as_slice() {
                 [] => (),
                 [index] => return Ok(*index),
                 more => {
                     let count = more.len();
-                    return refuse(
-                        400,
-                        format!(
-                            "network {term} is ambiguous ({count} matches found based on {by})"
-                        ),
-                    );
+                    return refuse(400, format!("network {term} is ambiguous ({count} matches found based on {by})"));
                 }
             }
         }

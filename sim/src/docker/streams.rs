@@ -23,9 +23,7 @@ const RAW: &str = "application/vnd.docker.raw-stream";
 
 pub(super) fn response(kind: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static(kind));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(kind));
     response
 }
 
@@ -57,11 +55,7 @@ pub(super) fn wait(engine: &Arc<Engine>, term: &str, query: &Query) -> Answer<Re
     let (id, exits, mut changed) = {
         let state = engine.lock();
         let container = &state.containers[state.find(term)?];
-        (
-            container.id.clone(),
-            container.exits,
-            state.changed.subscribe(),
-        )
+        (container.id.clone(), container.exits, state.changed.subscribe())
     };
     let engine = engine.clone();
     let ended = async move {
@@ -78,10 +72,7 @@ pub(super) fn wait(engine: &Arc<Engine>, term: &str, query: &Query) -> Answer<Re
                 }
             };
             if over || changed.changed().await.is_err() {
-                return Ok::<_, Infallible>(format!(
-                    "{}\n",
-                    json!({"Error": null, "StatusCode": code})
-                ));
+                return Ok::<_, Infallible>(format!("{}\n", json!({"Error": null, "StatusCode": code})));
             }
         }
     };
@@ -120,54 +111,38 @@ pub(super) fn logs(engine: &Arc<Engine>, term: &str, query: &Query) -> Answer<Re
         if !shown || (at.as_second() as f64) < since.floor() {
             return Vec::new();
         }
-        let line = if timestamps {
-            format!("{at} {line}")
-        } else {
-            line.clone()
-        };
+        let line = if timestamps { format!("{at} {line}") } else { line.clone() };
         frame(*stream, &line, tty)
     };
     let follow = query.flag("follow");
     let engine = engine.clone();
-    let lines = stream::unfold(
-        (first, changed, false),
-        move |(next, mut changed, ended)| {
-            let (engine, id) = (engine.clone(), id.clone());
-            async move {
-                if ended {
+    let lines = stream::unfold((first, changed, false), move |(next, mut changed, ended)| {
+        let (engine, id) = (engine.clone(), id.clone());
+        async move {
+            if ended {
+                return None;
+            }
+            loop {
+                let (bytes, seen, running) = {
+                    let state = engine.lock();
+                    let container = state.containers.iter().find(|container| container.id == id)?;
+                    let fresh = container.logs.get(next..).unwrap_or_default();
+                    let bytes: Vec<u8> = fresh.iter().flat_map(&render).collect();
+                    (bytes, container.logs.len(), container.status == Status::Running)
+                };
+                let last = !follow || !running;
+                if last || !bytes.is_empty() {
+                    return Some((Ok::<_, Infallible>(bytes), (seen, changed, last)));
+                }
+                if changed.changed().await.is_err() {
                     return None;
                 }
-                loop {
-                    let (bytes, seen, running) = {
-                        let state = engine.lock();
-                        let container = state
-                            .containers
-                            .iter()
-                            .find(|container| container.id == id)?;
-                        let fresh = container.logs.get(next..).unwrap_or_default();
-                        let bytes: Vec<u8> = fresh.iter().flat_map(&render).collect();
-                        (
-                            bytes,
-                            container.logs.len(),
-                            container.status == Status::Running,
-                        )
-                    };
-                    let last = !follow || !running;
-                    if last || !bytes.is_empty() {
-                        return Some((Ok::<_, Infallible>(bytes), (seen, changed, last)));
-                    }
-                    if changed.changed().await.is_err() {
-                        return None;
-                    }
-                }
             }
-        },
-    );
+        }
+    });
     let mut answer = Response::new(Body::from_stream(lines));
     if tty {
-        answer
-            .headers_mut()
-            .insert("content-type", HeaderValue::from_static(RAW));
+        answer.headers_mut().insert("content-type", HeaderValue::from_static(RAW));
     }
     Ok(Reply::Full(answer))
 }
@@ -223,13 +198,8 @@ pub(super) async fn exec(
 }
 
 fn frames(exec: &Exec, output: &Output, tty: bool) -> Vec<u8> {
-    let written = output
-        .written
-        .iter()
-        .filter(|(stream, _)| exec::wanted(exec, *stream));
-    written
-        .flat_map(|(stream, text)| frame(*stream, text, tty))
-        .collect()
+    let written = output.written.iter().filter(|(stream, _)| exec::wanted(exec, *stream));
+    written.flat_map(|(stream, text)| frame(*stream, text, tty)).collect()
 }
 
 /// The engine's multiplexing: stream, three zeros, length, text. A terminal has only one stream, unframed.

@@ -25,9 +25,7 @@ impl State {
             }
             return;
         }
-        let pause = first
-            .saturating_mul(1 << failures.min(16))
-            .min(RESTART_PAUSE_MAX);
+        let pause = first.saturating_mul(1 << failures.min(16)).min(RESTART_PAUSE_MAX);
         self.after(pause, move |state| state.restart_due(&id, run));
     }
 
@@ -79,11 +77,7 @@ impl State {
             return;
         }
         let now = Timestamp::now().to_string();
-        let (code, output) = if verdict == "healthy" {
-            (0, "")
-        } else {
-            (1, "the healthcheck failed\n")
-        };
+        let (code, output) = if verdict == "healthy" { (0, "") } else { (1, "the healthcheck failed\n") };
         let result = json!({"Start": now, "End": now, "ExitCode": code, "Output": output});
         health.status = verdict;
         let times = if verdict == "healthy" { 1 } else { 3 };
@@ -160,16 +154,11 @@ impl State {
 /// Whether the policy brings back a container that has just exited.
 pub(super) fn wants_restart(container: &Container) -> bool {
     let policy = object(&container.host, "RestartPolicy");
-    let retries = policy
-        .get("MaximumRetryCount")
-        .and_then(Value::as_i64)
-        .unwrap_or(0);
+    let retries = policy.get("MaximumRetryCount").and_then(Value::as_i64).unwrap_or(0);
     match text(&policy, "Name") {
         _ if container.stopped_by_hand => false,
         "always" | "unless-stopped" => true,
-        "on-failure" => {
-            container.exit_code != 0 && (retries == 0 || container.restart_count < retries)
-        }
+        "on-failure" => container.exit_code != 0 && (retries == 0 || container.restart_count < retries),
         _ => false,
     }
 }

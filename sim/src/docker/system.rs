@@ -10,11 +10,7 @@ use super::images::listed;
 use super::state::{Image, State, Status};
 
 pub(super) fn ping(head: bool) -> Response {
-    let mut response = Response::new(if head {
-        Body::empty()
-    } else {
-        Body::from("OK")
-    });
+    let mut response = Response::new(if head { Body::empty() } else { Body::from("OK") });
     let headers = response.headers_mut();
     for (name, value) in [
         ("cache-control", "no-cache, no-store, must-revalidate"),
@@ -41,11 +37,7 @@ pub(super) fn version(api: &str) -> Value {
 }
 
 pub(super) fn info(state: &State) -> Value {
-    let running = state
-        .containers
-        .iter()
-        .filter(|c| c.status == Status::Running)
-        .count();
+    let running = state.containers.iter().filter(|c| c.status == Status::Running).count();
     let all = state.containers.len();
     let mut info = json!({
         "ID": "SIMU:LATE:DENG:INE0:0000:0000:0000:0000:0000:0000:0000:0000",
@@ -100,19 +92,13 @@ pub(super) fn info(state: &State) -> Value {
 pub(super) fn disk_use(state: &State) -> Value {
     let image = |image: &Image| {
         let mut shown = listed(image);
-        let users = state
-            .containers
-            .iter()
-            .filter(|c| c.image_id == image.id)
-            .count();
+        let users = state.containers.iter().filter(|c| c.image_id == image.id).count();
         shown["Containers"] = json!(users);
         shown["SharedSize"] = json!(0);
         shown
     };
     let images: Vec<Value> = state.images.iter().map(image).collect();
-    let containers: Vec<Value> = (0..state.containers.len())
-        .map(|index| state.listed(index))
-        .collect();
+    let containers: Vec<Value> = (0..state.containers.len()).map(|index| state.listed(index)).collect();
     let mut volumes = Vec::new();
     for name in state.volumes.keys() {
         if let Ok(mut volume) = state.show_volume(name) {

@@ -20,9 +20,7 @@ impl State {
         if driver != "local" {
             return refuse(
                 404,
-                format!(
-                    "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
-                ),
+                format!("create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"),
             );
         }
         let or_null = |key: &str| match body.get(key) {
@@ -72,11 +70,7 @@ impl State {
     }
 
     pub(super) fn volume_users(&self, name: &str) -> Vec<String> {
-        let uses = |mounts: &[super::state::Mount]| {
-            mounts
-                .iter()
-                .any(|mount| mount.volume.as_deref() == Some(name))
-        };
+        let uses = |mounts: &[super::state::Mount]| mounts.iter().any(|mount| mount.volume.as_deref() == Some(name));
         let users = self.containers.iter().filter(|c| uses(&c.mounts));
         users.map(|container| container.id.clone()).collect()
     }
@@ -89,9 +83,7 @@ pub(super) fn check_name(name: &str) -> Answer<()> {
     if name.len() == 1 {
         return refuse(
             400,
-            format!(
-                "create {name}: volume name is too short, names should be at least two alphanumeric characters"
-            ),
+            format!("create {name}: volume name is too short, names should be at least two alphanumeric characters"),
         );
     }
     refuse(
@@ -106,10 +98,5 @@ pub(super) fn check_name(name: &str) -> Answer<()> {
 /// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, the engine's rule for names of containers and volumes.
 pub(super) fn is_name(name: &str) -> bool {
     let follows = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    name.len() > 1
-        && name
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric())
-        && name.bytes().all(follows)
+    name.len() > 1 && name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric()) && name.bytes().all(follows)
 }

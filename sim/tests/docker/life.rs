@@ -16,38 +16,23 @@ async fn what_crashes_comes_back_unless_its_policy_says_no() {
         docker.crash(name).unwrap();
     }
     let kept = inspect(&docker, "kept").await;
-    assert_eq!(
-        (&kept["State"]["Status"], &kept["RestartCount"]),
-        (&json!("running"), &json!(1))
-    );
+    assert_eq!((&kept["State"]["Status"], &kept["RestartCount"]), (&json!("running"), &json!(1)));
     let lost = inspect(&docker, "lost").await;
-    assert_eq!(
-        (&lost["State"]["Status"], &lost["State"]["ExitCode"]),
-        (&json!("exited"), &json!(1))
-    );
+    assert_eq!((&lost["State"]["Status"], &lost["State"]["ExitCode"]), (&json!("exited"), &json!(1)));
     // A person's kill is final.
     docker.kill("kept").unwrap();
     let kept = inspect(&docker, "kept").await;
-    assert_eq!(
-        (&kept["State"]["Status"], &kept["State"]["ExitCode"]),
-        (&json!("exited"), &json!(137))
-    );
+    assert_eq!((&kept["State"]["Status"], &kept["State"]["ExitCode"]), (&json!("exited"), &json!(137)));
 }
 
 #[tokio::test]
 async fn a_crash_loop_shows_as_restarting_and_counts() {
     let docker = engine().await;
-    docker.load_image(ImageSpec {
-        behaviour: Behaviour::Exit(3),
-        ..ImageSpec::new("sick:1")
-    });
+    docker.load_image(ImageSpec { behaviour: Behaviour::Exit(3), ..ImageSpec::new("sick:1") });
     docker.seed_container("loop", "sick:1", &[]).unwrap();
     let first = inspect(&docker, "loop").await;
     let second = inspect(&docker, "loop").await;
-    assert_eq!(
-        (&first["State"]["Status"], &first["State"]["Running"]),
-        (&json!("restarting"), &json!(true))
-    );
+    assert_eq!((&first["State"]["Status"], &first["State"]["Running"]), (&json!("restarting"), &json!(true)));
     assert_eq!(first["State"]["ExitCode"], 3);
     assert!(second["RestartCount"].as_i64() > first["RestartCount"].as_i64());
     docker.stop("loop").unwrap();
@@ -76,33 +61,18 @@ async fn an_engine_restart_keeps_what_policies_keep() {
 #[tokio::test]
 async fn health_goes_from_starting_to_its_verdict() {
     let docker = engine().await;
-    for (name, behaviour) in [
-        ("sick", Behaviour::Unhealthy),
-        ("slow", Behaviour::HealthyAfter(3)),
-    ] {
-        docker.load_image(ImageSpec {
-            behaviour,
-            ..ImageSpec::new(name)
-        });
+    for (name, behaviour) in [("sick", Behaviour::Unhealthy), ("slow", Behaviour::HealthyAfter(3))] {
+        docker.load_image(ImageSpec { behaviour, ..ImageSpec::new(name) });
         docker.seed_container(name, name, &[]).unwrap();
     }
-    assert_eq!(
-        inspect(&docker, "sick").await["State"]["Health"]["Status"],
-        "unhealthy"
-    );
+    assert_eq!(inspect(&docker, "sick").await["State"]["Health"]["Status"], "unhealthy");
     let mut seen = Vec::new();
     for _ in 0..4 {
         seen.push(inspect(&docker, "slow").await["State"]["Health"]["Status"].clone());
     }
     assert_eq!(seen, ["starting", "starting", "healthy", "healthy"]);
-    let list = call(
-        &docker,
-        "GET",
-        "/containers/json?filters=%7B%22health%22:%5B%22healthy%22%5D%7D",
-        Value::Null,
-    )
-    .await
-    .1;
+    let list =
+        call(&docker, "GET", "/containers/json?filters=%7B%22health%22:%5B%22healthy%22%5D%7D", Value::Null).await.1;
     assert!(list[0]["Status"].as_str().unwrap().ends_with("(healthy)"));
 }
 
@@ -135,10 +105,7 @@ async fn waits_end_with_the_container_and_give_its_code() {
     let job = |script: &str| json!({"Image": "web:1", "Cmd": ["sh", "-c", script]});
     assert_eq!(create(&docker, "job", job("echo hi; exit 3")).await.0, 201);
     assert_eq!(post(&docker, "/containers/job/start").await.0, 204);
-    assert_eq!(
-        post(&docker, "/containers/job/wait").await.1["StatusCode"],
-        3
-    );
+    assert_eq!(post(&docker, "/containers/job/wait").await.1["StatusCode"], 3);
     docker.seed("web", json!({"Image": "web:1"})).unwrap();
     let crash = async {
         tokio::task::yield_now().await;
@@ -151,45 +118,23 @@ async fn waits_end_with_the_container_and_give_its_code() {
 #[tokio::test]
 async fn by_default_restarts_and_health_take_their_time() {
     let docker = Docker::start(DockerOptions::default()).await.unwrap();
-    docker.load_image(ImageSpec {
-        healthcheck: Some(json!({"Test": ["CMD", "true"]})),
-        ..ImageSpec::new("web:1")
-    });
+    docker.load_image(ImageSpec { healthcheck: Some(json!({"Test": ["CMD", "true"]})), ..ImageSpec::new("web:1") });
     let mut stream = TcpStream::connect(docker.server.address).await.unwrap();
-    stream
-        .write_all(b"GET /events HTTP/1.0\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /events HTTP/1.0\r\n\r\n").await.unwrap();
     let mut lines = BufReader::new(stream).lines();
     while !lines.next_line().await.unwrap().unwrap().is_empty() {}
     docker.seed_container("web", "web:1", &[]).unwrap();
-    assert_eq!(
-        inspect(&docker, "web").await["State"]["Health"]["Status"],
-        "starting"
-    );
+    assert_eq!(inspect(&docker, "web").await["State"]["Health"]["Status"], "starting");
     docker.crash("web").unwrap();
-    assert_eq!(
-        inspect(&docker, "web").await["State"]["Status"],
-        "restarting"
-    );
+    assert_eq!(inspect(&docker, "web").await["State"]["Status"], "restarting");
     let mut told = Vec::new();
-    while told
-        .last()
-        .is_none_or(|action: &String| !action.starts_with("health_status"))
-    {
-        let event: Value =
-            serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    while told.last().is_none_or(|action: &String| !action.starts_with("health_status")) {
+        let event: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
         if event["Type"] == "container" {
             told.push(event["Action"].as_str().unwrap().to_owned());
         }
     }
-    assert_eq!(
-        told,
-        ["create", "start", "die", "start", "health_status: healthy"]
-    );
+    assert_eq!(told, ["create", "start", "die", "start", "health_status: healthy"]);
     let web = inspect(&docker, "web").await;
-    assert_eq!(
-        (&web["RestartCount"], &web["State"]["Health"]["Status"]),
-        (&json!(1), &json!("healthy"))
-    );
+    assert_eq!((&web["RestartCount"], &web["State"]["Health"]["Status"]), (&json!(1), &json!("healthy")));
 }

@@ -1,0 +1,423 @@
+//! What people and machines are told: texts and documents of plan, status and drift. Pure: a picture in, text out.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Picture;
+use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
+use crate::model::{Change, Hint, ReasonCode, Timestamp, Verb};
+use crate::plan::forecast;
+use crate::plan::render::{self, Look, Sign, Tone, lines};
+
+/// With fewer services than this, all are listed.
+const LISTED_ALWAYS: usize = 10;
+
+/// The state of the source in a few words: `services @ 5e1c0aa`.
+pub fn revision(picture: &Picture) -> String {
+    let id: String = picture.source.revision.chars().take(7).collect();
+    if id.is_empty() { "no source yet".to_owned() } else { format!("{} @ {id}", picture.source.label) }
+}
+
+/// The plan as text.
+pub fn plan_text(picture: &Picture, look: Look) -> String {
+    let text =
+        picture.with_input(|input| render::text::plan(input, &forecast::forecast(input), &revision(picture), look));
+    let mut text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
+    if let Some(error) = &picture.source_error {
+        text.push_str(&format!("{} {error}; the last good manifests are in force\n", look.sign(Sign::Refuse)));
+    }
+    text
+}
+
+/// The plan as a document, `amarre.plan/v1`.
+pub fn plan_json(picture: &Picture) -> Json {
+    let document = picture.with_input(|input| {
+        render::json::plan(input, &forecast::forecast(input), &revision_json(picture), &picture.diagnostics, picture.at)
+    });
+    document.unwrap_or_else(|| json!({"schema": "amarre.plan/v1"}))
+}
+
+/// The state of the source.
+pub fn revision_json(picture: &Picture) -> Json {
+    json!({"id": picture.source.revision, "kind": "folder", "label": picture.source.label})
+}
+
+/// All services as a table, the ones that need somebody first.
+pub fn status_text(picture: &Picture, all: bool, look: Look) -> String {
+    let services = status::services(picture);
+    let mut out = format!("{}, checked {} ago", revision(picture), picture.took);
+    if !picture.acts {
+        out.push_str("; planning only");
+    }
+    out.push('\n');
+    troubles(picture, look, &mut out);
+    let mut rows: Vec<&ServiceStatus> = services.values().collect();
+    rows.sort_by_key(|row| (need(row), row.name.clone()));
+    let is_quiet =
+        |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty();
+    let hide = !all && rows.len() >= LISTED_ALWAYS;
+    let hidden = if hide { rows.iter().filter(|row| is_quiet(row)).count() } else { 0 };
+    if rows.len() > hidden {
+        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default().max(11) + 2;
+        out.push_str(&format!("\n{:width$}{:11}{:13}{:8}{}\n", "SERVICE", "SYNC", "HEALTH", "SINCE", "WHAT NOW"));
+        for row in rows.iter().filter(|row| !(hide && is_quiet(row))) {
+            let line = format!(
+                "{:width$}{:11}{:13}{:8}{}",
+                row.name,
+                row.sync.word(),
+                row.health.word(),
+                since(picture, &row.name),
+                with_code(row)
+            );
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+    }
+    out.push('\n');
+    let needy: Vec<&str> = rows.iter().filter(|row| row.attention).map(|row| row.name.as_str()).collect();
+    let hidden_text = match hidden {
+        0 => String::new(),
+        n if n == rows.len() => format!("{n} services, all in sync. "),
+        n => format!("{n} more are in sync. "),
+    };
+    let need_text = match needy.as_slice() {
+        [] if rows.is_empty() => format!("No manifest in {}.", picture.source.label),
+        [] => "Nothing needs you.".to_owned(),
+        needy => {
+            let commands: Vec<String> = needy.iter().take(3).map(|name| format!("amarre status {name}")).collect();
+            format!("{} need you: {}", needy.len(), commands.join(", "))
+        }
+    };
+    out.push_str(&format!("{hidden_text}{}\n", look.paint(Tone::Bold, &need_text)));
+    out
+}
+
+/// One service with its resources.
+pub fn service_text(picture: &Picture, name: &str, look: Look) -> Option<String> {
+    let services = status::services(picture);
+    let row = services.get(name)?;
+    let mut out = format!(
+        "{}   {}, {} for {}\n",
+        look.paint(Tone::Bold, name),
+        row.sync.word(),
+        row.health.word(),
+        since(picture, name)
+    );
+    for domain in &row.domains {
+        out.push_str(&format!("  http://{domain}\n"));
+    }
+    if let Some(manifest) = picture.services.get(name) {
+        out.push_str(&format!("  {} @ {}\n", manifest.origin.file, revision(picture)));
+    }
+    if !row.what_now.is_empty() {
+        out.push_str(&format!("  {}\n", with_code(row)));
+        for hint in &row.hints {
+            out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
+        }
+    }
+    out.push('\n');
+    for resource in &row.resources {
+        resource_text(resource, look, &mut out);
+    }
+    Some(out)
+}
+
+fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
+    let sign = match (resource.health, resource.sync) {
+        (_, Sync::Unknown) => "?".to_owned(),
+        (Health::Healthy, Sync::Synced) => look.sign(Sign::Done),
+        (Health::Degraded | Health::Missing, _) => look.sign(Sign::Failed),
+        (Health::Healthy | Health::Progressing | Health::Unknown, _) => look.sign(Sign::Step),
+    };
+    let name = lines::name(&resource.address, None);
+    let line = format!("  {sign} {:14}{name:20}{}", resource.address.kind.label(), resource.detail);
+    out.push_str(line.trim_end());
+    out.push('\n');
+    for change in resource.change.iter().filter(|change| status::is_drift(change)) {
+        for diff in &change.diff {
+            let (from, to) =
+                (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
+            out.push_str(&format!("      {}   {to} {} {from}, {}\n", diff.field, look.arrow(), change.because.text));
+        }
+        if change.diff.is_empty() {
+            out.push_str(&format!("      {}\n", change.because.text));
+        }
+    }
+}
+
+fn troubles(picture: &Picture, look: Look, out: &mut String) {
+    let mut trouble = |text: String| out.push_str(&format!("{} {text}\n", look.sign(Sign::Refuse)));
+    if let Some(error) = &picture.ledger_error {
+        trouble(format!("{error}; nothing is written anywhere until it can be, A0903"));
+        trouble("hint: is the disk full? what runs goes on running".to_owned());
+    }
+    if let Some(error) = &picture.source_error {
+        trouble(format!("{error}; the last good manifests are in force, A0301"));
+    }
+    for gap in &picture.plan.gaps {
+        let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
+        trouble(format!("{}{place}: {}, for {}, {}", gap.provider, gap.message, picture.at - gap.since, gap.code));
+        if !gap.hint.is_empty() {
+            trouble(format!("hint: {}", gap.hint));
+        }
+    }
+    for diagnostic in picture.diagnostics.iter().filter(|diagnostic| diagnostic.service.is_none()) {
+        trouble(format!("{}:{}: {}, {}", diagnostic.file, diagnostic.line, diagnostic.message, diagnostic.code));
+    }
+    if let Some(guard) = &picture.plan.guard {
+        trouble(format!("{}, {}", guard.message, guard.code));
+        for hint in &guard.hints {
+            trouble(format!("hint: {}", hint_text(hint)));
+        }
+    }
+}
+
+/// Rows that need somebody first, quiet ones last.
+fn need(row: &ServiceStatus) -> (bool, Health, Sync) {
+    (!row.attention, row.health, row.sync)
+}
+
+fn with_code(row: &ServiceStatus) -> String {
+    match &row.code {
+        Some(code) => format!("{}, {code}", row.what_now),
+        None => row.what_now.clone(),
+    }
+}
+
+fn hint_text(hint: &Hint) -> String {
+    match &hint.command {
+        Some(command) => format!("{}, {command}", hint.text),
+        None => hint.text.clone(),
+    }
+}
+
+fn since(picture: &Picture, name: &str) -> String {
+    picture.since.get(name).map(|(_, at)| (picture.at - *at).to_string()).unwrap_or_default()
+}
+
+/// Everything, `amarre.status/v1`.
+pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
+    let services = status::services(picture);
+    let count = |test: &dyn Fn(&ServiceStatus) -> bool| services.values().filter(|row| test(row)).count();
+    let mut document = json!({
+        "schema": "amarre.status/v1",
+        "instance": picture.context.as_ref().map(|context| context.site.instance.clone()),
+        "version": env!("CARGO_PKG_VERSION"),
+        "source": {
+            "revision": revision_json(picture),
+            "checked_at": picture.at.rfc3339(),
+            "error": picture.source_error.as_ref().map(|message| json!({"code": "A0301", "message": message})),
+        },
+        "summary": {
+            "services": services.len(),
+            "synced": count(&|row| row.sync == Sync::Synced),
+            "out_of_sync": count(&|row| row.sync == Sync::OutOfSync),
+            "unknown": count(&|row| row.sync == Sync::Unknown),
+            "attention": count(&|row| row.attention),
+        },
+        "planning_only": !picture.acts,
+        "ledger": {"error": picture.ledger_error.as_ref().map(|message| json!({"code": "A0903", "message": message}))},
+        "guard": picture.plan.guard.as_ref().map(render::json::refusal),
+        "providers": providers_json(picture),
+        "services": services.values().map(|row| service_json(picture, row)).collect::<Vec<_>>(),
+    });
+    if let (Some(object), Some(at)) = (document.as_object_mut(), next_run) {
+        object.insert("next_run_at".to_owned(), json!(at.rfc3339()));
+    }
+    document
+}
+
+fn providers_json(picture: &Picture) -> Vec<Json> {
+    let Some(context) = &picture.context else { return Vec::new() };
+    context
+        .providers
+        .keys()
+        .map(|id| {
+            let gap = picture.plan.gaps.iter().find(|gap| gap.provider == *id);
+            let mut object = Map::new();
+            object.insert("name".to_owned(), json!(id.as_str()));
+            object.insert("kind".to_owned(), json!(id.family()));
+            let is_auth = gap.is_some_and(|gap| matches!(gap.code.as_str(), "A0602" | "A0604" | "A0606" | "A0702"));
+            object.insert(
+                "state".to_owned(),
+                json!(if gap.is_none() {
+                    "up"
+                } else if is_auth {
+                    "auth"
+                } else {
+                    "down"
+                }),
+            );
+            if let Some(version) = picture.versions.get(id) {
+                object.insert("version".to_owned(), json!(version));
+            }
+            if let Some(gap) = gap {
+                object.extend(
+                    render::json::gap(gap)
+                        .as_object()
+                        .cloned()
+                        .unwrap_or_default()
+                        .into_iter()
+                        .filter(|(name, _)| name != "provider"),
+                );
+            }
+            Json::Object(object)
+        })
+        .collect()
+}
+
+/// One service, as in the list.
+pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
+    let suspended = picture
+        .facts
+        .suspended
+        .get(&row.name)
+        .map(|suspension| json!({"by": suspension.by, "why": suspension.why, "since": suspension.at.rfc3339()}));
+    let error = row.code.as_ref().map(|code| json!({"code": code, "message": row.what_now, "hints": row.hints}));
+    json!({
+        "name": row.name,
+        "host": row.host,
+        "sync": row.sync.word(),
+        "health": row.health.word(),
+        "since": picture.since.get(&row.name).map(|(_, at)| at.rfc3339()),
+        "attention": row.attention,
+        "what_now": row.what_now,
+        "urls": row.domains.iter().map(|domain| json!({"url": format!("http://{domain}")})).collect::<Vec<_>>(),
+        "suspended": suspended,
+        "error": error,
+        "resources": row.resources.iter().map(resource_json).collect::<Vec<_>>(),
+    })
+}
+
+fn resource_json(resource: &ResourceStatus) -> Json {
+    let drift = resource.change.iter().filter(|change| status::is_drift(change)).flat_map(|change| &change.diff);
+    json!({
+        "address": resource.address.to_string(),
+        "kind": resource.address.kind.word(),
+        "name": lines::name(&resource.address, None),
+        "sync": resource.sync.word(),
+        "health": resource.health.word(),
+        "detail": resource.detail,
+        "drift": drift.map(render::json::field).collect::<Vec<_>>(),
+    })
+}
+
+/// Everything that differs from what was last applied, `amarre.drift/v1`.
+pub fn drift_json(picture: &Picture) -> Json {
+    let mut drifted: Vec<&Change> = picture.plan.changes.iter().filter(|change| status::is_drift(change)).collect();
+    drifted.sort_by_key(|change| (change.service.clone(), change.address.clone()));
+    let services: std::collections::BTreeSet<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
+    let fields: usize = drifted.iter().map(|change| change.diff.len()).sum();
+    json!({
+        "schema": "amarre.drift/v1",
+        "at": picture.at.rfc3339(),
+        "count": {"services": services.len(), "resources": drifted.len(), "fields": fields},
+        "items": drifted.iter().map(|change| drift_item(picture, change)).collect::<Vec<_>>(),
+    })
+}
+
+fn drift_item(picture: &Picture, change: &Change) -> Json {
+    let what = if change.because.code == ReasonCode::Missing { "missing" } else { "changed" };
+    let fields: Vec<Json> = change
+        .diff
+        .iter()
+        .map(|diff| {
+            let json = render::json::field(diff);
+            json!({"field": diff.field, "now": json["from"], "wanted": json["to"], "applied": json["to"], "sensitive": json["sensitive"]})
+        })
+        .collect();
+    json!({
+        "service": change.service,
+        "address": change.address.to_string(),
+        "kind": change.address.kind.word(),
+        "what": what,
+        "seen_at": picture.at.rfc3339(),
+        "mode": "enforce",
+        "reason": render::json::reason(&change.because),
+        "who": {"name": null, "evidence": "none"},
+        "fields": fields,
+    })
+}
+
+/// How an `apply` ended: its text and its exit code.
+pub fn verdict(
+    picture: &Picture,
+    settled: bool,
+    created: &Tally,
+    took: crate::model::Millis,
+    look: Look,
+) -> (String, u8) {
+    let services = status::services(picture);
+    let in_sync = services.values().filter(|row| row.sync == Sync::Synced && row.health == Health::Healthy).count();
+    let id: String = picture.source.revision.chars().take(7).collect();
+    let needy: Vec<&ServiceStatus> =
+        services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
+    let needy: Vec<&ServiceStatus> =
+        needy.into_iter().filter(|row| !picture.facts.suspended.contains_key(&row.name)).collect();
+    let broken = !picture.broken.is_empty()
+        || picture.diagnostics.iter().any(|d| d.severity == crate::manifest::Severity::Error);
+    if let Some(error) = &picture.ledger_error {
+        return (format!("Nothing applied: {error}, A0903\n"), 1);
+    }
+    let guarded = picture.plan.guard.is_some();
+    if settled && needy.is_empty() && !broken && !guarded && picture.plan.gaps.is_empty() {
+        let nothing = created.total() == 0;
+        let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
+        let plural = if in_sync == 1 { "1 service in sync".to_owned() } else { format!("{in_sync} services in sync") };
+        let text = look.paint(Tone::Bold, &format!("Applied {id} in {took}: {done}. {plural}."));
+        return (format!("{text}\n"), 0);
+    }
+    let mut out = look.paint(Tone::Bold, &format!("Partly applied {id} in {took}: {created}."));
+    if !settled {
+        out.push_str(" Time is up; the next run goes on from there.");
+    }
+    out.push('\n');
+    for row in &needy {
+        out.push_str(&format!("  {} {:14}{}\n", look.sign(Sign::Failed), row.name, with_code(row)));
+        for hint in &row.hints {
+            out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
+        }
+    }
+    troubles(picture, look, &mut out);
+    (out, if guarded { 4 } else { 3 })
+}
+
+/// Changes made, by verb.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Made.
+    pub created: usize,
+    /// Changed.
+    pub updated: usize,
+    /// Deleted.
+    pub deleted: usize,
+}
+
+impl Tally {
+    /// Counts one change. Pulls and attachments show in other lines.
+    pub fn add(&mut self, change: &Change) {
+        use crate::model::Kind;
+        if matches!(change.address.kind, Kind::Image | Kind::Attachment) {
+            return;
+        }
+        match change.verb {
+            Verb::Create(_) => self.created += 1,
+            Verb::Update(_) => self.updated += 1,
+            Verb::Delete => self.deleted += 1,
+        }
+    }
+
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.created + self.updated + self.deleted
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts = [(self.created, "created"), (self.updated, "updated"), (self.deleted, "deleted")];
+        let parts: Vec<String> =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        f.write_str(if parts.is_empty() { "nothing changed" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
+}
