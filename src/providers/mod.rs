@@ -3,6 +3,7 @@
 
 pub mod docker;
 pub mod http;
+pub mod npm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,0 +1,469 @@
+//! The calls and the wire structs of NPM's API, nothing clever. Keeps the sign-in token in memory.
+//!
+//! Never logs or keeps a token, nor a certificate's `meta`: NPM answers it with the private key.
+//! What NPM says about a token is odd, so each is tried once more with a new one (see `is_spent`):
+//! expired = 400 or 401, not its own = 500, no rights = 403 or a 404 that names the *path*.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value as Json, json};
+use tokio::sync::Mutex;
+
+use super::trouble::{Trouble, reason};
+use crate::providers::http::{Answer, Counts, Failure, Http};
+use crate::secret::Secret;
+
+/// A part of NPM: one kind of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Proxy hosts.
+    ProxyHosts,
+    /// Redirection hosts.
+    Redirections,
+    /// Access lists.
+    AccessLists,
+    /// Certificates.
+    Certificates,
+}
+
+impl Section {
+    /// In addresses.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Section::ProxyHosts => "proxy-hosts",
+            Section::Redirections => "redirection-hosts",
+            Section::AccessLists => "access-lists",
+            Section::Certificates => "certificates",
+        }
+    }
+
+    /// What is asked for with each row; anything else NPM answers with 500.
+    const fn expand(self) -> &'static str {
+        match self {
+            Section::ProxyHosts => "?expand=certificate,access_list",
+            Section::Redirections => "?expand=certificate",
+            Section::AccessLists => "?expand=items,clients",
+            Section::Certificates => "",
+        }
+    }
+
+    /// In a user's permissions.
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Section::ProxyHosts => "proxy_hosts",
+            Section::Redirections => "redirection_hosts",
+            Section::AccessLists => "access_lists",
+            Section::Certificates => "certificates",
+        }
+    }
+
+    /// The folder of its nginx files.
+    pub const fn folder(self) -> &'static str {
+        match self {
+            Section::ProxyHosts => "proxy_host",
+            Section::Redirections => "redirection_host",
+            Section::AccessLists => "access",
+            Section::Certificates => "custom_ssl",
+        }
+    }
+}
+
+/// A proxy or redirection host. Fields that the other kind lacks are at their defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HostRow {
+    pub id: u64,
+    pub domain_names: Vec<String>,
+    pub forward_scheme: String,
+    pub enabled: bool,
+    #[serde(default)]
+    pub forward_host: String,
+    #[serde(default)]
+    pub forward_port: u16,
+    #[serde(default)]
+    pub forward_domain_name: String,
+    #[serde(default)]
+    pub forward_http_code: u16,
+    #[serde(default)]
+    pub preserve_path: bool,
+    #[serde(default)]
+    pub certificate_id: u64,
+    #[serde(default)]
+    pub ssl_forced: bool,
+    #[serde(default)]
+    pub allow_websocket_upgrade: bool,
+    #[serde(default)]
+    pub block_exploits: bool,
+    #[serde(default)]
+    pub access_list_id: u64,
+    #[serde(default, deserialize_with = "none_is_empty")]
+    pub meta: Map<String, Json>,
+    /// `None` with a `certificate_id` = the row is gone.
+    #[serde(default)]
+    pub certificate: Option<CertificateName>,
+    /// `None` with an `access_list_id` = the row is gone.
+    #[serde(default)]
+    pub access_list: Option<ListName>,
+}
+
+fn none_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Json>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// What a host tells of its certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CertificateName {
+    pub nice_name: String,
+}
+
+/// What a host tells of its access list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListName {
+    pub name: String,
+}
+
+/// An access list. Passwords cannot be read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListRow {
+    pub id: u64,
+    #[serde(default)]
+    pub owner_user_id: u64,
+    pub name: String,
+    pub satisfy_any: bool,
+    pub pass_auth: bool,
+    #[serde(default)]
+    pub proxy_host_count: u64,
+    #[serde(default)]
+    pub items: Vec<ListItem>,
+    #[serde(default)]
+    pub clients: Vec<ListClient>,
+}
+
+/// A user of an access list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListItem {
+    pub username: String,
+}
+
+/// A network of an access list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListClient {
+    pub address: String,
+    pub directive: String,
+}
+
+/// A certificate, without its `meta`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CertificateRow {
+    pub id: u64,
+    #[serde(default)]
+    pub owner_user_id: u64,
+    pub nice_name: String,
+    pub provider: String,
+    #[serde(default)]
+    pub domain_names: Vec<String>,
+    #[serde(default)]
+    pub expires_on: String,
+}
+
+/// Our account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Me {
+    pub id: u64,
+    #[serde(default)]
+    pub roles: Vec<String>,
+    #[serde(default)]
+    pub permissions: BTreeMap<String, String>,
+}
+
+impl Me {
+    /// Whether it may read (`view`) or write (`manage`) there.
+    pub fn may(&self, section: Section, level: Level) -> bool {
+        let given = self.permissions.get(section.permission()).map_or("", String::as_str);
+        self.roles.iter().any(|role| role == "admin") || given == "manage" || given == level.word()
+    }
+}
+
+/// What a user may do in a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Read.
+    View,
+    /// Write.
+    Manage,
+}
+
+impl Level {
+    /// In a user's permissions.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Level::View => "view",
+            Level::Manage => "manage",
+        }
+    }
+}
+
+/// What `GET /api/` says.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Health {
+    pub version: Version,
+    /// Absent before 2.13.
+    #[serde(default = "is_set_up")]
+    pub setup: bool,
+}
+
+fn is_set_up() -> bool {
+    true
+}
+
+/// NPM's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct Version {
+    pub major: u32,
+    pub minor: u32,
+    pub revision: u32,
+}
+
+/// The answer to a sign-in: a token, or the wish for a second factor.
+#[derive(Deserialize)]
+struct SignIn {
+    token: Option<String>,
+    #[serde(default)]
+    requires_2fa: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct ErrorBody {
+    error: ErrorText,
+}
+
+#[derive(Debug, Deserialize)]
+struct ErrorText {
+    #[serde(default)]
+    message: String,
+}
+
+/// One NPM and our token there.
+pub struct Api {
+    http: Http,
+    /// With `/api`.
+    base: String,
+    identity: String,
+    secret: Secret,
+    token: Mutex<Option<Secret>>,
+}
+
+/// A token, and whether it was made for this very call.
+struct Held {
+    token: Secret,
+    is_fresh: bool,
+}
+
+impl Api {
+    /// `url` is the admin address without `/api`.
+    ///
+    /// # Errors
+    /// Not an address, or no HTTP client can be made.
+    pub fn new(url: &str, identity: String, secret: Secret) -> Result<Self, String> {
+        let url = url.trim_end_matches('/');
+        let parsed = reqwest::Url::parse(url).map_err(|_| format!("not an address: `{url}`"))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(format!("not an http or https address: `{url}`"));
+        }
+        Ok(Self { http: Http::new(None)?, base: format!("{url}/api"), identity, secret, token: Mutex::new(None) })
+    }
+
+    /// How many requests were made.
+    pub fn counts(&self) -> Counts {
+        self.http.counts()
+    }
+
+    /// The account that signs in.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// NPM's version; needs no token.
+    pub async fn health(&self) -> Result<Health, Trouble> {
+        let answer = judge(self.send(Method::GET, "/", None, None).await?)?;
+        answer.json().ok_or(Trouble::Garbled(answer.status))
+    }
+
+    /// Our account with its rights.
+    pub async fn me(&self) -> Result<Me, Trouble> {
+        self.read("/users/me?expand=permissions").await
+    }
+
+    /// Every row of a section.
+    pub async fn list<T: serde::de::DeserializeOwned>(&self, section: Section) -> Result<Vec<T>, Trouble> {
+        let path = format!("/nginx/{}{}", section.path(), section.expand());
+        self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
+    }
+
+    /// One row of a section.
+    pub async fn get<T: serde::de::DeserializeOwned>(&self, section: Section, id: &str) -> Result<T, Trouble> {
+        let path = format!("/nginx/{}/{id}{}", section.path(), section.expand());
+        self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
+    }
+
+    /// POSTs a new row; its id.
+    pub async fn create(&self, section: Section, body: &Json) -> Result<u64, Trouble> {
+        #[derive(Deserialize)]
+        struct Made {
+            id: u64,
+        }
+        let answer = self.write(Method::POST, section, "", Some(body)).await?;
+        // Done, but what? The same as an answer that got lost.
+        answer.json::<Made>().map(|made| made.id).ok_or(Trouble::Garbled(answer.status))
+    }
+
+    /// PUTs some fields of a row.
+    pub async fn put(&self, section: Section, id: u64, body: &Json) -> Result<(), Trouble> {
+        self.write(Method::PUT, section, &format!("/{id}"), Some(body)).await.map(|_| ())
+    }
+
+    /// Switches a host on or off. A PUT of `enabled` would leave nginx's file as it is.
+    pub async fn switch(&self, section: Section, id: u64, on: bool) -> Result<(), Trouble> {
+        let (verb, done) = if on { ("enable", "already enabled") } else { ("disable", "already disabled") };
+        match self.write(Method::POST, section, &format!("/{id}/{verb}"), None).await {
+            Err(Trouble::Refused(words)) if words.contains(done) => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    /// Deletes a row; one that is gone already is fine.
+    pub async fn delete(&self, section: Section, id: u64) -> Result<(), Trouble> {
+        match self.write(Method::DELETE, section, &format!("/{id}"), None).await {
+            Err(Trouble::Absent) => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
+        let answer = judge(self.call(Method::GET, path, None).await?)?;
+        answer.json().ok_or(Trouble::Garbled(answer.status))
+    }
+
+    /// A write. What a missing right looks like depends on version and verb; a 500 is one of the ways.
+    async fn write(
+        &self,
+        method: Method,
+        section: Section,
+        rest: &str,
+        body: Option<&Json>,
+    ) -> Result<Answer, Trouble> {
+        let path = format!("/nginx/{}{rest}", section.path());
+        match judge(self.call(method, &path, body).await?) {
+            Err(Trouble::Broken(status, words)) => match self.me().await {
+                Ok(me) if !me.may(section, Level::Manage) => Err(Trouble::Rights(section, Level::Manage)),
+                Ok(_) | Err(_) => Err(Trouble::Broken(status, words)),
+            },
+            outcome => outcome.map_err(|trouble| trouble.in_section(section, Level::Manage)),
+        }
+    }
+
+    /// Sends with our token; once more with a new one when it was the token that NPM did not like.
+    async fn call(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Answer, Trouble> {
+        let held = self.hold().await?;
+        let answer = self.send(method.clone(), path, body, Some(&held.token)).await?;
+        if held.is_fresh || answer.is_success() || !self.is_spent(&method, &answer, &held.token).await {
+            return Ok(answer);
+        }
+        self.drop_token(&held.token).await;
+        let held = self.hold().await?;
+        self.send(method, path, body, Some(&held.token)).await
+    }
+
+    /// Whether the token may be why. Only then is a write sent again, so it must not have happened.
+    async fn is_spent(&self, method: &Method, answer: &Answer, token: &Secret) -> bool {
+        match judge(answer.clone()) {
+            Err(Trouble::Refused(words)) => answer.status == 401 || words.contains("Token has expired"),
+            Err(Trouble::Rights(..) | Trouble::Denied) => true,
+            Err(Trouble::Broken(..)) if *method == Method::GET => true,
+            // A token that is not NPM's own answers 500 to everything, and nothing has happened.
+            Err(Trouble::Broken(..)) => match self.send(Method::GET, "/users/me", None, Some(token)).await.map(judge) {
+                Ok(Err(Trouble::Broken(..) | Trouble::Refused(_) | Trouble::Denied)) => true,
+                Ok(Ok(_) | Err(_)) | Err(_) => false,
+            },
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    /// The token, signing in when there is none. One sign-in at a time.
+    async fn hold(&self) -> Result<Held, Trouble> {
+        let mut token = self.token.lock().await;
+        if let Some(token) = token.as_ref() {
+            return Ok(Held { token: token.clone(), is_fresh: false });
+        }
+        let made = self.sign_in().await?;
+        *token = Some(made.clone());
+        Ok(Held { token: made, is_fresh: true })
+    }
+
+    async fn drop_token(&self, spent: &Secret) {
+        let mut token = self.token.lock().await;
+        if token.as_ref() == Some(spent) {
+            *token = None;
+        }
+    }
+
+    /// NPM takes no `expiry` here, and no account with a second factor gets a token this way.
+    async fn sign_in(&self) -> Result<Secret, Trouble> {
+        let body = json!({"identity": self.identity, "secret": self.secret.expose()});
+        // Whatever becomes of a sign-in, the call that needed it has not left.
+        let answer = self.send(Method::POST, "/tokens", Some(&body), None).await.map_err(Trouble::not_sent)?;
+        match judge(answer) {
+            Ok(answer) => match answer.json::<SignIn>() {
+                Some(SignIn { requires_2fa: true, .. }) => Err(Trouble::TwoFactors),
+                Some(SignIn { token: Some(token), .. }) => Ok(Secret::new(token)),
+                Some(SignIn { token: None, .. }) | None => Err(Trouble::Garbled(answer.status).not_sent()),
+            },
+            Err(Trouble::Refused(words)) => Err(Trouble::Credentials(words)),
+            Err(Trouble::Denied | Trouble::Absent) => Err(Trouble::Credentials("permission denied".to_owned())),
+            Err(trouble) => Err(trouble.not_sent()),
+        }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+        token: Option<&Secret>,
+    ) -> Result<Answer, Trouble> {
+        let mut request = self.http.request(method, &format!("{}{path}", self.base));
+        if let Some(token) = token {
+            request = request.bearer_auth(token.expose());
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.http.send(request).await.map_err(|failure| match failure {
+            Failure::NotSent(message) => Trouble::Away(reason(&message)),
+            Failure::Unknown(message) => Trouble::Lost(reason(&message)),
+        })
+    }
+}
+
+/// The words that people are shown of a vendor's error.
+const WORDS_MAX: usize = 300;
+
+/// What an answer means, whatever its version.
+fn judge(answer: Answer) -> Result<Answer, Trouble> {
+    if answer.is_success() {
+        // nginx before NPM answers HTML, and 200 to what it takes for a page.
+        return if answer.json::<Json>().is_some() { Ok(answer) } else { Err(Trouble::Garbled(answer.status)) };
+    }
+    let Some(ErrorBody { error }) = answer.json::<ErrorBody>() else {
+        return Err(Trouble::Garbled(answer.status));
+    };
+    let words: String = error.message.chars().take(WORDS_MAX).collect();
+    Err(match answer.status {
+        // "Not Found - 4" = no such row; "Not Found - /nginx/proxy-hosts/4" = no right to it.
+        404 if words.ends_with(|last: char| last.is_ascii_digit()) && !words.contains(" - /") => Trouble::Absent,
+        403 | 404 => Trouble::Denied,
+        400..=499 => Trouble::Refused(words),
+        status => Trouble::Broken(status, words),
+    })
+}

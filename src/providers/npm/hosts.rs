@@ -1,0 +1,299 @@
+//! Writes proxy and redirection hosts. Each method is one change; the caller holds the lock.
+//!
+//! NPM stores a row first and asks nginx then. So a POST that answers 500 may have left a row, a
+//! PUT that answers 200 may have left a host that is not served, and an answer that got lost says
+//! nothing. What holds instead: our mark is in the row from its first moment, and the row says
+//! `nginx_online` only after nginx took it, since each of our PUTs takes that word away first.
+
+use serde_json::{Map, Value as Json};
+
+use super::api::{CertificateRow, HostRow, ListRow, Section};
+use super::convert::{self, Ids, Marker};
+use super::report::kind_of;
+use super::trouble::{Call, Trouble};
+use super::{NpmProvider, conflict, doing, expected, foreign, label, normal, unfit};
+use crate::model::{Change, Fields};
+use crate::providers::{Class, Outcome, ProviderError};
+
+impl NpmProvider {
+    /// Makes a host, or finishes one that an earlier try of ours has left.
+    pub(super) async fn create_host(
+        &self,
+        section: Section,
+        change: &Change,
+        fields: &Fields,
+    ) -> Result<Outcome, ProviderError> {
+        let mut wanted = fields.clone();
+        normal::normalize(kind_of(section), &mut wanted).map_err(|objection| unfit(change, &objection.message))?;
+        let rows = self.hosts(section, change).await?;
+        if let Some(row) = rows.iter().find(|row| self.is_named(row, change)) {
+            return self.bring(section, change, row, &wanted).await;
+        }
+        if let Some((row, domain)) = in_the_way(&rows, &wanted) {
+            return Err(self.taken(section, change, row, &domain));
+        }
+        let ids = self.resolve(change, None, &wanted).await?;
+        let wire = convert::host_wire(section, &wanted, ids).map_err(|why| unfit(change, &why))?;
+        let mut body = convert::new_host(wire);
+        body.insert("meta".to_owned(), self.marked_meta(change, None, &wanted));
+        let is_enabled = wanted.flag("enabled") != Some(false);
+        match self.api.create(section, &Json::Object(body)).await {
+            Ok(id) => {
+                if !is_enabled {
+                    self.switch(section, change, id, false).await?;
+                }
+                self.settle(section, change, id).await
+            }
+            Err(trouble) if trouble.leaves_doubt() => self.adopt(section, change, &wanted, trouble).await,
+            Err(trouble) => Err(self.write_failed(change, trouble)),
+        }
+    }
+
+    /// Writes the fields that differ.
+    pub(super) async fn update_host(
+        &self,
+        section: Section,
+        change: &Change,
+        changed: &Fields,
+    ) -> Result<Outcome, ProviderError> {
+        let mut changed = changed.clone();
+        normal::normalize(kind_of(section), &mut changed).map_err(|objection| unfit(change, &objection.message))?;
+        let (id, digest) = expected(change)?;
+        let Some(row) = self.host(section, change, id).await? else {
+            return Err(conflict(change, "it is gone"));
+        };
+        self.refuse_others(change, &row)?;
+        let observed = convert::host_fields(section, &row, &self.instance);
+        let mut wanted = observed.clone();
+        wanted.0.extend(changed.0);
+        if observed.digest() != digest && observed != wanted {
+            return Err(conflict(change, "it has changed since it was looked at"));
+        }
+        self.bring(section, change, &row, &wanted).await
+    }
+
+    /// Deletes a host that is as it was seen.
+    pub(super) async fn delete_host(&self, section: Section, change: &Change) -> Result<Outcome, ProviderError> {
+        let (id, digest) = expected(change)?;
+        let Some(row) = self.host(section, change, id).await? else { return Ok(Outcome::default()) };
+        self.refuse_others(change, &row)?;
+        if convert::host_fields(section, &row, &self.instance).digest() != digest {
+            return Err(conflict(change, "it has changed since it was looked at"));
+        }
+        match self.api.delete(section, row.id).await {
+            Ok(()) => Ok(Outcome::default()),
+            Err(trouble) => Err(self.write_failed(change, trouble)),
+        }
+    }
+
+    /// Makes a row what is wanted: only what differs is written, and nothing when nothing does.
+    async fn bring(
+        &self,
+        section: Section,
+        change: &Change,
+        row: &HostRow,
+        wanted: &Fields,
+    ) -> Result<Outcome, ProviderError> {
+        let ids = self.resolve(change, Some((section, row)), wanted).await?;
+        let wire = convert::host_wire(section, wanted, ids).map_err(|why| unfit(change, &why))?;
+        let mut body = convert::changed_host(section, row, &wire);
+        let is_enabled = wanted.flag("enabled") != Some(false);
+        let reapply = row.enabled && !convert::is_served(row);
+        if !body.is_empty() || !self.is_marked_for(row, change) || reapply {
+            body.insert("meta".to_owned(), self.marked_meta(change, Some(row), wanted));
+            self.put(section, change, row.id, body).await?;
+        }
+        if row.enabled != is_enabled {
+            self.switch(section, change, row.id, is_enabled).await?;
+        }
+        self.settle(section, change, row.id).await
+    }
+
+    /// After a POST whose outcome is not known: the row with our mark, if there is one, is written once more.
+    async fn adopt(
+        &self,
+        section: Section,
+        change: &Change,
+        wanted: &Fields,
+        trouble: Trouble,
+    ) -> Result<Outcome, ProviderError> {
+        let found = match self.api.list::<HostRow>(section).await {
+            Ok(rows) => rows.into_iter().find(|row| self.is_named(row, change)),
+            Err(_) => None,
+        };
+        match found {
+            Some(row) => self.bring(section, change, &row, wanted).await,
+            None => Err(self.write_failed(change, trouble)),
+        }
+    }
+
+    /// Reads the row again and sees to it that nginx serves it: once more if it does not, then says why.
+    async fn settle(&self, section: Section, change: &Change, id: u64) -> Result<Outcome, ProviderError> {
+        let mut row = self.written(section, change, id).await?;
+        if row.enabled && !convert::is_served(&row) {
+            let body = Map::from_iter([("meta".to_owned(), Json::Object(convert::kept_meta(&row)))]);
+            self.put(section, change, id, body).await?;
+            row = self.written(section, change, id).await?;
+        }
+        if !row.enabled || convert::is_served(&row) {
+            return Ok(Outcome { vendor_id: id.to_string() });
+        }
+        let what = label(&change.address);
+        Err(match convert::nginx_words(section, &row) {
+            Some(words) => ProviderError::new(Class::Rejected, "A0607", format!("nginx refuses {what}: {words}"))
+                .hint("the row is in NPM, and nginx serves the other hosts; correct what it names"),
+            None => ProviderError::new(
+                Class::RetryLater,
+                "A0608",
+                format!("NPM {} has {what}, and nginx does not serve it yet", self.name()),
+            )
+            .hint("another host or certificate may keep nginx from taking changes; NPM shows it as offline"),
+        })
+    }
+
+    /// The ids of the certificate and the access list. A host is never written without the ones it names.
+    async fn resolve(
+        &self,
+        change: &Change,
+        held: Option<(Section, &HostRow)>,
+        wanted: &Fields,
+    ) -> Result<Ids, ProviderError> {
+        let observed = held.map(|(section, row)| convert::host_fields(section, row, &self.instance));
+        let is_held = |field: &str| observed.as_ref().is_some_and(|observed| observed.get(field) == wanted.get(field));
+        let row = held.map(|(_, row)| row);
+        let certificate = match wanted.text("certificate") {
+            None => 0,
+            Some(_) if is_held("certificate") => row.map_or(0, |row| row.certificate_id),
+            Some(name) => {
+                let rows: Vec<CertificateRow> = self.listed(Section::Certificates, change).await?;
+                let found = rows.iter().filter(|row| row.nice_name == name).map(|row| row.id);
+                self.only_one(change, "certificate", name, found.collect())?
+            }
+        };
+        let access_list = match wanted.text("access_list") {
+            None => 0,
+            Some(_) if is_held("access_list") => row.map_or(0, |row| row.access_list_id),
+            Some(name) => {
+                let rows: Vec<ListRow> = self.listed(Section::AccessLists, change).await?;
+                let found = rows.iter().filter(|row| row.name == name).map(|row| row.id);
+                self.only_one(change, "access list", name, found.collect())?
+            }
+        };
+        Ok(Ids { certificate, access_list })
+    }
+
+    fn only_one(&self, change: &Change, what: &str, name: &str, found: Vec<u64>) -> Result<u64, ProviderError> {
+        let why = match found.as_slice() {
+            [id] => return Ok(*id),
+            [] => format!("NPM {} has no {what} `{name}`", self.name()),
+            [..] => format!("NPM {} has {} {what}s called `{name}`", self.name(), found.len()),
+        };
+        let message = format!("could not {}: {why}, and the host is not written without it", doing(change));
+        Err(ProviderError::new(Class::Conflict, "A0611", message).hint(
+            "NPM would take the host and leave it open or without TLS; make the one it names, or rename one of two",
+        ))
+    }
+
+    /// Somebody's row has one of the domains.
+    fn taken(&self, section: Section, change: &Change, row: &HostRow, domain: &str) -> ProviderError {
+        let what = kind_of(section).label();
+        match convert::instance_of(row) {
+            Some(instance) if instance == self.instance => {
+                let name = convert::name_of(row).unwrap_or(domain);
+                conflict(change, &format!("our own {what} {name} still has {domain}"))
+            }
+            Some(other) => foreign(change, &format!("{what} #{} has {domain} and is of instance {other}", row.id)),
+            None => foreign(change, &format!("{what} #{} has {domain} and is not ours", row.id)),
+        }
+    }
+
+    /// Another instance's host is never touched, whatever the plan says.
+    fn refuse_others(&self, change: &Change, row: &HostRow) -> Result<(), ProviderError> {
+        match convert::instance_of(row) {
+            Some(other) if other != self.instance => Err(foreign(change, &format!("it is of instance {other}"))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether a row carries our mark for this very address.
+    fn is_named(&self, row: &HostRow, change: &Change) -> bool {
+        convert::instance_of(row) == Some(&self.instance) && convert::name_of(row) == Some(&change.address.name)
+    }
+
+    /// Whether it also names this very manifest.
+    fn is_marked_for(&self, row: &HostRow, change: &Change) -> bool {
+        self.is_named(row, change) && convert::service_of(row) == Some(&change.service)
+    }
+
+    fn marked_meta(&self, change: &Change, row: Option<&HostRow>, wanted: &Fields) -> Json {
+        let spec = wanted.digest();
+        let name = &change.address.name;
+        convert::meta(row, Marker { instance: &self.instance, service: &change.service, spec: &spec, name })
+    }
+
+    async fn hosts(&self, section: Section, change: &Change) -> Result<Vec<HostRow>, ProviderError> {
+        self.listed(section, change).await
+    }
+
+    pub(super) async fn listed<T: serde::de::DeserializeOwned>(
+        &self,
+        section: Section,
+        change: &Change,
+    ) -> Result<Vec<T>, ProviderError> {
+        self.api.list(section).await.map_err(|trouble| self.read_failed(change, trouble))
+    }
+
+    /// A row before it is written; `None` = there is none.
+    async fn host(&self, section: Section, change: &Change, id: &str) -> Result<Option<HostRow>, ProviderError> {
+        match self.api.get(section, id).await {
+            Ok(row) => Ok(Some(row)),
+            Err(Trouble::Absent) => Ok(None),
+            Err(trouble) => Err(self.read_failed(change, trouble)),
+        }
+    }
+
+    /// A row after it was written: what cannot be read now is an outcome that is not known.
+    async fn written(&self, section: Section, change: &Change, id: u64) -> Result<HostRow, ProviderError> {
+        self.api.get(section, &id.to_string()).await.map_err(|trouble| {
+            let mut error = self.read_failed(change, trouble);
+            error.class = Class::OutcomeUnknown;
+            error
+        })
+    }
+
+    async fn put(
+        &self,
+        section: Section,
+        change: &Change,
+        id: u64,
+        body: Map<String, Json>,
+    ) -> Result<(), ProviderError> {
+        let outcome = self.api.put(section, id, &Json::Object(body)).await;
+        outcome.map_err(|trouble| self.write_failed(change, trouble))
+    }
+
+    async fn switch(&self, section: Section, change: &Change, id: u64, on: bool) -> Result<(), ProviderError> {
+        self.api.switch(section, id, on).await.map_err(|trouble| self.write_failed(change, trouble))
+    }
+
+    pub(super) fn read_failed(&self, change: &Change, trouble: Trouble) -> ProviderError {
+        self.failed(&format!("could not {}", doing(change)), trouble, Call::Read)
+    }
+
+    pub(super) fn write_failed(&self, change: &Change, trouble: Trouble) -> ProviderError {
+        match trouble.taken() {
+            // It was not in the list a moment ago: a dead host, or a row that our account cannot see.
+            Some(words) => foreign(change, &format!("NPM {} says that {words}", self.name())),
+            None => self.failed(&format!("could not {}", doing(change)), trouble, Call::Write),
+        }
+    }
+}
+
+/// The first row that has one of the wanted domains, and that domain.
+fn in_the_way<'a>(rows: &'a [HostRow], wanted: &Fields) -> Option<(&'a HostRow, String)> {
+    let wanted = wanted.strings("domains");
+    rows.iter().find_map(|row| {
+        let domains = convert::domains(row);
+        domains.into_iter().find(|domain| wanted.contains(&domain.as_str())).map(|domain| (row, domain))
+    })
+}

@@ -1,0 +1,242 @@
+//! A Nginx Proxy Manager: reads its hosts, access lists and certificates, and writes the first three.
+//!
+//! Every write of one NPM happens alone, under one lock: its nginx test is global, and two writes at
+//! once blame each other or leave a file that differs from its row. A look is six GETs, all or nothing.
+//! NPM says "done" to much that it did not do, so what was written is read again (see `hosts.rs`).
+
+mod api;
+mod convert;
+mod hosts;
+pub mod kinds;
+mod lists;
+mod normal;
+mod report;
+mod trouble;
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use self::api::{Api, Section, Version};
+use self::report::{Inventory, Viewer};
+use self::trouble::{Call, Place, Trouble};
+use super::http::Counts;
+use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
+use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Value, Verb};
+use crate::secret::{MarkKey, Secret, Secrets};
+
+/// Six small GETs; an NPM with 200 hosts answers them in under a second.
+const OBSERVE_TIMEOUT: Duration = Duration::from_secs(30);
+/// 2.12 is the first whose booleans, expansions and 404s are as this client reads them.
+const OLDEST: (u32, u32) = (2, 12);
+
+/// What is needed to reach one NPM.
+#[derive(Debug, Clone)]
+pub struct NpmConfig {
+    /// Its name in addresses.
+    pub id: ProviderId,
+    /// The admin address that people type, without `/api`.
+    pub url: String,
+    /// The account's e-mail address.
+    pub identity: String,
+    /// Its password.
+    pub secret: Secret,
+    /// Our mark.
+    pub instance: String,
+    /// Tells whether a password is the one that the plan was made with.
+    pub key: MarkKey,
+}
+
+/// One NPM.
+pub struct NpmProvider {
+    id: ProviderId,
+    url: String,
+    instance: String,
+    key: MarkKey,
+    api: Api,
+    /// Held for the whole of a change.
+    writing: Mutex<()>,
+    /// Passwords cannot be read back: what the last look reported of each access list's users, by vendor id.
+    passwords: std::sync::Mutex<Passwords>,
+}
+
+/// Users with their secrets, by vendor id of the access list.
+type Passwords = BTreeMap<String, BTreeMap<String, Value>>;
+
+impl NpmProvider {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// `url` is no address, or the machine's TLS set-up is unusable.
+    pub fn new(config: NpmConfig) -> Result<Self, String> {
+        let NpmConfig { id, url, identity, secret, instance, key } = config;
+        Ok(Self {
+            api: Api::new(&url, identity, secret)?,
+            id,
+            url,
+            instance,
+            key,
+            writing: Mutex::new(()),
+            passwords: std::sync::Mutex::default(),
+        })
+    }
+
+    /// How many requests were made, by method and status.
+    pub fn counts(&self) -> Counts {
+        self.api.counts()
+    }
+
+    /// The name in the configuration: `main`.
+    fn name(&self) -> &str {
+        self.id.as_str().split_once('.').map_or("main", |(_, name)| name)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { name: self.name(), url: &self.url, identity: self.api.identity() }
+    }
+
+    /// A trouble met while doing something, as an error.
+    fn failed(&self, doing: &str, trouble: Trouble, call: Call) -> ProviderError {
+        trouble.into_error(self.place(), doing, call)
+    }
+
+    async fn inventory(&self) -> Result<(Version, Inventory), ProviderError> {
+        let look = |trouble| self.failed("", trouble, Call::Read);
+        let health = self.api.health().await.map_err(look)?;
+        let Version { major, minor, .. } = health.version;
+        if (major, minor) < OLDEST {
+            let message = format!("NPM {} is version {}, too old", self.name(), version_text(health.version));
+            return Err(ProviderError::new(Class::Rejected, "A0605", message)
+                .hint("update it to 2.12 or newer; back its /data folder up first"));
+        }
+        if !health.setup {
+            let message = format!("NPM {} has no user yet", self.name());
+            let hint = format!("open {} and make the first account", self.url);
+            return Err(ProviderError::new(Class::Reauthenticate, "A0602", message).hint(hint));
+        }
+        let inventory = Inventory {
+            me: self.api.me().await.map_err(look)?.id,
+            certificates: self.api.list(Section::Certificates).await.map_err(look)?,
+            access_lists: self.api.list(Section::AccessLists).await.map_err(look)?,
+            proxy_hosts: self.api.list(Section::ProxyHosts).await.map_err(look)?,
+            redirections: self.api.list(Section::Redirections).await.map_err(look)?,
+        };
+        Ok((health.version, inventory))
+    }
+
+    /// What the last look reported of a list's users.
+    fn passwords_of(&self, vendor_id: &str) -> Option<BTreeMap<String, Value>> {
+        self.passwords.lock().unwrap_or_else(PoisonError::into_inner).get(vendor_id).cloned()
+    }
+
+    fn remember(&self, passwords: Passwords) {
+        *self.passwords.lock().unwrap_or_else(PoisonError::into_inner) = passwords;
+    }
+}
+
+#[async_trait]
+impl Provider for NpmProvider {
+    fn id(&self) -> &ProviderId {
+        &self.id
+    }
+
+    fn kinds(&self) -> &'static [KindSchema] {
+        kinds::KINDS
+    }
+
+    fn normalize(&self, kind: Kind, fields: &mut Fields) -> Result<(), Objection> {
+        normal::normalize(kind, fields)
+    }
+
+    async fn observe(&self, ask: &Ask) -> Observation {
+        let gap = |error: ProviderError| error.into_gap(&self.id, None, ask.now);
+        let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory()).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => return Observation { gaps: vec![gap(error)], ..Observation::default() },
+            Err(_) => {
+                let why = format!("no whole answer within {} s", OBSERVE_TIMEOUT.as_secs());
+                let error = self.failed("", Trouble::Lost(why), Call::Read);
+                return Observation { gaps: vec![gap(error)], ..Observation::default() };
+            }
+        };
+        let seen = report::report(&inventory, Viewer { provider: &self.id, instance: &self.instance, ask });
+        let lists = seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
+        let users = lists.filter_map(|(_, seen)| {
+            Some((seen.vendor_id.clone(), seen.fields.get("users").and_then(Value::entries)?.clone()))
+        });
+        self.remember(users.collect());
+        Observation { seen, version: Some(version_text(version)), ..Observation::default() }
+    }
+
+    async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
+        let _alone = self.writing.lock().await;
+        let section = match change.address.kind {
+            Kind::ProxyHost => Section::ProxyHosts,
+            Kind::Redirection => Section::Redirections,
+            Kind::AccessList => {
+                return match &change.verb {
+                    Verb::Create(fields) => self.create_list(change, fields, secrets).await,
+                    Verb::Update(fields) => self.update_list(change, fields, secrets).await,
+                    Verb::Delete => self.delete_list(change).await,
+                };
+            }
+            Kind::Certificate
+            | Kind::Network
+            | Kind::Attachment
+            | Kind::Volume
+            | Kind::Image
+            | Kind::Container
+            | Kind::Zone
+            | Kind::Record => {
+                let message = format!("could not {}: it is only observed here", doing(change));
+                return Err(ProviderError::new(Class::Rejected, "A0610", message));
+            }
+        };
+        match &change.verb {
+            Verb::Create(fields) => self.create_host(section, change, fields).await,
+            Verb::Update(fields) => self.update_host(section, change, fields).await,
+            Verb::Delete => self.delete_host(section, change).await,
+        }
+    }
+}
+
+fn version_text(version: Version) -> String {
+    format!("{}.{}.{}", version.major, version.minor, version.revision)
+}
+
+/// `create proxy host git.example.org`.
+fn doing(change: &Change) -> String {
+    format!("{} {}", change.action(), label(&change.address))
+}
+
+/// `proxy host git.example.org`.
+fn label(address: &Address) -> String {
+    format!("{} {}", address.kind.label(), address.name)
+}
+
+/// The vendor's id and the digest of the fields that a change expects.
+fn expected(change: &Change) -> Result<(&str, &str), ProviderError> {
+    match &change.expects {
+        Expect::Unchanged { vendor_id, fields } => Ok((vendor_id, fields)),
+        Expect::Absent => Err(conflict(change, "the plan does not say which one")),
+    }
+}
+
+/// What was expected is not there any more.
+fn conflict(change: &Change, why: &str) -> ProviderError {
+    ProviderError::new(Class::Conflict, "A0613", format!("could not {}: {why}", doing(change)))
+}
+
+/// Something that is not ours is in the way.
+fn foreign(change: &Change, why: &str) -> ProviderError {
+    ProviderError::new(Class::Conflict, "A0405", format!("could not {}: {why}", doing(change)))
+        .hint("delete it in NPM, or give this one another name")
+}
+
+/// The fields are not what NPM takes.
+fn unfit(change: &Change, why: &str) -> ProviderError {
+    ProviderError::new(Class::Rejected, "A0610", format!("could not {}: {why}", doing(change)))
+}

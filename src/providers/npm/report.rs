@@ -1,0 +1,196 @@
+//! Turns NPM's lists into what is seen: names, owners, readiness. Pure.
+//!
+//! | host carries | it is |
+//! |---|---|
+//! | our mark | ours |
+//! | another instance's mark | the other's |
+//! | no mark, but the ledger has its id and one of its domains | ours, mark lost |
+//! | no mark | foreign |
+//!
+//! Access lists and certificates carry no mark: ours are called `<instance>/…` and were made by our account.
+
+use std::collections::BTreeMap;
+
+use super::api::{CertificateRow, HostRow, ListRow, Section};
+use super::convert;
+use crate::model::world::Applied;
+use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Typed, Value};
+use crate::providers::Ask;
+
+/// Everything that was read in one look.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// The id of our account.
+    pub me: u64,
+    pub proxy_hosts: Vec<HostRow>,
+    pub redirections: Vec<HostRow>,
+    pub access_lists: Vec<ListRow>,
+    pub certificates: Vec<CertificateRow>,
+}
+
+/// Who looks, and with what in mind.
+#[derive(Clone, Copy)]
+pub struct Viewer<'a> {
+    /// This NPM.
+    pub provider: &'a ProviderId,
+    /// Our instance.
+    pub instance: &'a str,
+    /// What is wanted and what the ledger knows.
+    pub ask: &'a Ask,
+}
+
+/// What is seen, by address.
+pub fn report(inventory: &Inventory, viewer: Viewer<'_>) -> BTreeMap<Address, Seen> {
+    let mut seen = BTreeMap::new();
+    hosts(Section::ProxyHosts, &inventory.proxy_hosts, viewer, &mut seen);
+    hosts(Section::Redirections, &inventory.redirections, viewer, &mut seen);
+    lists(inventory, viewer, &mut seen);
+    certificates(inventory, viewer, &mut seen);
+    seen
+}
+
+/// The kind of resource that a section holds.
+pub fn kind_of(section: Section) -> Kind {
+    match section {
+        Section::ProxyHosts => Kind::ProxyHost,
+        Section::Redirections => Kind::Redirection,
+        Section::AccessLists => Kind::AccessList,
+        Section::Certificates => Kind::Certificate,
+    }
+}
+
+/// Whether a row without a mark of its own is ours: by its name and by who made it.
+pub fn is_ours_by_name(name: &str, owner: u64, instance: &str, me: u64) -> bool {
+    owner == me && name.strip_prefix(instance).is_some_and(|rest| rest.starts_with('/'))
+}
+
+impl<'a> Viewer<'a> {
+    fn address(self, kind: Kind, name: &str) -> Address {
+        Address::new(self.provider.clone(), kind, name)
+    }
+
+    /// The ledger's row of a vendor id.
+    fn applied(self, kind: Kind, id: u64) -> Option<(&'a Address, &'a Applied)> {
+        let id = id.to_string();
+        let mut rows = self.ask.applied.iter();
+        rows.find(|(address, row)| address.kind == kind && address.provider == *self.provider && row.vendor_id == id)
+    }
+}
+
+fn hosts(section: Section, rows: &[HostRow], viewer: Viewer<'_>, seen: &mut BTreeMap<Address, Seen>) {
+    let kind = kind_of(section);
+    let mut owned: Vec<(&HostRow, Owner, Option<String>)> = rows
+        .iter()
+        .map(|row| {
+            let (owner, service) = owner_of_host(kind, row, viewer);
+            (row, owner, service)
+        })
+        .collect();
+    // Ours are named first, so that nobody else's row can take their name.
+    owned.sort_by_key(|(row, owner, _)| (!owner.is_ours(), convert::name_of(row).is_none(), row.id));
+    for (row, owner, service) in owned {
+        let address = free_address(kind, row, &owner, viewer, seen);
+        let entry = Seen {
+            fields: convert::host_fields(section, row, viewer.instance),
+            ready: readiness(section, row, viewer),
+            owner,
+            service,
+            vendor_id: row.id.to_string(),
+            at: viewer.ask.now,
+        };
+        seen.insert(address, entry);
+    }
+}
+
+fn owner_of_host(kind: Kind, row: &HostRow, viewer: Viewer<'_>) -> (Owner, Option<String>) {
+    let service = convert::service_of(row).map(str::to_owned);
+    match convert::instance_of(row) {
+        Some(instance) if instance == viewer.instance => (Owner::Ours, service),
+        Some(other) => (Owner::Other(other.to_owned()), service),
+        None => match viewer.applied(kind, row.id) {
+            Some((_, applied)) if overlaps(&applied.fields, row) => (Owner::MarkLost, Some(applied.service.clone())),
+            Some(_) | None => (Owner::Foreign, None),
+        },
+    }
+}
+
+fn overlaps(applied: &Fields, row: &HostRow) -> bool {
+    let domains = convert::domains(row);
+    applied.strings("domains").iter().any(|known| domains.iter().any(|domain| domain == known))
+}
+
+/// The host's address: by its mark, by what is wanted, by the ledger, by its first domain. Each address once.
+fn free_address(
+    kind: Kind,
+    row: &HostRow,
+    owner: &Owner,
+    viewer: Viewer<'_>,
+    seen: &BTreeMap<Address, Seen>,
+) -> Address {
+    let domains = convert::domains(row);
+    let marked = convert::name_of(row).filter(|_| *owner == Owner::Ours).map(str::to_owned);
+    let wanted = domains.iter().find(|domain| viewer.ask.wanted.contains_key(&viewer.address(kind, domain))).cloned();
+    let known = viewer.applied(kind, row.id).filter(|_| owner.is_ours()).map(|(address, _)| address.name.clone());
+    let candidates = [marked, wanted, known].into_iter().flatten().chain(domains);
+    let mut addresses = candidates.map(|name| viewer.address(kind, &name));
+    let free = addresses.find(|address| !seen.contains_key(address));
+    free.unwrap_or_else(|| viewer.address(kind, &format!("#{}", row.id)))
+}
+
+fn readiness(section: Section, row: &HostRow, viewer: Viewer<'_>) -> Readiness {
+    let why = match (row.enabled, convert::is_served(row)) {
+        (true, true) => return Readiness::Ready,
+        (false, _) => "it is switched off in NPM".to_owned(),
+        (true, false) => {
+            convert::nginx_words(section, row).unwrap_or_else(|| "nginx was not reloaded for it".to_owned())
+        }
+    };
+    Readiness::NotYet { since: viewer.ask.now, why }
+}
+
+fn lists(inventory: &Inventory, viewer: Viewer<'_>, seen: &mut BTreeMap<Address, Seen>) {
+    let mut rows: Vec<&ListRow> = inventory.access_lists.iter().collect();
+    rows.sort_by_key(|row| row.id);
+    for row in rows {
+        let ours = is_ours_by_name(&row.name, row.owner_user_id, viewer.instance, inventory.me);
+        let applied = viewer.applied(Kind::AccessList, row.id).map(|(_, applied)| applied);
+        let known = applied.and_then(|applied| applied.fields.get("users")).and_then(Value::entries);
+        let entry = Seen {
+            fields: convert::access_list(row, known).fields(),
+            ready: Readiness::Ready,
+            owner: if ours { Owner::Ours } else { Owner::Foreign },
+            service: applied.filter(|_| ours).map(|applied| applied.service.clone()),
+            vendor_id: row.id.to_string(),
+            at: viewer.ask.now,
+        };
+        seen.insert(named_once(Kind::AccessList, &row.name, row.id, viewer, seen), entry);
+    }
+}
+
+fn certificates(inventory: &Inventory, viewer: Viewer<'_>, seen: &mut BTreeMap<Address, Seen>) {
+    let mut rows: Vec<&CertificateRow> = inventory.certificates.iter().collect();
+    rows.sort_by_key(|row| row.id);
+    for row in rows {
+        let ours = is_ours_by_name(&row.nice_name, row.owner_user_id, viewer.instance, inventory.me);
+        // A custom certificate has no names until its files are uploaded; nginx refuses a host with it until then.
+        let ready = match row.domain_names.is_empty() {
+            true => Readiness::NotYet { since: viewer.ask.now, why: "its files were never uploaded".to_owned() },
+            false => Readiness::Ready,
+        };
+        let entry = Seen {
+            fields: convert::certificate(row).fields(),
+            ready,
+            owner: if ours { Owner::Ours } else { Owner::Foreign },
+            service: None,
+            vendor_id: row.id.to_string(),
+            at: viewer.ask.now,
+        };
+        seen.insert(named_once(Kind::Certificate, &row.nice_name, row.id, viewer, seen), entry);
+    }
+}
+
+/// NPM lets two rows have one name: the older keeps it.
+fn named_once(kind: Kind, name: &str, id: u64, viewer: Viewer<'_>, seen: &BTreeMap<Address, Seen>) -> Address {
+    let address = viewer.address(kind, name);
+    if seen.contains_key(&address) { viewer.address(kind, &format!("{name}#{id}")) } else { address }
+}
