@@ -61,7 +61,9 @@ pub fn is_served(row: &HostRow) -> bool {
 pub fn nginx_words(section: Section, row: &HostRow) -> Option<String> {
     let text = row.meta.get("nginx_err").and_then(Json::as_str)?;
     let file = format!("/{}/{}.conf", section.folder(), row.id);
-    let line = text.lines().find(|line| line.contains(&file))?;
+    // A file that another write just took away is missed by name, and is nobody's mistake.
+    let missed = format!("{file}\" failed");
+    let line = text.lines().find(|line| line.contains(&file) && !line.contains(&missed))?;
     // "2026/11/20 05:57:56 [emerg] 25850#25850: unknown directive …": the words after the process number.
     let words = line.split_once("[emerg]").and_then(|(_, rest)| rest.split_once(": ")).map_or(line, |(_, words)| words);
     Some(words.trim().chars().take(300).collect())

@@ -11,6 +11,8 @@ pub mod kinds;
 mod lists;
 mod normal;
 mod report;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use std::collections::BTreeMap;
