@@ -1,1 +1,3 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
 
+mod npm_provider;

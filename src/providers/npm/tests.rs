@@ -22,10 +22,9 @@ fn body(recording: &str) -> Json {
 }
 
 fn rows<T: serde::de::DeserializeOwned>(recording: &str) -> Vec<T> {
-    match body(recording) {
-        list @ Json::Array(_) => serde_json::from_value(list).unwrap(),
-        row => vec![serde_json::from_value(row).unwrap()],
-    }
+    let body = body(recording);
+    let list = if body.is_array() { body } else { json!([body]) };
+    serde_json::from_value(list).unwrap()
 }
 
 fn recorded_hosts() -> Vec<HostRow> {

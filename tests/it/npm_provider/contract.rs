@@ -1,0 +1,97 @@
+//! Generated from the tables: every field of every kind, set and changed through all its samples,
+//! with what is seen equal to what is wanted after each, and everybody else's rows as they were.
+
+use std::collections::BTreeSet;
+
+use amarre::model::{Fields, Kind, KindSchema, Rule, Value};
+use amarre::providers::npm::kinds::KINDS;
+use amarre_sim::npm;
+use serde_json::{Value as Json, json};
+
+use super::rig::{Rig, address, host, list, redirection, with_real_marks};
+
+/// A rig with the certificates and lists that the samples name, and hosts of other people.
+async fn furnished() -> Rig {
+    let rig = Rig::start().await;
+    rig.npm.seed_certificate("wild one", &["*.one.example.org"]);
+    rig.npm.seed_certificate("wild two", &["*.two.example.org"]);
+    for name in ["amarre/family", "office"] {
+        rig.npm.seed_access_list(&json!({"name": name, "items": [{"username": "u", "password": "p"}]}));
+    }
+    rig.npm.seed_proxy_host(&json!({
+        "domain_names": ["theirs.example.org"], "forward_host": "10.0.0.9", "forward_port": 80,
+        "meta": {"managed_by": "somebody"},
+    }));
+    rig.npm.seed_redirection_host(&json!({
+        "domain_names": ["theirs.example.net"], "forward_domain_name": "theirs.example.org",
+    }));
+    rig
+}
+
+fn all_rows(rig: &Rig) -> Vec<Vec<Json>> {
+    [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::AccessList, npm::Kind::Certificate]
+        .map(|kind| rig.rows(kind))
+        .into()
+}
+
+fn base(kind: Kind) -> (&'static str, Fields) {
+    match kind {
+        Kind::ProxyHost => ("one.example.org", host("one.example.org").with("certificate", Value::text("wild two"))),
+        Kind::Redirection => ("one.example.org", redirection("one.example.org")),
+        Kind::AccessList => ("amarre/team", list(&["anna"])),
+        Kind::Certificate
+        | Kind::Network
+        | Kind::Attachment
+        | Kind::Volume
+        | Kind::Image
+        | Kind::Container
+        | Kind::Zone
+        | Kind::Record => panic!("{kind} is not written here"),
+    }
+}
+
+async fn every_field(schema: &KindSchema) {
+    let mut rig = furnished().await;
+    let before = all_rows(&rig);
+    let (name, base) = base(schema.kind);
+    let address = address(schema.kind, name);
+    let mut secrets = BTreeSet::new();
+    for field in schema.fields.iter().filter(|field| field.rule != Rule::Observed) {
+        // From the first sample to the last and back to the default, on a host that is there already …
+        for sample in field.samples.iter().chain(field.samples.first()).chain(field.default.iter()) {
+            let value = with_real_marks(serde_json::from_str(sample).unwrap(), &mut secrets);
+            rig.bring(&address, &base.clone().with(field.name, value)).await;
+        }
+        // … and each as the first thing that is ever written.
+        for sample in field.samples {
+            rig.delete(&address).await.unwrap();
+            assert_eq!(rig.see(&address).await, None);
+            let value = with_real_marks(serde_json::from_str(sample).unwrap(), &mut secrets);
+            rig.bring(&address, &base.clone().with(field.name, value)).await;
+        }
+    }
+    rig.delete(&address).await.unwrap();
+    assert_eq!(all_rows(&rig), before, "what is not ours was touched, or something of ours is left");
+}
+
+#[tokio::test]
+async fn every_field_of_a_proxy_host() {
+    every_field(KINDS.iter().find(|schema| schema.kind == Kind::ProxyHost).unwrap()).await;
+}
+
+#[tokio::test]
+async fn every_field_of_a_redirection() {
+    every_field(KINDS.iter().find(|schema| schema.kind == Kind::Redirection).unwrap()).await;
+}
+
+#[tokio::test]
+async fn every_field_of_an_access_list() {
+    every_field(KINDS.iter().find(|schema| schema.kind == Kind::AccessList).unwrap()).await;
+}
+
+#[test]
+fn every_kind_that_is_written_is_covered() {
+    let observed_only = |schema: &&KindSchema| schema.fields.iter().all(|field| field.rule == Rule::Observed);
+    let written: Vec<Kind> = KINDS.iter().filter(|schema| !observed_only(schema)).map(|schema| schema.kind).collect();
+    assert_eq!(written, [Kind::AccessList, Kind::ProxyHost, Kind::Redirection]);
+}

@@ -1,0 +1,306 @@
+//! An NPM that is down, half up, slow to answer, short of rights, or whose nginx is broken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use amarre::model::{Expect, Fields, Kind, Readiness, Value, Verb};
+use amarre::providers::{Ask, Class, Provider};
+use amarre_sim::npm::{self, Level, NpmOptions, NpmPermissions, NpmUser};
+use amarre_sim::{Fault, Server};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use serde_json::{Value as Json, json};
+
+use super::rig::{Rig, address, change, host, list, provider, redirection, unchanged};
+
+const GIT: &str = "git.example.org";
+
+/// After a lost or failed answer: one row, on line, as wanted, found by the next try or the same one.
+async fn survives(kind: Kind, name: &str, wanted: &Fields, route: &str, fault: Fault) {
+    let mut rig = Rig::start().await;
+    let address = address(kind, name);
+    rig.look().await;
+    rig.npm.server.faults.add("POST", route, 1, fault.clone());
+    if let Err(error) = rig.step(&address, wanted).await {
+        assert_eq!(error.class, Class::OutcomeUnknown, "{fault:?}: {error}");
+        assert!(matches!(fault, Fault::CutBefore | Fault::Before(_)), "{fault:?} was not recognised: {error}");
+    }
+    rig.bring(&address, wanted).await;
+    let rows: usize = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::AccessList]
+        .map(|kind| rig.rows(kind).len())
+        .iter()
+        .sum();
+    assert_eq!(rows, 1, "{fault:?} left a duplicate");
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_no_second_row() {
+    let faults = [
+        Fault::CutAfter,
+        Fault::After(500),
+        Fault::After(502),
+        Fault::CutBefore,
+        Fault::Before(500),
+        Fault::Before(502),
+    ];
+    for fault in faults {
+        survives(Kind::ProxyHost, GIT, &host(GIT), "/api/nginx/proxy-hosts", fault.clone()).await;
+        survives(Kind::Redirection, GIT, &redirection(GIT), "/api/nginx/redirection-hosts", fault.clone()).await;
+        survives(Kind::AccessList, "amarre/family", &list(&["anna"]), "/api/nginx/access-lists", fault).await;
+    }
+}
+
+#[tokio::test]
+async fn a_put_whose_answer_is_lost_is_looked_at_again() {
+    for fault in [Fault::CutAfter, Fault::After(500), Fault::CutBefore, Fault::Before(502)] {
+        let mut rig = Rig::start().await;
+        let git = address(Kind::ProxyHost, GIT);
+        rig.bring(&git, &host(GIT)).await;
+        let wanted = host(GIT).with("forward_port", Value::Int(8080));
+        rig.npm.server.faults.add("PUT", "/api/nginx/proxy-hosts", 1, fault.clone());
+        let error = rig.step(&git, &wanted).await.unwrap_err();
+        assert_eq!(error.class, Class::OutcomeUnknown, "{fault:?}");
+        rig.bring(&git, &wanted).await;
+    }
+}
+
+#[tokio::test]
+async fn a_delete_whose_answer_is_lost_is_not_an_error_next_time() {
+    let mut rig = Rig::start().await;
+    let git = address(Kind::ProxyHost, GIT);
+    let seen = rig.bring(&git, &host(GIT)).await;
+    rig.npm.server.faults.add("DELETE", "/api/nginx/proxy-hosts", 1, Fault::CutAfter);
+    assert_eq!(rig.delete(&git).await.unwrap_err().class, Class::OutcomeUnknown);
+    rig.apply(&change(&git, Verb::Delete, unchanged(&seen))).await.unwrap();
+    assert_eq!(rig.see(&git).await, None);
+}
+
+#[tokio::test]
+async fn a_broken_nginx_leaves_nothing_that_claims_to_be_on_line() {
+    let mut rig = Rig::start().await;
+    let (git, wiki) = (address(Kind::ProxyHost, GIT), address(Kind::ProxyHost, "wiki.example.org"));
+    let wiki_wanted = host("wiki.example.org");
+    rig.bring(&wiki, &wiki_wanted).await;
+    rig.npm.break_nginx(true);
+    // The row of a POST that answered 500 stays, and a PUT that answered 500 was stored.
+    assert_eq!(rig.step(&git, &host(GIT)).await.unwrap_err().class, Class::OutcomeUnknown);
+    let changed = wiki_wanted.with("forward_port", Value::Int(8080));
+    assert_eq!(rig.step(&wiki, &changed).await.unwrap_err().class, Class::OutcomeUnknown);
+    for address in [&git, &wiki] {
+        let seen = rig.see(address).await.unwrap();
+        assert_eq!(seen.fields.flag("online"), Some(false), "{address}: nginx never had it");
+        assert!(!seen.ready.is_ready());
+    }
+    rig.npm.break_nginx(false);
+    assert_eq!(rig.bring(&git, &host(GIT)).await.ready, Readiness::Ready);
+    assert_eq!(rig.bring(&wiki, &changed).await.ready, Readiness::Ready);
+    assert_eq!(rig.hosts_with(npm::Kind::ProxyHost, GIT).len(), 1);
+}
+
+#[tokio::test]
+async fn nginxs_own_words_are_told() {
+    let mut rig = Rig::start().await;
+    let git = address(Kind::ProxyHost, GIT);
+    let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
+    rig.npm.edit_proxy_host(id, &json!({"advanced_config": "this_is_not_nginx on;"}));
+    let seen = rig.see(&git).await.unwrap();
+    let words = format!("unknown directive \"this_is_not_nginx\" in /data/nginx/proxy_host/{id}.conf");
+    assert!(matches!(&seen.ready, Readiness::NotYet { why, .. } if why.starts_with(&words)), "{:?}", seen.ready);
+    let error = rig.step(&git, &host(GIT)).await.unwrap_err();
+    assert_eq!((error.class, error.code), (Class::Rejected, "A0607"));
+    assert!(error.message.contains(&words), "{error}");
+    rig.npm.edit_proxy_host(id, &json!({"advanced_config": ""}));
+    rig.bring(&git, &host(GIT)).await;
+}
+
+#[tokio::test]
+async fn an_expired_token_is_renewed_for_reads_and_writes() {
+    let mut rig = Rig::start().await;
+    let git = address(Kind::ProxyHost, GIT);
+    rig.look().await;
+    rig.npm.expire_tokens();
+    rig.look().await;
+    let seen = rig.bring(&git, &host(GIT)).await;
+    rig.npm.expire_tokens();
+    rig.apply(&change(&git, Verb::Delete, unchanged(&seen))).await.unwrap();
+    let sign_ins = rig.provider.counts().read()[&("POST".to_owned(), 200)];
+    assert_eq!(sign_ins, 3);
+    assert!(rig.rows(npm::Kind::ProxyHost).is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_a_gap() {
+    let mut rig = Rig::start().await;
+    rig.provider = provider(&rig.npm.server.url(), "amarre@example.net", "canary-password");
+    let gap = rig.gap().await;
+    assert_eq!(gap.code, "A0602");
+    assert_eq!(gap.message, "NPM main refuses the sign-in of amarre@example.net (invalid email or password)");
+    let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
+    let error = rig.apply(&create).await.unwrap_err();
+    assert_eq!(error.class, Class::Reauthenticate);
+    assert!(!format!("{gap:?}{error:?}").contains("canary-password"));
+}
+
+#[tokio::test]
+async fn an_npm_that_is_down_is_a_gap() {
+    let mut rig = Rig::start().await;
+    let git = address(Kind::ProxyHost, GIT);
+    rig.bring(&git, &host(GIT)).await;
+    rig.npm.backend_down(true);
+    let gap = rig.gap().await;
+    assert_eq!(gap.code, "A0603");
+    assert!(gap.message.contains("502"), "{}", gap.message);
+    let create =
+        change(&address(Kind::ProxyHost, "b.example.org"), Verb::Create(host("b.example.org")), Expect::Absent);
+    assert_eq!(rig.apply(&create).await.unwrap_err().class, Class::RetryLater, "nothing was sent but a read");
+    rig.npm.backend_down(false);
+    rig.look().await;
+    // Half an answer is none.
+    for section in ["certificates", "access-lists", "proxy-hosts", "redirection-hosts"] {
+        rig.npm.server.faults.add("GET", &format!("/api/nginx/{section}"), 1, Fault::CutBefore);
+        assert_eq!(rig.gap().await.code, "A0601", "{section}");
+    }
+    let port = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() };
+    rig.provider = provider(&format!("http://127.0.0.1:{port}/"), "a", "b");
+    let gap = rig.gap().await;
+    assert_eq!(gap.code, "A0601");
+    assert_eq!(gap.message, format!("NPM main does not answer at http://127.0.0.1:{port}/ (connection refused)"));
+    let error = rig.apply(&create).await.unwrap_err();
+    assert_eq!(error.class, Class::RetryLater, "nothing has left");
+}
+
+fn bot(permissions: NpmPermissions) -> NpmOptions {
+    let mut options = NpmOptions::default();
+    options.users.push(NpmUser::plain(2, "bot@example.net", "bot-password", permissions));
+    options
+}
+
+#[tokio::test]
+async fn rights_that_are_missing_are_named_and_nothing_counts_as_deleted() {
+    let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::admin() };
+    let gap = Rig::with(bot(hidden)).await.gap().await;
+    assert_eq!(gap.code, "A0604");
+    assert_eq!(gap.message, "NPM main does not let bot@example.net view redirection hosts");
+    assert_eq!(gap.hint, "in NPM, Users, bot@example.net, Permissions: set redirection hosts to Manage");
+
+    let reader = NpmPermissions { proxy_hosts: Level::View, ..NpmPermissions::admin() };
+    let rig = Rig::with(bot(reader)).await;
+    rig.npm.seed_proxy_host(&json!({"domain_names": [GIT], "forward_host": "10.0.0.9", "forward_port": 80}));
+    let git = address(Kind::ProxyHost, GIT);
+    let seen = rig.see(&git).await.unwrap();
+    let new = address(Kind::ProxyHost, "new.example.org");
+    let changes = [
+        change(&git, Verb::Delete, unchanged(&seen)),
+        change(&git, Verb::Update(Fields::default().with("forward_port", Value::Int(81))), unchanged(&seen)),
+        change(&new, Verb::Create(host("new.example.org")), Expect::Absent),
+    ];
+    let before = rig.rows(npm::Kind::ProxyHost);
+    for change in &changes {
+        let error = rig.apply(change).await.unwrap_err();
+        assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{error}");
+        assert!(error.message.ends_with("does not let bot@example.net manage proxy hosts"), "{error}");
+    }
+    assert_eq!(rig.rows(npm::Kind::ProxyHost), before);
+}
+
+#[tokio::test]
+async fn with_its_own_rows_only_a_bot_still_converges() {
+    let mut rig = Rig::with(bot(NpmPermissions::user())).await;
+    rig.npm
+        .seed_proxy_host(&json!({"domain_names": ["a.example.org"], "forward_host": "10.0.0.9", "forward_port": 80}));
+    let git = address(Kind::ProxyHost, GIT);
+    rig.bring(&git, &host(GIT)).await;
+    assert_eq!(rig.look().await.len(), 1, "what it cannot see is not there for it");
+    // … but is in its way all the same.
+    let taken = host(GIT).with("domains", Value::texts([GIT, "a.example.org"]));
+    let error = rig.step(&git, &taken).await.unwrap_err();
+    assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+}
+
+/// What a stand-in answers before it comes to rows.
+#[derive(Clone)]
+struct StandIn {
+    health: Json,
+    /// One for each sign-in; the last stays.
+    tokens: Vec<Json>,
+    /// The token that is good; any other answers 500, as a token of another key does.
+    good: &'static str,
+    sign_ins: Arc<AtomicU64>,
+    made: Arc<AtomicU64>,
+}
+
+impl StandIn {
+    fn new(health: Json, tokens: Vec<Json>) -> Self {
+        Self { health, tokens, good: "good", sign_ins: Arc::default(), made: Arc::default() }
+    }
+
+    async fn serve(&self) -> Server {
+        let router = axum::Router::new().fallback(answer).with_state(self.clone());
+        amarre_sim::serve(router, 0).await.unwrap()
+    }
+}
+
+async fn answer(State(npm): State<StandIn>, request: Request) -> impl IntoResponse {
+    let token = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let row = json!({
+        "id": 5, "domain_names": [GIT], "forward_scheme": "http", "enabled": true, "meta": {"nginx_online": true},
+    });
+    let body = match (method, path) {
+        (_, "/api/") => npm.health,
+        (_, "/api/tokens") => {
+            let nth = usize::try_from(npm.sign_ins.fetch_add(1, Ordering::SeqCst)).unwrap();
+            npm.tokens[nth.min(npm.tokens.len() - 1)].clone()
+        }
+        _ if token != format!("Bearer {}", npm.good) => {
+            let body = json!({"error": {"code": 500, "message": "Internal Error"}});
+            return (StatusCode::INTERNAL_SERVER_ERROR, axum::Json(body));
+        }
+        (_, "/api/users/me") => json!({"id": 1, "roles": ["admin"]}),
+        ("POST", "/api/nginx/proxy-hosts") => {
+            npm.made.fetch_add(1, Ordering::SeqCst);
+            row
+        }
+        (_, "/api/nginx/proxy-hosts/5") => row,
+        _ => json!([]),
+    };
+    (StatusCode::OK, axum::Json(body))
+}
+
+fn version(major: u32, minor: u32) -> Json {
+    json!({"status": "OK", "version": {"major": major, "minor": minor, "revision": 3}})
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_said_with_the_way_past_it() {
+    let second_factor = json!({"requires_2fa": true, "challenge_token": "x"});
+    let unset = json!({"status": "OK", "setup": false, "version": {"major": 2, "minor": 15, "revision": 1}});
+    let cases = [
+        (version(2, 11), json!({"token": "good"}), "A0605", "NPM main is version 2.11.3, too old"),
+        (version(2, 15), second_factor, "A0606", "bot needs a second factor to sign in to NPM main"),
+        (unset, json!({"token": "good"}), "A0602", "NPM main has no user yet"),
+        (json!("a page of something else"), json!({}), "A0603", "what answers at"),
+    ];
+    for (health, token, code, message) in cases {
+        let server = StandIn::new(health, vec![token]).serve().await;
+        let observation = provider(&server.url(), "bot", "secret").observe(&Ask::default()).await;
+        let [gap] = observation.gaps.as_slice() else { panic!("{code}: {observation:?}") };
+        assert_eq!(gap.code, code);
+        assert!(gap.message.starts_with(message), "{}", gap.message);
+        assert!(!gap.hint.is_empty(), "{code} has no way past it");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_key_is_replaced_and_the_write_happens_once() {
+    let npm = StandIn::new(version(2, 13), vec![json!({"token": "stale"}), json!({"token": "good"})]);
+    let server = npm.serve().await;
+    let provider = provider(&server.url(), "bot", "secret");
+    // The first sign-in gives the stale token, fresh: believed once, and an NPM that fails then is a gap.
+    assert_eq!(provider.observe(&Ask::default()).await.gaps[0].code, "A0603");
+    let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
+    let outcome = provider.apply(&create, &amarre::secret::Secrets::new()).await.unwrap();
+    assert_eq!(outcome.vendor_id, "5");
+    assert_eq!((npm.sign_ins.load(Ordering::SeqCst), npm.made.load(Ordering::SeqCst)), (2, 1));
+}
