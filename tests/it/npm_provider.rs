@@ -122,7 +122,9 @@ async fn a_host_that_was_switched_off_is_switched_on_by_enable() {
     let outcome = rig.step(&git, &host(GIT)).await.unwrap();
     assert_eq!(outcome.unwrap().vendor_id, id.to_string());
     let writes: Vec<String> = rig.writes().into_iter().map(|call| format!("{} {}", call.method, call.path)).collect();
-    assert_eq!(writes, [format!("POST /api/nginx/proxy-hosts/{id}/enable")], "a PUT would leave nginx's file as it is");
+    // A PUT alone would leave nginx's file as it is; before, it takes back that nginx has the host.
+    let route = format!("/api/nginx/proxy-hosts/{id}");
+    assert_eq!(writes, [format!("PUT {route}"), format!("POST {route}/enable")]);
     assert_eq!(rig.see(&git).await.unwrap().ready, Readiness::Ready);
 }
 
@@ -212,10 +214,7 @@ async fn a_change_that_is_done_already_is_done() {
         let create = change(&address, Verb::Create(wanted.clone()), Expect::Absent);
         let first = rig.apply(&create).await.unwrap();
         assert_eq!(rig.apply(&create).await.unwrap(), first, "one row, not two");
-        let name = match address.kind {
-            Kind::AccessList => "pass_auth",
-            _ => "enabled",
-        };
+        let name = if address.kind == Kind::AccessList { "pass_auth" } else { "enabled" };
         let flag = !wanted.flag(name).unwrap();
         rig.step(&address, &wanted).await.unwrap();
         let seen = rig.see(&address).await.unwrap();

@@ -161,10 +161,18 @@ pub struct CertificateRow {
     pub owner_user_id: u64,
     pub nice_name: String,
     pub provider: String,
+    /// Empty until the files of a custom one are uploaded; NPM writes down what it finds in them, names or not.
     #[serde(default)]
-    pub domain_names: Vec<String>,
+    pub domain_names: Vec<Option<String>>,
     #[serde(default)]
     pub expires_on: String,
+}
+
+impl CertificateRow {
+    /// Whether nginx would find its files.
+    pub fn has_files(&self) -> bool {
+        !self.domain_names.is_empty()
+    }
 }
 
 /// Our account.

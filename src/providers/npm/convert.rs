@@ -19,6 +19,9 @@ const NAME: &str = "amarre_name";
 /// What nginx said, written by NPM itself.
 const VERDICT: [&str; 2] = ["nginx_online", "nginx_err"];
 
+/// The words that people are shown of nginx's error.
+const WORDS_MAX: usize = 300;
+
 /// Our mark on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker<'a> {
@@ -64,9 +67,19 @@ pub fn nginx_words(section: Section, row: &HostRow) -> Option<String> {
     // A file that another write just took away is missed by name, and is nobody's mistake.
     let missed = format!("{file}\" failed");
     let line = text.lines().find(|line| line.contains(&file) && !line.contains(&missed))?;
-    // "2026/11/20 05:57:56 [emerg] 25850#25850: unknown directive …": the words after the process number.
-    let words = line.split_once("[emerg]").and_then(|(_, rest)| rest.split_once(": ")).map_or(line, |(_, words)| words);
-    Some(words.trim().chars().take(300).collect())
+    Some(plain_words(line))
+}
+
+/// What nginx said when it was last asked because of this host, about whatever.
+pub fn nginx_last_words(row: &HostRow) -> Option<String> {
+    let text = row.meta.get("nginx_err").and_then(Json::as_str)?;
+    text.lines().next().map(plain_words)
+}
+
+/// "2026/11/20 05:57:56 [emerg] 25850#25850: unknown directive …": the words after the process number.
+fn plain_words(line: &str) -> String {
+    let after = line.split_once("[emerg]").and_then(|(_, rest)| rest.split_once(": "));
+    after.map_or(line, |(_, words)| words).trim().chars().take(WORDS_MAX).collect()
 }
 
 /// The `meta` to write: foreign keys kept, nginx's verdict dropped, our mark set.
@@ -309,7 +322,7 @@ fn width_in_bits(address: &str) -> u8 {
 
 /// A certificate as a look reports it.
 pub fn certificate(row: &CertificateRow) -> Certificate {
-    let mut domains = row.domain_names.clone();
+    let mut domains: Vec<String> = row.domain_names.iter().flatten().cloned().collect();
     domains.sort();
     Certificate { domains, expires_on: row.expires_on.clone(), provider: row.provider.clone() }
 }

@@ -37,9 +37,14 @@ impl NpmProvider {
         let mut body = convert::new_host(wire);
         body.insert("meta".to_owned(), self.marked_meta(change, None, &wanted));
         let is_enabled = wanted.flag("enabled") != Some(false);
+        // A redirection can only be made switched on.
+        let is_made_off = !is_enabled && section == Section::ProxyHosts;
+        if is_made_off {
+            body.insert("enabled".to_owned(), Json::Bool(false));
+        }
         match self.api.create(section, &Json::Object(body)).await {
             Ok(id) => {
-                if !is_enabled {
+                if !is_enabled && !is_made_off {
                     self.switch(section, change, id, false).await?;
                 }
                 self.settle(section, change, id).await
@@ -98,8 +103,9 @@ impl NpmProvider {
         let wire = convert::host_wire(section, wanted, ids).map_err(|why| unfit(change, &why))?;
         let mut body = convert::changed_host(section, row, &wire);
         let is_enabled = wanted.flag("enabled") != Some(false);
-        let reapply = row.enabled && !convert::is_served(row);
-        if !body.is_empty() || !self.is_marked_for(row, change) || reapply {
+        // On line and off together is stale: switching on must not look done before nginx was asked.
+        let is_stale = is_enabled && row.enabled != convert::is_served(row);
+        if !body.is_empty() || !self.is_marked_for(row, change) || is_stale {
             body.insert("meta".to_owned(), self.marked_meta(change, Some(row), wanted));
             self.put(section, change, row.id, body).await?;
         }
@@ -142,12 +148,13 @@ impl NpmProvider {
         Err(match convert::nginx_words(section, &row) {
             Some(words) => ProviderError::new(Class::Rejected, "A0607", format!("nginx refuses {what}: {words}"))
                 .hint("the row is in NPM, and nginx serves the other hosts; correct what it names"),
-            None => ProviderError::new(
-                Class::RetryLater,
-                "A0608",
-                format!("NPM {} has {what}, and nginx does not serve it yet", self.name()),
-            )
-            .hint("another host or certificate may keep nginx from taking changes; NPM shows it as offline"),
+            None => {
+                let message = format!("NPM {} has {what}, and nginx does not serve it yet", self.name());
+                let said = convert::nginx_last_words(&row).map(|words| format!("; nginx said: {words}"));
+                let hint = "another host or a certificate keeps nginx from taking it";
+                ProviderError::new(Class::RetryLater, "A0608", message)
+                    .hint(format!("{hint}{}", said.unwrap_or_default()))
+            }
         })
     }
 
@@ -166,6 +173,9 @@ impl NpmProvider {
             Some(_) if is_held("certificate") => row.map_or(0, |row| row.certificate_id),
             Some(name) => {
                 let rows: Vec<CertificateRow> = self.listed(Section::Certificates, change).await?;
+                if rows.iter().any(|row| row.nice_name == name && !row.has_files()) {
+                    return Err(self.unnamed(change, &format!("the files of certificate `{name}` were never uploaded")));
+                }
                 let found = rows.iter().filter(|row| row.nice_name == name).map(|row| row.id);
                 self.only_one(change, "certificate", name, found.collect())?
             }
@@ -188,10 +198,15 @@ impl NpmProvider {
             [] => format!("NPM {} has no {what} `{name}`", self.name()),
             [..] => format!("NPM {} has {} {what}s called `{name}`", self.name(), found.len()),
         };
+        Err(self.unnamed(change, &why))
+    }
+
+    /// What the host names cannot be used.
+    fn unnamed(&self, change: &Change, why: &str) -> ProviderError {
         let message = format!("could not {}: {why}, and the host is not written without it", doing(change));
-        Err(ProviderError::new(Class::Conflict, "A0611", message).hint(
+        ProviderError::new(Class::Conflict, "A0611", message).hint(
             "NPM would take the host and leave it open or without TLS; make the one it names, or rename one of two",
-        ))
+        )
     }
 
     /// Somebody's row has one of the domains.

@@ -172,10 +172,9 @@ fn certificates(inventory: &Inventory, viewer: Viewer<'_>, seen: &mut BTreeMap<A
     rows.sort_by_key(|row| row.id);
     for row in rows {
         let ours = is_ours_by_name(&row.nice_name, row.owner_user_id, viewer.instance, inventory.me);
-        // A custom certificate has no names until its files are uploaded; nginx refuses a host with it until then.
-        let ready = match row.domain_names.is_empty() {
-            true => Readiness::NotYet { since: viewer.ask.now, why: "its files were never uploaded".to_owned() },
-            false => Readiness::Ready,
+        let ready = match row.has_files() {
+            true => Readiness::Ready,
+            false => Readiness::NotYet { since: viewer.ask.now, why: "its files were never uploaded".to_owned() },
         };
         let entry = Seen {
             fields: convert::certificate(row).fields(),
