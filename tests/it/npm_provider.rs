@@ -165,8 +165,10 @@ async fn a_host_is_not_written_without_what_it_names() {
     for _ in 0..2 {
         rig.npm.seed_access_list(&json!({"name": "twice"}));
     }
+    rig.npm.seed_certificate("empty", &[]);
     let named = [
         (host(GIT).with("certificate", Value::text("nowhere")), "has no certificate `nowhere`"),
+        (host(GIT).with("certificate", Value::text("empty")), "the files of certificate `empty` were never uploaded"),
         (host(GIT).with("access_list", Value::text("nowhere")), "has no access list `nowhere`"),
         (host(GIT).with("access_list", Value::text("twice")), "has 2 access lists called `twice`"),
     ];

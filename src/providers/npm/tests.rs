@@ -241,6 +241,10 @@ fn taking_the_certificate_off_takes_its_flags_off() {
         "certificate_id": 0, "ssl_forced": false, "http2_support": false, "hsts_enabled": false, "hsts_subdomains": false,
     });
     assert_eq!(Json::Object(convert::changed_host(Section::ProxyHosts, &row, &wire)), off);
+    let redirection = redirection().fields();
+    let moved = convert::host_wire(Section::Redirections, &redirection, Ids::default()).unwrap();
+    let moved = convert::changed_host(Section::Redirections, &row, &moved);
+    assert!(off.as_object().unwrap().iter().all(|(key, value)| moved.get(key) == Some(value)), "unmanaged flags too");
     let new = convert::new_host(wire);
     assert!(!new.contains_key("certificate_id"), "an explicit 0 counts as a certificate in a POST");
 }

@@ -232,11 +232,14 @@ struct StandIn {
     tokens: Vec<Json>,
     sign_ins: Arc<AtomicU64>,
     made: Arc<AtomicU64>,
+    puts: Arc<AtomicU64>,
+    /// How many PUTs it takes until nginx serves the one row.
+    puts_needed: u64,
 }
 
 impl StandIn {
     fn new(health: Json, tokens: Vec<Json>) -> Self {
-        Self { health, tokens, sign_ins: Arc::default(), made: Arc::default() }
+        Self { health, tokens, sign_ins: Arc::default(), made: Arc::default(), puts: Arc::default(), puts_needed: 0 }
     }
 
     async fn serve(&self) -> Server {
@@ -248,8 +251,11 @@ impl StandIn {
 async fn answer(State(npm): State<StandIn>, request: Request) -> impl IntoResponse {
     let token = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (method, path) = (request.method().as_str(), request.uri().path());
+    let is_online = npm.puts.load(Ordering::SeqCst) >= npm.puts_needed;
+    let words = "[emerg] 7#7: host not found in upstream \"x\" in /data/nginx/proxy_host/9.conf:48";
     let row = json!({
-        "id": 5, "domain_names": [GIT], "forward_scheme": "http", "enabled": true, "meta": {"nginx_online": true},
+        "id": 5, "domain_names": [GIT], "forward_scheme": "http", "enabled": true,
+        "meta": {"nginx_online": is_online, "nginx_err": if is_online { Json::Null } else { json!(words) }},
     });
     let body = match (method, path) {
         (_, "/api/") => npm.health,
@@ -265,6 +271,10 @@ async fn answer(State(npm): State<StandIn>, request: Request) -> impl IntoRespon
         (_, "/api/users/me") => json!({"id": 1, "roles": ["admin"]}),
         ("POST", "/api/nginx/proxy-hosts") => {
             npm.made.fetch_add(1, Ordering::SeqCst);
+            row
+        }
+        ("PUT", _) => {
+            npm.puts.fetch_add(1, Ordering::SeqCst);
             row
         }
         (_, "/api/nginx/proxy-hosts/5") => row,
@@ -308,4 +318,20 @@ async fn a_token_of_another_key_is_replaced_and_the_write_happens_once() {
     let outcome = provider.apply(&create, &amarre::secret::Secrets::new()).await.unwrap();
     assert_eq!(outcome.vendor_id, "5");
     assert_eq!((npm.sign_ins.load(Ordering::SeqCst), npm.made.load(Ordering::SeqCst)), (2, 1));
+}
+
+#[tokio::test]
+async fn a_host_that_nginx_does_not_serve_is_written_once_more_and_then_reported() {
+    for (puts_needed, works) in [(1, true), (9, false)] {
+        let npm = StandIn { puts_needed, ..StandIn::new(version(2, 15), vec![json!({"token": "good"})]) };
+        let server = npm.serve().await;
+        let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
+        let outcome = provider(&server.url(), "bot", "secret").apply(&create, &amarre::secret::Secrets::new()).await;
+        assert_eq!((npm.made.load(Ordering::SeqCst), npm.puts.load(Ordering::SeqCst)), (1, 1));
+        assert_eq!(outcome.is_ok(), works);
+        if let Err(error) = outcome {
+            assert_eq!((error.class, error.code), (Class::RetryLater, "A0608"), "not its own mistake: {error}");
+            assert!(error.hint.contains("host not found in upstream"), "{}", error.hint);
+        }
+    }
 }
