@@ -4,6 +4,8 @@
 pub mod docker;
 pub mod http;
 pub mod npm;
+pub mod dns;
+pub mod ovh;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,0 +1,450 @@
+//! Signed calls of the OVH API v1, one at a time at a modest pace. Wire structs; nothing clever.
+//!
+//! Never retries but for one case: a refusal of the clock or the signature, after which nothing has
+//! happened, is followed by a look at the vendor's clock and one more try.
+
+use std::collections::BTreeSet;
+
+use reqwest::{Method, Url};
+use serde::{Deserialize, Serialize};
+use sha1::{Digest, Sha1};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::pace::{Pace, Pacer};
+use crate::providers::http::{Answer, Counts, Failure, Http};
+use crate::providers::{Class, ProviderError};
+use crate::secret::Secret;
+
+/// The vendor's entry points, by the names that its own clients use.
+const ENDPOINTS: [(&str, &str); 7] = [
+    ("ovh-eu", "https://eu.api.ovh.com/1.0"),
+    ("ovh-ca", "https://ca.api.ovh.com/1.0"),
+    ("ovh-us", "https://api.us.ovhcloud.com/1.0"),
+    ("kimsufi-eu", "https://eu.api.kimsufi.com/1.0"),
+    ("kimsufi-ca", "https://ca.api.kimsufi.com/1.0"),
+    ("soyoustart-eu", "https://eu.api.soyoustart.com/1.0"),
+    ("soyoustart-ca", "https://ca.api.soyoustart.com/1.0"),
+];
+/// A refusal longer than this is no sentence.
+const WORDS_CHARS_MAX: usize = 300;
+/// The rights that this provider needs; part of several hints.
+pub const RIGHTS: &str = "the token needs GET, POST, PUT and DELETE on /domain/zone and /domain/zone/*";
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// `X-Ovh-Application`.
+    pub application_key: String,
+    /// Signs.
+    pub application_secret: Secret,
+    /// `X-Ovh-Consumer`; signs as well.
+    pub consumer_key: Secret,
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    method: Method,
+    path: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Call {
+    /// A call of `/a/b/c`, given as its parts.
+    pub fn new(method: Method, path: &[&str]) -> Self {
+        let path = path.iter().map(|&part| part.to_owned()).collect();
+        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None }
+    }
+
+    /// A call of something in a zone.
+    pub fn in_zone(method: Method, zone: &str, rest: &[&str]) -> Self {
+        let mut path = vec!["domain", "zone", zone];
+        path.extend(rest);
+        Self::new(method, &path)
+    }
+
+    /// With one more query parameter.
+    #[must_use]
+    pub fn query(mut self, name: &'static str, value: &str) -> Self {
+        self.query.push((name, value.to_owned()));
+        self
+    }
+
+    /// With one more header; headers are not signed.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn body<T: Serialize>(mut self, body: &T) -> Self {
+        // Plain structs of texts and numbers: they always serialise.
+        self.body = Some(serde_json::to_vec(body).unwrap_or_default());
+        self
+    }
+}
+
+/// A row as the vendor lists it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireRecord {
+    pub id: u64,
+    /// `null` or empty at the apex.
+    #[serde(rename = "subDomain", default)]
+    pub sub_domain: Option<String>,
+    #[serde(rename = "fieldType")]
+    pub field_type: String,
+    pub target: String,
+    #[serde(default)]
+    pub ttl: Option<u32>,
+}
+
+/// What POST takes.
+#[derive(Debug, Serialize)]
+pub struct WireCreate<'a> {
+    #[serde(rename = "fieldType")]
+    pub field_type: &'a str,
+    #[serde(rename = "subDomain")]
+    pub sub_domain: &'a str,
+    pub target: &'a str,
+    pub ttl: u32,
+}
+
+/// What PUT takes: it refuses to hear of the type.
+#[derive(Debug, Serialize)]
+pub struct WireUpdate<'a> {
+    #[serde(rename = "subDomain")]
+    pub sub_domain: &'a str,
+    pub target: &'a str,
+    pub ttl: u32,
+}
+
+/// The part of `/soa` that is of use.
+#[derive(Debug, Deserialize)]
+pub struct WireSoa {
+    pub ttl: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireRefusal {
+    message: String,
+    #[serde(rename = "errorCode")]
+    error_code: String,
+}
+
+/// Why a call gave nothing of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// No connection; nothing has left.
+    NotSent(String),
+    /// It left, and no whole answer came.
+    Unknown(String),
+    /// The vendor refused.
+    Refused { status: u16, code: String, words: String },
+    /// The answer is not of the form that the vendor documents.
+    Nonsense(String),
+}
+
+impl Trouble {
+    /// 404 of a row: it was deleted since it was listed, which happens all the time with several writers.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Trouble::Refused { status: 404, .. })
+    }
+
+    /// Whether the credentials as such are refused, not only this call.
+    pub fn is_about_credentials(&self) -> bool {
+        let Trouble::Refused { status, code, words } = self else { return false };
+        let codes = ["INVALID_CREDENTIAL", "INVALID_KEY", "NOT_CREDENTIAL", "INVALID_SIGNATURE"];
+        let said = codes.contains(&code.as_str()) || words.contains("application key is invalid");
+        *status == 401 || said || is_clock_refusal(*status, code, words)
+    }
+
+    /// 408: the vendor's front gave up; what happened behind it is not known.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Trouble::Refused { status: 408, .. })
+    }
+
+    /// What happened, without what was being done.
+    pub fn words(&self) -> String {
+        match self {
+            Trouble::NotSent(why) => format!("OVH cannot be reached ({why})"),
+            Trouble::Unknown(why) => format!("OVH gave no whole answer ({why})"),
+            Trouble::Refused { status: 429, .. } => "OVH asks for fewer requests (429)".to_owned(),
+            Trouble::Refused { status, words, .. } if words.is_empty() => format!("OVH answered {status}"),
+            Trouble::Refused { status, words, .. } => format!("OVH answered {status}: {words}"),
+            Trouble::Nonsense(what) => format!("OVH answered what nobody can read ({what})"),
+        }
+    }
+
+    /// As the engine takes it; `doing` is what could not be done, `wrote` whether the call might have changed something.
+    pub fn into_error(self, doing: &str, wrote: bool) -> ProviderError {
+        let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
+        let message = format!("{doing}: {}", self.words());
+        let away = "it is tried again by itself; is https://status.ovhcloud.com quiet and this machine on line?";
+        if self.is_about_credentials() {
+            return ProviderError::new(Class::Reauthenticate, "A0702", message)
+                .hint("check `ovh.application_key`, `application_secret` and `consumer_key`: expired, deleted or of another endpoint");
+        }
+        match &self {
+            Trouble::NotSent(_) | Trouble::Refused { status: 429, .. } => {
+                ProviderError::new(Class::RetryLater, "A0704", message).hint(away)
+            }
+            Trouble::Unknown(_) | Trouble::Refused { status: 408 | 500.., .. } => {
+                ProviderError::new(unclear, "A0704", message).hint(away)
+            }
+            Trouble::Refused { status: 401 | 403, .. } => {
+                ProviderError::new(Class::Reauthenticate, "A0702", message).hint(RIGHTS)
+            }
+            Trouble::Refused { status: 404, .. } => ProviderError::new(Class::Conflict, "A0701", message)
+                .hint("it was there a moment ago; the next look shows"),
+            Trouble::Refused { .. } => ProviderError::new(Class::Rejected, "A0706", message)
+                .hint("OVH would refuse the same again: change the manifest"),
+            Trouble::Nonsense(_) => ProviderError::new(unclear, "A0705", message)
+                .hint("is `ovh.endpoint` the OVH API, and no proxy's page in between?"),
+        }
+    }
+}
+
+/// The client of one account.
+#[derive(Debug)]
+pub struct Api {
+    http: Http,
+    base: Url,
+    credentials: Credentials,
+    pacer: Pacer,
+    /// The vendor's clock: its seconds at one of our instants.
+    clock: Mutex<Option<(Instant, i64)>>,
+}
+
+impl Api {
+    /// A client of `endpoint`: a name as in [`ENDPOINTS`], or a URL.
+    ///
+    /// # Errors
+    /// There is no such endpoint, or no TLS on this machine.
+    pub fn new(endpoint: &str, credentials: Credentials, pace: Pace) -> Result<Self, String> {
+        let known = ENDPOINTS.iter().find(|(name, _)| *name == endpoint);
+        let text = match known {
+            Some((_, url)) => url,
+            None if endpoint.contains('/') => endpoint.trim_end_matches('/'),
+            None => {
+                let names: Vec<&str> = ENDPOINTS.iter().map(|(name, _)| *name).collect();
+                return Err(format!("no OVH endpoint is called `{endpoint}`; there are {}", names.join(", ")));
+            }
+        };
+        let base = Url::parse(text).map_err(|error| format!("`{endpoint}` is not a URL: {error}"))?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            return Err(format!("`{endpoint}` is not an http or https URL"));
+        }
+        Ok(Self { http: Http::new(None)?, base, credentials, pacer: Pacer::new(pace), clock: Mutex::new(None) })
+    }
+
+    /// How many requests were made.
+    pub fn counts(&self) -> Counts {
+        self.http.counts()
+    }
+
+    /// The account's zones, without repetition, in order.
+    pub async fn zones(&self) -> Result<BTreeSet<String>, Trouble> {
+        let names: Vec<String> = self.json(&Call::new(Method::GET, &["domain", "zone"])).await?;
+        Ok(names.into_iter().map(|name| name.to_lowercase()).collect())
+    }
+
+    /// The TTL of rows that name none.
+    pub async fn default_ttl(&self, zone: &str) -> Result<u32, Trouble> {
+        let soa: WireSoa = self.json(&Call::in_zone(Method::GET, zone, &["soa"])).await?;
+        Ok(soa.ttl)
+    }
+
+    /// Adds a row. The id may be 0: a bug that the vendor knows of.
+    pub async fn create(&self, zone: &str, record: &WireCreate<'_>) -> Result<WireRecord, Trouble> {
+        self.json(&Call::in_zone(Method::POST, zone, &["record"]).body(record)).await
+    }
+
+    /// Changes a row; its id stays.
+    pub async fn update(&self, zone: &str, id: u64, record: &WireUpdate<'_>) -> Result<(), Trouble> {
+        let call = Call::in_zone(Method::PUT, zone, &["record", &id.to_string()]).body(record);
+        self.call(&call).await.map(|_| ())
+    }
+
+    /// Removes a row; one that is gone already is fine.
+    pub async fn delete(&self, zone: &str, id: u64) -> Result<(), Trouble> {
+        match self.call(&Call::in_zone(Method::DELETE, zone, &["record", &id.to_string()])).await {
+            Ok(_) => Ok(()),
+            Err(trouble) if trouble.is_gone() => Ok(()),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Puts what was changed into the zone.
+    pub async fn refresh(&self, zone: &str) -> Result<(), Trouble> {
+        self.call(&Call::in_zone(Method::POST, zone, &["refresh"])).await.map(|_| ())
+    }
+
+    /// The answer of a call, read as JSON.
+    pub async fn json<T: serde::de::DeserializeOwned>(&self, call: &Call) -> Result<T, Trouble> {
+        let answer = self.call(call).await?;
+        answer.json().ok_or_else(|| Trouble::Nonsense(format!("{} bytes of something else", answer.body.len())))
+    }
+
+    /// A successful answer, or what went wrong.
+    pub async fn call(&self, call: &Call) -> Result<Answer, Trouble> {
+        match self.signed(call).await {
+            Err(Trouble::Refused { status, code, words }) if is_clock_refusal(status, &code, &words) => {
+                *self.clock.lock().await = None;
+                self.signed(call).await
+            }
+            result => result,
+        }
+    }
+
+    async fn signed(&self, call: &Call) -> Result<Answer, Trouble> {
+        let _turn = self.pacer.turn().await;
+        let url = self.url(call);
+        let stamp = self.timestamp().await?.to_string();
+        let body = call.body.clone().unwrap_or_default();
+        let signature = sign(&self.credentials, call.method.as_str(), url.as_str(), &body, &stamp);
+        let mut request = self
+            .http
+            .request(call.method.clone(), url.as_str())
+            .header("X-Ovh-Application", &self.credentials.application_key)
+            .header("X-Ovh-Consumer", self.credentials.consumer_key.expose())
+            .header("X-Ovh-Timestamp", stamp)
+            .header("X-Ovh-Signature", signature);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if call.body.is_some() {
+            request = request.header("Content-Type", "application/json").body(body);
+        }
+        let answer = self.http.send(request).await.map_err(|failure| match failure {
+            Failure::NotSent(why) => Trouble::NotSent(why),
+            Failure::Unknown(why) => Trouble::Unknown(why),
+        })?;
+        if answer.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
+    }
+
+    fn url(&self, call: &Call) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(&call.path);
+        }
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        url
+    }
+
+    /// The vendor's time: asked once, then counted on from there, so that this machine's clock does not matter.
+    async fn timestamp(&self) -> Result<i64, Trouble> {
+        let mut clock = self.clock.lock().await;
+        let (since, seconds) = match *clock {
+            Some(known) => known,
+            None => {
+                let url = self.url(&Call::new(Method::GET, &["auth", "time"]));
+                let request = self.http.request(Method::GET, url.as_str());
+                // Whatever happens here, the call itself has not left.
+                let answer =
+                    self.http.send(request).await.map_err(|failure| Trouble::NotSent(failure.message().to_owned()))?;
+                if !answer.is_success() {
+                    return Err(Trouble::NotSent(refusal(&answer).words()));
+                }
+                let seconds = answer.json().ok_or_else(|| Trouble::NotSent("its clock is not a number".to_owned()))?;
+                *clock.insert((Instant::now(), seconds))
+            }
+        };
+        let passed = i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX);
+        Ok(seconds.saturating_add(passed))
+    }
+}
+
+/// `$1$` and the SHA-1 of everything that matters, joined by `+`.
+fn sign(credentials: &Credentials, method: &str, url: &str, body: &[u8], stamp: &str) -> String {
+    let mut hash = Sha1::new();
+    for part in [credentials.application_secret.expose(), credentials.consumer_key.expose(), method, url] {
+        hash.update(part.as_bytes());
+        hash.update(b"+");
+    }
+    hash.update(body);
+    hash.update(b"+");
+    hash.update(stamp.as_bytes());
+    format!("$1${}", hex::encode(hash.finalize()))
+}
+
+/// Our clock may have been off: a machine that slept, a vendor that stepped.
+fn is_clock_refusal(status: u16, code: &str, words: &str) -> bool {
+    let lower = words.to_lowercase();
+    let about = matches!(code, "QUERY_TIME_OUT" | "INVALID_SIGNATURE")
+        || lower.contains("invalid signature")
+        || lower.contains("out of time");
+    (400..500).contains(&status) && about
+}
+
+fn refusal(answer: &Answer) -> Trouble {
+    // Proxies answer HTML; the status has to do then.
+    let said: WireRefusal = answer.json().unwrap_or_default();
+    let words = said.message.chars().filter(|character| !character.is_control()).take(WORDS_CHARS_MAX).collect();
+    Trouble::Refused { status: answer.status, code: said.error_code, words }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials() -> Credentials {
+        Credentials {
+            application_key: "7kbG7Bk7S9Nt7ZSV".to_owned(),
+            application_secret: Secret::new("EXEgWIz07P0HYwtQDs7cNIqCiQaWSuHF"),
+            consumer_key: Secret::new("MtSwSrPpNjqfVSmJhLbPyr2i45lSwPU1"),
+        }
+    }
+
+    #[test]
+    fn signature_is_the_vendors_own() {
+        let url = "https://eu.api.ovh.com/1.0/domains/";
+        let expected = "$1$d3705e8afb27a0d2970a322b96550abfc67bb798";
+        assert_eq!(sign(&credentials(), "GET", url, b"", "1366560945"), expected);
+    }
+
+    #[test]
+    fn endpoints_are_names_or_urls() {
+        let api = |endpoint: &str| Api::new(endpoint, credentials(), Pace::usual());
+        assert_eq!(api("ovh-ca").unwrap().base.as_str(), "https://ca.api.ovh.com/1.0");
+        let custom = api("http://127.0.0.1:8080/1.0/").unwrap();
+        let call = Call::in_zone(Method::GET, "example.org", &["record"]).query("subDomain", "a b");
+        let expected = "http://127.0.0.1:8080/1.0/domain/zone/example.org/record?subDomain=a+b";
+        assert_eq!(custom.url(&call).as_str(), expected);
+        assert!(api("ovh-mars").unwrap_err().contains("ovh-eu"));
+        assert!(api("ftp://example.org/1.0").is_err());
+    }
+
+    #[test]
+    fn troubles_say_what_the_engine_does_next() {
+        let refused = |status: u16, code: &str, words: &str| Trouble::Refused {
+            status,
+            code: code.to_owned(),
+            words: words.to_owned(),
+        };
+        for (trouble, wrote, class, code) in [
+            (Trouble::NotSent("x".into()), true, Class::RetryLater, "A0704"),
+            (Trouble::Unknown("x".into()), true, Class::OutcomeUnknown, "A0704"),
+            (Trouble::Unknown("x".into()), false, Class::RetryLater, "A0704"),
+            (refused(429, "", ""), true, Class::RetryLater, "A0704"),
+            (refused(408, "", ""), true, Class::OutcomeUnknown, "A0704"),
+            (refused(503, "", ""), true, Class::OutcomeUnknown, "A0704"),
+            (refused(403, "NOT_GRANTED_CALL", "x"), true, Class::Reauthenticate, "A0702"),
+            (refused(400, "INVALID_SIGNATURE", "Invalid signature"), false, Class::Reauthenticate, "A0702"),
+            (refused(400, "", "Invalid domain name"), true, Class::Rejected, "A0706"),
+            (refused(404, "", "x"), true, Class::Conflict, "A0701"),
+            (Trouble::Nonsense("x".into()), true, Class::OutcomeUnknown, "A0705"),
+        ] {
+            let error = trouble.clone().into_error("could not do it", wrote);
+            assert_eq!((error.class, error.code), (class, code), "{trouble:?}");
+            assert!(!error.hint.is_empty() && !error.message.ends_with('.'));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! One change of one record set: read again what it touches, then the fewest writes, mark first and last.
+//!
+//! | | first | then |
+//! | --- | --- | --- |
+//! | create, update | the mark | the rows |
+//! | delete | the rows | the mark |
+//!
+//! So a mark without a record is the only thing that a cut can leave, and it says whose it is.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Address, Change, Expect, Fields, Kind, Typed, Value};
+use crate::providers::{Class, Outcome, ProviderError};
+
+use super::OvhProvider;
+use super::api::{Trouble, WireCreate, WireUpdate};
+use super::convert::{RegistryValue, quoted, registry_name, sub_domain};
+use super::kinds::{RecordSet, normalize};
+use super::sets::{Held, RowChange, Sets, gather, row_changes};
+
+/// A change under way.
+pub(super) struct Work<'a> {
+    provider: &'a OvhProvider,
+    address: &'a Address,
+    service: &'a str,
+    zone: String,
+    wrote: bool,
+}
+
+/// What the zone holds there now.
+struct Present {
+    held: Held,
+    default_ttl: Option<u32>,
+    /// Types of the other records at the same name.
+    company: Vec<String>,
+}
+
+/// `cloud.example.org/A` → name and type.
+pub(super) fn split(address: &Address) -> (&str, &str) {
+    address.name.rsplit_once('/').unwrap_or((&address.name, ""))
+}
+
+impl OvhProvider {
+    /// Begins a change: finds its zone.
+    pub(super) async fn work<'a>(&'a self, change: &'a Change) -> Result<Work<'a>, ProviderError> {
+        let address = &change.address;
+        let (name, _) = split(address);
+        if address.kind != Kind::Record {
+            let message = format!("a {} at OVH is read, never changed", address.kind.label());
+            return Err(ProviderError::new(Class::Rejected, "A0706", message));
+        }
+        let mut zone = self.zone_of(name);
+        if zone.is_none() {
+            let zones =
+                self.api.zones().await.map_err(|trouble| trouble.into_error("could not list the zones", false))?;
+            self.memory().zones = zones;
+            zone = self.zone_of(name);
+        }
+        let no_zone = || {
+            let message = format!("no zone of the OVH account holds `{name}`");
+            ProviderError::new(Class::Rejected, "A0701", message).hint("add the zone at OVH, or set `dns: none`")
+        };
+        Ok(Work { provider: self, address, service: &change.service, zone: zone.ok_or_else(no_zone)?, wrote: false })
+    }
+}
+
+impl Work<'_> {
+    /// Whether a write of this change went through.
+    pub(super) fn wrote(&self) -> bool {
+        self.wrote
+    }
+
+    pub(super) async fn create(&mut self, fields: &Fields, expects: &Expect) -> Result<Outcome, ProviderError> {
+        let wanted = self.wanted(fields)?;
+        let present = self.present().await?;
+        match expects {
+            Expect::Absent => self.refuse_strangers(&present, &wanted)?,
+            Expect::Unchanged { .. } => self.refuse_surprise(&present, expects)?,
+        }
+        self.refuse_alias_company(&present)?;
+        self.converge(present, &wanted).await
+    }
+
+    pub(super) async fn update(&mut self, fields: &Fields, expects: &Expect) -> Result<Outcome, ProviderError> {
+        let present = self.present().await?;
+        // Fields that the change does not name stay as they are.
+        let mut whole = fields.clone();
+        if fields.get("values").is_none() {
+            whole.set("values", Value::texts(present.held.values()));
+        }
+        let wanted = self.wanted(&whole)?;
+        if !self.is_done(&present, &wanted) {
+            self.refuse_surprise(&present, expects)?;
+        }
+        if present.held.rows.is_empty() {
+            self.refuse_alias_company(&present)?;
+        }
+        self.converge(present, &wanted).await
+    }
+
+    pub(super) async fn delete(&mut self, expects: &Expect) -> Result<Outcome, ProviderError> {
+        let present = self.present().await?;
+        if !present.held.rows.is_empty() {
+            self.refuse_surprise(&present, expects)?;
+            self.refuse_other(&present)?;
+        }
+        for row in &present.held.rows {
+            self.remove(row.id).await?;
+        }
+        for held in present.held.marks.iter().filter(|held| held.mark.instance == self.provider.instance) {
+            self.remove(held.id).await?;
+        }
+        Ok(Outcome::default())
+    }
+
+    /// Writes what is missing and removes what is too much.
+    async fn converge(&mut self, present: Present, wanted: &RecordSet) -> Result<Outcome, ProviderError> {
+        if self.provider.registry && wanted.mark == Some(true) {
+            self.mark(&present.held).await?;
+        }
+        let (_, record_type) = split(self.address);
+        let values: BTreeSet<String> = wanted.values.iter().cloned().collect();
+        let changes = row_changes(&present.held, record_type, &values, wanted.ttl, present.default_ttl);
+        let mut ids: BTreeSet<u64> = present.held.rows.iter().map(|row| row.id).collect();
+        for change in &changes {
+            match change {
+                RowChange::Put { id, target, ttl } => self.put(*id, split(self.address).0, target, *ttl).await?,
+                RowChange::Post { target, ttl } => {
+                    let name = split(self.address).0;
+                    ids.insert(self.post(name, record_type, target, *ttl).await?);
+                }
+                RowChange::Delete { id } => {
+                    self.remove(*id).await?;
+                    ids.remove(id);
+                }
+            }
+        }
+        if ids.contains(&0) {
+            // The vendor's known bug: it stores the row and answers id 0.
+            let listed = self.present().await?;
+            if listed.held.values() != values.iter().map(String::as_str).collect::<Vec<_>>() {
+                let message = format!("OVH answered id 0 for {}, and the record is not as it should be", self.what());
+                return Err(ProviderError::new(Class::OutcomeUnknown, "A0705", message).hint("the next look shows"));
+            }
+            return Ok(Outcome { vendor_id: listed.held.vendor_id() });
+        }
+        let texts: Vec<String> = ids.iter().map(u64::to_string).collect();
+        Ok(Outcome { vendor_id: texts.join(",") })
+    }
+
+    /// Makes sure that exactly one registry value says that the record is this service's.
+    async fn mark(&mut self, held: &Held) -> Result<(), ProviderError> {
+        let (name, record_type) = split(self.address);
+        let mark = RegistryValue {
+            instance: self.provider.instance.clone(),
+            service: self.service.to_owned(),
+            record_type: record_type.to_owned(),
+        };
+        let registry_name = registry_name(name);
+        let target = quoted(&mark.text());
+        let mut ours = held.marks.iter().filter(|held| held.mark.instance == mark.instance);
+        match ours.next() {
+            Some(first) if first.mark == mark => (),
+            Some(first) => self.put(first.id, &registry_name, &target, first.ttl).await?,
+            None => {
+                self.post(&registry_name, "TXT", &target, 0).await?;
+            }
+        }
+        for surplus in ours {
+            self.remove(surplus.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn present(&self) -> Result<Present, ProviderError> {
+        let (name, record_type) = split(self.address);
+        let provider = self.provider;
+        let names = [name, &registry_name(name)];
+        let rows = provider.listing.names(&provider.api, &self.zone, &names).await;
+        let rows = rows.map_err(|trouble| self.error("read", trouble, false))?;
+        let zones = provider.memory().zones.clone();
+        let mut sets: Sets = gather(&zones, &self.zone, &rows);
+        let key = (name.to_owned(), record_type.to_owned());
+        let held = sets.remove(&key).unwrap_or_default();
+        let company = sets.iter().filter(|((other, _), held)| other == name && !held.rows.is_empty());
+        let company = company.map(|((_, record_type), _)| record_type.clone()).collect();
+        let default_ttl = if held.has_default_ttl() { provider.default_ttl(&self.zone).await } else { None };
+        Ok(Present { held, default_ttl, company })
+    }
+
+    fn wanted(&self, fields: &Fields) -> Result<RecordSet, ProviderError> {
+        let mut fields = fields.clone();
+        let (_, record_type) = split(self.address);
+        let refused = |message: String| {
+            let message = format!("{} cannot be written: {message}", self.what());
+            ProviderError::new(Class::Rejected, "A0706", message).hint("change the manifest")
+        };
+        normalize(Kind::Record, Some(record_type), &mut fields).map_err(|objection| refused(objection.message))?;
+        let wanted = RecordSet::from_fields(&fields).map_err(refused)?;
+        if record_type == "CNAME" && wanted.values.len() > 1 {
+            return Err(refused("a CNAME has one value".to_owned()));
+        }
+        Ok(wanted)
+    }
+
+    /// Whether nothing is left to do.
+    fn is_done(&self, present: &Present, wanted: &RecordSet) -> bool {
+        let now = present.held.fields(&self.provider.instance, self.provider.registry, present.default_ttl);
+        wanted.fields().0.iter().all(|(name, value)| now.get(name) == Some(value))
+    }
+
+    /// A create finds nothing, or its own earlier try.
+    fn refuse_strangers(&self, present: &Present, wanted: &RecordSet) -> Result<(), ProviderError> {
+        self.refuse_other(present)?;
+        let is_ours = present.held.our_mark(&self.provider.instance).is_some() || !self.provider.registry;
+        let is_wanted = present.held.rows.iter().all(|row| wanted.values.contains(&row.value));
+        if present.held.rows.is_empty() || (is_ours && is_wanted) {
+            return Ok(());
+        }
+        let message = format!("{} exists and is not ours: {}", self.what(), present.held.values().join(", "));
+        let hint = format!("`amarre adopt {}`, or `dns: none` to leave it", self.address);
+        Err(ProviderError::new(Class::Conflict, "A0405", message).hint(hint))
+    }
+
+    fn refuse_other(&self, present: &Present) -> Result<(), ProviderError> {
+        match (present.held.our_mark(&self.provider.instance), present.held.other_mark(&self.provider.instance)) {
+            (None, Some(other)) => {
+                let message = format!("{} belongs to the instance `{}`", self.what(), other.mark.instance);
+                Err(ProviderError::new(Class::Conflict, "A0405", message).hint("two instances need two names"))
+            }
+            (Some(_), _) | (None, None) => Ok(()),
+        }
+    }
+
+    fn refuse_surprise(&self, present: &Present, expects: &Expect) -> Result<(), ProviderError> {
+        let now = present.held.fields(&self.provider.instance, self.provider.registry, present.default_ttl);
+        let expected = match expects {
+            Expect::Absent => present.held.rows.is_empty(),
+            // The ids are no identity: a change in text form renews them.
+            Expect::Unchanged { fields, .. } => now.digest() == *fields || self.is_respelled(&now, fields),
+        };
+        if expected {
+            return Ok(());
+        }
+        let message = format!("{} is not what it was when this was planned", self.what());
+        Err(ProviderError::new(Class::Conflict, "A0707", message).hint("it is planned again by itself"))
+    }
+
+    /// Whether the digest is of what the last look reported in the manifest's spelling of what is there now.
+    fn is_respelled(&self, now: &Fields, digest: &str) -> bool {
+        let memory = self.provider.memory();
+        let known = memory.respelled.get(self.address);
+        known.is_some_and(|(reported, read)| reported.digest() == digest && read == now)
+    }
+
+    /// A CNAME stands alone (RFC 1034 §3.6.2); OVH would take it and then refuse to publish the whole zone.
+    fn refuse_alias_company(&self, present: &Present) -> Result<(), ProviderError> {
+        let (name, record_type) = split(self.address);
+        let clash = match record_type {
+            "CNAME" => present.company.first(),
+            _ => present.company.iter().find(|other| *other == "CNAME"),
+        };
+        let Some(other) = clash else { return Ok(()) };
+        let message = format!("{} cannot stand beside the {other} record at `{name}`", self.what());
+        Err(ProviderError::new(Class::Conflict, "A0405", message).hint(format!("remove `{name}/{other}` first")))
+    }
+
+    async fn put(&mut self, id: u64, name: &str, target: &str, ttl: u32) -> Result<(), ProviderError> {
+        let record = WireUpdate { sub_domain: sub_domain(name, &self.zone), target, ttl };
+        let result = self.provider.api.update(&self.zone, id, &record).await;
+        result.map_err(|trouble| self.error("change", trouble, true))?;
+        self.wrote = true;
+        Ok(())
+    }
+
+    async fn post(&mut self, name: &str, field_type: &str, target: &str, ttl: u32) -> Result<u64, ProviderError> {
+        let record = WireCreate { field_type, sub_domain: sub_domain(name, &self.zone), target, ttl };
+        let result = self.provider.api.create(&self.zone, &record).await;
+        let created = result.map_err(|trouble| self.error("add", trouble, true))?;
+        self.wrote = true;
+        Ok(created.id)
+    }
+
+    async fn remove(&mut self, id: u64) -> Result<(), ProviderError> {
+        let result = self.provider.api.delete(&self.zone, id).await;
+        result.map_err(|trouble| self.error("remove", trouble, true))?;
+        self.wrote = true;
+        Ok(())
+    }
+
+    fn error(&self, verb: &str, trouble: Trouble, wrote: bool) -> ProviderError {
+        trouble.into_error(&format!("could not {verb} {}", self.what()), wrote)
+    }
+
+    fn what(&self) -> String {
+        let (name, record_type) = split(self.address);
+        format!("record `{name}` ({record_type})")
+    }
+}

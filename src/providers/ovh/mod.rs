@@ -1,0 +1,195 @@
+//! The DNS zones of one OVH account: record sets, who owns them, and whether the world can see them.
+//!
+//! A look is one list of zones and one read of each zone that holds something wanted or owned; a
+//! change reads again what it touches, writes its mark first and removes it last, so that a cut at
+//! any point leaves something that the next look understands. Publishing (`/refresh`) is a step of
+//! its own: the engine asks for it once a zone, after the changes.
+
+mod api;
+mod apply;
+mod convert;
+pub mod kinds;
+mod listing;
+mod observe;
+mod pace;
+mod propagation;
+mod sets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Verb};
+use crate::providers::http::Counts;
+use crate::providers::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
+use crate::secret::{Secret, Secrets};
+
+use api::{Api, Credentials, Trouble};
+use listing::Listing;
+pub use pace::Pace;
+pub use propagation::Propagation;
+use propagation::Watcher;
+
+/// How an account is reached and what is ours in it.
+#[derive(Debug, Clone)]
+pub struct OvhConfig {
+    /// Its name in addresses.
+    pub id: ProviderId,
+    /// `ovh-eu`, `ovh-ca`, …, or a URL.
+    pub endpoint: String,
+    /// `X-Ovh-Application`.
+    pub application_key: String,
+    /// Signs.
+    pub application_secret: Secret,
+    /// The token.
+    pub consumer_key: Secret,
+    /// Our name in marks.
+    pub instance: String,
+    /// Whether records are marked by TXT records.
+    pub registry: bool,
+    /// How fast it is asked.
+    pub pace: Pace,
+    /// Who is asked whether a record is visible.
+    pub propagation: Propagation,
+}
+
+/// One OVH account.
+#[derive(Debug)]
+pub struct OvhProvider {
+    id: ProviderId,
+    instance: String,
+    registry: bool,
+    api: Api,
+    listing: Listing,
+    watcher: Watcher,
+    memory: Mutex<Memory>,
+}
+
+/// What earlier looks found. Losing it costs a read.
+#[derive(Debug, Default)]
+struct Memory {
+    /// The account's zones.
+    zones: BTreeSet<String>,
+    /// The TTL of rows without one, by zone.
+    default_ttls: BTreeMap<String, u32>,
+    /// Records whose wanted spelling differs from the vendor's: as reported, and as read.
+    respelled: BTreeMap<Address, (Fields, Fields)>,
+}
+
+impl OvhProvider {
+    /// A provider; asks nothing yet.
+    ///
+    /// # Errors
+    /// The endpoint is not one.
+    pub fn new(config: OvhConfig) -> Result<Self, String> {
+        let credentials = Credentials {
+            application_key: config.application_key,
+            application_secret: config.application_secret,
+            consumer_key: config.consumer_key,
+        };
+        Ok(Self {
+            id: config.id,
+            instance: config.instance,
+            registry: config.registry,
+            api: Api::new(&config.endpoint, credentials, config.pace)?,
+            listing: Listing::default(),
+            watcher: Watcher::new(config.propagation),
+            memory: Mutex::default(),
+        })
+    }
+
+    /// How many requests were made.
+    pub fn counts(&self) -> Counts {
+        self.api.counts()
+    }
+
+    /// As [`Provider::normalize`], with the record's type known, which is what the spelling of values depends on.
+    ///
+    /// # Errors
+    /// OVH would refuse the value.
+    pub fn normalize_at(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
+        let record_type = address.name.rsplit_once('/').map(|(_, record_type)| record_type);
+        kinds::normalize(address.kind, record_type, fields)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account's zone for a name, among those seen last.
+    fn zone_of(&self, name: &str) -> Option<String> {
+        let memory = self.memory();
+        Site::zone_of(memory.zones.iter().map(String::as_str), name).map(str::to_owned)
+    }
+
+    /// The TTL of rows that name none; `None` when the vendor does not say.
+    async fn default_ttl(&self, zone: &str) -> Option<u32> {
+        if let Some(ttl) = self.memory().default_ttls.get(zone).copied() {
+            return Some(ttl);
+        }
+        let ttl = self.api.default_ttl(zone).await.ok()?;
+        self.memory().default_ttls.insert(zone.to_owned(), ttl);
+        Some(ttl)
+    }
+}
+
+#[async_trait]
+impl Provider for OvhProvider {
+    fn id(&self) -> &ProviderId {
+        &self.id
+    }
+
+    fn kinds(&self) -> &'static [KindSchema] {
+        kinds::KINDS
+    }
+
+    fn normalize(&self, kind: Kind, fields: &mut Fields) -> Result<(), Objection> {
+        kinds::normalize(kind, None, fields)
+    }
+
+    async fn observe(&self, ask: &Ask) -> Observation {
+        self.look(ask).await
+    }
+
+    async fn apply(&self, change: &Change, _secrets: &Secrets) -> Result<Outcome, ProviderError> {
+        let mut work = self.work(change).await?;
+        let result = match &change.verb {
+            Verb::Create(fields) => work.create(fields, &change.expects).await,
+            Verb::Update(fields) => work.update(fields, &change.expects).await,
+            Verb::Delete => work.delete(&change.expects).await,
+        };
+        // "Nothing has happened" is not true of a change whose first half was written.
+        result.map_err(|error| match error.class {
+            Class::RetryLater if work.wrote() => ProviderError { class: Class::OutcomeUnknown, ..error },
+            Class::RetryLater
+            | Class::Reauthenticate
+            | Class::Rejected
+            | Class::Conflict
+            | Class::OutcomeUnknown
+            | Class::SubnetTaken => error,
+        })
+    }
+
+    fn publishes(&self, address: &Address) -> Option<String> {
+        if address.kind != Kind::Record {
+            return None;
+        }
+        self.zone_of(apply::split(address).0)
+    }
+
+    async fn publish(&self, zone: &str) -> Result<(), ProviderError> {
+        let refused = |trouble: &Trouble| matches!(trouble, Trouble::Refused { status: 400..=428 | 430..=499, .. });
+        match self.api.refresh(zone).await {
+            Ok(()) => Ok(()),
+            Err(trouble) if refused(&trouble) && !trouble.is_about_credentials() && !trouble.is_timeout() => {
+                let words = trouble.words();
+                let message = format!("OVH took the record but not the refresh of zone {zone}: {words}");
+                Err(ProviderError::new(Class::Rejected, "A0703", message).hint(format!(
+                    "nobody sees the record yet; does the token have POST /domain/zone/{zone}/refresh, and is the zone sound?"
+                )))
+            }
+            Err(trouble) => Err(trouble.into_error(&format!("could not refresh zone {zone}"), true)),
+        }
+    }
+}

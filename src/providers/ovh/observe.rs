@@ -1,0 +1,196 @@
+//! One look at an account: its zones, the records of those that matter, whose they are, how far they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use crate::model::world::Applied;
+use crate::model::{Address, Fields, Gap, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value};
+use crate::providers::{Ask, Observation};
+
+use super::OvhProvider;
+use super::api::{RIGHTS, Trouble};
+use super::apply::split;
+use super::kinds::Zone;
+use super::propagation::{Watch, Zones};
+use super::sets::{Held, Sets, canonical, gather};
+
+/// What one zone holds.
+struct ZoneLook {
+    sets: Sets,
+    default_ttl: Option<u32>,
+}
+
+impl OvhProvider {
+    /// Observes; what could not be read is a gap.
+    pub(super) async fn look(&self, ask: &Ask) -> Observation {
+        let mut observation = Observation::default();
+        let zones = match self.api.zones().await {
+            Ok(zones) => zones,
+            Err(trouble) => {
+                let error = trouble.into_error("could not list the zones", false);
+                observation.gaps.push(error.into_gap(&self.id, None, ask.now));
+                return observation;
+            }
+        };
+        if zones.is_empty() && !ask.applied.is_empty() {
+            observation.gaps.push(self.empty_gap(ask.now));
+            return observation;
+        }
+        self.memory().zones.clone_from(&zones);
+        let needed = needed_zones(&zones, ask);
+        let looks = join_all(needed.iter().map(|zone| self.look_at(&zones, zone, ask))).await;
+        let mut nameservers = BTreeMap::new();
+        let mut watches = Vec::new();
+        for (zone, look) in needed.iter().zip(looks) {
+            match look {
+                Ok(look) => {
+                    nameservers.insert((*zone).to_owned(), look.nameservers(zone));
+                    watches.extend(self.report(zone, &look, ask, &mut observation));
+                }
+                Err(trouble) => observation.gaps.push(self.zone_gap(zone, trouble, ask.now)),
+            }
+        }
+        for zone in &zones {
+            let address = Address::new(self.id.clone(), Kind::Zone, zone);
+            let names = nameservers.get(zone).map(Vec::as_slice).unwrap_or_default();
+            observation.seen.insert(address, zone_seen(zone, names, ask.now));
+        }
+        let unpublished = ask.unpublished.iter().cloned().collect();
+        let zones = Zones { nameservers, unpublished };
+        for (address, ready) in self.watcher.readiness(ask.now, &watches, &zones).await {
+            if let Some(seen) = observation.seen.get_mut(&address) {
+                seen.ready = ready;
+            }
+        }
+        observation
+    }
+
+    async fn look_at(&self, zones: &BTreeSet<String>, zone: &str, ask: &Ask) -> Result<ZoneLook, Trouble> {
+        let sets = gather(zones, zone, &self.listing.zone(&self.api, zone).await?);
+        let concerns = |name: &str, record_type: &str| {
+            let address = self.address(name, record_type);
+            ask.wanted.contains_key(&address) || ask.applied.contains_key(&address)
+        };
+        let asks_for_ttl =
+            sets.iter().any(|((name, record_type), held)| held.has_default_ttl() && concerns(name, record_type));
+        let default_ttl =
+            if asks_for_ttl { self.default_ttl(zone).await } else { self.memory().default_ttls.get(zone).copied() };
+        Ok(ZoneLook { sets, default_ttl })
+    }
+
+    /// Adds the records of a zone to the observation; answers those whose readiness is to be found out.
+    fn report(&self, zone: &str, look: &ZoneLook, ask: &Ask, observation: &mut Observation) -> Vec<Watch> {
+        let mut watches = Vec::new();
+        for ((name, record_type), held) in &look.sets {
+            let address = self.address(name, record_type);
+            let wanted = ask.wanted.get(&address);
+            let read = held.fields(&self.instance, self.registry, look.default_ttl);
+            let fields = respelled(record_type, &read, wanted);
+            if wanted.is_some() || ask.applied.contains_key(&address) {
+                self.remember_spelling(&address, &fields, &read);
+            }
+            let applied = ask.applied.get(&address);
+            let owner = self.owner(record_type, held, applied);
+            if wanted.is_some() || owner.is_ours() {
+                let values = held.values().into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
+                watches.push(Watch {
+                    address: address.clone(),
+                    zone: zone.to_owned(),
+                    name: name.clone(),
+                    record_type: record_type.clone(),
+                    values: values.into_iter().collect(),
+                });
+            }
+            let marked = held.our_mark(&self.instance).map(|held| &held.mark.service);
+            let known = applied.filter(|_| owner.is_ours()).map(|applied| &applied.service);
+            let service = marked.or(known).cloned();
+            let vendor_id = held.vendor_id();
+            let seen = Seen { fields, ready: Readiness::Ready, owner, service, vendor_id, at: ask.now };
+            observation.seen.insert(address, seen);
+        }
+        watches
+    }
+
+    fn owner(&self, record_type: &str, held: &Held, applied: Option<&Applied>) -> Owner {
+        let by_mark = held.owner(&self.instance);
+        let known = applied.is_some_and(|applied| {
+            let values = canonical(record_type, &applied.fields.strings("values"));
+            held.values().iter().any(|value| values.iter().any(|known| known == value))
+        });
+        match by_mark {
+            Owner::Foreign if known && self.registry => Owner::MarkLost,
+            Owner::Foreign if known => Owner::Ours,
+            Owner::Ours | Owner::MarkLost | Owner::Foreign | Owner::Other(_) => by_mark,
+        }
+    }
+
+    fn remember_spelling(&self, address: &Address, reported: &Fields, read: &Fields) {
+        let mut memory = self.memory();
+        if reported == read {
+            memory.respelled.remove(address);
+        } else {
+            memory.respelled.insert(address.clone(), (reported.clone(), read.clone()));
+        }
+    }
+
+    fn address(&self, name: &str, record_type: &str) -> Address {
+        Address::new(self.id.clone(), Kind::Record, &format!("{name}/{record_type}"))
+    }
+
+    fn zone_gap(&self, zone: &str, trouble: Trouble, now: Timestamp) -> Gap {
+        let mut error = trouble.into_error(&format!("could not read zone {zone}"), false);
+        error.code = "A0701";
+        error.into_gap(&self.id, Some(zone), now)
+    }
+
+    fn empty_gap(&self, now: Timestamp) -> Gap {
+        Gap {
+            provider: self.id.clone(),
+            zone: None,
+            code: "A0705".to_owned(),
+            message: "OVH lists no zone at all, though records of ours are in it".to_owned(),
+            hint: format!("is this the right account? {RIGHTS}"),
+            since: now,
+        }
+    }
+}
+
+impl ZoneLook {
+    /// The NS records at the apex: what the zone says of itself.
+    fn nameservers(&self, zone: &str) -> Vec<String> {
+        let held = self.sets.get(&(zone.to_owned(), "NS".to_owned()));
+        held.map(|held| held.values().into_iter().map(str::to_owned).collect()).unwrap_or_default()
+    }
+}
+
+/// The zones that hold a wanted or an owned name.
+fn needed_zones<'a>(zones: &'a BTreeSet<String>, ask: &Ask) -> BTreeSet<&'a str> {
+    let addresses = ask.wanted.keys().chain(ask.applied.keys()).filter(|address| address.kind == Kind::Record);
+    addresses.filter_map(|address| Site::zone_of(zones.iter().map(String::as_str), split(address).0)).collect()
+}
+
+/// The values as the manifest spells them, where that means the same: a spelling is no drift.
+fn respelled(record_type: &str, read: &Fields, wanted: Option<&Fields>) -> Fields {
+    let Some(wanted) = wanted else { return read.clone() };
+    let spellings: BTreeMap<String, &str> = wanted
+        .strings("values")
+        .into_iter()
+        .filter_map(|value| Some((canonical(record_type, &[value]).pop()?, value)))
+        .collect();
+    let values = read.strings("values").into_iter().map(|value| spellings.get(value).copied().unwrap_or(value));
+    let mut values: Vec<&str> = values.collect();
+    values.sort_unstable();
+    read.clone().with("values", Value::texts(values))
+}
+
+fn zone_seen(zone: &str, nameservers: &[String], now: Timestamp) -> Seen {
+    Seen {
+        fields: Zone { nameservers: nameservers.to_vec() }.fields(),
+        ready: Readiness::Ready,
+        owner: Owner::Foreign,
+        service: None,
+        vendor_id: zone.to_owned(),
+        at: now,
+    }
+}
