@@ -1,0 +1,7 @@
+//! The OVH provider against the simulated OVH, over real HTTP and real DNS.
+
+mod changes;
+mod faults;
+mod looks;
+mod propagation;
+mod support;

@@ -1,0 +1,213 @@
+//! What is left when calls are cut, and what is said when OVH refuses.
+
+use amarre::model::world::Applied;
+use amarre::model::{Expect, Verb};
+use amarre::providers::ovh::{OvhConfig, OvhProvider};
+use amarre::providers::{Ask, Class, Provider};
+use amarre::secret::Secret;
+use amarre_sim::Fault;
+use amarre_sim::ovh::OvhOptions;
+
+use super::support::{Desk, ZONE, change, config, expect, mark_row, record, set};
+
+const FAULTS: [Fault; 6] =
+    [Fault::CutBefore, Fault::CutAfter, Fault::Before(500), Fault::After(500), Fault::Before(429), Fault::After(408)];
+
+/// More calls than the longest change makes.
+const CALLS_MAX: u32 = 14;
+
+const FIRST: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
+
+/// Lets the n-th call of a round go wrong, starts anew with nothing remembered, and converges.
+async fn cut_everywhere(before: Option<&[&str]>, after: Option<&[&str]>, expected: &[String]) {
+    for fault in FAULTS {
+        for skip in 0..CALLS_MAX {
+            let mut desk = Desk::new().await;
+            desk.ovh.seed_record(ZONE, "_amarre.cloud", "TXT", "\"hello\"", 0);
+            desk.want("keep.example.org/A", &["192.0.2.9"]);
+            if let Some(values) = before {
+                desk.want("cloud.example.org/A", values);
+            }
+            desk.converge().await;
+            match after {
+                Some(values) => desk.want("cloud.example.org/A", values),
+                None => drop(desk.wanted.remove(&record("cloud.example.org/A"))),
+            }
+            desk.ovh.server.faults.add_nth("*", "/1.0/domain", skip, 1, fault.clone());
+            desk.round().await;
+            desk.ovh.server.faults.clear();
+            desk.restart();
+            let world = desk.converge().await;
+            desk.assert_good(&world);
+            assert_eq!(desk.rows(), expected, "{fault:?} after {skip} calls");
+        }
+    }
+}
+
+fn with_company(rows: &[&str], marked: bool) -> Vec<String> {
+    let mut all: Vec<String> = rows.iter().map(|&row| row.to_owned()).collect();
+    all.extend([
+        "_amarre.cloud TXT \"hello\"".to_owned(),
+        "keep A 192.0.2.9".to_owned(),
+        mark_row("_amarre.keep", "A"),
+    ]);
+    if marked {
+        all.push(mark_row("_amarre.cloud", "A"));
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn a_create_may_be_cut_anywhere() {
+    let rows = with_company(&["cloud A 192.0.2.1", "cloud A 192.0.2.2"], true);
+    cut_everywhere(None, Some(&FIRST), &rows).await;
+}
+
+#[tokio::test]
+async fn an_update_may_be_cut_anywhere() {
+    cut_everywhere(Some(&FIRST), Some(&["192.0.2.3"]), &with_company(&["cloud A 192.0.2.3"], true)).await;
+}
+
+#[tokio::test]
+async fn a_delete_may_be_cut_anywhere() {
+    cut_everywhere(Some(&FIRST), None, &with_company(&[], false)).await;
+}
+
+#[tokio::test]
+async fn a_cut_write_is_not_called_harmless() {
+    for (skip, fault, class) in [
+        (0, Fault::CutBefore, Class::OutcomeUnknown),
+        (1, Fault::Before(429), Class::OutcomeUnknown),
+        (0, Fault::Before(429), Class::RetryLater),
+        (0, Fault::Before(503), Class::OutcomeUnknown),
+        (0, Fault::After(408), Class::OutcomeUnknown),
+    ] {
+        let desk = Desk::new().await;
+        desk.look().await;
+        desk.ovh.server.faults.add_nth("POST", "/", skip, 1, fault.clone());
+        let create = change(&record("a.example.org/A"), Verb::Create(set(&["192.0.2.1"], 300)), Expect::Absent);
+        let error = desk.apply(&create).await.unwrap_err();
+        assert_eq!(error.class, class, "{fault:?} after {skip}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_an_id_is_looked_up() {
+    let mut desk = Desk::new().await;
+    desk.ovh.post_answers_id_zero(true);
+    desk.want("cloud.example.org/A", &FIRST);
+    let world = desk.converge().await;
+    desk.assert_good(&world);
+    let seen = &world.seen[&record("cloud.example.org/A")];
+    assert_eq!(desk.applied[&record("cloud.example.org/A")].vendor_id, seen.vendor_id);
+    assert!(seen.vendor_id.split(',').all(|id| id.len() > 5), "{}", seen.vendor_id);
+    assert_eq!(desk.rows().len(), 3);
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_not_granted_says_which_right_lacks() {
+    let mut desk = Desk::new().await;
+    desk.ovh.deny("POST", "/domain/zone/example.org/refresh");
+    desk.want("cloud.example.org/A", &["192.0.2.1"]);
+    desk.round().await;
+    let error = desk.provider.publish(ZONE).await.unwrap_err();
+    assert_eq!((error.class, error.code), (Class::Rejected, "A0703"));
+    assert!(error.message.starts_with("OVH took the record but not the refresh of zone example.org"), "{error}");
+    assert!(error.hint.contains("POST /domain/zone/example.org/refresh"), "{}", error.hint);
+    let ready = format!("{:?}", desk.seen("cloud.example.org/A").await.ready);
+    assert!(ready.contains("waits for the zone's refresh"), "{ready}");
+    desk.ovh.grant_only(&[("GET", "/*"), ("POST", "/*"), ("PUT", "/*"), ("DELETE", "/*")]);
+    let world = desk.converge().await;
+    desk.assert_good(&world);
+}
+
+#[tokio::test]
+async fn wrong_keys_are_a_gap_that_says_so() {
+    let desk = Desk::new().await;
+    let good = config(&desk.ovh);
+    for bad in [
+        OvhConfig { application_key: "x".to_owned(), ..good.clone() },
+        OvhConfig { application_secret: Secret::new("canary-1"), ..good.clone() },
+        OvhConfig { consumer_key: Secret::new("canary-2"), ..good.clone() },
+    ] {
+        assert!(!format!("{bad:?}").contains("canary"));
+        let provider = OvhProvider::new(bad).unwrap();
+        assert!(!format!("{provider:?}").contains("canary"));
+        let world = provider.observe(&Ask::default()).await;
+        let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
+        assert_eq!((gap.code.as_str(), gap.zone.as_deref()), ("A0702", None));
+        assert!(!gap.hint.is_empty() && !format!("{gap:?}").contains("canary"));
+        assert!(world.seen.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_away_is_a_gap() {
+    let mut desk = Desk::new().await;
+    desk.want("cloud.example.org/A", &["192.0.2.1"]);
+    desk.converge().await;
+    for (fault, code) in [(Fault::CutBefore, "A0704"), (Fault::Before(503), "A0704"), (Fault::Before(200), "A0705")] {
+        desk.ovh.server.faults.add("GET", "/1.0/domain/zone", 1, fault.clone());
+        let world = desk.look().await;
+        assert_eq!(world.gaps.len(), 1, "{fault:?}");
+        assert_eq!((world.gaps[0].code.as_str(), world.gaps[0].zone.as_deref()), (code, None), "{fault:?}");
+        assert!(world.seen.is_empty() && desk.plan(&world).is_empty());
+    }
+    let nowhere = OvhConfig { endpoint: "http://127.0.0.1:1/1.0".to_owned(), ..config(&desk.ovh) };
+    let world = OvhProvider::new(nowhere).unwrap().observe(&Ask::default()).await;
+    assert_eq!(world.gaps[0].code, "A0704");
+}
+
+#[tokio::test]
+async fn one_broken_zone_leaves_the_others() {
+    let mut desk = Desk::with(OvhOptions::with_zones(&["broken.example", ZONE])).await;
+    desk.want("cloud.example.org/A", &["192.0.2.1"]);
+    desk.want("a.broken.example/A", &["192.0.2.2"]);
+    desk.converge().await;
+    for fault in [Fault::Before(500), Fault::CutAfter, Fault::Before(403), Fault::Before(200)] {
+        desk.ovh.server.faults.add("GET", "/1.0/domain/zone/broken.example", 1, fault.clone());
+        let world = desk.look().await;
+        let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
+        assert_eq!((gap.code.as_str(), gap.zone.as_deref()), ("A0701", Some("broken.example")), "{fault:?}");
+        assert!(gap.message.starts_with("could not read zone broken.example") && !gap.hint.is_empty());
+        assert!(world.seen.contains_key(&record("cloud.example.org/A")));
+        assert!(!world.seen.contains_key(&record("a.broken.example/A")));
+        assert!(desk.plan(&world).is_empty(), "a gap plans nothing");
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_zones_is_not_believed() {
+    let mut desk = Desk::with(OvhOptions::with_zones(&[])).await;
+    assert!(desk.look().await.gaps.is_empty());
+    let applied = Applied { service: "cloud".to_owned(), vendor_id: "1".to_owned(), fields: set(&["192.0.2.1"], 300) };
+    desk.applied.insert(record("cloud.example.org/A"), applied);
+    assert_eq!(desk.look().await.gaps.len(), 1);
+}
+
+#[tokio::test]
+async fn the_vendors_clock_is_the_one_that_counts() {
+    let mut desk = Desk::new().await;
+    desk.ovh.clock_skew(86_400);
+    desk.want("cloud.example.org/A", &["192.0.2.1"]);
+    desk.converge().await;
+    // It steps, or we slept: one refusal, one more try, nobody notices.
+    desk.ovh.clock_skew(-86_400);
+    desk.want("cloud.example.org/A", &["192.0.2.2"]);
+    let world = desk.converge().await;
+    desk.assert_good(&world);
+}
+
+#[tokio::test]
+async fn a_delete_that_is_done_is_done() {
+    let mut desk = Desk::new().await;
+    desk.want("cloud.example.org/A", &["192.0.2.1"]);
+    desk.converge().await;
+    let seen = desk.seen("cloud.example.org/A").await;
+    let delete = change(&record("cloud.example.org/A"), Verb::Delete, expect(&seen));
+    desk.apply(&delete).await.unwrap();
+    desk.ovh.server.journal.clear();
+    desk.apply(&delete).await.unwrap();
+    assert_eq!(desk.ovh.server.journal.writes(), []);
+}
