@@ -155,13 +155,17 @@ fn page(items: Vec<Json>) -> Result<Page, Trouble> {
 /// Pages may have moved while they were turned: all ids must be there, once.
 async fn check_complete(api: &Api, zone: &str, sub: Option<&str>, records: &[WireRecord]) -> Result<(), Trouble> {
     let ids: Vec<u64> = api.json(&list(zone, sub)).await?;
-    let listed: BTreeSet<u64> = ids.into_iter().collect();
-    let read: BTreeSet<u64> = records.iter().map(|record| record.id).collect();
-    if listed == read && read.len() == records.len() {
+    if is_complete(&ids, records) {
         Ok(())
     } else {
         Err(Trouble::Nonsense("the zone changed while its pages were read".to_owned()))
     }
+}
+
+fn is_complete(ids: &[u64], records: &[WireRecord]) -> bool {
+    let listed: BTreeSet<u64> = ids.iter().copied().collect();
+    let read: BTreeSet<u64> = records.iter().map(|record| record.id).collect();
+    listed == read && read.len() == records.len()
 }
 
 /// `None` = this way is not understood.
@@ -264,6 +268,21 @@ mod tests {
         let broken = json!({"key": "7", "value": null, "error": {"message": "Internal server error"}});
         assert!(matches!(batched(broken), Some(Err(trouble)) if !trouble.is_gone()));
         assert!(batched(json!(7)).is_none());
+    }
+
+    #[test]
+    fn pages_that_moved_are_noticed() {
+        let record = |id: u64| WireRecord {
+            id,
+            sub_domain: None,
+            field_type: "A".to_owned(),
+            target: "192.0.2.1".to_owned(),
+            ttl: None,
+        };
+        assert!(is_complete(&[1, 2], &[record(2), record(1)]));
+        assert!(!is_complete(&[1, 2], &[record(1)]), "one slipped between two pages");
+        assert!(!is_complete(&[1, 2], &[record(1), record(2), record(2)]), "one stood on both");
+        assert!(!is_complete(&[1], &[record(1), record(2)]), "one is gone");
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct OvhProvider {
     listing: Listing,
     watcher: Watcher,
     memory: Mutex<Memory>,
+    /// One change at a time: at this pace a queue of many would put minutes between a check and its write.
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// What earlier looks found. Losing it costs a read.
@@ -96,6 +98,7 @@ impl OvhProvider {
             listing: Listing::default(),
             watcher: Watcher::new(config.propagation),
             memory: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
         })
     }
 
@@ -153,6 +156,7 @@ impl Provider for OvhProvider {
     }
 
     async fn apply(&self, change: &Change, _secrets: &Secrets) -> Result<Outcome, ProviderError> {
+        let _alone = self.changing.lock().await;
         let mut work = self.work(change).await?;
         let result = match &change.verb {
             Verb::Create(fields) => work.create(fields, &change.expects).await,
