@@ -1,5 +1,6 @@
 //! The loop: waits for something that wakes it, looks, hands out, waits. And the handle by which others ask.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use notify::Watcher;
@@ -36,6 +37,8 @@ pub enum Command {
     Apply {
         /// How many services a person agreed to delete.
         confirmed_deletes: Option<usize>,
+        /// Only these services; `None` = all.
+        only: Option<BTreeSet<String>>,
         /// Not longer than this.
         timeout: Millis,
     },
@@ -112,6 +115,7 @@ struct Daemon {
     behaviour: Behaviour,
     waiters: Vec<Waiter>,
     confirmed_deletes: Option<usize>,
+    only: Option<BTreeSet<String>>,
     acts: bool,
     last_look: Timestamp,
 }
@@ -127,6 +131,7 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         behaviour,
         waiters: Vec::new(),
         confirmed_deletes: None,
+        only: None,
         acts: behaviour.acts,
         last_look: Timestamp::default(),
     };
@@ -177,7 +182,7 @@ impl Daemon {
     }
 
     async fn look(&mut self) {
-        let mode = if self.acts { Mode::Act { confirmed_deletes: self.confirmed_deletes } } else { Mode::PlanOnly };
+        let mode = if self.acts { Mode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() } } else { Mode::PlanOnly };
         self.engine.look(mode).await;
         self.last_look = self.engine.clock.now();
         self.answer_waiters();
@@ -194,6 +199,7 @@ impl Daemon {
         if self.waiters.is_empty() {
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
+            self.only = None;
         }
     }
 
@@ -222,8 +228,12 @@ impl Daemon {
                 }
                 None
             }
-            Command::Apply { confirmed_deletes, timeout } => {
-                self.consent().await;
+            Command::Apply { confirmed_deletes, only, timeout } => {
+                if only.is_none() {
+                    self.consent().await;
+                }
+                // A daemon that acts by itself goes on for all.
+                self.only = only.filter(|_| !self.behaviour.acts);
                 self.acts = true;
                 self.confirmed_deletes = confirmed_deletes;
                 self.engine.retry_now();

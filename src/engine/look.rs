@@ -42,14 +42,14 @@ impl Engine {
 
         let unpublished = self.ledger.unpublished().await.unwrap_or_default();
         let before = self.picture.world.clone();
-        let early = self.with_input(&desired, &before, &facts, now, mode, expand::expand);
+        let early = self.with_input(&desired, &before, &facts, now, &mode, expand::expand);
         let (mut world, again) =
             self.observer.observe(&self.context.providers, &early, &facts, &unpublished, now).await;
-        let probed = self.with_input(&desired, &world, &facts, now, mode, expand::expand);
+        let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
         self.health.judge(&self.context.providers, &probed.probes, &mut world, now).await;
 
         let now = self.clock.now();
-        let (wants, mut plan, broken_rules) = self.with_input(&desired, &world, &facts, now, mode, |input| {
+        let (wants, mut plan, broken_rules) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
             let (wants, plan) = plan::look(input);
             let broken_rules = lint::broken_rules(input, &plan);
             (wants, plan, broken_rules)
@@ -60,10 +60,14 @@ impl Engine {
         self.hold_back(&mut plan, now);
         when_to_look(&mut plan, &wants, &world, again, now);
 
+        let only = match &mode {
+            Mode::Act { only, .. } => only.clone(),
+            Mode::PlanOnly => None,
+        };
         let acts = matches!(mode, Mode::Act { .. }) && broken_rules.is_empty();
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         if acts && self.ledger_error.is_none() {
-            let ready = self.ready(&plan, now);
+            let ready = self.ready(&plan, only.as_ref());
             if let Err(error) = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await {
                 self.ledger_failed(&error);
             } else {
@@ -100,6 +104,7 @@ impl Engine {
             run,
             acts,
             at_rest: false,
+            only,
             since: BTreeMap::new(),
             context: Some(self.context.clone()),
             marks: desired.marks,
@@ -116,8 +121,10 @@ impl Engine {
             return false;
         }
         let stuck = stuck(&picture.plan, &self.errors);
-        let moving = picture.plan.changes.iter().any(|change| !stuck.contains(&change.address));
-        let starting = picture.wants.probes.keys().any(|container| {
+        let asked = |service: &String| picture.only.as_ref().is_none_or(|only| only.contains(service));
+        let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
+        let moving = changes.any(|change| !stuck.contains(&change.address));
+        let starting = picture.wants.probes.keys().filter(|container| is_asked(picture, container, &asked)).any(|container| {
             let seen = picture.world.seen.get(container);
             let known_bad = picture.facts.failed.contains_key(container);
             seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !known_bad
@@ -131,12 +138,12 @@ impl Engine {
         world: &World,
         facts: &Facts,
         now: Timestamp,
-        mode: Mode,
+        mode: &Mode,
         use_it: impl FnOnce(&Input<'_>) -> T,
     ) -> T {
         let confirmed = match mode {
             Mode::PlanOnly => None,
-            Mode::Act { confirmed_deletes } => confirmed_deletes,
+            Mode::Act { confirmed_deletes, .. } => *confirmed_deletes,
         };
         self.context.with_input(&desired.services, &desired.marks, world, facts, now, confirmed, use_it)
     }
@@ -246,10 +253,11 @@ impl Engine {
     }
 
     /// What idle lanes may do, by service. A service is never planned from an observation begun before its last write.
-    fn ready(&self, plan: &Plan, _now: Timestamp) -> BTreeMap<String, Vec<Change>> {
+    fn ready(&self, plan: &Plan, only: Option<&BTreeSet<String>>) -> BTreeMap<String, Vec<Change>> {
         let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         for change in plan.changes.iter().filter(|change| change.is_now()) {
-            if !self.busy.contains(&change.service) {
+            let is_asked = only.is_none_or(|only| only.contains(&change.service));
+            if is_asked && !self.busy.contains(&change.service) {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }
         }
@@ -427,6 +435,10 @@ fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Times
         since.insert(name, (state, known.unwrap_or(picture.at)));
     }
     since
+}
+
+fn is_asked(picture: &Picture, address: &Address, asked: &impl Fn(&String) -> bool) -> bool {
+    picture.wants.map.get(address).is_some_and(|want| asked(&want.service))
 }
 
 /// Whether a row says something else. A chosen address is only in the first one.

@@ -60,7 +60,7 @@ pub struct Parts {
 }
 
 /// Whether a look acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     /// Observe, plan, report.
     PlanOnly,
@@ -68,6 +68,8 @@ pub enum Mode {
     Act {
         /// How many services a person agreed to delete.
         confirmed_deletes: Option<usize>,
+        /// Only for these services; `None` = for all.
+        only: Option<BTreeSet<String>>,
     },
 }
 
@@ -106,8 +108,10 @@ pub struct Picture {
     pub run: i64,
     /// Whether looks act at all.
     pub acts: bool,
-    /// Whether everything is at rest: what is left waits for a person, or failed for good.
+    /// Whether everything that was to be done is at rest: what is left waits for a person, or failed for good.
     pub at_rest: bool,
+    /// What was asked of the look.
+    pub only: Option<BTreeSet<String>>,
     /// When a service came to the state that it is in, with that state.
     pub since: BTreeMap<String, (String, Timestamp)>,
     /// What a plan depends on besides; `None` before the first look.
@@ -156,7 +160,7 @@ impl Context {
         use_it: impl FnOnce(&Input<'_>) -> T,
     ) -> T {
         let spell = |address: &Address, fields: &mut Fields| match self.providers.get(&address.provider) {
-            Some(provider) => provider.normalize(address.kind, fields).map_err(|objection| objection.message),
+            Some(provider) => provider.normalize(address, fields).map_err(|objection| objection.message),
             None => Ok(()),
         };
         let (site, schemas) = (&self.site, &self.schemas);
@@ -301,32 +305,6 @@ impl Engine {
             Err(error) => tracing::error!("a lane broke: {error}"),
         }
         true
-    }
-
-    /// Looks until nothing is left to do by itself, or until `deadline`. Sleeps only between looks.
-    ///
-    /// Answers whether everything came to rest.
-    pub async fn settle(&mut self, mode: Mode, deadline: Timestamp) -> bool {
-        loop {
-            self.look(mode).await;
-            if self.picture.at_rest {
-                self.end_run().await;
-                return true;
-            }
-            let now = self.clock.now();
-            if now >= deadline {
-                self.drain().await;
-                self.end_run().await;
-                return false;
-            }
-            let next = self.picture.plan.next_look.unwrap_or(now + Millis::seconds(1)).min(deadline);
-            let wake = self.wake.clone();
-            tokio::select! {
-                done = self.lane_done(), if self.is_busy() => { let _ = done; }
-                () = tokio::time::sleep((next - now).to_duration()), if !self.is_busy() => (),
-                () = wake.notified(), if !self.is_busy() => (),
-            }
-        }
     }
 
     /// Forgets what was to be waited for: a person asks.

@@ -1,8 +1,8 @@
 //! The outside world: what a vendor must offer, and what the engine does when it does not.
 #![warn(missing_docs)]
 
-pub mod docker;
 pub mod http;
+pub mod docker;
 pub mod npm;
 pub mod dns;
 pub mod ovh;
@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::Notify;
 
 use crate::model::world::Applied;
-use crate::model::{Address, Change, Fields, Gap, Kind, KindSchema, ProviderId, Seen, Timestamp};
+use crate::model::{Address, Change, Fields, Gap, KindSchema, ProviderId, Seen, Timestamp};
 use crate::secret::Secrets;
 
 /// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
@@ -31,7 +31,7 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// The vendor would refuse the value; the objection is a sentence for people.
-    fn normalize(&self, kind: Kind, fields: &mut Fields) -> Result<(), Objection>;
+    fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection>;
 
     /// Reads everything of this provider that is wanted, owned or in the way.
     ///
@@ -69,6 +69,9 @@ pub trait Provider: Send + Sync {
     async fn probe(&self, _address: &Address, _seen: &Seen, _port: u16) -> Result<(), String> {
         Ok(())
     }
+
+    /// How many requests were made.
+    fn counts(&self) -> http::Counts;
 
     /// Rings `wake` whenever something may have changed there. Runs until dropped.
     async fn watch(&self, _wake: Arc<Notify>) {

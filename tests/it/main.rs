@@ -1,5 +1,5 @@
+//! The one integration binary.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod npm_provider;
-//! The one integration binary.
 mod ovh_provider;

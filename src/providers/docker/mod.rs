@@ -69,11 +69,6 @@ impl DockerProvider {
         Ok(Self { config, api: OnceCell::new(), counts: Counts::default(), prober, inspects: Arc::default() })
     }
 
-    /// How many requests were made.
-    pub fn counts(&self) -> Counts {
-        self.counts.clone()
-    }
-
     async fn api(&self) -> Result<&Api, ProviderError> {
         self.api.get_or_try_init(|| Api::connect(&self.config.endpoint, self.counts.clone())).await
     }
@@ -349,11 +344,15 @@ impl Provider for DockerProvider {
         &self.config.id
     }
 
+    fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
     fn kinds(&self) -> &'static [KindSchema] {
         kinds::KINDS
     }
 
-    fn normalize(&self, _kind: Kind, _fields: &mut Fields) -> Result<(), Objection> {
+    fn normalize(&self, _address: &Address, _fields: &mut Fields) -> Result<(), Objection> {
         Ok(())
     }
 

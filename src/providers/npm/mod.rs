@@ -86,11 +86,6 @@ impl NpmProvider {
         })
     }
 
-    /// How many requests were made, by method and status.
-    pub fn counts(&self) -> Counts {
-        self.api.counts()
-    }
-
     /// The name in the configuration: `main`.
     fn name(&self) -> &str {
         self.id.as_str().split_once('.').map_or("main", |(_, name)| name)
@@ -145,12 +140,16 @@ impl Provider for NpmProvider {
         &self.id
     }
 
+    fn counts(&self) -> Counts {
+        self.api.counts()
+    }
+
     fn kinds(&self) -> &'static [KindSchema] {
         kinds::KINDS
     }
 
-    fn normalize(&self, kind: Kind, fields: &mut Fields) -> Result<(), Objection> {
-        normal::normalize(kind, fields)
+    fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
+        normal::normalize(address.kind, fields)
     }
 
     async fn observe(&self, ask: &Ask) -> Observation {

@@ -102,20 +102,6 @@ impl OvhProvider {
         })
     }
 
-    /// How many requests were made.
-    pub fn counts(&self) -> Counts {
-        self.api.counts()
-    }
-
-    /// As [`Provider::normalize`], with the record's type known, which is what the spelling of values depends on.
-    ///
-    /// # Errors
-    /// OVH would refuse the value.
-    pub fn normalize_at(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
-        let record_type = address.name.rsplit_once('/').map(|(_, record_type)| record_type);
-        kinds::normalize(address.kind, record_type, fields)
-    }
-
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,12 +129,17 @@ impl Provider for OvhProvider {
         &self.id
     }
 
+    fn counts(&self) -> Counts {
+        self.api.counts()
+    }
+
     fn kinds(&self) -> &'static [KindSchema] {
         kinds::KINDS
     }
 
-    fn normalize(&self, kind: Kind, fields: &mut Fields) -> Result<(), Objection> {
-        kinds::normalize(kind, None, fields)
+    fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
+        let record_type = address.name.rsplit_once('/').map(|(_, record_type)| record_type);
+        kinds::normalize(address.kind, record_type, fields)
     }
 
     async fn observe(&self, ask: &Ask) -> Observation {

@@ -166,7 +166,7 @@ impl Rig {
     /// One look and the change that follows from it, recorded as the ledger does. `None` = nothing to do.
     pub async fn step(&mut self, address: &Address, wanted: &Fields) -> Result<Option<Outcome>, ProviderError> {
         let mut wanted = wanted.clone();
-        self.provider.normalize(address.kind, &mut wanted).unwrap();
+        self.provider.normalize(address, &mut wanted).unwrap();
         let next = match self.see(address).await {
             None => change(address, Verb::Create(wanted.clone()), Expect::Absent),
             Some(seen) => {
@@ -192,7 +192,7 @@ impl Rig {
             let outcome = self.step(address, wanted).await.unwrap_or_else(|error| panic!("{caller}: {error:?}"));
             let seen = self.see(address).await.unwrap_or_else(|| panic!("{caller}: {address} is not there"));
             let mut normal = wanted.clone();
-            self.provider.normalize(address.kind, &mut normal).unwrap();
+            self.provider.normalize(address, &mut normal).unwrap();
             assert_eq!(seen.fields, normal, "{caller}: {address}");
             assert_eq!(seen.owner, Owner::Ours, "{caller}: {address}");
             assert!(outcome.is_none_or(|outcome| outcome.vendor_id == seen.vendor_id), "{caller}");

@@ -85,7 +85,7 @@ async fn every_field_of_the_table_can_be_set_and_changed() {
             let mut wanted = set(&["192.0.2.1"], 300);
             wanted.set(field.name, serde_json::from_str(sample).unwrap());
             let before = wanted.clone();
-            desk.provider.normalize(Kind::Record, &mut wanted).unwrap();
+            desk.provider.normalize(&address, &mut wanted).unwrap();
             assert!(same(&before, &wanted), "{} {sample}", field.name);
             desk.wanted.insert(address.clone(), wanted);
             let world = desk.converge().await;
