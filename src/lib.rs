@@ -16,3 +16,6 @@ pub mod providers;
 pub mod source;
 pub mod store;
 pub mod engine;
+pub mod server;
+pub mod telemetry;
+pub mod cli;

@@ -182,7 +182,11 @@ impl Daemon {
     }
 
     async fn look(&mut self) {
-        let mode = if self.acts { Mode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() } } else { Mode::PlanOnly };
+        let mode = if self.acts {
+            Mode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() }
+        } else {
+            Mode::PlanOnly
+        };
         self.engine.look(mode).await;
         self.last_look = self.engine.clock.now();
         self.answer_waiters();

@@ -11,6 +11,7 @@ pub mod look;
 pub mod status;
 pub mod report;
 pub mod daemon;
+pub mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,0 +1,100 @@
+//! An engine from a configuration.
+
+use std::sync::Arc;
+
+use super::Failure;
+use crate::config::Config;
+use crate::engine::{Engine, Parts, SystemClock};
+use crate::model::ProviderId;
+use crate::providers::Provider;
+use crate::providers::docker::{DockerConfig, DockerProvider};
+use crate::providers::npm::{NpmConfig, NpmProvider};
+use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use crate::source::Folder;
+use crate::store::{Ledger, Lock, lock::LockError};
+
+/// An engine and the lock that makes it the only one.
+pub struct Built {
+    /// The engine.
+    pub engine: Engine,
+    /// Held as long as the engine works.
+    pub lock: Lock,
+}
+
+/// Takes the lock and builds the engine.
+pub async fn engine(config: &Config) -> Result<Built, Failure> {
+    let lock = Lock::take(&config.beside_state("lock")).map_err(|error| match error {
+        LockError::Held(_) => Failure::new("A0902", error.to_string(), "stop it, or read only: amarre status"),
+        LockError::Unusable(_) => {
+            Failure::new("A0903", error.to_string(), "is the folder of `state` there and writable?")
+        }
+    })?;
+    let ledger = Ledger::open(&config.state).await.map_err(|error| {
+        let hint = format!("is {} writable, and is there room on the disk?", config.state.display());
+        Failure::new("A0903", error.to_string(), hint)
+    })?;
+    let key = config.key()?;
+    let providers =
+        providers(config, &key).map_err(|error| Failure::new("A0201", error, "see docs/configuration.md"))?;
+    let finder = config.clone();
+    let secrets = Arc::new(move |name: &crate::model::SecretName| {
+        finder.secret(name).map_err(|error| {
+            let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+            (error.message, hint)
+        })
+    });
+    let engine = Engine::new(Parts {
+        site: config.site.clone(),
+        providers,
+        source: Folder::new(&config.source),
+        ledger,
+        secrets,
+        key,
+        clock: Arc::new(SystemClock),
+        interval: config.interval,
+    });
+    Ok(Built { engine, lock })
+}
+
+fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
+    let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
+    let instance = config.site.instance.clone();
+    for (name, endpoint) in &config.dockers {
+        let npm = config.site.hosts.get(name).and_then(|host| host.npm.as_ref());
+        providers.push(Arc::new(DockerProvider::new(DockerConfig {
+            id: ProviderId::docker(name),
+            endpoint: endpoint.clone(),
+            instance: instance.clone(),
+            key: key.clone(),
+            npm_container: npm.and_then(|npm| npm.container.clone()),
+        })?));
+    }
+    for (name, npm) in &config.npms {
+        providers.push(Arc::new(NpmProvider::new(NpmConfig {
+            id: ProviderId::npm(name),
+            url: npm.url.clone(),
+            identity: npm.identity.clone(),
+            secret: npm.secret.clone(),
+            instance: instance.clone(),
+            key: key.clone(),
+        })?));
+    }
+    if let Some(ovh) = &config.ovh {
+        let propagation =
+            Propagation { servers: ovh.servers.clone(), resolvers: ovh.resolvers.clone(), timeout: ovh.timeout };
+        // A URL of one's own is a simulator or a gateway, which has no quota of OVH's to keep.
+        let pace = if ovh.endpoint.contains("127.0.0.1") { Pace::unbounded() } else { Pace::usual() };
+        providers.push(Arc::new(OvhProvider::new(OvhConfig {
+            id: ProviderId::ovh(),
+            endpoint: ovh.endpoint.clone(),
+            application_key: ovh.application_key.clone(),
+            application_secret: ovh.application_secret.clone(),
+            consumer_key: ovh.consumer_key.clone(),
+            instance,
+            registry: config.site.dns_registry,
+            pace,
+            propagation,
+        })?));
+    }
+    Ok(providers)
+}

@@ -1,0 +1,260 @@
+//! The verbs that ask, answer and end.
+
+use serde_json::Value as Json;
+
+use super::Failure;
+use super::args::{Apply, Args, Destroy, Format, Plan, Reconcile, Resume, Status, Suspend, Validate};
+use super::link::Link;
+use super::output::Output;
+use crate::config::Config;
+use crate::engine::verbs::{Act, Answer};
+use crate::manifest::{self, Diagnostic, Severity, SourceFile};
+use crate::source::Folder;
+
+/// Refused by a guard, or for want of a yes.
+const REFUSED: u8 = 4;
+
+/// `amarre validate`
+pub fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
+    let config = Config::load(args.config.as_deref())?;
+    let (files, loaded) = read(&config)?;
+    let mut diagnostics = loaded.diagnostics;
+    let mut missing = std::collections::BTreeSet::new();
+    for service in &loaded.services {
+        for (secret, origin) in service.secrets() {
+            if let Err(error) = config.secret(secret) {
+                let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+                diagnostics.push(Diagnostic::missing_secret(&service.name, origin, error.message, hint));
+                missing.insert(service.name.clone());
+            }
+        }
+    }
+    let good = loaded.services.len() - missing.len();
+    let total = loaded.services.len() + loaded.broken.len();
+    output.data(&manifest::render(&diagnostics, &files, good, total));
+    let has = |severity: Severity| diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
+    Ok(u8::from(has(Severity::Error) || (validate.strict && has(Severity::Warning))))
+}
+
+fn read(config: &Config) -> Result<(Vec<SourceFile>, manifest::Loaded), Failure> {
+    let source = Folder::new(&config.source).read();
+    let source = source
+        .map_err(|error| Failure::new("A0301", error.to_string(), "make the folder, or correct `source.folder`"))?;
+    let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+    let loaded = manifest::load(&files, &config.site);
+    Ok((files, loaded))
+}
+
+/// `amarre plan`
+pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let answer = link.plan(output.look).await;
+    link.close().await;
+    let answer = answer?;
+    print(&answer, plan.output, output);
+    let errors = broken(args, output, &answer)?;
+    Ok(match (plan.detailed_exitcode, errors) {
+        (_, true) => 1,
+        (true, false) => answer.exit,
+        (false, false) => u8::from(answer.exit == 1 && !is_gap(&answer)),
+    })
+}
+
+/// Something could not be seen: worth exit 1 only where the exit code was asked to say it.
+fn is_gap(answer: &Answer) -> bool {
+    answer.document["gaps"].as_array().is_some_and(|gaps| !gaps.is_empty())
+}
+
+/// Prints what is wrong with manifests; whether something is.
+fn broken(args: &Args, output: &Output, answer: &Answer) -> Result<bool, Failure> {
+    let errors =
+        answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(|d| d["severity"] == "error"));
+    if errors {
+        let config = Config::load(args.config.as_deref())?;
+        let (files, loaded) = read(&config)?;
+        let total = loaded.services.len() + loaded.broken.len();
+        output.say(&manifest::render(&loaded.diagnostics, &files, loaded.services.len(), total));
+    }
+    Ok(errors)
+}
+
+/// `amarre apply`
+pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    if !apply.yes {
+        let planned = link.plan(output.look).await?;
+        if let Some(question) = question(&planned.document) {
+            output.data(&planned.text);
+            if !output.is_terminal() {
+                link.close().await;
+                output.failure(&Failure::new(
+                    "A0402",
+                    format!("{question}, and nobody can be asked here"),
+                    "if you mean it: amarre apply --yes",
+                ));
+                return Ok(REFUSED);
+            }
+            if !output.ask(&format!("{question}. Go on? Type yes, or press Enter to stop:"), "yes") {
+                link.close().await;
+                output.say("Nothing was changed.");
+                return Ok(REFUSED);
+            }
+        }
+    }
+    let act = Act::Apply { confirm_deletes: apply.confirm_deletes, timeout_ms: millis(apply.timeout) };
+    let code = act_and_print(&link, act, output).await;
+    link.close().await;
+    code
+}
+
+/// What a person has to agree to: deletes, and updates with downtime.
+fn question(plan: &Json) -> Option<String> {
+    let deletes = plan["summary"]["delete"].as_u64().unwrap_or_default();
+    let services = plan["services"].as_array().cloned().unwrap_or_default();
+    let names = |test: &dyn Fn(&Json) -> bool| -> Vec<String> {
+        services
+            .iter()
+            .filter(|service| test(service))
+            .map(|service| service["name"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    let down = names(&|service| service["strategy"] == "stop-first");
+    let deleted = names(&|service| {
+        service["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["action"] == "delete"))
+    });
+    let things = if deletes == 1 { "1 thing is".to_owned() } else { format!("{deletes} things are") };
+    match (deletes > 0, down.is_empty()) {
+        (false, true) => None,
+        (true, true) => Some(format!("{things} deleted, of {}", deleted.join(", "))),
+        (false, false) => Some(format!("{} is down meanwhile", down.join(", "))),
+        (true, false) => {
+            Some(format!("{things} deleted, of {}, and {} is down meanwhile", deleted.join(", "), down.join(", ")))
+        }
+    }
+}
+
+/// `amarre status`
+pub async fn status(args: &Args, status: &Status, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let answer = link.status(status.service.as_deref(), status.all, output.look).await;
+    link.close().await;
+    let answer = answer?;
+    print(&answer, status.output, output);
+    let needy = answer.document["summary"]["attention"].as_u64().unwrap_or_default() > 0
+        || answer.document["attention"] == true;
+    Ok(if status.exit_code && needy { 2 } else { 0 })
+}
+
+/// `amarre reconcile`
+pub async fn reconcile(args: &Args, reconcile: &Reconcile, output: &Output) -> Result<u8, Failure> {
+    let act = Act::Reconcile { service: reconcile.service.clone(), timeout_ms: millis(reconcile.timeout) };
+    once(args, act, output).await
+}
+
+/// `amarre suspend`
+pub async fn suspend(args: &Args, suspend: &Suspend, output: &Output) -> Result<u8, Failure> {
+    let act = Act::Suspend { service: suspend.service.clone(), why: suspend.why.clone(), by: whoami() };
+    once(args, act, output).await
+}
+
+/// `amarre resume`
+pub async fn resume(args: &Args, resume: &Resume, output: &Output) -> Result<u8, Failure> {
+    once(args, Act::Resume { service: resume.service.clone() }, output).await
+}
+
+/// `amarre destroy`
+pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let names = if destroy.all { "every service".to_owned() } else { destroy.services.join(", ") };
+    if destroy.dry_run || !destroy.yes {
+        let status = link.status(None, true, output.look).await?;
+        output.data(&doomed(&status.document, destroy));
+    }
+    if destroy.dry_run {
+        link.close().await;
+        return Ok(0);
+    }
+    if !destroy.yes {
+        if !output.is_terminal() {
+            link.close().await;
+            let failure = Failure::new(
+                "A0402",
+                format!("{names} would be destroyed, and nobody can be asked here"),
+                "if you mean it, add --yes",
+            );
+            output.failure(&failure);
+            return Ok(REFUSED);
+        }
+        let expected = if destroy.all { "all".to_owned() } else { destroy.services.join(" ") };
+        if !output.ask(&format!("Destroy {names}? Type {expected}, or press Enter to stop:"), &expected) {
+            link.close().await;
+            output.say("Nothing was changed.");
+            return Ok(REFUSED);
+        }
+    }
+    let act = Act::Destroy {
+        services: destroy.services.clone(),
+        all: destroy.all,
+        purge: destroy.purge,
+        by: whoami(),
+        timeout_ms: millis(destroy.timeout),
+    };
+    let code = act_and_print(&link, act, output).await;
+    link.close().await;
+    code
+}
+
+/// What would go, a line each.
+fn doomed(status: &Json, destroy: &Destroy) -> String {
+    let mut out = String::new();
+    for service in status["services"].as_array().into_iter().flatten() {
+        let name = service["name"].as_str().unwrap_or_default();
+        if !destroy.all && !destroy.services.iter().any(|asked| asked == name) {
+            continue;
+        }
+        out.push_str(&format!("- {name}\n"));
+        for resource in service["resources"].as_array().into_iter().flatten().rev() {
+            let kind = resource["kind"].as_str().unwrap_or_default();
+            let is_kept = matches!(kind, "certificate") || (kind == "volume" && !destroy.purge);
+            let is_there = resource["health"] != "Missing" && kind != "attachment";
+            if is_there {
+                let sign = if is_kept { "kept:" } else { "-" };
+                out.push_str(&format!(
+                    "  {sign} {:14}{}\n",
+                    kind.replace('-', " "),
+                    resource["name"].as_str().unwrap_or_default()
+                ));
+            }
+        }
+    }
+    out
+}
+
+async fn once(args: &Args, act: Act, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let code = act_and_print(&link, act, output).await;
+    link.close().await;
+    code
+}
+
+async fn act_and_print(link: &Link, act: Act, output: &Output) -> Result<u8, Failure> {
+    let answer = link.act(act, output).await?;
+    output.data(&answer.text);
+    Ok(answer.exit)
+}
+
+fn print(answer: &Answer, format: Format, output: &Output) {
+    match format {
+        Format::Text => output.data(&answer.text),
+        Format::Json => output.data(&format!("{:#}\n", answer.document)),
+    }
+}
+
+fn millis(span: std::time::Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "who asks is the user of this terminal")]
+fn whoami() -> String {
+    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "somebody".to_owned())
+}

@@ -1,0 +1,94 @@
+//! `amarre run`: the loop, the socket and HTTP, until somebody says stop.
+
+use std::path::PathBuf;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+
+use super::Failure;
+use super::args::{Args, Run};
+use super::build::{self, Built};
+use super::output::Output;
+use crate::config::Config;
+use crate::engine::daemon::{self, Behaviour};
+use crate::server;
+
+/// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
+pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure> {
+    let config = Config::load(args.config.as_deref())?;
+    crate::telemetry::start(run.log_json);
+    let Built { engine, lock } = build::engine(&config).await?;
+    let consented = engine.ledger().meta("consent").await.ok().flatten().is_some();
+    if run.yes && !consented {
+        // A ledger that cannot be written is reported by the loop itself.
+        let _ = engine.ledger().set_meta("consent", "given").await;
+    }
+    let acts = run.yes || consented;
+    let socket = config.beside_state("sock");
+    let private = server::socket::bind(&socket).map_err(|error| {
+        Failure::new(
+            "A0905",
+            format!("could not listen at {}: {error}", socket.display()),
+            "is the folder of `state` writable?",
+        )
+    })?;
+    let public = TcpListener::bind(config.listen).await.map_err(|error| {
+        Failure::new(
+            "A0905",
+            format!("could not listen at {}: {error}", config.listen),
+            "another program may be there; change `server.listen`",
+        )
+    })?;
+    let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
+    output.say(&format!(
+        "amarre {} keeps {}, status at http://{}/api/v1/status",
+        env!("CARGO_PKG_VERSION"),
+        config.source.display(),
+        config.listen
+    ));
+    if !acts {
+        output.say("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
+    }
+    let servers = serve(private, public, &handle);
+    let stopper = async {
+        stopped().await;
+        stop.notify_one();
+    };
+    tokio::join!(task, stopper_or_end(stopper, handle));
+    drop(servers);
+    let _ = std::fs::remove_file(PathBuf::from(&socket));
+    drop(lock);
+    Ok(0)
+}
+
+/// The loop ends by itself only when it is told to.
+async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Handle) {
+    stopper.await;
+}
+
+fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle) -> JoinSet<()> {
+    let mut servers = JoinSet::new();
+    let (acting, reading) = (server::private(handle.clone()), server::public(handle.clone()));
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(private, acting).await {
+            tracing::error!("the socket is not served any more: {error}");
+        }
+    });
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(public, reading).await {
+            tracing::error!("HTTP is not served any more: {error}");
+        }
+    });
+    servers
+}
+
+/// SIGTERM or SIGINT.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).ok();
+    let mut int = signal(SignalKind::interrupt()).ok();
+    tokio::select! {
+        () = async { match term.as_mut() { Some(term) => { term.recv().await; } None => std::future::pending().await } } => (),
+        () = async { match int.as_mut() { Some(int) => { int.recv().await; } None => std::future::pending().await } } => (),
+    }
+}

@@ -1,0 +1,199 @@
+//! Whom a command speaks to: the daemon that holds the ledger, over its socket, or an engine of our own.
+
+use std::path::Path;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value as Json;
+use tokio::sync::mpsc;
+
+use super::build::{self, Built};
+use super::output::Output;
+use super::{Args, Failure};
+use crate::config::Config;
+use crate::engine::daemon::{self, Behaviour, Handle};
+use crate::engine::verbs::{self, Act, Answer, Step};
+use crate::engine::{report, status};
+use crate::plan::render::Look;
+use crate::store::Lock;
+
+/// Steps on their way to the terminal.
+const STEPS_MAX: usize = 256;
+
+/// One of the two.
+pub enum Link {
+    /// A daemon runs.
+    Remote(Remote),
+    /// None runs: ours does the work and ends with the command.
+    Local(Local),
+}
+
+/// A daemon behind its socket.
+pub struct Remote {
+    client: reqwest::Client,
+}
+
+/// An engine of our own.
+pub struct Local {
+    handle: Handle,
+    stop: std::sync::Arc<tokio::sync::Notify>,
+    ended: tokio::task::JoinHandle<()>,
+    _lock: Lock,
+}
+
+impl Link {
+    /// The daemon where one holds the ledger, else an engine of our own.
+    pub async fn open(args: &Args) -> Result<Self, Failure> {
+        let config = Config::load(args.config.as_deref())?;
+        if let Some(remote) = Remote::connect(&config.beside_state("sock")).await {
+            return Ok(Link::Remote(remote));
+        }
+        let Built { engine, lock } = build::engine(&config).await?;
+        let (handle, task, stop) = daemon::start(engine, Behaviour { acts: false, watches: false });
+        Ok(Link::Local(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock }))
+    }
+
+    /// The plan of this moment.
+    pub async fn plan(&self, look: Look) -> Result<Answer, Failure> {
+        match self {
+            Link::Remote(remote) => remote.get("/api/v1/plan/text", look, false).await,
+            Link::Local(local) => verbs::plan(&local.handle, look).await.ok_or_else(stopped),
+        }
+    }
+
+    /// How everything is, or one service.
+    pub async fn status(&self, service: Option<&str>, all: bool, look: Look) -> Result<Answer, Failure> {
+        match (self, service) {
+            (Link::Remote(remote), None) => remote.get("/api/v1/status/text", look, all).await,
+            (Link::Remote(remote), Some(name)) => remote.get(&format!("/api/v1/services/{name}/text"), look, all).await,
+            (Link::Local(local), service) => {
+                verbs::plan(&local.handle, look).await.ok_or_else(stopped)?;
+                let (picture, _) = local.handle.picture();
+                let Some(name) = service else {
+                    let text = report::status_text(&picture, all, look);
+                    return Ok(Answer { document: report::status_json(&picture, None), text, exit: 0 });
+                };
+                let row = status::services(&picture).get(name).map(|row| report::service_json(&picture, row));
+                let text = report::service_text(&picture, name, look);
+                let both = row.zip(text).map(|(document, text)| Answer { document, text, exit: 0 });
+                both.ok_or_else(|| {
+                    Failure::new("A1002", format!("there is no service {name}"), "amarre status lists them")
+                })
+            }
+        }
+    }
+
+    /// Does something, printing each step. Ctrl-C stops safely after the running step.
+    pub async fn act(&self, act: Act, output: &Output) -> Result<Answer, Failure> {
+        let (steps, mut inbox) = mpsc::channel::<Step>(STEPS_MAX);
+        let look = output.look;
+        let work: BoxFuture<'_, Result<Answer, Failure>> = match self {
+            Link::Remote(remote) => Box::pin(remote.act(act, look, steps)),
+            Link::Local(local) => Box::pin(async move {
+                let answer = verbs::act(&local.handle, act, look, &steps).await;
+                drop(steps);
+                answer.ok_or_else(stopped)
+            }),
+        };
+        tokio::pin!(work);
+        let mut interrupted = false;
+        let answer = loop {
+            tokio::select! {
+                biased;
+                Some(step) = inbox.recv() => output.step(&step),
+                answer = &mut work => break answer,
+                _ = tokio::signal::ctrl_c(), if !interrupted => {
+                    interrupted = true;
+                    match self {
+                        Link::Remote(_) => return Err(Failure::new("", "stopped watching; the daemon goes on", "amarre status")),
+                        Link::Local(local) => {
+                            output.say("stopping after the running step; the next run goes on from there");
+                            local.stop.notify_one();
+                        }
+                    }
+                }
+            }
+        };
+        while let Ok(step) = inbox.try_recv() {
+            output.step(&step);
+        }
+        answer
+    }
+
+    /// Lets an engine of our own finish what it is doing.
+    pub async fn close(self) {
+        if let Link::Local(local) = self {
+            local.stop.notify_one();
+            let _ = local.ended.await;
+        }
+    }
+}
+
+fn spawn(task: BoxFuture<'static, ()>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(task)
+}
+
+fn stopped() -> Failure {
+    Failure::new("A0904", "stopped before it was done", "what was done is kept; run it again")
+}
+
+impl Remote {
+    /// `None` when nobody listens there.
+    async fn connect(path: &Path) -> Option<Self> {
+        tokio::net::UnixStream::connect(path).await.ok()?;
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a socket to our own daemon, whose answers may take as long as an apply"
+        )]
+        let client = reqwest::Client::builder().unix_socket(path).build().ok()?;
+        Some(Self { client })
+    }
+
+    async fn get(&self, path: &str, look: Look, all: bool) -> Result<Answer, Failure> {
+        let url = format!("http://amarre{path}?ascii={}&colour={}&all={all}", look.ascii, look.colour);
+        let mut response = self.client.get(url).send().await.map_err(|error| lost(&error))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|_| other_version());
+        }
+        let problem: Json = serde_json::from_slice(&body).map_err(|_| other_version())?;
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        Err(Failure::new(&text(&problem["code"]), text(&problem["title"]), text(&problem["hints"][0]["text"])))
+    }
+
+    async fn act(&self, act: Act, look: Look, steps: mpsc::Sender<Step>) -> Result<Answer, Failure> {
+        let url = format!("http://amarre/api/v1/act?ascii={}&colour={}", look.ascii, look.colour);
+        let mut response = self.client.post(url).json(&act).send().await.map_err(|error| lost(&error))?;
+        let mut buffer: Vec<u8> = Vec::new();
+        let mut answer = None;
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+            buffer.extend_from_slice(&chunk);
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                let mut line: Json = serde_json::from_slice(&line).map_err(|_| other_version())?;
+                if let Ok(step) = serde_json::from_value(line["step"].take()) {
+                    let _ = steps.send(step).await;
+                } else {
+                    answer = serde_json::from_value(line["end"].take()).ok();
+                }
+            }
+        }
+        answer.ok_or_else(stopped)
+    }
+}
+
+fn lost(error: &reqwest::Error) -> Failure {
+    Failure::new(
+        "A0904",
+        format!("the daemon did not answer: {}", crate::providers::http::chain(error)),
+        "is it stopping? see its log",
+    )
+}
+
+fn other_version() -> Failure {
+    Failure::new("A0904", "the daemon speaks another version", "restart it after an upgrade")
+}

@@ -1,0 +1,68 @@
+//! The command line: what was typed, whom it concerns (the daemon, or an engine of our own), what is printed.
+
+pub mod args;
+pub mod output;
+pub mod build;
+pub mod link;
+pub mod commands;
+pub mod daemon;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Args, Command};
+use self::output::Output;
+
+/// Runs what was typed; the exit code is the verdict.
+pub async fn run() -> ExitCode {
+    let args = Args::parse();
+    let output = Output::new(args.ascii);
+    let code = match dispatch(&args, &output).await {
+        Ok(code) => code,
+        Err(failure) => {
+            output.failure(&failure);
+            1
+        }
+    };
+    ExitCode::from(code)
+}
+
+async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
+    match &args.command {
+        Command::Validate(validate) => commands::validate(args, validate, output),
+        Command::Plan(plan) => commands::plan(args, plan, output).await,
+        Command::Apply(apply) => commands::apply(args, apply, output).await,
+        Command::Run(run) => daemon::run(args, run, output).await,
+        Command::Status(status) => commands::status(args, status, output).await,
+        Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
+        Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
+        Command::Resume(resume) => commands::resume(args, resume, output).await,
+        Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
+    }
+}
+
+/// What stopped a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// `A0902`; empty when there is none.
+    pub code: String,
+    /// Lowercase, no full stop.
+    pub message: String,
+    /// The ways past it.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with one way past it.
+    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), hints: vec![hint.into()] }
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
+        Self { code: error.code.to_owned(), message: error.message, hints }
+    }
+}

@@ -1,0 +1,103 @@
+//! The only printing. Data goes to stdout, everything else to stderr; colour only on a terminal.
+
+use std::io::{IsTerminal, Write};
+
+use super::Failure;
+use crate::engine::verbs::Step;
+use crate::model::Millis;
+use crate::plan::render::{Look, Sign, Tone};
+
+/// Where and how things are printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// For stdout.
+    pub look: Look,
+    errors: Look,
+    terminal: bool,
+}
+
+impl Output {
+    /// Reads the terminal and the environment once.
+    #[expect(clippy::disallowed_methods, reason = "NO_COLOR and the locale belong to the terminal")]
+    pub fn new(ascii: bool) -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+        let is_utf8 = locale.is_none_or(|locale| locale.to_lowercase().replace('-', "").contains("utf8"));
+        let ascii = ascii || !is_utf8;
+        let may_colour = set("NO_COLOR").is_none() && set("TERM").as_deref() != Some("dumb");
+        let terminal = std::io::stdout().is_terminal();
+        let errors = Look { ascii, colour: may_colour && std::io::stderr().is_terminal() };
+        Self { look: Look { ascii, colour: may_colour && terminal }, errors, terminal }
+    }
+
+    /// Whether somebody sits there.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal && std::io::stdin().is_terminal()
+    }
+
+    /// The answer itself.
+    pub fn data(&self, text: &str) {
+        // A closed pipe (`| head`) is no failure of ours.
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Something beside the answer.
+    pub fn say(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// Why a command stopped.
+    pub fn failure(&self, failure: &Failure) {
+        let code = if failure.code.is_empty() { String::new() } else { format!("[{}]", failure.code) };
+        self.say(&format!("{}: {}", self.errors.paint(Tone::Red, &format!("error{code}")), failure.message));
+        for hint in failure.hints.iter().filter(|hint| !hint.is_empty()) {
+            self.say(&format!("  {} {hint}", self.errors.paint(Tone::Dim, "hint:")));
+        }
+    }
+
+    /// One step of an apply: a line when it is done or did not work.
+    pub fn step(&self, step: &Step) {
+        let sign = match step.state.as_str() {
+            "done" if self.terminal => self.look.sign(Sign::Done),
+            "failed" if self.terminal => self.look.sign(Sign::Failed),
+            "done" => "ok".to_owned(),
+            "failed" => "XX".to_owned(),
+            _ => return,
+        };
+        let took = format!("{:.1} s", seconds(Millis(step.took_ms)));
+        if self.terminal {
+            let line = format!("  {sign} {:14}{:20}{}", step.kind, step.name, step.detail);
+            self.data(&format!("{line:66} {took:>8}  {}\n", self.look.paint(Tone::Dim, &step.service)));
+        } else {
+            let words = [
+                &clock(step.at_ms),
+                &step.service,
+                &sign,
+                &step.kind,
+                &step.name,
+                &step.detail,
+                &took.replace(' ', ""),
+            ];
+            let words: Vec<&str> = words.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+            self.data(&format!("{}\n", words.join(" ")));
+        }
+    }
+
+    /// Asks; an empty line is a no.
+    pub fn ask(&self, question: &str, expected: &str) -> bool {
+        let _ = write!(std::io::stderr().lock(), "{question} ");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).is_ok() && line.trim() == expected
+    }
+}
+
+/// `12:04:08`, local.
+fn clock(at_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of one step")]
+fn seconds(span: Millis) -> f64 {
+    span.0 as f64 / 1000.0
+}

@@ -1,0 +1,312 @@
+//! What a person can ask for, the same for the command line and the socket: plan, apply, destroy, status, …
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use super::daemon::{Command, Handle, Reply};
+use super::report::{self, Tally};
+use super::{Picture, Progress, ProgressState};
+use crate::manifest::Severity;
+use crate::model::world::Suspension;
+use crate::model::{Kind, Millis, Timestamp, Verb};
+use crate::plan::render::{Look, lines};
+
+/// An answer: a document for machines, a text for people, an exit code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answer {
+    /// For machines.
+    pub document: Json,
+    /// For people.
+    pub text: String,
+    /// As the command line exits.
+    pub exit: u8,
+}
+
+/// Something that changes the world, or what we may do to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Act {
+    /// Converge everything.
+    Apply {
+        /// How many services may be deleted.
+        confirm_deletes: Option<usize>,
+        /// At most so long.
+        timeout_ms: i64,
+    },
+    /// Converge one service, or all, as the daemon would.
+    Reconcile {
+        /// Which; `None` = all.
+        service: Option<String>,
+        /// At most so long.
+        timeout_ms: i64,
+    },
+    /// Remove services and leave them suspended.
+    Destroy {
+        /// Which; empty with `all`.
+        services: Vec<String>,
+        /// Every one.
+        all: bool,
+        /// Their volumes as well.
+        purge: bool,
+        /// Who asks.
+        by: String,
+        /// At most so long.
+        timeout_ms: i64,
+    },
+    /// Leave a service alone.
+    Suspend {
+        /// Which.
+        service: String,
+        /// Why.
+        why: String,
+        /// Who asks.
+        by: String,
+    },
+    /// Take a service up again.
+    Resume {
+        /// Which.
+        service: String,
+    },
+}
+
+/// One line of progress, for whoever prints it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Step {
+    /// When, milliseconds.
+    pub at_ms: i64,
+    /// For which service.
+    pub service: String,
+    /// `begun`, `done`, `failed`.
+    pub state: String,
+    /// `create`, `update`, `delete`.
+    pub action: String,
+    /// The kind on screen.
+    pub kind: String,
+    /// The name on screen.
+    pub name: String,
+    /// What it is now, or the error.
+    pub detail: String,
+    /// Milliseconds.
+    pub took_ms: i64,
+}
+
+/// What was planned, and whether there is something to do.
+pub async fn plan(handle: &Handle, look: Look) -> Option<Answer> {
+    let reply = handle.ask(Command::Look).await?;
+    Some(planned(&reply.picture, look))
+}
+
+/// The plan of a picture.
+pub fn planned(picture: &Picture, look: Look) -> Answer {
+    let document = report::plan_json(picture);
+    let text = report::plan_text(picture, look);
+    let broken = picture.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    let has_changes = !picture.plan.is_empty();
+    // 0 nothing to do, 2 changes, 1 error: for --detailed-exitcode.
+    let exit = if broken || picture.ledger_error.is_some() || !picture.plan.gaps.is_empty() {
+        1
+    } else if has_changes {
+        2
+    } else {
+        0
+    };
+    Answer { document, text, exit }
+}
+
+/// Does what was asked; tells each step.
+pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Step>) -> Option<Answer> {
+    match act {
+        Act::Apply { confirm_deletes, timeout_ms } => {
+            converge(handle, confirm_deletes, None, timeout_ms, look, steps).await
+        }
+        Act::Reconcile { service, timeout_ms } => {
+            let only = service.map(|service| BTreeSet::from([service]));
+            if let Some(unknown) = unknown(handle, only.as_ref()).await? {
+                return Some(refused(&unknown));
+            }
+            converge(handle, None, only, timeout_ms, look, steps).await
+        }
+        Act::Destroy { services, all, purge, by, timeout_ms } => {
+            destroy(handle, Doomed { services, all, purge, by }, timeout_ms, look, steps).await
+        }
+        Act::Suspend { service, why, by } => {
+            let suspension = Suspension { by, why, destroy: false, purge: false, at: now(handle) };
+            let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
+            Some(answered(
+                &reply,
+                format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
+            ))
+        }
+        Act::Resume { service } => {
+            let reply = handle.ask(Command::Resume { service: service.clone() }).await?;
+            Some(answered(&reply, format!("{service} is taken up again\n")))
+        }
+    }
+}
+
+struct Doomed {
+    services: Vec<String>,
+    all: bool,
+    purge: bool,
+    by: String,
+}
+
+async fn destroy(
+    handle: &Handle,
+    doomed: Doomed,
+    timeout_ms: i64,
+    look: Look,
+    steps: &mpsc::Sender<Step>,
+) -> Option<Answer> {
+    let reply = handle.ask(Command::Look).await?;
+    let names: BTreeSet<String> = if doomed.all {
+        super::status::services(&reply.picture).into_keys().collect()
+    } else {
+        doomed.services.into_iter().collect()
+    };
+    if let Some(unknown) = unknown(handle, Some(&names)).await? {
+        return Some(refused(&unknown));
+    }
+    for service in &names {
+        let why = format!("amarre destroy {service}");
+        let suspension = Suspension { by: doomed.by.clone(), why, destroy: true, purge: doomed.purge, at: now(handle) };
+        let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
+        if let Some(error) = reply.error {
+            return Some(refused(&error));
+        }
+    }
+    let started = now(handle);
+    let (reply, tally) = follow(handle, None, Some(names.clone()), timeout_ms, steps).await?;
+    let left: Vec<String> = reply
+        .picture
+        .plan
+        .changes
+        .iter()
+        .filter(|change| names.contains(&change.service))
+        .map(|change| format!("{} {}", change.address.kind.label(), lines::name(&change.address, None)))
+        .collect();
+    let hidden = !reply.picture.plan.gaps.is_empty();
+    let took = reply.picture.at - started;
+    let (text, exit) = if left.is_empty() && !hidden {
+        let kept = if doomed.purge { "" } else { "; volumes are kept" };
+        (format!("Destroyed {} in {took}: {tally}{kept}.\n", names.into_iter().collect::<Vec<_>>().join(", ")), 0)
+    } else {
+        let mut text = format!("Partly destroyed in {took}: {tally}. Left: {}\n", left.join(", "));
+        text.push_str(&report::verdict(&reply.picture, reply.settled, &tally, took, look).0);
+        (text, 3)
+    };
+    Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
+}
+
+async fn converge(
+    handle: &Handle,
+    confirm_deletes: Option<usize>,
+    only: Option<BTreeSet<String>>,
+    timeout_ms: i64,
+    look: Look,
+    steps: &mpsc::Sender<Step>,
+) -> Option<Answer> {
+    let started = now(handle);
+    let (reply, tally) = follow(handle, confirm_deletes, only, timeout_ms, steps).await?;
+    let took = reply.picture.at - started;
+    let (text, exit) = report::verdict(&reply.picture, reply.settled, &tally, took, look);
+    Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
+}
+
+/// Applies, and passes on every step until the answer is there.
+async fn follow(
+    handle: &Handle,
+    confirmed_deletes: Option<usize>,
+    only: Option<BTreeSet<String>>,
+    timeout_ms: i64,
+    steps: &mpsc::Sender<Step>,
+) -> Option<(Reply, Tally)> {
+    let mut progress = handle.progress();
+    let mut tally = Tally::default();
+    let asked = handle.ask(Command::Apply { confirmed_deletes, only, timeout: Millis(timeout_ms) });
+    tokio::pin!(asked);
+    let reply = loop {
+        tokio::select! {
+            biased;
+            told = progress.recv() => match told {
+                Ok(told) => pass_on(&told, &mut tally, steps).await,
+                Err(RecvError::Lagged(_)) => (),
+                Err(RecvError::Closed) => break asked.await?,
+            },
+            reply = &mut asked => break reply?,
+        }
+    };
+    while let Ok(told) = progress.try_recv() {
+        pass_on(&told, &mut tally, steps).await;
+    }
+    Some((reply, tally))
+}
+
+async fn pass_on(progress: &Progress, tally: &mut Tally, steps: &mpsc::Sender<Step>) {
+    if progress.state == ProgressState::Done {
+        tally.add(&progress.change);
+    }
+    // Whoever listened may have gone; the work goes on.
+    let _ = steps.send(step(progress)).await;
+}
+
+fn step(progress: &Progress) -> Step {
+    let change = &progress.change;
+    let fields = super::look::written(change);
+    let detail = match (&change.verb, progress.state) {
+        (_, ProgressState::Failed) => progress.text.clone(),
+        (Verb::Create(fields), _) => lines::detail(&change.address, fields, None),
+        (Verb::Update(_), _) => change.diff.iter().map(|diff| diff.field.clone()).collect::<Vec<_>>().join(", "),
+        (Verb::Delete, _) => "removed".to_owned(),
+    };
+    let state = match progress.state {
+        ProgressState::Begun => "begun",
+        ProgressState::Done => "done",
+        ProgressState::Failed => "failed",
+    };
+    Step {
+        at_ms: progress.at.0,
+        service: change.service.clone(),
+        state: state.to_owned(),
+        action: change.action().to_owned(),
+        kind: if change.address.kind == Kind::Image { "pull".to_owned() } else { change.address.kind.label() },
+        name: lines::name(&change.address, fields),
+        detail,
+        took_ms: progress.took.0,
+    }
+}
+
+/// The first of `names` that nobody knows, as an error.
+async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Option<String>> {
+    let Some(names) = names else { return Some(None) };
+    let reply = handle.ask(Command::Look).await?;
+    let known = super::status::services(&reply.picture);
+    let seen = |name: &str| {
+        reply.picture.world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_deref() == Some(name))
+    };
+    Some(
+        names
+            .iter()
+            .find(|name| !known.contains_key(*name) && !seen(name))
+            .map(|name| format!("there is no service {name}")),
+    )
+}
+
+fn now(handle: &Handle) -> Timestamp {
+    handle.picture().0.at
+}
+
+fn answered(reply: &Reply, text: String) -> Answer {
+    match &reply.error {
+        Some(error) => refused(error),
+        None => Answer { document: json!({"ok": true}), text, exit: 0 },
+    }
+}
+
+fn refused(why: &str) -> Answer {
+    Answer { document: json!({"error": why}), text: format!("error: {why}\n"), exit: 1 }
+}

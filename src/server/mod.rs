@@ -1,0 +1,243 @@
+//! HTTP: health, metrics, status, plan, drift. On loopback reading only; on the unix socket beside the ledger also
+//! what changes something, for whoever may open it (mode 0600).
+
+pub mod metrics;
+pub mod socket;
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::engine::daemon::Handle;
+use crate::engine::verbs::{self, Act, Step};
+use crate::engine::{report, status};
+use crate::plan::render::Look;
+
+/// Steps that wait for a slow reader before lanes' progress is dropped for it.
+const STEPS_MAX: usize = 256;
+/// Requests are small; this is a hundred times the largest.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How a text is to look.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub struct LookQuery {
+    /// ASCII signs.
+    pub ascii: bool,
+    /// ANSI colours.
+    pub colour: bool,
+    /// All services, quiet ones too.
+    pub all: bool,
+}
+
+impl LookQuery {
+    fn look(self) -> Look {
+        Look { ascii: self.ascii, colour: self.colour }
+    }
+}
+
+/// What anybody on this machine may read.
+pub fn public(handle: Handle) -> Router {
+    reading(handle).layer(middleware::from_fn(check_host))
+}
+
+/// What whoever may open the socket may do.
+pub fn private(handle: Handle) -> Router {
+    let acting = Router::new().route("/api/v1/act", post(act)).route("/api/v1/plan/text", get(plan_text));
+    let acting =
+        acting.route("/api/v1/status/text", get(status_text)).route("/api/v1/services/{name}/text", get(service_text));
+    reading(handle.clone()).merge(acting.with_state(handle)).layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+fn reading(handle: Handle) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(status_all))
+        .route("/api/v1/services", get(services))
+        .route("/api/v1/services/{name}", get(service))
+        .route("/api/v1/drift", get(drift))
+        .route("/api/v1/plan", get(plan))
+        .with_state(handle)
+}
+
+/// A web page can reach 127.0.0.1 through a name of its own; the name in `Host` gives it away.
+async fn check_host(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+        .map_or(host, |(name, _)| name);
+    if matches!(name, "localhost" | "127.0.0.1" | "[::1]") || name.parse::<SocketAddr>().is_ok() {
+        return next.run(request).await;
+    }
+    problem(StatusCode::MISDIRECTED_REQUEST, "A1001", "this name is not served here", "ask for 127.0.0.1 or localhost")
+}
+
+/// RFC 9457.
+fn problem(status: StatusCode, code: &str, title: &str, hint: &str) -> Response {
+    let body = json!({
+        "type": format!("/errors/{code}"), "title": title, "status": status.as_u16(), "code": code,
+        "hints": [{"text": hint}],
+    });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+async fn readyz(State(handle): State<Handle>) -> Response {
+    let (picture, _) = handle.picture();
+    if picture.context.is_some() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "first look in progress\n").into_response()
+    }
+}
+
+async fn health(State(handle): State<Handle>) -> Response {
+    let (picture, _) = handle.picture();
+    let services = status::services(&picture);
+    let attention = services.values().filter(|row| row.attention).count();
+    let ok = picture.ledger_error.is_none() && picture.plan.gaps.is_empty() && picture.source_error.is_none();
+    let body = json!({
+        "status": if ok { "ok" } else { "degraded" },
+        "services": services.len(),
+        "attention": attention,
+        "gaps": picture.plan.gaps.len(),
+        "ledger": picture.ledger_error.is_none(),
+        "source": picture.source_error.is_none(),
+        "checked_at": picture.at.rfc3339(),
+    });
+    Json(body).into_response()
+}
+
+async fn metrics(State(handle): State<Handle>) -> Response {
+    let (picture, _) = handle.picture();
+    let text = metrics::render(&picture, handle.ledger().last_run().await.ok().flatten().as_ref());
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}
+
+async fn status_all(State(handle): State<Handle>) -> Response {
+    Json(status_document(&handle).await).into_response()
+}
+
+/// The status document with what only the ledger knows: the last run.
+async fn status_document(handle: &Handle) -> serde_json::Value {
+    let (picture, next) = handle.picture();
+    let next = (next.0 > 0).then_some(next);
+    let mut document = report::status_json(&picture, next);
+    if let (Ok(Some(run)), Some(object)) = (handle.ledger().last_run().await, document.as_object_mut()) {
+        let run = json!({
+            "id": run.id, "started_at": run.started.rfc3339(), "result": run.result, "writes": run.writes,
+            "duration_s": run.ended.map(|ended| (ended - run.started).0 / 1000),
+        });
+        object.insert("last_run".to_owned(), run);
+    }
+    document
+}
+
+async fn services(State(handle): State<Handle>) -> Response {
+    let (picture, _) = handle.picture();
+    let rows: Vec<_> = status::services(&picture).values().map(|row| report::service_json(&picture, row)).collect();
+    Json(json!({"schema": "amarre.status/v1", "services": rows})).into_response()
+}
+
+async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
+    let (picture, _) = handle.picture();
+    match status::services(&picture).get(&name) {
+        Some(row) => Json(report::service_json(&picture, row)).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "GET /api/v1/services lists them"),
+    }
+}
+
+async fn drift(State(handle): State<Handle>) -> Response {
+    Json(report::drift_json(&handle.picture().0)).into_response()
+}
+
+async fn plan(State(handle): State<Handle>) -> Response {
+    Json(report::plan_json(&handle.picture().0)).into_response()
+}
+
+async fn plan_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
+    match verbs::plan(&handle, query.look()).await {
+        Some(answer) => Json(answer).into_response(),
+        None => stopping(),
+    }
+}
+
+async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
+    let text = report::status_text(&handle.picture().0, query.all, query.look());
+    let answer = verbs::Answer { document: status_document(&handle).await, text, exit: 0 };
+    Json(answer).into_response()
+}
+
+async fn service_text(
+    State(handle): State<Handle>,
+    Path(name): Path<String>,
+    Query(query): Query<LookQuery>,
+) -> Response {
+    let (picture, _) = handle.picture();
+    let row = status::services(&picture).get(&name).map(|row| report::service_json(&picture, row));
+    match (row, report::service_text(&picture, &name, query.look())) {
+        (Some(document), Some(text)) => Json(verbs::Answer { document, text, exit: 0 }).into_response(),
+        (_, _) => problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "amarre status lists them"),
+    }
+}
+
+/// JSON lines: a `step` each, then one `end`.
+async fn act(State(handle): State<Handle>, Query(query): Query<LookQuery>, Json(act): Json<Act>) -> Response {
+    let (steps, inbox) = mpsc::channel::<Step>(STEPS_MAX);
+    let ending = async move {
+        let answer = verbs::act(&handle, act, query.look(), &steps).await;
+        drop(steps);
+        answer
+    };
+    let lines = futures_util::stream::unfold(Turn::Steps(inbox, Box::pin(ending)), turn);
+    let body = lines.map(|line| Ok::<String, std::convert::Infallible>(format!("{line}\n")));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response()
+}
+
+type Ending = std::pin::Pin<Box<dyn Future<Output = Option<verbs::Answer>> + Send>>;
+
+/// Where a stream of steps is.
+enum Turn {
+    Steps(mpsc::Receiver<Step>, Ending),
+    Rest(mpsc::Receiver<Step>, Option<verbs::Answer>),
+    Over,
+}
+
+async fn turn(turn: Turn) -> Option<(serde_json::Value, Turn)> {
+    match turn {
+        Turn::Steps(mut inbox, mut ending) => {
+            tokio::select! {
+                biased;
+                Some(step) = inbox.recv() => Some((json!({"step": step}), Turn::Steps(inbox, ending))),
+                answer = &mut ending => rest(inbox, answer).await,
+            }
+        }
+        Turn::Rest(inbox, answer) => rest(inbox, answer).await,
+        Turn::Over => None,
+    }
+}
+
+/// What was told before the end comes before the end.
+async fn rest(mut inbox: mpsc::Receiver<Step>, answer: Option<verbs::Answer>) -> Option<(serde_json::Value, Turn)> {
+    match inbox.recv().await {
+        Some(step) => Some((json!({"step": step}), Turn::Rest(inbox, answer))),
+        None => Some((json!({"end": answer}), Turn::Over)),
+    }
+}
+
+fn stopping() -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "A0904", "Amarre is stopping", "try again when it runs")
+}

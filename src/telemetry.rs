@@ -1,0 +1,10 @@
+//! Logs: to stderr, with `RUST_LOG` as filter. Names and codes only; never a body, never a secret.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging; a second call does nothing.
+pub fn start(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let _ = if json { builder.json().try_init() } else { builder.try_init() };
+}
