@@ -87,7 +87,7 @@ fn image(scope: &Scope<'_>, text: &Text) -> Option<String> {
         Some("as in `ghcr.io/owner/name:1.2`".to_owned())
     } else if path.contains(|c: char| c.is_ascii_uppercase()) {
         Some("names of images are in lower case".to_owned())
-    } else if path.contains(':') || tag == Some("") || digest.is_some_and(|digest| !digest.starts_with("sha256:")) {
+    } else if path.contains(':') || !tag.is_none_or(is_tag) || digest.is_some_and(|digest| !is_digest(digest)) {
         Some("as in `ghcr.io/owner/name:1.2`, or with `@sha256:…`".to_owned())
     } else {
         None
@@ -108,6 +108,16 @@ fn image(scope: &Scope<'_>, text: &Text) -> Option<String> {
     let problem = Problem::warning(A0131, text.spot, message.to_owned());
     scope.report(problem.hint(format!("name the version, as in {repository}:1.2")));
     Some(format!("{repository}:latest"))
+}
+
+fn is_tag(tag: &str) -> bool {
+    const TAG_MAX: usize = 128;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !tag.is_empty() && tag.len() <= TAG_MAX && !tag.starts_with(['.', '-']) && tag.chars().all(is_word)
+}
+
+fn is_digest(digest: &str) -> bool {
+    digest.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// A command: a list as it is, or text split as a shell does.
@@ -138,7 +148,7 @@ fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
         defaults.map(|(name, value)| (name.clone(), EnvValue::Plain(value.clone()))).collect();
     for (name, spot, value) in pairs(reader, "environment") {
         let scope = reader.scope;
-        if name.is_empty() || name.contains(['=', '\0']) {
+        if name.is_empty() || name.contains('=') || name.chars().any(char::is_control) {
             scope.error(A0106, spot, "a variable needs a name, without `=`".to_owned());
             continue;
         }
@@ -241,8 +251,8 @@ fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
             scope.error_hint(A0106, spot, message, &format!("`{prefix}*` is how Amarre marks what it made"));
             continue;
         }
-        if name.is_empty() {
-            scope.error(A0106, spot, "a label needs a name".to_owned());
+        if name.is_empty() || name.chars().any(char::is_control) {
+            scope.error(A0106, spot, "a label needs a name of plain characters".to_owned());
             continue;
         }
         let value = match value {

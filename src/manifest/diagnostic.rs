@@ -177,11 +177,17 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// User text inside a message: short, and without characters that act on a terminal.
+/// User text inside a message: short, without a URL's password and characters that act on a terminal.
 pub(super) fn shown(text: &str) -> String {
     const SHOWN_MAX: usize = 60;
-    let mut short: String = text.chars().take(SHOWN_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(SHOWN_MAX).is_some() {
+    let login = text.find("://").and_then(|at| Some((at + 3, text.rfind('@')?)));
+    let masked = match login {
+        Some((start, end)) if start < end => format!("{}(hidden){}", &text[..start], &text[end..]),
+        Some(_) | None => text.to_owned(),
+    };
+    let mut short: String =
+        masked.chars().take(SHOWN_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if masked.chars().nth(SHOWN_MAX).is_some() {
         short.push('…');
     }
     short

@@ -54,7 +54,8 @@ pub(super) fn split(text: &str) -> Vec<Piece<'_>> {
 
 /// The value of a key at the top level, found without parsing: for documents that do not parse.
 pub(super) fn scan<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let flow = text.trim_start_matches("---").trim_start().starts_with('{');
+    let mut bare = text.split(['\n', '\r']).map(|line| line.trim_start_matches("---").trim_start());
+    let flow = bare.find(|line| !line.is_empty() && !line.starts_with('#')).is_some_and(|line| line.starts_with('{'));
     let mut at = 0;
     while at < text.len() {
         let (line, end) = line_at(text, at);

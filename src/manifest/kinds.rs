@@ -8,10 +8,10 @@ use crate::model::SecretName;
 use crate::model::service::{AccessList, Dns, NetworkMode, Redirect, Service};
 
 use super::diagnostic::{A0104, A0105, A0106, shown};
-use super::reader::{Reader, Scope, Text, nothing_else};
+use super::reader::{Reader, Scope, Text};
 use super::routes::{self, Targets};
 use super::yaml::Data;
-use super::{check, compose, records};
+use super::{check, compose, records, refused};
 
 /// A proxy to what is not a container.
 pub(super) fn route(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
@@ -23,7 +23,7 @@ pub(super) fn route(mut reader: Reader<'_>, mut service: Service) -> Option<Serv
     let access_list = reader.text("access_list");
     routes::apply_access_list(scope, &mut service.routes, access_list);
     service.dns = records::dns(&mut reader);
-    reader.finish(&nothing_else);
+    reader.finish(&refused::small_kind_key);
     Some(service)
 }
 
@@ -42,7 +42,7 @@ pub(super) fn redirect(mut reader: Reader<'_>, mut service: Service) -> Option<S
     let keep_path = reader.flag("keep_path").unwrap_or(true);
     let tls = routes::tls(&mut reader);
     service.dns = records::dns(&mut reader);
-    reader.finish(&nothing_else);
+    reader.finish(&refused::small_kind_key);
     let (scheme, to) = to?;
     service.redirects = vec![Redirect { domains, scheme, to, code, keep_path, tls: tls?, origin: scope.origin(spot) }];
     Some(service)
@@ -84,7 +84,7 @@ pub(super) fn access_list(mut reader: Reader<'_>, mut service: Service) -> Optio
         let hint = "`users:`, `allow:` or `deny:`";
         scope.error_hint(A0105, spot, "an access list that says nothing".to_owned(), hint);
     }
-    reader.finish(&nothing_else);
+    reader.finish(&refused::small_kind_key);
     let name = service.name.clone();
     let origin = scope.origin(spot);
     service.access_lists = vec![AccessList { name, users, allow, deny, satisfy_any, pass_auth, origin }];
@@ -139,7 +139,7 @@ fn clients(reader: &mut Reader<'_>, key: &'static str) -> Vec<String> {
 pub(super) fn network(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let subnet = records::subnet(&mut reader);
     let internal = reader.flag("internal").unwrap_or(false);
-    reader.finish(&nothing_else);
+    reader.finish(&refused::small_kind_key);
     service.network = NetworkMode::Defined { subnet, internal };
     service.dns = Dns::None;
     Some(service)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::model::service::{Mount, MountSource, Port};
 
 use super::check::{self, PortClaim};
-use super::diagnostic::{A0104, A0106, A0113, Problem, Spot, shown};
+use super::diagnostic::{A0104, A0106, A0113, A0205, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, Verdict};
 use super::resolve;
 use super::yaml::{Data, Node};
@@ -200,8 +200,13 @@ fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<String> {
         return None;
     }
     let Some(path) = resolve::normal_path(source) else {
-        let hint = "a whole path of the host, without `..`";
-        scope.error_hint(A0106, spot, format!("cannot bind {}", shown(source)), hint);
+        if source.starts_with('/') {
+            let message = format!("policy forbids the bind mount {}", shown(source));
+            scope.error_hint(A0205, spot, message, "write the path without `..`");
+        } else {
+            let hint = "a whole path of the host, as in `/srv/x`";
+            scope.error_hint(A0106, spot, format!("cannot bind {}", shown(source)), hint);
+        }
         return None;
     };
     check::bind_policy(scope, &path, spot);

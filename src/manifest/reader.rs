@@ -58,6 +58,10 @@ impl Scope<'_> {
             return None;
         };
         match resolve::substitute(raw, &self.variables, &self.site.vars) {
+            Ok(text) if text.contains('\0') => {
+                self.error(A0106, node.spot, format!("{what} holds a NUL character"));
+                None
+            }
             Ok(text) => Some(Text { text, spot: node.spot }),
             Err(problem) => {
                 self.report(problem.at(node.spot));
@@ -232,10 +236,16 @@ impl<'a> Reader<'a> {
         if let Some(near) = nearest(&entry.key, &self.asked) {
             return problem.hint(format!("did you mean `{near}`?"));
         }
-        if self.asked.len() > KEYS_LISTED_MAX {
+        let mut known: Vec<&str> = Vec::new();
+        for key in &self.asked {
+            if !known.contains(key) {
+                known.push(key);
+            }
+        }
+        if known.len() > KEYS_LISTED_MAX {
             return problem;
         }
-        problem.hint(format!("known here: {}", self.asked.join(", ")))
+        problem.hint(format!("known here: {}", known.join(", ")))
     }
 }
 

@@ -10,6 +10,7 @@ use super::check;
 use super::compose;
 use super::diagnostic::{A0106, A0108, shown};
 use super::reader::{Reader, Scope, Text, nothing_else};
+use super::refused;
 use super::resolve::{self, Names};
 use super::yaml::Data;
 
@@ -41,7 +42,7 @@ pub(super) fn record(mut reader: Reader<'_>, mut service: Service) -> Option<Ser
     let spot = reader.entry("name").map_or(reader.spot, |entry| entry.value.spot);
     scope.claims.borrow_mut().name = Some(spot);
     let records = entries(&mut reader);
-    reader.finish(&nothing_else);
+    reader.finish(&refused::small_kind_key);
     service.name.clone_from(&scope.name);
     service.host = "default".to_owned();
     service.dns = Dns::Records(records);
@@ -174,7 +175,7 @@ fn value(scope: &Scope<'_>, record_type: &str, text: &Text) -> Option<String> {
         _ => (None, "as in `0 issue \"letsencrypt.org\"`"),
     };
     if value.is_none() {
-        scope.not_allowed(text, &format!("the value of a {record_type} record"), hint);
+        scope.not_allowed(text, &format!("a record of type {record_type}"), hint);
     }
     value
 }

@@ -146,6 +146,11 @@ pub(super) fn long_service_key(entry: &Entry) -> Verdict {
     short_service_key(entry)
 }
 
+/// Keys of the kinds without containers.
+pub(super) fn small_kind_key(entry: &Entry) -> Verdict {
+    later(entry, &SERVICE_LATER)
+}
+
 /// Keys of a route.
 pub(super) fn route_key(entry: &Entry) -> Verdict {
     later(entry, &ROUTE_LATER)

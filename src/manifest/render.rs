@@ -9,7 +9,10 @@ use super::diagnostic::{Diagnostic, Severity, lines};
 
 /// A screen of them; the rest is likely to follow from these.
 const DIAGNOSTICS_MAX: usize = 20;
+/// What editors and terminals show without wrapping.
 const LINE_CHARS_MAX: usize = 100;
+/// More names would fill the screen; each stands with its diagnostic anyway.
+const NAMES_MAX: usize = 10;
 const TAB: &str = "    ";
 const HIDDEN: &str = "(hidden)";
 
@@ -42,7 +45,10 @@ fn summary(diagnostics: &[Diagnostic], good: usize, total: usize) -> String {
                 whose.push(name);
             }
         }
-        parts.push(format!("{} in {}", plural(errors, "error"), whose.join(", ")));
+        let more = whose.len().saturating_sub(NAMES_MAX);
+        whose.truncate(NAMES_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        parts.push(format!("{} in {}{more}", plural(errors, "error"), whose.join(", ")));
     }
     if warnings > 0 {
         parts.push(plural(warnings, "warning"));
@@ -191,8 +197,11 @@ fn secret_value(line: &str) -> Option<usize> {
     let mut found: Option<usize> = None;
     while let Some(at) = line[from..].find([':', '=']).map(|at| at + from) {
         let before = line[..at].rsplit(|c: char| !(c.is_alphanumeric() || "_-.\"' ".contains(c))).next();
-        let key = before.unwrap_or_default().trim_matches([' ', '"', '\'', '-']);
-        if looks_secret(key) {
+        let before = before.unwrap_or_default();
+        let key = before.trim_matches([' ', '"', '\'', '-']);
+        // `/etc/passwd:/x` is a path, not a key with its value.
+        let is_path = line[..at - before.len()].ends_with('/');
+        if looks_secret(key) && !is_path {
             let after = &line[at + 1..];
             found = Some(at + 1 + (after.len() - after.trim_start().len()));
             break;

@@ -127,12 +127,15 @@ pub(super) fn read(text: &str, lines_before: usize) -> Tree {
             return Tree { root: None, problems: builder.problems };
         }
     }
-    Tree { root: builder.root.filter(|node| !node.is_null()), problems: builder.problems }
+    let root = builder.root.filter(|node| !builder.is_unusable && !node.is_null());
+    Tree { root, problems: builder.problems }
 }
 
 #[derive(Default)]
 struct Builder {
     lines_before: usize,
+    /// An alias leads nowhere: what would be read without it is not what is meant.
+    is_unusable: bool,
     open: Vec<Frame>,
     anchors: BTreeMap<usize, Rc<Node>>,
     total: Weight,
@@ -196,6 +199,7 @@ impl Builder {
                 None => Err(Problem::error(A0115, spot, "an anchor that contains itself".to_owned())),
             },
             Event::UnresolvedAlias(_) => {
+                self.is_unusable = true;
                 let problem = Problem::error(A0115, spot, "an alias of an anchor that is not there".to_owned());
                 self.problems.push(problem.hint("anchors hold for their own document, from where they stand".into()));
                 let data = Data::Scalar(Scalar { text: String::new(), plain: true });

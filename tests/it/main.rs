@@ -1,5 +1,6 @@
 //! The one integration binary.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod manifest_cases;
 mod npm_provider;
 mod ovh_provider;

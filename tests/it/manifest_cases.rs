@@ -1,0 +1,381 @@
+//! Each case is `NAME.yaml` (files divided by lines `#--- file: services/x.yaml`) and `NAME.out`: what
+//! `validate` prints, then the services. `UPDATE=1` rewrites the latter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use amarre::manifest::{Loaded, SourceFile, load, render};
+use amarre::model::service::{Container, Dns, EnvValue, MountSource, NetworkMode, Service, Target, Tls};
+use amarre::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, Site};
+use amarre::model::{Origin, ProviderId};
+use proptest::prelude::*;
+
+#[test]
+fn every_case_reads_as_recorded() {
+    let mut wrong = Vec::new();
+    let cases = cases();
+    let count = cases.len();
+    for case in cases {
+        let text = std::fs::read_to_string(&case).unwrap();
+        let files = files_of(&text);
+        let loaded = load(&files, &site());
+        promises(&files, &loaded);
+        let got = printed(&files, &loaded);
+        assert!(!got.contains("hunter2"), "{} shows a secret:\n{got}", case.display());
+        let golden = case.with_extension("out");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&golden, &got).unwrap();
+        } else if std::fs::read_to_string(&golden).unwrap_or_default() != got {
+            wrong.push(format!("--- {}\n{got}", case.display()));
+        }
+    }
+    assert!(count >= 45, "only {count} cases");
+    assert!(wrong.is_empty(), "UPDATE=1 rewrites them:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_golden_has_its_case() {
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "out") {
+            assert!(path.with_extension("yaml").exists(), "{} has no case", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_code_that_is_emitted_has_a_page_and_a_case() {
+    const HEADINGS: [&str; 6] = [
+        "## What you see",
+        "## What happened",
+        "## Why Amarre stops here",
+        "## How to mend it",
+        "## How to check",
+        "## When it is not your fault",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = std::fs::read_to_string(root.join("src/manifest/diagnostic.rs")).unwrap();
+    let codes: Vec<&str> = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.get(..5)).collect();
+    let goldens: String =
+        cases().iter().map(|case| std::fs::read_to_string(case.with_extension("out")).unwrap()).collect();
+    assert!(codes.len() >= 20);
+    for code in codes {
+        let page = std::fs::read_to_string(root.join(format!("docs/errors/{code}.md"))).unwrap_or_default();
+        assert!(page.lines().count() < 60, "docs/errors/{code}.md is too long");
+        for heading in HEADINGS {
+            assert!(page.contains(heading), "docs/errors/{code}.md lacks `{heading}`");
+        }
+        assert!(goldens.contains(&format!("[{code}]")), "no case shows {code}");
+    }
+}
+
+#[test]
+fn a_document_read_again_gives_the_same_service_and_places() {
+    for case in cases() {
+        let files = files_of(&std::fs::read_to_string(&case).unwrap());
+        let loaded = load(&files, &site());
+        for service in &loaded.services {
+            let document = &loaded.texts[&service.name];
+            let file = SourceFile { path: document.file.clone(), text: document.text.clone() };
+            let again = load(&[file], &site());
+            assert_eq!(again.services.as_slice(), std::slice::from_ref(service), "{}", case.display());
+        }
+    }
+}
+
+#[test]
+fn the_order_of_files_does_not_matter() {
+    for case in cases() {
+        let mut files = files_of(&std::fs::read_to_string(&case).unwrap());
+        let loaded = load(&files, &site());
+        files.reverse();
+        assert_eq!(load(&files, &site()), loaded, "{}", case.display());
+    }
+}
+
+#[test]
+fn a_broken_document_harms_no_other() {
+    let good = "name: unharmed\nimage: nginx:1\n";
+    for case in cases() {
+        let text = std::fs::read_to_string(&case).unwrap();
+        if files_of(&text).len() > 1 {
+            continue;
+        }
+        let text = format!("{text}\n---\n{good}---\nname: unharmed-too\nimage: nginx:1\n");
+        let loaded = load(&[SourceFile { path: "services/all.yaml".to_owned(), text }], &site());
+        let names: Vec<&str> = loaded.services.iter().map(|service| service.name.as_str()).collect();
+        assert!(names.contains(&"unharmed") && names.contains(&"unharmed-too"), "{}: {names:?}", case.display());
+    }
+}
+
+#[test]
+fn limits_are_reported_and_harm_only_what_exceeds_them() {
+    let file = |path: &str, text: String| SourceFile { path: path.to_owned(), text };
+    let good = file("services/z.yaml", "name: good\nimage: nginx:1\n".to_owned());
+    let big = file("services/big.yaml", format!("name: big\n#{}\n", "x".repeat(1 << 20)));
+    let laughs: String = (1..12).map(|i| format!("x-{i}: &a{i} [{}]\n", format!("*a{}, ", i - 1).repeat(9))).collect();
+    let bomb = file("services/bomb.yaml", format!("name: bomb\nx-0: &a0 [x, x]\n{laughs}"));
+    let deep = file("services/deep.yaml", format!("name: deep\nx-a: {}\n", "[".repeat(5000)));
+    let many = file("services/many.yaml", "---\nname: many\n".repeat(1030));
+    let long = file("services/long.yaml", format!("name: long\nx-a: [{}]\n", "1, ".repeat(60_000)));
+    let loaded = load(&[good, big, bomb, deep, many, long], &site());
+    assert_eq!(loaded.services.len(), 1);
+    let over: BTreeSet<&str> =
+        loaded.diagnostics.iter().filter(|d| d.code == "A0108").map(|d| d.file.as_str()).collect();
+    let expected =
+        ["services/big.yaml", "services/bomb.yaml", "services/deep.yaml", "services/long.yaml", "services/many.yaml"];
+    assert_eq!(over, expected.into_iter().collect());
+    let unknown: Vec<&str> = loaded.broken.iter().filter(|b| b.service.is_none()).map(|b| b.file.as_str()).collect();
+    assert_eq!(unknown, ["services/big.yaml", "services/many.yaml"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn load_survives_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        survives(String::from_utf8_lossy(&bytes).into_owned());
+    }
+
+    #[test]
+    fn load_survives_yaml_letters(text in "[-:{}\\[\\],&*!|>'\"%#@`$ \\r\\n\\ta-c0-1~?<./é]{0,200}") {
+        survives(text);
+    }
+
+    #[test]
+    fn load_survives_mutated_manifests(which in 0usize..1000, edits in proptest::collection::vec((any::<u16>(), "[-:{}\\[\\],&*!|>'\"#$ \\r\\n\\ta-z0-9é]{0,4}", 0usize..6), 1..6)) {
+        let cases = cases();
+        let text = std::fs::read_to_string(&cases[which % cases.len()]).unwrap();
+        let mut letters: Vec<char> = text.chars().collect();
+        for (at, put, remove) in edits {
+            let at = usize::from(at) % (letters.len() + 1);
+            let end = (at + remove).min(letters.len());
+            letters.splice(at..end, put.chars());
+        }
+        survives(letters.into_iter().collect());
+    }
+}
+
+#[track_caller]
+fn survives(text: String) {
+    let files = [SourceFile { path: "services/any.yaml".to_owned(), text }];
+    let loaded = load(&files, &site());
+    promises(&files, &loaded);
+    assert_eq!(load(&files, &site()), loaded);
+}
+
+/// What holds of every answer.
+#[track_caller]
+fn promises(files: &[SourceFile], loaded: &Loaded) {
+    let texts: BTreeMap<&str, &str> = files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
+    for diagnostic in &loaded.diagnostics {
+        let text = texts[diagnostic.file.as_str()].replace("\r\n", "\n").replace('\r', "\n");
+        let lines: Vec<&str> = text.split('\n').collect();
+        let width = |line: usize| lines[line - 1].chars().count();
+        assert!(diagnostic.column >= 1 && diagnostic.column <= width(diagnostic.line) + 1, "{diagnostic:?}");
+        assert!(
+            diagnostic.end_column >= 1 && diagnostic.end_column <= width(diagnostic.end_line) + 1,
+            "{diagnostic:?}"
+        );
+        assert!((diagnostic.line, diagnostic.column) <= (diagnostic.end_line, diagnostic.end_column), "{diagnostic:?}");
+        assert!(!diagnostic.message.ends_with('.') && !diagnostic.message.contains('\n'), "{diagnostic:?}");
+    }
+    let names: BTreeSet<&str> = loaded.services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names.len(), loaded.services.len(), "names are unique");
+    assert_eq!(names, loaded.texts.keys().map(String::as_str).collect(), "each service has its text");
+    for broken in loaded.broken.iter().filter_map(|broken| broken.service.as_deref()) {
+        assert!(!names.contains(broken), "{broken} is broken and good");
+    }
+}
+
+fn printed(files: &[SourceFile], loaded: &Loaded) -> String {
+    let total = loaded.services.len() + loaded.broken.len();
+    let mut out = render(&loaded.diagnostics, files, loaded.services.len(), total);
+    for broken in &loaded.broken {
+        let _ = writeln!(out, "broken {} {}", broken.file, broken.service.as_deref().unwrap_or("?"));
+    }
+    for service in &loaded.services {
+        dump(&mut out, service);
+    }
+    out
+}
+
+fn dump(out: &mut String, service: &Service) {
+    let _ = writeln!(out, "\n{} {} on {} at {}", service.kind.word(), service.name, service.host, at(&service.origin));
+    for (key, container) in &service.containers {
+        dump_container(out, key, container);
+    }
+    for route in &service.routes {
+        let to = match &route.to {
+            Target::Container { key, port } => format!("{key}:{port}"),
+            Target::Url { scheme, host, port } => format!("{scheme}://{host}:{port}"),
+        };
+        let _ = writeln!(
+            out,
+            "  route {} -> {to} tls={} force_https={} websockets={} block_exploits={} access_list={} at {}",
+            route.domains.join(" "),
+            tls(&route.tls),
+            route.force_https,
+            route.websockets,
+            route.block_exploits,
+            route.access_list.as_deref().unwrap_or("-"),
+            at(&route.origin)
+        );
+    }
+    for redirect in &service.redirects {
+        let _ = writeln!(
+            out,
+            "  redirect {} -> {} {} code={} keep_path={} tls={}",
+            redirect.domains.join(" "),
+            redirect.scheme,
+            redirect.to,
+            redirect.code,
+            redirect.keep_path,
+            tls(&redirect.tls)
+        );
+    }
+    for list in &service.access_lists {
+        let _ = writeln!(out, "  access list {list:?}");
+    }
+    match &service.dns {
+        Dns::Auto => out.push_str("  dns auto\n"),
+        Dns::None => out.push_str("  dns none\n"),
+        Dns::Records(records) => {
+            for record in records {
+                let _ = writeln!(
+                    out,
+                    "  record {} {} {} ttl={}s",
+                    record.name, record.record_type, record.value, record.ttl_s
+                );
+            }
+        }
+    }
+    match &service.network {
+        NetworkMode::Auto => (),
+        other @ (NetworkMode::Subnet(_) | NetworkMode::Shared(_) | NetworkMode::Defined { .. }) => {
+            let _ = writeln!(out, "  network {other:?}");
+        }
+    }
+}
+
+fn dump_container(out: &mut String, key: &str, container: &Container) {
+    let _ = writeln!(
+        out,
+        "  container {key}: {} restart={} at {}",
+        container.image,
+        container.restart,
+        at(&container.origin)
+    );
+    for (word, command) in [("command", &container.command), ("entrypoint", &container.entrypoint)] {
+        if let Some(command) = command {
+            let _ = writeln!(out, "    {word} {command:?}");
+        }
+    }
+    for (name, value) in &container.environment {
+        let _ = match value {
+            EnvValue::Plain(text) => writeln!(out, "    env {name}={text:?}"),
+            EnvValue::Secret(secret) => writeln!(out, "    env {name}=secret {}", secret.0),
+        };
+    }
+    for port in &container.ports {
+        let _ = writeln!(out, "    port {}:{} -> {}/{}", port.host_ip, port.published, port.target, port.protocol);
+    }
+    for mount in &container.mounts {
+        let source = match &mount.source {
+            MountSource::Volume(name) => format!("volume {name}"),
+            MountSource::Bind(path) => format!("bind {path}"),
+        };
+        let _ = writeln!(out, "    mount {source} -> {}{}", mount.target, if mount.read_only { " ro" } else { "" });
+    }
+    if let Some(check) = &container.healthcheck {
+        let _ = writeln!(out, "    {check:?}");
+    }
+    if let Some(user) = &container.user {
+        let _ = writeln!(out, "    user {user}");
+    }
+    for (name, value) in &container.labels {
+        let _ = writeln!(out, "    label {name}={value:?}");
+    }
+    for (name, condition) in &container.depends_on {
+        let _ = writeln!(out, "    after {name} {condition:?}");
+    }
+    let _ = writeln!(out, "    logging {} {:?}", container.logging.0, container.logging.1);
+}
+
+fn tls(tls: &Tls) -> &str {
+    match tls {
+        Tls::None => "none",
+        Tls::Existing(name) => name,
+    }
+}
+
+fn at(origin: &Origin) -> String {
+    format!("{}:{}:{}", origin.file, origin.line, origin.column)
+}
+
+fn files_of(text: &str) -> Vec<SourceFile> {
+    const MARK: &str = "#--- file: ";
+    if !text.starts_with(MARK) {
+        return vec![SourceFile { path: "services/case.yaml".to_owned(), text: text.to_owned() }];
+    }
+    let parts = text.split(MARK).skip(1);
+    parts
+        .map(|part| {
+            let (path, text) = part.split_once('\n').unwrap();
+            SourceFile { path: path.trim().to_owned(), text: text.to_owned() }
+        })
+        .collect()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/manifest")
+}
+
+fn cases() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let mut cases: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    cases.sort();
+    cases
+}
+
+fn site() -> Site {
+    let host = |name: &str, npm: Option<&str>, address: Vec<PublicAddress>| HostSite {
+        docker: ProviderId::docker(name),
+        address,
+        also_at: Vec::new(),
+        data: "/srv".to_owned(),
+        npm: npm.map(|npm| NpmSite { provider: ProviderId::npm(npm), container: None, reach: Reach::Auto }),
+    };
+    let ip = PublicAddress::Ip(IpAddr::from([203, 0, 113, 10]));
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    Site {
+        instance: "amarre".to_owned(),
+        domains: texts(&["example.org", "example.net"]),
+        hosts: BTreeMap::from([
+            ("default".to_owned(), host("default", Some("main"), vec![ip])),
+            ("edge".to_owned(), host("edge", Some("edge"), vec![PublicAddress::Name("dyn.example.org.".to_owned())])),
+            ("bare".to_owned(), host("bare", None, Vec::new())),
+        ]),
+        pools: vec!["172.20.0.0/16".parse().unwrap()],
+        prefix: 24,
+        avoid: vec!["172.20.99.0/24".parse().unwrap()],
+        dns_ttl_s: 3600,
+        dns_registry: true,
+        has_dns: true,
+        policy: Policy {
+            host_paths: vec!["/srv".to_owned()],
+            records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"].into_iter().map(str::to_owned).collect(),
+            images: texts(&["docker.io/*", "ghcr.io/*", "codeberg.org/*", "localhost/*", "registry.example.org:*"]),
+        },
+        defaults: Defaults {
+            restart: "unless-stopped".to_owned(),
+            environment: BTreeMap::from([("TZ".to_owned(), "Europe/Paris".to_owned())]),
+            log_driver: "json-file".to_owned(),
+            log_options: BTreeMap::from([("max-size".to_owned(), "10m".to_owned())]),
+        },
+        vars: BTreeMap::from([("TAG".to_owned(), "1.22".to_owned()), ("EMPTY".to_owned(), String::new())]),
+        prune: true,
+    }
+}
