@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Handle};
 use crate::engine::verbs::{self, Act, Answer, Step};
 use crate::engine::{report, status};
+use crate::model::Millis;
 use crate::plan::render::Look;
 use crate::store::Lock;
 
@@ -69,7 +70,7 @@ impl Link {
                 verbs::plan(&local.handle, look).await.ok_or_else(stopped)?;
                 let (picture, _) = local.handle.picture();
                 let Some(name) = service else {
-                    let text = report::status_text(&picture, all, look);
+                    let text = report::status_text(&picture, all, Millis(0), None, look);
                     return Ok(Answer { document: report::status_json(&picture, None), text, exit: 0 });
                 };
                 let row = status::services(&picture).get(name).map(|row| report::service_json(&picture, row));

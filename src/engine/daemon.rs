@@ -7,7 +7,7 @@ use notify::Watcher;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::{Engine, Mode, Picture, Progress, pace};
+use super::{Clock, Engine, Mode, Picture, Progress, pace};
 use crate::model::world::Suspension;
 use crate::model::{Millis, Timestamp};
 use crate::store::Ledger;
@@ -77,6 +77,7 @@ pub struct Handle {
     picture: watch::Receiver<(Arc<Picture>, Timestamp)>,
     progress: broadcast::Sender<Progress>,
     ledger: Ledger,
+    clock: Arc<dyn Clock>,
 }
 
 impl Handle {
@@ -95,6 +96,11 @@ impl Handle {
     /// Listens to what lanes do.
     pub fn progress(&self) -> broadcast::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    /// The time, as the loop has it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The ledger, for reading.
@@ -124,7 +130,7 @@ struct Daemon {
 pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Output = ()>, Arc<Notify>) {
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let (pictures, picture) = watch::channel((engine.picture(), Timestamp::default()));
-    let handle = Handle { commands, picture, progress: engine.progress.clone(), ledger: engine.ledger.clone() };
+    let handle = Handle { commands, picture, progress: engine.progress.clone(), ledger: engine.ledger.clone(), clock: engine.clock.clone() };
     let shutdown = Arc::new(Notify::new());
     let daemon = Daemon {
         engine,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Picture;
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
-use crate::model::{Change, Hint, ReasonCode, Timestamp, Verb};
+use crate::model::{Change, Hint, Millis, ReasonCode, Timestamp, Verb};
 use crate::plan::forecast;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
 
@@ -41,12 +41,15 @@ pub fn revision_json(picture: &Picture) -> Json {
     json!({"id": picture.source.revision, "kind": "folder", "label": picture.source.label})
 }
 
-/// All services as a table, the ones that need somebody first.
-pub fn status_text(picture: &Picture, all: bool, look: Look) -> String {
+/// All services as a table, the ones that need somebody first. `checked`: how long ago; `next`: until the next
+/// look, where a daemon will make one.
+pub fn status_text(picture: &Picture, all: bool, checked: Millis, next: Option<Millis>, look: Look) -> String {
     let services = status::services(picture);
-    let mut out = format!("{}, checked {} ago", revision(picture), picture.took);
-    if !picture.acts {
-        out.push_str("; planning only");
+    let mut out = format!("{}, checked {}", revision(picture), ago(checked));
+    match next {
+        Some(next) if picture.acts => out.push_str(&format!(", next run in {next}")),
+        Some(_) => out.push_str("; nothing is changed before amarre apply"),
+        None => out.push_str("; no daemon is running"),
     }
     out.push('\n');
     troubles(picture, look, &mut out);
@@ -106,7 +109,8 @@ pub fn service_text(picture: &Picture, name: &str, look: Look) -> Option<String>
         out.push_str(&format!("  http://{domain}\n"));
     }
     if let Some(manifest) = picture.services.get(name) {
-        out.push_str(&format!("  {} @ {}\n", manifest.origin.file, revision(picture)));
+        let id: String = picture.source.revision.chars().take(7).collect();
+        out.push_str(&format!("  {} @ {id}\n", manifest.origin.file));
     }
     if !row.what_now.is_empty() {
         out.push_str(&format!("  {}\n", with_code(row)));
@@ -181,6 +185,10 @@ fn with_code(row: &ServiceStatus) -> String {
         Some(code) => format!("{}, {code}", row.what_now),
         None => row.what_now.clone(),
     }
+}
+
+fn ago(span: Millis) -> String {
+    if span < Millis::seconds(1) { "now".to_owned() } else { format!("{span} ago") }
 }
 
 fn hint_text(hint: &Hint) -> String {
@@ -343,7 +351,7 @@ pub fn verdict(
     picture: &Picture,
     settled: bool,
     created: &Tally,
-    took: crate::model::Millis,
+    took: Millis,
     look: Look,
 ) -> (String, u8) {
     let services = status::services(picture);

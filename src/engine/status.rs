@@ -212,6 +212,7 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
             Health::Progressing
         }
         Some(worst) => worst,
+        None if picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy) => Health::Missing,
         None => Health::Healthy,
     }
 }

@@ -12,7 +12,7 @@ use super::report::{self, Tally};
 use super::{Picture, Progress, ProgressState};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
-use crate::model::{Kind, Millis, Timestamp, Verb};
+use crate::model::{Kind, Millis, Verb};
 use crate::plan::render::{Look, lines};
 
 /// An answer: a document for machines, a text for people, an exit code.
@@ -134,7 +134,7 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
             destroy(handle, Doomed { services, all, purge, by }, timeout_ms, look, steps).await
         }
         Act::Suspend { service, why, by } => {
-            let suspension = Suspension { by, why, destroy: false, purge: false, at: now(handle) };
+            let suspension = Suspension { by, why, destroy: false, purge: false, at: handle.now() };
             let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
             Some(answered(
                 &reply,
@@ -173,13 +173,13 @@ async fn destroy(
     }
     for service in &names {
         let why = format!("amarre destroy {service}");
-        let suspension = Suspension { by: doomed.by.clone(), why, destroy: true, purge: doomed.purge, at: now(handle) };
+        let suspension = Suspension { by: doomed.by.clone(), why, destroy: true, purge: doomed.purge, at: handle.now() };
         let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
         if let Some(error) = reply.error {
             return Some(refused(&error));
         }
     }
-    let started = now(handle);
+    let started = handle.now();
     let (reply, tally) = follow(handle, None, Some(names.clone()), timeout_ms, steps).await?;
     let left: Vec<String> = reply
         .picture
@@ -190,7 +190,7 @@ async fn destroy(
         .map(|change| format!("{} {}", change.address.kind.label(), lines::name(&change.address, None)))
         .collect();
     let hidden = !reply.picture.plan.gaps.is_empty();
-    let took = reply.picture.at - started;
+    let took = handle.now() - started;
     let (text, exit) = if left.is_empty() && !hidden {
         let kept = if doomed.purge { "" } else { "; volumes are kept" };
         (format!("Destroyed {} in {took}: {tally}{kept}.\n", names.into_iter().collect::<Vec<_>>().join(", ")), 0)
@@ -210,9 +210,9 @@ async fn converge(
     look: Look,
     steps: &mpsc::Sender<Step>,
 ) -> Option<Answer> {
-    let started = now(handle);
+    let started = handle.now();
     let (reply, tally) = follow(handle, confirm_deletes, only, timeout_ms, steps).await?;
-    let took = reply.picture.at - started;
+    let took = handle.now() - started;
     let (text, exit) = report::verdict(&reply.picture, reply.settled, &tally, took, look);
     Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
 }
@@ -294,10 +294,6 @@ async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Op
             .find(|name| !known.contains_key(*name) && !seen(name))
             .map(|name| format!("there is no service {name}")),
     )
-}
-
-fn now(handle: &Handle) -> Timestamp {
-    handle.picture().0.at
 }
 
 fn answered(reply: &Reply, text: String) -> Answer {

@@ -53,6 +53,9 @@ pub const A0208: &str = "A0208";
 /// The host has no Nginx Proxy Manager.
 pub const A0209: &str = "A0209";
 
+/// More of one document are dropped: nobody reads them all, and they follow from one another.
+pub(super) const PROBLEMS_MAX: usize = 200;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -142,11 +145,11 @@ impl Problem {
         self.severity == Severity::Error
     }
 
-    /// With its owner; the place is kept inside `text`.
-    pub fn finish(self, file: &str, text: &str, service: Option<&str>) -> Diagnostic {
-        let (line, column) = clamp(text, self.spot.line, self.spot.column);
-        let (end_line, end_column) = clamp(text, self.spot.end_line, self.spot.end_column);
-        let (end_line, end_column) = (end_line, end_column).max((line, column));
+    /// With its owner; the place is kept inside the file.
+    pub fn finish(self, file: &str, widths: &Widths, service: Option<&str>) -> Diagnostic {
+        let (line, column) = widths.clamp(self.spot.line, self.spot.column);
+        let end = widths.clamp(self.spot.end_line, self.spot.end_column);
+        let (end_line, end_column) = end.max((line, column));
         Diagnostic {
             code: self.code,
             severity: self.severity,
@@ -158,6 +161,23 @@ impl Problem {
             message: self.message,
             hint: self.hint,
             service: service.map(str::to_owned),
+        }
+    }
+}
+
+/// How many characters each line of a file has.
+pub(super) struct Widths(Vec<usize>);
+
+impl Widths {
+    pub fn of(text: &str) -> Self {
+        Self(lines(text).map(|line| line.chars().count()).collect())
+    }
+
+    /// The nearest place that exists; one past the end of a line is one.
+    fn clamp(&self, line: usize, column: usize) -> (usize, usize) {
+        match self.0.get(line.max(1) - 1) {
+            Some(width) => (line.max(1), column.clamp(1, width + 1)),
+            None => (self.0.len().max(1), self.0.last().map_or(1, |width| width + 1)),
         }
     }
 }

@@ -30,7 +30,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use render::render;
 
 use check::{Claims, Draft};
-use diagnostic::{A0108, Problem, Spot};
+use diagnostic::{A0108, Problem, Spot, Widths};
 use document::Piece;
 
 /// A manifest is a page of text; a megabyte holds a thousand of them.
@@ -168,13 +168,17 @@ fn unusable(file: &SourceFile, problem: Problem) -> Draft<'_> {
 
 fn collect(drafts: Vec<Draft<'_>>) -> Loaded {
     let mut loaded = Loaded::default();
+    let mut file = ("", Widths::of(""));
     for draft in drafts {
+        if !draft.problems.is_empty() && file.0 != draft.file {
+            file = (draft.file, Widths::of(draft.file_text));
+        }
         let is_broken = draft.problems.iter().any(Problem::is_error);
         let name = draft.name.as_deref();
         let mut problems = draft.problems;
         problems.sort_by_key(|problem| problem.spot);
         for problem in problems {
-            loaded.diagnostics.push(problem.finish(draft.file, draft.file_text, name));
+            loaded.diagnostics.push(problem.finish(draft.file, &file.1, name));
         }
         match draft.service {
             Some(service) if !is_broken => {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::model::{Origin, Site};
 
 use super::check::Claims;
-use super::diagnostic::{A0103, A0104, A0105, A0106, Problem, Spot, shown};
+use super::diagnostic::{A0103, A0104, A0105, A0106, PROBLEMS_MAX, Problem, Spot, shown};
 use super::resolve;
 use super::yaml::{Data, Entry, Node};
 
@@ -36,7 +36,14 @@ pub(super) struct Scope<'a> {
 
 impl Scope<'_> {
     pub fn report(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        if !self.is_full() {
+            self.problems.borrow_mut().push(problem);
+        }
+    }
+
+    /// An error always gets in when there is none: a document with one is broken.
+    fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= PROBLEMS_MAX && self.is_broken()
     }
 
     pub fn error(&self, code: &'static str, spot: Spot, message: String) {
@@ -218,6 +225,9 @@ impl<'a> Reader<'a> {
     /// Reports what nobody asked for. `refuse` knows the keys that are understood but not supported.
     pub fn finish(self, refuse: &dyn Fn(&Entry) -> Verdict) {
         for entry in self.entries {
+            if self.scope.is_full() {
+                return;
+            }
             if self.asked.contains(&entry.key.as_str()) || entry.key.starts_with("x-") {
                 continue;
             }

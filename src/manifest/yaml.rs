@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, Tag};
 
-use super::diagnostic::{A0101, A0102, A0104, A0108, A0115, Problem, Spot, shown};
+use super::diagnostic::{A0101, A0102, A0104, A0108, A0115, PROBLEMS_MAX, Problem, Spot, shown};
 
 /// Deeper than any real manifest (8), and shallow enough for recursion on a small stack.
 pub(super) const DEPTH_MAX: usize = 32;
@@ -17,8 +17,6 @@ pub(super) const DEPTH_MAX: usize = 32;
 pub(super) const NODES_MAX: usize = 50_000;
 /// Characters of all scalars after aliases are expanded: four times the largest file.
 pub(super) const EXPANDED_BYTES_MAX: usize = 4 << 20;
-/// A document with more problems than this is not read further; nobody reads them all.
-const PROBLEMS_MAX: usize = 100;
 
 /// A value with its place.
 #[derive(Debug)]

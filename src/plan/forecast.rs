@@ -63,10 +63,15 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
 
 /// The same change with the gate that it has in the first look, so that a stored plan says what waits.
 fn first_gate(first: &Plan, mut change: Change) -> Change {
-    change.gate = match first.changes.iter().find(|known| known.address == change.address) {
-        Some(known) => known.gate.clone(),
-        None => Gate::After(Vec::new()),
-    };
+    match first.changes.iter().find(|known| known.address == change.address) {
+        Some(known) => {
+            change.gate = known.gate.clone();
+            // What people notice is told from where they stand now.
+            change.impact = known.impact.clone();
+            change.because = known.because.clone();
+        }
+        None => change.gate = Gate::After(Vec::new()),
+    }
     change
 }
 

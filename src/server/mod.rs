@@ -176,7 +176,8 @@ async fn plan_text(State(handle): State<Handle>, Query(query): Query<LookQuery>)
 }
 
 async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
-    let text = report::status_text(&handle.picture().0, query.all, query.look());
+    let ((picture, next), now) = (handle.picture(), handle.now());
+    let text = report::status_text(&picture, query.all, now - picture.at, Some(next - now), query.look());
     let answer = verbs::Answer { document: status_document(&handle).await, text, exit: 0 };
     Json(answer).into_response()
 }
