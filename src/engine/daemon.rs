@@ -130,7 +130,13 @@ struct Daemon {
 pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Output = ()>, Arc<Notify>) {
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let (pictures, picture) = watch::channel((engine.picture(), Timestamp::default()));
-    let handle = Handle { commands, picture, progress: engine.progress.clone(), ledger: engine.ledger.clone(), clock: engine.clock.clone() };
+    let handle = Handle {
+        commands,
+        picture,
+        progress: engine.progress.clone(),
+        ledger: engine.ledger.clone(),
+        clock: engine.clock.clone(),
+    };
     let shutdown = Arc::new(Notify::new());
     let daemon = Daemon {
         engine,

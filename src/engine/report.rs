@@ -347,13 +347,7 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
 }
 
 /// How an `apply` ended: its text and its exit code.
-pub fn verdict(
-    picture: &Picture,
-    settled: bool,
-    created: &Tally,
-    took: Millis,
-    look: Look,
-) -> (String, u8) {
+pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, look: Look) -> (String, u8) {
     let services = status::services(picture);
     let in_sync = services.values().filter(|row| row.sync == Sync::Synced && row.health == Health::Healthy).count();
     let id: String = picture.source.revision.chars().take(7).collect();

@@ -173,7 +173,8 @@ async fn destroy(
     }
     for service in &names {
         let why = format!("amarre destroy {service}");
-        let suspension = Suspension { by: doomed.by.clone(), why, destroy: true, purge: doomed.purge, at: handle.now() };
+        let suspension =
+            Suspension { by: doomed.by.clone(), why, destroy: true, purge: doomed.purge, at: handle.now() };
         let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
         if let Some(error) = reply.error {
             return Some(refused(&error));
