@@ -213,27 +213,11 @@ pub(super) fn shown(text: &str) -> String {
     short
 }
 
-fn clamp(text: &str, line: usize, column: usize) -> (usize, usize) {
-    let wanted = line.max(1);
-    let mut last = (1, "");
-    for (index, content) in lines(text).enumerate() {
-        last = (index + 1, content);
-        if last.0 == wanted {
-            break;
-        }
-    }
-    let width = last.1.chars().count();
-    if last.0 == wanted { (wanted, column.clamp(1, width + 1)) } else { (last.0, width + 1) }
-}
-
-/// A secret that is set nowhere.
-pub const A0207: &str = "A0207";
-
 impl Diagnostic {
     /// A manifest names a secret that is set nowhere; found by whoever resolves secrets.
     pub fn missing_secret(service: &str, origin: &crate::model::Origin, message: String, hint: String) -> Self {
         Self {
-            code: A0207,
+            code: "A0207",
             severity: Severity::Error,
             file: origin.file.clone(),
             line: origin.line,
