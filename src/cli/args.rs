@@ -40,6 +40,8 @@ pub enum Command {
     Resume(Resume),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
+    /// Try it: the examples against simulated Docker, NPM and OVH
+    Demo(Demo),
 }
 
 /// The form of an answer.
@@ -136,6 +138,20 @@ pub struct Suspend {
 pub struct Resume {
     /// Which service
     pub service: String,
+}
+
+/// `demo`
+#[derive(Debug, ClapArgs)]
+pub struct Demo {
+    /// Use the real Docker engine; the images are really pulled
+    #[arg(long)]
+    pub docker: bool,
+    /// Check that every example answers, kill one, check again, and end
+    #[arg(long)]
+    pub check: bool,
+    /// Port of the status endpoint; 0 = any free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
 }
 
 /// `destroy`

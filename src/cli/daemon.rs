@@ -66,7 +66,8 @@ async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Hand
     stopper.await;
 }
 
-fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle) -> JoinSet<()> {
+/// Serves both until the set is dropped.
+pub fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle) -> JoinSet<()> {
     let mut servers = JoinSet::new();
     let (acting, reading) = (server::private(handle.clone()), server::public(handle.clone()));
     servers.spawn(async move {
@@ -82,8 +83,8 @@ fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle) ->
     servers
 }
 
-/// SIGTERM or SIGINT.
-async fn stopped() {
+/// Waits for SIGTERM or SIGINT.
+pub async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate()).ok();
     let mut int = signal(SignalKind::interrupt()).ok();

@@ -6,6 +6,7 @@ pub mod build;
 pub mod link;
 pub mod commands;
 pub mod daemon;
+pub mod demo;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
+        Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
     }
 }
 

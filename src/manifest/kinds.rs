@@ -78,7 +78,7 @@ pub(super) fn access_list(mut reader: Reader<'_>, mut service: Service) -> Optio
     let users = users(&mut reader);
     let allow = clients(&mut reader, "allow");
     let deny = clients(&mut reader, "deny");
-    let satisfy_any = reader.choice("satisfy", &[("any", true), ("all", false)]).unwrap_or(false);
+    let satisfy_any = reader.choice("satisfy", &[("any", true), ("all", false)]).unwrap_or(allow.is_empty());
     let pass_auth = reader.flag("pass_auth").unwrap_or(false);
     if !reader.has("users") && !reader.has("allow") && !reader.has("deny") {
         let hint = "`users:`, `allow:` or `deny:`";

@@ -1,0 +1,276 @@
+//! `amarre demo`: simulated Docker, NPM and OVH on loopback, the examples converged against them, and a proxy that
+//! really proxies. Needs no account, no Docker and no network. The product talks to them over HTTP as to real ones.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amarre_sim::docker::{Docker, DockerOptions};
+use amarre_sim::npm::{DirectUpstreams, Npm, NpmOptions, Upstreams};
+use amarre_sim::ovh::{Ovh, OvhOptions};
+
+use super::Failure;
+use super::args::Demo;
+use super::build::{self, Built};
+use super::output::Output;
+use crate::config::Config;
+use crate::engine::daemon::{self, Behaviour, Handle};
+use crate::engine::verbs::{self, Act};
+use crate::engine::{report, status};
+use crate::providers::http::Http;
+
+/// The examples, as in the repository.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("whoami.yaml", include_str!("../../examples/services/whoami.yaml")),
+    ("gitea.yaml", include_str!("../../examples/services/gitea.yaml")),
+    ("cloud.yaml", include_str!("../../examples/services/cloud.yaml")),
+    ("vault.yaml", include_str!("../../examples/services/vault.yaml")),
+    ("site.yaml", include_str!("../../examples/services/site.yaml")),
+    ("old-blog.yaml", include_str!("../../examples/services/old-blog.yaml")),
+];
+/// The container that `--check` kills.
+const VICTIM: &str = "whoami";
+/// What `--check` waits for at most; simulated parts take seconds.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
+/// Pulling real images takes its time.
+const APPLY_TIMEOUT_MS: i64 = 15 * 60 * 1000;
+const PASSWORD: &str = "demo";
+
+/// The simulated world. Dropping it stops it.
+struct World {
+    docker: Option<Arc<Docker>>,
+    npm: Npm,
+    ovh: Ovh,
+}
+
+/// NPM's view of the simulated engine: only what shares a network with its container.
+struct FromNpm(Arc<Docker>);
+
+impl Upstreams for FromNpm {
+    fn locate(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        self.0.locate_from("npm", host, port)
+    }
+}
+
+/// Serves the demo until Ctrl-C, or checks it and ends.
+pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
+    let failed = |why: String| {
+        Failure::new("", format!("the demo could not start: {why}"), "is /tmp writable, and loopback there?")
+    };
+    let folder = Folder::make().map_err(|error| failed(error.to_string()))?;
+    let world = World::start(demo).await.map_err(|error| failed(error.to_string()))?;
+    folder.write(&world, demo).map_err(|error| failed(error.to_string()))?;
+    let path = folder.path.join("amarre.yaml");
+    let config = Config::load(Some(&path))?;
+    let Built { engine, lock } = build::engine(&config).await?;
+    let socket =
+        crate::server::socket::bind(&config.beside_state("sock")).map_err(|error| failed(error.to_string()))?;
+    let public = tokio::net::TcpListener::bind(config.listen).await.map_err(|error| failed(error.to_string()))?;
+    let address = public.local_addr().map_err(|error| failed(error.to_string()))?;
+    let (handle, task, stop) = daemon::start(engine, Behaviour { acts: true, watches: true });
+    let servers = super::daemon::serve(socket, public, &handle);
+    output.say(&format!(
+        "Simulated {} on loopback; the examples are in {}",
+        if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },
+        folder.path.join("services").display()
+    ));
+    let guide = async {
+        let code = guide(demo, &handle, &world, &path, address, output).await;
+        stop.notify_one();
+        code
+    };
+    let ((), code) = tokio::join!(task, guide);
+    drop((servers, lock));
+    code
+}
+
+async fn guide(
+    demo: &Demo,
+    handle: &Handle,
+    world: &World,
+    config: &Path,
+    address: SocketAddr,
+    output: &Output,
+) -> Result<u8, Failure> {
+    let (steps, mut inbox) = tokio::sync::mpsc::channel(256);
+    let apply =
+        verbs::act(handle, Act::Apply { confirm_deletes: None, timeout_ms: APPLY_TIMEOUT_MS }, output.look, &steps);
+    tokio::pin!(apply);
+    let answer = loop {
+        tokio::select! {
+            biased;
+            Some(step) = inbox.recv() => output.step(&step),
+            answer = &mut apply => break answer,
+        }
+    };
+    let answer = answer.ok_or_else(|| Failure::new("A0904", "the demo stopped", ""))?;
+    output.data(&answer.text);
+    if demo.check {
+        return check(handle, world, output).await;
+    }
+    output.say(&format!("
+Open a service through the simulated proxy:
+  curl -H 'Host: whoami.example.org' http://{}/
+Look at what Amarre knows:
+  http://{address}/api/v1/status
+  amarre --config {} status
+Then change a file in the folder above, or edit a proxy host in the simulated NPM ({}, user {} with password {PASSWORD}),
+and watch it being put right. Ctrl-C ends the demo; nothing stays.", world.npm.proxy_address, config.display(), world.npm.server.url(), IDENTITY));
+    super::daemon::stopped().await;
+    Ok(0)
+}
+
+const IDENTITY: &str = "amarre@example.net";
+
+/// Every example answers, one container is killed, and it answers again.
+async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Failure> {
+    let (picture, _) = handle.picture();
+    let mut names: Vec<String> = Vec::new();
+    for service in picture.services.values() {
+        names.extend(service.routes.iter().flat_map(|route| route.domains.clone()));
+        names.extend(service.redirects.iter().flat_map(|redirect| redirect.domains.clone()));
+    }
+    for name in &names {
+        let status = world.ask(name).await?;
+        let ok = matches!(status, 200 | 301);
+        output.data(&format!("{} http://{name} answers {status}\n", output.look.sign(sign(ok))));
+        if !ok {
+            return Err(Failure::new(
+                "",
+                format!("{name} answers {status}, not 200 or 301"),
+                "amarre status tells more",
+            ));
+        }
+    }
+    world.kill(VICTIM).await?;
+    output.data(&format!("container {VICTIM} is removed\n"));
+    let victim = format!("{VICTIM}.example.org");
+    let waited = tokio::time::timeout(CHECK_TIMEOUT, async {
+        loop {
+            if world.ask(&victim).await.is_ok_and(|status| status == 200) && is_quiet(handle) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    waited.await.map_err(|_| {
+        let text = report::status_text(&handle.picture().0, true, crate::model::Millis(0), None, output.look);
+        Failure::new("", format!("{victim} does not answer again"), text)
+    })?;
+    output.data(&format!("{} http://{victim} answers 200 again\n", output.look.sign(sign(true))));
+    Ok(0)
+}
+
+fn is_quiet(handle: &Handle) -> bool {
+    let (picture, _) = handle.picture();
+    status::services(&picture).values().all(|row| row.sync == status::Sync::Synced)
+}
+
+fn sign(ok: bool) -> crate::plan::render::Sign {
+    if ok { crate::plan::render::Sign::Done } else { crate::plan::render::Sign::Failed }
+}
+
+impl World {
+    async fn start(demo: &Demo) -> std::io::Result<Self> {
+        let docker = if demo.docker { None } else { Some(Arc::new(Docker::start(DockerOptions::default()).await?)) };
+        if let Some(docker) = &docker {
+            let seeded = docker.seed_network("npm_default", "172.30.0.0/24");
+            seeded.map_err(|refusal| std::io::Error::other(refusal.to_string()))?;
+            let seeded = docker.seed_container("npm", "jc21/nginx-proxy-manager:2", &["npm_default"]);
+            seeded.map_err(|refusal| std::io::Error::other(refusal.to_string()))?;
+        }
+        let upstreams: Arc<dyn Upstreams> = match &docker {
+            Some(docker) => Arc::new(FromNpm(docker.clone())),
+            None => Arc::new(DirectUpstreams),
+        };
+        let mut options = NpmOptions::with_upstreams(upstreams);
+        options.users = vec![amarre_sim::npm::NpmUser::admin(1, IDENTITY, PASSWORD)];
+        let npm = Npm::start(options).await?;
+        let ovh = Ovh::start(OvhOptions::with_zones(&["example.org"])).await?;
+        Ok(Self { docker, npm, ovh })
+    }
+
+    /// The status with which the proxy answers for a name.
+    async fn ask(&self, name: &str) -> Result<u16, Failure> {
+        let failed = |why: String| Failure::new("", format!("{name} does not answer: {why}"), "");
+        let http = Http::new(None).map_err(failed)?;
+        let request = http.request(reqwest::Method::GET, &format!("http://{}/", self.npm.proxy_address));
+        let answer = http.send(request.header("Host", name)).await;
+        answer.map(|answer| answer.status).map_err(|failure| failed(failure.message().to_owned()))
+    }
+
+    /// Removes a container as a person would.
+    async fn kill(&self, name: &str) -> Result<(), Failure> {
+        let failed = |why: String| Failure::new("", format!("could not remove {name}: {why}"), "");
+        match &self.docker {
+            Some(docker) => docker.remove(name).map_err(|refusal| failed(refusal.to_string())),
+            None => {
+                let done = tokio::process::Command::new("docker").args(["rm", "-f", name]).output().await;
+                let done = done.map_err(|error| failed(error.to_string()))?;
+                if done.status.success() {
+                    Ok(())
+                } else {
+                    Err(failed(String::from_utf8_lossy(&done.stderr).into_owned()))
+                }
+            }
+        }
+    }
+}
+
+/// A folder of the demo's own, removed at its end.
+struct Folder {
+    path: std::path::PathBuf,
+}
+
+impl Folder {
+    fn make() -> std::io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        let path = std::env::temp_dir().join(format!("amarre-demo-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self { path })
+    }
+
+    fn write(&self, world: &World, demo: &Demo) -> std::io::Result<()> {
+        for folder in ["services", "secrets/cloud", "secrets/family"] {
+            std::fs::create_dir_all(self.path.join(folder))?;
+        }
+        for (name, text) in EXAMPLES {
+            std::fs::write(self.path.join("services").join(name), text)?;
+        }
+        for name in ["secrets/cloud/db", "secrets/family/anna"] {
+            std::fs::write(self.path.join(name), format!("{:032x}", rand::random::<u128>()))?;
+        }
+        let (docker, container) = match &world.docker {
+            Some(docker) => (docker.server.url().replace("http://", "tcp://"), ", container: npm"),
+            None => ("unix:///var/run/docker.sock".to_owned(), ""),
+        };
+        let servers: Vec<String> = world.ovh.dns.iter().map(ToString::to_string).collect();
+        let options = OvhOptions::with_zones(&[]);
+        let text = format!(
+            "instance: demo\n\
+             domains: [example.org]\n\
+             source: {{folder: ./services}}\n\
+             hosts: {{default: {{docker: \"{docker}\", address: [203.0.113.10], npm: main}}}}\n\
+             npm: {{main: {{url: \"{}\", identity: {IDENTITY}, secret: {PASSWORD}{container}}}}}\n\
+             ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}\n\
+             dns: {{propagation: {{servers: [\"{}\"]}}}}\n\
+             server: {{listen: \"127.0.0.1:{}\"}}\n",
+            world.npm.server.url(),
+            world.ovh.endpoint(),
+            options.application_key,
+            options.application_secret,
+            options.consumer_key,
+            servers.join("\", \""),
+            demo.port,
+        );
+        std::fs::write(self.path.join("amarre.yaml"), text)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
