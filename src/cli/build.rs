@@ -24,7 +24,7 @@ pub struct Built {
 /// Takes the lock and builds the engine.
 pub async fn engine(config: &Config) -> Result<Built, Failure> {
     let lock = Lock::take(&config.beside_state("lock")).map_err(|error| match error {
-        LockError::Held(_) => Failure::new("A0902", error.to_string(), "stop it, or read only: amarre status"),
+        LockError::Held(_) => Failure::new("A0902", error.to_string(), "wait until it is done, or stop it"),
         LockError::Unusable(_) => {
             Failure::new("A0903", error.to_string(), "is the folder of `state` there and writable?")
         }

@@ -155,7 +155,7 @@ async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Fa
         }
     });
     waited.await.map_err(|_| {
-        let text = report::status_text(&handle.picture().0, true, crate::model::Millis(0), None, output.look);
+        let text = report::status_text(&handle.picture().0, true, handle.now(), None, output.look);
         Failure::new("", format!("{victim} does not answer again"), text)
     })?;
     output.data(&format!("{} http://{victim} answers 200 again\n", output.look.sign(sign(true))));

@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Handle};
 use crate::engine::verbs::{self, Act, Answer, Step};
 use crate::engine::{report, status};
-use crate::model::Millis;
 use crate::plan::render::Look;
 use crate::store::Lock;
 
@@ -70,11 +69,12 @@ impl Link {
                 verbs::plan(&local.handle, look).await.ok_or_else(stopped)?;
                 let (picture, _) = local.handle.picture();
                 let Some(name) = service else {
-                    let text = report::status_text(&picture, all, Millis(0), None, look);
+                    let text = report::status_text(&picture, all, picture.at, None, look);
                     return Ok(Answer { document: report::status_json(&picture, None), text, exit: 0 });
                 };
                 let row = status::services(&picture).get(name).map(|row| report::service_json(&picture, row));
-                let text = report::service_text(&picture, name, look);
+                let events = local.handle.ledger().events(name, 5).await.unwrap_or_default();
+                let text = report::service_text(&picture, name, &events, picture.at, look);
                 let both = row.zip(text).map(|(document, text)| Answer { document, text, exit: 0 });
                 both.ok_or_else(|| {
                     Failure::new("A1002", format!("there is no service {name}"), "amarre status lists them")

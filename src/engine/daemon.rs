@@ -31,7 +31,7 @@ pub struct Behaviour {
 /// What can be asked of the loop.
 #[derive(Debug)]
 pub enum Command {
-    /// Look now, without acting, and answer what is there.
+    /// Look now and answer what is there; acts only where the loop acts anyway.
     Look,
     /// Act until everything is at rest, or until the time.
     Apply {
@@ -186,6 +186,11 @@ impl Daemon {
                     self.look().await;
                 }
                 () = sleep, if !idle => self.look().await,
+                () = tokio::time::sleep(POLL.to_duration()), if self.behaviour.watches => {
+                    if self.engine.source_moved() {
+                        self.look().await;
+                    }
+                }
             }
         }
         self.engine.drain().await;
@@ -231,17 +236,14 @@ impl Daemon {
             wishes.push(now + Millis::seconds(1));
         }
         let interval = if self.waiters.is_empty() { self.engine.interval } else { Millis::seconds(1) };
-        let interval = if self.behaviour.watches { Millis(interval.0.min(POLL.0.max(interval.0))) } else { interval };
         pace::next_wake(self.last_look, interval, &wishes, now)
     }
 
     async fn take(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
         let error = match command {
             Command::Look => {
-                if !self.engine.is_busy() {
-                    self.engine.look(Mode::PlanOnly).await;
-                    self.last_look = self.engine.clock.now();
-                }
+                self.engine.read_anew();
+                self.look().await;
                 None
             }
             Command::Apply { confirmed_deletes, only, timeout } => {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use futures_util::{FutureExt, StreamExt};
+
 use crate::model::{Address, Millis, ProviderId, Readiness, Seen, Timestamp, Value, World};
 use crate::providers::Provider;
 
@@ -9,6 +11,8 @@ use crate::providers::Provider;
 const OKS_NEEDED: usize = 3;
 /// … of the latest so many.
 const ANSWERS_KEPT: usize = 5;
+/// Probes in flight at once: each is a process in NPM's container.
+const PROBES_IN_FLIGHT: usize = 8;
 /// A container without a healthcheck and a route is ready after this long without a restart.
 const UPTIME_NEEDED: Millis = Millis::seconds(15);
 
@@ -49,12 +53,13 @@ impl Health {
             }
             known.insert(key, (address.clone(), track));
         }
-        let answers =
-            futures_util::future::join_all(asks.into_iter().map(|(key, address, seen, port, provider)| async move {
-                (key, provider.probe(&address, &seen, port).await)
-            }));
+        let mut answers = Vec::new();
+        for (key, address, seen, port, provider) in asks {
+            answers.push(async move { (key, provider.probe(&address, &seen, port).await) }.boxed());
+        }
+        let answers: Vec<_> = futures_util::stream::iter(answers).buffer_unordered(PROBES_IN_FLIGHT).collect().await;
         let mut whys = BTreeMap::new();
-        for (key, answer) in answers.await {
+        for (key, answer) in answers {
             let Some((_, track)) = known.get_mut(&key) else { continue };
             track.answers.push_back(answer.is_ok());
             while track.answers.len() > ANSWERS_KEPT {

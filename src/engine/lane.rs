@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Clock, Progress, ProgressState};
 use crate::model::{Address, Change, ProviderId, Timestamp, Verb};
+use crate::plan::render::lines;
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::Secrets;
 use crate::store::journal::Event;
@@ -58,6 +60,8 @@ pub struct Tools {
     pub ledger: Ledger,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Set when the process is to end: the running step is finished, the next is left for later.
+    pub stopping: Arc<AtomicBool>,
     /// Who is told.
     pub progress: tokio::sync::broadcast::Sender<Progress>,
 }
@@ -66,6 +70,9 @@ pub struct Tools {
 pub async fn work(job: Job, tools: Tools) -> LaneDone {
     let mut done = LaneDone { service: job.service.clone(), writes: 0, failure: None, ended: tools.clock.now() };
     for change in &job.changes {
+        if tools.stopping.load(Ordering::Relaxed) {
+            break;
+        }
         match step(change, &job, &tools).await {
             Ok(()) => done.writes += 1,
             Err(failure) => {
@@ -93,7 +100,7 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
             let stored = tools.ledger.done(id, job.run, change, &outcome.vendor_id, now).await;
             stored.map_err(LaneFailure::Ledger)?;
             tell(tools, change, ProgressState::Done, String::new(), started, now);
-            remember(tools, change, job.run, past(change), &change.because.text, now).await;
+            remember(tools, change, job.run, past(change), &story(change), now).await;
             Ok(())
         }
         Err(error) => {
@@ -126,6 +133,23 @@ async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &s
     if let Err(error) = tools.ledger.record(&event).await {
         tracing::warn!(address = %change.address, "could not write down an event: {error}");
     }
+}
+
+/// What changed and why: `forward_port 9999 → 3000, changed outside Amarre`.
+fn story(change: &Change) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for diff in &change.diff {
+        let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(crate::model::Value::is_sensitive);
+        parts.push(if sensitive {
+            format!("{} (sensitive, changed)", diff.field)
+        } else {
+            let (from, to) =
+                (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
+            format!("{} {from} → {to}", diff.field)
+        });
+    }
+    parts.push(change.because.text.clone());
+    parts.join(", ")
 }
 
 fn past(change: &Change) -> &'static str {

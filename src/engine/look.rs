@@ -15,7 +15,12 @@ use crate::model::{
 use crate::plan::{self, Input, expand, lint};
 use crate::secret::Secrets;
 use crate::source::Snapshot;
-use crate::store::StoreError;
+use crate::store::{StoreError, Unpublished};
+
+/// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
+const READ_ANEW: Millis = Millis::seconds(60);
+/// While the ledger cannot be written, its end is looked for this often.
+const LEDGER_RETRY: Millis = Millis::seconds(5);
 
 /// What the manifests say, the last good ones where a file is broken.
 struct Desired {
@@ -35,6 +40,7 @@ impl Engine {
         let started = self.clock.now();
         let now = started;
         let (source, source_error) = self.read_source();
+        self.try_ledger().await;
         let mut facts = self.read_facts().await;
         let desired = self.desired(source.as_ref()).await;
         facts.frozen = desired.frozen.clone();
@@ -43,8 +49,12 @@ impl Engine {
         let unpublished = self.ledger.unpublished().await.unwrap_or_default();
         let before = self.picture.world.clone();
         let early = self.with_input(&desired, &before, &facts, now, &mode, expand::expand);
-        let (mut world, again) =
-            self.observer.observe(&self.context.providers, &early, &facts, &unpublished, now).await;
+        let reuse = now - self.read_anew < Millis(self.interval.0.min(READ_ANEW.0));
+        if !reuse {
+            self.read_anew = now;
+        }
+        let observing = self.observer.observe(&self.context.providers, &early, &facts, &unpublished, reuse, now);
+        let (mut world, again) = observing.await;
         let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
         self.health.judge(&self.context.providers, &probed.probes, &mut world, now).await;
 
@@ -59,6 +69,9 @@ impl Engine {
         }
         self.hold_back(&mut plan, now);
         when_to_look(&mut plan, &wants, &world, again, now);
+        if self.ledger_error.is_some() {
+            plan.look_in(now, LEDGER_RETRY);
+        }
 
         let only = match &mode {
             Mode::Act { only, .. } => only.clone(),
@@ -79,13 +92,7 @@ impl Engine {
             self.end_run().await;
         }
         let services = desired.services;
-        let unpublished = unpublished
-            .into_iter()
-            .map(|(id, scope)| {
-                let error = self.publish_backoffs.get(&(id.clone(), scope.clone())).map(|(_, error)| error.clone());
-                (id, scope, error)
-            })
-            .collect();
+        let unpublished = unpublished.into_iter().map(|dirty| self.with_error(dirty)).collect();
         let mut picture = Picture {
             at: now,
             source: source.unwrap_or_else(|| self.picture.source.clone()),
@@ -117,7 +124,7 @@ impl Engine {
 
     /// Whether nothing will happen by itself any more: what is left waits for a person, or failed for good.
     fn is_at_rest(&self, picture: &Picture) -> bool {
-        if self.is_busy() || picture.unpublished.iter().any(|(_, _, error)| error.is_none()) {
+        if self.is_busy() || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
             return false;
         }
         let stuck = stuck(&picture.plan, &self.errors);
@@ -149,10 +156,23 @@ impl Engine {
         self.context.with_input(&desired.services, &desired.marks, world, facts, now, confirmed, use_it)
     }
 
+    /// Whether the source is not what it was at the last look.
+    pub(super) fn source_moved(&self) -> bool {
+        self.source.read().is_ok_and(|snapshot| snapshot.revision != self.picture.source.revision)
+    }
+
     fn read_source(&self) -> (Option<Snapshot>, Option<String>) {
         match self.source.read() {
             Ok(snapshot) => (Some(snapshot), None),
             Err(error) => (None, Some(error.to_string())),
+        }
+    }
+
+    /// A ledger that could not be written may be writable again.
+    async fn try_ledger(&mut self) {
+        if self.ledger_error.is_some() && self.ledger.set_meta("writable", "yes").await.is_ok() {
+            tracing::info!("the ledger can be written again");
+            self.ledger_error = None;
         }
     }
 
@@ -258,7 +278,7 @@ impl Engine {
         let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         for change in plan.changes.iter().filter(|change| change.is_now()) {
             let is_asked = only.is_none_or(|only| only.contains(&change.service));
-            if is_asked && !self.busy.contains(&change.service) {
+            if is_asked && !self.is_at_work_for(&change.service) {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }
         }
@@ -272,41 +292,11 @@ impl Engine {
                 ledger: self.ledger.clone(),
                 clock: self.clock.clone(),
                 progress: self.progress.clone(),
+                stopping: self.stopping.clone(),
             };
             let job = Job { service: service.clone(), run, changes, secrets: secrets.clone() };
-            self.busy.insert(service);
-            self.lanes.spawn(lane::work(job, tools));
-        }
-    }
-
-    /// Publishes zones once no change in them is left to do now: one refresh a run and zone.
-    async fn publish(&mut self, unpublished: &[(crate::model::ProviderId, String)], plan: &Plan, now: Timestamp) {
-        for (id, scope) in unpublished {
-            let Some(provider) = self.context.providers.get(id).cloned() else { continue };
-            let pending = plan.changes.iter().any(|change| {
-                change.address.provider == *id
-                    && change.address.kind == Kind::Record
-                    && (change.is_now() || self.busy.contains(&change.service))
-            });
-            let key = (id.clone(), scope.clone());
-            let waits = self.publish_backoffs.get(&key).is_some_and(|(backoff, _)| now < backoff.until);
-            if pending || waits || self.is_busy() {
-                continue;
-            }
-            match provider.publish(scope).await {
-                Ok(()) => {
-                    self.publish_backoffs.remove(&key);
-                    if let Err(error) = self.ledger.published(id, scope).await {
-                        self.ledger_failed(&error);
-                    }
-                    self.wake.notify_one();
-                }
-                Err(error) => {
-                    let before = self.publish_backoffs.get(&key).map(|(backoff, _)| *backoff);
-                    tracing::warn!(zone = scope, "could not publish zone {scope}: {error}");
-                    self.publish_backoffs.insert(key, (pace::after_failure(before, now, rand::random()), error));
-                }
-            }
+            let lane = self.lanes.spawn(lane::work(job, tools));
+            self.busy.insert(lane.id(), service);
         }
     }
 
@@ -314,7 +304,7 @@ impl Engine {
         &mut self,
         acts: bool,
         plan: &Plan,
-        unpublished: &[(crate::model::ProviderId, String)],
+        unpublished: &[Unpublished],
         source: Option<&Snapshot>,
         now: Timestamp,
     ) -> i64 {
@@ -323,13 +313,11 @@ impl Engine {
         }
         let has_work = plan.changes.iter().any(Change::is_now) || !unpublished.is_empty();
         if !acts || !has_work {
-            // The ledger is asked to write at each look that acts, so that its trouble is noticed, and its end as well.
             return self.picture.run;
         }
         let revision = source.map_or("", |source| source.revision.as_str());
         match self.ledger.begin_run(revision, now).await {
             Ok(id) => {
-                self.ledger_error = None;
                 self.run = Some(OpenRun { id, failed: false });
                 id
             }
@@ -382,7 +370,7 @@ impl Engine {
                 let known = world.seen.contains_key(*address) || wants.map.contains_key(*address);
                 !known && world.gap(address).is_none() && !facts.open_intents.contains_key(*address)
             })
-            .filter(|address| facts.applied.get(*address).is_some_and(|row| !self.busy.contains(&row.service)))
+            .filter(|address| facts.applied.get(*address).is_some_and(|row| !self.is_at_work_for(&row.service)))
             .cloned()
             .collect();
         if !gone.is_empty() {
@@ -414,7 +402,7 @@ impl Engine {
         let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
         for (address, want) in &wants.map {
             let Some(seen) = world.seen.get(address).filter(|seen| seen.owner.is_ours()) else { continue };
-            if want.keep_only || changing.contains(address) || self.busy.contains(&want.service) {
+            if want.keep_only || changing.contains(address) || self.is_at_work_for(&want.service) {
                 continue;
             }
             let fields = plan::diff::resolve(&want.fields, world);

@@ -8,6 +8,7 @@ pub mod health;
 pub mod observer;
 pub mod lane;
 pub mod look;
+pub mod publish;
 pub mod status;
 pub mod report;
 pub mod daemon;
@@ -15,6 +16,7 @@ pub mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
@@ -32,7 +34,7 @@ use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Secret};
 use crate::source::{Folder, Snapshot};
-use crate::store::{Ledger, StoreError};
+use crate::store::{Ledger, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -102,7 +104,7 @@ pub struct Picture {
     /// The ledger's own trouble.
     pub ledger_error: Option<String>,
     /// Scopes that wait to be published, with the last error.
-    pub unpublished: Vec<(ProviderId, String, Option<ProviderError>)>,
+    pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
     /// Vendors' versions.
     pub versions: BTreeMap<ProviderId, String>,
     /// The run that this look belongs to.
@@ -222,7 +224,12 @@ pub struct Engine {
     observer: Observer,
     health: Health,
     lanes: JoinSet<LaneDone>,
-    busy: BTreeSet<String>,
+    /// Which task works for which service.
+    busy: BTreeMap<tokio::task::Id, String>,
+    /// Lanes look at it between two steps.
+    stopping: Arc<AtomicBool>,
+    /// When everything was last read anew.
+    read_anew: Timestamp,
     backoffs: BTreeMap<String, Backoff>,
     errors: BTreeMap<String, ServiceError>,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
@@ -265,7 +272,9 @@ impl Engine {
             observer: Observer::default(),
             health: Health::default(),
             lanes: JoinSet::new(),
-            busy: BTreeSet::new(),
+            busy: BTreeMap::new(),
+            stopping: Arc::default(),
+            read_anew: Timestamp::default(),
             backoffs: BTreeMap::new(),
             errors: BTreeMap::new(),
             publish_backoffs: BTreeMap::new(),
@@ -293,6 +302,10 @@ impl Engine {
         self.progress.subscribe()
     }
 
+    fn is_at_work_for(&self, service: &str) -> bool {
+        self.busy.values().any(|busy| busy == service)
+    }
+
     /// Whether a lane is at work.
     pub fn is_busy(&self) -> bool {
         !self.lanes.is_empty()
@@ -300,16 +313,28 @@ impl Engine {
 
     /// Waits until a lane is done and takes note of it; `false` when none is at work.
     pub async fn lane_done(&mut self) -> bool {
-        let Some(joined) = self.lanes.join_next().await else { return false };
+        let Some(joined) = self.lanes.join_next_with_id().await else { return false };
         match joined {
-            Ok(done) => self.take_note(done),
-            Err(error) => tracing::error!("a lane broke: {error}"),
+            Ok((id, done)) => {
+                self.busy.remove(&id);
+                self.take_note(done);
+            }
+            Err(error) => {
+                self.busy.remove(&error.id());
+                tracing::error!("a lane broke, its change is looked at again: {error}");
+            }
         }
         true
     }
 
+    /// The next look rests on nothing that was read before: a person asks.
+    pub fn read_anew(&mut self) {
+        self.read_anew = Timestamp::default();
+    }
+
     /// Forgets what was to be waited for: a person asks.
     pub fn retry_now(&mut self) {
+        self.read_anew();
         self.backoffs.clear();
         self.errors.clear();
         self.publish_backoffs.clear();
@@ -317,11 +342,11 @@ impl Engine {
 
     /// Lets the lanes finish their running step.
     pub async fn drain(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
         while self.lane_done().await {}
     }
 
     fn take_note(&mut self, done: LaneDone) {
-        self.busy.remove(&done.service);
         match done.failure {
             None => {
                 self.backoffs.remove(&done.service);

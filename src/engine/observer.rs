@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
 use crate::providers::{Ask, Provider};
+use crate::store::Unpublished;
 
 /// An empty answer where the ledger owns several things is believed when a second look this much later agrees.
 const EMPTY_DOUBTED: Millis = Millis::seconds(10);
@@ -27,11 +28,12 @@ impl Observer {
         providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
         wants: &Wants,
         facts: &Facts,
-        unpublished: &[(ProviderId, String)],
+        unpublished: &[Unpublished],
+        reuse: bool,
         now: Timestamp,
     ) -> (World, Option<Timestamp>) {
         let asks = providers.iter().map(|(id, provider)| {
-            let ask = ask(id, wants, facts, unpublished, now);
+            let ask = Ask { reuse, ..ask(id, wants, facts, unpublished, now) };
             let provider = provider.clone();
             async move { (id.clone(), provider.observe(&ask).await) }
         });
@@ -75,7 +77,7 @@ impl Observer {
     }
 }
 
-fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[(ProviderId, String)], now: Timestamp) -> Ask {
+fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[Unpublished], now: Timestamp) -> Ask {
     let wanted: BTreeMap<Address, Fields> = wants
         .map
         .iter()
@@ -89,9 +91,10 @@ fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[(ProviderId
         applied: applied.map(|(address, applied)| (address.clone(), applied.clone())).collect(),
         unpublished: unpublished
             .iter()
-            .filter(|(provider, _)| provider == id)
-            .map(|(_, scope)| scope.clone())
+            .filter(|dirty| dirty.provider == *id)
+            .map(|dirty| dirty.scope.clone())
             .collect(),
+        reuse: false,
     }
 }
 

@@ -11,8 +11,12 @@ const BACKOFF_LAST: Millis = Millis::minutes(5);
 const WATCH_CLOSE: Millis = Millis::seconds(1);
 /// Something that takes its time is not.
 const WATCH_WIDE: Millis = Millis::seconds(10);
+/// Something that never comes is looked at now and then.
+const WATCH_RARELY: Millis = Millis::minutes(1);
 /// How long something counts as just started.
 const FRESH: Millis = Millis::minutes(3);
+/// How long something counts as taking its time.
+const SLOW: Millis = Millis::minutes(30);
 
 /// How often something failed in a row, and when it may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +42,11 @@ pub fn after_failure(before: Option<Backoff>, now: Timestamp, jitter: Jitter) ->
 
 /// When to look again at something that is waited for since `since`.
 pub fn watch(since: Timestamp, now: Timestamp) -> Timestamp {
-    if now - since < FRESH { now + WATCH_CLOSE } else { now + WATCH_WIDE }
+    match now - since {
+        waited if waited < FRESH => now + WATCH_CLOSE,
+        waited if waited < SLOW => now + WATCH_WIDE,
+        _ => now + WATCH_RARELY,
+    }
 }
 
 /// The next look: at the interval, or earlier where something is waited for, never in the past.

@@ -7,6 +7,7 @@ use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use crate::model::{Change, Hint, Millis, ReasonCode, Timestamp, Verb};
 use crate::plan::forecast;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
+use crate::store::journal::Event;
 
 /// With fewer services than this, all are listed.
 const LISTED_ALWAYS: usize = 10;
@@ -41,13 +42,13 @@ pub fn revision_json(picture: &Picture) -> Json {
     json!({"id": picture.source.revision, "kind": "folder", "label": picture.source.label})
 }
 
-/// All services as a table, the ones that need somebody first. `checked`: how long ago; `next`: until the next
-/// look, where a daemon will make one.
-pub fn status_text(picture: &Picture, all: bool, checked: Millis, next: Option<Millis>, look: Look) -> String {
+/// All services as a table, the ones that need somebody first. `next`: when the daemon looks again, where
+/// one runs.
+pub fn status_text(picture: &Picture, all: bool, now: Timestamp, next: Option<Timestamp>, look: Look) -> String {
     let services = status::services(picture);
-    let mut out = format!("{}, checked {}", revision(picture), ago(checked));
+    let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
     match next {
-        Some(next) if picture.acts => out.push_str(&format!(", next run in {next}")),
+        Some(next) if picture.acts => out.push_str(&format!(", next run in {}", next - now)),
         Some(_) => out.push_str("; nothing is changed before amarre apply"),
         None => out.push_str("; no daemon is running"),
     }
@@ -68,7 +69,7 @@ pub fn status_text(picture: &Picture, all: bool, checked: Millis, next: Option<M
                 row.name,
                 row.sync.word(),
                 row.health.word(),
-                since(picture, &row.name),
+                since(picture, &row.name, now),
                 with_code(row)
             );
             out.push_str(line.trim_end());
@@ -94,8 +95,8 @@ pub fn status_text(picture: &Picture, all: bool, checked: Millis, next: Option<M
     out
 }
 
-/// One service with its resources.
-pub fn service_text(picture: &Picture, name: &str, look: Look) -> Option<String> {
+/// One service with its resources and what happened to it last.
+pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timestamp, look: Look) -> Option<String> {
     let services = status::services(picture);
     let row = services.get(name)?;
     let mut out = format!(
@@ -103,7 +104,7 @@ pub fn service_text(picture: &Picture, name: &str, look: Look) -> Option<String>
         look.paint(Tone::Bold, name),
         row.sync.word(),
         row.health.word(),
-        since(picture, name)
+        since(picture, name, now)
     );
     for domain in &row.domains {
         out.push_str(&format!("  http://{domain}\n"));
@@ -121,6 +122,15 @@ pub fn service_text(picture: &Picture, name: &str, look: Look) -> Option<String>
     out.push('\n');
     for resource in &row.resources {
         resource_text(resource, look, &mut out);
+    }
+    if !events.is_empty() {
+        out.push_str("\n  last\n");
+    }
+    for event in events {
+        let thing = event.address.as_ref();
+        let thing = thing.map(|a| format!("{} {}", a.kind.label(), lines::name(a, None))).unwrap_or_default();
+        let line = format!("  {}  {} {thing}: {}", clock(event.at), event.kind, event.text);
+        out.push_str(&format!("{}\n", look.paint(Tone::Dim, &line)));
     }
     Some(out)
 }
@@ -198,8 +208,8 @@ fn hint_text(hint: &Hint) -> String {
     }
 }
 
-fn since(picture: &Picture, name: &str) -> String {
-    picture.since.get(name).map(|(_, at)| (picture.at - *at).to_string()).unwrap_or_default()
+fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
+    picture.since.get(name).map(|(_, at)| (now - *at).to_string()).unwrap_or_default()
 }
 
 /// Everything, `amarre.status/v1`.
@@ -271,6 +281,23 @@ fn providers_json(picture: &Picture) -> Vec<Json> {
             Json::Object(object)
         })
         .collect()
+}
+
+/// What happened to a service, newest first.
+pub fn events_json(events: &[Event]) -> Json {
+    let event = |event: &Event| {
+        json!({
+            "at": event.at.rfc3339(), "run": event.run, "kind": event.kind, "text": event.text,
+            "address": event.address.as_ref().map(ToString::to_string),
+        })
+    };
+    Json::Array(events.iter().map(event).collect())
+}
+
+/// Local day and time.
+fn clock(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%d %b %H:%M:%S").to_string()
 }
 
 /// One service, as in the list.

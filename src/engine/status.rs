@@ -190,10 +190,10 @@ fn worst_sync(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Sy
     if picture.broken.contains_key(name) {
         return Sync::OutOfSync;
     }
-    let unpublished = picture.unpublished.iter().any(|(provider, zone, _)| {
+    let unpublished = picture.unpublished.iter().any(|(dirty, _)| {
         resources.iter().any(|resource| {
             let host = resource.address.name.split('/').next().unwrap_or_default();
-            resource.address.provider == *provider && crate::model::site::is_below(host, zone)
+            resource.address.provider == dirty.provider && crate::model::site::is_below(host, &dirty.scope)
         })
     });
     let worst = resources.iter().map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
@@ -290,9 +290,10 @@ fn unpublished<'a>(
         .filter(|resource| resource.address.kind == Kind::Record)
         .filter_map(|resource| resource.address.name.split('/').next())
         .collect();
-    picture.unpublished.iter().find_map(|(_, zone, error)| {
+    picture.unpublished.iter().find_map(|(dirty, error)| {
+        let zone = dirty.scope.as_str();
         let touches = records.iter().any(|name| crate::model::site::is_below(name, zone));
-        error.as_ref().filter(|_| touches).map(|error| (zone.as_str(), error))
+        error.as_ref().filter(|_| touches).map(|error| (zone, error))
     })
 }
 

@@ -148,6 +148,10 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
     for ours in ["mark", "online"] {
         fields.0.remove(ours);
     }
+    if address.kind == Kind::Record {
+        // The same answer with another TTL is the same answer.
+        fields.0.remove("ttl");
+    }
     let diffs = diff::compare(schema, &fields, &seen.fields, None);
     if diffs.is_empty() && !fields.is_unresolved() {
         let note = Note {

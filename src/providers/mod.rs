@@ -91,6 +91,9 @@ pub struct Ask {
     pub applied: BTreeMap<Address, Applied>,
     /// Scopes with changes that nobody sees yet.
     pub unpublished: Vec<String>,
+    /// What was read a moment ago may stand in for a call, where nothing of ours was written since: a look that only
+    /// follows up on the one before need not spend a vendor's patience.
+    pub reuse: bool,
 }
 
 /// What a provider reports.

@@ -22,9 +22,12 @@ use crate::engine::daemon::Handle;
 use crate::engine::verbs::{self, Act, Step};
 use crate::engine::{report, status};
 use crate::plan::render::Look;
+use crate::store::journal::Event;
 
 /// Steps that wait for a slow reader before lanes' progress is dropped for it.
 const STEPS_MAX: usize = 256;
+/// What happened lately to one service.
+const EVENTS_SHOWN: u32 = 5;
 /// Requests are small; this is a hundred times the largest.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -155,9 +158,18 @@ async fn services(State(handle): State<Handle>) -> Response {
 async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
     let (picture, _) = handle.picture();
     match status::services(&picture).get(&name) {
-        Some(row) => Json(report::service_json(&picture, row)).into_response(),
+        Some(row) => Json(with_events(&handle, report::service_json(&picture, row), &name).await.0).into_response(),
         None => problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "GET /api/v1/services lists them"),
     }
+}
+
+/// The document of a service with what happened to it last.
+async fn with_events(handle: &Handle, mut document: serde_json::Value, name: &str) -> (serde_json::Value, Vec<Event>) {
+    let events = handle.ledger().events(name, EVENTS_SHOWN).await.unwrap_or_default();
+    if let Some(object) = document.as_object_mut() {
+        object.insert("events".to_owned(), report::events_json(&events));
+    }
+    (document, events)
 }
 
 async fn drift(State(handle): State<Handle>) -> Response {
@@ -177,7 +189,7 @@ async fn plan_text(State(handle): State<Handle>, Query(query): Query<LookQuery>)
 
 async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
     let ((picture, next), now) = (handle.picture(), handle.now());
-    let text = report::status_text(&picture, query.all, now - picture.at, Some(next - now), query.look());
+    let text = report::status_text(&picture, query.all, now, Some(next), query.look());
     let answer = verbs::Answer { document: status_document(&handle).await, text, exit: 0 };
     Json(answer).into_response()
 }
@@ -189,9 +201,13 @@ async fn service_text(
 ) -> Response {
     let (picture, _) = handle.picture();
     let row = status::services(&picture).get(&name).map(|row| report::service_json(&picture, row));
-    match (row, report::service_text(&picture, &name, query.look())) {
-        (Some(document), Some(text)) => Json(verbs::Answer { document, text, exit: 0 }).into_response(),
-        (_, _) => problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "amarre status lists them"),
+    let Some(row) = row else {
+        return problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "amarre status lists them");
+    };
+    let (document, events) = with_events(&handle, row, &name).await;
+    match report::service_text(&picture, &name, &events, handle.now(), query.look()) {
+        Some(text) => Json(verbs::Answer { document, text, exit: 0 }).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "amarre status lists them"),
     }
 }
 

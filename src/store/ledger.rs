@@ -43,6 +43,17 @@ pub struct Intent<'a> {
     pub publishes: Option<String>,
 }
 
+/// A scope (a zone) with changes that nobody sees before it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpublished {
+    /// Whose.
+    pub provider: ProviderId,
+    /// Which zone.
+    pub scope: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// An open ledger.
 #[derive(Debug, Clone)]
 pub struct Ledger {
@@ -55,6 +66,7 @@ impl Ledger {
     /// # Errors
     /// The file cannot be opened, is no ledger, or is newer than this program.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        private(path).map_err(|error| StoreError::new("could not be opened", &error))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -241,14 +253,17 @@ impl Ledger {
     }
 
     /// Scopes with changes that nobody sees yet.
-    pub async fn unpublished(&self) -> Result<Vec<(ProviderId, String)>, StoreError> {
-        let rows =
-            sqlx::query("SELECT provider, scope FROM unpublished ORDER BY provider, scope").fetch_all(&self.pool);
-        let rows = rows.await.map_err(read)?;
+    pub async fn unpublished(&self) -> Result<Vec<Unpublished>, StoreError> {
+        let rows = sqlx::query("SELECT provider, scope, at_ms FROM unpublished ORDER BY provider, scope");
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
         let id = |row: &sqlx::sqlite::SqliteRow| {
             format!("{}/zone/x", row.get::<String, _>("provider")).parse::<Address>().ok()
         };
-        Ok(rows.iter().filter_map(|row| Some((id(row)?.provider, row.get("scope")))).collect())
+        let dirty = |row: &sqlx::sqlite::SqliteRow| {
+            let since = Timestamp(row.get("at_ms"));
+            Some(Unpublished { provider: id(row)?.provider, scope: row.get("scope"), since })
+        };
+        Ok(rows.iter().filter_map(dirty).collect())
     }
 
     /// A scope was published.
@@ -343,6 +358,12 @@ impl Ledger {
         };
         Ok(rows.iter().map(|row| (row.get("service"), suspension(row))).collect())
     }
+}
+
+/// Only the owner reads it: it holds environments in plain text. SQLite's own files beside it take its mode.
+fn private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
 }
 
 async fn close(

@@ -4,5 +4,5 @@ pub mod journal;
 pub mod ledger;
 pub mod lock;
 
-pub use ledger::{Intent, Ledger, StoreError};
+pub use ledger::{Intent, Ledger, StoreError, Unpublished};
 pub use lock::Lock;

@@ -73,10 +73,22 @@ pub struct OvhProvider {
 struct Memory {
     /// The account's zones.
     zones: BTreeSet<String>,
+    /// The records of each zone as last read; gone as soon as something is written there.
+    looks: BTreeMap<String, observe::ZoneLook>,
+    /// Counts writes: a read that began before one is not remembered.
+    epoch: u64,
     /// The TTL of rows without one, by zone.
     default_ttls: BTreeMap<String, u32>,
     /// Records whose wanted spelling differs from the vendor's: as reported, and as read.
     respelled: BTreeMap<Address, (Fields, Fields)>,
+}
+
+impl Memory {
+    /// Something is written: what was read before, or is being read, does not stand for it any more.
+    fn forget_looks(&mut self) {
+        self.epoch += 1;
+        self.looks.clear();
+    }
 }
 
 impl OvhProvider {
@@ -148,12 +160,14 @@ impl Provider for OvhProvider {
 
     async fn apply(&self, change: &Change, _secrets: &Secrets) -> Result<Outcome, ProviderError> {
         let _alone = self.changing.lock().await;
+        self.memory().forget_looks();
         let mut work = self.work(change).await?;
         let result = match &change.verb {
             Verb::Create(fields) => work.create(fields, &change.expects).await,
             Verb::Update(fields) => work.update(fields, &change.expects).await,
             Verb::Delete => work.delete(&change.expects).await,
         };
+        self.memory().forget_looks();
         // "Nothing has happened" is not true of a change whose first half was written.
         result.map_err(|error| match error.class {
             Class::RetryLater if work.wrote() => ProviderError { class: Class::OutcomeUnknown, ..error },

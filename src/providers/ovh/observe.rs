@@ -16,7 +16,8 @@ use super::propagation::{Watch, Zones};
 use super::sets::{Held, Sets, canonical, gather};
 
 /// What one zone holds.
-struct ZoneLook {
+#[derive(Debug, Clone)]
+pub(super) struct ZoneLook {
     sets: Sets,
     default_ttl: Option<u32>,
 }
@@ -25,7 +26,9 @@ impl OvhProvider {
     /// Observes; what could not be read is a gap.
     pub(super) async fn look(&self, ask: &Ask) -> Observation {
         let mut observation = Observation::default();
-        let zones = match self.api.zones().await {
+        let known = self.memory().zones.clone();
+        let zones = if ask.reuse && !known.is_empty() { Ok(known) } else { self.api.zones().await };
+        let zones = match zones {
             Ok(zones) => zones,
             Err(trouble) => {
                 let error = trouble.into_error("could not list the zones", false);
@@ -67,6 +70,19 @@ impl OvhProvider {
     }
 
     async fn look_at(&self, zones: &BTreeSet<String>, zone: &str, ask: &Ask) -> Result<ZoneLook, Trouble> {
+        if let Some(look) = self.memory().looks.get(zone).filter(|_| ask.reuse) {
+            return Ok(look.clone());
+        }
+        let epoch = self.memory().epoch;
+        let look = self.read_zone(zones, zone, ask).await?;
+        let mut memory = self.memory();
+        if memory.epoch == epoch {
+            memory.looks.insert(zone.to_owned(), look.clone());
+        }
+        Ok(look)
+    }
+
+    async fn read_zone(&self, zones: &BTreeSet<String>, zone: &str, ask: &Ask) -> Result<ZoneLook, Trouble> {
         let sets = gather(zones, zone, &self.listing.zone(&self.api, zone).await?);
         let concerns = |name: &str, record_type: &str| {
             let address = self.address(name, record_type);

@@ -1,0 +1,60 @@
+//! Publishes zones: one refresh for what was written together, retried until it succeeds.
+
+use super::{Engine, pace};
+use crate::model::{Address, Change, Gate, Kind, Millis, Plan, Timestamp};
+use crate::providers::ProviderError;
+use crate::store::Unpublished;
+
+/// Records of a service that is still on its way may join a refresh that waits no longer than this.
+const JOIN_WITHIN: Millis = Millis::seconds(5);
+
+impl Engine {
+    /// Publishes each zone once no record in it is being written, and none is about to be.
+    pub(super) async fn publish(&mut self, unpublished: &[Unpublished], plan: &Plan, now: Timestamp) {
+        for dirty in unpublished {
+            let key = (dirty.provider.clone(), dirty.scope.clone());
+            let backs_off = self.publish_backoffs.get(&key).is_some_and(|(backoff, _)| now < backoff.until);
+            let Some(provider) = self.context.providers.get(&dirty.provider).cloned() else { continue };
+            if backs_off || self.is_written_to(dirty, plan, now) {
+                continue;
+            }
+            match provider.publish(&dirty.scope).await {
+                Ok(()) => {
+                    self.publish_backoffs.remove(&key);
+                    if let Err(error) = self.ledger.published(&dirty.provider, &dirty.scope).await {
+                        self.ledger_failed(&error);
+                    }
+                    self.wake.notify_one();
+                }
+                Err(error) => {
+                    let before = self.publish_backoffs.get(&key).map(|(backoff, _)| *backoff);
+                    tracing::warn!(zone = dirty.scope, "could not publish zone {}: {error}", dirty.scope);
+                    self.publish_backoffs.insert(key, (pace::after_failure(before, now, rand::random()), error));
+                }
+            }
+        }
+    }
+
+    /// Whether a record of the zone is being written, or will be in a moment.
+    fn is_written_to(&self, dirty: &Unpublished, plan: &Plan, now: Timestamp) -> bool {
+        let may_join = now - dirty.since < JOIN_WITHIN;
+        let in_zone = |address: &Address| {
+            let name = address.name.split('/').next().unwrap_or_default();
+            address.provider == dirty.provider && crate::model::site::is_below(name, &dirty.scope)
+        };
+        let mut records =
+            plan.changes.iter().filter(|change| change.address.kind == Kind::Record && in_zone(&change.address));
+        records.any(|change: &Change| match &change.gate {
+            Gate::Now => true,
+            Gate::After(_) => may_join,
+            Gate::Until { .. } | Gate::Held(_) => false,
+        })
+    }
+
+    /// With what went wrong the last time it was published.
+    pub(super) fn with_error(&self, dirty: Unpublished) -> (Unpublished, Option<ProviderError>) {
+        let key = (dirty.provider.clone(), dirty.scope.clone());
+        let error = self.publish_backoffs.get(&key).map(|(_, error)| error.clone());
+        (dirty, error)
+    }
+}
