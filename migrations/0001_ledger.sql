@@ -35,6 +35,9 @@ CREATE TABLE last_good (base TEXT PRIMARY KEY, generation TEXT NOT NULL, fields 
 -- The last good text of each manifest.
 CREATE TABLE manifests (service TEXT PRIMARY KEY, file TEXT NOT NULL, text TEXT NOT NULL) STRICT;
 
+-- Services that were in sync once: what changes later is a change, not something new.
+CREATE TABLE converged (service TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+
 CREATE TABLE suspensions (
     service TEXT PRIMARY KEY,
     by_whom TEXT NOT NULL,

@@ -376,6 +376,14 @@ impl Engine {
         if !gone.is_empty() {
             ledger.forget(&gone).await?;
         }
+        let is_calm = |name: &&String| {
+            let touched = plan.changes.iter().any(|change| change.service == **name);
+            !touched && !facts.converged.contains(*name) && !facts.suspended.contains_key(*name) && plan.gaps.is_empty()
+        };
+        let calm: Vec<String> = desired.services.keys().filter(is_calm).cloned().collect();
+        if !calm.is_empty() {
+            ledger.converged(&calm, now).await?;
+        }
         self.keep_manifests(facts, desired).await
     }
 

@@ -302,6 +302,8 @@ pub struct Facts {
     pub last_good: BTreeMap<Address, (String, Fields)>,
     /// Services that are left alone.
     pub suspended: BTreeMap<String, Suspension>,
+    /// Services that were in sync once: what changes later is a change, not something new.
+    pub converged: BTreeSet<String>,
     /// Services whose manifest is broken and whose last good one is not known: nothing of them is touched.
     pub frozen: BTreeSet<String>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.

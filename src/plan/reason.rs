@@ -7,7 +7,7 @@ use crate::model::{Address, FieldDiff, Kind, Value, Want, Wants};
 /// Why something is made.
 pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let was_applied = input.facts.applied.contains_key(address);
-    let is_known = input.facts.applied.values().any(|applied| applied.service == want.service);
+    let is_known = input.facts.converged.contains(&want.service);
     let old = input.world.seen.iter().find(|(seen, _)| seen.base() == address.base() && *seen != address);
     let file = &want.origin.file;
     let (code, text) = if was_applied {

@@ -157,8 +157,20 @@ impl Ledger {
                 .map_err(written)?;
         }
         for service in forget {
-            sqlx::query("DELETE FROM manifests WHERE service = ?")
+            for query in ["DELETE FROM manifests WHERE service = ?", "DELETE FROM converged WHERE service = ?"] {
+                sqlx::query(query).bind(service).execute(&mut *transaction).await.map_err(written)?;
+            }
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Notes services that are in sync for the first time.
+    pub async fn converged(&self, services: &[String], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for service in services {
+            sqlx::query("INSERT OR IGNORE INTO converged (service, at_ms) VALUES (?, ?)")
                 .bind(service)
+                .bind(now.0)
                 .execute(&mut *transaction)
                 .await
                 .map_err(written)?;

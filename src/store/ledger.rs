@@ -91,6 +91,7 @@ impl Ledger {
             applied: self.applied().await?,
             last_good: self.last_good().await?,
             suspended: self.suspended().await?,
+            converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
             frozen: std::collections::BTreeSet::new(),
             prune_blocked: false,
         })
