@@ -4,3 +4,4 @@
 mod manifest_cases;
 mod npm_provider;
 mod ovh_provider;
+mod plan_cases;

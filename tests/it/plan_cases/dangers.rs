@@ -1,0 +1,262 @@
+//! What a careful operator would not do, or a vendor would not allow: asked of each change just before it is done.
+
+use std::net::Ipv4Addr;
+
+use amarre::model::service::Target;
+use amarre::model::{Address, Change, Fields, Kind, Seen, Value, Verb, Wants, World};
+use ipnet::Ipv4Net;
+
+use super::setting::Scene;
+use super::sim;
+
+/// What is wrong with doing `change` now.
+pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants) -> Vec<String> {
+    let fields = match &change.verb {
+        Verb::Create(fields) | Verb::Update(fields) => fields.clone(),
+        Verb::Delete => Fields::default(),
+    };
+    let is_create = matches!(change.verb, Verb::Create(_));
+    match (change.address.kind, &change.verb) {
+        (Kind::Container, Verb::Delete) => container_goes(raw, change, scene, wants),
+        (Kind::Container, _) => container_comes(raw, change, &fields, scene),
+        (Kind::Network, Verb::Delete) => network_goes(raw, &change.address),
+        (Kind::Attachment, Verb::Delete) => attachment_goes(raw, &change.address),
+        (Kind::AccessList, Verb::Delete) => list_goes(raw, &change.address),
+        (Kind::Record, Verb::Delete) => record_goes(raw, &change.address, wants),
+        (Kind::Record, _) => record_comes(raw, &change.address),
+        (Kind::Volume, Verb::Delete) => volume_goes(raw, &change.address),
+        (Kind::ProxyHost | Kind::Redirection, Verb::Create(_) | Verb::Update(_)) => {
+            host_is_written(raw, change, &fields, is_create, scene)
+        }
+        (Kind::Attachment, Verb::Create(_)) => attachment_comes(raw, &change.address),
+        _ => Vec::new(),
+    }
+}
+
+/// Proxy hosts of ours.
+pub fn hosts(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
+    raw.seen.iter().filter(|(address, seen)| address.kind == Kind::ProxyHost && seen.owner.is_ours())
+}
+
+/// The container that a host points at.
+pub fn target<'a>(raw: &'a World, host: &Seen) -> Option<(&'a Address, &'a Seen)> {
+    let address = host.fields.text("forward_host")?;
+    containers(raw).find(|(_, seen)| seen.fields.text("address") == Some(address))
+}
+
+fn containers(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
+    raw.seen.iter().filter(|(address, _)| address.kind == Kind::Container)
+}
+
+/// Whether a manifest in force wants a container of that name.
+pub fn is_wanted(scene: &Scene, service: &str, name: &str) -> bool {
+    let manifest = scene.services.get(service);
+    manifest.is_some_and(|manifest| manifest.containers.keys().any(|key| manifest.address_name(key) == name))
+}
+
+fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants) -> Vec<String> {
+    let Some(seen) = raw.seen.get(&change.address) else { return Vec::new() };
+    let replaced = is_wanted(scene, &change.service, &change.address.name);
+    let window = replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
+    let pointing = hosts(raw).filter(|(_, host)| host.fields.text("forward_host") == seen.fields.text("address"));
+    pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")).collect()
+}
+
+fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let others = || containers(raw).filter(|(address, _)| **address != change.address);
+    if let Some(name) = fields.text("name")
+        && let Some((other, _)) = others().find(|(_, seen)| seen.fields.text("name") == Some(name))
+    {
+        wrong.push(format!("{other} is called {name}"));
+    }
+    if !matches!(change.verb, Verb::Create(_)) {
+        return wrong;
+    }
+    let provider = &change.address.provider;
+    let mut needed = vec![(Kind::Image, fields.text("image")), (Kind::Network, fields.text("network"))];
+    let mounts = fields.strings("mounts");
+    let volumes = mounts.iter().filter_map(|mount| mount.strip_prefix("volume:")?.split(':').next());
+    needed.extend(volumes.map(|volume| (Kind::Volume, Some(volume))));
+    for (kind, name) in needed {
+        let name = name.unwrap_or_default();
+        if !raw.seen.contains_key(&Address::new(provider.clone(), kind, name)) {
+            wrong.push(format!("{} {name} is not there", kind.label()));
+        }
+    }
+    for (other, seen) in others() {
+        let shared = |field: &str, own: &[&str], of: &dyn Fn(&str) -> String| {
+            let theirs: Vec<String> = seen.fields.strings(field).into_iter().map(of).collect();
+            own.iter().map(|text| of(text)).find(|text| theirs.contains(text))
+        };
+        if let Some(port) = shared("ports", &fields.strings("ports"), &published) {
+            wrong.push(format!("{other} publishes port {port}"));
+        }
+        let same = other.base() == change.address.base();
+        let written: Vec<&str> = mounts.iter().filter(|mount| mount.ends_with(":rw")).copied().collect();
+        if let (true, Some(mount)) = (same, shared("mounts", &written, &str::to_owned)) {
+            wrong.push(format!("{other} writes to {mount}"));
+        }
+        if fields.text("address").is_some() && seen.fields.text("address") == fields.text("address") {
+            wrong.push(format!("{other} has its address"));
+        }
+    }
+    wrong.extend(strangers(raw, change, fields, scene));
+    wrong
+}
+
+/// Hosts that point at the address of a container that is not theirs.
+fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
+    let Some(address) = fields.text("address") else { return Vec::new() };
+    let pointing = hosts(raw).filter(|(_, host)| host.fields.text("forward_host") == Some(address));
+    let theirs = pointing.filter(|(host, seen)| {
+        let service = seen.service.as_ref().and_then(|service| scene.services.get(service));
+        let route = service.and_then(|service| {
+            let route = service.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
+            Some((service, route))
+        });
+        match route {
+            Some((service, route)) => match &route.to {
+                Target::Container { key, .. } => service.address_name(key) != change.address.name,
+                Target::Url { .. } => true,
+            },
+            None => seen.service.as_deref() != Some(change.service.as_str()),
+        }
+    });
+    theirs.map(|(host, _)| format!("{host} points at its address {address} and means another")).collect()
+}
+
+fn published(port: &str) -> String {
+    let mut parts = port.split(':').skip(1);
+    let protocol = port.rsplit('/').next().unwrap_or_default();
+    format!("{}/{protocol}", parts.next().unwrap_or_default())
+}
+
+fn network_goes(raw: &World, network: &Address) -> Vec<String> {
+    let members = sim::members(raw).remove(&network.name).unwrap_or_default();
+    if members.is_empty() { Vec::new() } else { vec![format!("{} are on it", members.join(", "))] }
+}
+
+fn attachment_comes(raw: &World, attachment: &Address) -> Vec<String> {
+    let (network, container) = attachment.name.rsplit_once('/').unwrap();
+    let needed = [(Kind::Network, network), (Kind::Container, container)];
+    let address = |kind, name| Address::new(attachment.provider.clone(), kind, name);
+    let missing = needed.into_iter().filter(|(kind, name)| !raw.seen.contains_key(&address(*kind, name)));
+    missing.map(|(kind, name)| format!("{} {name} is not there", kind.label())).collect()
+}
+
+fn attachment_goes(raw: &World, attachment: &Address) -> Vec<String> {
+    let (network, _) = attachment.name.rsplit_once('/').unwrap();
+    let network = raw.seen.get(&Address::new(attachment.provider.clone(), Kind::Network, network));
+    let subnet: Option<Ipv4Net> = network.and_then(|network| network.fields.text("subnet")?.parse().ok());
+    let through = hosts(raw).filter(|(_, host)| {
+        let address: Option<Ipv4Addr> = host.fields.text("forward_host").and_then(|text| text.parse().ok());
+        address.zip(subnet).is_some_and(|(address, subnet)| subnet.contains(&address))
+    });
+    through.map(|(host, _)| format!("{host} goes through it")).collect()
+}
+
+fn list_goes(raw: &World, list: &Address) -> Vec<String> {
+    let users = raw.seen.iter().filter(|(_, host)| host.fields.text("access_list") == Some(list.name.as_str()));
+    users.map(|(host, _)| format!("{host} is protected by it")).collect()
+}
+
+fn record_goes(raw: &World, record: &Address, wants: &Wants) -> Vec<String> {
+    let (name, _) = record.name.rsplit_once('/').unwrap();
+    let served = hosts(raw)
+        .filter(|(host, seen)| seen.fields.strings("domains").contains(&name) && !wants.map.contains_key(host));
+    served.map(|(host, _)| format!("{host} is still there")).collect()
+}
+
+fn record_comes(raw: &World, record: &Address) -> Vec<String> {
+    let (name, record_type) = record.name.rsplit_once('/').unwrap();
+    let others = raw.seen.keys().filter(|other| other.kind == Kind::Record && *other != record);
+    let rivals = others.filter(|other| {
+        let (theirs, kind) = other.name.rsplit_once('/').unwrap();
+        theirs == name && (record_type == "CNAME" || kind == "CNAME")
+    });
+    rivals.map(|rival| format!("{rival} is there, and a CNAME stands alone")).collect()
+}
+
+fn volume_goes(raw: &World, volume: &Address) -> Vec<String> {
+    let start = format!("volume:{}:", volume.name);
+    let users = containers(raw).filter(|(_, seen)| seen.fields.strings("mounts").iter().any(|m| m.starts_with(&start)));
+    users.map(|(user, _)| format!("{user} uses it")).collect()
+}
+
+fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bool, scene: &Scene) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let address = &change.address;
+    let mut fields = raw.seen.get(address).map(|seen| seen.fields.clone()).unwrap_or_default();
+    fields.0.extend(changed.0.clone());
+    let domains = fields.strings("domains");
+    let rivals = raw.seen.iter().filter(|(other, _)| {
+        *other != address
+            && other.provider == address.provider
+            && matches!(other.kind, Kind::ProxyHost | Kind::Redirection)
+    });
+    for (rival, seen) in rivals {
+        let theirs = seen.fields.strings("domains");
+        wrong.extend(domains.iter().filter(|own| theirs.contains(own)).map(|own| format!("{rival} has {own}")));
+    }
+    for (field, kind) in [("certificate", Kind::Certificate), ("access_list", Kind::AccessList)] {
+        if let Some(name) = fields.text(field)
+            && !raw.seen.contains_key(&Address::new(address.provider.clone(), kind, name))
+        {
+            wrong.push(format!("{} {name} is not there", kind.label()));
+        }
+    }
+    if address.kind == Kind::ProxyHost && changed.get("forward_host").is_some() {
+        wrong.extend(points_well(raw, change, &fields, scene));
+    }
+    for domain in domains.iter().filter(|_| is_create) {
+        let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
+        let covered = domain.split_once('.').is_some_and(|(_, parent)| has_record(raw, &format!("*.{parent}"), "A"));
+        if sim::wants_record(scene, &change.service, domain) && !has && !covered {
+            wrong.push(format!("{domain} has no record yet"));
+        }
+    }
+    wrong
+}
+
+/// The container must be there and work, and NPM must be on its network.
+fn points_well(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
+    let manifest = scene.services.get(&change.service);
+    let route = manifest.and_then(|manifest| {
+        let route = manifest.routes.iter().find(|route| route.domains.first() == Some(&change.address.name))?;
+        match &route.to {
+            Target::Container { key, .. } => Some(manifest.address_name(key)),
+            Target::Url { .. } => None,
+        }
+    });
+    let Some(name) = route else { return Vec::new() };
+    let host = fields.text("forward_host");
+    let target = containers(raw).find(|(address, seen)| address.name == name && seen.fields.text("address") == host);
+    let Some((container, seen)) = target else { return vec![format!("{name} is not at {host:?}")] };
+    let mut wrong = Vec::new();
+    if !seen.ready.is_ready() {
+        wrong.push(format!("{container} is not ready"));
+    }
+    let network = seen.fields.text("network").unwrap_or_default();
+    let npm = raw.seen.get(&Address::new(container.provider.clone(), Kind::Container, "npm"));
+    let by_network = npm.is_some_and(|npm| npm.fields.text("network_mode") != Some("host"));
+    let attachment = Address::new(container.provider.clone(), Kind::Attachment, &format!("{network}/npm"));
+    if by_network && is_attached(scene) && !raw.seen.contains_key(&attachment) {
+        wrong.push(format!("NPM is not on {network}"));
+    }
+    wrong
+}
+
+fn is_attached(scene: &Scene) -> bool {
+    use amarre::model::site::Reach;
+    let npm = scene.site.hosts.get("default").and_then(|host| host.npm.as_ref());
+    npm.is_some_and(|npm| npm.container.is_some() && npm.reach != Reach::Host)
+}
+
+fn has_record(raw: &World, name: &str, kind: &str) -> bool {
+    let named = format!("{name}/{kind}");
+    let record = raw.seen.iter().find(|(address, _)| address.kind == Kind::Record && address.name == named);
+    record.is_some_and(|(_, seen)| {
+        seen.fields.get("values").is_none_or(|values| !matches!(values, Value::List(l) if l.is_empty()))
+    })
+}
