@@ -79,6 +79,7 @@ fn first_gate(first: &Plan, mut change: Change) -> Change {
 pub fn apply(world: &mut World, change: &Change) {
     match &change.verb {
         Verb::Delete => {
+            leave_networks(world, &change.address);
             world.seen.remove(&change.address);
         }
         Verb::Create(fields) => {
@@ -98,6 +99,29 @@ pub fn apply(world: &mut World, change: &Change) {
                 seen.ready = Readiness::Ready;
                 seen.owner = Owner::Ours;
             }
+        }
+    }
+}
+
+/// What is gone is no longer on its networks, or they would seem to be used by strangers.
+fn leave_networks(world: &mut World, address: &Address) {
+    let (network, name) = if address.kind == Kind::Attachment {
+        let Some((network, container)) = address.name.rsplit_once('/') else { return };
+        (Some(network.to_owned()), container.to_owned())
+    } else {
+        let Some(name) = world.seen.get(address).and_then(|seen| seen.fields.text("name")) else { return };
+        (None, name.to_owned())
+    };
+    let networks = world.seen.iter_mut().filter(|(other, _)| {
+        other.kind == Kind::Network
+            && other.provider == address.provider
+            && network.as_ref().is_none_or(|network| other.name == *network)
+    });
+    for (_, seen) in networks {
+        let left: Vec<String> =
+            seen.fields.strings("members").into_iter().filter(|member| *member != name).map(str::to_owned).collect();
+        if seen.fields.get("members").is_some() {
+            seen.fields.set("members", crate::model::Value::texts(left));
         }
     }
 }
