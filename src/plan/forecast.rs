@@ -63,7 +63,8 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
 
 /// The same change with the gate that it has in the first look, so that a stored plan says what waits.
 fn first_gate(first: &Plan, mut change: Change) -> Change {
-    match first.changes.iter().find(|known| known.address == change.address) {
+    let same = |known: &&Change| known.address == change.address && known.action() == change.action();
+    match first.changes.iter().find(same) {
         Some(known) => {
             change.gate = known.gate.clone();
             // What people notice is told from where they stand now.
