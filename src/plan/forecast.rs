@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Input, look};
 use crate::model::world::Applied;
-use crate::model::{Address, Change, Gate, Kind, Millis, Owner, Plan, Readiness, Seen, Verb, Wants, World};
+use crate::model::{Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, Seen, Verb, Wants, World};
 
 /// Looks that a forecast takes at most: the longest way (a stop-first update behind two dependencies) takes 12.
 const LOOKS_MAX: usize = 64;
@@ -35,12 +35,14 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
     let mut last = first.clone();
     for turn in 0..LOOKS_MAX {
         let step = Input { world: &world, facts: &facts, now, ..*input };
-        let plan = if turn == 0 { first.clone() } else { look(&step).1 };
+        let (wants, plan) = if turn == 0 { (wants.clone(), first.clone()) } else { look(&step) };
         let ready: Vec<Change> = plan.changes.iter().filter(|change| change.is_now()).cloned().collect();
         last = plan;
+        judge(&mut facts, &wants);
         if ready.is_empty() {
             match last.next_look.filter(|at| *at > now) {
                 Some(at) => now = at,
+                None if comes_up(&mut world, &facts, &wants) => (),
                 None => {
                     settled = true;
                     break;
@@ -56,9 +58,30 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
         now = now + Millis::seconds(1);
     }
     let listed: BTreeSet<Address> = done.iter().map(|change| change.address.clone()).collect();
-    done.extend(last.changes.into_iter().filter(|change| !listed.contains(&change.address)));
+    let is_told = |change: &Change| !listed.contains(&change.address) || change.refusal().is_some();
+    done.extend(last.changes.into_iter().filter(is_told));
     let plan = Plan { changes: done, ..first.clone() };
     Forecast { plan, wants, world, settled, first }
+}
+
+/// Verdicts are stored before anything is done, so the next look knows them.
+fn judge(facts: &mut Facts, wants: &Wants) {
+    facts.failed.extend(wants.failed.iter().map(|failure| (failure.address.clone(), failure.clone())));
+    let good = wants.good.iter().map(|good| (good.base.clone(), (good.generation.clone(), good.fields.clone())));
+    facts.last_good.extend(good);
+}
+
+/// What is starting is taken to come up, as everything else is taken to work; `false` when nothing is.
+fn comes_up(world: &mut World, facts: &Facts, wants: &Wants) -> bool {
+    let mut any = false;
+    for address in wants.probes.keys().filter(|address| !facts.failed.contains_key(*address)) {
+        let Some(seen) = world.seen.get_mut(address).filter(|seen| seen.owner.is_ours()) else { continue };
+        if let Readiness::NotYet { .. } = seen.ready {
+            seen.ready = Readiness::Ready;
+            any = true;
+        }
+    }
+    any
 }
 
 /// The same change with the gate that it has in the first look, so that a stored plan says what waits.
@@ -138,7 +161,7 @@ fn observed(kind: Kind, fields: &crate::model::Fields) -> crate::model::Fields {
     fields
 }
 
-fn remember(facts: &mut crate::model::Facts, change: &Change) {
+fn remember(facts: &mut Facts, change: &Change) {
     match &change.verb {
         Verb::Delete => {
             facts.applied.remove(&change.address);
