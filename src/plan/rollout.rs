@@ -17,7 +17,7 @@ use super::expand::{Expansion, Home};
 use super::{diff, pool};
 use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
 use crate::model::world::{Failure, Good};
-use crate::model::{Address, Fields, Kind, Millis, Need, Readiness, Rule, Seen, Value, Want};
+use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
 
 /// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
 const ATTEMPTS_MAX: usize = 16;
@@ -238,9 +238,33 @@ fn after_failure(
     let exited = seen.is_none_or(|seen| matches!(seen.ready, Readiness::Failed { .. }));
     let may_go = start_first || (exited && !container.writes_data());
     if (known || verdict.is_some()) && may_go {
+        if seen.is_none() {
+            not_tried_again(expansion, container, picked, wanted, &good_fields);
+        }
         return (base.clone().at(&generation), good_fields);
     }
     (picked, wanted)
+}
+
+/// What was tried and went is still wanted: the plan says that it is not tried again, and until when.
+fn not_tried_again(
+    expansion: &mut Expansion<'_>,
+    container: &Container,
+    picked: Address,
+    wanted: Fields,
+    good: &Fields,
+) {
+    let why = expansion.input.facts.failed.get(&picked).map(|failure| failure.why.clone()).unwrap_or_default();
+    let refusal = Refusal {
+        code: "A0512".to_owned(),
+        message: format!("did not become ready: {why}"),
+        found: vec![
+            ("tried".to_owned(), wanted.text("image").unwrap_or_default().to_owned()),
+            ("in force".to_owned(), format!("{}, the last good one", good.text("image").unwrap_or_default())),
+        ],
+        hints: vec![Hint::text("it is not tried again before its manifest, its image or a secret of it changes")],
+    };
+    expansion.want(picked, wanted, Vec::new(), &container.origin).refusal = Some(refusal);
 }
 
 /// Why an instance counts as failed, if it does.
