@@ -59,8 +59,12 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
     let successor = wants.map.iter().find(|(wanted, _)| wanted.base() == address.base());
     let manifest = input.services.get(service);
     let destroyed = input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy);
+    let failure = wants.failed.iter().find(|failure| failure.address == *address);
+    let failure = failure.or_else(|| input.facts.failed.get(address)).filter(|_| successor.is_some());
     let (code, text, origin) = if destroyed {
         (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
+    } else if let Some(failure) = failure {
+        (ReasonCode::Rollback, format!("did not become ready: {}", failure.why), None)
     } else if let Some((_, want)) = successor.filter(|_| address.generation.is_some()) {
         (ReasonCode::DependencyReplaced, "another generation takes its place".to_owned(), Some(want.origin.clone()))
     } else if let Some(manifest) = manifest {
