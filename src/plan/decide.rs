@@ -123,10 +123,10 @@ fn update(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen) -> Opt
 /// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.
 fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
     let points = |kind: Kind| match kind {
-        Kind::Container => changed.get("forward_host").is_some(),
+        Kind::Container | Kind::Attachment => changed.get("forward_host").is_some(),
         Kind::Certificate => changed.get("certificate").is_some(),
         Kind::AccessList => changed.get("access_list").is_some(),
-        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Zone => false,
+        Kind::Network | Kind::Volume | Kind::Image | Kind::Zone => false,
         Kind::Record | Kind::ProxyHost | Kind::Redirection => false,
     };
     want.needs.iter().filter(|need| points(need.on.kind)).cloned().collect()
