@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
 use super::forecast::Forecast;
-use crate::model::{Address, Change, FieldDiff, Fields, Kind, Value, Verb};
+use crate::model::{Address, Change, FieldDiff, Fields, Gate, Kind, State, Value, Verb};
 
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +188,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
     let made: BTreeSet<Address> = changes
         .iter()
         .filter(|change| matches!(change.verb, Verb::Create(_)) && change.address.generation.is_some())
+        .filter(|change| change.refusal().is_none())
         .map(|change| change.address.base())
         .collect();
     for change in changes.iter().filter(|change| change.verb == Verb::Delete && change.address.generation.is_some()) {
@@ -205,6 +206,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
             continue;
         }
         let replaces = match change.verb {
+            Verb::Create(_) if change.refusal().is_some() => None,
             Verb::Create(_) => {
                 olds.get(&change.address.base()).copied().filter(|_| change.address.generation.is_some())
             }
@@ -284,21 +286,28 @@ pub fn held(forecast: &Forecast) -> BTreeSet<Address> {
 }
 
 fn stuck_after_refusal(changes: &[Change]) -> BTreeSet<Address> {
-    let mut stuck: BTreeSet<Address> =
-        changes.iter().filter(|change| change.refusal().is_some()).map(|change| change.address.clone()).collect();
+    let mut stuck: BTreeSet<(bool, Address)> =
+        changes.iter().filter(|change| change.refusal().is_some()).map(key).collect();
     loop {
-        let more: Vec<Address> = changes
+        let more: Vec<(bool, Address)> = changes
             .iter()
-            .filter(|change| !stuck.contains(&change.address))
+            .filter(|change| !stuck.contains(&key(change)))
             .filter(|change| match &change.gate {
-                crate::model::Gate::After(needs) => needs.iter().any(|need| stuck.contains(&need.on)),
-                crate::model::Gate::Now | crate::model::Gate::Until { .. } | crate::model::Gate::Held(_) => false,
+                Gate::After(needs) => {
+                    needs.iter().any(|need| stuck.contains(&(need.is == State::Absent, need.on.clone())))
+                }
+                Gate::Now | Gate::Until { .. } | Gate::Held(_) => false,
             })
-            .map(|change| change.address.clone())
+            .map(key)
             .collect();
         if more.is_empty() {
-            return stuck;
+            return stuck.into_iter().map(|(_, address)| address).collect();
         }
         stuck.extend(more);
     }
+}
+
+/// A failed generation may go, while making it again is held: what waits for its absence waits for the first.
+fn key(change: &Change) -> (bool, Address) {
+    (change.verb == Verb::Delete, change.address.clone())
 }

@@ -74,9 +74,9 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         one_line(manifest, line, held.contains(&line.change.address), look, out);
         diffs(line, look, out);
         if let (Some(manifest), Kind::Container, Verb::Create(_)) =
-            (manifest, line.change.address.kind, &line.change.verb)
+            (manifest.filter(|_| line.change.refusal().is_none()), line.change.address.kind, &line.change.verb)
         {
-            healthy(input, forecast, manifest, line, look, out);
+            healthy(manifest, line, look, out);
         }
         for exposed in &line.change.impact.exposes {
             out.push_str(&format!("      {}\n", look.paint(Tone::Dim, exposed)));
@@ -161,18 +161,17 @@ fn diffs(line: &Line<'_>, look: Look, out: &mut String) {
 }
 
 /// What a new container has to show before anything points at it.
-fn healthy(input: &Input<'_>, forecast: &Forecast, manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
+fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
     let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name);
     let Some((key, container)) = key.and_then(|key| Some((key, manifest.containers.get(key)?))) else { return };
     let timeout = rollout::health_timeout(container);
-    let how = match (&container.healthcheck, forecast.wants.probes.get(&line.change.address).copied().flatten()) {
+    let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
         (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
             format!("its healthcheck, at most {timeout}")
         }
         (_, Some(port)) => format!("GET / on {port}, 3 of 5, at most {timeout}"),
         (_, None) => "by uptime only, 15 s without a restart".to_owned(),
     };
-    let _ = input;
     let name = manifest.container_name(key);
     out.push_str(&format!("  {} {:KIND_WIDTH$}{:NAME_WIDTH$}{how}\n", look.sign(Sign::Step), "healthy", name));
 }

@@ -123,6 +123,8 @@ fn the_forecast_settles(scene: &Scene, start: &State, answer: &Answer) -> Vec<St
         foresee(&mut facts, change);
     }
     facts.open_intents.clear();
+    let failed = &forecast.wants.failed;
+    facts.failed.extend(failed.iter().map(|failure| (failure.address.clone(), failure.clone())));
     let later = start.now + plan::STOPPED_GRACE;
     let (rest, rules) = scene.with_input(&forecast.world, &facts, later, |input| {
         let rest = plan::look(input).1;
