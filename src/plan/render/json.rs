@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{Line, Sign, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal, Wait};
-use crate::model::{Change, FieldDiff, Gap, Need, State, Timestamp, Value};
+use crate::model::{Change, FieldDiff, Gap, Need, State, Timestamp, Value, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
 
@@ -92,7 +92,7 @@ fn change(seq: usize, line: &Line<'_>) -> Json {
         "kind": change.address.kind.word(),
         "name": super::lines::name(&change.address, None),
         "action": action,
-        "step": (action == "step").then_some("pull"),
+        "step": (action == "step").then_some(if change.verb == Verb::Delete { "drain" } else { "pull" }),
         "gate": gate(&change.gate),
         "reason": reason(&change.because),
         "fields": line.diff.iter().map(field).collect::<Vec<_>>(),

@@ -40,9 +40,8 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
             parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
         }
         Kind::Record => {
-            let record_type = address.name.rsplit('/').next().unwrap_or_default();
             let ttl = fields.get("ttl").and_then(Value::as_int).unwrap_or_default();
-            format!("{record_type} {}, ttl {}", shown("values"), ttl_text(ttl))
+            format!("{}, ttl {}", value_of_record(address, fields), ttl_text(ttl))
         }
         Kind::ProxyHost => {
             let target = format!("to {}:{}", shown("forward_host"), shown("forward_port"));
@@ -63,6 +62,12 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
         }
         Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => String::new(),
     }
+}
+
+/// `A 203.0.113.10`.
+pub fn value_of_record(address: &Address, fields: &Fields) -> String {
+    let record_type = address.name.rsplit('/').next().unwrap_or_default();
+    format!("{record_type} {}", fields.get("values").map(ToString::to_string).unwrap_or_default())
 }
 
 /// `1h`, `5m`, `90s`: as manifests write it.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
 use super::forecast::Forecast;
-use crate::model::{Address, Change, FieldDiff, Fields, Gate, Kind, State, Value, Verb};
+use crate::model::{Address, Change, FieldDiff, Fields, Gate, Kind, ReasonCode, State, Value, Verb};
 
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,9 +155,16 @@ impl Line<'_> {
             (Verb::Create(_), Some(_)) => Sign::Recreate,
             (Verb::Create(_), None) => Sign::Create,
             (Verb::Update(_), _) => Sign::Update,
+            (Verb::Delete, _) if is_superseded(self.change) => Sign::Step,
             (Verb::Delete, _) => Sign::Delete,
         }
     }
+}
+
+/// An old generation that goes because another one is in its place: a step of the update, no loss to anybody.
+pub fn is_superseded(change: &Change) -> bool {
+    let is_generation = change.verb == Verb::Delete && change.address.generation.is_some();
+    is_generation && change.because.code == ReasonCode::DependencyReplaced
 }
 
 /// How many of each.
@@ -200,7 +207,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
     for change in changes {
         let is_old = change.verb == Verb::Delete && olds.values().any(|old| old.address == change.address);
         let takes_name = change.address.kind == Kind::Container
-            && change.because.code == crate::model::ReasonCode::DependencyReplaced
+            && change.because.code == ReasonCode::DependencyReplaced
             && matches!(change.verb, Verb::Update(_));
         if is_old || takes_name {
             continue;
@@ -213,7 +220,9 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
             Verb::Update(_) | Verb::Delete => None,
         };
         let diff = replaces.map_or_else(|| change.diff.clone(), |old| recreation_diff(input, change, old));
-        let counts = !matches!(change.address.kind, Kind::Attachment | Kind::Image);
+        let counts = !matches!(change.address.kind, Kind::Attachment | Kind::Image)
+            && !is_superseded(change)
+            && !(change.verb == Verb::Delete && change.because.code == ReasonCode::Rollback);
         services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, counts });
     }
     services

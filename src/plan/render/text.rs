@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Line, Look, Sign, Summary, Tone, held, lines};
 use crate::model::plan::{Downtime, Refusal};
 use crate::model::service::Target;
-use crate::model::{Address, Kind, Plan, Reason, ReasonCode, Service, Verb};
+use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
 use crate::plan::rollout;
@@ -71,7 +71,7 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         if line.change.address.kind == Kind::Attachment && line.change.refusal().is_none() {
             continue;
         }
-        one_line(manifest, line, held.contains(&line.change.address), look, out);
+        one_line(input, line, held.contains(&line.change.address), look, out);
         diffs(line, look, out);
         if let (Some(manifest), Kind::Container, Verb::Create(_)) =
             (manifest.filter(|_| line.change.refusal().is_none()), line.change.address.kind, &line.change.verb)
@@ -108,12 +108,13 @@ fn headline(forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> String {
     }
 }
 
-fn one_line(manifest: Option<&Service>, line: &Line<'_>, is_held: bool, look: Look, out: &mut String) {
+fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: &mut String) {
     let address = &line.change.address;
     let fields = match &line.change.verb {
         Verb::Create(fields) | Verb::Update(fields) => Some(fields),
         Verb::Delete => None,
     };
+    let manifest = input.services.get(&line.change.service);
     let port = manifest.and_then(|manifest| routed_port(manifest, address));
     let detail = match (&line.change.verb, line.replaces) {
         _ if is_held => "held".to_owned(),
@@ -122,18 +123,36 @@ fn one_line(manifest: Option<&Service>, line: &Line<'_>, is_held: bool, look: Lo
         }
         (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
         (Verb::Create(fields), None) => lines::detail(address, fields, port),
-        (Verb::Delete, _) => String::new(),
+        (Verb::Delete, _) => goes(input, line.change),
     };
+    let is_old = super::is_superseded(line.change);
     let name = lines::name(address, fields);
-    let text = format!("{:KIND_WIDTH$}{:NAME_WIDTH$}{detail}", lines::kind(address.kind), name);
+    let name = if is_old { format!("old {name}") } else { name };
+    let kind = if is_old { "drain".to_owned() } else { lines::kind(address.kind) };
+    let text = format!("{kind:KIND_WIDTH$}{name:NAME_WIDTH$}{detail}");
     // A name that does not fit keeps its whole length, and a blank.
-    let text = if name.len() >= NAME_WIDTH {
-        format!("{:KIND_WIDTH$}{name}  {detail}", lines::kind(address.kind))
+    let text = if name.chars().count() >= NAME_WIDTH {
+        format!("{kind:KIND_WIDTH$}{name}  {detail}")
     } else {
         text
     };
     out.push_str(format!("  {} {text}", look.sign(line.sign())).trim_end());
     out.push('\n');
+}
+
+/// What is worth knowing about something that goes.
+fn goes(input: &Input<'_>, change: &Change) -> String {
+    let address = &change.address;
+    let seen = input.world.seen.get(address).map(|seen| &seen.fields);
+    match (change.because.code, address.kind) {
+        (ReasonCode::Rollback | ReasonCode::DependencyReplaced, _) => change.because.text.clone(),
+        (_, Kind::Record) => seen.map(|fields| lines::value_of_record(address, fields)).unwrap_or_default(),
+        (_, Kind::Network) => match seen.and_then(|fields| fields.text("subnet")) {
+            Some(subnet) => format!("{subnet} goes back to the pool"),
+            None => String::new(),
+        },
+        (_, _) => String::new(),
+    }
 }
 
 fn reason_detail(reason: &Reason) -> String {
