@@ -220,9 +220,9 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
             Verb::Update(_) | Verb::Delete => None,
         };
         let diff = replaces.map_or_else(|| change.diff.clone(), |old| recreation_diff(input, change, old));
-        let counts = !matches!(change.address.kind, Kind::Attachment | Kind::Image)
-            && !is_superseded(change)
-            && !(change.verb == Verb::Delete && change.because.code == ReasonCode::Rollback);
+        let is_withdrawn = change.verb == Verb::Delete && change.because.code == ReasonCode::Rollback;
+        let is_step = matches!(change.address.kind, Kind::Attachment | Kind::Image);
+        let counts = !is_step && !is_withdrawn && !is_superseded(change);
         services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, counts });
     }
     services

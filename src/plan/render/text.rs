@@ -131,11 +131,7 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
     let kind = if is_old { "drain".to_owned() } else { lines::kind(address.kind) };
     let text = format!("{kind:KIND_WIDTH$}{name:NAME_WIDTH$}{detail}");
     // A name that does not fit keeps its whole length, and a blank.
-    let text = if name.chars().count() >= NAME_WIDTH {
-        format!("{kind:KIND_WIDTH$}{name}  {detail}")
-    } else {
-        text
-    };
+    let text = if name.chars().count() >= NAME_WIDTH { format!("{kind:KIND_WIDTH$}{name}  {detail}") } else { text };
     out.push_str(format!("  {} {text}", look.sign(line.sign())).trim_end());
     out.push('\n');
 }

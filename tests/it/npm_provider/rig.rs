@@ -134,7 +134,7 @@ impl Rig {
 
     pub async fn observe(&self, wanted: &[&Address]) -> amarre::providers::Observation {
         let wanted = wanted.iter().map(|address| ((*address).clone(), Fields::default())).collect();
-        let ask = Ask { now: NOW, wanted, applied: self.applied.clone(), unpublished: Vec::new() };
+        let ask = Ask { now: NOW, wanted, applied: self.applied.clone(), unpublished: Vec::new(), reuse: false };
         self.provider.observe(&ask).await
     }
 

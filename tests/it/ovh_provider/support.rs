@@ -84,6 +84,7 @@ impl Desk {
             wanted: self.wanted.clone(),
             applied: self.applied.clone(),
             unpublished: self.unpublished.iter().cloned().collect(),
+            reuse: false,
         };
         self.provider.observe(&ask).await
     }

@@ -371,6 +371,7 @@ fn facts(file: &FactsFile, state: &mut State) {
         state.facts = Facts { last_good: std::mem::take(&mut state.facts.last_good), ..Facts::default() };
     }
     let (facts, now) = (&mut state.facts, state.now);
+    facts.converged = facts.applied.values().map(|row| row.service.clone()).collect();
     for (network, subnet) in &file.leases {
         facts.leases.insert(network.parse().unwrap(), subnet.parse().unwrap());
     }
