@@ -1,7 +1,11 @@
 //! The one integration binary.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
+mod looks;
 mod manifest_cases;
 mod npm_provider;
 mod ovh_provider;
 mod plan_cases;
+mod real;

@@ -1,0 +1,1 @@
+//! The loop stepped look by look, with every vendor simulated.

@@ -1,0 +1,92 @@
+//! Shared rigs: a real Docker engine behind a counting gate, simulated vendors, a folder of manifests.
+
+pub mod gate;
+pub mod image;
+pub mod rig;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Between two looks at a level that is waited for.
+const POLL: Duration = Duration::from_millis(100);
+/// Longer than this nobody waits for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Waits until `reached` holds, at most `limit_s` seconds.
+#[track_caller]
+pub fn eventually<F: AsyncFnMut() -> bool>(limit_s: u64, what: &str, mut reached: F) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    let what = what.to_owned();
+    async move {
+        let wait = async {
+            while !reached().await {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let done = tokio::time::timeout(Duration::from_secs(limit_s), wait).await;
+        assert!(done.is_ok(), "{caller}: not within {limit_s} s: {what}");
+    }
+}
+
+/// `docker …`; a failure fails the test.
+#[track_caller]
+pub fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().expect("the docker client is there: scripts/test");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {}: {error}", args.join(" "));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Lines of `docker …`, sorted.
+#[track_caller]
+pub fn docker_lines(args: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = docker(args).lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// `docker KIND inspect NAME`.
+#[track_caller]
+pub fn inspect(kind: &str, name: &str) -> Json {
+    let mut all: Json = serde_json::from_str(&docker(&[kind, "inspect", name])).unwrap();
+    all[0].take()
+}
+
+/// Status and body of `GET path` with this `Host`; `None` when nobody answers.
+pub async fn get(address: SocketAddr, host: &str, path: &str) -> Option<(u16, String)> {
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        let body =
+            if head.to_lowercase().contains("transfer-encoding: chunked") { unchunked(body) } else { body.into() };
+        Some((status, body))
+    };
+    tokio::time::timeout(ANSWER_TIMEOUT, ask).await.ok().flatten()
+}
+
+fn unchunked(body: &str) -> String {
+    let (mut rest, mut whole) = (body, String::new());
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let Some(chunk) = usize::from_str_radix(size.trim(), 16).ok().filter(|size| *size > 0) else { break };
+        let Some(text) = after.get(..chunk) else { break };
+        whole.push_str(text);
+        rest = after.get(chunk + 2..).unwrap_or_default();
+    }
+    whole
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
