@@ -1,3 +1,4 @@
 //! The whole way on a real Docker engine, behind a gate that counts; NPM and OVH simulated.
 
 mod apply;
+mod harm;
