@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Picture, look};
+use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Verb};
 
@@ -227,11 +228,13 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     let name = status.name.clone();
     let refusal = picture.plan.changes.iter().filter(|change| change.service == name).find_map(Change::refusal);
     if let Some(why) = picture.broken.get(&name) {
-        let diagnostic = picture.diagnostics.iter().find(|diagnostic| diagnostic.service.as_deref() == Some(&name));
+        let mut diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
+        let diagnostic = diagnostics.find(|known| known.service.as_deref() == Some(&name));
+        let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
         status.code = diagnostic.map(|diagnostic| diagnostic.code.to_owned());
         status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
         let runs = if picture.facts.frozen.contains(&name) { "left as it is" } else { "the last good one stays" };
-        status.what_now = format!("{why}; {runs}");
+        status.what_now = format!("{}; {runs}", what.as_ref().unwrap_or(why));
         status.attention = true;
     } else if let Some(suspension) = picture.facts.suspended.get(&name) {
         let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
