@@ -10,7 +10,7 @@ use super::build::{self, Built};
 use super::output::Output;
 use super::{Args, Failure};
 use crate::config::Config;
-use crate::engine::daemon::{self, Behaviour, Handle};
+use crate::engine::daemon::{self, Behaviour, Command, Handle};
 use crate::engine::verbs::{self, Act, Answer, Step};
 use crate::engine::{report, status};
 use crate::plan::render::Look;
@@ -66,8 +66,8 @@ impl Link {
             (Link::Remote(remote), None) => remote.get("/api/v1/status/text", look, all).await,
             (Link::Remote(remote), Some(name)) => remote.get(&format!("/api/v1/services/{name}/text"), look, all).await,
             (Link::Local(local), service) => {
-                verbs::plan(&local.handle, look).await.ok_or_else(stopped)?;
-                let (picture, _) = local.handle.picture();
+                // The reply's own picture: the one that is shown to others follows a moment later.
+                let picture = local.handle.ask(Command::Look).await.ok_or_else(stopped)?.picture;
                 let Some(name) = service else {
                     let text = report::status_text(&picture, all, picture.at, None, look);
                     return Ok(Answer { document: report::status_json(&picture, None), text, exit: 0 });
