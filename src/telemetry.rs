@@ -6,5 +6,7 @@ use tracing_subscriber::EnvFilter;
 pub fn start(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A line that cannot be written (a full disk) would be reported on stderr again, and end the task that logs.
+    let builder = builder.log_internal_errors(false);
     let _ = if json { builder.json().try_init() } else { builder.try_init() };
 }
