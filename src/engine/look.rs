@@ -78,6 +78,9 @@ impl Engine {
             Mode::PlanOnly => None,
         };
         let acts = matches!(mode, Mode::Act { .. }) && broken_rules.is_empty();
+        if acts && self.ledger_error.is_some() {
+            self.try_ledger().await;
+        }
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         if acts && self.ledger_error.is_none() {
             let ready = self.ready(&plan, only.as_ref());
@@ -297,6 +300,14 @@ impl Engine {
             let job = Job { service: service.clone(), run, changes, secrets: secrets.clone() };
             let lane = self.lanes.spawn(lane::work(job, tools));
             self.busy.insert(lane.id(), service);
+        }
+    }
+
+    /// A ledger that could not be written is asked again at each look that acts, so that its trouble ends by itself.
+    async fn try_ledger(&mut self) {
+        match self.ledger.set_meta("tried", &self.clock.now().0.to_string()).await {
+            Ok(()) => self.ledger_error = None,
+            Err(error) => self.ledger_failed(&error),
         }
     }
 
