@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 
 use crate::model::world::{Applied, Failure, Good, Suspension};
 use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
@@ -74,7 +74,9 @@ impl Ledger {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         // One connection: one ledger has one writer, and its reads are small.
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        let pool =
+            SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| Box::pin(is_clean(connection)));
+        let pool = pool.connect_with(options).await;
         let pool = pool.map_err(|error| StoreError::new("could not be opened", &error))?;
         let migrated = sqlx::migrate!().run(&pool).await;
         migrated.map_err(|error| StoreError::new("could not be brought up to date", &error))?;
@@ -365,6 +367,13 @@ impl Ledger {
 fn private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
+}
+
+/// A commit that fails (a full disk) can leave its transaction open, and all that is written after it in memory only.
+/// A connection in such a state is not used again.
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let can_begin = connection.execute("BEGIN").await.is_ok() && connection.execute("ROLLBACK").await.is_ok();
+    Ok(can_begin && !connection.is_in_transaction())
 }
 
 async fn close(
