@@ -229,7 +229,7 @@ impl Daemon {
         let mut wishes: Vec<Timestamp> = self.engine.picture.plan.next_look.into_iter().collect();
         wishes.extend(self.waiters.iter().map(|waiter| waiter.deadline));
         let is_moving = self.engine.picture.plan.changes.iter().any(crate::model::Change::is_now) && self.acts;
-        if is_moving && !self.engine.is_busy() {
+        if is_moving && !self.engine.is_busy() && self.engine.ledger_error.is_none() {
             wishes.push(now + Millis(50));
         }
         if self.acts && !self.engine.picture.unpublished.is_empty() {

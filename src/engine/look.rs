@@ -79,7 +79,7 @@ impl Engine {
         };
         let acts = matches!(mode, Mode::Act { .. }) && broken_rules.is_empty();
         if acts && self.ledger_error.is_some() {
-            self.try_ledger().await;
+            self.try_ledger(&mut plan, now).await;
         }
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         if acts && self.ledger_error.is_none() {
@@ -303,11 +303,16 @@ impl Engine {
         }
     }
 
-    /// A ledger that could not be written is asked again at each look that acts, so that its trouble ends by itself.
-    async fn try_ledger(&mut self) {
-        match self.ledger.set_meta("tried", &self.clock.now().0.to_string()).await {
-            Ok(()) => self.ledger_error = None,
-            Err(error) => self.ledger_failed(&error),
+    /// A ledger that could not be written is tried again after a while, so that its trouble ends by itself.
+    async fn try_ledger(&mut self, plan: &mut Plan, now: Timestamp) {
+        if self.ledger_retry <= now {
+            match self.ledger.set_meta("tried", &now.0.to_string()).await {
+                Ok(()) => self.ledger_error = None,
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+        if self.ledger_error.is_some() {
+            plan.look_by(self.ledger_retry);
         }
     }
 

@@ -39,6 +39,9 @@ use crate::store::{Ledger, StoreError, Unpublished};
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
 
+/// A ledger that could not be written is tried again after this long: often enough to go on soon once there is room.
+const LEDGER_RETRY: Millis = Millis::seconds(5);
+
 /// Finds the value of a secret; the hint of the error says where to put it.
 pub type SecretFinder = Arc<dyn Fn(&SecretName) -> Result<Secret, (String, String)> + Send + Sync>;
 
@@ -236,6 +239,7 @@ pub struct Engine {
     picture: Arc<Picture>,
     last_facts: Facts,
     ledger_error: Option<String>,
+    ledger_retry: Timestamp,
     run: Option<OpenRun>,
     wake: Arc<Notify>,
     progress: broadcast::Sender<Progress>,
@@ -281,6 +285,7 @@ impl Engine {
             picture: Arc::default(),
             last_facts: Facts::default(),
             ledger_error: None,
+            ledger_retry: Timestamp::default(),
             run: None,
             wake: Arc::new(Notify::new()),
             progress,
@@ -364,6 +369,7 @@ impl Engine {
             tracing::error!("{error}; observing only until it can be written again");
         }
         self.ledger_error = Some(error.to_string());
+        self.ledger_retry = self.clock.now() + LEDGER_RETRY;
     }
 
     fn service_failed(&mut self, service: &str, change: Change, error: ProviderError, now: Timestamp) {
