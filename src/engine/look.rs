@@ -19,8 +19,6 @@ use crate::store::{StoreError, Unpublished};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
-/// While the ledger cannot be written, its end is looked for this often.
-const LEDGER_RETRY: Millis = Millis::seconds(5);
 
 /// What the manifests say, the last good ones where a file is broken.
 struct Desired {
@@ -40,7 +38,6 @@ impl Engine {
         let started = self.clock.now();
         let now = started;
         let (source, source_error) = self.read_source();
-        self.try_ledger().await;
         let mut facts = self.read_facts().await;
         let desired = self.desired(source.as_ref()).await;
         facts.frozen = desired.frozen.clone();
@@ -69,10 +66,6 @@ impl Engine {
         }
         self.hold_back(&mut plan, now);
         when_to_look(&mut plan, &wants, &world, again, now);
-        if self.ledger_error.is_some() {
-            plan.look_in(now, LEDGER_RETRY);
-        }
-
         let only = match &mode {
             Mode::Act { only, .. } => only.clone(),
             Mode::PlanOnly => None,
@@ -168,14 +161,6 @@ impl Engine {
         match self.source.read() {
             Ok(snapshot) => (Some(snapshot), None),
             Err(error) => (None, Some(error.to_string())),
-        }
-    }
-
-    /// A ledger that could not be written may be writable again.
-    async fn try_ledger(&mut self) {
-        if self.ledger_error.is_some() && self.ledger.set_meta("writable", "yes").await.is_ok() {
-            tracing::info!("the ledger can be written again");
-            self.ledger_error = None;
         }
     }
 
