@@ -57,6 +57,10 @@ impl Output {
 
     /// One step of an apply: a line when it is done or did not work.
     pub fn step(&self, step: &Step) {
+        if step.state == "waiting" {
+            self.waiting(step);
+            return;
+        }
         let sign = match step.state.as_str() {
             "done" if self.terminal => self.look.sign(Sign::Done),
             "failed" if self.terminal => self.look.sign(Sign::Failed),
@@ -81,6 +85,16 @@ impl Output {
             let words: Vec<&str> = words.into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
             self.data(&format!("{}\n", words.join(" ")));
         }
+    }
+
+    /// What is waited for.
+    fn waiting(&self, step: &Step) {
+        let line = if self.terminal {
+            format!("  {} {:14}{}", self.look.sign(Sign::Step), step.service, step.detail)
+        } else {
+            format!("{} {} .. {}", clock(step.at_ms), step.service, step.detail)
+        };
+        self.data(&format!("{line}\n"));
     }
 
     /// Asks; an empty line is a no.

@@ -1,6 +1,7 @@
 //! What a person can ask for, the same for the command line and the socket: plan, apply, destroy, status, …
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -14,6 +15,9 @@ use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Kind, Millis, Verb};
 use crate::plan::render::{Look, lines};
+
+/// After this long without news, people are told what is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An answer: a document for machines, a text for people, an exit code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,7 +84,7 @@ pub struct Step {
     pub at_ms: i64,
     /// For which service.
     pub service: String,
-    /// `begun`, `done`, `failed`.
+    /// `begun`, `done`, `failed`, `waiting`.
     pub state: String,
     /// `create`, `update`, `delete`.
     pub action: String,
@@ -228,8 +232,11 @@ async fn follow(
 ) -> Option<(Reply, Tally)> {
     let mut progress = handle.progress();
     let mut tally = Tally::default();
-    let asked = handle.ask(Command::Apply { confirmed_deletes, only, timeout: Millis(timeout_ms) });
+    let asked = handle.ask(Command::Apply { confirmed_deletes, only: only.clone(), timeout: Millis(timeout_ms) });
     tokio::pin!(asked);
+    let mut said: BTreeMap<String, String> = BTreeMap::new();
+    let mut patience = tokio::time::interval(PATIENCE);
+    patience.tick().await;
     let reply = loop {
         tokio::select! {
             biased;
@@ -239,12 +246,39 @@ async fn follow(
                 Err(RecvError::Closed) => break asked.await?,
             },
             reply = &mut asked => break reply?,
+            _ = patience.tick() => for step in waiting(handle, only.as_ref(), &mut said) {
+                let _ = steps.send(step).await;
+            },
         }
     };
     while let Ok(told) = progress.try_recv() {
         pass_on(&told, &mut tally, steps).await;
     }
     Some((reply, tally))
+}
+
+/// What is waited for, a line for each service that did not say the same before.
+fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap<String, String>) -> Vec<Step> {
+    let (picture, _) = handle.picture();
+    let mut steps = Vec::new();
+    for (service, row) in super::status::services(&picture) {
+        let asked = only.is_none_or(|only| only.contains(&service));
+        if !asked || row.what_now.is_empty() || said.get(&service) == Some(&row.what_now) {
+            continue;
+        }
+        said.insert(service.clone(), row.what_now.clone());
+        steps.push(Step {
+            at_ms: handle.now().0,
+            service,
+            state: "waiting".to_owned(),
+            action: String::new(),
+            kind: String::new(),
+            name: String::new(),
+            detail: row.what_now,
+            took_ms: 0,
+        });
+    }
+    steps
 }
 
 async fn pass_on(progress: &Progress, tally: &mut Tally, steps: &mpsc::Sender<Step>) {
