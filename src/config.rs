@@ -118,8 +118,8 @@ impl Config {
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let file: File = serde_yaml::from_str(text).map_err(|error| {
-            let what = first_line(&error.to_string());
-            ConfigError::new("A0201", format!("{}: {what}", path.display()), "see docs/configuration.md for every key")
+            let message = format!("{}{}", path.display(), place_first(&error.to_string()));
+            ConfigError::new("A0201", message, "see docs/configuration.md for every key")
         })?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
@@ -419,13 +419,13 @@ impl File {
         }
         let dockers = self.docker_endpoints(&site);
         Ok(Config {
-            source: base.join(folder),
+            source: clean(base, &folder),
             interval,
             dockers,
             npms,
             ovh,
             listen,
-            state: base.join(&self.state),
+            state: clean(base, &self.state),
             site,
             path,
         })
@@ -603,6 +603,11 @@ impl File {
     }
 }
 
+/// Joined without the `./` that people write.
+fn clean(base: &Path, path: &Path) -> PathBuf {
+    base.join(path).components().collect()
+}
+
 fn check_instance(instance: &str) -> Result<(), ConfigError> {
     let fits = !instance.is_empty() && instance.len() <= 40;
     // It stands in labels, in NPM's names and in TXT values, where commas and slashes have a meaning.
@@ -736,6 +741,16 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+/// The YAML library's words as `:line:column: what`, as editors and terminals open places.
+fn place_first(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    let place = line.strip_prefix("line ").and_then(|rest| rest.split_once(": ")).and_then(|(place, what)| {
+        let (line, column) = place.split_once(" column ")?;
+        Some(format!(":{line}:{column}: {what}"))
+    });
+    let text = place.unwrap_or_else(|| format!(": {line}"));
+    let text = text.split(", set DuplicateKeyPolicy").next().unwrap_or(&text).to_owned();
+    text.replace("expected sequence start", "a list is expected here")
+        .replace("expected mapping start", "a map is expected here")
 }

@@ -388,6 +388,7 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
         return (format!("Nothing applied: {error}, A0903\n"), 1);
     }
     let guarded = picture.plan.guard.is_some();
+    let broken = broken || picture.source_error.is_some();
     if settled && needy.is_empty() && !broken && !guarded && picture.plan.gaps.is_empty() {
         let nothing = created.total() == 0;
         let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };

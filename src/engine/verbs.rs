@@ -111,7 +111,11 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
     let broken = picture.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let has_changes = !picture.plan.is_empty();
     // 0 nothing to do, 2 changes, 1 error: for --detailed-exitcode.
-    let exit = if broken || picture.ledger_error.is_some() || !picture.plan.gaps.is_empty() {
+    let exit = if broken
+        || picture.source_error.is_some()
+        || picture.ledger_error.is_some()
+        || !picture.plan.gaps.is_empty()
+    {
         1
     } else if has_changes {
         2

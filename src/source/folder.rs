@@ -57,6 +57,9 @@ impl Folder {
     pub fn read(&self) -> Result<Snapshot, SourceError> {
         let failed = |why: String| SourceError { path: self.path.display().to_string(), why };
         let mut paths = Vec::new();
+        if let Err(error) = std::fs::read_dir(&self.path) {
+            return Err(failed(error.to_string()));
+        }
         collect(&self.path, 0, &mut paths).map_err(failed)?;
         paths.sort();
         let label = self.path.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned());
