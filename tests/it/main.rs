@@ -4,6 +4,7 @@
 mod support;
 
 mod looks;
+mod tidy;
 mod manifest_cases;
 mod npm_provider;
 mod ovh_provider;

@@ -1,0 +1,481 @@
+//! The rules about the source that no compiler holds: who may import whom, what a pure module may name, through which
+//! door an effect goes, which files belong together, and that no document speaks of what is not there.
+//!
+//! Each rule is a table. A deviation stands in its table with the reason, and one that is needed no more fails too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use amarre::cli::args::Args;
+use clap::CommandFactory;
+
+/// Who may import whom; a path allows everything below it. `sim` is the package of simulators.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("manifest", &["model"]),
+    ("plan", &["model"]),
+    ("secret", &["model"]),
+    ("telemetry", &["model"]),
+    ("config", &["model", "secret"]),
+    ("providers", &["model", "secret"]),
+    ("source", &["model"]),
+    ("store", &["model"]),
+    ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "store"]),
+    // What is shown: the engine's picture and its words, and of the store what was recorded.
+    ("server", &["model", "manifest", "engine", "plan::render", "store::journal"]),
+    ("cli", &["model", "manifest", "engine", "plan::render", "config", "server", "telemetry", "source", "store"]),
+];
+
+/// Single files that may do more, and why.
+const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
+    ("src/cli/build.rs", "providers", "the one place that makes providers from the configuration"),
+    ("src/cli/build.rs", "secret", "hands the instance's key to them"),
+    ("src/cli/link.rs", "providers::http", "words for a failure of its own HTTP client"),
+    ("src/plan/render/json.rs", "manifest", "the plan's document lists what is wrong with manifests; both are pure"),
+    (
+        "src/store/ledger.rs",
+        "providers::http",
+        "words for an error with its causes; they belong into a module of their own",
+    ),
+];
+
+/// Modules that do no IO, hold no clock and log nothing.
+const PURE: [&str; 3] = ["model", "manifest", "plan"];
+const IMPURE: [&str; 9] =
+    ["tokio", "reqwest", "sqlx", "std::fs", "std::env", "std::process", "SystemTime", "Instant", "tracing"];
+
+/// Effects and the files through which they go.
+const DOORS: &[(&str, &[&str])] = &[
+    ("io::stdout", &["src/cli/output.rs"]),
+    ("io::stderr", &["src/cli/output.rs", "src/telemetry.rs"]),
+    ("io::stdin", &["src/cli/output.rs"]),
+    // cli/link.rs speaks over the unix socket to our own daemon.
+    ("Client::builder", &["src/providers/http.rs", "src/cli/link.rs"]),
+    ("SystemTime", &["src/engine/clock.rs"]),
+    ("env::var", &["src/config.rs", "src/cli/output.rs", "src/cli/commands.rs"]),
+    ("sqlx::", &["src/store/ledger.rs", "src/store/journal.rs"]),
+    // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.
+    ("tokio::spawn", &["src/cli/link.rs"]),
+    ("JoinSet", &["src/engine/mod.rs", "src/engine/daemon.rs", "src/cli/daemon.rs"]),
+];
+
+/// What may stand nowhere, and what may not stand in the product outside its tests.
+const BANNED: [&str; 8] = ["todo!", "unimplemented!", "FIXME", "TODO", "XXX", "#[ignore", "#[should_panic", "dbg!("];
+const BANNED_IN_PRODUCT: [&str; 5] = ["println!", "print!(", "eprint!(", ".unwrap()", "process::exit"];
+
+/// A file longer than this is two files.
+const LINES_MAX: usize = 700;
+/// From here on it is named, so that somebody thinks about it.
+const LINES_REPORTED: usize = 500;
+/// Longer ones, their limit and the reason.
+const LONG_FILES: &[(&str, usize, &str)] = &[(
+    "src/config.rs",
+    760,
+    "what is read, what is made of it and where secrets come from; to be divided with the next key",
+)];
+
+/// Folders of `tests/cases` that a test reads as a whole: each `NAME.yaml` with what is made of it beside it.
+const READ_AS_A_WHOLE: [&str; 2] = ["manifest", "plan"];
+
+/// Packages in Cargo.lock: 344 when the limit was set, and 15 % more.
+const PACKAGES_MAX: usize = 395;
+/// A second TLS. (`openssl-probe` only looks where a machine keeps its certificates.)
+const BANNED_PACKAGES: [&str; 6] =
+    ["openssl", "openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "aws-lc-fips-sys"];
+
+/// Commands that the program names and does not have yet.
+const PROMISED: &[(&str, &str)] = &[("src/manifest/render.rs", "help"), ("src/providers/ovh/apply.rs", "adopt")];
+
+#[test]
+fn imports_go_one_way() {
+    let mut wrong = Vec::new();
+    let mut unused: BTreeSet<_> = MAY_ALSO_USE.iter().map(|(file, path, _)| (*file, *path)).collect();
+    let tops: BTreeSet<&str> = MAY_USE.iter().map(|(module, _)| *module).collect();
+    for file in rust_files("src") {
+        let Some(module) = module_of(&file.path) else { continue };
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            wrong.push(format!("{}: module `{module}` is not in MAY_USE", file.path));
+            continue;
+        };
+        for import in imports(&file, &tops) {
+            let is_below = |path: &str| import == path || import.starts_with(&format!("{path}::"));
+            if is_below(&module) || allowed.iter().any(|path| is_below(path)) {
+                continue;
+            }
+            match MAY_ALSO_USE.iter().find(|(name, path, _)| *name == file.path && is_below(path)) {
+                Some((name, path, _)) => {
+                    unused.remove(&(*name, *path));
+                }
+                None => wrong.push(format!("{}: `{module}` may not use `{import}`", file.path)),
+            }
+        }
+        if file.code.contains("amarre_sim") && !file.path.starts_with("src/cli/demo") {
+            wrong.push(format!("{}: only `cli::demo` may use the simulators", file.path));
+        }
+    }
+    wrong
+        .extend(unused.iter().map(|(file, path)| format!("{file}: no longer uses `{path}`; strike it from the table")));
+    none(&wrong);
+}
+
+#[test]
+fn simulators_share_nothing_with_the_product() {
+    let uses = |file: &Source| file.code.contains("amarre::").then(|| format!("{} uses the product", file.path));
+    none(&rust_files("sim").iter().filter_map(uses).collect::<Vec<_>>());
+    assert!(!read("sim/Cargo.toml").contains("path = \"..\""), "sim/Cargo.toml depends on the product");
+}
+
+#[test]
+fn pure_modules_name_nothing_impure() {
+    let mut wrong = Vec::new();
+    for file in PURE.iter().flat_map(|module| rust_files(&format!("src/{module}"))) {
+        for word in IMPURE.into_iter().filter(|word| has_word(&file.code, word)) {
+            wrong.push(format!("{}: `{word}`", file.path));
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn each_effect_has_one_door() {
+    let mut wrong = Vec::new();
+    for file in rust_files("src") {
+        for (effect, doors) in DOORS {
+            if has_word(&file.product, effect) && !doors.contains(&file.path.as_str()) {
+                wrong.push(format!("{}: `{effect}` belongs into {}", file.path, doors.join(", ")));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn banned_words_stand_nowhere() {
+    let mut wrong = Vec::new();
+    for file in ["src", "sim", "tests"].into_iter().flat_map(rust_files) {
+        if file.path == "tests/it/tidy.rs" {
+            continue;
+        }
+        for (number, line) in file.text.lines().enumerate() {
+            for word in BANNED.into_iter().filter(|word| has_word(line, word)) {
+                wrong.push(format!("{}:{}: `{word}`", file.path, number + 1));
+            }
+        }
+        for word in
+            BANNED_IN_PRODUCT.into_iter().filter(|word| file.path.starts_with("src/") && file.product.contains(word))
+        {
+            wrong.push(format!("{}: `{word}` outside tests", file.path));
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn files_stay_short() {
+    let mut wrong = Vec::new();
+    let mut long = String::new();
+    for file in ["src", "sim", "tests"].into_iter().flat_map(rust_files) {
+        let lines = file.text.lines().count();
+        let max = LONG_FILES.iter().find(|(path, _, _)| *path == file.path).map_or(LINES_MAX, |(_, max, _)| *max);
+        if lines > max {
+            wrong.push(format!("{}: {lines} lines, at most {max}", file.path));
+        } else if lines > LINES_REPORTED {
+            let _ = writeln!(long, "{}: {lines} lines", file.path);
+        } else if max != LINES_MAX {
+            wrong.push(format!("{}: short again; strike it from LONG_FILES", file.path));
+        }
+    }
+    if wrong.is_empty() {
+        return;
+    }
+    panic!("{}\nlong, and still allowed:\n{long}", wrong.join("\n"));
+}
+
+#[test]
+fn every_case_is_read_by_a_test() {
+    let code: String = ["src", "sim", "tests"].into_iter().flat_map(rust_files).map(|file| file.text).collect();
+    let mut wrong = Vec::new();
+    let cases = files("tests/cases");
+    let whole: Vec<&str> =
+        READ_AS_A_WHOLE.into_iter().filter(|folder| code.contains(&format!("tests/cases/{folder}"))).collect();
+    for path in &cases {
+        let Some((folder, name)) = path["tests/cases/".len()..].rsplit_once('/') else {
+            wrong.push(format!("{path}: belongs into a folder"));
+            continue;
+        };
+        let is_read = if whole.contains(&folder) {
+            // A case has something beside it, and that has its case.
+            let stem = path.rsplit_once('.').map_or(path.as_str(), |(stem, _)| stem);
+            let beside = |other: &&String| other.strip_prefix(stem).is_some_and(|end| end.starts_with('.'));
+            let partners =
+                cases.iter().filter(beside).filter(|other| other.ends_with(".yaml") != name.ends_with(".yaml"));
+            partners.count() > 0
+        } else {
+            code.contains(&format!("tests/cases/{folder}/{name}"))
+        };
+        if !is_read {
+            wrong.push(format!("{path}: no test reads it"));
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn every_test_file_is_compiled() {
+    let mut wrong = Vec::new();
+    for file in rust_files("tests/it").into_iter().filter(|file| file.path != "tests/it/main.rs") {
+        let path = Path::new(&file.path);
+        let (parent, stem) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
+        let (owner, name) = match (stem, parent.ends_with("it")) {
+            ("mod", _) => (parent.parent().unwrap().join("main.rs"), parent.file_name().unwrap().to_str().unwrap()),
+            (stem, true) => (parent.join("main.rs"), stem),
+            (stem, false) => (parent.with_extension("rs"), stem),
+        };
+        let owner = if root().join(&owner).exists() { owner } else { parent.join("mod.rs") };
+        let text = std::fs::read_to_string(root().join(&owner)).unwrap_or_default();
+        if !text.lines().any(|line| line.trim().trim_start_matches("pub ") == format!("mod {name};")) {
+            wrong.push(format!("{}: {} has no `mod {name};`", file.path, owner.display()));
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn dependencies_stay_few_and_have_one_tls() {
+    let lock = read("Cargo.lock");
+    let names: Vec<&str> = lock.lines().filter_map(|line| line.strip_prefix("name = ")).collect();
+    assert!(names.len() <= PACKAGES_MAX, "{} packages in Cargo.lock, at most {PACKAGES_MAX}", names.len());
+    for banned in BANNED_PACKAGES {
+        assert!(!names.contains(&format!("\"{banned}\"").as_str()), "Cargo.lock has `{banned}`");
+    }
+}
+
+#[test]
+fn documents_name_only_what_is_there() {
+    let mut wrong = Vec::new();
+    for path in documents() {
+        let text = read(&path);
+        let folder = Path::new(&path).parent().unwrap();
+        for target in links(&text) {
+            if !target.contains("://") && !root().join(folder).join(&target).exists() {
+                wrong.push(format!("{path}: links to {target}"));
+            }
+        }
+        for name in text.split('`').skip(1).step_by(2).filter_map(file_name) {
+            if !root().join(name).exists() && !root().join(folder).join(name).exists() {
+                wrong.push(format!("{path}: names {name}"));
+            }
+        }
+        wrong.extend(unknown_commands(&text).into_iter().map(|command| format!("{path}: there is no `{command}`")));
+    }
+    none(&wrong);
+}
+
+#[test]
+fn the_program_names_only_its_own_commands() {
+    let mut wrong = Vec::new();
+    let mut unused: BTreeSet<_> = PROMISED.iter().copied().collect();
+    for file in rust_files("src") {
+        for command in unknown_commands(&file.product) {
+            let word = command.split(' ').nth(1).unwrap_or_default();
+            match PROMISED.iter().find(|(path, promised)| *path == file.path && *promised == word) {
+                Some(promise) => {
+                    unused.remove(promise);
+                }
+                None => wrong.push(format!("{}: there is no `{command}`", file.path)),
+            }
+        }
+    }
+    wrong.extend(
+        unused.iter().map(|(path, word)| format!("{path}: `amarre {word}` is in order; strike it from PROMISED")),
+    );
+    none(&wrong);
+}
+
+/// One Rust file: as it is, without comments, and without comments and tests.
+struct Source {
+    path: String,
+    text: String,
+    code: String,
+    product: String,
+}
+
+fn rust_files(folder: &str) -> Vec<Source> {
+    files(folder).into_iter().filter(|path| path.ends_with(".rs")).map(source).collect()
+}
+
+fn source(path: String) -> Source {
+    let text = read(&path);
+    let mut code = String::new();
+    for line in text.lines() {
+        let comment = line.find("//").filter(|at| !line[..*at].ends_with(':'));
+        let _ = writeln!(code, "{}", &line[..comment.unwrap_or(line.len())]);
+    }
+    let product = if path.ends_with("tests.rs") { String::new() } else { without_tests(&code) };
+    Source { path, text, code, product }
+}
+
+/// `#[cfg(test)] mod tests { … }` ends at the next brace in the first column.
+fn without_tests(code: &str) -> String {
+    let mut product = String::new();
+    let mut in_tests = false;
+    for line in code.lines() {
+        in_tests |= line.starts_with("#[cfg(test)]");
+        if !in_tests {
+            let _ = writeln!(product, "{line}");
+        }
+        in_tests &= !(line.starts_with('}') || line.ends_with(';') && line.starts_with("mod "));
+    }
+    product
+}
+
+/// The top module that a file belongs to; `main.rs` and `lib.rs` to none.
+fn module_of(path: &str) -> Option<String> {
+    let first = path.strip_prefix("src/")?.split('/').next()?.trim_end_matches(".rs");
+    (!matches!(first, "main" | "lib")).then(|| first.to_owned())
+}
+
+/// Paths from the crate's root that a file names, `crate::…` and as many `super::` as lead there.
+fn imports(file: &Source, tops: &BTreeSet<&str>) -> BTreeSet<String> {
+    let parts = file.path["src/".len()..].trim_end_matches(".rs").trim_end_matches("/mod");
+    let supers = "super::".repeat(parts.split('/').count());
+    let mut found = BTreeSet::new();
+    for root in ["crate::", supers.as_str()] {
+        for (at, _) in file.code.match_indices(root) {
+            expand(&file.code[at + root.len()..], "", &mut found);
+        }
+    }
+    found.retain(|path| tops.contains(path.split("::").next().unwrap_or_default()));
+    found
+}
+
+/// `a::{b, c::d}` → `a::b`, `a::c::d`. Returns how much of the text it was.
+fn expand(text: &str, prefix: &str, found: &mut BTreeSet<String>) -> usize {
+    let name_len = text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':')).count();
+    let path = format!("{prefix}{}", &text[..name_len]);
+    if !text[name_len..].starts_with('{') {
+        found.insert(path.trim_end_matches("::self").trim_end_matches(':').to_owned());
+        return name_len;
+    }
+    let mut at = name_len + 1;
+    while at < text.len() && !text[at..].starts_with('}') {
+        let next = text.as_bytes()[at];
+        at += if next.is_ascii_alphabetic() { expand(&text[at..], &path, found) } else { 1 };
+    }
+    at + 1
+}
+
+/// Whether a word stands there, and not as part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric() || char == '_');
+    text.match_indices(word).any(|(at, _)| {
+        let starts = word.starts_with(|char: char| char.is_alphanumeric()) && is_part(text[..at].chars().next_back());
+        let ends =
+            word.ends_with(|char: char| char.is_alphanumeric()) && is_part(text[at + word.len()..].chars().next());
+        !starts && !ends
+    })
+}
+
+/// Commands with `amarre` that its parser does not know: `amarre frob`, `amarre plan --frob`.
+fn unknown_commands(text: &str) -> BTreeSet<String> {
+    let parser = Args::command();
+    let verbs: BTreeMap<&str, &clap::Command> = parser.get_subcommands().map(|verb| (verb.get_name(), verb)).collect();
+    let knows = |command: &clap::Command, flag: &str| {
+        command.get_arguments().chain(parser.get_arguments()).any(|argument| argument.get_long() == Some(flag))
+            || matches!(flag, "help" | "version")
+    };
+    let mut unknown = BTreeSet::new();
+    for line in text.lines() {
+        for start in ["amarre ", "cargo run --release -- "] {
+            for (at, _) in line.match_indices(start) {
+                // A name of something else (`the amarre user`, `docker-amarre`) is no command: these begin a line or a span.
+                let before = line[..at].trim_end_matches("sudo ").trim_end_matches("target/release/");
+                if !(before.trim().is_empty()
+                    || before.ends_with(['`', '"', '(', '\''])
+                    || before.ends_with("$ ")
+                    || before.ends_with(": ")
+                    || before.ends_with("&& ")
+                    || before.ends_with(", ")
+                    || before.ends_with("or "))
+                {
+                    continue;
+                }
+                let rest = &line[at + start.len()..];
+                let end = rest.find(['`', '"', '(', ')', ',', '\\', '#', '|', ';']).unwrap_or(rest.len());
+                let words: Vec<&str> = rest[..end].split_whitespace().collect();
+                let Some(verb) = words.iter().find(|word| !word.starts_with("--")) else { continue };
+                if !verb.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+                    continue;
+                }
+                let Some(command) = verbs.get(verb) else {
+                    unknown.insert(format!("amarre {verb}"));
+                    continue;
+                };
+                for flag in words.iter().filter_map(|word| word.strip_prefix("--")) {
+                    let flag = flag.split('=').next().unwrap_or_default().trim_end_matches(['.', ':', ']']);
+                    if !flag.is_empty() && !knows(command, flag) {
+                        unknown.insert(format!("amarre {verb} --{flag}"));
+                    }
+                }
+            }
+        }
+    }
+    unknown
+}
+
+/// Everything written for people.
+fn documents() -> Vec<String> {
+    let mut found: Vec<String> = files("docs").into_iter().filter(|path| path.ends_with(".md")).collect();
+    let tops = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    found.extend(tops.filter(|name| name.ends_with(".md")));
+    found
+}
+
+/// Where `[text](target)` leads, without its `#part`.
+fn links(text: &str) -> Vec<String> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .map(|target| target.split('#').next().unwrap_or_default().to_owned())
+        .filter(|path| !path.is_empty())
+        .collect()
+}
+
+/// A code span that is a path in the repository: without spaces and stars, below one of our folders.
+fn file_name(span: &str) -> Option<&str> {
+    const OURS: [&str; 8] = ["src/", "sim/", "scripts/", "tests/", "docs/", "migrations/", "examples/", ".ci/"];
+    let path = span.split(':').next()?;
+    let is_path = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'));
+    (is_path && OURS.iter().any(|ours| path.starts_with(ours))).then_some(path)
+}
+
+/// The files below a folder, by name; none where there is no folder.
+fn files(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[track_caller]
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
