@@ -51,7 +51,7 @@ impl fmt::Display for ProviderId {
     }
 }
 
-/// What a resource is. The order is the order of safety on the way up (DESIGN §3.5).
+/// What a resource is. The order is the order of safety on the way up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A Docker network.
@@ -116,7 +116,7 @@ impl Kind {
         self.word().replace('-', " ")
     }
 
-    /// Place on the way down (DESIGN §3.5): smaller goes first.
+    /// Place on the way down: smaller goes first.
     pub const fn down_rank(self) -> u8 {
         match self {
             Kind::ProxyHost | Kind::Redirection => 0,

@@ -62,7 +62,7 @@ impl Sub for Timestamp {
     }
 }
 
-/// As people read it (UX §0.2): one unit below 48 h and up to 90 days.
+/// As people read it: one unit below 48 h and up to 90 days.
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.max(0) / 1000;

@@ -10,7 +10,7 @@ const DELETES_MAX: usize = 3;
 /// And this share of the manifests, in percent.
 const DELETES_PERCENT_MAX: usize = 30;
 
-/// Holds every delete of vanished services when too many go at once (DESIGN §3.4). One is always allowed;
+/// Holds every delete of vanished services when too many go at once. One is always allowed;
 /// `destroy` is its own consent; the rest of the plan goes on.
 pub fn guard(input: &Input<'_>, plan: &mut Plan) {
     let doomed = doomed(input, plan);
