@@ -62,7 +62,20 @@ const DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// What may stand nowhere, and what may not stand in the product outside its tests.
-const BANNED: [&str; 8] = ["todo!", "unimplemented!", "FIXME", "TODO", "XXX", "#[ignore", "#[should_panic", "dbg!("];
+const BANNED: [&str; 11] = [
+    "todo!",
+    "unimplemented!",
+    "FIXME",
+    "TODO",
+    "XXX",
+    "#[ignore",
+    "#[should_panic",
+    "dbg!(",
+    // A comment stands on its own; what it refers to is in this repository.
+    "DESIGN §",
+    "UX §",
+    "STYLE §",
+];
 const BANNED_IN_PRODUCT: [&str; 5] = ["println!", "print!(", "eprint!(", ".unwrap()", "process::exit"];
 
 /// A file longer than this is two files.
@@ -87,6 +100,16 @@ const BANNED_PACKAGES: [&str; 6] =
 
 /// Commands that the program names and does not have yet.
 const PROMISED: &[(&str, &str)] = &[("src/manifest/render.rs", "help"), ("src/providers/ovh/apply.rs", "adopt")];
+
+const PAGE_LINES_MAX: usize = 60;
+const PAGE_HEADINGS: [&str; 6] = [
+    "## What you see",
+    "## What happened",
+    "## Why Amarre stops here",
+    "## How to mend it",
+    "## How to check",
+    "## When it is not your fault",
+];
 
 #[test]
 fn imports_go_one_way() {
@@ -253,6 +276,34 @@ fn dependencies_stay_few_and_have_one_tls() {
 }
 
 #[test]
+fn every_error_code_has_its_page_and_every_page_its_code() {
+    let mut wrong = Vec::new();
+    let said: BTreeSet<String> = rust_files("src").iter().flat_map(|file| codes(&file.product)).collect();
+    let pages: BTreeSet<String> = files("docs/errors").into_iter().collect();
+    for code in &said {
+        let path = format!("docs/errors/{code}.md");
+        if !pages.contains(&path) {
+            wrong.push(format!("{path}: there is no such page"));
+            continue;
+        }
+        let page = read(&path);
+        if !page.starts_with(&format!("# {code}: ")) {
+            wrong.push(format!("{path}: does not begin with `# {code}: `"));
+        }
+        if page.lines().count() >= PAGE_LINES_MAX {
+            wrong.push(format!("{path}: {PAGE_LINES_MAX} lines or more"));
+        }
+        let found: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
+        if found != PAGE_HEADINGS {
+            wrong.push(format!("{path}: its headings are not {PAGE_HEADINGS:?}"));
+        }
+    }
+    let known = |path: &String| said.contains(path["docs/errors/".len()..].trim_end_matches(".md"));
+    wrong.extend(pages.iter().filter(|path| !known(path)).map(|path| format!("{path}: nothing says this code")));
+    none(&wrong);
+}
+
+#[test]
 fn documents_name_only_what_is_there() {
     let mut wrong = Vec::new();
     for path in documents() {
@@ -292,6 +343,20 @@ fn the_program_names_only_its_own_commands() {
         unused.iter().map(|(path, word)| format!("{path}: `amarre {word}` is in order; strike it from PROMISED")),
     );
     none(&wrong);
+}
+
+#[test]
+fn the_standing_documents_are_in_form() {
+    assert!(read("CHANGELOG.md").contains("\n## [Unreleased]\n"), "CHANGELOG.md has no [Unreleased]");
+    assert!(read("ARCHITECTURE.md").lines().count() <= 250, "ARCHITECTURE.md is longer than 250 lines");
+    for path in documents() {
+        let text = read(&path);
+        let titles = text.lines().scan(false, |fenced, line| {
+            *fenced ^= line.trim_start().starts_with("```");
+            Some(!*fenced && line.starts_with("# "))
+        });
+        assert_eq!(titles.filter(|is_title| *is_title).count(), 1, "{path} has not one title");
+    }
 }
 
 /// One Rust file: as it is, without comments, and without comments and tests.
@@ -376,6 +441,13 @@ fn has_word(text: &str, word: &str) -> bool {
             word.ends_with(|char: char| char.is_alphanumeric()) && is_part(text[at + word.len()..].chars().next());
         !starts && !ends
     })
+}
+
+/// Every `A0000` in a text.
+fn codes(text: &str) -> BTreeSet<String> {
+    let is_code =
+        |word: &&str| word.len() == 5 && word.starts_with('A') && word[1..].bytes().all(|byte| byte.is_ascii_digit());
+    text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_').filter(is_code).map(str::to_owned).collect()
 }
 
 /// Commands with `amarre` that its parser does not know: `amarre frob`, `amarre plan --frob`.
