@@ -82,8 +82,9 @@ fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dy
     if let Some(ovh) = &config.ovh {
         let propagation =
             Propagation { servers: ovh.servers.clone(), resolvers: ovh.resolvers.clone(), timeout: ovh.timeout };
-        // A URL of one's own is a simulator or a gateway, which has no quota of OVH's to keep.
-        let pace = if ovh.endpoint.contains("127.0.0.1") { Pace::unbounded() } else { Pace::usual() };
+        // What answers on loopback is a simulator: it has no quota of OVH's to keep.
+        let is_loopback = ["://127.", "://localhost", "://[::1]"].iter().any(|host| ovh.endpoint.contains(host));
+        let pace = if is_loopback { Pace::unbounded() } else { Pace::usual() };
         providers.push(Arc::new(OvhProvider::new(OvhConfig {
             id: ProviderId::ovh(),
             endpoint: ovh.endpoint.clone(),

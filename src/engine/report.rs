@@ -393,10 +393,10 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
         let nothing = created.total() == 0;
         let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
         let plural = if in_sync == 1 { "1 service in sync".to_owned() } else { format!("{in_sync} services in sync") };
-        let text = look.paint(Tone::Bold, &format!("Applied {id} in {took}: {done}. {plural}."));
+        let text = look.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {plural}.", took.in_words()));
         return (format!("{text}\n"), 0);
     }
-    let mut out = look.paint(Tone::Bold, &format!("Partly applied {id} in {took}: {created}."));
+    let mut out = look.paint(Tone::Bold, &format!("Partly applied {id} in {}: {created}.", took.in_words()));
     if !settled {
         out.push_str(" Time is up; the next run goes on from there.");
     }

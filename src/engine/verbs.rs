@@ -202,9 +202,16 @@ async fn destroy(
     let took = handle.now() - started;
     let (text, exit) = if left.is_empty() && !hidden {
         let kept = if doomed.purge { "" } else { "; volumes are kept" };
-        (format!("Destroyed {} in {took}: {tally}{kept}.\n", names.into_iter().collect::<Vec<_>>().join(", ")), 0)
+        (
+            format!(
+                "Destroyed {} in {}: {tally}{kept}.\n",
+                names.into_iter().collect::<Vec<_>>().join(", "),
+                took.in_words()
+            ),
+            0,
+        )
     } else {
-        let mut text = format!("Partly destroyed in {took}: {tally}. Left: {}\n", left.join(", "));
+        let mut text = format!("Partly destroyed in {}: {tally}. Left: {}\n", took.in_words(), left.join(", "));
         text.push_str(&report::verdict(&reply.picture, reply.settled, &tally, took, look).0);
         (text, 3)
     };

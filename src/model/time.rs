@@ -62,6 +62,18 @@ impl Sub for Timestamp {
     }
 }
 
+impl Millis {
+    /// As sentences have it, in two units: `2 min 31 s`.
+    pub fn in_words(self) -> String {
+        let seconds = self.0.max(0) / 1000;
+        match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+            (0, 0, s) => format!("{s} s"),
+            (0, m, s) => format!("{m} min {s} s"),
+            (h, m, _) => format!("{h} h {m} min"),
+        }
+    }
+}
+
 /// As people read it: one unit below 48 h and up to 90 days.
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

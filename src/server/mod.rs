@@ -73,6 +73,9 @@ fn reading(handle: Handle) -> Router {
         .route("/api/v1/services/{name}", get(service))
         .route("/api/v1/drift", get(drift))
         .route("/api/v1/plan", get(plan))
+        .fallback(|| async {
+            problem(StatusCode::NOT_FOUND, "A1003", "nothing is served here", "see docs/http.md for what is")
+        })
         .with_state(handle)
 }
 

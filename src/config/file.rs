@@ -1,0 +1,196 @@
+//! `amarre.yaml` as it is written: shapes only. What they mean is decided in [`super::build`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default = "default_instance")]
+    pub(super) instance: String,
+    pub(super) domains: Option<Vec<String>>,
+    pub(super) domain: Option<String>,
+    pub(super) source: Option<SourceFile>,
+    #[serde(default)]
+    pub(super) reconcile: ReconcileFile,
+    #[serde(default)]
+    pub(super) defaults: DefaultsFile,
+    #[serde(default)]
+    pub(super) hosts: BTreeMap<String, HostFile>,
+    #[serde(default)]
+    pub(super) npm: BTreeMap<String, NpmFile>,
+    pub(super) ovh: Option<OvhFile>,
+    #[serde(default)]
+    pub(super) network: NetworkFile,
+    #[serde(default)]
+    pub(super) dns: DnsFile,
+    #[serde(default)]
+    pub(super) policy: PolicyFile,
+    #[serde(default)]
+    pub(super) server: ServerFile,
+    #[serde(default = "default_state")]
+    pub(super) state: PathBuf,
+    #[serde(default)]
+    pub(super) vars: BTreeMap<String, String>,
+    // Of the design, for later.
+    pub(super) registries: Option<IgnoredAny>,
+    pub(super) certificates: Option<IgnoredAny>,
+    pub(super) images: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourceFile {
+    pub(super) folder: Option<PathBuf>,
+    pub(super) git: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReconcileFile {
+    pub(super) interval: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) prune: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DefaultsFile {
+    pub(super) restart: Option<String>,
+    pub(super) logging: Option<LoggingFile>,
+    #[serde(default)]
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LoggingFile {
+    pub(super) driver: Option<String>,
+    pub(super) options: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HostFile {
+    pub(super) docker: Option<String>,
+    #[serde(default)]
+    pub(super) address: Many,
+    #[serde(default)]
+    pub(super) also_at: Many,
+    pub(super) data: Option<String>,
+    pub(super) npm: Option<String>,
+    pub(super) private_address: Option<IgnoredAny>,
+    pub(super) publish_ports: Option<IgnoredAny>,
+}
+
+/// One or a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Many {
+    #[default]
+    None,
+    One(String),
+    List(Vec<String>),
+}
+
+impl Many {
+    pub(super) fn list(&self) -> Vec<String> {
+        match self {
+            Many::None => Vec::new(),
+            Many::One(one) => vec![one.clone()],
+            Many::List(list) => list.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NpmFile {
+    pub(super) url: String,
+    pub(super) identity: String,
+    pub(super) secret: SecretSource,
+    pub(super) container: Option<String>,
+    pub(super) reach: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OvhFile {
+    pub(super) endpoint: Option<String>,
+    pub(super) application_key: Option<String>,
+    pub(super) application_secret: Option<SecretSource>,
+    pub(super) consumer_key: Option<SecretSource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NetworkFile {
+    pub(super) pools: Option<Vec<Ipv4Net>>,
+    pub(super) pool: Option<Ipv4Net>,
+    pub(super) prefix: Option<u8>,
+    #[serde(default)]
+    pub(super) avoid: Vec<Ipv4Net>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DnsFile {
+    pub(super) ttl: Option<String>,
+    pub(super) registry: Option<String>,
+    #[serde(default)]
+    pub(super) propagation: PropagationFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PropagationFile {
+    pub(super) timeout: Option<String>,
+    #[serde(default)]
+    pub(super) servers: Vec<String>,
+    pub(super) resolvers: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyFile {
+    pub(super) host_paths: Option<Vec<String>>,
+    pub(super) records: Option<Vec<String>>,
+    pub(super) images: Option<Vec<String>>,
+    pub(super) privileged: Option<bool>,
+    pub(super) docker_socket: Option<bool>,
+    pub(super) host_network: Option<bool>,
+    pub(super) host_namespaces: Option<bool>,
+    pub(super) devices: Option<Vec<String>>,
+    pub(super) capabilities: Option<IgnoredAny>,
+    pub(super) nginx: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerFile {
+    pub(super) listen: Option<SocketAddr>,
+}
+
+/// A secret as the configuration writes it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum SecretSource {
+    Text(String),
+    File { file: PathBuf },
+    Env { env: String },
+    Named { secret: String },
+}
+
+fn default_instance() -> String {
+    "amarre".to_owned()
+}
+
+fn default_state() -> PathBuf {
+    PathBuf::from("./amarre.db")
+}
