@@ -30,6 +30,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     let downs = deletes(input, wants, &mut plan.notes);
     claims(input, &mut ups, &downs);
     plan.changes = ups;
+    stands_alone(&mut ups, &downs);
     plan.changes.extend(downs);
     for change in &plan.changes {
         if let Gate::Until { at, .. } = change.gate {
@@ -394,6 +395,25 @@ fn add_need(gate: &mut Gate, need: Need) {
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Text(text)) => vec![text.clone()],
+                if matches!(rival.kind, Kind::ProxyHost | Kind::Redirection) {
+                    // Between the two, nobody answers for the name.
+                    change.impact.downtime = Downtime::Some;
+                }
+            }
+        }
+    }
+}
+
+/// A CNAME stands alone at its name: what of ours is there goes first, and so does a CNAME before anything else.
+fn stands_alone(ups: &mut [Change], downs: &[Change]) {
+    let split =
+        |address: &Address| address.name.rsplit_once('/').map(|(name, kind)| (name.to_owned(), kind == "CNAME"));
+    let records = |change: &&mut Change| change.address.kind == Kind::Record && matches!(change.verb, Verb::Create(_));
+    for change in ups.iter_mut().filter(records) {
+        let Some((name, is_alias)) = split(&change.address) else { continue };
+        for down in downs.iter().filter(|down| down.address.kind == Kind::Record) {
+            if split(&down.address).is_some_and(|(other, rival)| other == name && (is_alias || rival)) {
+                add_need(&mut change.gate, Need::absent(down.address.clone()));
         Some(list) => list.strings().into_iter().map(str::to_owned).collect(),
         None => Vec::new(),
     }

@@ -84,6 +84,8 @@ struct Stage {
     secrets: BTreeMap<String, String>,
     #[serde(default)]
     sick: BTreeMap<String, String>,
+    /// Where it was otherwise then.
+    site: Option<SiteFile>,
     /// Things that are there before.
     #[serde(default)]
     with: Vec<Thing>,
@@ -214,7 +216,8 @@ fn site_of(file: &SiteFile) -> Site {
 #[track_caller]
 fn run_stage(name: &str, stage: &Stage, site: &Site, state: &mut State) {
     put(&stage.with, state);
-    let scene = scene(&stage.manifests, site, &stage.secrets, &stage.sick);
+    let own = stage.site.as_ref().map(site_of);
+    let scene = scene(&stage.manifests, own.as_ref().unwrap_or(site), &stage.secrets, &stage.sick);
     let walk = walk::walk(&scene, state, Turns::AsPlanned);
     assert!(walk.wrong.is_empty(), "{name}, while the earlier manifests are carried out: {:#?}", walk.wrong);
     let crash = match stage.crash.as_deref() {
