@@ -27,6 +27,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
             Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
         }
     }
+    in_the_way(wants, &mut ups);
     let downs = deletes(input, wants, &mut plan.notes);
     claims(input, &mut ups, &downs);
     plan.changes = ups;
@@ -40,6 +41,21 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     plan.notes.sort();
     plan.notes.dedup();
     plan
+}
+
+/// What is there and not ours is not what was asked for: nothing is built on it.
+fn in_the_way(wants: &Wants, ups: &mut [Change]) {
+    let is_conflict = |change: &&Change| {
+        matches!((&change.verb, &change.expects), (Verb::Create(_), Expect::Unchanged { .. }))
+            && change.refusal().is_some()
+    };
+    let conflicts: BTreeSet<Address> = ups.iter().filter(is_conflict).map(|change| change.address.clone()).collect();
+    for change in ups.iter_mut().filter(|change| matches!(change.verb, Verb::Create(_))) {
+        let Some(want) = wants.map.get(&change.address) else { continue };
+        for need in want.needs.iter().filter(|need| conflicts.contains(&need.on) && need.is != State::Absent) {
+            add_need(&mut change.gate, need.clone());
+        }
+    }
 }
 
 /// Suspended, or broken without a last good manifest: nothing of it is touched.
