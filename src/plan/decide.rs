@@ -30,8 +30,8 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     in_the_way(wants, &mut ups);
     let downs = deletes(input, wants, &mut plan.notes);
     claims(input, &mut ups, &downs);
-    plan.changes = ups;
     stands_alone(&mut ups, &downs);
+    plan.changes = ups;
     plan.changes.extend(downs);
     for change in &plan.changes {
         if let Gate::Until { at, .. } = change.gate {
@@ -395,22 +395,6 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &[Change]) {
                 });
             } else if downs.iter().any(|down| down.address == *rival) || change.is_now() {
                 add_need(&mut change.gate, Need::absent(rival.clone()));
-            }
-        }
-    }
-}
-
-fn add_need(gate: &mut Gate, need: Need) {
-    match gate {
-        Gate::Now => *gate = Gate::After(vec![need]),
-        Gate::After(needs) => needs.push(need),
-        Gate::Until { .. } | Gate::Held(_) => (),
-    }
-}
-
-fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::Text(text)) => vec![text.clone()],
                 if matches!(rival.kind, Kind::ProxyHost | Kind::Redirection) {
                     // Between the two, nobody answers for the name.
                     change.impact.downtime = Downtime::Some;
@@ -430,6 +414,22 @@ fn stands_alone(ups: &mut [Change], downs: &[Change]) {
         for down in downs.iter().filter(|down| down.address.kind == Kind::Record) {
             if split(&down.address).is_some_and(|(other, rival)| other == name && (is_alias || rival)) {
                 add_need(&mut change.gate, Need::absent(down.address.clone()));
+            }
+        }
+    }
+}
+
+fn add_need(gate: &mut Gate, need: Need) {
+    match gate {
+        Gate::Now => *gate = Gate::After(vec![need]),
+        Gate::After(needs) => needs.push(need),
+        Gate::Until { .. } | Gate::Held(_) => (),
+    }
+}
+
+fn texts(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Text(text)) => vec![text.clone()],
         Some(list) => list.strings().into_iter().map(str::to_owned).collect(),
         None => Vec::new(),
     }
@@ -453,7 +453,17 @@ fn outputs(fields: &Fields) -> Vec<Need> {
 fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String> {
     let mut lines = Vec::new();
     if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
-        lines.push(format!("{} becomes reachable from the Internet", fields.strings("domains").join(", ")));
+        let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
+        let open: BTreeSet<&str> = hosts
+            .filter(|(_, host)| host.fields.get("access_list") == Some(&Value::None))
+            .flat_map(|(_, host)| host.fields.strings("domains"))
+            .collect();
+        let new: Vec<&str> = fields.strings("domains").into_iter().filter(|domain| !open.contains(domain)).collect();
+        match new.as_slice() {
+            [] => (),
+            [one] => lines.push(format!("{one} becomes reachable from the Internet")),
+            several => lines.push(format!("{} become reachable from the Internet", several.join(", "))),
+        }
     }
     let is_new = !input.world.seen.keys().any(|seen| seen.base() == address.base());
     for port in fields.strings("ports").into_iter().filter(|_| is_new) {
