@@ -106,7 +106,7 @@ impl Rollout {
     ) {
         let input = expansion.input;
         let mut needs = vec![Need::present(home.address.clone())];
-        needs.extend(image_and_volumes(expansion, container));
+        needs.extend(image_and_volumes(expansion, container, &self.fields));
         for (sibling, condition) in &container.depends_on {
             let Some(target) = targets.get(sibling) else { continue };
             needs.push(match condition {
@@ -296,10 +296,10 @@ fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fiel
     expansion.wants.good.push(Good { base: base.clone(), generation, fields: fields.clone() });
 }
 
-/// What a container needs to be there, wanted as well.
-fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container) -> Vec<Need> {
+/// What the generation in force needs to be there, wanted as well.
+fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, fields: &Fields) -> Vec<Need> {
     let docker = expansion.host.docker.clone();
-    let image = Address::new(docker.clone(), Kind::Image, &image_reference(&container.image));
+    let image = Address::new(docker.clone(), Kind::Image, fields.text("image").unwrap_or_default());
     expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
     let mut needs = vec![Need::present(image)];
     for mount in &container.mounts {
