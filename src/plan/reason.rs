@@ -2,7 +2,7 @@
 
 use super::Input;
 use crate::model::plan::{Reason, ReasonCode};
-use crate::model::{Address, FieldDiff, Kind, Value, Want, Wants};
+use crate::model::{Address, FieldDiff, Kind, Readiness, Seen, Value, Want, Wants};
 
 /// Why something is made.
 pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
@@ -12,6 +12,8 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let file = &want.origin.file;
     let (code, text) = if was_applied {
         (ReasonCode::Missing, "was here and is gone".to_owned())
+    } else if is_put_back(input, address) {
+        (ReasonCode::Rollback, "the last good one is put back".to_owned())
     } else if let Some((_, seen)) = old {
         let digest =
             |address: &Address| address.generation.as_deref().map(|g| g.split('-').next().unwrap_or(g).to_owned());
@@ -30,6 +32,15 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     Reason { code, text, origin: Some(want.origin.clone()) }
 }
 
+/// The last good generation comes again, after another one did not become ready.
+fn is_put_back(input: &Input<'_>, address: &Address) -> bool {
+    let is_rival = |other: &Address| other.base() == address.base() && other != address;
+    let good = input.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
+    let is_sick = |(other, seen): (&Address, &Seen)| is_rival(other) && matches!(seen.ready, Readiness::Failed { .. });
+    let has_failed = input.world.seen.iter().any(is_sick) || input.facts.failed.keys().any(is_rival);
+    has_failed && good.is_some() && good == address.generation.as_ref()
+}
+
 /// Why something is changed in place: drift when the manifest still says what was last applied.
 pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
     let applied = input.facts.applied.get(address);
@@ -42,7 +53,12 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
                 applied.fields.get(name).is_some() && applied.fields.get(name) == diff.to.as_ref()
             })
     };
-    let (code, text) = if diffs.iter().all(drifted) {
+    let from = applied.map(|applied| &applied.service).filter(|service| **service != want.service);
+    let (code, text) = if let Some(from) = from.filter(|_| address.kind != Kind::Container) {
+        (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
+    } else if diffs.iter().all(|diff| diff.field == "mark") {
+        (ReasonCode::Drift, "its mark was removed outside Amarre".to_owned())
+    } else if diffs.iter().all(drifted) {
         (ReasonCode::Drift, "changed outside Amarre".to_owned())
     } else if address.kind == Kind::Container && diffs.iter().all(|diff| diff.field == "name") {
         (ReasonCode::DependencyReplaced, "takes the name".to_owned())
