@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Line, Look, Sign, Summary, Tone, held, lines};
-use crate::model::plan::{Downtime, Refusal};
+use crate::model::plan::{Downtime, Gate, Refusal, Wait};
 use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
 use crate::plan::Input;
@@ -72,13 +72,19 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
             continue;
         }
         one_line(input, line, held.contains(&line.change.address), look, out);
-        diffs(line, look, out);
+        let is_held = line.change.refusal().is_some() || held.contains(&line.change.address);
+        if line.change.refusal().is_none() {
+            diffs(line, look, out);
+        }
+        if let Some(why) = until(input, line.change) {
+            out.push_str(&format!("      {}\n", look.paint(Tone::Dim, &why)));
+        }
         if let (Some(manifest), Kind::Container, Verb::Create(_)) =
             (manifest.filter(|_| line.change.refusal().is_none()), line.change.address.kind, &line.change.verb)
         {
             healthy(manifest, line, look, out);
         }
-        for exposed in &line.change.impact.exposes {
+        for exposed in line.change.impact.exposes.iter().filter(|_| !is_held) {
             out.push_str(&format!("      {}\n", look.paint(Tone::Dim, exposed)));
         }
         if let Some(refusal) = line.change.refusal().filter(|refusal| refusal.code != "A0401") {
@@ -134,6 +140,17 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
     let text = if name.chars().count() >= NAME_WIDTH { format!("{kind:KIND_WIDTH$}{name}  {detail}") } else { text };
     out.push_str(format!("  {} {text}", look.sign(line.sign())).trim_end());
     out.push('\n');
+}
+
+/// What a change waits for, and how long.
+fn until(input: &Input<'_>, change: &Change) -> Option<String> {
+    let Gate::Until { at, what } = &change.gate else { return None };
+    let left = *at - input.now;
+    Some(match what {
+        Wait::StoppedGrace => format!("in {left}: somebody stopped it, maybe for a backup"),
+        Wait::Settle => format!("in {left}: a call has left and nothing is known of it yet"),
+        Wait::Backoff => format!("in {left}: the last try went wrong"),
+    })
 }
 
 /// What is worth knowing about something that goes.
@@ -215,8 +232,9 @@ fn kept(input: &Input<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut
 
 /// What was found and the ways past it.
 pub fn refusal_body(refusal: &Refusal, look: Look, out: &mut String) {
+    let width = refusal.found.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or_default().max(9);
     for (name, value) in &refusal.found {
-        out.push_str(&format!("      {name:9}{value}\n"));
+        out.push_str(&format!("      {name:width$}{value}\n"));
     }
     for hint in &refusal.hints {
         let text = match &hint.command {
@@ -276,7 +294,9 @@ fn closing(forecast: &Forecast, summary: Summary, look: Look) -> String {
         1 => " 1 service in sync.".to_owned(),
         n => format!(" {n} services in sync."),
     };
-    let downtime = if summary.refused > 0 && down.is_empty() { String::new() } else { downtime };
+    let changes = summary.create + summary.update + summary.recreate;
+    let is_silent = down.is_empty() && (summary.refused > 0 || changes == 0);
+    let downtime = if is_silent { String::new() } else { downtime };
     let can_act = summary.create + summary.update + summary.recreate + summary.delete > 0;
     let next = match (&forecast.plan.guard, can_act) {
         (_, false) => String::new(),

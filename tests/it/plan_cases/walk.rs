@@ -260,7 +260,7 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
         let observed = schema.fields.iter().filter(|field| matches!(field.rule, Rule::Observed | Rule::Volatile));
         observed.for_each(|field| drop(fields.0.remove(field.name)));
         if !strict {
-            ["subnet", "environment"].iter().for_each(|name| drop(fields.0.remove(*name)));
+            ["subnet", "environment", "mark"].iter().for_each(|name| drop(fields.0.remove(*name)));
         }
         if let Some(environment) = fields.get("environment").and_then(Value::entries).cloned() {
             let nameless = |value: Value| match value {
@@ -274,7 +274,8 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
             fields.set("forward_host", Value::text(target.base().to_string()));
         }
         let works = address.kind == Kind::Record || seen.ready.is_ready();
-        let entry = format!("{:?} {:?} {}", fields, seen.owner, if works { "works" } else { "does not work" });
+        let owner = if strict { format!("{:?} ", seen.owner) } else { String::new() };
+        let entry = format!("{fields:?} {owner}{}", if works { "works" } else { "does not work" });
         let mut key = address.base().to_string();
         while essence.contains_key(&key) {
             key.push('+');
