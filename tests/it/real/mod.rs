@@ -1,4 +1,5 @@
 //! The whole way on a real Docker engine, behind a gate that counts; NPM and OVH simulated.
 
 mod apply;
+mod drift;
 mod harm;
