@@ -366,7 +366,10 @@ impl Provider for DockerProvider {
     }
 
     async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
-        self.change(change, secrets).await
+        let outcome = self.change(change, secrets).await;
+        // Not all that is written shows in the list.
+        self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        outcome
     }
 
     async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {
