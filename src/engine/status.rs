@@ -269,13 +269,20 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
             error.hint.clone()
         })];
         status.attention = true;
-    } else if let Some(bad) = status.resources.iter().find(|resource| resource.health == Health::Degraded) {
+    } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)) {
         status.what_now = format!("{} {}: {}", bad.address.kind.label(), bad.address.name, bad.detail);
         status.code = Some("A0512".to_owned());
         status.attention = true;
     } else {
         status.what_now = next_step(picture, &name);
     }
+}
+
+/// What was stopped by hand is started again by itself.
+fn is_bad(resource: &ResourceStatus) -> bool {
+    let gate = resource.change.as_ref().map(|change| &change.gate);
+    let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace, .. }));
+    resource.health == Health::Degraded && !is_waited_for
 }
 
 fn hidden_by<'a>(picture: &'a Picture, status: &ServiceStatus) -> Option<&'a crate::model::Gap> {
@@ -303,7 +310,9 @@ fn unpublished<'a>(
 /// What happens next by itself.
 fn next_step(picture: &Picture, name: &str) -> String {
     let mine: Vec<&Change> = picture.plan.changes.iter().filter(|change| change.service == name).collect();
-    let drift: Vec<&str> = mine.iter().filter(|change| is_drift(change)).map(|change| drift_word(change)).collect();
+    let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
+    let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);
+    let drift: Vec<&str> = drift.map(|change| drift_word(change)).collect();
     if let Some(first) = drift.first() {
         let more = if drift.len() > 1 { format!(" and {} more", drift.len() - 1) } else { String::new() };
         return format!("drift: {first}{more}, being put back");
