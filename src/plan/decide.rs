@@ -23,7 +23,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
         match seen {
             None if want.keep_only => (),
             None => ups.push(create(input, wants, address, want)),
-            Some(seen) if seen.owner.is_ours() => ups.extend(update(input, address, want, seen)),
+            Some(seen) if seen.owner.is_ours() => ups.extend(update(input, wants, address, want, seen)),
             Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
         }
     }
@@ -68,8 +68,9 @@ fn create(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want) -> C
     let fields = diff::resolve(&want.fields, input.world);
     let intent = input.facts.open_intents.get(address).map(|left| *left + SETTLE).filter(|until| input.now < *until);
     let unmet = unmet(input, &want.needs);
-    let gate = match (&want.refusal, intent) {
-        (Some(refusal), _) => Gate::Held(refusal.clone()),
+    let refusal = want.refusal.clone().or_else(|| nobody_makes(input, wants, want, &unmet));
+    let gate = match (refusal, intent) {
+        (Some(refusal), _) => Gate::Held(refusal),
         (None, Some(at)) => Gate::Until { at, what: Wait::Settle },
         (None, None) if unmet.is_empty() && !fields.is_unresolved() => Gate::Now,
         (None, None) => Gate::After(if unmet.is_empty() { outputs(&fields) } else { unmet }),
@@ -96,7 +97,7 @@ fn downtime_of(wants: &Wants, address: &Address, want: &Want, input: &Input<'_>)
     if replaces { Downtime::Some } else { Downtime::None }
 }
 
-fn update(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen) -> Option<Change> {
+fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen: &Seen) -> Option<Change> {
     let schema = input.schema(address)?;
     let fields = diff::resolve(&want.fields, input.world);
     let applied = input.facts.applied.get(address).map(|applied| &applied.fields);
@@ -115,10 +116,10 @@ fn update(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen) -> Opt
     let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
     let pointing: Vec<Need> = needs_of(want, &changed);
     let unmet = unmet(input, &pointing);
-    let gate = if let Some(refusal) = &want.refusal {
-        Gate::Held(refusal.clone())
+    let gate = if let Some(refusal) = want.refusal.clone().or_else(|| nobody_makes(input, wants, want, &unmet)) {
+        Gate::Held(refusal)
     } else if is_fixed {
-        Gate::Held(cannot_change(address, want))
+        Gate::Held(cannot_change(address, want, &diffs))
     } else if !unmet.is_empty() {
         Gate::After(unmet)
     } else {
@@ -132,6 +133,28 @@ fn update(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen) -> Opt
         verb: Verb::Update(changed),
         diff: diffs,
         impact: Impact { downtime: Downtime::None, exposes },
+/// A manifest that refers to what is neither there nor made by any manifest waits for a person.
+fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -> Option<Refusal> {
+    let is_lost = |need: &&Need| {
+        let on = &need.on;
+        let is_there = input.world.seen.contains_key(on) || wants.map.contains_key(on);
+        need.is != State::Absent && !is_there && input.world.gap(on).is_none()
+    };
+    let on = &unmet.iter().find(is_lost)?.on;
+    let (kind, file, line) = (on.kind.label(), &want.origin.file, want.origin.line);
+    let hint = if on.kind == Kind::Container {
+        format!("start it, or correct `npm.container` in amarre.yaml: {} is looked for by this name", on.name)
+    } else {
+        format!("make it in {}, or correct {file}:{line}", on.provider)
+    };
+    Some(Refusal {
+        code: "A0408".to_owned(),
+        message: format!("needs {kind} {}, which is not there", on.name),
+        found: Vec::new(),
+        hints: vec![Hint::text(hint)],
+    })
+}
+
         expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
         gate,
     })
@@ -200,9 +223,6 @@ fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) ->
         Owner::Other(instance) => format!("belongs to the instance {instance}"),
         Owner::Foreign | Owner::Ours | Owner::MarkLost => "is not ours".to_owned(),
     };
-    let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string);
-    let found =
-        diffs.iter().map(|diff| (diff.field.clone(), format!("{}, wanted {}", show(&diff.from), show(&diff.to))));
     let mut hints = vec![Hint::text(format!(
         "give {} another name in {}, or remove the one that is there",
         want.service, want.origin.file
@@ -213,16 +233,23 @@ fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) ->
     Refusal {
         code: "A0405".to_owned(),
         message: format!("{} {} exists and {whose}", address.kind.label(), address.name),
-        found: found.collect(),
+        found: found(diffs),
         hints,
     }
 }
 
-fn cannot_change(address: &Address, want: &Want) -> Refusal {
+/// What is there and what was wanted instead.
+fn found(diffs: &[FieldDiff]) -> Vec<(String, String)> {
+    let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string);
+    let line = |diff: &FieldDiff| (diff.field.clone(), format!("{}, wanted {}", show(&diff.from), show(&diff.to)));
+    diffs.iter().map(line).collect()
+}
+
+fn cannot_change(address: &Address, want: &Want, diffs: &[FieldDiff]) -> Refusal {
     Refusal {
         code: "A0406".to_owned(),
         message: format!("{} {} cannot change in place", address.kind.label(), address.name),
-        found: Vec::new(),
+        found: found(diffs),
         hints: vec![Hint::command(
             "take the service down and up again; its volumes stay",
             format!("amarre destroy {} && amarre resume {}", want.service, want.service),
