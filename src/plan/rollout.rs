@@ -130,7 +130,7 @@ impl Rollout {
             }
         }
         if !input.world.seen.contains_key(&self.effective) {
-            self.give_address(expansion, home);
+            self.give_address(expansion, home, key);
         }
         let port = expansion.service.routes.iter().find_map(|route| match &route.to {
             crate::model::service::Target::Container { key: target, port } if target == key => Some(*port),
@@ -144,13 +144,15 @@ impl Rollout {
     }
 
     /// Chooses a free address for an instance that is yet to be made.
-    fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home) {
+    fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) {
         let Some(subnet) = home.subnet else { return };
+        let meant_for_others = meant_for_others(expansion, key);
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
             let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
             containers.filter_map(|(_, seen)| seen.fields.text("address")?.parse::<Ipv4Addr>().ok()).collect()
         });
-        if let Some(address) = pool::free_address(subnet, taken) {
+        let kept: BTreeSet<Ipv4Addr> = taken.union(&meant_for_others).copied().collect();
+        if let Some(address) = pool::free_address(subnet, &kept) {
             taken.insert(address);
             self.fields.set("address", Value::text(address.to_string()));
         }
@@ -184,6 +186,25 @@ impl Rollout {
             }
         }
     }
+}
+
+/// Addresses that hosts point at and that do not mean this container: it would answer for another.
+fn meant_for_others(expansion: &Expansion<'_>, key: &str) -> BTreeSet<Ipv4Addr> {
+    let is_its_own = |host: &Address| {
+        expansion.service.routes.iter().any(|route| match &route.to {
+            crate::model::service::Target::Container { key: target, .. } => {
+                target == key && route.domains.first() == Some(&host.name)
+            }
+            crate::model::service::Target::Url { .. } => false,
+        })
+    };
+    let hosts = expansion
+        .input
+        .world
+        .seen
+        .iter()
+        .filter(|(host, seen)| host.kind == Kind::ProxyHost && seen.owner.is_ours() && !is_its_own(host));
+    hosts.filter_map(|(_, seen)| seen.fields.text("forward_host")?.parse().ok()).collect()
 }
 
 /// The generation that stands for `wanted`: one that is there and matches, else the first unused number.
