@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, STOPPED_GRACE, diff, reason};
+use super::{Input, SETTLE, STOPPED_GRACE, diff, reason, rivals};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::{
     Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Need, Note, Owner, Plan, Refusal, Rule, Seen, State,
@@ -27,10 +27,8 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
             Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
         }
     }
-    in_the_way(wants, &mut ups);
-    let downs = deletes(input, wants, &mut plan.notes);
-    claims(input, &mut ups, &downs);
-    stands_alone(&mut ups, &downs);
+    let mut downs = deletes(input, wants, &mut plan.notes);
+    rivals::settle(input, wants, &mut ups, &mut downs);
     plan.changes = ups;
     plan.changes.extend(downs);
     for change in &plan.changes {
@@ -41,21 +39,6 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     plan.notes.sort();
     plan.notes.dedup();
     plan
-}
-
-/// What is there and not ours is not what was asked for: nothing is built on it.
-fn in_the_way(wants: &Wants, ups: &mut [Change]) {
-    let is_conflict = |change: &&Change| {
-        matches!((&change.verb, &change.expects), (Verb::Create(_), Expect::Unchanged { .. }))
-            && change.refusal().is_some()
-    };
-    let conflicts: BTreeSet<Address> = ups.iter().filter(is_conflict).map(|change| change.address.clone()).collect();
-    for change in ups.iter_mut().filter(|change| matches!(change.verb, Verb::Create(_))) {
-        let Some(want) = wants.map.get(&change.address) else { continue };
-        for need in want.needs.iter().filter(|need| conflicts.contains(&need.on) && need.is != State::Absent) {
-            add_need(&mut change.gate, need.clone());
-        }
-    }
 }
 
 /// Suspended, or broken without a last good manifest: nothing of it is touched.
@@ -133,6 +116,23 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         verb: Verb::Update(changed),
         diff: diffs,
         impact: Impact { downtime: Downtime::None, exposes },
+        expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
+        gate,
+    })
+}
+
+/// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.
+fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
+    let points = |kind: Kind| match kind {
+        Kind::Container | Kind::Attachment => changed.get("forward_host").is_some(),
+        Kind::Certificate => changed.get("certificate").is_some(),
+        Kind::AccessList => changed.get("access_list").is_some(),
+        Kind::Network | Kind::Volume | Kind::Image | Kind::Zone => false,
+        Kind::Record | Kind::ProxyHost | Kind::Redirection => false,
+    };
+    want.needs.iter().filter(|need| points(need.on.kind)).cloned().collect()
+}
+
 /// A manifest that refers to what is neither there nor made by any manifest waits for a person.
 fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -> Option<Refusal> {
     let is_lost = |need: &&Need| {
@@ -153,23 +153,6 @@ fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -
         found: Vec::new(),
         hints: vec![Hint::text(hint)],
     })
-}
-
-        expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
-        gate,
-    })
-}
-
-/// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.
-fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
-    let points = |kind: Kind| match kind {
-        Kind::Container | Kind::Attachment => changed.get("forward_host").is_some(),
-        Kind::Certificate => changed.get("certificate").is_some(),
-        Kind::AccessList => changed.get("access_list").is_some(),
-        Kind::Network | Kind::Volume | Kind::Image | Kind::Zone => false,
-        Kind::Record | Kind::ProxyHost | Kind::Redirection => false,
-    };
-    want.needs.iter().filter(|need| points(need.on.kind)).cloned().collect()
 }
 
 /// A stopped container may have been stopped for a backup: it is started after a while.
@@ -357,10 +340,8 @@ fn delete_gate(
         // A stop-first predecessor stays until everything else of its successor is there.
         needs.extend(unmet(input, first));
     }
-    if address.kind == Kind::AccessList {
-        let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
-        let users = hosts.filter(|(_, host)| host.fields.text("access_list") == Some(address.name.as_str()));
-        needs.extend(users.map(|(host, _)| Need::absent(host.clone())));
+    if !wants.before_delete.contains_key(address) {
+        needs.extend(rivals::users(input, address, seen).into_iter().map(Need::absent));
     }
     if address.kind == Kind::Network
         && let Some(refusal) = strangers(input, address, seen, gone)
@@ -396,70 +377,6 @@ fn strangers(input: &Input<'_>, address: &Address, seen: &Seen, gone: &[(Address
         found: Vec::new(),
         hints: vec![Hint::command("detach it", format!("docker network disconnect -f {} {first}", address.name))],
     })
-}
-
-/// Nobody else at a provider may hold what a new resource claims: a container's name, a host's domains.
-fn claims(input: &Input<'_>, ups: &mut [Change], downs: &[Change]) {
-    for change in ups.iter_mut() {
-        let (Verb::Create(fields), Some(schema)) = (&change.verb, input.schema(&change.address)) else { continue };
-        let Some(claim) = schema.claims.filter(|_| change.refusal().is_none()) else { continue };
-        let claimed = texts(fields.get(claim));
-        let rivals = input.world.seen.iter().filter(|(address, seen)| {
-            address.provider == change.address.provider
-                && **address != change.address
-                && input.schema(address).is_some_and(|other| other.claims == Some(claim))
-                && texts(seen.fields.get(claim)).iter().any(|text| claimed.contains(text))
-        });
-        for (rival, seen) in rivals {
-            if !seen.owner.is_ours() {
-                let held: Vec<String> =
-                    texts(seen.fields.get(claim)).into_iter().filter(|t| claimed.contains(t)).collect();
-                change.gate = Gate::Held(Refusal {
-                    code: "A0405".to_owned(),
-                    message: format!("{} {} exists and is not ours", rival.kind.label(), held.join(", ")),
-                    found: vec![("id".to_owned(), seen.vendor_id.clone())],
-                    hints: vec![Hint::text(format!("remove it, or give {} another name", change.service))],
-                });
-            } else if downs.iter().any(|down| down.address == *rival) || change.is_now() {
-                add_need(&mut change.gate, Need::absent(rival.clone()));
-                if matches!(rival.kind, Kind::ProxyHost | Kind::Redirection) {
-                    // Between the two, nobody answers for the name.
-                    change.impact.downtime = Downtime::Some;
-                }
-            }
-        }
-    }
-}
-
-/// A CNAME stands alone at its name: what of ours is there goes first, and so does a CNAME before anything else.
-fn stands_alone(ups: &mut [Change], downs: &[Change]) {
-    let split =
-        |address: &Address| address.name.rsplit_once('/').map(|(name, kind)| (name.to_owned(), kind == "CNAME"));
-    let records = |change: &&mut Change| change.address.kind == Kind::Record && matches!(change.verb, Verb::Create(_));
-    for change in ups.iter_mut().filter(records) {
-        let Some((name, is_alias)) = split(&change.address) else { continue };
-        for down in downs.iter().filter(|down| down.address.kind == Kind::Record) {
-            if split(&down.address).is_some_and(|(other, rival)| other == name && (is_alias || rival)) {
-                add_need(&mut change.gate, Need::absent(down.address.clone()));
-            }
-        }
-    }
-}
-
-fn add_need(gate: &mut Gate, need: Need) {
-    match gate {
-        Gate::Now => *gate = Gate::After(vec![need]),
-        Gate::After(needs) => needs.push(need),
-        Gate::Until { .. } | Gate::Held(_) => (),
-    }
-}
-
-fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::Text(text)) => vec![text.clone()],
-        Some(list) => list.strings().into_iter().map(str::to_owned).collect(),
-        None => Vec::new(),
-    }
 }
 
 /// The needs that do not hold, or of which nothing is known.

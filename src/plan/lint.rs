@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Input;
 use crate::model::schema::unknown_fields;
-use crate::model::{Expect, Kind, Plan, Value, Verb};
+use crate::model::{Expect, Gate, Kind, Need, Plan, Value, Verb};
 
 /// Every broken rule, in words; empty when the plan is sound.
 pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
@@ -44,14 +44,21 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
             broken.push(format!("{address} is of a kind that is never deleted"));
         }
         if change.verb == Verb::Delete && change.is_now() && address.kind == Kind::Container {
-            broken.extend(pointed_at(input, change));
+            broken.extend(pointed_at(input, plan, change));
         }
     }
     broken
 }
 
 /// A container that a host of ours points at goes only when another generation takes its place, stop-first.
-fn pointed_at(input: &Input<'_>, change: &crate::model::Change) -> Option<String> {
+fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> Option<String> {
+    let waits_for_it = |gate: &Gate| match gate {
+        Gate::After(needs) => needs.contains(&Need::absent(change.address.clone())),
+        Gate::Now | Gate::Until { .. } | Gate::Held(_) => false,
+    };
+    if plan.changes.iter().any(|other| matches!(other.verb, Verb::Create(_)) && waits_for_it(&other.gate)) {
+        return None;
+    }
     let seen = input.world.seen.get(&change.address)?;
     let address = seen.fields.text("address")?;
     let is_ready = seen.ready.is_ready();

@@ -18,6 +18,7 @@ pub mod lint;
 pub mod pool;
 pub mod reason;
 pub mod render;
+pub mod rivals;
 pub mod rollout;
 
 use std::collections::BTreeMap;

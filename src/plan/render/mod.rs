@@ -296,18 +296,18 @@ pub fn held(forecast: &Forecast) -> BTreeSet<Address> {
 
 fn stuck_after_refusal(changes: &[Change]) -> BTreeSet<Address> {
     let mut stuck: BTreeSet<(bool, Address)> =
-        changes.iter().filter(|change| change.refusal().is_some()).map(key).collect();
+        changes.iter().filter(|change| change.refusal().is_some()).flat_map(keys).collect();
     loop {
         let more: Vec<(bool, Address)> = changes
             .iter()
-            .filter(|change| !stuck.contains(&key(change)))
+            .filter(|change| !keys(change).iter().all(|key| stuck.contains(key)))
             .filter(|change| match &change.gate {
                 Gate::After(needs) => {
-                    needs.iter().any(|need| stuck.contains(&(need.is == State::Absent, need.on.clone())))
+                    needs.iter().any(|need| stuck.contains(&(need.is != State::Absent, need.on.clone())))
                 }
                 Gate::Now | Gate::Until { .. } | Gate::Held(_) => false,
             })
-            .map(key)
+            .flat_map(keys)
             .collect();
         if more.is_empty() {
             return stuck.into_iter().map(|(_, address)| address).collect();
@@ -316,7 +316,13 @@ fn stuck_after_refusal(changes: &[Change]) -> BTreeSet<Address> {
     }
 }
 
-/// A failed generation may go, while making it again is held: what waits for its absence waits for the first.
-fn key(change: &Change) -> (bool, Address) {
-    (change.verb == Verb::Delete, change.address.clone())
+/// Which waits a stuck change keeps up: those for its thing to be there, and those for it to be gone. A failed
+/// generation may go while making it again is held.
+fn keys(change: &Change) -> Vec<(bool, Address)> {
+    let key = |is_there: bool| (is_there, change.address.clone());
+    match change.verb {
+        Verb::Create(_) => vec![key(true)],
+        Verb::Update(_) => vec![key(true), key(false)],
+        Verb::Delete => vec![key(false)],
+    }
 }

@@ -3,21 +3,21 @@
 use std::net::Ipv4Addr;
 
 use amarre::model::service::Target;
-use amarre::model::{Address, Change, Fields, Kind, Seen, Value, Verb, Wants, World};
+use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, Seen, Value, Verb, Wants, World};
 use ipnet::Ipv4Net;
 
 use super::setting::Scene;
 use super::sim;
 
 /// What is wrong with doing `change` now.
-pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants) -> Vec<String> {
+pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
     let fields = match &change.verb {
         Verb::Create(fields) | Verb::Update(fields) => fields.clone(),
         Verb::Delete => Fields::default(),
     };
     let is_create = matches!(change.verb, Verb::Create(_));
     match (change.address.kind, &change.verb) {
-        (Kind::Container, Verb::Delete) => container_goes(raw, change, scene, wants),
+        (Kind::Container, Verb::Delete) => container_goes(raw, change, scene, wants, plan),
         (Kind::Container, _) => container_comes(raw, change, &fields, scene),
         (Kind::Network, Verb::Delete) => network_goes(raw, &change.address),
         (Kind::Attachment, Verb::Delete) => attachment_goes(raw, &change.address),
@@ -54,10 +54,14 @@ pub fn is_wanted(scene: &Scene, service: &str, name: &str) -> bool {
     manifest.is_some_and(|manifest| manifest.containers.keys().any(|key| manifest.address_name(key) == name))
 }
 
-fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants) -> Vec<String> {
+fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
     let Some(seen) = raw.seen.get(&change.address) else { return Vec::new() };
     let replaced = is_wanted(scene, &change.service, &change.address.name);
-    let window = replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
+    let makes_room = plan.changes.iter().any(|other| match &other.gate {
+        Gate::After(needs) => other.service == change.service && needs.contains(&Need::absent(change.address.clone())),
+        _ => false,
+    });
+    let window = makes_room || replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
     let pointing = hosts(raw).filter(|(_, host)| host.fields.text("forward_host") == seen.fields.text("address"));
     pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")).collect()
 }
@@ -92,9 +96,10 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
         if let Some(port) = shared("ports", &fields.strings("ports"), &published) {
             wrong.push(format!("{other} publishes port {port}"));
         }
-        let same = other.base() == change.address.base();
+        // Containers that are all wanted may share on purpose; an old one and its successor never do.
+        let same = other.base() == change.address.base() || !is_wanted(scene, &change.service, &other.name);
         let written: Vec<&str> = mounts.iter().filter(|mount| mount.ends_with(":rw")).copied().collect();
-        if let (true, Some(mount)) = (same, shared("mounts", &written, &str::to_owned)) {
+        if let (true, Some(mount)) = (same, shared("mounts", &written, &source)) {
             wrong.push(format!("{other} writes to {mount}"));
         }
         if fields.text("address").is_some() && seen.fields.text("address") == fields.text("address") {
@@ -124,6 +129,10 @@ fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Ve
         }
     });
     theirs.map(|(host, _)| format!("{host} points at its address {address} and means another")).collect()
+}
+
+fn source(mount: &str) -> String {
+    mount.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")
 }
 
 fn published(port: &str) -> String {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use amarre::model::service::Dns;
 use amarre::model::{
-    Address, Change, Expect, Facts, Fields, Kind, Mark, Owner, Readiness, SecretName, Seen, Timestamp, Value, Verb,
-    Wants, World,
+    Address, Change, Expect, Facts, Fields, Kind, Mark, Owner, Plan, Readiness, SecretName, Seen, Timestamp, Value,
+    Verb, Wants, World,
 };
 
 use super::setting::{CANARY, Scene, Sick, seen};
@@ -128,8 +128,8 @@ pub fn tick(state: &mut State, scene: &Scene) {
 }
 
 /// Does one change; answers what is wrong with it.
-pub fn apply(state: &mut State, change: &Change, scene: &Scene, wants: &Wants) -> Vec<String> {
-    let mut wrong = super::dangers::of(&state.raw, change, scene, wants);
+pub fn apply(state: &mut State, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
+    let mut wrong = super::dangers::of(&state.raw, change, scene, wants, plan);
     let address = &change.address;
     let there = state.raw.seen.get(address);
     if let (Expect::Unchanged { vendor_id, .. }, Some(there)) = (&change.expects, there)

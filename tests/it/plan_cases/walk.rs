@@ -119,7 +119,7 @@ fn step(scene: &Scene, state: &mut State, change: Change, walk: &mut Walk) {
             walk.away.insert(change.service.clone());
         }
     }
-    walk.wrong.extend(sim::apply(state, &change, scene, &walk.wants));
+    walk.wrong.extend(sim::apply(state, &change, scene, &walk.wants, &walk.left));
     remember(state, &change);
     walk.steps.push(Step { change, before, after: state.clone() });
 }

@@ -1,0 +1,233 @@
+//! What cannot be there at the same time: whoever uses something goes before it, whoever takes a place comes after.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::Input;
+use crate::model::plan::Downtime;
+use crate::model::{Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Refusal, Seen, State, Value, Verb, Wants};
+
+/// Orders changes that are in one another's way.
+pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
+    in_the_way(wants, ups);
+    claims(input, ups, downs);
+    stands_alone(ups, downs);
+    takes_over(input, ups, downs);
+    still_used(wants, ups, downs);
+}
+
+/// What of ours must be gone, or must have let go, before `address` may go.
+pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> {
+    let hosts = || {
+        let all = input.world.seen.iter().filter(|(host, _)| host.kind == Kind::ProxyHost);
+        all.filter(|(_, host)| host.owner.is_ours())
+    };
+    let points_at = |host: &Seen| host.fields.text("forward_host").map(str::to_owned);
+    match address.kind {
+        Kind::AccessList => {
+            let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
+            let users = hosts.filter(|(_, host)| host.fields.text("access_list") == Some(address.name.as_str()));
+            users.map(|(host, _)| host.clone()).collect()
+        }
+        Kind::Container => {
+            let at = seen.fields.text("address");
+            let users = hosts().filter(|(_, host)| at.is_some() && points_at(host).as_deref() == at);
+            users.map(|(host, _)| host.clone()).collect()
+        }
+        Kind::Attachment => {
+            let network = address.name.rsplit_once('/').map_or("", |(network, _)| network);
+            let network = Address::new(address.provider.clone(), Kind::Network, network);
+            let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
+            let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
+            let lies_in = |at: String| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
+            let users = hosts().filter(|(_, host)| points_at(host).is_some_and(lies_in));
+            users.map(|(host, _)| host.clone()).collect()
+        }
+        Kind::Network => {
+            let ours = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
+            let on_it = ours.filter(|(user, seen)| {
+                user.provider == address.provider
+                    && match user.kind {
+                        Kind::Attachment => user.name.rsplit_once('/').is_some_and(|(on, _)| on == address.name),
+                        Kind::Container => seen.fields.text("network") == Some(address.name.as_str()),
+                        Kind::Network | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => false,
+                        Kind::Certificate | Kind::AccessList | Kind::ProxyHost | Kind::Redirection => false,
+                    }
+            });
+            on_it.map(|(user, _)| user.clone()).collect()
+        }
+        Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => Vec::new(),
+        Kind::Certificate | Kind::ProxyHost | Kind::Redirection => Vec::new(),
+    }
+}
+
+/// What is there and not ours is not what was asked for: nothing is built on it.
+fn in_the_way(wants: &Wants, ups: &mut [Change]) {
+    let is_conflict = |change: &&Change| {
+        matches!((&change.verb, &change.expects), (Verb::Create(_), Expect::Unchanged { .. }))
+            && change.refusal().is_some()
+    };
+    let conflicts: BTreeSet<Address> = ups.iter().filter(is_conflict).map(|change| change.address.clone()).collect();
+    for change in ups.iter_mut().filter(|change| matches!(change.verb, Verb::Create(_))) {
+        let Some(want) = wants.map.get(&change.address) else { continue };
+        for need in want.needs.iter().filter(|need| conflicts.contains(&need.on) && need.is != State::Absent) {
+            add_need(&mut change.gate, need.clone());
+        }
+    }
+}
+
+/// Nobody else at a provider may hold what a new resource claims: a container's name, a host's domains.
+fn claims(input: &Input<'_>, ups: &mut [Change], downs: &[Change]) {
+    for change in ups.iter_mut() {
+        let (Verb::Create(fields), Some(schema)) = (&change.verb, input.schema(&change.address)) else { continue };
+        let Some(claim) = schema.claims.filter(|_| change.refusal().is_none()) else { continue };
+        let claimed = texts(fields.get(claim));
+        let rivals = input.world.seen.iter().filter(|(address, seen)| {
+            address.provider == change.address.provider
+                && **address != change.address
+                && input.schema(address).is_some_and(|other| other.claims == Some(claim))
+                && texts(seen.fields.get(claim)).iter().any(|text| claimed.contains(text))
+        });
+        for (rival, seen) in rivals {
+            if !seen.owner.is_ours() {
+                let held: Vec<String> =
+                    texts(seen.fields.get(claim)).into_iter().filter(|t| claimed.contains(t)).collect();
+                change.gate = Gate::Held(Refusal {
+                    code: "A0405".to_owned(),
+                    message: format!("{} {} exists and is not ours", rival.kind.label(), held.join(", ")),
+                    found: vec![("id".to_owned(), seen.vendor_id.clone())],
+                    hints: vec![Hint::text(format!("remove it, or give {} another name", change.service))],
+                });
+            } else if downs.iter().any(|down| down.address == *rival) || change.is_now() {
+                add_need(&mut change.gate, Need::absent(rival.clone()));
+                if matches!(rival.kind, Kind::ProxyHost | Kind::Redirection) {
+                    // Between the two, nobody answers for the name.
+                    change.impact.downtime = Downtime::Some;
+                }
+            }
+        }
+    }
+}
+
+/// A CNAME stands alone at its name: what of ours is there goes first, and so does a CNAME before anything else.
+fn stands_alone(ups: &mut [Change], downs: &[Change]) {
+    let split =
+        |address: &Address| address.name.rsplit_once('/').map(|(name, kind)| (name.to_owned(), kind == "CNAME"));
+    let records = |change: &&mut Change| change.address.kind == Kind::Record && matches!(change.verb, Verb::Create(_));
+    for change in ups.iter_mut().filter(records) {
+        let Some((name, is_alias)) = split(&change.address) else { continue };
+        for down in downs.iter().filter(|down| down.address.kind == Kind::Record) {
+            if split(&down.address).is_some_and(|(other, rival)| other == name && (is_alias || rival)) {
+                add_need(&mut change.gate, Need::absent(down.address.clone()));
+            }
+        }
+    }
+}
+
+fn add_need(gate: &mut Gate, need: Need) {
+    match gate {
+        Gate::Now => *gate = Gate::After(vec![need]),
+        Gate::After(needs) => needs.push(need),
+        Gate::Until { .. } | Gate::Held(_) => (),
+    }
+}
+
+fn texts(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Text(text)) => vec![text.clone()],
+        Some(list) => list.strings().into_iter().map(str::to_owned).collect(),
+        None => Vec::new(),
+    }
+}
+
+/// A container of another name that writes to the same data, or publishes the same port, stops first; but not before
+/// everything else of its successor is there.
+fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
+    let is_create = |change: &&mut Change| change.address.kind == Kind::Container && change.refusal().is_none();
+    for change in ups.iter_mut().filter(is_create) {
+        let Verb::Create(fields) = &change.verb else { continue };
+        let wanted = exclusive(fields);
+        let first = match &change.gate {
+            Gate::After(needs) => needs.clone(),
+            Gate::Now | Gate::Until { .. } | Gate::Held(_) => Vec::new(),
+        };
+        for down in downs.iter_mut().filter(|down| down.address.kind == Kind::Container) {
+            let Some(seen) = input.world.seen.get(&down.address) else { continue };
+            let is_other = down.address.base() != change.address.base() && down.refusal().is_none();
+            if !is_other || exclusive(&seen.fields).is_disjoint(&wanted) {
+                continue;
+            }
+            add_need(&mut change.gate, Need::absent(down.address.clone()));
+            change.impact.downtime = Downtime::Some;
+            down.gate = if first.is_empty() { Gate::Now } else { Gate::After(first.clone()) };
+        }
+    }
+}
+
+/// What only one container may have: data that it writes to, and ports of the host.
+fn exclusive(fields: &Fields) -> BTreeSet<String> {
+    let mounts = fields.strings("mounts").into_iter().filter_map(|mount| {
+        let (place, mode) = mount.rsplit_once(':')?;
+        let (source, _) = place.rsplit_once(':')?;
+        (mode == "rw").then(|| source.to_owned())
+    });
+    let ports = fields.strings("ports").into_iter().filter_map(|port| {
+        let (published, target) = port.rsplit_once(':')?;
+        let (_, published) = published.rsplit_once(':')?;
+        let (_, protocol) = target.rsplit_once('/')?;
+        Some(format!("port {published}/{protocol}"))
+    });
+    mounts.chain(ports).collect()
+}
+
+/// What something of ours goes on using is not waited for: it is held, and says by whom it is used.
+fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
+    let going: BTreeSet<Address> = downs.iter().map(|down| down.address.clone()).collect();
+    let stuck = stuck(ups);
+    let moving = |up: &&Change| !stuck.contains(&up.address);
+    for down in downs.iter_mut() {
+        let Gate::After(needs) = &down.gate else { continue };
+        let lets_go = |user: &Address| {
+            let service = wants.map.get(user).map(|want| &want.service);
+            ups.iter().filter(moving).any(|up| match &up.verb {
+                Verb::Create(_) => {
+                    up.address.kind == Kind::Container
+                        && up.address != *user
+                        && (up.address.base() == user.base() || Some(&up.service) == service)
+                }
+                Verb::Update(_) => up.address == *user,
+                Verb::Delete => false,
+            })
+        };
+        let absent = needs.iter().filter(|need| need.is == State::Absent).map(|need| &need.on);
+        let user = absent.into_iter().find(|user| !going.contains(*user) && !lets_go(user));
+        let Some(user) = user else { continue };
+        let what = format!("{} {}", down.address.kind.label(), down.address.name);
+        down.gate = Gate::Held(Refusal {
+            code: "A0409".to_owned(),
+            message: format!("is still used by {} {}", user.kind.label(), user.name),
+            found: Vec::new(),
+            hints: vec![Hint::text(format!("{what} goes once nothing uses it, or put its manifest back"))],
+        });
+    }
+}
+
+/// What does not come about by itself: held, or waiting for such a one.
+fn stuck(ups: &[Change]) -> BTreeSet<Address> {
+    let mut stuck: BTreeSet<Address> =
+        ups.iter().filter(|up| up.refusal().is_some()).map(|up| up.address.clone()).collect();
+    loop {
+        let waits = |up: &&Change| match &up.gate {
+            Gate::After(needs) => needs.iter().any(|need| stuck.contains(&need.on)),
+            Gate::Now | Gate::Until { .. } | Gate::Held(_) => false,
+        };
+        let more: Vec<Address> = ups.iter().filter(waits).map(|up| up.address.clone()).collect();
+        let count = stuck.len();
+        stuck.extend(more);
+        if stuck.len() == count {
+            return stuck;
+        }
+    }
+}
