@@ -103,11 +103,11 @@ impl Expansion<'_> {
     }
 
     fn own_network(&mut self) {
-        let Some((address, _)) = pool::network_of(self.input, self.service) else { return };
+        let Some((address, asked)) = pool::network_of(self.input, self.service) else { return };
         let internal = matches!(self.service.network, NetworkMode::Defined { internal: true, .. });
         let mut fields = Fields::default().with("internal", Value::Bool(internal));
         let mut refusal = None;
-        match self.subnets.get(&address) {
+        match asked.map(Ok).as_ref().or(self.subnets.get(&address)) {
             Some(Ok(subnet)) => {
                 fields.set("subnet", Value::text(subnet.to_string()));
                 fields.set("gateway", Value::text(pool::gateway(*subnet).to_string()));

@@ -48,9 +48,10 @@ pub fn assign(input: &Input<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> 
     let mut missing: Vec<Address> = Vec::new();
     for service in input.services.values() {
         let Some((address, asked)) = network_of(input, service) else { continue };
-        if let Some(subnet) = asked {
+        // What is there is where containers live, whatever is asked for.
+        if let Some(subnet) = observed_subnet(input, &address).or(asked) {
             subnets.insert(address, Ok(subnet));
-        } else if let Some(subnet) = known_subnet(input, &address) {
+        } else if let Some(subnet) = leased_subnet(input, &address) {
             subnets.insert(address, Ok(subnet));
         } else {
             missing.push(address);
@@ -76,14 +77,15 @@ pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Opti
     }
 }
 
-fn known_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
-    let seen = input.world.seen.get(address).filter(|seen| seen.owner.is_ours());
-    let observed = seen.and_then(|seen| seen.fields.text("subnet")).and_then(|text| text.parse().ok());
-    observed.or_else(|| {
-        let leased = *input.facts.leases.get(address)?;
-        let conflicts = foreign(input, address).iter().any(|other| overlap(other, &leased));
-        (!conflicts && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
-    })
+fn observed_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
+    let seen = input.world.seen.get(address).filter(|seen| seen.owner.is_ours())?;
+    seen.fields.text("subnet")?.parse().ok()
+}
+
+fn leased_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
+    let leased = *input.facts.leases.get(address)?;
+    let conflicts = foreign(input, address).iter().any(|other| overlap(other, &leased));
+    (!conflicts && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
 }
 
 /// Everything a new subnet at this engine must not touch.
