@@ -108,7 +108,7 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
     } else {
         grace(input, &changed, seen).map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
     };
-    let exposes = exposed_by(&diffs);
+    let exposes = exposed_by(want, &diffs);
     Some(Change {
         address: address.clone(),
         service: want.service.clone(),
@@ -421,7 +421,17 @@ fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String>
     lines
 }
 
-fn exposed_by(diffs: &[FieldDiff]) -> Vec<String> {
-    let removed = diffs.iter().any(|diff| diff.field == "access_list" && diff.to == Some(Value::None));
-    if removed { vec!["the access list is removed: open to everybody".to_owned()] } else { Vec::new() }
+fn exposed_by(want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if diffs.iter().any(|diff| diff.field == "access_list" && diff.to == Some(Value::None)) {
+        lines.push("the access list is removed: open to everybody".to_owned());
+    }
+    let is_open = want.fields.get("access_list") == Some(&Value::None);
+    for diff in diffs.iter().filter(|diff| is_open && diff.field == "domains") {
+        let known = diff.from.as_ref().map(Value::strings).unwrap_or_default();
+        let new = diff.to.as_ref().map(Value::strings).unwrap_or_default();
+        let new = new.into_iter().filter(|domain| !known.contains(domain));
+        lines.extend(new.map(|domain| format!("{domain} becomes reachable from the Internet")));
+    }
+    lines
 }
