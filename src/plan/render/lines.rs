@@ -58,7 +58,8 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
         Kind::AccessList => {
             let users = fields.get("users").and_then(Value::entries).map_or(0, std::collections::BTreeMap::len);
             let networks = fields.get("allow").map_or(0, |allow| allow.items().len());
-            format!("{users} users, {networks} networks")
+            let count = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
+            format!("{}, {}", count(users, "user"), count(networks, "network"))
         }
         Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => String::new(),
     }

@@ -161,6 +161,14 @@ impl Line<'_> {
     }
 }
 
+/// An attachment that comes or goes with its network has no line of its own.
+fn is_shown_with_network(changes: &[Change], change: &Change) -> bool {
+    let network = change.address.name.rsplit_once('/').map_or("", |(network, _)| network);
+    let is_network = |other: &Change| other.address.kind == Kind::Network && other.address.name == network;
+    let goes_along = change.verb == Verb::Delete || changes.iter().any(is_network);
+    change.address.kind == Kind::Attachment && change.refusal().is_none() && goes_along
+}
+
 /// An old generation that goes because another one is in its place: a step of the update, no loss to anybody.
 pub fn is_superseded(change: &Change) -> bool {
     let is_generation = change.verb == Verb::Delete && change.address.generation.is_some();
@@ -221,7 +229,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
         };
         let diff = replaces.map_or_else(|| change.diff.clone(), |old| recreation_diff(input, change, old));
         let is_withdrawn = change.verb == Verb::Delete && change.because.code == ReasonCode::Rollback;
-        let is_step = matches!(change.address.kind, Kind::Attachment | Kind::Image);
+        let is_step = change.address.kind == Kind::Image || is_shown_with_network(changes, change);
         let counts = !is_step && !is_withdrawn && !is_superseded(change);
         services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, counts });
     }

@@ -68,7 +68,7 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
     let held = held(forecast);
     for line in lines {
-        if line.change.address.kind == Kind::Attachment && line.change.refusal().is_none() {
+        if line.change.address.kind == Kind::Attachment && !line.counts {
             continue;
         }
         one_line(input, line, held.contains(&line.change.address), look, out);
