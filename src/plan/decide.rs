@@ -253,6 +253,7 @@ fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Chang
             notes.push(unmanaged(address));
             continue;
         };
+        notes.extend(not_pruned(input, address, &service));
         if may_delete(input, address, &service) {
             doomed.push((address, seen, service));
         }
@@ -295,6 +296,20 @@ fn may_delete(input: &Input<'_>, address: &Address, service: &str) -> bool {
     is_asked && (is_wanted_service || suspension.is_some() || (input.site.prune && !input.facts.prune_blocked))
 }
 
+/// A vanished manifest whose things stay.
+fn not_pruned(input: &Input<'_>, address: &Address, service: &str) -> Option<Note> {
+    let is_asked = input.services.contains_key(service) || input.facts.suspended.contains_key(service);
+    let is_kept = matches!(address.kind, Kind::Volume | Kind::Certificate);
+    let why = match (input.site.prune, input.facts.prune_blocked) {
+        _ if is_asked || is_kept || input.facts.frozen.contains(service) => return None,
+        (false, _) => "`reconcile.prune` is off",
+        (true, true) => "a file is broken that may hold it",
+        (true, false) => return None,
+    };
+    let text = format!("the manifest of {service} is gone, its things stay: {why}");
+    Some(Note { service: service.to_owned(), address: None, text })
+}
+
 fn unmanaged(address: &Address) -> Note {
     Note {
         service: String::new(),
@@ -306,7 +321,7 @@ fn unmanaged(address: &Address) -> Note {
 /// Down order across a provider that cannot be seen: what may still be pointed at stays.
 fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Option<Note> {
     let is_superseded = wants.map.keys().any(|wanted| wanted.base() == address.base());
-    let has_users = matches!(address.kind, Kind::Container | Kind::Attachment | Kind::Network);
+    let has_users = matches!(address.kind, Kind::Container | Kind::Attachment | Kind::Network | Kind::Record);
     if !has_users || is_superseded {
         return None;
     }

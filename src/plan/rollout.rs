@@ -173,7 +173,8 @@ impl Rollout {
             });
             // A second old one beside a serving one is a left-over of an update that was overtaken.
             let serves = *old == self.serving;
-            if (!is_ready && serves) || pointed_at || (is_dark && serves) {
+            let may_be_pointed_at = is_dark && !input.facts.failed.contains_key(old);
+            if (!is_ready && serves) || pointed_at || may_be_pointed_at {
                 let want = Want {
                     fields: Fields::default(),
                     needs: Vec::new(),
