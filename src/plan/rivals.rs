@@ -129,6 +129,7 @@ fn stands_alone(ups: &mut [Change], downs: &[Change]) {
 fn add_need(gate: &mut Gate, need: Need) {
     match gate {
         Gate::Now => *gate = Gate::After(vec![need]),
+        Gate::After(needs) if needs.contains(&need) => (),
         Gate::After(needs) => needs.push(need),
         Gate::Until { .. } | Gate::Held(_) => (),
     }
@@ -149,20 +150,45 @@ fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
     for change in ups.iter_mut().filter(is_create) {
         let Verb::Create(fields) = &change.verb else { continue };
         let wanted = exclusive(fields);
-        let first = match &change.gate {
-            Gate::After(needs) => needs.clone(),
-            Gate::Now | Gate::Until { .. } | Gate::Held(_) => Vec::new(),
+        let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
+        let is_rival = |address: &Address, seen: &Seen| {
+            address.kind == Kind::Container
+                && address.base() != change.address.base()
+                && !exclusive(&seen.fields).is_disjoint(&wanted)
         };
-        for down in downs.iter_mut().filter(|down| down.address.kind == Kind::Container) {
+        for down in downs.iter_mut().filter(|down| down.refusal().is_none()) {
             let Some(seen) = input.world.seen.get(&down.address) else { continue };
-            let is_other = down.address.base() != change.address.base() && down.refusal().is_none();
-            if !is_other || exclusive(&seen.fields).is_disjoint(&wanted) {
-                continue;
+            if is_rival(&down.address, seen) {
+                add_need(&mut change.gate, Need::absent(down.address.clone()));
+                change.impact.downtime = Downtime::Some;
+                let own = needs(&down.gate).into_iter().filter(|need| need.is != State::Absent);
+                let all: BTreeSet<Need> = own.chain(first.clone()).collect();
+                down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
             }
-            add_need(&mut change.gate, Need::absent(down.address.clone()));
-            change.impact.downtime = Downtime::Some;
-            down.gate = if first.is_empty() { Gate::Now } else { Gate::After(first.clone()) };
         }
+        waits_for_port(input, change, downs, &wanted);
+    }
+}
+
+/// A port that a kept container publishes is free only once that one is gone; until then nothing is stopped for it.
+fn waits_for_port(input: &Input<'_>, change: &mut Change, downs: &mut [Change], wanted: &BTreeSet<String>) {
+    let ports: BTreeSet<&String> = wanted.iter().filter(|what| what.starts_with("port ")).collect();
+    let containers = input.world.of_kind(&change.address.provider, Kind::Container);
+    for (rival, seen) in containers.filter(|(_, seen)| seen.owner.is_ours()) {
+        let is_other = rival.base() != change.address.base() && !downs.iter().any(|down| down.address == *rival);
+        if is_other && exclusive(&seen.fields).iter().any(|what| ports.contains(what)) {
+            add_need(&mut change.gate, Need::absent(rival.clone()));
+            for down in downs.iter_mut().filter(|down| down.address.base() == change.address.base()) {
+                add_need(&mut down.gate, Need::absent(rival.clone()));
+            }
+        }
+    }
+}
+
+fn needs(gate: &Gate) -> Vec<Need> {
+    match gate {
+        Gate::After(needs) => needs.clone(),
+        Gate::Now | Gate::Until { .. } | Gate::Held(_) => Vec::new(),
     }
 }
 
@@ -204,10 +230,13 @@ fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
         let absent = needs.iter().filter(|need| need.is == State::Absent).map(|need| &need.on);
         let user = absent.into_iter().find(|user| !going.contains(*user) && !lets_go(user));
         let Some(user) = user else { continue };
+        let is_room = down.address.kind == Kind::Container && user.kind == Kind::Container;
+        let verb =
+            if is_room { "would make room for one that cannot come before the end of" } else { "is still used by" };
         let what = format!("{} {}", down.address.kind.label(), down.address.name);
         down.gate = Gate::Held(Refusal {
             code: "A0409".to_owned(),
-            message: format!("is still used by {} {}", user.kind.label(), user.name),
+            message: format!("{verb} {} {}", user.kind.label(), user.name),
             found: Vec::new(),
             hints: vec![Hint::text(format!("{what} goes once nothing uses it, or put its manifest back"))],
         });
