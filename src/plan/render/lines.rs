@@ -84,6 +84,7 @@ pub fn ttl_text(seconds: i64) -> String {
 pub fn value(field: &str, value: Option<&Value>) -> String {
     match value {
         None => "(none)".to_owned(),
+        Some(Value::List(items)) if items.is_empty() => "(none)".to_owned(),
         Some(Value::Text(text)) if field.starts_with("environment.") || field.starts_with("labels.") => {
             format!("\"{text}\"")
         }

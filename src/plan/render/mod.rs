@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
 use super::forecast::Forecast;
-use crate::model::{Address, Change, FieldDiff, Fields, Gate, Kind, ReasonCode, State, Value, Verb};
+use crate::model::{Address, Change, FieldDiff, Fields, Gap, Gate, Kind, ReasonCode, State, Value, Verb};
 
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +166,8 @@ fn is_shown_with_network(changes: &[Change], change: &Change) -> bool {
     let network = change.address.name.rsplit_once('/').map_or("", |(network, _)| network);
     let is_network = |other: &Change| other.address.kind == Kind::Network && other.address.name == network;
     let goes_along = change.verb == Verb::Delete || changes.iter().any(is_network);
-    change.address.kind == Kind::Attachment && change.refusal().is_none() && goes_along
+    let is_refused = change.refusal().is_some_and(|refusal| refusal.code != "A0401");
+    change.address.kind == Kind::Attachment && !is_refused && goes_along
 }
 
 /// An old generation that goes because another one is in its place: a step of the update, no loss to anybody.
@@ -287,22 +288,30 @@ pub fn summary(input: &Input<'_>, forecast: &Forecast, lines: &BTreeMap<String, 
         *counter += 1;
     }
     summary.services_changed = lines.keys().filter(|name| !name.is_empty()).count();
+    let hidden: BTreeSet<&String> = forecast
+        .wants
+        .map
+        .iter()
+        .filter(|(address, _)| input.world.gap(address).is_some())
+        .map(|(_, want)| &want.service)
+        .collect();
+    let is_left = |name: &String| input.facts.frozen.contains(name) || input.facts.suspended.contains_key(name);
     let unchanged =
-        input.services.keys().filter(|name| !lines.contains_key(*name) && !input.facts.frozen.contains(*name));
+        input.services.keys().filter(|name| !lines.contains_key(*name) && !is_left(name) && !hidden.contains(name));
     summary.services_in_sync = unchanged.count();
     summary
 }
 
 /// What waits for something refused, and so does not happen by itself.
 pub fn held(forecast: &Forecast) -> BTreeSet<Address> {
-    let stuck = stuck_after_refusal(&forecast.plan.changes);
+    let stuck = stuck_after_refusal(&forecast.plan.changes, &forecast.plan.gaps);
     let refused =
         forecast.plan.changes.iter().filter(|change| change.refusal().is_some()).map(|change| &change.address);
     let refused: BTreeSet<&Address> = refused.collect();
     stuck.into_iter().filter(|address| !refused.contains(address)).collect()
 }
 
-fn stuck_after_refusal(changes: &[Change]) -> BTreeSet<Address> {
+fn stuck_after_refusal(changes: &[Change], gaps: &[Gap]) -> BTreeSet<Address> {
     let mut stuck: BTreeSet<(bool, Address)> =
         changes.iter().filter(|change| change.refusal().is_some()).flat_map(keys).collect();
     loop {
@@ -310,9 +319,10 @@ fn stuck_after_refusal(changes: &[Change]) -> BTreeSet<Address> {
             .iter()
             .filter(|change| !keys(change).iter().all(|key| stuck.contains(key)))
             .filter(|change| match &change.gate {
-                Gate::After(needs) => {
-                    needs.iter().any(|need| stuck.contains(&(need.is != State::Absent, need.on.clone())))
-                }
+                Gate::After(needs) => needs.iter().any(|need| {
+                    let is_hidden = gaps.iter().any(|gap| gap.covers(&need.on));
+                    is_hidden || stuck.contains(&(need.is != State::Absent, need.on.clone()))
+                }),
                 Gate::Now | Gate::Until { .. } | Gate::Held(_) => false,
             })
             .flat_map(keys)

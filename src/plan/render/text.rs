@@ -13,6 +13,8 @@ use crate::plan::rollout;
 /// Column of the name, and of the detail after it.
 const KIND_WIDTH: usize = 14;
 const NAME_WIDTH: usize = 20;
+/// The guard's code.
+const GUARD: &str = "A0401";
 
 /// The whole plan. `revision` is the first line, such as `services @ 5e1c0aa`.
 pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) -> String {
@@ -37,7 +39,9 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
         refusal_body(guard, look, &mut out);
         out.push_str("  Nothing is deleted; what else is planned goes on.\n");
     }
-    for (name, lines) in &by_service {
+    // What the guard holds is told once, above.
+    let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
+    for (name, lines) in by_service.iter().filter(|(_, lines)| !lines.iter().all(is_guarded)) {
         out.push('\n');
         service(input, forecast, name, lines, look, &mut out);
     }
@@ -87,7 +91,7 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         for exposed in line.change.impact.exposes.iter().filter(|_| !is_held) {
             out.push_str(&format!("      {}\n", look.paint(Tone::Dim, exposed)));
         }
-        if let Some(refusal) = line.change.refusal().filter(|refusal| refusal.code != "A0401") {
+        if let Some(refusal) = line.change.refusal().filter(|refusal| refusal.code != GUARD) {
             refusal_body(refusal, look, out);
         }
     }
@@ -102,7 +106,7 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
 fn headline(forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> String {
     let refusal = lines.iter().find_map(|line| line.change.refusal());
     let recreated = lines.iter().find(|line| line.replaces.is_some());
-    let reason = lines.iter().filter(|line| line.counts).map(|line| &line.change.because).next();
+    let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
         (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
         (None, Some(_), _) if forecast.wants.stop_first.contains_key(name) => {
@@ -283,7 +287,7 @@ fn closing(forecast: &Forecast, summary: Summary, look: Look) -> String {
         .filter(|change| change.impact.downtime == Downtime::Some)
         .map(|change| (change.service.as_str(), ()))
         .collect();
-    let parts = if parts.is_empty() { "Nothing to count".to_owned() } else { parts.join(", ") };
+    let parts = if parts.is_empty() { "Only steps are left".to_owned() } else { parts.join(", ") };
     let downtime = if down.is_empty() {
         " No downtime.".to_owned()
     } else {
@@ -297,7 +301,8 @@ fn closing(forecast: &Forecast, summary: Summary, look: Look) -> String {
     let changes = summary.create + summary.update + summary.recreate;
     let is_silent = down.is_empty() && (summary.refused > 0 || changes == 0);
     let downtime = if is_silent { String::new() } else { downtime };
-    let can_act = summary.create + summary.update + summary.recreate + summary.delete > 0;
+    let can_act = forecast.first.changes.iter().any(Change::is_now)
+        || summary.create + summary.update + summary.recreate + summary.delete > 0;
     let next = match (&forecast.plan.guard, can_act) {
         (_, false) => String::new(),
         (None, true) if summary.delete > 0 => "Next: amarre apply (asks before it deletes)\n".to_owned(),
