@@ -3,6 +3,7 @@
 pub mod gate;
 pub mod image;
 pub mod rig;
+pub mod stepped;
 
 use std::net::SocketAddr;
 use std::process::Command;

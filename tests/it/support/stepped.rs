@@ -1,0 +1,379 @@
+//! An engine, stepped look by look, with every vendor simulated and a clock that is put forward by hand.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use amarre::config::Config;
+use amarre::engine::{Engine, Mode, Parts, Picture, ShiftedClock};
+use amarre::model::world::Suspension;
+use amarre::model::{Millis, ProviderId, Timestamp};
+use amarre::providers::Provider;
+use amarre::providers::docker::{DockerConfig, DockerProvider};
+use amarre::providers::npm::{NpmConfig, NpmProvider};
+use amarre::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use amarre::secret::{MarkKey, Secret};
+use amarre::source::Folder;
+use amarre::store::Ledger;
+use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
+use amarre_sim::npm::{self, Npm, NpmOptions, Upstreams};
+use amarre_sim::ovh::{Ovh, OvhOptions};
+use amarre_sim::{Call, Server};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+pub const ZONE: &str = "example.org";
+const PUBLIC: &str = "203.0.113.10";
+/// Nothing takes more looks, faults and waits included.
+const LOOKS_MAX: usize = 60;
+/// From look to look, long enough for probes and short enough for no time-out.
+const STEP: Millis = Millis::seconds(2);
+
+/// What NPM's container reaches.
+struct FromNpm(Arc<Docker>);
+
+impl Upstreams for FromNpm {
+    fn locate(&self, host: &str, port: u16) -> Option<std::net::SocketAddr> {
+        self.0.locate_from("npm", host, port)
+    }
+}
+
+pub struct Stepped {
+    pub docker: Arc<Docker>,
+    pub npm: Npm,
+    pub ovh: Ovh,
+    pub clock: Arc<ShiftedClock>,
+    pub folder: TempDir,
+    pub engine: Engine,
+    ledger: u32,
+}
+
+impl Stepped {
+    pub async fn start() -> Self {
+        Self::with(options()).await
+    }
+
+    pub async fn with(options: DockerOptions) -> Self {
+        let docker = Arc::new(docker(options).await);
+        let through = Arc::new(FromNpm(docker.clone()));
+        let npm = Npm::start(NpmOptions::with_upstreams(through)).await.unwrap();
+        let ovh = Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap();
+        // A ledger in memory: hundreds of stories write to one each.
+        let memory = std::path::Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        std::fs::create_dir(folder.path().join("services")).unwrap();
+        let clock = Arc::new(ShiftedClock::default());
+        seed(&docker, &npm, &ovh);
+        let engine = engine(&docker, &npm, &ovh, &folder, &clock, 0).await;
+        let rig = Self { docker, npm, ovh, clock, folder, engine, ledger: 0 };
+        rig.forget();
+        rig
+    }
+
+    /// The process is killed and starts again on the same ledger.
+    pub async fn restart(&mut self) {
+        self.engine = engine(&self.docker, &self.npm, &self.ovh, &self.folder, &self.clock, self.ledger).await;
+    }
+
+    /// As [`Stepped::restart`], and the ledger is lost.
+    pub async fn restart_without_ledger(&mut self) {
+        self.ledger += 1;
+        self.restart().await;
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.folder.path().join("services").join(file), text).unwrap();
+    }
+
+    pub fn remove(&self, file: &str) {
+        std::fs::remove_file(self.folder.path().join("services").join(file)).unwrap();
+    }
+
+    pub fn picture(&self) -> Arc<Picture> {
+        self.engine.picture()
+    }
+
+    /// One look that acts, and what it handed out to its end.
+    pub async fn look(&mut self) {
+        step(&mut self.engine, act()).await;
+    }
+
+    /// Looks until everything is at rest.
+    pub async fn rest(&mut self) {
+        rest(&mut self.engine, &self.clock).await;
+    }
+
+    /// Looks until everything is as the manifests say; then it is quiet.
+    pub async fn settle(&mut self) {
+        self.rest().await;
+        self.assert_quiet().await;
+    }
+
+    /// Nothing is planned, and a look writes nothing.
+    pub async fn assert_quiet(&mut self) {
+        let picture = self.picture();
+        let left: Vec<String> = picture.plan.changes.iter().map(|change| format!("{change:?}")).collect();
+        assert_eq!(left, [""; 0], "errors: {:?}", picture.errors);
+        assert!(picture.plan.gaps.is_empty(), "{:?}", picture.plan.gaps);
+        self.forget();
+        self.look().await;
+        self.look().await;
+        assert_eq!(self.writes(), [""; 0], "a converged world is not written to");
+    }
+
+    /// Writes at every vendor since [`Stepped::forget`]; sign-ins and probes apart.
+    pub fn writes(&self) -> Vec<String> {
+        let is_read = |line: &String| line == "POST /api/tokens" || line.contains("/exec");
+        let servers = [&self.docker.server, &self.npm.server, &self.ovh.server];
+        let writes = servers.into_iter().flat_map(|server| server.journal.writes());
+        writes.map(|call: Call| format!("{} {}", call.method, call.path)).filter(|line| !is_read(line)).collect()
+    }
+
+    pub fn servers(&self) -> [&Server; 3] {
+        [&self.docker.server, &self.npm.server, &self.ovh.server]
+    }
+
+    pub fn forget(&self) {
+        for server in self.servers() {
+            server.journal.clear();
+        }
+    }
+
+    pub async fn destroy(&self, service: &str) {
+        let suspension = Suspension {
+            by: "a test".to_owned(),
+            why: "a test".to_owned(),
+            destroy: true,
+            purge: false,
+            at: Timestamp::default(),
+        };
+        self.engine.ledger().suspend(service, &suspension).await.unwrap();
+    }
+
+    /// What is stored in the zone is what its servers answer.
+    pub fn assert_published(&self, what: &str) {
+        let sorted = |rows: Vec<Json>| {
+            let mut rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+            rows.sort();
+            rows
+        };
+        assert_eq!(sorted(self.ovh.published(ZONE)), sorted(self.ovh.records(ZONE)), "{what}: not published");
+    }
+
+    /// What is not ours, to the last byte.
+    pub fn foreign(&self) -> Json {
+        let hosts: Vec<Json> = self.npm.rows(npm::Kind::ProxyHost).into_iter().filter(is_foreign).collect();
+        let records: Vec<Json> = self.ovh.records(ZONE).into_iter().filter(|row| !is_ours(row)).collect();
+        let containers: Vec<Json> = self.docker.containers().into_iter().filter(|c| c["Name"] == "/stranger").collect();
+        let networks: Vec<Json> =
+            self.docker.networks().into_iter().filter(|n| n["Labels"]["io.amarre.instance"].is_null()).collect();
+        json!({"hosts": hosts, "records": records, "containers": containers, "networks": networks})
+    }
+
+    /// Everything that there is, ours and not ours; vendor ids, addresses and times of ours aside.
+    pub fn world(&self) -> Json {
+        let containers: Vec<Json> = self.docker.containers().iter().map(container).collect();
+        let mut networks: Vec<Json> = self
+            .docker
+            .networks()
+            .iter()
+            .map(|network| {
+                let mut members: Vec<&Json> =
+                    network["Containers"].as_object().into_iter().flatten().map(|(_, member)| &member["Name"]).collect();
+                members.sort_by_key(|name| name.to_string());
+                json!({"name": network["Name"], "labels": network["Labels"], "ipam": network["IPAM"]["Config"], "members": members})
+            })
+            .collect();
+        let volumes: Vec<Json> =
+            self.docker.volumes().iter().map(|v| json!({"name": v["Name"], "labels": v["Labels"]})).collect();
+        networks.sort_by_key(|network| network["name"].to_string());
+        let rows = |kind: npm::Kind| -> Vec<Json> {
+            let mut rows: Vec<Json> = self.npm.rows(kind).into_iter().map(row).collect();
+            rows.sort_by_key(|row| row["domain_names"].to_string());
+            rows
+        };
+        let mut records: Vec<Json> = self.ovh.records(ZONE).into_iter().map(record).collect();
+        records.sort_by_key(ToString::to_string);
+        let mut containers = containers;
+        containers.sort_by_key(|container| container["name"].to_string());
+        json!({
+            "containers": containers, "networks": networks, "volumes": volumes, "records": records,
+            "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "lists": rows(npm::Kind::AccessList),
+        })
+    }
+}
+
+/// Fails with the lines that differ.
+#[track_caller]
+pub fn assert_same(found: &Json, expected: &Json, what: &str) {
+    let lines = |json: &Json| -> Vec<String> { format!("{json:#}").lines().map(str::to_owned).collect() };
+    let (found_lines, expected_lines) = (lines(found), lines(expected));
+    let only = |some: &[String], others: &[String]| -> String {
+        some.iter().filter(|line| !others.contains(line)).take(20).map(|line| format!("  {line}\n")).collect()
+    };
+    let surplus = only(&found_lines, &expected_lines);
+    let missing = only(&expected_lines, &found_lines);
+    assert!(
+        found == expected,
+        "{what}: found\n{surplus}instead of\n{missing}({} lines, expected {})",
+        found_lines.len(),
+        expected_lines.len()
+    );
+}
+
+pub fn act() -> Mode {
+    Mode::Act { confirmed_deletes: None, only: None }
+}
+
+/// One look, and what it handed out to its end.
+pub async fn step(engine: &mut Engine, mode: Mode) {
+    engine.look(mode).await;
+    engine.drain().await;
+}
+
+/// Looks until everything is at rest.
+pub async fn rest(engine: &mut Engine, clock: &ShiftedClock) {
+    for _ in 0..LOOKS_MAX {
+        step(engine, act()).await;
+        if engine.picture().at_rest && !engine.is_busy() && engine.picture().unpublished.is_empty() {
+            return;
+        }
+        clock.advance(STEP);
+    }
+    let picture = engine.picture();
+    panic!("does not come to rest: {:#?} {:?} {:?}", picture.plan, picture.errors, picture.unpublished);
+}
+
+pub fn options() -> DockerOptions {
+    DockerOptions {
+        pull_anything: false,
+        restart_delay: std::time::Duration::ZERO,
+        health_delay: std::time::Duration::ZERO,
+        host_paths: Some(std::collections::BTreeSet::new()),
+        ..DockerOptions::default()
+    }
+}
+
+/// An engine that runs NPM, and knows the images `web:1`, `web:2`, `db:1`.
+pub async fn docker(options: DockerOptions) -> Docker {
+    let docker = Docker::start(options).await.unwrap();
+    for image in ["web:1", "web:2", "db:1", "npm:2", "other:1"] {
+        docker.image(ImageSpec { id: image.to_owned(), ..ImageSpec::new(image) });
+    }
+    docker.seed_network("npm_default", "172.31.0.0/24").unwrap();
+    docker.seed_container("npm", "npm:2", &["npm_default"]).unwrap();
+    docker
+}
+
+fn seed(docker: &Docker, npm: &Npm, ovh: &Ovh) {
+    // The first subnet of the pool is somebody's.
+    docker.seed_network("foreign", "10.77.0.0/24").unwrap();
+    docker.seed_container("stranger", "other:1", &["foreign"]).unwrap();
+    npm.seed_proxy_host(&json!({
+        "domain_names": ["foreign.example.org"], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80,
+    }));
+    ovh.seed_record(ZONE, "foreign", "A", "198.51.100.7", 3600);
+    ovh.seed_record(ZONE, "", "MX", "10 mail.example.net.", 3600);
+}
+
+async fn engine(
+    docker: &Docker,
+    npm: &Npm,
+    ovh: &Ovh,
+    folder: &TempDir,
+    clock: &Arc<ShiftedClock>,
+    ledger: u32,
+) -> Engine {
+    let instance = "home".to_owned();
+    let key = MarkKey::new([7; 32]);
+    let endpoint = format!("tcp://{}", docker.server.address);
+    let text = json!({
+        "instance": instance, "domains": [ZONE],
+        "hosts": {"default": {"docker": endpoint, "address": PUBLIC, "npm": "main"}},
+        "npm": {"main": {"url": npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm", "container": "npm"}},
+        "ovh": {"endpoint": ovh.endpoint(), "application_key": "a", "application_secret": "b", "consumer_key": "c"},
+        "network": {"pools": ["10.77.0.0/16"]},
+    });
+    let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
+    let docker = DockerProvider::new(DockerConfig {
+        id: ProviderId::docker("default"),
+        endpoint,
+        instance: instance.clone(),
+        key: key.clone(),
+        npm_container: Some("npm".to_owned()),
+    });
+    let npm = NpmProvider::new(NpmConfig {
+        id: ProviderId::npm("main"),
+        url: npm.server.url(),
+        identity: "amarre@example.net".to_owned(),
+        secret: Secret::new("changeme-npm"),
+        instance: instance.clone(),
+        key: key.clone(),
+    });
+    let ovh = OvhProvider::new(OvhConfig {
+        id: ProviderId::ovh(),
+        endpoint: ovh.endpoint(),
+        application_key: "application-key".to_owned(),
+        application_secret: Secret::new("application-secret"),
+        consumer_key: Secret::new("consumer-key"),
+        instance,
+        registry: true,
+        pace: Pace::unbounded(),
+        propagation: Propagation { servers: ovh.dns.clone(), resolvers: Vec::new(), timeout: Millis::minutes(10) },
+    });
+    let providers: Vec<Arc<dyn Provider>> =
+        vec![Arc::new(docker.unwrap()), Arc::new(npm.unwrap()), Arc::new(ovh.unwrap())];
+    let path: PathBuf = folder.path().join(format!("ledger-{ledger}.db"));
+    Engine::new(Parts {
+        site: config.site.clone(),
+        providers,
+        source: Folder::new(&folder.path().join("services")),
+        ledger: Ledger::open(&path).await.unwrap(),
+        secrets: Arc::new(|name| Ok(Secret::new(format!("value of {}", name.0)))),
+        key,
+        clock: clock.clone(),
+        interval: Millis::minutes(5),
+    })
+}
+
+/// A container, ids and addresses of ours aside.
+fn container(container: &Json) -> Json {
+    let mut networks: Vec<&String> =
+        container["NetworkSettings"]["Networks"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    networks.sort();
+    let is_ours = container["Config"]["Labels"]["io.amarre.instance"] == "home";
+    json!({
+        "name": container["Name"], "image": container["Config"]["Image"], "labels": container["Config"]["Labels"],
+        "env": container["Config"]["Env"], "running": container["State"]["Running"], "networks": networks,
+        "restart": container["HostConfig"]["RestartPolicy"]["Name"], "mounts": container["HostConfig"]["Mounts"],
+        "id": if is_ours { Json::Null } else { container["Id"].clone() },
+    })
+}
+
+/// A row of NPM, id, owner, times and address of ours aside.
+fn row(mut row: Json) -> Json {
+    let is_foreign = is_foreign(&row);
+    let row_fields = row.as_object_mut().unwrap();
+    for volatile in ["created_on", "modified_on"] {
+        row_fields.remove(volatile);
+    }
+    if !is_foreign {
+        row_fields.remove("id");
+        row_fields.remove("forward_host");
+    }
+    row
+}
+
+fn is_foreign(row: &Json) -> bool {
+    row["meta"]["amarre_instance"].is_null()
+}
+
+fn record(mut record: Json) -> Json {
+    if is_ours(&record) {
+        record.as_object_mut().unwrap().remove("id");
+    }
+    record
+}
+
+fn is_ours(record: &Json) -> bool {
+    record["subDomain"] != "foreign" && record["subDomain"] != ""
+}
