@@ -9,8 +9,8 @@ use crate::manifest::{self, Diagnostic, Loaded, SourceFile};
 use crate::model::plan::Wait;
 use crate::model::world::Applied;
 use crate::model::{
-    Address, Change, Facts, Fields, Gate, Kind, Mark, Millis, Need, Plan, Readiness, SecretName, Service, Timestamp,
-    Verb, Wants, World,
+    Address, Change, Facts, Fields, Gate, Kind, Mark, Millis, Need, Plan, ProviderId, Readiness, SecretName, Service,
+    Timestamp, Verb, Wants, World,
 };
 use crate::plan::{self, Input, expand, lint};
 use crate::secret::Secrets;
@@ -363,6 +363,9 @@ impl Engine {
         let rows = self.learned(wants, world, plan, facts);
         if !rows.is_empty() {
             ledger.learn(&rows, self.picture.run, now).await?;
+            for (provider, scope) in self.maybe_unpublished(&rows, world, facts) {
+                ledger.unpublished_again(&provider, &scope, now).await?;
+            }
         }
         let gone: Vec<Address> = facts
             .applied
@@ -386,6 +389,24 @@ impl Engine {
             ledger.converged(&calm, now).await?;
         }
         self.keep_manifests(facts, desired).await
+    }
+
+    /// Scopes of records that a lost ledger had written and that nobody sees: it may have been about to publish them.
+    fn maybe_unpublished(
+        &self,
+        learned: &BTreeMap<Address, Applied>,
+        world: &World,
+        facts: &Facts,
+    ) -> BTreeSet<(ProviderId, String)> {
+        let unseen = |address: &&Address| {
+            let is_new = !facts.applied.contains_key(*address);
+            is_new && world.seen.get(*address).is_some_and(|seen| !seen.ready.is_ready())
+        };
+        let scope = |address: &Address| {
+            let provider = self.context.providers.get(&address.provider)?;
+            Some((address.provider.clone(), provider.publishes(address)?))
+        };
+        learned.keys().filter(unseen).filter_map(scope).collect()
     }
 
     async fn keep_manifests(&self, facts: &Facts, desired: &Desired) -> Result<(), StoreError> {

@@ -269,6 +269,23 @@ impl Ledger {
         Ok(rows.iter().filter_map(dirty).collect())
     }
 
+    /// A scope may have changes that nobody sees.
+    pub async fn unpublished_again(
+        &self,
+        provider: &ProviderId,
+        scope: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
+            .bind(provider.as_str())
+            .bind(scope)
+            .bind(now.0)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
     /// A scope was published.
     pub async fn published(&self, provider: &ProviderId, scope: &str) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM unpublished WHERE provider = ? AND scope = ?")
