@@ -1,14 +1,278 @@
 //! What the loop promises whatever its vendors do: doubts, gaps, isolation, publishing, guards, suspensions.
 
+use std::collections::BTreeSet;
+
+use amarre::engine::Mode;
+use amarre::model::Millis;
+use amarre::model::world::Suspension;
+use amarre_sim::Fault;
+
 use super::{CLOUD, plain};
-use crate::support::stepped::Stepped;
+use crate::support::get;
+use crate::support::stepped::{Stepped, ZONE, act, step};
+
+const REFRESH: &str = "/1.0/domain/zone/example.org/refresh";
+
+async fn settled(services: &[&str]) -> Stepped {
+    let mut rig = Stepped::start().await;
+    for service in services {
+        rig.write(&format!("{service}.yaml"), &plain(service));
+    }
+    rig.settle().await;
+    rig.forget();
+    rig
+}
+
+fn codes(rig: &Stepped) -> BTreeSet<String> {
+    rig.picture().plan.gaps.iter().map(|gap| gap.code.clone()).collect()
+}
+
+fn container_names(rig: &Stepped) -> Vec<String> {
+    rig.docker.containers().iter().map(|container| container["Name"].as_str().unwrap().to_owned()).collect()
+}
 
 #[tokio::test]
 async fn everything_converges_and_stays_quiet() {
     let mut rig = Stepped::start().await;
+    let foreign = rig.foreign();
     rig.write("cloud.yaml", CLOUD);
     rig.write("plain.yaml", &plain("plain"));
     rig.settle().await;
-    assert_eq!(crate::support::get(rig.npm.proxy_address, "plain.example.org", "/").await.unwrap().0, 200);
+    assert_eq!(get(rig.npm.proxy_address, "plain.example.org", "/").await.unwrap().0, 200);
     assert_eq!(rig.docker.port_moves("npm"), 0, "NPM was not cut");
+    assert_eq!(rig.foreign(), foreign);
+}
+
+#[tokio::test]
+async fn a_look_that_only_plans_writes_nothing() {
+    let mut rig = Stepped::start().await;
+    rig.write("cloud.yaml", CLOUD);
+    step(&mut rig.engine, Mode::PlanOnly).await;
+    assert!(rig.picture().plan.changes.len() > 5);
+    assert_eq!(rig.writes(), [""; 0]);
+    assert!(!rig.picture().acts);
+}
+
+/// A new disk, the wrong socket, an API that lost its data: believed when it says so twice, ten seconds apart.
+#[tokio::test]
+async fn an_empty_answer_is_doubted_for_ten_seconds() {
+    let mut rig = settled(&["one", "two"]).await;
+    for name in ["one", "two"] {
+        rig.docker.remove(name).unwrap();
+    }
+    // Networks of ours still answer: that is no empty answer.
+    rig.look().await;
+    assert!(rig.picture().plan.gaps.is_empty());
+    rig.settle().await;
+
+    for row in rig.ovh.records(ZONE) {
+        let name = row["subDomain"].as_str().unwrap();
+        if name.contains("one") || name.contains("two") {
+            assert!(rig.ovh.remove_record(ZONE, row["id"].as_u64().unwrap()));
+        }
+    }
+    rig.forget();
+    rig.look().await;
+    assert_eq!(codes(&rig), BTreeSet::from(["A0901".to_owned()]));
+    assert_eq!(rig.writes(), [""; 0], "unknown is not missing");
+    rig.clock.advance(Millis::seconds(5));
+    rig.look().await;
+    assert_eq!(rig.writes(), [""; 0], "five seconds are not ten");
+    rig.clock.advance(Millis::seconds(6));
+    rig.settle().await;
+    assert!(rig.ovh.records(ZONE).iter().any(|row| row["subDomain"] == "one"), "believed, and put right");
+}
+
+#[tokio::test]
+async fn a_vendor_that_is_away_is_a_gap_and_the_rest_goes_on() {
+    let mut rig = settled(&["one", "two"]).await;
+    let world = rig.world();
+    rig.docker.down(true);
+    rig.remove("two.yaml");
+    rig.ovh.remove_record(
+        ZONE,
+        rig.ovh.records(ZONE).iter().find(|row| row["subDomain"] == "one").unwrap()["id"].as_u64().unwrap(),
+    );
+    for _ in 0..3 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(2));
+    }
+    assert!(!rig.picture().plan.gaps.is_empty());
+    assert!(rig.docker.server.journal.writes().is_empty(), "nothing is made or deleted where nothing is seen");
+    assert!(rig.ovh.records(ZONE).iter().any(|row| row["subDomain"] == "one"), "the record is healed meanwhile");
+    rig.docker.down(false);
+    rig.write("two.yaml", &plain("two"));
+    rig.settle().await;
+    assert_eq!(rig.world()["containers"], world["containers"]);
+    rig.remove("two.yaml");
+    rig.settle().await;
+    assert!(!container_names(&rig).contains(&"/two".to_owned()));
+}
+
+#[tokio::test]
+async fn a_service_that_fails_does_not_slow_the_others() {
+    let mut rig = Stepped::start().await;
+    rig.write("bad.yaml", "name: bad\nimage: nowhere:1\nport: 80\n");
+    rig.write("good.yaml", &plain("good"));
+    for _ in 0..40 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    assert_eq!(get(rig.npm.proxy_address, "good.example.org", "/").await.unwrap().0, 200);
+    let pulls = rig.docker.server.journal.writes().iter().filter(|call| call.path.contains("nowhere")).count();
+    // Doubled each time: at 0, 1, 3, 7, 15, 31 s.
+    assert!((4..=6).contains(&pulls), "{pulls} pulls in 40 s");
+    assert!(rig.picture().errors.contains_key("bad"));
+    let before = rig.writes().len();
+    rig.write("good.yaml", &plain("good").replace("web:1", "web:2"));
+    rig.look().await;
+    assert!(rig.writes().len() > before, "the other's update begins at once");
+    rig.write("bad.yaml", &plain("bad"));
+    rig.settle().await;
+    assert!(rig.picture().errors.is_empty());
+}
+
+#[tokio::test]
+async fn a_zone_is_refreshed_once_a_run_and_again_until_it_works() {
+    let mut rig = Stepped::start().await;
+    rig.write("cloud.yaml", CLOUD);
+    rig.settle().await;
+    assert_eq!(rig.ovh.refreshes(ZONE), 1, "two names, two marks, one refresh");
+
+    rig.ovh.server.faults.add("POST", REFRESH, 3, Fault::Before(500));
+    rig.write("plain.yaml", &plain("plain"));
+    let mut said = false;
+    for _ in 0..40 {
+        rig.look().await;
+        said |= rig.picture().unpublished.iter().any(|(_, _, error)| error.is_some());
+        rig.clock.advance(Millis::seconds(1));
+    }
+    assert!(said, "status can say so");
+    assert_eq!(rig.ovh.refreshes(ZONE), 2);
+    let tries = rig.ovh.server.journal.writes().iter().filter(|call| call.path == REFRESH).count();
+    assert_eq!(tries, 4, "backing off, and then no more");
+    rig.settle().await;
+    rig.assert_published("at the end");
+}
+
+#[tokio::test]
+async fn what_is_not_published_survives_a_crash() {
+    let mut rig = Stepped::start().await;
+    rig.write("plain.yaml", &plain("plain"));
+    rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
+    while rig.ovh.records(ZONE).iter().all(|row| row["subDomain"] != "plain") {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    rig.restart().await;
+    rig.ovh.server.faults.clear();
+    rig.settle().await;
+    assert_eq!(rig.ovh.refreshes(ZONE), 1);
+    rig.assert_published("after the crash");
+}
+
+#[tokio::test]
+async fn a_suspended_service_is_left_alone_and_taken_up_again() {
+    let mut rig = settled(&["one", "two"]).await;
+    let suspension = Suspension {
+        by: "a test".to_owned(),
+        why: "a reason".to_owned(),
+        destroy: false,
+        purge: false,
+        at: amarre::model::Timestamp::default(),
+    };
+    rig.engine.ledger().suspend("one", &suspension).await.unwrap();
+    rig.docker.remove("one").unwrap();
+    rig.docker.remove("two").unwrap();
+    rig.rest().await;
+    assert!(!container_names(&rig).contains(&"/one".to_owned()));
+    assert!(container_names(&rig).contains(&"/two".to_owned()));
+    rig.restart().await;
+    rig.rest().await;
+    assert!(!container_names(&rig).contains(&"/one".to_owned()), "after a restart as well");
+    assert!(rig.engine.ledger().resume("one").await.unwrap());
+    rig.settle().await;
+    assert!(container_names(&rig).contains(&"/one".to_owned()));
+}
+
+#[tokio::test]
+async fn destroyed_is_gone_and_stays_gone_until_it_is_resumed() {
+    let mut rig = settled(&["one", "two"]).await;
+    rig.destroy("one").await;
+    rig.settle().await;
+    assert!(!container_names(&rig).contains(&"/one".to_owned()));
+    assert!(rig.ovh.records(ZONE).iter().all(|row| !row["subDomain"].to_string().contains("one")));
+    assert!(rig.docker.networks().iter().all(|network| network["Name"] != "zz-amarre-one"));
+    rig.restart().await;
+    rig.settle().await;
+    assert!(rig.engine.ledger().resume("one").await.unwrap());
+    rig.settle().await;
+    assert_eq!(get(rig.npm.proxy_address, "one.example.org", "/").await.unwrap().0, 200);
+}
+
+#[tokio::test]
+async fn many_deletes_need_their_number() {
+    let names = ["aa", "bb", "cc", "dd", "ee"];
+    let mut rig = settled(&names).await;
+    for name in &names[..4] {
+        rig.remove(&format!("{name}.yaml"));
+    }
+    rig.write("fresh.yaml", &plain("fresh"));
+    rig.rest().await;
+    let guard = rig.picture().plan.guard.clone().expect("four of six are many");
+    assert_eq!(guard.code, "A0401");
+    assert!(container_names(&rig).contains(&"/fresh".to_owned()), "the rest goes on");
+    assert!(container_names(&rig).contains(&"/aa".to_owned()));
+    let wrong = Mode::Act { confirmed_deletes: Some(3), only: None };
+    step(&mut rig.engine, wrong).await;
+    assert!(rig.picture().plan.guard.is_some(), "another number confirms nothing");
+    for _ in 0..12 {
+        let right = Mode::Act { confirmed_deletes: Some(4), only: None };
+        step(&mut rig.engine, right).await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    rig.settle().await;
+    let left: Vec<String> = container_names(&rig).into_iter().filter(|name| name.len() == 3).collect();
+    assert_eq!(left, ["/ee"]);
+}
+
+/// One of several may always go.
+#[tokio::test]
+async fn one_delete_needs_nobody() {
+    let mut rig = settled(&["one", "two"]).await;
+    rig.remove("one.yaml");
+    rig.settle().await;
+    assert!(!container_names(&rig).contains(&"/one".to_owned()));
+}
+
+/// NPM is made anew: the attachments are the first thing that is put right.
+#[tokio::test]
+async fn an_npm_that_was_made_anew_is_attached_again() {
+    let mut rig = settled(&["one"]).await;
+    rig.docker.remove("npm").unwrap();
+    rig.look().await;
+    rig.docker.seed_container("npm", "npm:2", &["npm_default"]).unwrap();
+    rig.forget();
+    rig.look().await;
+    let first = rig.docker.server.journal.writes().first().map(|call| call.path.clone()).unwrap_or_default();
+    assert!(first.contains("/connect"), "{first}");
+    rig.settle().await;
+    assert_eq!(get(rig.npm.proxy_address, "one.example.org", "/").await.unwrap().0, 200);
+}
+
+/// What a lane could not finish leaves the others' changes in place.
+#[tokio::test]
+async fn only_what_is_asked_for_is_done() {
+    let mut rig = Stepped::start().await;
+    rig.write("one.yaml", &plain("one"));
+    rig.write("two.yaml", &plain("two"));
+    for _ in 0..8 {
+        let only = Mode::Act { confirmed_deletes: None, only: Some(BTreeSet::from(["one".to_owned()])) };
+        step(&mut rig.engine, only).await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    assert!(container_names(&rig).contains(&"/one".to_owned()));
+    assert!(!container_names(&rig).contains(&"/two".to_owned()));
+    step(&mut rig.engine, act()).await;
+    rig.settle().await;
 }

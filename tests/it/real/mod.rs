@@ -3,3 +3,4 @@
 mod apply;
 mod drift;
 mod harm;
+mod update;

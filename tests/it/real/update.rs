@@ -1,0 +1,126 @@
+//! A service that works is never broken by a change, under requests all the while.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::apply::{PLAIN, WEB};
+use crate::support::rig::Rig;
+use crate::support::{docker, eventually, get, inspect};
+
+const REQUESTS_MIN: u32 = 300;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_start_first_update_fails_no_request() {
+    let rig = Rig::start().await;
+    rig.write("web.yaml", WEB);
+    rig.apply().await;
+    let before = inspect("container", &rig.name("web"));
+    let stop = Arc::new(AtomicBool::new(false));
+    let (good, bad) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let visitors: Vec<_> = (0..3)
+        .map(|_| {
+            let (proxy, domain) = (rig.npm.proxy_address, rig.domain("web"));
+            let (stop, good, bad) = (stop.clone(), good.clone(), bad.clone());
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) || good.load(Ordering::Relaxed) < REQUESTS_MIN {
+                    let answer = get(proxy, &domain, "/").await;
+                    let is_good = answer.as_ref().is_some_and(|(code, text)| *code == 200 && text.starts_with("web "));
+                    if !is_good {
+                        println!("{answer:?}");
+                    }
+                    (if is_good { &good } else { &bad }).fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for (text, image) in [("web two", "amarre-test:1"), ("web three", "amarre-test:2")] {
+        rig.write("web.yaml", &WEB.replace("web one", text).replace("amarre-test:1", image));
+        rig.apply().await;
+        rig.assert_serves("web", text).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for visitor in visitors {
+        visitor.await.unwrap();
+    }
+    let (good, bad) = (good.load(Ordering::Relaxed), bad.load(Ordering::Relaxed));
+    println!("{good} answered, {bad} not");
+    assert_eq!(bad, 0, "of {}", good + bad);
+    assert!(good >= REQUESTS_MIN);
+    let after = inspect("container", &rig.name("web"));
+    assert_ne!(before["Id"], after["Id"]);
+    assert_eq!(rig.containers().len(), 1, "the old ones are gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_service_with_data_stops_first_and_keeps_its_data() {
+    let rig = Rig::start().await;
+    rig.write("plain.yaml", PLAIN);
+    rig.apply().await;
+    let name = rig.name("plain");
+    docker(&["exec", &name, "sh", "-c", "echo kept > /data/file"]);
+    rig.write("plain.yaml", &PLAIN.replace("volumes:", "environment: {TEXT: changed}\nvolumes:"));
+    let plan = rig.run(&["plan"]).await.out;
+    assert!(plan.contains("stop-first") || plan.contains("must stop first"), "{plan}");
+    let refused = rig.run(&["apply"]).await;
+    assert_eq!(refused.code, 4, "downtime needs a yes: {refused}");
+    rig.forget();
+    rig.apply().await;
+    let writes = rig.gate.writes();
+    let at =
+        |what: &str| writes.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {writes:?}"));
+    assert!(at("/stop") < at("/containers/create"), "never two on one volume: {writes:?}");
+    assert_eq!(docker(&["exec", &name, "cat", "/data/file"]), "kept");
+    rig.assert_serves("plain", "changed").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_candidate_that_exits_leaves_the_old_one_serving() {
+    let rig = Rig::start().await;
+    rig.write("web.yaml", WEB);
+    rig.apply().await;
+    let before = rig.containers();
+    rig.write("web.yaml", &WEB.replace("[serve, '8080']", "[exit, '3']"));
+    let ended = rig.run(&["apply", "--yes", "--timeout", "60s"]).await;
+    assert_eq!(ended.code, 3, "{ended}");
+    assert!(ended.out.contains("code 3"), "why: {ended}");
+    assert_eq!(rig.containers(), before, "the candidate is gone, the old one is as it was");
+    rig.assert_serves("web", "web one").await;
+    rig.forget();
+    rig.run(&["apply", "--yes", "--timeout", "20s"]).await;
+    assert_eq!(rig.writes(), [""; 0], "it is not tried again unchanged");
+    let status = rig.status_text().await;
+    assert!(status.contains("code 3"), "status says so: {status}");
+
+    rig.write("web.yaml", &WEB.replace("web one", "web two"));
+    rig.apply().await;
+    rig.assert_serves("web", "web two").await;
+}
+
+/// Its healthcheck never passes: it gets its time (two minutes at least), and the old one serves all the while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_candidate_that_is_not_healthy_never_gets_a_visitor() {
+    let rig = Rig::start().await;
+    rig.write("web.yaml", WEB);
+    rig.apply().await;
+    let old = rig.containers()[&rig.name("web")].clone();
+    let sick = WEB
+        .replace("web one", "web sick")
+        .replace("[CMD, wget, -q, -O, /dev/null, 'http://127.0.0.1:8080/']", "[CMD, 'false']");
+    rig.write("web.yaml", &sick);
+    let daemon = rig.daemon().await;
+    let is_sick =
+        || rig.containers().values().any(|id| inspect("container", id)["State"]["Health"]["Status"] == "unhealthy");
+    eventually(30, "the candidate is unhealthy", async || is_sick()).await;
+    rig.assert_serves("web", "web one").await;
+    assert_eq!(rig.containers()[&rig.name("web")], old);
+    let row = daemon.json(&format!("/api/v1/services/{}", rig.name("web"))).await;
+    assert!(row.to_string().contains("healthcheck fails") || row.to_string().contains("unhealthy"), "{row:#}");
+    // Another change overtakes it.
+    rig.write("web.yaml", &WEB.replace("web one", "web three"));
+    eventually(30, "the next one serves", async || rig.visit("web").await == Some((200, "web three\n".to_owned())))
+        .await;
+    daemon.calm().await;
+    assert_eq!(daemon.stop().await, 0);
+    assert_eq!(rig.containers().len(), 1);
+    rig.quiet().await;
+}
