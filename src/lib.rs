@@ -10,6 +10,7 @@
 pub mod model;
 pub mod manifest;
 pub mod plan;
+pub mod causes;
 pub mod secret;
 pub mod config;
 pub mod providers;

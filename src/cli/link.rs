@@ -190,7 +190,7 @@ impl Remote {
 fn lost(error: &reqwest::Error) -> Failure {
     Failure::new(
         "A0904",
-        format!("the daemon did not answer: {}", crate::providers::http::chain(error)),
+        format!("the daemon did not answer: {}", crate::causes::chain(error)),
         "is it stopping? see its log",
     )
 }

@@ -70,7 +70,7 @@ impl Output {
         };
         let took = format!("{:.1} s", seconds(Millis(step.took_ms)));
         if self.terminal {
-            let line = format!("  {sign} {:14}{:20}{}", step.kind, step.name, step.detail);
+            let line = format!("  {sign} {:14}{:<19} {}", step.kind, step.name, step.detail);
             self.data(&format!("{line:66} {took:>8}  {}\n", self.look.paint(Tone::Dim, &step.service)));
         } else {
             let words = [

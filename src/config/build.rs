@@ -24,6 +24,7 @@ impl File {
             set(self.images.is_some(), "images"),
             set(self.source.as_ref().is_some_and(|source| source.git.is_some()), "source.git"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
+            set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
             set(self.hosts.values().any(|host| host.private_address.is_some()), "hosts.….private_address"),
             set(self.hosts.values().any(|host| host.publish_ports.is_some()), "hosts.….publish_ports"),
             set(policy.privileged == Some(true), "policy.privileged: true"),

@@ -220,6 +220,7 @@ impl Daemon {
         if self.waiters.is_empty() {
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
+            self.engine.confirmed.clear();
             self.only = None;
         }
     }
@@ -281,6 +282,9 @@ impl Daemon {
     }
 
     async fn suspend(&mut self, service: &str, suspension: &Suspension) -> Option<String> {
+        if self.engine.picture.context.is_none() {
+            self.look().await;
+        }
         let picture = self.engine.picture();
         let is_known = picture.services.contains_key(service)
             || picture.facts.applied.values().any(|applied| applied.service == service)

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::{FutureExt, StreamExt};
 
-use crate::model::{Address, Millis, ProviderId, Readiness, Seen, Timestamp, Value, World};
+use crate::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, World};
 use crate::providers::Provider;
 
 /// Good answers that make a container ready …
 const OKS_NEEDED: usize = 3;
+/// One that was good before is taken at its first word.
+const OKS_KNOWN: usize = 1;
 /// … of the latest so many.
 const ANSWERS_KEPT: usize = 5;
 /// Probes in flight at once: each is a process in NPM's container.
@@ -25,6 +27,7 @@ pub struct Health {
 #[derive(Debug, Default, Clone)]
 struct Track {
     answers: VecDeque<bool>,
+    needed: usize,
     ready: bool,
 }
 
@@ -35,6 +38,7 @@ impl Health {
         &mut self,
         providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
         probes: &BTreeMap<Address, Option<u16>>,
+        facts: &Facts,
         world: &mut World,
         now: Timestamp,
     ) {
@@ -45,6 +49,9 @@ impl Health {
             let started = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
             let key = (seen.vendor_id.clone(), started);
             let mut track = self.tracks.remove(&key).unwrap_or_default();
+            // What was good before this process came need not prove itself like something new.
+            let good = facts.last_good.get(&address.base()).map(|(generation, _)| generation);
+            track.needed = if good.is_some() && good == address.generation.as_ref() { OKS_KNOWN } else { OKS_NEEDED };
             if !track.ready && port.is_none() && now - Timestamp(started) >= UPTIME_NEEDED {
                 track.ready = true;
             }
@@ -66,8 +73,8 @@ impl Health {
                 track.answers.pop_front();
             }
             let oks = track.answers.iter().filter(|ok| **ok).count();
-            track.ready = oks >= OKS_NEEDED;
-            let why = answer.err().unwrap_or_else(|| format!("{oks} of {OKS_NEEDED} probes answered"));
+            track.ready = oks >= track.needed;
+            let why = answer.err().unwrap_or_else(|| format!("{oks} of {} probes answered", track.needed));
             whys.insert(key, why);
         }
         for (key, (address, track)) in known {

@@ -12,7 +12,7 @@ use crate::model::{
     Address, Change, Facts, Fields, Gate, Kind, Mark, Millis, Need, Plan, ProviderId, Readiness, SecretName, Service,
     Timestamp, Verb, Wants, World,
 };
-use crate::plan::{self, Input, expand, lint};
+use crate::plan::{self, Input, expand, guard, lint};
 use crate::secret::Secrets;
 use crate::source::Snapshot;
 use crate::store::{StoreError, Unpublished};
@@ -41,6 +41,7 @@ impl Engine {
         let mut facts = self.read_facts().await;
         let desired = self.desired(source.as_ref()).await;
         facts.frozen = desired.frozen.clone();
+        facts.confirmed = self.confirmed.clone();
         facts.prune_blocked = desired.prune_blocked || source.is_none();
 
         let unpublished = self.ledger.unpublished().await.unwrap_or_default();
@@ -53,14 +54,19 @@ impl Engine {
         let observing = self.observer.observe(&self.context.providers, &early, &facts, &unpublished, reuse, now);
         let (mut world, again) = observing.await;
         let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
-        self.health.judge(&self.context.providers, &probed.probes, &mut world, now).await;
+        self.health.judge(&self.context.providers, &probed.probes, &facts, &mut world, now).await;
 
         let now = self.clock.now();
-        let (wants, mut plan, broken_rules) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
+        let (wants, mut plan, broken_rules, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
             let (wants, plan) = plan::look(input);
             let broken_rules = lint::broken_rules(input, &plan);
-            (wants, plan, broken_rules)
+            let agreed = guard::doomed(input, &plan);
+            (wants, plan, broken_rules, agreed)
         });
+        let is_asked = matches!(mode, Mode::Act { confirmed_deletes: Some(_), .. });
+        if is_asked && self.confirmed.is_empty() && plan.guard.is_none() {
+            self.confirmed = agreed;
+        }
         for rule in &broken_rules {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
@@ -101,6 +107,7 @@ impl Engine {
             wants,
             plan,
             errors: self.errors.clone(),
+            past_failures: self.ledger.past_failures().await.unwrap_or_default(),
             ledger_error: self.ledger_error.clone(),
             unpublished,
             versions: self.observer.versions.clone(),
@@ -147,7 +154,8 @@ impl Engine {
     ) -> T {
         let confirmed = match mode {
             Mode::PlanOnly => None,
-            Mode::Act { confirmed_deletes, .. } => *confirmed_deletes,
+            // The number counts once: what vanishes after it was matched is another question.
+            Mode::Act { confirmed_deletes, .. } => confirmed_deletes.filter(|_| self.confirmed.is_empty()),
         };
         self.context.with_input(&desired.services, &desired.marks, world, facts, now, confirmed, use_it)
     }
@@ -379,6 +387,16 @@ impl Engine {
             .collect();
         if !gone.is_empty() {
             ledger.forget(&gone).await?;
+        }
+        for gone in facts.suspended.iter().filter(|(_, suspension)| suspension.destroy).map(|(name, _)| name) {
+            let is_known =
+                desired.services.contains_key(gone) || desired.broken.contains_key(gone) || desired.prune_blocked;
+            let is_left = facts.applied.values().any(|row| row.service == *gone)
+                || world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_ref() == Some(gone));
+            if !is_known && !is_left && plan.gaps.is_empty() {
+                // Its manifest is gone as well: there is nothing left to keep away from.
+                ledger.resume(gone).await?;
+            }
         }
         let is_calm = |name: &&String| {
             let touched = plan.changes.iter().any(|change| change.service == **name);

@@ -104,6 +104,9 @@ pub struct Picture {
     pub plan: Plan,
     /// What last went wrong, by service.
     pub errors: BTreeMap<String, ServiceError>,
+    /// What did not work the last time, by service, where nothing worked since: from the ledger, for a process that
+    /// has not tried yet.
+    pub past_failures: BTreeMap<String, (Address, String)>,
     /// The ledger's own trouble.
     pub ledger_error: Option<String>,
     /// Scopes that wait to be published, with the last error.
@@ -129,6 +132,11 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// Whether a change of the service is planned.
+    pub fn is_changing(&self, service: &str) -> bool {
+        self.plan.changes.iter().any(|change| change.service == service)
+    }
+
     /// Calls `use_it` with everything that a plan for this picture depends on.
     pub fn with_input<T>(&self, use_it: impl FnOnce(&Input<'_>) -> T) -> Option<T> {
         let context = self.context.as_ref()?;
@@ -231,6 +239,8 @@ pub struct Engine {
     busy: BTreeMap<tokio::task::Id, String>,
     /// Lanes look at it between two steps.
     stopping: Arc<AtomicBool>,
+    /// Services whose deletion was agreed to; with the first of them gone, their number is another one.
+    confirmed: BTreeSet<String>,
     /// When everything was last read anew.
     read_anew: Timestamp,
     backoffs: BTreeMap<String, Backoff>,
@@ -278,6 +288,7 @@ impl Engine {
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
             stopping: Arc::default(),
+            confirmed: BTreeSet::new(),
             read_anew: Timestamp::default(),
             backoffs: BTreeMap::new(),
             errors: BTreeMap::new(),

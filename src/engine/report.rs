@@ -143,7 +143,7 @@ fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
         (Health::Healthy | Health::Progressing | Health::Unknown, _) => look.sign(Sign::Step),
     };
     let name = lines::name(&resource.address, None);
-    let line = format!("  {sign} {:14}{name:20}{}", resource.address.kind.label(), resource.detail);
+    let line = format!("  {sign} {:14}{name:<19} {}", resource.address.kind.label(), resource.detail);
     out.push_str(line.trim_end());
     out.push('\n');
     for change in resource.change.iter().filter(|change| status::is_drift(change)) {
@@ -357,7 +357,10 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
         .iter()
         .map(|diff| {
             let json = render::json::field(diff);
-            json!({"field": diff.field, "now": json["from"], "wanted": json["to"], "applied": json["to"], "sensitive": json["sensitive"]})
+            let name = diff.field.split('.').next().unwrap_or(&diff.field);
+            let applied = picture.facts.applied.get(&change.address).and_then(|row| row.fields.get(name));
+            let applied = applied.map_or(Json::Null, render::json::value);
+            json!({"field": diff.field, "now": json["from"], "wanted": json["to"], "applied": applied, "sensitive": json["sensitive"]})
         })
         .collect();
     json!({

@@ -214,6 +214,7 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
         }
         Some(worst) => worst,
         None if picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy) => Health::Missing,
+        None if picture.broken.contains_key(name) => Health::Missing,
         None => Health::Healthy,
     }
 }
@@ -234,7 +235,9 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.code = diagnostic.map(|diagnostic| diagnostic.code.to_owned());
         status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
         let runs = if picture.facts.frozen.contains(&name) { "left as it is" } else { "the last good one stays" };
-        status.what_now = format!("{}; {runs}", what.as_ref().unwrap_or(why));
+        let suspended =
+            picture.facts.suspended.get(&name).map(|suspension| format!("suspended by {}; ", suspension.by));
+        status.what_now = format!("{}{}; {runs}", suspended.unwrap_or_default(), what.as_ref().unwrap_or(why));
         status.attention = true;
     } else if let Some(suspension) = picture.facts.suspended.get(&name) {
         let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
@@ -254,7 +257,11 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.code = Some(known.error.code.to_owned());
         status.hints =
             Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
-        status.attention = known.count > 1;
+        status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
+    } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
+        status.what_now = format!("{} {} did not work the last time: {why}", address.kind.label(), address.name);
+        status.hints = vec![Hint::command("to try again now", format!("amarre reconcile {name}"))];
+        status.attention = true;
     } else if let Some(gap) = hidden_by(picture, status) {
         status.what_now = gap.message.clone();
         status.code = Some(gap.code.clone());

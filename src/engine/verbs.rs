@@ -179,6 +179,13 @@ async fn destroy(
     if let Some(unknown) = unknown(handle, Some(&names)).await? {
         return Some(refused(&unknown));
     }
+    if names.is_empty() {
+        return Some(Answer {
+            document: json!({"ok": true}),
+            text: "Nothing to destroy: no service is known.\n".to_owned(),
+            exit: 0,
+        });
+    }
     for service in &names {
         let why = format!("amarre destroy {service}");
         let suspension =

@@ -304,6 +304,8 @@ pub struct Facts {
     pub suspended: BTreeMap<String, Suspension>,
     /// Services that were in sync once: what changes later is a change, not something new.
     pub converged: BTreeSet<String>,
+    /// Services whose deletion a person has agreed to, for as long as it takes.
+    pub confirmed: BTreeSet<String>,
     /// Services whose manifest is broken and whose last good one is not known: nothing of them is touched.
     pub frozen: BTreeSet<String>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.

@@ -50,8 +50,30 @@ pub struct Home {
     pub address: Address,
     /// Its subnet, when it is ours.
     pub subnet: Option<Ipv4Net>,
-    /// Whether it is made by this manifest or another one of ours.
-    pub ours: bool,
+    /// Values of `${network.…}` and `${npm.address}` there.
+    pub variables: BTreeMap<&'static str, String>,
+}
+
+impl Home {
+    fn own(address: Address, subnet: Option<Ipv4Net>) -> Self {
+        let mut variables = BTreeMap::new();
+        if let Some(subnet) = subnet {
+            variables.insert("network.subnet", subnet.to_string());
+            variables.insert("network.gateway", pool::gateway(subnet).to_string());
+            variables.insert("npm.address", pool::npm_address(subnet).to_string());
+        }
+        Self { address, subnet, variables }
+    }
+
+    /// Somebody else's: what it says of itself, when it is there.
+    fn foreign(address: Address, seen: Option<&crate::model::Seen>) -> Self {
+        let mut variables = BTreeMap::new();
+        for (variable, field) in [("network.subnet", "subnet"), ("network.gateway", "gateway")] {
+            let value = seen.and_then(|seen| seen.fields.text(field));
+            variables.extend(value.map(|value| (variable, value.to_owned())));
+        }
+        Self { address, subnet: None, variables }
+    }
 }
 
 impl Expansion<'_> {
@@ -93,13 +115,15 @@ impl Expansion<'_> {
         let NetworkMode::Shared(name) = &self.service.network else {
             let (address, _) = pool::network_of(self.input, self.service)?;
             let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
-            return Some(Home { address, subnet, ours: true });
+            return Some(Home::own(address, subnet));
         };
         let defined = Address::new(docker.clone(), Kind::Network, &pool::network_name(name));
         if let Some(subnet) = self.subnets.get(&defined) {
-            return Some(Home { address: defined, subnet: subnet.as_ref().ok().copied(), ours: true });
+            return Some(Home::own(defined, subnet.as_ref().ok().copied()));
         }
-        Some(Home { address: Address::new(docker.clone(), Kind::Network, name), subnet: None, ours: false })
+        let address = Address::new(docker.clone(), Kind::Network, name);
+        let seen = self.input.world.seen.get(&address);
+        Some(Home::foreign(address, seen))
     }
 
     fn own_network(&mut self) {

@@ -13,7 +13,8 @@ const DELETES_PERCENT_MAX: usize = 30;
 /// Holds every delete of vanished services when too many go at once. One is always allowed;
 /// `destroy` is its own consent; the rest of the plan goes on.
 pub fn guard(input: &Input<'_>, plan: &mut Plan) {
-    let doomed = doomed(input, plan);
+    let mut doomed = doomed(input, plan);
+    doomed.retain(|service| !input.facts.confirmed.contains(service));
     let known: BTreeSet<&String> = input
         .services
         .keys()
@@ -48,7 +49,7 @@ pub fn guard(input: &Input<'_>, plan: &mut Plan) {
 }
 
 /// Services whose manifest is gone and that lose something, `destroy` apart.
-fn doomed(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
+pub fn doomed(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
     let deletes = plan.changes.iter().filter(|change| change.verb == Verb::Delete).map(|change| &change.service);
     let vanished = deletes.filter(|name| !input.services.contains_key(*name));
     vanished.filter(|name| !input.facts.suspended.get(*name).is_some_and(|s| s.destroy)).cloned().collect()

@@ -21,6 +21,8 @@ use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal
 
 /// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
 const ATTEMPTS_MAX: usize = 16;
+/// Variables whose value is known only when the network is.
+const LATE_VARIABLES: [&str; 3] = ["network.subnet", "network.gateway", "npm.address"];
 /// Without writable data, a container that is not healthy by then will not be.
 const HEALTH_TIMEOUT: Millis = Millis::minutes(2);
 /// With writable data it may be migrating.
@@ -140,7 +142,11 @@ impl Rollout {
         if self.start_first {
             self.keep_olds(expansion);
         }
-        expansion.want(self.effective, self.fields, needs, &container.origin);
+        let is_there = input.world.seen.contains_key(&home.address);
+        let unknown = unknown_variable(container, home).filter(|_| is_there);
+        let refusal = unknown.map(|variable| no_value(variable, home, container));
+        let want = expansion.want(self.effective, self.fields, needs, &container.origin);
+        want.refusal = want.refusal.take().or(refusal);
     }
 
     /// Chooses a free address for an instance that is yet to be made.
@@ -422,12 +428,45 @@ fn healthcheck(check: &Healthcheck) -> Value {
     Value::Map(map)
 }
 
-/// The variables that are known only here.
+/// The variables that are known only here. On a network of somebody else only what it says of itself is known.
 fn fill(text: &str, home: &Home) -> String {
-    let Some(subnet) = home.subnet.filter(|_| text.contains("${")) else { return text.to_owned() };
-    text.replace("${network.subnet}", &subnet.to_string())
-        .replace("${network.gateway}", &pool::gateway(subnet).to_string())
-        .replace("${npm.address}", &pool::npm_address(subnet).to_string())
+    if !text.contains("${") {
+        return text.to_owned();
+    }
+    let mut text = text.to_owned();
+    for (name, value) in &home.variables {
+        text = text.replace(&format!("${{{name}}}"), value);
+    }
+    text
+}
+
+fn no_value(variable: &str, home: &Home, container: &Container) -> Refusal {
+    let origin = &container.origin;
+    Refusal {
+        code: "A0408".to_owned(),
+        message: format!("`${{{variable}}}` has no value on network {}, which is not ours", home.address.name),
+        found: Vec::new(),
+        hints: vec![Hint::text(format!(
+            "write the value itself in {}:{}, or use `network: auto`",
+            origin.file, origin.line
+        ))],
+    }
+}
+
+/// A variable that has no value on this network, if a text of the container names one.
+fn unknown_variable(container: &Container, home: &Home) -> Option<&'static str> {
+    let plain = container.environment.values().filter_map(|value| match value {
+        EnvValue::Plain(text) => Some(text),
+        EnvValue::Secret(_) => None,
+    });
+    let texts = plain.chain(container.command.iter().flatten()).chain(container.entrypoint.iter().flatten());
+    let mut texts = texts.chain(container.labels.values());
+    texts.find_map(|text| {
+        LATE_VARIABLES
+            .iter()
+            .copied()
+            .find(|name| text.contains(&format!("${{{name}}}")) && !home.variables.contains_key(*name))
+    })
 }
 
 /// A reference as the engine lists it: Docker Hub's prefixes left out, `latest` said, a digest without the tag.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};
 
+use crate::causes::chain;
+
 /// A vendor that says nothing for this long is down for this look.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// NPM takes about a second for a write with 200 hosts; a wedged call must not block a lane for long.
@@ -138,18 +140,4 @@ impl Http {
             }
         }
     }
-}
-
-/// An error with its causes, `a: b: c`, without repeating one that its parent already contains.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -118,6 +118,18 @@ impl Ledger {
         Ok(rows.iter().map(event).collect())
     }
 
+    /// Services whose latest event is a failure: what it was about and why.
+    pub async fn past_failures(&self) -> Result<BTreeMap<String, (Address, String)>, StoreError> {
+        let query = "SELECT service, address, text FROM events WHERE kind = 'failed' \
+                     AND id IN (SELECT max(id) FROM events GROUP BY service)";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        let failure = |row: &sqlx::sqlite::SqliteRow| {
+            let address = row.get::<Option<String>, _>("address")?.parse().ok()?;
+            Some((row.get("service"), (address, row.get("text"))))
+        };
+        Ok(rows.iter().filter_map(failure).collect())
+    }
+
     /// Suspends a service.
     pub async fn suspend(&self, service: &str, suspension: &Suspension) -> Result<(), StoreError> {
         let query = "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms) VALUES (?, ?, ?, ?, ?, ?)";

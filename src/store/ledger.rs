@@ -28,7 +28,7 @@ pub struct StoreError {
 
 impl StoreError {
     pub(super) fn new(doing: &'static str, error: &dyn std::error::Error) -> Self {
-        Self { doing, why: crate::providers::http::chain(error) }
+        Self { doing, why: crate::causes::chain(error) }
     }
 }
 
@@ -94,6 +94,7 @@ impl Ledger {
             last_good: self.last_good().await?,
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
+            confirmed: std::collections::BTreeSet::new(),
             frozen: std::collections::BTreeSet::new(),
             prune_blocked: false,
         })

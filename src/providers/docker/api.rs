@@ -16,7 +16,8 @@ use bollard::query_parameters::{
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
-use crate::providers::http::{Counts, chain};
+use crate::causes::chain;
+use crate::providers::http::Counts;
 use crate::providers::{Class, ProviderError};
 
 /// An engine that says nothing for this long is down for this look.

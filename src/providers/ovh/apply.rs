@@ -218,7 +218,7 @@ impl Work<'_> {
             return Ok(());
         }
         let message = format!("{} exists and is not ours: {}", self.what(), present.held.values().join(", "));
-        let hint = format!("`amarre adopt {}`, or `dns: none` to leave it", self.address);
+        let hint = "remove it at OVH, or put `dns: none` into the manifest to leave it alone";
         Err(ProviderError::new(Class::Conflict, "A0405", message).hint(hint))
     }
 

@@ -144,7 +144,7 @@ async fn a_zone_is_refreshed_once_a_run_and_again_until_it_works() {
     let mut said = false;
     for _ in 0..40 {
         rig.look().await;
-        said |= rig.picture().unpublished.iter().any(|(_, _, error)| error.is_some());
+        said |= rig.picture().unpublished.iter().any(|(_, error)| error.is_some());
         rig.clock.advance(Millis::seconds(1));
     }
     assert!(said, "status can say so");

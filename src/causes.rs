@@ -1,0 +1,15 @@
+//! An error for people: one line with its causes.
+
+/// An error with its causes, `a: b: c`, without repeating one that its parent already contains.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
