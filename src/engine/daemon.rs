@@ -193,7 +193,7 @@ impl Daemon {
                 }
             }
         }
-        self.engine.drain().await;
+        self.engine.stop().await;
         self.engine.end_run().await;
         pictures.send_replace((self.engine.picture(), Timestamp::default()));
     }

@@ -53,6 +53,10 @@ impl Engine {
         }
         let observing = self.observer.observe(&self.context.providers, &early, &facts, &unpublished, reuse, now);
         let (mut world, again) = observing.await;
+        if again.is_some() {
+            // What is doubted is not asked of a memory.
+            self.read_anew = Timestamp::default();
+        }
         let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
         self.health.judge(&self.context.providers, &probed.probes, &facts, &mut world, now).await;
 

@@ -356,9 +356,14 @@ impl Engine {
         self.publish_backoffs.clear();
     }
 
-    /// Lets the lanes finish their running step.
-    pub async fn drain(&mut self) {
+    /// Ends: each lane finishes its running step and leaves the rest for later.
+    pub async fn stop(&mut self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.drain().await;
+    }
+
+    /// Lets the lanes finish all that they were given.
+    pub async fn drain(&mut self) {
         while self.lane_done().await {}
     }
 

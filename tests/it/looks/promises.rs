@@ -72,6 +72,7 @@ async fn an_empty_answer_is_doubted_for_ten_seconds() {
         }
     }
     rig.forget();
+    rig.clock.advance(Millis::minutes(1));
     rig.look().await;
     assert_eq!(codes(&rig), BTreeSet::from(["A0901".to_owned()]));
     assert_eq!(rig.writes(), [""; 0], "unknown is not missing");
@@ -234,6 +235,27 @@ async fn many_deletes_need_their_number() {
     rig.settle().await;
     let left: Vec<String> = container_names(&rig).into_iter().filter(|name| name.len() == 3).collect();
     assert_eq!(left, ["/ee"]);
+}
+
+/// With the first of them gone, the number that was agreed to is another one: the agreement holds all the same.
+#[tokio::test]
+async fn an_agreement_to_delete_holds_to_the_end() {
+    let names = ["aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh"];
+    let mut rig = settled(&names).await;
+    for name in &names[..6] {
+        rig.remove(&format!("{name}.yaml"));
+    }
+    // Two go at once, four only at the second try.
+    rig.npm.server.faults.add_nth("DELETE", "/api/nginx/proxy-hosts", 2, 4, Fault::Before(500));
+    for _ in 0..30 {
+        let right = Mode::Act { confirmed_deletes: Some(6), only: None };
+        step(&mut rig.engine, right).await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    rig.settle().await;
+    assert_eq!(rig.picture().plan.guard, None);
+    let left: Vec<String> = container_names(&rig).into_iter().filter(|name| name.len() == 3).collect();
+    assert_eq!(left, ["/gg", "/hh"]);
 }
 
 /// One of several may always go.
