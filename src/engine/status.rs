@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Picture, look};
+use super::{Picture, rest};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Verb};
@@ -220,7 +220,7 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
 }
 
 fn is_stuck(picture: &Picture, name: &str) -> bool {
-    let stuck = look::stuck(&picture.plan, &picture.errors);
+    let stuck = rest::stuck(&picture.plan, &picture.errors);
     picture.plan.changes.iter().filter(|change| change.service == name).all(|change| stuck.contains(&change.address))
 }
 

@@ -1,0 +1,204 @@
+//! What a look reads from the ledger, and what it writes down before anything is done with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desired::Desired;
+use super::{Engine, OpenRun};
+use crate::model::world::Applied;
+use crate::model::{Address, Change, Facts, Plan, ProviderId, Timestamp, Wants, World};
+use crate::plan;
+use crate::source::Snapshot;
+use crate::store::{StoreError, Unpublished};
+
+impl Engine {
+    pub(super) async fn read_facts(&mut self) -> Facts {
+        match self.ledger.facts().await {
+            Ok(facts) => {
+                self.last_facts = facts.clone();
+                facts
+            }
+            Err(error) => {
+                self.ledger_failed(&error);
+                self.last_facts.clone()
+            }
+        }
+    }
+
+    /// A ledger that could not be written is tried again after a while, so that its trouble ends by itself.
+    pub(super) async fn try_ledger(&mut self, plan: &mut Plan, now: Timestamp) {
+        if self.ledger_retry <= now {
+            match self.ledger.set_meta("tried", &now.0.to_string()).await {
+                Ok(()) => self.ledger_error = None,
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+        if self.ledger_error.is_some() {
+            plan.look_by(self.ledger_retry);
+        }
+    }
+
+    pub(super) async fn run_id(
+        &mut self,
+        acts: bool,
+        plan: &Plan,
+        unpublished: &[Unpublished],
+        source: Option<&Snapshot>,
+        now: Timestamp,
+    ) -> i64 {
+        if let Some(run) = self.run {
+            return run.id;
+        }
+        let has_work = plan.changes.iter().any(Change::is_now) || !unpublished.is_empty();
+        if !acts || !has_work {
+            return self.picture.run;
+        }
+        let revision = source.map_or("", |source| source.revision.as_str());
+        match self.ledger.begin_run(revision, now).await {
+            Ok(id) => {
+                self.run = Some(OpenRun { id, failed: false });
+                id
+            }
+            Err(error) => {
+                self.ledger_failed(&error);
+                self.picture.run
+            }
+        }
+    }
+
+    /// Closes the run that is open, if one is.
+    pub async fn end_run(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        let held = self.picture.plan.changes.iter().any(|change| change.refusal().is_some());
+        let result = match (run.failed, self.picture.plan.guard.is_some(), held) {
+            (_, true, _) => "guarded",
+            (true, false, _) | (false, false, true) => "partial",
+            (false, false, false) => "applied",
+        };
+        if let Err(error) = self.ledger.end_run(run.id, result, self.clock.now()).await {
+            self.ledger_failed(&error);
+        }
+    }
+
+    /// What was found out is stored before anything is done with it.
+    pub(super) async fn keep_books(
+        &mut self,
+        wants: &Wants,
+        world: &World,
+        plan: &Plan,
+        facts: &Facts,
+        desired: &Desired,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ledger = &self.ledger;
+        if !wants.failed.is_empty() || !wants.good.is_empty() {
+            ledger.judge(&wants.failed, &wants.good, now).await?;
+        }
+        if facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
+            ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), now).await?;
+        }
+        let rows = self.learned(wants, world, plan, facts);
+        if !rows.is_empty() {
+            ledger.learn(&rows, self.picture.run, now).await?;
+            for (provider, scope) in self.maybe_unpublished(&rows, world, facts) {
+                ledger.unpublished_again(&provider, &scope, now).await?;
+            }
+        }
+        let gone: Vec<Address> = facts
+            .applied
+            .keys()
+            .filter(|address| {
+                let known = world.seen.contains_key(*address) || wants.map.contains_key(*address);
+                !known && world.gap(address).is_none() && !facts.open_intents.contains_key(*address)
+            })
+            .filter(|address| facts.applied.get(*address).is_some_and(|row| !self.is_at_work_for(&row.service)))
+            .cloned()
+            .collect();
+        if !gone.is_empty() {
+            ledger.forget(&gone).await?;
+        }
+        for gone in facts.suspended.iter().filter(|(_, suspension)| suspension.destroy).map(|(name, _)| name) {
+            let is_known =
+                desired.services.contains_key(gone) || desired.broken.contains_key(gone) || desired.prune_blocked;
+            let is_left = facts.applied.values().any(|row| row.service == *gone)
+                || world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_ref() == Some(gone));
+            if !is_known && !is_left && plan.gaps.is_empty() {
+                // Its manifest is gone as well: there is nothing left to keep away from.
+                ledger.resume(gone).await?;
+            }
+        }
+        let is_calm = |name: &&String| {
+            let touched = plan.changes.iter().any(|change| change.service == **name);
+            !touched && !facts.converged.contains(*name) && !facts.suspended.contains_key(*name) && plan.gaps.is_empty()
+        };
+        let calm: Vec<String> = desired.services.keys().filter(is_calm).cloned().collect();
+        if !calm.is_empty() {
+            ledger.converged(&calm, now).await?;
+        }
+        self.keep_manifests(facts, desired).await
+    }
+
+    /// Scopes of records that a lost ledger had written and that nobody sees: it may have been about to publish them.
+    pub(super) fn maybe_unpublished(
+        &self,
+        learned: &BTreeMap<Address, Applied>,
+        world: &World,
+        facts: &Facts,
+    ) -> BTreeSet<(ProviderId, String)> {
+        let unseen = |address: &&Address| {
+            let is_new = !facts.applied.contains_key(*address);
+            is_new && world.seen.get(*address).is_some_and(|seen| !seen.ready.is_ready())
+        };
+        let scope = |address: &Address| {
+            let provider = self.context.providers.get(&address.provider)?;
+            Some((address.provider.clone(), provider.publishes(address)?))
+        };
+        learned.keys().filter(unseen).filter_map(scope).collect()
+    }
+
+    pub(super) async fn keep_manifests(&self, facts: &Facts, desired: &Desired) -> Result<(), StoreError> {
+        let stored = self.ledger.manifests().await?;
+        let changed: BTreeMap<String, (String, String)> = desired
+            .texts
+            .iter()
+            .filter(|(name, text)| stored.get(*name) != Some(text))
+            .map(|(n, t)| (n.clone(), t.clone()))
+            .collect();
+        let gone: Vec<String> = stored
+            .keys()
+            .filter(|name| !desired.services.contains_key(*name) && !desired.frozen.contains(*name))
+            .filter(|name| !desired.prune_blocked && !facts.applied.values().any(|row| row.service == **name))
+            .cloned()
+            .collect();
+        if changed.is_empty() && gone.is_empty() { Ok(()) } else { self.ledger.keep_manifests(&changed, &gone).await }
+    }
+
+    /// Things that are ours and as wanted, but not (or not so) in the ledger.
+    pub(super) fn learned(
+        &self,
+        wants: &Wants,
+        world: &World,
+        plan: &Plan,
+        facts: &Facts,
+    ) -> BTreeMap<Address, Applied> {
+        let mut rows = BTreeMap::new();
+        let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
+        for (address, want) in &wants.map {
+            let Some(seen) = world.seen.get(address).filter(|seen| seen.owner.is_ours()) else { continue };
+            if want.keep_only || changing.contains(address) || self.is_at_work_for(&want.service) {
+                continue;
+            }
+            let fields = plan::diff::resolve(&want.fields, world);
+            let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
+            if facts.applied.get(address).is_none_or(|known| differs(known, &row)) {
+                rows.insert(address.clone(), row);
+            }
+        }
+        rows
+    }
+}
+
+/// Whether a row says something else. A chosen address is only in the first one.
+fn differs(known: &Applied, row: &Applied) -> bool {
+    let same = row.fields.0.iter().all(|(name, value)| known.fields.get(name) == Some(value));
+    !same || known.vendor_id != row.vendor_id || known.service != row.service
+}

@@ -1,0 +1,110 @@
+//! What the manifests say: the source's, and the last good text of each that is broken or out of reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Engine;
+use crate::manifest;
+use crate::manifest::{Diagnostic, Loaded, SourceFile};
+use crate::model::{Mark, SecretName, Service};
+use crate::secret::Secrets;
+use crate::source::Snapshot;
+
+/// What the manifests say, the last good ones where a file is broken.
+pub(super) struct Desired {
+    pub(super) services: BTreeMap<String, Service>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) broken: BTreeMap<String, String>,
+    pub(super) frozen: BTreeSet<String>,
+    pub(super) prune_blocked: bool,
+    pub(super) marks: BTreeMap<SecretName, Mark>,
+    pub(super) secrets: Secrets,
+    pub(super) texts: BTreeMap<String, (String, String)>,
+}
+
+impl Engine {
+    /// Whether the source is not what it was at the last look.
+    pub(super) fn source_moved(&self) -> bool {
+        self.source.read().is_ok_and(|snapshot| snapshot.revision != self.picture.source.revision)
+    }
+
+    pub(super) fn read_source(&self) -> (Option<Snapshot>, Option<String>) {
+        match self.source.read() {
+            Ok(snapshot) => (Some(snapshot), None),
+            Err(error) => (None, Some(error.to_string())),
+        }
+    }
+
+    /// Manifests in force: the source's, and the last good text of each that is broken or out of reach.
+    pub(super) async fn desired(&self, source: Option<&Snapshot>) -> Desired {
+        let stored = self.ledger.manifests().await.unwrap_or_default();
+        let files: Vec<SourceFile> = match source {
+            Some(snapshot) => {
+                let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
+                snapshot.files.iter().map(file).collect()
+            }
+            None => Vec::new(),
+        };
+        let Loaded { services, diagnostics, broken, texts } = manifest::load(&files, &self.context.site);
+        let mut desired = Desired {
+            services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
+            diagnostics,
+            broken: BTreeMap::new(),
+            frozen: BTreeSet::new(),
+            prune_blocked: broken.iter().any(|broken| broken.service.is_none()),
+            marks: BTreeMap::new(),
+            secrets: Secrets::new(),
+            texts: texts.into_iter().map(|(service, document)| (service, (document.file, document.text))).collect(),
+        };
+        for broken in &broken {
+            let Some(name) = &broken.service else { continue };
+            desired.broken.insert(name.clone(), format!("{} is broken", broken.file));
+            self.put_back(&mut desired, name, stored.get(name));
+        }
+        let lost = |file: &String| source.is_none() || broken.iter().any(|b| b.service.is_none() && b.file == *file);
+        for (name, text) in stored.iter().filter(|(_, (file, _))| lost(file)) {
+            if !desired.services.contains_key(name) {
+                self.put_back(&mut desired, name, Some(text));
+            }
+        }
+        self.resolve_secrets(&mut desired);
+        desired
+    }
+
+    /// The last good text of a manifest; without one, nothing of the service is touched.
+    pub(super) fn put_back(&self, desired: &mut Desired, name: &str, stored: Option<&(String, String)>) {
+        let file = stored.map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() });
+        let loaded = file.map(|file| manifest::load(&[file], &self.context.site));
+        let good = loaded.and_then(|loaded| loaded.services.into_iter().find(|service| service.name == name));
+        match good {
+            Some(service) => {
+                desired.services.insert(name.to_owned(), service);
+            }
+            None => {
+                desired.frozen.insert(name.to_owned());
+            }
+        }
+    }
+
+    pub(super) fn resolve_secrets(&self, desired: &mut Desired) {
+        let mut missing = Vec::new();
+        for service in desired.services.values() {
+            for (name, origin) in service.secrets() {
+                if desired.secrets.contains_key(name) {
+                    continue;
+                }
+                match (self.secrets)(name) {
+                    Ok(secret) => {
+                        desired.marks.insert(name.clone(), self.key.mark(secret.expose()));
+                        desired.secrets.insert(name.clone(), secret);
+                    }
+                    Err((message, hint)) => missing.push((service.name.clone(), origin.clone(), message, hint)),
+                }
+            }
+        }
+        for (service, origin, message, hint) in missing {
+            desired.broken.insert(service.clone(), message.clone());
+            desired.frozen.insert(service.clone());
+            desired.diagnostics.push(Diagnostic::missing_secret(&service, &origin, message, hint));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Whether everything has come to rest, and what does not move by itself any more. Pure but for the engine's lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Engine, Picture};
+use crate::model::plan::Wait;
+use crate::model::{Address, Change, Gate, Need, Plan, Readiness};
+
+impl Engine {
+    /// Whether nothing will happen by itself any more: what is left waits for a person, or failed for good.
+    pub(super) fn is_at_rest(&self, picture: &Picture) -> bool {
+        if self.is_busy() || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
+            return false;
+        }
+        let stuck = stuck(&picture.plan, &self.errors);
+        let asked = |service: &String| picture.only.as_ref().is_none_or(|only| only.contains(service));
+        let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
+        let moving = changes.any(|change| !stuck.contains(&change.address));
+        let starting =
+            picture.wants.probes.keys().filter(|container| is_asked(picture, container, &asked)).any(|container| {
+                let seen = picture.world.seen.get(container);
+                let known_bad = picture.facts.failed.contains_key(container);
+                seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !known_bad
+            });
+        !moving && !starting
+    }
+}
+
+fn is_asked(picture: &Picture, address: &Address, asked: &impl Fn(&String) -> bool) -> bool {
+    picture.wants.map.get(address).is_some_and(|want| asked(&want.service))
+}
+
+/// Addresses whose change will not happen by itself: held, refused by the vendor, or waiting for such a one.
+pub fn stuck(plan: &Plan, errors: &BTreeMap<String, super::ServiceError>) -> BTreeSet<Address> {
+    let refused = |change: &Change| {
+        errors.get(&change.service).is_some_and(|known| {
+            known.error.class == crate::providers::Class::Rejected && known.change.address == change.address
+        })
+    };
+    let mut stuck: BTreeSet<Address> = plan
+        .changes
+        .iter()
+        .filter(|change| change.refusal().is_some() || refused(change) || waits_for_person(change))
+        .map(|change| change.address.clone())
+        .collect();
+    loop {
+        let more: Vec<Address> = plan
+            .changes
+            .iter()
+            .filter(|change| !stuck.contains(&change.address) && waits_for(change, &stuck, plan))
+            .map(|change| change.address.clone())
+            .collect();
+        if more.is_empty() {
+            return stuck;
+        }
+        stuck.extend(more);
+    }
+}
+
+fn waits_for_person(change: &Change) -> bool {
+    matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. })
+}
+
+/// Whether a change waits for something stuck, or for something that nobody is going to make.
+fn waits_for(change: &Change, stuck: &BTreeSet<Address>, plan: &Plan) -> bool {
+    let Gate::After(needs) = &change.gate else { return false };
+    let hidden = |need: &Need| plan.gaps.iter().any(|gap| gap.covers(&need.on));
+    needs.iter().any(|need| stuck.contains(&need.on) || hidden(need))
+}
