@@ -29,8 +29,8 @@ pub struct Job {
 pub struct LaneDone {
     /// Whose lane.
     pub service: String,
-    /// Changes that were made.
-    pub writes: u32,
+    /// Changes that were made, each with a digest of what it wrote.
+    pub made: Vec<(Address, String)>,
     /// What stopped it, if something did.
     pub failure: Option<LaneFailure>,
     /// When its last write had ended: an observation begun before that does not count.
@@ -68,13 +68,13 @@ pub struct Tools {
 
 /// Makes the changes of a job, stopping at the first that does not work.
 pub async fn work(job: Job, tools: Tools) -> LaneDone {
-    let mut done = LaneDone { service: job.service.clone(), writes: 0, failure: None, ended: tools.clock.now() };
+    let mut done = LaneDone { service: job.service.clone(), made: Vec::new(), failure: None, ended: tools.clock.now() };
     for change in &job.changes {
         if tools.stopping.load(Ordering::Relaxed) {
             break;
         }
         match step(change, &job, &tools).await {
-            Ok(()) => done.writes += 1,
+            Ok(()) => done.made.push((change.address.clone(), digest(change))),
             Err(failure) => {
                 done.failure = Some(failure);
                 break;
@@ -133,6 +133,12 @@ async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &s
     if let Err(error) = tools.ledger.record(&event).await {
         tracing::warn!(address = %change.address, "could not write down an event: {error}");
     }
+}
+
+/// The same for the same change, whenever it is planned.
+pub fn digest(change: &Change) -> String {
+    let written = super::look::written(change).map(crate::model::Fields::marked_digest);
+    format!("{} {}", change.action(), written.unwrap_or_default())
 }
 
 /// What changed and why: `forward_port 9999 → 3000, changed outside Amarre`.

@@ -7,13 +7,18 @@ use super::desired::Desired;
 use super::lane::{Job, Tools};
 use super::{Engine, Mode, Picture, lane, pace};
 use crate::model::plan::Wait;
-use crate::model::{Change, Facts, Fields, Gate, Kind, Millis, Plan, Readiness, Timestamp, Verb, Wants, World};
+use crate::model::{
+    Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
+};
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
 use crate::secret::Secrets;
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
+
+/// The same change is made so often in a row; after that somebody else undoes it, or the vendor does.
+const REPEATS_MAX: u32 = 2;
 
 impl Engine {
     /// Looks once. Cannot fail: what went wrong is in the picture.
@@ -58,6 +63,7 @@ impl Engine {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
         self.hold_back(&mut plan, now);
+        self.hold_repeated(&mut plan);
         when_to_look(&mut plan, &wants, &world, again, now);
         let only = match &mode {
             Mode::Act { only, .. } => only.clone(),
@@ -139,6 +145,17 @@ impl Engine {
         }
     }
 
+    /// What was written twice and is planned again a third time does not stay as written: writing on would be a loop.
+    fn hold_repeated(&mut self, plan: &mut Plan) {
+        self.repeats.retain(|address, _| plan.changes.iter().any(|change| change.address == *address));
+        for change in plan.changes.iter_mut().filter(|change| change.is_now()) {
+            let Some((digest, times)) = self.repeats.get(&change.address) else { continue };
+            if *times >= REPEATS_MAX && *digest == lane::digest(change) {
+                change.gate = Gate::Held(does_not_stay(change));
+            }
+        }
+    }
+
     /// What idle lanes may do, by service. A service is never planned from an observation begun before its last write.
     fn ready(&self, plan: &Plan, only: Option<&BTreeSet<String>>) -> BTreeMap<String, Vec<Change>> {
         let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
@@ -176,6 +193,19 @@ fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Times
         since.insert(name, (state, known.unwrap_or(picture.at)));
     }
     since
+}
+
+fn does_not_stay(change: &Change) -> Refusal {
+    let what = format!("{} {}", change.address.kind.label(), change.address.name);
+    Refusal {
+        code: "A0906".to_owned(),
+        message: format!("{what} was written {REPEATS_MAX} times and does not stay as written"),
+        found: Vec::new(),
+        hints: vec![
+            Hint::text("does another program or another person write it as well?"),
+            Hint::command("to try again", format!("amarre reconcile {}", change.service)),
+        ],
+    }
 }
 
 /// Something that starts is watched closely, something that takes its time is not.

@@ -248,6 +248,8 @@ pub struct Engine {
     read_anew: Timestamp,
     backoffs: BTreeMap<String, Backoff>,
     errors: BTreeMap<String, ServiceError>,
+    /// Changes that were made and are planned again: how often in a row.
+    repeats: BTreeMap<Address, (String, u32)>,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
     picture: Arc<Picture>,
     last_facts: Facts,
@@ -295,6 +297,7 @@ impl Engine {
             read_anew: Timestamp::default(),
             backoffs: BTreeMap::new(),
             errors: BTreeMap::new(),
+            repeats: BTreeMap::new(),
             publish_backoffs: BTreeMap::new(),
             picture: Arc::default(),
             last_facts: Facts::default(),
@@ -357,6 +360,7 @@ impl Engine {
         self.backoffs.clear();
         self.errors.clear();
         self.publish_backoffs.clear();
+        self.repeats.clear();
     }
 
     /// Ends: each lane finishes its running step and leaves the rest for later.
@@ -371,6 +375,11 @@ impl Engine {
     }
 
     fn take_note(&mut self, done: LaneDone) {
+        for (address, digest) in done.made {
+            let before =
+                self.repeats.get(&address).filter(|(known, _)| *known == digest).map_or(0, |(_, times)| *times);
+            self.repeats.insert(address, (digest, before + 1));
+        }
         match done.failure {
             None => {
                 self.backoffs.remove(&done.service);

@@ -6,6 +6,8 @@ use amarre::engine::Mode;
 use amarre::model::Millis;
 use amarre::model::world::Suspension;
 use amarre_sim::Fault;
+use amarre_sim::npm::Kind;
+use serde_json::json;
 
 use super::{CLOUD, plain};
 use crate::support::get;
@@ -256,6 +258,27 @@ async fn an_agreement_to_delete_holds_to_the_end() {
     assert_eq!(rig.picture().plan.guard, None);
     let left: Vec<String> = container_names(&rig).into_iter().filter(|name| name.len() == 3).collect();
     assert_eq!(left, ["/gg", "/hh"]);
+}
+
+/// Somebody undoes what was put right, at once and again: the third time is left to people.
+#[tokio::test]
+async fn what_does_not_stay_is_not_written_for_ever() {
+    let mut rig = settled(&["one"]).await;
+    let hosts = rig.npm.rows(Kind::ProxyHost);
+    let host = hosts.iter().find(|host| host["domain_names"][0] == "one.example.org").unwrap();
+    let id = host["id"].as_u64().unwrap();
+    rig.forget();
+    for _ in 0..5 {
+        rig.npm.edit_proxy_host(id, &json!({"forward_port": 9999}));
+        step(&mut rig.engine, act()).await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    assert_eq!(rig.writes().iter().filter(|call| call.contains("PUT")).count(), 2, "{:?}", rig.writes());
+    assert!(rig.picture().at_rest, "it waits for a person");
+    let refusal = rig.picture().plan.changes.iter().find_map(|change| change.refusal().cloned()).unwrap();
+    assert_eq!(refusal.code, "A0906");
+    rig.engine.retry_now();
+    rig.settle().await;
 }
 
 /// One of several may always go.
