@@ -108,7 +108,7 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
     } else {
         grace(input, &changed, seen).map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
     };
-    let exposes = exposed_by(want, &diffs);
+    let exposes = exposed_by(input, address, want, &diffs);
     Some(Change {
         address: address.clone(),
         service: want.service.clone(),
@@ -412,11 +412,7 @@ fn outputs(fields: &Fields) -> Vec<Need> {
 fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String> {
     let mut lines = Vec::new();
     if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
-        let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
-        let open: BTreeSet<&str> = hosts
-            .filter(|(_, host)| host.fields.get("access_list") == Some(&Value::None))
-            .flat_map(|(_, host)| host.fields.strings("domains"))
-            .collect();
+        let open = open_domains(input, address);
         let new: Vec<&str> = fields.strings("domains").into_iter().filter(|domain| !open.contains(domain)).collect();
         match new.as_slice() {
             [] => (),
@@ -436,7 +432,14 @@ fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String>
     lines
 }
 
-fn exposed_by(want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
+/// Names that anybody may reach already.
+fn open_domains<'a>(input: &'a Input<'_>, host: &'a Address) -> BTreeSet<&'a str> {
+    let hosts = input.world.of_kind(&host.provider, Kind::ProxyHost);
+    let open = hosts.filter(|(_, host)| host.fields.get("access_list") == Some(&Value::None));
+    open.flat_map(|(_, host)| host.fields.strings("domains")).collect()
+}
+
+fn exposed_by(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
     let mut lines = Vec::new();
     if diffs.iter().any(|diff| diff.field == "access_list" && diff.to == Some(Value::None)) {
         lines.push("the access list is removed: open to everybody".to_owned());
@@ -445,7 +448,8 @@ fn exposed_by(want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
     for diff in diffs.iter().filter(|diff| is_open && diff.field == "domains") {
         let known = diff.from.as_ref().map(Value::strings).unwrap_or_default();
         let new = diff.to.as_ref().map(Value::strings).unwrap_or_default();
-        let new = new.into_iter().filter(|domain| !known.contains(domain));
+        let open = open_domains(input, address);
+        let new = new.into_iter().filter(|domain| !known.contains(domain) && !open.contains(domain));
         lines.extend(new.map(|domain| format!("{domain} becomes reachable from the Internet")));
     }
     lines
