@@ -346,18 +346,22 @@ fn delete_gate(
     service: &str,
     gone: &[(Address, String)],
 ) -> Gate {
-    let mut needs: Vec<Need> = gone
-        .iter()
-        .filter(|(other, owner)| owner == service && other.kind.down_rank() < address.kind.down_rank())
-        .map(|(other, _)| Need::absent(other.clone()))
-        .collect();
-    if let Some(first) = wants.before_delete.get(address) {
+    let record = address.name.rsplit_once('/').map(|(name, _)| name).filter(|_| address.kind == Kind::Record);
+    let is_named = |host: &Address| {
+        let domains = input.world.seen.get(host).map(|host| host.fields.strings("domains")).unwrap_or_default();
+        record.is_some_and(|name| domains.contains(&name))
+    };
+    let mut needs: Vec<Need> = match wants.before_delete.get(address) {
         // A stop-first predecessor stays until everything else of its successor is there.
-        needs.extend(unmet(input, first));
-    }
-    if !wants.before_delete.contains_key(address) {
-        needs.extend(rivals::users(input, address, seen).into_iter().map(Need::absent));
-    }
+        Some(first) => unmet(input, first),
+        None => {
+            let before = gone.iter().filter(|(other, owner)| {
+                (owner == service || is_named(other)) && other.kind.down_rank() < address.kind.down_rank()
+            });
+            let users = rivals::users(input, address, seen);
+            before.map(|(other, _)| other.clone()).chain(users).map(Need::absent).collect()
+        }
+    };
     if address.kind == Kind::Network
         && let Some(refusal) = strangers(input, address, seen, gone)
     {

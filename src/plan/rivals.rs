@@ -13,6 +13,7 @@ use crate::model::{Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Refu
 pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     in_the_way(wants, ups);
     claims(input, ups, downs);
+    contested(input, ups);
     stands_alone(ups, downs);
     takes_over(input, ups, downs);
     still_used(wants, ups, downs);
@@ -79,7 +80,10 @@ fn in_the_way(wants: &Wants, ups: &mut [Change]) {
 }
 
 /// Nobody else at a provider may hold what a new resource claims: a container's name, a host's domains.
-fn claims(input: &Input<'_>, ups: &mut [Change], downs: &[Change]) {
+///
+/// Who has a name keeps it until everything else of its successor is there.
+fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
+    let mut keeps: Vec<(Address, Vec<Need>)> = Vec::new();
     for change in ups.iter_mut() {
         let (Verb::Create(fields), Some(schema)) = (&change.verb, input.schema(&change.address)) else { continue };
         let Some(claim) = schema.claims.filter(|_| change.refusal().is_none()) else { continue };
@@ -100,13 +104,61 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &[Change]) {
                     found: vec![("id".to_owned(), seen.vendor_id.clone())],
                     hints: vec![Hint::text(format!("remove it, or give {} another name", change.service))],
                 });
-            } else if downs.iter().any(|down| down.address == *rival) || change.is_now() {
-                add_need(&mut change.gate, Need::absent(rival.clone()));
-                if matches!(rival.kind, Kind::ProxyHost | Kind::Redirection) {
-                    // Between the two, nobody answers for the name.
-                    change.impact.downtime = Downtime::Some;
-                }
+                continue;
             }
+            if matches!(rival.kind, Kind::ProxyHost | Kind::Redirection) {
+                let first = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent);
+                keeps.push((rival.clone(), first.collect()));
+                // Between the two, nobody answers for the name.
+                change.impact.downtime = Downtime::Some;
+            }
+            if downs.iter().any(|down| down.address == *rival) || change.is_now() {
+                add_need(&mut change.gate, Need::absent(rival.clone()));
+            }
+        }
+    }
+    let only_drops = |change: &Change| match &change.verb {
+        Verb::Update(fields) => fields.0.keys().eq(["domains"]),
+        Verb::Delete => true,
+        Verb::Create(_) => false,
+    };
+    for (rival, first) in keeps {
+        for change in ups.iter_mut().chain(downs.iter_mut()).filter(|c| c.address == rival && only_drops(c)) {
+            first.iter().for_each(|need| add_need(&mut change.gate, need.clone()));
+        }
+    }
+}
+
+/// A name that another host still has is left out of an update until that one has let go of it: two hosts that
+/// swap names each drop theirs first.
+fn contested(input: &Input<'_>, ups: &mut [Change]) {
+    for change in ups.iter_mut().filter(|change| matches!(change.address.kind, Kind::ProxyHost | Kind::Redirection)) {
+        let Verb::Update(fields) = &mut change.verb else { continue };
+        let wanted = texts(fields.get("domains"));
+        let rivals = input.world.seen.iter().filter(|(rival, _)| {
+            **rival != change.address
+                && rival.provider == change.address.provider
+                && matches!(rival.kind, Kind::ProxyHost | Kind::Redirection)
+        });
+        let rivals: Vec<(&Address, Vec<String>)> = rivals
+            .map(|(rival, seen)| (rival, texts(seen.fields.get("domains"))))
+            .filter(|(_, domains)| domains.iter().any(|domain| wanted.contains(domain)))
+            .collect();
+        let Some((first, _)) = rivals.first() else { continue };
+        let is_free = |domain: &&String| !rivals.iter().any(|(_, theirs)| theirs.contains(*domain));
+        let free: Vec<String> = wanted.iter().filter(is_free).cloned().collect();
+        let observed = input.world.seen.get(&change.address).map(|seen| texts(seen.fields.get("domains")));
+        change.impact.downtime = Downtime::Some;
+        if observed.is_some_and(|observed| observed != free) && !free.is_empty() {
+            fields.set("domains", Value::texts(free.clone()));
+            for diff in change.diff.iter_mut().filter(|diff| diff.field == "domains") {
+                diff.to = Some(Value::texts(free.clone()));
+            }
+        } else if fields.0.len() > 1 {
+            fields.0.remove("domains");
+            change.diff.retain(|diff| diff.field != "domains");
+        } else {
+            add_need(&mut change.gate, Need::absent((*first).clone()));
         }
     }
 }
