@@ -58,7 +58,10 @@ struct Rollout {
     /// The generation in force: the wanted one, or the last good one after a failure.
     effective: Address,
     fields: Fields,
+    /// Where hosts point.
     serving: Address,
+    /// An old one that works, while there is no other.
+    standing: Option<Address>,
     olds: Vec<Address>,
     start_first: bool,
 }
@@ -83,11 +86,18 @@ impl Rollout {
         let (effective, fields) = after_failure(expansion, container, &base, picked, wanted, &instances, start_first);
         let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
         let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
-        let serving = if is_ready(&effective) {
-            effective.clone()
-        } else {
-            let ready_old = olds.iter().find(|old| start_first && is_ready(old));
-            ready_old.cloned().unwrap_or_else(|| effective.clone())
+        let is_pointed_at =
+            |address: &Address| instances.get(address).is_some_and(|seen| is_pointed_at(expansion, seen));
+        let mut standing: Vec<&Address> = olds.iter().filter(|old| start_first && is_ready(old)).collect();
+        standing.sort_by_key(|old| !is_pointed_at(old));
+        let standing = standing.first().map(|old| (*old).clone());
+        let can_serve = |old: &&Address| {
+            let network = instances.get(*old).and_then(|seen| seen.fields.text("network"));
+            network == Some(home.address.name.as_str()) || is_pointed_at(old)
+        };
+        let serving = match standing.as_ref().filter(can_serve) {
+            Some(old) if !is_ready(&effective) => old.clone(),
+            Some(_) | None => effective.clone(),
         };
         if let (Some(why), false) = (exclusive, olds.is_empty()) {
             expansion.wants.stop_first.insert(service.name.clone(), why);
@@ -95,7 +105,7 @@ impl Rollout {
         if is_ready(&effective) {
             good(expansion, &base, &effective, &fields);
         }
-        Self { base, effective, fields, serving, olds, start_first }
+        Self { base, effective, fields, serving, standing, olds, start_first }
     }
 
     fn want(
@@ -170,15 +180,12 @@ impl Rollout {
         let world = input.world;
         let is_ready = world.seen.get(&self.effective).is_some_and(|seen| seen.ready.is_ready());
         let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
-        let is_dark = npm.is_some_and(|npm| !service.routes.is_empty() && world.is_dark(npm));
+        let is_dark = npm.is_some_and(|npm| world.is_dark(npm));
         for old in &self.olds {
             let Some(seen) = world.seen.get(old) else { continue };
-            let address = seen.fields.text("address");
-            let pointed_at = npm.into_iter().flat_map(|npm| world.of_kind(npm, Kind::ProxyHost)).any(|(_, host)| {
-                host.owner.is_ours() && address.is_some() && host.fields.text("forward_host") == address
-            });
-            // A second old one beside a serving one is a left-over of an update that was overtaken.
-            let serves = *old == self.serving;
+            let pointed_at = is_pointed_at(expansion, seen);
+            // A second old one beside a standing one is a left-over of an update that was overtaken.
+            let serves = self.standing.as_ref() == Some(old);
             let may_be_pointed_at = is_dark && !input.facts.failed.contains_key(old);
             if (!is_ready && serves) || pointed_at || may_be_pointed_at {
                 let want = Want {
@@ -195,6 +202,14 @@ impl Rollout {
     }
 }
 
+/// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.
+fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
+    let address = seen.fields.text("address");
+    let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
+    let mut hosts = npm.into_iter().flat_map(|npm| expansion.input.world.of_kind(npm, Kind::ProxyHost));
+    hosts.any(|(_, host)| host.owner.is_ours() && address.is_some() && host.fields.text("forward_host") == address)
+}
+
 /// Addresses that hosts point at and that do not mean this container: it would answer for another.
 fn meant_for_others(expansion: &Expansion<'_>, key: &str) -> BTreeSet<Ipv4Addr> {
     let is_its_own = |host: &Address| {
@@ -205,13 +220,18 @@ fn meant_for_others(expansion: &Expansion<'_>, key: &str) -> BTreeSet<Ipv4Addr> 
             crate::model::service::Target::Url { .. } => false,
         })
     };
-    let hosts = expansion
-        .input
-        .world
-        .seen
-        .iter()
-        .filter(|(host, seen)| host.kind == Kind::ProxyHost && seen.owner.is_ours() && !is_its_own(host));
-    hosts.filter_map(|(_, seen)| seen.fields.text("forward_host")?.parse().ok()).collect()
+    let hosts = expansion.input.world.seen.iter().filter(|(host, seen)| {
+        let is_of_service = seen.service.as_ref() == Some(&expansion.service.name);
+        host.kind == Kind::ProxyHost && seen.owner.is_ours() && !(is_of_service && is_its_own(host))
+    });
+    // Of hosts that cannot be seen, the ledger knows where they pointed.
+    let hidden = expansion.input.facts.applied.iter().filter(|(host, row)| {
+        let is_of_service = row.service == expansion.service.name;
+        let is_hidden = expansion.input.world.gap(host).is_some();
+        host.kind == Kind::ProxyHost && is_hidden && !(is_of_service && is_its_own(host))
+    });
+    let addresses = hosts.map(|(_, seen)| &seen.fields).chain(hidden.map(|(_, row)| &row.fields));
+    addresses.filter_map(|fields| fields.text("forward_host")?.parse().ok()).collect()
 }
 
 /// The generation that stands for `wanted`: one that is there and matches, else the first unused number.
