@@ -41,7 +41,8 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
     }
     // What the guard holds is told once, above.
     let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
-    for (name, lines) in by_service.iter().filter(|(_, lines)| !lines.iter().all(is_guarded)) {
+    let is_silent = |line: &Line<'_>| is_guarded(line) || is_hidden(line);
+    for (name, lines) in by_service.iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         out.push('\n');
         service(input, forecast, name, lines, look, &mut out);
     }
@@ -72,7 +73,7 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
     let held = held(forecast);
     for line in lines {
-        if line.change.address.kind == Kind::Attachment && !line.counts {
+        if is_hidden(line) {
             continue;
         }
         one_line(input, line, held.contains(&line.change.address), look, out);
@@ -100,6 +101,11 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("why stop-first: {why}"))));
     }
     kept(input, name, lines, look, out);
+}
+
+/// An attachment that is told by its network's line.
+fn is_hidden(line: &Line<'_>) -> bool {
+    line.change.address.kind == Kind::Attachment && !line.counts
 }
 
 /// What the service's line says: refused, down, new, removed, or why it changes.
