@@ -10,3 +10,4 @@ mod npm_provider;
 mod ovh_provider;
 mod plan_cases;
 mod real;
+mod plan_props;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use amarre::model::plan::Gate;
 use amarre::model::world::Applied;
 use amarre::model::{
-    Address, Change, Facts, Kind, Millis, Plan, Readiness, Rule, SecretName, Value, Verb, Wants, World,
+    Address, Change, Facts, Kind, Millis, Owner, Plan, Readiness, Rule, SecretName, Value, Verb, Wants, World,
 };
 use amarre::plan::{self, lint};
 
@@ -225,6 +225,8 @@ pub fn cut(walk: &Walk, start: &State, count: usize, crash: Crash) -> Option<Sta
     let mut state = after.clone();
     match crash {
         Crash::Between => (),
+        // Without mark and ledger a thing is somebody else's.
+        Crash::LedgerLost if state.raw.seen.values().any(|seen| seen.owner == Owner::MarkLost) => return None,
         Crash::LedgerLost => {
             let facts = std::mem::take(&mut state.facts);
             state.facts = Facts {
@@ -262,6 +264,10 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
         if !strict {
             ["subnet", "environment", "mark"].iter().for_each(|name| drop(fields.0.remove(*name)));
         }
+        if !strict && !state.raw.gaps.is_empty() {
+            // Without a ledger, nobody knows where hidden hosts point.
+            fields.0.remove("forward_host");
+        }
         if let Some(environment) = fields.get("environment").and_then(Value::entries).cloned() {
             let nameless = |value: Value| match value {
                 Value::Secret { mark, .. } => Value::Secret { name: SecretName(mark.0.clone()), mark },
@@ -270,7 +276,8 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
             let kept = environment.into_iter().filter(|(name, _)| name != "PATH");
             fields.set("environment", Value::Map(kept.map(|(name, value)| (name, nameless(value))).collect()));
         }
-        if let Some((target, _)) = dangers::target(&view, seen).filter(|_| address.kind == Kind::ProxyHost) {
+        let points = address.kind == Kind::ProxyHost && fields.get("forward_host").is_some();
+        if let Some((target, _)) = dangers::target(&view, seen).filter(|_| points) {
             fields.set("forward_host", Value::text(target.base().to_string()));
         }
         let works = address.kind == Kind::Record || seen.ready.is_ready();
