@@ -9,6 +9,7 @@ use super::output::Output;
 use crate::config::Config;
 use crate::engine::verbs::{Act, Answer};
 use crate::manifest::{self, Diagnostic, Severity, SourceFile};
+use crate::model::Kind;
 use crate::source::Folder;
 
 /// Refused by a guard, or for want of a yes.
@@ -17,32 +18,45 @@ const REFUSED: u8 = 4;
 /// `amarre validate`
 pub fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
     let config = Config::load(args.config.as_deref())?;
-    let (files, loaded) = read(&config)?;
-    let mut diagnostics = loaded.diagnostics;
-    let mut missing = std::collections::BTreeSet::new();
-    for service in &loaded.services {
-        for (secret, origin) in service.secrets() {
-            if let Err(error) = config.secret(secret) {
-                let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
-                diagnostics.push(Diagnostic::missing_secret(&service.name, origin, error.message, hint));
-                missing.insert(service.name.clone());
-            }
-        }
-    }
-    let good = loaded.services.len() - missing.len();
-    let total = loaded.services.len() + loaded.broken.len();
-    output.data(&manifest::render(&diagnostics, &files, good, total));
-    let has = |severity: Severity| diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
+    let read = Read::all(&config)?;
+    output.data(&read.render());
+    let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
     Ok(u8::from(has(Severity::Error) || (validate.strict && has(Severity::Warning))))
 }
 
-fn read(config: &Config) -> Result<(Vec<SourceFile>, manifest::Loaded), Failure> {
-    let source = Folder::new(&config.source).read();
-    let source = source
-        .map_err(|error| Failure::new("A0301", error.to_string(), "make the folder, or correct `source.folder`"))?;
-    let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
-    let loaded = manifest::load(&files, &config.site);
-    Ok((files, loaded))
+/// The manifests as they are read here, with what is wrong with them and the secrets that are set nowhere.
+struct Read {
+    files: Vec<SourceFile>,
+    diagnostics: Vec<Diagnostic>,
+    good: usize,
+    total: usize,
+}
+
+impl Read {
+    fn all(config: &Config) -> Result<Self, Failure> {
+        let source = Folder::new(&config.source)
+            .read()
+            .map_err(|error| Failure::new("A0301", error.to_string(), "make the folder, or correct `source.folder`"))?;
+        let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+        let loaded = manifest::load(&files, &config.site);
+        let mut diagnostics = loaded.diagnostics;
+        let mut missing = std::collections::BTreeSet::new();
+        for service in &loaded.services {
+            for (secret, origin) in service.secrets() {
+                if let Err(error) = config.secret(secret) {
+                    let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+                    diagnostics.push(Diagnostic::missing_secret(&service.name, origin, error.message, hint));
+                    missing.insert(service.name.clone());
+                }
+            }
+        }
+        let good = loaded.services.len() - missing.len();
+        Ok(Self { files, diagnostics, good, total: loaded.services.len() + loaded.broken.len() })
+    }
+
+    fn render(&self) -> String {
+        manifest::render(&self.diagnostics, &self.files, self.good, self.total)
+    }
 }
 
 /// `amarre plan`
@@ -70,10 +84,8 @@ fn broken(args: &Args, output: &Output, answer: &Answer) -> Result<bool, Failure
     let errors =
         answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(|d| d["severity"] == "error"));
     if errors {
-        let config = Config::load(args.config.as_deref())?;
-        let (files, loaded) = read(&config)?;
-        let total = loaded.services.len() + loaded.broken.len();
-        output.say(&manifest::render(&loaded.diagnostics, &files, loaded.services.len(), total));
+        let read = Read::all(&Config::load(args.config.as_deref())?)?;
+        output.say(read.render().trim_end());
     }
     Ok(errors)
 }
@@ -180,7 +192,10 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
             let failure = Failure::new(
                 "A0402",
                 format!("{names} would be destroyed, and nobody can be asked here"),
-                "if you mean it, add --yes",
+                format!(
+                    "if you mean it: amarre destroy {} --yes",
+                    if destroy.all { "--all".to_owned() } else { destroy.services.join(" ") }
+                ),
             );
             output.failure(&failure);
             return Ok(REFUSED);
@@ -213,7 +228,11 @@ fn doomed(status: &Json, destroy: &Destroy) -> String {
             continue;
         }
         out.push_str(&format!("- {name}\n"));
-        for resource in service["resources"].as_array().into_iter().flatten().rev() {
+        let mut resources: Vec<&Json> = service["resources"].as_array().into_iter().flatten().collect();
+        let rank =
+            |resource: &Json| resource["kind"].as_str().and_then(|kind| kind.parse::<Kind>().ok()).map(Kind::down_rank);
+        resources.sort_by_key(|resource| (rank(resource), resource["name"].as_str().unwrap_or_default().to_owned()));
+        for resource in resources {
             let kind = resource["kind"].as_str().unwrap_or_default();
             let is_kept = matches!(kind, "certificate") || (kind == "volume" && !destroy.purge);
             let is_there = resource["health"] != "Missing" && kind != "attachment";

@@ -114,11 +114,17 @@ Open a service through the simulated proxy:
   curl -H 'Host: whoami.example.org' http://{}/
 Look at what Amarre knows:
   http://{address}/api/v1/status
-  amarre --config {} status
+  {} --config {} status
 Then change a file in the folder above, or edit a proxy host in the simulated NPM ({}, user {} with password {PASSWORD}),
-and watch it being put right. Ctrl-C ends the demo; nothing stays.", world.npm.proxy_address, config.display(), world.npm.server.url(), IDENTITY));
+and watch it being put right. Ctrl-C ends the demo; nothing stays.", world.npm.proxy_address, program(), config.display(), world.npm.server.url(), IDENTITY));
     super::daemon::stopped().await;
+    output.say("The demo ends; nothing of it stays.");
     Ok(0)
+}
+
+/// How the reader started this program; it need not be in PATH.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "amarre".to_owned(), |path| path.display().to_string())
 }
 
 const IDENTITY: &str = "amarre@example.net";

@@ -134,7 +134,11 @@ fn spawn(task: BoxFuture<'static, ()>) -> tokio::task::JoinHandle<()> {
 }
 
 fn stopped() -> Failure {
-    Failure::new("A0904", "stopped before it was done", "what was done is kept; run it again")
+    Failure::new(
+        "A0904",
+        "stopped before it was done; what was done is kept, and something may be down meanwhile",
+        "see amarre status, then the same command again",
+    )
 }
 
 impl Remote {

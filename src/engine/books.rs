@@ -128,7 +128,11 @@ impl Engine {
         }
         let is_calm = |name: &&String| {
             let touched = plan.changes.iter().any(|change| change.service == **name);
-            !touched && !facts.converged.contains(*name) && !facts.suspended.contains_key(*name) && plan.gaps.is_empty()
+            !touched
+                && !desired.frozen.contains(*name)
+                && !facts.converged.contains(*name)
+                && !facts.suspended.contains_key(*name)
+                && plan.gaps.is_empty()
         };
         let calm: Vec<String> = desired.services.keys().filter(is_calm).cloned().collect();
         if !calm.is_empty() {

@@ -221,6 +221,7 @@ impl Daemon {
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
             self.engine.confirmed.clear();
+            self.engine.impatient = false;
             self.only = None;
         }
     }
@@ -262,7 +263,10 @@ impl Daemon {
             }
             Command::Suspend { service, suspension } => self.suspend(&service, &suspension).await,
             Command::Resume { service } => match self.engine.ledger.resume(&service).await {
-                Ok(true) => None,
+                Ok(true) => {
+                    self.look().await;
+                    None
+                }
                 Ok(false) => Some(format!("{service} is not suspended")),
                 Err(error) => Some(error.to_string()),
             },

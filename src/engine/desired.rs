@@ -66,8 +66,42 @@ impl Engine {
                 self.put_back(&mut desired, name, Some(text));
             }
         }
+        self.keep_names(&mut desired, &stored);
         self.resolve_secrets(&mut desired);
         desired
+    }
+
+    /// A name that the last good text of a broken manifest holds stays with it: a newcomer that takes it is the one that
+    /// waits, whichever file the error is reported in.
+    fn keep_names(&self, desired: &mut Desired, stored: &BTreeMap<String, (String, String)>) {
+        let names = |service: &Service| -> BTreeSet<String> {
+            let routes = service.routes.iter().flat_map(|route| route.domains.clone());
+            routes.chain(service.redirects.iter().flat_map(|redirect| redirect.domains.clone())).collect()
+        };
+        let held: BTreeMap<String, String> = desired
+            .services
+            .values()
+            .filter(|service| desired.broken.contains_key(&service.name))
+            .flat_map(|service| names(service).into_iter().map(|name| (name, service.name.clone())))
+            .collect();
+        let takers: Vec<(String, String, String)> = desired
+            .services
+            .values()
+            .filter(|service| !desired.broken.contains_key(&service.name))
+            .filter_map(|service| {
+                let taken = names(service).into_iter().find(|name| held.contains_key(name))?;
+                let holder = held.get(&taken)?.clone();
+                Some((service.name.clone(), taken, holder))
+            })
+            .collect();
+        for (taker, name, holder) in takers {
+            desired.broken.insert(taker.clone(), format!("{name} belongs to {holder}, whose own manifest is broken"));
+            desired.services.remove(&taker);
+            desired.texts.remove(&taker);
+            // Its own last text may want the same name: then nothing of it is touched.
+            let before = stored.get(&taker).filter(|(_, text)| !text.contains(&name));
+            self.put_back(desired, &taker, before);
+        }
     }
 
     /// The last good text of a manifest; without one, nothing of the service is touched.

@@ -30,6 +30,7 @@ impl Engine {
         let desired = self.desired(source.as_ref()).await;
         facts.frozen = desired.frozen.clone();
         facts.confirmed = self.confirmed.clone();
+        facts.impatient = self.impatient;
         facts.prune_blocked = desired.prune_blocked || source.is_none();
 
         let unpublished = self.ledger.unpublished().await.unwrap_or_default();
@@ -86,13 +87,13 @@ impl Engine {
         if self.lanes.is_empty() && self.run.is_some() && !plan.changes.iter().any(Change::is_now) {
             self.end_run().await;
         }
-        let services = desired.services;
         let unpublished = unpublished.into_iter().map(|dirty| self.with_error(dirty)).collect();
+        let plan = self.with_suspended(plan, &desired, &world, &facts, now, &mode);
         let mut picture = Picture {
             at: now,
             source: source.unwrap_or_else(|| self.picture.source.clone()),
             source_error,
-            services,
+            services: desired.services,
             diagnostics: desired.diagnostics,
             broken: desired.broken,
             world,
@@ -106,6 +107,7 @@ impl Engine {
             versions: self.observer.versions.clone(),
             run,
             acts,
+            consented: acts || self.ledger.meta("consent").await.ok().flatten().is_some(),
             at_rest: false,
             only,
             since: BTreeMap::new(),
@@ -116,6 +118,30 @@ impl Engine {
         picture.since = since(&self.picture, &picture);
         picture.at_rest = self.is_at_rest(&picture);
         self.picture = Arc::new(picture);
+    }
+
+    /// The plan with what is different about suspended services, held: shown, not touched.
+    fn with_suspended(
+        &self,
+        mut plan: Plan,
+        desired: &Desired,
+        world: &World,
+        facts: &Facts,
+        now: Timestamp,
+        mode: &Mode,
+    ) -> Plan {
+        let is_left = |name: &String| facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy);
+        if !facts.suspended.keys().any(is_left) {
+            return plan;
+        }
+        let mut awake = facts.clone();
+        awake.suspended.retain(|_, suspension| suspension.destroy);
+        let (_, shown) = self.with_input(desired, world, &awake, now, mode, plan::look);
+        for mut change in shown.changes.into_iter().filter(|change| is_left(&change.service)) {
+            change.gate = Gate::Held(suspended(&change.service, facts));
+            plan.changes.push(change);
+        }
+        plan
     }
 
     fn with_input<T>(
@@ -189,10 +215,33 @@ fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Times
     let mut since = BTreeMap::new();
     for (name, status) in super::status::services(picture) {
         let state = format!("{} {}", status.sync.word(), status.health.word());
-        let known = before.since.get(&name).filter(|(known, _)| *known == state).map(|(_, at)| *at);
-        since.insert(name, (state, known.unwrap_or(picture.at)));
+        // At the first look nobody knows since when.
+        let first = before.context.is_none() || !before.since.contains_key(&name);
+        let unknown = Timestamp::default();
+        let at = match before.since.get(&name) {
+            Some((known, at)) if *known == state => *at,
+            Some(_) => picture.at,
+            None => {
+                if first && before.context.is_none() {
+                    unknown
+                } else {
+                    picture.at
+                }
+            }
+        };
+        since.insert(name, (state, at));
     }
     since
+}
+
+fn suspended(service: &str, facts: &Facts) -> Refusal {
+    let by = facts.suspended.get(service).map_or("somebody", |suspension| suspension.by.as_str());
+    Refusal {
+        code: "A0403".to_owned(),
+        message: format!("{service} is suspended by {by}"),
+        found: Vec::new(),
+        hints: vec![Hint::command("to take it up again", format!("amarre resume {service}"))],
+    }
 }
 
 fn does_not_stay(change: &Change) -> Refusal {

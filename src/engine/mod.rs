@@ -120,6 +120,8 @@ pub struct Picture {
     pub run: i64,
     /// Whether looks act at all.
     pub acts: bool,
+    /// Whether somebody has ever said that this ledger may act.
+    pub consented: bool,
     /// Whether everything that was to be done is at rest: what is left waits for a person, or failed for good.
     pub at_rest: bool,
     /// What was asked of the look.
@@ -242,6 +244,8 @@ pub struct Engine {
     busy: BTreeMap<tokio::task::Id, String>,
     /// Lanes look at it between two steps.
     stopping: Arc<AtomicBool>,
+    /// A person asks and waits.
+    impatient: bool,
     /// Services whose deletion was agreed to; with the first of them gone, their number is another one.
     confirmed: BTreeSet<String>,
     /// When everything was last read anew.
@@ -293,6 +297,7 @@ impl Engine {
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
             stopping: Arc::default(),
+            impatient: false,
             confirmed: BTreeSet::new(),
             read_anew: Timestamp::default(),
             backoffs: BTreeMap::new(),
@@ -361,6 +366,7 @@ impl Engine {
         self.errors.clear();
         self.publish_backoffs.clear();
         self.repeats.clear();
+        self.impatient = true;
     }
 
     /// Ends: each lane finishes its running step and leaves the rest for later.

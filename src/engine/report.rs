@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Picture;
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
+use crate::manifest::Severity;
 use crate::model::{Change, Hint, Millis, ReasonCode, Timestamp, Verb};
 use crate::plan::forecast;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
@@ -23,6 +24,12 @@ pub fn plan_text(picture: &Picture, look: Look) -> String {
     let text =
         picture.with_input(|input| render::text::plan(input, &forecast::forecast(input), &revision(picture), look));
     let mut text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
+    for (name, why) in &picture.broken {
+        text.push_str(&format!("{} {name}: {why}; amarre validate shows it\n", look.sign(Sign::Refuse)));
+    }
+    for (name, suspension) in picture.facts.suspended.iter().filter(|(name, _)| picture.services.contains_key(*name)) {
+        text.push_str(&format!("  {name} is left alone: suspended by {}\n", suspension.by));
+    }
     if let Some(error) = &picture.source_error {
         text.push_str(&format!("{} {error}; the last good manifests are in force\n", look.sign(Sign::Refuse)));
     }
@@ -83,12 +90,18 @@ pub fn status_text(picture: &Picture, all: bool, now: Timestamp, next: Option<Ti
         n if n == rows.len() => format!("{n} services, all in sync. "),
         n => format!("{n} more are in sync. "),
     };
+    let is_troubled = !trouble_lines(picture).is_empty();
     let need_text = match needy.as_slice() {
+        [] if is_troubled => "What stands above needs you.".to_owned(),
         [] if rows.is_empty() => format!("No manifest in {}.", picture.source.label),
         [] => "Nothing needs you.".to_owned(),
         needy => {
-            let commands: Vec<String> = needy.iter().take(3).map(|name| format!("amarre status {name}")).collect();
-            format!("{} need you: {}", needy.len(), commands.join(", "))
+            let mut commands: Vec<String> = needy.iter().take(3).map(|name| format!("amarre status {name}")).collect();
+            if needy.len() > commands.len() {
+                commands.push(format!("and {} more", needy.len() - commands.len()));
+            }
+            let verb = if needy.len() == 1 { "needs" } else { "need" };
+            format!("{} {verb} you: {}", needy.len(), commands.join(", "))
         }
     };
     out.push_str(&format!("{hidden_text}{}\n", look.paint(Tone::Bold, &need_text)));
@@ -100,11 +113,14 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     let services = status::services(picture);
     let row = services.get(name)?;
     let mut out = format!(
-        "{}   {}, {} for {}\n",
+        "{}   {}, {}{}\n",
         look.paint(Tone::Bold, name),
         row.sync.word(),
         row.health.word(),
-        since(picture, name, now)
+        Some(since(picture, name, now))
+            .filter(|span| !span.is_empty())
+            .map(|span| format!(" for {span}"))
+            .unwrap_or_default()
     );
     for domain in &row.domains {
         out.push_str(&format!("  http://{domain}\n"));
@@ -159,30 +175,39 @@ fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
 }
 
 fn troubles(picture: &Picture, look: Look, out: &mut String) {
-    let mut trouble = |text: String| out.push_str(&format!("{} {text}\n", look.sign(Sign::Refuse)));
+    for (text, hints) in trouble_lines(picture) {
+        out.push_str(&format!("{} {text}\n", look.sign(Sign::Refuse)));
+        for hint in hints {
+            out.push_str(&format!("  {} {hint}\n", look.paint(Tone::Dim, "hint:")));
+        }
+    }
+}
+
+/// What is wrong beside the services, each with the ways past it.
+fn trouble_lines(picture: &Picture) -> Vec<(String, Vec<String>)> {
+    let mut lines = Vec::new();
     if let Some(error) = &picture.ledger_error {
-        trouble(format!("{error}; nothing is written anywhere until it can be, A0903"));
-        trouble("hint: is the disk full? what runs goes on running".to_owned());
+        let text = format!("{error}; nothing is written anywhere until it can be, A0903");
+        lines.push((text, vec!["is the disk full? what runs goes on running".to_owned()]));
     }
     if let Some(error) = &picture.source_error {
-        trouble(format!("{error}; the last good manifests are in force, A0301"));
+        let text = format!("{error}; the last good manifests are in force, A0301");
+        lines.push((text, vec!["make the folder, or correct `source.folder`".to_owned()]));
     }
     for gap in &picture.plan.gaps {
         let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
-        trouble(format!("{}{place}: {}, for {}, {}", gap.provider, gap.message, picture.at - gap.since, gap.code));
-        if !gap.hint.is_empty() {
-            trouble(format!("hint: {}", gap.hint));
-        }
+        let text = format!("{}{place}: {}, for {}, {}", gap.provider, gap.message, picture.at - gap.since, gap.code);
+        lines.push((text, Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).into_iter().collect()));
     }
-    for diagnostic in picture.diagnostics.iter().filter(|diagnostic| diagnostic.service.is_none()) {
-        trouble(format!("{}:{}: {}, {}", diagnostic.file, diagnostic.line, diagnostic.message, diagnostic.code));
+    let files = picture.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
+    for known in files {
+        let text = format!("{}:{}:{}: {}, {}", known.file, known.line, known.column, known.message, known.code);
+        lines.push((text, vec![known.hint.clone().unwrap_or_else(|| "amarre validate shows the place".to_owned())]));
     }
     if let Some(guard) = &picture.plan.guard {
-        trouble(format!("{}, {}", guard.message, guard.code));
-        for hint in &guard.hints {
-            trouble(format!("hint: {}", hint_text(hint)));
-        }
+        lines.push((format!("{}, {}", guard.message, guard.code), guard.hints.iter().map(hint_text).collect()));
     }
+    lines
 }
 
 /// Rows that need somebody first, quiet ones last.
@@ -208,8 +233,10 @@ fn hint_text(hint: &Hint) -> String {
     }
 }
 
+/// How long it has been so; empty when nobody knows.
 fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
-    picture.since.get(name).map(|(_, at)| (now - *at).to_string()).unwrap_or_default()
+    let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
+    known.map(|(_, at)| (now - *at).to_string()).unwrap_or_default()
 }
 
 /// Everything, `amarre.status/v1`.
@@ -232,7 +259,7 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
             "unknown": count(&|row| row.sync == Sync::Unknown),
             "attention": count(&|row| row.attention),
         },
-        "planning_only": !picture.acts,
+        "planning_only": !picture.consented,
         "ledger": {"error": picture.ledger_error.as_ref().map(|message| json!({"code": "A0903", "message": message}))},
         "guard": picture.plan.guard.as_ref().map(render::json::refusal),
         "providers": providers_json(picture),
@@ -313,7 +340,7 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
         "host": row.host,
         "sync": row.sync.word(),
         "health": row.health.word(),
-        "since": picture.since.get(&row.name).map(|(_, at)| at.rfc3339()),
+        "since": picture.since.get(&row.name).filter(|(_, at)| at.0 > 0).map(|(_, at)| at.rfc3339()),
         "attention": row.attention,
         "what_now": row.what_now,
         "urls": row.domains.iter().map(|domain| json!({"url": format!("http://{domain}")})).collect::<Vec<_>>(),
@@ -379,14 +406,15 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
 /// How an `apply` ended: its text and its exit code.
 pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, look: Look) -> (String, u8) {
     let services = status::services(picture);
-    let in_sync = services.values().filter(|row| row.sync == Sync::Synced && row.health == Health::Healthy).count();
+    let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
+    let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name);
+    let in_sync = services.values().filter(is_good).filter(in_force).count();
     let id: String = picture.source.revision.chars().take(7).collect();
     let needy: Vec<&ServiceStatus> =
         services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
     let needy: Vec<&ServiceStatus> =
         needy.into_iter().filter(|row| !picture.facts.suspended.contains_key(&row.name)).collect();
-    let broken = !picture.broken.is_empty()
-        || picture.diagnostics.iter().any(|d| d.severity == crate::manifest::Severity::Error);
+    let broken = !picture.broken.is_empty() || picture.diagnostics.iter().any(|d| d.severity == Severity::Error);
     if let Some(error) = &picture.ledger_error {
         return (format!("Nothing applied: {error}, A0903\n"), 1);
     }
@@ -399,12 +427,13 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
         let text = look.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {plural}.", took.in_words()));
         return (format!("{text}\n"), 0);
     }
-    let mut out = look.paint(Tone::Bold, &format!("Partly applied {id} in {}: {created}.", took.in_words()));
+    let word = if created.total() == 0 { "Not applied" } else { "Partly applied" };
+    let mut out = look.paint(Tone::Bold, &format!("{word} {id} in {}: {created}.", took.in_words()));
     if !settled {
         out.push_str(" Time is up; the next run goes on from there.");
     }
     out.push('\n');
-    for row in &needy {
+    for row in needy.iter().filter(|row| row.code.as_deref() != Some("A0401")) {
         out.push_str(&format!("  {} {:14}{}\n", look.sign(Sign::Failed), row.name, with_code(row)));
         for hint in &row.hints {
             out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));

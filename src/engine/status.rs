@@ -156,6 +156,10 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
     };
     let (health, detail) = match seen.map(|seen| &seen.ready) {
         _ if is_hidden => (Health::Unknown, "cannot be seen".to_owned()),
+        // What is there is not what was asked for.
+        _ if refused_create(change.as_ref()).is_some() => {
+            (Health::Missing, refused_create(change.as_ref()).unwrap_or_default())
+        }
         None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => {
             (Health::Healthy, "goes".to_owned())
         }
@@ -170,6 +174,12 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         None => (health, detail),
     };
     ResourceStatus { address, sync, health, detail, change }
+}
+
+/// Why something cannot be made, when it cannot.
+fn refused_create(change: Option<&Change>) -> Option<String> {
+    let change = change.filter(|change| matches!(change.verb, Verb::Create(_)))?;
+    change.refusal().map(|refusal| refusal.message.clone())
 }
 
 fn ready_text(picture: &Picture, address: &Address) -> String {
@@ -191,7 +201,8 @@ fn worst_sync(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Sy
     if picture.broken.contains_key(name) {
         return Sync::OutOfSync;
     }
-    let unpublished = picture.unpublished.iter().any(|(dirty, _)| {
+    // A refresh that is just due is no difference; one that did not work is.
+    let unpublished = picture.unpublished.iter().filter(|(_, error)| error.is_some()).any(|(dirty, _)| {
         resources.iter().any(|resource| {
             let host = resource.address.name.split('/').next().unwrap_or_default();
             resource.address.provider == dirty.provider && crate::model::site::is_below(host, &dirty.scope)
@@ -213,6 +224,7 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
             Health::Progressing
         }
         Some(worst) => worst,
+        None if picture.facts.suspended.contains_key(name) && !picture.plan.gaps.is_empty() => Health::Unknown,
         None if picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy) => Health::Missing,
         None if picture.broken.contains_key(name) => Health::Missing,
         None => Health::Healthy,
@@ -229,8 +241,11 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     let name = status.name.clone();
     let refusal = picture.plan.changes.iter().filter(|change| change.service == name).find_map(Change::refusal);
     if let Some(why) = picture.broken.get(&name) {
-        let mut diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
-        let diagnostic = diagnostics.find(|known| known.service.as_deref() == Some(&name));
+        let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
+        let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
+        // A key that is mistyped explains the key that is missing.
+        own.sort_by_key(|known| known.code != "A0103");
+        let diagnostic = own.first().copied();
         let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
         status.code = diagnostic.map(|diagnostic| diagnostic.code.to_owned());
         status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
@@ -248,7 +263,9 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         };
         status.hints = vec![Hint::command("to take it up again", format!("amarre resume {name}"))];
     } else if let Some(refusal) = refusal {
-        status.what_now = format!("refused: {}", refusal.message);
+        let is_guard = refusal.code == "A0401";
+        status.what_now =
+            if is_guard { "held by the guard".to_owned() } else { format!("refused: {}", refusal.message) };
         status.code = Some(refusal.code.clone());
         status.hints = refusal.hints.clone();
         status.attention = true;
@@ -280,8 +297,17 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.what_now = format!("{} {}: {}", bad.address.kind.label(), bad.address.name, bad.detail);
         status.code = Some("A0512".to_owned());
         status.attention = true;
+    } else if !picture.consented && picture.is_changing(&name) {
+        status.what_now = "waits for amarre apply".to_owned();
     } else {
         status.what_now = next_step(picture, &name);
+        let is_stopped = picture.plan.changes.iter().any(|change| {
+            change.service == name && matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. })
+        });
+        if is_stopped {
+            status.hints = vec![Hint::command("to start it now", format!("amarre reconcile {name}"))];
+            status.attention = true;
+        }
     }
 }
 
@@ -337,7 +363,9 @@ fn next_step(picture: &Picture, name: &str) -> String {
     let starting = starting
         .filter_map(|(address, _)| Some((address, &picture.world.seen.get(address)?.ready)))
         .find_map(|(address, ready)| match ready {
-            Readiness::NotYet { why, .. } => Some(format!("{}: {why}", address.name)),
+            Readiness::NotYet { why, .. } => {
+                Some(if address.name == name { why.clone() } else { format!("{}: {why}", address.name) })
+            }
             Readiness::Ready | Readiness::Failed { .. } => None,
         });
     let ready = mine

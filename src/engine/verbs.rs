@@ -13,7 +13,7 @@ use super::report::{self, Tally};
 use super::{Picture, Progress, ProgressState};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
-use crate::model::{Kind, Millis, Verb};
+use crate::model::{Change, Kind, Millis, Verb};
 use crate::plan::render::{Look, lines};
 
 /// After this long without news, people are told what is waited for.
@@ -109,7 +109,8 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
     let document = report::plan_json(picture);
     let text = report::plan_text(picture, look);
     let broken = picture.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    let has_changes = !picture.plan.is_empty();
+    let is_left = |change: &Change| change.refusal().is_some_and(|refusal| refusal.code == "A0403");
+    let has_changes = picture.plan.changes.iter().any(|change| !is_left(change));
     // 0 nothing to do, 2 changes, 1 error: for --detailed-exitcode.
     let exit = if broken
         || picture.source_error.is_some()
@@ -132,9 +133,20 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
             converge(handle, confirm_deletes, None, timeout_ms, look, steps).await
         }
         Act::Reconcile { service, timeout_ms } => {
+            let picture = handle.ask(Command::Look).await?.picture;
+            if !picture.consented {
+                return Some(refused(
+                    "A0404",
+                    "nothing was applied with this ledger yet",
+                    "amarre plan, then amarre apply",
+                ));
+            }
+            if let Some(name) = service.as_ref().filter(|name| picture.facts.suspended.contains_key(*name)) {
+                return Some(refused("A0403", &format!("{name} is suspended"), &format!("amarre resume {name}")));
+            }
             let only = service.map(|service| BTreeSet::from([service]));
             if let Some(unknown) = unknown(handle, only.as_ref()).await? {
-                return Some(refused(&unknown));
+                return Some(no_such(&unknown));
             }
             converge(handle, None, only, timeout_ms, look, steps).await
         }
@@ -177,7 +189,7 @@ async fn destroy(
         doomed.services.into_iter().collect()
     };
     if let Some(unknown) = unknown(handle, Some(&names)).await? {
-        return Some(refused(&unknown));
+        return Some(no_such(&unknown));
     }
     if names.is_empty() {
         return Some(Answer {
@@ -192,7 +204,7 @@ async fn destroy(
             Suspension { by: doomed.by.clone(), why, destroy: true, purge: doomed.purge, at: handle.now() };
         let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
         if let Some(error) = reply.error {
-            return Some(refused(&error));
+            return Some(no_such(&error));
         }
     }
     let started = handle.now();
@@ -281,10 +293,11 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
     let mut steps = Vec::new();
     for (service, row) in super::status::services(&picture) {
         let asked = only.is_none_or(|only| only.contains(&service));
-        if !asked || row.what_now.is_empty() || said.get(&service) == Some(&row.what_now) {
+        if !asked || row.what_now.is_empty() || said.get(&service).is_some_and(|known| *known == steady(&row.what_now))
+        {
             continue;
         }
-        said.insert(service.clone(), row.what_now.clone());
+        said.insert(service.clone(), steady(&row.what_now));
         steps.push(Step {
             at_ms: handle.now().0,
             service,
@@ -297,6 +310,11 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
         });
     }
     steps
+}
+
+/// Without the countdown, which is no news.
+fn steady(text: &str) -> String {
+    text.split("; next try in").next().unwrap_or(text).to_owned()
 }
 
 async fn pass_on(progress: &Progress, tally: &mut Tally, steps: &mpsc::Sender<Step>) {
@@ -351,11 +369,17 @@ async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Op
 
 fn answered(reply: &Reply, text: String) -> Answer {
     match &reply.error {
-        Some(error) => refused(error),
+        Some(error) => no_such(error),
         None => Answer { document: json!({"ok": true}), text, exit: 0 },
     }
 }
 
-fn refused(why: &str) -> Answer {
-    Answer { document: json!({"error": why}), text: format!("error: {why}\n"), exit: 1 }
+fn refused(code: &str, why: &str, hint: &str) -> Answer {
+    let text = format!("error[{code}]: {why}\n  hint: {hint}\n");
+    Answer { document: json!({"error": why, "code": code}), text, exit: 1 }
+}
+
+/// A service that nobody knows.
+fn no_such(why: &str) -> Answer {
+    refused("A1002", why, "amarre status --all lists them")
 }

@@ -59,6 +59,7 @@ pub struct Hint {
     /// In words.
     pub text: String,
     /// A complete command, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub command: Option<String>,
 }
 

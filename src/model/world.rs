@@ -304,6 +304,8 @@ pub struct Facts {
     pub suspended: BTreeMap<String, Suspension>,
     /// Services that were in sync once: what changes later is a change, not something new.
     pub converged: BTreeSet<String>,
+    /// A person asks for it now: what was stopped is not left alone any longer.
+    pub impatient: bool,
     /// Services whose deletion a person has agreed to, for as long as it takes.
     pub confirmed: BTreeSet<String>,
     /// Services whose manifest is broken and whose last good one is not known: nothing of them is touched.

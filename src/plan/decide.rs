@@ -157,7 +157,7 @@ fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -
 
 /// A stopped container may have been stopped for a backup: it is started after a while.
 fn grace(input: &Input<'_>, changed: &Fields, seen: &Seen) -> Option<Timestamp> {
-    changed.flag("running").filter(|running| *running)?;
+    changed.flag("running").filter(|running| *running && !input.facts.impatient)?;
     // What was made but never started is ours to start: the crash was between the two calls.
     let stopped = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
     let until = Timestamp(stopped) + STOPPED_GRACE;

@@ -463,7 +463,7 @@ fn fill(text: &str, home: &Home) -> String {
 fn no_value(variable: &str, home: &Home, container: &Container) -> Refusal {
     let origin = &container.origin;
     Refusal {
-        code: "A0408".to_owned(),
+        code: "A0410".to_owned(),
         message: format!("`${{{variable}}}` has no value on network {}, which is not ours", home.address.name),
         found: Vec::new(),
         hints: vec![Hint::text(format!(

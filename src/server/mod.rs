@@ -162,7 +162,7 @@ async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Resp
     let (picture, _) = handle.picture();
     match status::services(&picture).get(&name) {
         Some(row) => Json(with_events(&handle, report::service_json(&picture, row), &name).await.0).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "GET /api/v1/services lists them"),
+        None => no_such(&name),
     }
 }
 
@@ -205,12 +205,12 @@ async fn service_text(
     let (picture, _) = handle.picture();
     let row = status::services(&picture).get(&name).map(|row| report::service_json(&picture, row));
     let Some(row) = row else {
-        return problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "amarre status lists them");
+        return no_such(&name);
     };
     let (document, events) = with_events(&handle, row, &name).await;
     match report::service_text(&picture, &name, &events, handle.now(), query.look()) {
         Some(text) => Json(verbs::Answer { document, text, exit: 0 }).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "A1002", "there is no such service", "amarre status lists them"),
+        None => no_such(&name),
     }
 }
 
@@ -256,6 +256,10 @@ async fn rest(mut inbox: mpsc::Receiver<Step>, answer: Option<verbs::Answer>) ->
         Some(step) => Some((json!({"step": step}), Turn::Rest(inbox, answer))),
         None => Some((json!({"end": answer}), Turn::Over)),
     }
+}
+
+fn no_such(name: &str) -> Response {
+    problem(StatusCode::NOT_FOUND, "A1002", &format!("there is no service {name}"), "amarre status --all lists them")
 }
 
 fn stopping() -> Response {

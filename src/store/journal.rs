@@ -130,8 +130,12 @@ impl Ledger {
         Ok(rows.iter().filter_map(failure).collect())
     }
 
-    /// Suspends a service.
+    /// Suspends a service. One that is destroyed is new when it comes again.
     pub async fn suspend(&self, service: &str, suspension: &Suspension) -> Result<(), StoreError> {
+        if suspension.destroy {
+            let forgotten = sqlx::query("DELETE FROM converged WHERE service = ?").bind(service);
+            forgotten.execute(&self.pool).await.map_err(written)?;
+        }
         let query = "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
         sqlx::query(query)
             .bind(service)

@@ -94,6 +94,7 @@ impl Ledger {
             last_good: self.last_good().await?,
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
+            impatient: false,
             confirmed: std::collections::BTreeSet::new(),
             frozen: std::collections::BTreeSet::new(),
             prune_blocked: false,

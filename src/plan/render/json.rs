@@ -36,11 +36,12 @@ pub fn plan(
         },
         "guard": guard,
         "services": services,
-        "gaps": forecast.plan.gaps.iter().map(gap).collect::<Vec<_>>(),
         "diagnostics": diagnostics.iter().map(diagnostic).collect::<Vec<_>>(),
     });
     let digest = hex::encode(Sha256::digest(document.to_string().as_bytes()));
     if let Some(object) = document.as_object_mut() {
+        // Since when something is hidden does not make it another plan.
+        object.insert("gaps".to_owned(), json!(forecast.plan.gaps.iter().map(gap).collect::<Vec<_>>()));
         object.insert("id".to_owned(), json!(format!("p-{}", &digest[..8])));
         object.insert("digest".to_owned(), json!(format!("sha256:{digest}")));
         object.insert("made_at".to_owned(), json!(now.rfc3339()));

@@ -22,7 +22,7 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
     let summary = super::summary(input, forecast, &by_service);
     let mut out = String::new();
     if by_service.is_empty() {
-        out.push_str(&nothing(input, forecast, revision, summary));
+        out.push_str(&nothing(forecast, revision, summary));
         notes(&forecast.plan, look, &mut out);
         return out;
     }
@@ -52,9 +52,8 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
     out
 }
 
-fn nothing(input: &Input<'_>, forecast: &Forecast, revision: &str, summary: Summary) -> String {
+fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
     let gaps = forecast.plan.gaps.len();
-    let left = input.facts.frozen.len() + input.facts.suspended.len();
     let services = match summary.services_in_sync {
         1 => "1 service in sync".to_owned(),
         n => format!("{n} services in sync"),
@@ -62,8 +61,7 @@ fn nothing(input: &Input<'_>, forecast: &Forecast, revision: &str, summary: Summ
     if gaps > 0 {
         return format!("{revision}: nothing to do in what could be seen\n");
     }
-    let left = if left > 0 { format!(", {left} left alone") } else { String::new() };
-    format!("{revision}: nothing to do, {services}{left}\n")
+    format!("{revision}: nothing to do, {services}\n")
 }
 
 fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
@@ -135,7 +133,11 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
     let detail = match (&line.change.verb, line.replaces) {
         _ if is_held => "held".to_owned(),
         (_, _) if line.change.refusal().is_some() => {
-            line.change.refusal().map(|refusal| refusal.message.clone()).unwrap_or_default()
+            let message = line.change.refusal().map(|refusal| refusal.message.clone()).unwrap_or_default();
+            // Kind and name stand in their columns.
+            let said = format!("{} {} ", address.kind.label(), address.name);
+            let short = format!("{} {} ", address.kind.label(), lines::name(address, fields));
+            message.strip_prefix(&said).or_else(|| message.strip_prefix(&short)).unwrap_or(&message).to_owned()
         }
         (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
         (Verb::Create(fields), None) => lines::detail(address, fields, port),

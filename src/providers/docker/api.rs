@@ -16,7 +16,7 @@ use bollard::query_parameters::{
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
-use crate::causes::chain;
+use crate::causes::{chain, root};
 use crate::providers::http::Counts;
 use crate::providers::{Class, ProviderError};
 
@@ -53,9 +53,9 @@ impl Api {
             ProviderError::new(
                 Class::RetryLater,
                 "A0502",
-                format!("Docker does not answer at {endpoint}: {}", chain(error)),
+                format!("Docker does not answer at {endpoint}: {}", root(error)),
             )
-            .hint("is the engine running, and may this user open its socket?")
+            .hint("is the engine running, and may this user reach it?")
         };
         let answer = plain.version().await.map_err(|error| failed(&error))?;
         let said = answer.api_version.unwrap_or_default();
@@ -177,7 +177,8 @@ impl Api {
                 }
                 Err(error) => {
                     let error = self.failed("POST", &format!("pulling {reference}"), &error);
-                    return Err(ProviderError { code: "A0504", ..error }
+                    let message = error.message.replace(" was refused: ", " did not work: ");
+                    return Err(ProviderError { code: "A0504", message, ..error }
                         .hint("is the name right, and does this host reach the registry?"));
                 }
             }
@@ -320,9 +321,9 @@ fn client(endpoint: &str) -> Result<Docker, ProviderError> {
         ProviderError::new(
             Class::RetryLater,
             "A0502",
-            format!("Docker does not answer at {endpoint}: {}", chain(&error)),
+            format!("Docker does not answer at {endpoint}: {}", root(&error)),
         )
-        .hint("is the engine running, and may this user open its socket?")
+        .hint("is the engine running, and may this user reach it?")
     })
 }
 

@@ -37,7 +37,7 @@ async fn a_broken_manifest_harms_only_its_service() {
     assert_eq!(rig.plan_exit().await, 1);
 
     let after = rig.containers();
-    assert_eq!(after[&rig.name("other")], before[&rig.name("other")]);
+    assert_eq!(after[&rig.name("other")], before[&rig.name("other")], "{partly}");
     assert_ne!(after[&rig.name("web")], before[&rig.name("web")], "healed to the last good manifest");
     rig.assert_serves("web", "web one").await;
     rig.assert_serves("other", "other").await;
