@@ -2,5 +2,7 @@
 
 mod apply;
 mod drift;
+mod contract;
 mod harm;
+mod npm;
 mod update;

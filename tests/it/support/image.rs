@@ -24,10 +24,10 @@ esac
 while :; do sleep 100000 & wait $!; done
 "#;
 
-/// As much of curl as a probe needs: `curl … -w %{http_code} --max-time S URL`.
+/// As much of curl as a probe needs: `curl … -w %{http_code} --max-time S URL`. Without the time: a static wget with -T crashes.
 const CURL: &str = r#"#!/bin/sh
 for url; do :; done
-code=$(wget -S -q -O /dev/null -T 3 "$url" 2>&1 | sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' | tail -n 1)
+code=$(wget -S -q -O /dev/null "$url" 2>&1 | sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' | tail -n 1)
 echo "${code:-000}"
 [ -n "$code" ]
 "#;

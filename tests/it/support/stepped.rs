@@ -53,6 +53,7 @@ impl Stepped {
     }
 
     pub async fn with(options: DockerOptions) -> Self {
+        amarre::telemetry::start(false);
         let docker = Arc::new(docker(options).await);
         let through = Arc::new(FromNpm(docker.clone()));
         let npm = Npm::start(NpmOptions::with_upstreams(through)).await.unwrap();
@@ -227,7 +228,7 @@ pub fn act() -> Mode {
 /// One look, and what it handed out to its end.
 pub async fn step(engine: &mut Engine, mode: Mode) {
     engine.look(mode).await;
-    engine.drain().await;
+    while engine.lane_done().await {}
 }
 
 /// Looks until everything is at rest.
@@ -240,7 +241,10 @@ pub async fn rest(engine: &mut Engine, clock: &ShiftedClock) {
         clock.advance(STEP);
     }
     let picture = engine.picture();
-    panic!("does not come to rest: {:#?} {:?} {:?}", picture.plan, picture.errors, picture.unpublished);
+    panic!(
+        "does not come to rest: {:?} {:?} {:?} {:#?}",
+        picture.ledger_error, picture.errors, picture.unpublished, picture.plan
+    );
 }
 
 pub fn options() -> DockerOptions {
