@@ -314,7 +314,11 @@ impl DockerProvider {
             return Err(ProviderError::new(Class::Rejected, "A0508", message).hint("remove it by hand"));
         }
         // An engine restart in between must not bring it back beside its successor.
-        api.set_restart(&id, "no").await?;
+        if api.set_restart(&id, "no").await.is_err() {
+            // One that exits over and over may be between two lives just now: Docker takes no update for it then.
+            api.stop(&id, name).await?;
+            api.set_restart(&id, "no").await?;
+        }
         api.stop(&id, name).await?;
         api.remove(&id, name).await
     }
