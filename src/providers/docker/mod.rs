@@ -328,7 +328,10 @@ impl DockerProvider {
         let command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time"];
         let mut command: Vec<String> = command.into_iter().map(str::to_owned).collect();
         command.extend([PROBE_TIMEOUT_S.to_string(), url.to_owned()]);
-        let said = api.exec(npm, command).await.map_err(|error| error.message)?;
+        // Whatever the container calls curl may not keep to its time; the loop waits for no longer.
+        let limit = std::time::Duration::from_secs(PROBE_TIMEOUT_S + 1);
+        let said = tokio::time::timeout(limit, api.exec(npm, command)).await;
+        let said = said.map_err(|_| format!("{url} does not answer"))?.map_err(|error| error.message)?;
         judge_status(said.trim().parse().unwrap_or(0), url)
     }
 
