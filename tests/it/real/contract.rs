@@ -157,7 +157,9 @@ impl Bench {
             assert_eq!(field.samples.len(), 2, "{} has no samples", field.name);
             match field.rule {
                 Rule::Update => self.update(field.name, field.samples).await,
-                _ => self.generations(field.name, field.samples).await,
+                Rule::Generation | Rule::Set | Rule::Fixed | Rule::Volatile | Rule::Observed => {
+                    self.generations(field.name, field.samples).await
+                }
             }
         }
     }

@@ -25,9 +25,6 @@ async fn a_start_first_update_fails_no_request() {
                 while !stop.load(Ordering::Relaxed) || good.load(Ordering::Relaxed) < REQUESTS_MIN {
                     let answer = get(proxy, &domain, "/").await;
                     let is_good = answer.as_ref().is_some_and(|(code, text)| *code == 200 && text.starts_with("web "));
-                    if !is_good {
-                        println!("{answer:?}");
-                    }
                     (if is_good { &good } else { &bad }).fetch_add(1, Ordering::Relaxed);
                 }
             })
@@ -43,7 +40,6 @@ async fn a_start_first_update_fails_no_request() {
         visitor.await.unwrap();
     }
     let (good, bad) = (good.load(Ordering::Relaxed), bad.load(Ordering::Relaxed));
-    println!("{good} answered, {bad} not");
     assert_eq!(bad, 0, "of {}", good + bad);
     assert!(good >= REQUESTS_MIN);
     let after = inspect("container", &rig.name("web"));

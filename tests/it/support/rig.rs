@@ -282,7 +282,7 @@ impl Rig {
         let mount = format!("{data}:/data");
         docker(&["run", "-d", "--name", &stranger, "--network", &network, "-v", &mount, image::ONE, "serve", "80"]);
         docker(&["create", "--name", &stopped, "--network", &network, image::ONE]);
-        let host = self.npm.seed_proxy_host(&json!({
+        self.npm.seed_proxy_host(&json!({
             "domain_names": [format!("foreign.{ZONE}")], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80,
         }));
         let records = [
@@ -298,7 +298,7 @@ impl Rig {
             "domain_names": [format!("gone.{ZONE}")], "forward_domain_name": "foreign.example.org", "forward_http_code": 301,
         }));
         let mut foreigners =
-            Foreigners { containers: vec![stranger, stopped], network, volume: data, host, before: Json::Null };
+            Foreigners { containers: vec![stranger, stopped], network, volume: data, before: Json::Null };
         foreigners.before = foreigners.now(self);
         foreigners
     }
@@ -309,8 +309,6 @@ pub struct Foreigners {
     containers: Vec<String>,
     network: String,
     volume: String,
-    /// The id of the proxy host.
-    pub host: u64,
     before: Json,
 }
 
