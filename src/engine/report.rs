@@ -335,19 +335,24 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
         .get(&row.name)
         .map(|suspension| json!({"by": suspension.by, "why": suspension.why, "since": suspension.at.rfc3339()}));
     let error = row.code.as_ref().map(|code| json!({"code": code, "message": row.what_now, "hints": row.hints}));
-    json!({
+    let mut document = json!({
         "name": row.name,
         "host": row.host,
         "sync": row.sync.word(),
         "health": row.health.word(),
-        "since": picture.since.get(&row.name).filter(|(_, at)| at.0 > 0).map(|(_, at)| at.rfc3339()),
         "attention": row.attention,
         "what_now": row.what_now,
         "urls": row.domains.iter().map(|domain| json!({"url": format!("http://{domain}")})).collect::<Vec<_>>(),
         "suspended": suspended,
         "error": error,
         "resources": row.resources.iter().map(resource_json).collect::<Vec<_>>(),
-    })
+    });
+    // Absent is "not known": at its first look a process cannot tell since when.
+    let since = picture.since.get(&row.name).filter(|(_, at)| at.0 > 0);
+    if let (Some(object), Some((_, at))) = (document.as_object_mut(), since) {
+        object.insert("since".to_owned(), json!(at.rfc3339()));
+    }
+    document
 }
 
 fn resource_json(resource: &ResourceStatus) -> Json {
