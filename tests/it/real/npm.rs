@@ -43,9 +43,9 @@ async fn npm_is_attached_detached_and_attached_again() {
     docker(&["rm", "-f", &npm]);
     run_npm(&npm, &own);
     let plain = rig.containers()[&rig.name("plain")].clone();
-    rig.apply().await;
+    let ended = rig.apply().await;
     assert_eq!(endpoint(&npm, &network)["IPAddress"], format!("10.{}.1.2", rig.octet));
-    assert_eq!(rig.containers()[&rig.name("plain")], plain);
+    assert_eq!(rig.containers()[&rig.name("plain")], plain, "{ended}");
     rig.forget();
     rig.apply().await;
     assert_eq!(rig.writes(), [""; 0]);
