@@ -313,7 +313,10 @@ pub(super) fn record_policy(scope: &Scope<'_>, record_type: &str, spot: Spot) {
 pub(super) fn needs_npm(scope: &Scope<'_>, spot: Spot, what: &str) {
     let Some(host) = scope.site.hosts.get(&scope.host) else { return };
     if host.npm.is_none() {
-        let hint = format!("add it below `npm:` in amarre.yaml (and name it in `hosts.{}.npm` when there are several)", scope.host);
+        let hint = format!(
+            "add it below `npm:` in amarre.yaml (and name it in `hosts.{}.npm` when there are several)",
+            scope.host
+        );
         scope.error_hint(A0209, spot, format!("host `{}` has no Nginx Proxy Manager for {what}", scope.host), &hint);
     }
 }
