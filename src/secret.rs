@@ -56,3 +56,23 @@ impl fmt::Debug for MarkKey {
         f.write_str("(key)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_shows_a_secret_or_the_key() {
+        let shown = format!("{:?} {:?}", Secret::new("canary"), MarkKey::new([7; 32]));
+        assert_eq!(shown, "(secret) (key)");
+        assert_eq!(format!("{:?}", MarkKey::new([7; 32]).mark("canary")), "(secret)");
+    }
+
+    #[test]
+    fn a_mark_tells_values_apart_and_means_nothing_without_its_key() {
+        let (one, two) = (MarkKey::new([1; 32]), MarkKey::new([2; 32]));
+        assert_eq!(one.mark("a"), one.mark("a"));
+        assert_ne!(one.mark("a"), one.mark("b"));
+        assert_ne!(one.mark("a"), two.mark("a"));
+    }
+}

@@ -54,3 +54,33 @@ pub fn next_wake(last: Timestamp, interval: Millis, wishes: &[Timestamp], now: T
     let regular = last + interval;
     wishes.iter().copied().chain([regular]).min().unwrap_or(regular).max(now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_waits_twice_as_long_each_time_and_never_longer_than_five_minutes() {
+        let now = Timestamp(1_000_000);
+        let mut backoff = None;
+        let waits: Vec<i64> = (0..12)
+            .map(|_| {
+                let next = after_failure(backoff, now, 0.0);
+                backoff = Some(next);
+                (next.until - now).0 / 1000
+            })
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        let many = after_failure(Some(Backoff { failures: u32::MAX - 1, until: now }), now, 1.0);
+        assert_eq!(many.until - now, Millis::seconds(375), "with all of the jitter");
+    }
+
+    #[test]
+    fn what_never_comes_is_looked_at_now_and_then() {
+        let waits = [0, 179, 180, 1799, 1800].map(|waited| {
+            let now = Timestamp(waited * 1000);
+            (watch(Timestamp(0), now) - now).0 / 1000
+        });
+        assert_eq!(waits, [1, 1, 10, 10, 60]);
+    }
+}

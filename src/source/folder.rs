@@ -109,3 +109,34 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_and_hidden_names_are_not_followed() {
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(outside.path().join("secret.yaml"), "a: 1").unwrap();
+        for name in ["one.yaml", ".hidden.yaml", "note.txt"] {
+            std::fs::write(inside.path().join(name), "b: 2").unwrap();
+        }
+        std::os::unix::fs::symlink(outside.path(), inside.path().join("linked")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret.yaml"), inside.path().join("linked.yaml")).unwrap();
+        let read = Folder::new(inside.path()).read().unwrap();
+        assert_eq!(read.files.len(), 1, "{:?}", read.files);
+        assert!(read.files.iter().all(|(path, text)| path.ends_with("/one.yaml") && text == "b: 2"));
+    }
+
+    /// What is left out would look like manifests that were removed.
+    #[test]
+    fn a_folder_that_is_too_deep_is_not_read_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut path = folder.path().to_owned();
+        path.extend((0..=DEPTH_MAX).map(|level| level.to_string()));
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(folder.path().join("one.yaml"), "a: 1").unwrap();
+        let error = Folder::new(folder.path()).read().unwrap_err();
+        assert!(error.to_string().contains("deep"), "{error}");
+    }
+}

@@ -201,3 +201,34 @@ impl Ledger {
         Ok(rows.iter().map(|row| (row.get("service"), (row.get("file"), row.get("text")))).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn old_runs_go_with_their_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let now = Timestamp(1);
+        let first = ledger.begin_run("a", now).await.unwrap();
+        let event = Event {
+            at: now,
+            run: first,
+            service: "web".to_owned(),
+            address: None,
+            kind: "created".to_owned(),
+            text: String::new(),
+        };
+        ledger.record(&event).await.unwrap();
+        // As if there had been as many runs as are kept.
+        let last = sqlx::query("INSERT INTO runs (id, started_ms, revision) VALUES (?, 1, 'b')");
+        last.bind(first + runs_kept() - 1).execute(&ledger.pool).await.unwrap();
+        ledger.begin_run("c", now).await.unwrap();
+        assert_eq!(ledger.events("web", 9).await.unwrap(), [event]);
+        let newest = ledger.begin_run("d", now).await.unwrap();
+        assert_eq!(ledger.events("web", 9).await.unwrap(), []);
+        let oldest = sqlx::query("SELECT min(id) AS oldest FROM runs").fetch_one(&ledger.pool).await.unwrap();
+        assert_eq!(oldest.get::<i64, _>("oldest"), newest - 2);
+    }
+}

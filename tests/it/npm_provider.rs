@@ -203,6 +203,18 @@ async fn what_changed_since_the_look_is_a_conflict() {
     let gone = |verb| change(&git, verb, unchanged(&seen));
     assert_eq!(rig.apply(&gone(update)).await.unwrap_err().class, Class::Conflict);
     assert_eq!(rig.apply(&gone(Verb::Delete)).await.unwrap().vendor_id, "", "deleted is deleted");
+
+    let family = address(Kind::AccessList, "amarre/family");
+    let seen = rig.bring(&family, &list(&["anna"])).await;
+    // Somebody lets one more in.
+    rig.step(&family, &list(&["anna", "ben"])).await.unwrap();
+    let before = rig.rows(npm::Kind::AccessList);
+    let update = Verb::Update(Fields::default().with("pass_auth", Value::Bool(true)));
+    for verb in [update, Verb::Delete] {
+        let error = rig.apply(&change(&family, verb, unchanged(&seen))).await.unwrap_err();
+        assert_eq!((error.class, error.code), (Class::Conflict, "A0613"), "{error}");
+    }
+    assert_eq!(rig.rows(npm::Kind::AccessList), before);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The loop stepped look by look, with every vendor simulated.
 
+mod commands;
 mod crash;
+mod manifests;
+mod patience;
 mod promises;
 
 /// Two containers, a volume, a route with an alias, records.

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use amarre::engine::Mode;
-use amarre::model::Millis;
+use amarre::model::plan::Wait;
 use amarre::model::world::Suspension;
+use amarre::model::{Gate, Kind, Millis};
 use amarre_sim::Fault;
-use amarre_sim::npm::Kind;
+use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::npm;
 use serde_json::json;
 
 use super::{CLOUD, plain};
@@ -96,11 +98,13 @@ async fn a_vendor_that_is_away_is_a_gap_and_the_rest_goes_on() {
         ZONE,
         rig.ovh.records(ZONE).iter().find(|row| row["subDomain"] == "one").unwrap()["id"].as_u64().unwrap(),
     );
+    let mut since = BTreeSet::new();
     for _ in 0..3 {
         rig.look().await;
+        since.extend(rig.picture().plan.gaps.iter().map(|gap| gap.since));
         rig.clock.advance(Millis::seconds(2));
     }
-    assert!(!rig.picture().plan.gaps.is_empty());
+    assert_eq!(since.len(), 1, "a gap that goes on began when it began");
     assert!(rig.docker.server.journal.writes().is_empty(), "nothing is made or deleted where nothing is seen");
     assert!(rig.ovh.records(ZONE).iter().any(|row| row["subDomain"] == "one"), "the record is healed meanwhile");
     rig.docker.down(false);
@@ -264,7 +268,7 @@ async fn an_agreement_to_delete_holds_to_the_end() {
 #[tokio::test]
 async fn what_does_not_stay_is_not_written_for_ever() {
     let mut rig = settled(&["one"]).await;
-    let hosts = rig.npm.rows(Kind::ProxyHost);
+    let hosts = rig.npm.rows(npm::Kind::ProxyHost);
     let host = hosts.iter().find(|host| host["domain_names"][0] == "one.example.org").unwrap();
     let id = host["id"].as_u64().unwrap();
     rig.forget();
@@ -288,6 +292,28 @@ async fn one_delete_needs_nobody() {
     rig.remove("one.yaml");
     rig.settle().await;
     assert!(!container_names(&rig).contains(&"/one".to_owned()));
+}
+
+/// The number holds for what was there when it was given.
+#[tokio::test]
+async fn an_agreement_to_delete_covers_nothing_that_vanishes_later() {
+    let names = ["aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh", "ii"];
+    let mut rig = settled(&names).await;
+    let agreed = || Mode::Act { confirmed_deletes: Some(4), only: None };
+    for name in &names[..4] {
+        rig.remove(&format!("{name}.yaml"));
+    }
+    step(&mut rig.engine, agreed()).await;
+    for name in &names[4..8] {
+        rig.remove(&format!("{name}.yaml"));
+    }
+    for _ in 0..12 {
+        step(&mut rig.engine, agreed()).await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    assert_eq!(rig.picture().plan.guard.as_ref().map(|guard| guard.code.as_str()), Some("A0401"));
+    let left: Vec<String> = container_names(&rig).into_iter().filter(|name| name.len() == 3).collect();
+    assert_eq!(left, ["/ee", "/ff", "/gg", "/hh", "/ii"]);
 }
 
 /// NPM is made anew: the attachments are the first thing that is put right.
@@ -320,4 +346,215 @@ async fn only_what_is_asked_for_is_done() {
     assert!(!container_names(&rig).contains(&"/two".to_owned()));
     step(&mut rig.engine, act()).await;
     rig.settle().await;
+}
+
+/// It may have been made: nothing is made a second time before that is seen, or half a minute has passed.
+#[tokio::test]
+async fn a_call_whose_outcome_is_not_known_is_not_repeated_at_once() {
+    let mut rig = Stepped::start().await;
+    rig.write("one.yaml", &plain("one"));
+    rig.docker.server.faults.add("POST", "/v1.41/networks/create", 1, Fault::CutBefore);
+    let tries = |rig: &Stepped| rig.writes().iter().filter(|line| line.ends_with("/networks/create")).count();
+    for _ in 0..10 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(2));
+    }
+    assert_eq!(tries(&rig), 1);
+    let picture = rig.picture();
+    let create = picture.plan.changes.iter().find(|change| change.address.kind == Kind::Network).unwrap();
+    assert!(matches!(create.gate, Gate::Until { what: Wait::Settle, .. }), "{create:?}");
+    rig.clock.advance(Millis::seconds(20));
+    rig.settle().await;
+    assert!(rig.docker.networks().iter().any(|network| network["Name"] == "zz-amarre-one"));
+    assert!(rig.picture().facts.open_intents.is_empty());
+}
+
+/// What was given to one service is nobody else's, with the ledger and without.
+#[tokio::test]
+async fn a_subnet_stays_with_its_service() {
+    let mut rig = settled(&["one", "two"]).await;
+    let subnet = |rig: &Stepped| {
+        let networks = rig.docker.networks();
+        let one = networks.iter().find(|network| network["Name"] == "zz-amarre-one").unwrap();
+        one["IPAM"]["Config"][0]["Subnet"].clone()
+    };
+    let before = subnet(&rig);
+    for newcomer in ["aa", "bb"] {
+        rig.docker.remove("one").unwrap();
+        rig.docker.remove("npm").unwrap();
+        rig.docker.remove_network("zz-amarre-one").unwrap();
+        rig.docker.seed_container("npm", "npm:2", &["npm_default"]).unwrap();
+        rig.write(&format!("{newcomer}.yaml"), &plain(newcomer));
+        rig.settle().await;
+        assert_eq!(subnet(&rig), before, "{newcomer} came");
+        rig.restart_without_ledger().await;
+        rig.settle().await;
+    }
+}
+
+/// Three answers make it ready, and nothing points at it before that.
+#[tokio::test]
+async fn a_container_gets_no_visitor_before_it_has_answered() {
+    let mut rig = Stepped::start().await;
+    rig.write("one.yaml", &plain("one"));
+    rig.docker.image(ImageSpec { behaviour: Behaviour::Unhealthy, ..ImageSpec::new("sick:1") });
+    rig.write("sick.yaml", &plain("sick").replace("web:1", "sick:1"));
+    let has_host = |rig: &Stepped, name: &str| {
+        let rows = rig.npm.rows(npm::Kind::ProxyHost);
+        rows.iter().any(|row| row["domain_names"][0] == format!("{name}.example.org"))
+    };
+    let probes = |rig: &Stepped, name: &str| {
+        let picture = rig.picture();
+        let seen =
+            picture.world.seen.iter().find(|(address, _)| address.kind == Kind::Container && address.name == name);
+        seen.map(|(_, seen)| seen.ready.clone())
+    };
+    for _ in 0..3 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(2));
+    }
+    assert!(probes(&rig, "one").is_some_and(|ready| !ready.is_ready()), "two answers are not three");
+    assert!(!has_host(&rig, "one"));
+    for _ in 0..20 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(2));
+    }
+    assert!(has_host(&rig, "one"));
+    assert!(!has_host(&rig, "sick"), "nor while its healthcheck fails");
+    assert!(rig.ovh.records(ZONE).iter().all(|row| row["subDomain"] != "sick"));
+}
+
+/// Without a healthcheck and a route, only time tells.
+#[tokio::test]
+async fn a_container_that_nobody_can_ask_is_ready_after_a_while() {
+    let mut rig = Stepped::start().await;
+    rig.write("worker.yaml", "name: worker\nimage: web:1\n");
+    let ready = |rig: &Stepped| {
+        let picture = rig.picture();
+        let mut seen = picture.world.seen.iter().filter(|(address, _)| address.name == "worker");
+        seen.any(|(address, seen)| address.kind == Kind::Container && seen.ready.is_ready())
+    };
+    for _ in 0..4 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(2));
+    }
+    assert!(container_names(&rig).contains(&"/worker".to_owned()));
+    assert!(!ready(&rig), "eight seconds are not fifteen");
+    rig.clock.advance(Millis::seconds(10));
+    rig.look().await;
+    assert!(ready(&rig));
+}
+
+/// Nothing is handed out for a service while its last changes are under way.
+#[tokio::test]
+async fn a_service_has_one_lane() {
+    let mut rig = settled(&["one"]).await;
+    rig.write("one.yaml", &format!("{}restart: always\n", plain("one")));
+    let slow = Fault::Delay(std::time::Duration::from_millis(300));
+    rig.docker.server.faults.add("POST", "/v1.41/containers/", 9, slow);
+    rig.engine.look(act()).await;
+    rig.engine.look(act()).await;
+    while rig.engine.lane_done().await {}
+    let updates = rig.writes().iter().filter(|line| line.ends_with("/update")).count();
+    assert_eq!(updates, 1, "{:?}", rig.writes());
+    rig.docker.server.faults.clear();
+    rig.settle().await;
+}
+
+/// An image that cannot be had is no reason to stop what runs.
+#[tokio::test]
+async fn a_pull_that_fails_stops_nothing() {
+    let vault = "name: vault\nimage: web:1\nvolumes: ['data:/data']\n";
+    let mut rig = Stepped::start().await;
+    rig.write("vault.yaml", vault);
+    rig.settle().await;
+    let id = |rig: &Stepped| {
+        let containers = rig.docker.containers();
+        let mut vaults = containers.iter().filter(|container| container["Name"] == "/vault");
+        vaults.next().map(|container| (container["Id"].clone(), container["State"]["Running"].clone()))
+    };
+    let before = id(&rig);
+    assert!(before.is_some());
+    rig.write("vault.yaml", &vault.replace("web:1", "nowhere:1"));
+    for _ in 0..10 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(2));
+    }
+    assert!(rig.picture().errors.contains_key("vault"));
+    assert_eq!(id(&rig), before);
+    rig.write("vault.yaml", &vault.replace("web:1", "web:2"));
+    rig.settle().await;
+    assert_ne!(id(&rig), before);
+}
+
+/// An application that must stop first goes on until its new database is healthy.
+#[tokio::test]
+async fn nothing_is_stopped_before_its_successor_can_start() {
+    let pair = "
+name: pair
+containers:
+  app:
+    image: web:1
+    depends_on: {db: {condition: service_healthy}}
+    volumes: ['files:/files']
+  db:
+    image: db:1
+    volumes: ['data:/data']
+";
+    let mut rig = Stepped::start().await;
+    rig.docker.image(ImageSpec { behaviour: Behaviour::HealthyAfter(4), ..ImageSpec::new("slow:1") });
+    rig.write("pair.yaml", pair);
+    rig.settle().await;
+    let find = |rig: &Stepped, name: &str| {
+        let mut containers = rig.docker.containers().into_iter();
+        containers.find(|container| container["Name"] == name).unwrap_or_default()
+    };
+    let app = find(&rig, "/pair-app")["Id"].clone();
+    let changed = pair.replace("image: web:1", "image: web:2").replace("image: db:1", "image: slow:1");
+    rig.write("pair.yaml", &changed);
+    for _ in 0..30 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(2));
+        if find(&rig, "/pair-app")["Id"] != app {
+            break;
+        }
+    }
+    assert_eq!(find(&rig, "/pair-db")["State"]["Health"]["Status"], "healthy");
+    rig.settle().await;
+    assert_eq!(find(&rig, "/pair-app")["Config"]["Image"], "web:2");
+}
+
+/// What cannot be written down is not done, at any vendor; a refresh has no intent of its own and waits all the same.
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_means_no_writes() {
+    use sqlx::{Connection, Executor};
+    let mut rig = settled(&["one"]).await;
+    rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
+    rig.write("two.yaml", "{kind: Record, name: two, type: A, value: 203.0.113.77}\n");
+    rig.look().await;
+    rig.look().await;
+    assert_eq!(rig.picture().unpublished.len(), 1);
+    let url = format!("sqlite://{}", rig.folder.path().join("ledger-0.db").display());
+    let mut ledger = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    for table in ["intents", "meta"] {
+        let full = "BEFORE INSERT ON";
+        let full = format!("CREATE TRIGGER full_{table} {full} {table} BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+        ledger.execute(sqlx::AssertSqlSafe(full)).await.unwrap();
+    }
+    rig.docker.remove("one").unwrap();
+    rig.ovh.server.faults.clear();
+    rig.look().await;
+    rig.forget();
+    for _ in 0..5 {
+        rig.clock.advance(Millis::seconds(10));
+        rig.look().await;
+    }
+    assert_eq!(rig.writes(), [""; 0]);
+    assert!(rig.picture().ledger_error.is_some());
+    for table in ["intents", "meta"] {
+        ledger.execute(sqlx::AssertSqlSafe(format!("DROP TRIGGER full_{table}"))).await.unwrap();
+    }
+    rig.clock.advance(Millis::seconds(10));
+    rig.settle().await;
+    rig.assert_published("once there is room");
 }

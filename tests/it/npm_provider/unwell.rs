@@ -335,3 +335,13 @@ async fn a_host_that_nginx_does_not_serve_is_written_once_more_and_then_reported
         }
     }
 }
+
+#[tokio::test]
+async fn an_answer_without_end_is_a_gap() {
+    // A byte more than is read.
+    let router = axum::Router::new().fallback(async || vec![b' '; 16 * 1024 * 1024 + 1]);
+    let server = amarre_sim::serve(router, 0).await.unwrap();
+    let observation = provider(&server.url(), "bot", "secret").observe(&Ask::default()).await;
+    let [gap] = observation.gaps.as_slice() else { panic!("{observation:?}") };
+    assert!(gap.message.contains("larger than"), "{}", gap.message);
+}

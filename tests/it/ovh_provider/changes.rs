@@ -135,6 +135,19 @@ async fn strangers_are_left_alone() {
     assert_eq!(desk.rows(), before);
 }
 
+/// Both say that the record is theirs: each takes back its own word only.
+#[tokio::test]
+async fn another_instances_mark_stays() {
+    let mut desk = Desk::new().await;
+    desk.want("cloud.example.org/A", &["192.0.2.1"]);
+    desk.converge().await;
+    let theirs = "\"heritage=amarre,instance=other,service=x,type=A\"";
+    assert_ne!(desk.ovh.seed_record(ZONE, "_amarre.cloud", "TXT", theirs, 0), 0);
+    desk.wanted.clear();
+    desk.converge().await;
+    assert_eq!(desk.rows(), [format!("_amarre.cloud TXT {theirs}")]);
+}
+
 #[tokio::test]
 async fn a_foreign_record_in_the_way_is_a_conflict() {
     let mut desk = Desk::new().await;

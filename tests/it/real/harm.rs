@@ -340,6 +340,31 @@ async fn a_ledger_has_one_writer() {
     assert_eq!(rig.writes(), [""; 0]);
 }
 
+/// The first run on a new ledger only plans: a wrong configuration shows before it does harm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_ledger_is_not_acted_upon_before_somebody_says_so() {
+    let rig = Rig::start().await;
+    rig.write("web.yaml", WEB);
+    let daemon = rig.daemon_with("").await;
+    let asked = rig.gate.asked().len();
+    rig.write("other.yaml", &like_web("other"));
+    eventually(20, "it looks again", async || {
+        rig.gate.asked().len() > asked && status(&daemon).await["services"].as_array().unwrap().len() == 2
+    })
+    .await;
+    assert_eq!(rig.writes(), [""; 0]);
+    assert_eq!(rig.plan_exit().await, 2);
+    rig.apply().await;
+    rig.assert_serves("web", "web one").await;
+    assert_eq!(daemon.stop().await, 0);
+    // That was the word: it holds after a restart as well.
+    let daemon = rig.daemon_with("").await;
+    docker_rm_all(&rig);
+    eventually(60, "it puts right by itself", async || rig.visit("web").await == Some((200, "web one\n".to_owned())))
+        .await;
+    assert_eq!(daemon.stop().await, 0);
+}
+
 fn docker_rm_all(rig: &Rig) {
     for name in rig.containers().keys() {
         docker(&["rm", "-f", name]);

@@ -259,12 +259,17 @@ impl Rig {
 
     /// Starts the daemon and waits until it has looked.
     pub async fn daemon(&self) -> Daemon {
+        self.daemon_with("--yes").await
+    }
+
+    /// As [`Rig::daemon`], with these arguments.
+    pub async fn daemon_with(&self, arguments: &str) -> Daemon {
         let log = self.folder.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         // A write beyond the limit of a file's size is an error of that write, as a full disk is, not the end.
         let mut command = Command::new("sh");
-        let script = "trap '' XFSZ; exec \"$0\" --config \"$1\" run --yes";
-        command.args(["-c", script, env!("CARGO_BIN_EXE_amarre")]).arg(self.config());
+        let script = format!("trap '' XFSZ; exec \"$0\" --config \"$1\" run {arguments}");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_amarre")]).arg(self.config());
         command.stdin(Stdio::null()).kill_on_drop(true).env_remove("DOCKER_HOST").env("RUST_LOG", "info");
         command.stdout(file.try_clone().unwrap()).stderr(file);
         let daemon = Daemon { child: command.spawn().unwrap(), port: self.port, log };

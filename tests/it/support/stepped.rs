@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use amarre::config::Config;
 use amarre::engine::{Engine, Mode, Parts, Picture, ShiftedClock};
@@ -44,6 +45,8 @@ pub struct Stepped {
     pub clock: Arc<ShiftedClock>,
     pub folder: TempDir,
     pub engine: Engine,
+    /// No secret can be found.
+    pub no_secrets: Arc<AtomicBool>,
     ledger: u32,
 }
 
@@ -64,15 +67,22 @@ impl Stepped {
         std::fs::create_dir(folder.path().join("services")).unwrap();
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
-        let engine = engine(&docker, &npm, &ovh, &folder, &clock, 0).await;
-        let rig = Self { docker, npm, ovh, clock, folder, engine, ledger: 0 };
+        let no_secrets = Arc::new(AtomicBool::new(false));
+        let engine = engine(&docker, &npm, &ovh, &folder, &clock, &no_secrets, 0).await;
+        let rig = Self { docker, npm, ovh, clock, folder, engine, no_secrets, ledger: 0 };
         rig.forget();
         rig
     }
 
     /// The process is killed and starts again on the same ledger.
     pub async fn restart(&mut self) {
-        self.engine = engine(&self.docker, &self.npm, &self.ovh, &self.folder, &self.clock, self.ledger).await;
+        self.engine = self.another_engine().await;
+    }
+
+    /// One more on the same ledger and vendors.
+    pub async fn another_engine(&self) -> Engine {
+        let Self { docker, npm, ovh, folder, clock, no_secrets, ledger, .. } = self;
+        engine(docker, npm, ovh, folder, clock, no_secrets, *ledger).await
     }
 
     /// As [`Stepped::restart`], and the ledger is lost.
@@ -285,6 +295,7 @@ async fn engine(
     ovh: &Ovh,
     folder: &TempDir,
     clock: &Arc<ShiftedClock>,
+    no_secrets: &Arc<AtomicBool>,
     ledger: u32,
 ) -> Engine {
     let instance = "home".to_owned();
@@ -327,12 +338,16 @@ async fn engine(
     let providers: Vec<Arc<dyn Provider>> =
         vec![Arc::new(docker.unwrap()), Arc::new(npm.unwrap()), Arc::new(ovh.unwrap())];
     let path: PathBuf = folder.path().join(format!("ledger-{ledger}.db"));
+    let no_secrets = no_secrets.clone();
     Engine::new(Parts {
         site: config.site.clone(),
         providers,
         source: Folder::new(&folder.path().join("services")),
         ledger: Ledger::open(&path).await.unwrap(),
-        secrets: Arc::new(|name| Ok(Secret::new(format!("value of {}", name.0)))),
+        secrets: Arc::new(move |name| match no_secrets.load(Ordering::Relaxed) {
+            false => Ok(Secret::new(format!("value of {}", name.0))),
+            true => Err((format!("secret `{}` is not set", name.0), "set it".to_owned())),
+        }),
         key,
         clock: clock.clone(),
         interval: Millis::minutes(5),

@@ -1,0 +1,252 @@
+//! The Docker provider over real HTTP against the simulated engine: whose things are, what is done once, what is kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amarre::model::plan::Impact;
+use amarre::model::{
+    Address, Change, Expect, Fields, Gate, Kind, Mark, Owner, ProviderId, Reason, ReasonCode, SecretName, Seen,
+    Timestamp, Value, Verb,
+};
+use amarre::providers::docker::{DockerConfig, DockerProvider};
+use amarre::providers::{Ask, Class, Observation, Outcome, Provider, ProviderError};
+use amarre::secret::{MarkKey, Secret, Secrets};
+use amarre_sim::Fault;
+use amarre_sim::docker::{Behaviour, Docker, DockerOptions, ImageSpec};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::support::{eventually, stepped};
+
+const NETWORK: &str = "zz-amarre-web";
+const PLAIN_TEXT: &str = "canary-7f2d";
+
+fn provider(docker: &Docker, instance: &str) -> DockerProvider {
+    let config = DockerConfig {
+        id: ProviderId::docker("default"),
+        endpoint: format!("tcp://{}", docker.server.address),
+        instance: instance.to_owned(),
+        key: key(),
+        npm_container: Some("npm".to_owned()),
+    };
+    DockerProvider::new(config).unwrap()
+}
+
+fn key() -> MarkKey {
+    MarkKey::new([7; 32])
+}
+
+fn address(kind: Kind, name: &str) -> Address {
+    Address::new(ProviderId::docker("default"), kind, name)
+}
+
+fn web() -> Address {
+    address(Kind::Container, "web").at("0123456789ab")
+}
+
+fn change(address: &Address, verb: Verb, expects: Expect) -> Change {
+    Change {
+        address: address.clone(),
+        service: "web".to_owned(),
+        verb,
+        diff: Vec::new(),
+        because: Reason { code: ReasonCode::ManifestNew, text: String::new(), origin: None },
+        impact: Impact::default(),
+        expects,
+        gate: Gate::Now,
+    }
+}
+
+fn create(address: &Address, fields: &Fields) -> Change {
+    change(address, Verb::Create(fields.clone()), Expect::Absent)
+}
+
+fn delete(address: &Address, seen: &Seen) -> Change {
+    let expects = Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() };
+    change(address, Verb::Delete, expects)
+}
+
+fn network() -> Fields {
+    Fields::default().with("subnet", Value::text("10.77.1.0/24")).with("gateway", Value::text("10.77.1.1"))
+}
+
+fn container() -> Fields {
+    let password = Value::Secret { name: SecretName("web".to_owned()), mark: Mark(String::new()) };
+    let environment = BTreeMap::from([("MODE".to_owned(), Value::text("one")), ("PASSWORD".to_owned(), password)]);
+    Fields::default()
+        .with("name", Value::text("web"))
+        .with("image", Value::text("web:1"))
+        .with("network", Value::text(NETWORK))
+        .with("restart", Value::text("unless-stopped"))
+        .with("environment", Value::Map(environment))
+}
+
+async fn look(provider: &DockerProvider) -> Observation {
+    provider.observe(&Ask { now: Timestamp(1_800_000_000_000), ..Ask::default() }).await
+}
+
+async fn apply(provider: &DockerProvider, change: &Change) -> Result<Outcome, ProviderError> {
+    let secrets = Secrets::from([(SecretName("web".to_owned()), Secret::new(PLAIN_TEXT))]);
+    provider.apply(change, &secrets).await
+}
+
+/// An engine on which `instance` runs one container on a network of its own.
+async fn served(instance: &str) -> (Docker, DockerProvider) {
+    let docker = stepped::docker(stepped::options()).await;
+    docker.load_image(ImageSpec { volumes: vec!["/data".to_owned()], ..ImageSpec::new("web:1") });
+    let provider = provider(&docker, instance);
+    apply(&provider, &create(&address(Kind::Network, NETWORK), &network())).await.unwrap();
+    apply(&provider, &create(&web(), &container())).await.unwrap();
+    docker.server.journal.clear();
+    (docker, provider)
+}
+
+fn writes(docker: &Docker) -> Vec<String> {
+    docker.server.journal.writes().iter().map(|call| format!("{} {}", call.method, call.path)).collect()
+}
+
+#[tokio::test]
+async fn half_an_answer_is_a_gap() {
+    let (docker, ours) = served("home").await;
+    // The last one is the inspection that follows the list.
+    let parts = [("containers/json", 0), ("networks", 0), ("volumes", 0), ("images/json", 0), ("containers/", 1)];
+    for (part, skip) in parts {
+        docker.server.faults.add_nth("GET", &format!("/v1.41/{part}"), skip, 1, Fault::Before(500));
+        let half = look(&ours).await;
+        assert_eq!(half.gaps.len(), 1, "{part}");
+        assert!(half.seen.is_empty(), "{part}: what was not read is not missing");
+        docker.server.faults.clear();
+    }
+    let whole = look(&ours).await;
+    assert_eq!(whole.gaps, []);
+    assert!(whole.seen.contains_key(&web()));
+}
+
+#[tokio::test]
+async fn what_another_instance_made_is_not_ours_and_never_taken() {
+    let (docker, _theirs) = served("other").await;
+    let ours = provider(&docker, "home");
+    let seen = look(&ours).await.seen;
+    let other = Owner::Other("other".to_owned());
+    assert_eq!(seen[&address(Kind::Network, NETWORK)].owner, other);
+    let container_seen = &seen[&address(Kind::Container, "web")];
+    assert_eq!(container_seen.owner, other);
+    assert_eq!(container_seen.fields.get("environment"), None, "only what can be in the way is read");
+    docker.server.journal.clear();
+    for (address, fields) in [(address(Kind::Network, NETWORK), network()), (web(), container())] {
+        let error = apply(&ours, &create(&address, &fields)).await.unwrap_err();
+        assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+    }
+    assert_eq!(writes(&docker), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_person_made_is_never_taken() {
+    let docker = stepped::docker(stepped::options()).await;
+    docker.seed_network(NETWORK, "10.77.1.0/24").unwrap();
+    docker.seed_container("web", "web:1", &[NETWORK]).unwrap();
+    let ours = provider(&docker, "home");
+    for (address, fields) in [(address(Kind::Network, NETWORK), network()), (web(), container())] {
+        let error = apply(&ours, &create(&address, &fields)).await.unwrap_err();
+        assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+    }
+    assert_eq!(writes(&docker), [""; 0]);
+}
+
+/// After a lost answer the same create comes again.
+#[tokio::test]
+async fn what_is_made_already_is_not_made_again() {
+    let (docker, ours) = served("home").await;
+    let seen = look(&ours).await.seen;
+    for (address, fields) in [(address(Kind::Network, NETWORK), network()), (web(), container())] {
+        let outcome = apply(&ours, &create(&address, &fields)).await.unwrap();
+        assert_eq!(outcome.vendor_id, seen[&address].vendor_id);
+    }
+    assert!(writes(&docker).iter().all(|line| !line.contains("/create")), "{:?}", writes(&docker));
+}
+
+/// The image's own `VOLUME` may hold data that nobody thought of.
+#[tokio::test]
+async fn a_container_goes_without_its_volumes_and_cannot_come_back() {
+    let (docker, ours) = served("home").await;
+    let seen = look(&ours).await.seen;
+    assert_eq!(docker.volumes().len(), 1);
+    docker.server.journal.clear();
+    apply(&ours, &delete(&web(), &seen[&web()])).await.unwrap();
+    assert!(!look(&ours).await.seen.contains_key(&web()));
+    assert_eq!(docker.volumes().len(), 1, "anonymous volumes are kept");
+    let writes = writes(&docker);
+    let at = |what: &str| writes.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}"));
+    // An engine that restarts in between must not start it beside its successor.
+    assert!(at("/update") < at("/stop") && at("/stop") < at("DELETE"), "{writes:?}");
+}
+
+/// An engine that takes a priority never publishes NPM's ports through one of our networks.
+#[tokio::test]
+async fn an_attachment_is_never_the_gateway() {
+    let docker = stepped::docker(DockerOptions { api_version: "1.48".to_owned(), ..stepped::options() }).await;
+    let ours = provider(&docker, "home");
+    apply(&ours, &create(&address(Kind::Network, NETWORK), &network())).await.unwrap();
+    let attachment = address(Kind::Attachment, &format!("{NETWORK}/npm"));
+    let fields = Fields::default().with("address", Value::text("10.77.1.2"));
+    apply(&ours, &create(&attachment, &fields)).await.unwrap();
+    let containers = docker.containers();
+    let npm = containers.iter().find(|container| container["Name"] == "/npm").unwrap();
+    let endpoint = &npm["NetworkSettings"]["Networks"][NETWORK];
+    assert_eq!(endpoint["GwPriority"], json!(-1), "{endpoint}");
+    assert_eq!(endpoint["IPAddress"], "10.77.1.2");
+}
+
+#[tokio::test]
+async fn a_variable_shows_only_when_the_manifest_shows_it() {
+    let (docker, ours) = served("home").await;
+    let seen = look(&ours).await.seen;
+    let environment = seen[&web()].fields.get("environment").and_then(Value::entries).unwrap().clone();
+    assert_eq!(environment["MODE"], Value::text("one"));
+    let mark = key().mark(PLAIN_TEXT);
+    assert_eq!(environment["PASSWORD"], Value::Secret { name: SecretName(String::new()), mark });
+    let text = serde_json::to_string(&seen.into_values().collect::<Vec<_>>()).unwrap();
+    assert!(!text.contains(PLAIN_TEXT), "{text}");
+    let container = docker.containers().into_iter().find(|container| container["Name"] == "/web").unwrap();
+    assert_eq!(container["Config"]["Labels"]["io.amarre.plain"], "MODE");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_an_error_is_no_answer() {
+    let (docker, ours) = served("home").await;
+    let attachment = address(Kind::Attachment, &format!("{NETWORK}/npm"));
+    apply(&ours, &create(&attachment, &Fields::default())).await.unwrap();
+    let seen = look(&ours).await.seen.remove(&web()).unwrap();
+    ours.probe(&web(), &seen, 80).await.unwrap();
+    docker.behave("web", Behaviour::Unhealthy).unwrap();
+    let why = ours.probe(&web(), &seen, 80).await.unwrap_err();
+    assert!(why.contains("503"), "{why}");
+    docker.stop("web").unwrap();
+    ours.probe(&web(), &seen, 80).await.unwrap_err();
+}
+
+/// Not all that somebody changes shows in the list: an event says that it is to be read again.
+#[tokio::test]
+async fn what_an_event_tells_of_is_read_again() {
+    let (docker, ours) = served("home").await;
+    let somebody = provider(&docker, "home");
+    let restart = async || look(&ours).await.seen[&web()].fields.text("restart").map(str::to_owned);
+    assert_eq!(restart().await.as_deref(), Some("unless-stopped"));
+    docker.server.journal.clear();
+    restart().await;
+    assert_eq!(docker.server.journal.calls().len(), 4, "a quiet look is one list of each kind");
+    let seen = look(&ours).await.seen.remove(&web()).unwrap();
+    let expects = Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() };
+    let update = change(&web(), Verb::Update(Fields::default().with("restart", Value::text("no"))), expects);
+    let wake = Arc::new(Notify::new());
+    let told = eventually(20, "an event", async || {
+        apply(&somebody, &update).await.unwrap();
+        tokio::time::timeout(Duration::from_millis(100), wake.notified()).await.is_ok()
+    });
+    tokio::select! {
+        () = ours.watch(wake.clone()) => (),
+        () = told => (),
+    }
+    assert_eq!(restart().await.as_deref(), Some("no"));
+}

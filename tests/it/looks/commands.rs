@@ -1,0 +1,55 @@
+//! What is agreed to with one command holds for that command.
+
+use amarre::engine::daemon::{self, Behaviour, Command};
+use amarre::model::Millis;
+
+use crate::support::eventually;
+use crate::support::stepped::{Stepped, ZONE};
+
+const NAMES: [&str; 5] = ["aa", "bb", "cc", "dd", "ee"];
+
+fn record(name: &str) -> String {
+    format!("{{kind: Record, name: {name}, type: A, value: 203.0.113.77}}\n")
+}
+
+fn apply(confirmed_deletes: Option<usize>) -> Command {
+    Command::Apply { confirmed_deletes, only: None, timeout: Millis::seconds(20) }
+}
+
+fn records(rig: &Stepped) -> usize {
+    let rows = rig.ovh.records(ZONE);
+    rows.iter().filter(|row| NAMES.iter().any(|name| row["subDomain"] == *name)).count()
+}
+
+#[tokio::test]
+async fn an_agreement_to_delete_ends_with_its_command() {
+    let mut rig = Stepped::start().await;
+    let write = |rig: &Stepped| NAMES.map(|name| rig.write(&format!("{name}.yaml"), &record(name)));
+    let remove = |rig: &Stepped| ["aa", "bb", "cc", "dd"].map(|name| rig.remove(&format!("{name}.yaml")));
+    write(&rig);
+    rig.settle().await;
+    let (handle, daemon, shutdown) =
+        daemon::start(rig.another_engine().await, Behaviour { acts: true, watches: false });
+    let asks = async {
+        remove(&rig);
+        let held = handle.ask(apply(None)).await.unwrap();
+        assert!(held.picture.plan.guard.is_some(), "four of five are many");
+        assert_eq!(records(&rig), 5);
+        let agreed = handle.ask(apply(Some(4))).await.unwrap();
+        assert!(agreed.settled && agreed.picture.plan.guard.is_none());
+        assert_eq!(records(&rig), 1);
+        write(&rig);
+        eventually(20, "it goes on by itself", async || {
+            handle.ask(Command::Look).await.unwrap();
+            records(&rig) == 5
+        })
+        .await;
+        remove(&rig);
+        let again = handle.ask(Command::Look).await.unwrap();
+        assert!(again.picture.plan.guard.is_some(), "the same four once more are another question");
+        assert!(handle.ask(apply(None)).await.unwrap().picture.plan.guard.is_some());
+        assert_eq!(records(&rig), 5);
+        shutdown.notify_one();
+    };
+    tokio::join!(daemon, asks);
+}

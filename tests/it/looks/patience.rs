@@ -1,0 +1,109 @@
+//! How often vendors are asked, published and tried again: as seldom as it can be.
+
+use amarre::model::Millis;
+use amarre_sim::Fault;
+
+use super::plain;
+use crate::support::stepped::{Stepped, ZONE};
+
+const REFRESH: &str = "/1.0/domain/zone/example.org/refresh";
+
+fn record(name: &str) -> String {
+    format!("{{kind: Record, name: {name}, type: A, value: 203.0.113.77}}\n")
+}
+
+async fn settled(services: &[&str]) -> Stepped {
+    let mut rig = Stepped::start().await;
+    for service in services {
+        rig.write(&format!("{service}.yaml"), &plain(service));
+    }
+    rig.settle().await;
+    rig.forget();
+    rig
+}
+
+/// What is remembered of a vendor is not asked again, and does not outlive a write.
+#[tokio::test]
+async fn looks_in_a_row_ask_each_vendor_no_more_than_they_must() {
+    let mut rig = settled(&["one", "two"]).await;
+    rig.clock.advance(Millis::minutes(2));
+    rig.forget();
+    for _ in 0..5 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(5));
+    }
+    let calls = |server: &amarre_sim::Server| server.journal.calls().len();
+    assert_eq!(calls(&rig.ovh.server), 2, "{:?}", rig.ovh.server.journal.calls());
+    let lists = ["/containers/json", "/networks", "/volumes", "/images/json"];
+    let is_list = |path: &str| lists.iter().any(|list| path.split('?').next().is_some_and(|path| path.ends_with(list)));
+    for call in rig.docker.server.journal.calls() {
+        assert!(is_list(&call.path), "{} {}: a list of each kind, no more", call.method, call.path);
+    }
+    rig.write("one.yaml", &format!("{}restart: always\n", plain("one")));
+    rig.settle().await;
+}
+
+/// An answer that was doubted is asked for anew, not remembered.
+#[tokio::test]
+async fn a_doubt_ends_with_the_vendors_next_answer() {
+    let mut rig = settled(&["one", "two"]).await;
+    let rows = rig.ovh.records(ZONE);
+    let ours: Vec<_> =
+        rows.iter().filter(|row| !["", "foreign"].contains(&row["subDomain"].as_str().unwrap())).collect();
+    for row in &ours {
+        assert!(rig.ovh.remove_record(ZONE, row["id"].as_u64().unwrap()));
+    }
+    rig.clock.advance(Millis::minutes(2));
+    rig.look().await;
+    assert_eq!(rig.picture().plan.gaps.iter().map(|gap| gap.code.as_str()).collect::<Vec<_>>(), ["A0901"]);
+    for row in &ours {
+        let text = |name: &str| row[name].as_str().unwrap();
+        rig.ovh.seed_record(ZONE, text("subDomain"), text("fieldType"), text("target"), 3600);
+    }
+    rig.clock.advance(Millis::seconds(11));
+    rig.look().await;
+    assert!(rig.picture().plan.gaps.is_empty());
+    assert!(rig.picture().plan.changes.is_empty(), "{:?}", rig.picture().plan.changes);
+}
+
+/// A record that is being written, or will be in a moment, is waited for.
+#[tokio::test]
+async fn records_of_several_services_share_a_refresh() {
+    let mut rig = Stepped::start().await;
+    rig.write("one.yaml", &record("one"));
+    rig.look().await;
+    rig.write("two.yaml", &record("two"));
+    rig.settle().await;
+    assert_eq!(rig.ovh.refreshes(ZONE), 1);
+    rig.assert_published("both");
+
+    rig.write("web.yaml", &plain("web"));
+    while !rig.docker.containers().iter().any(|container| container["Name"] == "/web") {
+        rig.look().await;
+    }
+    rig.write("three.yaml", &record("three"));
+    for _ in 0..6 {
+        rig.look().await;
+    }
+    rig.settle().await;
+    assert_eq!(rig.ovh.refreshes(ZONE), 2, "a container that is about to be ready");
+    rig.assert_published("all of them");
+}
+
+#[tokio::test]
+async fn a_zone_that_cannot_be_published_is_tried_more_and_more_seldom() {
+    let mut rig = Stepped::start().await;
+    rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
+    rig.write("one.yaml", &record("one"));
+    for _ in 0..40 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    let tries = rig.ovh.server.journal.writes().iter().filter(|call| call.path == REFRESH).count();
+    // Doubled each time: at 1, 2, 4, 8, 16, 32 s.
+    assert!((4..=6).contains(&tries), "{tries} tries in 40 s");
+    rig.ovh.server.faults.clear();
+    rig.clock.advance(Millis::minutes(1));
+    rig.settle().await;
+    rig.assert_published("at last");
+}
