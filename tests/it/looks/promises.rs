@@ -32,7 +32,12 @@ fn codes(rig: &Stepped) -> BTreeSet<String> {
 }
 
 fn container_names(rig: &Stepped) -> Vec<String> {
-    rig.docker.containers().iter().map(|container| container["Name"].as_str().unwrap().to_owned()).collect()
+    let containers = rig.docker.containers();
+    let mut names: Vec<String> =
+        containers.iter().map(|container| container["Name"].as_str().unwrap().to_owned()).collect();
+    // Services that were made side by side stand in no order.
+    names.sort();
+    names
 }
 
 #[tokio::test]
