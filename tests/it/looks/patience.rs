@@ -4,7 +4,7 @@ use amarre::model::Millis;
 use amarre_sim::Fault;
 
 use super::plain;
-use crate::support::stepped::{Stepped, ZONE};
+use crate::support::stepped::{Stepped, ZONE, act};
 
 const REFRESH: &str = "/1.0/domain/zone/example.org/refresh";
 
@@ -88,6 +88,25 @@ async fn records_of_several_services_share_a_refresh() {
     rig.settle().await;
     assert_eq!(rig.ovh.refreshes(ZONE), 2, "a container that is about to be ready");
     rig.assert_published("all of them");
+}
+
+/// A refresh that leaves while a record is still on its way does not stand for it.
+#[tokio::test]
+async fn a_record_on_its_way_is_published_too() {
+    let mut rig = Stepped::start().await;
+    rig.write("one.yaml", &record("one"));
+    rig.look().await;
+    rig.write("two.yaml", &record("two"));
+    let slow = Fault::Delay(std::time::Duration::from_millis(300));
+    rig.ovh.server.faults.add("POST", "/1.0/domain/zone/example.org/record", 9, slow);
+    for _ in 0..3 {
+        rig.engine.look(act()).await;
+    }
+    while rig.engine.lane_done().await {}
+    rig.ovh.server.faults.clear();
+    rig.rest().await;
+    rig.assert_published("the second");
+    rig.settle().await;
 }
 
 #[tokio::test]
