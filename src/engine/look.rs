@@ -215,19 +215,11 @@ fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Times
     let mut since = BTreeMap::new();
     for (name, status) in super::status::services(picture) {
         let state = format!("{} {}", status.sync.word(), status.health.word());
-        // At the first look nobody knows since when.
-        let first = before.context.is_none() || !before.since.contains_key(&name);
-        let unknown = Timestamp::default();
         let at = match before.since.get(&name) {
             Some((known, at)) if *known == state => *at,
-            Some(_) => picture.at,
-            None => {
-                if first && before.context.is_none() {
-                    unknown
-                } else {
-                    picture.at
-                }
-            }
+            // At the first look nobody knows since when.
+            None if before.context.is_none() => Timestamp::default(),
+            Some(_) | None => picture.at,
         };
         since.insert(name, (state, at));
     }

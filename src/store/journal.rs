@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::ledger::{Ledger, StoreError, read, runs_kept, written};
+use super::ledger::{Ledger, RUNS_KEPT, StoreError, read, written};
 use crate::model::world::Suspension;
 use crate::model::{Address, Timestamp};
 
@@ -56,7 +56,7 @@ impl Ledger {
             "DELETE FROM events WHERE run < ?",
             "DELETE FROM intents WHERE run < ? AND done_ms IS NOT NULL",
         ] {
-            sqlx::query(query).bind(id - runs_kept()).execute(&mut *transaction).await.map_err(written)?;
+            sqlx::query(query).bind(id - RUNS_KEPT).execute(&mut *transaction).await.map_err(written)?;
         }
         transaction.commit().await.map_err(written)?;
         Ok(id)
@@ -223,7 +223,7 @@ mod tests {
         ledger.record(&event).await.unwrap();
         // As if there had been as many runs as are kept.
         let last = sqlx::query("INSERT INTO runs (id, started_ms, revision) VALUES (?, 1, 'b')");
-        last.bind(first + runs_kept() - 1).execute(&ledger.pool).await.unwrap();
+        last.bind(first + RUNS_KEPT - 1).execute(&ledger.pool).await.unwrap();
         ledger.begin_run("c", now).await.unwrap();
         assert_eq!(ledger.events("web", 9).await.unwrap(), [event]);
         let newest = ledger.begin_run("d", now).await.unwrap();

@@ -16,7 +16,7 @@ use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, 
 /// A statement that takes longer than this meets a locked database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs and their events that are kept; older ones go with each new run.
-const RUNS_KEPT: i64 = 2_000;
+pub(super) const RUNS_KEPT: i64 = 2_000;
 
 /// The ledger could not be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -475,9 +475,4 @@ pub(super) fn written(error: sqlx::Error) -> StoreError {
 
 pub(super) fn read(error: sqlx::Error) -> StoreError {
     StoreError::new("could not be read", &error)
-}
-
-/// How many runs are kept.
-pub(super) const fn runs_kept() -> i64 {
-    RUNS_KEPT
 }
