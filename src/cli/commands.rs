@@ -38,7 +38,7 @@ impl Read {
             .read()
             .map_err(|error| Failure::new("A0301", error.to_string(), "make the folder, or correct `source.folder`"))?;
         let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
-        let loaded = manifest::load(&files, &config.site);
+        let loaded = manifest::load(&files, &source.assets, &config.site);
         let mut diagnostics = loaded.diagnostics;
         let mut missing = std::collections::BTreeSet::new();
         for service in &loaded.services {

@@ -142,6 +142,12 @@ impl File {
             host_paths: self.policy.host_paths.clone().unwrap_or_else(|| vec!["/srv".to_owned()]),
             records: self.policy.records.clone().unwrap_or_else(|| usual.to_vec()).into_iter().collect(),
             images: self.policy.images.clone().unwrap_or_else(|| vec!["*".to_owned()]),
+            privileged: self.policy.privileged.unwrap_or_default(),
+            docker_socket: self.policy.docker_socket.unwrap_or_default(),
+            host_network: self.policy.host_network.unwrap_or_default(),
+            host_namespaces: self.policy.host_namespaces.unwrap_or_default(),
+            devices: self.policy.devices.clone().unwrap_or_default(),
+            ..Policy::default()
         }
     }
 
@@ -187,7 +193,15 @@ impl File {
             Some(npm) => Some(self.npm_site(name, &npm)?),
         };
         let data = host.data.clone().unwrap_or_else(|| "/srv".to_owned());
-        Ok(HostSite { docker: ProviderId::docker(name), address, also_at, data, npm })
+        Ok(HostSite {
+            docker: ProviderId::docker(name),
+            address,
+            also_at,
+            data,
+            private_address: host.private_address,
+            publish_ports: publish_ports(name, host.publish_ports.as_deref())?,
+            npm,
+        })
     }
 
     fn npm_site(&self, host: &str, npm: &str) -> Result<NpmSite, ConfigError> {
@@ -257,6 +271,19 @@ impl File {
 /// Joined without the `./` that people write.
 fn clean(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
+}
+
+/// `20000-20999`.
+fn publish_ports(host: &str, text: Option<&str>) -> Result<Option<(u16, u16)>, ConfigError> {
+    let Some(text) = text else { return Ok(None) };
+    let range = text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match range {
+        Some((first, last)) if first > 0 && first <= last => Ok(Some((first, last))),
+        Some(_) | None => {
+            let message = format!("hosts.{host}.publish_ports: `{text}`");
+            Err(ConfigError::new("A0201", message, "write the first and the last port: 20000-20999"))
+        }
+    }
 }
 
 fn check_instance(instance: &str) -> Result<(), ConfigError> {

@@ -1,7 +1,7 @@
 //! `amarre.yaml` as it is written: shapes only. What they mean is decided in [`super::build`].
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
@@ -85,8 +85,8 @@ pub(super) struct HostFile {
     pub(super) also_at: Many,
     pub(super) data: Option<String>,
     pub(super) npm: Option<String>,
-    pub(super) private_address: Option<IgnoredAny>,
-    pub(super) publish_ports: Option<IgnoredAny>,
+    pub(super) private_address: Option<IpAddr>,
+    pub(super) publish_ports: Option<String>,
 }
 
 /// One or a list.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use crate::manifest;
 use crate::manifest::{Diagnostic, Loaded, SourceFile};
-use crate::model::{Mark, SecretName, Service};
+use crate::model::{Assets, Mark, SecretName, Service};
 use crate::secret::Secrets;
 use crate::source::Snapshot;
 
@@ -44,7 +44,9 @@ impl Engine {
             }
             None => Vec::new(),
         };
-        let Loaded { services, diagnostics, broken, texts } = manifest::load(&files, &self.context.site);
+        let none = Assets::new();
+        let assets = source.map_or(&none, |snapshot| &snapshot.assets);
+        let Loaded { services, diagnostics, broken, texts } = manifest::load(&files, assets, &self.context.site);
         let mut desired = Desired {
             services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
             diagnostics,
@@ -107,7 +109,7 @@ impl Engine {
     /// The last good text of a manifest; without one, nothing of the service is touched.
     pub(super) fn put_back(&self, desired: &mut Desired, name: &str, stored: Option<&(String, String)>) {
         let file = stored.map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() });
-        let loaded = file.map(|file| manifest::load(&[file], &self.context.site));
+        let loaded = file.map(|file| manifest::load(&[file], &Assets::new(), &self.context.site));
         let good = loaded.and_then(|loaded| loaded.services.into_iter().find(|service| service.name == name));
         match good {
             Some(service) => {

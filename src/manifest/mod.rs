@@ -24,7 +24,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-use crate::model::{Service, Site};
+use crate::model::{Assets, Service, Site};
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use render::render;
@@ -80,7 +80,7 @@ pub struct Document {
     pub text: String,
 }
 
-/// Reads manifests.
+/// Reads manifests; `assets` are the other files of the source, which they may name.
 ///
 /// # Guarantees
 /// Never fails and never panics. The order of `files` does not matter. A document with an error is in
@@ -88,7 +88,7 @@ pub struct Document {
 ///
 /// # Repeats
 /// The same files give the same answer.
-pub fn load(files: &[SourceFile], site: &Site) -> Loaded {
+pub fn load(files: &[SourceFile], _assets: &Assets, site: &Site) -> Loaded {
     let mut order: Vec<&SourceFile> = files.iter().collect();
     order.sort_by(|left, right| left.path.cmp(&right.path));
     let mut drafts = Vec::new();

@@ -49,6 +49,10 @@ pub struct HostSite {
     pub also_at: Vec<IpAddr>,
     /// Folder for relative binds.
     pub data: String,
+    /// Where an NPM elsewhere reaches this host.
+    pub private_address: Option<IpAddr>,
+    /// Ports that may be published there for an NPM elsewhere: first and last.
+    pub publish_ports: Option<(u16, u16)>,
     /// Its NPM, if it has one.
     pub npm: Option<NpmSite>,
 }
@@ -82,10 +86,14 @@ pub enum Reach {
     Network,
     /// NPM shares the host's network, or runs outside Docker.
     Host,
+    /// NPM and all routed containers of the host share one network.
+    Edge,
+    /// NPM is elsewhere: a port of the host is published for each container.
+    Published,
 }
 
 /// What manifests may not do; lives in the configuration, not in the repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Folders below which binds may lie.
     pub host_paths: Vec<String>,
@@ -93,6 +101,32 @@ pub struct Policy {
     pub records: BTreeSet<String>,
     /// Image patterns; `*` matches anything.
     pub images: Vec<String>,
+    /// Containers may have every right over the host.
+    pub privileged: bool,
+    /// Containers may speak to Docker.
+    pub docker_socket: bool,
+    /// Containers may share the host's network.
+    pub host_network: bool,
+    /// Containers may share the host's processes, IPC, host name and users.
+    pub host_namespaces: bool,
+    /// Devices that containers may use; `*` matches anything.
+    pub devices: Vec<String>,
+    /// Capabilities beyond Docker's own that containers may be given; `ALL` is any.
+    pub capabilities: BTreeSet<String>,
+    /// What `advanced` may say.
+    pub nginx: NginxPolicy,
+}
+
+/// What a route's `advanced` may say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NginxPolicy {
+    /// Nothing.
+    None,
+    /// Directives that are known to be harmless.
+    #[default]
+    Directives,
+    /// Anything.
+    Any,
 }
 
 /// What every container gets unless its manifest says otherwise.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::model::{Assets, Commit};
+
 /// More files than this is the wrong folder.
 const FILES_MAX: usize = 10_000;
 /// A manifest is read up to its limit plus one byte, so that the reader can say that it is too large.
@@ -26,6 +28,10 @@ pub struct Snapshot {
     pub label: String,
     /// Path as shown (`services/gitea.yaml`) and text, by path.
     pub files: Vec<(String, String)>,
+    /// Every other file, which manifests may name.
+    pub assets: Assets,
+    /// Where it comes from; `None`: a folder.
+    pub commit: Option<Commit>,
 }
 
 /// The source could not be read.
@@ -75,7 +81,13 @@ impl Folder {
             // Bytes that are no UTF-8 become signs that the reader refuses, with their place.
             files.push((format!("{label}/{relative}"), String::from_utf8_lossy(&bytes).into_owned()));
         }
-        Ok(Snapshot { revision: hex::encode(&digest.finalize()[..20]), label, files })
+        Ok(Snapshot {
+            revision: hex::encode(&digest.finalize()[..20]),
+            label,
+            files,
+            assets: Assets::new(),
+            commit: None,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use amarre::manifest::{Loaded, SourceFile, load, render};
 use amarre::model::service::{Container, Dns, EnvValue, MountSource, NetworkMode, Service, Target, Tls};
 use amarre::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, Site};
-use amarre::model::{Origin, ProviderId};
+use amarre::model::{Assets, Origin, ProviderId};
 use proptest::prelude::*;
 
 #[test]
@@ -20,7 +20,7 @@ fn every_case_reads_as_recorded() {
     for case in cases {
         let text = std::fs::read_to_string(&case).unwrap();
         let files = files_of(&text);
-        let loaded = load(&files, &site());
+        let loaded = load(&files, &Assets::new(), &site());
         promises(&files, &loaded);
         let got = printed(&files, &loaded);
         assert!(!got.contains("hunter2"), "{} shows a secret:\n{got}", case.display());
@@ -75,11 +75,11 @@ fn every_code_that_is_emitted_has_a_page_and_a_case() {
 fn a_document_read_again_gives_the_same_service_and_places() {
     for case in cases() {
         let files = files_of(&std::fs::read_to_string(&case).unwrap());
-        let loaded = load(&files, &site());
+        let loaded = load(&files, &Assets::new(), &site());
         for service in &loaded.services {
             let document = &loaded.texts[&service.name];
             let file = SourceFile { path: document.file.clone(), text: document.text.clone() };
-            let again = load(&[file], &site());
+            let again = load(&[file], &Assets::new(), &site());
             assert_eq!(again.services.as_slice(), std::slice::from_ref(service), "{}", case.display());
         }
     }
@@ -89,9 +89,9 @@ fn a_document_read_again_gives_the_same_service_and_places() {
 fn the_order_of_files_does_not_matter() {
     for case in cases() {
         let mut files = files_of(&std::fs::read_to_string(&case).unwrap());
-        let loaded = load(&files, &site());
+        let loaded = load(&files, &Assets::new(), &site());
         files.reverse();
-        assert_eq!(load(&files, &site()), loaded, "{}", case.display());
+        assert_eq!(load(&files, &Assets::new(), &site()), loaded, "{}", case.display());
     }
 }
 
@@ -104,7 +104,7 @@ fn a_broken_document_harms_no_other() {
             continue;
         }
         let text = format!("{text}\n---\n{good}---\nname: unharmed-too\nimage: nginx:1\n");
-        let loaded = load(&[SourceFile { path: "services/all.yaml".to_owned(), text }], &site());
+        let loaded = load(&[SourceFile { path: "services/all.yaml".to_owned(), text }], &Assets::new(), &site());
         let names: Vec<&str> = loaded.services.iter().map(|service| service.name.as_str()).collect();
         assert!(names.contains(&"unharmed") && names.contains(&"unharmed-too"), "{}: {names:?}", case.display());
     }
@@ -120,7 +120,7 @@ fn limits_are_reported_and_harm_only_what_exceeds_them() {
     let deep = file("services/deep.yaml", format!("name: deep\nx-a: {}\n", "[".repeat(5000)));
     let many = file("services/many.yaml", "---\nname: many\n".repeat(1030));
     let long = file("services/long.yaml", format!("name: long\nx-a: [{}]\n", "1, ".repeat(60_000)));
-    let loaded = load(&[good, big, bomb, deep, many, long], &site());
+    let loaded = load(&[good, big, bomb, deep, many, long], &Assets::new(), &site());
     assert_eq!(loaded.services.len(), 1);
     let over: BTreeSet<&str> =
         loaded.diagnostics.iter().filter(|d| d.code == "A0108").map(|d| d.file.as_str()).collect();
@@ -161,9 +161,9 @@ proptest! {
 #[track_caller]
 fn survives(text: String) {
     let files = [SourceFile { path: "services/any.yaml".to_owned(), text }];
-    let loaded = load(&files, &site());
+    let loaded = load(&files, &Assets::new(), &site());
     promises(&files, &loaded);
-    assert_eq!(load(&files, &site()), loaded);
+    assert_eq!(load(&files, &Assets::new(), &site()), loaded);
 }
 
 /// What holds of every answer.
@@ -346,6 +346,8 @@ fn site() -> Site {
         address,
         also_at: Vec::new(),
         data: "/srv".to_owned(),
+        private_address: None,
+        publish_ports: None,
         npm: npm.map(|npm| NpmSite { provider: ProviderId::npm(npm), container: None, reach: Reach::Auto }),
     };
     let ip = PublicAddress::Ip(IpAddr::from([203, 0, 113, 10]));
@@ -368,6 +370,7 @@ fn site() -> Site {
             host_paths: vec!["/srv".to_owned()],
             records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"].into_iter().map(str::to_owned).collect(),
             images: texts(&["docker.io/*", "ghcr.io/*", "codeberg.org/*", "localhost/*", "registry.example.org:*"]),
+            ..Policy::default()
         },
         defaults: Defaults {
             restart: "unless-stopped".to_owned(),

@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 use amarre::manifest::{SourceFile, load};
 use amarre::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::{
-    Address, Facts, Fields, Mark, Owner, ProviderId, Readiness, SecretName, Seen, Service, Timestamp, Value, World,
+    Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, SecretName, Seen, Service, Timestamp, Value,
+    World,
 };
 use amarre::plan::{Input, Schemas};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
@@ -45,7 +46,7 @@ impl Scene {
     pub fn of(files: &[(String, String)], site: &Site, versions: &BTreeMap<String, String>) -> Self {
         let files: Vec<SourceFile> =
             files.iter().map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() }).collect();
-        let loaded = load(&files, site);
+        let loaded = load(&files, &Assets::new(), site);
         assert!(loaded.broken.is_empty(), "{:#?}", loaded.diagnostics);
         let services: BTreeMap<String, Service> =
             loaded.services.into_iter().map(|service| (service.name.clone(), service)).collect();
@@ -126,6 +127,8 @@ pub fn site() -> Site {
         address: vec![PublicAddress::Ip(IpAddr::from([203, 0, 113, 10]))],
         also_at: Vec::new(),
         data: "/srv".to_owned(),
+        private_address: None,
+        publish_ports: None,
         npm: Some(npm),
     };
     Site {
@@ -142,6 +145,7 @@ pub fn site() -> Site {
             host_paths: texts(&["/srv"]),
             records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"].into_iter().map(str::to_owned).collect(),
             images: texts(&["*"]),
+            ..Policy::default()
         },
         defaults: Defaults {
             restart: "unless-stopped".to_owned(),
