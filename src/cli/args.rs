@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Keeps services on Docker, Nginx Proxy Manager and OVH DNS as one manifest says they should be.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, propagate_version = true)]
+#[command(version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
 pub struct Args {
     /// Configuration file [default: amarre.yaml here, then the XDG and /etc places]
     #[arg(long, global = true, env = "AMARRE_CONFIG", value_name = "FILE")]
@@ -42,6 +42,8 @@ pub enum Command {
     Destroy(Destroy),
     /// Try it: the examples against simulated Docker, NPM and OVH
     Demo(Demo),
+    /// Explain an error code, or a command
+    Help(Help),
 }
 
 /// The form of an answer.
@@ -152,6 +154,14 @@ pub struct Demo {
     /// Port of the status endpoint; 0 = any free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+}
+
+/// `help`
+#[derive(Debug, ClapArgs)]
+pub struct Help {
+    /// An error code (A0103) or a command
+    #[arg(value_name = "CODE|COMMAND")]
+    pub of: Option<String>,
 }
 
 /// `destroy`

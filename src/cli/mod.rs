@@ -7,6 +7,7 @@ pub mod link;
 pub mod commands;
 pub mod daemon;
 pub mod demo;
+pub mod help;
 
 use std::process::ExitCode;
 
@@ -17,7 +18,10 @@ use self::output::Output;
 
 /// Runs what was typed; the exit code is the verdict.
 pub async fn run() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return ExitCode::from(help::misused(&error, &Output::new(false))),
+    };
     let output = Output::new(args.ascii);
     let code = match dispatch(&args, &output).await {
         Ok(code) => code,
@@ -41,6 +45,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Resume(resume) => commands::resume(args, resume, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
+        Command::Help(help) => help::run(help, output),
     }
 }
 

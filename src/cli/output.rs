@@ -53,6 +53,9 @@ impl Output {
         for hint in failure.hints.iter().filter(|hint| !hint.is_empty()) {
             self.say(&format!("  {} {hint}", self.errors.paint(Tone::Dim, "hint:")));
         }
+        if !failure.code.is_empty() {
+            self.say(&format!("  {} amarre help {}", self.errors.paint(Tone::Dim, "more:"), failure.code));
+        }
     }
 
     /// One step of an apply: a line when it is done or did not work.

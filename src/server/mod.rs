@@ -73,6 +73,7 @@ fn reading(handle: Handle) -> Router {
         .route("/api/v1/services/{name}", get(service))
         .route("/api/v1/drift", get(drift))
         .route("/api/v1/plan", get(plan))
+        .route("/errors/{code}", get(page))
         .fallback(|| async {
             problem(StatusCode::NOT_FOUND, "A1003", "nothing is served here", "see docs/http.md for what is")
         })
@@ -181,6 +182,14 @@ async fn drift(State(handle): State<Handle>) -> Response {
 
 async fn plan(State(handle): State<Handle>) -> Response {
     Json(report::plan_json(&handle.picture().0)).into_response()
+}
+
+/// Where `type` of a problem leads.
+async fn page(Path(code): Path<String>) -> Response {
+    match crate::pages::page(&code) {
+        Some(page) => ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], page).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "A1004", &format!("there is no error code {code}"), "see docs/errors"),
+    }
 }
 
 async fn plan_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
