@@ -4,13 +4,14 @@
 //! |---|---|
 //! | `AMARRE_CONFIG` | `--config` |
 //! | `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | `hosts.….docker` where the file does not say one |
-//! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_APPLICATION_SECRET`, `OVH_CONSUMER_KEY` | `ovh.…` |
+//! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_CLIENT_ID`, … (and `ovh.conf`) | `ovh.…` |
 //! | `AMARRE_SECRET_A_B`, `AMARRE_SECRET_A_B_FILE` | `{secret: a/b}` |
 
 mod file;
 mod build;
 mod docker;
 mod secrets;
+mod ovh;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -99,18 +100,37 @@ pub struct NpmAccess {
 pub struct OvhAccess {
     /// `ovh-eu`, …, or a URL.
     pub endpoint: String,
-    /// Application key.
-    pub application_key: String,
-    /// Application secret.
-    pub application_secret: Secret,
-    /// Consumer key.
-    pub consumer_key: Secret,
+    /// Who calls.
+    pub login: OvhLogin,
     /// Servers asked instead of the zone's own.
     pub servers: Vec<SocketAddr>,
     /// Resolvers, for status.
     pub resolvers: Vec<SocketAddr>,
     /// How long a record may take to be seen.
     pub timeout: Millis,
+}
+
+/// The two ways to sign in to OVH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OvhLogin {
+    /// An API token.
+    Keys {
+        /// Application key.
+        application_key: String,
+        /// Application secret.
+        application_secret: Secret,
+        /// Consumer key.
+        consumer_key: Secret,
+    },
+    /// A service account.
+    Service {
+        /// Its id.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+        /// Where tokens come from, where that is not the endpoint's own.
+        token_url: Option<String>,
+    },
 }
 
 impl Config {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config::Config;
+use crate::config::{Config, OvhLogin as Login};
 use crate::engine::{Engine, Parts, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
 use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
-use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use crate::source::Folder;
 use crate::store::{Ledger, Lock, lock::LockError};
 
@@ -87,9 +87,7 @@ fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dy
         providers.push(Arc::new(OvhProvider::new(OvhConfig {
             id: ProviderId::ovh(),
             endpoint: ovh.endpoint.clone(),
-            application_key: ovh.application_key.clone(),
-            application_secret: ovh.application_secret.clone(),
-            consumer_key: ovh.consumer_key.clone(),
+            login: ovh_login(&ovh.login),
             instance,
             registry: config.site.dns_registry,
             pace,
@@ -97,4 +95,15 @@ fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dy
         })?));
     }
     Ok(providers)
+}
+
+fn ovh_login(login: &Login) -> OvhLogin {
+    match login.clone() {
+        Login::Keys { application_key, application_secret, consumer_key } => {
+            OvhLogin::Keys { application_key, application_secret, consumer_key }
+        }
+        Login::Service { client_id, client_secret, token_url } => {
+            OvhLogin::Service { client_id, client_secret, token_url }
+        }
+    }
 }

@@ -174,6 +174,9 @@ pub(super) struct OvhFile {
     pub(super) application_key: Option<String>,
     pub(super) application_secret: Option<SecretSource>,
     pub(super) consumer_key: Option<SecretSource>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<SecretSource>,
+    pub(super) token_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
