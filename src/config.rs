@@ -56,6 +56,8 @@ pub struct Config {
     pub interval: Millis,
     /// Docker engines by host.
     pub dockers: BTreeMap<String, DockerAccess>,
+    /// Accounts at registries, by their host.
+    pub registries: BTreeMap<String, RegistryAccess>,
     /// NPMs by name.
     pub npms: BTreeMap<String, NpmAccess>,
     /// The OVH account, if there is one.
@@ -82,6 +84,15 @@ pub struct TlsAccess {
     pub ca: PathBuf,
     /// Our certificate and its key.
     pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// An account at a registry.
+#[derive(Debug, Clone)]
+pub struct RegistryAccess {
+    /// Its name.
+    pub username: String,
+    /// Its password or token.
+    pub password: Secret,
 }
 
 /// How an NPM is signed in to.

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
-use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, docker};
+use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, docker};
 use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach};
 use crate::model::{Millis, ProviderId, Site};
 
@@ -18,7 +18,6 @@ impl File {
         let set = |on: bool, name: &'static str| on.then_some(name);
         let policy = &self.policy;
         let found = [
-            set(self.registries.is_some(), "registries"),
             set(self.certificates.is_some(), "certificates"),
             set(self.images.is_some(), "images"),
             set(self.source.as_ref().is_some_and(|source| source.git.is_some()), "source.git"),
@@ -68,10 +67,12 @@ impl File {
             ));
         }
         let dockers = self.dockers(&site, base)?;
+        let registries = self.registries(secrets)?;
         Ok(Config {
             source: clean(base, &folder),
             interval,
             dockers,
+            registries,
             npms,
             ovh,
             listen,
@@ -87,6 +88,24 @@ impl File {
             Ok((name.clone(), docker::access(name, file, base)?))
         };
         site.hosts.keys().map(access).collect()
+    }
+
+    fn registries(&self, secrets: &Resolver) -> Result<BTreeMap<String, RegistryAccess>, ConfigError> {
+        let mut registries = BTreeMap::new();
+        for (name, file) in &self.registries {
+            let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_host) {
+                let message = format!("registries: `{name}` is not a registry");
+                return Err(ConfigError::new(
+                    "A0201",
+                    message,
+                    "write it as in names of images: ghcr.io, registry.lan:5000",
+                ));
+            }
+            let (username, password) = (file.username.clone(), secrets.read(&file.password)?);
+            registries.insert(name.clone(), RegistryAccess { username, password });
+        }
+        Ok(registries)
     }
 
     fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod convert;
 pub mod kinds;
+pub mod registry;
 pub mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
+use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
@@ -43,6 +45,8 @@ pub struct DockerConfig {
     pub instance: String,
     /// For marks of what is read back.
     pub key: MarkKey,
+    /// Accounts at registries.
+    pub registries: Registries,
     /// NPM's container on this engine, if it runs in one.
     pub npm_container: Option<String>,
 }
@@ -51,7 +55,7 @@ impl DockerConfig {
     /// An engine without anything special.
     pub fn new(id: ProviderId, endpoint: &str, instance: &str, key: MarkKey) -> Self {
         let (endpoint, instance) = (endpoint.to_owned(), instance.to_owned());
-        Self { id, endpoint, tls: None, instance, key, npm_container: None }
+        Self { id, endpoint, tls: None, instance, key, registries: Registries::default(), npm_container: None }
     }
 }
 
@@ -82,9 +86,7 @@ impl DockerProvider {
     }
 
     async fn api(&self) -> Result<&Api, ProviderError> {
-        self.api
-            .get_or_try_init(|| Api::connect(&self.config.endpoint, self.config.tls.as_ref(), self.counts.clone()))
-            .await
+        self.api.get_or_try_init(|| Api::connect(&self.config, self.counts.clone())).await
     }
 
     async fn look(&self, ask: &Ask) -> Result<Observation, ProviderError> {
