@@ -1,5 +1,6 @@
 //! The engine's calls. Nothing clever: versioned paths, time-outs, errors by class.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -120,6 +121,13 @@ impl Api {
     pub async fn images(&self) -> Result<Vec<ImageSummary>, ProviderError> {
         let options = ListImagesOptionsBuilder::new().build();
         self.done("GET", "listing images", self.docker.list_images(Some(options)).await)
+    }
+
+    /// The paths that an image declares as volumes, in order; `None` when it is gone.
+    pub async fn image_volumes(&self, id: &str) -> Result<Option<BTreeSet<String>>, ProviderError> {
+        let answer = self.docker.inspect_image(id).await;
+        let image = self.found("GET", &format!("inspecting image {id}"), answer)?;
+        Ok(image.map(|image| super::convert::declared_volumes(&image)))
     }
 
     /// Makes a network; answers its id.
