@@ -3,12 +3,13 @@
 //! | environment | stands for |
 //! |---|---|
 //! | `AMARRE_CONFIG` | `--config` |
-//! | `DOCKER_HOST` | `hosts.default.docker` where the file does not say one |
+//! | `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | `hosts.….docker` where the file does not say one |
 //! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_APPLICATION_SECRET`, `OVH_CONSUMER_KEY` | `ovh.…` |
 //! | `AMARRE_SECRET_A_B`, `AMARRE_SECRET_A_B_FILE` | `{secret: a/b}` |
 
 mod file;
 mod build;
+mod docker;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -52,8 +53,8 @@ pub struct Config {
     pub source: PathBuf,
     /// Time between looks when nothing wakes us.
     pub interval: Millis,
-    /// Docker endpoints by host.
-    pub dockers: BTreeMap<String, String>,
+    /// Docker engines by host.
+    pub dockers: BTreeMap<String, DockerAccess>,
     /// NPMs by name.
     pub npms: BTreeMap<String, NpmAccess>,
     /// The OVH account, if there is one.
@@ -62,6 +63,24 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The ledger.
     pub state: PathBuf,
+}
+
+/// How an engine is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerAccess {
+    /// `unix://…`, `tcp://…` or `ssh://…`.
+    pub endpoint: String,
+    /// For `tcp://`; `None` = not encrypted.
+    pub tls: Option<TlsAccess>,
+}
+
+/// The files for TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsAccess {
+    /// Who signed the engine's certificate.
+    pub ca: PathBuf,
+    /// Our certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 /// How an NPM is signed in to.

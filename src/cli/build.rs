@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Parts, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
+use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
@@ -59,14 +60,12 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
 fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
     let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
     let instance = config.site.instance.clone();
-    for (name, endpoint) in &config.dockers {
+    for (name, access) in &config.dockers {
         let npm = config.site.hosts.get(name).and_then(|host| host.npm.as_ref());
         providers.push(Arc::new(DockerProvider::new(DockerConfig {
-            id: ProviderId::docker(name),
-            endpoint: endpoint.clone(),
-            instance: instance.clone(),
-            key: key.clone(),
+            tls: access.tls.as_ref().map(|tls| TlsFiles { ca: tls.ca.clone(), client: tls.client.clone() }),
             npm_container: npm.and_then(|npm| npm.container.clone()),
+            ..DockerConfig::new(ProviderId::docker(name), &access.endpoint, &instance, key.clone())
         })?));
     }
     for (name, npm) in &config.npms {

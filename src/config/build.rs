@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use super::file::{File, HostFile, OvhFile, SecretSource};
 use super::secrets::{Resolver, environment};
-use super::{Config, ConfigError, NpmAccess, OvhAccess};
+use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, docker};
 use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach};
 use crate::model::{Millis, ProviderId, Site};
 use crate::secret::Secret;
@@ -68,7 +68,7 @@ impl File {
                 "without accounts only loopback is served; put your own proxy in front",
             ));
         }
-        let dockers = self.docker_endpoints(&site);
+        let dockers = self.dockers(&site, base)?;
         Ok(Config {
             source: clean(base, &folder),
             interval,
@@ -82,11 +82,12 @@ impl File {
         })
     }
 
-    fn docker_endpoints(&self, site: &Site) -> BTreeMap<String, String> {
-        let usual = environment("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
-        let endpoint =
-            |name: &String| self.hosts.get(name).and_then(|host| host.docker.clone()).unwrap_or_else(|| usual.clone());
-        site.hosts.keys().map(|name| (name.clone(), endpoint(name))).collect()
+    fn dockers(&self, site: &Site, base: &Path) -> Result<BTreeMap<String, DockerAccess>, ConfigError> {
+        let access = |name: &String| {
+            let file = self.hosts.get(name).and_then(|host| host.docker.as_ref());
+            Ok((name.clone(), docker::access(name, file, base)?))
+        };
+        site.hosts.keys().map(access).collect()
     }
 
     fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {

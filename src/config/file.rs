@@ -1,12 +1,14 @@
 //! `amarre.yaml` as it is written: shapes only. What they mean is decided in [`super::build`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -78,7 +80,7 @@ pub(super) struct LoggingFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HostFile {
-    pub(super) docker: Option<String>,
+    pub(super) docker: Option<DockerFile>,
     #[serde(default)]
     pub(super) address: Many,
     #[serde(default)]
@@ -87,6 +89,52 @@ pub(super) struct HostFile {
     pub(super) npm: Option<String>,
     pub(super) private_address: Option<IpAddr>,
     pub(super) publish_ports: Option<String>,
+}
+
+/// An engine: its URL, or more about it.
+#[derive(Debug)]
+pub(super) enum DockerFile {
+    Url(String),
+    Parts(DockerParts),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DockerParts {
+    pub(super) url: Option<String>,
+    pub(super) context: Option<String>,
+    pub(super) tls: Option<TlsFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsFile {
+    pub(super) ca: PathBuf,
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+}
+
+// Written out, so that a wrong key is named: an untagged enum only says that nothing fits.
+impl<'de> Deserialize<'de> for DockerFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+        impl<'de> Visitor<'de> for Forms {
+            type Value = DockerFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a URL, or a map with `url` or `context`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DockerFile, E> {
+                Ok(DockerFile::Url(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DockerFile, A::Error> {
+                DockerParts::deserialize(MapAccessDeserializer::new(map)).map(DockerFile::Parts)
+            }
+        }
+        deserializer.deserialize_any(Forms)
+    }
 }
 
 /// One or a list.

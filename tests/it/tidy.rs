@@ -62,8 +62,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("io::stdout", &["src/cli/output.rs"]),
     ("io::stderr", &["src/cli/output.rs", "src/telemetry.rs"]),
     ("io::stdin", &["src/cli/output.rs"]),
-    // cli/link.rs speaks over the unix socket to our own daemon.
-    ("Client::builder", &["src/providers/http.rs", "src/cli/link.rs"]),
+    // cli/link.rs speaks over the unix socket to our own daemon; docker/transport.rs to engines, over pipes and TLS of its own.
+    ("Client::builder", &["src/providers/http.rs", "src/cli/link.rs", "src/providers/docker/transport.rs"]),
     ("SystemTime", &["src/engine/clock.rs"]),
     ("env::var", &["src/config/secrets.rs", "src/cli/output.rs", "src/cli/commands.rs"]),
     ("sqlx::", &["src/store/ledger.rs", "src/store/journal.rs"]),

@@ -16,6 +16,7 @@ use bollard::query_parameters::{
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
+use super::transport::{self, TlsFiles, Trouble};
 use crate::causes::{chain, root};
 use crate::providers::http::Counts;
 use crate::providers::{Class, ProviderError};
@@ -46,18 +47,13 @@ impl Api {
     /// Connects and agrees on a version. Paths carry it, for the client library does not add it by itself.
     ///
     /// # Errors
-    /// The engine does not answer, or is too old.
-    pub async fn connect(endpoint: &str, counts: Counts) -> Result<Self, ProviderError> {
-        let plain = client(endpoint)?;
-        let failed = |error: &Error| {
-            ProviderError::new(
-                Class::RetryLater,
-                "A0502",
-                format!("Docker does not answer at {endpoint}: {}", root(error)),
-            )
-            .hint("is the engine running, and may this user reach it?")
-        };
-        let answer = plain.version().await.map_err(|error| failed(&error))?;
+    /// The engine does not answer, refuses us, or is too old.
+    pub async fn connect(endpoint: &str, tls: Option<&TlsFiles>, counts: Counts) -> Result<Self, ProviderError> {
+        let plain = client(endpoint, tls)?;
+        let answer = plain.version().await.map_err(|error| {
+            let trouble = Trouble::find(&error);
+            no_answer(endpoint, trouble.unwrap_or_else(|| Trouble::plain(root(&error))))
+        })?;
         let said = answer.api_version.unwrap_or_default();
         let version = said.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
         let version = version.unwrap_or(API_OLDEST).min(API_NEWEST);
@@ -276,11 +272,10 @@ impl Api {
     fn failed(&self, method: &str, doing: &str, error: &Error) -> ProviderError {
         let Error::DockerResponseServerError { status_code, message } = error else {
             self.counts.add(method, 0);
-            return ProviderError::new(
-                Class::OutcomeUnknown,
-                "A0502",
-                format!("{doing} got no answer: {}", chain(error)),
-            );
+            let trouble = Trouble::find(error).unwrap_or_else(|| Trouble::plain(chain(error)));
+            let message = format!("{doing} got no answer: {}", trouble.message);
+            let code = trouble.code.unwrap_or("A0502");
+            return ProviderError::new(Class::OutcomeUnknown, code, message).hint(trouble.hint);
         };
         self.counts.add(method, *status_code);
         let text = format!("{doing} was refused: {}", message.trim());
@@ -309,22 +304,26 @@ fn unchanged_is_fine(answer: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-fn client(endpoint: &str) -> Result<Docker, ProviderError> {
+fn client(endpoint: &str, tls: Option<&TlsFiles>) -> Result<Docker, ProviderError> {
     let version = ClientVersion { major_version: API_OLDEST.0, minor_version: API_OLDEST.1 };
+    let ours = transport::client(endpoint, tls, CALL_TIMEOUT_S, &version);
+    if let Some(docker) = ours.map_err(|trouble| no_answer(endpoint, trouble))? {
+        return Ok(docker);
+    }
     let connected = if let Some(path) = endpoint.strip_prefix("unix://") {
         Docker::connect_with_unix(path, CALL_TIMEOUT_S, &version)
     } else {
         let address = endpoint.replacen("tcp://", "http://", 1);
         Docker::connect_with_http(&address, CALL_TIMEOUT_S, &version)
     };
-    connected.map_err(|error| {
-        ProviderError::new(
-            Class::RetryLater,
-            "A0502",
-            format!("Docker does not answer at {endpoint}: {}", root(&error)),
-        )
-        .hint("is the engine running, and may this user reach it?")
-    })
+    connected.map_err(|error| no_answer(endpoint, Trouble::plain(root(&error))))
+}
+
+fn no_answer(endpoint: &str, trouble: Trouble) -> ProviderError {
+    let message = format!("Docker does not answer at {endpoint}: {}", trouble.message);
+    let hint = Some(trouble.hint).filter(|hint| !hint.is_empty());
+    let hint = hint.unwrap_or_else(|| "is the engine running, and may this user reach it?".to_owned());
+    ProviderError::new(Class::RetryLater, trouble.code.unwrap_or("A0502"), message).hint(hint)
 }
 
 /// Time between a lost event stream and the next try.

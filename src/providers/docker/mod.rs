@@ -6,6 +6,7 @@
 pub mod api;
 pub mod convert;
 pub mod kinds;
+pub mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
+use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, ProviderId, Seen, Value, Verb};
@@ -33,14 +35,24 @@ const PROBE_TIMEOUT_S: u64 = 3;
 pub struct DockerConfig {
     /// Its name in addresses.
     pub id: ProviderId,
-    /// `unix:///…` or `tcp://…`.
+    /// `unix:///…`, `tcp://…` or `ssh://…`.
     pub endpoint: String,
+    /// With which files `tcp://` is encrypted; `None` = it is not.
+    pub tls: Option<TlsFiles>,
     /// Our mark.
     pub instance: String,
     /// For marks of what is read back.
     pub key: MarkKey,
     /// NPM's container on this engine, if it runs in one.
     pub npm_container: Option<String>,
+}
+
+impl DockerConfig {
+    /// An engine without anything special.
+    pub fn new(id: ProviderId, endpoint: &str, instance: &str, key: MarkKey) -> Self {
+        let (endpoint, instance) = (endpoint.to_owned(), instance.to_owned());
+        Self { id, endpoint, tls: None, instance, key, npm_container: None }
+    }
 }
 
 /// One engine.
@@ -70,7 +82,9 @@ impl DockerProvider {
     }
 
     async fn api(&self) -> Result<&Api, ProviderError> {
-        self.api.get_or_try_init(|| Api::connect(&self.config.endpoint, self.counts.clone())).await
+        self.api
+            .get_or_try_init(|| Api::connect(&self.config.endpoint, self.config.tls.as_ref(), self.counts.clone()))
+            .await
     }
 
     async fn look(&self, ask: &Ask) -> Result<Observation, ProviderError> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod drift;
+mod endpoints;
 mod contract;
 mod harm;
 mod npm;

@@ -1,5 +1,7 @@
 //! Shared rigs: a real Docker engine behind a counting gate, simulated vendors, a folder of manifests.
 
+pub mod certificates;
+pub mod engine;
 pub mod gate;
 pub mod image;
 pub mod rig;

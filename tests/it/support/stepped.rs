@@ -309,13 +309,8 @@ async fn engine(
         "network": {"pools": ["10.77.0.0/16"]},
     });
     let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
-    let docker = DockerProvider::new(DockerConfig {
-        id: ProviderId::docker("default"),
-        endpoint,
-        instance: instance.clone(),
-        key: key.clone(),
-        npm_container: Some("npm".to_owned()),
-    });
+    let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint, &instance, key.clone());
+    let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), ..docker });
     let npm = NpmProvider::new(NpmConfig {
         id: ProviderId::npm("main"),
         url: npm.server.url(),
