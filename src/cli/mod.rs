@@ -8,6 +8,7 @@ pub mod commands;
 pub mod daemon;
 pub mod demo;
 pub mod help;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -39,12 +40,14 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Plan(plan) => commands::plan(args, plan, output).await,
         Command::Apply(apply) => commands::apply(args, apply, output).await,
         Command::Run(run) => daemon::run(args, run, output).await,
-        Command::Status(status) => commands::status(args, status, output).await,
+        Command::Status(status) => watch::status(args, status, output).await,
         Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
+        Command::Subnets(subnets) => commands::subnets(args, subnets, output).await,
+        Command::Completions(completions) => Ok(commands::completions(completions, output)),
         Command::Help(help) => help::run(help, output),
     }
 }

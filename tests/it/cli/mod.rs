@@ -1,6 +1,8 @@
 //! The command line as people meet it: what is typed, what is printed, the exit code.
 
 mod help;
+mod lists;
+mod rig;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
