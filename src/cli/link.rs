@@ -53,19 +53,27 @@ impl Link {
     }
 
     /// The plan of this moment.
-    pub async fn plan(&self, look: Look) -> Result<Answer, Failure> {
+    /// `reference`: of another branch, tag or commit.
+    pub async fn plan(&self, reference: Option<&str>, look: Look) -> Result<Answer, Failure> {
         match self {
-            Link::Remote(remote) => remote.get("/api/v1/plan/text", look, false).await,
-            Link::Local(local) => verbs::plan(&local.handle, look).await.ok_or_else(stopped),
+            Link::Remote(remote) => {
+                let of: Vec<(&str, &str)> = reference.iter().map(|name| ("ref", *name)).collect();
+                remote.get("/api/v1/plan/text", &of, look, false).await
+            }
+            Link::Local(local) => verbs::plan(&local.handle, reference, look).await.ok_or_else(stopped),
         }
     }
 
     /// How everything is, or one service.
     pub async fn status(&self, service: Option<&str>, all: bool, look: Look) -> Result<Answer, Failure> {
         match (self, service) {
-            (Link::Remote(remote), None) => remote.get("/api/v1/status/text", look, all).await,
-            (Link::Remote(remote), Some(name)) => remote.get(&format!("/api/v1/services/{name}/text"), look, all).await,
+            (Link::Remote(remote), None) => remote.get("/api/v1/status/text", &[], look, all).await,
+            (Link::Remote(remote), Some(name)) => {
+                remote.get(&format!("/api/v1/services/{name}/text"), &[], look, all).await
+            }
             (Link::Local(local), service) => {
+                // Nobody else asks the server while no daemon runs.
+                local.handle.fetch().await;
                 // The reply's own picture: the one that is shown to others follows a moment later.
                 let picture = local.handle.ask(Command::Look).await.ok_or_else(stopped)?.picture;
                 let Some(name) = service else {
@@ -154,9 +162,9 @@ impl Remote {
         Some(Self { client })
     }
 
-    async fn get(&self, path: &str, look: Look, all: bool) -> Result<Answer, Failure> {
+    async fn get(&self, path: &str, of: &[(&str, &str)], look: Look, all: bool) -> Result<Answer, Failure> {
         let url = format!("http://amarre{path}?ascii={}&colour={}&all={all}", look.ascii, look.colour);
-        let mut response = self.client.get(url).send().await.map_err(|error| lost(&error))?;
+        let mut response = self.client.get(url).query(of).send().await.map_err(|error| lost(&error))?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {

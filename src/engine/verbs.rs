@@ -99,8 +99,22 @@ pub struct Step {
 }
 
 /// What was planned, and whether there is something to do.
-pub async fn plan(handle: &Handle, look: Look) -> Option<Answer> {
-    let reply = handle.ask(Command::Look).await?;
+/// `reference`: of another branch, tag or commit, which does not come into force.
+pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look) -> Option<Answer> {
+    let command = match reference {
+        None => {
+            handle.fetch().await;
+            Command::Look
+        }
+        Some(name) => match handle.fetch_ref(name).await {
+            Ok(snapshot) => Command::Preview { snapshot: Box::new(snapshot) },
+            Err(error) => {
+                let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+                return Some(refused(error.code, &error.message, &hint));
+            }
+        },
+    };
+    let reply = handle.ask(command).await?;
     Some(planned(&reply.picture, look))
 }
 
@@ -130,9 +144,11 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
 pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Step>) -> Option<Answer> {
     match act {
         Act::Apply { confirm_deletes, timeout_ms } => {
+            handle.fetch().await;
             converge(handle, confirm_deletes, None, timeout_ms, look, steps).await
         }
         Act::Reconcile { service, timeout_ms } => {
+            handle.fetch().await;
             let picture = handle.ask(Command::Look).await?.picture;
             if !picture.consented {
                 return Some(refused(

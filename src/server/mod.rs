@@ -43,6 +43,15 @@ pub struct LookQuery {
     pub all: bool,
 }
 
+/// Of what a plan is to be.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PlanQuery {
+    /// A branch, tag or commit; `None` = what is followed.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+}
+
 impl LookQuery {
     fn look(self) -> Look {
         Look { ascii: self.ascii, colour: self.colour }
@@ -183,8 +192,12 @@ async fn plan(State(handle): State<Handle>) -> Response {
     Json(report::plan_json(&handle.picture().0)).into_response()
 }
 
-async fn plan_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
-    match verbs::plan(&handle, query.look()).await {
+async fn plan_text(
+    State(handle): State<Handle>,
+    Query(query): Query<LookQuery>,
+    Query(of): Query<PlanQuery>,
+) -> Response {
+    match verbs::plan(&handle, of.reference.as_deref(), query.look()).await {
         Some(answer) => Json(answer).into_response(),
         None => stopping(),
     }

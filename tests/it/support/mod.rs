@@ -1,5 +1,6 @@
 //! Shared rigs: a real Docker engine behind a counting gate, simulated vendors, a folder of manifests.
 
+pub mod forge;
 pub mod gate;
 pub mod image;
 pub mod rig;
