@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState};
+use super::{Picture, Progress, ProgressState, subnets};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Kind, Millis, Verb};
@@ -98,9 +98,9 @@ pub struct Step {
     pub took_ms: i64,
 }
 
-/// What was planned, and whether there is something to do.
-/// `reference`: of another branch, tag or commit, which does not come into force.
-pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look) -> Option<Answer> {
+/// What was planned, and whether there is something to do. `reference`: of another branch, tag or commit, which does not
+/// come into force. `markdown`: the text is the comment of a merge request.
+pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, markdown: bool) -> Option<Answer> {
     let command = match reference {
         None => {
             handle.fetch().await;
@@ -115,7 +115,14 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look) -> Optio
         },
     };
     let reply = handle.ask(command).await?;
-    Some(planned(&reply.picture, look))
+    let answer = planned(&reply.picture, look);
+    Some(if markdown { Answer { text: report::plan_markdown(&reply.picture), ..answer } } else { answer })
+}
+
+/// Which subnets are taken, and where room is.
+pub async fn subnets(handle: &Handle, look: Look) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    Some(Answer { document: subnets::document(&picture), text: subnets::text(&picture, look), exit: 0 })
 }
 
 /// The plan of a picture.
