@@ -85,6 +85,9 @@ const PAGES: &[(&str, &str)] = &[
     ("A0510", include_str!("../docs/errors/A0510.md")),
     ("A0511", include_str!("../docs/errors/A0511.md")),
     ("A0512", include_str!("../docs/errors/A0512.md")),
+    ("A0520", include_str!("../docs/errors/A0520.md")),
+    ("A0521", include_str!("../docs/errors/A0521.md")),
+    ("A0522", include_str!("../docs/errors/A0522.md")),
     ("A0601", include_str!("../docs/errors/A0601.md")),
     ("A0602", include_str!("../docs/errors/A0602.md")),
     ("A0603", include_str!("../docs/errors/A0603.md")),
@@ -114,4 +117,6 @@ const PAGES: &[(&str, &str)] = &[
     ("A1002", include_str!("../docs/errors/A1002.md")),
     ("A1003", include_str!("../docs/errors/A1003.md")),
     ("A1004", include_str!("../docs/errors/A1004.md")),
+    ("A1005", include_str!("../docs/errors/A1005.md")),
+    ("A1006", include_str!("../docs/errors/A1006.md")),
 ];
