@@ -62,6 +62,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0207", include_str!("../docs/errors/A0207.md")),
     ("A0208", include_str!("../docs/errors/A0208.md")),
     ("A0209", include_str!("../docs/errors/A0209.md")),
+    ("A0220", include_str!("../docs/errors/A0220.md")),
+    ("A0221", include_str!("../docs/errors/A0221.md")),
     ("A0301", include_str!("../docs/errors/A0301.md")),
     ("A0401", include_str!("../docs/errors/A0401.md")),
     ("A0402", include_str!("../docs/errors/A0402.md")),
