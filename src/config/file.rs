@@ -175,7 +175,8 @@ impl Many {
     pub(super) fn list(&self) -> Vec<String> {
         match self {
             Many::None => Vec::new(),
-            Many::One(one) => vec![one.clone()],
+            // A variable of the environment writes several with commas, which no value here has.
+            Many::One(one) => one.split(',').map(|item| item.trim().to_owned()).collect(),
             Many::List(list) => list.clone(),
         }
     }

@@ -4,6 +4,7 @@
 mod support;
 
 mod cli;
+mod configuration;
 mod looks;
 mod tidy;
 mod manifest_cases;
