@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
-use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach};
+use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, ascii_name};
 use crate::model::{Millis, ProviderId, Site};
 
 impl File {
@@ -119,7 +119,7 @@ impl File {
     fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {
         let mut domains = self.domains.clone().unwrap_or_default();
         domains.extend(self.domain.clone());
-        let domains: Vec<String> = domains.iter().map(|domain| domain.trim_end_matches('.').to_lowercase()).collect();
+        let domains: Vec<String> = domains.iter().map(|domain| ascii_name(domain.trim_end_matches('.'))).collect();
         let mut hosts = BTreeMap::new();
         for (name, host) in &self.hosts {
             hosts.insert(name.clone(), self.host(name, host)?);
@@ -197,7 +197,7 @@ impl File {
         for text in host.address.list() {
             address.push(match text.parse::<IpAddr>() {
                 Ok(ip) => PublicAddress::Ip(ip),
-                Err(_) if text.ends_with('.') => PublicAddress::Name(text.to_lowercase()),
+                Err(_) if text.ends_with('.') => PublicAddress::Name(ascii_name(&text)),
                 Err(_) => {
                     let message = format!("hosts.{name}.address: `{text}` is not an address");
                     return Err(ConfigError::new("A0201", message, "a name must end in a dot: home.example.org."));
