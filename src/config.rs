@@ -3,13 +3,15 @@
 //! | environment | stands for |
 //! |---|---|
 //! | `AMARRE_CONFIG` | `--config` |
-//! | `DOCKER_HOST` | `hosts.default.docker` where the file does not say one |
-//! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_APPLICATION_SECRET`, `OVH_CONSUMER_KEY` | `ovh.…` |
+//! | `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | `hosts.….docker` where the file does not say one |
+//! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_CLIENT_ID`, … (and `ovh.conf`) | `ovh.…` |
 //! | `AMARRE_SECRET_A_B`, `AMARRE_SECRET_A_B_FILE` | `{secret: a/b}` |
 
 mod file;
 mod build;
+mod docker;
 mod secrets;
+mod ovh;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -52,8 +54,10 @@ pub struct Config {
     pub source: PathBuf,
     /// Time between looks when nothing wakes us.
     pub interval: Millis,
-    /// Docker endpoints by host.
-    pub dockers: BTreeMap<String, String>,
+    /// Docker engines by host.
+    pub dockers: BTreeMap<String, DockerAccess>,
+    /// Accounts at registries, by their host.
+    pub registries: BTreeMap<String, RegistryAccess>,
     /// NPMs by name.
     pub npms: BTreeMap<String, NpmAccess>,
     /// The OVH account, if there is one.
@@ -62,6 +66,33 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The ledger.
     pub state: PathBuf,
+}
+
+/// How an engine is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerAccess {
+    /// `unix://…`, `tcp://…` or `ssh://…`.
+    pub endpoint: String,
+    /// For `tcp://`; `None` = not encrypted.
+    pub tls: Option<TlsAccess>,
+}
+
+/// The files for TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsAccess {
+    /// Who signed the engine's certificate.
+    pub ca: PathBuf,
+    /// Our certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// An account at a registry.
+#[derive(Debug, Clone)]
+pub struct RegistryAccess {
+    /// Its name.
+    pub username: String,
+    /// Its password or token.
+    pub password: Secret,
 }
 
 /// How an NPM is signed in to.
@@ -80,18 +111,37 @@ pub struct NpmAccess {
 pub struct OvhAccess {
     /// `ovh-eu`, …, or a URL.
     pub endpoint: String,
-    /// Application key.
-    pub application_key: String,
-    /// Application secret.
-    pub application_secret: Secret,
-    /// Consumer key.
-    pub consumer_key: Secret,
+    /// Who calls.
+    pub login: OvhLogin,
     /// Servers asked instead of the zone's own.
     pub servers: Vec<SocketAddr>,
     /// Resolvers, for status.
     pub resolvers: Vec<SocketAddr>,
     /// How long a record may take to be seen.
     pub timeout: Millis,
+}
+
+/// The two ways to sign in to OVH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OvhLogin {
+    /// An API token.
+    Keys {
+        /// Application key.
+        application_key: String,
+        /// Application secret.
+        application_secret: Secret,
+        /// Consumer key.
+        consumer_key: Secret,
+    },
+    /// A service account.
+    Service {
+        /// Its id.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+        /// Where tokens come from, where that is not the endpoint's own.
+        token_url: Option<String>,
+    },
 }
 
 impl Config {

@@ -1,12 +1,16 @@
 //! The verbs that ask, answer and end.
 
+use clap::CommandFactory;
 use serde_json::Value as Json;
 
 use super::Failure;
-use super::args::{Apply, Args, Destroy, Format, Plan, Reconcile, Resume, Status, Suspend, Validate};
+use super::args::{
+    Apply, Args, Completions, Destroy, Format, Plan, PlanFormat, Reconcile, Resume, Subnets, Suspend, Validate,
+};
 use super::link::Link;
 use super::output::Output;
 use crate::config::Config;
+use crate::engine::listing::Listing;
 use crate::engine::verbs::{Act, Answer};
 use crate::manifest::{self, Diagnostic, Severity, SourceFile};
 use crate::model::Kind;
@@ -62,16 +66,36 @@ impl Read {
 /// `amarre plan`
 pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failure> {
     let link = Link::open(args).await?;
-    let answer = link.plan(output.look).await;
+    let answer = link.plan(output.look, plan.output == PlanFormat::Markdown).await;
     link.close().await;
     let answer = answer?;
-    print(&answer, plan.output, output);
+    match plan.output {
+        PlanFormat::Text | PlanFormat::Markdown => output.data(&answer.text),
+        PlanFormat::Json => output.data(&format!("{:#}\n", answer.document)),
+    }
     let errors = broken(args, output, &answer)?;
     Ok(match (plan.detailed_exitcode, errors) {
         (_, true) => 1,
         (true, false) => answer.exit,
         (false, false) => u8::from(answer.exit == 1 && !is_gap(&answer)),
     })
+}
+
+/// `amarre subnets`
+pub async fn subnets(args: &Args, subnets: &Subnets, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let answer = link.subnets(output.look).await;
+    link.close().await;
+    print(&answer?, subnets.output, output);
+    Ok(0)
+}
+
+/// `amarre completions`
+pub fn completions(completions: &Completions, output: &Output) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(completions.shell, &mut Args::command(), "amarre", &mut script);
+    output.data(&String::from_utf8_lossy(&script));
+    0
 }
 
 /// Something could not be seen: worth exit 1 only where the exit code was asked to say it.
@@ -94,7 +118,7 @@ fn broken(args: &Args, output: &Output, answer: &Answer) -> Result<bool, Failure
 pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Failure> {
     let link = Link::open(args).await?;
     if !apply.yes {
-        let planned = link.plan(output.look).await?;
+        let planned = link.plan(output.look, false).await?;
         if let Some(question) = question(&planned.document) {
             output.data(&planned.text);
             if !output.is_terminal() {
@@ -145,18 +169,6 @@ fn question(plan: &Json) -> Option<String> {
     }
 }
 
-/// `amarre status`
-pub async fn status(args: &Args, status: &Status, output: &Output) -> Result<u8, Failure> {
-    let link = Link::open(args).await?;
-    let answer = link.status(status.service.as_deref(), status.all, output.look).await;
-    link.close().await;
-    let answer = answer?;
-    print(&answer, status.output, output);
-    let needy = answer.document["summary"]["attention"].as_u64().unwrap_or_default() > 0
-        || answer.document["attention"] == true;
-    Ok(if status.exit_code && needy { 2 } else { 0 })
-}
-
 /// `amarre reconcile`
 pub async fn reconcile(args: &Args, reconcile: &Reconcile, output: &Output) -> Result<u8, Failure> {
     let act = Act::Reconcile { service: reconcile.service.clone(), timeout_ms: millis(reconcile.timeout) };
@@ -179,7 +191,7 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
     let link = Link::open(args).await?;
     let names = if destroy.all { "every service".to_owned() } else { destroy.services.join(", ") };
     if destroy.dry_run || !destroy.yes {
-        let status = link.status(None, true, output.look).await?;
+        let status = link.status(None, Listing { all: true, ..Listing::default() }, output.look).await?;
         output.data(&doomed(&status.document, destroy));
     }
     if destroy.dry_run {

@@ -13,6 +13,8 @@ pub mod books;
 pub mod rest;
 pub mod publish;
 pub mod status;
+pub mod listing;
+pub mod subnets;
 pub mod report;
 pub mod daemon;
 pub mod verbs;

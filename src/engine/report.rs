@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::Picture;
+use super::listing::{self, Listing, Only};
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use crate::manifest::Severity;
 use crate::model::{Change, Hint, Millis, ReasonCode, Timestamp, Verb};
@@ -24,6 +25,22 @@ pub fn plan_text(picture: &Picture, look: Look) -> String {
     let text =
         picture.with_input(|input| render::text::plan(input, &forecast::forecast(input), &revision(picture), look));
     let mut text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
+    beside_plan(picture, look, &mut text);
+    text
+}
+
+/// The plan as the comment of a merge request.
+pub fn plan_markdown(picture: &Picture) -> String {
+    let text = picture
+        .with_input(|input| render::markdown::plan(input, &forecast::forecast(input), &revision(picture)))
+        .unwrap_or_else(|| "not looked yet\n".to_owned());
+    let mut beside = String::new();
+    beside_plan(picture, Look::PLAIN, &mut beside);
+    if beside.is_empty() { text } else { format!("{text}\n{}", render::markdown::fenced(&beside)) }
+}
+
+/// What a plan does not show: broken and suspended services, a source that is away.
+fn beside_plan(picture: &Picture, look: Look, text: &mut String) {
     for (name, why) in &picture.broken {
         text.push_str(&format!("{} {name}: {why}; amarre validate shows it\n", look.sign(Sign::Refuse)));
     }
@@ -33,7 +50,6 @@ pub fn plan_text(picture: &Picture, look: Look) -> String {
     if let Some(error) = &picture.source_error {
         text.push_str(&format!("{} {error}; the last good manifests are in force\n", look.sign(Sign::Refuse)));
     }
-    text
 }
 
 /// The plan as a document, `amarre.plan/v1`.
@@ -51,7 +67,7 @@ pub fn revision_json(picture: &Picture) -> Json {
 
 /// All services as a table, the ones that need somebody first. `next`: when the daemon looks again, where
 /// one runs.
-pub fn status_text(picture: &Picture, all: bool, now: Timestamp, next: Option<Timestamp>, look: Look) -> String {
+pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Option<Timestamp>, look: Look) -> String {
     let services = status::services(picture);
     let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
     match next {
@@ -61,31 +77,25 @@ pub fn status_text(picture: &Picture, all: bool, now: Timestamp, next: Option<Ti
     }
     out.push('\n');
     troubles(picture, look, &mut out);
-    let mut rows: Vec<&ServiceStatus> = services.values().collect();
-    rows.sort_by_key(|row| (need(row), row.name.clone()));
-    let is_quiet =
-        |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty();
-    let hide = !all && rows.len() >= LISTED_ALWAYS;
-    let hidden = if hide { rows.iter().filter(|row| is_quiet(row)).count() } else { 0 };
-    if rows.len() > hidden {
-        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default().max(11) + 2;
-        out.push_str(&format!("\n{:width$}{:11}{:13}{:8}{}\n", "SERVICE", "SYNC", "HEALTH", "SINCE", "WHAT NOW"));
-        for row in rows.iter().filter(|row| !(hide && is_quiet(row))) {
-            let line = format!(
-                "{:width$}{:11}{:13}{:8}{}",
-                row.name,
-                row.sync.word(),
-                row.health.word(),
-                since(picture, &row.name, now),
-                with_code(row)
-            );
-            out.push_str(line.trim_end());
-            out.push('\n');
-        }
+    match listing.only {
+        Some(Only::Drift) => return format!("{out}\n{}", listing::drift_text(picture, look)),
+        Some(Only::Unmanaged) => return format!("{out}\n{}", listing::unmanaged_text(picture)),
+        Some(Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring) | None => (),
+    }
+    let rows = listing::rows(picture, services.values(), listing.only);
+    let hide = !listing.all && listing.only.is_none() && rows.len() >= LISTED_ALWAYS;
+    let shown: Vec<&ServiceStatus> = rows.iter().copied().filter(|row| !(hide && listing::is_quiet(row))).collect();
+    if !shown.is_empty() {
+        out.push('\n');
+        out.push_str(&listing::table(picture, &shown, now, listing, look));
     }
     out.push('\n');
+    if let Some(only) = listing.only.filter(|only| rows.is_empty() || *only != Only::Attention) {
+        out.push_str(&format!("{}\n", look.paint(Tone::Bold, &listing::closing(&rows, only))));
+        return out;
+    }
     let needy: Vec<&str> = rows.iter().filter(|row| row.attention).map(|row| row.name.as_str()).collect();
-    let hidden_text = match hidden {
+    let hidden_text = match rows.len() - shown.len() {
         0 => String::new(),
         n if n == rows.len() => format!("{n} services, all in sync. "),
         n => format!("{n} more are in sync. "),
@@ -210,11 +220,6 @@ fn trouble_lines(picture: &Picture) -> Vec<(String, Vec<String>)> {
     lines
 }
 
-/// Rows that need somebody first, quiet ones last.
-fn need(row: &ServiceStatus) -> (bool, Health, Sync) {
-    (!row.attention, row.health, row.sync)
-}
-
 fn with_code(row: &ServiceStatus) -> String {
     match &row.code {
         Some(code) => format!("{}, {code}", row.what_now),
@@ -234,7 +239,7 @@ fn hint_text(hint: &Hint) -> String {
 }
 
 /// How long it has been so; empty when nobody knows.
-fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
+pub fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
     let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
     known.map(|(_, at)| (now - *at).to_string()).unwrap_or_default()
 }
@@ -370,8 +375,7 @@ fn resource_json(resource: &ResourceStatus) -> Json {
 
 /// Everything that differs from what was last applied, `amarre.drift/v1`.
 pub fn drift_json(picture: &Picture) -> Json {
-    let mut drifted: Vec<&Change> = picture.plan.changes.iter().filter(|change| status::is_drift(change)).collect();
-    drifted.sort_by_key(|change| (change.service.clone(), change.address.clone()));
+    let drifted = listing::drifted(picture);
     let services: std::collections::BTreeSet<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     let fields: usize = drifted.iter().map(|change| change.diff.len()).sum();
     json!({

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState};
+use super::{Picture, Progress, ProgressState, subnets};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Kind, Millis, Verb};
@@ -98,10 +98,17 @@ pub struct Step {
     pub took_ms: i64,
 }
 
-/// What was planned, and whether there is something to do.
-pub async fn plan(handle: &Handle, look: Look) -> Option<Answer> {
+/// What was planned, and whether there is something to do. `markdown`: the text is the comment of a merge request.
+pub async fn plan(handle: &Handle, look: Look, markdown: bool) -> Option<Answer> {
     let reply = handle.ask(Command::Look).await?;
-    Some(planned(&reply.picture, look))
+    let answer = planned(&reply.picture, look);
+    Some(if markdown { Answer { text: report::plan_markdown(&reply.picture), ..answer } } else { answer })
+}
+
+/// Which subnets are taken, and where room is.
+pub async fn subnets(handle: &Handle, look: Look) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    Some(Answer { document: subnets::document(&picture), text: subnets::text(&picture, look), exit: 0 })
 }
 
 /// The plan of a picture.

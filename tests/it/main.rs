@@ -3,6 +3,7 @@
 
 mod support;
 
+mod cli;
 mod looks;
 mod tidy;
 mod manifest_cases;

@@ -6,6 +6,8 @@
 pub mod api;
 pub mod convert;
 pub mod kinds;
+pub mod registry;
+pub mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +20,8 @@ use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC, Reader, ordered};
+use self::registry::Registries;
+use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, ProviderId, Seen, Value, Verb};
@@ -33,14 +37,26 @@ const PROBE_TIMEOUT_S: u64 = 3;
 pub struct DockerConfig {
     /// Its name in addresses.
     pub id: ProviderId,
-    /// `unix:///…` or `tcp://…`.
+    /// `unix:///…`, `tcp://…` or `ssh://…`.
     pub endpoint: String,
+    /// With which files `tcp://` is encrypted; `None` = it is not.
+    pub tls: Option<TlsFiles>,
     /// Our mark.
     pub instance: String,
     /// For marks of what is read back.
     pub key: MarkKey,
+    /// Accounts at registries.
+    pub registries: Registries,
     /// NPM's container on this engine, if it runs in one.
     pub npm_container: Option<String>,
+}
+
+impl DockerConfig {
+    /// An engine without anything special.
+    pub fn new(id: ProviderId, endpoint: &str, instance: &str, key: MarkKey) -> Self {
+        let (endpoint, instance) = (endpoint.to_owned(), instance.to_owned());
+        Self { id, endpoint, tls: None, instance, key, registries: Registries::default(), npm_container: None }
+    }
 }
 
 /// One engine.
@@ -79,7 +95,7 @@ impl DockerProvider {
     }
 
     async fn api(&self) -> Result<&Api, ProviderError> {
-        self.api.get_or_try_init(|| Api::connect(&self.config.endpoint, self.counts.clone())).await
+        self.api.get_or_try_init(|| Api::connect(&self.config, self.counts.clone())).await
     }
 
     async fn look(&self, ask: &Ask) -> Result<Observation, ProviderError> {
