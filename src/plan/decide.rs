@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, STOPPED_GRACE, diff, reason, rivals};
+use super::{Input, SETTLE, STOPPED_GRACE, diff, pointers, reason, rivals};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::{
     Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Need, Note, Owner, Plan, Refusal, Rule, Seen, State,
@@ -124,7 +124,7 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
 /// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.
 fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
     let points = |kind: Kind| match kind {
-        Kind::Container | Kind::Attachment => changed.get("forward_host").is_some(),
+        Kind::Container | Kind::Attachment => pointers::moves(changed),
         Kind::Certificate => changed.get("certificate").is_some(),
         Kind::AccessList => changed.get("access_list").is_some(),
         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone => false,
@@ -223,7 +223,10 @@ fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) ->
 
 /// What is there and what was wanted instead.
 fn found(diffs: &[FieldDiff]) -> Vec<(String, String)> {
-    let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string);
+    let show = |value: &Option<Value>| match value.as_ref().map(ToString::to_string) {
+        Some(text) if !text.is_empty() => text,
+        Some(_) | None => "(none)".to_owned(),
+    };
     let line = |diff: &FieldDiff| (diff.field.clone(), format!("{}, wanted {}", show(&diff.from), show(&diff.to)));
     diffs.iter().map(line).collect()
 }

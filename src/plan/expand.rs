@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use super::rollout::{self, Target};
-use super::{Input, pool};
+use super::{Input, fronts, pool};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -347,29 +347,27 @@ impl Expansion<'_> {
         let Some(npm) = self.host.npm.clone() else { return };
         let Some(main) = route.domains.first() else { return };
         let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
-        let (scheme, host, port) = match &route.to {
-            crate::model::service::Target::Url { scheme, host, port } => (scheme.clone(), Value::text(host), *port),
-            crate::model::service::Target::Container { key, port } => {
-                let Some(target) = targets.get(key) else { return };
-                needs.push(Need::ready(target.address.clone()));
-                ("http".to_owned(), Value::Output { of: target.address.clone(), field: "address".to_owned() }, *port)
-            }
-        };
+        let Some((scheme, host, port)) = fronts::upstream(&route.to, targets, &mut needs) else { return };
+        let locations = fronts::locations(&route.locations, targets, &mut needs);
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
         let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
-        let fields = Fields::default()
+        let mut fields = fronts::strict(Fields::default(), route.hsts, &route.advanced)
             .with("domains", sorted(&route.domains))
             .with("forward_scheme", Value::text(scheme))
             .with("forward_host", host)
             .with("forward_port", Value::Int(i64::from(port)))
             .with("certificate", certificate)
             .with("force_https", Value::Bool(route.force_https))
+            .with("http2", Value::Bool(route.http2))
+            .with("locations", locations)
             .with("websockets", Value::Bool(route.websockets))
             .with("block_exploits", Value::Bool(route.block_exploits))
             .with("access_list", access_list)
             .with("enabled", Value::Bool(true))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));
+        // The one that is left to NPM unless the manifest names it.
+        fields.0.extend(route.caching.map(|caching| ("caching".to_owned(), Value::Bool(caching))));
         let address = Address::new(npm.provider, Kind::ProxyHost, main);
         self.want(address, fields, needs, &route.origin);
     }
@@ -380,13 +378,16 @@ impl Expansion<'_> {
         let names = redirect.domains.iter().filter_map(|name| records.get(name)).flatten();
         let mut needs: Vec<Need> = names.cloned().map(Need::present).collect();
         let (certificate, _) = self.guards(&npm, &redirect.tls, None, &mut needs);
-        let fields = Fields::default()
+        let fields = fronts::strict(Fields::default(), redirect.hsts, &redirect.advanced)
             .with("domains", sorted(&redirect.domains))
+            .with("block_exploits", Value::Bool(redirect.block_exploits))
             .with("scheme", Value::text(&redirect.scheme))
             .with("to", Value::text(&redirect.to))
             .with("code", Value::Int(i64::from(redirect.code)))
             .with("keep_path", Value::Bool(redirect.keep_path))
             .with("certificate", certificate)
+            .with("force_https", Value::Bool(redirect.force_https))
+            .with("http2", Value::Bool(redirect.http2))
             .with("enabled", Value::Bool(true))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{diff, pool};
+use super::{diff, pointers, pool};
 use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
@@ -144,10 +144,7 @@ impl Rollout {
         if !input.world.seen.contains_key(&self.effective) {
             self.give_address(expansion, home, key);
         }
-        let port = expansion.service.routes.iter().find_map(|route| match &route.to {
-            crate::model::service::Target::Container { key: target, port } if target == key => Some(*port),
-            crate::model::service::Target::Container { .. } | crate::model::service::Target::Url { .. } => None,
-        });
+        let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
         expansion.wants.probes.insert(self.effective.clone(), port);
         if self.start_first {
             self.keep_olds(expansion);
@@ -162,7 +159,9 @@ impl Rollout {
     /// Chooses a free address for an instance that is yet to be made.
     fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) {
         let Some(subnet) = home.subnet else { return };
-        let meant_for_others = meant_for_others(expansion, key);
+        let meant_for_others = pointers::meant_for_others(expansion, key);
+        let meant_for_others: BTreeSet<Ipv4Addr> =
+            meant_for_others.iter().filter_map(|address| address.parse().ok()).collect();
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
             let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
             containers.filter_map(|(_, seen)| seen.fields.text("address")?.parse::<Ipv4Addr>().ok()).collect()
@@ -204,34 +203,9 @@ impl Rollout {
 
 /// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.
 fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
-    let address = seen.fields.text("address");
-    let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
-    let mut hosts = npm.into_iter().flat_map(|npm| expansion.input.world.of_kind(npm, Kind::ProxyHost));
-    hosts.any(|(_, host)| host.owner.is_ours() && address.is_some() && host.fields.text("forward_host") == address)
-}
-
-/// Addresses that hosts point at and that do not mean this container: it would answer for another.
-fn meant_for_others(expansion: &Expansion<'_>, key: &str) -> BTreeSet<Ipv4Addr> {
-    let is_its_own = |host: &Address| {
-        expansion.service.routes.iter().any(|route| match &route.to {
-            crate::model::service::Target::Container { key: target, .. } => {
-                target == key && route.domains.first() == Some(&host.name)
-            }
-            crate::model::service::Target::Url { .. } => false,
-        })
-    };
-    let hosts = expansion.input.world.seen.iter().filter(|(host, seen)| {
-        let is_of_service = seen.service.as_ref() == Some(&expansion.service.name);
-        host.kind == Kind::ProxyHost && seen.owner.is_ours() && !(is_of_service && is_its_own(host))
-    });
-    // Of hosts that cannot be seen, the ledger knows where they pointed.
-    let hidden = expansion.input.facts.applied.iter().filter(|(host, row)| {
-        let is_of_service = row.service == expansion.service.name;
-        let is_hidden = expansion.input.world.gap(host).is_some();
-        host.kind == Kind::ProxyHost && is_hidden && !(is_of_service && is_its_own(host))
-    });
-    let addresses = hosts.map(|(_, seen)| &seen.fields).chain(hidden.map(|(_, row)| &row.fields));
-    addresses.filter_map(|fields| fields.text("forward_host")?.parse().ok()).collect()
+    let (Some(address), Some(npm)) = (seen.fields.text("address"), expansion.host.npm.as_ref()) else { return false };
+    let mut hosts = expansion.input.world.seen.iter().filter(|(host, _)| host.provider == npm.provider);
+    hosts.any(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours() && pointers::at(&seen.fields, address))
 }
 
 /// The generation that stands for `wanted`: one that is there and matches, else the first unused number.

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use amarre::model::service::Target;
+use amarre::model::service::{Route, Target};
 use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, Seen, Value, Verb, Wants, World};
 use ipnet::Ipv4Net;
 
@@ -38,6 +38,23 @@ pub fn hosts(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
     raw.seen.iter().filter(|(address, seen)| address.kind == Kind::ProxyHost && seen.owner.is_ours())
 }
 
+/// Every address that a host leads to, with the path that does; the main target has the empty path.
+pub fn led_to(fields: &Fields) -> Vec<(String, String)> {
+    let main = fields.text("forward_host").map(|host| (String::new(), host.to_owned()));
+    let locations = fields.get("locations").map(Value::items).unwrap_or_default();
+    let text = |location: &Value, name: &str| location.entries()?.get(name)?.as_text().map(str::to_owned);
+    let paths = locations.iter().filter_map(|location| Some((text(location, "path")?, text(location, "host")?)));
+    main.into_iter().chain(paths).collect()
+}
+
+/// What the manifest says that a path of a host leads to.
+fn led_by<'a>(route: &'a Route, path: &str) -> Option<&'a Target> {
+    if path.is_empty() {
+        return Some(&route.to);
+    }
+    route.locations.iter().find(|location| location.path == path).map(|location| &location.to)
+}
+
 /// The container that a host points at.
 pub fn target<'a>(raw: &'a World, host: &Seen) -> Option<(&'a Address, &'a Seen)> {
     let address = host.fields.text("forward_host")?;
@@ -62,7 +79,8 @@ fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, pl
         _ => false,
     });
     let window = makes_room || replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
-    let pointing = hosts(raw).filter(|(_, host)| host.fields.text("forward_host") == seen.fields.text("address"));
+    let address = seen.fields.text("address").unwrap_or_default();
+    let pointing = hosts(raw).filter(|(_, host)| led_to(&host.fields).iter().any(|(_, to)| to == address));
     pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")).collect()
 }
 
@@ -113,22 +131,27 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
 /// Hosts that point at the address of a container that is not theirs.
 fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
     let Some(address) = fields.text("address") else { return Vec::new() };
-    let pointing = hosts(raw).filter(|(_, host)| host.fields.text("forward_host") == Some(address));
-    let theirs = pointing.filter(|(host, seen)| {
+    let means_another = |host: &Address, seen: &Seen, path: &str| {
         let service = seen.service.as_ref().and_then(|service| scene.services.get(service));
-        let route = service.and_then(|service| {
+        let led = service.and_then(|service| {
             let route = service.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
-            Some((service, route))
+            Some((service, led_by(route, path)?))
         });
-        match route {
-            Some((service, route)) => match &route.to {
-                Target::Container { key, .. } => service.address_name(key) != change.address.name,
-                Target::Url { .. } => true,
-            },
+        match led {
+            Some((service, Target::Container { key, .. })) => service.address_name(key) != change.address.name,
+            Some((_, Target::Url { .. })) => true,
             None => seen.service.as_deref() != Some(change.service.as_str()),
         }
-    });
-    theirs.map(|(host, _)| format!("{host} points at its address {address} and means another")).collect()
+    };
+    let mut wrong = Vec::new();
+    for (host, seen) in hosts(raw) {
+        for (path, _) in
+            led_to(&seen.fields).iter().filter(|(path, to)| to == address && means_another(host, seen, path))
+        {
+            wrong.push(format!("{host}{path} points at its address {address} and means another"));
+        }
+    }
+    wrong
 }
 
 fn source(mount: &str) -> String {
@@ -159,8 +182,9 @@ fn attachment_goes(raw: &World, attachment: &Address) -> Vec<String> {
     let network = raw.seen.get(&Address::new(attachment.provider.clone(), Kind::Network, network));
     let subnet: Option<Ipv4Net> = network.and_then(|network| network.fields.text("subnet")?.parse().ok());
     let through = hosts(raw).filter(|(_, host)| {
-        let address: Option<Ipv4Addr> = host.fields.text("forward_host").and_then(|text| text.parse().ok());
-        address.zip(subnet).is_some_and(|(address, subnet)| subnet.contains(&address))
+        let lies_in =
+            |to: &str| to.parse::<Ipv4Addr>().ok().zip(subnet).is_some_and(|(to, subnet)| subnet.contains(&to));
+        led_to(&host.fields).iter().any(|(_, to)| lies_in(to))
     });
     through.map(|(host, _)| format!("{host} goes through it")).collect()
 }
@@ -215,8 +239,10 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
             wrong.push(format!("{} {name} is not there", kind.label()));
         }
     }
-    if address.kind == Kind::ProxyHost && changed.get("forward_host").is_some() {
-        wrong.extend(points_well(raw, change, &fields, scene));
+    let moves = changed.get("forward_host").is_some() || changed.get("locations").is_some();
+    if address.kind == Kind::ProxyHost && moves {
+        let moved = led_to(changed);
+        wrong.extend(moved.iter().flat_map(|(path, to)| points_well(raw, change, path, to, scene)));
     }
     for domain in domains.iter().filter(|_| is_create) {
         let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
@@ -229,18 +255,18 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
 }
 
 /// The container must be there and work, and NPM must be on its network.
-fn points_well(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
+fn points_well(raw: &World, change: &Change, path: &str, host: &str, scene: &Scene) -> Vec<String> {
     let manifest = scene.services.get(&change.service);
     let route = manifest.and_then(|manifest| {
         let route = manifest.routes.iter().find(|route| route.domains.first() == Some(&change.address.name))?;
-        match &route.to {
+        match led_by(route, path)? {
             Target::Container { key, .. } => Some(manifest.address_name(key)),
             Target::Url { .. } => None,
         }
     });
     let Some(name) = route else { return Vec::new() };
-    let host = fields.text("forward_host");
-    let target = containers(raw).find(|(address, seen)| address.name == name && seen.fields.text("address") == host);
+    let target =
+        containers(raw).find(|(address, seen)| address.name == name && seen.fields.text("address") == Some(host));
     let Some((container, seen)) = target else { return vec![format!("{name} is not at {host:?}")] };
     let mut wrong = Vec::new();
     if !seen.ready.is_ready() {
