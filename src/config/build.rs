@@ -28,7 +28,6 @@ impl File {
             set(policy.host_namespaces == Some(true), "policy.host_namespaces: true"),
             set(policy.devices.as_ref().is_some_and(|devices| !devices.is_empty()), "policy.devices"),
             set(policy.capabilities.is_some(), "policy.capabilities"),
-            set(policy.nginx.is_some(), "policy.nginx"),
         ];
         match found.into_iter().flatten().next() {
             Some(name) => {
@@ -172,6 +171,7 @@ impl File {
             host_network: self.policy.host_network.unwrap_or_default(),
             host_namespaces: self.policy.host_namespaces.unwrap_or_default(),
             devices: self.policy.devices.clone().unwrap_or_default(),
+            nginx: self.policy.nginx.unwrap_or_default().into(),
             ..Policy::default()
         }
     }

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, decide, pool, reach, stopped};
+use super::{Input, decide, fronts, pool, reach, stopped};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -371,36 +371,29 @@ impl Expansion<'_> {
         let Some(npm) = self.host.npm.clone() else { return };
         let Some(main) = route.domains.first() else { return };
         let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
-        let (scheme, point) = match &route.to {
-            crate::model::service::Target::Url { scheme, host, port } => {
-                (scheme.clone(), Some((Value::text(host), Value::Int(i64::from(*port)))))
-            }
-            crate::model::service::Target::Container { key, port } => {
-                let target = targets.get(key);
-                if target.is_none() && !self.service.stopped {
-                    return;
-                }
-                needs.extend(target.map(|target| Need::ready(target.address.clone())));
-                ("http".to_owned(), target.map(|target| reach::point(self, &target.address, *port)))
-            }
-        };
+        let Some((scheme, at)) = fronts::upstream(self, &route.to, targets, &mut needs) else { return };
+        let locations = fronts::locations(self, &route.locations, targets, &mut needs);
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
         let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
-        let mut fields = Fields::default()
+        let mut fields = fronts::strict(Fields::default(), route.hsts, &route.advanced)
             .with("domains", sorted(&route.domains))
             .with("forward_scheme", Value::text(scheme))
             .with("certificate", certificate)
             .with("force_https", Value::Bool(route.force_https))
+            .with("http2", Value::Bool(route.http2))
             .with("websockets", Value::Bool(route.websockets))
             .with("block_exploits", Value::Bool(route.block_exploits))
             .with("access_list", access_list)
             .with("enabled", Value::Bool(!self.service.stopped))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));
-        if let Some((host, port)) = point {
+        if let Some((host, port)) = at {
             fields.set("forward_host", host);
             fields.set("forward_port", port);
         }
+        fields.0.extend(locations.map(|locations| ("locations".to_owned(), locations)));
+        // The one that is left to NPM unless the manifest names it.
+        fields.0.extend(route.caching.map(|caching| ("caching".to_owned(), Value::Bool(caching))));
         let address = Address::new(npm.provider, Kind::ProxyHost, main);
         self.want(address, fields, needs, &route.origin);
     }
@@ -411,13 +404,16 @@ impl Expansion<'_> {
         let names = redirect.domains.iter().filter_map(|name| records.get(name)).flatten();
         let mut needs: Vec<Need> = names.cloned().map(Need::present).collect();
         let (certificate, _) = self.guards(&npm, &redirect.tls, None, &mut needs);
-        let fields = Fields::default()
+        let fields = fronts::strict(Fields::default(), redirect.hsts, &redirect.advanced)
             .with("domains", sorted(&redirect.domains))
+            .with("block_exploits", Value::Bool(redirect.block_exploits))
             .with("scheme", Value::text(&redirect.scheme))
             .with("to", Value::text(&redirect.to))
             .with("code", Value::Int(i64::from(redirect.code)))
             .with("keep_path", Value::Bool(redirect.keep_path))
             .with("certificate", certificate)
+            .with("force_https", Value::Bool(redirect.force_https))
+            .with("http2", Value::Bool(redirect.http2))
             .with("enabled", Value::Bool(true))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));

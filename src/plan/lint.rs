@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Input, reach};
+use super::{Input, pointers};
 use crate::model::schema::unknown_fields;
 use crate::model::{Expect, Gate, Kind, Need, Plan, Verb};
 
@@ -67,7 +67,7 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
             && !input.facts.suspended.contains_key(&change.service)
     });
     let host = input.world.seen.iter().find(|(host, seen)| {
-        host.kind == Kind::ProxyHost && seen.owner.is_ours() && reach::points_at(&seen.fields, container)
+        pointers::points(host.kind) && seen.owner.is_ours() && pointers::lead_to(&seen.fields, container)
     });
     let (host, _) = host.filter(|_| is_ready && !is_wanted)?;
     Some(format!("{} goes while {host} points at it", change.address))

@@ -11,8 +11,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::expand::Expansion;
-use super::{Input, pool};
-use crate::model::service::Target;
+use super::{Input, pointers, pool};
 use crate::model::site::{HostSite, Reach};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Hint, Kind, Refusal, Seen, Service, Value};
@@ -36,11 +35,7 @@ pub fn of(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
 
 /// The ports of a container that routes lead to.
 pub fn routed_ports(service: &Service, key: &str) -> BTreeSet<u16> {
-    let port = |target: &Target| match target {
-        Target::Container { key: target, port } if target == key => Some(*port),
-        Target::Container { .. } | Target::Url { .. } => None,
-    };
-    service.routes.iter().filter_map(|route| port(&route.to)).collect()
+    pointers::routed(service).filter(|(target, _)| *target == key).map(|(_, port)| port).collect()
 }
 
 /// The network of a host that its routed containers share with NPM.
@@ -106,12 +101,11 @@ pub fn is_reachable(expansion: &Expansion<'_>, key: &str, fields: &Fields) -> bo
     }
 }
 
-/// Whether a host leads to a container.
-pub fn points_at(host: &Fields, container: &Fields) -> bool {
-    let Some(to) = host.text("forward_host") else { return false };
-    let port = host.get("forward_port").and_then(Value::as_int);
-    let at = |text: &str| split(text).is_some_and(|(ip, published, _)| ip == to && port == Some(i64::from(published)));
-    ["address", "edge_address"].iter().any(|field| container.text(field) == Some(to))
+/// Whether `host` and `port` are a place at which a container is reached.
+pub fn is_at(host: &str, port: Option<i64>, container: &Fields) -> bool {
+    let at =
+        |text: &str| split(text).is_some_and(|(ip, published, _)| ip == host && port == Some(i64::from(published)));
+    ["address", "edge_address"].iter().any(|field| container.text(field) == Some(host))
         || container.strings("published").into_iter().any(at)
 }
 
@@ -152,7 +146,7 @@ pub fn give_ports(
     expansion: &mut Expansion<'_>,
     base: &Address,
     fields: &mut Fields,
-    others: &[Fields],
+    others: &BTreeSet<(String, Option<i64>)>,
 ) -> Result<(), Refusal> {
     let publish: Vec<String> = fields.strings("publish").into_iter().map(str::to_owned).collect();
     let Some((first, last)) = expansion.host.publish_ports.filter(|_| !publish.is_empty()) else { return Ok(()) };
@@ -162,8 +156,8 @@ pub fn give_ports(
     let leases = input.facts.ports.iter().filter(|(other, _)| other.provider == *provider && *other != base);
     let of_others: BTreeSet<u16> = leases.flat_map(|(_, ports)| ports.iter().copied()).collect();
     let address = expansion.host.private_address.map(|address| address.to_string()).unwrap_or_default();
-    let meant = others.iter().filter(|host| host.text("forward_host") == Some(address.as_str()));
-    let meant: BTreeSet<i64> = meant.filter_map(|host| host.get("forward_port").and_then(Value::as_int)).collect();
+    let meant: BTreeSet<i64> =
+        others.iter().filter(|(host, _)| *host == address).filter_map(|(_, port)| *port).collect();
     let mut published = Vec::new();
     for wanted in publish {
         let Some((ip, target)) = wanted.rsplit_once(':') else { continue };

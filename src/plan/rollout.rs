@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{declared, diff, pool, reach, stopped};
+use super::{declared, diff, pointers, pool, reach, stopped};
 use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
@@ -159,10 +159,7 @@ impl Rollout {
             }
             Some(_) => (),
         }
-        let port = expansion.service.routes.iter().find_map(|route| match &route.to {
-            crate::model::service::Target::Container { key: target, port } if target == key => Some(*port),
-            crate::model::service::Target::Container { .. } | crate::model::service::Target::Url { .. } => None,
-        });
+        let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
         let probe = port.map(|port| reach::probe(expansion, &self.effective, port));
         expansion.wants.probes.insert(self.effective.clone(), probe);
         if self.start_first {
@@ -177,9 +174,8 @@ impl Rollout {
 
     /// Chooses free addresses and ports for an instance that is yet to be made; why there are none, if so.
     fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) -> Option<Refusal> {
-        let others = meant_for_others(expansion, key);
-        let meant_for_others: BTreeSet<Ipv4Addr> =
-            others.iter().filter_map(|host| host.text("forward_host")?.parse().ok()).collect();
+        let others = pointers::meant_for_others(expansion, key);
+        let meant_for_others: BTreeSet<Ipv4Addr> = others.iter().filter_map(|(host, _)| host.parse().ok()).collect();
         reach::give_edge_address(expansion, &mut self.fields, &meant_for_others);
         let full = reach::give_ports(expansion, &self.base, &mut self.fields, &others).err();
         let Some(subnet) = home.subnet else { return full };
@@ -234,32 +230,11 @@ fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container
 
 /// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.
 pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
-    let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
-    let mut hosts = npm.into_iter().flat_map(|npm| expansion.input.world.of_kind(npm, Kind::ProxyHost));
-    hosts.any(|(_, host)| host.owner.is_ours() && reach::points_at(&host.fields, &seen.fields))
-}
-
-/// Hosts that do not mean this container: at the place that they point at, it would answer for another.
-fn meant_for_others(expansion: &Expansion<'_>, key: &str) -> Vec<Fields> {
-    let is_its_own = |host: &Address| {
-        expansion.service.routes.iter().any(|route| match &route.to {
-            crate::model::service::Target::Container { key: target, .. } => {
-                target == key && route.domains.first() == Some(&host.name)
-            }
-            crate::model::service::Target::Url { .. } => false,
-        })
-    };
-    let hosts = expansion.input.world.seen.iter().filter(|(host, seen)| {
-        let is_of_service = seen.service.as_ref() == Some(&expansion.service.name);
-        host.kind == Kind::ProxyHost && seen.owner.is_ours() && !(is_of_service && is_its_own(host))
-    });
-    // Of hosts that cannot be seen, the ledger knows where they pointed.
-    let hidden = expansion.input.facts.applied.iter().filter(|(host, row)| {
-        let is_of_service = row.service == expansion.service.name;
-        let is_hidden = expansion.input.world.gap(host).is_some();
-        host.kind == Kind::ProxyHost && is_hidden && !(is_of_service && is_its_own(host))
-    });
-    hosts.map(|(_, seen)| seen.fields.clone()).chain(hidden.map(|(_, row)| row.fields.clone())).collect()
+    let Some(npm) = expansion.host.npm.as_ref() else { return false };
+    let mut all = expansion.input.world.seen.iter().filter(|(host, _)| host.provider == npm.provider);
+    all.any(|(host, to)| {
+        pointers::points(host.kind) && to.owner.is_ours() && pointers::lead_to(&to.fields, &seen.fields)
+    })
 }
 
 /// Sets what the image declares, as far as that is known.

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use amarre::model::service::Target;
+use amarre::model::service::{Route, Target};
 use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, ProviderId, Seen, Value, Verb, Wants, World};
 use ipnet::Ipv4Net;
 
@@ -41,15 +41,38 @@ pub fn hosts(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
     raw.seen.iter().filter(|(address, seen)| address.kind == Kind::ProxyHost && seen.owner.is_ours())
 }
 
+/// Every place that a host leads to: path, address, port; the main target has the empty path.
+pub fn led_to(fields: &Fields) -> Vec<(String, String, String)> {
+    let port = fields.get("forward_port").map(ToString::to_string).unwrap_or_default();
+    let main = fields.text("forward_host").map(|host| (String::new(), host.to_owned(), port));
+    let locations = fields.get("locations").map(Value::items).unwrap_or_default();
+    let text = |location: &Value, name: &str| Some(location.entries()?.get(name)?.to_string());
+    let paths = locations
+        .iter()
+        .filter_map(|location| Some((text(location, "path")?, text(location, "host")?, text(location, "port")?)));
+    main.into_iter().chain(paths).collect()
+}
+
+/// What the manifest says that a path of a host leads to.
+fn led_by<'a>(route: &'a Route, path: &str) -> Option<&'a Target> {
+    if path.is_empty() {
+        return Some(&route.to);
+    }
+    route.locations.iter().find(|location| location.path == path).map(|location| &location.to)
+}
+
 /// The container that a host points at.
 pub fn target<'a>(raw: &'a World, host: &Seen) -> Option<(&'a Address, &'a Seen)> {
     containers(raw).find(|(_, seen)| leads_to(&host.fields, &seen.fields))
 }
 
-/// Whether a host leads to a container: to one of its addresses, or to a port of its host that it publishes.
+/// Whether a host leads to a container.
 fn leads_to(host: &Fields, container: &Fields) -> bool {
-    let Some(to) = host.text("forward_host") else { return false };
-    let port = host.get("forward_port").map(ToString::to_string).unwrap_or_default();
+    led_to(host).iter().any(|(_, to, port)| is_at(to, port, container))
+}
+
+/// Whether a place is a container's: one of its addresses, or a port of its host that it publishes.
+fn is_at(to: &str, port: &str, container: &Fields) -> bool {
     let mut published = container.strings("published").into_iter();
     container.text("address") == Some(to)
         || container.text("edge_address") == Some(to)
@@ -170,22 +193,25 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
 
 /// Hosts that point at the address of a container that is not theirs.
 fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
-    let pointing = hosts(raw).filter(|(_, host)| leads_to(&host.fields, fields));
-    let theirs = pointing.filter(|(host, seen)| {
+    let means_another = |host: &Address, seen: &Seen, path: &str| {
         let service = seen.service.as_ref().and_then(|service| scene.services.get(service));
-        let route = service.and_then(|service| {
+        let led = service.and_then(|service| {
             let route = service.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
-            Some((service, route))
+            Some((service, led_by(route, path)?))
         });
-        match route {
-            Some((service, route)) => match &route.to {
-                Target::Container { key, .. } => service.address_name(key) != change.address.name,
-                Target::Url { .. } => true,
-            },
+        match led {
+            Some((service, Target::Container { key, .. })) => service.address_name(key) != change.address.name,
+            Some((_, Target::Url { .. })) => true,
             None => seen.service.as_deref() != Some(change.service.as_str()),
         }
-    });
-    theirs.map(|(host, _)| format!("{host} points at its place and means another")).collect()
+    };
+    let mut wrong = Vec::new();
+    for (host, seen) in hosts(raw) {
+        let all = led_to(&seen.fields);
+        let here = all.iter().filter(|(path, to, port)| is_at(to, port, fields) && means_another(host, seen, path));
+        wrong.extend(here.map(|(path, ..)| format!("{host}{path} points at its place and means another")));
+    }
+    wrong
 }
 
 fn source(mount: &str) -> String {
@@ -216,8 +242,9 @@ fn attachment_goes(raw: &World, attachment: &Address) -> Vec<String> {
     let network = raw.seen.get(&Address::new(attachment.provider.clone(), Kind::Network, network));
     let subnet: Option<Ipv4Net> = network.and_then(|network| network.fields.text("subnet")?.parse().ok());
     let through = hosts(raw).filter(|(_, host)| {
-        let address: Option<Ipv4Addr> = host.fields.text("forward_host").and_then(|text| text.parse().ok());
-        address.zip(subnet).is_some_and(|(address, subnet)| subnet.contains(&address))
+        let lies_in =
+            |to: &str| to.parse::<Ipv4Addr>().ok().zip(subnet).is_some_and(|(to, subnet)| subnet.contains(&to));
+        led_to(&host.fields).iter().any(|(_, to, _)| lies_in(to))
     });
     through.map(|(host, _)| format!("{host} goes through it")).collect()
 }
@@ -282,8 +309,12 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
             wrong.push(format!("{} {name} is not there", kind.label()));
         }
     }
-    if address.kind == Kind::ProxyHost && changed.get("forward_host").is_some() {
-        wrong.extend(points_well(raw, change, &fields, scene));
+    let moves = |field: &str| changed.get(field).is_some();
+    if address.kind == Kind::ProxyHost && ["forward_host", "forward_port", "locations"].into_iter().any(moves) {
+        let all = led_to(&fields);
+        let main = moves("forward_host") || moves("forward_port");
+        let moved = all.iter().filter(|(path, ..)| if path.is_empty() { main } else { moves("locations") });
+        wrong.extend(moved.flat_map(|(path, to, port)| points_well(raw, change, path, (to, port), scene)));
     }
     for domain in domains.iter().filter(|_| is_create) {
         let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
@@ -296,29 +327,29 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
 }
 
 /// The container must be there and work, and NPM must be on its network.
-fn points_well(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
+fn points_well(raw: &World, change: &Change, path: &str, at: (&str, &str), scene: &Scene) -> Vec<String> {
     let manifest = scene.services.get(&change.service);
     let route = manifest.and_then(|manifest| {
         let route = manifest.routes.iter().find(|route| route.domains.first() == Some(&change.address.name))?;
-        match &route.to {
+        match led_by(route, path)? {
             Target::Container { key, .. } => Some(manifest.address_name(key)),
             Target::Url { .. } => None,
         }
     });
     let Some(name) = route else { return Vec::new() };
-    let host = (fields.text("forward_host"), fields.get("forward_port"));
-    let target = containers(raw).find(|(address, seen)| address.name == name && leads_to(fields, &seen.fields));
+    let (host, port) = at;
+    let target = containers(raw).find(|(address, seen)| address.name == name && is_at(host, port, &seen.fields));
     let Some((container, seen)) = target else { return vec![format!("{name} is not at {host:?}")] };
     let mut wrong = Vec::new();
     if !seen.ready.is_ready() {
         wrong.push(format!("{container} is not ready"));
     }
-    let edge = seen.fields.text("edge").filter(|_| fields.text("forward_host") == seen.fields.text("edge_address"));
+    let edge = seen.fields.text("edge").filter(|_| Some(host) == seen.fields.text("edge_address"));
     let network = edge.or(seen.fields.text("network")).unwrap_or_default();
     let npm = raw.seen.get(&Address::new(container.provider.clone(), Kind::Container, "npm"));
     let by_network = npm.is_some_and(|npm| npm.fields.text("network_mode") != Some("host"));
     let attachment = Address::new(container.provider.clone(), Kind::Attachment, &format!("{network}/npm"));
-    let is_published = seen.fields.strings("published").iter().any(|port| port.starts_with(host.0.unwrap_or("?")));
+    let is_published = seen.fields.strings("published").iter().any(|port| port.starts_with(host));
     if by_network && !is_published && is_attached(scene, &container.provider) && !raw.seen.contains_key(&attachment) {
         wrong.push(format!("NPM is not on {network}"));
     }

@@ -285,6 +285,7 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
         if !strict && !state.raw.gaps.is_empty() {
             // Without a ledger, nobody knows where hidden hosts point.
             fields.0.remove("forward_host");
+            fields.0.remove("locations");
         }
         if let Some(environment) = fields.get("environment").and_then(Value::entries).cloned() {
             let nameless = |value: Value| match value {
@@ -301,6 +302,22 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
                 // Which of several free ones was taken does not count.
                 fields.0.remove("forward_port");
             }
+        }
+        if let Some(Value::List(locations)) = fields.get("locations").cloned() {
+            let named = |location: Value| match location {
+                Value::Map(mut entries) => {
+                    let host = entries.get("host").and_then(Value::as_text);
+                    let is_it = |(other, seen): &(&Address, &amarre::model::Seen)| {
+                        other.kind == Kind::Container && seen.fields.text("address") == host
+                    };
+                    if let Some((target, _)) = view.seen.iter().find(is_it) {
+                        entries.insert("host".to_owned(), Value::text(target.base().to_string()));
+                    }
+                    Value::Map(entries)
+                }
+                other => other,
+            };
+            fields.set("locations", Value::List(locations.into_iter().map(named).collect()));
         }
         let works = address.kind == Kind::Record || seen.ready.is_ready();
         let owner = if strict { format!("{:?} ", seen.owner) } else { String::new() };
