@@ -6,13 +6,14 @@
 //! | `AMARRE_` and a key's path | that key: `AMARRE_DNS_TTL` is `dns.ttl`; see `overlay.rs` |
 //! | the same and `_FILE`, for a secret | `{file: …}` |
 //! | `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | `hosts.….docker` where the file does not say one |
-//! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_APPLICATION_SECRET`, `OVH_CONSUMER_KEY` | `ovh.…` |
+//! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_CLIENT_ID`, … (and `ovh.conf`) | `ovh.…` |
 //! | `AMARRE_SECRET_A_B`, `AMARRE_SECRET_A_B_FILE` | `{secret: a/b}` |
 
 mod file;
 mod build;
 mod docker;
 mod overlay;
+mod ovh;
 mod secrets;
 mod shape;
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub interval: Millis,
     /// Docker engines by host.
     pub dockers: BTreeMap<String, DockerAccess>,
+    /// Accounts at registries, by their host.
+    pub registries: BTreeMap<String, RegistryAccess>,
     /// NPMs by name.
     pub npms: BTreeMap<String, NpmAccess>,
     /// The OVH account, if there is one.
@@ -87,6 +90,15 @@ pub struct TlsAccess {
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
+/// An account at a registry.
+#[derive(Debug, Clone)]
+pub struct RegistryAccess {
+    /// Its name.
+    pub username: String,
+    /// Its password or token.
+    pub password: Secret,
+}
+
 /// How an NPM is signed in to.
 #[derive(Debug, Clone)]
 pub struct NpmAccess {
@@ -103,18 +115,37 @@ pub struct NpmAccess {
 pub struct OvhAccess {
     /// `ovh-eu`, …, or a URL.
     pub endpoint: String,
-    /// Application key.
-    pub application_key: String,
-    /// Application secret.
-    pub application_secret: Secret,
-    /// Consumer key.
-    pub consumer_key: Secret,
+    /// Who calls.
+    pub login: OvhLogin,
     /// Servers asked instead of the zone's own.
     pub servers: Vec<SocketAddr>,
     /// Resolvers, for status.
     pub resolvers: Vec<SocketAddr>,
     /// How long a record may take to be seen.
     pub timeout: Millis,
+}
+
+/// The two ways to sign in to OVH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OvhLogin {
+    /// An API token.
+    Keys {
+        /// Application key.
+        application_key: String,
+        /// Application secret.
+        application_secret: Secret,
+        /// Consumer key.
+        consumer_key: Secret,
+    },
+    /// A service account.
+    Service {
+        /// Its id.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+        /// Where tokens come from, where that is not the endpoint's own.
+        token_url: Option<String>,
+    },
 }
 
 impl Config {

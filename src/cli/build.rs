@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config::Config;
+use crate::config::{Config, OvhLogin as Login};
 use crate::engine::{Engine, Parts, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
+use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
 use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
-use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use crate::source::Folder;
 use crate::store::{Ledger, Lock, lock::LockError};
 
@@ -60,10 +61,16 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
 fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
     let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
     let instance = config.site.instance.clone();
+    let logins = config.registries.iter().map(|(name, login)| {
+        let login = RegistryLogin { username: login.username.clone(), password: login.password.clone() };
+        (registry_key(name).to_owned(), login)
+    });
+    let registries = Registries(logins.collect());
     for (name, access) in &config.dockers {
         let npm = config.site.hosts.get(name).and_then(|host| host.npm.as_ref());
         providers.push(Arc::new(DockerProvider::new(DockerConfig {
             tls: access.tls.as_ref().map(|tls| TlsFiles { ca: tls.ca.clone(), client: tls.client.clone() }),
+            registries: registries.clone(),
             npm_container: npm.and_then(|npm| npm.container.clone()),
             ..DockerConfig::new(ProviderId::docker(name), &access.endpoint, &instance, key.clone())
         })?));
@@ -87,9 +94,7 @@ fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dy
         providers.push(Arc::new(OvhProvider::new(OvhConfig {
             id: ProviderId::ovh(),
             endpoint: ovh.endpoint.clone(),
-            application_key: ovh.application_key.clone(),
-            application_secret: ovh.application_secret.clone(),
-            consumer_key: ovh.consumer_key.clone(),
+            login: ovh_login(&ovh.login),
             instance,
             registry: config.site.dns_registry,
             pace,
@@ -97,4 +102,15 @@ fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dy
         })?));
     }
     Ok(providers)
+}
+
+fn ovh_login(login: &Login) -> OvhLogin {
+    match login.clone() {
+        Login::Keys { application_key, application_secret, consumer_key } => {
+            OvhLogin::Keys { application_key, application_secret, consumer_key }
+        }
+        Login::Service { client_id, client_secret, token_url } => {
+            OvhLogin::Service { client_id, client_secret, token_url }
+        }
+    }
 }

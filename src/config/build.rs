@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 
-use super::file::{File, HostFile, OvhFile, SecretSource};
-use super::secrets::{Resolver, environment};
-use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, docker};
+use super::file::{File, HostFile};
+use super::secrets::Resolver;
+use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, docker};
 use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach};
 use crate::model::{Millis, ProviderId, Site};
-use crate::secret::Secret;
 
 impl File {
     /// Keys of the design that do nothing yet are refused, for a setting that is ignored is a trap.
@@ -19,7 +18,6 @@ impl File {
         let set = |on: bool, name: &'static str| on.then_some(name);
         let policy = &self.policy;
         let found = [
-            set(self.registries.is_some(), "registries"),
             set(self.certificates.is_some(), "certificates"),
             set(self.images.is_some(), "images"),
             set(self.source.as_ref().is_some_and(|source| source.git.is_some()), "source.git"),
@@ -69,10 +67,12 @@ impl File {
             ));
         }
         let dockers = self.dockers(&site, base)?;
+        let registries = self.registries(secrets)?;
         Ok(Config {
             source: clean(base, &folder),
             interval,
             dockers,
+            registries,
             npms,
             ovh,
             listen,
@@ -88,6 +88,24 @@ impl File {
             Ok((name.clone(), docker::access(name, file, base)?))
         };
         site.hosts.keys().map(access).collect()
+    }
+
+    fn registries(&self, secrets: &Resolver) -> Result<BTreeMap<String, RegistryAccess>, ConfigError> {
+        let mut registries = BTreeMap::new();
+        for (name, file) in &self.registries {
+            let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_host) {
+                let message = format!("registries: `{name}` is not a registry");
+                return Err(ConfigError::new(
+                    "A0201",
+                    message,
+                    "write it as in names of images: ghcr.io, registry.lan:5000",
+                ));
+            }
+            let (username, password) = (file.username.clone(), secrets.read(&file.password)?);
+            registries.insert(name.clone(), RegistryAccess { username, password });
+        }
+        Ok(registries)
     }
 
     fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {
@@ -237,31 +255,12 @@ impl File {
     }
 
     fn ovh(&self, secrets: &Resolver) -> Result<Option<OvhAccess>, ConfigError> {
-        let none = OvhFile::default();
-        let file = self.ovh.as_ref().unwrap_or(&none);
-        let text = |own: &Option<String>, name: &str| own.clone().or_else(|| environment(name));
-        let secret = |own: &Option<SecretSource>, name: &str| match own {
-            Some(source) => secrets.read(source).map(Some),
-            None => Ok(environment(name).map(Secret::new)),
-        };
-        let key = text(&file.application_key, "OVH_APPLICATION_KEY");
-        let application_secret = secret(&file.application_secret, "OVH_APPLICATION_SECRET")?;
-        let consumer = secret(&file.consumer_key, "OVH_CONSUMER_KEY")?;
-        let (application_key, application_secret, consumer_key) = match (key, application_secret, consumer) {
-            (Some(key), Some(secret), Some(consumer)) => (key, secret, consumer),
-            (None, None, None) if self.ovh.is_none() => return Ok(None),
-            _ => {
-                let message = "ovh needs application_key, application_secret and consumer_key";
-                return Err(ConfigError::new("A0201", message, "all three come with an OVH API token"));
-            }
-        };
+        let Some((endpoint, login)) = super::ovh::login(self.ovh.as_ref(), secrets)? else { return Ok(None) };
         let resolvers =
             self.dns.propagation.resolvers.clone().unwrap_or_else(|| vec!["1.1.1.1".to_owned(), "9.9.9.9".to_owned()]);
         Ok(Some(OvhAccess {
-            endpoint: text(&file.endpoint, "OVH_ENDPOINT").unwrap_or_else(|| "ovh-eu".to_owned()),
-            application_key,
-            application_secret,
-            consumer_key,
+            endpoint,
+            login,
             servers: servers("dns.propagation.servers", &self.dns.propagation.servers)?,
             resolvers: servers("dns.propagation.resolvers", &resolvers)?,
             timeout: duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))?,

@@ -35,13 +35,14 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) policy: PolicyFile,
     #[serde(default)]
+    pub(super) registries: BTreeMap<String, RegistryFile>,
+    #[serde(default)]
     pub(super) server: ServerFile,
     #[serde(default = "default_state")]
     pub(super) state: PathBuf,
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
     // Of the design, for later.
-    pub(super) registries: Option<IgnoredAny>,
     pub(super) certificates: Option<IgnoredAny>,
     pub(super) images: Option<IgnoredAny>,
 }
@@ -168,6 +169,13 @@ pub(super) struct NpmFile {
     pub(super) reach: Option<String>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegistryFile {
+    pub(super) username: String,
+    pub(super) password: SecretSource,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OvhFile {
@@ -175,6 +183,9 @@ pub(super) struct OvhFile {
     pub(super) application_key: Option<String>,
     pub(super) application_secret: Option<SecretSource>,
     pub(super) consumer_key: Option<SecretSource>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<SecretSource>,
+    pub(super) token_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,7 +8,7 @@ use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
-use crate::plan::rollout;
+use crate::plan::{declared, rollout};
 
 /// Column of the name, and of the detail after it.
 const KIND_WIDTH: usize = 14;
@@ -260,7 +260,11 @@ fn diffs(line: &Line<'_>, look: Look, out: &mut String) {
 fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
     let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name);
     let Some((key, container)) = key.and_then(|key| Some((key, manifest.containers.get(key)?))) else { return };
-    let timeout = rollout::health_timeout(container);
+    let writes = match &line.change.verb {
+        Verb::Create(fields) => container.writes_data() || !fields.strings(declared::FIELD).is_empty(),
+        Verb::Update(_) | Verb::Delete => container.writes_data(),
+    };
+    let timeout = rollout::health_timeout(container, writes);
     let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
         (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
             format!("its healthcheck, at most {timeout}")

@@ -5,5 +5,6 @@ mod drift;
 mod endpoints;
 mod contract;
 mod harm;
+mod images;
 mod npm;
 mod update;

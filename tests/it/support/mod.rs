@@ -4,6 +4,7 @@ pub mod certificates;
 pub mod engine;
 pub mod gate;
 pub mod image;
+pub mod registry;
 pub mod rig;
 pub mod stepped;
 

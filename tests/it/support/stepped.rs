@@ -11,7 +11,7 @@ use amarre::model::{Millis, ProviderId, Timestamp};
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
-use amarre::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::secret::{MarkKey, Secret};
 use amarre::source::Folder;
 use amarre::store::Ledger;
@@ -322,9 +322,11 @@ async fn engine(
     let ovh = OvhProvider::new(OvhConfig {
         id: ProviderId::ovh(),
         endpoint: ovh.endpoint(),
-        application_key: "application-key".to_owned(),
-        application_secret: Secret::new("application-secret"),
-        consumer_key: Secret::new("consumer-key"),
+        login: OvhLogin::Keys {
+            application_key: "application-key".to_owned(),
+            application_secret: Secret::new("application-secret"),
+            consumer_key: Secret::new("consumer-key"),
+        },
         instance,
         registry: true,
         pace: Pace::unbounded(),
