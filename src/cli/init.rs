@@ -18,10 +18,11 @@ use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
 use crate::model::{Address, Fields, Gap, Kind, ProviderId};
 use crate::plan::render::Sign;
+use crate::providers::docker::DockerConfig;
 use crate::providers::docker::api::Api as Docker;
 use crate::providers::http::Counts;
 use crate::providers::npm::{NpmConfig, NpmProvider};
-use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use crate::providers::{Ask, Observation, Provider};
 use crate::secret::{MarkKey, Secret};
 
@@ -108,7 +109,8 @@ fn refuse_if_there(path: &Path) -> Result<(), Failure> {
 async fn look(init: &Init, output: &Output, answers: &mut Answers) -> Found {
     let endpoint = init.docker.clone().unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
     answers.docker = init.docker.clone();
-    let containers = match Docker::connect(&endpoint, None, Counts::default()).await {
+    let config = DockerConfig::new(ProviderId::docker("default"), &endpoint, INSTANCE, MarkKey::new([0; 32]));
+    let containers = match Docker::connect(&config, Counts::default()).await {
         Ok(docker) => docker.containers().await.map(|containers| (docker.engine, containers)),
         Err(error) => Err(error),
     };
@@ -243,9 +245,11 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, Failure>
     let provider = OvhProvider::new(OvhConfig {
         id: ProviderId::ovh(),
         endpoint: ovh.endpoint.clone(),
-        application_key: ovh.application_key.clone(),
-        application_secret: ovh.application_secret.clone(),
-        consumer_key: ovh.consumer_key.clone(),
+        login: OvhLogin::Keys {
+            application_key: ovh.application_key.clone(),
+            application_secret: ovh.application_secret.clone(),
+            consumer_key: ovh.consumer_key.clone(),
+        },
         instance: INSTANCE.to_owned(),
         registry: true,
         pace: Pace::usual(),
