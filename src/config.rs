@@ -12,9 +12,10 @@
 mod file;
 mod build;
 mod docker;
-mod overlay;
-mod ovh;
+mod git;
 mod secrets;
+mod ovh;
+mod overlay;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use self::file::File;
 use self::secrets::{Resolver, environment, read_limited};
-use crate::model::{Hint, Millis, SecretName, Site};
+use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 use crate::secret::{MarkKey, Secret};
 
 /// A configuration file larger than this is a mistake.
@@ -54,8 +55,8 @@ pub struct Config {
     pub path: PathBuf,
     /// What the pure part may know.
     pub site: Site,
-    /// The folder of manifests.
-    pub source: PathBuf,
+    /// Where manifests come from.
+    pub source: SourceAccess,
     /// Time between looks when nothing wakes us.
     pub interval: Millis,
     /// Docker engines by host.
@@ -70,6 +71,42 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The ledger.
     pub state: PathBuf,
+}
+
+/// Where manifests come from.
+#[derive(Debug, Clone)]
+pub enum SourceAccess {
+    /// A folder on this machine.
+    Folder(PathBuf),
+    /// A git repository.
+    Git(Box<GitAccess>),
+}
+
+/// How a git repository is followed.
+#[derive(Debug, Clone)]
+pub struct GitAccess {
+    /// Where it is; no credentials stand in it.
+    pub url: GitUrl,
+    /// What is followed.
+    pub reference: GitRef,
+    /// The folder of manifests in it; empty = all of it.
+    pub path: String,
+    /// For HTTP: the name that goes with the token.
+    pub username: String,
+    /// For HTTP: a token or password.
+    pub token: Option<Secret>,
+    /// For ssh: the private key.
+    pub ssh_key: Option<PathBuf>,
+    /// For ssh: a file of known hosts.
+    pub known_hosts: Option<PathBuf>,
+    /// For ssh: the server's one key.
+    pub host_key: Option<String>,
+    /// How often the server is asked.
+    pub interval: Millis,
+    /// Lines of `name key`: only what one of them signed counts.
+    pub ssh_allowed_signers: Option<PathBuf>,
+    /// A keyring: only what one of its keys signed counts.
+    pub openpgp: Option<PathBuf>,
 }
 
 /// How an engine is reached.

@@ -133,6 +133,9 @@ pub struct Validate {
 /// `plan`
 #[derive(Debug, ClapArgs)]
 pub struct Plan {
+    /// Of this branch, tag or commit of the repository, without putting it in force
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: PlanFormat,

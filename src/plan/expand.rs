@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
+use super::names::Names;
 use super::rollout::{self, Target};
 use super::{Input, pool, stopped};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
@@ -19,6 +20,7 @@ use crate::model::{
 pub fn expand(input: &Input<'_>) -> Wants {
     let subnets = pool::assign(input);
     let mut wants = Wants::default();
+    let names = Names::of(input);
     let mut taken_addresses = BTreeMap::new();
     // What a running manifest wants as well is wanted by it, not by a stopped one.
     let (stopped, running): (Vec<&Service>, Vec<&Service>) =
@@ -28,8 +30,15 @@ pub fn expand(input: &Input<'_>) -> Wants {
             continue;
         }
         let Some(host) = input.site.hosts.get(&service.host) else { continue };
-        let mut expansion =
-            Expansion { input, service, host, subnets: &subnets, wants: &mut wants, taken: &mut taken_addresses };
+        let mut expansion = Expansion {
+            input,
+            service,
+            host,
+            names: &names,
+            subnets: &subnets,
+            wants: &mut wants,
+            taken: &mut taken_addresses,
+        };
         expansion.run();
     }
     wants
@@ -40,6 +49,7 @@ pub struct Expansion<'a> {
     pub(super) input: &'a Input<'a>,
     pub(super) service: &'a Service,
     pub(super) host: &'a HostSite,
+    pub(super) names: &'a Names<'a>,
     pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Refusal>>,
     pub(super) wants: &'a mut Wants,
     /// Addresses given out in this expansion, by network.
@@ -247,7 +257,7 @@ impl Expansion<'_> {
             .collect();
         let mut records = Vec::new();
         for (name, origin) in names {
-            if let Some(wildcard) = self.covering_wildcard(&name) {
+            if let Some(wildcard) = self.names.covering(&name, self.host) {
                 self.note(None, format!("{name} is answered by {wildcard}, which is not ours: no record is written"));
                 continue;
             }
@@ -264,26 +274,6 @@ impl Expansion<'_> {
         records
     }
 
-    /// A foreign wildcard that already answers `name` with an address of ours, when nothing else is at the name.
-    fn covering_wildcard(&self, name: &str) -> Option<String> {
-        let ovh = ProviderId::ovh();
-        let own = |kind: &str| Address::new(ovh.clone(), Kind::Record, &format!("{name}/{kind}"));
-        if ["A", "AAAA", "CNAME"].iter().any(|kind| self.input.world.seen.contains_key(&own(kind))) {
-            return None;
-        }
-        let (_, parent) = name.split_once('.')?;
-        let wildcard = Address::new(ovh.clone(), Kind::Record, &format!("*.{parent}/A"));
-        let seen = self.input.world.seen.get(&wildcard).filter(|seen| !seen.owner.is_ours())?;
-        let values = seen.fields.strings("values");
-        let is_ours = |value: &&str| {
-            let address: Option<IpAddr> = value.parse().ok();
-            address.is_some_and(|address| {
-                self.host.also_at.contains(&address) || self.host.address.contains(&PublicAddress::Ip(address))
-            })
-        };
-        (!values.is_empty() && values.iter().all(is_ours)).then(|| format!("*.{parent}"))
-    }
-
     fn record_set(&mut self, name: &str, record_type: &str, records: &[Record], needs: &[Need]) -> Address {
         let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{record_type}"));
         let mut values: Vec<String> = records.iter().map(|record| record.value.clone()).collect();
@@ -296,7 +286,8 @@ impl Expansion<'_> {
             .with("ttl", Value::Int(i64::from(ttl)))
             .with("mark", Value::Bool(true));
         let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
-        let refusal = self.no_zone(name).or_else(|| self.name_conflict(name, record_type));
+        let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, &self.service.origin.file));
+        let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
         let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
         want.refusal = want.refusal.take().or(refusal);
         address

@@ -16,6 +16,7 @@ pub mod expand;
 pub mod forecast;
 pub mod guard;
 pub mod lint;
+pub mod names;
 pub mod pool;
 pub mod reason;
 pub mod render;

@@ -13,5 +13,6 @@ mod npm_provider;
 mod ovh_provider;
 mod plan_cases;
 mod real;
+mod git;
 mod plan_props;
 mod served;
