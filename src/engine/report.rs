@@ -49,9 +49,7 @@ pub fn plan_text(picture: &Picture, look: Look) -> String {
 /// The plan as the comment of a merge request.
 pub fn plan_markdown(picture: &Picture) -> String {
     let text = picture
-        .with_input(|input| {
-            render::markdown::plan(input, &forecast::forecast(input), &revision_and_commit(picture))
-        })
+        .with_input(|input| render::markdown::plan(input, &forecast::forecast(input), &revision_and_commit(picture)))
         .unwrap_or_else(|| "not looked yet\n".to_owned());
     let mut beside = String::new();
     beside_plan(picture, Look::PLAIN, &mut beside);

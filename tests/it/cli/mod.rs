@@ -2,7 +2,7 @@
 
 mod help;
 mod lists;
-mod rig;
+pub mod rig;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
