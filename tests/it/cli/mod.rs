@@ -3,7 +3,7 @@
 mod help;
 mod init;
 mod lists;
-mod rig;
+pub mod rig;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
