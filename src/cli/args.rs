@@ -40,6 +40,8 @@ pub enum Command {
     Resume(Resume),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
+    /// Examine the set-up: what is wrong, and how to mend it
+    Doctor(Doctor),
     /// Try it: the examples against simulated Docker, NPM and OVH
     Demo(Demo),
 }
@@ -138,6 +140,14 @@ pub struct Suspend {
 pub struct Resume {
     /// Which service
     pub service: String,
+}
+
+/// `doctor`
+#[derive(Debug, ClapArgs)]
+pub struct Doctor {
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
 }
 
 /// `demo`

@@ -10,6 +10,7 @@ use crate::providers::Provider;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
+use crate::secret::MarkKey;
 use crate::source::Folder;
 use crate::store::{Ledger, Lock, lock::LockError};
 
@@ -56,7 +57,13 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
     Ok(Built { engine, lock })
 }
 
-fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
+/// The instance's key for looking only: what is not there is not made.
+pub fn key_to_look(config: &Config) -> Result<MarkKey, crate::config::ConfigError> {
+    if config.beside_state("key").exists() { config.key() } else { Ok(MarkKey::new([0; 32])) }
+}
+
+/// The providers; nothing is asked yet.
+pub fn providers(config: &Config, key: &MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
     let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
     let instance = config.site.instance.clone();
     for (name, endpoint) in &config.dockers {

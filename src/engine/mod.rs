@@ -16,6 +16,7 @@ pub mod status;
 pub mod report;
 pub mod daemon;
 pub mod verbs;
+pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

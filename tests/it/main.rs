@@ -13,3 +13,4 @@ mod plan_cases;
 mod real;
 mod plan_props;
 mod served;
+mod doctor;
