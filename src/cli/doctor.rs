@@ -12,10 +12,10 @@ use super::{Failure, build};
 use crate::config::Config;
 use crate::engine::doctor::{self, Finding, Patient, Verdict, counted};
 use crate::engine::{Clock, SystemClock};
-use crate::manifest::{self, SourceFile};
+use crate::manifest::{self, Severity, SourceFile};
 use crate::model::{Facts, Service};
 use crate::plan::render::{Look, Sign};
-use crate::source::Folder;
+use crate::source::{Reading, SourceError};
 use crate::store::Ledger;
 
 /// Topics stand in a column as wide as the longest.
@@ -45,7 +45,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let mut findings = vec![configuration(&config.path)];
     let (facts, finding) = ledger(&config.state).await;
     findings.push(finding);
-    let (services, finding) = source(&config);
+    let (services, finding) = source(&config).await;
     findings.push(finding);
     let built = match build::key_to_look(&config) {
         Ok(key) => build::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),
@@ -108,28 +108,40 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
     }
 }
 
-fn source(config: &Config) -> (BTreeMap<String, Service>, Finding) {
+/// The state in force, as the next run would take it; no server is asked for a newer one.
+async fn source(config: &Config) -> (BTreeMap<String, Service>, Finding) {
     const TOPIC: &str = "source";
-    let folder = Folder::new(&config.source);
-    let snapshot = match folder.read() {
-        Ok(snapshot) => snapshot,
-        Err(error) => {
-            let finding = Finding::wrong(TOPIC, "A0301", error.to_string());
-            return (BTreeMap::new(), finding.hint("is `source.folder` right, and readable by this user?"));
-        }
+    let source = build::source(config);
+    let Reading { snapshot, error } = source.read().await;
+    let hinted = |finding: Finding, error: &SourceError| {
+        error.hints.iter().fold(finding, |finding, hint| match &hint.command {
+            Some(command) => finding.hint(format!("{}: {command}", hint.text)),
+            None => finding.hint(hint.text.clone()),
+        })
+    };
+    let Some(snapshot) = snapshot else {
+        let finding = match error {
+            Some(error) => hinted(Finding::wrong(TOPIC, error.code, error.message.clone()), &error),
+            None => Finding::wrong(TOPIC, "A0301", format!("{source} has no state yet")).hint("amarre plan fetches it"),
+        };
+        return (BTreeMap::new(), finding);
     };
     let files: Vec<SourceFile> = snapshot.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
     let loaded = manifest::load(&files, &snapshot.assets, &config.site);
-    let shown = folder.path().display();
+    let at = snapshot.commit.as_ref().map(|commit| format!(" @ {}", commit.short())).unwrap_or_default();
     let (good, broken) = (loaded.services.len(), loaded.broken.len());
-    let finding = if broken == 0 {
-        Finding::good(TOPIC, format!("{shown}, {}, none broken", counted(good, "manifest")))
-    } else {
-        let code = loaded.diagnostics.first().map_or("A0102", |diagnostic| diagnostic.code);
+    let finding = if broken > 0 {
+        let first = loaded.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
+        let code = first.map_or("A0102", |diagnostic| diagnostic.code);
         let files: Vec<&str> = loaded.broken.iter().map(|broken| broken.file.as_str()).collect();
-        let finding =
-            Finding::wrong(TOPIC, code, format!("{shown}, {}, {broken} broken", counted(good + broken, "manifest")));
-        finding.note(files.join(", ")).hint("amarre validate")
+        let text = format!("{source}{at}, {}, {broken} broken", counted(good + broken, "manifest"));
+        Finding::wrong(TOPIC, code, text).note(files.join(", ")).hint("amarre validate")
+    } else if let Some(error) = error {
+        // The last good state stays in force.
+        let text = format!("{source}{at}, {}, not the newest", counted(good, "manifest"));
+        hinted(Finding::wrong(TOPIC, error.code, text).note(error.message.clone()), &error)
+    } else {
+        Finding::good(TOPIC, format!("{source}{at}, {}, none broken", counted(good, "manifest")))
     };
     (loaded.services.into_iter().map(|service| (service.name.clone(), service)).collect(), finding)
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use ipnet::Ipv4Net;
 
 use super::file::{File, HostFile};
-use super::secrets::{Resolver, environment};
-use super::{Config, ConfigError, NpmAccess, OvhAccess};
+use super::secrets::Resolver;
+use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, ascii_name};
 use crate::model::{Millis, ProviderId, Site};
 
@@ -18,10 +18,8 @@ impl File {
         let set = |on: bool, name: &'static str| on.then_some(name);
         let policy = &self.policy;
         let found = [
-            set(self.registries.is_some(), "registries"),
             set(self.certificates.is_some(), "certificates"),
             set(self.images.is_some(), "images"),
-            set(self.source.as_ref().is_some_and(|source| source.git.is_some()), "source.git"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
             set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
             set(self.hosts.values().any(|host| host.private_address.is_some()), "hosts.….private_address"),
@@ -46,11 +44,7 @@ impl File {
         check_instance(&self.instance)?;
         let ovh = self.ovh(secrets)?;
         let site = self.site(ovh.is_some())?;
-        let folder = self
-            .source
-            .as_ref()
-            .and_then(|source| source.folder.clone())
-            .unwrap_or_else(|| PathBuf::from("./services"));
+        let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
@@ -67,11 +61,13 @@ impl File {
                 "without accounts only loopback is served; put your own proxy in front",
             ));
         }
-        let dockers = self.docker_endpoints(&site);
+        let dockers = self.dockers(&site, base)?;
+        let registries = self.registries(secrets)?;
         Ok(Config {
-            source: clean(base, &folder),
+            source,
             interval,
             dockers,
+            registries,
             npms,
             ovh,
             listen,
@@ -81,11 +77,43 @@ impl File {
         })
     }
 
-    fn docker_endpoints(&self, site: &Site) -> BTreeMap<String, String> {
-        let usual = environment("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
-        let endpoint =
-            |name: &String| self.hosts.get(name).and_then(|host| host.docker.clone()).unwrap_or_else(|| usual.clone());
-        site.hosts.keys().map(|name| (name.clone(), endpoint(name))).collect()
+    fn source(&self, base: &Path, secrets: &Resolver) -> Result<SourceAccess, ConfigError> {
+        let folder = self.source.as_ref().and_then(|source| source.folder.as_deref());
+        match (folder, self.source.as_ref().and_then(|source| source.git.as_ref())) {
+            (Some(_), Some(_)) => {
+                let message = "source has both `folder` and `git`";
+                Err(ConfigError::new("A0201", message, "leave one of them out"))
+            }
+            (None, Some(file)) => Ok(SourceAccess::Git(Box::new(super::git::build(file, base, secrets)?))),
+            (Some(folder), None) => Ok(SourceAccess::Folder(clean(base, folder))),
+            (None, None) => Ok(SourceAccess::Folder(clean(base, Path::new("./services")))),
+        }
+    }
+
+    fn dockers(&self, site: &Site, base: &Path) -> Result<BTreeMap<String, DockerAccess>, ConfigError> {
+        let access = |name: &String| {
+            let file = self.hosts.get(name).and_then(|host| host.docker.as_ref());
+            Ok((name.clone(), docker::access(name, file, base)?))
+        };
+        site.hosts.keys().map(access).collect()
+    }
+
+    fn registries(&self, secrets: &Resolver) -> Result<BTreeMap<String, RegistryAccess>, ConfigError> {
+        let mut registries = BTreeMap::new();
+        for (name, file) in &self.registries {
+            let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_host) {
+                let message = format!("registries: `{name}` is not a registry");
+                return Err(ConfigError::new(
+                    "A0201",
+                    message,
+                    "write it as in names of images: ghcr.io, registry.lan:5000",
+                ));
+            }
+            let (username, password) = (file.username.clone(), secrets.read(&file.password)?);
+            registries.insert(name.clone(), RegistryAccess { username, password });
+        }
+        Ok(registries)
     }
 
     fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {
@@ -249,7 +277,7 @@ impl File {
 }
 
 /// Joined without the `./` that people write.
-fn clean(base: &Path, path: &Path) -> PathBuf {
+pub(super) fn clean(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
 }
 
@@ -279,7 +307,7 @@ fn check_instance(instance: &str) -> Result<(), ConfigError> {
     ))
 }
 
-fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<Millis, ConfigError> {
+pub(super) fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<Millis, ConfigError> {
     let Some(text) = text else { return Ok(usual) };
     match humantime::parse_duration(text) {
         Ok(span) if span.as_millis() > 0 => Ok(Millis(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))),

@@ -4,14 +4,15 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::Millis;
 use crate::model::Site;
-use crate::model::service::{Container, Dns, ManifestKind, NetworkMode, Service};
+use crate::model::service::{Container, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service};
 use crate::model::site::PublicAddress;
 
 use super::check::{self, Claims};
 use super::compose::{self, Read};
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0113, A0114, Problem, Spot, shown};
-use super::reader::{Reader, Scope, Text, nearest};
+use super::reader::{Reader, Scope, Text, Verdict, nearest};
 use super::yaml::{Data, Node};
 use super::{kinds, records, refused, resolve, routes};
 
@@ -124,6 +125,8 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         access_lists: Vec::new(),
         dns: Dns::Auto,
         network: NetworkMode::Auto,
+        stopped: false,
+        stopped_grace: STOPPED_GRACE,
     };
     match kind {
         ManifestKind::Service => self::service(reader, service),
@@ -205,11 +208,38 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     service.routes = routes::service_routes(&mut reader, &keys);
     service.dns = records::dns(&mut reader);
     service.network = records::network_mode(&mut reader);
+    service.stopped = is_stopped(&mut reader);
+    service.stopped_grace = stopped_grace(&mut reader);
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }
     reader.finish(if is_short { &refused::short_service_key } else { &refused::long_service_key });
     Some(service)
+}
+
+/// `state: running | stopped`.
+fn is_stopped(reader: &mut Reader<'_>) -> bool {
+    let Some(text) = reader.text("state") else { return false };
+    if !matches!(text.text.as_str(), "running" | "stopped") {
+        reader.scope.not_allowed(&text, "`state`", "`running` or `stopped`");
+    }
+    text.text == "stopped"
+}
+
+/// `reconcile: {stopped_grace: 15m}`.
+fn stopped_grace(reader: &mut Reader<'_>) -> Millis {
+    const LATER: [&str; 3] = ["mode", "protect", "ignore"];
+    let Some(node) = reader.node("reconcile") else { return STOPPED_GRACE };
+    let Some(mut inner) = Reader::open(reader.scope, node, "`reconcile`", "reconcile.") else { return STOPPED_GRACE };
+    let span = compose::duration(&mut inner, "stopped_grace");
+    inner.finish(&|entry| {
+        if !LATER.contains(&entry.key.as_str()) {
+            return Verdict::Unknown;
+        }
+        let message = format!("`reconcile.{}` is not yet supported", entry.key);
+        Verdict::Refused(Problem::error(A0113, entry.key_spot, message))
+    });
+    span.map_or(STOPPED_GRACE, Millis)
 }
 
 fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {

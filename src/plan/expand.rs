@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, pool};
+use super::{Input, pool, stopped};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -22,7 +22,10 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let mut wants = Wants::default();
     let names = Names::of(input);
     let mut taken_addresses = BTreeMap::new();
-    for service in input.services.values() {
+    // What a running manifest wants as well is wanted by it, not by a stopped one.
+    let (stopped, running): (Vec<&Service>, Vec<&Service>) =
+        input.services.values().partition(|service| service.stopped);
+    for service in running.into_iter().chain(stopped) {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
             continue;
         }
@@ -91,7 +94,11 @@ impl Expansion<'_> {
         let home = self.home();
         self.own_network();
         let attachment = self.attachment(home.as_ref());
-        let targets = home.as_ref().map(|home| rollout::containers(self, home)).unwrap_or_default();
+        let targets = match &home {
+            Some(_) if self.service.stopped => stopped::containers(self),
+            Some(home) => rollout::containers(self, home),
+            None => BTreeMap::new(),
+        };
         for list in &self.service.access_lists {
             self.access_list(list);
         }
@@ -101,6 +108,9 @@ impl Expansion<'_> {
         }
         for redirect in &self.service.redirects {
             self.redirect(redirect, &records);
+        }
+        if self.service.stopped {
+            stopped::make_nothing(self);
         }
     }
 
@@ -339,28 +349,34 @@ impl Expansion<'_> {
         let Some(main) = route.domains.first() else { return };
         let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
         let (scheme, host, port) = match &route.to {
-            crate::model::service::Target::Url { scheme, host, port } => (scheme.clone(), Value::text(host), *port),
+            crate::model::service::Target::Url { scheme, host, port } => {
+                (scheme.clone(), Some(Value::text(host)), *port)
+            }
             crate::model::service::Target::Container { key, port } => {
-                let Some(target) = targets.get(key) else { return };
-                needs.push(Need::ready(target.address.clone()));
-                ("http".to_owned(), Value::Output { of: target.address.clone(), field: "address".to_owned() }, *port)
+                let target = targets.get(key);
+                if target.is_none() && !self.service.stopped {
+                    return;
+                }
+                needs.extend(target.map(|target| Need::ready(target.address.clone())));
+                let at = |target: &Target| Value::Output { of: target.address.clone(), field: "address".to_owned() };
+                ("http".to_owned(), target.map(at), *port)
             }
         };
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
         let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
-        let fields = Fields::default()
+        let mut fields = Fields::default()
             .with("domains", sorted(&route.domains))
             .with("forward_scheme", Value::text(scheme))
-            .with("forward_host", host)
             .with("forward_port", Value::Int(i64::from(port)))
             .with("certificate", certificate)
             .with("force_https", Value::Bool(route.force_https))
             .with("websockets", Value::Bool(route.websockets))
             .with("block_exploits", Value::Bool(route.block_exploits))
             .with("access_list", access_list)
-            .with("enabled", Value::Bool(true))
+            .with("enabled", Value::Bool(!self.service.stopped))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));
+        fields.0.extend(host.map(|host| ("forward_host".to_owned(), host)));
         let address = Address::new(npm.provider, Kind::ProxyHost, main);
         self.want(address, fields, needs, &route.origin);
     }

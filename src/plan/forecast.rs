@@ -120,7 +120,10 @@ pub fn apply(world: &mut World, change: &Change) {
         Verb::Update(fields) => {
             if let Some(seen) = world.seen.get_mut(&change.address) {
                 seen.fields.0.extend(fields.0.clone());
-                seen.ready = Readiness::Ready;
+                seen.ready = match fields.flag("running") {
+                    Some(false) => Readiness::Failed { why: "stopped".to_owned() },
+                    Some(true) | None => Readiness::Ready,
+                };
                 seen.owner = Owner::Ours;
             }
         }

@@ -246,11 +246,12 @@ fn needs(gate: &Gate) -> Vec<Need> {
 
 /// What only one container may have: data that it writes to, and ports of the host.
 fn exclusive(fields: &Fields) -> BTreeSet<String> {
-    let mounts = fields.strings("mounts").into_iter().filter_map(|mount| {
-        let (place, mode) = mount.rsplit_once(':')?;
-        let (source, _) = place.rsplit_once(':')?;
-        (mode == "rw").then(|| source.to_owned())
-    });
+    let mounts =
+        fields.strings("mounts").into_iter().chain(fields.strings(super::declared::FIELD)).filter_map(|mount| {
+            let (place, mode) = mount.rsplit_once(':')?;
+            let (source, _) = place.rsplit_once(':')?;
+            (mode == "rw").then(|| source.to_owned())
+        });
     let ports = fields.strings("ports").into_iter().filter_map(|port| {
         let (published, target) = port.rsplit_once(':')?;
         let (_, published) = published.rsplit_once(':')?;

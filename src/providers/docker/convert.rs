@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointIpamConfig,
-    EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, Mount,
-    MountType, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig, HostConfigLogConfig, ImageInspect, Ipam, IpamConfig,
+    Mount, MountType, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
@@ -20,6 +21,8 @@ pub const LABEL_SERVICE: &str = "io.amarre.service";
 pub const LABEL_SPEC: &str = "io.amarre.spec";
 /// Names of the variables that the manifest sets in plain text; all others count as secret when read back.
 pub const LABEL_PLAIN: &str = "io.amarre.plain";
+/// Paths that the image declares as volumes, and not the manifest.
+pub const LABEL_IMAGE_MOUNTS: &str = "io.amarre.image-volumes";
 /// Compose's, so that people's tools group containers. Never `config-hash`: `docker compose down` would take ours.
 pub const LABEL_PROJECT: &str = "com.docker.compose.project";
 /// Compose's, too: the container's key.
@@ -93,6 +96,7 @@ impl Reader {
         let mut fields = Fields::default();
         self.what_runs(inspect, &labels, &mut fields);
         where_it_runs(inspect, &mut fields);
+        image_mounts(inspect, &labels, &mut fields);
         let ready = state(inspect, self.now, &mut fields);
         let address = Address::new(self.provider.clone(), Kind::Container, &name).at(spec);
         let mut seen = self.seen(fields, &labels, inspect.id.as_deref().unwrap_or_default());
@@ -176,6 +180,39 @@ fn where_it_runs(inspect: &ContainerInspectResponse, fields: &mut Fields) {
     }
     fields.set("network_mode", Value::text(&network));
     fields.set("network", Value::text(network));
+}
+
+/// Tells what is mounted for the image from what is mounted for the manifest. A container that was made without names
+/// for its image's volumes has anonymous ones; they are where its data is.
+fn image_mounts(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, String>, fields: &mut Fields) {
+    let targets: BTreeSet<&str> =
+        labels.get(LABEL_IMAGE_MOUNTS).map(|list| list.split(',').collect()).unwrap_or_default();
+    let is_declared = |mount: &str| mount.rsplit(':').nth(1).is_some_and(|target| targets.contains(target));
+    let all: Vec<String> = fields.strings("mounts").into_iter().map(str::to_owned).collect();
+    let (mut declared, own): (Vec<String>, Vec<String>) = all.into_iter().partition(|mount| is_declared(mount));
+    let is_known = |target: &str| declared.iter().chain(&own).any(|mount| mount.rsplit(':').nth(1) == Some(target));
+    let anonymous: Vec<String> = inspect
+        .mounts
+        .iter()
+        .flatten()
+        .filter(|mount| mount.typ.as_deref() == Some("volume"))
+        .filter_map(|mount| Some((mount.name.as_deref()?, mount.destination.as_deref()?)))
+        .filter(|(_, target)| !is_known(target))
+        .map(|(name, target)| format!("volume:{name}:{target}:rw"))
+        .collect();
+    declared.extend(anonymous);
+    declared.sort();
+    fields.set("mounts", Value::texts(own));
+    fields.set("image_mounts", Value::texts(declared));
+}
+
+/// The paths that an image declares as volumes, as the engine mounts them.
+pub fn declared_volumes(image: &ImageInspect) -> BTreeSet<String> {
+    let declared = image.config.as_ref().and_then(|config| config.volumes.as_ref());
+    let paths = declared.into_iter().flatten().map(|path| path.trim_end_matches('/'));
+    // A mount is written with colons and commas between its parts.
+    let is_plain = |path: &&str| path.starts_with('/') && !path.contains([':', ',']);
+    paths.filter(is_plain).map(str::to_owned).collect()
 }
 
 /// Whether it works, as far as Docker itself can tell.
@@ -395,6 +432,11 @@ pub fn container_body(
         let strings = fields.get(name).map(Value::strings)?;
         Some(strings.into_iter().map(str::to_owned).collect::<Vec<String>>())
     };
+    let image_mounts = list("image_mounts").unwrap_or_default();
+    if !image_mounts.is_empty() {
+        let targets: Vec<&str> = image_mounts.iter().filter_map(|mount| mount.rsplit(':').nth(1)).collect();
+        labels.insert(LABEL_IMAGE_MOUNTS.to_owned(), targets.join(","));
+    }
     let network = fields.text("network").unwrap_or_default().to_owned();
     let endpoint = endpoint(fields.text("address"), list("aliases").unwrap_or_default(), false);
     let (exposed, bindings) = port_bindings(&list("ports").unwrap_or_default());
@@ -402,7 +444,9 @@ pub fn container_body(
         network_mode: Some(network.clone()),
         restart_policy: Some(restart_policy(fields.text("restart").unwrap_or("no"))),
         port_bindings: Some(bindings),
-        mounts: Some(list("mounts").unwrap_or_default().iter().filter_map(|text| mount(text)).collect()),
+        mounts: Some(
+            list("mounts").unwrap_or_default().iter().chain(&image_mounts).filter_map(|text| mount(text)).collect(),
+        ),
         log_config: fields.get("logging").and_then(Value::entries).map(log_config),
         ..HostConfig::default()
     };

@@ -29,8 +29,11 @@ pub const ATTACHMENT: KindSchema =
 pub const VOLUME: KindSchema = KindSchema { kind: Kind::Volume, claims: None, fields: &[] };
 
 /// An image by its reference; pulled when it is missing, never owned.
-pub const IMAGE: KindSchema =
-    KindSchema { kind: Kind::Image, claims: None, fields: &[Field::new("id", Rule::Observed)] };
+pub const IMAGE: KindSchema = KindSchema {
+    kind: Kind::Image,
+    claims: None,
+    fields: &[Field::new("id", Rule::Observed), Field::new("volumes", Rule::Observed)],
+};
 
 /// One generation of a container.
 pub const CONTAINER: KindSchema = KindSchema {
@@ -59,6 +62,8 @@ pub const CONTAINER: KindSchema = KindSchema {
             r#"{"list":[{"text":"volume:amarre-test_a:/a:rw"}]}"#,
             r#"{"list":[{"text":"volume:amarre-test_a:/a:ro"},{"text":"volume:amarre-test_b:/b:rw"}]}"#,
         ]),
+        // Named volumes for what the image declares and the manifest does not map: known once the image is there.
+        Field::new("image_mounts", Rule::Volatile),
         Field::new("healthcheck", Rule::Generation).samples(&[
             r#"{"map":{"test":{"list":[{"text":"CMD"},{"text":"true"}]},"interval_ms":{"int":1000}}}"#,
             r#"{"map":{"test":{"list":[{"text":"CMD-SHELL"},{"text":"true"}]},"interval_ms":{"int":2000},"retries":{"int":5}}}"#,

@@ -40,6 +40,9 @@ struct CaseFile {
     secrets: BTreeMap<String, String>,
     #[serde(default)]
     sick: BTreeMap<String, String>,
+    /// Paths that images declare as volumes.
+    #[serde(default)]
+    declares: BTreeMap<String, Vec<String>>,
     confirm: Option<usize>,
     downtime: Option<Vec<String>>,
 }
@@ -138,9 +141,10 @@ pub fn read(name: &str, text: &str) -> Case {
     let site = site_of(&file.site);
     let mut scene = scene(&file.manifests, &site, &file.secrets, &file.sick);
     scene.confirmed = file.confirm;
+    scene.declares.clone_from(&file.declares);
     let mut state = State { raw: empty_server(), facts: Facts::default(), now: START, ids: 100 };
     for stage in &file.observed.from {
-        run_stage(name, stage, &site, &mut state);
+        run_stage(name, stage, &site, &file.declares, &mut state);
     }
     put(&file.observed.add, &mut state);
     for (address, patch) in &file.observed.patch {
@@ -214,10 +218,11 @@ fn site_of(file: &SiteFile) -> Site {
 
 /// Carries earlier manifests out.
 #[track_caller]
-fn run_stage(name: &str, stage: &Stage, site: &Site, state: &mut State) {
+fn run_stage(name: &str, stage: &Stage, site: &Site, declares: &BTreeMap<String, Vec<String>>, state: &mut State) {
     put(&stage.with, state);
     let own = stage.site.as_ref().map(site_of);
-    let scene = scene(&stage.manifests, own.as_ref().unwrap_or(site), &stage.secrets, &stage.sick);
+    let mut scene = scene(&stage.manifests, own.as_ref().unwrap_or(site), &stage.secrets, &stage.sick);
+    scene.declares.clone_from(declares);
     let walk = walk::walk(&scene, state, Turns::AsPlanned);
     assert!(walk.wrong.is_empty(), "{name}, while the earlier manifests are carried out: {:#?}", walk.wrong);
     let crash = match stage.crash.as_deref() {

@@ -18,6 +18,9 @@ pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Pla
     let is_create = matches!(change.verb, Verb::Create(_));
     match (change.address.kind, &change.verb) {
         (Kind::Container, Verb::Delete) => container_goes(raw, change, scene, wants, plan),
+        (Kind::Container, Verb::Update(_)) if fields.flag("running") == Some(false) => {
+            container_stops(raw, change, scene)
+        }
         (Kind::Container, _) => container_comes(raw, change, &fields, scene),
         (Kind::Network, Verb::Delete) => network_goes(raw, &change.address),
         (Kind::Attachment, Verb::Delete) => attachment_goes(raw, &change.address),
@@ -66,6 +69,33 @@ fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, pl
     pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")).collect()
 }
 
+/// A stopped container's hosts are switched off before it, where they can be seen.
+fn container_stops(raw: &World, change: &Change, scene: &Scene) -> Vec<String> {
+    let is_meant = scene.services.get(&change.service).is_some_and(|service| service.stopped);
+    let mut wrong = if is_meant { Vec::new() } else { vec!["nobody asked for it".to_owned()] };
+    let address = raw.seen.get(&change.address).and_then(|seen| seen.fields.text("address"));
+    let on = hosts(raw).filter(|(host, seen)| {
+        raw.gap(host).is_none()
+            && seen.fields.text("forward_host") == address
+            && seen.fields.flag("enabled") == Some(true)
+    });
+    wrong.extend(on.map(|(host, _)| format!("{host} still leads to it")));
+    wrong
+}
+
+/// What of a stopped service still runs.
+pub fn not_stopped(raw: &World, scene: &Scene) -> Vec<String> {
+    let stopped = |name: &Option<String>| {
+        name.as_ref().and_then(|name| scene.services.get(name)).is_some_and(|service| service.stopped)
+    };
+    let ours = raw
+        .seen
+        .iter()
+        .filter(|(address, seen)| seen.owner.is_ours() && stopped(&seen.service) && raw.gap(address).is_none());
+    let runs = |seen: &Seen| ["running", "enabled"].iter().any(|field| seen.fields.flag(field) == Some(true));
+    ours.filter(|(_, seen)| runs(seen)).map(|(address, _)| format!("{address} is not stopped")).collect()
+}
+
 fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
     let mut wrong = Vec::new();
     let others = || containers(raw).filter(|(address, _)| **address != change.address);
@@ -79,7 +109,12 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     }
     let provider = &change.address.provider;
     let mut needed = vec![(Kind::Image, fields.text("image")), (Kind::Network, fields.text("network"))];
-    let mounts = fields.strings("mounts");
+    let mut mounts = fields.strings("mounts");
+    mounts.extend(fields.strings("image_mounts"));
+    let declared = scene.declares.get(fields.text("image").unwrap_or_default()).into_iter().flatten();
+    let target = |mount: &str| mount.rsplit(':').nth(1).unwrap_or_default().to_owned();
+    let bare = declared.filter(|path| !mounts.iter().any(|mount| target(mount) == **path));
+    wrong.extend(bare.map(|path| format!("{path} gets a volume without a name")));
     let volumes = mounts.iter().filter_map(|mount| mount.strip_prefix("volume:")?.split(':').next());
     needed.extend(volumes.map(|volume| (Kind::Volume, Some(volume))));
     for (kind, name) in needed {
@@ -90,7 +125,10 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     }
     for (other, seen) in others() {
         let shared = |field: &str, own: &[&str], of: &dyn Fn(&str) -> String| {
-            let theirs: Vec<String> = seen.fields.strings(field).into_iter().map(of).collect();
+            let mut theirs: Vec<String> = seen.fields.strings(field).into_iter().map(of).collect();
+            if field == "mounts" {
+                theirs.extend(seen.fields.strings("image_mounts").into_iter().map(of));
+            }
             own.iter().map(|text| of(text)).find(|text| theirs.contains(text))
         };
         if let Some(port) = shared("ports", &fields.strings("ports"), &published) {

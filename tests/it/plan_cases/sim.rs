@@ -143,7 +143,7 @@ pub fn apply(state: &mut State, change: &Change, scene: &Scene, wants: &Wants, p
                 wrong.push(format!("{address} is created twice"));
             }
             state.ids += 1;
-            let made = made(state, change, fields);
+            let made = made(state, change, fields, scene);
             state.raw.seen.insert(address.clone(), made);
         }
         Verb::Update(fields) => {
@@ -163,7 +163,7 @@ pub fn apply(state: &mut State, change: &Change, scene: &Scene, wants: &Wants, p
 }
 
 /// What a vendor holds after a create.
-fn made(state: &State, change: &Change, fields: &Fields) -> Seen {
+fn made(state: &State, change: &Change, fields: &Fields, scene: &Scene) -> Seen {
     let address = &change.address;
     let mut fields = fields.clone();
     let mut ready = Readiness::Ready;
@@ -180,7 +180,10 @@ fn made(state: &State, change: &Change, fields: &Fields) -> Seen {
             fields.set("health", Value::text("none"));
             ready = not_yet("not probed yet");
         }
-        Kind::Image => fields.set("id", Value::text(format!("sha256:{}", address.name))),
+        Kind::Image => {
+            fields.set("id", Value::text(format!("sha256:{}", address.name)));
+            fields.set("volumes", Value::texts(scene.declares.get(&address.name).cloned().unwrap_or_default()));
+        }
         Kind::Network => {
             let subnet = fields.text("subnet").unwrap_or_default().to_owned();
             fields.set("subnets", Value::texts([subnet]));
@@ -224,6 +227,10 @@ fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: 
         Kind::Record => {
             thing.owner = Owner::Ours;
             thing.service = Some(change.service.clone());
+        }
+        Kind::Container if fields.flag("running") == Some(false) => {
+            thing.ready = Readiness::Failed { why: "exited with code 0".to_owned() };
+            thing.fields.set("finished_at_ms", Value::Int(now.0));
         }
         Kind::Container if fields.flag("running") == Some(true) => {
             thing.ready = Readiness::NotYet { since: now, why: "not probed yet".to_owned() };

@@ -13,7 +13,7 @@ use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::secret::{MarkKey, Secret};
-use amarre::source::Folder;
+use amarre::source::{Folder, Source};
 use amarre::store::Ledger;
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
 use amarre_sim::npm::{self, Npm, NpmOptions, Upstreams};
@@ -309,13 +309,8 @@ async fn engine(
         "network": {"pools": ["10.77.0.0/16"]},
     });
     let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
-    let docker = DockerProvider::new(DockerConfig {
-        id: ProviderId::docker("default"),
-        endpoint,
-        instance: instance.clone(),
-        key: key.clone(),
-        npm_container: Some("npm".to_owned()),
-    });
+    let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint, &instance, key.clone());
+    let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), ..docker });
     let npm = NpmProvider::new(NpmConfig {
         id: ProviderId::npm("main"),
         url: npm.server.url(),
@@ -344,7 +339,7 @@ async fn engine(
     Engine::new(Parts {
         site: config.site.clone(),
         providers,
-        source: Folder::new(&folder.path().join("services")),
+        source: Source::Folder(Folder::new(&folder.path().join("services"))),
         ledger: Ledger::open(&path).await.unwrap(),
         secrets: Arc::new(move |name| match no_secrets.load(Ordering::Relaxed) {
             false => Ok(Secret::new(format!("value of {}", name.0))),
