@@ -189,6 +189,7 @@ pub(super) struct NpmFile {
     pub(super) identity: String,
     pub(super) secret: SecretSource,
     pub(super) container: Option<String>,
+    pub(super) host: Option<String>,
     pub(super) reach: Option<String>,
 }
 

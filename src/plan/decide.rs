@@ -49,7 +49,7 @@ fn stops(change: &Change) -> bool {
 }
 
 /// Suspended, or broken without a last good manifest: nothing of it is touched.
-fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
+pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
     let suspended = input.facts.suspended.get(service).is_some_and(|suspension| !suspension.destroy);
     suspended || input.facts.frozen.contains(service)
 }

@@ -18,6 +18,7 @@ pub mod guard;
 pub mod lint;
 pub mod names;
 pub mod pool;
+pub mod reach;
 pub mod reason;
 pub mod render;
 pub mod rivals;

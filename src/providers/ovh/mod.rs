@@ -176,7 +176,8 @@ impl Provider for OvhProvider {
             | Class::Rejected
             | Class::Conflict
             | Class::OutcomeUnknown
-            | Class::SubnetTaken => error,
+            | Class::SubnetTaken
+            | Class::PortTaken(_) => error,
         })
     }
 
