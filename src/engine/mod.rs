@@ -18,6 +18,7 @@ pub mod subnets;
 pub mod report;
 pub mod daemon;
 pub mod verbs;
+pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

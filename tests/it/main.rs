@@ -16,3 +16,4 @@ mod real;
 mod git;
 mod plan_props;
 mod served;
+mod doctor;
