@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, STOPPED_GRACE, diff, reason, rivals};
+use super::{Input, SETTLE, STOPPED_GRACE, diff, images, reason, rivals};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::{
     Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Need, Note, Owner, Plan, Refusal, Rule, Seen, State,
@@ -23,7 +23,10 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
         match seen {
             None if want.keep_only => (),
             None => ups.push(create(input, wants, address, want)),
-            Some(seen) if seen.owner.is_ours() => ups.extend(update(input, wants, address, want, seen)),
+            // Images are never owned: one that is out of date is pulled anew.
+            Some(seen) if seen.owner.is_ours() || address.kind == Kind::Image => {
+                ups.extend(update(input, wants, address, want, seen))
+            }
             Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
         }
     }
@@ -31,6 +34,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     rivals::settle(input, wants, &mut ups, &mut downs);
     plan.changes = ups;
     plan.changes.extend(downs);
+    images::clean_up(input, wants, &mut plan);
     for change in &plan.changes {
         if let Gate::Until { at, .. } = change.gate {
             plan.next_look = Some(plan.next_look.map_or(at, |known: Timestamp| known.min(at)));
@@ -42,7 +46,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
 }
 
 /// Suspended, or broken without a last good manifest: nothing of it is touched.
-fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
+pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
     let suspended = input.facts.suspended.get(service).is_some_and(|suspension| !suspension.destroy);
     suspended || input.facts.frozen.contains(service)
 }

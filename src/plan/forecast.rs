@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Input, look};
-use crate::model::world::Applied;
+use crate::model::world::{Applied, Pulled};
 use crate::model::{Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, Seen, Verb, Wants, World};
 
 /// Looks that a forecast takes at most: the longest way (a stop-first update behind two dependencies) takes 12.
@@ -121,7 +121,11 @@ pub fn apply(world: &mut World, change: &Change) {
             if let Some(seen) = world.seen.get_mut(&change.address) {
                 seen.fields.0.extend(fields.0.clone());
                 seen.ready = Readiness::Ready;
-                seen.owner = Owner::Ours;
+                if change.address.kind == Kind::Image {
+                    seen.fields.set("id", crate::model::Value::text("(new)"));
+                } else {
+                    seen.owner = Owner::Ours;
+                }
             }
         }
     }
@@ -166,6 +170,16 @@ fn remember(facts: &mut Facts, change: &Change) {
         Verb::Delete => {
             facts.applied.remove(&change.address);
             facts.leases.remove(&change.address);
+            facts.pulled.retain(|pulled| pulled.reference != change.address.name && pulled.id != change.address.name);
+        }
+        Verb::Create(_) if change.address.kind == Kind::Image => {
+            facts.pulled.push(Pulled {
+                provider: change.address.provider.clone(),
+                id: "(new)".to_owned(),
+                reference: change.address.name.clone(),
+                service: change.service.clone(),
+                at: crate::model::Timestamp(i64::MAX),
+            });
         }
         Verb::Create(fields) => {
             let applied = Applied { service: change.service.clone(), vendor_id: String::new(), fields: fields.clone() };

@@ -14,6 +14,7 @@ pub mod diff;
 pub mod expand;
 pub mod forecast;
 pub mod guard;
+pub mod images;
 pub mod lint;
 pub mod pool;
 pub mod reason;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{diff, pool};
+use super::{diff, images, pool};
 use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
@@ -347,9 +347,7 @@ fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fiel
 /// What the generation in force needs to be there, wanted as well.
 fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, fields: &Fields) -> Vec<Need> {
     let docker = expansion.host.docker.clone();
-    let image = Address::new(docker.clone(), Kind::Image, fields.text("image").unwrap_or_default());
-    expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
-    let mut needs = vec![Need::present(image)];
+    let mut needs = vec![images::want(expansion, container, fields.text("image").unwrap_or_default())];
     for mount in &container.mounts {
         let MountSource::Volume(volume) = &mount.source else { continue };
         let name = format!("{}_{volume}", expansion.service.name);
@@ -501,7 +499,7 @@ pub fn image_reference(text: &str) -> String {
 }
 
 /// The name without its tag; a colon before the last slash is a registry's port.
-fn untagged(text: &str) -> &str {
+pub fn untagged(text: &str) -> &str {
     match text.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => name,
         Some(_) | None => text,

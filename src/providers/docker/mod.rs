@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod convert;
+pub mod images;
 pub mod kinds;
 pub mod registry;
 pub mod transport;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
+use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
@@ -66,6 +68,8 @@ pub struct DockerProvider {
     counts: Counts,
     prober: Http,
     inspects: Arc<Mutex<BTreeMap<String, Inspected>>>,
+    remotes: Remotes,
+    pulls: Pulls,
 }
 
 /// An inspection and the line of the list that it belongs to.
@@ -82,7 +86,15 @@ impl DockerProvider {
     /// The machine's TLS set-up is unusable.
     pub fn new(config: DockerConfig) -> Result<Self, String> {
         let prober = Http::new(None)?;
-        Ok(Self { config, api: OnceCell::new(), counts: Counts::default(), prober, inspects: Arc::default() })
+        Ok(Self {
+            config,
+            api: OnceCell::new(),
+            counts: Counts::default(),
+            prober,
+            inspects: Arc::default(),
+            remotes: Remotes::default(),
+            pulls: Pulls::default(),
+        })
     }
 
     async fn api(&self) -> Result<&Api, ProviderError> {
@@ -130,15 +142,11 @@ impl DockerProvider {
             let address = Address::new(self.config.id.clone(), Kind::Volume, &volume.name);
             seen.insert(address, reader.seen(Fields::default(), &labels, &volume.name));
         }
-        for image in &images {
-            for reference in image.repo_tags.iter().chain(&image.repo_digests) {
-                let fields = Fields::default().with("id", Value::text(&image.id));
-                let address = Address::new(self.config.id.clone(), Kind::Image, reference);
-                seen.insert(address, reader.seen(fields, &BTreeMap::new(), &image.id));
-            }
-        }
+        let remotes = self.remotes.ask(api, ask, &images).await;
+        seen.extend(images.iter().flat_map(|image| images::seen(&reader, image, &remotes)));
+        let free = api.root.as_deref().and_then(images::free_bytes);
         let routes = if self.config.endpoint.starts_with("unix://") { host_routes().await } else { Vec::new() };
-        Ok(Observation { seen, gaps: Vec::new(), routes, version: Some(api.engine.clone()) })
+        Ok(Observation { seen, gaps: Vec::new(), routes, free, version: Some(api.engine.clone()) })
     }
 
     /// Inspections of our containers; one whose line in the list did not change is not asked again.
@@ -233,9 +241,10 @@ impl DockerProvider {
                 api.remove_volume(name).await?;
                 String::new()
             }
-            (Kind::Image, Verb::Create(_)) => {
-                api.pull(name).await?;
-                name.to_owned()
+            (Kind::Image, Verb::Create(_) | Verb::Update(_)) => self.pull(api, name).await?,
+            (Kind::Image, Verb::Delete) => {
+                api.remove_image(name).await?;
+                String::new()
             }
             (Kind::Container, Verb::Create(fields)) => self.create_container(api, change, fields, secrets).await?,
             (Kind::Container, Verb::Update(fields)) => self.update_container(api, change, fields).await?,
@@ -243,8 +252,7 @@ impl DockerProvider {
                 self.remove_container(api, change).await?;
                 String::new()
             }
-            (Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image, Verb::Update(_))
-            | (Kind::Image, Verb::Delete) => {
+            (Kind::Network | Kind::Attachment | Kind::Volume, Verb::Update(_)) => {
                 return Err(cannot(change));
             }
             (
@@ -273,6 +281,19 @@ impl DockerProvider {
             return Err(ProviderError::new(Class::Conflict, "A0405", format!("network {name} exists and is not ours")));
         }
         api.create_network(convert::network_request(name, fields, service, &self.config.instance)).await
+    }
+
+    /// Pulls; answers the id when the engine did not have it before.
+    async fn pull(&self, api: &Api, reference: &str) -> Result<String, ProviderError> {
+        let before: BTreeSet<String> = api.images().await?.into_iter().map(|image| image.id).collect();
+        self.pulls.begin(reference);
+        api.pull(reference, |step| self.pulls.step(reference, step)).await?;
+        let after = api.images().await?;
+        let is_it = |image: &&bollard::models::ImageSummary| {
+            image.repo_tags.iter().chain(&image.repo_digests).any(|name| name == reference)
+        };
+        let brought = after.iter().find(is_it).filter(|image| !before.contains(&image.id));
+        Ok(brought.map(|image| image.id.clone()).unwrap_or_default())
     }
 
     async fn create_container(
@@ -369,6 +390,10 @@ impl Provider for DockerProvider {
 
     fn counts(&self) -> Counts {
         self.counts.clone()
+    }
+
+    fn news(&self, address: &Address) -> String {
+        if address.kind == Kind::Image { self.pulls.news(&address.name) } else { String::new() }
     }
 
     fn kinds(&self) -> &'static [KindSchema] {

@@ -155,6 +155,7 @@ pub fn site() -> Site {
         },
         vars: BTreeMap::new(),
         prune: true,
+        images: amarre::model::site::ImageCare::default(),
     }
 }
 
