@@ -120,6 +120,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0522", include_str!("../docs/errors/A0522.md")),
     ("A0523", include_str!("../docs/errors/A0523.md")),
     ("A0524", include_str!("../docs/errors/A0524.md")),
+    ("A0525", include_str!("../docs/errors/A0525.md")),
+    ("A0526", include_str!("../docs/errors/A0526.md")),
     ("A0601", include_str!("../docs/errors/A0601.md")),
     ("A0602", include_str!("../docs/errors/A0602.md")),
     ("A0603", include_str!("../docs/errors/A0603.md")),

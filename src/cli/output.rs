@@ -8,6 +8,9 @@ use crate::engine::{Clock, SystemClock};
 use crate::model::Millis;
 use crate::plan::render::{Look, Sign, Tone};
 
+/// To the begin of the line, and what stands there away.
+const CLEAR: &str = "\r\x1b[K";
+
 /// Where and how things are printed.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
@@ -78,6 +81,7 @@ impl Output {
             return;
         }
         let sign = match step.state.as_str() {
+            "going" => return self.going(step),
             "done" if self.terminal => self.look.sign(Sign::Done),
             "failed" if self.terminal => self.look.sign(Sign::Failed),
             "done" => "ok".to_owned(),
@@ -87,7 +91,7 @@ impl Output {
         let took = format!("{:.1} s", seconds(Millis(step.took_ms)));
         if self.terminal {
             let line = format!("  {sign} {:14}{:<19} {}", step.kind, step.name, step.detail);
-            self.data(&format!("{line:66} {took:>8}  {}\n", self.look.paint(Tone::Dim, &step.service)));
+            self.data(&format!("{CLEAR}{line:66} {took:>8}  {}\n", self.look.paint(Tone::Dim, &step.service)));
         } else {
             let words = [
                 &clock(step.at_ms),
@@ -103,10 +107,21 @@ impl Output {
         }
     }
 
+    /// How far something is: on a terminal one line that the next one takes the place of.
+    fn going(&self, step: &Step) {
+        let text = if self.terminal {
+            format!("{CLEAR}  {} {:14}{:<19} {}", self.look.sign(Sign::Step), step.kind, step.name, step.detail)
+        } else {
+            format!("{} {} .. {} {} {}\n", clock(step.at_ms), step.service, step.kind, step.name, step.detail)
+        };
+        self.data(&text);
+        let _ = std::io::stdout().lock().flush();
+    }
+
     /// What is waited for.
     fn waiting(&self, step: &Step) {
         let line = if self.terminal {
-            format!("  {} {:14}{}", self.look.sign(Sign::Step), step.service, step.detail)
+            format!("{CLEAR}  {} {:14}{}", self.look.sign(Sign::Step), step.service, step.detail)
         } else {
             format!("{} {} .. {}", clock(step.at_ms), step.service, step.detail)
         };

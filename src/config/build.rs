@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
-use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, ascii_name};
+use crate::model::site::{Defaults, HostSite, ImageCare, NpmSite, Policy, PublicAddress, Reach, ascii_name};
 use crate::model::{Millis, ProviderId, Site};
 
 impl File {
@@ -19,7 +19,6 @@ impl File {
         let policy = &self.policy;
         let found = [
             set(self.certificates.is_some(), "certificates"),
-            set(self.images.is_some(), "images"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
             set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
             set(policy.privileged == Some(true), "policy.privileged: true"),
@@ -157,7 +156,19 @@ impl File {
             defaults: self.defaults(),
             vars: self.vars.clone(),
             prune: self.reconcile.prune.unwrap_or(true),
+            images: self.images()?,
         })
+    }
+
+    fn images(&self) -> Result<ImageCare, ConfigError> {
+        let usual = ImageCare::default();
+        let keep = self.images.keep.unwrap_or(usual.keep);
+        let Some(text) = &self.images.min_free else { return Ok(ImageCare { keep, ..usual }) };
+        let min_free = bytes(text).ok_or_else(|| {
+            let message = format!("images.min_free: `{text}` is not a size");
+            ConfigError::new("A0201", message, "write 2GiB, 500MiB, or 0 to pull always")
+        })?;
+        Ok(ImageCare { keep, min_free })
     }
 
     fn policy(&self) -> Policy {
@@ -360,6 +371,23 @@ pub(super) fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<M
             Err(ConfigError::new("A0201", format!("{key}: `{text}` is not a duration"), "write 30s, 5m or 1h"))
         }
     }
+}
+
+/// `2GiB`, `500MB`, `0`.
+fn bytes(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 8] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
+    let (number, size) = unit.map_or((text, 1), |(unit, size)| (text.trim_end_matches(unit), *size));
+    number.trim().parse::<u64>().ok()?.checked_mul(size)
 }
 
 fn servers(key: &str, texts: &[String]) -> Result<Vec<SocketAddr>, ConfigError> {

@@ -39,6 +39,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) registries: BTreeMap<String, RegistryFile>,
     #[serde(default)]
+    pub(super) images: ImagesFile,
+    #[serde(default)]
     pub(super) server: ServerFile,
     #[serde(default = "default_state")]
     pub(super) state: PathBuf,
@@ -46,7 +48,6 @@ pub(super) struct File {
     pub(super) vars: BTreeMap<String, String>,
     // Of the design, for later.
     pub(super) certificates: Option<IgnoredAny>,
-    pub(super) images: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -193,6 +194,13 @@ pub(super) struct NpmFile {
     pub(super) container: Option<String>,
     pub(super) host: Option<String>,
     pub(super) reach: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImagesFile {
+    pub(super) keep: Option<usize>,
+    pub(super) min_free: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::desired::Desired;
 use super::{Engine, OpenRun};
-use crate::model::world::Applied;
-use crate::model::{Address, Change, Facts, Plan, ProviderId, Timestamp, Wants, World};
+use crate::model::world::{Applied, Pulled};
+use crate::model::{Address, Change, Facts, Kind, Plan, ProviderId, Timestamp, Wants, World};
 use crate::plan;
 use crate::source::Snapshot;
 use crate::store::{StoreError, Unpublished};
@@ -115,6 +115,18 @@ impl Engine {
             .collect();
         if !gone.is_empty() {
             ledger.forget(&gone).await?;
+        }
+        let is_there = |pulled: &Pulled| {
+            let images = world.of_kind(&pulled.provider, Kind::Image);
+            images.into_iter().any(|(_, seen)| seen.fields.text("id") == Some(pulled.id.as_str()))
+        };
+        let lost: Vec<Pulled> = facts.pulled.iter().filter(|pulled| !is_there(pulled)).cloned().collect();
+        let lost: Vec<Pulled> = lost
+            .into_iter()
+            .filter(|pulled| !world.is_dark(&pulled.provider) && !self.is_at_work_for(&pulled.service))
+            .collect();
+        if !lost.is_empty() {
+            ledger.forget_images(&lost).await?;
         }
         for gone in facts.suspended.iter().filter(|(_, suspension)| suspension.destroy).map(|(name, _)| name) {
             let is_known =

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::{Clock, Progress, ProgressState};
 use crate::model::{Address, Change, ProviderId, Timestamp, Verb};
 use crate::plan::render::lines;
-use crate::providers::{Class, Provider, ProviderError};
+use crate::providers::{Class, Outcome, Provider, ProviderError};
 use crate::secret::Secrets;
 use crate::store::journal::Event;
 use crate::store::{Intent, Ledger, StoreError};
+
+/// A pull that takes long says so often how far it is.
+const NEWS_EVERY: Duration = Duration::from_secs(2);
 
 /// What a lane is given.
 pub struct Job {
@@ -93,13 +97,13 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
     let intent = Intent { run: job.run, change, publishes };
     let id = tools.ledger.intent(&intent, started).await.map_err(LaneFailure::Ledger)?;
     tell(tools, change, ProgressState::Begun, String::new(), started, started);
-    let outcome = provider.apply(change, &job.secrets).await;
+    let outcome = watched(change, job, tools, provider.as_ref(), started).await;
     let now = tools.clock.now();
     match outcome {
         Ok(outcome) => {
             let stored = tools.ledger.done(id, job.run, change, &outcome.vendor_id, now).await;
             stored.map_err(LaneFailure::Ledger)?;
-            tell(tools, change, ProgressState::Done, String::new(), started, now);
+            tell(tools, change, ProgressState::Done, provider.news(&change.address), started, now);
             remember(tools, change, job.run, past(change), &story(change), now).await;
             Ok(())
         }
@@ -116,6 +120,28 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
             tell(tools, change, ProgressState::Failed, error.message.clone(), started, now);
             remember(tools, change, job.run, "failed", &error.message, now).await;
             Err(LaneFailure::Provider { change: Box::new(change.clone()), error })
+        }
+    }
+}
+
+/// Makes a change, and tells meanwhile how far it is, where the provider knows that.
+async fn watched(
+    change: &Change,
+    job: &Job,
+    tools: &Tools,
+    provider: &dyn Provider,
+    started: Timestamp,
+) -> Result<Outcome, ProviderError> {
+    let mut making = provider.apply(change, &job.secrets);
+    let mut told = String::new();
+    loop {
+        if let Ok(outcome) = tokio::time::timeout(NEWS_EVERY, &mut making).await {
+            return outcome;
+        }
+        let news = provider.news(&change.address);
+        if !news.is_empty() && news != told {
+            tell(tools, change, ProgressState::Begun, news.clone(), started, tools.clock.now());
+            told = news;
         }
     }
 }

@@ -214,7 +214,7 @@ pub struct Progress {
     pub change: Change,
     /// How far it is.
     pub state: ProgressState,
-    /// The error, when it failed.
+    /// The error, when it failed; else how far it is, or how much it was, where that is known.
     pub text: String,
     /// How long it took.
     pub took: Millis,

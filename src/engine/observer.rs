@@ -53,6 +53,7 @@ impl Observer {
             }
             world.gaps.extend(observation.gaps);
             world.seen.extend(observation.seen);
+            world.free.extend(observation.free.map(|free| (id.clone(), free)));
             world.routes.insert(id, observation.routes);
         }
         self.date_gaps(&mut world.gaps);

@@ -141,7 +141,9 @@ fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
     );
     let owned = picture.facts.applied.iter().filter(|(_, row)| row.service == name).map(|(address, _)| address);
     addresses.extend(owned.filter(|address| picture.world.gap(address).is_some()).cloned());
-    addresses.retain(|address| !matches!(address.kind, Kind::Image));
+    let unasked =
+        |address: &Address| picture.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
+    addresses.retain(|address| !matches!(address.kind, Kind::Image) || unasked(address));
     addresses.into_iter().map(|address| resource(picture, address)).collect()
 }
 
@@ -149,13 +151,15 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
     let change = picture.plan.changes.iter().find(|change| change.address == address).cloned();
     let seen = picture.world.seen.get(&address);
     let is_hidden = picture.world.gap(&address).is_some();
-    let sync = match (&change, is_hidden) {
+    let unasked = seen.and_then(|seen| seen.fields.text("unasked")).filter(|_| address.kind == Kind::Image);
+    let sync = match (&change, is_hidden || unasked.is_some()) {
         (_, true) => Sync::Unknown,
         (Some(_), false) => Sync::OutOfSync,
         (None, false) => Sync::Synced,
     };
     let (health, detail) = match seen.map(|seen| &seen.ready) {
         _ if is_hidden => (Health::Unknown, "cannot be seen".to_owned()),
+        _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().to_owned()),
         // What is there is not what was asked for.
         _ if refused_create(change.as_ref()).is_some() => {
             (Health::Missing, refused_create(change.as_ref()).unwrap_or_default())
@@ -385,7 +389,15 @@ fn next_step(picture: &Picture, name: &str) -> String {
         .iter()
         .find(|change| change.is_now())
         .map(|change| format!("{} {} {}", change.action(), change.address.kind.label(), change.address.name));
-    starting.or(waits).or(ready).unwrap_or_default()
+    let unasked =
+        picture.wants.map.keys().filter(|address| address.kind == Kind::Image && is_for(picture, address, name));
+    let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
+    let unasked = unasked.map(|(image, why)| format!("is there a newer {}? {why}", image.name)).next();
+    starting.or(waits).or(ready).or(unasked).unwrap_or_default()
+}
+
+fn is_for(picture: &Picture, address: &Address, name: &str) -> bool {
+    picture.wants.map.get(address).is_some_and(|want| want.service == name)
 }
 
 fn need_text(picture: &Picture, need: &Need) -> String {

@@ -13,7 +13,7 @@ use super::report::{self, Tally};
 use super::{Picture, Progress, ProgressState, subnets};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
-use crate::model::{Change, Kind, Millis, Verb};
+use crate::model::{Change, Millis, Verb};
 use crate::plan::render::{Look, lines};
 
 /// After this long without news, people are told what is waited for.
@@ -353,12 +353,14 @@ fn step(progress: &Progress) -> Step {
     let fields = super::look::written(change);
     let detail = match (&change.verb, progress.state) {
         (_, ProgressState::Failed) => progress.text.clone(),
+        (Verb::Create(_) | Verb::Update(_), _) if !progress.text.is_empty() => progress.text.clone(),
         (Verb::Create(fields), _) => lines::detail(&change.address, fields, None),
         (Verb::Update(_), _) => change.diff.iter().map(|diff| diff.field.clone()).collect::<Vec<_>>().join(", "),
         (Verb::Delete, _) => "removed".to_owned(),
     };
     let state = match progress.state {
-        ProgressState::Begun => "begun",
+        ProgressState::Begun if progress.text.is_empty() => "begun",
+        ProgressState::Begun => "going",
         ProgressState::Done => "done",
         ProgressState::Failed => "failed",
     };
@@ -367,7 +369,7 @@ fn step(progress: &Progress) -> Step {
         service: change.service.clone(),
         state: state.to_owned(),
         action: change.action().to_owned(),
-        kind: if change.address.kind == Kind::Image { "pull".to_owned() } else { change.address.kind.label() },
+        kind: lines::kind(change.address.kind, &change.verb),
         name: lines::name(&change.address, fields),
         detail,
         took_ms: progress.took.0,

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::Millis;
 use crate::model::SecretName;
-use crate::model::service::{Condition, Container, EnvValue, Healthcheck};
+use crate::model::service::{Condition, Container, EnvValue, Healthcheck, PullPolicy};
 
 use super::diagnostic::{A0102, A0104, A0105, A0106, A0113, A0131, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, Verdict, flag, nothing_else};
@@ -13,7 +14,7 @@ use super::yaml::{Data, Node};
 use super::{check, mounts, resolve};
 
 /// The keys of a container, for messages that say where one belongs.
-pub(super) const CONTAINER_KEYS: [&str; 11] = [
+pub(super) const CONTAINER_KEYS: [&str; 12] = [
     "image",
     "command",
     "entrypoint",
@@ -25,7 +26,11 @@ pub(super) const CONTAINER_KEYS: [&str; 11] = [
     "restart",
     "labels",
     "logging",
+    "pull_policy",
 ];
+
+/// A registry is not asked more often.
+const HOUR: Millis = Millis::minutes(60);
 
 /// A container, and what it depends on with the place where it says so.
 pub(super) struct Read {
@@ -48,6 +53,7 @@ pub(super) fn container(reader: &mut Reader<'_>) -> Option<Read> {
     let labels = labels(reader);
     let (depends_on, siblings) = depends_on(reader);
     let logging = logging(reader);
+    let pull_policy = pull_policy(reader);
     let container = Container {
         image: image?,
         command,
@@ -61,6 +67,7 @@ pub(super) fn container(reader: &mut Reader<'_>) -> Option<Read> {
         labels,
         depends_on,
         logging,
+        pull_policy,
         origin: scope.origin(reader.spot),
     };
     Some(Read { container, siblings })
@@ -283,6 +290,28 @@ fn restart(reader: &mut Reader<'_>) -> String {
         reader.scope.not_allowed(&text, "`restart`", hint);
     }
     text.text
+}
+
+fn pull_policy(reader: &mut Reader<'_>) -> PullPolicy {
+    let Some(text) = reader.text("pull_policy") else { return PullPolicy::Missing };
+    match text.text.as_str() {
+        "missing" | "if_not_present" => return PullPolicy::Missing,
+        "never" => return PullPolicy::Never,
+        // More often nobody is asked.
+        "always" => return PullPolicy::Every(HOUR),
+        "daily" => return PullPolicy::Every(Millis(24 * HOUR.0)),
+        "weekly" => return PullPolicy::Every(Millis(7 * 24 * HOUR.0)),
+        _ => (),
+    }
+    let span = text.text.strip_prefix("every_").and_then(|span| resolve::duration_ms(span).ok()).map(Millis);
+    let hint = match span {
+        Some(span) if span >= HOUR => return PullPolicy::Every(span),
+        Some(_) => "a registry is asked once an hour at most: `every_1h`",
+        None if text.text == "build" => "build in CI, and name the image",
+        None => "one of `missing`, `always`, `daily`, `weekly`, `every_12h`, `never`",
+    };
+    reader.scope.not_allowed(&text, "`pull_policy`", hint);
+    PullPolicy::Missing
 }
 
 fn healthcheck(reader: &mut Reader<'_>) -> Option<Healthcheck> {

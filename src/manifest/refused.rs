@@ -87,7 +87,7 @@ const COMPOSE: [(&str, &str); 75] = [
 ];
 
 /// What a later version will know of a Service, and what to do until then.
-const SERVICE_LATER: [(&str, &str); 9] = [
+const SERVICE_LATER: [(&str, &str); 8] = [
     ("jobs", ""),
     ("compose", "write the containers into the manifest; the keys are the same"),
     ("state", ""),
@@ -96,7 +96,6 @@ const SERVICE_LATER: [(&str, &str); 9] = [
     ("moved_from", ""),
     ("data", ""),
     ("reconcile", ""),
-    ("pull_policy", "leave it out; an image is pulled when it is missing"),
 ];
 
 /// Keys of a container that nobody asked for.
@@ -106,7 +105,6 @@ pub(super) fn container_key(entry: &Entry) -> Verdict {
     }
     let key = entry.key.as_str();
     match key {
-        "pull_policy" => return later(entry, &SERVICE_LATER),
         "dns" => return compose(entry, ""),
         "port" | "routes" | "ssl" => {
             let message = format!("`{key}` does not belong in a container");

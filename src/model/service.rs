@@ -110,8 +110,21 @@ pub struct Container {
     pub depends_on: BTreeMap<String, Condition>,
     /// Log driver and options.
     pub logging: (String, BTreeMap<String, String>),
+    /// When its image is asked for.
+    pub pull_policy: PullPolicy,
     /// Where it stands.
     pub origin: Origin,
+}
+
+/// When an image is asked for that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// Never; it is pulled when it is missing.
+    Missing,
+    /// Never, nor when it is missing.
+    Never,
+    /// The registry is asked so often whether it has another one.
+    Every(Millis),
 }
 
 impl Container {

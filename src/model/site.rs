@@ -36,6 +36,23 @@ pub struct Site {
     pub vars: BTreeMap<String, String>,
     /// Whether what no manifest names any more is deleted.
     pub prune: bool,
+    /// What becomes of images.
+    pub images: ImageCare,
+}
+
+/// What becomes of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageCare {
+    /// How many of those that we pulled stay, for each service and name.
+    pub keep: usize,
+    /// Below this many free bytes nothing is pulled.
+    pub min_free: u64,
+}
+
+impl Default for ImageCare {
+    fn default() -> Self {
+        Self { keep: 2, min_free: 2 << 30 }
+    }
 }
 
 /// One server.

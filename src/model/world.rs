@@ -233,6 +233,8 @@ pub struct World {
     pub gaps: Vec<Gap>,
     /// Subnets that a host routes elsewhere; nothing of ours goes there.
     pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
+    /// Free bytes where an engine keeps its images, for those where that can be known.
+    pub free: BTreeMap<ProviderId, u64>,
 }
 
 impl World {
@@ -295,6 +297,21 @@ pub struct Suspension {
     pub at: Timestamp,
 }
 
+/// An image that was not on the engine before we pulled it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pulled {
+    /// Where.
+    pub provider: ProviderId,
+    /// The engine's id of it.
+    pub id: String,
+    /// Under which name.
+    pub reference: String,
+    /// For which manifest.
+    pub service: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What only the ledger knows. Losing it costs a retry, never harm.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -314,6 +331,8 @@ pub struct Facts {
     pub applied: BTreeMap<Address, Applied>,
     /// Container generations that were ready, by base address: the last good one.
     pub last_good: BTreeMap<Address, (String, Fields)>,
+    /// Images that we brought to an engine.
+    pub pulled: Vec<Pulled>,
     /// Services that are left alone.
     pub suspended: BTreeMap<String, Suspension>,
     /// Services that were in sync once: what changes later is a change, not something new.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, pointers, reason, rivals, stopped};
+use super::{Input, SETTLE, diff, images, pointers, reason, rivals, stopped};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -24,7 +24,10 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
         match seen {
             None if want.keep_only => (),
             None => ups.push(create(input, wants, address, want)),
-            Some(seen) if seen.owner.is_ours() => ups.extend(update(input, wants, address, want, seen)),
+            // Images are never owned: one that is out of date is pulled anew.
+            Some(seen) if seen.owner.is_ours() || address.kind == Kind::Image => {
+                ups.extend(update(input, wants, address, want, seen))
+            }
             Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
         }
     }
@@ -34,6 +37,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     ups.sort_by_key(stops);
     plan.changes = ups;
     plan.changes.extend(downs);
+    images::clean_up(input, wants, &mut plan);
     for change in &plan.changes {
         if let Gate::Until { at, .. } = change.gate {
             plan.next_look = Some(plan.next_look.map_or(at, |known: Timestamp| known.min(at)));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Input, look};
-use crate::model::world::Applied;
+use crate::model::world::{Applied, Pulled};
 use crate::model::{Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, Seen, Verb, Wants, World};
 
 /// Looks that a forecast takes at most: the longest way (a stop-first update behind two dependencies) takes 12.
@@ -124,7 +124,11 @@ pub fn apply(world: &mut World, change: &Change) {
                     Some(false) => Readiness::Failed { why: "stopped".to_owned() },
                     Some(true) | None => Readiness::Ready,
                 };
-                seen.owner = Owner::Ours;
+                if change.address.kind == Kind::Image {
+                    seen.fields.set("id", crate::model::Value::text("(new)"));
+                } else {
+                    seen.owner = Owner::Ours;
+                }
             }
         }
     }
@@ -172,6 +176,16 @@ fn remember(facts: &mut Facts, change: &Change) {
             if !facts.applied.keys().any(|known| known.base() == change.address.base()) {
                 facts.ports.remove(&change.address.base());
             }
+            facts.pulled.retain(|pulled| pulled.reference != change.address.name && pulled.id != change.address.name);
+        }
+        Verb::Create(_) if change.address.kind == Kind::Image => {
+            facts.pulled.push(Pulled {
+                provider: change.address.provider.clone(),
+                id: "(new)".to_owned(),
+                reference: change.address.name.clone(),
+                service: change.service.clone(),
+                at: crate::model::Timestamp(i64::MAX),
+            });
         }
         Verb::Create(fields) => {
             let applied = Applied { service: change.service.clone(), vendor_id: String::new(), fields: fields.clone() };

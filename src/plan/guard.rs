@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Input;
-use crate::model::{Gate, Hint, Plan, Refusal, Verb};
+use crate::model::{Gate, Hint, Kind, Plan, Refusal, Verb};
 
 /// This many services may go in one run, whatever their share.
 const DELETES_MAX: usize = 3;
@@ -50,7 +50,10 @@ pub fn guard(input: &Input<'_>, plan: &mut Plan) {
 
 /// Services whose manifest is gone and that lose something, `destroy` apart.
 pub fn doomed(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
-    let deletes = plan.changes.iter().filter(|change| change.verb == Verb::Delete).map(|change| &change.service);
+    // An image that is cleaned up is no loss.
+    let deletes =
+        plan.changes.iter().filter(|change| change.verb == Verb::Delete && change.address.kind != Kind::Image);
+    let deletes = deletes.map(|change| &change.service);
     let vanished = deletes.filter(|name| !input.services.contains_key(*name));
     vanished.filter(|name| !input.facts.suspended.get(*name).is_some_and(|s| s.destroy)).cloned().collect()
 }

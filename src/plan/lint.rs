@@ -19,7 +19,8 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
             broken.push(format!("{address} is changed though it cannot be seen"));
         }
         let seen = input.world.seen.get(address);
-        if change.refusal().is_none() && seen.is_some_and(|seen| !seen.owner.is_ours()) {
+        let is_image = address.kind == Kind::Image;
+        if change.refusal().is_none() && !is_image && seen.is_some_and(|seen| !seen.owner.is_ours()) {
             broken.push(format!("{address} is changed though it is not ours"));
         }
         let fields = match &change.verb {
@@ -40,7 +41,11 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
             (Verb::Create(_), Expect::Unchanged { .. }) => broken.push(format!("{address} is created over something")),
             (Verb::Update(_) | Verb::Delete, Expect::Absent) => broken.push(format!("{address} expects nothing there")),
         }
-        if change.verb == Verb::Delete && matches!(address.kind, Kind::Image | Kind::Certificate | Kind::Zone) {
+        let id = seen.and_then(|seen| seen.fields.text("id")).unwrap_or_default();
+        if is_image && change.verb == Verb::Delete && !input.facts.pulled.iter().any(|pulled| pulled.id == id) {
+            broken.push(format!("{address} is deleted though we did not pull it"));
+        }
+        if change.verb == Verb::Delete && matches!(address.kind, Kind::Certificate | Kind::Zone) {
             broken.push(format!("{address} is of a kind that is never deleted"));
         }
         if change.verb == Verb::Delete && change.is_now() && address.kind == Kind::Container {

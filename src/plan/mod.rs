@@ -16,6 +16,7 @@ pub mod expand;
 pub mod forecast;
 pub mod fronts;
 pub mod guard;
+pub mod images;
 pub mod lint;
 pub mod names;
 pub mod pointers;

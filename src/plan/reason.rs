@@ -58,6 +58,8 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
         (ReasonCode::Drift, "its mark was removed outside Amarre".to_owned())
+    } else if address.kind == Kind::Image {
+        (ReasonCode::ImageMoved, "the registry has another one under this name".to_owned())
     } else if diffs.iter().all(|diff| diff.to.as_ref().is_some_and(Value::is_sensitive)) {
         (ReasonCode::ManifestChanged, "a secret has another value now".to_owned())
     } else if diffs.iter().all(drifted) {

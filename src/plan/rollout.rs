@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{declared, diff, pointers, pool, reach, stopped};
+use super::{declared, diff, images, pointers, pool, reach, stopped};
 use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
@@ -378,9 +378,7 @@ fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fiel
 /// What the generation in force needs to be there, wanted as well.
 fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, fields: &Fields) -> Vec<Need> {
     let docker = expansion.host.docker.clone();
-    let image = Address::new(docker.clone(), Kind::Image, fields.text("image").unwrap_or_default());
-    expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
-    let mut needs = vec![Need::present(image)];
+    let mut needs = vec![images::want(expansion, container, fields.text("image").unwrap_or_default())];
     let own = container.mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Volume(volume) => Some(format!("{}_{volume}", expansion.service.name)),
         MountSource::Bind(_) => None,
@@ -536,7 +534,7 @@ pub fn image_reference(text: &str) -> String {
 }
 
 /// The name without its tag; a colon before the last slash is a registry's port.
-fn untagged(text: &str) -> &str {
+pub fn untagged(text: &str) -> &str {
     match text.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => name,
         Some(_) | None => text,

@@ -79,6 +79,11 @@ pub trait Provider: Send + Sync {
         Vec::new()
     }
 
+    /// How far the change at `address` is, or how much the last one was, in words for people; empty = not known.
+    fn news(&self, _address: &Address) -> String {
+        String::new()
+    }
+
     /// How many requests were made.
     fn counts(&self) -> http::Counts;
 
@@ -114,6 +119,8 @@ pub struct Observation {
     pub gaps: Vec<Gap>,
     /// Subnets that the host routes elsewhere.
     pub routes: Vec<Ipv4Net>,
+    /// Free bytes where images are kept, where that can be known.
+    pub free: Option<u64>,
     /// The vendor's version, where it says one.
     pub version: Option<String>,
 }
@@ -207,7 +214,8 @@ impl Finding {
 /// What came of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The vendor's id of the resource; empty after a delete.
+    /// The vendor's id of the resource; empty after a delete. Of an image only when it was not there before: it is
+    /// ours to clean up.
     pub vendor_id: String,
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 
-use crate::model::world::{Applied, Failure, Good, Suspension};
+use crate::model::world::{Applied, Failure, Good, Pulled, Suspension};
 use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 
 /// A statement that takes longer than this meets a locked database.
@@ -94,6 +94,7 @@ impl Ledger {
             open_intents: self.open_intents().await?,
             applied: self.applied().await?,
             last_good: self.last_good().await?,
+            pulled: self.pulled().await?,
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
             impatient: false,
@@ -155,6 +156,9 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         close(&mut transaction, intent, "ok", now).await?;
+        if change.address.kind == Kind::Image {
+            note_image(&mut transaction, change, vendor_id, now).await?;
+        }
         match &change.verb {
             Verb::Create(fields) => {
                 own(&mut transaction, &change.address, &change.service, vendor_id, fields, run, now).await?;
@@ -216,6 +220,21 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         for address in addresses {
             disown(&mut transaction, address).await?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Forgets images that we pulled and that are not there any more.
+    pub async fn forget_images(&self, gone: &[Pulled]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for pulled in gone {
+            sqlx::query("DELETE FROM pulled WHERE provider = ? AND id = ? AND reference = ?")
+                .bind(pulled.provider.as_str())
+                .bind(&pulled.id)
+                .bind(&pulled.reference)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
         }
         transaction.commit().await.map_err(written)
     }
@@ -418,6 +437,18 @@ impl Ledger {
         Ok(rows.iter().filter_map(good).collect())
     }
 
+    async fn pulled(&self) -> Result<Vec<Pulled>, StoreError> {
+        let rows =
+            sqlx::query("SELECT provider, id, reference, service, at_ms FROM pulled ORDER BY at_ms, id, reference");
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        let pulled = |row: &sqlx::sqlite::SqliteRow| {
+            let provider = format!("{}/image/x", row.get::<String, _>("provider")).parse::<Address>().ok()?.provider;
+            let (id, reference, service) = (row.get("id"), row.get("reference"), row.get("service"));
+            Some(Pulled { provider, id, reference, service, at: Timestamp(row.get("at_ms")) })
+        };
+        Ok(rows.iter().filter_map(pulled).collect())
+    }
+
     async fn suspended(&self) -> Result<BTreeMap<String, Suspension>, StoreError> {
         let rows = sqlx::query("SELECT service, by_whom, why, destroy, purge, at_ms FROM suspensions");
         let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
@@ -486,6 +517,30 @@ async fn own(
         .execute(&mut **transaction)
         .await
         .map_err(written)?;
+    Ok(())
+}
+
+/// An image is never owned, but one that we brought is ours to clean up.
+async fn note_image(
+    transaction: &mut Transaction<'_, Sqlite>,
+    change: &Change,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (provider, reference) = (change.address.provider.as_str(), &change.address.name);
+    let query = match &change.verb {
+        Verb::Delete => {
+            let query = "DELETE FROM pulled WHERE provider = ? AND (reference = ? OR id = ?)";
+            sqlx::query(query).bind(provider).bind(reference).bind(reference)
+        }
+        Verb::Create(_) | Verb::Update(_) if id.is_empty() => return Ok(()),
+        Verb::Create(_) | Verb::Update(_) => {
+            let query =
+                "INSERT OR REPLACE INTO pulled (provider, id, reference, service, at_ms) VALUES (?, ?, ?, ?, ?)";
+            sqlx::query(query).bind(provider).bind(id).bind(reference).bind(&change.service).bind(now.0)
+        }
+    };
+    query.execute(&mut **transaction).await.map_err(written)?;
     Ok(())
 }
 

@@ -246,3 +246,26 @@ async fn what_an_event_tells_of_is_read_again() {
     }
     assert_eq!(restart().await.as_deref(), Some("no"));
 }
+
+/// Engines get new sorts of events: one that is not known is left out, and the others still come.
+#[tokio::test]
+async fn an_event_of_a_new_sort_does_not_end_the_watch() {
+    let (docker, ours) = served("home").await;
+    let wake = Arc::new(Notify::new());
+    let told = async {
+        let is_watched = || docker.server.journal.calls().iter().any(|call| call.path.contains("/events"));
+        eventually(20, "a watch", async || is_watched()).await;
+        docker.tell("tenant", "moved");
+        docker.stop("web").unwrap();
+        wake.notified().await;
+        docker.tell("tenant", "moved again");
+        docker.start_container("web").unwrap();
+        wake.notified().await;
+    };
+    tokio::select! {
+        () = ours.watch(wake.clone()) => (),
+        () = told => (),
+    }
+    let watches = docker.server.journal.calls().iter().filter(|call| call.path.contains("/events")).count();
+    assert_eq!(watches, 1, "it is still the first one");
+}

@@ -419,5 +419,6 @@ fn site() -> Site {
         },
         vars: BTreeMap::from([("TAG".to_owned(), "1.22".to_owned()), ("EMPTY".to_owned(), String::new())]),
         prune: true,
+        images: amarre::model::site::ImageCare::default(),
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::query::{Query, decode};
 use super::state::{Answer, Engine, Refusal, State, refuse};
-use super::{events, lists, streams, system};
+use super::{events, lists, shapes, streams, system};
 
 /// No request of a client comes near this.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -36,8 +36,18 @@ async fn handle(Shared(engine): Shared<Arc<Engine>>, request: Request) -> Respon
     if down {
         return cut();
     }
+    let path = Some(request.uri().path().to_owned()).filter(|_| request.method() == Method::GET);
+    // An engine answers in the shapes of the version that it is asked in.
+    let asked = path.as_deref().and_then(|path| path.trim_start_matches('/').split('/').next()).and_then(version_of);
+    let own = || version_of(&format!("v{version}")).unwrap_or(VERSION_MIN);
+    let (_, minor) = asked.unwrap_or_else(own);
     match answer(&engine, &version, request).await {
-        Ok(Reply::Json(status, body)) => with_headers(json_response(status, &body), &version),
+        Ok(Reply::Json(status, mut body)) => {
+            if let Some(path) = path.filter(|_| status == 200) {
+                shapes::newer(minor, &path, &mut body);
+            }
+            with_headers(json_response(status, &body), &version)
+        }
         Ok(Reply::Empty(status)) => with_headers(empty(status), &version),
         Ok(Reply::Full(response)) => with_headers(response, &version),
         // An unknown path is answered before the engine's own headers are put on.

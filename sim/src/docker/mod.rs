@@ -18,6 +18,7 @@ mod merge;
 mod networks;
 mod page;
 mod query;
+mod shapes;
 mod show;
 mod spec;
 mod start;
@@ -156,6 +157,11 @@ impl Docker {
     /// There is none.
     pub fn stop(&self, name: &str) -> Result<(), Refusal> {
         self.engine.lock().stop(name).map(|_| ())
+    }
+
+    /// An event of a sort that this version of the API does not know, as engines get new ones.
+    pub fn tell(&self, kind: &str, action: &str) {
+        self.engine.lock().emit(kind, action, "somebody", serde_json::json!({}));
     }
 
     /// `docker start`.

@@ -316,11 +316,12 @@ impl State {
             "time": now.as_second(),
             "timeNano": i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX),
         });
-        if kind == "container" || kind == "image" {
+        let speaks_plainly = self.speaks(52);
+        if !speaks_plainly && (kind == "container" || kind == "image") {
             event["status"] = json!(action);
             event["id"] = json!(id);
         }
-        if kind == "container" {
+        if !speaks_plainly && kind == "container" {
             event["from"] = event["Actor"]["Attributes"]["image"].clone();
         }
         self.history.push_back(event.clone());

@@ -1,6 +1,6 @@
 //! The words of one line: name and detail of a resource as people read them.
 
-use crate::model::{Address, Fields, Kind, Value};
+use crate::model::{Address, Fields, Kind, Value, Verb};
 
 /// The name on screen: without what every name of the kind begins or ends with.
 pub fn name(address: &Address, fields: Option<&Fields>) -> String {
@@ -22,9 +22,13 @@ pub fn name(address: &Address, fields: Option<&Fields>) -> String {
     }
 }
 
-/// The kind on screen.
-pub fn kind(kind: Kind) -> String {
-    if kind == Kind::Image { "pull".to_owned() } else { kind.label() }
+/// The kind on screen; of an image what is done with it.
+pub fn kind(kind: Kind, verb: &Verb) -> String {
+    match (kind, verb) {
+        (Kind::Image, Verb::Delete) => "clean up".to_owned(),
+        (Kind::Image, Verb::Create(_) | Verb::Update(_)) => "pull".to_owned(),
+        (kind, _) => kind.label(),
+    }
 }
 
 /// What is worth knowing about a resource that is made.

@@ -155,6 +155,7 @@ impl Line<'_> {
             (Verb::Create(_), _) if self.change.address.kind == Kind::Image => Sign::Step,
             (Verb::Create(_), Some(_)) => Sign::Recreate,
             (Verb::Create(_), None) => Sign::Create,
+            (Verb::Update(_) | Verb::Delete, _) if self.change.address.kind == Kind::Image => Sign::Step,
             (Verb::Update(_), _) => Sign::Update,
             (Verb::Delete, _) if is_superseded(self.change) => Sign::Step,
             (Verb::Delete, _) => Sign::Delete,

@@ -198,7 +198,7 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
     let is_old = super::is_superseded(line.change);
     let name = lines::name(address, fields);
     let name = if is_old { format!("old {name}") } else { name };
-    let kind = if is_old { "drain".to_owned() } else { lines::kind(address.kind) };
+    let kind = if is_old { "drain".to_owned() } else { lines::kind(address.kind, &line.change.verb) };
     let text = format!("{kind:KIND_WIDTH$}{name:NAME_WIDTH$}{detail}");
     // A name that does not fit keeps its whole length, and a blank.
     let text = if name.chars().count() >= NAME_WIDTH { format!("{kind:KIND_WIDTH$}{name}  {detail}") } else { text };

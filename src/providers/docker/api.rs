@@ -1,18 +1,19 @@
 //! The engine's calls. Nothing clever: versioned paths, time-outs, errors by class.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, EndpointSettings, ExecConfig,
-    ImageSummary, Network, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect,
-    Volume, VolumeCreateRequest,
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, CreateImageInfo,
+    EndpointSettings, ExecConfig, ImageSummary, Network, NetworkConnectRequest, NetworkCreateRequest,
+    NetworkDisconnectRequest, NetworkInspect, Volume, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, ListVolumesOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
-    RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+    ListImagesOptionsBuilder, ListVolumesOptions, RemoveContainerOptionsBuilder, RemoveImageOptions,
+    RemoveVolumeOptions, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -47,6 +48,8 @@ pub struct Api {
     pub version: (usize, usize),
     /// The engine's own version, for people.
     pub engine: String,
+    /// Where it keeps its images, if that is a folder here.
+    pub root: Option<PathBuf>,
 }
 
 impl Api {
@@ -85,7 +88,14 @@ impl Api {
             request
         });
         let registries = config.registries.clone();
-        Ok(Self { docker, counts, registries, version, engine: answer.version.unwrap_or_default() })
+        // Elsewhere nobody can tell how full the disk is: `/system/df` says what is used, not what is left.
+        let root = if endpoint.starts_with("unix://") {
+            let info = docker.info().await.ok().and_then(|info| info.docker_root_dir).map(PathBuf::from);
+            info.filter(|folder| folder.is_dir())
+        } else {
+            None
+        };
+        Ok(Self { docker, counts, registries, version, engine: answer.version.unwrap_or_default(), root })
     }
 
     /// Every container, running or not.
@@ -178,14 +188,14 @@ impl Api {
     }
 
     /// Pulls an image.
-    pub async fn pull(&self, reference: &str) -> Result<(), ProviderError> {
+    pub async fn pull(&self, reference: &str, mut see: impl FnMut(&CreateImageInfo)) -> Result<(), ProviderError> {
         let options = CreateImageOptionsBuilder::new().from_image(reference).build();
         let credentials = self.registries.credentials(reference);
         let mut steps = self.docker.create_image(Some(options), None, credentials);
         loop {
             match steps.try_next().await {
                 Ok(None) => break,
-                Ok(Some(_)) => (),
+                Ok(Some(step)) => see(&step),
                 Err(error) => return Err(self.registry_failed("POST", "pulling", reference, &error)),
             }
         }
@@ -205,6 +215,17 @@ impl Api {
         let found = answer.map_err(|error| self.registry_failed("GET", "asking for", reference, &error))?;
         self.counts.add("GET", 200);
         found.descriptor.digest.ok_or_else(|| self.registries.failure(reference, "asking for", None, "no digest"))
+    }
+
+    /// Removes a name of an image, and the image with its last one. What is gone is fine, and so is what something uses
+    /// after all: it stays.
+    pub async fn remove_image(&self, name: &str) -> Result<(), ProviderError> {
+        let answer = self.docker.remove_image(name, None::<RemoveImageOptions>, None).await;
+        if let Err(Error::DockerResponseServerError { status_code: 409, .. }) = &answer {
+            self.counts.add("DELETE", 409);
+            return Ok(());
+        }
+        self.found("DELETE", &format!("removing image {name}"), answer).map(|_| ())
     }
 
     fn registry_failed(&self, method: &str, doing: &str, reference: &str, error: &Error) -> ProviderError {
@@ -284,9 +305,12 @@ impl Api {
         Ok(text)
     }
 
-    /// What changes there, as it happens. Ends when the connection does.
+    /// What changes there, as it happens. Ends when the connection does. Only what we look at: an event of a sort that
+    /// the client library does not know would end the stream.
+    #[expect(clippy::disallowed_types, reason = "the client library takes a map without order")]
     pub fn events(&self) -> impl Stream<Item = Result<bollard::models::EventMessage, Error>> + use<> {
-        self.docker.events(Some(EventsOptionsBuilder::new().build()))
+        let filters = std::collections::HashMap::from([("type", vec!["container", "network", "volume", "image"])]);
+        self.docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()))
     }
 
     fn done<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<T, ProviderError> {

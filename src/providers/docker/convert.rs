@@ -117,7 +117,8 @@ impl Reader {
             .with("name", Value::text(&name))
             .with("network_mode", Value::text(mode))
             .with("networks", Value::texts(summary_networks(summary).into_keys()))
-            .with("ports", Value::texts(summary_ports(summary)));
+            .with("ports", Value::texts(summary_ports(summary)))
+            .with("image_id", Value::text(summary.image_id.as_deref().unwrap_or_default()));
         let labels = ordered(summary.labels.as_ref());
         let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
         if seen.owner == Owner::Ours {

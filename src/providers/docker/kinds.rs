@@ -28,11 +28,20 @@ pub const ATTACHMENT: KindSchema =
 /// A named volume.
 pub const VOLUME: KindSchema = KindSchema { kind: Kind::Volume, claims: None, fields: &[] };
 
-/// An image by its reference; pulled when it is missing, never owned.
+/// An image by its reference; pulled when it is missing, or when the registry has another one; never owned.
 pub const IMAGE: KindSchema = KindSchema {
     kind: Kind::Image,
     claims: None,
-    fields: &[Field::new("id", Rule::Observed), Field::new("volumes", Rule::Observed)],
+    fields: &[
+        Field::new("id", Rule::Observed),
+        Field::new("volumes", Rule::Observed),
+        // The registry's name for it: a digest of the manifest.
+        Field::new("digest", Rule::Update).samples(&[r#"{"text":"sha256:1"}"#, r#"{"text":"sha256:2"}"#]),
+        // What the registry has under this name now, or why that is not known; asked so often.
+        Field::new("remote", Rule::Observed),
+        Field::new("unasked", Rule::Observed),
+        Field::new("ask_every_ms", Rule::Observed),
+    ],
 };
 
 /// One generation of a container.

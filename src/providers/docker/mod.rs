@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod convert;
+pub mod images;
 pub mod kinds;
 pub mod registry;
 pub mod transport;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC, Reader, ordered};
+use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
@@ -68,6 +70,8 @@ pub struct DockerProvider {
     inspects: Arc<Mutex<BTreeMap<String, Inspected>>>,
     /// What images declare as volumes, by id: an id never means something else.
     declared: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    remotes: Remotes,
+    pulls: Pulls,
 }
 
 /// An inspection and the line of the list that it belongs to.
@@ -91,6 +95,8 @@ impl DockerProvider {
             prober,
             inspects: Arc::default(),
             declared: Mutex::default(),
+            remotes: Remotes::default(),
+            pulls: Pulls::default(),
         })
     }
 
@@ -140,18 +146,11 @@ impl DockerProvider {
             seen.insert(address, reader.seen(Fields::default(), &labels, &volume.name));
         }
         let declared = self.declared(api, ask, &images).await?;
-        for image in &images {
-            for reference in image.repo_tags.iter().chain(&image.repo_digests) {
-                let mut fields = Fields::default().with("id", Value::text(&image.id));
-                if let Some(volumes) = declared.get(&image.id) {
-                    fields.set("volumes", Value::texts(volumes.iter().cloned()));
-                }
-                let address = Address::new(self.config.id.clone(), Kind::Image, reference);
-                seen.insert(address, reader.seen(fields, &BTreeMap::new(), &image.id));
-            }
-        }
+        let remotes = self.remotes.ask(api, ask, &images).await;
+        seen.extend(images.iter().flat_map(|image| images::seen(&reader, image, declared.get(&image.id), &remotes)));
+        let free = api.root.as_deref().and_then(images::free_bytes);
         let routes = if self.config.endpoint.starts_with("unix://") { host_routes().await } else { Vec::new() };
-        Ok(Observation { seen, gaps: Vec::new(), routes, version: Some(api.engine.clone()) })
+        Ok(Observation { seen, gaps: Vec::new(), routes, free, version: Some(api.engine.clone()) })
     }
 
     /// What the images that are wanted declare as volumes; each image is asked once.
@@ -270,9 +269,10 @@ impl DockerProvider {
                 api.remove_volume(name).await?;
                 String::new()
             }
-            (Kind::Image, Verb::Create(_)) => {
-                api.pull(name).await?;
-                name.to_owned()
+            (Kind::Image, Verb::Create(_) | Verb::Update(_)) => self.pull(api, name).await?,
+            (Kind::Image, Verb::Delete) => {
+                api.remove_image(name).await?;
+                String::new()
             }
             (Kind::Container, Verb::Create(fields)) => self.create_container(api, change, fields, secrets).await?,
             (Kind::Container, Verb::Update(fields)) => self.update_container(api, change, fields).await?,
@@ -280,8 +280,7 @@ impl DockerProvider {
                 self.remove_container(api, change).await?;
                 String::new()
             }
-            (Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image, Verb::Update(_))
-            | (Kind::Image, Verb::Delete) => {
+            (Kind::Network | Kind::Attachment | Kind::Volume, Verb::Update(_)) => {
                 return Err(cannot(change));
             }
             (
@@ -310,6 +309,19 @@ impl DockerProvider {
             return Err(ProviderError::new(Class::Conflict, "A0405", format!("network {name} exists and is not ours")));
         }
         api.create_network(convert::network_request(name, fields, service, &self.config.instance)).await
+    }
+
+    /// Pulls; answers the id when the engine did not have it before.
+    async fn pull(&self, api: &Api, reference: &str) -> Result<String, ProviderError> {
+        let before: BTreeSet<String> = api.images().await?.into_iter().map(|image| image.id).collect();
+        self.pulls.begin(reference);
+        api.pull(reference, |step| self.pulls.step(reference, step)).await?;
+        let after = api.images().await?;
+        let is_it = |image: &&bollard::models::ImageSummary| {
+            image.repo_tags.iter().chain(&image.repo_digests).any(|name| name == reference)
+        };
+        let brought = after.iter().find(is_it).filter(|image| !before.contains(&image.id));
+        Ok(brought.map(|image| image.id.clone()).unwrap_or_default())
     }
 
     async fn create_container(
@@ -429,6 +441,10 @@ impl Provider for DockerProvider {
 
     fn counts(&self) -> Counts {
         self.counts.clone()
+    }
+
+    fn news(&self, address: &Address) -> String {
+        if address.kind == Kind::Image { self.pulls.news(&address.name) } else { String::new() }
     }
 
     fn kinds(&self) -> &'static [KindSchema] {

@@ -157,6 +157,7 @@ pub fn site() -> Site {
         },
         vars: BTreeMap::new(),
         prune: true,
+        images: amarre::model::site::ImageCare::default(),
     }
 }
 

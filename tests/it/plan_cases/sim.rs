@@ -233,6 +233,11 @@ fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: 
             thing.ready = Readiness::Failed { why: "exited with code 0".to_owned() };
             thing.fields.set("finished_at_ms", Value::Int(now.0));
         }
+        // Pulled anew.
+        Kind::Image => {
+            thing.fields.set("id", Value::text(format!("{} again", change.address.name)));
+            thing.ready = Readiness::Ready;
+        }
         Kind::Container if fields.flag("running") == Some(true) => {
             thing.ready = Readiness::NotYet { since: now, why: "not probed yet".to_owned() };
             thing.fields.set("started_at_ms", Value::Int(now.0));

@@ -11,7 +11,7 @@ use amarre::plan::diff;
 use amarre::providers::docker::{DockerConfig, DockerProvider, kinds};
 use amarre::providers::{Ask, Provider};
 use amarre::secret::{MarkKey, Secrets};
-use amarre_sim::docker::{Docker, ImageSpec};
+use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
 
 use crate::support::rig::Rig;
 use crate::support::stepped;
@@ -209,7 +209,14 @@ async fn every_field_of_a_container_on_the_real_engine() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_field_of_a_container_on_the_simulated_engine() {
-    let docker: Docker = stepped::docker(stepped::options()).await;
+    // Docker Engine 20.10, 25, 28.0 and 28.3, and 29, which is spoken to as 28.3.
+    for api_version in ["1.41", "1.44", "1.48", "1.51", "1.52"] {
+        every_field_on(DockerOptions { api_version: api_version.to_owned(), ..stepped::options() }).await;
+    }
+}
+
+async fn every_field_on(options: DockerOptions) {
+    let docker: Docker = stepped::docker(options).await;
     for reference in ["amarre-test:1", "amarre-test:2"] {
         docker.load_image(ImageSpec {
             id: reference.to_owned(),

@@ -237,3 +237,30 @@ async fn a_context_counts_only_where_it_is_named() {
     let unknown = run(&rig, "DOCKER_CONTEXT", "").await;
     assert!(unknown.contains("A0522") && unknown.contains("`other`"), "{unknown}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_host_has_an_engine_of_its_own() {
+    let mut rig = Rig::start().await;
+    let engine = SecondEngine::start().await;
+    engine.copy_image(image::TWO);
+    let first = format!("unix://{}", rig.folder.path().join("docker.sock").display());
+    let hosts = json!({"default": {"docker": first}, "attic": {"docker": {"url": engine.endpoint()}}});
+    rig.settings.insert("hosts".to_owned(), hosts);
+    rig.configure();
+    let healthy = "healthcheck: {test: [CMD, 'true'], interval: 1s}, dns: none, image: 'amarre-test:2'";
+    rig.write("here.yaml", &format!("{{name: TAG-here, {healthy}}}"));
+    rig.write("there.yaml", &format!("{{name: TAG-there, host: attic, {healthy}}}"));
+    rig.apply().await;
+    assert_eq!(rig.containers().into_keys().collect::<Vec<_>>(), [rig.name("here")]);
+    assert_eq!(engine.docker(&["ps", "--format", "{{.Names}}"]), rig.name("there"));
+    // One that is away hides only its own.
+    let away = json!({"default": {"docker": first}, "attic": {"docker": "unix:///nowhere/docker.sock"}});
+    rig.settings.insert("hosts".to_owned(), away);
+    rig.configure();
+    let status = rig.status().await;
+    let sync = |name: &str| {
+        let rows = status["services"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == rig.name(name)).map(|row| row["sync"].clone())
+    };
+    assert_eq!((sync("here"), sync("there")), (Some(json!("Synced")), Some(json!("Unknown"))), "{status:#}");
+}

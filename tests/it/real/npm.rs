@@ -1,10 +1,17 @@
 //! NPM as a container on the same engine: attached where it is needed, never cut, detached before the network goes.
 
+use amarre::model::plan::Impact;
+use amarre::model::{Address, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Value, Verb};
+use amarre::providers::Provider;
+use amarre::providers::docker::{DockerConfig, DockerProvider};
+use amarre::secret::{MarkKey, Secrets};
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::apply::PLAIN;
 use crate::support::rig::Rig;
-use crate::support::{docker, image, inspect};
+use crate::support::{docker, docker_lines, free_port, image, inspect};
 
 /// A container that stands for NPM: what it is called, and how it is told to reach containers.
 fn use_npm(rig: &mut Rig, name: &str) {
@@ -97,4 +104,110 @@ async fn an_npm_on_the_hosts_own_network_needs_no_attachment() {
     assert_eq!(inspect("container", &npm)["NetworkSettings"], before);
     assert!(!rig.gate.asked().iter().any(|line| line.ends_with("/connect")));
     rig.assert_serves("plain", "amarre-test 2").await;
+}
+
+/// A stopped container holds no endpoint: Docker would remove its network, and it would never start again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_npm_that_is_stopped_while_a_service_goes_starts_again() {
+    let mut rig = Rig::start().await;
+    let (npm, own) = (rig.name("npm"), rig.name("proxy"));
+    docker(&["network", "create", "--subnet", &format!("10.{}.0.0/24", rig.octet), &own]);
+    run_npm(&npm, &own);
+    use_npm(&mut rig, &npm);
+    rig.write("plain.yaml", PLAIN);
+    rig.apply().await;
+    let network = format!("zz-amarre-{}", rig.name("plain"));
+    docker(&["stop", "-t", "0", &npm]);
+    rig.forget();
+    let destroyed = rig.run(&["destroy", &rig.name("plain"), "--yes"]).await;
+    assert_eq!(destroyed.code, 0, "{destroyed}");
+    assert!(!docker_lines(&["network", "ls", "--format", "{{.Name}}"]).contains(&network));
+    docker(&["start", &npm]);
+    assert_eq!(inspect("container", &npm)["State"]["Running"], true);
+    assert!(endpoint(&npm, &network).is_null());
+
+    // Somebody else's container that is configured on it, stopped, keeps the network.
+    let resumed = rig.run(&["resume", &rig.name("plain")]).await;
+    assert_eq!(resumed.code, 0, "{resumed}");
+    rig.apply().await;
+    let guest = rig.name("guest");
+    docker(&["create", "--name", &guest, "--network", &network, image::ONE]);
+    let held = rig.run(&["destroy", &rig.name("plain"), "--yes"]).await;
+    assert_eq!(held.code, 3, "{held}");
+    assert!(held.to_string().contains("Left: network"), "{held}");
+    docker(&["start", &guest]);
+    docker(&["rm", "-f", &guest]);
+    docker(&["rm", "-f", &npm]);
+    docker(&["network", "rm", &own]);
+}
+
+/// Visitors of other sites notice nothing of fifty services that come and go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_long_download_through_npm_survives_fifty_attachments() {
+    const ATTACHMENTS: u32 = 50;
+    /// 10 bytes, doubled so often: 40 MiB, more than buffers on the way hold.
+    const DOUBLED: u32 = 22;
+    let rig = Rig::start().await;
+    let (npm, own) = (rig.name("npm"), rig.name("proxy"));
+    docker(&["network", "create", "--subnet", &format!("10.{}.0.0/24", rig.octet), &own]);
+    let port = free_port();
+    let published = format!("127.0.0.1:{port}:80");
+    docker(&["run", "-d", "--name", &npm, "--network", &own, "-p", &published, image::ONE, "serve", "80"]);
+    let grow = format!(
+        "cd /www; echo 123456789 > big; i=0; while [ $i -lt {DOUBLED} ]; do cat big big > more; cat more > big; i=$((i+1)); done"
+    );
+    docker(&["exec", &npm, "sh", "-c", &grow]);
+
+    let config = DockerConfig::new(
+        ProviderId::docker("default"),
+        "unix:///var/run/docker.sock",
+        &rig.instance(),
+        MarkKey::new([7; 32]),
+    );
+    let provider = DockerProvider::new(DockerConfig { npm_container: Some(npm.clone()), ..config }).unwrap();
+    let apply = async |kind: Kind, name: &str, fields: Option<Fields>| {
+        let address = Address::new(ProviderId::docker("default"), kind, name);
+        let (verb, expects) = match fields {
+            Some(fields) => (Verb::Create(fields), Expect::Absent),
+            None => (Verb::Delete, Expect::Unchanged { vendor_id: name.to_owned(), fields: String::new() }),
+        };
+        let because = Reason { code: ReasonCode::ManifestNew, text: String::new(), origin: None };
+        let service = rig.name("many");
+        let change = Change {
+            address,
+            service,
+            verb,
+            diff: Vec::new(),
+            because,
+            impact: Impact::default(),
+            expects,
+            gate: Gate::Now,
+        };
+        provider.apply(&change, &Secrets::new()).await.unwrap();
+    };
+    let mut download = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    download.write_all(b"GET /big HTTP/1.0\r\n\r\n").await.unwrap();
+    let (mut length, mut part) = (0, vec![0; 64 * 1024]);
+    for number in 0..ATTACHMENTS {
+        let name = format!("zz-amarre-{}-{number}", rig.tag);
+        let subnet = format!("10.{}.{}.{}/28", rig.octet, 200 + number / 16, number % 16 * 16);
+        apply(Kind::Network, &name, Some(Fields::default().with("subnet", Value::text(subnet)))).await;
+        let attachment = format!("{name}/{npm}");
+        apply(Kind::Attachment, &attachment, Some(Fields::default())).await;
+        // It goes on while networks come, and while they go.
+        length += download.read(&mut part).await.unwrap();
+        if number % 2 == 1 {
+            apply(Kind::Attachment, &attachment, None).await;
+            apply(Kind::Network, &name, None).await;
+        }
+    }
+    let mut rest = Vec::new();
+    download.read_to_end(&mut rest).await.unwrap();
+    let whole = 10 << DOUBLED;
+    assert!(length + rest.len() > whole, "{} of {whole} bytes", length + rest.len());
+    docker(&["rm", "-f", &npm]);
+    for number in (0..ATTACHMENTS).filter(|number| number % 2 == 0) {
+        docker(&["network", "rm", &format!("zz-amarre-{}-{number}", rig.tag)]);
+    }
+    docker(&["network", "rm", &own]);
 }

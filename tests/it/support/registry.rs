@@ -63,6 +63,34 @@ impl Registry {
         reference
     }
 
+    /// Gives `from` of an image there another tag, `to`, without any engine.
+    pub fn move_tag(&self, name: &str, from: &str, to: &str) {
+        let url = |tag: &str| format!("http://{}/v2/{name}/manifests/{tag}", self.host());
+        let user = format!("{USER}:{PASSWORD}");
+        let kind = "application/vnd.docker.distribution.manifest.v2+json";
+        let curl = |args: &[&str]| {
+            let output =
+                Command::new("curl").args(["-fsS", "--max-time", "10", "-u", &user]).args(args).output().unwrap();
+            assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        let file = self.folder.path().join("manifest");
+        fs::write(&file, curl(&["-H", &format!("Accept: {kind}"), &url(from)])).unwrap();
+        let body = format!("@{}", file.display());
+        curl(&["-X", "PUT", "-H", &format!("Content-Type: {kind}"), "--data-binary", &body, &url(to)]);
+    }
+
+    /// Puts an image there that no engine here has: `base` with another label.
+    pub fn push_new(&self, base: &str, name: &str) -> String {
+        let id = docker(&["create", base]);
+        let local = format!("{}/{name}", self.host());
+        docker(&["commit", "--change", &format!("LABEL org.example.version={name}"), &id, &local]);
+        docker(&["rm", &id]);
+        docker(&["--config", &self.folder.path().display().to_string(), "push", "-q", &local]);
+        docker(&["rmi", &local]);
+        local
+    }
+
     /// Nobody answers there any more.
     pub fn stop(&mut self) {
         let _ = self.child.kill();

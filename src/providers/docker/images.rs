@@ -1,0 +1,221 @@
+//! Images as they are seen: what the registry has under a name, how far a pull is, how full the disk is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use bollard::models::{CreateImageInfo, ImageSummary};
+use futures_util::StreamExt;
+
+use super::api::Api;
+use super::convert::Reader;
+use crate::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value};
+use crate::providers::Ask;
+
+/// Questions to registries in flight at once.
+const ASKS_IN_FLIGHT: usize = 4;
+/// What a tag that was moved away leaves.
+const NO_NAME: &str = "<none>";
+
+/// What registries said, so that each is asked no more often than wanted.
+#[derive(Debug, Default)]
+pub struct Remotes(Mutex<BTreeMap<String, Asked>>);
+
+#[derive(Debug, Clone)]
+struct Asked {
+    at: Timestamp,
+    /// The digest, or why there is none.
+    answer: Result<String, String>,
+}
+
+impl Remotes {
+    /// Asks for every wanted image that is there and whose time has come; answers all that is known.
+    pub async fn ask(&self, api: &Api, ask: &Ask, there: &[ImageSummary]) -> BTreeMap<String, Result<String, String>> {
+        let is_there = |reference: &str| there.iter().any(|image| image.repo_tags.iter().any(|tag| tag == reference));
+        let wanted: BTreeMap<String, Millis> = ask
+            .wanted
+            .iter()
+            .filter(|(address, _)| address.kind == Kind::Image && is_there(&address.name))
+            .filter_map(|(address, fields)| {
+                let every = fields.get("ask_every_ms").and_then(Value::as_int)?;
+                Some((address.name.clone(), Millis(every)))
+            })
+            .collect();
+        if wanted.is_empty() {
+            return BTreeMap::new();
+        }
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_due =
+            |reference: &str, every: Millis| known.get(reference).is_none_or(|asked| ask.now - asked.at >= every);
+        // Owned: a borrow here would have to live in the future that is made of it.
+        let mut due = Vec::new();
+        for (reference, every) in &wanted {
+            if is_due(reference, *every) {
+                due.push(reference.clone());
+            }
+        }
+        let due = due.into_iter().map(|reference| {
+            let api = api.clone();
+            async move {
+                let answer = api.remote_digest(&reference).await.map_err(|error| error.message);
+                (reference, answer)
+            }
+        });
+        let answers: Vec<(String, Result<String, String>)> =
+            futures_util::stream::iter(due).buffer_unordered(ASKS_IN_FLIGHT).collect().await;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(answers.into_iter().map(|(reference, answer)| (reference, Asked { at: ask.now, answer })));
+        let answer = |reference: String| known.get(&reference).map(|asked| (reference, asked.answer.clone()));
+        wanted.into_keys().filter_map(answer).collect()
+    }
+}
+
+/// An image under each of its names; one without any under its id.
+pub fn seen(
+    reader: &Reader,
+    image: &ImageSummary,
+    volumes: Option<&BTreeSet<String>>,
+    remotes: &BTreeMap<String, Result<String, String>>,
+) -> Vec<(Address, Seen)> {
+    let tags: Vec<&String> = image.repo_tags.iter().filter(|tag| !tag.starts_with(NO_NAME)).collect();
+    let digests: Vec<&String> = image.repo_digests.iter().filter(|digest| !digest.starts_with(NO_NAME)).collect();
+    let mut names: Vec<&String> = tags.iter().chain(&digests).copied().collect();
+    if tags.is_empty() {
+        names.push(&image.id);
+    }
+    let mut all = Vec::new();
+    for name in names {
+        let mut fields = Fields::default().with("id", Value::text(&image.id));
+        if let Some(volumes) = volumes {
+            fields.set("volumes", Value::texts(volumes.iter().cloned()));
+        }
+        let repository = repository_of(name);
+        let own: Vec<&str> = digests
+            .iter()
+            .filter_map(|known| known.split_once('@'))
+            .filter(|(known, _)| *known == repository)
+            .map(|(_, digest)| digest)
+            .collect();
+        let remote = remotes.get(name.as_str());
+        let same = remote.and_then(|remote| own.iter().find(|digest| remote.as_deref() == Ok(**digest)));
+        if let Some(digest) = same.or(own.first()) {
+            fields.set("digest", Value::text(*digest));
+        }
+        let mut is_current = true;
+        match remote {
+            Some(Ok(digest)) => {
+                fields.set("remote", Value::text(digest));
+                is_current = same.is_some();
+            }
+            Some(Err(why)) => fields.set("unasked", Value::text(why)),
+            None => (),
+        }
+        let mut seen = reader.seen(fields, &BTreeMap::new(), &image.id);
+        if !is_current {
+            seen.ready = Readiness::NotYet { since: reader.now, why: "the registry has another one".to_owned() };
+        }
+        all.push((Address::new(reader.provider.clone(), Kind::Image, name), seen));
+    }
+    all
+}
+
+/// Without tag and digest.
+fn repository_of(reference: &str) -> &str {
+    let name = reference.split('@').next().unwrap_or(reference);
+    match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        Some(_) | None => name,
+    }
+}
+
+/// Free bytes for this user in the file system of a folder.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    stat.f_bavail.checked_mul(stat.f_frsize)
+}
+
+/// How far pulls are, by reference.
+#[derive(Debug, Default)]
+pub struct Pulls(Mutex<BTreeMap<String, Layers>>);
+
+/// Downloaded and whole bytes of each layer.
+type Layers = BTreeMap<String, (i64, i64)>;
+
+impl Pulls {
+    /// A pull begins.
+    pub fn begin(&self, reference: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.to_owned(), Layers::new());
+    }
+
+    /// One line of its progress.
+    pub fn step(&self, reference: &str, step: &CreateImageInfo) {
+        let mut pulls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(layers), Some(layer)) = (pulls.get_mut(reference), &step.id) else { return };
+        match step.status.as_deref() {
+            Some("Downloading") => {
+                let detail = step.progress_detail.as_ref();
+                let current = detail.and_then(|detail| detail.current).unwrap_or_default();
+                let total = detail.and_then(|detail| detail.total).unwrap_or_default();
+                layers.insert(layer.clone(), (current, total.max(current)));
+            }
+            Some("Verifying Checksum" | "Download complete" | "Extracting" | "Pull complete") => {
+                if let Some((current, total)) = layers.get_mut(layer) {
+                    *current = *total;
+                }
+            }
+            Some(_) | None => (),
+        }
+    }
+
+    /// `12 of 58 MB`, then `58 MB`; layers that are so small that the engine gives no size count nothing.
+    pub fn news(&self, reference: &str) -> String {
+        let pulls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(layers) = pulls.get(reference) else { return String::new() };
+        let (current, total) = layers.values().fold((0, 0), |(a, b), (current, total)| (a + current, b + total));
+        match total {
+            0 => String::new(),
+            total if current == total => amount(total, total),
+            total => {
+                format!("{} of {}", amount(current, total).split(' ').next().unwrap_or_default(), amount(total, total))
+            }
+        }
+    }
+}
+
+/// In the unit that fits `whole`, a begun one counted.
+fn amount(bytes: i64, whole: i64) -> String {
+    let (divisor, unit) = if whole < 1_000_000 { (1_000, "kB") } else { (1_000_000, "MB") };
+    format!("{} {unit}", (bytes + divisor - 1) / divisor)
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::ProgressDetail;
+
+    use super::*;
+
+    #[test]
+    fn a_pull_tells_how_far_it_is() {
+        let pulls = Pulls::default();
+        let step = |layer: &str, status: &str, current: i64, total: i64| {
+            let progress_detail =
+                ProgressDetail { current: Some(current), total: Some(total), ..ProgressDetail::default() };
+            let (id, status) = (Some(layer.to_owned()), Some(status.to_owned()));
+            pulls.step(
+                "a:1",
+                &CreateImageInfo { id, status, progress_detail: Some(progress_detail), ..CreateImageInfo::default() },
+            );
+            pulls.news("a:1")
+        };
+        assert_eq!(pulls.news("a:1"), "");
+        pulls.begin("a:1");
+        assert_eq!(step("x", "Pulling fs layer", 0, 0), "");
+        assert_eq!(step("x", "Downloading", 12_000_000, 40_000_000), "12 of 40 MB");
+        assert_eq!(step("y", "Downloading", 6_000_000, 18_000_000), "18 of 58 MB");
+        assert_eq!(step("x", "Download complete", 0, 0), "46 of 58 MB");
+        assert_eq!(step("y", "Extracting", 1_000_000, 18_000_000), "58 MB");
+        pulls.begin("a:1");
+        assert_eq!(pulls.news("a:1"), "");
+        assert_eq!(step("x", "Downloading", 500, 900_000), "1 of 900 kB");
+    }
+}
