@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use super::rollout::{self, Target};
-use super::{Input, decide, pool, reach, stopped};
+use super::{Input, decide, moves, pool, reach, stopped};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -18,7 +18,7 @@ use crate::model::{
 /// Every want of every manifest that is in force.
 pub fn expand(input: &Input<'_>) -> Wants {
     let subnets = pool::assign(input);
-    let mut wants = Wants::default();
+    let mut wants = Wants { moving: moves::networks(input, &subnets), ..Wants::default() };
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
     let mut services: Vec<&Service> = input.services.values().collect();
@@ -100,6 +100,7 @@ impl Expansion<'_> {
         };
         let targets = match &home {
             Some(_) if self.service.stopped => stopped::containers(self),
+            Some(home) if self.wants.moving.contains(&home.address) => moves::leave(self, home),
             Some(home) => rollout::containers(self, home),
             None => BTreeMap::new(),
         };
@@ -152,6 +153,9 @@ impl Expansion<'_> {
 
     fn own_network(&mut self) {
         let Some((address, asked)) = pool::network_of(self.input, self.service) else { return };
+        if self.wants.moving.contains(&address) {
+            return;
+        }
         let internal = matches!(self.service.network, NetworkMode::Defined { internal: true, .. });
         self.network(address, asked, internal);
     }
@@ -170,8 +174,10 @@ impl Expansion<'_> {
     fn network(&mut self, address: Address, asked: Option<Ipv4Net>, internal: bool) {
         let mut fields = Fields::default().with("internal", Value::Bool(internal));
         let mut refusal = None;
-        match asked.map(Ok).as_ref().or(self.subnets.get(&address)) {
+        match self.subnets.get(&address) {
             Some(Ok(subnet)) => {
+                // What is there keeps its subnet until it is made anew; what is asked for shows as the difference.
+                let subnet = asked.as_ref().unwrap_or(subnet);
                 fields.set("subnet", Value::text(subnet.to_string()));
                 fields.set("gateway", Value::text(pool::gateway(*subnet).to_string()));
                 if let Some(range) = pool::ip_range(*subnet) {
@@ -196,6 +202,10 @@ impl Expansion<'_> {
         let docker = self.host.docker.clone();
         let npm_container = Address::new(docker.clone(), Kind::Container, container);
         let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", network.name));
+        if self.wants.moving.contains(network) {
+            moves::detach(self, address, network);
+            return None;
+        }
         let mut fields = Fields::default();
         if let Some(subnet) = subnet {
             fields.set("address", Value::text(pool::npm_address(subnet).to_string()));
@@ -385,6 +395,8 @@ impl Expansion<'_> {
     ) {
         let Some(npm) = self.host.npm.clone() else { return };
         let Some(main) = route.domains.first() else { return };
+        let address = Address::new(npm.provider.clone(), Kind::ProxyHost, main);
+        let is_there = self.input.world.seen.contains_key(&address);
         let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
         let (scheme, point) = match &route.to {
             crate::model::service::Target::Url { scheme, host, port } => {
@@ -392,7 +404,8 @@ impl Expansion<'_> {
             }
             crate::model::service::Target::Container { key, port } => {
                 let target = targets.get(key);
-                if target.is_none() && !self.service.stopped {
+                // A host stays while its container is away.
+                if target.is_none() && !is_there {
                     return;
                 }
                 needs.extend(target.map(|target| Need::ready(target.address.clone())));
@@ -416,7 +429,6 @@ impl Expansion<'_> {
             fields.set("forward_host", host);
             fields.set("forward_port", port);
         }
-        let address = Address::new(npm.provider, Kind::ProxyHost, main);
         self.want(address, fields, needs, &route.origin);
     }
 

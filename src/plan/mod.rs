@@ -16,6 +16,7 @@ pub mod expand;
 pub mod forecast;
 pub mod guard;
 pub mod lint;
+pub mod moves;
 pub mod pool;
 pub mod reach;
 pub mod reason;
