@@ -3,6 +3,8 @@
 //! | environment | stands for |
 //! |---|---|
 //! | `AMARRE_CONFIG` | `--config` |
+//! | `AMARRE_` and a key's path | that key: `AMARRE_DNS_TTL` is `dns.ttl`; see `overlay.rs` |
+//! | the same and `_FILE`, for a secret | `{file: …}` |
 //! | `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | `hosts.….docker` where the file does not say one |
 //! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_CLIENT_ID`, … (and `ovh.conf`) | `ovh.…` |
 //! | `AMARRE_SECRET_A_B`, `AMARRE_SECRET_A_B_FILE` | `{secret: a/b}` |
@@ -10,8 +12,11 @@
 mod file;
 mod build;
 mod docker;
+mod git;
 mod secrets;
 mod ovh;
+mod overlay;
+mod shape;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use self::file::File;
 use self::secrets::{Resolver, environment, read_limited};
-use crate::model::{Hint, Millis, SecretName, Site};
+use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 use crate::secret::{MarkKey, Secret};
 
 /// A configuration file larger than this is a mistake.
@@ -50,8 +55,8 @@ pub struct Config {
     pub path: PathBuf,
     /// What the pure part may know.
     pub site: Site,
-    /// The folder of manifests.
-    pub source: PathBuf,
+    /// Where manifests come from.
+    pub source: SourceAccess,
     /// Time between looks when nothing wakes us.
     pub interval: Millis,
     /// Docker engines by host.
@@ -66,6 +71,42 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The ledger.
     pub state: PathBuf,
+}
+
+/// Where manifests come from.
+#[derive(Debug, Clone)]
+pub enum SourceAccess {
+    /// A folder on this machine.
+    Folder(PathBuf),
+    /// A git repository.
+    Git(Box<GitAccess>),
+}
+
+/// How a git repository is followed.
+#[derive(Debug, Clone)]
+pub struct GitAccess {
+    /// Where it is; no credentials stand in it.
+    pub url: GitUrl,
+    /// What is followed.
+    pub reference: GitRef,
+    /// The folder of manifests in it; empty = all of it.
+    pub path: String,
+    /// For HTTP: the name that goes with the token.
+    pub username: String,
+    /// For HTTP: a token or password.
+    pub token: Option<Secret>,
+    /// For ssh: the private key.
+    pub ssh_key: Option<PathBuf>,
+    /// For ssh: a file of known hosts.
+    pub known_hosts: Option<PathBuf>,
+    /// For ssh: the server's one key.
+    pub host_key: Option<String>,
+    /// How often the server is asked.
+    pub interval: Millis,
+    /// Lines of `name key`: only what one of them signed counts.
+    pub ssh_allowed_signers: Option<PathBuf>,
+    /// A keyring: only what one of its keys signed counts.
+    pub openpgp: Option<PathBuf>,
 }
 
 /// How an engine is reached.
@@ -166,10 +207,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let file: File = serde_yaml::from_str(text).map_err(|error| {
-            let message = format!("{}{}", path.display(), place_first(&error.to_string()));
-            ConfigError::new("A0201", message, "see docs/configuration.md for every key")
-        })?;
+        let file = read(text, path, &overlay::ours(secrets::variables()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
         file.not_yet_supported()?;
@@ -223,6 +261,29 @@ impl Config {
     pub fn beside_state(&self, extension: &str) -> PathBuf {
         self.state.with_extension(extension)
     }
+}
+
+/// The file with the environment's names laid over it.
+fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result<File, ConfigError> {
+    let unread = |error: &dyn std::fmt::Display| {
+        let message = format!("{}{}", path.display(), place_first(&error.to_string()));
+        ConfigError::new("A0201", message, "see docs/configuration.md for every key")
+    };
+    let alone = serde_yaml::from_str::<File>(text);
+    if variables.is_empty() {
+        return alone.map_err(|error| unread(&error));
+    }
+    let mut tree: serde_json::Value = serde_yaml::from_str(text).map_err(|error| unread(&error))?;
+    overlay::lay(&mut tree, &shape::Shape::of::<File>(), variables)?;
+    serde_json::from_value(tree).map_err(|error| match alone {
+        // The file has a place to show, unless the variables mend it.
+        Err(alone) if !alone.to_string().contains("missing field") => unread(&alone),
+        Err(_) | Ok(_) => {
+            let names: Vec<&str> = variables.keys().map(String::as_str).collect();
+            let message = format!("{} with {}: {error}", path.display(), names.join(", "));
+            ConfigError::new("A0221", message, "look with env for a name that you did not mean")
+        }
+    })
 }
 
 fn locate(path: Option<&Path>) -> Result<PathBuf, ConfigError> {

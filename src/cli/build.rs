@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config::{Config, OvhLogin as Login};
+use crate::config::{Config, OvhLogin as Login, SourceAccess};
 use crate::engine::{Engine, Parts, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
@@ -12,7 +12,8 @@ use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
-use crate::source::Folder;
+use crate::source::git::{Access, GitSettings, Verify};
+use crate::source::{Folder, Git, Source};
 use crate::store::{Ledger, Lock, lock::LockError};
 
 /// An engine and the lock that makes it the only one.
@@ -48,7 +49,7 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
     let engine = Engine::new(Parts {
         site: config.site.clone(),
         providers,
-        source: Folder::new(&config.source),
+        source: source(config),
         ledger,
         secrets,
         key,
@@ -56,6 +57,31 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         interval: config.interval,
     });
     Ok(Built { engine, lock })
+}
+
+/// Where manifests come from, as the configuration says. Makes nothing and asks nobody.
+pub fn source(config: &Config) -> Source {
+    let git = match &config.source {
+        SourceAccess::Folder(path) => return Source::Folder(Folder::new(path)),
+        SourceAccess::Git(git) => git,
+    };
+    let by_ssh = git.ssh_allowed_signers.clone().map(|allowed_signers| Verify::Ssh { allowed_signers });
+    let by_gpg = git.openpgp.clone().map(|keyring| Verify::OpenPgp { keyring });
+    Source::Git(Git::new(GitSettings {
+        access: Access {
+            url: git.url.clone(),
+            username: git.username.clone(),
+            token: git.token.clone(),
+            ssh_key: git.ssh_key.clone(),
+            known_hosts: git.known_hosts.clone(),
+            host_key: git.host_key.clone(),
+        },
+        reference: git.reference.clone(),
+        path: git.path.clone(),
+        interval: git.interval,
+        verify: by_ssh.or(by_gpg),
+        clone: config.beside_state("git"),
+    }))
 }
 
 fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {

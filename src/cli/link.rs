@@ -59,10 +59,15 @@ impl Link {
     }
 
     /// The plan of this moment.
-    pub async fn plan(&self, look: Look, markdown: bool) -> Result<Answer, Failure> {
+    /// `reference`: of another branch, tag or commit.
+    pub async fn plan(&self, reference: Option<&str>, look: Look, markdown: bool) -> Result<Answer, Failure> {
         match self {
-            Link::Remote(remote) => remote.get("/api/v1/plan/text", look, &format!("&markdown={markdown}")).await,
-            Link::Local(local) => verbs::plan(&local.handle, look, markdown).await.ok_or_else(stopped),
+            Link::Remote(remote) => {
+                let of: Vec<(&str, &str)> = reference.iter().map(|name| ("ref", *name)).collect();
+                let query = format!("&markdown={markdown}");
+                remote.get_of("/api/v1/plan/text", &of, look, &query).await
+            }
+            Link::Local(local) => verbs::plan(&local.handle, reference, look, markdown).await.ok_or_else(stopped),
         }
     }
 
@@ -84,6 +89,8 @@ impl Link {
             }
             (Link::Remote(remote), Some(name)) => remote.get(&format!("/api/v1/services/{name}/text"), look, "").await,
             (Link::Local(local), service) => {
+                // Nobody else asks the server while no daemon runs.
+                local.handle.fetch().await;
                 // The reply's own picture: the one that is shown to others follows a moment later.
                 let picture = local.handle.ask(Command::Look).await.ok_or_else(stopped)?.picture;
                 let Some(name) = service else {
@@ -174,8 +181,13 @@ impl Remote {
     }
 
     async fn get(&self, path: &str, look: Look, query: &str) -> Result<Answer, Failure> {
+        self.get_of(path, &[], look, query).await
+    }
+
+    /// As [`Remote::get`], with words that people typed.
+    async fn get_of(&self, path: &str, of: &[(&str, &str)], look: Look, query: &str) -> Result<Answer, Failure> {
         let url = format!("http://amarre{path}?ascii={}&colour={}{query}", look.ascii, look.colour);
-        let mut response = self.client.get(url).send().await.map_err(|error| lost(&error))?;
+        let mut response = self.client.get(url).query(of).send().await.map_err(|error| lost(&error))?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod daemon;
 pub mod demo;
 pub mod help;
+pub mod init;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -36,7 +37,8 @@ pub async fn run() -> ExitCode {
 
 async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
     match &args.command {
-        Command::Validate(validate) => commands::validate(args, validate, output),
+        Command::Init(init) => Box::pin(init::run(args, init, output)).await,
+        Command::Validate(validate) => commands::validate(args, validate, output).await,
         Command::Plan(plan) => commands::plan(args, plan, output).await,
         Command::Apply(apply) => commands::apply(args, apply, output).await,
         Command::Run(run) => daemon::run(args, run, output).await,

@@ -8,8 +8,8 @@ use ipnet::Ipv4Net;
 
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
-use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, docker};
-use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach};
+use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
+use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, ascii_name};
 use crate::model::{Millis, ProviderId, Site};
 
 impl File {
@@ -20,7 +20,6 @@ impl File {
         let found = [
             set(self.certificates.is_some(), "certificates"),
             set(self.images.is_some(), "images"),
-            set(self.source.as_ref().is_some_and(|source| source.git.is_some()), "source.git"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
             set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
             set(policy.privileged == Some(true), "policy.privileged: true"),
@@ -43,11 +42,7 @@ impl File {
         check_instance(&self.instance)?;
         let ovh = self.ovh(secrets)?;
         let site = self.site(ovh.is_some())?;
-        let folder = self
-            .source
-            .as_ref()
-            .and_then(|source| source.folder.clone())
-            .unwrap_or_else(|| PathBuf::from("./services"));
+        let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
@@ -67,7 +62,7 @@ impl File {
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
         Ok(Config {
-            source: clean(base, &folder),
+            source,
             interval,
             dockers,
             registries,
@@ -78,6 +73,19 @@ impl File {
             site,
             path,
         })
+    }
+
+    fn source(&self, base: &Path, secrets: &Resolver) -> Result<SourceAccess, ConfigError> {
+        let folder = self.source.as_ref().and_then(|source| source.folder.as_deref());
+        match (folder, self.source.as_ref().and_then(|source| source.git.as_ref())) {
+            (Some(_), Some(_)) => {
+                let message = "source has both `folder` and `git`";
+                Err(ConfigError::new("A0201", message, "leave one of them out"))
+            }
+            (None, Some(file)) => Ok(SourceAccess::Git(Box::new(super::git::build(file, base, secrets)?))),
+            (Some(folder), None) => Ok(SourceAccess::Folder(clean(base, folder))),
+            (None, None) => Ok(SourceAccess::Folder(clean(base, Path::new("./services")))),
+        }
     }
 
     fn dockers(&self, site: &Site, base: &Path) -> Result<BTreeMap<String, DockerAccess>, ConfigError> {
@@ -109,7 +117,7 @@ impl File {
     fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {
         let mut domains = self.domains.clone().unwrap_or_default();
         domains.extend(self.domain.clone());
-        let domains: Vec<String> = domains.iter().map(|domain| domain.trim_end_matches('.').to_lowercase()).collect();
+        let domains: Vec<String> = domains.iter().map(|domain| ascii_name(domain.trim_end_matches('.'))).collect();
         let mut hosts = BTreeMap::new();
         for (name, host) in &self.hosts {
             hosts.insert(name.clone(), self.host(name, host)?);
@@ -203,7 +211,7 @@ impl File {
         for text in host.address.list() {
             address.push(match text.parse::<IpAddr>() {
                 Ok(ip) => PublicAddress::Ip(ip),
-                Err(_) if text.ends_with('.') => PublicAddress::Name(text.to_lowercase()),
+                Err(_) if text.ends_with('.') => PublicAddress::Name(ascii_name(&text)),
                 Err(_) => {
                     let message = format!("hosts.{name}.address: `{text}` is not an address");
                     return Err(ConfigError::new("A0201", message, "a name must end in a dot: home.example.org."));
@@ -330,7 +338,7 @@ impl File {
 }
 
 /// Joined without the `./` that people write.
-fn clean(base: &Path, path: &Path) -> PathBuf {
+pub(super) fn clean(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
 }
 
@@ -360,7 +368,7 @@ fn check_instance(instance: &str) -> Result<(), ConfigError> {
     ))
 }
 
-fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<Millis, ConfigError> {
+pub(super) fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<Millis, ConfigError> {
     let Some(text) = text else { return Ok(usual) };
     match humantime::parse_duration(text) {
         Ok(span) if span.as_millis() > 0 => Ok(Millis(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))),

@@ -51,7 +51,30 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct SourceFile {
     pub(super) folder: Option<PathBuf>,
-    pub(super) git: Option<IgnoredAny>,
+    pub(super) git: Option<GitFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GitFile {
+    pub(super) url: String,
+    pub(super) branch: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) token: Option<SecretSource>,
+    pub(super) ssh_key: Option<PathBuf>,
+    pub(super) known_hosts: Option<PathBuf>,
+    pub(super) host_key: Option<String>,
+    pub(super) interval: Option<String>,
+    pub(super) verify: Option<VerifyFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerifyFile {
+    pub(super) ssh_allowed_signers: Option<PathBuf>,
+    pub(super) openpgp: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,7 +175,8 @@ impl Many {
     pub(super) fn list(&self) -> Vec<String> {
         match self {
             Many::None => Vec::new(),
-            Many::One(one) => vec![one.clone()],
+            // A variable of the environment writes several with commas, which no value here has.
+            Many::One(one) => one.split(',').map(|item| item.trim().to_owned()).collect(),
             Many::List(list) => list.clone(),
         }
     }

@@ -20,7 +20,7 @@ const PROBES_IN_FLIGHT: usize = 8;
 const UPTIME_NEEDED: Millis = Millis::seconds(15);
 
 /// What was found out so far, by container and start.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Health {
     tracks: BTreeMap<(String, i64), Track>,
 }

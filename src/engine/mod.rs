@@ -38,7 +38,7 @@ use crate::model::{
 use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Secret};
-use crate::source::{Folder, Snapshot};
+use crate::source::{Snapshot, Source, SourceError};
 use crate::store::{Ledger, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
@@ -57,7 +57,7 @@ pub struct Parts {
     /// The vendors.
     pub providers: Vec<Arc<dyn Provider>>,
     /// Where manifests come from.
-    pub source: Folder,
+    pub source: Source,
     /// The ledger.
     pub ledger: Ledger,
     /// Where secrets come from.
@@ -91,8 +91,8 @@ pub struct Picture {
     pub at: Timestamp,
     /// The state of the source.
     pub source: Snapshot,
-    /// Why the source could not be read; the last good manifests are in force meanwhile.
-    pub source_error: Option<String>,
+    /// Why the source is not as it should be; the last good manifests are in force meanwhile.
+    pub source_error: Option<SourceError>,
     /// Manifests in force.
     pub services: BTreeMap<String, Service>,
     /// What is wrong with files.
@@ -233,7 +233,7 @@ pub enum ProgressState {
 /// The engine: stepped look by look by tests, by `apply` and by the daemon alike.
 pub struct Engine {
     context: Arc<Context>,
-    source: Folder,
+    source: Source,
     ledger: Ledger,
     secrets: SecretFinder,
     key: MarkKey,

@@ -6,9 +6,10 @@ use super::Picture;
 use super::listing::{self, Listing, Only};
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use crate::manifest::Severity;
-use crate::model::{Change, Hint, Millis, ReasonCode, Timestamp, Verb};
+use crate::model::{Change, Commit, Hint, Millis, ReasonCode, Timestamp, Verb};
 use crate::plan::forecast;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
+use crate::source::SourceError;
 use crate::store::journal::Event;
 
 /// With fewer services than this, all are listed.
@@ -20,11 +21,27 @@ pub fn revision(picture: &Picture) -> String {
     if id.is_empty() { "no source yet".to_owned() } else { format!("{} @ {id}", picture.source.label) }
 }
 
+/// The same with what is known of its commit: `main @ 3f2a9c1 "add gitea" (Alice Martin, 2 min ago)`.
+fn revision_and_commit(picture: &Picture) -> String {
+    match &picture.source.commit {
+        Some(commit) => format!("{} {}", revision(picture), about(commit, picture.at)),
+        None => revision(picture),
+    }
+}
+
+/// `"add gitea" (Alice Martin, 2 min ago)`
+fn about(commit: &Commit, now: Timestamp) -> String {
+    format!("\"{}\" ({}, {})", commit.subject, commit.author, ago(now - commit.at))
+}
+
 /// The plan as text.
 pub fn plan_text(picture: &Picture, look: Look) -> String {
-    let text =
-        picture.with_input(|input| render::text::plan(input, &forecast::forecast(input), &revision(picture), look));
-    let mut text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
+    let (short, long) = (revision(picture), revision_and_commit(picture));
+    let text = picture.with_input(|input| render::text::plan(input, &forecast::forecast(input), &long, look));
+    let text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
+    // One line says all where there is nothing to do.
+    let quiet = text.strip_prefix(&long).filter(|rest| rest.starts_with(": ")).map(|rest| format!("{short}{rest}"));
+    let mut text = quiet.unwrap_or(text);
     beside_plan(picture, look, &mut text);
     text
 }
@@ -32,7 +49,7 @@ pub fn plan_text(picture: &Picture, look: Look) -> String {
 /// The plan as the comment of a merge request.
 pub fn plan_markdown(picture: &Picture) -> String {
     let text = picture
-        .with_input(|input| render::markdown::plan(input, &forecast::forecast(input), &revision(picture)))
+        .with_input(|input| render::markdown::plan(input, &forecast::forecast(input), &revision_and_commit(picture)))
         .unwrap_or_else(|| "not looked yet\n".to_owned());
     let mut beside = String::new();
     beside_plan(picture, Look::PLAIN, &mut beside);
@@ -48,7 +65,10 @@ fn beside_plan(picture: &Picture, look: Look, text: &mut String) {
         text.push_str(&format!("  {name} is left alone: suspended by {}\n", suspension.by));
     }
     if let Some(error) = &picture.source_error {
-        text.push_str(&format!("{} {error}; the last good manifests are in force\n", look.sign(Sign::Refuse)));
+        text.push_str(&format!("{} {error}; {}, {}\n", look.sign(Sign::Refuse), stays(picture, error), error.code));
+        for hint in &error.hints {
+            text.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
+        }
     }
 }
 
@@ -62,7 +82,27 @@ pub fn plan_json(picture: &Picture) -> Json {
 
 /// The state of the source.
 pub fn revision_json(picture: &Picture) -> Json {
-    json!({"id": picture.source.revision, "kind": "folder", "label": picture.source.label})
+    let source = &picture.source;
+    let kind = if source.commit.is_some() { "git" } else { "folder" };
+    let mut document = json!({"id": source.revision, "kind": kind, "label": source.label});
+    if let (Some(object), Some(commit)) = (document.as_object_mut(), &source.commit) {
+        object.insert("subject".to_owned(), json!(commit.subject));
+        object.insert("author".to_owned(), json!(commit.author));
+        object.insert("committed_at".to_owned(), json!(commit.at.rfc3339()));
+        if source.is_branch {
+            object.insert("branch".to_owned(), json!(source.label));
+        }
+    }
+    document
+}
+
+/// What is in force while the source is not as it should be.
+fn stays(picture: &Picture, error: &SourceError) -> String {
+    let Some(commit) = &picture.source.commit else { return "the last good manifests are in force".to_owned() };
+    match error.fetched.map(|fetched| picture.at - fetched).filter(|span| *span >= Millis::seconds(1)) {
+        Some(span) => format!("going on with {} from {span} ago", commit.short()),
+        None => format!("going on with {}", commit.short()),
+    }
 }
 
 /// All services as a table, the ones that need somebody first. `next`: when the daemon looks again, where
@@ -137,7 +177,13 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     }
     if let Some(manifest) = picture.services.get(name) {
         let id: String = picture.source.revision.chars().take(7).collect();
-        out.push_str(&format!("  {} @ {id}\n", manifest.origin.file));
+        let file = &manifest.origin.file;
+        match picture.source.history.changed.get(file) {
+            Some(commit) => {
+                out.push_str(&format!("  {file} @ {} {}\n", commit.short(), about(commit, picture.at)));
+            }
+            None => out.push_str(&format!("  {file} @ {id}\n")),
+        }
     }
     if !row.what_now.is_empty() {
         out.push_str(&format!("  {}\n", with_code(row)));
@@ -201,8 +247,10 @@ fn trouble_lines(picture: &Picture) -> Vec<(String, Vec<String>)> {
         lines.push((text, vec!["is the disk full? what runs goes on running".to_owned()]));
     }
     if let Some(error) = &picture.source_error {
-        let text = format!("{error}; the last good manifests are in force, A0301");
-        lines.push((text, vec!["make the folder, or correct `source.folder`".to_owned()]));
+        let since = error.since.map(|since| picture.at - since).filter(|span| *span >= Millis::seconds(1));
+        let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
+        let text = format!("{error}{since}; {}, {}", stays(picture, error), error.code);
+        lines.push((text, error.hints.iter().map(hint_text).collect()));
     }
     for gap in &picture.plan.gaps {
         let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
@@ -255,7 +303,10 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
         "source": {
             "revision": revision_json(picture),
             "checked_at": picture.at.rfc3339(),
-            "error": picture.source_error.as_ref().map(|message| json!({"code": "A0301", "message": message})),
+            "error": picture.source_error.as_ref().map(|error| json!({
+                "code": error.code, "message": error.message, "hints": error.hints,
+                "since": error.since.map(Timestamp::rfc3339), "fetched_at": error.fetched.map(Timestamp::rfc3339),
+            })),
         },
         "summary": {
             "services": services.len(),

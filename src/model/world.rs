@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId};
+use super::source::History;
 use super::time::Timestamp;
 use super::value::Fields;
 
@@ -327,4 +328,6 @@ pub struct Facts {
     pub frozen: BTreeSet<String>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.
     pub prune_blocked: bool,
+    /// Who changed which file of the source.
+    pub history: History,
 }

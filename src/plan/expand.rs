@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
+use super::names::Names;
 use super::rollout::{self, Target};
 use super::{Input, decide, moves, pool, reach, stopped};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
@@ -19,6 +20,7 @@ use crate::model::{
 pub fn expand(input: &Input<'_>) -> Wants {
     let subnets = pool::assign(input);
     let mut wants = Wants { moving: moves::networks(input, &subnets), ..Wants::default() };
+    let names = Names::of(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
     let mut services: Vec<&Service> = input.services.values().collect();
@@ -33,6 +35,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
             input,
             service,
             host,
+            names: &names,
             subnets: &subnets,
             wants: &mut wants,
             taken: &mut taken_addresses,
@@ -48,6 +51,7 @@ pub struct Expansion<'a> {
     pub(super) input: &'a Input<'a>,
     pub(super) service: &'a Service,
     pub(super) host: &'a HostSite,
+    pub(super) names: &'a Names<'a>,
     pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Refusal>>,
     pub(super) wants: &'a mut Wants,
     /// Addresses given out in this expansion, by network.
@@ -286,7 +290,7 @@ impl Expansion<'_> {
             .collect();
         let mut records = Vec::new();
         for (name, origin) in names {
-            if let Some(wildcard) = self.covering_wildcard(&name) {
+            if let Some(wildcard) = self.names.covering(&name, self.host) {
                 self.note(None, format!("{name} is answered by {wildcard}, which is not ours: no record is written"));
                 continue;
             }
@@ -303,26 +307,6 @@ impl Expansion<'_> {
         records
     }
 
-    /// A foreign wildcard that already answers `name` with an address of ours, when nothing else is at the name.
-    fn covering_wildcard(&self, name: &str) -> Option<String> {
-        let ovh = ProviderId::ovh();
-        let own = |kind: &str| Address::new(ovh.clone(), Kind::Record, &format!("{name}/{kind}"));
-        if ["A", "AAAA", "CNAME"].iter().any(|kind| self.input.world.seen.contains_key(&own(kind))) {
-            return None;
-        }
-        let (_, parent) = name.split_once('.')?;
-        let wildcard = Address::new(ovh.clone(), Kind::Record, &format!("*.{parent}/A"));
-        let seen = self.input.world.seen.get(&wildcard).filter(|seen| !seen.owner.is_ours())?;
-        let values = seen.fields.strings("values");
-        let is_ours = |value: &&str| {
-            let address: Option<IpAddr> = value.parse().ok();
-            address.is_some_and(|address| {
-                self.host.also_at.contains(&address) || self.host.address.contains(&PublicAddress::Ip(address))
-            })
-        };
-        (!values.is_empty() && values.iter().all(is_ours)).then(|| format!("*.{parent}"))
-    }
-
     fn record_set(&mut self, name: &str, record_type: &str, records: &[Record], needs: &[Need]) -> Address {
         let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{record_type}"));
         let mut values: Vec<String> = records.iter().map(|record| record.value.clone()).collect();
@@ -335,7 +319,8 @@ impl Expansion<'_> {
             .with("ttl", Value::Int(i64::from(ttl)))
             .with("mark", Value::Bool(true));
         let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
-        let refusal = self.no_zone(name).or_else(|| self.name_conflict(name, record_type));
+        let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, &self.service.origin.file));
+        let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
         let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
         want.refusal = want.refusal.take().or(refusal);
         address

@@ -17,6 +17,7 @@ pub mod forecast;
 pub mod guard;
 pub mod lint;
 pub mod moves;
+pub mod names;
 pub mod pool;
 pub mod reach;
 pub mod reason;

@@ -50,6 +50,15 @@ pub struct LookQuery {
     pub markdown: bool,
 }
 
+/// Of what a plan is to be.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PlanQuery {
+    /// A branch, tag or commit; `None` = what is followed.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+}
+
 impl LookQuery {
     fn look(self) -> Look {
         Look { ascii: self.ascii, colour: self.colour }
@@ -205,8 +214,12 @@ async fn page(Path(code): Path<String>) -> Response {
     }
 }
 
-async fn plan_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
-    match verbs::plan(&handle, query.look(), query.markdown).await {
+async fn plan_text(
+    State(handle): State<Handle>,
+    Query(query): Query<LookQuery>,
+    Query(of): Query<PlanQuery>,
+) -> Response {
+    match verbs::plan(&handle, of.reference.as_deref(), query.look(), query.markdown).await {
         Some(answer) => Json(answer).into_response(),
         None => stopping(),
     }

@@ -100,6 +100,7 @@ impl Ledger {
             confirmed: std::collections::BTreeSet::new(),
             frozen: std::collections::BTreeSet::new(),
             prune_blocked: false,
+            history: crate::model::History::default(),
         })
     }
 

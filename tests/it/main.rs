@@ -5,6 +5,7 @@ mod support;
 
 mod cli;
 mod hosts_config;
+mod configuration;
 mod looks;
 mod tidy;
 mod manifest_cases;
@@ -13,5 +14,6 @@ mod npm_provider;
 mod ovh_provider;
 mod plan_cases;
 mod real;
+mod git;
 mod plan_props;
 mod served;

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("causes", &[]),
     ("pages", &["model::near"]),
     ("providers", &["model", "secret", "causes"]),
-    ("source", &["model"]),
+    ("source", &["model", "secret"]),
     ("store", &["model", "causes"]),
     ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "store"]),
     // What is shown: the engine's picture and its words, and of the store what was recorded.
@@ -47,7 +47,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Single files that may do more, and why.
 const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/build.rs", "providers", "the one place that makes providers from the configuration"),
+    ("src/source/git/http.rs", "providers::http", "fetches through the one HTTP client"),
     ("src/cli/build.rs", "secret", "hands the instance's key to them"),
+    ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),
+    ("src/cli/init.rs", "secret", "hands the answers to them and to files"),
     ("src/cli/demo.rs", "providers::http", "asks the proxy as a visitor would, through the one HTTP client"),
     ("src/plan/render/json.rs", "manifest", "the plan's document lists what is wrong with manifests; both are pure"),
 ];

@@ -245,6 +245,16 @@ fn record_comes(raw: &World, record: &Address) -> Vec<String> {
     rivals.map(|rival| format!("{rival} is there, and a CNAME stands alone")).collect()
 }
 
+/// The nearest name above at or below which something stands: only its wildcard answers for `name` (RFC 4592).
+fn closest_encloser<'a>(raw: &World, name: &'a str) -> Option<&'a str> {
+    let mut above = std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, above)| above)).skip(1);
+    above.find(|above| {
+        let records = raw.seen.keys().filter(|address| address.kind == Kind::Record);
+        let mut names = records.filter_map(|address| address.name.rsplit_once('/')).map(|(name, _)| name);
+        names.any(|other| other == *above || other.ends_with(&format!(".{above}")))
+    })
+}
+
 fn volume_goes(raw: &World, volume: &Address) -> Vec<String> {
     let start = format!("volume:{}:", volume.name);
     let users = containers(raw).filter(|(_, seen)| seen.fields.strings("mounts").iter().any(|m| m.starts_with(&start)));
@@ -278,7 +288,7 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
     }
     for domain in domains.iter().filter(|_| is_create) {
         let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
-        let covered = domain.split_once('.').is_some_and(|(_, parent)| has_record(raw, &format!("*.{parent}"), "A"));
+        let covered = closest_encloser(raw, domain).is_some_and(|above| has_record(raw, &format!("*.{above}"), "A"));
         if sim::wants_record(scene, &change.service, domain) && !has && !covered {
             wrong.push(format!("{domain} has no record yet"));
         }

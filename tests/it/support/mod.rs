@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod engine;
+pub mod forge;
 pub mod gate;
 pub mod image;
 pub mod registry;

@@ -13,7 +13,7 @@ use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::secret::{MarkKey, Secret};
-use amarre::source::Folder;
+use amarre::source::{Folder, Source};
 use amarre::store::Ledger;
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
 use amarre_sim::npm::{self, Npm, NpmOptions, Upstreams};
@@ -376,7 +376,7 @@ async fn engine(
     Engine::new(Parts {
         site: config.site.clone(),
         providers,
-        source: Folder::new(&folder.path().join("services")),
+        source: Source::Folder(Folder::new(&folder.path().join("services"))),
         ledger: Ledger::open(&path).await.unwrap(),
         secrets: Arc::new(move |name| match no_secrets.load(Ordering::Relaxed) {
             false => Ok(Secret::new(format!("value of {}", name.0))),
