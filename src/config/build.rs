@@ -123,6 +123,7 @@ impl File {
         if hosts.is_empty() {
             hosts.insert("default".to_owned(), self.host("default", &HostFile::default())?);
         }
+        self.visitors_come_to_npm(&mut hosts)?;
         let mut pools = self.network.pools.clone().unwrap_or_default();
         pools.extend(self.network.pool);
         if pools.is_empty() {
@@ -169,6 +170,21 @@ impl File {
             ConfigError::new("A0201", message, "write 2GiB, 500MiB, or 0 to pull always")
         })?;
         Ok(ImageCare { keep, min_free })
+    }
+
+    /// A host without a public address whose NPM stands elsewhere is visited where that NPM is.
+    fn visitors_come_to_npm(&self, hosts: &mut BTreeMap<String, HostSite>) -> Result<(), ConfigError> {
+        let addresses: BTreeMap<String, Vec<PublicAddress>> =
+            hosts.iter().map(|(name, host)| (name.clone(), host.address.clone())).collect();
+        for (name, host) in hosts.iter_mut().filter(|(_, host)| host.address.is_empty()) {
+            let file = self.hosts.get(name).and_then(|host| host.npm.clone());
+            let Some(npm) = file.or_else(|| self.npm.keys().next().cloned()).filter(|_| host.npm.is_some()) else {
+                continue;
+            };
+            let at = self.npm_host(&npm)?.and_then(|at| addresses.get(&at).cloned());
+            host.address = at.unwrap_or_default();
+        }
+        Ok(())
     }
 
     fn policy(&self) -> Policy {

@@ -87,6 +87,8 @@ pub struct Wants {
     pub good: Vec<Good>,
     /// What must hold before an old generation may go.
     pub before_delete: BTreeMap<Address, Vec<Need>>,
+    /// Networks that are made anew, with everything on them.
+    pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
     pub stop_first: BTreeMap<String, String>,
     /// Containers whose health is asked by a probe. `None` = by uptime only.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, images, pointers, reason, rivals, stopped};
+use super::{Input, SETTLE, diff, images, moves, pointers, reason, rivals, stopped};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -292,13 +292,20 @@ fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Chang
             because: reason::of_delete(input, wants, address, &service),
             verb: Verb::Delete,
             diff: Vec::new(),
-            impact: Impact::default(),
+            impact: Impact { downtime: downtime_of_delete(wants, address, seen), ..Impact::default() },
             expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
             gate: delete_gate(input, wants, address, seen, &service, &gone),
             service,
         });
     }
     changes
+}
+
+/// A container that goes because its network is made anew is away until it comes again.
+fn downtime_of_delete(wants: &Wants, address: &Address, seen: &Seen) -> Downtime {
+    let is_moving =
+        wants.moving.iter().any(|network| network.provider == address.provider && moves::is_on(&seen.fields, network));
+    if address.kind == Kind::Container && is_moving { Downtime::Some } else { Downtime::None }
 }
 
 fn may_delete(input: &Input<'_>, address: &Address, service: &str) -> bool {

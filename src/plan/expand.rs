@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, decide, fronts, pool, reach, stopped};
+use super::{Input, decide, fronts, moves, pool, reach, stopped};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -19,7 +19,7 @@ use crate::model::{
 /// Every want of every manifest that is in force.
 pub fn expand(input: &Input<'_>) -> Wants {
     let subnets = pool::assign(input);
-    let mut wants = Wants::default();
+    let mut wants = Wants { moving: moves::networks(input, &subnets), ..Wants::default() };
     let names = Names::of(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
@@ -104,6 +104,7 @@ impl Expansion<'_> {
         };
         let targets = match &home {
             Some(_) if self.service.stopped => stopped::containers(self),
+            Some(home) if self.wants.moving.contains(&home.address) => moves::leave(self, home),
             Some(home) => rollout::containers(self, home),
             None => BTreeMap::new(),
         };
@@ -156,6 +157,9 @@ impl Expansion<'_> {
 
     fn own_network(&mut self) {
         let Some((address, asked)) = pool::network_of(self.input, self.service) else { return };
+        if self.wants.moving.contains(&address) {
+            return;
+        }
         let internal = matches!(self.service.network, NetworkMode::Defined { internal: true, .. });
         self.network(address, asked, internal);
     }
@@ -174,8 +178,10 @@ impl Expansion<'_> {
     fn network(&mut self, address: Address, asked: Option<Ipv4Net>, internal: bool) {
         let mut fields = Fields::default().with("internal", Value::Bool(internal));
         let mut refusal = None;
-        match asked.map(Ok).as_ref().or(self.subnets.get(&address)) {
+        match self.subnets.get(&address) {
             Some(Ok(subnet)) => {
+                // What is there keeps its subnet until it is made anew; what is asked for shows as the difference.
+                let subnet = asked.as_ref().unwrap_or(subnet);
                 fields.set("subnet", Value::text(subnet.to_string()));
                 fields.set("gateway", Value::text(pool::gateway(*subnet).to_string()));
                 if let Some(range) = pool::ip_range(*subnet) {
@@ -200,6 +206,10 @@ impl Expansion<'_> {
         let docker = self.host.docker.clone();
         let npm_container = Address::new(docker.clone(), Kind::Container, container);
         let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", network.name));
+        if self.wants.moving.contains(network) {
+            moves::detach(self, address, network);
+            return None;
+        }
         let mut fields = Fields::default();
         if let Some(subnet) = subnet {
             fields.set("address", Value::text(pool::npm_address(subnet).to_string()));
@@ -370,9 +380,11 @@ impl Expansion<'_> {
     ) {
         let Some(npm) = self.host.npm.clone() else { return };
         let Some(main) = route.domains.first() else { return };
+        let address = Address::new(npm.provider.clone(), Kind::ProxyHost, main);
+        let is_there = self.input.world.seen.contains_key(&address);
         let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
-        let Some((scheme, at)) = fronts::upstream(self, &route.to, targets, &mut needs) else { return };
-        let locations = fronts::locations(self, &route.locations, targets, &mut needs);
+        let Some((scheme, at)) = fronts::upstream(self, &route.to, is_there, targets, &mut needs) else { return };
+        let locations = fronts::locations(self, &route.locations, is_there, targets, &mut needs);
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
         let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
         let mut fields = fronts::strict(Fields::default(), route.hsts, &route.advanced)
@@ -394,7 +406,6 @@ impl Expansion<'_> {
         fields.0.extend(locations.map(|locations| ("locations".to_owned(), locations)));
         // The one that is left to NPM unless the manifest names it.
         fields.0.extend(route.caching.map(|caching| ("caching".to_owned(), Value::Bool(caching))));
-        let address = Address::new(npm.provider, Kind::ProxyHost, main);
         self.want(address, fields, needs, &route.origin);
     }
 

@@ -11,11 +11,12 @@ use crate::model::{Fields, Need, Value};
 /// An address and a port, each as it is known.
 type At = (Value, Value);
 
-/// Scheme and place of a target; that of a container is known when it is there. `None`: no such container. A stopped
-/// manifest has no place where its container was never made.
+/// Scheme and place of a target; that of a container is known when it is there. `None`: no such container; a host
+/// that `is_there` stays while its container is away, without a place.
 pub fn upstream(
     expansion: &Expansion<'_>,
     to: &Target,
+    is_there: bool,
     serving: &BTreeMap<String, Serving>,
     needs: &mut Vec<Need>,
 ) -> Option<(String, Option<At>)> {
@@ -25,7 +26,7 @@ pub fn upstream(
         }
         Target::Container { key, port } => {
             let Some(target) = serving.get(key) else {
-                return expansion.service.stopped.then(|| ("http".to_owned(), None));
+                return is_there.then(|| ("http".to_owned(), None));
             };
             let need = Need::ready(target.address.clone());
             if !needs.contains(&need) {
@@ -40,12 +41,13 @@ pub fn upstream(
 pub fn locations(
     expansion: &Expansion<'_>,
     locations: &[Location],
+    is_there: bool,
     serving: &BTreeMap<String, Serving>,
     needs: &mut Vec<Need>,
 ) -> Option<Value> {
     let mut values = Vec::new();
     for location in locations {
-        let Some((scheme, at)) = upstream(expansion, &location.to, serving, needs) else { continue };
+        let Some((scheme, at)) = upstream(expansion, &location.to, is_there, serving, needs) else { continue };
         let (host, port) = at?;
         let mut entries = BTreeMap::from([
             ("path".to_owned(), Value::text(&location.path)),

@@ -50,8 +50,11 @@ pub fn assign(input: &Input<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> 
     let own = input.services.values().filter_map(|service| network_of(input, service));
     for (address, asked) in own.chain(edges(input)) {
         // What is there is where containers live, whatever is asked for.
-        if let Some(subnet) = observed_subnet(input, &address).or(asked) {
+        if let Some(subnet) = observed_subnet(input, &address) {
             subnets.insert(address, Ok(subnet));
+        } else if let Some(subnet) = asked {
+            let free = free_of_others(input, &address, subnet);
+            subnets.insert(address, free.map(|()| subnet));
         } else if let Some(subnet) = leased_subnet(input, &address) {
             subnets.insert(address, Ok(subnet));
         } else {
@@ -108,6 +111,36 @@ fn leased_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
     let leased = *input.facts.leases.get(address)?;
     let conflicts = foreign(input, address).iter().any(|other| overlap(other, &leased));
     (!conflicts && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
+}
+
+/// Whether a subnet that a manifest asks for overlaps nothing that is known; else by what it is taken.
+pub fn free_of_others(input: &Input<'_>, address: &Address, subnet: Ipv4Net) -> Result<(), Refusal> {
+    let named = input.world.of_kind(&address.provider, Kind::Network).filter(|(other, _)| *other != address);
+    let networks = named.flat_map(|(other, seen)| {
+        let subnets = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
+        subnets.map(|text| (text.to_owned(), format!("network {}", other.name))).collect::<Vec<_>>()
+    });
+    let plain = |subnets: &[Ipv4Net], what: &str| -> Vec<(String, String)> {
+        subnets.iter().map(|subnet| (subnet.to_string(), what.to_owned())).collect()
+    };
+    let refused: Vec<Ipv4Net> = input.facts.refused_subnets.iter().copied().collect();
+    let routes = input.world.routes.get(&address.provider).cloned().unwrap_or_default();
+    let others = networks
+        .chain(plain(&refused, "what the engine refused"))
+        .chain(plain(&routes, "the host's routes"))
+        .chain(plain(&input.site.avoid, "`network.avoid`"));
+    let clash =
+        others.into_iter().find(|(text, _)| text.parse::<Ipv4Net>().is_ok_and(|other| overlap(&other, &subnet)));
+    let Some((other, what)) = clash else { return Ok(()) };
+    let service =
+        input.services.values().find(|service| network_of(input, service).is_some_and(|(own, _)| own == *address));
+    let file = service.map_or("its manifest", |service| service.origin.file.as_str());
+    Err(Refusal {
+        code: "A0412".to_owned(),
+        message: format!("{subnet} overlaps {other} of {what}"),
+        found: Vec::new(),
+        hints: vec![Hint::text(format!("choose another subnet in {file}, or `network: auto`"))],
+    })
 }
 
 /// Everything a new subnet at this engine must not touch.

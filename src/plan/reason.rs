@@ -1,6 +1,6 @@
 //! Why a change is in the plan: what the ledger and the manifests can prove, never a guess.
 
-use super::Input;
+use super::{Input, moves};
 use crate::model::plan::{Reason, ReasonCode};
 use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
 
@@ -88,6 +88,8 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
         (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
     } else if let Some(failure) = failure {
         (ReasonCode::Rollback, format!("did not become ready: {}", failure.why), None)
+    } else if let (Some(what), Some(manifest)) = (moves_with(input, wants, address), manifest) {
+        (ReasonCode::DependencyReplaced, what.to_owned(), Some(manifest.origin.clone()))
     } else if let Some((_, want)) = successor.filter(|_| address.generation.is_some()) {
         (ReasonCode::DependencyReplaced, "another generation takes its place".to_owned(), Some(want.origin.clone()))
     } else if let Some(manifest) = manifest {
@@ -102,6 +104,20 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
         (ReasonCode::ManifestRemoved, format!("the manifest of {service} was removed"), None)
     };
     Reason { code, text, origin }
+}
+
+/// What goes because a network is made anew, and why.
+fn moves_with(input: &Input<'_>, wants: &Wants, address: &Address) -> Option<&'static str> {
+    let fields = input.world.seen.get(address).map(|seen| &seen.fields);
+    let attached_to = address.name.rsplit_once('/').filter(|_| address.kind == Kind::Attachment).map(|(on, _)| on);
+    let is_on = |network: &Address| {
+        attached_to == Some(network.name.as_str()) || fields.is_some_and(|fields| moves::is_on(fields, network))
+    };
+    let mut moving = wants.moving.iter().filter(|network| network.provider == address.provider);
+    if wants.moving.contains(address) {
+        return Some("a subnet cannot change in place");
+    }
+    moving.any(is_on).then_some("its network is made anew")
 }
 
 /// ` in 8d41b07 (Alice Martin)`, the commit that made the file what it is; nothing where that is not known.

@@ -4,6 +4,7 @@
 mod support;
 
 mod cli;
+mod hosts_config;
 mod configuration;
 mod looks;
 mod tidy;

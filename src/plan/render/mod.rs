@@ -172,6 +172,11 @@ fn is_shown_with_network(changes: &[Change], change: &Change) -> bool {
     change.address.kind == Kind::Attachment && !is_refused && goes_along
 }
 
+/// Containers of ours, and networks, may go and come again in one plan.
+fn comes_again(change: &Change) -> bool {
+    change.address.generation.is_some() || change.address.kind == Kind::Network
+}
+
 /// An old generation that goes because another one is in its place: a step of the update, no loss to anybody.
 pub fn is_superseded(change: &Change) -> bool {
     let is_generation = change.verb == Verb::Delete && change.address.generation.is_some();
@@ -205,11 +210,11 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
     let mut olds: BTreeMap<Address, &Change> = BTreeMap::new();
     let made: BTreeSet<Address> = changes
         .iter()
-        .filter(|change| matches!(change.verb, Verb::Create(_)) && change.address.generation.is_some())
+        .filter(|change| matches!(change.verb, Verb::Create(_)) && comes_again(change))
         .filter(|change| change.refusal().is_none())
         .map(|change| change.address.base())
         .collect();
-    for change in changes.iter().filter(|change| change.verb == Verb::Delete && change.address.generation.is_some()) {
+    for change in changes.iter().filter(|change| change.verb == Verb::Delete && comes_again(change)) {
         if made.contains(&change.address.base()) {
             olds.insert(change.address.base(), change);
         }
@@ -225,9 +230,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
         }
         let replaces = match change.verb {
             Verb::Create(_) if change.refusal().is_some() => None,
-            Verb::Create(_) => {
-                olds.get(&change.address.base()).copied().filter(|_| change.address.generation.is_some())
-            }
+            Verb::Create(_) => olds.get(&change.address.base()).copied().filter(|_| comes_again(change)),
             Verb::Update(_) | Verb::Delete => None,
         };
         let diff = replaces.map_or_else(|| change.diff.clone(), |old| recreation_diff(input, change, old));

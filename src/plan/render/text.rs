@@ -158,16 +158,29 @@ fn is_hidden(line: &Line<'_>) -> bool {
     line.change.address.kind == Kind::Attachment && !line.counts
 }
 
+/// Whether a container that comes again is on a network.
+fn is_on(network: &Address, lines: &[Line<'_>]) -> bool {
+    lines.iter().filter(|line| line.replaces.is_some()).any(|line| match &line.change.verb {
+        Verb::Create(fields) => fields.text("network") == Some(network.name.as_str()),
+        Verb::Update(_) | Verb::Delete => false,
+    })
+}
+
 /// What the service's line says: refused, down, new, removed, or why it changes.
 fn headline(forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> String {
     let refusal = lines.iter().find_map(|line| line.change.refusal());
     let recreated = lines.iter().find(|line| line.replaces.is_some());
+    let down = forecast.wants.stop_first.contains_key(name);
     let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
         (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
-        (None, Some(_), _) if forecast.wants.stop_first.contains_key(name) => {
-            "down for a while: the old one must stop first".to_owned()
+        (None, Some(line), _) if line.change.address.kind == Kind::Network && !down => {
+            "its network is made anew".to_owned()
         }
+        (None, Some(_), _) if down && forecast.wants.moving.iter().any(|network| is_on(network, lines)) => {
+            "down for a while: its network is made anew".to_owned()
+        }
+        (None, Some(_), _) if down => "down for a while: the old one must stop first".to_owned(),
         (None, Some(_), _) => "no downtime: the new one starts beside the old".to_owned(),
         (None, None, Some(reason)) => reason.text.clone(),
         (None, None, None) => "waits".to_owned(),

@@ -23,6 +23,7 @@ pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Pla
         }
         (Kind::Container, _) => container_comes(raw, change, &fields, scene),
         (Kind::Network, Verb::Delete) => network_goes(raw, &change.address),
+        (Kind::Attachment, Verb::Delete) if wants.before_delete.contains_key(&change.address) => Vec::new(),
         (Kind::Attachment, Verb::Delete) => attachment_goes(raw, &change.address),
         (Kind::AccessList, Verb::Delete) => list_goes(raw, &change.address),
         (Kind::Record, Verb::Delete) => record_goes(raw, &change.address, wants),

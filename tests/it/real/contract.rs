@@ -85,6 +85,26 @@ impl Bench {
         }
     }
 
+    /// A container on its service's network and on one that it shares with others.
+    async fn on_two_networks(&self, subnet: &str) {
+        let shared = self.address(Kind::Network, &format!("{}-shared", self.network));
+        let fields = Fields::default().with("subnet", Value::text(subnet)).with("internal", Value::Bool(false));
+        self.apply(&change(&shared, Verb::Create(fields), Expect::Absent)).await;
+        let address = subnet.replace("0/24", "3");
+        let fields = self.least().with("edge", Value::text(&shared.name)).with("edge_address", Value::text(&address));
+        let seen = self.try_out("two", &fields, "two networks").await;
+        assert_eq!(seen.text("edge_address"), Some(address.as_str()));
+        assert_eq!(seen.text("network"), Some(self.network.as_str()));
+        assert_eq!(seen.flag("running"), Some(true));
+        let container = self.address(Kind::Container, SERVICE).at("two");
+        let seen = self.seen().await;
+        let name = seen[&container].fields.text("name").unwrap().to_owned();
+        assert_eq!(seen[&shared].fields.strings("members"), [name.as_str()]);
+        self.remove("two").await;
+        let seen = self.seen().await;
+        self.apply(&change(&shared, Verb::Delete, unchanged(&seen[&shared]))).await;
+    }
+
     async fn tear_down(&self) {
         for name in ["a", "b"] {
             let volume = self.address(Kind::Volume, &format!("{}-contract_{name}", self.tag));
@@ -163,7 +183,16 @@ impl Bench {
     /// Set, changed, unset: a container each.
     async fn generations(&self, name: &str, samples: &[&str]) {
         for (at, sample) in samples.iter().enumerate() {
-            let fields = self.least().with(name, self.own(sample));
+            let mut fields = self.least().with(name, self.own(sample));
+            if name == "publish" {
+                // Which port of the host it is, the planner chooses.
+                let publish = fields.strings("publish").into_iter().enumerate();
+                let published = publish.filter_map(|(nth, text)| {
+                    let (ip, target) = text.rsplit_once(':')?;
+                    Some(format!("{ip}:{}:{target}", usize::from(self.port) + nth))
+                });
+                fields.set("published", Value::texts(published.collect::<Vec<_>>()));
+            }
             let seen = self.try_out(&format!("{name}-{at}"), &fields, &format!("{name} = {sample}")).await;
             // Maps may hold more than is asked for: what an image brings.
             if !matches!(fields.get(name), Some(Value::Map(_))) {
@@ -204,6 +233,7 @@ async fn every_field_of_a_container_on_the_real_engine() {
     let bench = bench(&endpoint, &rig.instance(), &rig.tag);
     bench.set_up(&format!("10.{}.9.0/24", rig.octet)).await;
     bench.every_field().await;
+    bench.on_two_networks(&format!("10.{}.8.0/24", rig.octet)).await;
     bench.tear_down().await;
 }
 
@@ -229,5 +259,6 @@ async fn every_field_on(options: DockerOptions) {
     let bench = bench(&format!("tcp://{}", docker.server.address), "home", "sim");
     bench.set_up("10.77.9.0/24").await;
     bench.every_field().await;
+    bench.on_two_networks("10.77.8.0/24").await;
     bench.tear_down().await;
 }

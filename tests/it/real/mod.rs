@@ -7,4 +7,5 @@ mod contract;
 mod harm;
 mod images;
 mod npm;
+mod reach;
 mod update;

@@ -29,13 +29,28 @@ const LOOKS_MAX: usize = 60;
 /// From look to look, long enough for probes and short enough for no time-out.
 const STEP: Millis = Millis::seconds(2);
 
-/// What NPM's container reaches.
-struct FromNpm(Arc<Docker>);
+/// Where the second host is reached from the first.
+pub const NAS: &str = "192.168.77.2";
+
+/// What NPM's container reaches: containers on its networks, and published ports of the second host.
+struct FromNpm(Arc<Docker>, Option<Arc<Docker>>);
 
 impl Upstreams for FromNpm {
     fn locate(&self, host: &str, port: u16) -> Option<std::net::SocketAddr> {
-        self.0.locate_from("npm", host, port)
+        match &self.1 {
+            Some(nas) if host == NAS => nas.locate("localhost", port),
+            Some(_) | None => self.0.locate_from("npm", host, port),
+        }
     }
+}
+
+/// How the vendors stand to one another.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setting {
+    /// As in `npm.main.reach`.
+    pub reach: Option<&'static str>,
+    /// With a second host `nas`, which has an engine of its own.
+    pub with_nas: bool,
 }
 
 pub struct Stepped {
@@ -47,6 +62,9 @@ pub struct Stepped {
     pub engine: Engine,
     /// No secret can be found.
     pub no_secrets: Arc<AtomicBool>,
+    /// The engine of the second host.
+    pub nas: Option<Arc<Docker>>,
+    setting: Setting,
     ledger: u32,
 }
 
@@ -56,9 +74,14 @@ impl Stepped {
     }
 
     pub async fn with(options: DockerOptions) -> Self {
+        Self::in_setting(options, Setting::default()).await
+    }
+
+    pub async fn in_setting(options: DockerOptions, setting: Setting) -> Self {
         amarre::telemetry::start(false);
-        let docker = Arc::new(docker(options).await);
-        let through = Arc::new(FromNpm(docker.clone()));
+        let docker = Arc::new(docker(options.clone()).await);
+        let nas = if setting.with_nas { Some(Arc::new(Docker::start(options).await.unwrap())) } else { None };
+        let through = Arc::new(FromNpm(docker.clone(), nas.clone()));
         let npm = Npm::start(NpmOptions::with_upstreams(through)).await.unwrap();
         let ovh = Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap();
         // A ledger in memory: hundreds of stories write to one each.
@@ -68,8 +91,8 @@ impl Stepped {
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
-        let engine = engine(&docker, &npm, &ovh, &folder, &clock, &no_secrets, 0).await;
-        let rig = Self { docker, npm, ovh, clock, folder, engine, no_secrets, ledger: 0 };
+        let engine = engine(&docker, nas.as_deref(), &npm, &ovh, &folder, &clock, &no_secrets, (setting, 0)).await;
+        let rig = Self { docker, npm, ovh, clock, folder, engine, no_secrets, nas, setting, ledger: 0 };
         rig.forget();
         rig
     }
@@ -81,8 +104,8 @@ impl Stepped {
 
     /// One more on the same ledger and vendors.
     pub async fn another_engine(&self) -> Engine {
-        let Self { docker, npm, ovh, folder, clock, no_secrets, ledger, .. } = self;
-        engine(docker, npm, ovh, folder, clock, no_secrets, *ledger).await
+        let Self { docker, nas, npm, ovh, folder, clock, no_secrets, setting, ledger, .. } = self;
+        engine(docker, nas.as_deref(), npm, ovh, folder, clock, no_secrets, (*setting, *ledger)).await
     }
 
     /// As [`Stepped::restart`], and the ledger is lost.
@@ -134,8 +157,8 @@ impl Stepped {
     /// Writes at every vendor since [`Stepped::forget`]; sign-ins and probes apart.
     pub fn writes(&self) -> Vec<String> {
         let is_read = |line: &String| line == "POST /api/tokens" || line.contains("/exec");
-        let servers = [&self.docker.server, &self.npm.server, &self.ovh.server];
-        let writes = servers.into_iter().flat_map(|server| server.journal.writes());
+        let nas = self.nas.iter().map(|nas| &nas.server);
+        let writes = self.servers().into_iter().chain(nas).flat_map(|server| server.journal.writes());
         writes.map(|call: Call| format!("{} {}", call.method, call.path)).filter(|line| !is_read(line)).collect()
     }
 
@@ -144,7 +167,7 @@ impl Stepped {
     }
 
     pub fn forget(&self) {
-        for server in self.servers() {
+        for server in self.servers().into_iter().chain(self.nas.iter().map(|nas| &nas.server)) {
             server.journal.clear();
         }
     }
@@ -289,25 +312,35 @@ fn seed(docker: &Docker, npm: &Npm, ovh: &Ovh) {
     ovh.seed_record(ZONE, "", "MX", "10 mail.example.net.", 3600);
 }
 
+#[expect(clippy::too_many_arguments, reason = "all that an engine is made of")]
 async fn engine(
     docker: &Docker,
+    nas: Option<&Docker>,
     npm: &Npm,
     ovh: &Ovh,
     folder: &TempDir,
     clock: &Arc<ShiftedClock>,
     no_secrets: &Arc<AtomicBool>,
-    ledger: u32,
+    (setting, ledger): (Setting, u32),
 ) -> Engine {
     let instance = "home".to_owned();
     let key = MarkKey::new([7; 32]);
     let endpoint = format!("tcp://{}", docker.server.address);
-    let text = json!({
+    let mut text = json!({
         "instance": instance, "domains": [ZONE],
         "hosts": {"default": {"docker": endpoint, "address": PUBLIC, "npm": "main"}},
         "npm": {"main": {"url": npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm", "container": "npm"}},
         "ovh": {"endpoint": ovh.endpoint(), "application_key": "a", "application_secret": "b", "consumer_key": "c"},
         "network": {"pools": ["10.77.0.0/16"]},
     });
+    if let Some(reach) = setting.reach {
+        text["npm"]["main"]["reach"] = json!(reach);
+    }
+    let second = nas.map(|nas| format!("tcp://{}", nas.server.address));
+    if let Some(endpoint) = &second {
+        text["hosts"]["nas"] =
+            json!({"docker": endpoint, "npm": "main", "private_address": NAS, "publish_ports": "20000-20003"});
+    }
     let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
     let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint, &instance, key.clone());
     let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), ..docker });
@@ -332,8 +365,12 @@ async fn engine(
         pace: Pace::unbounded(),
         propagation: Propagation { servers: ovh.dns.clone(), resolvers: Vec::new(), timeout: Millis::minutes(10) },
     });
-    let providers: Vec<Arc<dyn Provider>> =
+    let mut providers: Vec<Arc<dyn Provider>> =
         vec![Arc::new(docker.unwrap()), Arc::new(npm.unwrap()), Arc::new(ovh.unwrap())];
+    if let Some(endpoint) = &second {
+        let nas = DockerConfig::new(ProviderId::docker("nas"), endpoint, "home", key.clone());
+        providers.push(Arc::new(DockerProvider::new(nas).unwrap()));
+    }
     let path: PathBuf = folder.path().join(format!("ledger-{ledger}.db"));
     let no_secrets = no_secrets.clone();
     Engine::new(Parts {

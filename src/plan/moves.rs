@@ -1,0 +1,90 @@
+//! Networks that are made anew: a subnet cannot change in place. Everything on such a network goes first, then the
+//! network, then all of it comes again at its new place; images are there before anything goes, volumes stay.
+//!
+//! Where something on it would not go (a stranger, a suspended or stopped service, hosts that cannot be seen), nothing
+//! does, and the change is held.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::expand::{Expansion, Home};
+use super::rollout::{self, Target};
+use super::{Input, decide, pool};
+use crate::model::service::NetworkMode;
+use crate::model::{Address, Fields, Kind, Need, Refusal, Seen};
+
+/// Networks that are there, are ours, and are to be otherwise.
+pub fn networks(input: &Input<'_>, subnets: &BTreeMap<Address, Result<ipnet::Ipv4Net, Refusal>>) -> BTreeSet<Address> {
+    let mut moving = BTreeSet::new();
+    for service in input.services.values() {
+        let Some((address, asked)) = pool::network_of(input, service) else { continue };
+        let internal = matches!(service.network, NetworkMode::Defined { internal: true, .. });
+        let Some(seen) = input.world.seen.get(&address).filter(|seen| seen.owner.is_ours()) else { continue };
+        let other_subnet = asked.is_some_and(|asked| seen.fields.text("subnet") != Some(asked.to_string().as_str()));
+        let differs = other_subnet || seen.fields.flag("internal") != Some(internal);
+        let is_free = asked.is_none_or(|asked| pool::free_of_others(input, &address, asked).is_ok());
+        if differs && is_free && subnets.contains_key(&address) && !is_held(input, &service.name) {
+            let members = seen.fields.strings("members");
+            if members.iter().all(|member| goes_along(input, &address, member)) {
+                moving.insert(address);
+            }
+        }
+    }
+    moving
+}
+
+/// Whether a service's containers would not go.
+fn is_held(input: &Input<'_>, name: &str) -> bool {
+    let Some(service) = input.services.get(name) else { return true };
+    let npm = input.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+    let is_hidden = npm.is_some_and(|npm| input.world.is_dark(&npm.provider)) && !service.routes.is_empty();
+    service.stopped || is_hidden || decide::is_left_alone(input, name)
+}
+
+/// Whether a member of a network leaves it for the network to be made anew: a container of a service in force, or NPM.
+fn goes_along(input: &Input<'_>, network: &Address, member: &str) -> bool {
+    let hosts = input.site.hosts.values().filter(|host| host.docker == network.provider);
+    let mut npms = hosts.filter_map(|host| host.npm.as_ref()?.container.as_deref());
+    let mut containers = input.world.of_kind(&network.provider, Kind::Container);
+    let own = containers.find(|(_, seen)| seen.fields.text("name") == Some(member) && seen.owner.is_ours());
+    let service = own.and_then(|(_, seen)| seen.service.as_ref());
+    npms.any(|npm| npm == member) || service.is_some_and(|service| !is_held(input, service))
+}
+
+/// The containers of a service whose network is made anew: they go, once their images are there.
+pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Target> {
+    let (input, service) = (expansion.input, expansion.service);
+    let mut targets = BTreeMap::new();
+    for (key, container) in &service.containers {
+        let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
+        let image = rollout::image_reference(&container.image);
+        let image = Address::new(base.provider.clone(), Kind::Image, &image);
+        expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
+        let all = input.world.of_kind(&base.provider, Kind::Container);
+        let instances: Vec<(&Address, &Seen)> =
+            all.filter(|(address, seen)| address.base() == base && seen.owner.is_ours()).collect();
+        let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
+        if let Some((address, _)) = serving.or(instances.first()) {
+            targets.insert(key.clone(), Target { address: (*address).clone() });
+        }
+        for (instance, _) in instances {
+            expansion.wants.before_delete.insert(instance.clone(), vec![Need::present(image.clone())]);
+        }
+    }
+    let name = home.address.name.strip_prefix("zz-amarre-").unwrap_or(&home.address.name);
+    let why = format!("network {name} cannot change in place: it is made anew, with everything on it");
+    expansion.wants.stop_first.insert(service.name.clone(), why);
+    targets
+}
+
+/// NPM leaves a network after everything else on it.
+pub fn detach(expansion: &mut Expansion<'_>, attachment: Address, network: &Address) {
+    let containers = expansion.input.world.of_kind(&network.provider, Kind::Container);
+    let on_it = containers.filter(|(_, seen)| seen.owner.is_ours() && is_on(&seen.fields, network));
+    let first = on_it.map(|(container, _)| Need::absent(container.clone())).collect();
+    expansion.wants.before_delete.insert(attachment, first);
+}
+
+/// Whether a container is on a network.
+pub fn is_on(container: &Fields, network: &Address) -> bool {
+    ["network", "edge"].iter().any(|field| container.text(field) == Some(network.name.as_str()))
+}

@@ -1,0 +1,79 @@
+//! Several hosts and how their NPM reaches them: what a configuration means, and what it may not say.
+
+use std::path::Path;
+
+use amarre::config::Config;
+use amarre::model::site::{PublicAddress, Reach};
+use serde_json::{Value as Json, json};
+
+fn config(hosts: &Json, npm: &Json) -> Result<Config, String> {
+    let mut main = json!({"url": "http://127.0.0.1:81", "identity": "a@example.net", "secret": "x"});
+    main.as_object_mut().unwrap().extend(npm.as_object().unwrap().clone());
+    let text = json!({"instance": "home", "domains": ["example.org"], "hosts": hosts, "npm": {"main": main}});
+    Config::parse(&text.to_string(), Path::new("/srv/amarre.yaml"))
+        .map_err(|error| format!("{}: {}", error.code, error.message))
+}
+
+fn published(more: &Json) -> Json {
+    let mut host = json!({"private_address": "192.168.1.2", "publish_ports": "20000-20009"});
+    host.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    host
+}
+
+#[test]
+fn an_npm_reaches_other_hosts_by_published_ports() {
+    let hosts = json!({"default": {"address": "203.0.113.10"}, "nas": published(&json!({}))});
+    let site = config(&hosts, &json!({"container": "npm"})).unwrap().site;
+    let npm = |host: &str| site.hosts[host].npm.clone().unwrap();
+    assert_eq!((npm("default").reach, npm("default").container.as_deref()), (Reach::Auto, Some("npm")));
+    assert_eq!((npm("nas").reach, npm("nas").container), (Reach::Published, None));
+    assert_eq!(site.hosts["nas"].address, [PublicAddress::Ip([203, 0, 113, 10].into())], "where visitors come to NPM");
+    assert_eq!(site.hosts["nas"].publish_ports, Some((20000, 20009)));
+}
+
+#[test]
+fn an_npm_says_which_host_it_runs_on() {
+    let hosts = json!({"one": published(&json!({})), "two": {}});
+    let site = config(&hosts, &json!({"container": "npm", "host": "two", "reach": "edge"})).unwrap().site;
+    assert_eq!(site.hosts["one"].npm.as_ref().unwrap().reach, Reach::Published);
+    assert_eq!(site.hosts["two"].npm.as_ref().unwrap().reach, Reach::Edge);
+}
+
+#[test]
+fn a_host_that_the_only_npm_cannot_reach_has_none() {
+    let site = config(&json!({"default": {}, "nas": {}}), &json!({"container": "npm"})).unwrap().site;
+    assert!(site.hosts["default"].npm.is_some());
+    assert!(site.hosts["nas"].npm.is_none());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let default = || json!({"default": {}});
+    let cases = [
+        (
+            default(),
+            json!({"reach": "published"}),
+            "A0201: npm.main reaches host `default` by published ports, and hosts.default.private_address is not set",
+        ),
+        (
+            json!({"default": {"private_address": "192.168.1.2"}}),
+            json!({"reach": "published"}),
+            "hosts.default.publish_ports is not set",
+        ),
+        (json!({"default": {}, "nas": {"npm": "main"}}), json!({}), "hosts.nas.private_address is not set"),
+        (default(), json!({"reach": "edge"}), "npm.main.reach: edge needs `npm.main.container`"),
+        (default(), json!({"reach": "everywhere"}), "npm.main.reach: `everywhere`"),
+        (default(), json!({"host": "nas"}), "npm.main.host: there is no `hosts.nas`"),
+        (
+            json!({"one": published(&json!({})), "two": published(&json!({}))}),
+            json!({}),
+            "npm.main serves several hosts, and none of them is `default`",
+        ),
+        (json!({"default": {"publish_ports": "20000"}}), json!({}), "hosts.default.publish_ports: `20000`"),
+        (json!({"default": {"publish_ports": "2000-1000"}}), json!({}), "hosts.default.publish_ports: `2000-1000`"),
+    ];
+    for (hosts, npm, expected) in cases {
+        let error = config(&hosts, &npm).err().unwrap_or_else(|| panic!("taken: {hosts} {npm}"));
+        assert!(error.contains(expected), "{error}\nexpected {expected}");
+    }
+}
