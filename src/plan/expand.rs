@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use super::rollout::{self, Target};
-use super::{Input, fronts, pool};
+use super::{Input, fronts, pointers, pool, streams};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -20,6 +20,8 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let subnets = pool::assign(input);
     let mut wants = Wants::default();
     let mut taken_addresses = BTreeMap::new();
+    // Where the containers of each service are, for the streams of others.
+    let mut reached: BTreeMap<&str, Reached> = BTreeMap::new();
     for service in input.services.values() {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
             continue;
@@ -27,9 +29,18 @@ pub fn expand(input: &Input<'_>) -> Wants {
         let Some(host) = input.site.hosts.get(&service.host) else { continue };
         let mut expansion =
             Expansion { input, service, host, subnets: &subnets, wants: &mut wants, taken: &mut taken_addresses };
-        expansion.run();
+        reached.insert(&service.name, expansion.run());
     }
+    streams::expand(input, &reached, &mut wants);
     wants
+}
+
+/// The containers of a manifest, by key, and how NPM gets there.
+pub struct Reached {
+    /// Which generation of each serves.
+    pub(super) targets: BTreeMap<String, Target>,
+    /// NPM on their network.
+    pub(super) attachment: Option<Address>,
 }
 
 /// The expansion of one manifest.
@@ -77,7 +88,7 @@ impl Home {
 }
 
 impl Expansion<'_> {
-    fn run(&mut self) {
+    fn run(&mut self) -> Reached {
         let home = self.home();
         self.own_network();
         let attachment = self.attachment(home.as_ref());
@@ -92,15 +103,12 @@ impl Expansion<'_> {
         for redirect in &self.service.redirects {
             self.redirect(redirect, &records);
         }
+        Reached { targets, attachment }
     }
 
     /// Adds a want; the first manifest that wants an address has it.
     pub(super) fn want(&mut self, address: Address, fields: Fields, needs: Vec<Need>, origin: &Origin) -> &mut Want {
-        let service = self.service.name.clone();
-        let mut fields = fields;
-        let refusal = (self.input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
-        let want = Want { fields, needs, service, origin: origin.clone(), keep_only: false, refusal };
-        self.wants.map.entry(address).or_insert(want)
+        want(self.input, self.wants, &self.service.name, address, fields, needs, origin)
     }
 
     pub(super) fn note(&mut self, address: Option<Address>, text: String) {
@@ -150,7 +158,8 @@ impl Expansion<'_> {
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
     fn attachment(&mut self, home: Option<&Home>) -> Option<Address> {
         let (home, npm) = (home?, self.host.npm.as_ref()?);
-        if self.service.routes.is_empty() || reach(self.input, self.host) != Some(Reach::Network) {
+        let is_reached = !self.service.routes.is_empty() || pointers::is_streamed(self.input, self.service);
+        if !is_reached || reach(self.input, self.host) != Some(Reach::Network) {
             return None;
         }
         let container = npm.container.as_ref()?;
@@ -420,6 +429,21 @@ impl Expansion<'_> {
         let host = self.input.site.hosts.get(&service.host)?;
         host.npm.as_ref().map(|npm| &npm.provider)
     }
+}
+
+/// Adds a want of a service; the first that wants an address has it.
+pub(super) fn want<'w>(
+    input: &Input<'_>,
+    wants: &'w mut Wants,
+    service: &str,
+    address: Address,
+    mut fields: Fields,
+    needs: Vec<Need>,
+    origin: &Origin,
+) -> &'w mut Want {
+    let refusal = (input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
+    let want = Want { fields, needs, service: service.to_owned(), origin: origin.clone(), keep_only: false, refusal };
+    wants.map.entry(address).or_insert(want)
 }
 
 /// How NPM reaches the containers of a host; `None` without an NPM.

@@ -22,6 +22,7 @@ pub mod reason;
 pub mod render;
 pub mod rivals;
 pub mod rollout;
+pub mod streams;
 
 use std::collections::BTreeMap;
 

@@ -115,6 +115,11 @@ impl Npm {
         self.seed_host(Kind::RedirectionHost, fields)
     }
 
+    /// Adds a stream as a person would in the UI.
+    pub fn seed_stream(&self, fields: &Value) -> u64 {
+        self.seed_host(Kind::Stream, fields)
+    }
+
     fn seed_host(&self, kind: Kind, fields: &Value) -> u64 {
         let mut state = self.shared.lock();
         let mut fields = fields.as_object().cloned().unwrap_or_default();

@@ -83,6 +83,8 @@ pub const CONTAINER: KindSchema = KindSchema {
         Field::new("network_mode", Rule::Observed),
         Field::new("networks", Rule::Observed),
         Field::new("published", Rule::Observed),
+        // Of others while they run: which ports of theirs are reachable from outside, `2222/tcp`.
+        Field::new("public_ports", Rule::Observed),
         Field::new("started_at_ms", Rule::Observed),
         Field::new("finished_at_ms", Rule::Observed),
         Field::new("exit_code", Rule::Observed),

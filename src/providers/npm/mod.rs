@@ -1,7 +1,7 @@
-//! A Nginx Proxy Manager: reads its hosts, access lists and certificates, and writes the first three.
+//! A Nginx Proxy Manager: reads its hosts, streams, access lists and certificates, and writes all but the last.
 //!
 //! Every write of one NPM happens alone, under one lock: its nginx test is global, and two writes at
-//! once blame each other or leave a file that differs from its row. A look is six GETs, all or nothing.
+//! once blame each other or leave a file that differs from its row. A look is seven GETs, all or nothing.
 //! NPM says "done" to much that it did not do, so what was written is read again (see `hosts.rs`).
 
 mod api;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use self::api::{Api, Section, Version};
+use self::api::{Api, Level, Section, Version};
 use self::report::{Inventory, Viewer};
 use self::trouble::{Call, Place, Trouble};
 use super::http::Counts;
@@ -30,7 +30,7 @@ use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Value, Verb};
 use crate::secret::{MarkKey, Secret, Secrets};
 
-/// Six small GETs; an NPM with 200 hosts answers them in under a second.
+/// Seven small GETs; an NPM with 200 hosts answers them in under a second.
 const OBSERVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// 2.12 is the first whose booleans, expansions and 404s are as this client reads them.
 const OLDEST: (u32, u32) = (2, 12);
@@ -100,7 +100,7 @@ impl NpmProvider {
         trouble.into_error(self.place(), doing, call)
     }
 
-    async fn inventory(&self) -> Result<(Version, Inventory), ProviderError> {
+    async fn inventory(&self, ask: &Ask) -> Result<(Version, Inventory), ProviderError> {
         let look = |trouble| self.failed("", trouble, Call::Read);
         let health = self.api.health().await.map_err(look)?;
         let Version { major, minor, .. } = health.version;
@@ -114,8 +114,17 @@ impl NpmProvider {
             let hint = format!("open {} and make the first account", self.url);
             return Err(ProviderError::new(Class::Reauthenticate, "A0602", message).hint(hint));
         }
+        let me = self.api.me().await.map_err(look)?;
+        // Accounts from before streams were known may not see them: no harm where none is wanted.
+        let is_stream = |address: &Address| address.kind == Kind::Stream;
+        let streams =
+            match me.may(Section::Streams, Level::View) || ask.wanted.keys().chain(ask.applied.keys()).any(is_stream) {
+                true => self.api.list(Section::Streams).await.map_err(look)?,
+                false => Vec::new(),
+            };
         let inventory = Inventory {
-            me: self.api.me().await.map_err(look)?.id,
+            me: me.id,
+            streams,
             certificates: self.api.list(Section::Certificates).await.map_err(look)?,
             access_lists: self.api.list(Section::AccessLists).await.map_err(look)?,
             proxy_hosts: self.api.list(Section::ProxyHosts).await.map_err(look)?,
@@ -154,7 +163,7 @@ impl Provider for NpmProvider {
 
     async fn observe(&self, ask: &Ask) -> Observation {
         let gap = |error: ProviderError| error.into_gap(&self.id, None, ask.now);
-        let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory()).await {
+        let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory(ask)).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => return Observation { gaps: vec![gap(error)], ..Observation::default() },
             Err(_) => {
@@ -177,6 +186,7 @@ impl Provider for NpmProvider {
         let section = match change.address.kind {
             Kind::ProxyHost => Section::ProxyHosts,
             Kind::Redirection => Section::Redirections,
+            Kind::Stream => Section::Streams,
             Kind::AccessList => {
                 return match &change.verb {
                     Verb::Create(fields) => self.create_list(change, fields, secrets).await,

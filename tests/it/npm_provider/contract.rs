@@ -8,7 +8,7 @@ use amarre::providers::npm::kinds::KINDS;
 use amarre_sim::npm;
 use serde_json::{Value as Json, json};
 
-use super::rig::{Rig, address, host, list, redirection, with_real_marks};
+use super::rig::{Rig, address, host, list, redirection, stream, with_real_marks};
 
 /// A rig with the certificates and lists that the samples name, and hosts of other people.
 async fn furnished() -> Rig {
@@ -25,19 +25,20 @@ async fn furnished() -> Rig {
     rig.npm.seed_redirection_host(&json!({
         "domain_names": ["theirs.example.net"], "forward_domain_name": "theirs.example.org",
     }));
+    rig.npm.seed_stream(&json!({"incoming_port": 9, "forwarding_host": "10.0.0.9", "forwarding_port": 9}));
     rig
 }
 
 fn all_rows(rig: &Rig) -> Vec<Vec<Json>> {
-    [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::AccessList, npm::Kind::Certificate]
-        .map(|kind| rig.rows(kind))
-        .into()
+    let kinds = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::Stream];
+    kinds.into_iter().chain([npm::Kind::AccessList, npm::Kind::Certificate]).map(|kind| rig.rows(kind)).collect()
 }
 
 fn base(kind: Kind) -> (&'static str, Fields) {
     match kind {
         Kind::ProxyHost => ("one.example.org", strict(host("one.example.org"))),
         Kind::Redirection => ("one.example.org", strict(redirection("one.example.org"))),
+        Kind::Stream => ("2222", stream(2222)),
         Kind::AccessList => ("amarre/team", list(&["anna"])),
         Kind::Certificate
         | Kind::Network
@@ -92,6 +93,11 @@ async fn every_field_of_a_redirection() {
 }
 
 #[tokio::test]
+async fn every_field_of_a_stream() {
+    every_field(KINDS.iter().find(|schema| schema.kind == Kind::Stream).unwrap()).await;
+}
+
+#[tokio::test]
 async fn every_field_of_an_access_list() {
     every_field(KINDS.iter().find(|schema| schema.kind == Kind::AccessList).unwrap()).await;
 }
@@ -100,5 +106,5 @@ async fn every_field_of_an_access_list() {
 fn every_kind_that_is_written_is_covered() {
     let observed_only = |schema: &&KindSchema| schema.fields.iter().all(|field| field.rule == Rule::Observed);
     let written: Vec<Kind> = KINDS.iter().filter(|schema| !observed_only(schema)).map(|schema| schema.kind).collect();
-    assert_eq!(written, [Kind::AccessList, Kind::ProxyHost, Kind::Redirection]);
+    assert_eq!(written, [Kind::AccessList, Kind::ProxyHost, Kind::Redirection, Kind::Stream]);
 }
