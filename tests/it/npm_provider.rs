@@ -1,10 +1,13 @@
 //! The NPM provider over real HTTP against the simulated NPM: what each promise of it rests on.
 //!
-//! `contract` goes through the tables, `unwell` through an NPM that fails, `rig` holds the tools.
+//! `contract` goes through the tables, `unwell` through an NPM that fails, `versions` through what differs between them;
+//! `traps` lists what real NPMs were caught at, each with its test; `rig` holds the tools.
 
 mod contract;
 mod rig;
+mod traps;
 mod unwell;
+mod versions;
 
 use std::collections::BTreeMap;
 

@@ -216,6 +216,11 @@ pub struct Me {
 }
 
 impl Me {
+    /// Whether it sees only what it has made itself.
+    pub fn sees_its_own_only(&self) -> bool {
+        self.permissions.get("visibility").is_some_and(|visibility| visibility == "user")
+    }
+
     /// Whether it may read (`view`) or write (`manage`) there.
     pub fn may(&self, section: Section, level: Level) -> bool {
         let given = self.permissions.get(section.permission()).map_or("", String::as_str);

@@ -204,9 +204,12 @@ impl NpmProvider {
     /// What the host names cannot be used.
     fn unnamed(&self, change: &Change, why: &str) -> ProviderError {
         let message = format!("could not {}: {why}, and the host is not written without it", doing(change));
-        ProviderError::new(Class::Conflict, "A0611", message).hint(
-            "NPM would take the host and leave it open or without TLS; make the one it names, or rename one of two",
-        )
+        let hint = if self.account().is_some_and(|me| me.sees_its_own_only()) {
+            "this account sees only what it has made: in NPM, Users, Permissions, set Item Visibility to All Items"
+        } else {
+            "NPM would take the host and leave it open or without TLS; make the one it names, or rename one of two"
+        };
+        ProviderError::new(Class::Conflict, "A0611", message).hint(hint)
     }
 
     /// Somebody's row has one of the domains.

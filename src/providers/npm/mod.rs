@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use self::api::{Api, Level, Section, Version};
+use self::api::{Api, Level, Me, Section, Version};
 use self::report::{Inventory, Viewer};
 use self::trouble::{Call, Place, Trouble};
 use super::http::Counts;
@@ -63,6 +63,8 @@ pub struct NpmProvider {
     writing: Mutex<()>,
     /// Passwords cannot be read back: what the last look reported of each access list's users, by vendor id.
     passwords: std::sync::Mutex<Passwords>,
+    /// Our account as the last look found it; `None` before the first.
+    account: std::sync::Mutex<Option<Me>>,
 }
 
 /// Users with their secrets, by vendor id of the access list.
@@ -83,6 +85,7 @@ impl NpmProvider {
             key,
             writing: Mutex::new(()),
             passwords: std::sync::Mutex::default(),
+            account: std::sync::Mutex::default(),
         })
     }
 
@@ -130,7 +133,23 @@ impl NpmProvider {
             proxy_hosts: self.api.list(Section::ProxyHosts).await.map_err(look)?,
             redirections: self.api.list(Section::Redirections).await.map_err(look)?,
         };
+        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(me);
         Ok((health.version, inventory))
+    }
+
+    /// What the last look found of our account.
+    fn account(&self) -> Option<Me> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A right that is missing is said before anything is written: NPM says it in three ways, one of them 500.
+    fn check_rights(&self, change: &Change, section: Section) -> Result<(), ProviderError> {
+        match self.account() {
+            Some(me) if !me.may(section, Level::Manage) => {
+                Err(self.write_failed(change, Trouble::Rights(section, Level::Manage)))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// What the last look reported of a list's users.
@@ -188,6 +207,7 @@ impl Provider for NpmProvider {
             Kind::Redirection => Section::Redirections,
             Kind::Stream => Section::Streams,
             Kind::AccessList => {
+                self.check_rights(change, Section::AccessLists)?;
                 return match &change.verb {
                     Verb::Create(fields) => self.create_list(change, fields, secrets).await,
                     Verb::Update(fields) => self.update_list(change, fields, secrets).await,
@@ -206,6 +226,7 @@ impl Provider for NpmProvider {
                 return Err(ProviderError::new(Class::Rejected, "A0610", message));
             }
         };
+        self.check_rights(change, section)?;
         match &change.verb {
             Verb::Create(fields) => self.create_host(section, change, fields).await,
             Verb::Update(fields) => self.update_host(section, change, fields).await,

@@ -449,6 +449,14 @@ fn lists_and_certificates_are_ours_by_name_and_account() {
 }
 
 #[test]
+fn a_certificates_key_is_not_even_read() {
+    let recording = include_str!("../../../tests/cases/npm/cert-list.json");
+    assert!(recording.contains("certificate_key"), "NPM answers with it");
+    let read: Vec<CertificateRow> = rows(recording);
+    assert!(!format!("{read:?}").to_lowercase().contains("key"), "{read:?}");
+}
+
+#[test]
 fn reasons_are_short() {
     let chain = "error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)";
     assert_eq!(reason(chain), "connection refused");
