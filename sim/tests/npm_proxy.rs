@@ -180,6 +180,24 @@ async fn locations_go_their_own_way() {
 }
 
 #[tokio::test]
+async fn locations_may_mean_one_path_and_put_another_in_its_place() {
+    let world = World::new().await;
+    let to = |path: &str, host: &str, port: u16, below: &str| json!({"path": path, "forward_scheme": "http", "forward_host": host, "forward_port": port, "forward_path": below});
+    let locations = [
+        to("= /only", "127.0.0.1", 9, ""),
+        to("^~ /photo", "app", 80, "/below"),
+        to("/page", "app/written/by/a/page", 80, ""),
+    ];
+    world.seed("loc.example.com", json!({"locations": locations}));
+    assert_eq!(world.get("loc.example.com", "/only").await.status, 502);
+    assert_eq!(world.get("loc.example.com", "/only/x").await.status, 200);
+    for (asked, got) in [("/photo/a?b=c", "GET /below/a?b=c\n"), ("/page", "GET /written/by/a/page\n")] {
+        let answer = world.get("loc.example.com", asked).await;
+        assert!(answer.body.contains(got), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn bodies_are_streamed() {
     // The app sends its second half only after the client has seen the first.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

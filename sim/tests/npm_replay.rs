@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use amarre_sim::npm::{Issuance, Npm, NpmOptions, NpmUser, Upstreams};
+use amarre_sim::npm::{Issuance, Npm, NpmOptions, NpmUser, NpmVersion, Upstreams};
 use serde_json::{Value, json};
 
 /// Compared by type only: time, chance and secrets are in them.
@@ -31,7 +31,7 @@ const VOLATILE: [&str; 11] = [
 ];
 
 #[tokio::test]
-async fn answers_are_those_of_the_real_backend() {
+async fn replay_answers_are_those_of_the_real_backend() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm");
     let order = std::fs::read_to_string(folder.join("order.txt")).unwrap();
     let mut replay = Replay::new(folder.join("exchanges"));
@@ -40,11 +40,8 @@ async fn answers_are_those_of_the_real_backend() {
             replay.step(line).await;
         }
     }
-    let recorded: BTreeSet<String> = std::fs::read_dir(folder.join("exchanges"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
+    let mut recorded = names_in(&folder.join("exchanges"), "");
+    recorded.extend(names_in(&folder.join("exchanges/versions"), "versions/"));
     let not_replayed: Vec<&String> = recorded.difference(&replay.seen).collect();
     assert!(not_replayed.is_empty(), "not in order.txt: {not_replayed:?}");
 
@@ -66,8 +63,18 @@ async fn answers_are_those_of_the_real_backend() {
         }
     }
     let same = replay.seen.len() - replay.differing.len();
-    report(&format!("{same} of {} exchanges", replay.seen.len()));
+    report(&format!("NPM: {same} of {} exchanges reproduced", replay.seen.len()));
+    for name in replay.differing.keys() {
+        report(&format!("  differs: {name}: {}", excused.get(name.as_str()).unwrap_or(&"not listed")));
+    }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// `NAME` of every `NAME.json` of a folder.
+fn names_in(folder: &Path, before: &str) -> BTreeSet<String> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|end| end == "json"));
+    files.map(|path| format!("{before}{}", path.file_stem().unwrap().to_str().unwrap())).collect()
 }
 
 #[expect(clippy::print_stdout, reason = "the count is the result of the replay")]
@@ -116,7 +123,8 @@ impl Replay {
     async fn step(&mut self, line: &str) {
         let words: Vec<&str> = line.splitn(4, ' ').collect();
         match words.as_slice() {
-            ["==", rest @ ..] => self.begin(rest.first() == Some(&"empty")).await,
+            ["==", "version", name, ..] => self.begin(false, version(name)).await,
+            ["==", rest @ ..] => self.begin(rest.first() == Some(&"empty"), NpmVersion::V2_15).await,
             ["@login", name, secret] => self.log_in(name, secret).await,
             ["@use", name] => self.token.clone_from(&self.tokens[*name]),
             ["@token", "garbage"] => self.token = "garbage".to_owned(),
@@ -143,10 +151,11 @@ impl Replay {
         }
     }
 
-    async fn begin(&mut self, empty: bool) {
+    async fn begin(&mut self, empty: bool, version: NpmVersion) {
         self.names = Arc::default();
         self.token = String::new();
         let mut options = NpmOptions::with_upstreams(self.names.clone());
+        options.version = version;
         options.users = match empty {
             true => Vec::new(),
             false => vec![NpmUser::admin(1, "admin@example.com", "changeme-npm")],
@@ -249,6 +258,11 @@ fn issuance(word: &str) -> Issuance {
         "challenges-fail" => Issuance::ChallengesFail,
         _ => panic!("no such issuance: {word}"),
     }
+}
+
+fn version(name: &str) -> NpmVersion {
+    let numbers = |version: &NpmVersion| version.numbers().map(|number| number.to_string()).join(".");
+    NpmVersion::ALL.into_iter().find(|version| numbers(version) == name).unwrap()
 }
 
 /// Long texts were recorded as `yyy…(200000 characters)`.

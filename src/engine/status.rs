@@ -205,9 +205,13 @@ fn ready_text(picture: &Picture, address: &Address) -> String {
             let up = started.map(|started| format!(", up {}", picture.at - Timestamp(started))).unwrap_or_default();
             format!("healthy{up}")
         }
-        Kind::Network | Kind::Attachment | Kind::Record | Kind::ProxyHost | Kind::Redirection | Kind::AccessList => {
-            crate::plan::render::lines::detail(address, &seen.fields, None)
-        }
+        Kind::Network
+        | Kind::Attachment
+        | Kind::Record
+        | Kind::ProxyHost
+        | Kind::Redirection
+        | Kind::Stream
+        | Kind::AccessList => crate::plan::render::lines::detail(address, &seen.fields, None),
         Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => String::new(),
     }
 }
@@ -228,7 +232,7 @@ fn worst_sync(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Sy
 }
 
 fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Health {
-    let serves = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection);
+    let serves = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
     let relevant = resources.iter().filter(|resource| serves(resource.address.kind));
     let goes = |resource: &&ResourceStatus| resource.change.as_ref().is_none_or(|change| change.verb != Verb::Delete);
     let worst = relevant.filter(goes).map(|resource| resource.health).min();

@@ -11,7 +11,7 @@ use crate::model::Site;
 use crate::model::service::{Container, Dns, Port, Service};
 use crate::model::site::PublicAddress;
 
-use super::diagnostic::{A0120, A0121, A0122, A0123, A0124, A0205, A0206, A0208, A0209, Problem, Spot, shown};
+use super::diagnostic::{A0120, A0121, A0122, A0123, A0124, A0171, A0205, A0206, A0208, A0209, Problem, Spot, shown};
 use super::reader::{Scope, Text};
 use super::resolve;
 
@@ -24,6 +24,8 @@ pub(super) struct Claims {
     pub records: Vec<(String, String, Spot)>,
     pub ports: Vec<PortClaim>,
     pub subnets: Vec<(Ipv4Net, Spot)>,
+    /// Ports at which NPM listens.
+    pub streams: Vec<(u16, Spot)>,
 }
 
 /// A published port.
@@ -94,6 +96,8 @@ struct Wanted {
     ports: Vec<(Port, Spot, String)>,
     subnets: Vec<(Ipv4Net, Spot, String)>,
     containers: Vec<(String, Spot, String)>,
+    /// By the NPM, which several hosts may share.
+    streams: Vec<((String, u16), Spot, String)>,
 }
 
 impl Wanted {
@@ -110,6 +114,9 @@ impl Wanted {
             let types: BTreeSet<&str> = addresses.iter().map(record_type_of).collect();
             records.extend(types.into_iter().map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
         }
+        let npm = site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+        let npm = npm.map(|npm| npm.provider.to_string()).unwrap_or_default();
+        let streams = claims.streams.iter().map(|(port, spot)| ((npm.clone(), *port), *spot, place(*spot)));
         let spot = claims.name.unwrap_or(Spot::at(draft.line, 1));
         let containers = service.containers.keys().map(|key| (service.container_name(key), spot, place(spot)));
         Self {
@@ -119,6 +126,7 @@ impl Wanted {
             ports: claims.ports.iter().map(|claim| (claim.port.clone(), claim.spot, place(claim.spot))).collect(),
             subnets: claims.subnets.iter().map(|(net, spot)| (*net, *spot, place(*spot))).collect(),
             containers: containers.collect(),
+            streams: streams.collect(),
         }
     }
 }
@@ -140,6 +148,7 @@ struct Taken {
     ports: BTreeMap<(String, u16, String), Vec<(String, String)>>,
     subnets: BTreeMap<String, Vec<(Ipv4Net, String)>>,
     containers: BTreeMap<(String, String), String>,
+    streams: BTreeMap<(String, u16), String>,
 }
 
 impl Taken {
@@ -175,6 +184,12 @@ impl Taken {
             if let Some((other, first)) = overlap {
                 let problem = Problem::error(A0124, *spot, format!("two networks overlap: {subnet} and {other}"));
                 problems.push(problem.hint(format!("the other is wanted by {first}")));
+            }
+        }
+        for (stream, spot, _) in &wanted.streams {
+            if let Some(first) = self.streams.get(stream) {
+                let problem = Problem::error(A0171, *spot, format!("two streams want port {}", stream.1));
+                problems.push(problem.hint(format!("first wanted by {first}; one stream takes TCP and UDP")));
             }
         }
         for (name, spot, _) in &wanted.containers {
@@ -215,6 +230,7 @@ impl Taken {
         for (subnet, _, place) in wanted.subnets {
             self.subnets.entry(host.clone()).or_default().push((subnet, place));
         }
+        self.streams.extend(wanted.streams.into_iter().map(|(stream, _, place)| (stream, place)));
         self.containers.extend(wanted.containers.into_iter().map(|(name, _, place)| ((host.clone(), name), place)));
     }
 }

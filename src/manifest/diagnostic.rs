@@ -46,6 +46,8 @@ pub const A0124: &str = "A0124";
 pub const A0131: &str = "A0131";
 /// A name where nginx needs an address.
 pub const A0170: &str = "A0170";
+/// Two streams want one port.
+pub const A0171: &str = "A0171";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.

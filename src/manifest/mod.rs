@@ -22,6 +22,7 @@ mod refused;
 mod render;
 mod resolve;
 mod routes;
+mod streams;
 mod yaml;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use super::compose::{self, Read};
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0113, A0114, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, Verdict, nearest};
 use super::yaml::{Data, Node};
-use super::{kinds, records, refused, resolve, routes};
+use super::{kinds, records, refused, resolve, routes, streams};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
 pub(super) const NAME_CHARS_MAX: usize = 40;
@@ -108,6 +108,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         ManifestKind::Service
         | ManifestKind::Route
         | ManifestKind::Redirect
+        | ManifestKind::Stream
         | ManifestKind::AccessList
         | ManifestKind::Network => {
             host(&mut reader);
@@ -122,6 +123,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         containers: BTreeMap::new(),
         routes: Vec::new(),
         redirects: Vec::new(),
+        streams: Vec::new(),
         access_lists: Vec::new(),
         dns: Dns::Auto,
         network: NetworkMode::Auto,
@@ -132,6 +134,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         ManifestKind::Service => self::service(reader, service),
         ManifestKind::Route => kinds::route(reader, service),
         ManifestKind::Redirect => kinds::redirect(reader, service),
+        ManifestKind::Stream => streams::stream(reader, service),
         ManifestKind::AccessList => kinds::access_list(reader, service),
         ManifestKind::Record => records::record(reader, service),
         ManifestKind::Network => kinds::network(reader, service),
@@ -139,7 +142,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
 }
 
 fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
-    const LATER: [&str; 4] = ["Stream", "Instance", "Pool", "App"];
+    const LATER: [&str; 3] = ["Instance", "Pool", "App"];
     if !reader.has("kind") {
         reader.entry("kind");
         return Some(ManifestKind::Service);

@@ -76,11 +76,13 @@ pub enum Kind {
     ProxyHost,
     /// A redirection host in NPM.
     Redirection,
+    /// A port that NPM forwards.
+    Stream,
 }
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Network,
         Kind::Attachment,
         Kind::Volume,
@@ -92,6 +94,7 @@ impl Kind {
         Kind::AccessList,
         Kind::ProxyHost,
         Kind::Redirection,
+        Kind::Stream,
     ];
 
     /// The word in addresses.
@@ -108,6 +111,7 @@ impl Kind {
             Kind::AccessList => "access-list",
             Kind::ProxyHost => "proxy-host",
             Kind::Redirection => "redirection",
+            Kind::Stream => "stream",
         }
     }
 
@@ -119,7 +123,7 @@ impl Kind {
     /// Place on the way down: smaller goes first.
     pub const fn down_rank(self) -> u8 {
         match self {
-            Kind::ProxyHost | Kind::Redirection => 0,
+            Kind::ProxyHost | Kind::Redirection | Kind::Stream => 0,
             Kind::Certificate | Kind::AccessList => 1,
             Kind::Record | Kind::Zone => 2,
             Kind::Container => 3,

@@ -19,6 +19,8 @@ pub enum ManifestKind {
     Route,
     /// A redirection.
     Redirect,
+    /// A port that is forwarded.
+    Stream,
     /// An access list.
     AccessList,
     /// A DNS record.
@@ -29,10 +31,11 @@ pub enum ManifestKind {
 
 impl ManifestKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [ManifestKind; 6] = [
+    pub const ALL: [ManifestKind; 7] = [
         ManifestKind::Service,
         ManifestKind::Route,
         ManifestKind::Redirect,
+        ManifestKind::Stream,
         ManifestKind::AccessList,
         ManifestKind::Record,
         ManifestKind::Network,
@@ -44,6 +47,7 @@ impl ManifestKind {
             ManifestKind::Service => "Service",
             ManifestKind::Route => "Route",
             ManifestKind::Redirect => "Redirect",
+            ManifestKind::Stream => "Stream",
             ManifestKind::AccessList => "AccessList",
             ManifestKind::Record => "Record",
             ManifestKind::Network => "Network",
@@ -68,6 +72,8 @@ pub struct Service {
     pub routes: Vec<Route>,
     /// Redirection hosts.
     pub redirects: Vec<Redirect>,
+    /// Ports that are forwarded.
+    pub streams: Vec<Stream>,
     /// Access lists.
     pub access_lists: Vec<AccessList>,
     /// What DNS is to say.
@@ -351,6 +357,42 @@ pub struct AccessList {
     pub pass_auth: bool,
     /// Where it stands.
     pub origin: Origin,
+}
+
+/// A port that NPM forwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// Where NPM listens.
+    pub port: u16,
+    /// What it leads to.
+    pub to: StreamTarget,
+    /// Of TCP.
+    pub tcp: bool,
+    /// Of UDP.
+    pub udp: bool,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// What a stream leads to; never a name, for nginx resolves that when it loads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamTarget {
+    /// A container, of whatever manifest.
+    Container {
+        /// Whose.
+        service: String,
+        /// Its key there.
+        key: String,
+        /// Its port.
+        port: u16,
+    },
+    /// Something else.
+    Address {
+        /// An IPv6 address in brackets.
+        host: String,
+        /// Port.
+        port: u16,
+    },
 }
 
 /// What DNS is to say.

@@ -139,7 +139,7 @@ fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
         Kind::Certificate => changed.get("certificate").is_some(),
         Kind::AccessList => changed.get("access_list").is_some(),
         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone => false,
-        Kind::Record | Kind::ProxyHost | Kind::Redirection => false,
+        Kind::Record | Kind::ProxyHost | Kind::Redirection | Kind::Stream => false,
     };
     want.needs.iter().filter(|need| points(need.on.kind)).cloned().collect()
 }
@@ -317,7 +317,7 @@ fn may_delete(input: &Input<'_>, address: &Address, service: &str) -> bool {
         Kind::Image | Kind::Certificate | Kind::Zone => false,
         Kind::Volume => suspension.is_some_and(|suspension| suspension.destroy && suspension.purge),
         Kind::Network | Kind::Attachment | Kind::Container | Kind::Record => true,
-        Kind::AccessList | Kind::ProxyHost | Kind::Redirection => true,
+        Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => true,
     };
     let is_wanted_service = input.services.contains_key(service);
     is_asked && (is_wanted_service || suspension.is_some() || (input.site.prune && !input.facts.prune_blocked))
@@ -450,6 +450,10 @@ fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String>
             [one] => lines.push(format!("{one} becomes reachable from the Internet")),
             several => lines.push(format!("{} become reachable from the Internet", several.join(", "))),
         }
+    }
+    if address.kind == Kind::Stream {
+        let protocols = ["tcp", "udp"].into_iter().filter(|protocol| fields.flag(protocol) == Some(true));
+        lines.extend(protocols.map(|protocol| format!("port {}/{protocol} of NPM becomes reachable", address.name)));
     }
     let is_new = !input.world.seen.keys().any(|seen| seen.base() == address.base());
     for port in fields.strings("ports").into_iter().filter(|_| is_new) {

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, decide, fronts, moves, pool, reach, stopped};
+use super::{Input, decide, fronts, moves, pointers, pool, reach, stopped, streams};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -23,6 +23,8 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let names = Names::of(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
+    // Where the containers of each service are, for the streams of others.
+    let mut reached: BTreeMap<&str, Reached> = BTreeMap::new();
     let mut services: Vec<&Service> = input.services.values().collect();
     // What several manifests want is wanted by one that is taken care of.
     services.sort_by_key(|service| (decide::is_left_alone(input, &service.name), service.stopped));
@@ -41,9 +43,18 @@ pub fn expand(input: &Input<'_>) -> Wants {
             taken: &mut taken_addresses,
             ports: &mut taken_ports,
         };
-        expansion.run();
+        reached.insert(&service.name, expansion.run());
     }
+    streams::expand(input, &reached, &mut wants);
     wants
+}
+
+/// The containers of a manifest, by key, and how NPM gets there.
+pub struct Reached {
+    /// Which generation of each serves.
+    pub(super) targets: BTreeMap<String, Target>,
+    /// NPM on their network.
+    pub(super) attachment: Option<Address>,
 }
 
 /// The expansion of one manifest.
@@ -94,7 +105,7 @@ impl Home {
 }
 
 impl Expansion<'_> {
-    fn run(&mut self) {
+    fn run(&mut self) -> Reached {
         let home = self.home();
         self.own_network();
         let attachment = match reach::of(self.input, self.host) {
@@ -121,15 +132,12 @@ impl Expansion<'_> {
         if self.service.stopped {
             stopped::make_nothing(self);
         }
+        Reached { targets, attachment }
     }
 
     /// Adds a want; the first manifest that wants an address has it.
     pub(super) fn want(&mut self, address: Address, fields: Fields, needs: Vec<Need>, origin: &Origin) -> &mut Want {
-        let service = self.service.name.clone();
-        let mut fields = fields;
-        let refusal = (self.input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
-        let want = Want { fields, needs, service, origin: origin.clone(), keep_only: false, refusal };
-        self.wants.map.entry(address).or_insert(want)
+        want(self.input, self.wants, &self.service.name, address, fields, needs, origin)
     }
 
     pub(super) fn note(&mut self, address: Option<Address>, text: String) {
@@ -166,7 +174,7 @@ impl Expansion<'_> {
 
     /// The network that the host's routed containers share with NPM, and NPM on it.
     fn edge(&mut self) -> Option<Address> {
-        if !pool::is_on_edge(self.service) {
+        if !pool::is_on_edge(self.input, self.service) {
             return None;
         }
         let address = reach::edge_network(self.host);
@@ -199,7 +207,7 @@ impl Expansion<'_> {
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
     fn attachment(&mut self, network: &Address, subnet: Option<Ipv4Net>) -> Option<Address> {
         let npm = self.host.npm.as_ref()?;
-        if self.service.routes.is_empty() {
+        if self.service.routes.is_empty() && !pointers::is_streamed(self.input, self.service) {
             return None;
         }
         let container = npm.container.as_ref()?;
@@ -457,6 +465,21 @@ impl Expansion<'_> {
         let host = self.input.site.hosts.get(&service.host)?;
         host.npm.as_ref().map(|npm| &npm.provider)
     }
+}
+
+/// Adds a want of a service; the first that wants an address has it.
+pub(super) fn want<'w>(
+    input: &Input<'_>,
+    wants: &'w mut Wants,
+    service: &str,
+    address: Address,
+    mut fields: Fields,
+    needs: Vec<Need>,
+    origin: &Origin,
+) -> &'w mut Want {
+    let refusal = (input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
+    let want = Want { fields, needs, service: service.to_owned(), origin: origin.clone(), keep_only: false, refusal };
+    wants.map.entry(address).or_insert(want)
 }
 
 /// A value that the vendor would refuse is held before it is sent.

@@ -28,6 +28,7 @@ pub mod render;
 pub mod rivals;
 pub mod rollout;
 pub mod stopped;
+pub mod streams;
 
 use std::collections::BTreeMap;
 

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use super::Input;
 use super::expand::Expansion;
 use super::reach;
-use crate::model::service::{Service, Target};
+use crate::model::service::{Service, StreamTarget, Target};
 use crate::model::{Address, Fields, Kind, Value};
 
 /// Whether things of a kind point at addresses.
 pub fn points(kind: Kind) -> bool {
     match kind {
-        Kind::ProxyHost => true,
+        Kind::ProxyHost | Kind::Stream => true,
         Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => false,
         Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList | Kind::Redirection => false,
     }
@@ -52,14 +53,38 @@ pub fn moves(changed: &Fields) -> bool {
     ["forward_host", "forward_port", "locations"].iter().any(|field| changed.get(field).is_some())
 }
 
-/// The key of the container that a host, or a path of it, means by its manifest.
-pub fn meant<'a>(service: &'a Service, host: &Address, path: Option<&str>) -> Option<&'a str> {
-    let route = service.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
+/// The container that a host or stream of a manifest, or a path of it, means: its service and its key.
+fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a str, &'a str)> {
+    if host.kind == Kind::Stream {
+        let stream = of.streams.iter().find(|stream| stream.port.to_string() == host.name)?;
+        return match &stream.to {
+            StreamTarget::Container { service, key, .. } => Some((service, key)),
+            StreamTarget::Address { .. } => None,
+        };
+    }
+    let route = of.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
     let to = match path {
         None => &route.to,
         Some(path) => &route.locations.iter().find(|location| location.path == path)?.to,
     };
-    key(to)
+    match to {
+        Target::Container { key, .. } => Some((&of.name, key)),
+        Target::Url { .. } => None,
+    }
+}
+
+/// Whether a stream leads to a container of `service` through the same NPM.
+pub fn is_streamed(input: &Input<'_>, service: &Service) -> bool {
+    streamed(input, service).next().is_some()
+}
+
+/// The keys of the containers of a service that streams of the same NPM lead to, each with the port.
+pub fn streamed<'a>(input: &Input<'a>, service: &'a Service) -> impl Iterator<Item = (&'a str, u16)> {
+    let streams = input.services.values().filter(|other| other.host == service.host).flat_map(|other| &other.streams);
+    streams.filter_map(|stream| match &stream.to {
+        StreamTarget::Container { service: name, key, port } if *name == service.name => Some((key.as_str(), *port)),
+        StreamTarget::Container { .. } | StreamTarget::Address { .. } => None,
+    })
 }
 
 /// The keys of the containers of a service that its routes lead to, each with the port.
@@ -68,13 +93,6 @@ pub fn routed(service: &Service) -> impl Iterator<Item = (&str, u16)> {
         Target::Container { key, port } => Some((key.as_str(), *port)),
         Target::Url { .. } => None,
     })
-}
-
-fn key(to: &Target) -> Option<&str> {
-    match to {
-        Target::Container { key, .. } => Some(key),
-        Target::Url { .. } => None,
-    }
 }
 
 /// Places that something of ours leads to and that do not mean the container `key` of this service: there it would
@@ -87,8 +105,8 @@ pub fn meant_for_others(expansion: &Expansion<'_>, container: &str) -> BTreeSet<
     let hidden = input.facts.applied.iter().filter(|(host, _)| points(host.kind) && input.world.gap(host).is_some());
     let hidden = hidden.map(|(host, row)| (host, Some(&row.service), &row.fields));
     let others = hosts.chain(hidden).flat_map(|(host, of, fields)| {
-        let is_of_service = of == Some(&service.name);
-        let is_meant = move |path: Option<&str>| is_of_service && meant(service, host, path) == Some(container);
+        let of = of.and_then(|of| input.services.get(of));
+        let is_meant = move |path| of.and_then(|of| meant(of, host, path)) == Some((&service.name, container));
         all(fields).filter(move |pointer| !is_meant(pointer.path))
     });
     others.map(|pointer| (pointer.host.to_owned(), pointer.port)).collect()

@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{Input, reach};
-use crate::model::service::{NetworkMode, Target};
+use super::{Input, pointers, reach};
+use crate::model::service::NetworkMode;
 use crate::model::site::Reach;
 use crate::model::{Address, Hint, Kind, Refusal, Service};
 
@@ -86,14 +86,15 @@ pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Opti
 /// The networks that routed containers share with their host's NPM.
 fn edges<'a>(input: &'a Input<'a>) -> impl Iterator<Item = (Address, Option<Ipv4Net>)> + 'a {
     let hosts = input.site.hosts.iter().filter(|(_, host)| reach::of(input, host) == Some(Reach::Edge));
-    let used =
-        hosts.filter(|(name, _)| input.services.values().any(|service| service.host == **name && is_on_edge(service)));
+    let used = hosts.filter(|(name, _)| {
+        input.services.values().any(|service| service.host == **name && is_on_edge(input, service))
+    });
     used.map(|(_, host)| (reach::edge_network(host), None))
 }
 
 /// Whether a route leads to a container of the service.
-pub fn is_on_edge(service: &Service) -> bool {
-    service.routes.iter().any(|route| matches!(route.to, Target::Container { .. }))
+pub fn is_on_edge(input: &Input<'_>, service: &Service) -> bool {
+    pointers::routed(service).next().is_some() || pointers::is_streamed(input, service)
 }
 
 /// The containers of many services share it: four times as many addresses, where the pools are that large.

@@ -55,13 +55,14 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
                             on.contains(&Some(address.name.as_str()))
                         }
                         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => false,
-                        Kind::Certificate | Kind::AccessList | Kind::ProxyHost | Kind::Redirection => false,
+                        Kind::Certificate | Kind::AccessList | Kind::ProxyHost => false,
+                        Kind::Redirection | Kind::Stream => false,
                     }
             });
             on_it.map(|(user, _)| user.clone()).collect()
         }
         Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => Vec::new(),
-        Kind::Certificate | Kind::ProxyHost | Kind::Redirection => Vec::new(),
+        Kind::Certificate | Kind::ProxyHost | Kind::Redirection | Kind::Stream => Vec::new(),
     }
 }
 
@@ -191,6 +192,7 @@ fn add_need(gate: &mut Gate, need: Need) {
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Text(text)) => vec![text.clone()],
+        Some(Value::Int(number)) => vec![number.to_string()],
         Some(list) => list.strings().into_iter().map(str::to_owned).collect(),
         None => Vec::new(),
     }

@@ -269,6 +269,9 @@ fn dump(out: &mut String, service: &Service) {
                 writeln!(out, "    force_https={} block_exploits={:?}", redirect.force_https, redirect.block_exploits);
         }
     }
+    for amarre::model::service::Stream { port, to, tcp, udp, .. } in &service.streams {
+        let _ = writeln!(out, "  stream {port} -> {to:?} tcp={tcp} udp={udp}");
+    }
     for list in &service.access_lists {
         let _ = writeln!(out, "  access list {list:?}");
     }

@@ -1,10 +1,13 @@
 //! The NPM provider over real HTTP against the simulated NPM: what each promise of it rests on.
 //!
-//! `contract` goes through the tables, `unwell` through an NPM that fails, `rig` holds the tools.
+//! `contract` goes through the tables, `unwell` through an NPM that fails, `versions` through what differs between them;
+//! `traps` lists what real NPMs were caught at, each with its test; `rig` holds the tools.
 
 mod contract;
 mod rig;
+mod traps;
 mod unwell;
+mod versions;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +17,7 @@ use amarre::secret::Secret;
 use amarre_sim::npm;
 use serde_json::json;
 
-use rig::{Rig, address, change, host, list, redirection, secret, unchanged};
+use rig::{Rig, address, change, host, list, redirection, secret, stream, unchanged};
 
 const GIT: &str = "git.example.org";
 
@@ -82,6 +85,30 @@ async fn a_foreign_host_is_reported_and_in_the_way() {
         assert!(error.message.contains(domain), "{error}");
     }
     assert_eq!((rig.rows(npm::Kind::ProxyHost), rig.rows(npm::Kind::RedirectionHost)), before);
+}
+
+#[tokio::test]
+async fn a_foreign_stream_on_the_port_is_in_the_way() {
+    let rig = Rig::start().await;
+    rig.npm.seed_stream(&json!({"incoming_port": 2222, "forwarding_host": "10.0.0.9", "forwarding_port": 22}));
+    let before = rig.rows(npm::Kind::Stream);
+    let ssh = address(Kind::Stream, "2222");
+    assert_eq!(rig.see(&ssh).await.unwrap().owner, Owner::Foreign, "NPM itself would take a second one");
+    let error = rig.apply(&change(&ssh, Verb::Create(stream(2222)), Expect::Absent)).await.unwrap_err();
+    assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+    assert_eq!(rig.rows(npm::Kind::Stream), before);
+}
+
+#[tokio::test]
+async fn streams_that_may_not_be_seen_matter_only_where_one_is_wanted() {
+    let mut options = npm::NpmOptions::default();
+    let hidden = npm::NpmPermissions { streams: npm::Level::Hidden, ..npm::NpmPermissions::admin() };
+    options.users.push(npm::NpmUser::plain(2, "bot@example.net", "bot-password", hidden));
+    let rig = Rig::with(options).await;
+    rig.look().await;
+    let observation = rig.observe(&[&address(Kind::Stream, "2222")]).await;
+    assert_eq!(observation.gaps[0].message, "NPM main does not let bot@example.net view streams");
+    assert_eq!(observation.gaps[0].hint, "in NPM, Users, bot@example.net, Permissions: set streams to Manage");
 }
 
 #[tokio::test]
@@ -233,6 +260,7 @@ async fn a_change_that_is_done_already_is_done() {
     for (address, wanted) in [
         (address(Kind::ProxyHost, GIT), host(GIT)),
         (address(Kind::Redirection, "old.example.org"), redirection("old.example.org")),
+        (address(Kind::Stream, "2222"), stream(2222)),
         (address(Kind::AccessList, "amarre/family"), list(&["anna"])),
     ] {
         let create = change(&address, Verb::Create(wanted.clone()), Expect::Absent);
@@ -342,16 +370,16 @@ async fn certificates_are_only_observed() {
 }
 
 #[tokio::test]
-async fn a_look_is_six_gets_and_one_sign_in() {
+async fn a_look_is_seven_gets_and_one_sign_in() {
     let rig = Rig::start().await;
     rig.look().await;
     let first = rig.npm.server.journal.calls().len();
     rig.npm.server.journal.clear();
     rig.look().await;
     let calls = rig.npm.server.journal.calls();
-    assert_eq!((first, calls.len()), (7, 6));
+    assert_eq!((first, calls.len()), (8, 7));
     assert_eq!(rig.npm.server.journal.writes(), []);
-    assert_eq!(rig.provider.counts().read()[&("GET".to_owned(), 200)], 12);
+    assert_eq!(rig.provider.counts().read()[&("GET".to_owned(), 200)], 14);
     assert_eq!(rig.provider.id().as_str(), "npm");
 }
 

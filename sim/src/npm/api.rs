@@ -13,7 +13,7 @@ use super::kinds::Kind;
 use super::nginx::Refused;
 use super::people::Caller;
 use super::state::{Shared, State};
-use super::{access_lists, certificates, hosts, multipart, people};
+use super::{NpmVersion, access_lists, certificates, hosts, multipart, people, versions};
 
 /// Bodies beyond this are refused (ph-body-too-large).
 const JSON_BYTES_MAX: usize = 100 * 1024;
@@ -56,10 +56,12 @@ pub(super) struct Reply {
 /// An error answer.
 #[derive(Debug)]
 pub(super) struct Failure {
-    status: u16,
-    message: String,
-    message_i18n: Option<Value>,
+    pub status: u16,
+    pub message: String,
+    pub message_i18n: Option<Value>,
     debug: Option<Value>,
+    /// Whether the body has the code too.
+    pub has_code: bool,
 }
 
 pub(super) type Answer = Result<Reply, Failure>;
@@ -77,8 +79,10 @@ async fn answer(Extracted(shared): Extracted<Shared>, request: Request) -> Respo
     }
     let path = request.uri().path();
     let path = path.strip_prefix("/api").unwrap_or(path).to_owned();
+    let version = shared.lock().version;
     let answer = match read(&path, request).await {
-        Ok(call) => {
+        Ok(mut call) => {
+            versions::age(version, &mut call);
             let mut state = shared.lock();
             dispatch(&mut state, &call)
         }
@@ -86,7 +90,7 @@ async fn answer(Extracted(shared): Extracted<Shared>, request: Request) -> Respo
     };
     match answer {
         Ok(reply) => respond(reply.status, &reply.body),
-        Err(failure) => failure.respond(&path),
+        Err(failure) => versions::word(version, failure, &path).respond(&path),
     }
 }
 
@@ -206,7 +210,7 @@ impl Reply {
 
 impl Failure {
     pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), message_i18n: None, debug: None }
+        Self { status, message: message.into(), message_i18n: None, debug: None, has_code: true }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -238,7 +242,10 @@ impl Failure {
     }
 
     fn respond(self, path: &str) -> Response {
-        let mut error = json!({"code": self.status, "message": self.message});
+        let mut error = json!({"message": self.message});
+        if self.has_code {
+            error["code"] = json!(self.status);
+        }
         if let Some(text) = self.message_i18n {
             error["message_i18n"] = text;
         }
@@ -264,7 +271,9 @@ pub(super) fn permit(state: &State, call: &Call, kind: Kind, need: people::Need)
     let permitted = people::permit(state, call, kind, need)?;
     permitted.ok_or_else(|| match (kind, call.method.as_str()) {
         // perm-readonly-create: the error handler of this one route trips over the error.
-        (Kind::ProxyHost, "POST") if call.path.ends_with("proxy-hosts") => Failure::internal(),
+        (Kind::ProxyHost, "POST") if call.path.ends_with("proxy-hosts") && state.version > NpmVersion::V2_12 => {
+            Failure::internal()
+        }
         _ => Failure::hidden(call),
     })
 }

@@ -1,4 +1,4 @@
-//! Nginx Proxy Manager 2.15.1: its admin API with its bad habits, and a real proxy behind it.
+//! Nginx Proxy Manager 2.15.1, 2.13.7 or 2.12.6: its admin API with its bad habits, and a real proxy behind it.
 //!
 //! ```text
 //! admin API ─► rows ─► files ─► (reload, if all files pass) ─► what the proxy serves
@@ -25,6 +25,7 @@ mod schema;
 mod site;
 mod state;
 mod upstreams;
+mod versions;
 mod view;
 
 use std::io;
@@ -37,7 +38,7 @@ use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
 pub use kinds::Kind;
-pub use options::{Issuance, Level, NpmOptions, NpmPermissions, NpmUser, Visibility};
+pub use options::{Issuance, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion, Visibility};
 pub use upstreams::{DirectUpstreams, Upstreams};
 
 use crate::Server;
@@ -60,7 +61,8 @@ impl Npm {
     /// A port is taken.
     pub async fn start(options: NpmOptions) -> io::Result<Self> {
         let lifetime = SignedDuration::try_from(options.token_lifetime).unwrap_or(SignedDuration::MAX);
-        let state = State::new(&options.users, lifetime, Arc::clone(&options.upstreams), options.issuance);
+        let mut state = State::new(&options.users, lifetime, Arc::clone(&options.upstreams), options.issuance);
+        state.version = options.version;
         let shared = Shared::new(state);
         let server = crate::serve(api::router(shared.clone()), options.admin_port).await?;
         let (proxy_address, proxy) = proxy::serve(shared.clone(), options.upstreams, options.proxy_port).await?;
@@ -113,6 +115,11 @@ impl Npm {
     /// Adds a redirection host as a person would in the UI.
     pub fn seed_redirection_host(&self, fields: &Value) -> u64 {
         self.seed_host(Kind::RedirectionHost, fields)
+    }
+
+    /// Adds a stream as a person would in the UI.
+    pub fn seed_stream(&self, fields: &Value) -> u64 {
+        self.seed_host(Kind::Stream, fields)
     }
 
     fn seed_host(&self, kind: Kind, fields: &Value) -> u64 {

@@ -21,6 +21,33 @@ pub struct NpmOptions {
     pub upstreams: Arc<dyn Upstreams>,
     /// What becomes of requests for certificates.
     pub issuance: Issuance,
+    /// Which NPM it is.
+    pub version: NpmVersion,
+}
+
+/// The versions that were recorded. They differ in words and codes, hardly in deeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NpmVersion {
+    /// 2.12.6: 401 and 403 where they belong; its pages rebuild `meta`.
+    V2_12,
+    /// 2.13.7: a missing right is a 404 that names the path; a 500 has no code.
+    V2_13,
+    /// 2.15.1: `trust_forwarded_proto`.
+    V2_15,
+}
+
+impl NpmVersion {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::V2_12, Self::V2_13, Self::V2_15];
+
+    /// Major, minor, revision.
+    pub const fn numbers(self) -> [u32; 3] {
+        match self {
+            Self::V2_12 => [2, 12, 6],
+            Self::V2_13 => [2, 13, 7],
+            Self::V2_15 => [2, 15, 1],
+        }
+    }
 }
 
 /// What becomes of requests for Let's Encrypt certificates.
@@ -106,6 +133,7 @@ impl NpmOptions {
             token_lifetime: Duration::from_secs(24 * 60 * 60),
             upstreams,
             issuance: Issuance::NoCertbot,
+            version: NpmVersion::V2_15,
         }
     }
 }

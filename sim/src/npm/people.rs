@@ -7,7 +7,7 @@ use super::api::{Answer, Call, Failure, Reply, row_id};
 use super::kinds::{self, Kind};
 use super::schema::{Scope, check};
 use super::state::{Account, Row, State, Token, local_now};
-use super::{NpmPermissions, view};
+use super::{NpmPermissions, NpmVersion, versions, view};
 
 /// The last entries that the audit log answers with; there are no pages.
 const AUDIT_ENTRIES_MAX: usize = 100;
@@ -87,10 +87,14 @@ fn account_id(account: &Account) -> u64 {
 }
 
 pub(super) fn health(state: &State) -> Reply {
-    Reply::ok(json!({
-        "status": "OK", "setup": !state.accounts.is_empty(),
-        "version": {"major": 2, "minor": 15, "revision": 1},
-    }))
+    let [major, minor, revision] = state.version.numbers();
+    let version = json!({"major": major, "minor": minor, "revision": revision});
+    Reply::ok(match state.version {
+        NpmVersion::V2_12 => json!({"status": "OK", "version": version}),
+        NpmVersion::V2_13 | NpmVersion::V2_15 => {
+            json!({"status": "OK", "setup": !state.accounts.is_empty(), "version": version})
+        }
+    })
 }
 
 pub(super) fn version_check() -> Reply {
@@ -266,7 +270,8 @@ fn add_user(state: &mut State, call: &Call) -> Answer {
         account.permissions = NpmPermissions::admin().to_fields();
     }
     let mut shown = account.fields.clone();
-    shown.insert("permissions".to_owned(), json!(account.permissions));
+    let permissions = versions::permissions(state.version, id, &now, account.permissions.clone());
+    shown.insert("permissions".to_owned(), json!(permissions));
     state.accounts.insert(id, account);
     state.log(by.unwrap_or(id), "user", id, "created", shown.clone());
     Ok(Reply::created(Value::Object(shown)))

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::api::bad_gateway;
 use super::pem;
-use super::site::{Access, Action, Directive, Forward, Site, Upstream};
+use super::site::{Access, Action, Directive, Forward, Location, Site};
 use super::state::Shared;
 use super::upstreams::Upstreams;
 
@@ -160,7 +160,16 @@ fn knows(access: &Access, headers: &HeaderMap) -> bool {
 }
 
 async fn pass(proxy: &Proxy, site: &Site, forward: &Forward, client: IpAddr, host: &str, request: Request) -> Response {
-    let upstream = upstream_of(forward, request.uri().path());
+    let mut request = request;
+    let location = location_of(forward, request.uri().path());
+    let upstream = location.map_or(&forward.upstream, |location| &location.upstream);
+    if let Some(location) = location.filter(|location| !location.to_path.is_empty()) {
+        // nginx puts the path of `proxy_pass` in place of the location's.
+        let rest = path_of(request.uri()).get(location.path.len()..).unwrap_or_default();
+        if let Ok(path) = format!("{}{rest}", location.to_path).parse() {
+            *request.uri_mut() = path;
+        }
+    }
     // A TLS client would need a certificate store; nothing simulated speaks TLS.
     let located = match upstream.scheme.as_str() {
         "http" => proxy.upstreams.locate(&upstream.host, upstream.port),
@@ -174,7 +183,6 @@ async fn pass(proxy: &Proxy, site: &Site, forward: &Forward, client: IpAddr, hos
         true => request.headers().get(header::UPGRADE).cloned(),
         false => None,
     };
-    let mut request = request;
     let downstream = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     prepare(&mut request, client, host, keeps_authorization, upgrade.as_ref());
     match exchange(address, request).await {
@@ -195,11 +203,11 @@ async fn pass(proxy: &Proxy, site: &Site, forward: &Forward, client: IpAddr, hos
     }
 }
 
-/// The longest location whose path begins the request's.
-fn upstream_of<'a>(forward: &'a Forward, path: &str) -> &'a Upstream {
-    let fitting = forward.locations.iter().filter(|location| path.starts_with(&location.path));
-    let longest = fitting.max_by_key(|location| location.path.len());
-    longest.map_or(&forward.upstream, |location| &location.upstream)
+/// The location of exactly this path, else the longest whose path begins the request's.
+fn location_of<'a>(forward: &'a Forward, path: &str) -> Option<&'a Location> {
+    let exact = forward.locations.iter().find(|location| location.exact && location.path == path);
+    let begins = |location: &&Location| !location.exact && path.starts_with(&location.path);
+    exact.or_else(|| forward.locations.iter().filter(begins).max_by_key(|location| location.path.len()))
 }
 
 fn prepare(

@@ -57,7 +57,11 @@ pub(super) struct Upstream {
 #[derive(Debug, Clone)]
 pub(super) struct Location {
     pub path: String,
+    /// `= /path`: this path and no other.
+    pub exact: bool,
     pub upstream: Upstream,
+    /// Stands in place of the path; empty = the path stays.
+    pub to_path: String,
 }
 
 #[derive(Debug, Clone)]
@@ -156,10 +160,7 @@ pub(super) fn render(state: &State, kind: Kind, id: u64) -> Option<Site> {
 fn action(kind: Kind, row: &Row) -> Option<Action> {
     match kind {
         Kind::ProxyHost => {
-            let locations = row
-                .list("locations")
-                .iter()
-                .map(|location| Location { path: text(location, "path"), upstream: upstream(location) });
+            let locations = row.list("locations").iter().map(location);
             Some(Action::Forward(Forward {
                 upstream: upstream(&Value::Object(row.fields.clone())),
                 locations: locations.collect(),
@@ -182,6 +183,19 @@ fn action(kind: Kind, row: &Row) -> Option<Action> {
         }),
         Kind::AccessList | Kind::Certificate => None,
     }
+}
+
+/// A path below the host's own; `address/path` in the host is what NPM's pages write for `forward_path`.
+fn location(fields: &Value) -> Location {
+    let written = text(fields, "path");
+    let path = written.strip_prefix("= ").or_else(|| written.strip_prefix("^~ ")).unwrap_or(&written);
+    let mut upstream = upstream(fields);
+    let mut to_path = text(fields, "forward_path");
+    if let Some((host, below)) = upstream.host.clone().split_once('/') {
+        host.clone_into(&mut upstream.host);
+        to_path = format!("/{below}");
+    }
+    Location { path: path.to_owned(), exact: written.starts_with("= "), upstream, to_path }
 }
 
 fn upstream(fields: &Value) -> Upstream {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::kinds::Kind;
 use super::nginx::Nginx;
 use super::upstreams::Upstreams;
-use super::{Issuance, NpmUser};
+use super::{Issuance, NpmUser, NpmVersion};
 
 /// The state behind its one lock. Held for the time of one request, never across an await.
 #[derive(Clone)]
@@ -99,6 +99,7 @@ pub(super) struct State {
     pub nginx: Nginx,
     pub upstreams: Arc<dyn Upstreams>,
     pub issuance: Issuance,
+    pub version: NpmVersion,
     pub default_site: Map<String, Value>,
     pub audit: Vec<Map<String, Value>>,
     pub backend_down: bool,
@@ -121,6 +122,7 @@ impl State {
             nginx: Nginx::default(),
             upstreams,
             issuance,
+            version: NpmVersion::V2_15,
             default_site: default_site(),
             audit: Vec::new(),
             backend_down: false,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::kinds::Kind;
 use super::nginx::without_report;
 use super::state::{Row, State};
+use super::versions;
 
 /// A row with the related rows that were asked for.
 pub(super) fn row(state: &State, kind: Kind, row: &Row, expansions: &[&str]) -> Value {
@@ -29,6 +30,7 @@ pub(super) fn row(state: &State, kind: Kind, row: &Row, expansions: &[&str]) -> 
         let related = related(state, kind, row, expansion);
         fields.insert(name.to_owned(), related);
     }
+    versions::row(state.version, kind, &mut fields);
     Value::Object(fields)
 }
 

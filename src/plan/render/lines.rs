@@ -18,7 +18,7 @@ pub fn name(address: &Address, fields: Option<&Fields>) -> String {
             (None, _) => address.name.clone(),
         },
         Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => address.name.clone(),
-        Kind::AccessList | Kind::ProxyHost | Kind::Redirection => address.name.clone(),
+        Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => address.name.clone(),
     }
 }
 
@@ -66,6 +66,12 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
             let paths = paths
                 .map(|count| if count == 1 { "1 path elsewhere".into() } else { format!("{count} paths elsewhere") });
             [Some(scheme), paths, tls, force, list].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+        Kind::Stream => {
+            let protocols =
+                [("tcp", "TCP"), ("udp", "UDP")].into_iter().filter(|(name, _)| fields.flag(name) == Some(true));
+            let protocols: Vec<&str> = protocols.map(|(_, word)| word).collect();
+            format!("{} to {}:{}", protocols.join(" and "), shown("forward_host"), shown("forward_port"))
         }
         Kind::Redirection => format!("{} to {}://{}", shown("code"), shown("scheme"), shown("to")),
         Kind::AccessList => {

@@ -284,7 +284,13 @@ impl DockerProvider {
                 return Err(cannot(change));
             }
             (
-                Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList | Kind::ProxyHost | Kind::Redirection,
+                Kind::Zone
+                | Kind::Record
+                | Kind::Certificate
+                | Kind::AccessList
+                | Kind::ProxyHost
+                | Kind::Redirection
+                | Kind::Stream,
                 _,
             ) => {
                 return Err(cannot(change));

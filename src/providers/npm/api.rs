@@ -22,6 +22,8 @@ pub enum Section {
     ProxyHosts,
     /// Redirection hosts.
     Redirections,
+    /// Ports that are forwarded.
+    Streams,
     /// Access lists.
     AccessLists,
     /// Certificates.
@@ -34,6 +36,7 @@ impl Section {
         match self {
             Section::ProxyHosts => "proxy-hosts",
             Section::Redirections => "redirection-hosts",
+            Section::Streams => "streams",
             Section::AccessLists => "access-lists",
             Section::Certificates => "certificates",
         }
@@ -45,7 +48,7 @@ impl Section {
             Section::ProxyHosts => "?expand=certificate,access_list",
             Section::Redirections => "?expand=certificate",
             Section::AccessLists => "?expand=items,clients",
-            Section::Certificates => "",
+            Section::Streams | Section::Certificates => "",
         }
     }
 
@@ -54,6 +57,7 @@ impl Section {
         match self {
             Section::ProxyHosts => "proxy_hosts",
             Section::Redirections => "redirection_hosts",
+            Section::Streams => "streams",
             Section::AccessLists => "access_lists",
             Section::Certificates => "certificates",
         }
@@ -64,23 +68,36 @@ impl Section {
         match self {
             Section::ProxyHosts => "proxy_host",
             Section::Redirections => "redirection_host",
+            Section::Streams => "stream",
             Section::AccessLists => "access",
             Section::Certificates => "custom_ssl",
         }
     }
 }
 
-/// A proxy or redirection host. Fields that the other kind lacks are at their defaults.
+/// A proxy host, a redirection host or a stream. Fields that a kind lacks are at their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct HostRow {
     pub id: u64,
+    #[serde(default)]
     pub domain_names: Vec<String>,
+    #[serde(default)]
     pub forward_scheme: String,
     pub enabled: bool,
     #[serde(default)]
     pub forward_host: String,
     #[serde(default)]
     pub forward_port: u16,
+    #[serde(default)]
+    pub incoming_port: u16,
+    #[serde(default)]
+    pub forwarding_host: String,
+    #[serde(default)]
+    pub forwarding_port: u16,
+    #[serde(default)]
+    pub tcp_forwarding: bool,
+    #[serde(default)]
+    pub udp_forwarding: bool,
     #[serde(default)]
     pub forward_domain_name: String,
     #[serde(default)]
@@ -199,6 +216,11 @@ pub struct Me {
 }
 
 impl Me {
+    /// Whether it sees only what it has made itself.
+    pub fn sees_its_own_only(&self) -> bool {
+        self.permissions.get("visibility").is_some_and(|visibility| visibility == "user")
+    }
+
     /// Whether it may read (`view`) or write (`manage`) there.
     pub fn may(&self, section: Section, level: Level) -> bool {
         let given = self.permissions.get(section.permission()).map_or("", String::as_str);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{CertificateRow, HostRow, ListRow, Section};
-use super::kinds::{AccessList, Certificate, Life, Location, ProxyHost, Redirection, Site};
+use super::kinds::{AccessList, Certificate, Life, Location, ProxyHost, Redirection, Site, Stream};
 use crate::model::{Fields, Mark, SecretName, Typed, Value};
 
 const INSTANCE: &str = "amarre_instance";
@@ -102,6 +102,7 @@ pub fn host_fields(section: Section, row: &HostRow, instance: &str) -> Fields {
     let mark = instance_of(row) == Some(instance) && service_of(row).is_some() && name_of(row).is_some();
     match section {
         Section::Redirections => redirection(row, mark).fields(),
+        Section::Streams => stream(row, mark).fields(),
         Section::ProxyHosts | Section::AccessLists | Section::Certificates => proxy_host(row, mark).fields(),
     }
 }
@@ -126,6 +127,17 @@ fn redirection(row: &HostRow, mark: bool) -> Redirection {
         to: row.forward_domain_name.clone(),
         code: row.forward_http_code,
         keep_path: row.preserve_path,
+    }
+}
+
+fn stream(row: &HostRow, mark: bool) -> Stream {
+    Stream {
+        port: row.incoming_port,
+        forward_host: row.forwarding_host.clone(),
+        forward_port: row.forwarding_port,
+        tcp: row.tcp_forwarding,
+        udp: row.udp_forwarding,
+        life: life(row, mark),
     }
 }
 
@@ -193,6 +205,21 @@ fn locations_wire(locations: &[Location]) -> Json {
     locations.iter().map(location).collect()
 }
 
+/// What nobody else may have: the names of a host, the port of a stream.
+pub fn claims(section: Section, row: &HostRow) -> Vec<String> {
+    if section == Section::Streams { vec![row.incoming_port.to_string()] } else { domains(row) }
+}
+
+/// What fields claim, as [`claims`] has it.
+pub fn claimed(section: Section, fields: &Fields) -> Vec<String> {
+    match section {
+        Section::Streams => fields.get("port").map(ToString::to_string).into_iter().collect(),
+        Section::ProxyHosts | Section::Redirections | Section::AccessLists | Section::Certificates => {
+            fields.strings("domains").into_iter().map(str::to_owned).collect()
+        }
+    }
+}
+
 /// The names of a host, lower case, sorted, each once.
 pub fn domains(row: &HostRow) -> Vec<String> {
     let mut domains: Vec<String> = row.domain_names.iter().map(|domain| domain.to_lowercase()).collect();
@@ -233,6 +260,7 @@ pub type Wire = BTreeMap<&'static str, Json>;
 pub fn host_wire(section: Section, fields: &Fields, ids: Ids) -> Result<Wire, String> {
     Ok(match section {
         Section::Redirections => redirection_wire(&Redirection::from_fields(fields)?, ids),
+        Section::Streams => stream_wire(&Stream::from_fields(fields)?),
         Section::ProxyHosts | Section::AccessLists | Section::Certificates => {
             proxy_host_wire(&ProxyHost::from_fields(fields)?, ids)
         }
@@ -264,6 +292,17 @@ fn redirection_wire(host: &Redirection, ids: Ids) -> Wire {
     wire
 }
 
+/// The certificate of a stream is nobody's business here: what is not named stays.
+fn stream_wire(stream: &Stream) -> Wire {
+    BTreeMap::from([
+        ("incoming_port", json!(stream.port)),
+        ("forwarding_host", json!(stream.forward_host)),
+        ("forwarding_port", json!(stream.forward_port)),
+        ("tcp_forwarding", json!(stream.tcp)),
+        ("udp_forwarding", json!(stream.udp)),
+    ])
+}
+
 /// Each flag of TLS only with what it stands on: NPM would drop it at one write and not at the next.
 fn site_wire(site: &Site, ids: Ids) -> Wire {
     let has_certificate = ids.certificate != 0;
@@ -286,6 +325,7 @@ fn row_wire(section: Section, row: &HostRow) -> Wire {
     let ids = Ids { certificate: row.certificate_id, access_list: row.access_list_id };
     let mut wire = match section {
         Section::Redirections => redirection_wire(&redirection(row, false), ids),
+        Section::Streams => return stream_wire(&stream(row, false)),
         Section::ProxyHosts | Section::AccessLists | Section::Certificates => {
             proxy_host_wire(&proxy_host(row, false), ids)
         }

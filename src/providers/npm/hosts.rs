@@ -1,4 +1,4 @@
-//! Writes proxy and redirection hosts. Each method is one change; the caller holds the lock.
+//! Writes proxy hosts, redirection hosts and streams. Each method is one change; the caller holds the lock.
 //!
 //! NPM stores a row first and asks nginx then. So a POST that answers 500 may have left a row, a
 //! PUT that answers 200 may have left a host that is not served, and an answer that got lost says
@@ -29,7 +29,7 @@ impl NpmProvider {
         if let Some(row) = rows.iter().find(|row| self.is_named(row, change)) {
             return self.bring(section, change, row, &wanted).await;
         }
-        if let Some((row, domain)) = in_the_way(&rows, &wanted) {
+        if let Some((row, domain)) = in_the_way(section, &rows, &wanted) {
             return Err(self.taken(section, change, row, &domain));
         }
         let ids = self.resolve(change, None, &wanted).await?;
@@ -37,7 +37,7 @@ impl NpmProvider {
         let mut body = convert::new_host(wire);
         body.insert("meta".to_owned(), self.marked_meta(change, None, &wanted));
         let is_enabled = wanted.flag("enabled") != Some(false);
-        // A redirection can only be made switched on.
+        // The others can only be made switched on.
         let is_made_off = !is_enabled && section == Section::ProxyHosts;
         if is_made_off {
             body.insert("enabled".to_owned(), Json::Bool(false));
@@ -204,9 +204,12 @@ impl NpmProvider {
     /// What the host names cannot be used.
     fn unnamed(&self, change: &Change, why: &str) -> ProviderError {
         let message = format!("could not {}: {why}, and the host is not written without it", doing(change));
-        ProviderError::new(Class::Conflict, "A0611", message).hint(
-            "NPM would take the host and leave it open or without TLS; make the one it names, or rename one of two",
-        )
+        let hint = if self.account().is_some_and(|me| me.sees_its_own_only()) {
+            "this account sees only what it has made: in NPM, Users, Permissions, set Item Visibility to All Items"
+        } else {
+            "NPM would take the host and leave it open or without TLS; make the one it names, or rename one of two"
+        };
+        ProviderError::new(Class::Conflict, "A0611", message).hint(hint)
     }
 
     /// Somebody's row has one of the domains.
@@ -304,11 +307,11 @@ impl NpmProvider {
     }
 }
 
-/// The first row that has one of the wanted domains, and that domain.
-fn in_the_way<'a>(rows: &'a [HostRow], wanted: &Fields) -> Option<(&'a HostRow, String)> {
-    let wanted = wanted.strings("domains");
+/// The first row that has one of the wanted domains, or the wanted port, and which.
+fn in_the_way<'a>(section: Section, rows: &'a [HostRow], wanted: &Fields) -> Option<(&'a HostRow, String)> {
+    let wanted = convert::claimed(section, wanted);
     rows.iter().find_map(|row| {
-        let domains = convert::domains(row);
-        domains.into_iter().find(|domain| wanted.contains(&domain.as_str())).map(|domain| (row, domain))
+        let held = convert::claims(section, row);
+        held.into_iter().find(|claim| wanted.contains(claim)).map(|claim| (row, claim))
     })
 }

@@ -10,7 +10,8 @@ use crate::model::schema::unknown_fields;
 use crate::model::{Field, Fields, Kind, KindSchema, Rule, Typed, Value};
 
 /// Every kind, in the order of safety on the way up.
-pub const KINDS: &[KindSchema] = &[Certificate::SCHEMA, AccessList::SCHEMA, ProxyHost::SCHEMA, Redirection::SCHEMA];
+pub const KINDS: &[KindSchema] =
+    &[Certificate::SCHEMA, AccessList::SCHEMA, ProxyHost::SCHEMA, Redirection::SCHEMA, Stream::SCHEMA];
 
 const FLAG: &[&str] = &[r#"{"bool":true}"#, r#"{"bool":false}"#];
 /// Never wanted otherwise.
@@ -317,6 +318,62 @@ impl Typed for Redirection {
             to: read.text("to")?,
             code: read.number("code")?,
             keep_path: read.flag("keep_path", false)?,
+        })
+    }
+}
+
+/// A port that NPM forwards; the port is in the address too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// Where NPM listens.
+    pub port: u16,
+    /// An address, for nginx resolves it when it loads; an IPv6 address in brackets.
+    pub forward_host: String,
+    /// Port there.
+    pub forward_port: u16,
+    /// Of TCP.
+    pub tcp: bool,
+    /// Of UDP.
+    pub udp: bool,
+    /// How it is.
+    pub life: Life,
+}
+
+impl Typed for Stream {
+    const SCHEMA: KindSchema = KindSchema {
+        kind: Kind::Stream,
+        fields: &[
+            Field::new("port", Rule::Update).samples(&[r#"{"int":2222}"#, r#"{"int":2223}"#]),
+            Field::new("forward_host", Rule::Update).samples(&[r#"{"text":"172.20.8.3"}"#, r#"{"text":"[fd00::3]"}"#]),
+            Field::new("forward_port", Rule::Update).samples(&[r#"{"int":22}"#, r#"{"int":65535}"#]),
+            Field::new("tcp", Rule::Update).samples(FLAG).default(TRUE),
+            Field::new("udp", Rule::Update).samples(FLAG).default(FALSE),
+            ENABLED,
+            ONLINE,
+            MARK,
+        ],
+        claims: Some("port"),
+    };
+
+    fn fields(&self) -> Fields {
+        self.life
+            .fields()
+            .with("port", Value::Int(i64::from(self.port)))
+            .with("forward_host", Value::text(&self.forward_host))
+            .with("forward_port", Value::Int(i64::from(self.forward_port)))
+            .with("tcp", Value::Bool(self.tcp))
+            .with("udp", Value::Bool(self.udp))
+    }
+
+    fn from_fields(fields: &Fields) -> Result<Self, String> {
+        let read = Reader::new(&Self::SCHEMA, fields)?;
+        Ok(Self {
+            port: read.number("port")?,
+            forward_host: read.text("forward_host")?,
+            forward_port: read.number("forward_port")?,
+            tcp: read.flag("tcp", true)?,
+            udp: read.flag("udp", false)?,
+            life: Life::read(&read)?,
         })
     }
 }

@@ -1,7 +1,7 @@
-//! A Nginx Proxy Manager: reads its hosts, access lists and certificates, and writes the first three.
+//! A Nginx Proxy Manager: reads its hosts, streams, access lists and certificates, and writes all but the last.
 //!
 //! Every write of one NPM happens alone, under one lock: its nginx test is global, and two writes at
-//! once blame each other or leave a file that differs from its row. A look is six GETs, all or nothing.
+//! once blame each other or leave a file that differs from its row. A look is seven GETs, all or nothing.
 //! NPM says "done" to much that it did not do, so what was written is read again (see `hosts.rs`).
 
 mod api;
@@ -23,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use self::api::{Api, Section, Version};
+use self::api::{Api, Level, Me, Section, Version};
 use self::report::{Inventory, Viewer};
 use self::trouble::{Call, Place, Trouble};
 use super::http::Counts;
@@ -31,7 +31,7 @@ use super::{Ask, Class, EXAM_LIMIT, Exam, Finding, Objection, Observation, Outco
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Value, Verb};
 use crate::secret::{MarkKey, Secret, Secrets};
 
-/// Six small GETs; an NPM with 200 hosts answers them in under a second.
+/// Seven small GETs; an NPM with 200 hosts answers them in under a second.
 const OBSERVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// 2.12 is the first whose booleans, expansions and 404s are as this client reads them.
 const OLDEST: (u32, u32) = (2, 12);
@@ -64,6 +64,8 @@ pub struct NpmProvider {
     writing: Mutex<()>,
     /// Passwords cannot be read back: what the last look reported of each access list's users, by vendor id.
     passwords: std::sync::Mutex<Passwords>,
+    /// Our account as the last look found it; `None` before the first.
+    account: std::sync::Mutex<Option<Me>>,
 }
 
 /// Users with their secrets, by vendor id of the access list.
@@ -84,6 +86,7 @@ impl NpmProvider {
             key,
             writing: Mutex::new(()),
             passwords: std::sync::Mutex::default(),
+            account: std::sync::Mutex::default(),
         })
     }
 
@@ -118,17 +121,42 @@ impl NpmProvider {
         Ok(health.version)
     }
 
-    async fn inventory(&self) -> Result<(Version, Inventory), ProviderError> {
+    async fn inventory(&self, ask: &Ask) -> Result<(Version, Inventory), ProviderError> {
         let look = |trouble| self.failed("", trouble, Call::Read);
         let version = self.greet().await?;
+        let me = self.api.me().await.map_err(look)?;
+        // Accounts from before streams were known may not see them: no harm where none is wanted.
+        let is_stream = |address: &Address| address.kind == Kind::Stream;
+        let streams =
+            match me.may(Section::Streams, Level::View) || ask.wanted.keys().chain(ask.applied.keys()).any(is_stream) {
+                true => self.api.list(Section::Streams).await.map_err(look)?,
+                false => Vec::new(),
+            };
         let inventory = Inventory {
-            me: self.api.me().await.map_err(look)?.id,
+            me: me.id,
+            streams,
             certificates: self.api.list(Section::Certificates).await.map_err(look)?,
             access_lists: self.api.list(Section::AccessLists).await.map_err(look)?,
             proxy_hosts: self.api.list(Section::ProxyHosts).await.map_err(look)?,
             redirections: self.api.list(Section::Redirections).await.map_err(look)?,
         };
+        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(me);
         Ok((version, inventory))
+    }
+
+    /// What the last look found of our account.
+    fn account(&self) -> Option<Me> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A right that is missing is said before anything is written: NPM says it in three ways, one of them 500.
+    fn check_rights(&self, change: &Change, section: Section) -> Result<(), ProviderError> {
+        match self.account() {
+            Some(me) if !me.may(section, Level::Manage) => {
+                Err(self.write_failed(change, Trouble::Rights(section, Level::Manage)))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// What the last look reported of a list's users.
@@ -161,7 +189,7 @@ impl Provider for NpmProvider {
 
     async fn observe(&self, ask: &Ask) -> Observation {
         let gap = |error: ProviderError| error.into_gap(&self.id, None, ask.now);
-        let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory()).await {
+        let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory(ask)).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => return Observation { gaps: vec![gap(error)], ..Observation::default() },
             Err(_) => {
@@ -189,7 +217,9 @@ impl Provider for NpmProvider {
         let section = match change.address.kind {
             Kind::ProxyHost => Section::ProxyHosts,
             Kind::Redirection => Section::Redirections,
+            Kind::Stream => Section::Streams,
             Kind::AccessList => {
+                self.check_rights(change, Section::AccessLists)?;
                 return match &change.verb {
                     Verb::Create(fields) => self.create_list(change, fields, secrets).await,
                     Verb::Update(fields) => self.update_list(change, fields, secrets).await,
@@ -208,6 +238,7 @@ impl Provider for NpmProvider {
                 return Err(ProviderError::new(Class::Rejected, "A0610", message));
             }
         };
+        self.check_rights(change, section)?;
         match &change.verb {
             Verb::Create(fields) => self.create_host(section, change, fields).await,
             Verb::Update(fields) => self.update_host(section, change, fields).await,

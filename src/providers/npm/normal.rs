@@ -41,6 +41,11 @@ pub fn normalize(kind: Kind, fields: &mut Fields) -> Result<(), Objection> {
             text(fields, "to", redirect_target)?;
             number(fields, "code", 300, 308)
         }
+        Kind::Stream => {
+            number(fields, "port", 1, 65_535)?;
+            text(fields, "forward_host", address)?;
+            number(fields, "forward_port", 1, 65_535)
+        }
         Kind::AccessList => {
             texts(fields, "allow", client)?;
             texts(fields, "deny", client)?;

@@ -24,6 +24,7 @@ pub struct Inventory {
     pub me: u64,
     pub proxy_hosts: Vec<HostRow>,
     pub redirections: Vec<HostRow>,
+    pub streams: Vec<HostRow>,
     pub access_lists: Vec<ListRow>,
     pub certificates: Vec<CertificateRow>,
 }
@@ -44,6 +45,7 @@ pub fn report(inventory: &Inventory, viewer: Viewer<'_>) -> BTreeMap<Address, Se
     let mut seen = BTreeMap::new();
     hosts(Section::ProxyHosts, &inventory.proxy_hosts, viewer, &mut seen);
     hosts(Section::Redirections, &inventory.redirections, viewer, &mut seen);
+    hosts(Section::Streams, &inventory.streams, viewer, &mut seen);
     lists(inventory, viewer, &mut seen);
     certificates(inventory, viewer, &mut seen);
     seen
@@ -54,6 +56,7 @@ pub fn kind_of(section: Section) -> Kind {
     match section {
         Section::ProxyHosts => Kind::ProxyHost,
         Section::Redirections => Kind::Redirection,
+        Section::Streams => Kind::Stream,
         Section::AccessLists => Kind::AccessList,
         Section::Certificates => Kind::Certificate,
     }
@@ -78,18 +81,17 @@ impl<'a> Viewer<'a> {
 }
 
 fn hosts(section: Section, rows: &[HostRow], viewer: Viewer<'_>, seen: &mut BTreeMap<Address, Seen>) {
-    let kind = kind_of(section);
     let mut owned: Vec<(&HostRow, Owner, Option<String>)> = rows
         .iter()
         .map(|row| {
-            let (owner, service) = owner_of_host(kind, row, viewer);
+            let (owner, service) = owner_of_host(section, row, viewer);
             (row, owner, service)
         })
         .collect();
     // Ours are named first, so that nobody else's row can take their name.
     owned.sort_by_key(|(row, owner, _)| (!owner.is_ours(), convert::name_of(row).is_none(), row.id));
     for (row, owner, service) in owned {
-        let address = free_address(kind, row, &owner, viewer, seen);
+        let address = free_address(section, row, &owner, viewer, seen);
         let entry = Seen {
             fields: convert::host_fields(section, row, viewer.instance),
             ready: readiness(section, row, viewer),
@@ -102,32 +104,35 @@ fn hosts(section: Section, rows: &[HostRow], viewer: Viewer<'_>, seen: &mut BTre
     }
 }
 
-fn owner_of_host(kind: Kind, row: &HostRow, viewer: Viewer<'_>) -> (Owner, Option<String>) {
+fn owner_of_host(section: Section, row: &HostRow, viewer: Viewer<'_>) -> (Owner, Option<String>) {
     let service = convert::service_of(row).map(str::to_owned);
     match convert::instance_of(row) {
         Some(instance) if instance == viewer.instance => (Owner::Ours, service),
         Some(other) => (Owner::Other(other.to_owned()), service),
-        None => match viewer.applied(kind, row.id) {
-            Some((_, applied)) if overlaps(&applied.fields, row) => (Owner::MarkLost, Some(applied.service.clone())),
+        None => match viewer.applied(kind_of(section), row.id) {
+            Some((_, applied)) if overlaps(section, &applied.fields, row) => {
+                (Owner::MarkLost, Some(applied.service.clone()))
+            }
             Some(_) | None => (Owner::Foreign, None),
         },
     }
 }
 
-fn overlaps(applied: &Fields, row: &HostRow) -> bool {
-    let domains = convert::domains(row);
-    applied.strings("domains").iter().any(|known| domains.iter().any(|domain| domain == known))
+fn overlaps(section: Section, applied: &Fields, row: &HostRow) -> bool {
+    let held = convert::claims(section, row);
+    convert::claimed(section, applied).iter().any(|known| held.contains(known))
 }
 
-/// The host's address: by its mark, by what is wanted, by the ledger, by its first domain. Each address once.
+/// The address: by its mark, by what is wanted, by the ledger, by its first domain or its port. Each address once.
 fn free_address(
-    kind: Kind,
+    section: Section,
     row: &HostRow,
     owner: &Owner,
     viewer: Viewer<'_>,
     seen: &BTreeMap<Address, Seen>,
 ) -> Address {
-    let domains = convert::domains(row);
+    let kind = kind_of(section);
+    let domains = convert::claims(section, row);
     let marked = convert::name_of(row).filter(|_| *owner == Owner::Ours).map(str::to_owned);
     let wanted = domains.iter().find(|domain| viewer.ask.wanted.contains_key(&viewer.address(kind, domain))).cloned();
     let known = viewer.applied(kind, row.id).filter(|_| owner.is_ours()).map(|(address, _)| address.name.clone());

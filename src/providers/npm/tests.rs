@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::api::{CertificateName, CertificateRow, HostRow, ListRow, Section};
 use super::convert::{self, Ids, Marker};
-use super::kinds::{AccessList, Certificate, KINDS, Life, Location, ProxyHost, Redirection, Site};
+use super::kinds::{AccessList, Certificate, KINDS, Life, Location, ProxyHost, Redirection, Site, Stream};
 use super::normal::normalize;
 use super::report::{Inventory, Viewer, report};
 use super::trouble::reason;
@@ -79,6 +79,17 @@ fn redirection() -> Redirection {
     }
 }
 
+fn ssh() -> Stream {
+    Stream {
+        port: 2222,
+        forward_host: "172.20.8.3".to_owned(),
+        forward_port: 22,
+        tcp: true,
+        udp: true,
+        life: Life { enabled: true, online: true, mark: true },
+    }
+}
+
 fn secret(name: &str, mark: &str) -> Value {
     Value::Secret { name: SecretName(name.to_owned()), mark: Mark(mark.to_owned()) }
 }
@@ -110,6 +121,7 @@ fn check_kind<T: Typed + PartialEq + std::fmt::Debug>(typed: &T, schema: &KindSc
 fn tables_and_structs_agree() {
     check_kind(&host(), &ProxyHost::SCHEMA);
     check_kind(&redirection(), &Redirection::SCHEMA);
+    check_kind(&ssh(), &Stream::SCHEMA);
     check_kind(&family(), &AccessList::SCHEMA);
     let certificate =
         Certificate { domains: vec!["a".to_owned()], expires_on: "later".to_owned(), provider: "other".to_owned() };
@@ -190,6 +202,8 @@ fn what_npm_would_take_and_not_serve_is_refused() {
         (Kind::Redirection, "to", Value::text("new.example.org; return 200")),
         (Kind::Redirection, "to", Value::text("new.example.org/$uri")),
         (Kind::Redirection, "code", Value::Int(200)),
+        (Kind::Stream, "forward_host", Value::text("nas.example.org")),
+        (Kind::Stream, "port", Value::Int(0)),
         (Kind::AccessList, "allow", Value::texts(["example.org"])),
         (Kind::AccessList, "deny", Value::texts(["10.0.0.0/33"])),
         (Kind::AccessList, "users", Value::Map(BTreeMap::from([("a:b".to_owned(), secret("a", "1"))]))),
@@ -432,6 +446,14 @@ fn lists_and_certificates_are_ours_by_name_and_account() {
     let certificate_at = |name: &str| &seen[&Address::new(npm(), Kind::Certificate, name)];
     assert!(certificate_at("amarre *.cert.example.com").ready.is_ready());
     assert!(!certificate_at("amarre *.cert.example.com#9").ready.is_ready(), "its files were never uploaded");
+}
+
+#[test]
+fn a_certificates_key_is_not_even_read() {
+    let recording = include_str!("../../../tests/cases/npm/cert-list.json");
+    assert!(recording.contains("certificate_key"), "NPM answers with it");
+    let read: Vec<CertificateRow> = rows(recording);
+    assert!(!format!("{read:?}").to_lowercase().contains("key"), "{read:?}");
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl Trouble {
 /// What Amarre needs in the end, whatever it just tried.
 fn setting(section: Section) -> &'static str {
     match section {
-        Section::ProxyHosts | Section::Redirections | Section::AccessLists => "Manage",
+        Section::ProxyHosts | Section::Redirections | Section::Streams | Section::AccessLists => "Manage",
         Section::Certificates => "View Only or Manage",
     }
 }

@@ -1,18 +1,18 @@
-//! Generated from the tables: every field of every kind, set and changed through all its samples,
+//! Generated from the tables, on every version that was recorded: every field of every kind, set and changed through all its samples,
 //! with what is seen equal to what is wanted after each, and everybody else's rows as they were.
 
 use std::collections::BTreeSet;
 
 use amarre::model::{Fields, Kind, KindSchema, Rule, Value};
 use amarre::providers::npm::kinds::KINDS;
-use amarre_sim::npm;
+use amarre_sim::npm::{self, NpmOptions, NpmVersion};
 use serde_json::{Value as Json, json};
 
-use super::rig::{Rig, address, host, list, redirection, with_real_marks};
+use super::rig::{Rig, address, host, list, redirection, stream, with_real_marks};
 
 /// A rig with the certificates and lists that the samples name, and hosts of other people.
-async fn furnished() -> Rig {
-    let rig = Rig::start().await;
+async fn furnished(version: NpmVersion) -> Rig {
+    let rig = Rig::with(NpmOptions { version, ..NpmOptions::default() }).await;
     rig.npm.seed_certificate("wild one", &["*.one.example.org"]);
     rig.npm.seed_certificate("wild two", &["*.two.example.org"]);
     for name in ["amarre/family", "office"] {
@@ -25,19 +25,20 @@ async fn furnished() -> Rig {
     rig.npm.seed_redirection_host(&json!({
         "domain_names": ["theirs.example.net"], "forward_domain_name": "theirs.example.org",
     }));
+    rig.npm.seed_stream(&json!({"incoming_port": 9, "forwarding_host": "10.0.0.9", "forwarding_port": 9}));
     rig
 }
 
 fn all_rows(rig: &Rig) -> Vec<Vec<Json>> {
-    [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::AccessList, npm::Kind::Certificate]
-        .map(|kind| rig.rows(kind))
-        .into()
+    let kinds = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::Stream];
+    kinds.into_iter().chain([npm::Kind::AccessList, npm::Kind::Certificate]).map(|kind| rig.rows(kind)).collect()
 }
 
 fn base(kind: Kind) -> (&'static str, Fields) {
     match kind {
         Kind::ProxyHost => ("one.example.org", strict(host("one.example.org"))),
         Kind::Redirection => ("one.example.org", strict(redirection("one.example.org"))),
+        Kind::Stream => ("2222", stream(2222)),
         Kind::AccessList => ("amarre/team", list(&["anna"])),
         Kind::Certificate
         | Kind::Network
@@ -57,8 +58,15 @@ fn strict(fields: Fields) -> Fields {
     flags.into_iter().fold(fields, |fields, flag| fields.with(flag, Value::Bool(true)))
 }
 
-async fn every_field(schema: &KindSchema) {
-    let mut rig = furnished().await;
+async fn every_field(kind: Kind) {
+    let schema = KINDS.iter().find(|schema| schema.kind == kind).unwrap();
+    for version in NpmVersion::ALL {
+        every_field_of(schema, version).await;
+    }
+}
+
+async fn every_field_of(schema: &KindSchema, version: NpmVersion) {
+    let mut rig = furnished(version).await;
     let before = all_rows(&rig);
     let (name, base) = base(schema.kind);
     let address = address(schema.kind, name);
@@ -83,22 +91,27 @@ async fn every_field(schema: &KindSchema) {
 
 #[tokio::test]
 async fn every_field_of_a_proxy_host() {
-    every_field(KINDS.iter().find(|schema| schema.kind == Kind::ProxyHost).unwrap()).await;
+    every_field(Kind::ProxyHost).await;
 }
 
 #[tokio::test]
 async fn every_field_of_a_redirection() {
-    every_field(KINDS.iter().find(|schema| schema.kind == Kind::Redirection).unwrap()).await;
+    every_field(Kind::Redirection).await;
+}
+
+#[tokio::test]
+async fn every_field_of_a_stream() {
+    every_field(Kind::Stream).await;
 }
 
 #[tokio::test]
 async fn every_field_of_an_access_list() {
-    every_field(KINDS.iter().find(|schema| schema.kind == Kind::AccessList).unwrap()).await;
+    every_field(Kind::AccessList).await;
 }
 
 #[test]
 fn every_kind_that_is_written_is_covered() {
     let observed_only = |schema: &&KindSchema| schema.fields.iter().all(|field| field.rule == Rule::Observed);
     let written: Vec<Kind> = KINDS.iter().filter(|schema| !observed_only(schema)).map(|schema| schema.kind).collect();
-    assert_eq!(written, [Kind::AccessList, Kind::ProxyHost, Kind::Redirection]);
+    assert_eq!(written, [Kind::AccessList, Kind::ProxyHost, Kind::Redirection, Kind::Stream]);
 }

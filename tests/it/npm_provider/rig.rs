@@ -104,6 +104,19 @@ pub fn redirection(domain: &str) -> Fields {
         .with("mark", Value::Bool(true))
 }
 
+/// A stream as a manifest wants it.
+pub fn stream(port: u16) -> Fields {
+    Fields::default()
+        .with("port", Value::Int(i64::from(port)))
+        .with("forward_host", Value::text("172.20.8.3"))
+        .with("forward_port", Value::Int(22))
+        .with("tcp", Value::Bool(true))
+        .with("udp", Value::Bool(false))
+        .with("enabled", Value::Bool(true))
+        .with("online", Value::Bool(true))
+        .with("mark", Value::Bool(true))
+}
+
 /// An access list; each user's secret is called as the user and holds `pw-<user>`.
 pub fn list(users: &[&str]) -> Fields {
     let users = users.iter().map(|user| ((*user).to_owned(), secret(user, &format!("pw-{user}"))));

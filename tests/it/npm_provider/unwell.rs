@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::{Value as Json, json};
 
-use super::rig::{Rig, address, change, host, list, provider, redirection, unchanged};
+use super::rig::{Rig, address, change, host, list, provider, redirection, stream, unchanged};
 
 const GIT: &str = "git.example.org";
 
@@ -27,7 +27,7 @@ async fn survives(kind: Kind, name: &str, wanted: &Fields, route: &str, fault: F
         assert!(matches!(fault, Fault::CutBefore | Fault::Before(_)), "{fault:?} was not recognised: {error}");
     }
     rig.bring(&address, wanted).await;
-    let rows: usize = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::AccessList]
+    let rows: usize = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::Stream, npm::Kind::AccessList]
         .map(|kind| rig.rows(kind).len())
         .iter()
         .sum();
@@ -47,6 +47,7 @@ async fn a_lost_answer_makes_no_second_row() {
     for fault in faults {
         survives(Kind::ProxyHost, GIT, &host(GIT), "/api/nginx/proxy-hosts", fault.clone()).await;
         survives(Kind::Redirection, GIT, &redirection(GIT), "/api/nginx/redirection-hosts", fault.clone()).await;
+        survives(Kind::Stream, "2222", &stream(2222), "/api/nginx/streams", fault.clone()).await;
         survives(Kind::AccessList, "amarre/family", &list(&["anna"]), "/api/nginx/access-lists", fault).await;
     }
 }
@@ -163,7 +164,7 @@ async fn an_npm_that_is_down_is_a_gap() {
     rig.npm.backend_down(false);
     rig.look().await;
     // Half an answer is none.
-    for section in ["certificates", "access-lists", "proxy-hosts", "redirection-hosts"] {
+    for section in ["certificates", "access-lists", "proxy-hosts", "redirection-hosts", "streams"] {
         rig.npm.server.faults.add("GET", &format!("/api/nginx/{section}"), 1, Fault::CutBefore);
         assert_eq!(rig.gap().await.code, "A0601", "{section}");
     }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use amarre::model::service::{Route, Target};
+use amarre::model::service::{Service, StreamTarget, Target};
 use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, ProviderId, Seen, Value, Verb, Wants, World};
 use ipnet::Ipv4Net;
 
@@ -29,7 +29,7 @@ pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Pla
         (Kind::Record, Verb::Delete) => record_goes(raw, &change.address, wants),
         (Kind::Record, _) => record_comes(raw, &change.address),
         (Kind::Volume, Verb::Delete) => volume_goes(raw, &change.address),
-        (Kind::ProxyHost | Kind::Redirection, Verb::Create(_) | Verb::Update(_)) => {
+        (Kind::ProxyHost | Kind::Redirection | Kind::Stream, Verb::Create(_) | Verb::Update(_)) => {
             host_is_written(raw, change, &fields, is_create, scene)
         }
         (Kind::Attachment, Verb::Create(_)) => attachment_comes(raw, &change.address),
@@ -37,9 +37,11 @@ pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Pla
     }
 }
 
-/// Proxy hosts of ours.
+/// Proxy hosts and streams of ours.
 pub fn hosts(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
-    raw.seen.iter().filter(|(address, seen)| address.kind == Kind::ProxyHost && seen.owner.is_ours())
+    raw.seen
+        .iter()
+        .filter(|(address, seen)| matches!(address.kind, Kind::ProxyHost | Kind::Stream) && seen.owner.is_ours())
 }
 
 /// Every place that a host leads to: path, address, port; the main target has the empty path.
@@ -54,12 +56,26 @@ pub fn led_to(fields: &Fields) -> Vec<(String, String, String)> {
     main.into_iter().chain(paths).collect()
 }
 
-/// What the manifest says that a path of a host leads to.
-fn led_by<'a>(route: &'a Route, path: &str) -> Option<&'a Target> {
-    if path.is_empty() {
-        return Some(&route.to);
+/// What the manifest of a host or stream says that a path of it leads to: a container, or something else (`None`).
+fn led_by(manifest: &Service, scene: &Scene, host: &Address, path: &str) -> Option<Option<String>> {
+    if host.kind == Kind::Stream {
+        let stream = manifest.streams.iter().find(|stream| stream.port.to_string() == host.name)?;
+        return Some(match &stream.to {
+            StreamTarget::Container { service, key, .. } => {
+                scene.services.get(service).map(|service| service.address_name(key))
+            }
+            StreamTarget::Address { .. } => None,
+        });
     }
-    route.locations.iter().find(|location| location.path == path).map(|location| &location.to)
+    let route = manifest.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
+    let to = match path {
+        "" => &route.to,
+        path => &route.locations.iter().find(|location| location.path == path)?.to,
+    };
+    Some(match to {
+        Target::Container { key, .. } => Some(manifest.address_name(key)),
+        Target::Url { .. } => None,
+    })
 }
 
 /// The container that a host points at.
@@ -195,14 +211,9 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
 /// Hosts that point at the address of a container that is not theirs.
 fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
     let means_another = |host: &Address, seen: &Seen, path: &str| {
-        let service = seen.service.as_ref().and_then(|service| scene.services.get(service));
-        let led = service.and_then(|service| {
-            let route = service.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
-            Some((service, led_by(route, path)?))
-        });
-        match led {
-            Some((service, Target::Container { key, .. })) => service.address_name(key) != change.address.name,
-            Some((_, Target::Url { .. })) => true,
+        let manifest = seen.service.as_ref().and_then(|service| scene.services.get(service));
+        match manifest.and_then(|manifest| led_by(manifest, scene, host, path)) {
+            Some(container) => container.as_ref() != Some(&change.address.name),
             None => seen.service.as_deref() != Some(change.service.as_str()),
         }
     };
@@ -311,7 +322,8 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
         }
     }
     let moves = |field: &str| changed.get(field).is_some();
-    if address.kind == Kind::ProxyHost && ["forward_host", "forward_port", "locations"].into_iter().any(moves) {
+    let points = matches!(address.kind, Kind::ProxyHost | Kind::Stream);
+    if points && ["forward_host", "forward_port", "locations"].into_iter().any(moves) {
         let all = led_to(&fields);
         let main = moves("forward_host") || moves("forward_port");
         let moved = all.iter().filter(|(path, ..)| if path.is_empty() { main } else { moves("locations") });
@@ -330,14 +342,8 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
 /// The container must be there and work, and NPM must be on its network.
 fn points_well(raw: &World, change: &Change, path: &str, at: (&str, &str), scene: &Scene) -> Vec<String> {
     let manifest = scene.services.get(&change.service);
-    let route = manifest.and_then(|manifest| {
-        let route = manifest.routes.iter().find(|route| route.domains.first() == Some(&change.address.name))?;
-        match led_by(route, path)? {
-            Target::Container { key, .. } => Some(manifest.address_name(key)),
-            Target::Url { .. } => None,
-        }
-    });
-    let Some(name) = route else { return Vec::new() };
+    let container = manifest.and_then(|manifest| led_by(manifest, scene, &change.address, path));
+    let Some(Some(name)) = container else { return Vec::new() };
     let (host, port) = at;
     let target = containers(raw).find(|(address, seen)| address.name == name && is_at(host, port, &seen.fields));
     let Some((container, seen)) = target else { return vec![format!("{name} is not at {host:?}")] };

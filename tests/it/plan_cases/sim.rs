@@ -218,7 +218,7 @@ fn read_back(fields: &mut Fields) {
 fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: Timestamp) {
     thing.fields.0.extend(fields.0.clone());
     match kind {
-        Kind::ProxyHost | Kind::Redirection => {
+        Kind::ProxyHost | Kind::Redirection | Kind::Stream => {
             thing.fields.set("online", Value::Bool(true));
             thing.fields.set("mark", Value::Bool(true));
             thing.ready = Readiness::Ready;

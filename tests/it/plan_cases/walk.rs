@@ -295,7 +295,7 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
             let kept = environment.into_iter().filter(|(name, _)| name != "PATH");
             fields.set("environment", Value::Map(kept.map(|(name, value)| (name, nameless(value))).collect()));
         }
-        let points = address.kind == Kind::ProxyHost && fields.get("forward_host").is_some();
+        let points = matches!(address.kind, Kind::ProxyHost | Kind::Stream) && fields.get("forward_host").is_some();
         if let Some((target, _)) = dangers::target(&view, seen).filter(|_| points) {
             fields.set("forward_host", Value::text(target.base().to_string()));
             if view.seen[target].fields.get("published").is_some() {

@@ -1,0 +1,115 @@
+//! What the supported versions of NPM do differently: told apart by `GET /api/`, never by guessing.
+
+use amarre::model::{Expect, Fields, Kind, Owner, Value, Verb};
+use amarre::providers::{Class, Provider};
+use amarre_sim::npm::{self, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion};
+use serde_json::json;
+
+use super::rig::{Rig, address, change, host, provider, unchanged};
+
+const GIT: &str = "git.example.org";
+
+fn of(version: NpmVersion) -> NpmOptions {
+    NpmOptions { version, ..NpmOptions::default() }
+}
+
+fn bot(version: NpmVersion, permissions: NpmPermissions) -> NpmOptions {
+    let mut options = of(version);
+    options.users.push(NpmUser::plain(2, "bot@example.net", "bot-password", permissions));
+    options
+}
+
+#[tokio::test]
+async fn the_version_is_read_and_told() {
+    for version in NpmVersion::ALL {
+        let rig = Rig::with(of(version)).await;
+        let told = rig.observe(&[]).await.version;
+        assert_eq!(told, Some(version.numbers().map(|number| number.to_string()).join(".")));
+    }
+}
+
+#[tokio::test]
+async fn spent_tokens_and_wrong_passwords_are_known_in_every_version() {
+    for version in NpmVersion::ALL {
+        let mut rig = Rig::with(of(version)).await;
+        rig.look().await;
+        rig.npm.expire_tokens();
+        rig.look().await;
+        rig.npm.expire_tokens();
+        rig.bring(&address(Kind::ProxyHost, GIT), &host(GIT)).await;
+        rig.provider = provider(&rig.npm.server.url(), "amarre@example.net", "wrong");
+        assert_eq!(rig.gap().await.code, "A0602", "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_right_is_said_before_anything_is_written() {
+    for version in NpmVersion::ALL {
+        let reader = NpmPermissions { proxy_hosts: Level::View, ..NpmPermissions::admin() };
+        let rig = Rig::with(bot(version, reader)).await;
+        rig.npm.seed_proxy_host(&json!({"domain_names": [GIT], "forward_host": "10.0.0.9", "forward_port": 80}));
+        let git = address(Kind::ProxyHost, GIT);
+        let seen = rig.see(&git).await.unwrap();
+        let new = address(Kind::ProxyHost, "new.example.org");
+        let changes = [
+            change(&git, Verb::Delete, unchanged(&seen)),
+            change(&git, Verb::Update(Fields::default().with("forward_port", Value::Int(81))), unchanged(&seen)),
+            change(&new, Verb::Create(host("new.example.org")), Expect::Absent),
+        ];
+        rig.npm.server.journal.clear();
+        for change in &changes {
+            let error = rig.apply(change).await.unwrap_err();
+            assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{version:?}: {error}");
+            assert_eq!(error.hint, "in NPM, Users, bot@example.net, Permissions: set proxy hosts to Manage");
+        }
+        assert_eq!(rig.npm.server.journal.calls(), [], "{version:?}: nothing was sent");
+        // Taken away since the look: NPM says 403, or a 404 that names the path, or 500, and none of them is "gone".
+        let fresh = provider(&rig.npm.server.url(), "bot@example.net", "bot-password");
+        for change in &changes {
+            let error = fresh.apply(change, &rig.secrets).await.unwrap_err();
+            assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{version:?}: {error}");
+        }
+        assert_eq!(rig.rows(npm::Kind::ProxyHost).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_hidden_is_a_gap_and_not_empty() {
+    for version in NpmVersion::ALL {
+        let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::admin() };
+        let gap = Rig::with(bot(version, hidden)).await.gap().await;
+        assert_eq!(gap.message, "NPM main does not let bot@example.net view redirection hosts", "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_sees_only_its_own_is_told_so() {
+    let mut rig = Rig::with(bot(NpmVersion::V2_15, NpmPermissions::user())).await;
+    rig.npm.seed_certificate("wild", &["*.example.org"]);
+    let git = address(Kind::ProxyHost, GIT);
+    let error = rig.step(&git, &host(GIT).with("certificate", Value::text("wild"))).await.unwrap_err();
+    assert_eq!(error.code, "A0611");
+    assert!(error.hint.contains("Item Visibility to All Items"), "{}", error.hint);
+}
+
+#[tokio::test]
+async fn a_mark_that_old_pages_drop_is_put_back() {
+    let mut rig = Rig::with(of(NpmVersion::V2_12)).await;
+    let git = address(Kind::ProxyHost, GIT);
+    let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
+    rig.npm.drop_marker(id);
+    assert_eq!(rig.see(&git).await.unwrap().owner, Owner::MarkLost);
+    assert_eq!(rig.bring(&git, &host(GIT)).await.owner, Owner::Ours);
+}
+
+#[tokio::test]
+async fn what_only_newer_versions_know_is_neither_sent_nor_lost() {
+    for version in NpmVersion::ALL {
+        let mut rig = Rig::with(of(version)).await;
+        let git = address(Kind::ProxyHost, GIT);
+        let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
+        rig.npm.edit_proxy_host(id, &json!({"trust_forwarded_proto": true}));
+        rig.bring(&git, &host(GIT).with("forward_port", Value::Int(8080))).await;
+        assert_eq!(rig.rows(npm::Kind::ProxyHost)[0]["trust_forwarded_proto"], true);
+    }
+}
