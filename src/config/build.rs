@@ -1,6 +1,6 @@
 //! From what is written to what is meant: defaults, checks, secrets resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -27,12 +27,6 @@ impl File {
             set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
             set(self.hosts.values().any(|host| host.private_address.is_some()), "hosts.….private_address"),
             set(self.hosts.values().any(|host| host.publish_ports.is_some()), "hosts.….publish_ports"),
-            set(policy.privileged == Some(true), "policy.privileged: true"),
-            set(policy.docker_socket == Some(true), "policy.docker_socket: true"),
-            set(policy.host_network == Some(true), "policy.host_network: true"),
-            set(policy.host_namespaces == Some(true), "policy.host_namespaces: true"),
-            set(policy.devices.as_ref().is_some_and(|devices| !devices.is_empty()), "policy.devices"),
-            set(policy.capabilities.is_some(), "policy.capabilities"),
             set(policy.nginx.is_some(), "policy.nginx"),
         ];
         match found.into_iter().flatten().next() {
@@ -147,6 +141,7 @@ impl File {
             host_network: self.policy.host_network.unwrap_or_default(),
             host_namespaces: self.policy.host_namespaces.unwrap_or_default(),
             devices: self.policy.devices.clone().unwrap_or_default(),
+            capabilities: capabilities(&self.policy.capabilities.list()),
             ..Policy::default()
         }
     }
@@ -266,6 +261,12 @@ impl File {
             timeout: duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))?,
         }))
     }
+}
+
+/// Names without `CAP_`, in capitals; `default` adds none to Docker's own.
+fn capabilities(words: &[String]) -> BTreeSet<String> {
+    let names = words.iter().filter(|word| *word != "default").map(|word| word.to_ascii_uppercase());
+    names.map(|name| name.strip_prefix("CAP_").unwrap_or(&name).to_owned()).collect()
 }
 
 /// Joined without the `./` that people write.

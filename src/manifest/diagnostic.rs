@@ -44,6 +44,8 @@ pub const A0123: &str = "A0123";
 pub const A0124: &str = "A0124";
 /// An image without a tag, or with `latest`.
 pub const A0131: &str = "A0131";
+/// Two keys of a container contradict each other.
+pub const A0140: &str = "A0140";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.
@@ -52,6 +54,8 @@ pub const A0206: &str = "A0206";
 pub const A0208: &str = "A0208";
 /// The host has no Nginx Proxy Manager.
 pub const A0209: &str = "A0209";
+/// Policy forbids a capability.
+pub const A0215: &str = "A0215";
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(super) const PROBLEMS_MAX: usize = 200;

@@ -9,6 +9,7 @@
 
 mod check;
 mod compose;
+mod deploy;
 mod diagnostic;
 mod document;
 mod kinds;
@@ -19,7 +20,10 @@ mod records;
 mod refused;
 mod render;
 mod resolve;
+mod rights;
 mod routes;
+mod settings;
+mod shapes;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -28,6 +32,8 @@ use crate::model::{Assets, Service, Site};
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use render::render;
+
+pub use parse::container_keys;
 
 use check::{Claims, Draft};
 use diagnostic::{A0108, Problem, Spot, Widths};

@@ -6,6 +6,7 @@ mod support;
 mod looks;
 mod tidy;
 mod manifest_cases;
+mod compose_keys;
 mod docker_provider;
 mod npm_provider;
 mod ovh_provider;
