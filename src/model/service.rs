@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::time::Millis;
 use super::value::{SecretName, Value};
 use super::world::Origin;
 
@@ -74,7 +75,14 @@ pub struct Service {
     pub dns: Dns,
     /// Where the containers live.
     pub network: NetworkMode,
+    /// `state: stopped`: what is there stands still, and nothing is made.
+    pub stopped: bool,
+    /// A container that somebody stopped is left alone for this long: it may be a backup.
+    pub stopped_grace: Millis,
 }
+
+/// How long a container that somebody stopped is left alone, unless its manifest says otherwise.
+pub const STOPPED_GRACE: Millis = Millis::minutes(15);
 
 /// One container.
 #[derive(Debug, Clone, PartialEq, Eq)]

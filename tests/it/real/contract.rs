@@ -51,15 +51,10 @@ struct Bench {
     untried: std::sync::Mutex<Vec<String>>,
 }
 
-fn bench(endpoint: String, instance: &str, tag: &str, net: &str) -> Bench {
+fn bench(endpoint: &str, instance: &str, tag: &str, net: &str) -> Bench {
     let endpoint_is_real = endpoint.starts_with("unix://");
-    let provider = DockerProvider::new(DockerConfig {
-        id: ProviderId::docker("default"),
-        endpoint,
-        instance: instance.to_owned(),
-        key: MarkKey::new([7; 32]),
-        npm_container: None,
-    });
+    let key = MarkKey::new([7; 32]);
+    let provider = DockerProvider::new(DockerConfig::new(ProviderId::docker("default"), endpoint, instance, key));
     // Below what the kernel hands out by itself.
     let port = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap() * 2;
     Bench {
@@ -242,6 +237,15 @@ impl Bench {
         self.remove("unset").await;
     }
 
+    /// A port of the host for each that is to be published, as a plan chooses them.
+    fn leased(&self, fields: &Fields) -> Value {
+        let texts = fields.strings("publish").into_iter().zip(self.port..).map(|(text, port)| {
+            let (address, target) = text.split_once(':').unwrap();
+            format!("{address}:{port}:{target}")
+        });
+        Value::texts(texts)
+    }
+
     async fn clean_up(&self) {
         let seen = self.seen().await;
         for (address, found) in seen.iter().filter(|(address, _)| address.kind == Kind::Container) {
@@ -257,6 +261,9 @@ impl Bench {
             let mut fields = self.least().with(name, self.own(sample));
             for (_, beside, value) in COMPANIONS.iter().filter(|(field, ..)| *field == name) {
                 fields.set(beside, self.own(value));
+            }
+            if name == "publish" {
+                fields.set("published", self.leased(&fields));
             }
             let made = self.try_out(&format!("{name}-{at}"), &fields, &format!("{name} = {sample}")).await;
             let Some(seen) = made else { continue };
@@ -294,7 +301,7 @@ impl Bench {
 async fn every_field_of_a_container_on_the_real_engine() {
     let rig = Rig::start().await;
     let endpoint = format!("unix://{}", rig.folder.path().join("docker.sock").display());
-    let bench = bench(endpoint, &rig.instance(), &rig.tag, &format!("10.{}.9", rig.octet));
+    let bench = bench(&endpoint, &rig.instance(), &rig.tag, &format!("10.{}.9", rig.octet));
     bench.set_up().await;
     bench.every_field().await;
     bench.tear_down().await;
@@ -319,7 +326,7 @@ async fn every_field_of_a_container_on_the_simulated_engine() {
                 ..ImageSpec::new(reference)
             });
         }
-        let bench = bench(format!("tcp://{}", docker.server.address), "home", "sim", "10.77.9");
+        let bench = bench(&format!("tcp://{}", docker.server.address), "home", "sim", "10.77.9");
         bench.set_up().await;
         bench.every_field().await;
         bench.tear_down().await;

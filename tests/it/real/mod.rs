@@ -2,7 +2,10 @@
 
 mod apply;
 mod drift;
+mod endpoints;
 mod contract;
 mod harm;
+mod images;
 mod npm;
+mod settings;
 mod update;
