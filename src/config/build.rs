@@ -1,6 +1,6 @@
 //! From what is written to what is meant: defaults, checks, secrets resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,10 @@ impl File {
     /// Keys of the design that do nothing yet are refused, for a setting that is ignored is a trap.
     pub(super) fn not_yet_supported(&self) -> Result<(), ConfigError> {
         let set = |on: bool, name: &'static str| on.then_some(name);
-        let policy = &self.policy;
         let found = [
             set(self.certificates.is_some(), "certificates"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
             set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
-            set(policy.privileged == Some(true), "policy.privileged: true"),
-            set(policy.docker_socket == Some(true), "policy.docker_socket: true"),
-            set(policy.host_network == Some(true), "policy.host_network: true"),
-            set(policy.host_namespaces == Some(true), "policy.host_namespaces: true"),
-            set(policy.devices.as_ref().is_some_and(|devices| !devices.is_empty()), "policy.devices"),
-            set(policy.capabilities.is_some(), "policy.capabilities"),
         ];
         match found.into_iter().flatten().next() {
             Some(name) => {
@@ -199,7 +192,7 @@ impl File {
             host_namespaces: self.policy.host_namespaces.unwrap_or_default(),
             devices: self.policy.devices.clone().unwrap_or_default(),
             nginx: self.policy.nginx.unwrap_or_default().into(),
-            ..Policy::default()
+            capabilities: capabilities(&self.policy.capabilities.list()),
         }
     }
 
@@ -346,6 +339,12 @@ impl File {
             timeout: duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))?,
         }))
     }
+}
+
+/// Names without `CAP_`, in capitals; `default` adds none to Docker's own.
+fn capabilities(words: &[String]) -> BTreeSet<String> {
+    let names = words.iter().filter(|word| *word != "default").map(|word| word.to_ascii_uppercase());
+    names.map(|name| name.strip_prefix("CAP_").unwrap_or(&name).to_owned()).collect()
 }
 
 /// Joined without the `./` that people write.

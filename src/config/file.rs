@@ -261,7 +261,8 @@ pub(super) struct PolicyFile {
     pub(super) host_network: Option<bool>,
     pub(super) host_namespaces: Option<bool>,
     pub(super) devices: Option<Vec<String>>,
-    pub(super) capabilities: Option<IgnoredAny>,
+    #[serde(default)]
+    pub(super) capabilities: Many,
     pub(super) nginx: Option<NginxFile>,
 }
 

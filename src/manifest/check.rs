@@ -11,7 +11,9 @@ use crate::model::Site;
 use crate::model::service::{Container, Dns, Port, Service};
 use crate::model::site::PublicAddress;
 
-use super::diagnostic::{A0120, A0121, A0122, A0123, A0124, A0171, A0205, A0206, A0208, A0209, Problem, Spot, shown};
+use super::diagnostic::{
+    A0120, A0121, A0122, A0123, A0124, A0171, A0205, A0206, A0208, A0209, A0215, Problem, Spot, shown,
+};
 use super::reader::{Scope, Text};
 use super::resolve;
 
@@ -263,7 +265,8 @@ fn walk<'a>(
     if done.contains(key) {
         return None;
     }
-    for needed in containers.get(key)?.depends_on.keys() {
+    let container = containers.get(key)?;
+    for needed in container.depends_on.keys().chain(container.joins()) {
         if let Some(at) = path.iter().position(|other| other == needed) {
             let mut circle = path[at..].to_vec();
             circle.push(path[at]);
@@ -283,20 +286,69 @@ fn walk<'a>(
 pub(super) fn bind_policy(scope: &Scope<'_>, path: &str, spot: Spot) {
     const SOCKETS: [&str; 4] = ["/var/run/docker.sock", "/run/docker.sock", "/var/run", "/run"];
     let is_socket = SOCKETS.contains(&path);
+    let may_be_socket = scope.site.policy.docker_socket && path.ends_with("docker.sock");
     let is_below = |folder: &String| {
         resolve::normal_path(folder).is_some_and(|folder| {
             folder == "/" || path == folder || path.strip_prefix(&folder).is_some_and(|rest| rest.starts_with('/'))
         })
     };
-    if !is_socket && scope.site.policy.host_paths.iter().any(is_below) {
+    let is_allowed = !is_socket || scope.site.policy.docker_socket;
+    if may_be_socket || (is_allowed && scope.site.policy.host_paths.iter().any(is_below)) {
         return;
     }
-    let hint = if is_socket {
+    let hint = if is_socket && !scope.site.policy.docker_socket {
         "ask whoever keeps amarre.yaml to set `policy.docker_socket: true`".to_owned()
     } else {
         format!("ask whoever keeps amarre.yaml to add {} to `policy.host_paths`", shown(path))
     };
     scope.error_hint(A0205, spot, format!("policy forbids the bind mount {}", shown(path)), &hint);
+}
+
+/// A right over the host that one word of the policy gives.
+pub(super) fn host_policy(scope: &Scope<'_>, allowed: bool, what: &str, word: &str, spot: Spot) {
+    if !allowed {
+        let hint = format!("leave it out, or ask whoever keeps amarre.yaml to set `policy.{word}: true`");
+        scope.error_hint(A0205, spot, format!("policy forbids {what}"), &hint);
+    }
+}
+
+/// Devices, rules for them and `gpus` match one of `policy.devices`.
+pub(super) fn device_policy(scope: &Scope<'_>, device: &str, what: &str, spot: Spot) {
+    if scope.site.policy.devices.iter().any(|pattern| matches(pattern, device)) {
+        return;
+    }
+    let hint = format!("ask whoever keeps amarre.yaml to add `{}` to `policy.devices`", shown(device));
+    scope.error_hint(A0205, spot, format!("policy forbids {what} {}", shown(device)), &hint);
+}
+
+/// Capabilities are Docker's own, or among `policy.capabilities`.
+pub(super) fn capability_policy(scope: &Scope<'_>, capability: &str, spot: Spot) {
+    /// What Docker gives every container (the engine's `oci/caps/defaults.go`).
+    const USUAL: [&str; 14] = [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "NET_RAW",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ];
+    let policy = &scope.site.policy;
+    let is_allowed =
+        USUAL.contains(&capability) || ["ALL", capability].iter().any(|one| policy.capabilities.contains(*one));
+    if is_allowed || policy.privileged {
+        return;
+    }
+    let hint =
+        format!("leave it out, or ask whoever keeps amarre.yaml to add {} to `policy.capabilities`", shown(capability));
+    scope.error_hint(A0215, spot, format!("policy forbids the capability {}", shown(capability)), &hint);
 }
 
 /// Images match one of `policy.images`, as written or with the registry that is meant.

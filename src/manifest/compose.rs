@@ -4,20 +4,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Millis;
-use crate::model::SecretName;
-use crate::model::service::{Condition, Container, EnvValue, Healthcheck, PullPolicy};
+use crate::model::service::{Condition, Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
+use crate::model::{Millis, SecretName, Value};
 
-use super::diagnostic::{A0102, A0104, A0105, A0106, A0113, A0131, Problem, Spot, shown};
-use super::reader::{Reader, Scope, Text, Verdict, flag, nothing_else};
+use super::diagnostic::{A0102, A0104, A0105, A0106, A0112, A0113, A0131, A0140, Problem, Spot, shown};
+use super::reader::{Reader, Scope, Text, flag, nothing_else};
 use super::yaml::{Data, Node};
-use super::{check, mounts, resolve};
+use super::{check, deploy, mounts, resolve, rights, settings, shapes};
 
-/// The keys of a container, for messages that say where one belongs.
-pub(super) const CONTAINER_KEYS: [&str; 12] = [
+/// A registry is not asked more often.
+const HOUR: Millis = Millis::minutes(60);
+/// Keys of a container that are read here or in `mounts.rs`.
+const KEYS: [&str; 14] = [
     "image",
+    "deploy",
+    "depends_on",
     "command",
-    "entrypoint",
     "environment",
     "ports",
     "volumes",
@@ -27,19 +29,27 @@ pub(super) const CONTAINER_KEYS: [&str; 12] = [
     "labels",
     "logging",
     "pull_policy",
+    "entrypoint",
 ];
 
-/// A registry is not asked more often.
-const HOUR: Millis = Millis::minutes(60);
+/// Whether a container may have a key, whatever it does there.
+pub(super) fn is_key(key: &str) -> bool {
+    KEYS.contains(&key) || rights::KEYS.contains(&key) || shapes::KEYS.contains(&key) || settings::has(key)
+}
 
 /// A container, and what it depends on with the place where it says so.
 pub(super) struct Read {
     pub container: Container,
+    /// By `depends_on`, and those whose namespaces it shares.
     pub siblings: Vec<Text>,
+    /// As it calls its network.
+    pub networks: Vec<Text>,
+    /// Where it asks for an address.
+    pub address: Option<Text>,
 }
 
-/// Reads the keys of a container out of a map that may have others.
-pub(super) fn container(reader: &mut Reader<'_>) -> Option<Read> {
+/// Reads the keys of a container out of a map that may have others; in the short form `dns` is one of them.
+pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read> {
     let scope = reader.scope;
     let image = reader.required("image", "as in `image: gitea/gitea:1.22`").and_then(|text| image(scope, &text));
     let command = words(reader, "command");
@@ -51,9 +61,18 @@ pub(super) fn container(reader: &mut Reader<'_>) -> Option<Read> {
     let user = reader.text("user").map(|text| text.text);
     let restart = restart(reader);
     let labels = labels(reader);
-    let (depends_on, siblings) = depends_on(reader);
+    let (depends_on, mut siblings) = depends_on(reader);
     let logging = logging(reader);
     let pull_policy = pull_policy(reader);
+    let container_name = shapes::container_name(reader);
+    let mut settings = settings::read(reader, is_short);
+    let shared = rights::read(reader, &mut settings);
+    shapes::read(reader, &mut settings);
+    let place = shapes::networks(reader, &mut settings);
+    let restart = deploy::read(reader, &mut settings).unwrap_or(restart);
+    settings::contradictions(reader, &settings);
+    siblings.extend(shared.siblings);
+    let (ipv4_address, address) = place.ipv4_address.unzip();
     let container = Container {
         image: image?,
         command,
@@ -68,9 +87,54 @@ pub(super) fn container(reader: &mut Reader<'_>) -> Option<Read> {
         depends_on,
         logging,
         pull_policy,
+        container_name,
+        network_mode: shared.network,
+        aliases: place.aliases,
+        ipv4_address,
+        shares: shared.others,
+        settings,
         origin: scope.origin(reader.spot),
     };
-    Some(Read { container, siblings })
+    network_contradictions(reader, &container);
+    Some(Read { container, siblings, networks: place.networks, address })
+}
+
+/// Keys that say something of a network which the container does not have to itself.
+fn network_contradictions(reader: &Reader<'_>, container: &Container) {
+    const NEVER: [&str; 3] = ["ports", "networks", "mac_address"];
+    const OF_OTHER: [&str; 6] = ["hostname", "domainname", "dns_opt", "dns_search", "extra_hosts", "expose"];
+    let (mode, is_other) = match &container.network_mode {
+        ContainerNetwork::Own => ("", false),
+        ContainerNetwork::None => ("none", false),
+        ContainerNetwork::Host => ("host", false),
+        ContainerNetwork::Of(_) => ("service:…", true),
+    };
+    let clash = |key: &str, beside: &str| {
+        let message = format!("`{key}` means nothing beside `{beside}`");
+        reader.scope.error_hint(A0140, reader.key_spot(key), message, "leave one of them out");
+    };
+    let mut nothing: Vec<&str> = Vec::new();
+    if !mode.is_empty() {
+        nothing.extend(NEVER);
+    }
+    if is_other {
+        nothing.extend(OF_OTHER);
+        nothing.extend(container.settings.contains_key("dns").then_some("dns"));
+    }
+    for key in nothing.into_iter().filter(|key| reader.has(key)) {
+        clash(key, &format!("network_mode: {mode}"));
+    }
+    if container.settings.contains_key("uts") {
+        for key in ["hostname", "domainname"].into_iter().filter(|key| reader.has(key)) {
+            clash(key, "uts: host");
+        }
+    }
+    let tmpfs = container.settings.get("tmpfs").and_then(Value::entries);
+    let twice = container.mounts.iter().find(|mount| tmpfs.is_some_and(|tmpfs| tmpfs.contains_key(&mount.target)));
+    if let Some(mount) = twice {
+        let message = format!("two mounts at {}", shown(&mount.target));
+        reader.scope.error_hint(A0140, reader.key_spot("tmpfs"), message, "one in `volumes`, one in `tmpfs`; keep one");
+    }
 }
 
 /// An image with a tag or a digest; without a tag it is `latest`, and said so.
@@ -205,14 +269,14 @@ pub(super) fn secret(scope: &Scope<'_>, node: &Node, what: &str) -> Option<Secre
     None
 }
 
-enum PairValue<'a> {
+pub(super) enum PairValue<'a> {
     Text(String),
     Node(&'a Node),
     Nothing,
 }
 
 /// Names and values out of a map, or out of a list of `NAME=value`.
-fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(String, Spot, PairValue<'a>)> {
+pub(super) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(String, Spot, PairValue<'a>)> {
     let Some(node) = reader.node(key) else { return Vec::new() };
     let scope = reader.scope;
     let label = reader.label(key);
@@ -326,16 +390,10 @@ fn healthcheck(reader: &mut Reader<'_>) -> Option<Healthcheck> {
     let interval_ms = duration(&mut reader, "interval");
     let timeout_ms = duration(&mut reader, "timeout");
     let start_period_ms = duration(&mut reader, "start_period");
+    let start_interval_ms = duration(&mut reader, "start_interval");
     let retries = reader.number("retries", 1, RETRIES_MAX);
-    reader.finish(&|entry| match entry.key.as_str() {
-        "start_interval" => Verdict::Refused(Problem::error(
-            A0113,
-            entry.key_spot,
-            "`healthcheck.start_interval` is not yet supported".to_owned(),
-        )),
-        _ => Verdict::Unknown,
-    });
-    Some(Healthcheck { test, interval_ms, timeout_ms, start_period_ms, retries })
+    reader.finish(&nothing_else);
+    Some(Healthcheck { test, interval_ms, timeout_ms, start_period_ms, start_interval_ms, retries })
 }
 
 fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
@@ -405,12 +463,18 @@ fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Condition>, Vec<Text
 fn condition(scope: &Scope<'_>, node: &Node) -> Option<Condition> {
     let mut reader = Reader::open(scope, node, "an entry of `depends_on`", "depends_on.")?;
     let text = reader.required("condition", "`service_started` or `service_healthy`");
-    reader.finish(&|entry| match entry.key.as_str() {
-        key @ ("restart" | "required") => {
-            Verdict::Refused(Problem::error(A0113, entry.key_spot, format!("`depends_on.{key}` is not yet supported")))
+    // What holds anyway: a container waits for all that it needs, and is left alone when one of these is restarted.
+    let others = [
+        ("required", true, "leave it out, or take the container out of `depends_on`"),
+        ("restart", false, "leave it out; `network_mode: service:KEY` and the like are re-created with the other"),
+    ];
+    for (key, usual, hint) in others {
+        if reader.flag(key).is_some_and(|flag| flag != usual) {
+            let message = format!("Compose key `depends_on.{key}: {}` is not supported in a Service", !usual);
+            scope.error_hint(A0112, reader.key_spot(key), message, hint);
         }
-        _ => Verdict::Unknown,
-    });
+    }
+    reader.finish(&nothing_else);
     let text = text?;
     match text.text.as_str() {
         "service_started" => Some(Condition::Started),

@@ -48,6 +48,8 @@ pub const A0131: &str = "A0131";
 pub const A0170: &str = "A0170";
 /// Two streams want one port.
 pub const A0171: &str = "A0171";
+/// Two keys of a container contradict each other.
+pub const A0140: &str = "A0140";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.
@@ -62,6 +64,8 @@ pub const A0210: &str = "A0210";
 pub const A0211: &str = "A0211";
 /// nginx's lines do not stand by themselves.
 pub const A0212: &str = "A0212";
+/// Policy forbids a capability.
+pub const A0215: &str = "A0215";
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(super) const PROBLEMS_MAX: usize = 200;

@@ -9,6 +9,7 @@
 
 mod check;
 mod compose;
+mod deploy;
 mod diagnostic;
 mod document;
 mod front;
@@ -21,7 +22,10 @@ mod records;
 mod refused;
 mod render;
 mod resolve;
+mod rights;
 mod routes;
+mod settings;
+mod shapes;
 mod streams;
 mod yaml;
 
@@ -31,6 +35,8 @@ use crate::model::{Assets, Service, Site};
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use render::render;
+
+pub use parse::container_keys;
 
 use check::{Claims, Draft};
 use diagnostic::{A0108, Problem, Spot, Widths};

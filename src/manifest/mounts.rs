@@ -1,24 +1,28 @@
 //! A container's published ports and its mounts, in Compose's short and long forms.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use crate::model::service::{Mount, MountSource, Port};
 
 use super::check::{self, PortClaim};
-use super::diagnostic::{A0104, A0106, A0113, A0205, Problem, Spot, shown};
-use super::reader::{Reader, Scope, Text, Verdict};
-use super::resolve;
+use super::diagnostic::{A0104, A0106, A0112, A0113, A0140, A0205, Problem, Spot, shown};
+use super::reader::{Reader, Scope, Text, Verdict, nothing_else};
 use super::yaml::{Data, Node};
+use super::{resolve, settings};
 
 /// Published to everyone, as Compose has it.
 const EVERYWHERE: &str = "0.0.0.0";
+/// How mounts that are made later show on the other side.
+const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
 
 /// The ports that a container publishes on its host.
 pub(super) fn ports(reader: &mut Reader<'_>) -> Vec<Port> {
     let mut ports = Vec::new();
     for item in items(reader, "ports") {
         let scope = reader.scope;
-        let port = match &item.data {
+        let found = match &item.data {
             Data::Scalar(_) => scope.text(item, "an item of `ports`").and_then(|text| short_port(scope, &text)),
             Data::Map(_) => long_port(scope, item),
             Data::List(_) => {
@@ -26,16 +30,28 @@ pub(super) fn ports(reader: &mut Reader<'_>) -> Vec<Port> {
                 None
             }
         };
-        let Some(port) = port else { continue };
-        let claim = PortClaim { port: port.clone(), spot: item.spot };
-        scope.claims.borrow_mut().ports.push(claim);
-        ports.push(port);
+        for port in found.into_iter().flatten() {
+            let claim = PortClaim { port: port.clone(), spot: item.spot };
+            scope.claims.borrow_mut().ports.push(claim);
+            ports.push(port);
+        }
     }
     ports
 }
 
-/// `[IP:]HOST:CONTAINER[/PROTOCOL]`.
-fn short_port(scope: &Scope<'_>, text: &Text) -> Option<Port> {
+/// `8080`, or `8080-8090`.
+pub(super) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
+    /// Each is a rule of the host's firewall and, with Docker's usual settings, a process.
+    const RANGE_MAX: u16 = 1000;
+    let (first, last) = match text.split_once('-') {
+        Some((first, last)) => (number(first)?, number(last)?),
+        None => (number(text)?, number(text)?),
+    };
+    (first <= last && last - first < RANGE_MAX).then_some(first..=last)
+}
+
+/// `[IP:]HOST:CONTAINER[/PROTOCOL]`, both ports maybe ranges of one length.
+fn short_port(scope: &Scope<'_>, text: &Text) -> Option<Vec<Port>> {
     let what = "an item of `ports`";
     let (numbers, protocol) = text.text.split_once('/').unwrap_or((&text.text, "tcp"));
     if !matches!(protocol, "tcp" | "udp") {
@@ -54,27 +70,40 @@ fn short_port(scope: &Scope<'_>, text: &Text) -> Option<Port> {
         Some((ip, published)) => (ip.trim_start_matches('[').trim_end_matches(']'), published),
         None => (EVERYWHERE, rest),
     };
-    if published.contains('-') || target.contains('-') {
-        let message = "a range of ports is not yet supported".to_owned();
-        scope.error_hint(A0113, text.spot, message, "one line for each port");
-        return None;
-    }
-    match (address(host_ip), number(published), number(target)) {
-        (Some(host_ip), Some(published), Some(target)) => {
-            Some(Port { host_ip, published, target, protocol: protocol.to_owned() })
-        }
+    match (address(host_ip), port_range(published), port_range(target)) {
+        (Some(host_ip), Some(published), Some(target)) => pairs(scope, text, &host_ip, (published, target), protocol),
         _ => {
-            scope.not_allowed(text, what, "as in `8080:80` or `127.0.0.1:8080:80/udp`");
+            scope.not_allowed(text, what, "as in `8080:80`, `8000-8010:8000-8010` or `127.0.0.1:8080:80/udp`");
             None
         }
     }
 }
 
-fn long_port(scope: &Scope<'_>, node: &Node) -> Option<Port> {
+/// One port for each of a range.
+fn pairs(
+    scope: &Scope<'_>,
+    text: &Text,
+    host_ip: &str,
+    (published, target): (RangeInclusive<u16>, RangeInclusive<u16>),
+    protocol: &str,
+) -> Option<Vec<Port>> {
+    if published.len() != target.len() {
+        scope.not_allowed(text, "an item of `ports`", "two ranges of one length; Docker would choose a port at random");
+        return None;
+    }
+    let one =
+        |(published, target)| Port { host_ip: host_ip.to_owned(), published, target, protocol: protocol.to_owned() };
+    Some(published.zip(target).map(one).collect())
+}
+
+fn long_port(scope: &Scope<'_>, node: &Node) -> Option<Vec<Port>> {
     const PORT_MAX: i64 = 65_535;
     let mut reader = Reader::open(scope, node, "an item of `ports`", "ports.")?;
     let target = required_number(&mut reader, "target", PORT_MAX);
     let published = required_number(&mut reader, "published", PORT_MAX);
+    // For people, or for a swarm: on one engine both modes publish on the host.
+    let _ = (reader.text("name"), reader.text("app_protocol"));
+    let _ = reader.choice("mode", &[("host", ()), ("ingress", ())]);
     let protocol = reader.choice("protocol", &[("tcp", "tcp"), ("udp", "udp")]).unwrap_or("tcp").to_owned();
     let host_ip = match reader.text("host_ip") {
         None => Some(EVERYWHERE.to_owned()),
@@ -86,13 +115,13 @@ fn long_port(scope: &Scope<'_>, node: &Node) -> Option<Port> {
             host_ip
         }
     };
-    reader.finish(&|entry| later(entry.key_spot, "ports", &entry.key, &["name", "mode", "app_protocol"]));
-    Some(Port {
+    reader.finish(&nothing_else);
+    Some(vec![Port {
         host_ip: host_ip?,
         published: u16::try_from(published?).ok()?,
         target: u16::try_from(target?).ok()?,
         protocol,
-    })
+    }])
 }
 
 fn required_number(reader: &mut Reader<'_>, key: &'static str, max: i64) -> Option<i64> {
@@ -126,7 +155,7 @@ pub(super) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
     mounts
 }
 
-/// `SOURCE:TARGET[:ro]`.
+/// `SOURCE:TARGET[:ro,…]`.
 fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
     let mut parts = text.text.splitn(3, ':');
     let (source, target, options) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
@@ -135,49 +164,163 @@ fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
         scope.error_hint(A0106, text.spot, "a volume without a name".to_owned(), &hint);
         return None;
     };
+    let is_bind = source.starts_with(['/', '.', '~']);
+    let mut mount_options = BTreeMap::new();
     let mut read_only = false;
     for option in options.iter().flat_map(|options| options.split(',')) {
         match option {
             "ro" => read_only = true,
             "rw" => read_only = false,
-            "z" | "Z" | "cached" | "delegated" | "consistent" | "nocopy" | "rprivate" | "private" | "rshared"
-            | "shared" | "rslave" | "slave" => {
-                scope.error(A0113, text.spot, format!("mount option `{option}` is not yet supported"));
+            "nocopy" if !is_bind => {
+                mount_options.insert("nocopy".to_owned(), "true".to_owned());
             }
+            propagation if is_bind && PROPAGATIONS.contains(&propagation) => {
+                mount_options.insert("propagation".to_owned(), propagation.to_owned());
+            }
+            // How a desktop keeps its copy in step: nothing on an engine of Linux.
+            "cached" | "delegated" | "consistent" => (),
+            "z" | "Z" => selinux(scope, text.spot, &format!("mount option `{option}`")),
             _ => scope.not_allowed(text, "an item of `volumes`", "as in `data:/data` or `/srv/x:/data:ro`"),
         }
     }
-    let source = if source.starts_with(['/', '.', '~']) {
+    let source = if is_bind {
         MountSource::Bind(bind(scope, source, text.spot)?)
     } else {
         MountSource::Volume(volume(scope, source, text.spot)?)
     };
-    Some(Mount { source, target: target_path(scope, target, text.spot)?, read_only })
+    Some(Mount { source, target: target_path(scope, target, text.spot)?, read_only, options: mount_options })
+}
+
+/// Labels are an act on the host's files, which the engine does for the short form of its own only.
+fn selinux(scope: &Scope<'_>, spot: Spot, what: &str) {
+    let hint = "leave it out; on a host with SELinux: chcon -Rt container_file_t on the folder";
+    scope.error_hint(A0112, spot, format!("{what} is not supported in a Service"), hint);
 }
 
 fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     let mut reader = Reader::open(scope, node, "an item of `volumes`", "volumes.")?;
-    let kind = reader.required("type", "`volume` or `bind`");
-    let source = reader.required("source", "a volume's name, or a path on the host");
+    let kind = reader.required("type", "`volume`, `bind` or `tmpfs`");
     let target = reader.required("target", "a path in the container");
+    let Some(kind) = kind else {
+        // What else is missing is worth saying in the same pass; what else is there depends on the type.
+        let _ = reader.required("source", "a volume's name, or a path on the host");
+        return None;
+    };
     let read_only = reader.flag("read_only").unwrap_or(false);
-    reader.finish(&|entry| {
-        later(entry.key_spot, "volumes", &entry.key, &["bind", "volume", "tmpfs", "image", "consistency"])
-    });
-    let (kind, source, target) = (kind?, source?, target?);
+    // How a desktop keeps its copy in step: nothing on an engine of Linux.
+    let _ = reader.text("consistency");
+    let mut options = BTreeMap::new();
     let source = match kind.text.as_str() {
-        "volume" => MountSource::Volume(volume(scope, &source.text, source.spot)?),
-        "bind" => MountSource::Bind(bind(scope, &source.text, source.spot)?),
-        "tmpfs" | "npipe" | "cluster" | "image" => {
-            scope.error(A0113, kind.spot, format!("a mount of type `{}` is not yet supported", kind.text));
+        "volume" => {
+            let source = reader.required("source", "a volume's name");
+            volume_options(&mut reader, &mut options);
+            source.and_then(|source| volume(scope, &source.text, source.spot)).map(MountSource::Volume)
+        }
+        "bind" => {
+            let source = reader.required("source", "a path on the host");
+            bind_options(&mut reader, &mut options);
+            source.and_then(|source| bind(scope, &source.text, source.spot)).map(MountSource::Bind)
+        }
+        "tmpfs" => {
+            tmpfs_options(&mut reader, &mut options);
+            Some(MountSource::Tmpfs)
+        }
+        "npipe" | "cluster" | "image" => {
+            let message = format!("Compose key `volumes.type: {}` is not supported in a Service", kind.text);
+            let hint = "use `volume`, `bind` or `tmpfs`; a mount of an image's files is a container that copies them";
+            scope.error_hint(A0112, kind.spot, message, hint);
             return None;
         }
         _ => {
-            scope.not_allowed(&kind, "`volumes.type`", "`volume` or `bind`");
+            scope.not_allowed(&kind, "`volumes.type`", "`volume`, `bind` or `tmpfs`");
             return None;
         }
     };
-    Some(Mount { source, target: target_path(scope, &target.text, target.spot)?, read_only })
+    reader.finish(&|entry| match entry.key.as_str() {
+        "bind" | "volume" | "tmpfs" | "image" => {
+            let message = format!("`volumes.{}` stands in a mount of type `{}`", entry.key, kind.text);
+            Verdict::Refused(Problem::error(A0140, entry.key_spot, message))
+        }
+        _ => Verdict::Unknown,
+    });
+    let (source, target) = (source?, target?);
+    Some(Mount { source, target: target_path(scope, &target.text, target.spot)?, read_only, options })
+}
+
+/// `{nocopy, subpath}`.
+fn volume_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>) {
+    let Some(node) = reader.node("volume") else { return };
+    let scope = reader.scope;
+    let Some(mut inner) = Reader::open(scope, node, "`volumes.volume`", "volumes.volume.") else { return };
+    if inner.flag("nocopy") == Some(true) {
+        options.insert("nocopy".to_owned(), "true".to_owned());
+    }
+    if let Some(text) = inner.text("subpath") {
+        let is_plain = !text.text.starts_with('/') && !text.text.contains([',', ':']) && !text.text.contains("..");
+        if is_plain && !text.text.is_empty() {
+            options.insert("subpath".to_owned(), text.text);
+        } else {
+            scope.not_allowed(&text, "`volumes.volume.subpath`", "a path in the volume, as in `uploads/2024`");
+        }
+    }
+    inner.finish(&|entry| match entry.key.as_str() {
+        "labels" => {
+            let message = "Compose key `volumes.volume.labels` is not supported in a Service".to_owned();
+            let problem = Problem::error(A0112, entry.key_spot, message);
+            Verdict::Refused(
+                problem.hint("leave it out; a volume outlives the container that would label it".to_owned()),
+            )
+        }
+        _ => Verdict::Unknown,
+    });
+}
+
+/// `{propagation, create_host_path, recursive}`.
+fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>) {
+    let Some(node) = reader.node("bind") else { return };
+    let scope = reader.scope;
+    let Some(mut inner) = Reader::open(scope, node, "`volumes.bind`", "volumes.bind.") else { return };
+    let words = PROPAGATIONS.map(|word| (word, word));
+    if let Some(word) = inner.choice("propagation", &words) {
+        options.insert("propagation".to_owned(), word.to_owned());
+    }
+    if inner.flag("create_host_path") == Some(true) {
+        options.insert("create".to_owned(), "true".to_owned());
+    }
+    if inner.has("selinux") {
+        selinux(scope, inner.key_spot("selinux"), "Compose key `volumes.bind.selinux`");
+        inner.entry("selinux");
+    }
+    inner.finish(&|entry| match entry.key.as_str() {
+        "recursive" => {
+            let message = "Compose key `volumes.bind.recursive` is not supported in a Service".to_owned();
+            let problem = Problem::error(A0112, entry.key_spot, message);
+            Verdict::Refused(problem.hint("leave it out; mounts below the folder come along".to_owned()))
+        }
+        _ => Verdict::Unknown,
+    });
+}
+
+/// `{size, mode}`.
+fn tmpfs_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>) {
+    const MODE_MAX: u32 = 0o7777;
+    let Some(node) = reader.node("tmpfs") else { return };
+    let scope = reader.scope;
+    let Some(mut inner) = Reader::open(scope, node, "`volumes.tmpfs`", "volumes.tmpfs.") else { return };
+    if let Some(text) = inner.text("size") {
+        let size = settings::bytes(scope, &text, "`volumes.tmpfs.size`", 1);
+        options.extend(size.map(|size| ("size".to_owned(), size.to_string())));
+    }
+    if let Some(text) = inner.text("mode") {
+        let digits = text.text.strip_prefix("0o").unwrap_or(&text.text);
+        match u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= MODE_MAX) {
+            Some(mode) => {
+                options.insert("mode".to_owned(), format!("{mode:04o}"));
+            }
+            None => scope.not_allowed(&text, "`volumes.tmpfs.mode`", "as in `0755` or `1777`"),
+        }
+    }
+    inner.finish(&nothing_else);
 }
 
 fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
@@ -240,13 +383,6 @@ fn items<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<&'a Node> {
             Vec::new()
         }
     }
-}
-
-fn later(spot: Spot, of: &str, key: &str, known: &[&str]) -> Verdict {
-    if known.contains(&key) {
-        return Verdict::Refused(Problem::error(A0113, spot, format!("`{of}.{key}` is not yet supported")));
-    }
-    Verdict::Unknown
 }
 
 fn number(text: &str) -> Option<u16> {

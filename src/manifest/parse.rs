@@ -4,17 +4,18 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Millis;
-use crate::model::Site;
-use crate::model::service::{Container, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service};
+use crate::model::service::{
+    Container, ContainerNetwork, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service, Target,
+};
 use crate::model::site::{PublicAddress, Reach};
+use crate::model::{Millis, Site, Value};
 
 use super::check::{self, Claims};
 use super::compose::{self, Read};
-use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0113, A0114, Problem, Spot, shown};
+use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, A0114, A0140, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, Verdict, nearest};
 use super::yaml::{Data, Node};
-use super::{kinds, records, refused, resolve, routes, streams};
+use super::{kinds, records, refused, resolve, routes, shapes, streams};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
 pub(super) const NAME_CHARS_MAX: usize = 40;
@@ -50,6 +51,22 @@ pub(super) fn document(site: &Site, file: &str, root: &Node) -> Parsed {
     let service = read(&scope, root);
     let service = if scope.is_broken() { None } else { service };
     Parsed { name, service, problems: scope.problems.into_inner(), claims: scope.claims.into_inner() }
+}
+
+/// Every key that a container may have or that is refused there by name, for tools that list them.
+pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
+    let scope = Scope {
+        site,
+        file: "",
+        name: String::new(),
+        host: "default".to_owned(),
+        variables: BTreeMap::new(),
+        problems: RefCell::default(),
+        claims: RefCell::default(),
+    };
+    let mut reader = Reader::empty(&scope);
+    compose::container(&mut reader, false);
+    reader.asked().chain(refused::container_keys()).collect()
 }
 
 /// The name of a document that may be broken elsewhere.
@@ -203,7 +220,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let (is_short, read) = if reader.has("containers") {
         (false, containers(&mut reader))
     } else {
-        let read = compose::container(&mut reader);
+        let read = compose::container(&mut reader, true);
         (true, BTreeMap::from([(service.name.clone(), read)]))
     };
     siblings(scope, &read);
@@ -211,6 +228,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     service.routes = routes::service_routes(&mut reader, &keys);
     service.dns = records::dns(&mut reader);
     service.network = records::network_mode(&mut reader);
+    places(scope, &read, &service);
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
     service.stopped_grace = stopped_grace(&mut reader);
@@ -284,7 +302,7 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {
         }
         let what = format!("container `{}`", shown(&entry.key));
         let Some(mut inner) = Reader::open(scope, &entry.value, &what, "") else { continue };
-        let read = compose::container(&mut inner);
+        let read = compose::container(&mut inner, false);
         inner.finish(&refused::container_key);
         let read = read.map(|mut read| {
             read.container.origin = scope.origin(entry.key_spot);
@@ -295,6 +313,62 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {
     containers
 }
 
+/// What containers say of their network must be true of the service's; what has none cannot be routed to.
+fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, service: &Service) {
+    for read in containers.values().flatten() {
+        for network in &read.networks {
+            let is_it = network.text == "default" || service.network == NetworkMode::Shared(network.text.clone());
+            if !is_it {
+                let message =
+                    format!("a network `{}` of one container is not supported in a Service", shown(&network.text));
+                let hint = format!("use `network: {}` for the service, or `default` for its own", shown(&network.text));
+                scope.error_hint(A0112, network.spot, message, &hint);
+            }
+        }
+        if let (Some(address), Some(text)) = (read.container.ipv4_address, &read.address) {
+            let subnet = match &service.network {
+                NetworkMode::Subnet(subnet) => Some(*subnet),
+                NetworkMode::Auto | NetworkMode::Shared(_) | NetworkMode::Defined { .. } => None,
+            };
+            shapes::check_address(scope, subnet, address, text);
+        }
+        joined(scope, read, containers);
+    }
+    for route in &service.routes {
+        let Target::Container { key, port } = &route.to else { continue };
+        let spot = Spot::at(route.origin.line, route.origin.column);
+        let mode = containers.get(key).and_then(Option::as_ref).map(|read| &read.container.network_mode);
+        match mode {
+            Some(ContainerNetwork::Of(other)) => {
+                let message = format!("`{key}` has no address of its own: it shares the network of `{other}`");
+                scope.error_hint(A0140, spot, message, &format!("route to `{other}:{port}`"));
+            }
+            Some(ContainerNetwork::None) => {
+                let message = format!("`{key}` has `network_mode: none`, so nothing can reach it");
+                scope.error_hint(A0140, spot, message, "leave one of the two out");
+            }
+            Some(ContainerNetwork::Host) => {
+                let message = "a route to a container on the host's network is not yet supported".to_owned();
+                let hint = format!("a manifest of kind `Route`, with `to: http://ADDRESS-OF-THE-HOST:{port}`");
+                scope.error_hint(A0113, spot, message, &hint);
+            }
+            Some(ContainerNetwork::Own) | None => (),
+        }
+    }
+}
+
+/// The other container must let its namespace be shared.
+fn joined(scope: &Scope<'_>, read: &Read, containers: &BTreeMap<String, Option<Read>>) {
+    let Some(other) = read.container.shares.get("ipc") else { return };
+    let Some(Some(donor)) = containers.get(other) else { return };
+    let is_shareable = donor.container.settings.get("ipc").and_then(Value::as_text) == Some("shareable");
+    if !is_shareable {
+        let spot = read.siblings.iter().find(|sibling| sibling.text == *other).map_or(Spot::at(1, 1), |text| text.spot);
+        let message = format!("`{other}` does not share its `ipc`");
+        scope.error_hint(A0140, spot, message, &format!("write `ipc: shareable` in `{other}`"));
+    }
+}
+
 /// `depends_on` must name containers of the service, and not go in a circle.
 fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>) {
     let names: Vec<&str> = containers.keys().map(String::as_str).collect();
@@ -302,7 +376,7 @@ fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>) {
         for sibling in read.siblings.iter().filter(|sibling| !containers.contains_key(&sibling.text)) {
             let hint = match nearest(&sibling.text, &names) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "`depends_on` names containers of the same service".to_owned(),
+                None => "`depends_on` and `service:` name containers of the same service".to_owned(),
             };
             let message = format!("unknown container `{}`", shown(&sibling.text));
             scope.error_hint(A0111, sibling.spot, message, &hint);

@@ -131,6 +131,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Of a map without keys.
+    pub fn empty(scope: &'a Scope<'a>) -> Self {
+        Self { scope, spot: Spot::at(1, 1), path: "", entries: &[], asked: Vec::new() }
+    }
+
+    /// The keys that were looked for.
+    pub fn asked(&self) -> impl Iterator<Item = &'static str> {
+        self.asked.iter().copied()
+    }
+
     /// How messages call a key: `` `healthcheck.test` ``.
     pub fn label(&self, key: &str) -> String {
         format!("`{}{key}`", self.path)
@@ -233,7 +243,6 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match refuse(entry) {
-                Verdict::Harmless => (),
                 Verdict::Refused(problem) => self.scope.report(problem),
                 Verdict::Unknown => self.scope.report(self.unknown(entry)),
             }
@@ -263,8 +272,6 @@ impl<'a> Reader<'a> {
 /// What is to be said of a key that nobody asked for.
 pub(super) enum Verdict {
     Unknown,
-    /// It says what holds anyway.
-    Harmless,
     Refused(Problem),
 }
 

@@ -73,6 +73,12 @@ pub(super) fn dns(reader: &mut Reader<'_>) -> Dns {
     }
     let mut records = Vec::new();
     for item in items {
+        if item.scalar().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok()) {
+            let message = "`dns` holds the address of a name server where a record belongs".to_owned();
+            let hint = "name servers of a container: move its keys below `containers:`, and `dns:` with them";
+            scope.error_hint(A0106, item.spot, message, hint);
+            continue;
+        }
         if let Some(mut reader) = Reader::open(scope, item, "a record", "") {
             records.extend(entries(&mut reader));
             reader.finish(&nothing_else);

@@ -2,88 +2,36 @@
 //!
 //! The list of Compose keys is the whole Compose Spec, so that none of them falls to "unknown key".
 
-use super::compose::CONTAINER_KEYS;
-use super::diagnostic::{A0106, A0112, A0113, A0205, Problem};
-use super::reader::{Verdict, flag};
+use super::compose;
+use super::diagnostic::{A0106, A0112, A0113, Problem};
+use super::reader::Verdict;
 use super::yaml::Entry;
 
-/// Compose keys without a meaning here, and what to do instead (empty: nothing).
-const COMPOSE: [(&str, &str); 75] = [
-    ("annotations", "use `labels:`"),
-    ("attach", "leave it out; logs are kept for every container"),
-    ("blkio_config", ""),
+/// Compose keys without a meaning here, and what to do instead.
+const COMPOSE: [(&str, &str); 23] = [
     ("build", "use `image:`; building from a repository is kind `App`"),
-    ("cap_drop", ""),
-    ("cgroup", ""),
-    ("cgroup_parent", ""),
     ("configs", "put the content in a file below a folder of the host and bind it"),
-    ("container_name", "a container is called as its service"),
-    ("cpu_count", ""),
-    ("cpu_percent", ""),
-    ("cpu_period", ""),
-    ("cpu_quota", ""),
-    ("cpu_rt_period", ""),
-    ("cpu_rt_runtime", ""),
-    ("cpu_shares", ""),
-    ("cpus", ""),
-    ("cpuset", ""),
-    ("credential_spec", ""),
-    ("deploy", "one container each; leave it out"),
-    ("develop", "leave it out"),
-    ("device_cgroup_rules", ""),
-    ("dns_opt", ""),
-    ("dns_search", ""),
-    ("domainname", ""),
+    ("cpu_count", "use `cpus:`; this one is for engines of Windows"),
+    ("cpu_percent", "use `cpus:`; this one is for engines of Windows"),
+    ("credential_spec", "leave it out; it is for engines of Windows"),
+    ("develop", "leave it out; it is for `docker compose watch`"),
     ("env_file", "write the variables into `environment:`, passwords as `{secret: NAME}`"),
-    ("expose", "leave it out; containers of one service reach one another on every port"),
     ("extends", "use a YAML anchor and `<<`"),
     ("external_links", "containers of one service find one another by name"),
-    ("extra_hosts", ""),
-    ("gpus", ""),
-    ("group_add", ""),
-    ("hostname", ""),
     ("include", "one manifest for each service"),
-    ("init", ""),
-    ("isolation", ""),
+    ("isolation", "leave it out; it is for engines of Windows"),
     ("label_file", "use `labels:`"),
     ("links", "leave it out; containers of one service find one another by name"),
-    ("mac_address", ""),
-    ("mem_limit", ""),
-    ("mem_reservation", ""),
-    ("mem_swappiness", ""),
-    ("memswap_limit", ""),
-    ("models", ""),
-    ("networks", "use `network:`; containers of one service share a network"),
-    ("oom_kill_disable", ""),
-    ("oom_score_adj", ""),
-    ("pids_limit", ""),
-    ("platform", ""),
-    ("post_start", ""),
-    ("pre_stop", ""),
+    ("models", "write the address of the model into `environment:`"),
+    ("platform", "leave it out, or name the image of the platform by its digest: `image: name@sha256:…`"),
+    ("post_start", "put the command into the `entrypoint:` of the image, or into a container of its own"),
+    ("pre_stop", "use `stop_signal:`, and let the program of the container do it on that signal"),
     ("profiles", "leave it out, or take the manifest out of the folder"),
-    ("provider", ""),
-    ("read_only", ""),
-    ("runtime", ""),
+    ("provider", "a container needs an image; what is elsewhere is kind `Route`"),
     ("scale", "one container each; leave it out"),
     ("secrets", "use `environment:` with `{secret: NAME}`"),
-    ("security_opt", ""),
-    ("shm_size", ""),
-    ("stdin_open", ""),
-    ("stop_grace_period", ""),
-    ("stop_signal", ""),
-    ("storage_opt", ""),
-    ("sysctls", ""),
-    ("tmpfs", ""),
-    ("tty", ""),
-    ("ulimits", ""),
-    ("userns_mode", ""),
-    ("uts", ""),
     ("version", "leave it out"),
     ("volumes_from", "name the volume in each container"),
-    ("working_dir", ""),
-    ("network_mode", "use `network:`"),
-    ("pid", ""),
-    ("ipc", ""),
 ];
 
 /// What a later version will know of a Service, and what to do until then.
@@ -100,12 +48,8 @@ const SERVICE_LATER: [(&str, &str); 8] = [
 
 /// Keys of a container that nobody asked for.
 pub(super) fn container_key(entry: &Entry) -> Verdict {
-    if let Some(verdict) = policy(entry) {
-        return verdict;
-    }
     let key = entry.key.as_str();
     match key {
-        "dns" => return compose(entry, ""),
         "port" | "routes" | "ssl" => {
             let message = format!("`{key}` does not belong in a container");
             let problem = Problem::error(A0106, entry.key_spot, message);
@@ -114,23 +58,30 @@ pub(super) fn container_key(entry: &Entry) -> Verdict {
         _ => (),
     }
     match COMPOSE.iter().find(|(known, _)| *known == key) {
-        Some((_, hint)) => compose(entry, hint),
+        Some((_, hint)) => refused_key(entry, hint),
         None => Verdict::Unknown,
     }
+}
+
+/// The keys of the Compose Spec that are refused in a container.
+pub(super) fn container_keys() -> impl Iterator<Item = &'static str> {
+    // `include` and `version` are a file's, for people who paste one; `pull_policy` comes later.
+    let of_files = ["include", "version"];
+    COMPOSE.iter().map(|(key, _)| *key).filter(move |key| !of_files.contains(key)).chain(["pull_policy"])
 }
 
 /// Keys of a Service with one container, written at the top level.
 pub(super) fn short_service_key(entry: &Entry) -> Verdict {
     match later(entry, &SERVICE_LATER) {
         Verdict::Unknown => container_key(entry),
-        found @ (Verdict::Harmless | Verdict::Refused(_)) => found,
+        found @ Verdict::Refused(_) => found,
     }
 }
 
 /// Keys of a Service with `containers:`.
 pub(super) fn long_service_key(entry: &Entry) -> Verdict {
     let key = entry.key.as_str();
-    if CONTAINER_KEYS.contains(&key) || key == "depends_on" {
+    if compose::is_key(key) && key != "dns" {
         let message = format!("`{key}` stands beside `containers:`");
         let problem = Problem::error(A0106, entry.key_spot, message);
         let hint = match key {
@@ -147,21 +98,7 @@ pub(super) fn small_kind_key(entry: &Entry) -> Verdict {
     later(entry, &SERVICE_LATER)
 }
 
-/// What policy forbids, by name; the same key with a harmless value is taken.
-fn policy(entry: &Entry) -> Option<Verdict> {
-    let key = entry.key.as_str();
-    let text = entry.value.scalar().unwrap_or_default();
-    let what = match (key, text) {
-        ("privileged" | "use_api_socket", _) if flag(&entry.value) == Ok(false) => return Some(Verdict::Harmless),
-        ("privileged" | "use_api_socket" | "devices" | "cap_add", _) => format!("`{key}`"),
-        ("network_mode" | "pid" | "ipc" | "uts" | "userns_mode" | "cgroup", "host") => format!("`{key}: host`"),
-        _ => return None,
-    };
-    let problem = Problem::error(A0205, entry.key_spot, format!("policy forbids {what}"));
-    Some(Verdict::Refused(problem.hint("leave it out; no setting of this version allows it".to_owned())))
-}
-
-fn compose(entry: &Entry, hint: &str) -> Verdict {
+fn refused_key(entry: &Entry, hint: &str) -> Verdict {
     let message = format!("Compose key `{}` is not supported in a Service", entry.key);
     refused(Problem::error(A0112, entry.key_spot, message), hint)
 }

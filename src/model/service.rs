@@ -3,11 +3,12 @@
 //! The other kinds are services with fewer parts: a `Route` has only routes, a `Record` only records.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
 use super::time::Millis;
-use super::value::SecretName;
+use super::value::{SecretName, Value};
 use super::world::Origin;
 
 /// The kinds of manifests.
@@ -118,6 +119,19 @@ pub struct Container {
     pub logging: (String, BTreeMap<String, String>),
     /// When its image is asked for.
     pub pull_policy: PullPolicy,
+    /// What Docker calls it, where that is not left to us.
+    pub container_name: Option<String>,
+    /// Whose network it is on.
+    pub network_mode: ContainerNetwork,
+    /// Names on the network beside its own.
+    pub aliases: Vec<String>,
+    /// On the network, where one is asked for.
+    pub ipv4_address: Option<Ipv4Addr>,
+    /// Other namespaces (`pid`, `ipc`) that it shares with another container of the service, by key.
+    pub shares: BTreeMap<String, String>,
+    /// Keys that go to the engine as they are, by the name of the field: bytes, microseconds, nano-CPUs, seconds.
+    /// What says what holds anyway is left out.
+    pub settings: BTreeMap<String, Value>,
     /// Where it stands.
     pub origin: Origin,
 }
@@ -136,20 +150,63 @@ pub enum PullPolicy {
 impl Container {
     /// Whether it can write to something that outlives it.
     pub fn writes_data(&self) -> bool {
-        self.mounts.iter().any(|mount| !mount.read_only)
+        self.written().is_some()
     }
 
     /// Why a second one cannot run beside it, if so.
     pub fn exclusive(&self, name: &str, volume_prefix: &str) -> Option<String> {
-        if let Some(mount) = self.mounts.iter().find(|mount| !mount.read_only) {
-            return Some(match &mount.source {
-                MountSource::Volume(volume) => format!("{name} writes to volume {volume_prefix}_{volume}"),
-                MountSource::Bind(path) => format!("{name} writes to {path}"),
-            });
+        if let Some(mount) = self.written() {
+            return match &mount.source {
+                MountSource::Volume(volume) => Some(format!("{name} writes to volume {volume_prefix}_{volume}")),
+                MountSource::Bind(path) => Some(format!("{name} writes to {path}")),
+                MountSource::Tmpfs => None,
+            };
         }
-        let port = self.ports.first()?;
-        Some(format!("{name} publishes port {}", port.published))
+        if let Some(port) = self.ports.first() {
+            return Some(format!("{name} publishes port {}", port.published));
+        }
+        match &self.network_mode {
+            ContainerNetwork::Host => return Some(format!("{name} is on the host's network")),
+            ContainerNetwork::Of(sibling) => return Some(format!("{name} shares the network of {sibling}")),
+            ContainerNetwork::Own | ContainerNetwork::None => (),
+        }
+        if let Some((namespace, sibling)) = self.shares.first_key_value() {
+            return Some(format!("{name} shares `{namespace}` with {sibling}"));
+        }
+        if let Some(address) = self.ipv4_address {
+            return Some(format!("{name} has the address {address}"));
+        }
+        let fixed = ["devices", "mac_address"].into_iter().find(|key| self.settings.contains_key(*key))?;
+        Some(format!("{name} has `{fixed}` of its own"))
     }
+
+    fn written(&self) -> Option<&Mount> {
+        let outlives = |mount: &&Mount| !mount.read_only && mount.source != MountSource::Tmpfs;
+        self.mounts.iter().find(outlives)
+    }
+
+    /// The containers of the service whose namespaces it shares.
+    pub fn joins(&self) -> impl Iterator<Item = &String> {
+        let network = match &self.network_mode {
+            ContainerNetwork::Of(sibling) => Some(sibling),
+            ContainerNetwork::Own | ContainerNetwork::None | ContainerNetwork::Host => None,
+        };
+        network.into_iter().chain(self.shares.values())
+    }
+}
+
+/// Whose network a container is on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ContainerNetwork {
+    /// The service's.
+    #[default]
+    Own,
+    /// Nobody's.
+    None,
+    /// The host's: its ports are the host's.
+    Host,
+    /// That of another container of the service, by key: one address for both.
+    Of(String),
 }
 
 /// A variable's value.
@@ -183,6 +240,8 @@ pub struct Mount {
     pub target: String,
     /// Not writable.
     pub read_only: bool,
+    /// `propagation`, `create`, `nocopy`, `subpath`, `size`, `mode`: as they are compared.
+    pub options: BTreeMap<String, String>,
 }
 
 /// From where something is mounted.
@@ -192,6 +251,8 @@ pub enum MountSource {
     Volume(String),
     /// A path on the host.
     Bind(String),
+    /// Memory, gone with the container.
+    Tmpfs,
 }
 
 /// How Docker finds out whether it works.
@@ -205,6 +266,8 @@ pub struct Healthcheck {
     pub timeout_ms: Option<i64>,
     /// Milliseconds; `None` = Docker's 0.
     pub start_period_ms: Option<i64>,
+    /// Milliseconds between probes while it starts; `None` = Docker's 5 s. API 1.44.
+    pub start_interval_ms: Option<i64>,
     /// `None` = Docker's 3.
     pub retries: Option<i64>,
 }
@@ -454,6 +517,9 @@ impl Service {
 
     /// What people and Docker call the container of that key.
     pub fn container_name(&self, key: &str) -> String {
+        if let Some(name) = self.containers.get(key).and_then(|container| container.container_name.as_ref()) {
+            return name.clone();
+        }
         if self.containers.len() == 1 { self.name.clone() } else { self.address_name(key) }
     }
 

@@ -30,7 +30,9 @@ pub fn mounts(
     let Some(seen) = expansion.input.world.seen.get(&address) else {
         return Value::Output { of: address, field: FIELD.to_owned() };
     };
-    let mapped: BTreeSet<&str> = container.mounts.iter().map(|mount| mount.target.as_str()).collect();
+    let tmpfs = container.settings.get("tmpfs").and_then(Value::entries).into_iter().flatten();
+    let mapped = container.mounts.iter().map(|mount| mount.target.as_str()).chain(tmpfs.map(|(path, _)| path.as_str()));
+    let mapped: BTreeSet<&str> = mapped.collect();
     let known = instances.values().map(|seen| &seen.fields).chain(last_good);
     let in_use: BTreeMap<String, String> = known.flat_map(sources).map(|(source, target)| (target, source)).collect();
     // Of an image that is only foreseen, nothing is known: it is taken to declare what the one before it did.

@@ -15,9 +15,9 @@ use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
 use super::{declared, diff, images, pointers, pool, reach, stopped};
-use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
+use crate::model::service::{Condition, Container, ContainerNetwork, EnvValue, Healthcheck, Mount, MountSource};
 use crate::model::world::{Failure, Good};
-use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
+use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Service, Value, Want};
 
 /// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
 const ATTEMPTS_MAX: usize = 16;
@@ -39,8 +39,9 @@ pub struct Target {
 pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Target> {
     let service = expansion.service;
     let mut rollouts = BTreeMap::new();
-    for (key, container) in &service.containers {
-        let rollout = Rollout::of(expansion, home, key, container);
+    for key in joined_first(service) {
+        let Some(container) = service.containers.get(key) else { continue };
+        let rollout = Rollout::of(expansion, home, key, container, &rollouts);
         rollouts.insert(key.clone(), rollout);
     }
     let targets: BTreeMap<String, Target> =
@@ -50,6 +51,20 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
         rollout.want(expansion, home, &key, container, &targets);
     }
     targets
+}
+
+/// Keys in an order in which a container comes after those whose namespaces it shares.
+fn joined_first(service: &Service) -> Vec<&String> {
+    let mut order: Vec<&String> = Vec::new();
+    // Each round takes at least one, for manifests have no circles.
+    for _ in 0..service.containers.len() {
+        for (key, container) in &service.containers {
+            if !order.contains(&key) && container.joins().all(|other| order.contains(&other)) {
+                order.push(key);
+            }
+        }
+    }
+    order
 }
 
 /// One container's way from what is there to what is wanted.
@@ -67,7 +82,13 @@ struct Rollout {
 }
 
 impl Rollout {
-    fn of(expansion: &mut Expansion<'_>, home: &Home, key: &str, container: &Container) -> Self {
+    fn of(
+        expansion: &mut Expansion<'_>,
+        home: &Home,
+        key: &str,
+        container: &Container,
+        others: &BTreeMap<String, Rollout>,
+    ) -> Self {
         let (input, service) = (expansion.input, expansion.service);
         let docker = expansion.host.docker.clone();
         let base = Address::new(docker, Kind::Container, &service.address_name(key));
@@ -78,10 +99,12 @@ impl Rollout {
             .filter(|(address, seen)| address.name == base.name && address.generation.is_some() && seen.owner.is_ours())
             .map(|(address, seen)| (address.clone(), seen))
             .collect();
-        let mut wanted = fields(expansion, home, key, container);
+        let mut wanted = fields(expansion, home, key, container, others);
         declare(expansion, key, container, &instances, &mut wanted);
         reach::declare(expansion, key, &mut wanted);
-        let exclusive = container.exclusive(&name, &service.name);
+        let joined = service.containers.iter().find(|(_, other)| other.joins().any(|joined| joined == key));
+        let joined = joined.map(|(other, _)| format!("{other} shares a namespace of {name}"));
+        let exclusive = container.exclusive(&name, &service.name).or(joined);
         let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
         let start_first = exclusive.is_none();
 
@@ -136,6 +159,7 @@ impl Rollout {
                 Condition::Healthy => Need::ready(target.address.clone()),
             });
         }
+        needs.extend(container.joins().filter_map(|other| Some(Need::present(targets.get(other)?.address.clone()))));
         let name = expansion.service.container_name(key);
         let held_by_old = self
             .olds
@@ -153,7 +177,7 @@ impl Rollout {
         }
         let mut refusal = None;
         match input.world.seen.get(&self.effective) {
-            None => refusal = self.give_address(expansion, home, key),
+            None => refusal = self.place(expansion, home, key, container),
             Some(seen) if has_ended(expansion, &self.effective, container, seen) => {
                 self.fields.0.remove("running");
             }
@@ -172,6 +196,26 @@ impl Rollout {
         want.refusal = want.refusal.take().or(refusal);
     }
 
+    /// What of the network an instance that is yet to be made gets: nothing, where it has none to itself.
+    fn place(
+        &mut self,
+        expansion: &mut Expansion<'_>,
+        home: &Home,
+        key: &str,
+        container: &Container,
+    ) -> Option<Refusal> {
+        match &container.network_mode {
+            ContainerNetwork::None | ContainerNetwork::Host | ContainerNetwork::Of(_) => None,
+            ContainerNetwork::Own => {
+                let full = self.give_address(expansion, home, key);
+                if let Some(address) = container.ipv4_address {
+                    self.fields.set("address", Value::text(address.to_string()));
+                }
+                full
+            }
+        }
+    }
+
     /// Chooses free addresses and ports for an instance that is yet to be made; why there are none, if so.
     fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) -> Option<Refusal> {
         let others = pointers::meant_for_others(expansion, key);
@@ -183,7 +227,9 @@ impl Rollout {
             let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
             containers.filter_map(|(_, seen)| seen.fields.text("address")?.parse::<Ipv4Addr>().ok()).collect()
         });
-        let kept: BTreeSet<Ipv4Addr> = taken.union(&meant_for_others).copied().collect();
+        let asked_for = expansion.input.services.values().flat_map(|service| service.containers.values());
+        let asked_for = asked_for.filter_map(|container| container.ipv4_address);
+        let kept: BTreeSet<Ipv4Addr> = taken.union(&meant_for_others).copied().chain(asked_for).collect();
         if let Some(address) = pool::free_address(subnet, &kept) {
             taken.insert(address);
             self.fields.set("address", Value::text(address.to_string()));
@@ -381,7 +427,7 @@ fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, field
     let mut needs = vec![images::want(expansion, container, fields.text("image").unwrap_or_default())];
     let own = container.mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Volume(volume) => Some(format!("{}_{volume}", expansion.service.name)),
-        MountSource::Bind(_) => None,
+        MountSource::Bind(_) | MountSource::Tmpfs => None,
     });
     let declared = declared::sources(fields).into_iter().map(|(source, _)| source);
     let names: BTreeSet<String> = own.chain(declared).collect();
@@ -393,7 +439,13 @@ fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, field
     needs
 }
 
-fn fields(expansion: &Expansion<'_>, home: &Home, key: &str, container: &Container) -> Fields {
+fn fields(
+    expansion: &Expansion<'_>,
+    home: &Home,
+    key: &str,
+    container: &Container,
+    others: &BTreeMap<String, Rollout>,
+) -> Fields {
     let input = expansion.input;
     let image = image_reference(&container.image);
     let image_address = Address::new(expansion.host.docker.clone(), Kind::Image, &image);
@@ -413,6 +465,9 @@ fn fields(expansion: &Expansion<'_>, home: &Home, key: &str, container: &Contain
     if expansion.service.containers.len() == 1 {
         aliases.insert(&expansion.service.name);
     }
+    aliases.extend(container.aliases.iter().map(String::as_str));
+    // Engines before 25 add it by themselves, and say so.
+    aliases.extend(container.settings.get("hostname").and_then(Value::as_text));
     let (driver, options) = &container.logging;
     let options = options.iter().map(|(name, value)| (name.clone(), Value::text(value))).collect();
     let mut logging = BTreeMap::from([("driver".to_owned(), Value::text(driver))]);
@@ -422,11 +477,30 @@ fn fields(expansion: &Expansion<'_>, home: &Home, key: &str, container: &Contain
         .with("image", Value::text(image))
         .with("image_id", Value::Output { of: image_address, field: "id".to_owned() })
         .with("environment", Value::Map(environment))
-        .with("network", Value::text(&home.address.name))
-        .with("aliases", Value::texts(aliases))
         .with("logging", Value::Map(logging))
         .with("restart", Value::text(&container.restart))
         .with("running", Value::Bool(true));
+    match &container.network_mode {
+        ContainerNetwork::Own => {
+            fields.set("network", Value::text(&home.address.name));
+            fields.set("aliases", Value::texts(aliases));
+        }
+        ContainerNetwork::None => fields.set("network", Value::text("none")),
+        ContainerNetwork::Host => fields.set("network", Value::text("host")),
+        ContainerNetwork::Of(_) => (),
+    }
+    if let Some(address) = container.ipv4_address {
+        fields.set("ipv4_address", Value::text(address.to_string()));
+    }
+    let of = |namespace: &str, other: &String| {
+        let of = others.get(other).map(|rollout| rollout.effective.clone());
+        of.map(|of| (format!("{namespace}_of"), Value::Output { of, field: "id".to_owned() }))
+    };
+    if let ContainerNetwork::Of(other) = &container.network_mode {
+        fields.0.extend(of("network", other));
+    }
+    fields.0.extend(container.shares.iter().filter_map(|(namespace, other)| of(namespace, other)));
+    fields.0.extend(container.settings.iter().map(|(name, value)| (name.clone(), fill_value(value, home))));
     let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text)));
     if let Some(command) = &container.command {
         fields.set("command", texts(command));
@@ -456,12 +530,15 @@ fn fields(expansion: &Expansion<'_>, home: &Home, key: &str, container: &Contain
     fields
 }
 
-/// `volume:NAME:/target:rw` or `bind:/source:/target:ro`.
+/// `volume:NAME:/target:rw`, `bind:/source:/target:ro`, `tmpfs::/target:rw,size=1024`.
 fn mount_text(service: &str, mount: &Mount) -> String {
     let mode = if mount.read_only { "ro" } else { "rw" };
+    let options: String = mount.options.iter().map(|(name, value)| format!(",{name}={value}")).collect();
+    let target = &mount.target;
     match &mount.source {
-        MountSource::Volume(volume) => format!("volume:{service}_{volume}:{}:{mode}", mount.target),
-        MountSource::Bind(path) => format!("bind:{path}:{}:{mode}", mount.target),
+        MountSource::Volume(volume) => format!("volume:{service}_{volume}:{target}:{mode}{options}"),
+        MountSource::Bind(path) => format!("bind:{path}:{target}:{mode}{options}"),
+        MountSource::Tmpfs => format!("tmpfs::{target}:{mode}{options}"),
     }
 }
 
@@ -471,6 +548,7 @@ fn healthcheck(check: &Healthcheck) -> Value {
         ("interval_ms", check.interval_ms),
         ("timeout_ms", check.timeout_ms),
         ("start_period_ms", check.start_period_ms),
+        ("start_interval_ms", check.start_interval_ms),
         ("retries", check.retries),
     ];
     for (name, number) in numbers {
@@ -493,6 +571,27 @@ fn fill(text: &str, home: &Home) -> String {
     text
 }
 
+fn fill_value(value: &Value, home: &Home) -> Value {
+    match value {
+        Value::Text(text) => Value::text(fill(text, home)),
+        Value::List(items) => Value::List(items.iter().map(|item| fill_value(item, home)).collect()),
+        Value::Map(entries) => {
+            Value::Map(entries.iter().map(|(name, item)| (name.clone(), fill_value(item, home))).collect())
+        }
+        Value::None | Value::Bool(_) | Value::Int(_) | Value::Secret { .. } | Value::Output { .. } => value.clone(),
+    }
+}
+
+/// The texts in a value.
+fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v String>) {
+    match value {
+        Value::Text(text) => texts.push(text),
+        Value::List(items) => items.iter().for_each(|item| texts_of(item, texts)),
+        Value::Map(entries) => entries.values().for_each(|item| texts_of(item, texts)),
+        Value::None | Value::Bool(_) | Value::Int(_) | Value::Secret { .. } | Value::Output { .. } => (),
+    }
+}
+
 fn no_value(variable: &str, home: &Home, container: &Container) -> Refusal {
     let origin = &container.origin;
     Refusal {
@@ -513,7 +612,9 @@ fn unknown_variable(container: &Container, home: &Home) -> Option<&'static str> 
         EnvValue::Secret(_) => None,
     });
     let texts = plain.chain(container.command.iter().flatten()).chain(container.entrypoint.iter().flatten());
-    let mut texts = texts.chain(container.labels.values());
+    let mut settings = Vec::new();
+    container.settings.values().for_each(|value| texts_of(value, &mut settings));
+    let mut texts = texts.chain(container.labels.values()).chain(settings);
     texts.find_map(|text| {
         LATE_VARIABLES
             .iter()

@@ -9,6 +9,7 @@ mod configuration;
 mod looks;
 mod tidy;
 mod manifest_cases;
+mod compose_keys;
 mod docker_provider;
 mod npm_provider;
 mod ovh_provider;

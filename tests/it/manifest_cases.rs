@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use amarre::manifest::{Loaded, SourceFile, load, render};
 use amarre::model::service::{
-    Container, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode, STOPPED_GRACE, Service, Target, Tls,
+    Container, ContainerNetwork, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode, STOPPED_GRACE, Service,
+    Target, Tls,
 };
 use amarre::model::site::{Defaults, HostSite, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::{Assets, Origin, ProviderId};
@@ -328,8 +329,11 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
         let source = match &mount.source {
             MountSource::Volume(name) => format!("volume {name}"),
             MountSource::Bind(path) => format!("bind {path}"),
+            MountSource::Tmpfs => "tmpfs".to_owned(),
         };
-        let _ = writeln!(out, "    mount {source} -> {}{}", mount.target, if mount.read_only { " ro" } else { "" });
+        let options: String = mount.options.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let mode = if mount.read_only { " ro" } else { "" };
+        let _ = writeln!(out, "    mount {source} -> {}{mode}{options}", mount.target);
     }
     if let Some(check) = &container.healthcheck {
         let _ = writeln!(out, "    {check:?}");
@@ -344,6 +348,24 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
         let _ = writeln!(out, "    after {name} {condition:?}");
     }
     let _ = writeln!(out, "    logging {} {:?}", container.logging.0, container.logging.1);
+    if let Some(name) = &container.container_name {
+        let _ = writeln!(out, "    called {name}");
+    }
+    if container.network_mode != ContainerNetwork::Own {
+        let _ = writeln!(out, "    network {:?}", container.network_mode);
+    }
+    for (namespace, sibling) in &container.shares {
+        let _ = writeln!(out, "    {namespace} of {sibling}");
+    }
+    if !container.aliases.is_empty() {
+        let _ = writeln!(out, "    aliases {:?}", container.aliases);
+    }
+    if let Some(address) = container.ipv4_address {
+        let _ = writeln!(out, "    address {address}");
+    }
+    for (name, value) in &container.settings {
+        let _ = writeln!(out, "    {name} {value}");
+    }
 }
 
 fn tls(tls: &Tls) -> &str {
@@ -382,7 +404,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn site() -> Site {
+pub fn site() -> Site {
     let host = |name: &str, npm: Option<&str>, address: Vec<PublicAddress>| HostSite {
         docker: ProviderId::docker(name),
         address,

@@ -238,7 +238,10 @@ fn every_case_is_read_by_a_test() {
         READ_AS_A_WHOLE.into_iter().filter(|folder| code.contains(&format!("tests/cases/{folder}"))).collect();
     for path in &cases {
         let Some((folder, name)) = path["tests/cases/".len()..].rsplit_once('/') else {
-            wrong.push(format!("{path}: belongs into a folder"));
+            // A list that one test holds together with the code.
+            if !(path.ends_with(".txt") && code.contains(path.as_str())) {
+                wrong.push(format!("{path}: belongs into a folder"));
+            }
             continue;
         };
         let is_read = if whole.contains(&folder) {

@@ -52,10 +52,17 @@ impl State {
         let image = &self.images[image];
         let (image_id, behaviour, ports) = (image.id.clone(), image.spec.behaviour, image.spec.ports.clone());
         let mut config = merged_config(body, &config_of(&image.spec));
-        let mut host = host_config(&asked_host);
-        if let Some(other) = text(&host, "NetworkMode").strip_prefix("container:") {
-            let other = &self.containers[self.find(other)?].id;
-            host.insert("NetworkMode".to_owned(), json!(format!("container:{other}")));
+        if !self.speaks(44)
+            && let Some(check) = config.get_mut("Healthcheck").and_then(Value::as_object_mut)
+        {
+            check.remove("StartInterval");
+        }
+        let mut host = host_config(&asked_host, self.minor());
+        for namespace in ["NetworkMode", "PidMode", "IpcMode"] {
+            if let Some(other) = text(&host, namespace).strip_prefix("container:") {
+                let other = &self.containers[self.find(other)?].id;
+                host.insert(namespace.to_owned(), json!(format!("container:{other}")));
+            }
         }
         let mode = self.mode_name(text(&host, "NetworkMode"));
         if text(&config, "Hostname").is_empty() {
@@ -63,14 +70,14 @@ impl State {
             config.insert("Hostname".to_owned(), json!(hostname));
         }
         host.entry("NetworkMode").or_insert(json!("default"));
-        let priority = self.speaks(48);
+        let minor = self.minor();
         let mut networks = BTreeMap::new();
         for (network, own) in &settings {
             let own = own.as_object().cloned().unwrap_or_default();
-            networks.insert(self.mode_name(network), endpoint_of(&own, priority));
+            networks.insert(self.mode_name(network), endpoint_of(&own, minor));
         }
         if networks.is_empty() && !mode.starts_with("container:") {
-            networks.insert(mode, endpoint_of(&Map::new(), priority));
+            networks.insert(mode, endpoint_of(&Map::new(), minor));
         }
         let mounts = self.mounts(&config, &host)?;
         self.containers.push(Container {

@@ -6,15 +6,18 @@ use serde_json::{Map, Value};
 
 use super::state::{Container, Endpoint, short, text};
 
-/// An `EndpointSettings` of a request.
-pub(super) fn endpoint_of(settings: &Map<String, Value>, priority: bool) -> Endpoint {
+/// An `EndpointSettings` of a request, as far as API 1.`minor` knows it.
+pub(super) fn endpoint_of(settings: &Map<String, Value>, minor: u32) -> Endpoint {
+    const MAC_SINCE: u32 = 44;
+    const PRIORITY_SINCE: u32 = 48;
     let or_null = |key: &str| settings.get(key).cloned().unwrap_or(Value::Null);
     let aliases = settings.get("Aliases").and_then(Value::as_array);
     let names = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     Endpoint {
         ipam: or_null("IPAMConfig"),
         links: or_null("Links"),
-        priority: or_null("GwPriority").as_i64().filter(|_| priority),
+        mac: or_null("MacAddress").as_str().filter(|mac| minor >= MAC_SINCE && !mac.is_empty()).map(str::to_owned),
+        priority: or_null("GwPriority").as_i64().filter(|_| minor >= PRIORITY_SINCE),
         driver_opts: or_null("DriverOpts"),
         aliases: aliases.map(names),
         ..Endpoint::default()

@@ -16,7 +16,8 @@ pub(super) fn merged_config(asked: &Map<String, Value>, image: &Value) -> Map<St
         ["ExposedPorts", "Healthcheck", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "StopTimeout"];
     for (key, value) in asked {
         let known = config.contains_key(key) || SOMETIMES.contains(&key.as_str());
-        let bare = SOMETIMES.contains(&key.as_str()) && is_blank(value);
+        // A time of 0 is one; a member that can be absent says so by its absence.
+        let bare = SOMETIMES.contains(&key.as_str()) && key != "StopTimeout" && is_blank(value);
         if known && !bare && !value.is_null() {
             config.insert(key.clone(), value.clone());
         }
@@ -51,7 +52,10 @@ pub(super) fn merged_config(asked: &Map<String, Value>, image: &Value) -> Map<St
     config
 }
 
-pub(super) fn host_config(asked: &Map<String, Value>) -> Map<String, Value> {
+/// `minor` is that of the API which is spoken: what it does not know is dropped without a word.
+pub(super) fn host_config(asked: &Map<String, Value>, minor: u32) -> Map<String, Value> {
+    /// Since API 1.43.
+    const ANNOTATIONS_SINCE: u32 = 43;
     let mut host = as_map(json!({
         "Binds": null, "ContainerIDFile": "", "LogConfig": {"Type": "json-file", "Config": {}},
         "NetworkMode": "default", "PortBindings": null,
@@ -83,8 +87,9 @@ pub(super) fn host_config(asked: &Map<String, Value>) -> Map<String, Value> {
     const DEFAULTED: [&str; 5] = ["NetworkMode", "IpcMode", "CgroupnsMode", "Runtime", "ShmSize"];
     for (key, value) in asked {
         let sometimes = SOMETIMES.contains(&key.as_str());
-        let known = host.contains_key(key) || sometimes;
-        let defaulted = (sometimes || DEFAULTED.contains(&key.as_str())) && is_blank(value);
+        let newer = key == "Annotations" && minor >= ANNOTATIONS_SINCE;
+        let known = host.contains_key(key) || sometimes || newer;
+        let defaulted = (sometimes || newer || DEFAULTED.contains(&key.as_str())) && is_blank(value) && key != "Init";
         if known && !defaulted && !value.is_null() {
             host.insert(key.clone(), value.clone());
         }
@@ -112,6 +117,9 @@ pub(super) fn host_config(asked: &Map<String, Value>) -> Map<String, Value> {
             binding.entry("HostIp").or_insert(json!(""));
             binding.entry("HostPort").or_insert(json!(""));
         }
+    }
+    if host["PidsLimit"].as_i64().is_some_and(|limit| limit <= 0) {
+        host.insert("PidsLimit".to_owned(), Value::Null);
     }
     if host["PortBindings"].is_object() {
         host.insert("PortBindings".to_owned(), Value::Object(bindings));

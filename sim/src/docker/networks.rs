@@ -230,7 +230,7 @@ impl State {
         let network = self.find_network(term)?;
         let name = self.networks[network].name.clone();
         let own = body.get("EndpointConfig").and_then(Value::as_object).cloned().unwrap_or_default();
-        let mut endpoint = endpoint_of(&own, self.speaks(48));
+        let mut endpoint = endpoint_of(&own, self.minor());
         let wanted = &self.containers[container];
         if name == "host" {
             return refuse(400, "container cannot be disconnected from host network or connected to host network");

@@ -174,7 +174,7 @@ fn network_settings(container: &Container) -> Value {
 fn endpoint_json(endpoint: &Endpoint) -> Value {
     let address = endpoint.address.map(|a| a.to_string()).unwrap_or_default();
     let gateway = endpoint.gateway.map(|a| a.to_string()).unwrap_or_default();
-    let mac = endpoint.address.map(mac_of).unwrap_or_default();
+    let mac = endpoint.address.map(|at| endpoint.mac.clone().unwrap_or_else(|| mac_of(at))).unwrap_or_default();
     let mut shown = json!({
         "IPAMConfig": endpoint.ipam, "Links": endpoint.links, "Aliases": endpoint.aliases,
         "NetworkID": endpoint.network_id, "EndpointID": endpoint.endpoint_id, "Gateway": gateway,

@@ -138,6 +138,8 @@ pub(super) struct Health {
 pub(super) struct Endpoint {
     pub(super) ipam: Value,
     pub(super) links: Value,
+    /// API 1.44 and later: asked for.
+    pub(super) mac: Option<String>,
     /// API 1.48 and later.
     pub(super) priority: Option<i64>,
     pub(super) aliases: Option<Vec<String>>,
@@ -245,8 +247,13 @@ impl State {
 
     /// Whether the API is at least 1.`minor`.
     pub(super) fn speaks(&self, minor: u32) -> bool {
+        self.minor() >= minor
+    }
+
+    /// Of the API, 1.`minor`.
+    pub(super) fn minor(&self) -> u32 {
         let own = self.options.api_version.split_once('.');
-        own.and_then(|(_, own)| own.parse::<u32>().ok()).is_some_and(|own| own >= minor)
+        own.and_then(|(_, own)| own.parse().ok()).unwrap_or_default()
     }
 
     /// A fresh 64-digit id: the n-th of a simulator is always the same, so that runs replay.

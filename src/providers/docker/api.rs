@@ -31,8 +31,8 @@ const CALL_TIMEOUT_S: u64 = 60;
 const API_NEWEST: (usize, usize) = (1, 51);
 /// The oldest: Docker Engine 20.10.
 const API_OLDEST: (usize, usize) = (1, 41);
-/// What a container gets to end by itself, as `docker stop` has it.
-const STOP_TIMEOUT_S: i32 = 10;
+/// The engine answers when the container has stopped: the longest `stop_grace_period` that a manifest may ask for, and a minute.
+const STOP_CALL_TIMEOUT: Duration = Duration::from_secs(660);
 /// Looks at other things do not wait longer for a registry.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Probes print a status code; anything longer is no answer to us.
@@ -243,11 +243,16 @@ impl Api {
         }
     }
 
-    /// Makes a container; answers its id.
-    pub async fn create_container(&self, name: &str, body: ContainerCreateBody) -> Result<String, ProviderError> {
+    /// Makes a container; answers its id and what the engine says about it.
+    pub async fn create_container(
+        &self,
+        name: &str,
+        body: ContainerCreateBody,
+    ) -> Result<(String, Vec<String>), ProviderError> {
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let answer = self.docker.create_container(Some(options), body).await;
-        Ok(self.done("POST", &format!("creating container {name}"), answer)?.id)
+        let made = self.done("POST", &format!("creating container {name}"), answer)?;
+        Ok((made.id, made.warnings))
     }
 
     /// Starts a container; one that runs is fine.
@@ -256,10 +261,11 @@ impl Api {
         self.done("POST", &format!("starting container {name}"), unchanged_is_fine(answer))
     }
 
-    /// Stops a container; one that stands still or is gone is fine.
+    /// Stops a container within the time that it was made with; one that stands still or is gone is fine.
     pub async fn stop(&self, id: &str, name: &str) -> Result<(), ProviderError> {
-        let options = StopContainerOptionsBuilder::new().t(STOP_TIMEOUT_S).build();
-        let answer = self.docker.stop_container(id, Some(options)).await;
+        let options = StopContainerOptionsBuilder::new().build();
+        let docker = self.docker.clone().with_timeout(STOP_CALL_TIMEOUT);
+        let answer = docker.stop_container(id, Some(options)).await;
         self.found("POST", &format!("stopping container {name}"), unchanged_is_fine(answer)).map(|_| ())
     }
 
@@ -349,6 +355,10 @@ impl Api {
             let path = message.rsplit(": ").next().unwrap_or_default().trim();
             return ProviderError::new(Class::Rejected, "A0509", text)
                 .hint(format!("make it on the host: install -d -o 1000 {path}"));
+        }
+        if message.contains("could not select device driver") {
+            return ProviderError::new(Class::Rejected, "A0510", text)
+                .hint("install the driver's container toolkit on the host, or leave `gpus` out");
         }
         let class = match status_code {
             404 | 409 => Class::Conflict,

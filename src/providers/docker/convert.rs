@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary,
     ContainerSummaryStateEnum, EndpointIpamConfig, EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig,
-    HostConfigLogConfig, ImageInspect, Ipam, IpamConfig, Mount, MountType, Network, NetworkCreateRequest,
-    NetworkingConfig, PortBinding, PortSummary, RestartPolicy, RestartPolicyNameEnum,
+    HostConfigLogConfig, ImageInspect, Ipam, IpamConfig, Mount, MountBindOptions, MountTmpfsOptions, MountType,
+    MountVolumeOptions, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, PortSummary, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 
+use super::settings;
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
 use crate::secret::{MarkKey, Secrets};
 
@@ -98,6 +100,7 @@ impl Reader {
         let key = labels.get(LABEL_KEY).unwrap_or(service);
         let name = if key == service { service.clone() } else { format!("{service}-{key}") };
         let mut fields = Fields::default();
+        fields.set("id", Value::text(inspect.id.as_deref().unwrap_or_default()));
         self.what_runs(inspect, &labels, &mut fields);
         where_it_runs(inspect, &mut fields);
         image_mounts(inspect, &labels, &mut fields);
@@ -160,6 +163,12 @@ impl Reader {
         if let Some(check) = &config.healthcheck {
             fields.set("healthcheck", healthcheck_value(check));
         }
+        // The image's are among them.
+        let exposed = config.exposed_ports.iter().flatten().map(|port| (port.clone(), Value::Bool(true)));
+        fields.set("expose", Value::Map(exposed.collect()));
+        if let Some(host) = &inspect.host_config {
+            settings::read(config, host, fields);
+        }
     }
 }
 
@@ -188,9 +197,18 @@ fn where_it_runs(inspect: &ContainerInspectResponse, fields: &mut Fields) {
         if let Some(address) = endpoint_address(endpoint) {
             fields.set("address", Value::text(address));
         }
+        let asked = endpoint.ipam_config.as_ref().and_then(|config| config.ipv4_address.as_ref());
+        for (name, text) in [("ipv4_address", asked), ("mac_address", endpoint.mac_address.as_ref())] {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                fields.set(name, Value::text(text));
+            }
+        }
     }
     fields.set("network_mode", Value::text(&network));
-    fields.set("network", Value::text(network));
+    match network.strip_prefix("container:") {
+        Some(other) => fields.set("network_of", Value::text(other)),
+        None => fields.set("network", Value::text(network)),
+    }
 }
 
 /// Tells what is mounted for the image from what is mounted for the manifest. A container that was made without names
@@ -391,22 +409,35 @@ fn port_texts(host: &HostConfig) -> Vec<String> {
 }
 
 fn mount_texts(host: &HostConfig) -> Vec<String> {
-    let mut texts: Vec<String> = host
-        .mounts
-        .iter()
-        .flatten()
-        .filter_map(|mount| {
-            let kind = match mount.typ? {
-                MountType::VOLUME => "volume",
-                MountType::BIND => "bind",
-                MountType::CLUSTER | MountType::IMAGE | MountType::NPIPE | MountType::TMPFS => return None,
-            };
-            let mode = if mount.read_only.unwrap_or_default() { "ro" } else { "rw" };
-            Some(format!("{kind}:{}:{}:{mode}", mount.source.as_deref()?, mount.target.as_deref()?))
-        })
-        .collect();
+    let mut texts: Vec<String> = host.mounts.iter().flatten().filter_map(mount_text).collect();
     texts.sort();
     texts
+}
+
+fn mount_text(mount: &Mount) -> Option<String> {
+    let kind = match mount.typ? {
+        MountType::VOLUME => "volume",
+        MountType::BIND => "bind",
+        MountType::TMPFS => "tmpfs",
+        MountType::CLUSTER | MountType::IMAGE | MountType::NPIPE => return None,
+    };
+    let mut options: BTreeMap<&str, String> = BTreeMap::new();
+    let bind = mount.bind_options.as_ref();
+    options.extend(bind.and_then(|bind| bind.propagation).map(|word| ("propagation", word.to_string())));
+    let is_made = bind.and_then(|bind| bind.create_mountpoint) == Some(true);
+    options.extend(is_made.then(|| ("create", "true".to_owned())));
+    let volume = mount.volume_options.as_ref();
+    let is_bare = volume.and_then(|volume| volume.no_copy) == Some(true);
+    options.extend(is_bare.then(|| ("nocopy", "true".to_owned())));
+    options.extend(volume.and_then(|volume| volume.subpath.clone()).map(|path| ("subpath", path)));
+    let memory = mount.tmpfs_options.as_ref();
+    options.extend(memory.and_then(|memory| memory.size_bytes).map(|size| ("size", size.to_string())));
+    options.extend(memory.and_then(|memory| memory.mode).map(|mode| ("mode", format!("{mode:04o}"))));
+    options.retain(|_, value| !value.is_empty());
+    let options: String = options.iter().map(|(name, value)| format!(",{name}={value}")).collect();
+    let mode = if mount.read_only.unwrap_or_default() { "ro" } else { "rw" };
+    let source = mount.source.as_deref().unwrap_or_default();
+    Some(format!("{kind}:{source}:{}:{mode}{options}", mount.target.as_deref()?))
 }
 
 fn healthcheck_value(check: &HealthConfig) -> Value {
@@ -418,6 +449,7 @@ fn healthcheck_value(check: &HealthConfig) -> Value {
         ("interval_ms", check.interval),
         ("timeout_ms", check.timeout),
         ("start_period_ms", check.start_period),
+        ("start_interval_ms", check.start_interval),
         ("retries", check.retries.map(|retries| retries * NANOS_PER_MILLI)),
     ];
     for (name, nanos) in times {
@@ -470,7 +502,7 @@ pub fn endpoint(address: Option<&str>, aliases: Vec<String>, gateway_last: bool)
 /// A container to be made. The only place where secrets become plain text.
 ///
 /// # Errors
-/// A secret is not known.
+/// A secret is not known, or a value does not fit the engine's form.
 pub fn container_body(
     address: &Address,
     fields: &Fields,
@@ -503,11 +535,23 @@ pub fn container_body(
     if let Some(edge) = fields.text("edge") {
         labels.insert(LABEL_EDGE.to_owned(), edge.to_owned());
     }
-    let network = fields.text("network").unwrap_or_default().to_owned();
-    let endpoint = endpoint(fields.text("address"), list("aliases").unwrap_or_default(), false);
-    let (exposed, bindings) = port_bindings(&[list("ports").unwrap_or_default(), published].concat());
+    let network = match fields.text("network_of") {
+        Some(other) => format!("container:{other}"),
+        None => fields.text("network").unwrap_or_default().to_owned(),
+    };
+    let has_endpoint = !matches!(network.as_str(), "none" | "host") && fields.get("network_of").is_none();
+    let mut endpoint =
+        endpoint(fields.text("address").or(fields.text("ipv4_address")), list("aliases").unwrap_or_default(), false);
+    endpoint.mac_address = fields.text("mac_address").map(str::to_owned);
+    let endpoints = has_endpoint.then(|| HashMap::from([(network.clone(), endpoint)]));
+    let (mut exposed, bindings) = port_bindings(&[list("ports").unwrap_or_default(), published].concat());
+    exposed.extend(fields.get("expose").and_then(Value::entries).into_iter().flatten().map(|(port, _)| port.clone()));
+    exposed.sort();
+    exposed.dedup();
     let host = HostConfig {
-        network_mode: Some(network.clone()),
+        network_mode: Some(network),
+        pid_mode: fields.text("pid_of").map(|other| format!("container:{other}")),
+        ipc_mode: fields.text("ipc_of").map(|other| format!("container:{other}")),
         restart_policy: Some(restart_policy(fields.text("restart").unwrap_or("no"))),
         port_bindings: Some(bindings),
         mounts: Some(
@@ -516,7 +560,7 @@ pub fn container_body(
         log_config: fields.get("logging").and_then(Value::entries).map(log_config),
         ..HostConfig::default()
     };
-    Ok(ContainerCreateBody {
+    let body = ContainerCreateBody {
         image: fields.text("image").map(str::to_owned),
         cmd: list("command"),
         entrypoint: list("entrypoint"),
@@ -526,9 +570,10 @@ pub fn container_body(
         exposed_ports: Some(exposed),
         healthcheck: fields.get("healthcheck").and_then(Value::entries).map(health_config),
         host_config: Some(host),
-        networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint)])) }),
+        networking_config: endpoints.map(|endpoints| NetworkingConfig { endpoints_config: Some(endpoints) }),
         ..ContainerCreateBody::default()
-    })
+    };
+    settings::write(fields, body)
 }
 
 fn environment(fields: &Fields, secrets: &Secrets) -> Result<(Vec<String>, Vec<String>), String> {
@@ -568,13 +613,39 @@ fn port_bindings(texts: &[String]) -> (Vec<String>, HashMap<String, Option<Vec<P
 }
 
 fn mount(text: &str) -> Option<Mount> {
-    let mut parts = text.split(':');
+    let mut parts = text.splitn(4, ':');
     let (kind, source, target, mode) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let options: BTreeMap<&str, &str> = mode.split(',').filter_map(|option| option.split_once('=')).collect();
+    let is = |name: &str| options.contains_key(name).then_some(true);
+    let typ = match kind {
+        "volume" => MountType::VOLUME,
+        "tmpfs" => MountType::TMPFS,
+        _ => MountType::BIND,
+    };
+    let bind = MountBindOptions {
+        propagation: options.get("propagation").and_then(|word| word.parse().ok()),
+        create_mountpoint: is("create"),
+        ..MountBindOptions::default()
+    };
+    let volume = MountVolumeOptions {
+        no_copy: is("nocopy"),
+        subpath: options.get("subpath").map(|path| (*path).to_owned()),
+        ..MountVolumeOptions::default()
+    };
+    let memory = MountTmpfsOptions {
+        size_bytes: options.get("size").and_then(|size| size.parse().ok()),
+        mode: options.get("mode").and_then(|mode| i64::from_str_radix(mode, 8).ok()),
+        ..MountTmpfsOptions::default()
+    };
+    let has = |typ_of: MountType| typ == typ_of && !options.is_empty();
     Some(Mount {
-        typ: Some(if kind == "volume" { MountType::VOLUME } else { MountType::BIND }),
-        source: Some(source.to_owned()),
+        source: (typ != MountType::TMPFS).then(|| source.to_owned()),
         target: Some(target.to_owned()),
-        read_only: Some(mode == "ro"),
+        read_only: Some(mode.split(',').next() == Some("ro")),
+        bind_options: has(MountType::BIND).then_some(bind),
+        volume_options: has(MountType::VOLUME).then_some(volume),
+        tmpfs_options: has(MountType::TMPFS).then_some(memory),
+        typ: Some(typ),
         ..Mount::default()
     })
 }
@@ -594,7 +665,7 @@ fn health_config(entries: &BTreeMap<String, Value>) -> HealthConfig {
         interval: nanos("interval_ms"),
         timeout: nanos("timeout_ms"),
         start_period: nanos("start_period_ms"),
+        start_interval: nanos("start_interval_ms"),
         retries: entries.get("retries").and_then(Value::as_int),
-        ..HealthConfig::default()
     }
 }

@@ -8,6 +8,7 @@ pub mod convert;
 pub mod images;
 pub mod kinds;
 pub mod registry;
+pub mod settings;
 pub mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -353,10 +354,33 @@ impl DockerProvider {
         }
         let body = convert::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
             .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
-        let id = api.create_container(name, body).await?;
+        let (id, warnings) = api.create_container(name, body).await?;
+        if !warnings.is_empty() {
+            self.check_kept(api, &id, name, fields, &warnings).await?;
+        }
         on_edge(api, &id, fields).await?;
         self.start(api, &id, name, fields, true).await?;
         Ok(id)
+    }
+
+    /// An engine drops what its kernel cannot do, and only warns: the next look would find a difference, and every
+    /// one after that. So what was dropped is refused, before anything runs.
+    async fn check_kept(
+        &self,
+        api: &Api,
+        id: &str,
+        name: &str,
+        fields: &Fields,
+        warnings: &[String],
+    ) -> Result<(), ProviderError> {
+        let Some(made) = api.container(id).await? else { return Ok(()) };
+        let lost = settings::lost(fields, &made);
+        if lost.is_empty() {
+            return Ok(());
+        }
+        api.remove(id, name).await?;
+        let message = format!("container {name} would be without {}: {}", lost.join(", "), warnings.join(" "));
+        Err(ProviderError::new(Class::Rejected, "A0510", message).hint("leave it out, or let the host's kernel do it"))
     }
 
     /// Starts a container. One that cannot be started for a port that it was given, and not asked for, goes again:
@@ -457,8 +481,19 @@ impl Provider for DockerProvider {
         kinds::KINDS
     }
 
-    fn normalize(&self, _address: &Address, _fields: &mut Fields) -> Result<(), Objection> {
-        Ok(())
+    /// Spelling is the manifest's; what an engine of that age would ignore is objected to, once it has been met.
+    fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
+        let Some(api) = self.api.get().filter(|_| address.kind == Kind::Container) else { return Ok(()) };
+        match kinds::ignored_by(fields, api.version) {
+            None => Ok(()),
+            Some((field, since)) => {
+                let message = format!(
+                    "`{field}` needs Docker API {}.{}, and this engine ({}) has {}.{}",
+                    since.0, since.1, api.engine, api.version.0, api.version.1
+                );
+                Err(Objection { field, message })
+            }
+        }
     }
 
     async fn observe(&self, ask: &Ask) -> Observation {

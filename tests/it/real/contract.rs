@@ -2,6 +2,7 @@
 //! same code: each field of a container is set, changed and unset, each time with nothing left to do.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 
 use amarre::model::plan::{Downtime, Impact};
 use amarre::model::{
@@ -11,12 +12,30 @@ use amarre::plan::diff;
 use amarre::providers::docker::{DockerConfig, DockerProvider, kinds};
 use amarre::providers::{Ask, Provider};
 use amarre::secret::{MarkKey, Secrets};
+use futures_util::FutureExt;
+
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
 
 use crate::support::rig::Rig;
 use crate::support::stepped;
 
 const SERVICE: &str = "contract";
+/// What an engine wants beside a field.
+const COMPANIONS: [(&str, &str, &str); 1] = [("memswap_limit", "mem_limit", r#"{"int":67108864}"#)];
+/// What a machine may not be able to do, and what it says then.
+const UNABLE: [(&str, &[&str]); 5] = [
+    ("blkio_config", &["would be without blkio_config"]),
+    ("cpu_rt_runtime", &["cpu.rt_runtime_us", "would be without cpu_rt_runtime"]),
+    ("gpus", &["could not select device driver"]),
+    ("privileged", &["unable to apply caps: operation not permitted"]),
+    ("storage_opt", &["is supported only for overlay over xfs with 'pquota' mount option"]),
+];
+/// Samples that are what an engine or the image does anyway, and says.
+const USUAL: [(&str, &str); 3] = [
+    ("cgroup", r#"{"text":"host"}"#),
+    ("entrypoint", r#"{"list":[{"text":"/bin/entry"}]}"#),
+    ("runtime", r#"{"text":"runc"}"#),
+];
 
 struct Bench {
     provider: DockerProvider,
@@ -25,14 +44,28 @@ struct Bench {
     tag: String,
     /// Published ports of its own.
     port: u16,
+    /// The first three parts of its subnet.
+    net: String,
+    is_real: bool,
+    /// What could not be tried here, with the reason that was given.
+    untried: std::sync::Mutex<Vec<String>>,
 }
 
-fn bench(endpoint: &str, instance: &str, tag: &str) -> Bench {
+fn bench(endpoint: &str, instance: &str, tag: &str, net: &str) -> Bench {
+    let endpoint_is_real = endpoint.starts_with("unix://");
     let key = MarkKey::new([7; 32]);
     let provider = DockerProvider::new(DockerConfig::new(ProviderId::docker("default"), endpoint, instance, key));
     // Below what the kernel hands out by itself.
     let port = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap() * 2;
-    Bench { provider: provider.unwrap(), network: format!("zz-amarre-{tag}-contract"), tag: tag.to_owned(), port }
+    Bench {
+        is_real: endpoint_is_real,
+        provider: provider.unwrap(),
+        network: format!("zz-amarre-{tag}-contract"),
+        tag: tag.to_owned(),
+        port,
+        net: net.to_owned(),
+        untried: std::sync::Mutex::default(),
+    }
 }
 
 fn change(address: &Address, verb: Verb, expects: Expect) -> Change {
@@ -72,7 +105,8 @@ impl Bench {
         }
     }
 
-    async fn set_up(&self, subnet: &str) {
+    async fn set_up(&self) {
+        let subnet = format!("{}.0/24", self.net);
         let network = self.address(Kind::Network, &self.network);
         let fields = Fields::default().with("subnet", Value::text(subnet)).with("internal", Value::Bool(false));
         self.apply(&change(&network, Verb::Create(fields.clone()), Expect::Absent)).await;
@@ -92,7 +126,7 @@ impl Bench {
         self.apply(&change(&shared, Verb::Create(fields), Expect::Absent)).await;
         let address = subnet.replace("0/24", "3");
         let fields = self.least().with("edge", Value::text(&shared.name)).with("edge_address", Value::text(&address));
-        let seen = self.try_out("two", &fields, "two networks").await;
+        let seen = self.try_out("two", &fields, "two networks").await.unwrap();
         assert_eq!(seen.text("edge_address"), Some(address.as_str()));
         assert_eq!(seen.text("network"), Some(self.network.as_str()));
         assert_eq!(seen.flag("running"), Some(true));
@@ -131,6 +165,7 @@ impl Bench {
             .replace("zz-amarre-contract", &self.network)
             .replace("amarre-test_", &format!("{}-contract_", self.tag))
             .replace("amarre-contract", &format!("{}-contract", self.tag))
+            .replace("10.98.1.", &format!("{}.", self.net))
             .replace(":28080:", &format!(":{port}:"))
             .replace(":28081:", &format!(":{}:", port + 1));
         serde_json::from_str(&sample).unwrap()
@@ -145,17 +180,39 @@ impl Bench {
             .with("running", Value::Bool(true))
     }
 
-    /// Makes, compares and removes one generation; answers what was left to do.
-    async fn try_out(&self, generation: &str, fields: &Fields, what: &str) -> Fields {
+    /// Makes and compares one generation; answers what is seen of it. `None`: this engine or its kernel cannot do
+    /// it, and said so before anything ran.
+    async fn try_out(&self, generation: &str, fields: &Fields, what: &str) -> Option<Fields> {
         let address = self.address(Kind::Container, SERVICE).at(generation);
-        self.apply(&change(&address, Verb::Create(fields.clone()), Expect::Absent)).await;
+        let mut spelled = fields.clone();
+        if let Err(objection) = self.provider.normalize(&address, &mut spelled) {
+            assert!(objection.message.contains("needs Docker API"), "{what}: {objection}");
+            self.untried.lock().unwrap().push(format!("{what}: {objection}"));
+            return None;
+        }
+        assert_eq!(spelled, *fields, "{what}: samples are in the engine's spelling");
+        let create = change(&address, Verb::Create(fields.clone()), Expect::Absent);
+        let field = what.split(' ').next().unwrap_or_default();
+        if let Some((_, words)) = UNABLE.iter().find(|(name, _)| self.is_real && *name == field)
+            && let Err(error) = self.provider.apply(&create, &Secrets::new()).await
+        {
+            assert!(words.iter().any(|words| error.message.contains(words)), "{what}: {error:?}");
+            self.untried.lock().unwrap().push(format!("{what}: {}", error.message));
+            let seen = self.seen().await;
+            if let Some(found) = seen.get(&address) {
+                self.apply(&change(&address, Verb::Delete, unchanged(found))).await;
+            }
+            return None;
+        }
+        self.apply(&create).await;
         let seen = self.seen().await;
         let found = seen.get(&address).unwrap_or_else(|| panic!("{what}: {address} is not seen"));
         let left = diff::compare(&kinds::CONTAINER, fields, &found.fields, None);
         assert_eq!(left, [], "{what}: a second look has something to do");
         assert!(found.owner.is_ours(), "{what}");
         assert_eq!(found.service.as_deref(), Some(SERVICE), "{what}");
-        found.fields.clone()
+        assert_eq!(found.fields.flag("running"), Some(true), "{what}: {:?}", found.ready);
+        Some(found.fields.clone())
     }
 
     async fn remove(&self, generation: &str) {
@@ -169,39 +226,73 @@ impl Bench {
     async fn every_field(&self) {
         let fields =
             kinds::CONTAINER.fields.iter().filter(|field| !matches!(field.rule, Rule::Observed | Rule::Volatile));
+        let mut set: Vec<(&str, Value)> = Vec::new();
+        let mut wrong = Vec::new();
         for field in fields {
-            assert_eq!(field.samples.len(), 2, "{} has no samples", field.name);
-            match field.rule {
-                Rule::Update => self.update(field.name, field.samples).await,
-                Rule::Generation | Rule::Set | Rule::Fixed | Rule::Volatile | Rule::Observed => {
-                    self.generations(field.name, field.samples).await
+            assert!(field.samples.len() >= 2, "{} has no samples", field.name);
+            let tried = async {
+                match field.rule {
+                    Rule::Update => self.update(field.name, field.samples).await,
+                    Rule::Generation | Rule::Set | Rule::Fixed | Rule::Volatile | Rule::Observed => {
+                        self.generations(field.name, field.samples).await;
+                    }
                 }
+            };
+            // All that is wrong in one run: each failure has been printed.
+            if AssertUnwindSafe(tried).catch_unwind().await.is_err() {
+                wrong.push(field.name);
+                self.clean_up().await;
+            }
+            if field.rule != Rule::Update {
+                set.extend(field.samples.iter().map(|sample| (field.name, self.own(sample))));
+            }
+        }
+        assert!(wrong.is_empty(), "wrong: {wrong:?}");
+        // Unset, all of them: nothing of what was set above is left, and nothing is to do.
+        let bare = self.try_out("unset", &self.least(), "nothing set").await.unwrap();
+        for (name, sample) in set.iter().filter(|(name, _)| self.least().get(name).is_none()) {
+            let is_default = USUAL.contains(&(*name, serde_json::to_string(sample).unwrap().as_str()));
+            assert!(is_default || bare.get(name) != Some(sample), "{name} shows {sample} although nobody set it");
+        }
+        self.remove("unset").await;
+    }
+
+    /// A port of the host for each that is to be published, as a plan chooses them.
+    fn leased(&self, fields: &Fields) -> Value {
+        let texts = fields.strings("publish").into_iter().zip(self.port..).map(|(text, port)| {
+            let (address, target) = text.split_once(':').unwrap();
+            format!("{address}:{port}:{target}")
+        });
+        Value::texts(texts)
+    }
+
+    async fn clean_up(&self) {
+        let seen = self.seen().await;
+        for (address, found) in seen.iter().filter(|(address, _)| address.kind == Kind::Container) {
+            if found.owner.is_ours() {
+                self.apply(&change(address, Verb::Delete, unchanged(found))).await;
             }
         }
     }
 
-    /// Set, changed, unset: a container each.
+    /// Set, and changed: a container each.
     async fn generations(&self, name: &str, samples: &[&str]) {
         for (at, sample) in samples.iter().enumerate() {
             let mut fields = self.least().with(name, self.own(sample));
-            if name == "publish" {
-                // Which port of the host it is, the planner chooses.
-                let publish = fields.strings("publish").into_iter().enumerate();
-                let published = publish.filter_map(|(nth, text)| {
-                    let (ip, target) = text.rsplit_once(':')?;
-                    Some(format!("{ip}:{}:{target}", usize::from(self.port) + nth))
-                });
-                fields.set("published", Value::texts(published.collect::<Vec<_>>()));
+            for (_, beside, value) in COMPANIONS.iter().filter(|(field, ..)| *field == name) {
+                fields.set(beside, self.own(value));
             }
-            let seen = self.try_out(&format!("{name}-{at}"), &fields, &format!("{name} = {sample}")).await;
+            if name == "publish" {
+                fields.set("published", self.leased(&fields));
+            }
+            let made = self.try_out(&format!("{name}-{at}"), &fields, &format!("{name} = {sample}")).await;
+            let Some(seen) = made else { continue };
             // Maps may hold more than is asked for: what an image brings.
             if !matches!(fields.get(name), Some(Value::Map(_))) {
                 assert_eq!(seen.get(name), fields.get(name), "{name}");
             }
             self.remove(&format!("{name}-{at}")).await;
         }
-        self.try_out(&format!("{name}-unset"), &self.least(), &format!("{name} unset")).await;
-        self.remove(&format!("{name}-unset")).await;
     }
 
     /// Changed in place: the same container.
@@ -230,8 +321,8 @@ impl Bench {
 async fn every_field_of_a_container_on_the_real_engine() {
     let rig = Rig::start().await;
     let endpoint = format!("unix://{}", rig.folder.path().join("docker.sock").display());
-    let bench = bench(&endpoint, &rig.instance(), &rig.tag);
-    bench.set_up(&format!("10.{}.9.0/24", rig.octet)).await;
+    let bench = bench(&endpoint, &rig.instance(), &rig.tag, &format!("10.{}.9", rig.octet));
+    bench.set_up().await;
     bench.every_field().await;
     bench.on_two_networks(&format!("10.{}.8.0/24", rig.octet)).await;
     bench.tear_down().await;
@@ -240,25 +331,28 @@ async fn every_field_of_a_container_on_the_real_engine() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_field_of_a_container_on_the_simulated_engine() {
     // Docker Engine 20.10, 25, 28.0 and 28.3, and 29, which is spoken to as 28.3.
-    for api_version in ["1.41", "1.44", "1.48", "1.51", "1.52"] {
-        every_field_on(DockerOptions { api_version: api_version.to_owned(), ..stepped::options() }).await;
+    for (api_version, knows_all) in [("1.41", false), ("1.44", false), ("1.48", true), ("1.51", true), ("1.52", true)] {
+        let options = DockerOptions {
+            api_version: api_version.to_owned(),
+            host_paths: Some(["/tmp".into()].into()),
+            ..stepped::options()
+        };
+        let docker: Docker = stepped::docker(options).await;
+        for reference in ["amarre-test:1", "amarre-test:2"] {
+            docker.load_image(ImageSpec {
+                id: reference.to_owned(),
+                env: vec!["PATH=/bin".to_owned(), "FROM_IMAGE=yes".to_owned()],
+                cmd: vec!["idle".to_owned()],
+                labels: vec![("org.example.from-image".to_owned(), "yes".to_owned())],
+                ..ImageSpec::new(reference)
+            });
+        }
+        let bench = bench(&format!("tcp://{}", docker.server.address), "home", "sim", "10.77.9");
+        bench.set_up().await;
+        bench.every_field().await;
+        bench.on_two_networks("10.77.8.0/24").await;
+        bench.tear_down().await;
+        let untried = bench.untried.into_inner().unwrap();
+        assert_eq!(untried.is_empty(), knows_all, "{api_version}: {untried:?}");
     }
-}
-
-async fn every_field_on(options: DockerOptions) {
-    let docker: Docker = stepped::docker(options).await;
-    for reference in ["amarre-test:1", "amarre-test:2"] {
-        docker.load_image(ImageSpec {
-            id: reference.to_owned(),
-            env: vec!["PATH=/bin".to_owned(), "FROM_IMAGE=yes".to_owned()],
-            cmd: vec!["idle".to_owned()],
-            labels: vec![("org.example.from-image".to_owned(), "yes".to_owned())],
-            ..ImageSpec::new(reference)
-        });
-    }
-    let bench = bench(&format!("tcp://{}", docker.server.address), "home", "sim");
-    bench.set_up("10.77.9.0/24").await;
-    bench.every_field().await;
-    bench.on_two_networks("10.77.8.0/24").await;
-    bench.tear_down().await;
 }

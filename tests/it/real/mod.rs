@@ -8,4 +8,5 @@ mod harm;
 mod images;
 mod npm;
 mod reach;
+mod settings;
 mod update;

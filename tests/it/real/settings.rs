@@ -1,0 +1,108 @@
+//! Keys that go to the engine as they are, and namespaces that containers share, from a manifest to the real engine.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::rig::Rig;
+use crate::support::{docker, inspect};
+
+const LIMITED: &str = "
+name: TAG-limited
+image: amarre-test:1
+container_name: TAG_by_hand
+hostname: limited
+healthcheck: {test: [CMD, 'true'], interval: 1s}
+mem_limit: 64m
+memswap_limit: -1
+cpus: 0.5
+pids_limit: 100
+cap_drop: [ALL]
+cap_add: [NET_BIND_SERVICE, KILL]
+read_only: true
+tmpfs: /run
+ulimits: {nofile: 1024, core: {soft: 0, hard: 0}}
+stop_grace_period: 3s
+networks: {default: {aliases: [www]}}
+";
+
+const SHARED: &str = "
+name: TAG-shared
+containers:
+  app:
+    image: amarre-test:1
+    network_mode: service:tunnel
+    pid: service:tunnel
+    ipc: service:tunnel
+    command: [serve, '8080']
+    healthcheck: {test: [CMD, 'true'], interval: 1s}
+  tunnel:
+    image: amarre-test:1
+    ipc: shareable
+    environment: {TEXT: one}
+    healthcheck: {test: [CMD, 'true'], interval: 1s}
+  alone: {image: 'amarre-test:1', network_mode: none, healthcheck: {test: [CMD, 'true'], interval: 1s}}
+routes: [{domain: TAG-shared, to: 'tunnel:8080'}]
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn limits_are_set_changed_and_unset() {
+    let rig = Rig::start().await;
+    let host = || inspect("container", &format!("{}_by_hand", rig.tag))["HostConfig"].clone();
+    rig.write("limited.yaml", LIMITED);
+    rig.apply().await;
+    let made = host();
+    let expected = [
+        ("Memory", json!(67_108_864)),
+        ("MemorySwap", json!(-1)),
+        ("NanoCpus", json!(500_000_000)),
+        ("PidsLimit", json!(100)),
+        ("ReadonlyRootfs", json!(true)),
+        ("Tmpfs", json!({"/run": ""})),
+    ];
+    for (member, value) in expected {
+        assert_eq!(made[member], value, "{member}");
+    }
+    rig.write("limited.yaml", &LIMITED.replace("64m", "80m"));
+    rig.apply().await;
+    assert_eq!(host()["Memory"], json!(83_886_080));
+    rig.write("limited.yaml", &LIMITED.replace("mem_limit: 64m\nmemswap_limit: -1\ncpus: 0.5\n", ""));
+    rig.apply().await;
+    let bare = host();
+    assert_eq!((&bare["Memory"], &bare["MemorySwap"], &bare["NanoCpus"]), (&json!(0), &json!(0), &json!(0)));
+    assert_eq!(rig.containers().len(), 1, "one generation is left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_shared_namespace_follows_the_container_that_has_it() {
+    let rig = Rig::start().await;
+    let id = |key: &str| inspect("container", &rig.name(&format!("shared-{key}")))["Id"].clone();
+    let modes = || {
+        let host = inspect("container", &rig.name("shared-app"))["HostConfig"].clone();
+        ["NetworkMode", "PidMode", "IpcMode"].map(|member| host[member].clone())
+    };
+    let of = |id: &Json| json!(format!("container:{}", id.as_str().unwrap()));
+    rig.write("shared.yaml", SHARED);
+    rig.apply().await;
+    let before = (id("tunnel"), id("alone"));
+    assert_eq!(modes(), [of(&before.0), of(&before.0), of(&before.0)]);
+    let networks = inspect("container", &rig.name("shared-alone"))["NetworkSettings"]["Networks"].clone();
+    assert_eq!(networks.as_object().unwrap().keys().collect::<Vec<_>>(), ["none"]);
+    // What listens in one container answers at the address of the other.
+    let name = rig.name("shared-tunnel");
+    let answer = docker(&["exec", &name, "wget", "-q", "-O", "-", "http://127.0.0.1:8080/"]);
+    assert!(!answer.is_empty());
+
+    rig.write("shared.yaml", &SHARED.replace("TEXT: one", "TEXT: two"));
+    rig.apply().await;
+    let after = id("tunnel");
+    assert_ne!(after, before.0, "the tunnel is made anew");
+    assert_eq!(modes(), [of(&after), of(&after), of(&after)], "and what shares its namespaces with it");
+    assert_eq!(id("alone"), before.1, "and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_the_engine_would_leave_out_is_refused_by_name() {
+    let rig = Rig::start().await;
+    rig.write("new.yaml", &LIMITED.replace("pids_limit: 100", "annotations: {org.example.a: b}"));
+    let plan = rig.run(&["plan"]).await;
+    assert!(plan.out.contains("`annotations` needs Docker API 1.43"), "{plan}");
+}
