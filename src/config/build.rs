@@ -24,7 +24,6 @@ impl File {
             set(self.images.is_some(), "images"),
             set(self.source.as_ref().is_some_and(|source| source.git.is_some()), "source.git"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
-            set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
             set(self.hosts.values().any(|host| host.private_address.is_some()), "hosts.….private_address"),
             set(self.hosts.values().any(|host| host.publish_ports.is_some()), "hosts.….publish_ports"),
             set(policy.privileged == Some(true), "policy.privileged: true"),
@@ -193,6 +192,10 @@ impl File {
             Some(npm) => Some(self.npm_site(name, &npm)?),
         };
         let data = host.data.clone().unwrap_or_else(|| "/srv".to_owned());
+        if !data.starts_with('/') || data.split('/').any(|part| part == "..") {
+            let message = format!("hosts.{name}.data: `{data}` is not a whole path");
+            return Err(ConfigError::new("A0201", message, "write a folder of the host, as in `/srv`"));
+        }
         Ok(HostSite {
             docker: ProviderId::docker(name),
             address,

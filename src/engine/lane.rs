@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Clock, Progress, ProgressState};
-use crate::model::{Address, Change, ProviderId, Timestamp, Verb};
+use crate::model::{Address, Change, Payloads, ProviderId, Timestamp, Verb};
 use crate::plan::render::lines;
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::Secrets;
@@ -22,6 +22,8 @@ pub struct Job {
     pub changes: Vec<Change>,
     /// For the wire clients.
     pub secrets: Secrets,
+    /// Files that the changes name by digest.
+    pub payloads: Payloads,
 }
 
 /// What came of it.
@@ -93,7 +95,7 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
     let intent = Intent { run: job.run, change, publishes };
     let id = tools.ledger.intent(&intent, started).await.map_err(LaneFailure::Ledger)?;
     tell(tools, change, ProgressState::Begun, String::new(), started, started);
-    let outcome = provider.apply(change, &job.secrets).await;
+    let outcome = provider.apply_with(change, &job.secrets, &job.payloads).await;
     let now = tools.clock.now();
     match outcome {
         Ok(outcome) => {

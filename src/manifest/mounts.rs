@@ -7,8 +7,8 @@ use crate::model::service::{Mount, MountSource, Port};
 use super::check::{self, PortClaim};
 use super::diagnostic::{A0104, A0106, A0113, A0205, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, Verdict};
-use super::resolve;
 use super::yaml::{Data, Node};
+use super::{deliver, resolve};
 
 /// Published to everyone, as Compose has it.
 const EVERYWHERE: &str = "0.0.0.0";
@@ -148,11 +148,11 @@ fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
         }
     }
     let source = if source.starts_with(['/', '.', '~']) {
-        MountSource::Bind(bind(scope, source, text.spot)?)
+        bind(scope, source, text.spot)?
     } else {
         MountSource::Volume(volume(scope, source, text.spot)?)
     };
-    Some(Mount { source, target: target_path(scope, target, text.spot)?, read_only })
+    Some(mounted(source, target_path(scope, target, text.spot)?, read_only))
 }
 
 fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
@@ -167,7 +167,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     let (kind, source, target) = (kind?, source?, target?);
     let source = match kind.text.as_str() {
         "volume" => MountSource::Volume(volume(scope, &source.text, source.spot)?),
-        "bind" => MountSource::Bind(bind(scope, &source.text, source.spot)?),
+        "bind" => bind(scope, &source.text, source.spot)?,
         "tmpfs" | "npipe" | "cluster" | "image" => {
             scope.error(A0113, kind.spot, format!("a mount of type `{}` is not yet supported", kind.text));
             return None;
@@ -177,7 +177,14 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
             return None;
         }
     };
-    Some(Mount { source, target: target_path(scope, &target.text, target.spot)?, read_only })
+    Some(mounted(source, target_path(scope, &target.text, target.spot)?, read_only))
+}
+
+/// A copy is the container's own: what is written to it goes with the container.
+fn mounted(source: MountSource, target: String, read_only: bool) -> Mount {
+    let mut mount = Mount { source, target, read_only };
+    mount.read_only |= mount.is_copied();
+    mount
 }
 
 fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
@@ -193,11 +200,9 @@ fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
     None
 }
 
-fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<String> {
+fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     if source.starts_with(['.', '~']) {
-        let message = format!("a bind mount of {} is not yet supported", shown(source));
-        scope.error_hint(A0113, spot, message, "a whole path of the host, or a named volume");
-        return None;
+        return deliver::relative(scope, source, spot);
     }
     let Some(path) = resolve::normal_path(source) else {
         if source.starts_with('/') {
@@ -210,7 +215,7 @@ fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<String> {
         return None;
     };
     check::bind_policy(scope, &path, spot);
-    Some(path)
+    Some(MountSource::Bind(path))
 }
 
 fn target_path(scope: &Scope<'_>, target: &str, spot: Spot) -> Option<String> {

@@ -87,9 +87,8 @@ const COMPOSE: [(&str, &str); 75] = [
 ];
 
 /// What a later version will know of a Service, and what to do until then.
-const SERVICE_LATER: [(&str, &str); 9] = [
+const SERVICE_LATER: [(&str, &str); 8] = [
     ("jobs", ""),
-    ("compose", "write the containers into the manifest; the keys are the same"),
     ("state", ""),
     ("needs", ""),
     ("update", ""),
@@ -129,6 +128,25 @@ pub(super) fn short_service_key(entry: &Entry) -> Verdict {
         Verdict::Unknown => container_key(entry),
         found @ (Verdict::Harmless | Verdict::Refused(_)) => found,
     }
+}
+
+/// Keys at the top of a Compose file.
+pub(super) fn compose_file_key(entry: &Entry) -> Verdict {
+    match entry.key.as_str() {
+        "models" => compose(entry, ""),
+        _ => Verdict::Unknown,
+    }
+}
+
+/// Keys of a Service with `compose:`.
+pub(super) fn stack_service_key(entry: &Entry) -> Verdict {
+    let key = entry.key.as_str();
+    if CONTAINER_KEYS.contains(&key) || key == "depends_on" {
+        let message = format!("`{key}` stands beside `compose:`");
+        let problem = Problem::error(A0106, entry.key_spot, message);
+        return Verdict::Refused(problem.hint("write it into the Compose file".to_owned()));
+    }
+    short_service_key(entry)
 }
 
 /// Keys of a Service with `containers:`.

@@ -15,6 +15,7 @@ pub mod expand;
 pub mod forecast;
 pub mod guard;
 pub mod lint;
+pub mod mounted;
 pub mod pool;
 pub mod reason;
 pub mod render;

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{diff, pool};
-use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
+use super::{diff, mounted, pool};
+use crate::model::service::{Condition, Container, EnvValue, Healthcheck};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
 
@@ -118,7 +118,7 @@ impl Rollout {
     ) {
         let input = expansion.input;
         let mut needs = vec![Need::present(home.address.clone())];
-        needs.extend(image_and_volumes(expansion, container, &self.fields));
+        needs.extend(mounted::image_and_volumes(expansion, container, &self.fields));
         for (sibling, condition) in &container.depends_on {
             let Some(target) = targets.get(sibling) else { continue };
             needs.push(match condition {
@@ -155,8 +155,9 @@ impl Rollout {
         let is_there = input.world.seen.contains_key(&home.address);
         let unknown = unknown_variable(container, home).filter(|_| is_there);
         let refusal = unknown.map(|variable| no_value(variable, home, container));
+        let missing = mounted::missing_volume(expansion, container);
         let want = expansion.want(self.effective, self.fields, needs, &container.origin);
-        want.refusal = want.refusal.take().or(refusal);
+        want.refusal = want.refusal.take().or(refusal).or(missing);
     }
 
     /// Chooses a free address for an instance that is yet to be made.
@@ -344,22 +345,6 @@ fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fiel
     expansion.wants.good.push(Good { base: base.clone(), generation, fields: fields.clone() });
 }
 
-/// What the generation in force needs to be there, wanted as well.
-fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, fields: &Fields) -> Vec<Need> {
-    let docker = expansion.host.docker.clone();
-    let image = Address::new(docker.clone(), Kind::Image, fields.text("image").unwrap_or_default());
-    expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
-    let mut needs = vec![Need::present(image)];
-    for mount in &container.mounts {
-        let MountSource::Volume(volume) = &mount.source else { continue };
-        let name = format!("{}_{volume}", expansion.service.name);
-        let address = Address::new(docker.clone(), Kind::Volume, &name);
-        expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
-        needs.push(Need::present(address));
-    }
-    needs
-}
-
 fn fields(expansion: &Expansion<'_>, home: &Home, key: &str, container: &Container) -> Fields {
     let input = expansion.input;
     let image = image_reference(&container.image);
@@ -416,20 +401,8 @@ fn fields(expansion: &Expansion<'_>, home: &Home, key: &str, container: &Contain
         .collect();
     ports.sort();
     fields.set("ports", Value::texts(ports));
-    let mut mounts: Vec<String> =
-        container.mounts.iter().map(|mount| mount_text(&expansion.service.name, mount)).collect();
-    mounts.sort();
-    fields.set("mounts", Value::texts(mounts));
+    mounted::set(expansion, container, &mut fields);
     fields
-}
-
-/// `volume:NAME:/target:rw` or `bind:/source:/target:ro`.
-fn mount_text(service: &str, mount: &Mount) -> String {
-    let mode = if mount.read_only { "ro" } else { "rw" };
-    match &mount.source {
-        MountSource::Volume(volume) => format!("volume:{service}_{volume}:{}:{mode}", mount.target),
-        MountSource::Bind(path) => format!("bind:{path}:{}:{mode}", mount.target),
-    }
 }
 
 fn healthcheck(check: &Healthcheck) -> Value {

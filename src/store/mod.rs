@@ -1,8 +1,10 @@
 //! The ledger on disk: SQLite, all SQL, and the lock that makes one process its writer.
 
 pub mod journal;
+pub mod keep;
 pub mod ledger;
 pub mod lock;
 
+pub use keep::Kept;
 pub use ledger::{Intent, Ledger, StoreError, Unpublished};
 pub use lock::Lock;

@@ -11,7 +11,7 @@ use bollard::models::{
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
     ListImagesOptionsBuilder, ListVolumesOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
-    RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -192,6 +192,13 @@ impl Api {
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let answer = self.docker.create_container(Some(options), body).await;
         Ok(self.done("POST", &format!("creating container {name}"), answer)?.id)
+    }
+
+    /// Copies the files of an archive into a container that need not run, from its root on.
+    pub async fn copy_in(&self, id: &str, name: &str, archive: Vec<u8>) -> Result<(), ProviderError> {
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        let answer = self.docker.upload_to_container(id, Some(options), bollard::body_full(archive.into())).await;
+        self.done("PUT", &format!("copying files into container {name}"), answer)
     }
 
     /// Starts a container; one that runs is fine.
