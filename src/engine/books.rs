@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::plan;
 use crate::source::Snapshot;
-use crate::store::{Kept, StoreError, Unpublished};
+use crate::store::{StoreError, Unpublished};
 
 impl Engine {
     pub(super) async fn read_facts(&mut self) -> Facts {
@@ -166,7 +166,7 @@ impl Engine {
         let changed: BTreeMap<String, Document> = desired
             .texts
             .iter()
-            .filter(|(name, document)| stored.get(*name) != Some(&Kept::of(document)))
+            .filter(|(name, document)| !stored.get(*name).is_some_and(|kept| kept.is(document)))
             .map(|(name, document)| (name.clone(), document.clone()))
             .collect();
         let gone: Vec<String> = stored

@@ -386,7 +386,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn site() -> Site {
+pub fn site() -> Site {
     let host = |name: &str, npm: Option<&str>, address: Vec<PublicAddress>| HostSite {
         docker: ProviderId::docker(name),
         address,

@@ -3,6 +3,8 @@
 mod apply;
 mod drift;
 mod contract;
+mod files;
 mod harm;
 mod npm;
+mod stacks;
 mod update;
