@@ -339,7 +339,7 @@ fn copied(delivery: &Delivery) -> String {
                 0..40 => format!("{path}={:?}", String::from_utf8_lossy(&file.bytes)),
                 bytes => format!("{path}=({bytes} bytes)"),
             });
-            format!("{}", files.collect::<Vec<_>>().join(", "))
+            files.collect::<Vec<_>>().join(", ")
         }
         DeliveryContent::Secret(name) => format!("secret {}", name.0),
     };
