@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::source::Bundle;
+use super::time::Millis;
 use super::value::SecretName;
 use super::world::Origin;
 
@@ -76,6 +77,10 @@ pub struct Service {
     pub network: NetworkMode,
     /// Volumes that are not simply ours, by name in the manifest.
     pub volumes: BTreeMap<String, Volume>,
+    /// `state: stopped`: what is there stands still, and nothing is made.
+    pub stopped: bool,
+    /// A container that somebody stopped is left alone for this long: it may be a backup.
+    pub stopped_grace: Millis,
 }
 
 /// A volume of which a Compose file says more than its name.
@@ -94,6 +99,9 @@ pub struct Volume {
     /// Where it stands.
     pub origin: Origin,
 }
+
+/// How long a container that somebody stopped is left alone, unless its manifest says otherwise.
+pub const STOPPED_GRACE: Millis = Millis::minutes(15);
 
 /// One container.
 #[derive(Debug, Clone, PartialEq, Eq)]

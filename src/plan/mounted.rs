@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::declared;
 use super::expand::Expansion;
 use crate::model::service::{Container, Delivery, DeliveryContent, Mount, MountSource, Volume};
 use crate::model::{Address, Fields, Hint, Kind, Need, Refusal, Service, Value};
@@ -19,6 +20,11 @@ pub fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, f
         if said.is_none_or(|said| !said.is_external) {
             expansion.want(address.clone(), volume_fields(said), Vec::new(), &container.origin);
         }
+        needs.push(Need::present(address));
+    }
+    for (name, _) in declared::sources(fields) {
+        let address = Address::new(docker.clone(), Kind::Volume, &name);
+        expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
         needs.push(Need::present(address));
     }
     needs

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::Input;
+use super::{Input, reach};
 use crate::model::plan::Downtime;
 use crate::model::{Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Refusal, Seen, State, Value, Verb, Wants};
 
@@ -25,7 +25,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
         let all = input.world.seen.iter().filter(|(host, _)| host.kind == Kind::ProxyHost);
         all.filter(|(_, host)| host.owner.is_ours())
     };
-    let points_at = |host: &Seen| host.fields.text("forward_host").map(str::to_owned);
+    let forwards = |host: &Seen| host.fields.text("forward_host").map(str::to_owned);
     match address.kind {
         Kind::AccessList => {
             let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
@@ -33,8 +33,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Container => {
-            let at = seen.fields.text("address");
-            let users = hosts().filter(|(_, host)| at.is_some() && points_at(host).as_deref() == at);
+            let users = hosts().filter(|(_, host)| reach::points_at(&host.fields, &seen.fields));
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Attachment => {
@@ -43,7 +42,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
             let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
             let lies_in = |at: String| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
-            let users = hosts().filter(|(_, host)| points_at(host).is_some_and(lies_in));
+            let users = hosts().filter(|(_, host)| forwards(host).is_some_and(lies_in));
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Network => {
@@ -52,7 +51,10 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
                 user.provider == address.provider
                     && match user.kind {
                         Kind::Attachment => user.name.rsplit_once('/').is_some_and(|(on, _)| on == address.name),
-                        Kind::Container => seen.fields.text("network") == Some(address.name.as_str()),
+                        Kind::Container => {
+                            let on = [seen.fields.text("network"), seen.fields.text("edge")];
+                            on.contains(&Some(address.name.as_str()))
+                        }
                         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => false,
                         Kind::Certificate | Kind::AccessList | Kind::ProxyHost | Kind::Redirection => false,
                     }
@@ -205,6 +207,7 @@ fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
         let is_rival = |address: &Address, seen: &Seen| {
             address.kind == Kind::Container
+                && address.provider == change.address.provider
                 && address.base() != change.address.base()
                 && !exclusive(&seen.fields).is_disjoint(&wanted)
         };
@@ -246,11 +249,12 @@ fn needs(gate: &Gate) -> Vec<Need> {
 
 /// What only one container may have: data that it writes to, and ports of the host.
 fn exclusive(fields: &Fields) -> BTreeSet<String> {
-    let mounts = fields.strings("mounts").into_iter().filter_map(|mount| {
-        let (place, mode) = mount.rsplit_once(':')?;
-        let (source, _) = place.rsplit_once(':')?;
-        (mode == "rw").then(|| source.to_owned())
-    });
+    let mounts =
+        fields.strings("mounts").into_iter().chain(fields.strings(super::declared::FIELD)).filter_map(|mount| {
+            let (place, mode) = mount.rsplit_once(':')?;
+            let (source, _) = place.rsplit_once(':')?;
+            (mode == "rw").then(|| source.to_owned())
+        });
     let ports = fields.strings("ports").into_iter().filter_map(|port| {
         let (published, target) = port.rsplit_once(':')?;
         let (_, published) = published.rsplit_once(':')?;

@@ -152,6 +152,8 @@ pub enum Class {
     OutcomeUnknown,
     /// The engine says this subnet overlaps something: the next one is tried.
     SubnetTaken,
+    /// Somebody listens on this port of the host: the next one is tried.
+    PortTaken(u16),
 }
 
 /// A change or a look that did not work.

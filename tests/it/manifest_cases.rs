@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use amarre::manifest::{Loaded, SourceFile, load, render, with_compose_files};
 use amarre::model::service::{
-    Container, Delivery, DeliveryContent, Dns, EnvValue, MountSource, NetworkMode, Service, Target, Tls,
+    Container, Delivery, DeliveryContent, Dns, EnvValue, MountSource, NetworkMode, STOPPED_GRACE, Service, Target, Tls,
 };
 use amarre::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::source::is_manifest;
@@ -278,6 +278,12 @@ fn dump(out: &mut String, service: &Service) {
             volume.options,
             volume.labels
         );
+    }
+    if service.stopped {
+        out.push_str("  stopped\n");
+    }
+    if service.stopped_grace != STOPPED_GRACE {
+        let _ = writeln!(out, "  stopped grace {}", service.stopped_grace);
     }
     match &service.network {
         NetworkMode::Auto => (),

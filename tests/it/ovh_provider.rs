@@ -4,4 +4,5 @@ mod changes;
 mod faults;
 mod looks;
 mod propagation;
+mod service_account;
 mod support;

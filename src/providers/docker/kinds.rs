@@ -41,8 +41,11 @@ pub const VOLUME: KindSchema = KindSchema {
 };
 
 /// An image by its reference; pulled when it is missing, never owned.
-pub const IMAGE: KindSchema =
-    KindSchema { kind: Kind::Image, claims: None, fields: &[Field::new("id", Rule::Observed)] };
+pub const IMAGE: KindSchema = KindSchema {
+    kind: Kind::Image,
+    claims: None,
+    fields: &[Field::new("id", Rule::Observed), Field::new("volumes", Rule::Observed)],
+};
 
 /// One generation of a container.
 pub const CONTAINER: KindSchema = KindSchema {
@@ -76,6 +79,15 @@ pub const CONTAINER: KindSchema = KindSchema {
             r#"{"map":{"/etc/a":{"map":{"content":{"text":"e839fa40726d98d1"},"mode":{"text":"0440"},"owner":{"text":"0:0"}}}}}"#,
             r#"{"map":{"/etc/a":{"map":{"content":{"text":"79bf4b8c1af322b4"},"owner":{"text":"1000:1000"}}}}}"#,
         ]),
+        // Ports that NPM elsewhere reaches on the host, and the network that it shares with routed containers.
+        Field::new("publish", Rule::Generation).samples(&[
+            r#"{"list":[{"text":"127.0.0.1:80/tcp"}]}"#,
+            r#"{"list":[{"text":"127.0.0.1:80/tcp"},{"text":"127.0.0.1:81/tcp"}]}"#,
+        ]),
+        Field::new("edge", Rule::Generation)
+            .samples(&[r#"{"text":"zz-amarre-contract"}"#, r#"{"text":"zz-amarre-contract"}"#]),
+        // Named volumes for what the image declares and the manifest does not map: known once the image is there.
+        Field::new("image_mounts", Rule::Volatile),
         Field::new("healthcheck", Rule::Generation).samples(&[
             r#"{"map":{"test":{"list":[{"text":"CMD"},{"text":"true"}]},"interval_ms":{"int":1000}}}"#,
             r#"{"map":{"test":{"list":[{"text":"CMD-SHELL"},{"text":"true"}]},"interval_ms":{"int":2000},"retries":{"int":5}}}"#,
@@ -98,7 +110,9 @@ pub const CONTAINER: KindSchema = KindSchema {
         // Chosen at creation from the free ones; the proxy host follows it.
         Field::new("address", Rule::Observed),
         Field::new("network_mode", Rule::Observed),
+        Field::new("edge_address", Rule::Observed),
         Field::new("networks", Rule::Observed),
+        // `192.168.1.10:20000:80/tcp`: chosen at creation, as the address is.
         Field::new("published", Rule::Observed),
         Field::new("started_at_ms", Rule::Observed),
         Field::new("finished_at_ms", Rule::Observed),

@@ -28,6 +28,8 @@ pub struct Scene {
     pub marks: BTreeMap<SecretName, Mark>,
     /// Images whose containers do not work.
     pub sick: BTreeMap<String, Sick>,
+    /// Paths that images declare as volumes.
+    pub declares: BTreeMap<String, Vec<String>>,
     pub confirmed: Option<usize>,
 }
 
@@ -55,7 +57,7 @@ impl Scene {
             let version = versions.get(&name.0).map_or("1", String::as_str);
             marks.insert(name.clone(), Mark(format!("{CANARY}{}-{version}", name.0)));
         }
-        Self { services, site: site.clone(), marks, sick: BTreeMap::new(), confirmed: None }
+        Self { services, site: site.clone(), marks, sick: BTreeMap::new(), declares: BTreeMap::new(), confirmed: None }
     }
 
     /// Calls `use_it` with the input of a look.

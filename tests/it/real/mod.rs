@@ -2,9 +2,11 @@
 
 mod apply;
 mod drift;
+mod endpoints;
 mod contract;
 mod files;
 mod harm;
+mod images;
 mod npm;
 mod stacks;
 mod update;

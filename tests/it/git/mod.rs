@@ -1,0 +1,3 @@
+//! A git repository as the source: real servers on loopback, everything else simulated.
+
+mod fetch;
