@@ -150,7 +150,7 @@ fn worked_in(scope: &Scope<'_>, project: &Project, services: &[Entry], service: 
         let value = match entry.key.as_str() {
             "environment" | "labels" => merge::pairs(&entry.value),
             "depends_on" => needed(&entry.value, services),
-            "networks" => match options_of_network(&entry.value) {
+            "networks" => match options_of_network(scope, &entry.value) {
                 Some(options) => options,
                 None => continue,
             },
@@ -277,8 +277,15 @@ fn needed(node: &Rc<Node>, services: &[Entry]) -> Rc<Node> {
 }
 
 /// What a service says of its one network beside the name, for the reader of `networks`; nothing when it says nothing.
-fn options_of_network(node: &Rc<Node>) -> Option<Rc<Node>> {
-    let [only] = node.entries() else { return None };
+fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
+    let [only] = node.entries() else {
+        for entry in node.entries().iter().filter(|entry| !entry.value.is_null()) {
+            let message = format!("`networks.{}` says more than its name, and there are several", shown(&entry.key));
+            let hint = "containers of one service share one network; leave the options out";
+            scope.error_hint(A0156, entry.key_spot, message, hint);
+        }
+        return None;
+    };
     if only.value.is_null() {
         return None;
     }
