@@ -73,6 +73,7 @@ impl Read {
             }
         }
         let good = loaded.services.len() - missing.len();
+        let files = manifest::with_compose_files(&files, &source.assets);
         Ok(Self { files, diagnostics, good, total: loaded.services.len() + loaded.broken.len() })
     }
 

@@ -19,7 +19,6 @@ impl File {
         let found = [
             set(self.certificates.is_some(), "certificates"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
-            set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
         ];
         match found.into_iter().flatten().next() {
             Some(name) => {
@@ -239,6 +238,10 @@ impl File {
             (None, None) => None,
         };
         let data = host.data.clone().unwrap_or_else(|| "/srv".to_owned());
+        if !data.starts_with('/') || data.split('/').any(|part| part == "..") {
+            let message = format!("hosts.{name}.data: `{data}` is not a whole path");
+            return Err(ConfigError::new("A0201", message, "write a folder of the host, as in `/srv`"));
+        }
         Ok(HostSite {
             docker: ProviderId::docker(name),
             address,

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desired::Desired;
 use super::{Engine, OpenRun};
 use crate::model::world::{Applied, Pulled};
-use crate::model::{Address, Change, Facts, Kind, Plan, ProviderId, Timestamp, Wants, World};
+use crate::model::{
+    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Timestamp, Value, Wants, World,
+};
 use crate::plan;
 use crate::source::Snapshot;
 use crate::store::{StoreError, Unpublished};
@@ -173,11 +175,11 @@ impl Engine {
 
     pub(super) async fn keep_manifests(&self, facts: &Facts, desired: &Desired) -> Result<(), StoreError> {
         let stored = self.ledger.manifests().await?;
-        let changed: BTreeMap<String, (String, String)> = desired
+        let changed: BTreeMap<String, Document> = desired
             .texts
             .iter()
-            .filter(|(name, text)| stored.get(*name) != Some(text))
-            .map(|(n, t)| (n.clone(), t.clone()))
+            .filter(|(name, document)| !stored.get(*name).is_some_and(|kept| kept.is(document)))
+            .map(|(name, document)| (name.clone(), document.clone()))
             .collect();
         let gone: Vec<String> = stored
             .keys()
@@ -185,7 +187,28 @@ impl Engine {
             .filter(|name| !desired.prune_blocked && !facts.applied.values().any(|row| row.service == **name))
             .cloned()
             .collect();
-        if changed.is_empty() && gone.is_empty() { Ok(()) } else { self.ledger.keep_manifests(&changed, &gone).await }
+        if !(changed.is_empty() && gone.is_empty()) {
+            self.ledger.keep_manifests(&changed, &gone).await?;
+        }
+        let payloads = desired.payloads();
+        let rows = facts.applied.values().map(|row| &row.fields);
+        let good = facts.last_good.values().map(|(_, fields)| fields);
+        let used = rows.chain(good).flat_map(digests).chain(payloads.keys().cloned()).collect();
+        self.ledger.keep_bundles(&payloads, &used).await
+    }
+
+    /// The content of the files that changes name; of the last good generation it is in the ledger.
+    pub(super) async fn payloads(&self, changes: &[Change], wants: &Wants, known: &Payloads) -> Payloads {
+        let mut payloads = Payloads::new();
+        let wanted = changes.iter().filter_map(|change| wants.map.get(&change.address));
+        for digest in wanted.flat_map(|want| digests(&want.fields)) {
+            let bundle = match known.get(&digest) {
+                Some(bundle) => Some(bundle.clone()),
+                None => self.ledger.bundle(&digest).await.ok().flatten(),
+            };
+            payloads.extend(bundle.map(|bundle| (digest, bundle)));
+        }
+        payloads
     }
 
     /// Things that are ours and as wanted, but not (or not so) in the ledger.
@@ -211,6 +234,13 @@ impl Engine {
         }
         rows
     }
+}
+
+/// The contents that the files of a container name.
+fn digests(fields: &Fields) -> Vec<String> {
+    let files = fields.get("files").and_then(Value::entries).into_iter().flat_map(BTreeMap::values);
+    let content = |file: &Value| file.entries()?.get("content")?.as_text().map(str::to_owned);
+    files.filter_map(content).collect()
 }
 
 /// Whether a row says something else. A chosen address is only in the first one.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use crate::manifest;
 use crate::manifest::{Diagnostic, Loaded, SourceFile};
-use crate::model::{Assets, History, Mark, SecretName, Service};
+use crate::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
 use crate::secret::Secrets;
 use crate::source::Snapshot;
+use crate::store::Kept;
 use crate::store::journal::Event;
 
 /// What the manifests say, the last good ones where a file is broken.
@@ -20,7 +21,7 @@ pub(super) struct Desired {
     pub(super) marks: BTreeMap<SecretName, Mark>,
     pub(super) secrets: Secrets,
     pub(super) history: History,
-    pub(super) texts: BTreeMap<String, (String, String)>,
+    pub(super) texts: BTreeMap<String, Document>,
 }
 
 impl Engine {
@@ -68,7 +69,7 @@ impl Engine {
         let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
         let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
         let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
-        history.gone = gone.map(|(name, (file, _))| (name.clone(), file.clone())).collect();
+        history.gone = gone.map(|(name, kept)| (name.clone(), kept.file.clone())).collect();
         let mut desired = Desired {
             history,
             services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
@@ -78,7 +79,7 @@ impl Engine {
             prune_blocked: broken.iter().any(|broken| broken.service.is_none()),
             marks: BTreeMap::new(),
             secrets: Secrets::new(),
-            texts: texts.into_iter().map(|(service, document)| (service, (document.file, document.text))).collect(),
+            texts,
         };
         for note in source.iter().flat_map(|snapshot| &snapshot.notes) {
             desired.diagnostics.push(Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
@@ -86,22 +87,22 @@ impl Engine {
         for broken in &broken {
             let Some(name) = &broken.service else { continue };
             desired.broken.insert(name.clone(), format!("{} is broken", broken.file));
-            self.put_back(&mut desired, name, stored.get(name));
+            self.put_back(&mut desired, name, stored.get(name)).await;
         }
         let lost = |file: &String| source.is_none() || broken.iter().any(|b| b.service.is_none() && b.file == *file);
-        for (name, text) in stored.iter().filter(|(_, (file, _))| lost(file)) {
+        for (name, text) in stored.iter().filter(|(_, kept)| lost(&kept.file)) {
             if !desired.services.contains_key(name) {
-                self.put_back(&mut desired, name, Some(text));
+                self.put_back(&mut desired, name, Some(text)).await;
             }
         }
-        self.keep_names(&mut desired, &stored);
+        self.keep_names(&mut desired, &stored).await;
         self.resolve_secrets(&mut desired);
         desired
     }
 
     /// A name that the last good text of a broken manifest holds stays with it: a newcomer that takes it is the one that
     /// waits, whichever file the error is reported in.
-    fn keep_names(&self, desired: &mut Desired, stored: &BTreeMap<String, (String, String)>) {
+    async fn keep_names(&self, desired: &mut Desired, stored: &BTreeMap<String, Kept>) {
         let names = |service: &Service| -> BTreeSet<String> {
             let routes = service.routes.iter().flat_map(|route| route.domains.clone());
             routes.chain(service.redirects.iter().flat_map(|redirect| redirect.domains.clone())).collect()
@@ -127,15 +128,19 @@ impl Engine {
             desired.services.remove(&taker);
             desired.texts.remove(&taker);
             // Its own last text may want the same name: then nothing of it is touched.
-            let before = stored.get(&taker).filter(|(_, text)| !text.contains(&name));
-            self.put_back(desired, &taker, before);
+            let before = stored.get(&taker).filter(|kept| !kept.text.contains(&name));
+            self.put_back(desired, &taker, before).await;
         }
     }
 
     /// The last good text of a manifest; without one, nothing of the service is touched.
-    pub(super) fn put_back(&self, desired: &mut Desired, name: &str, stored: Option<&(String, String)>) {
-        let file = stored.map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() });
-        let loaded = file.map(|file| manifest::load(&[file], &Assets::new(), &self.context.site));
+    pub(super) async fn put_back(&self, desired: &mut Desired, name: &str, stored: Option<&Kept>) {
+        let assets = match stored.filter(|kept| !kept.assets.is_empty()) {
+            Some(_) => self.ledger.assets(name).await.unwrap_or_default(),
+            None => Assets::new(),
+        };
+        let file = stored.map(|kept| SourceFile { path: kept.file.clone(), text: kept.text.clone() });
+        let loaded = file.map(|file| manifest::load(&[file], &assets, &self.context.site));
         let good = loaded.and_then(|loaded| loaded.services.into_iter().find(|service| service.name == name));
         match good {
             Some(service) => {
@@ -168,5 +173,13 @@ impl Engine {
             desired.frozen.insert(service.clone());
             desired.diagnostics.push(Diagnostic::missing_secret(&service, &origin, message, hint));
         }
+    }
+}
+
+impl Desired {
+    /// The files that go into containers.
+    pub(super) fn payloads(&self) -> Payloads {
+        let bundles = self.services.values().flat_map(Service::bundles);
+        bundles.map(|bundle| (bundle.digest.clone(), bundle.clone())).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Clock, Progress, ProgressState};
-use crate::model::{Address, Change, ProviderId, Timestamp, Verb};
+use crate::model::{Address, Change, Payloads, ProviderId, Timestamp, Verb};
 use crate::plan::render::lines;
 use crate::providers::{Class, Outcome, Provider, ProviderError};
 use crate::secret::Secrets;
@@ -26,6 +26,8 @@ pub struct Job {
     pub changes: Vec<Change>,
     /// For the wire clients.
     pub secrets: Secrets,
+    /// Files that the changes name by digest.
+    pub payloads: Payloads,
 }
 
 /// What came of it.
@@ -132,7 +134,7 @@ async fn watched(
     provider: &dyn Provider,
     started: Timestamp,
 ) -> Result<Outcome, ProviderError> {
-    let mut making = provider.apply(change, &job.secrets);
+    let mut making = provider.apply_with(change, &job.secrets, &job.payloads);
     let mut told = String::new();
     loop {
         if let Ok(outcome) = tokio::time::timeout(NEWS_EVERY, &mut making).await {

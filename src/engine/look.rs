@@ -12,7 +12,6 @@ use crate::model::{
 };
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
-use crate::secret::Secrets;
 use crate::source::{Reading, Snapshot};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
@@ -98,7 +97,7 @@ impl Engine {
             if let Err(error) = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await {
                 self.ledger_failed(&error);
             } else {
-                self.hand_out(ready, run, &desired.secrets);
+                self.hand_out(ready, run, &wants, &desired).await;
                 self.publish(&unpublished, &plan, now).await;
             }
         }
@@ -212,8 +211,10 @@ impl Engine {
         ready
     }
 
-    fn hand_out(&mut self, ready: BTreeMap<String, Vec<Change>>, run: i64, secrets: &Secrets) {
+    async fn hand_out(&mut self, ready: BTreeMap<String, Vec<Change>>, run: i64, wants: &Wants, desired: &Desired) {
+        let known = desired.payloads();
         for (service, changes) in ready {
+            let payloads = self.payloads(&changes, wants, &known).await;
             let tools = Tools {
                 providers: self.context.providers.clone(),
                 ledger: self.ledger.clone(),
@@ -221,7 +222,7 @@ impl Engine {
                 progress: self.progress.clone(),
                 stopping: self.stopping.clone(),
             };
-            let job = Job { service: service.clone(), run, changes, secrets: secrets.clone() };
+            let job = Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads };
             let lane = self.lanes.spawn(lane::work(job, tools));
             self.busy.insert(lane.id(), service);
         }

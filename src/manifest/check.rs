@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
-use crate::model::Site;
 use crate::model::service::{Container, Dns, Port, Service};
 use crate::model::site::PublicAddress;
+use crate::model::{Assets, Site};
 
 use super::diagnostic::{
     A0120, A0121, A0122, A0123, A0124, A0171, A0205, A0206, A0208, A0209, A0215, Problem, Spot, shown,
 };
+use super::files::OtherFile;
 use super::reader::{Scope, Text};
 use super::resolve;
 
@@ -52,6 +53,20 @@ pub(super) struct Draft<'a> {
     pub service: Option<Service>,
     pub problems: Vec<Problem>,
     pub claims: Claims,
+    /// Other files that were opened, by their number less one.
+    pub files: Vec<OtherFile>,
+    /// Everything of the source that it needs to be read again.
+    pub uses: Assets,
+    /// It does not look like a manifest: when one names its file, it is none.
+    pub is_doubtful: bool,
+}
+
+impl Draft<'_> {
+    /// The file in which a place lies, and its text.
+    pub fn file_at(&self, spot: Spot) -> (&str, &str) {
+        let other = usize::from(spot.file).checked_sub(1).and_then(|index| self.files.get(index));
+        other.map_or((self.file, self.file_text), |other| (&other.path, &other.text))
+    }
 }
 
 /// Finds what two documents cannot both have. The drafts are in the order of files and lines.
@@ -63,7 +78,8 @@ pub(super) fn across(drafts: &mut [Draft<'_>], site: &Site) {
             continue;
         };
         let wanted = Wanted::of(draft, service, site);
-        let problems = taken.conflicts(&wanted, draft.file);
+        let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
+        let problems = taken.conflicts(&wanted, &place);
         if problems.is_empty() {
             taken.add(wanted);
         }
@@ -104,7 +120,7 @@ struct Wanted {
 
 impl Wanted {
     fn of(draft: &Draft<'_>, service: &Service, site: &Site) -> Self {
-        let place = |spot: Spot| format!("{}:{}", draft.file, spot.line);
+        let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
         let claims = &draft.claims;
         let mut records: Vec<(String, String, Spot, String)> = claims
             .records
@@ -154,7 +170,7 @@ struct Taken {
 }
 
 impl Taken {
-    fn conflicts(&self, wanted: &Wanted, file: &str) -> Vec<Problem> {
+    fn conflicts(&self, wanted: &Wanted, place: &dyn Fn(Spot) -> String) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut own: BTreeMap<&str, String> = BTreeMap::new();
         for (domain, spot, place) in &wanted.domains {
@@ -179,7 +195,7 @@ impl Taken {
                 problems.push(problem.hint(format!("first wanted{what} by {first}")));
             }
         }
-        self.port_conflicts(wanted, file, &mut problems);
+        self.port_conflicts(wanted, place, &mut problems);
         for (subnet, spot, _) in &wanted.subnets {
             let others = self.subnets.get(&wanted.host).map(Vec::as_slice).unwrap_or_default();
             let overlap = others.iter().find(|(other, _)| other.contains(subnet) || subnet.contains(other));
@@ -203,7 +219,7 @@ impl Taken {
         problems
     }
 
-    fn port_conflicts(&self, wanted: &Wanted, file: &str, problems: &mut Vec<Problem>) {
+    fn port_conflicts(&self, wanted: &Wanted, place: &dyn Fn(Spot) -> String, problems: &mut Vec<Problem>) {
         for (index, (port, spot, _)) in wanted.ports.iter().enumerate() {
             let own = wanted.ports[..index].iter().find(|(other, ..)| {
                 other.published == port.published && other.protocol == port.protocol && is_one(&other.host_ip, port)
@@ -211,7 +227,7 @@ impl Taken {
             let key = (wanted.host.clone(), port.published, port.protocol.clone());
             let others = self.ports.get(&key).map(Vec::as_slice).unwrap_or_default();
             let other = others.iter().find(|(ip, _)| is_one(ip, port)).map(|(_, place)| place.clone());
-            let first = own.map(|(_, spot, _)| format!("{file}:{}", spot.line)).or(other);
+            let first = own.map(|(_, spot, _)| place(*spot)).or(other);
             if let Some(first) = first {
                 let message = format!("port {}/{} is published twice on one host", port.published, port.protocol);
                 problems.push(Problem::error(A0123, *spot, message).hint(format!("first by {first}")));

@@ -254,14 +254,18 @@ pub(super) fn secret(scope: &Scope<'_>, node: &Node, what: &str) -> Option<Secre
     let mut reader = Reader::open(scope, node, what, "")?;
     let text = reader.required("secret", "as in `{secret: cloud/db}`");
     reader.finish(&nothing_else);
-    let text = text?;
+    secret_name(scope, &text?)
+}
+
+/// The name of a secret, as written.
+pub(super) fn secret_name(scope: &Scope<'_>, text: &Text) -> Option<SecretName> {
     let is_part = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
             && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
     if text.text.len() <= 200 && text.text.split('/').all(is_part) {
-        return Some(SecretName(text.text));
+        return Some(SecretName(text.text.clone()));
     }
     // What was meant as a name may be the password itself: it is not repeated.
     let hint = "letters, digits, `-`, `_`, `.`, parts divided by `/`, as in `cloud/db`";
@@ -312,7 +316,7 @@ pub(super) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
     }
 }
 
-fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
+pub(super) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
     const OURS: [&str; 2] = ["io.amarre.", "com.docker.compose."];
     let mut labels = BTreeMap::new();
     for (name, spot, value) in pairs(reader, "labels") {

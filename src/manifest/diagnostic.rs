@@ -50,6 +50,24 @@ pub const A0170: &str = "A0170";
 pub const A0171: &str = "A0171";
 /// Two keys of a container contradict each other.
 pub const A0140: &str = "A0140";
+/// A file that a manifest names is not in the source.
+pub const A0150: &str = "A0150";
+/// A path leads out of the source.
+pub const A0151: &str = "A0151";
+/// A file of variables cannot be read.
+pub const A0152: &str = "A0152";
+/// A variable of a Compose file is not set.
+pub const A0153: &str = "A0153";
+/// A Compose file demands a variable.
+pub const A0154: &str = "A0154";
+/// Compose files that include or extend one another in a circle.
+pub const A0155: &str = "A0155";
+/// Something of a whole Compose file that one service cannot be.
+pub const A0156: &str = "A0156";
+/// A file that cannot be delivered into a container.
+pub const A0157: &str = "A0157";
+/// A name in a Compose file that is not used.
+pub const A0158: &str = "A0158";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.
@@ -117,6 +135,8 @@ pub struct Diagnostic {
 /// A place in a file: lines and columns from 1, columns in characters, the end not included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
+    /// 0 is the manifest's own, others are those that it names: see `files.rs`.
+    pub file: u16,
     pub line: usize,
     pub column: usize,
     pub end_line: usize,
@@ -126,7 +146,12 @@ pub(super) struct Spot {
 impl Spot {
     /// One character wide.
     pub fn at(line: usize, column: usize) -> Self {
-        Self { line, column, end_line: line, end_column: column + 1 }
+        Self { file: 0, line, column, end_line: line, end_column: column + 1 }
+    }
+
+    /// One character wide, in another file.
+    pub fn within(file: u16, line: usize, column: usize) -> Self {
+        Self { file, ..Self::at(line, column) }
     }
 }
 

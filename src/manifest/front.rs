@@ -108,7 +108,7 @@ fn spot_of(node: &Node, text: &str, line: usize) -> Spot {
     let Spot { line: first, column, end_line: last, .. } = node.spot;
     let at = first + line - 1;
     if last > first && text.contains('\n') && at <= last {
-        return Spot { line: at, column, end_line: at + 1, end_column: 1 };
+        return Spot { line: at, column, end_line: at + 1, end_column: 1, ..node.spot };
     }
     node.spot
 }

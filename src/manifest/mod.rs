@@ -5,18 +5,26 @@
 //!
 //! ```text
 //! files ─► document (cut) ─► yaml (tree with places) ─► parse (kinds) ─► check (across) ─► Loaded
+//!                                        │
+//!                        compose: ─► project (files, variables, include, extends) ─► stack (services as containers)
 //! ```
 
 mod check;
 mod compose;
+mod deliver;
 mod deploy;
 mod diagnostic;
 mod document;
+mod env_file;
+mod files;
 mod front;
+mod interpolate;
 mod kinds;
+mod merge;
 mod mounts;
 mod nginx;
 mod parse;
+mod project;
 mod reader;
 mod records;
 mod refused;
@@ -26,21 +34,25 @@ mod rights;
 mod routes;
 mod settings;
 mod shapes;
+mod stack;
 mod streams;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Assets, Service, Site};
 
+pub use crate::model::Document;
+
 pub use diagnostic::{Diagnostic, Severity};
-pub use render::render;
+pub use render::{render, with_compose_files};
 
 pub use parse::container_keys;
 
 use check::{Claims, Draft};
 use diagnostic::{A0108, Problem, Spot, Widths};
 use document::Piece;
+use files::Source;
 
 /// A manifest is a page of text; a megabyte holds a thousand of them.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
@@ -80,35 +92,30 @@ pub struct Broken {
     pub service: Option<String>,
 }
 
-/// A document on its own. Reading it again as a file gives the same service with the same places.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// As shown.
-    pub file: String,
-    /// Its own text, after as many empty lines as stood before it.
-    pub text: String,
-}
-
 /// Reads manifests; `assets` are the other files of the source, which they may name.
 ///
 /// # Guarantees
 /// Never fails and never panics. The order of `files` does not matter. A document with an error is in
-/// `broken`, once, and its service is not in `services`.
+/// `broken`, once, and its service is not in `services`. A file that does not look like a manifest and that a manifest
+/// names, as a Compose file or to be delivered, is none.
 ///
 /// # Repeats
 /// The same files give the same answer.
-pub fn load(files: &[SourceFile], _assets: &Assets, site: &Site) -> Loaded {
+pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
     let mut order: Vec<&SourceFile> = files.iter().collect();
     order.sort_by(|left, right| left.path.cmp(&right.path));
+    let source = Source::new(&order, assets);
     let mut drafts = Vec::new();
     for file in order {
-        read_file(file, site, &mut drafts);
+        read_file(file, &source, site, &mut drafts);
     }
+    let named: BTreeSet<String> = drafts.iter().flat_map(|draft| draft.uses.keys().cloned()).collect();
+    drafts.retain(|draft| !(draft.is_doubtful && named.contains(draft.file)));
     check::across(&mut drafts, site);
     collect(drafts)
 }
 
-fn read_file<'a>(file: &'a SourceFile, site: &Site, drafts: &mut Vec<Draft<'a>>) {
+fn read_file<'a>(file: &'a SourceFile, source: &Source<'_>, site: &Site, drafts: &mut Vec<Draft<'a>>) {
     if file.text.len() > FILE_BYTES_MAX {
         let message = format!("a file of {} bytes, at most 1 MiB", file.text.len());
         drafts.push(unusable(file, Problem::error(A0108, Spot::at(1, 1), message)));
@@ -126,11 +133,11 @@ fn read_file<'a>(file: &'a SourceFile, site: &Site, drafts: &mut Vec<Draft<'a>>)
             drafts.push(unusable(file, Problem::error(A0108, spot, message)));
             return;
         }
-        drafts.extend(read_document(file, piece, site));
+        drafts.extend(read_document(file, piece, source, site));
     }
 }
 
-fn read_document<'a>(file: &'a SourceFile, piece: Piece<'_>, site: &Site) -> Option<Draft<'a>> {
+fn read_document<'a>(file: &'a SourceFile, piece: Piece<'_>, source: &Source<'_>, site: &Site) -> Option<Draft<'a>> {
     let tree = yaml::read(piece.text, piece.lines_before);
     let mut draft = Draft {
         file: &file.path,
@@ -141,10 +148,16 @@ fn read_document<'a>(file: &'a SourceFile, piece: Piece<'_>, site: &Site) -> Opt
         service: None,
         problems: tree.problems,
         claims: Claims::default(),
+        files: Vec::new(),
+        uses: Assets::new(),
+        is_doubtful: false,
     };
     match tree.root {
         Some(root) => {
-            let parsed = parse::document(site, &file.path, &root);
+            draft.is_doubtful = is_doubtful(&|key| root.entry(key).is_some());
+            let parsed = parse::document(site, source, &file.path, &root);
+            draft.files = parsed.files;
+            draft.uses = parsed.uses;
             draft.name = parsed.name;
             draft.service = parsed.service;
             draft.claims = parsed.claims;
@@ -152,7 +165,8 @@ fn read_document<'a>(file: &'a SourceFile, piece: Piece<'_>, site: &Site) -> Opt
         }
         None if draft.problems.is_empty() => return None,
         None => {
-            let scan = |key| document::scan(piece.text, key);
+            let scan = |key: &str| document::scan(piece.text, key);
+            draft.is_doubtful = is_doubtful(&|key| scan(key).is_some());
             draft.name = scan("name").and_then(|name| parse::name_of(scan("kind"), name, scan("type")));
         }
     }
@@ -160,6 +174,12 @@ fn read_document<'a>(file: &'a SourceFile, piece: Piece<'_>, site: &Site) -> Opt
         draft.text = piece.padded();
     }
     Some(draft)
+}
+
+/// Whether a document has nothing of a manifest. What has, stays one, whoever else names its file: it would be pruned.
+fn is_doubtful(has: &dyn Fn(&str) -> bool) -> bool {
+    const CONTENT: [&str; 5] = ["image", "containers", "compose", "routes", "port"];
+    !(has("kind") || has("name") && CONTENT.into_iter().any(has))
 }
 
 fn unusable(file: &SourceFile, problem: Problem) -> Draft<'_> {
@@ -172,26 +192,29 @@ fn unusable(file: &SourceFile, problem: Problem) -> Draft<'_> {
         service: None,
         problems: vec![problem],
         claims: Claims::default(),
+        files: Vec::new(),
+        uses: Assets::new(),
+        is_doubtful: true,
     }
 }
 
 fn collect(drafts: Vec<Draft<'_>>) -> Loaded {
     let mut loaded = Loaded::default();
-    let mut file = ("", Widths::of(""));
-    for draft in drafts {
-        if !draft.problems.is_empty() && file.0 != draft.file {
-            file = (draft.file, Widths::of(draft.file_text));
-        }
+    let mut widths = (String::new(), Widths::of(""));
+    for mut draft in drafts {
         let is_broken = draft.problems.iter().any(Problem::is_error);
-        let name = draft.name.as_deref();
-        let mut problems = draft.problems;
+        let mut problems = std::mem::take(&mut draft.problems);
         problems.sort_by_key(|problem| problem.spot);
         for problem in problems {
-            loaded.diagnostics.push(problem.finish(draft.file, &file.1, name));
+            let (file, text) = draft.file_at(problem.spot);
+            if widths.0 != file {
+                widths = (file.to_owned(), Widths::of(text));
+            }
+            loaded.diagnostics.push(problem.finish(file, &widths.1, draft.name.as_deref()));
         }
         match draft.service {
             Some(service) if !is_broken => {
-                let document = Document { file: draft.file.to_owned(), text: draft.text };
+                let document = Document { file: draft.file.to_owned(), text: draft.text, assets: draft.uses };
                 loaded.texts.insert(service.name.clone(), document);
                 loaded.services.push(service);
             }

@@ -7,10 +7,10 @@ use std::ops::RangeInclusive;
 use crate::model::service::{Mount, MountSource, Port};
 
 use super::check::{self, PortClaim};
-use super::diagnostic::{A0104, A0106, A0112, A0113, A0140, A0205, Problem, Spot, shown};
+use super::diagnostic::{A0104, A0106, A0112, A0140, A0205, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, Verdict, nothing_else};
 use super::yaml::{Data, Node};
-use super::{resolve, settings};
+use super::{deliver, resolve, settings};
 
 /// Published to everyone, as Compose has it.
 const EVERYWHERE: &str = "0.0.0.0";
@@ -183,12 +183,9 @@ fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
             _ => scope.not_allowed(text, "an item of `volumes`", "as in `data:/data` or `/srv/x:/data:ro`"),
         }
     }
-    let source = if is_bind {
-        MountSource::Bind(bind(scope, source, text.spot)?)
-    } else {
-        MountSource::Volume(volume(scope, source, text.spot)?)
-    };
-    Some(Mount { source, target: target_path(scope, target, text.spot)?, read_only, options: mount_options })
+    let source =
+        if is_bind { bind(scope, source, text.spot)? } else { MountSource::Volume(volume(scope, source, text.spot)?) };
+    Some(mounted(source, target_path(scope, target, text.spot)?, read_only, mount_options))
 }
 
 /// Labels are an act on the host's files, which the engine does for the short form of its own only.
@@ -219,7 +216,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         "bind" => {
             let source = reader.required("source", "a path on the host");
             bind_options(&mut reader, &mut options);
-            source.and_then(|source| bind(scope, &source.text, source.spot)).map(MountSource::Bind)
+            source.and_then(|source| bind(scope, &source.text, source.spot))
         }
         "tmpfs" => {
             tmpfs_options(&mut reader, &mut options);
@@ -244,7 +241,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         _ => Verdict::Unknown,
     });
     let (source, target) = (source?, target?);
-    Some(Mount { source, target: target_path(scope, &target.text, target.spot)?, read_only, options })
+    Some(mounted(source, target_path(scope, &target.text, target.spot)?, read_only, options))
 }
 
 /// `{nocopy, subpath}`.
@@ -323,6 +320,13 @@ fn tmpfs_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>
     inner.finish(&nothing_else);
 }
 
+/// A copy is the container's own: what is written to it goes with the container.
+fn mounted(source: MountSource, target: String, read_only: bool, options: BTreeMap<String, String>) -> Mount {
+    let mut mount = Mount { source, target, read_only, options };
+    mount.read_only |= mount.is_copied();
+    mount
+}
+
 fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
     const NAME_MAX: usize = 100;
     let is_good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -336,11 +340,9 @@ fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
     None
 }
 
-fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<String> {
+fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     if source.starts_with(['.', '~']) {
-        let message = format!("a bind mount of {} is not yet supported", shown(source));
-        scope.error_hint(A0113, spot, message, "a whole path of the host, or a named volume");
-        return None;
+        return deliver::relative(scope, source, spot);
     }
     let Some(path) = resolve::normal_path(source) else {
         if source.starts_with('/') {
@@ -353,7 +355,7 @@ fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<String> {
         return None;
     };
     check::bind_policy(scope, &path, spot);
-    Some(path)
+    Some(MountSource::Bind(path))
 }
 
 fn target_path(scope: &Scope<'_>, target: &str, spot: Spot) -> Option<String> {

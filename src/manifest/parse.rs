@@ -8,19 +8,20 @@ use crate::model::service::{
     Container, ContainerNetwork, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service, Target,
 };
 use crate::model::site::{PublicAddress, Reach};
-use crate::model::{Millis, Site, Value};
+use crate::model::{Assets, Millis, Site, Value};
 
 use super::check::{self, Claims};
 use super::compose::{self, Read};
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, A0114, A0140, Problem, Spot, shown};
+use super::files::{OtherFile, Source};
 use super::reader::{Reader, Scope, Text, Verdict, nearest};
-use super::yaml::{Data, Node};
-use super::{kinds, records, refused, resolve, routes, shapes, streams};
+use super::yaml::{Data, Entry, Node};
+use super::{kinds, records, refused, resolve, routes, shapes, stack, streams};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
 pub(super) const NAME_CHARS_MAX: usize = 40;
 /// More belong into several services: they would share one subnet and one update.
-const CONTAINERS_MAX: usize = 50;
+pub(super) const CONTAINERS_MAX: usize = 50;
 
 /// What came out of one document.
 pub(super) struct Parsed {
@@ -30,10 +31,14 @@ pub(super) struct Parsed {
     pub service: Option<Service>,
     pub problems: Vec<Problem>,
     pub claims: Claims,
+    /// Other files that were opened: their places are numbered by this list, from 1.
+    pub files: Vec<OtherFile>,
+    /// Everything of the source that it needs to be read again.
+    pub uses: Assets,
 }
 
 /// Reads one document.
-pub(super) fn document(site: &Site, file: &str, root: &Node) -> Parsed {
+pub(super) fn document(site: &Site, source: &Source<'_>, file: &str, root: &Node) -> Parsed {
     let problems = RefCell::new(Vec::new());
     let claims = RefCell::new(Claims::default());
     let name = lenient_name(root);
@@ -46,15 +51,21 @@ pub(super) fn document(site: &Site, file: &str, root: &Node) -> Parsed {
         variables: BTreeMap::new(),
         problems,
         claims,
+        source,
+        files: RefCell::default(),
+        uses: RefCell::default(),
     };
     scope.variables = variables(&scope, root);
     let service = read(&scope, root);
     let service = if scope.is_broken() { None } else { service };
-    Parsed { name, service, problems: scope.problems.into_inner(), claims: scope.claims.into_inner() }
+    let (problems, claims) = (scope.problems.into_inner(), scope.claims.into_inner());
+    Parsed { name, service, problems, claims, files: scope.files.into_inner(), uses: scope.uses.into_inner() }
 }
 
 /// Every key that a container may have or that is refused there by name, for tools that list them.
 pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
+    let assets = Assets::new();
+    let source = Source::new(&[], &assets);
     let scope = Scope {
         site,
         file: "",
@@ -63,6 +74,9 @@ pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
         variables: BTreeMap::new(),
         problems: RefCell::default(),
         claims: RefCell::default(),
+        source: &source,
+        files: RefCell::default(),
+        uses: RefCell::default(),
     };
     let mut reader = Reader::empty(&scope);
     compose::container(&mut reader, false);
@@ -114,7 +128,7 @@ fn variables(scope: &Scope<'_>, root: &Node) -> BTreeMap<String, String> {
 
 fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
     if let Some(entry) = root.entry("services").filter(|_| root.entry("image").is_none()) {
-        let hint = "not yet supported: write one manifest for each service; a container's keys are the same";
+        let hint = "name it in a manifest: `{name: NAME, compose: ./FILE}`";
         scope.error_hint(A0114, entry.key_spot, "this is a Compose file, not a manifest".to_owned(), hint);
         return None;
     }
@@ -144,6 +158,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         access_lists: Vec::new(),
         dns: Dns::Auto,
         network: NetworkMode::Auto,
+        volumes: BTreeMap::new(),
         stopped: false,
         stopped_grace: STOPPED_GRACE,
     };
@@ -217,17 +232,22 @@ fn host(reader: &mut Reader<'_>) {
 
 fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
-    let (is_short, read) = if reader.has("containers") {
-        (false, containers(&mut reader))
+    let mut network = None;
+    let (read, others): (_, &dyn Fn(&Entry) -> Verdict) = if reader.has("compose") {
+        let stack = stack::stack(&mut reader);
+        (service.volumes, network) = (stack.volumes, stack.network);
+        (stack.containers, &refused::stack_service_key)
+    } else if reader.has("containers") {
+        (containers(&mut reader), &refused::long_service_key)
     } else {
         let read = compose::container(&mut reader, true);
-        (true, BTreeMap::from([(service.name.clone(), read)]))
+        (BTreeMap::from([(service.name.clone(), read)]), &refused::short_service_key)
     };
     siblings(scope, &read);
     let keys: Vec<&str> = read.keys().map(String::as_str).collect();
     service.routes = routes::service_routes(&mut reader, &keys);
     service.dns = records::dns(&mut reader);
-    service.network = records::network_mode(&mut reader);
+    service.network = network.unwrap_or_else(|| records::network_mode(&mut reader));
     places(scope, &read, &service);
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
@@ -235,7 +255,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }
-    reader.finish(if is_short { &refused::short_service_key } else { &refused::long_service_key });
+    reader.finish(others);
     Some(service)
 }
 

@@ -7,10 +7,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 pub(super) use crate::model::near::nearest;
-use crate::model::{Origin, Site};
+use crate::model::{Assets, Origin, Site};
 
 use super::check::Claims;
 use super::diagnostic::{A0103, A0104, A0105, A0106, PROBLEMS_MAX, Problem, Spot, shown};
+use super::files::{OtherFile, Source};
 use super::resolve;
 use super::yaml::{Data, Entry, Node};
 
@@ -33,6 +34,12 @@ pub(super) struct Scope<'a> {
     pub variables: BTreeMap<String, String>,
     pub problems: RefCell<Vec<Problem>>,
     pub claims: RefCell<Claims>,
+    /// All files of the source.
+    pub source: &'a Source<'a>,
+    /// Those that were opened, in the order of their numbers in [`Spot`].
+    pub files: RefCell<Vec<OtherFile>>,
+    /// Those that the manifest needs to be read again.
+    pub uses: RefCell<Assets>,
 }
 
 impl Scope<'_> {
@@ -56,7 +63,7 @@ impl Scope<'_> {
     }
 
     pub fn origin(&self, spot: Spot) -> Origin {
-        Origin { file: self.file.to_owned(), line: spot.line, column: spot.column }
+        Origin { file: self.path_of(spot), line: spot.line, column: spot.column }
     }
 
     /// The text of a scalar; `what` is how the message calls it.
@@ -65,7 +72,13 @@ impl Scope<'_> {
             self.wrong_type(node, what, "text");
             return None;
         };
-        match resolve::substitute(raw, &self.variables, &self.site.vars) {
+        // In a Compose file they are replaced by then, by its own rules.
+        let replaced = if node.spot.file == 0 {
+            resolve::substitute(raw, &self.variables, &self.site.vars)
+        } else {
+            Ok(raw.to_owned())
+        };
+        match replaced {
             Ok(text) if text.contains('\0') => {
                 self.error(A0106, node.spot, format!("{what} holds a NUL character"));
                 None
@@ -243,6 +256,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match refuse(entry) {
+                Verdict::Harmless => (),
                 Verdict::Refused(problem) => self.scope.report(problem),
                 Verdict::Unknown => self.scope.report(self.unknown(entry)),
             }
@@ -272,6 +286,8 @@ impl<'a> Reader<'a> {
 /// What is to be said of a key that nobody asked for.
 pub(super) enum Verdict {
     Unknown,
+    /// It says what holds anyway.
+    Harmless,
     Refused(Problem),
 }
 

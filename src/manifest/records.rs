@@ -216,20 +216,19 @@ pub(super) fn network_mode(reader: &mut Reader<'_>) -> NetworkMode {
         return subnet.map_or(NetworkMode::Auto, NetworkMode::Subnet);
     }
     let Some(text) = scope.text(node, "`network`") else { return NetworkMode::Auto };
-    let is_name = text.text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    match text.text.as_str() {
-        "auto" => NetworkMode::Auto,
-        "host" | "none" | "bridge" | "default" => {
-            scope.not_allowed(&text, "`network`", "`auto`, the name of a shared network, or `{subnet: …}`");
-            NetworkMode::Auto
-        }
-        name if is_name => NetworkMode::Shared(name.to_owned()),
-        _ => {
-            scope.not_allowed(&text, "`network`", "`auto`, the name of a shared network, or `{subnet: …}`");
-            NetworkMode::Auto
-        }
+    if text.text == "auto" { NetworkMode::Auto } else { shared_network(scope, &text).unwrap_or(NetworkMode::Auto) }
+}
+
+/// A network that others use as well, by its name.
+pub(super) fn shared_network(scope: &Scope<'_>, text: &Text) -> Option<NetworkMode> {
+    let name = text.text.as_str();
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if !is_name || matches!(name, "host" | "none" | "bridge" | "default") {
+        scope.not_allowed(text, "`network`", "`auto`, the name of a shared network, or `{subnet: …}`");
+        return None;
     }
+    Some(NetworkMode::Shared(name.to_owned()))
 }
 
 /// `subnet:`, claimed.

@@ -35,16 +35,8 @@ const COMPOSE: [(&str, &str); 23] = [
 ];
 
 /// What a later version will know of a Service, and what to do until then.
-const SERVICE_LATER: [(&str, &str); 8] = [
-    ("jobs", ""),
-    ("compose", "write the containers into the manifest; the keys are the same"),
-    ("state", ""),
-    ("needs", ""),
-    ("update", ""),
-    ("moved_from", ""),
-    ("data", ""),
-    ("reconcile", ""),
-];
+const SERVICE_LATER: [(&str, &str); 7] =
+    [("jobs", ""), ("state", ""), ("needs", ""), ("update", ""), ("moved_from", ""), ("data", ""), ("reconcile", "")];
 
 /// Keys of a container that nobody asked for.
 pub(super) fn container_key(entry: &Entry) -> Verdict {
@@ -65,17 +57,36 @@ pub(super) fn container_key(entry: &Entry) -> Verdict {
 
 /// The keys of the Compose Spec that are refused in a container.
 pub(super) fn container_keys() -> impl Iterator<Item = &'static str> {
-    // `include` and `version` are a file's, for people who paste one; `pull_policy` comes later.
+    // `include` and `version` are a file's, for people who paste one.
     let of_files = ["include", "version"];
-    COMPOSE.iter().map(|(key, _)| *key).filter(move |key| !of_files.contains(key)).chain(["pull_policy"])
+    COMPOSE.iter().map(|(key, _)| *key).filter(move |key| !of_files.contains(key))
 }
 
 /// Keys of a Service with one container, written at the top level.
 pub(super) fn short_service_key(entry: &Entry) -> Verdict {
     match later(entry, &SERVICE_LATER) {
         Verdict::Unknown => container_key(entry),
-        found @ Verdict::Refused(_) => found,
+        found @ (Verdict::Harmless | Verdict::Refused(_)) => found,
     }
+}
+
+/// Keys at the top of a Compose file.
+pub(super) fn compose_file_key(entry: &Entry) -> Verdict {
+    match entry.key.as_str() {
+        "models" => refused_key(entry, "write the address of the model into `environment:`"),
+        _ => Verdict::Unknown,
+    }
+}
+
+/// Keys of a Service with `compose:`.
+pub(super) fn stack_service_key(entry: &Entry) -> Verdict {
+    let key = entry.key.as_str();
+    if compose::is_key(key) && key != "dns" {
+        let message = format!("`{key}` stands beside `compose:`");
+        let problem = Problem::error(A0106, entry.key_spot, message);
+        return Verdict::Refused(problem.hint("write it into the Compose file".to_owned()));
+    }
+    short_service_key(entry)
 }
 
 /// Keys of a Service with `containers:`.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::SourceFile;
 use super::diagnostic::{Diagnostic, Severity, lines};
+use crate::model::Assets;
 
 /// A screen of them; the rest is likely to follow from these.
 const DIAGNOSTICS_MAX: usize = 20;
@@ -29,6 +30,16 @@ pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], good: usize, tot
     }
     out.push_str(&summary(diagnostics, good, total));
     out
+}
+
+/// The files whose lines may be shown: manifests and Compose files, never a file of variables.
+pub fn with_compose_files(files: &[SourceFile], assets: &Assets) -> Vec<SourceFile> {
+    let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
+    let others = assets.iter().filter(|(path, _)| is_yaml(path)).filter_map(|(path, asset)| {
+        let text = String::from_utf8_lossy(asset.bytes.as_deref()?).into_owned();
+        Some(SourceFile { path: path.clone(), text })
+    });
+    files.iter().cloned().chain(others).collect()
 }
 
 fn summary(diagnostics: &[Diagnostic], good: usize, total: usize) -> String {

@@ -8,7 +8,7 @@ use super::diagnostic::{A0107, A0110, Problem, Spot, shown};
 use super::reader::{Scope, Text};
 
 /// Known only to the planner; they stay in the text as they are.
-const LATER: [&str; 3] = ["npm.address", "network.subnet", "network.gateway"];
+pub(super) const LATER: [&str; 3] = ["npm.address", "network.subnet", "network.gateway"];
 
 /// Why a text could not be resolved; it gets its place by [`Unresolved::at`].
 #[derive(Debug)]

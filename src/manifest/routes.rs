@@ -70,12 +70,23 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
         }
     }
     let port = u16::try_from(reader.number("port", 1, PORT_MAX)?).ok()?;
-    let Some(key) = containers.first().filter(|_| containers.len() == 1) else {
-        if !containers.is_empty() {
-            let hint = "in `routes:`, `to:` says which container: `to: app:80`";
-            scope.error_hint(A0106, spot, "`port` is for a service with one container".to_owned(), hint);
+    let to = reader.text("to");
+    let key = match (&to, containers) {
+        (None, [only]) => only,
+        (Some(to), _) => match containers.iter().find(|key| **key == to.text) {
+            Some(key) => key,
+            None => {
+                let hint = format!("there are {}; another port goes into `port:`", containers.join(", "));
+                scope.error_hint(A0111, to.spot, format!("unknown container `{}`", shown(&to.text)), &hint);
+                return None;
+            }
+        },
+        (None, []) => return None,
+        (None, _) => {
+            let hint = "say which with `to: app`, or write `routes:` with `to: app:80`";
+            scope.error_hint(A0106, spot, "`port` is of one container, and there are several".to_owned(), hint);
+            return None;
         }
-        return None;
     };
     check::needs_npm(scope, spot, "routes");
     let name = Text { text: scope.name.clone(), spot };

@@ -56,6 +56,26 @@ struct Weight {
 }
 
 impl Node {
+    /// One that was not read but made: merged, or with its variables replaced.
+    pub fn made(spot: Spot, data: Data) -> Rc<Self> {
+        Rc::new(Self { spot, data, weight: Weight::default() })
+    }
+
+    /// A made text, which is never a number, a boolean or nothing.
+    pub fn made_text(spot: Spot, text: String) -> Rc<Self> {
+        Self::made(spot, Data::Scalar(Scalar { text, plain: false }))
+    }
+
+    /// The entries of a map; none when it is something else.
+    pub fn entries(&self) -> &[Entry] {
+        if let Data::Map(entries) = &self.data { entries } else { &[] }
+    }
+
+    /// The items of a list; none when it is something else.
+    pub fn items(&self) -> &[Rc<Node>] {
+        if let Data::List(items) = &self.data { items } else { &[] }
+    }
+
     /// Whether it is YAML's null: nothing, `~` or `null`.
     pub fn is_null(&self) -> bool {
         match &self.data {
@@ -98,9 +118,14 @@ pub(super) struct Tree {
     pub problems: Vec<Problem>,
 }
 
-/// Reads one document that begins after `lines_before` lines of its file.
+/// Reads one document that begins after `lines_before` lines of the manifest's file.
 pub(super) fn read(text: &str, lines_before: usize) -> Tree {
-    let mut builder = Builder { lines_before, ..Builder::default() };
+    read_within(0, text, lines_before)
+}
+
+/// As [`read`], of another file.
+pub(super) fn read_within(file: u16, text: &str, lines_before: usize) -> Tree {
+    let mut builder = Builder { file, lines_before, ..Builder::default() };
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_unresolved_aliases = true;
@@ -109,7 +134,7 @@ pub(super) fn read(text: &str, lines_before: usize) -> Tree {
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
                 let mark = error.marker();
-                let spot = Spot::at(mark.line() + lines_before, mark.col() + 1);
+                let spot = Spot::within(file, mark.line() + lines_before, mark.col() + 1);
                 if *error.kind() == ErrorKind::RecursionLimitExceeded {
                     Err(too_deep(spot))
                 } else {
@@ -131,6 +156,7 @@ pub(super) fn read(text: &str, lines_before: usize) -> Tree {
 
 #[derive(Default)]
 struct Builder {
+    file: u16,
     lines_before: usize,
     /// An alias leads nowhere: what would be read without it is not what is meant.
     is_unusable: bool,
@@ -291,6 +317,7 @@ impl Builder {
 
     fn spot(&self, span: Span) -> Spot {
         Spot {
+            file: self.file,
             line: span.start.line() + self.lines_before,
             column: span.start.col() + 1,
             end_line: span.end.line() + self.lines_before,

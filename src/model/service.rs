@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::source::Bundle;
 use super::time::Millis;
 use super::value::{SecretName, Value};
 use super::world::Origin;
@@ -81,10 +82,29 @@ pub struct Service {
     pub dns: Dns,
     /// Where the containers live.
     pub network: NetworkMode,
+    /// Volumes that are not simply ours, by name in the manifest.
+    pub volumes: BTreeMap<String, Volume>,
     /// `state: stopped`: what is there stands still, and nothing is made.
     pub stopped: bool,
     /// A container that somebody stopped is left alone for this long: it may be a backup.
     pub stopped_grace: Millis,
+}
+
+/// A volume of which a Compose file says more than its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// What Docker calls it; `None`: as every volume of the service.
+    pub name: Option<String>,
+    /// It is there already: used, never made or deleted.
+    pub is_external: bool,
+    /// `None`: Docker's own.
+    pub driver: Option<String>,
+    /// For the driver.
+    pub options: BTreeMap<String, String>,
+    /// People's labels.
+    pub labels: BTreeMap<String, String>,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
 /// How long a container that somebody stopped is left alone, unless its manifest says otherwise.
@@ -153,13 +173,21 @@ impl Container {
         self.written().is_some()
     }
 
+    /// What is copied in, by target.
+    pub fn deliveries(&self) -> impl Iterator<Item = (&String, &Delivery)> {
+        self.mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Copied(delivery) => Some((&mount.target, delivery)),
+            MountSource::Volume(_) | MountSource::Bind(_) | MountSource::Tmpfs => None,
+        })
+    }
+
     /// Why a second one cannot run beside it, if so.
     pub fn exclusive(&self, name: &str, volume_prefix: &str) -> Option<String> {
         if let Some(mount) = self.written() {
             return match &mount.source {
                 MountSource::Volume(volume) => Some(format!("{name} writes to volume {volume_prefix}_{volume}")),
                 MountSource::Bind(path) => Some(format!("{name} writes to {path}")),
-                MountSource::Tmpfs => None,
+                MountSource::Tmpfs | MountSource::Copied(_) => None,
             };
         }
         if let Some(port) = self.ports.first() {
@@ -238,10 +266,17 @@ pub struct Mount {
     pub source: MountSource,
     /// To where in the container.
     pub target: String,
-    /// Not writable.
+    /// Not writable, or nothing that outlives the container is written.
     pub read_only: bool,
     /// `propagation`, `create`, `nocopy`, `subpath`, `size`, `mode`: as they are compared.
     pub options: BTreeMap<String, String>,
+}
+
+impl Mount {
+    /// Whether it is copied in rather than mounted.
+    pub fn is_copied(&self) -> bool {
+        matches!(self.source, MountSource::Copied(_))
+    }
 }
 
 /// From where something is mounted.
@@ -253,6 +288,30 @@ pub enum MountSource {
     Bind(String),
     /// Memory, gone with the container.
     Tmpfs,
+    /// A file or folder of the source, or a secret: copied in before the container starts.
+    Copied(Delivery),
+}
+
+/// What is copied into a container before it starts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Delivery {
+    /// What.
+    pub content: DeliveryContent,
+    /// Of each file; `None` = 0644, or 0755 for what may be executed.
+    pub mode: Option<u32>,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// What a delivery holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryContent {
+    /// Files of the source.
+    Bundle(Bundle),
+    /// One file with a secret in it.
+    Secret(SecretName),
 }
 
 /// How Docker finds out whether it works.
@@ -511,8 +570,29 @@ impl Service {
                 EnvValue::Plain(_) => None,
             })
         });
+        let files = self.containers.values().flat_map(|container| {
+            container.deliveries().filter_map(move |(_, delivery)| match &delivery.content {
+                DeliveryContent::Secret(name) => Some((name, &container.origin)),
+                DeliveryContent::Bundle(_) => None,
+            })
+        });
         let users = self.access_lists.iter().flat_map(|list| list.users.values().map(move |name| (name, &list.origin)));
-        environment.chain(users).collect()
+        environment.chain(files).chain(users).collect()
+    }
+
+    /// What Docker calls a volume of that name in the manifest.
+    pub fn volume_name(&self, volume: &str) -> String {
+        let own = self.volumes.get(volume).and_then(|volume| volume.name.clone());
+        own.unwrap_or_else(|| format!("{}_{volume}", self.name))
+    }
+
+    /// The files that are copied into its containers.
+    pub fn bundles(&self) -> impl Iterator<Item = &Bundle> {
+        let deliveries = self.containers.values().flat_map(Container::deliveries);
+        deliveries.filter_map(|(_, delivery)| match &delivery.content {
+            DeliveryContent::Bundle(bundle) => Some(bundle),
+            DeliveryContent::Secret(_) => None,
+        })
     }
 
     /// What people and Docker call the container of that key.

@@ -31,8 +31,8 @@ pub fn mounts(
         return Value::Output { of: address, field: FIELD.to_owned() };
     };
     let tmpfs = container.settings.get("tmpfs").and_then(Value::entries).into_iter().flatten();
-    let mapped = container.mounts.iter().map(|mount| mount.target.as_str()).chain(tmpfs.map(|(path, _)| path.as_str()));
-    let mapped: BTreeSet<&str> = mapped.collect();
+    let mounts = container.mounts.iter().filter(|mount| !mount.is_copied()).map(|mount| mount.target.as_str());
+    let mapped: BTreeSet<&str> = mounts.chain(tmpfs.map(|(path, _)| path.as_str())).collect();
     let known = instances.values().map(|seen| &seen.fields).chain(last_good);
     let in_use: BTreeMap<String, String> = known.flat_map(sources).map(|(source, target)| (target, source)).collect();
     // Of an image that is only foreseen, nothing is known: it is taken to declare what the one before it did.

@@ -18,6 +18,7 @@ pub mod fronts;
 pub mod guard;
 pub mod images;
 pub mod lint;
+pub mod mounted;
 pub mod moves;
 pub mod names;
 pub mod pointers;

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{declared, diff, images, pointers, pool, reach, stopped};
-use crate::model::service::{Condition, Container, ContainerNetwork, EnvValue, Healthcheck, Mount, MountSource};
+use super::{declared, diff, mounted, pointers, pool, reach, stopped};
+use crate::model::service::{Condition, Container, ContainerNetwork, EnvValue, Healthcheck};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Service, Value, Want};
 
@@ -151,7 +151,7 @@ impl Rollout {
         if self.fields.get("edge").is_some() {
             needs.push(Need::present(reach::edge_network(expansion.host)));
         }
-        needs.extend(image_and_volumes(expansion, container, &self.fields));
+        needs.extend(mounted::image_and_volumes(expansion, container, &self.fields));
         for (sibling, condition) in &container.depends_on {
             let Some(target) = targets.get(sibling) else { continue };
             needs.push(match condition {
@@ -192,8 +192,9 @@ impl Rollout {
         let is_there = input.world.seen.contains_key(&home.address);
         let unknown = unknown_variable(container, home).filter(|_| is_there);
         let refusal = refusal.or_else(|| unknown.map(|variable| no_value(variable, home, container)));
+        let missing = mounted::missing_volume(expansion, container);
         let want = expansion.want(self.effective, self.fields, needs, &container.origin);
-        want.refusal = want.refusal.take().or(refusal);
+        want.refusal = want.refusal.take().or(refusal).or(missing);
     }
 
     /// What of the network an instance that is yet to be made gets: nothing, where it has none to itself.
@@ -421,24 +422,6 @@ fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fiel
     expansion.wants.good.push(Good { base: base.clone(), generation, fields: fields.clone() });
 }
 
-/// What the generation in force needs to be there, wanted as well.
-fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, fields: &Fields) -> Vec<Need> {
-    let docker = expansion.host.docker.clone();
-    let mut needs = vec![images::want(expansion, container, fields.text("image").unwrap_or_default())];
-    let own = container.mounts.iter().filter_map(|mount| match &mount.source {
-        MountSource::Volume(volume) => Some(format!("{}_{volume}", expansion.service.name)),
-        MountSource::Bind(_) | MountSource::Tmpfs => None,
-    });
-    let declared = declared::sources(fields).into_iter().map(|(source, _)| source);
-    let names: BTreeSet<String> = own.chain(declared).collect();
-    for name in names {
-        let address = Address::new(docker.clone(), Kind::Volume, &name);
-        expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
-        needs.push(Need::present(address));
-    }
-    needs
-}
-
 fn fields(
     expansion: &Expansion<'_>,
     home: &Home,
@@ -523,23 +506,8 @@ fn fields(
         .collect();
     ports.sort();
     fields.set("ports", Value::texts(ports));
-    let mut mounts: Vec<String> =
-        container.mounts.iter().map(|mount| mount_text(&expansion.service.name, mount)).collect();
-    mounts.sort();
-    fields.set("mounts", Value::texts(mounts));
+    mounted::set(expansion, container, &mut fields);
     fields
-}
-
-/// `volume:NAME:/target:rw`, `bind:/source:/target:ro`, `tmpfs::/target:rw,size=1024`.
-fn mount_text(service: &str, mount: &Mount) -> String {
-    let mode = if mount.read_only { "ro" } else { "rw" };
-    let options: String = mount.options.iter().map(|(name, value)| format!(",{name}={value}")).collect();
-    let target = &mount.target;
-    match &mount.source {
-        MountSource::Volume(volume) => format!("volume:{service}_{volume}:{target}:{mode}{options}"),
-        MountSource::Bind(path) => format!("bind:{path}:{target}:{mode}{options}"),
-        MountSource::Tmpfs => format!("tmpfs::{target}:{mode}{options}"),
-    }
 }
 
 fn healthcheck(check: &Healthcheck) -> Value {

@@ -16,7 +16,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::Notify;
 
 use crate::model::world::Applied;
-use crate::model::{Address, Change, Fields, Gap, KindSchema, ProviderId, Seen, Timestamp};
+use crate::model::{Address, Change, Fields, Gap, KindSchema, Payloads, ProviderId, Seen, Timestamp};
 use crate::secret::Secrets;
 
 /// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
@@ -49,6 +49,17 @@ pub trait Provider: Send + Sync {
     /// # Repeats
     /// Doing a change that is done already is harmless and answers as if it had just been done.
     async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError>;
+
+    /// As [`Provider::apply`], with the content of the files that a change names by digest. For providers to which no
+    /// files go it is the same.
+    async fn apply_with(
+        &self,
+        change: &Change,
+        secrets: &Secrets,
+        _payloads: &Payloads,
+    ) -> Result<Outcome, ProviderError> {
+        self.apply(change, secrets).await
+    }
 
     /// What must be published after a change at `address` before anybody sees it: a zone. `None` = nothing.
     fn publishes(&self, _address: &Address) -> Option<String> {

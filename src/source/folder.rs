@@ -1,14 +1,24 @@
-//! A folder of YAML manifests. Reads files, follows no links, sees no hidden names; everything is bounded.
+//! A folder of manifests and of the files beside them. Follows no links, sees no hidden names but `.env`; everything is
+//! bounded. A file beside the manifests that is too large, or beyond what a source may hold, is known by name only.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{Snapshot, SourceError};
-use crate::model::{Assets, Hint, History};
+use crate::model::source::{is_env_file, is_manifest};
+use crate::model::{Asset, Assets, Hint, History};
 
-/// More files than this is the wrong folder.
+/// More manifests than this is the wrong folder.
 const FILES_MAX: usize = 10_000;
+/// More files beside them is one as well: data of a service, or somebody's sources.
+const ASSETS_MAX: usize = 20_000;
+/// What is delivered into containers is configuration.
+const ASSET_BYTES_MAX: u64 = 1024 * 1024;
+/// All of them are held in memory; what comes after this, by path, is known by name only.
+const ASSETS_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// A manifest is read up to its limit plus one byte, so that the reader can say that it is too large.
 const FILE_BYTES_MAX: u64 = 1024 * 1024 + 1;
 /// Folders in folders.
@@ -31,28 +41,30 @@ impl Folder {
         &self.path
     }
 
-    /// Reads every manifest file.
+    /// Reads every manifest, and every file beside them.
     ///
     /// # Errors
-    /// The folder is not there, holds too much, or a file in it cannot be read: all or nothing, for a file that is
+    /// The folder is not there, holds too much, or a manifest in it cannot be read: all or nothing, for a file that is
     /// left out would look like a manifest that was removed.
     pub fn read(&self) -> Result<Snapshot, SourceError> {
         let failed = |why: String| {
             let message = format!("the folder {} could not be read: {why}", self.path.display());
             SourceError::new("A0301", message, Hint::text("make the folder, or correct `source.folder`"))
         };
-        let mut paths = Vec::new();
+        let mut found = Found::default();
         if let Err(error) = std::fs::read_dir(&self.path) {
             return Err(failed(error.to_string()));
         }
-        collect(&self.path, 0, &mut paths).map_err(failed)?;
-        paths.sort();
+        collect(&self.path, 0, &mut found).map_err(failed)?;
+        found.manifests.sort();
+        found.others.sort();
         let label = self.path.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned());
+        let shown = |path: &Path| path.strip_prefix(&self.path).unwrap_or(path).to_string_lossy().into_owned();
         let mut digest = Sha256::new();
         let mut files = Vec::new();
-        for path in paths {
+        for path in found.manifests {
             let bytes = read_bounded(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
-            let relative = path.strip_prefix(&self.path).unwrap_or(&path).to_string_lossy().into_owned();
+            let relative = shown(&path);
             digest.update(relative.as_bytes());
             digest.update([0]);
             digest.update(&bytes);
@@ -60,12 +72,24 @@ impl Folder {
             // Bytes that are no UTF-8 become signs that the reader refuses, with their place.
             files.push((format!("{label}/{relative}"), String::from_utf8_lossy(&bytes).into_owned()));
         }
+        let mut assets = Assets::new();
+        let mut left = ASSETS_BYTES_MAX;
+        for path in found.others {
+            let Some(asset) = read_asset(&path, left) else { continue };
+            let relative = shown(&path);
+            left -= asset.bytes.as_ref().map_or(0, |_| asset.size);
+            digest.update(relative.as_bytes());
+            digest.update([0, u8::from(asset.executable), u8::from(asset.bytes.is_some())]);
+            digest.update(asset.size.to_be_bytes());
+            digest.update(asset.bytes.as_deref().unwrap_or_default());
+            assets.insert(format!("{label}/{relative}"), asset);
+        }
         Ok(Snapshot {
             revision: hex::encode(&digest.finalize()[..20]),
             label,
             is_branch: false,
             files,
-            assets: Assets::new(),
+            assets,
             commit: None,
             history: History::default(),
             notes: Vec::new(),
@@ -73,7 +97,14 @@ impl Folder {
     }
 }
 
-fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), String> {
+/// Files of the folder.
+#[derive(Default)]
+struct Found {
+    manifests: Vec<PathBuf>,
+    others: Vec<PathBuf>,
+}
+
+fn collect(folder: &Path, depth: usize, found: &mut Found) -> Result<(), String> {
     if depth > DEPTH_MAX {
         return Err(format!("{} is more than {DEPTH_MAX} folders deep", folder.display()));
     }
@@ -82,19 +113,49 @@ fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), 
         let entry = entry.map_err(failed)?;
         let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
         let name = name.to_string_lossy();
-        if name.starts_with('.') || kind.is_symlink() {
+        let is_hidden = name.starts_with('.') && !(kind.is_file() && is_env_file(&name));
+        if is_hidden || kind.is_symlink() {
             continue;
         }
         if kind.is_dir() {
-            collect(&entry.path(), depth + 1, paths)?;
-        } else if name.ends_with(".yaml") || name.ends_with(".yml") {
-            paths.push(entry.path());
+            collect(&entry.path(), depth + 1, found)?;
+        } else if kind.is_file() && is_manifest(&name) {
+            found.manifests.push(entry.path());
+        } else if kind.is_file() {
+            found.others.push(entry.path());
         }
-        if paths.len() > FILES_MAX {
+        if found.manifests.len() > FILES_MAX {
             return Err(format!("it holds more than {FILES_MAX} manifests"));
+        }
+        if found.others.len() > ASSETS_MAX {
+            return Err(format!("it holds more than {ASSETS_MAX} files beside the manifests"));
         }
     }
     Ok(())
+}
+
+/// A file beside the manifests; `None` when it is gone by now. One that cannot be read is known by name only, so that it
+/// never looks as if it were not there.
+fn read_asset(path: &Path, left: u64) -> Option<Asset> {
+    use std::io::Read;
+    let unread = Asset { bytes: None, size: 0, executable: false };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(_) => return Some(unread),
+    };
+    let Ok(metadata) = file.metadata() else { return Some(unread) };
+    let executable = metadata.permissions().mode() & 0o111 != 0;
+    let size = metadata.len();
+    let limit = ASSET_BYTES_MAX.min(left);
+    if size > limit {
+        return Some(Asset { bytes: None, size, executable });
+    }
+    let mut bytes = Vec::new();
+    // One byte more than was said: a file that grows meanwhile is noticed.
+    let Ok(read) = file.take(limit + 1).read_to_end(&mut bytes) else { return Some(Asset { size, ..unread }) };
+    let bytes = (read as u64 <= limit).then(|| bytes.into());
+    Some(Asset { bytes, size: read as u64, executable })
 }
 
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -120,6 +181,35 @@ mod tests {
         let read = Folder::new(inside.path()).read().unwrap();
         assert_eq!(read.files.len(), 1, "{:?}", read.files);
         assert!(read.files.iter().all(|(path, text)| path.ends_with("/one.yaml") && text == "b: 2"));
+        let assets: Vec<&String> = read.assets.keys().collect();
+        assert!(assets.len() == 1 && assets[0].ends_with("/note.txt"), "{assets:?}");
+    }
+
+    #[test]
+    fn files_beside_the_manifests_are_read_within_limits_and_change_the_revision() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+        write("one.yaml", b"a: 1");
+        write("compose.yaml", b"services: {}");
+        write(".env", b"A=1");
+        write("run.sh", b"\xff");
+        std::fs::set_permissions(folder.path().join("run.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        write("large.bin", &vec![0; 1024 * 1024 + 1]);
+        let read = Folder::new(folder.path()).read().unwrap();
+        assert_eq!(read.files.len(), 1);
+        let of = |name: &str| read.assets[&format!("{}/{name}", read.label)].clone();
+        assert_eq!(of(".env").bytes.as_deref(), Some(b"A=1".as_slice()));
+        assert_eq!(of("compose.yaml").size, 12);
+        assert_eq!((of("run.sh").bytes.as_deref(), of("run.sh").executable), (Some(b"\xff".as_slice()), true));
+        assert_eq!((of("large.bin").bytes, of("large.bin").size), (None, 1024 * 1024 + 1));
+        let mut revisions = vec![read.revision.clone()];
+        write(".env", b"A=2");
+        revisions.push(Folder::new(folder.path()).read().unwrap().revision);
+        std::fs::set_permissions(folder.path().join("run.sh"), std::fs::Permissions::from_mode(0o644)).unwrap();
+        revisions.push(Folder::new(folder.path()).read().unwrap().revision);
+        revisions.sort();
+        revisions.dedup();
+        assert_eq!(revisions.len(), 3);
     }
 
     /// What is left out would look like manifests that were removed.

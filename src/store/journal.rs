@@ -1,4 +1,4 @@
-//! The ledger's memory for people: runs, events, suspensions, last good manifests.
+//! The ledger's memory for people: runs, events, suspensions.
 
 use std::collections::BTreeMap;
 
@@ -156,30 +156,6 @@ impl Ledger {
         Ok(done.map_err(written)?.rows_affected() > 0)
     }
 
-    /// Keeps the texts of good manifests and forgets those of services that nothing is known of any more.
-    pub async fn keep_manifests(
-        &self,
-        good: &BTreeMap<String, (String, String)>,
-        forget: &[String],
-    ) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        for (service, (file, text)) in good {
-            sqlx::query("INSERT OR REPLACE INTO manifests (service, file, text) VALUES (?, ?, ?)")
-                .bind(service)
-                .bind(file)
-                .bind(text)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
-        }
-        for service in forget {
-            for query in ["DELETE FROM manifests WHERE service = ?", "DELETE FROM converged WHERE service = ?"] {
-                sqlx::query(query).bind(service).execute(&mut *transaction).await.map_err(written)?;
-            }
-        }
-        transaction.commit().await.map_err(written)
-    }
-
     /// Notes services that are in sync for the first time.
     pub async fn converged(&self, services: &[String], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
@@ -192,13 +168,6 @@ impl Ledger {
                 .map_err(written)?;
         }
         transaction.commit().await.map_err(written)
-    }
-
-    /// The last good text of each manifest: file and text by service.
-    pub async fn manifests(&self) -> Result<BTreeMap<String, (String, String)>, StoreError> {
-        let rows =
-            sqlx::query("SELECT service, file, text FROM manifests").fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(|row| (row.get("service"), (row.get("file"), row.get("text")))).collect())
     }
 }
 

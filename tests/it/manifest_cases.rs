@@ -1,4 +1,5 @@
-//! Each case is `NAME.yaml` (files divided by lines `#--- file: services/x.yaml`) and `NAME.out`: what
+//! Each case is `NAME.yaml` (files divided by lines `#--- file: services/x.yaml`; what is no manifest lies beside them)
+//! and `NAME.out`: what
 //! `validate` prints, then the services. `UPDATE=1` rewrites the latter.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,13 +7,14 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use amarre::manifest::{Loaded, SourceFile, load, render};
+use amarre::manifest::{Loaded, SourceFile, load, render, with_compose_files};
 use amarre::model::service::{
-    Container, ContainerNetwork, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode, STOPPED_GRACE, Service,
-    Target, Tls,
+    Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode,
+    STOPPED_GRACE, Service, Target, Tls,
 };
 use amarre::model::site::{Defaults, HostSite, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
-use amarre::model::{Assets, Origin, ProviderId};
+use amarre::model::source::is_manifest;
+use amarre::model::{Asset, Assets, Origin, ProviderId};
 use proptest::prelude::*;
 
 #[test]
@@ -22,14 +24,14 @@ fn every_case_reads_as_recorded() {
     let count = cases.len();
     for case in cases {
         let text = std::fs::read_to_string(&case).unwrap();
-        let files = files_of(&text);
+        let (files, assets) = files_of(&text);
         let mut site = site();
         if text.starts_with("# policy.nginx: none\n") {
             site.policy.nginx = NginxPolicy::None;
         }
-        let loaded = load(&files, &Assets::new(), &site);
-        promises(&files, &loaded);
-        let got = printed(&files, &loaded);
+        let loaded = load(&files, &assets, &site);
+        promises(&files, &assets, &loaded);
+        let got = printed(&with_compose_files(&files, &assets), &loaded);
         assert!(!got.contains("hunter2"), "{} shows a secret:\n{got}", case.display());
         let golden = case.with_extension("out");
         if std::env::var_os("UPDATE").is_some() {
@@ -81,12 +83,12 @@ fn every_code_that_is_emitted_has_a_page_and_a_case() {
 #[test]
 fn a_document_read_again_gives_the_same_service_and_places() {
     for case in cases() {
-        let files = files_of(&std::fs::read_to_string(&case).unwrap());
-        let loaded = load(&files, &Assets::new(), &site());
+        let (files, assets) = files_of(&std::fs::read_to_string(&case).unwrap());
+        let loaded = load(&files, &assets, &site());
         for service in &loaded.services {
             let document = &loaded.texts[&service.name];
             let file = SourceFile { path: document.file.clone(), text: document.text.clone() };
-            let again = load(&[file], &Assets::new(), &site());
+            let again = load(&[file], &document.assets, &site());
             assert_eq!(again.services.as_slice(), std::slice::from_ref(service), "{}", case.display());
         }
     }
@@ -95,10 +97,10 @@ fn a_document_read_again_gives_the_same_service_and_places() {
 #[test]
 fn the_order_of_files_does_not_matter() {
     for case in cases() {
-        let mut files = files_of(&std::fs::read_to_string(&case).unwrap());
-        let loaded = load(&files, &Assets::new(), &site());
+        let (mut files, assets) = files_of(&std::fs::read_to_string(&case).unwrap());
+        let loaded = load(&files, &assets, &site());
         files.reverse();
-        assert_eq!(load(&files, &Assets::new(), &site()), loaded, "{}", case.display());
+        assert_eq!(load(&files, &assets, &site()), loaded, "{}", case.display());
     }
 }
 
@@ -107,7 +109,8 @@ fn a_broken_document_harms_no_other() {
     let good = "name: unharmed\nimage: nginx:1\n";
     for case in cases() {
         let text = std::fs::read_to_string(&case).unwrap();
-        if files_of(&text).len() > 1 {
+        let (files, assets) = files_of(&text);
+        if files.len() + assets.len() > 1 {
             continue;
         }
         let text = format!("{text}\n---\n{good}---\nname: unharmed-too\nimage: nginx:1\n");
@@ -167,18 +170,29 @@ proptest! {
 
 #[track_caller]
 fn survives(text: String) {
-    let files = [SourceFile { path: "services/any.yaml".to_owned(), text }];
-    let loaded = load(&files, &Assets::new(), &site());
-    promises(&files, &loaded);
-    assert_eq!(load(&files, &Assets::new(), &site()), loaded);
+    // The same text as a manifest, and as every other sort of file.
+    let stack = "name: stack\ncompose: compose.yaml\nnetwork: auto\n".to_owned();
+    let files = [
+        SourceFile { path: "services/any.yaml".to_owned(), text: text.clone() },
+        SourceFile { path: "services/stack.yaml".to_owned(), text: stack },
+    ];
+    let asset = Asset { size: text.len() as u64, bytes: Some(text.as_bytes().into()), executable: false };
+    let names = ["compose.yaml", ".env", "app.env"];
+    let assets: Assets = names.map(|name| (format!("services/{name}"), asset.clone())).into();
+    let loaded = load(&files, &assets, &site());
+    promises(&files, &assets, &loaded);
+    assert_eq!(load(&files, &assets, &site()), loaded);
 }
 
 /// What holds of every answer.
 #[track_caller]
-fn promises(files: &[SourceFile], loaded: &Loaded) {
-    let texts: BTreeMap<&str, &str> = files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
+fn promises(files: &[SourceFile], assets: &Assets, loaded: &Loaded) {
+    let text = |path: &str| {
+        let file = files.iter().find(|file| file.path == path).map(|file| file.text.clone());
+        file.unwrap_or_else(|| String::from_utf8_lossy(assets[path].bytes.as_deref().unwrap()).into_owned())
+    };
     for diagnostic in &loaded.diagnostics {
-        let text = texts[diagnostic.file.as_str()].replace("\r\n", "\n").replace('\r', "\n");
+        let text = text(&diagnostic.file).replace("\r\n", "\n").replace('\r', "\n");
         let lines: Vec<&str> = text.split('\n').collect();
         let width = |line: usize| lines[line - 1].chars().count();
         assert!(diagnostic.column >= 1 && diagnostic.column <= width(diagnostic.line) + 1, "{diagnostic:?}");
@@ -289,6 +303,17 @@ fn dump(out: &mut String, service: &Service) {
             }
         }
     }
+    for (name, volume) in &service.volumes {
+        let _ = writeln!(
+            out,
+            "  volume {name}: {} external={} driver={} {:?} {:?}",
+            service.volume_name(name),
+            volume.is_external,
+            volume.driver.as_deref().unwrap_or("-"),
+            volume.options,
+            volume.labels
+        );
+    }
     if service.stopped {
         out.push_str("  stopped\n");
     }
@@ -330,6 +355,7 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
             MountSource::Volume(name) => format!("volume {name}"),
             MountSource::Bind(path) => format!("bind {path}"),
             MountSource::Tmpfs => "tmpfs".to_owned(),
+            MountSource::Copied(delivery) => copied(delivery),
         };
         let options: String = mount.options.iter().map(|(name, value)| format!(" {name}={value}")).collect();
         let mode = if mount.read_only { " ro" } else { "" };
@@ -368,6 +394,21 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
     }
 }
 
+fn copied(delivery: &Delivery) -> String {
+    let content = match &delivery.content {
+        DeliveryContent::Bundle(bundle) => {
+            let files = bundle.files.iter().map(|(path, file)| match file.bytes.len() {
+                0..40 => format!("{path}={:?}", String::from_utf8_lossy(&file.bytes)),
+                bytes => format!("{path}=({bytes} bytes)"),
+            });
+            files.collect::<Vec<_>>().join(", ")
+        }
+        DeliveryContent::Secret(name) => format!("secret {}", name.0),
+    };
+    let mode = delivery.mode.map_or_else(|| "-".to_owned(), |mode| format!("{mode:04o}"));
+    format!("copy of {content} mode={mode} owner={}:{}", delivery.uid, delivery.gid)
+}
+
 fn tls(tls: &Tls) -> &str {
     match tls {
         Tls::None => "none",
@@ -379,18 +420,21 @@ fn at(origin: &Origin) -> String {
     format!("{}:{}:{}", origin.file, origin.line, origin.column)
 }
 
-fn files_of(text: &str) -> Vec<SourceFile> {
+/// Manifests, and the files beside them.
+fn files_of(text: &str) -> (Vec<SourceFile>, Assets) {
     const MARK: &str = "#--- file: ";
     if !text.starts_with(MARK) {
-        return vec![SourceFile { path: "services/case.yaml".to_owned(), text: text.to_owned() }];
+        let file = SourceFile { path: "services/case.yaml".to_owned(), text: text.to_owned() };
+        return (vec![file], Assets::new());
     }
-    let parts = text.split(MARK).skip(1);
-    parts
-        .map(|part| {
-            let (path, text) = part.split_once('\n').unwrap();
-            SourceFile { path: path.trim().to_owned(), text: text.to_owned() }
-        })
-        .collect()
+    let parts = text.split(MARK).skip(1).map(|part| part.split_once('\n').unwrap());
+    let (manifests, others): (Vec<_>, Vec<_>) = parts.partition(|(path, _)| is_manifest(path.trim()));
+    let file = |(path, text): (&str, &str)| SourceFile { path: path.trim().to_owned(), text: text.to_owned() };
+    let asset = |(path, text): (&str, &str)| {
+        let bytes = Some(text.as_bytes().into());
+        (path.trim().to_owned(), Asset { size: text.len() as u64, bytes, executable: path.trim().ends_with(".sh") })
+    };
+    (manifests.into_iter().map(file).collect(), others.into_iter().map(asset).collect())
 }
 
 fn folder() -> PathBuf {

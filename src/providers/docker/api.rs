@@ -13,7 +13,7 @@ use bollard::models::{
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
     ListImagesOptionsBuilder, ListVolumesOptions, RemoveContainerOptionsBuilder, RemoveImageOptions,
-    RemoveVolumeOptions, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+    RemoveVolumeOptions, RenameContainerOptionsBuilder, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -253,6 +253,13 @@ impl Api {
         let answer = self.docker.create_container(Some(options), body).await;
         let made = self.done("POST", &format!("creating container {name}"), answer)?;
         Ok((made.id, made.warnings))
+    }
+
+    /// Copies the files of an archive into a container that need not run, from its root on.
+    pub async fn copy_in(&self, id: &str, name: &str, archive: Vec<u8>) -> Result<(), ProviderError> {
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        let answer = self.docker.upload_to_container(id, Some(options), bollard::body_full(archive.into())).await;
+        self.done("PUT", &format!("copying files into container {name}"), answer)
     }
 
     /// Starts a container; one that runs is fine.

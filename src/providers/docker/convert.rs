@@ -8,9 +8,10 @@ use bollard::models::{
     ContainerSummaryStateEnum, EndpointIpamConfig, EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig,
     HostConfigLogConfig, ImageInspect, Ipam, IpamConfig, Mount, MountBindOptions, MountTmpfsOptions, MountType,
     MountVolumeOptions, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, PortSummary, RestartPolicy,
-    RestartPolicyNameEnum,
+    RestartPolicyNameEnum, Volume, VolumeCreateRequest,
 };
 
+use super::files::{self, LABEL_FILES};
 use super::settings;
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
 use crate::secret::{MarkKey, Secrets};
@@ -157,8 +158,7 @@ impl Reader {
         if let Some(user) = config.user.as_ref().filter(|user| !user.is_empty()) {
             fields.set("user", Value::text(user));
         }
-        let own = |name: &str| name.starts_with("io.amarre.") || name.starts_with("com.docker.compose.");
-        let labels = labels.iter().filter(|(name, _)| !own(name));
+        let labels = labels.iter().filter(|(name, _)| !is_own_label(name));
         fields.set("labels", Value::Map(labels.map(|(name, value)| (name.clone(), Value::text(value))).collect()));
         if let Some(check) = &config.healthcheck {
             fields.set("healthcheck", healthcheck_value(check));
@@ -170,6 +170,11 @@ impl Reader {
             settings::read(config, host, fields);
         }
     }
+}
+
+/// Labels by which Amarre marks what it made.
+fn is_own_label(name: &str) -> bool {
+    name.starts_with("io.amarre.") || name.starts_with("com.docker.compose.")
 }
 
 fn where_it_runs(inspect: &ContainerInspectResponse, fields: &mut Fields) {
@@ -479,6 +484,37 @@ pub fn network_request(name: &str, fields: &Fields, service: &str, instance: &st
     }
 }
 
+/// What a volume says of itself.
+pub fn volume_fields(volume: &Volume) -> Fields {
+    let map = |map: BTreeMap<String, String>| {
+        Value::Map(map.into_iter().map(|(name, text)| (name, Value::Text(text))).collect())
+    };
+    let mut labels = ordered(Some(&volume.labels));
+    labels.retain(|name, _| !is_own_label(name));
+    Fields::default()
+        .with("driver", Value::text(&volume.driver))
+        .with("options", map(ordered(Some(&volume.options))))
+        .with("labels", map(labels))
+}
+
+/// A volume to be made.
+pub fn volume_request(name: &str, fields: &Fields, marks: BTreeMap<String, String>) -> VolumeCreateRequest {
+    let map = |field: &str| {
+        let entries = fields.get(field).and_then(Value::entries).into_iter().flatten();
+        entries.map(|(name, value)| (name.clone(), value.to_string())).collect::<BTreeMap<String, String>>()
+    };
+    let mut labels = map("labels");
+    labels.extend(marks);
+    let options = map("options");
+    VolumeCreateRequest {
+        name: Some(name.to_owned()),
+        driver: fields.text("driver").map(str::to_owned),
+        driver_opts: (!options.is_empty()).then(|| options.into_iter().collect()),
+        labels: Some(labels.into_iter().collect()),
+        ..VolumeCreateRequest::default()
+    }
+}
+
 /// The labels on everything of ours.
 pub fn marks(service: &str, instance: &str) -> BTreeMap<String, String> {
     let pairs = [(LABEL_INSTANCE, instance), (LABEL_SERVICE, service), (LABEL_PROJECT, service)];
@@ -516,6 +552,7 @@ pub fn container_body(
     labels.insert(LABEL_SPEC.to_owned(), address.generation.clone().unwrap_or_default());
     let (env, plain) = environment(fields, secrets)?;
     labels.insert(LABEL_PLAIN.to_owned(), plain.join(","));
+    labels.extend(files::label(fields).map(|label| (LABEL_FILES.to_owned(), label)));
     for (name, value) in fields.get("labels").and_then(Value::entries).into_iter().flatten() {
         labels.insert(name.clone(), value.as_text().unwrap_or_default().to_owned());
     }

@@ -26,7 +26,19 @@ pub const ATTACHMENT: KindSchema =
     KindSchema { kind: Kind::Attachment, claims: None, fields: &[Field::new("address", Rule::Observed)] };
 
 /// A named volume.
-pub const VOLUME: KindSchema = KindSchema { kind: Kind::Volume, claims: None, fields: &[] };
+pub const VOLUME: KindSchema = KindSchema {
+    kind: Kind::Volume,
+    claims: None,
+    fields: &[
+        Field::new("driver", Rule::Fixed).samples(&[r#"{"text":"local"}"#, r#"{"text":"local"}"#]),
+        Field::new("options", Rule::Fixed).samples(&[
+            r#"{"map":{"type":{"text":"tmpfs"},"device":{"text":"tmpfs"}}}"#,
+            r#"{"map":{"type":{"text":"tmpfs"},"device":{"text":"tmpfs"},"o":{"text":"size=1m"}}}"#,
+        ]),
+        Field::new("labels", Rule::Fixed)
+            .samples(&[r#"{"map":{"a.b":{"text":"c"}}}"#, r#"{"map":{"a.b":{"text":"d"}}}"#]),
+    ],
+};
 
 /// An image by its reference; pulled when it is missing, or when the registry has another one; never owned.
 pub const IMAGE: KindSchema = KindSchema {
@@ -74,6 +86,11 @@ pub const CONTAINER: KindSchema = KindSchema {
             r#"{"list":[{"text":"tmpfs::/t:rw"},{"text":"tmpfs::/u:ro,mode=0700,size=65536"}]}"#,
             r#"{"list":[{"text":"bind:/tmp:/t:rw,create=true"}]}"#,
             r#"{"list":[{"text":"volume:amarre-test_a:/a:rw,subpath=x"}]}"#,
+        ]),
+        // By target: digest or secret, mode, owner. What it refers to travels beside the plan.
+        Field::new("files", Rule::Generation).samples(&[
+            r#"{"map":{"/etc/a":{"map":{"content":{"text":"e839fa40726d98d1"},"mode":{"text":"0440"},"owner":{"text":"0:0"}}}}}"#,
+            r#"{"map":{"/etc/a":{"map":{"content":{"text":"79bf4b8c1af322b4"},"owner":{"text":"1000:1000"}}}}}"#,
         ]),
         // Ports that NPM elsewhere reaches on the host, and the network that it shares with routed containers.
         Field::new("publish", Rule::Generation).samples(&[

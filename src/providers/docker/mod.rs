@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod convert;
+pub mod files;
 pub mod images;
 pub mod kinds;
 pub mod registry;
@@ -15,19 +16,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, ImageSummary, VolumeCreateRequest};
+use bollard::models::{
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EventMessage, ImageSummary,
+};
 use futures_util::StreamExt;
 use ipnet::Ipv4Net;
 use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC, Reader, ordered};
+use self::files::LABEL_FILES;
 use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
-use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, ProviderId, Seen, Value, Verb};
+use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Value, Verb};
 use crate::secret::{MarkKey, Secrets};
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
@@ -132,7 +136,13 @@ impl DockerProvider {
         }
         let own: Vec<&ContainerSummary> = containers.iter().filter(ours).collect();
         for inspect in self.inspect(api, &own).await? {
-            seen.extend(reader.container(&inspect));
+            let Some((address, mut container)) = reader.container(&inspect) else { continue };
+            if let Some(label) = labels_of(&inspect).get(LABEL_FILES) {
+                let applied = ask.applied.get(&address).map(|row| &row.fields);
+                let files = files::seen(label, applied.or_else(|| ask.wanted.get(&address)));
+                container.fields.set("files", files);
+            }
+            seen.insert(address, container);
         }
         for network in &networks {
             let none = BTreeSet::new();
@@ -144,7 +154,7 @@ impl DockerProvider {
         for volume in &volumes {
             let labels = ordered(Some(&volume.labels));
             let address = Address::new(self.config.id.clone(), Kind::Volume, &volume.name);
-            seen.insert(address, reader.seen(Fields::default(), &labels, &volume.name));
+            seen.insert(address, reader.seen(convert::volume_fields(volume), &labels, &volume.name));
         }
         let declared = self.declared(api, ask, &images).await?;
         let remotes = self.remotes.ask(api, ask, &images).await;
@@ -241,7 +251,7 @@ impl DockerProvider {
         }
     }
 
-    async fn change(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
+    async fn change(&self, change: &Change, secrets: &Secrets, payloads: &Payloads) -> Result<Outcome, ProviderError> {
         let api = self.api().await?;
         let name = change.address.name.as_str();
         let id = match (&change.address.kind, &change.verb) {
@@ -256,14 +266,9 @@ impl DockerProvider {
                 api.disconnect_network(network, container).await?;
                 String::new()
             }
-            (Kind::Volume, Verb::Create(_)) => {
-                let labels = convert::marks(&change.service, &self.config.instance).into_iter().collect();
-                let request = VolumeCreateRequest {
-                    name: Some(name.to_owned()),
-                    labels: Some(labels),
-                    ..VolumeCreateRequest::default()
-                };
-                api.create_volume(request).await?;
+            (Kind::Volume, Verb::Create(fields)) => {
+                let marks = convert::marks(&change.service, &self.config.instance);
+                api.create_volume(convert::volume_request(name, fields, marks)).await?;
                 name.to_owned()
             }
             (Kind::Volume, Verb::Delete) => {
@@ -275,8 +280,12 @@ impl DockerProvider {
                 api.remove_image(name).await?;
                 String::new()
             }
-            (Kind::Container, Verb::Create(fields)) => self.create_container(api, change, fields, secrets).await?,
-            (Kind::Container, Verb::Update(fields)) => self.update_container(api, change, fields).await?,
+            (Kind::Container, Verb::Create(fields)) => {
+                self.create_container(api, change, fields, secrets, payloads).await?
+            }
+            (Kind::Container, Verb::Update(fields)) => {
+                self.update_container(api, change, fields, secrets, payloads).await?
+            }
             (Kind::Container, Verb::Delete) => {
                 self.remove_container(api, change).await?;
                 String::new()
@@ -337,24 +346,31 @@ impl DockerProvider {
         change: &Change,
         fields: &Fields,
         secrets: &Secrets,
+        payloads: &Payloads,
     ) -> Result<String, ProviderError> {
         let name = fields.text("name").unwrap_or(&change.address.name);
         if let Some(there) = api.container(name).await? {
-            let labels = ordered(there.config.as_ref().and_then(|config| config.labels.as_ref()));
-            let id = there.id.unwrap_or_default();
+            let labels = labels_of(&there);
+            let id = there.id.clone().unwrap_or_default();
             let same = labels.get(LABEL_INSTANCE) == Some(&self.config.instance)
                 && labels.get(LABEL_SPEC) == change.address.generation.as_ref();
             if !same {
                 let message = format!("another container is called {name}");
                 return Err(ProviderError::new(Class::Conflict, "A0405", message));
             }
+            copy_again(api, &there, secrets, payloads).await?;
             on_edge(api, &id, fields).await?;
             self.start(api, &id, name, fields, true).await?;
             return Ok(id);
         }
         let body = convert::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
             .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
+        let label = files::label(fields);
+        let archive = label.map(|label| files::archive(&label, secrets, payloads)).transpose().map_err(not_copied)?;
         let (id, warnings) = api.create_container(name, body).await?;
+        if let Some(archive) = archive {
+            api.copy_in(&id, name, archive).await?;
+        }
         if !warnings.is_empty() {
             self.check_kept(api, &id, name, fields, &warnings).await?;
         }
@@ -394,14 +410,18 @@ impl DockerProvider {
         Err(ProviderError { class: Class::PortTaken(port), code: "A0540", ..error })
     }
 
-    async fn update_container(&self, api: &Api, change: &Change, fields: &Fields) -> Result<String, ProviderError> {
+    async fn update_container(
+        &self,
+        api: &Api,
+        change: &Change,
+        fields: &Fields,
+        secrets: &Secrets,
+        payloads: &Payloads,
+    ) -> Result<String, ProviderError> {
         let id = vendor_id(change);
         let Some(there) = api.container(&id).await? else {
-            return Err(ProviderError::new(
-                Class::Conflict,
-                "A0511",
-                format!("container {} is gone", change.address.name),
-            ));
+            let message = format!("container {} is gone", change.address.name);
+            return Err(ProviderError::new(Class::Conflict, "A0511", message));
         };
         if fields.flag("running") == Some(false) {
             self.halt(api, &id, &change.address.name).await?;
@@ -413,7 +433,8 @@ impl DockerProvider {
             api.rename(&id, name).await?;
         }
         if fields.flag("running") == Some(true) {
-            let labels = ordered(there.config.as_ref().and_then(|config| config.labels.as_ref()));
+            copy_again(api, &there, secrets, payloads).await?;
+            let labels = labels_of(&there);
             let published = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect::<Vec<_>>());
             let fields = Fields::default().with("published", Value::texts(published.unwrap_or_default()));
             self.start(api, &id, &change.address.name, &fields, false).await?;
@@ -506,7 +527,16 @@ impl Provider for DockerProvider {
     }
 
     async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
-        let outcome = self.change(change, secrets).await;
+        self.apply_with(change, secrets, &Payloads::new()).await
+    }
+
+    async fn apply_with(
+        &self,
+        change: &Change,
+        secrets: &Secrets,
+        payloads: &Payloads,
+    ) -> Result<Outcome, ProviderError> {
+        let outcome = self.change(change, secrets, payloads).await;
         // Not all that is written shows in the list.
         self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         outcome
@@ -538,6 +568,32 @@ impl Provider for DockerProvider {
             wake.notify_one();
         }
     }
+}
+
+fn labels_of(inspect: &ContainerInspectResponse) -> BTreeMap<String, String> {
+    ordered(inspect.config.as_ref().and_then(|config| config.labels.as_ref()))
+}
+
+/// What was made but never started may have been interrupted before its files were there.
+async fn copy_again(
+    api: &Api,
+    there: &ContainerInspectResponse,
+    secrets: &Secrets,
+    payloads: &Payloads,
+) -> Result<(), ProviderError> {
+    let status = there.state.as_ref().and_then(|state| state.status);
+    let labels = labels_of(there);
+    let Some(label) = labels.get(LABEL_FILES).filter(|_| status == Some(ContainerStateStatusEnum::CREATED)) else {
+        return Ok(());
+    };
+    let archive = files::archive(label, secrets, payloads).map_err(not_copied)?;
+    let name = there.name.as_deref().unwrap_or_default().trim_start_matches('/');
+    api.copy_in(there.id.as_deref().unwrap_or(name), name, archive).await
+}
+
+fn not_copied(why: String) -> ProviderError {
+    let hint = "`amarre validate` says whether the source still has it";
+    ProviderError::new(Class::Rejected, "A0161", format!("files could not be copied in: {why}")).hint(hint)
 }
 
 /// Whether an event may have changed what we look at; every healthcheck is an `exec_*`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
+use crate::model::source::{is_env_file, is_manifest};
 use crate::model::{self, Asset, Assets, History, Timestamp};
 use crate::source::{Note, Snapshot};
 
@@ -124,7 +125,7 @@ impl Walk<'_> {
                 );
                 continue;
             };
-            if name.starts_with('.') && name != ".env" {
+            if name.starts_with('.') && !is_env_file(name) {
                 continue;
             }
             let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
@@ -152,8 +153,7 @@ impl Walk<'_> {
         }
         // Asked first, so that what is too large is never in memory.
         let (size, _) = self.repository.odb()?.read_header(id)?;
-        let is_manifest = path.ends_with(".yaml") || path.ends_with(".yml");
-        if is_manifest {
+        if is_manifest(&path) {
             // The reader says of what is one byte too large that it is too large.
             let text = if size > FILE_BYTES_MAX { " ".repeat(FILE_BYTES_MAX + 1) } else { self.text(id)? };
             self.bytes += text.len();

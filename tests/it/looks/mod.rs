@@ -3,6 +3,7 @@
 mod breadth;
 mod commands;
 mod crash;
+mod files;
 mod manifests;
 mod patience;
 mod promises;

@@ -6,7 +6,8 @@ use std::panic::AssertUnwindSafe;
 
 use amarre::model::plan::{Downtime, Impact};
 use amarre::model::{
-    Address, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Rule, Seen, Timestamp, Value, Verb,
+    Address, Bundle, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Rule, Seen, Timestamp, Value,
+    Verb,
 };
 use amarre::plan::diff;
 use amarre::providers::docker::{DockerConfig, DockerProvider, kinds};
@@ -97,11 +98,13 @@ impl Bench {
     }
 
     async fn apply(&self, change: &Change) {
-        let outcome = self.provider.apply(change, &Secrets::new()).await;
+        let bundles = ["one\n", "two\n"].map(|text| Bundle::of_file(text.as_bytes().into(), false));
+        let payloads = bundles.map(|bundle| (bundle.digest.clone(), bundle)).into();
+        let outcome = self.provider.apply_with(change, &Secrets::new(), &payloads).await;
         outcome.unwrap_or_else(|error| panic!("{}: {error:?}", change.address));
         // Doing it again is harmless where it can be told from the first time.
         if matches!(change.verb, Verb::Create(_)) {
-            self.provider.apply(change, &Secrets::new()).await.unwrap();
+            self.provider.apply_with(change, &Secrets::new(), &payloads).await.unwrap();
         }
     }
 

@@ -1,0 +1,122 @@
+//! `extends`: one service laid over another, by the merge rules of the Compose Spec.
+//!
+//! | what | how |
+//! |---|---|
+//! | maps | entry by entry; the one above wins |
+//! | lists of `NAME=value` | as maps |
+//! | `command`, `entrypoint`, `healthcheck.test` | the one above |
+//! | lists of mounts, devices, configs, secrets | the one above wins at a target |
+//! | other lists | one after the other, equal items once |
+
+use std::rc::Rc;
+
+use super::yaml::{Data, Entry, Node};
+
+/// Lists that are maps of names and values as well.
+const PAIRS: [&str; 6] = ["environment", "labels", "annotations", "sysctls", "extra_hosts", "args"];
+/// Lists that are maps of names as well.
+const NAMES: [&str; 2] = ["depends_on", "networks"];
+/// Values that stand for themselves.
+const WHOLE: [&str; 3] = ["command", "entrypoint", "test"];
+/// Lists in which each target stands once.
+const TARGETS: [&str; 4] = ["volumes", "devices", "configs", "secrets"];
+
+/// `above` over `below`.
+pub(super) fn services(below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
+    let Data::Map(own) = &above.data else { return Rc::clone(above) };
+    let own = own.iter().filter(|entry| entry.key != "extends").cloned().collect();
+    let below = below.entries().iter().filter(|entry| entry.key != "extends").cloned().collect();
+    Node::made(above.spot, Data::Map(maps(below, own)))
+}
+
+fn maps(below: Vec<Entry>, above: Vec<Entry>) -> Vec<Entry> {
+    let mut merged = below;
+    for entry in above {
+        match merged.iter_mut().find(|other| other.key == entry.key) {
+            Some(known) => {
+                let value = values(&entry.key, &known.value, &entry.value);
+                *known = Entry { value, ..entry };
+            }
+            None => merged.push(entry),
+        }
+    }
+    merged
+}
+
+fn values(key: &str, below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
+    if WHOLE.contains(&key) {
+        return Rc::clone(above);
+    }
+    let as_map = |node: &Rc<Node>| match (PAIRS.contains(&key), NAMES.contains(&key)) {
+        (true, _) => pairs(node),
+        (false, true) => names(key, node),
+        (false, false) => Rc::clone(node),
+    };
+    let (below, above) = (as_map(below), as_map(above));
+    match (&below.data, &above.data) {
+        (Data::Map(under), Data::Map(over)) => Node::made(above.spot, Data::Map(maps(under.clone(), over.clone()))),
+        (Data::List(under), Data::List(over)) => Node::made(above.spot, Data::List(lists(key, under, over))),
+        _ => above,
+    }
+}
+
+fn lists(key: &str, below: &[Rc<Node>], above: &[Rc<Node>]) -> Vec<Rc<Node>> {
+    let is_replaced = |item: &Rc<Node>| {
+        above.iter().any(|other| {
+            let same = item.scalar().is_some() && item.scalar() == other.scalar();
+            same || (TARGETS.contains(&key) && target(item).is_some() && target(item) == target(other))
+        })
+    };
+    let kept = below.iter().filter(|item| !is_replaced(item));
+    kept.chain(above).cloned().collect()
+}
+
+/// Where something is mounted, in the short or the long form.
+fn target(item: &Node) -> Option<&str> {
+    match &item.data {
+        Data::Map(_) => item.entry("target").or_else(|| item.entry("source")).and_then(|entry| entry.value.scalar()),
+        Data::Scalar(scalar) => scalar.text.split(':').nth(1).or(Some(scalar.text.as_str())),
+        Data::List(_) => None,
+    }
+}
+
+/// A list of `NAME=value` (or `NAME:value`) as a map.
+pub(super) fn pairs(node: &Rc<Node>) -> Rc<Node> {
+    let Data::List(items) = &node.data else { return Rc::clone(node) };
+    let mut entries: Vec<Entry> = Vec::new();
+    for item in items {
+        let Data::Scalar(scalar) = &item.data else { return Rc::clone(node) };
+        let (name, value) = match scalar.text.split_once('=') {
+            Some((name, value)) => (name, Node::made_text(item.spot, value.to_owned())),
+            None => (scalar.text.as_str(), nothing(item)),
+        };
+        // A name that stands twice is for the reader of the list to report.
+        if entries.iter().any(|entry| entry.key == name) {
+            return Rc::clone(node);
+        }
+        entries.push(Entry { key: name.to_owned(), key_spot: item.spot, value });
+    }
+    Node::made(node.spot, Data::Map(entries))
+}
+
+fn names(key: &str, node: &Rc<Node>) -> Rc<Node> {
+    let Data::List(items) = &node.data else { return Rc::clone(node) };
+    let mut entries: Vec<Entry> = Vec::new();
+    for item in items {
+        let Some(name) = item.scalar() else { return Rc::clone(node) };
+        let value = if key == "depends_on" {
+            let condition = Node::made_text(item.spot, "service_started".to_owned());
+            let entry = Entry { key: "condition".to_owned(), key_spot: item.spot, value: condition };
+            Node::made(item.spot, Data::Map(vec![entry]))
+        } else {
+            nothing(item)
+        };
+        entries.push(Entry { key: name.to_owned(), key_spot: item.spot, value });
+    }
+    Node::made(node.spot, Data::Map(entries))
+}
+
+/// YAML's null, in the place of an item.
+pub(super) fn nothing(item: &Node) -> Rc<Node> {
+    Node::made(item.spot, Data::Scalar(super::yaml::Scalar { text: String::new(), plain: true }))
+}

@@ -1,0 +1,487 @@
+//! `compose: ./compose.yaml`: a whole Compose file as the containers of a Service.
+//!
+//! Its services are read as `containers` are, after what only Compose knows was worked in: `env_file`, `label_file`,
+//! `profiles`, `configs`, `secrets`, and the networks and volumes at the top of the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::model::service::{Mount, NetworkMode, Volume};
+
+use super::compose::{self, Read};
+use super::deliver::{self, Part};
+use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0112, A0153, A0156, A0157, A0158, Problem, Spot, shown};
+use super::env_file::{self, Format};
+use super::parse::CONTAINERS_MAX;
+use super::project::{Loading, Project, not_here, one_or_many};
+use super::reader::{Reader, Scope, Text, Verdict, flag, nearest, nothing_else};
+use super::yaml::{Data, Entry, Node};
+use super::{check, merge, records, refused, resolve};
+
+/// What a Compose file gives a manifest.
+#[derive(Default)]
+pub(super) struct Stack {
+    pub containers: BTreeMap<String, Option<Read>>,
+    pub volumes: BTreeMap<String, Volume>,
+    /// Where its services live.
+    pub network: Option<NetworkMode>,
+}
+
+/// Reads what `compose:` names.
+pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
+    let scope = reader.scope;
+    let path = reader.text("compose");
+    let picked: Vec<Text> = one_or_many(reader, "profiles");
+    let has_network = reader.has("network");
+    if reader.has("containers") {
+        let hint = "write all of them into one of the two";
+        let spot = reader.key_spot("containers");
+        scope.error_hint(A0106, spot, "`containers` stands beside `compose`".to_owned(), hint);
+        reader.entry("containers");
+    }
+    let Some(path) = path else { return Stack::default() };
+    let Some(whole) = scope.source_path(&path) else { return Stack::default() };
+    let Some(project) = Loading::new(scope).project(&whole, path.spot) else { return Stack::default() };
+    if let Some(name) = project.name.as_ref().filter(|name| name.text != scope.name) {
+        let message = format!("the Compose file's name `{}` is not used", shown(&name.text));
+        let problem = Problem::warning(A0158, name.spot, message);
+        scope.report(problem.hint(format!("the service is called {}, as its manifest says", shown(&scope.name))));
+    }
+    let services = picked_services(scope, &project, &picked);
+    if services.is_empty() && !scope.is_broken() {
+        let hint = "`profiles: [NAME]` beside `compose:` picks those that have profiles";
+        scope.error_hint(A0105, path.spot, format!("{} has no service that is picked", shown(&path.text)), hint);
+    }
+    let mut stack = Stack { volumes: volumes(scope, &project), ..Stack::default() };
+    if !has_network {
+        stack.network = network(scope, &project, &services);
+    }
+    if services.len() > CONTAINERS_MAX {
+        let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", services.len());
+        scope.error(A0108, path.spot, message);
+        return stack;
+    }
+    for entry in &services {
+        let read = container(scope, &project, &services, entry);
+        stack.containers.insert(entry.key.clone(), read);
+    }
+    stack
+}
+
+/// The services without profiles, and those with one that is picked.
+fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text]) -> Vec<Entry> {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut services = Vec::new();
+    for entry in &project.services {
+        let own = entry.value.entry("profiles");
+        let own = own.and_then(|profiles| scope.texts(&profiles.value, "`profiles`")).unwrap_or_default();
+        known.extend(own.iter().map(|profile| profile.text.clone()));
+        let is_picked = |profile: &Text| picked.iter().any(|other| other.text == profile.text || other.text == "*");
+        if own.is_empty() || own.iter().any(is_picked) {
+            services.push(entry.clone());
+        }
+    }
+    for profile in picked.iter().filter(|profile| profile.text != "*" && !known.contains(&profile.text)) {
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        let hint = match nearest(&profile.text, &names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "no service of the Compose file has profiles".to_owned(),
+            None => format!("there are {}", names.join(", ")),
+        };
+        scope.error_hint(A0111, profile.spot, format!("unknown profile `{}`", shown(&profile.text)), &hint);
+    }
+    services
+}
+
+/// One service as a container.
+fn container(scope: &Scope<'_>, project: &Project, services: &[Entry], entry: &Entry) -> Option<Read> {
+    if let Some(why) = why_not_a_key(&entry.key) {
+        let message = format!("a container cannot be called `{}`", shown(&entry.key));
+        scope.error_hint(A0106, entry.key_spot, message, why);
+    }
+    if !matches!(entry.value.data, Data::Map(_)) {
+        let message = format!("service `{}` must be a map, not {}", shown(&entry.key), entry.value.word());
+        scope.error_hint(A0104, entry.key_spot, message, "it needs at least `image:`");
+        return None;
+    }
+    volumes_are_defined(scope, project, &entry.value);
+    let mut copies: Vec<Mount> = Vec::new();
+    for (key, part) in [("configs", Part::Config), ("secrets", Part::Secret)] {
+        if let Some(granted) = entry.value.entry(key) {
+            copies.extend(deliver::granted(scope, project, part, &granted.value));
+        }
+    }
+    let node = worked_in(scope, project, services, &entry.value);
+    let what = format!("service `{}`", shown(&entry.key));
+    let mut reader = Reader::open(scope, &node, &what, "")?;
+    let read = compose::container(&mut reader, false);
+    reader.finish(&refused::container_key);
+    let mut read = read?;
+    for copy in copies {
+        if read.container.mounts.iter().any(|other| other.target == copy.target) {
+            scope.error(A0106, entry.key_spot, format!("two mounts at {}", shown(&copy.target)));
+        }
+        read.container.mounts.push(copy);
+    }
+    let read_only = entry.value.entry("read_only").filter(|entry| flag(&entry.value) == Ok(true));
+    if let Some(read_only) = read_only.filter(|_| read.container.mounts.iter().any(Mount::is_copied)) {
+        let message = "nothing can be copied into a container with `read_only: true`".to_owned();
+        let hint = "leave `read_only` out, or bind the files by their whole paths on the host";
+        scope.error_hint(A0157, read_only.key_spot, message, hint);
+    }
+    read.container.origin = scope.origin(entry.key_spot);
+    Some(read)
+}
+
+/// Compose takes more names than manifests do; Docker and its DNS take these.
+fn why_not_a_key(key: &str) -> Option<&'static str> {
+    const KEY_MAX: usize = 40;
+    let is_good = key.len() <= KEY_MAX
+        && key.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    (!is_good).then_some("letters, digits, `.`, `_` and `-`, at most 40 characters")
+}
+
+/// The service's map as a container's: without the keys that are worked in here.
+fn worked_in(scope: &Scope<'_>, project: &Project, services: &[Entry], service: &Rc<Node>) -> Rc<Node> {
+    const HERE: [&str; 6] = ["profiles", "extends", "env_file", "label_file", "configs", "secrets"];
+    let mut entries: Vec<Entry> = Vec::new();
+    for entry in service.entries().iter().filter(|entry| !HERE.contains(&entry.key.as_str())) {
+        let value = match entry.key.as_str() {
+            "environment" | "labels" => merge::pairs(&entry.value),
+            "depends_on" => needed(&entry.value, services),
+            "networks" => match options_of_network(scope, &entry.value) {
+                Some(options) => options,
+                None => continue,
+            },
+            _ => Rc::clone(&entry.value),
+        };
+        // A key without a value is no key to Compose.
+        if !value.is_null() {
+            entries.push(Entry { value, ..entry.clone() });
+        }
+    }
+    if let Some(files) = service.entry("env_file") {
+        let brought = env_files(scope, project, &files.value);
+        add(&mut entries, "environment", files, brought);
+    }
+    if let Some(files) = service.entry("label_file") {
+        let brought = label_files(scope, project, &files.value);
+        add(&mut entries, "labels", files, brought);
+    }
+    if let Some(environment) = entries.iter_mut().find(|entry| entry.key == "environment") {
+        environment.value = valued(scope, project, &environment.value);
+    }
+    Node::made(service.spot, Data::Map(entries))
+}
+
+/// What files bring, below what the service itself says.
+fn add(entries: &mut Vec<Entry>, key: &str, of: &Entry, brought: Vec<Entry>) {
+    if let Some(own) = entries.iter_mut().find(|entry| entry.key == key) {
+        let Data::Map(known) = &own.value.data else { return };
+        let mut all = known.clone();
+        all.extend(brought.into_iter().filter(|fresh| !known.iter().any(|entry| entry.key == fresh.key)));
+        own.value = Node::made(own.value.spot, Data::Map(all));
+        return;
+    }
+    let value = Node::made(of.value.spot, Data::Map(brought));
+    entries.push(Entry { key: key.to_owned(), key_spot: of.key_spot, value });
+}
+
+/// Variables without a value are taken from outside, and what is `{secret: NAME}` is one.
+fn valued(scope: &Scope<'_>, project: &Project, environment: &Rc<Node>) -> Rc<Node> {
+    let Data::Map(entries) = &environment.data else { return Rc::clone(environment) };
+    let mut all = Vec::new();
+    for entry in entries {
+        let value = if entry.value.is_null() {
+            let Some(value) = project.environment.get(&entry.key) else {
+                let message = format!("variable `{}` is not set, so it is left out", shown(&entry.key));
+                let problem = Problem::warning(A0153, entry.key_spot, message);
+                let hint = "set it in `.env` beside the Compose file, or remove the line".to_owned();
+                scope.report(problem.hint(hint));
+                continue;
+            };
+            Node::made_text(entry.key_spot, value.clone())
+        } else {
+            Rc::clone(&entry.value)
+        };
+        let secret = value.scalar().and_then(deliver::secret_in).map(|name| {
+            let name = Node::made_text(value.spot, name.to_owned());
+            let entry = Entry { key: "secret".to_owned(), key_spot: value.spot, value: name };
+            Node::made(value.spot, Data::Map(vec![entry]))
+        });
+        all.push(Entry { value: secret.unwrap_or(value), ..entry.clone() });
+    }
+    Node::made(environment.spot, Data::Map(all))
+}
+
+/// The variables of `env_file`; of two files the later wins.
+fn env_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry> {
+    let single = [Rc::clone(node)];
+    let items = if matches!(node.data, Data::List(_)) { node.items() } else { &single };
+    let mut known: BTreeMap<String, Entry> = BTreeMap::new();
+    for item in items {
+        let Some((path, format, required)) = env_file_item(scope, item) else { continue };
+        let Some(whole) = scope.source_path(&path) else { continue };
+        if !required && scope.source.file(&whole).is_none() {
+            continue;
+        }
+        let Some((number, text)) = scope.open(&whole, None, path.spot) else { continue };
+        let outside = |name: &str| {
+            let earlier = known.get(name).and_then(|entry| entry.value.scalar()).map(str::to_owned);
+            earlier.or_else(|| project.environment.get(name).cloned())
+        };
+        let read = env_file::read(number, &text, format, &outside);
+        read.problems.into_iter().for_each(|problem| scope.report(problem));
+        for variable in read.variables {
+            let value = Node::made_text(variable.spot, variable.value);
+            known.insert(variable.name.clone(), Entry { key: variable.name, key_spot: variable.spot, value });
+        }
+    }
+    known.into_values().collect()
+}
+
+fn env_file_item(scope: &Scope<'_>, item: &Node) -> Option<(Text, Format, bool)> {
+    if !matches!(item.data, Data::Map(_)) {
+        return Some((scope.text(item, "`env_file`")?, Format::Compose, true));
+    }
+    let mut reader = Reader::open(scope, item, "an item of `env_file`", "env_file.")?;
+    let path = reader.required("path", "as in `path: ./app.env`");
+    let required = reader.flag("required").unwrap_or(true);
+    let format = reader.choice("format", &[("raw", Format::Raw)]).unwrap_or(Format::Compose);
+    reader.finish(&nothing_else);
+    Some((path?, format, required))
+}
+
+fn label_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry> {
+    let single = [Rc::clone(node)];
+    let items = if matches!(node.data, Data::List(_)) { node.items() } else { &single };
+    let plain: Vec<Rc<Node>> =
+        items.iter().filter(|item| scope.text(item, "`label_file`").is_some()).cloned().collect();
+    env_files(scope, project, &Node::made(node.spot, Data::List(plain)))
+}
+
+/// `depends_on` without those that need not be there and are not picked.
+fn needed(node: &Rc<Node>, services: &[Entry]) -> Rc<Node> {
+    let Data::Map(entries) = &node.data else { return Rc::clone(node) };
+    let is_optional = |entry: &Entry| entry.value.entry("required").is_some_and(|e| flag(&e.value) == Ok(false));
+    let is_there = |entry: &Entry| services.iter().any(|service| service.key == entry.key);
+    let left = entries.iter().filter(|entry| is_there(entry) || !is_optional(entry));
+    let left = left.map(|entry| {
+        let said = entry.value.entries().iter().filter(|inner| inner.key != "required").cloned().collect();
+        let is_map = matches!(entry.value.data, Data::Map(_));
+        let value = if is_map { Node::made(entry.value.spot, Data::Map(said)) } else { Rc::clone(&entry.value) };
+        Entry { value, ..entry.clone() }
+    });
+    Node::made(node.spot, Data::Map(left.collect()))
+}
+
+/// What a service says of its one network beside the name, for the reader of `networks`; nothing when it says nothing.
+fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
+    let [only] = node.entries() else {
+        for entry in node.entries().iter().filter(|entry| !entry.value.is_null()) {
+            let message = format!("`networks.{}` says more than its name, and there are several", shown(&entry.key));
+            let hint = "containers of one service share one network; leave the options out";
+            scope.error_hint(A0156, entry.key_spot, message, hint);
+        }
+        return None;
+    };
+    if only.value.is_null() {
+        return None;
+    }
+    let entry = Entry { key: "default".to_owned(), ..only.clone() };
+    Some(Node::made(node.spot, Data::Map(vec![entry])))
+}
+
+/// The networks that a service is on, with their places.
+fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<Text> {
+    let Some(entry) = service.entry("networks") else {
+        let on_none = service.entry("network_mode").is_some();
+        let default = Text { text: "default".to_owned(), spot: service.spot };
+        return if on_none { Vec::new() } else { vec![default] };
+    };
+    match &entry.value.data {
+        Data::Map(entries) => {
+            entries.iter().map(|entry| Text { text: entry.key.clone(), spot: entry.key_spot }).collect()
+        }
+        Data::List(_) | Data::Scalar(_) => scope.texts(&entry.value, "`networks`").unwrap_or_default(),
+    }
+}
+
+/// The one network of all services.
+fn network(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Option<NetworkMode> {
+    let used: Vec<Text> = services.iter().flat_map(|service| networks_of(scope, &service.value)).collect();
+    let first = used.first()?;
+    if let Some(other) = used.iter().find(|other| other.text != first.text) {
+        let message =
+            format!("the services are on several networks: `{}` and `{}`", shown(&first.text), shown(&other.text));
+        let hint = "containers of one service share one; `network: auto` in the manifest puts all of them on it";
+        scope.error_hint(A0156, other.spot, message, hint);
+        return None;
+    }
+    match project.networks.iter().find(|entry| entry.key == first.text) {
+        Some(entry) if entry.value.is_null() => None,
+        Some(entry) => defined_network(scope, entry),
+        None if first.text == "default" => None,
+        None => {
+            let keys: Vec<&str> = project.networks.iter().map(|entry| entry.key.as_str()).collect();
+            let hint = match nearest(&first.text, &keys) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "define it in `networks:` at the top of the file".to_owned(),
+            };
+            scope.error_hint(A0111, first.spot, format!("unknown network `{}`", shown(&first.text)), &hint);
+            None
+        }
+    }
+}
+
+fn defined_network(scope: &Scope<'_>, entry: &Entry) -> Option<NetworkMode> {
+    const ELSEWHERE: [(&str, &str); 5] = [
+        ("internal", "use a manifest of kind `Network` with `internal: true`, and `network: NAME` in this one"),
+        ("driver_opts", "make the network yourself and use it by `external: true`"),
+        ("labels", "leave it out"),
+        ("enable_ipv6", "make the network yourself and use it by `external: true`"),
+        ("enable_ipv4", "leave it out"),
+    ];
+    let what = format!("network `{}`", shown(&entry.key));
+    let mut reader = Reader::open(scope, &entry.value, &what, "network.")?;
+    let name = reader.text("name");
+    let external = external(&mut reader);
+    let driver = reader.text("driver");
+    // Only Swarm asks for it.
+    reader.flag("attachable");
+    let ipam = reader.node("ipam").map(|node| ipam(scope, node));
+    reader.finish(&|entry| match entry.key.as_str() {
+        "internal" | "enable_ipv6" if flag(&entry.value) == Ok(false) => Verdict::Harmless,
+        _ => not_here(entry, "network", &ELSEWHERE),
+    });
+    if let Some((legacy, spot)) = external {
+        let name = legacy.or(name).unwrap_or(Text { text: entry.key.clone(), spot });
+        return records::shared_network(scope, &name);
+    }
+    if let Some(driver) = driver.filter(|driver| driver.text != "bridge") {
+        let hint = "`bridge`; make any other network yourself and use it by `external: true`";
+        scope.not_allowed(&driver, "`network.driver`", hint);
+    }
+    if let Some(name) = name {
+        let message = format!("the network's name `{}` is not used", shown(&name.text));
+        let hint = format!("it is called zz-amarre-{}; `external: true` uses one that is there", shown(&scope.name));
+        scope.report(Problem::warning(A0158, name.spot, message).hint(hint));
+    }
+    ipam.flatten()
+}
+
+/// `external: true`, or the old `external: {name: x}`; where it says so.
+fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
+    let entry = reader.entry("external")?;
+    if matches!(entry.value.data, Data::Map(_)) {
+        let mut inner = Reader::open(reader.scope, &entry.value, "`external`", "external.")?;
+        let name = inner.text("name");
+        inner.finish(&nothing_else);
+        return Some((name, entry.key_spot));
+    }
+    (reader.flag("external") == Some(true)).then_some((None, entry.key_spot))
+}
+
+/// A subnet of one's own; anything else has no meaning here.
+fn ipam(scope: &Scope<'_>, node: &Node) -> Option<NetworkMode> {
+    const ELSEWHERE: [(&str, &str); 3] =
+        [("ip_range", "leave it out"), ("gateway", "leave it out; it is the first address"), ("aux_addresses", "")];
+    let mut reader = Reader::open(scope, node, "`ipam`", "ipam.")?;
+    let driver = reader.text("driver");
+    if let Some(driver) = driver.filter(|driver| driver.text != "default") {
+        scope.not_allowed(&driver, "`ipam.driver`", "leave it out");
+    }
+    let config = reader.node("config");
+    reader.finish(&|entry| not_here(entry, "ipam", &[("options", "leave it out")]));
+    let items = config?.items();
+    let mut mode = None;
+    for item in items {
+        let mut inner = Reader::open(scope, item, "an item of `ipam.config`", "ipam.config.")?;
+        let subnet = records::subnet(&mut inner);
+        inner.finish(&|entry| not_here(entry, "ipam.config", &ELSEWHERE));
+        mode = mode.or(subnet.map(NetworkMode::Subnet));
+    }
+    if let Some(second) = items.get(1) {
+        let message = "a network with several subnets is not supported".to_owned();
+        scope.error_hint(A0112, second.spot, message, "keep the first");
+    }
+    mode
+}
+
+/// A volume that is mounted must be defined, as Compose has it: a slip of the pen would start on empty data.
+fn volumes_are_defined(scope: &Scope<'_>, project: &Project, service: &Node) {
+    let Some(volumes) = service.entry("volumes") else { return };
+    for item in volumes.value.items() {
+        let named = match &item.data {
+            Data::Scalar(scalar) => scalar
+                .text
+                .split_once(':')
+                .map(|(source, _)| source)
+                .filter(|source| !source.starts_with(['/', '.', '~'])),
+            Data::Map(_) => {
+                let is_volume = item.entry("type").and_then(|entry| entry.value.scalar()) == Some("volume");
+                item.entry("source").and_then(|entry| entry.value.scalar()).filter(|_| is_volume)
+            }
+            Data::List(_) => None,
+        };
+        let Some(name) = named else { continue };
+        if project.volumes.iter().any(|entry| entry.key == name) {
+            continue;
+        }
+        let keys: Vec<&str> = project.volumes.iter().map(|entry| entry.key.as_str()).collect();
+        let hint = match nearest(name, &keys) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("define it at the top of the file: `volumes: {{{}: }}`", shown(name)),
+        };
+        scope.error_hint(A0111, item.spot, format!("unknown volume `{}`", shown(name)), &hint);
+    }
+}
+
+/// The volumes at the top of the file that say something of themselves.
+fn volumes(scope: &Scope<'_>, project: &Project) -> BTreeMap<String, Volume> {
+    let said = project.volumes.iter().filter(|entry| !entry.value.is_null());
+    said.filter_map(|entry| Some((entry.key.clone(), volume(scope, entry)?))).collect()
+}
+
+fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
+    let what = format!("volume `{}`", shown(&entry.key));
+    let mut reader = Reader::open(scope, &entry.value, &what, "volume.")?;
+    let name = reader.text("name");
+    let external = external(&mut reader);
+    let driver = reader.text("driver").map(|text| text.text);
+    let options = texts(&mut reader, "driver_opts");
+    let labels = compose::labels(&mut reader);
+    reader.finish(&nothing_else);
+    for (key, text) in &options {
+        let is_share = options.get("type").is_some_and(|kind| matches!(kind.text.as_str(), "nfs" | "nfs4" | "cifs"));
+        // A share's device is a path of another machine.
+        if text.text.starts_with('/') && !(key == "device" && is_share) {
+            match resolve::normal_path(&text.text) {
+                Some(path) => check::bind_policy(scope, &path, text.spot),
+                None => scope.not_allowed(text, "`volume.driver_opts`", "a path without `..`"),
+            }
+        } else if key == "device" && text.text.starts_with(['.', '~']) {
+            scope.not_allowed(text, "`volume.driver_opts.device`", "a whole path of the host");
+        }
+    }
+    let options: BTreeMap<String, String> = options.into_iter().map(|(key, text)| (key, text.text)).collect();
+    let is_external = external.is_some();
+    if is_external && (driver.is_some() || !options.is_empty() || !labels.is_empty()) {
+        let message = format!("{what} is external and says how to make it");
+        scope.error_hint(A0106, entry.key_spot, message, "keep `external` and `name` only");
+    }
+    let legacy = external.and_then(|(name, _)| name);
+    let name = legacy.or(name).map(|name| name.text).or_else(|| is_external.then(|| entry.key.clone()));
+    Some(Volume { name, is_external, driver, options, labels, origin: scope.origin(entry.key_spot) })
+}
+
+fn texts(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, Text> {
+    let Some(node) = reader.node(key) else { return BTreeMap::new() };
+    let label = reader.label(key);
+    if !matches!(node.data, Data::Map(_)) {
+        reader.scope.wrong_type(node, &label, "a map");
+    }
+    let entries = node.entries().iter();
+    entries.filter_map(|entry| Some((entry.key.clone(), reader.scope.text(&entry.value, &label)?))).collect()
+}
