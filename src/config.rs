@@ -3,6 +3,8 @@
 //! | environment | stands for |
 //! |---|---|
 //! | `AMARRE_CONFIG` | `--config` |
+//! | `AMARRE_` and a key's path | that key: `AMARRE_DNS_TTL` is `dns.ttl`; see `overlay.rs` |
+//! | the same and `_FILE`, for a secret | `{file: …}` |
 //! | `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | `hosts.….docker` where the file does not say one |
 //! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_CLIENT_ID`, … (and `ovh.conf`) | `ovh.…` |
 //! | `AMARRE_SECRET_A_B`, `AMARRE_SECRET_A_B_FILE` | `{secret: a/b}` |
@@ -13,6 +15,8 @@ mod docker;
 mod git;
 mod secrets;
 mod ovh;
+mod overlay;
+mod shape;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -203,10 +207,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let file: File = serde_yaml::from_str(text).map_err(|error| {
-            let message = format!("{}{}", path.display(), place_first(&error.to_string()));
-            ConfigError::new("A0201", message, "see docs/configuration.md for every key")
-        })?;
+        let file = read(text, path, &overlay::ours(secrets::variables()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
         file.not_yet_supported()?;
@@ -260,6 +261,29 @@ impl Config {
     pub fn beside_state(&self, extension: &str) -> PathBuf {
         self.state.with_extension(extension)
     }
+}
+
+/// The file with the environment's names laid over it.
+fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result<File, ConfigError> {
+    let unread = |error: &dyn std::fmt::Display| {
+        let message = format!("{}{}", path.display(), place_first(&error.to_string()));
+        ConfigError::new("A0201", message, "see docs/configuration.md for every key")
+    };
+    let alone = serde_yaml::from_str::<File>(text);
+    if variables.is_empty() {
+        return alone.map_err(|error| unread(&error));
+    }
+    let mut tree: serde_json::Value = serde_yaml::from_str(text).map_err(|error| unread(&error))?;
+    overlay::lay(&mut tree, &shape::Shape::of::<File>(), variables)?;
+    serde_json::from_value(tree).map_err(|error| match alone {
+        // The file has a place to show, unless the variables mend it.
+        Err(alone) if !alone.to_string().contains("missing field") => unread(&alone),
+        Err(_) | Ok(_) => {
+            let names: Vec<&str> = variables.keys().map(String::as_str).collect();
+            let message = format!("{} with {}: {error}", path.display(), names.join(", "));
+            ConfigError::new("A0221", message, "look with env for a name that you did not mean")
+        }
+    })
 }
 
 fn locate(path: Option<&Path>) -> Result<PathBuf, ConfigError> {

@@ -25,6 +25,8 @@ pub struct Args {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a configuration and a first manifest
+    Init(Box<Init>),
     /// Check the manifests without asking anybody
     Validate(Validate),
     /// Show what would happen, to the end
@@ -43,6 +45,8 @@ pub enum Command {
     Resume(Resume),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
+    /// Examine the set-up: what is wrong, and how to mend it
+    Doctor(Doctor),
     /// Show who has which subnet and address, and where room is
     Subnets(Subnets),
     /// Try it: the examples against simulated Docker, NPM and OVH
@@ -51,6 +55,53 @@ pub enum Command {
     Completions(Completions),
     /// Explain an error code, or a command
     Help(Help),
+}
+
+/// `init`: the answers to its questions.
+#[derive(Debug, ClapArgs)]
+pub struct Init {
+    /// Take what is found or given, and ask nothing
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Domain of the services
+    #[arg(long, env = "AMARRE_DOMAIN")]
+    pub domain: Option<String>,
+    /// Public address of this host, or a name that ends in a dot
+    #[arg(long, env = "AMARRE_HOSTS_DEFAULT_ADDRESS")]
+    pub address: Option<String>,
+    /// Manifests: a folder or a git URL
+    #[arg(long, env = "AMARRE_SOURCE_FOLDER", value_name = "FOLDER|URL")]
+    pub source: Option<String>,
+    /// Docker endpoint
+    #[arg(long, env = "DOCKER_HOST", value_name = "URL")]
+    pub docker: Option<String>,
+    /// NPM's admin address
+    #[arg(long, env = "AMARRE_NPM_MAIN_URL", value_name = "URL")]
+    pub npm_url: Option<String>,
+    /// NPM's container
+    #[arg(long, env = "AMARRE_NPM_MAIN_CONTAINER", value_name = "NAME")]
+    pub npm_container: Option<String>,
+    /// NPM account
+    #[arg(long, env = "AMARRE_NPM_MAIN_IDENTITY", value_name = "E-MAIL")]
+    pub npm_identity: Option<String>,
+    /// File with its password
+    #[arg(long, env = "AMARRE_NPM_MAIN_SECRET_FILE", value_name = "FILE")]
+    pub npm_secret_file: Option<PathBuf>,
+    /// Its password; from the environment only in earnest
+    #[arg(long, env = "AMARRE_NPM_MAIN_SECRET", hide = true, hide_env_values = true)]
+    pub npm_secret: Option<String>,
+    /// OVH endpoint
+    #[arg(long, env = "OVH_ENDPOINT")]
+    pub ovh_endpoint: Option<String>,
+    /// OVH application key
+    #[arg(long, env = "OVH_APPLICATION_KEY", hide_env_values = true)]
+    pub ovh_application_key: Option<String>,
+    /// OVH application secret
+    #[arg(long, env = "OVH_APPLICATION_SECRET", hide = true, hide_env_values = true)]
+    pub ovh_application_secret: Option<String>,
+    /// OVH consumer key
+    #[arg(long, env = "OVH_CONSUMER_KEY", hide = true, hide_env_values = true)]
+    pub ovh_consumer_key: Option<String>,
 }
 
 /// The form of an answer.
@@ -186,6 +237,14 @@ pub struct Suspend {
 pub struct Resume {
     /// Which service
     pub service: String,
+}
+
+/// `doctor`
+#[derive(Debug, ClapArgs)]
+pub struct Doctor {
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
 }
 
 /// `demo`

@@ -7,7 +7,9 @@ pub mod link;
 pub mod commands;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod help;
+pub mod init;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -36,6 +38,7 @@ pub async fn run() -> ExitCode {
 
 async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
     match &args.command {
+        Command::Init(init) => Box::pin(init::run(args, init, output)).await,
         Command::Validate(validate) => commands::validate(args, validate, output).await,
         Command::Plan(plan) => commands::plan(args, plan, output).await,
         Command::Apply(apply) => commands::apply(args, apply, output).await,
@@ -45,6 +48,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
+        Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
         Command::Subnets(subnets) => commands::subnets(args, subnets, output).await,
         Command::Completions(completions) => Ok(commands::completions(completions, output)),

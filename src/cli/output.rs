@@ -113,6 +113,28 @@ impl Output {
         self.data(&format!("{line}\n"));
     }
 
+    /// Asks for a line; an error when there is none any more.
+    pub fn prompt(&self, question: &str) -> std::io::Result<String> {
+        let _ = write!(std::io::stderr().lock(), "{question} ");
+        let mut line = String::new();
+        match std::io::stdin().read_line(&mut line)? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim().to_owned()),
+        }
+    }
+
+    /// Asks for a line that is not shown while it is typed.
+    pub fn prompt_hidden(&self, question: &str) -> std::io::Result<String> {
+        let echo = |word: &str| std::process::Command::new("stty").arg(word).status().is_ok_and(|it| it.success());
+        let hidden = echo("-echo");
+        let line = self.prompt(question);
+        if hidden {
+            echo("echo");
+            self.say("");
+        }
+        line
+    }
+
     /// Asks; an empty line is a no.
     pub fn ask(&self, question: &str, expected: &str) -> bool {
         let _ = write!(std::io::stderr().lock(), "{question} ");

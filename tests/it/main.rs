@@ -4,6 +4,7 @@
 mod support;
 
 mod cli;
+mod configuration;
 mod looks;
 mod tidy;
 mod manifest_cases;
@@ -15,3 +16,4 @@ mod real;
 mod git;
 mod plan_props;
 mod served;
+mod doctor;

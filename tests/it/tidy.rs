@@ -49,6 +49,8 @@ const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/build.rs", "providers", "the one place that makes providers from the configuration"),
     ("src/source/git/http.rs", "providers::http", "fetches through the one HTTP client"),
     ("src/cli/build.rs", "secret", "hands the instance's key to them"),
+    ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),
+    ("src/cli/init.rs", "secret", "hands the answers to them and to files"),
     ("src/cli/demo.rs", "providers::http", "asks the proxy as a visitor would, through the one HTTP client"),
     ("src/plan/render/json.rs", "manifest", "the plan's document lists what is wrong with manifests; both are pure"),
 ];
@@ -67,7 +69,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("Client::builder", &["src/providers/http.rs", "src/cli/link.rs", "src/providers/docker/transport.rs"]),
     ("SystemTime", &["src/engine/clock.rs"]),
     ("env::var", &["src/config/secrets.rs", "src/cli/output.rs", "src/cli/commands.rs"]),
-    ("sqlx::", &["src/store/ledger.rs", "src/store/journal.rs"]),
+    ("sqlx::", &["src/store/ledger.rs", "src/store/journal.rs", "src/store/inspect.rs"]),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.
     ("tokio::spawn", &["src/cli/link.rs"]),
     ("JoinSet", &["src/engine/mod.rs", "src/engine/daemon.rs", "src/cli/daemon.rs"]),
