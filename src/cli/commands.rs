@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::engine::listing::Listing;
 use crate::engine::verbs::{Act, Answer};
 use crate::manifest::{self, Diagnostic, Severity, SourceFile};
-use crate::model::Kind;
+use crate::model::{Hint, Kind};
 use crate::source::Reading;
 
 /// Refused by a guard, or for want of a yes.
@@ -51,7 +51,11 @@ impl Read {
         let source = match (reading.snapshot, reading.error) {
             (Some(snapshot), _) => snapshot,
             (None, Some(error)) => {
-                let hints = error.hints.into_iter().map(|hint| hint.text).collect();
+                let words = |hint: Hint| match hint.command {
+                    Some(command) => format!("{}: {command}", hint.text),
+                    None => hint.text,
+                };
+                let hints = error.hints.into_iter().map(words).collect();
                 return Err(Failure { code: error.code.to_owned(), message: error.message, hints });
             }
             (None, None) => return Err(Failure::new("A0301", "there is no source", "see docs/configuration.md")),

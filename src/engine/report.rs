@@ -98,7 +98,11 @@ pub fn revision_json(picture: &Picture) -> Json {
 
 /// What is in force while the source is not as it should be.
 fn stays(picture: &Picture, error: &SourceError) -> String {
-    let Some(commit) = &picture.source.commit else { return "the last good manifests are in force".to_owned() };
+    let Some(commit) = &picture.source.commit else {
+        let is_bare = picture.services.is_empty() && picture.source.revision.is_empty();
+        let stays = if is_bare { "no manifest is in force yet" } else { "the last good manifests are in force" };
+        return stays.to_owned();
+    };
     match error.fetched.map(|fetched| picture.at - fetched).filter(|span| *span >= Millis::seconds(1)) {
         Some(span) => format!("going on with {} from {span} ago", commit.short()),
         None => format!("going on with {}", commit.short()),

@@ -116,11 +116,11 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// As shown.
     pub file: String,
-    /// From 1.
+    /// From 1; 0: it is about the file as a whole.
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// From 1.
+    /// From 1; 0: it is about the file as a whole.
     pub end_line: usize,
     /// From 1, in characters; the first one that is not part of it.
     pub end_column: usize,
@@ -259,10 +259,10 @@ impl Diagnostic {
             code,
             severity: Severity::Warning,
             file: file.to_owned(),
-            line: 1,
-            column: 1,
-            end_line: 1,
-            end_column: 1,
+            line: 0,
+            column: 0,
+            end_line: 0,
+            end_column: 0,
             message: message.to_owned(),
             hint: Some(hint.to_owned()),
             service: None,

@@ -84,6 +84,12 @@ fn plural(count: usize, word: &str) -> String {
 fn one(out: &mut String, diagnostic: &Diagnostic, text: &str) {
     let Diagnostic { code, severity, file, line, column, message, .. } = diagnostic;
     out.push_str(&format!("{}[{code}]: {message}\n", severity.word()));
+    if *line == 0 {
+        // About the file as a whole, which may be none that has lines.
+        let hint = diagnostic.hint.as_ref().map(|hint| format!("   = hint: {hint}\n")).unwrap_or_default();
+        out.push_str(&format!("  --> {file}\n{hint}"));
+        return;
+    }
     let width = line.to_string().len().max(2);
     let gutter = " ".repeat(width);
     out.push_str(&format!("{gutter}--> {file}:{line}:{column}\n"));

@@ -159,7 +159,9 @@ pub fn reason(reason: &Reason) -> Json {
     object.insert("text".to_owned(), json!(reason.text));
     if let Some(origin) = &reason.origin {
         object.insert("file".to_owned(), json!(origin.file));
-        object.insert("line".to_owned(), json!(origin.line));
+        if origin.line > 0 {
+            object.insert("line".to_owned(), json!(origin.line));
+        }
     }
     Json::Object(object)
 }

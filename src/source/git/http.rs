@@ -76,8 +76,15 @@ impl Exchange {
     }
 
     fn no_answer(&self, failure: &Failure) -> io::Error {
-        self.session.fail(Trouble::NoAnswer(failure.message().to_owned()))
+        self.session.fail(Trouble::NoAnswer(words(failure)))
     }
+}
+
+/// What happened, without the layers of the client in which it did.
+fn words(failure: &Failure) -> String {
+    let text = failure.message();
+    let text = text.strip_prefix("error sending request: ").unwrap_or(text);
+    text.strip_prefix("client error (Connect): ").unwrap_or(text).to_owned()
 }
 
 /// `: https://host/path`, without what may be secret in it or obeyed by a terminal.
@@ -99,7 +106,7 @@ impl Read for Exchange {
             match piece {
                 Ok(Some(piece)) => (self.piece, self.at) = (piece, 0),
                 Ok(None) => return Ok(0),
-                Err(failure) => return Err(self.session.fail(Trouble::NoAnswer(failure.message().to_owned()))),
+                Err(failure) => return Err(self.session.fail(Trouble::NoAnswer(words(&failure)))),
             }
             self.session.count(self.piece.len())?;
         }
