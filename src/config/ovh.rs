@@ -177,11 +177,14 @@ fn from_environment(secrets: &Resolver, variable: &dyn Fn(&str) -> Option<String
     Ok(Place { name: "the environment".to_owned(), keys })
 }
 
+/// Values by name, by section.
+type Sections = BTreeMap<String, BTreeMap<String, Secret>>;
+
 /// An `ovh.conf`, as the vendor's own clients read it.
 #[derive(Debug)]
 struct Conf {
     path: PathBuf,
-    sections: BTreeMap<String, BTreeMap<String, Secret>>,
+    sections: Sections,
 }
 
 impl Conf {
@@ -208,8 +211,8 @@ impl Conf {
 }
 
 /// Sections and their values. Words of an error never show a line: it may be a secret.
-fn parse(text: &str) -> Result<BTreeMap<String, BTreeMap<String, Secret>>, (usize, &'static str)> {
-    let mut sections: BTreeMap<String, BTreeMap<String, Secret>> = BTreeMap::new();
+fn parse(text: &str) -> Result<Sections, (usize, &'static str)> {
+    let mut sections = Sections::new();
     let mut section = None;
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = line.trim();

@@ -22,6 +22,7 @@ use crate::model::service::{Dns, NetworkMode, Target, Tls};
 use crate::model::site::{HostSite, PublicAddress, Reach};
 use crate::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
 use crate::plan::pool::network_name;
+use crate::plan::reach::edge_network;
 use crate::providers::{Ask, EXAM_LIMIT, Exam, Observation, Provider};
 pub use crate::providers::{Finding, Verdict};
 
@@ -145,33 +146,29 @@ fn attachments(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
             continue;
         };
         let is_bridged = match npm.reach {
-            Reach::Network => true,
+            Reach::Network | Reach::Edge => true,
             Reach::Auto => seen.fields.text("network_mode") != Some("host"),
-            Reach::Host | Reach::Edge | Reach::Published => false,
+            Reach::Host | Reach::Published => false,
         };
-        let missing: Vec<&str> = patient
-            .services
-            .values()
-            .filter(|service| is_bridged && is_on(patient, service, host) && is_routed(service))
-            .filter(|service| {
-                let network = network_of(service);
-                let is_there = world.seen.contains_key(&Address::new(host.docker.clone(), Kind::Network, &network));
-                let attached = Address::new(host.docker.clone(), Kind::Attachment, &format!("{network}/{container}"));
-                let is_member = seen.fields.strings("networks").contains(&network.as_str());
-                is_there && !is_member && !world.seen.contains_key(&attached)
-            })
-            .map(|service| service.name.as_str())
-            .collect();
+        let mut missing: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let routed = patient.services.values().filter(|service| is_on(patient, service, host) && is_routed(service));
+        for service in routed.filter(|_| is_bridged) {
+            let network = if npm.reach == Reach::Edge { edge_network(host).name } else { network_of(service) };
+            let is_there = world.seen.contains_key(&Address::new(host.docker.clone(), Kind::Network, &network));
+            let attached = Address::new(host.docker.clone(), Kind::Attachment, &format!("{network}/{container}"));
+            let is_member = seen.fields.strings("networks").contains(&network.as_str());
+            if is_there && !is_member && !world.seen.contains_key(&attached) {
+                missing.entry(network).or_default().push(&service.name);
+            }
+        }
         if !missing.is_empty() {
-            let (name, count) = (short(&npm.provider), missing.len());
+            let (name, networks) = (short(&npm.provider), counted(missing.len(), "network"));
+            let services: Vec<&str> = missing.into_values().flatten().collect();
+            let text = format!("{name}: container {container} is not attached to {networks}");
             findings.push(
-                Finding::know(
-                    "NPM",
-                    "A0257",
-                    format!("{name}: container {container} is not attached to {}", counted(count, "network")),
-                )
-                .note(format!("{}: put right by the next run", missing.join(", ")))
-                .hint("amarre reconcile"),
+                Finding::know("NPM", "A0257", text)
+                    .note(format!("{}: put right by the next run", services.join(", ")))
+                    .hint("amarre reconcile"),
             );
         }
     }
@@ -235,9 +232,8 @@ fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let is_shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
-            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_documentation() || ip.is_unspecified())
-                && !is_shared
-                && !ip.is_multicast()
+            let is_home = ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared;
+            !(is_home || ip.is_documentation() || ip.is_unspecified() || ip.is_multicast())
         }
         IpAddr::V6(ip) => (0x2000..0x4000).contains(&ip.segments()[0]) && ip.segments()[..2] != [0x2001, 0x0db8],
     }
