@@ -17,7 +17,9 @@ use super::expand::{Expansion, Home};
 use super::{declared, diff, mounted, pointers, pool, reach, stopped};
 use crate::model::service::{Condition, Container, ContainerNetwork, EnvValue, Healthcheck};
 use crate::model::world::{Failure, Good};
-use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Service, Value, Want};
+use crate::model::{
+    Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Service, Value, Want, World,
+};
 
 /// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
 const ATTEMPTS_MAX: usize = 16;
@@ -181,6 +183,10 @@ impl Rollout {
             Some(seen) if has_ended(expansion, &self.effective, container, seen) => {
                 self.fields.0.remove("running");
             }
+            // It ended with the other, and cannot start without it: it is made anew when the other is there.
+            Some(_) if !are_there(input.world, container, targets) => {
+                self.fields.0.remove("running");
+            }
             Some(_) => (),
         }
         let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
@@ -264,6 +270,11 @@ impl Rollout {
             }
         }
     }
+}
+
+/// Whether the containers whose namespaces it shares are there.
+fn are_there(world: &World, container: &Container, targets: &BTreeMap<String, Target>) -> bool {
+    container.joins().all(|other| targets.get(other).is_some_and(|target| world.seen.contains_key(&target.address)))
 }
 
 /// One whose policy lets it end has ended: it is not started again, and whether that is well is told by its health.
