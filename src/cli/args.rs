@@ -164,9 +164,18 @@ pub struct Run {
     /// Act from the first look on, also with a new ledger
     #[arg(short, long)]
     pub yes: bool,
-    /// Logs as JSON lines
-    #[arg(long)]
-    pub log_json: bool,
+    /// Form of the log
+    #[arg(long, value_enum, env = "AMARRE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// The form of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// `status`

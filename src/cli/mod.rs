@@ -9,6 +9,8 @@ pub mod daemon;
 pub mod demo;
 pub mod help;
 pub mod init;
+pub mod notify;
+pub mod reload;
 pub mod watch;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ mod support;
 
 mod cli;
 mod configuration;
+mod deploy;
 mod looks;
 mod tidy;
 mod manifest_cases;
