@@ -49,6 +49,8 @@ pub enum Command {
     Subnets(Subnets),
     /// Try it: the examples against simulated Docker, NPM and OVH
     Demo(Demo),
+    /// Print the JSON Schema of manifests, for editors
+    Schema,
     /// Print what makes your shell complete amarre's commands
     Completions(Completions),
     /// Explain an error code, or a command

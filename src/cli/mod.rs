@@ -51,6 +51,10 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
         Command::Subnets(subnets) => commands::subnets(args, subnets, output).await,
+        Command::Schema => {
+            output.data(&format!("{:#}\n", crate::manifest::schema()));
+            Ok(0)
+        }
         Command::Completions(completions) => Ok(commands::completions(completions, output)),
         Command::Help(help) => help::run(help, output),
     }

@@ -459,7 +459,8 @@ impl Engine {
             return;
         }
         let backoff = pace::after_failure(self.backoffs.get(service).copied(), now, rand::random());
-        tracing::warn!(service, address = %change.address, "could not {} {}: {error}", change.action(), change.address);
+        let run = self.run.map(|run| run.id);
+        tracing::warn!(service, run, address = %change.address, "could not {} {}: {error}", change.action(), change.address);
         if let Some(run) = self.run.as_mut() {
             run.failed = true;
         }

@@ -20,6 +20,7 @@ mod refused;
 mod render;
 mod resolve;
 mod routes;
+mod schema;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::model::{Assets, Service, Site};
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use render::render;
+pub use schema::schema;
 
 use check::{Claims, Draft};
 use diagnostic::{A0108, Problem, Spot, Widths};

@@ -16,4 +16,5 @@ mod plan_cases;
 mod real;
 mod git;
 mod plan_props;
+mod schema;
 mod served;

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::rig::{Rig, end, signal};
 use crate::support::eventually;
@@ -90,4 +90,29 @@ async fn systemd_is_told_what_happens() {
 
 async fn end_without_signal(mut child: tokio::process::Child) -> i32 {
     tokio::time::timeout(Duration::from_secs(60), child.wait()).await.unwrap().unwrap().code().unwrap_or(-1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_json_names_run_and_service_and_no_secret() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", "name: web\nimage: web:1\nenvironment: {PASSWORD: {secret: web}}\n");
+    rig.file("services/sick.yaml", "name: sick\nimage: nowhere.example.net/a:1\n");
+    let env = [("AMARRE_SECRET_WEB", "canary-4711"), ("AMARRE_LOG_FORMAT", "json"), ("AMARRE_LOG", "debug,hyper=info")];
+    let daemon = rig.daemon(&["--yes"], &env).await;
+    let lines = || -> Vec<Json> {
+        rig.log()
+            .lines()
+            .filter(|line| line.starts_with('{'))
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    };
+    let says = |service: &str, level: &str| {
+        lines().iter().any(|line| {
+            line["level"] == level && line["fields"]["service"] == service && line["fields"]["run"].is_i64()
+        })
+    };
+    eventually(30, "what was made is logged", async || says("web", "INFO")).await;
+    eventually(30, "and what did not work", async || says("sick", "WARN")).await;
+    assert_eq!(end(daemon).await, 0);
+    assert!(!rig.log().contains("canary-4711") && !rig.log().contains("changeme-npm"), "{}", rig.log());
 }
