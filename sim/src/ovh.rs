@@ -117,6 +117,11 @@ impl Ovh {
         format!("{}/1.0", self.server.url())
     }
 
+    /// When the consumer key ends, as `/auth/currentCredential` shows it; the call is not refused after it.
+    pub fn expires(&self, at: &str) {
+        self.inner.lock().expiration = Some(at.to_owned());
+    }
+
     /// Where the service account `client-id`, whose secret is `client-secret`, gets its tokens.
     pub fn token_url(&self) -> String {
         format!("{}/auth/oauth2/token", self.server.url())

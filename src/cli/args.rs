@@ -45,6 +45,8 @@ pub enum Command {
     Resume(Resume),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
+    /// Examine the set-up: what is wrong, and how to mend it
+    Doctor(Doctor),
     /// Show who has which subnet and address, and where room is
     Subnets(Subnets),
     /// Try it: the examples against simulated Docker, NPM and OVH
@@ -246,6 +248,14 @@ pub struct Suspend {
 pub struct Resume {
     /// Which service
     pub service: String,
+}
+
+/// `doctor`
+#[derive(Debug, ClapArgs)]
+pub struct Doctor {
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
 }
 
 /// `demo`

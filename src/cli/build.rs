@@ -12,6 +12,7 @@ use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
+use crate::secret::MarkKey;
 use crate::source::git::{Access, GitSettings, Verify};
 use crate::source::{Folder, Git, Source};
 use crate::store::{Ledger, Lock, lock::LockError};
@@ -64,6 +65,11 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
     Ok(Settings { site: config.site.clone(), providers, secrets, interval: config.interval })
 }
 
+/// The instance's key for looking only: what is not there is not made.
+pub fn key_to_look(config: &Config) -> Result<MarkKey, crate::config::ConfigError> {
+    if config.beside_state("key").exists() { config.key() } else { Ok(MarkKey::new([0; 32])) }
+}
+
 /// Where manifests come from, as the configuration says. Makes nothing and asks nobody.
 pub fn source(config: &Config) -> Source {
     let git = match &config.source {
@@ -89,7 +95,8 @@ pub fn source(config: &Config) -> Source {
     }))
 }
 
-fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
+/// The providers; nothing is asked yet.
+pub fn providers(config: &Config, key: &MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
     let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
     let instance = config.site.instance.clone();
     let logins = config.registries.iter().map(|(name, login)| {

@@ -7,6 +7,7 @@ pub mod link;
 pub mod commands;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod help;
 pub mod init;
 pub mod notify;
@@ -49,6 +50,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
+        Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
         Command::Subnets(subnets) => commands::subnets(args, subnets, output).await,
         Command::Schema => {

@@ -22,15 +22,12 @@ impl File {
             set(self.images.is_some(), "images"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
             set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
-            set(self.hosts.values().any(|host| host.private_address.is_some()), "hosts.….private_address"),
-            set(self.hosts.values().any(|host| host.publish_ports.is_some()), "hosts.….publish_ports"),
             set(policy.privileged == Some(true), "policy.privileged: true"),
             set(policy.docker_socket == Some(true), "policy.docker_socket: true"),
             set(policy.host_network == Some(true), "policy.host_network: true"),
             set(policy.host_namespaces == Some(true), "policy.host_namespaces: true"),
             set(policy.devices.as_ref().is_some_and(|devices| !devices.is_empty()), "policy.devices"),
             set(policy.capabilities.is_some(), "policy.capabilities"),
-            set(policy.nginx.is_some(), "policy.nginx"),
         ];
         match found.into_iter().flatten().next() {
             Some(name) => {
@@ -174,6 +171,7 @@ impl File {
             host_network: self.policy.host_network.unwrap_or_default(),
             host_namespaces: self.policy.host_namespaces.unwrap_or_default(),
             devices: self.policy.devices.clone().unwrap_or_default(),
+            nginx: self.policy.nginx.unwrap_or_default().into(),
             ..Policy::default()
         }
     }
@@ -215,9 +213,10 @@ impl File {
             })?);
         }
         let only = (self.npm.len() == 1).then(|| self.npm.keys().next().cloned()).flatten();
-        let npm = match host.npm.clone().or(only) {
-            None => None,
-            Some(npm) => Some(self.npm_site(name, &npm)?),
+        let npm = match (&host.npm, only) {
+            (Some(npm), _) => Some(self.npm_site(name, host, npm)?),
+            (None, Some(npm)) => self.usual_npm(name, host, &npm)?,
+            (None, None) => None,
         };
         let data = host.data.clone().unwrap_or_else(|| "/srv".to_owned());
         Ok(HostSite {
@@ -231,7 +230,38 @@ impl File {
         })
     }
 
-    fn npm_site(&self, host: &str, npm: &str) -> Result<NpmSite, ConfigError> {
+    /// The only NPM there is serves a host that does not name it, unless it stands elsewhere and cannot reach it.
+    fn usual_npm(&self, name: &str, host: &HostFile, npm: &str) -> Result<Option<NpmSite>, ConfigError> {
+        let can_publish = host.private_address.is_some() && host.publish_ports.is_some();
+        let is_there = self.npm_host(npm)?.is_none_or(|at| at == name);
+        if is_there || can_publish { self.npm_site(name, host, npm).map(Some) } else { Ok(None) }
+    }
+
+    /// The host that NPM stands on; `None` when no container and no other host says that it matters.
+    fn npm_host(&self, npm: &str) -> Result<Option<String>, ConfigError> {
+        let Some(file) = self.npm.get(npm) else { return Ok(None) };
+        let is_only = self.npm.len() == 1;
+        let uses = |host: &HostFile| host.npm.as_deref().map_or(is_only, |named| named == npm);
+        let users: Vec<&String> = self.hosts.iter().filter(|(_, host)| uses(host)).map(|(name, _)| name).collect();
+        if let Some(host) = &file.host {
+            if self.hosts.contains_key(host) || (self.hosts.is_empty() && host == "default") {
+                return Ok(Some(host.clone()));
+            }
+            let message = format!("npm.{npm}.host: there is no `hosts.{host}`");
+            return Err(ConfigError::new("A0201", message, "name the host that NPM runs on"));
+        }
+        match users.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some((*one).clone())),
+            [..] if users.iter().any(|host| *host == "default") => Ok(Some("default".to_owned())),
+            [..] => {
+                let message = format!("npm.{npm} serves several hosts, and none of them is `default`");
+                Err(ConfigError::new("A0201", message, format!("say which one it runs on: `npm.{npm}.host`")))
+            }
+        }
+    }
+
+    fn npm_site(&self, host: &str, host_file: &HostFile, npm: &str) -> Result<NpmSite, ConfigError> {
         let Some(file) = self.npm.get(npm) else {
             let message = format!("hosts.{host}.npm: there is no `npm.{npm}`");
             return Err(ConfigError::new("A0201", message, "add it below `npm:`"));
@@ -240,26 +270,41 @@ impl File {
             None | Some("auto") => Reach::Auto,
             Some("network") => Reach::Network,
             Some("host") => Reach::Host,
-            Some(word @ ("edge" | "published")) => {
-                return Err(ConfigError::new(
-                    "A0202",
-                    format!("npm.{npm}.reach: `{word}` is not yet supported"),
-                    "use auto, network or host",
-                ));
-            }
+            Some("edge") => Reach::Edge,
+            Some("published") => Reach::Published,
             Some(other) => {
                 return Err(ConfigError::new(
                     "A0201",
                     format!("npm.{npm}.reach: `{other}`"),
-                    "it is auto, network or host",
+                    "it is auto, network, host, edge or published",
                 ));
             }
         };
-        if reach == Reach::Network && file.container.is_none() {
-            let message = format!("npm.{npm}.reach: network needs `npm.{npm}.container`");
+        let word = file.reach.as_deref().unwrap_or_default();
+        if matches!(reach, Reach::Network | Reach::Edge) && file.container.is_none() {
+            let message = format!("npm.{npm}.reach: {word} needs `npm.{npm}.container`");
             return Err(ConfigError::new("A0201", message, "name NPM's container"));
         }
-        Ok(NpmSite { provider: ProviderId::npm(npm), container: file.container.clone(), reach })
+        // Only on its own host are networks and addresses of containers within its reach.
+        let is_there = self.npm_host(npm)?.is_none_or(|at| at == host);
+        let reach = if is_there { reach } else { Reach::Published };
+        let container = file.container.clone().filter(|_| is_there);
+        if reach == Reach::Published {
+            let needed = [
+                ("private_address", host_file.private_address.is_some()),
+                ("publish_ports", host_file.publish_ports.is_some()),
+            ];
+            if let Some((key, _)) = needed.iter().find(|(_, is_set)| !is_set) {
+                let message =
+                    format!("npm.{npm} reaches host `{host}` by published ports, and hosts.{host}.{key} is not set");
+                return Err(ConfigError::new(
+                    "A0201",
+                    message,
+                    "write both: private_address: 192.168.1.10, publish_ports: 20000-20999",
+                ));
+            }
+        }
+        Ok(NpmSite { provider: ProviderId::npm(npm), container, reach })
     }
 
     fn ovh(&self, secrets: &Resolver) -> Result<Option<OvhAccess>, ConfigError> {

@@ -10,6 +10,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::model::site::NginxPolicy;
+
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,6 +191,7 @@ pub(super) struct NpmFile {
     pub(super) identity: String,
     pub(super) secret: SecretSource,
     pub(super) container: Option<String>,
+    pub(super) host: Option<String>,
     pub(super) reach: Option<String>,
 }
 
@@ -251,7 +254,27 @@ pub(super) struct PolicyFile {
     pub(super) host_namespaces: Option<bool>,
     pub(super) devices: Option<Vec<String>>,
     pub(super) capabilities: Option<IgnoredAny>,
-    pub(super) nginx: Option<IgnoredAny>,
+    pub(super) nginx: Option<NginxFile>,
+}
+
+/// What `advanced` may say.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum NginxFile {
+    None,
+    #[default]
+    Directives,
+    Any,
+}
+
+impl From<NginxFile> for NginxPolicy {
+    fn from(file: NginxFile) -> Self {
+        match file {
+            NginxFile::None => NginxPolicy::None,
+            NginxFile::Directives => NginxPolicy::Directives,
+            NginxFile::Any => NginxPolicy::Any,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -193,7 +193,9 @@ async fn follow(source: Source, interval: Millis, clock: Arc<dyn Clock>, wake: A
         if source.fetch(clock.now()).await {
             wake.notify_one();
         }
-        let is_failing = source.read().await.error.is_some();
+        // A server that answers is asked as always: somebody may be mending what it has.
+        let is_silent = |error: SourceError| matches!(error.code, "A0302" | "A0303" | "A0304");
+        let is_failing = source.read().await.error.is_some_and(is_silent);
         failures = if is_failing { failures + 1 } else { 0 };
         tokio::time::sleep(pace::ask_source_again(interval, failures, rand::random()).to_duration()).await;
     }

@@ -18,6 +18,7 @@ pub mod subnets;
 pub mod report;
 pub mod daemon;
 pub mod verbs;
+pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -454,8 +455,8 @@ impl Engine {
     }
 
     fn service_failed(&mut self, service: &str, change: Change, error: ProviderError, now: Timestamp) {
-        // The next subnet is tried at once: nothing is wrong with the service.
-        if error.class == Class::SubnetTaken {
+        // The next subnet or port is tried at once: nothing is wrong with the service.
+        if matches!(error.class, Class::SubnetTaken | Class::PortTaken(_)) {
             return;
         }
         let backoff = pace::after_failure(self.backoffs.get(service).copied(), now, rand::random());

@@ -44,6 +44,8 @@ pub const A0123: &str = "A0123";
 pub const A0124: &str = "A0124";
 /// An image without a tag, or with `latest`.
 pub const A0131: &str = "A0131";
+/// A name where nginx needs an address.
+pub const A0170: &str = "A0170";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.
@@ -52,6 +54,12 @@ pub const A0206: &str = "A0206";
 pub const A0208: &str = "A0208";
 /// The host has no Nginx Proxy Manager.
 pub const A0209: &str = "A0209";
+/// Policy forbids nginx's lines altogether.
+pub const A0210: &str = "A0210";
+/// Policy forbids a directive of nginx.
+pub const A0211: &str = "A0211";
+/// nginx's lines do not stand by themselves.
+pub const A0212: &str = "A0212";
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(super) const PROBLEMS_MAX: usize = 200;

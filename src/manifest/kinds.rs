@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use crate::model::SecretName;
-use crate::model::service::{AccessList, Dns, NetworkMode, Redirect, Service};
+use crate::model::service::{AccessList, Dns, Hsts, NetworkMode, Redirect, Service};
 
 use super::diagnostic::{A0104, A0105, A0106, shown};
+use super::front::{self, Front};
 use super::reader::{Reader, Scope, Text};
 use super::routes::{self, Targets};
 use super::yaml::Data;
@@ -40,11 +41,28 @@ pub(super) fn redirect(mut reader: Reader<'_>, mut service: Service) -> Option<S
     let to = to.and_then(|text| redirect_target(scope, &text));
     let code = reader.choice("code", &CODES).unwrap_or(USUAL_CODE);
     let keep_path = reader.flag("keep_path").unwrap_or(true);
-    let tls = routes::tls(&mut reader);
+    let Front { tls, force_https, http2, hsts, advanced } = front::front(&mut reader);
+    let block_exploits = reader.flag("block_exploits").unwrap_or(false);
     service.dns = records::dns(&mut reader);
     reader.finish(&refused::small_kind_key);
     let (scheme, to) = to?;
-    service.redirects = vec![Redirect { domains, scheme, to, code, keep_path, tls: tls?, origin: scope.origin(spot) }];
+    // Without HSTS, one redirection is enough.
+    let force_https = force_https.unwrap_or(hsts != Hsts::Off);
+    let (tls, origin) = (tls?, scope.origin(spot));
+    service.redirects = vec![Redirect {
+        domains,
+        scheme,
+        to,
+        code,
+        keep_path,
+        tls,
+        force_https,
+        http2,
+        block_exploits,
+        hsts,
+        advanced,
+        origin,
+    }];
     Some(service)
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::Millis;
 use crate::model::Site;
 use crate::model::service::{Container, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service};
-use crate::model::site::PublicAddress;
+use crate::model::site::{PublicAddress, Reach};
 
 use super::check::{self, Claims};
 use super::compose::{self, Read};
@@ -208,6 +208,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     service.routes = routes::service_routes(&mut reader, &keys);
     service.dns = records::dns(&mut reader);
     service.network = records::network_mode(&mut reader);
+    name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
     service.stopped_grace = stopped_grace(&mut reader);
     for (key, read) in read {
@@ -215,6 +216,16 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     }
     reader.finish(if is_short { &refused::short_service_key } else { &refused::long_service_key });
     Some(service)
+}
+
+/// The network that NPM shares with the routed containers of a host is called as that of a service `edge` would be.
+fn name_of_edge(reader: &Reader<'_>, service: &Service) {
+    let npm = reader.scope.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+    if service.name == "edge" && npm.is_some_and(|npm| npm.reach == Reach::Edge) {
+        let text = Text { text: service.name.clone(), spot: reader.key_spot("name") };
+        let why = "`zz-amarre-edge` is the network that NPM shares with containers there (`reach: edge`)";
+        reader.scope.not_allowed(&text, "`name`", why);
+    }
 }
 
 /// `state: running | stopped`.

@@ -99,8 +99,6 @@ const SERVICE_LATER: [(&str, &str); 9] = [
     ("pull_policy", "leave it out; an image is pulled when it is missing"),
 ];
 
-const ROUTE_LATER: [(&str, &str); 4] = [("hsts", ""), ("http2", ""), ("locations", ""), ("advanced", "")];
-
 /// Keys of a container that nobody asked for.
 pub(super) fn container_key(entry: &Entry) -> Verdict {
     if let Some(verdict) = policy(entry) {
@@ -149,11 +147,6 @@ pub(super) fn long_service_key(entry: &Entry) -> Verdict {
 /// Keys of the kinds without containers.
 pub(super) fn small_kind_key(entry: &Entry) -> Verdict {
     later(entry, &SERVICE_LATER)
-}
-
-/// Keys of a route.
-pub(super) fn route_key(entry: &Entry) -> Verdict {
-    later(entry, &ROUTE_LATER)
 }
 
 /// What policy forbids, by name; the same key with a harmless value is taken.

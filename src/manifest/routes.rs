@@ -1,11 +1,12 @@
 //! Routes: which names lead where, behind which certificate.
 
-use crate::model::service::{Route, Target, Tls};
+use crate::model::service::{Hsts, Route, Target, Tls};
 
 use super::check;
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0113, shown};
-use super::reader::{Reader, Scope, Text, flag, nearest};
-use super::refused;
+use super::front::{self, Front};
+use super::nginx;
+use super::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
 use super::resolve::{self, Names};
 use super::yaml::{Data, Node};
 
@@ -88,6 +89,11 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
         websockets: true,
         block_exploits: true,
         access_list: None,
+        http2: false,
+        hsts: Hsts::Off,
+        caching: None,
+        locations: Vec::new(),
+        advanced: String::new(),
         origin: scope.origin(spot),
     })
 }
@@ -125,20 +131,31 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
             text.and_then(|text| url_target(scope, &text))
         }
     };
-    let tls = tls(&mut reader);
-    let force_https = reader.flag("force_https");
-    if force_https == Some(true) && tls == Some(Tls::None) {
-        let spot = reader.key_spot("force_https");
-        scope.error(A0106, spot, "`force_https` needs a certificate: `tls:`".to_owned());
-    }
+    let locations = front::locations(&mut reader, targets);
+    let Front { tls, force_https, http2, hsts, advanced } = front::front(&mut reader);
     let websockets = reader.flag("websockets").unwrap_or(true);
     let block_exploits = reader.flag("block_exploits").unwrap_or(true);
+    let caching = reader.flag("caching");
     let access_list = reader.text("access_list").map(|text| text.text);
     let origin = scope.origin(reader.spot);
-    reader.finish(&refused::route_key);
+    reader.finish(&nothing_else);
     let tls = tls?;
     let force_https = force_https.unwrap_or(tls != Tls::None);
-    Some(Route { domains, to: to?, tls, force_https, websockets, block_exploits, access_list, origin })
+    Some(Route {
+        domains,
+        to: to?,
+        tls,
+        force_https,
+        websockets,
+        block_exploits,
+        access_list,
+        http2,
+        hsts,
+        caching,
+        locations,
+        advanced,
+        origin,
+    })
 }
 
 /// `domain` and `aliases`, whole; each of them is claimed.
@@ -194,7 +211,7 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
 }
 
 /// `app:80`, or `80` when there is one container.
-fn container_target(scope: &Scope<'_>, text: &Text, keys: &[&str]) -> Option<Target> {
+pub(super) fn container_target(scope: &Scope<'_>, text: &Text, keys: &[&str]) -> Option<Target> {
     if text.text.contains("://") {
         scope.not_allowed(text, "`to`", "a container of this service; kind `Route` points to anything else");
         return None;
@@ -228,26 +245,41 @@ fn container_target(scope: &Scope<'_>, text: &Text, keys: &[&str]) -> Option<Tar
 
 /// `http://192.168.1.20:5000`.
 fn url_target(scope: &Scope<'_>, text: &Text) -> Option<Target> {
+    let (target, path) = url_with_path(scope, text)?;
+    if path.is_empty() {
+        return Some(target);
+    }
+    let hint = "as in `http://192.168.1.20:5000`; below a path, use `locations:`";
+    scope.error_hint(A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), hint);
+    None
+}
+
+/// `http://192.168.1.20:5000/below`; a lone `/` at the end says nothing.
+pub(super) fn url_with_path(scope: &Scope<'_>, text: &Text) -> Option<(Target, String)> {
     const HINT: &str = "as in `http://192.168.1.20:5000`";
     let Some((scheme @ ("http" | "https"), rest)) = text.text.split_once("://") else {
         scope.not_allowed(text, "`to`", HINT);
         return None;
     };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    if rest.contains(['/', '?', '#', '@']) {
+    if rest.contains(['?', '#', '@']) {
         scope.error_hint(A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), HINT);
         return None;
     }
-    let usual = if scheme == "http" { 80 } else { 443 };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port_number(port)),
-        Some(_) | None => (rest, Some(usual)),
+    let (host, path) = match rest.split_once('/') {
+        Some((host, path)) if !path.is_empty() => (host, format!("/{path}")),
+        Some((host, _)) => (host, String::new()),
+        None => (rest, String::new()),
     };
-    let (Some(port), true) = (port, is_host(host)) else {
+    let usual = if scheme == "http" { 80 } else { 443 };
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port_number(port)),
+        Some(_) | None => (host, Some(usual)),
+    };
+    let (Some(port), true, true) = (port, is_host(host), path.is_empty() || nginx::is_path(&path)) else {
         scope.not_allowed(text, "`to`", HINT);
         return None;
     };
-    Some(Target::Url { scheme: scheme.to_owned(), host: host.to_owned(), port })
+    Some((Target::Url { scheme: scheme.to_owned(), host: host.to_owned(), port }, path))
 }
 
 /// An address, or a name that may lie outside our domains.
@@ -259,6 +291,6 @@ pub(super) fn is_host(host: &str) -> bool {
     !host.starts_with('*') && resolve::why_not_a_name(&host, &host, Names::Records).is_none()
 }
 
-fn port_number(text: &str) -> Option<u16> {
+pub(super) fn port_number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| *port > 0 && text.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -30,6 +30,7 @@ pub fn schema() -> Json {
     for (name, part) in [
         ("container", object(&["image"], container_keys())),
         ("route", object(&["domain", "to"], route_keys())),
+        ("location", object(&["path"], location_keys())),
         ("record", object(&["name", "type"], record_keys())),
         ("secret", object(&["secret"], vec![("secret", text(), "Name of the secret")])),
     ] {
@@ -105,15 +106,12 @@ fn container_keys() -> Vec<Key> {
 
 fn port() -> Json {
     object(
-        &["target"],
+        &["target", "published"],
         vec![
             ("target", number(), "Port of the container"),
             ("published", number(), "Port of the host"),
             ("host_ip", text(), "Address of the host; all if not set"),
             ("protocol", words(&["tcp", "udp"]), "tcp if not set"),
-            ("mode", text(), "Only host"),
-            ("name", text(), "For people"),
-            ("app_protocol", text(), "For people"),
         ],
     )
 }
@@ -126,9 +124,6 @@ fn volume() -> Json {
             ("source", text(), "Name of the volume, or path of the host"),
             ("target", text(), "Path in the container"),
             ("read_only", flag(), "Whether it may not write"),
-            ("bind", json!({"type": ["object", "null"]}), "Of the Compose Spec"),
-            ("volume", json!({"type": ["object", "null"]}), "Of the Compose Spec"),
-            ("consistency", text(), "Without effect"),
         ],
     )
 }
@@ -143,7 +138,6 @@ fn healthcheck() -> Json {
             ("timeout", span(), "For one test"),
             ("retries", number(), "Failures in a row that count"),
             ("start_period", span(), "Failures do not count so long"),
-            ("start_interval", span(), "Between two tests while it starts"),
             ("disable", flag(), "None at all"),
         ],
     )
@@ -159,6 +153,23 @@ fn route_keys() -> Vec<Key> {
         ("websockets", flag(), "Upgrades pass"),
         ("block_exploits", flag(), "NPM's filter of common attacks"),
         ("access_list", text(), "Who may come in"),
+        ("http2", flag(), "With a certificate"),
+        ("hsts", hsts(), "Browsers come by HTTPS only from then on"),
+        ("caching", flag(), "NPM keeps images, styles and scripts"),
+        ("locations", list(link("location")), "Paths that lead elsewhere"),
+        ("advanced", text(), "Lines of nginx's configuration"),
+    ]
+}
+
+fn hsts() -> Json {
+    either(&[flag(), object(&[], vec![("subdomains", flag(), "Of the names below it, too")])])
+}
+
+fn location_keys() -> Vec<Key> {
+    vec![
+        ("path", text(), "/api, = /api or ^~ /api"),
+        ("to", scalar(), "As the route's"),
+        ("advanced", text(), "Lines of nginx's configuration"),
     ]
 }
 
@@ -180,6 +191,11 @@ fn redirect() -> Json {
         ("to", text(), "Where to"),
         ("code", either(&[json!({"enum": [300, 301, 302, 303, 307, 308]}), text()]), "301 if not set"),
         ("keep_path", flag(), "The path goes along"),
+        ("force_https", flag(), "To this name's own HTTPS first"),
+        ("block_exploits", flag(), "NPM's filter of common attacks"),
+        ("http2", flag(), "With a certificate"),
+        ("hsts", hsts(), "Browsers come by HTTPS only from then on"),
+        ("advanced", text(), "Lines of nginx's configuration"),
         ("tls", text(), "none, or the name of a certificate in NPM"),
         ("dns", dns(), "Records for its names"),
     ]);

@@ -216,8 +216,50 @@ pub struct Route {
     pub block_exploits: bool,
     /// Who may come in.
     pub access_list: Option<String>,
+    /// HTTP/2; needs a certificate.
+    pub http2: bool,
+    /// Whether browsers are told to come by HTTPS only.
+    pub hsts: Hsts,
+    /// NPM keeps images, styles and scripts; `None` = not managed.
+    pub caching: Option<bool>,
+    /// Paths that lead elsewhere.
+    pub locations: Vec<Location>,
+    /// Lines of nginx's configuration; may be empty.
+    pub advanced: String,
     /// Where it stands.
     pub origin: Origin,
+}
+
+impl Route {
+    /// Everything that it points to: the main target, and that of each path.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        std::iter::once(&self.to).chain(self.locations.iter().map(|location| &location.to))
+    }
+}
+
+/// For whom HTTPS is the only way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Hsts {
+    /// Nobody.
+    #[default]
+    Off,
+    /// The names of the route.
+    Names,
+    /// These and every name below them.
+    Subdomains,
+}
+
+/// A path that leads elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// As nginx reads it: `/api`, `= /api` or `^~ /api`.
+    pub path: String,
+    /// What it points to; never a name, for nginx resolves that when it loads.
+    pub to: Target,
+    /// What stands there in place of the path; empty = the path stays.
+    pub to_path: String,
+    /// Lines of nginx's configuration; may be empty.
+    pub advanced: String,
 }
 
 /// What a route points to.
@@ -265,6 +307,16 @@ pub struct Redirect {
     pub keep_path: bool,
     /// Which certificate.
     pub tls: Tls,
+    /// Plain HTTP is sent to HTTPS first.
+    pub force_https: bool,
+    /// HTTP/2; needs a certificate.
+    pub http2: bool,
+    /// NPM's filter of common attacks.
+    pub block_exploits: bool,
+    /// Whether browsers are told to come by HTTPS only.
+    pub hsts: Hsts,
+    /// Lines of nginx's configuration; may be empty.
+    pub advanced: String,
     /// Where it stands.
     pub origin: Origin,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, reason, rivals, stopped};
+use super::{Input, SETTLE, diff, pointers, reason, rivals, stopped};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -49,7 +49,7 @@ fn stops(change: &Change) -> bool {
 }
 
 /// Suspended, or broken without a last good manifest: nothing of it is touched.
-fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
+pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
     let suspended = input.facts.suspended.get(service).is_some_and(|suspension| !suspension.destroy);
     suspended || input.facts.frozen.contains(service)
 }
@@ -131,9 +131,7 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
 /// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.
 fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
     let points = |kind: Kind| match kind {
-        Kind::Container | Kind::Attachment => {
-            changed.get("forward_host").is_some() || changed.flag("enabled") == Some(true)
-        }
+        Kind::Container | Kind::Attachment => pointers::moves(changed) || changed.flag("enabled") == Some(true),
         Kind::Certificate => changed.get("certificate").is_some(),
         Kind::AccessList => changed.get("access_list").is_some(),
         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone => false,
@@ -238,7 +236,10 @@ fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) ->
 
 /// What is there and what was wanted instead.
 fn found(diffs: &[FieldDiff]) -> Vec<(String, String)> {
-    let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string);
+    let show = |value: &Option<Value>| match value.as_ref().map(ToString::to_string) {
+        Some(text) if !text.is_empty() => text,
+        Some(_) | None => "(none)".to_owned(),
+    };
     let line = |diff: &FieldDiff| (diff.field.clone(), format!("{}, wanted {}", show(&diff.from), show(&diff.to)));
     diffs.iter().map(line).collect()
 }

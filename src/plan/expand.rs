@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, pool, stopped};
+use super::{Input, decide, fronts, pool, reach, stopped};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -22,10 +22,11 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let mut wants = Wants::default();
     let names = Names::of(input);
     let mut taken_addresses = BTreeMap::new();
-    // What a running manifest wants as well is wanted by it, not by a stopped one.
-    let (stopped, running): (Vec<&Service>, Vec<&Service>) =
-        input.services.values().partition(|service| service.stopped);
-    for service in running.into_iter().chain(stopped) {
+    let mut taken_ports = BTreeMap::new();
+    let mut services: Vec<&Service> = input.services.values().collect();
+    // What several manifests want is wanted by one that is taken care of.
+    services.sort_by_key(|service| (decide::is_left_alone(input, &service.name), service.stopped));
+    for service in services {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
             continue;
         }
@@ -38,6 +39,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
             subnets: &subnets,
             wants: &mut wants,
             taken: &mut taken_addresses,
+            ports: &mut taken_ports,
         };
         expansion.run();
     }
@@ -54,6 +56,8 @@ pub struct Expansion<'a> {
     pub(super) wants: &'a mut Wants,
     /// Addresses given out in this expansion, by network.
     pub(super) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
+    /// Ports of hosts given out in this expansion, and those that are not free, by engine.
+    pub(super) ports: &'a mut BTreeMap<ProviderId, BTreeSet<u16>>,
 }
 
 /// The network that a manifest's containers live on.
@@ -93,7 +97,11 @@ impl Expansion<'_> {
     fn run(&mut self) {
         let home = self.home();
         self.own_network();
-        let attachment = self.attachment(home.as_ref());
+        let attachment = match reach::of(self.input, self.host) {
+            Some(Reach::Network) => home.as_ref().and_then(|home| self.attachment(&home.address, home.subnet)),
+            Some(Reach::Edge) => self.edge(),
+            Some(Reach::Auto | Reach::Host | Reach::Published) | None => None,
+        };
         let targets = match &home {
             Some(_) if self.service.stopped => stopped::containers(self),
             Some(home) => rollout::containers(self, home),
@@ -149,6 +157,21 @@ impl Expansion<'_> {
     fn own_network(&mut self) {
         let Some((address, asked)) = pool::network_of(self.input, self.service) else { return };
         let internal = matches!(self.service.network, NetworkMode::Defined { internal: true, .. });
+        self.network(address, asked, internal);
+    }
+
+    /// The network that the host's routed containers share with NPM, and NPM on it.
+    fn edge(&mut self) -> Option<Address> {
+        if !pool::is_on_edge(self.service) {
+            return None;
+        }
+        let address = reach::edge_network(self.host);
+        self.network(address.clone(), None, false);
+        let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
+        self.attachment(&address, subnet)
+    }
+
+    fn network(&mut self, address: Address, asked: Option<Ipv4Net>, internal: bool) {
         let mut fields = Fields::default().with("internal", Value::Bool(internal));
         let mut refusal = None;
         match asked.map(Ok).as_ref().or(self.subnets.get(&address)) {
@@ -168,21 +191,21 @@ impl Expansion<'_> {
     }
 
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
-    fn attachment(&mut self, home: Option<&Home>) -> Option<Address> {
-        let (home, npm) = (home?, self.host.npm.as_ref()?);
-        if self.service.routes.is_empty() || reach(self.input, self.host) != Some(Reach::Network) {
+    fn attachment(&mut self, network: &Address, subnet: Option<Ipv4Net>) -> Option<Address> {
+        let npm = self.host.npm.as_ref()?;
+        if self.service.routes.is_empty() {
             return None;
         }
         let container = npm.container.as_ref()?;
         let docker = self.host.docker.clone();
         let npm_container = Address::new(docker.clone(), Kind::Container, container);
-        let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", home.address.name));
+        let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", network.name));
         let mut fields = Fields::default();
-        if let Some(subnet) = home.subnet {
+        if let Some(subnet) = subnet {
             fields.set("address", Value::text(pool::npm_address(subnet).to_string()));
         }
-        let needs = vec![Need::present(home.address.clone()), Need::present(npm_container.clone())];
-        let refusal = self.would_cut_npm(&npm_container, &home.address.name);
+        let needs = vec![Need::present(network.clone()), Need::present(npm_container.clone())];
+        let refusal = self.would_cut_npm(&npm_container, &network.name);
         let origin = self.service.origin.clone();
         let want = self.want(address.clone(), fields, needs, &origin);
         want.refusal = want.refusal.take().or(refusal);
@@ -348,35 +371,29 @@ impl Expansion<'_> {
         let Some(npm) = self.host.npm.clone() else { return };
         let Some(main) = route.domains.first() else { return };
         let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
-        let (scheme, host, port) = match &route.to {
-            crate::model::service::Target::Url { scheme, host, port } => {
-                (scheme.clone(), Some(Value::text(host)), *port)
-            }
-            crate::model::service::Target::Container { key, port } => {
-                let target = targets.get(key);
-                if target.is_none() && !self.service.stopped {
-                    return;
-                }
-                needs.extend(target.map(|target| Need::ready(target.address.clone())));
-                let at = |target: &Target| Value::Output { of: target.address.clone(), field: "address".to_owned() };
-                ("http".to_owned(), target.map(at), *port)
-            }
-        };
+        let Some((scheme, at)) = fronts::upstream(self, &route.to, targets, &mut needs) else { return };
+        let locations = fronts::locations(self, &route.locations, targets, &mut needs);
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
         let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
-        let mut fields = Fields::default()
+        let mut fields = fronts::strict(Fields::default(), route.hsts, &route.advanced)
             .with("domains", sorted(&route.domains))
             .with("forward_scheme", Value::text(scheme))
-            .with("forward_port", Value::Int(i64::from(port)))
             .with("certificate", certificate)
             .with("force_https", Value::Bool(route.force_https))
+            .with("http2", Value::Bool(route.http2))
             .with("websockets", Value::Bool(route.websockets))
             .with("block_exploits", Value::Bool(route.block_exploits))
             .with("access_list", access_list)
             .with("enabled", Value::Bool(!self.service.stopped))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));
-        fields.0.extend(host.map(|host| ("forward_host".to_owned(), host)));
+        if let Some((host, port)) = at {
+            fields.set("forward_host", host);
+            fields.set("forward_port", port);
+        }
+        fields.0.extend(locations.map(|locations| ("locations".to_owned(), locations)));
+        // The one that is left to NPM unless the manifest names it.
+        fields.0.extend(route.caching.map(|caching| ("caching".to_owned(), Value::Bool(caching))));
         let address = Address::new(npm.provider, Kind::ProxyHost, main);
         self.want(address, fields, needs, &route.origin);
     }
@@ -387,13 +404,16 @@ impl Expansion<'_> {
         let names = redirect.domains.iter().filter_map(|name| records.get(name)).flatten();
         let mut needs: Vec<Need> = names.cloned().map(Need::present).collect();
         let (certificate, _) = self.guards(&npm, &redirect.tls, None, &mut needs);
-        let fields = Fields::default()
+        let fields = fronts::strict(Fields::default(), redirect.hsts, &redirect.advanced)
             .with("domains", sorted(&redirect.domains))
+            .with("block_exploits", Value::Bool(redirect.block_exploits))
             .with("scheme", Value::text(&redirect.scheme))
             .with("to", Value::text(&redirect.to))
             .with("code", Value::Int(i64::from(redirect.code)))
             .with("keep_path", Value::Bool(redirect.keep_path))
             .with("certificate", certificate)
+            .with("force_https", Value::Bool(redirect.force_https))
+            .with("http2", Value::Bool(redirect.http2))
             .with("enabled", Value::Bool(true))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));
@@ -426,20 +446,6 @@ impl Expansion<'_> {
         let host = self.input.site.hosts.get(&service.host)?;
         host.npm.as_ref().map(|npm| &npm.provider)
     }
-}
-
-/// How NPM reaches the containers of a host; `None` without an NPM.
-pub fn reach(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
-    let npm = host.npm.as_ref()?;
-    Some(match (npm.reach, &npm.container) {
-        (Reach::Auto, None) => Reach::Host,
-        (Reach::Auto, Some(container)) => {
-            let address = Address::new(host.docker.clone(), Kind::Container, container);
-            let mode = input.world.seen.get(&address).and_then(|seen| seen.fields.text("network_mode"));
-            if mode == Some("host") { Reach::Host } else { Reach::Network }
-        }
-        (reach, _) => reach,
-    })
 }
 
 /// A value that the vendor would refuse is held before it is sent.

@@ -169,6 +169,9 @@ fn remember(facts: &mut Facts, change: &Change) {
         Verb::Delete => {
             facts.applied.remove(&change.address);
             facts.leases.remove(&change.address);
+            if !facts.applied.keys().any(|known| known.base() == change.address.base()) {
+                facts.ports.remove(&change.address.base());
+            }
         }
         Verb::Create(fields) => {
             let applied = Applied { service: change.service.clone(), vendor_id: String::new(), fields: fields.clone() };

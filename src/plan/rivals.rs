@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::Input;
+use super::{Input, pointers};
 use crate::model::plan::Downtime;
 use crate::model::{Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Refusal, Seen, State, Value, Verb, Wants};
 
@@ -22,10 +22,9 @@ pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
 /// What of ours must be gone, or must have let go, before `address` may go.
 pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> {
     let hosts = || {
-        let all = input.world.seen.iter().filter(|(host, _)| host.kind == Kind::ProxyHost);
+        let all = input.world.seen.iter().filter(|(host, _)| pointers::points(host.kind));
         all.filter(|(_, host)| host.owner.is_ours())
     };
-    let points_at = |host: &Seen| host.fields.text("forward_host").map(str::to_owned);
     match address.kind {
         Kind::AccessList => {
             let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
@@ -33,8 +32,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Container => {
-            let at = seen.fields.text("address");
-            let users = hosts().filter(|(_, host)| at.is_some() && points_at(host).as_deref() == at);
+            let users = hosts().filter(|(_, host)| pointers::lead_to(&host.fields, &seen.fields));
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Attachment => {
@@ -42,8 +40,8 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             let network = Address::new(address.provider.clone(), Kind::Network, network);
             let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
             let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
-            let lies_in = |at: String| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
-            let users = hosts().filter(|(_, host)| points_at(host).is_some_and(lies_in));
+            let lies_in = |at: &str| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
+            let users = hosts().filter(|(_, host)| pointers::all(&host.fields).any(|pointer| lies_in(pointer.host)));
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Network => {
@@ -52,7 +50,10 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
                 user.provider == address.provider
                     && match user.kind {
                         Kind::Attachment => user.name.rsplit_once('/').is_some_and(|(on, _)| on == address.name),
-                        Kind::Container => seen.fields.text("network") == Some(address.name.as_str()),
+                        Kind::Container => {
+                            let on = [seen.fields.text("network"), seen.fields.text("edge")];
+                            on.contains(&Some(address.name.as_str()))
+                        }
                         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => false,
                         Kind::Certificate | Kind::AccessList | Kind::ProxyHost | Kind::Redirection => false,
                     }
@@ -205,6 +206,7 @@ fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
         let is_rival = |address: &Address, seen: &Seen| {
             address.kind == Kind::Container
+                && address.provider == change.address.provider
                 && address.base() != change.address.base()
                 && !exclusive(&seen.fields).is_disjoint(&wanted)
         };

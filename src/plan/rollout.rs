@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{declared, diff, pool, stopped};
+use super::{declared, diff, pointers, pool, reach, stopped};
 use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
@@ -80,6 +80,7 @@ impl Rollout {
             .collect();
         let mut wanted = fields(expansion, home, key, container);
         declare(expansion, key, container, &instances, &mut wanted);
+        reach::declare(expansion, key, &mut wanted);
         let exclusive = container.exclusive(&name, &service.name);
         let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
         let start_first = exclusive.is_none();
@@ -96,8 +97,10 @@ impl Rollout {
         standing.sort_by_key(|old| !is_pointed_at(old));
         let standing = standing.first().map(|old| (*old).clone());
         let can_serve = |old: &&Address| {
-            let network = instances.get(*old).and_then(|seen| seen.fields.text("network"));
-            network == Some(home.address.name.as_str()) || is_pointed_at(old)
+            let fields = instances.get(*old).map(|seen| &seen.fields);
+            let is_home = fields.and_then(|fields| fields.text("network")) == Some(home.address.name.as_str());
+            let is_reachable = fields.is_some_and(|fields| reach::is_reachable(expansion, key, fields));
+            is_home && is_reachable || is_pointed_at(old)
         };
         let serving = match standing.as_ref().filter(can_serve) {
             Some(old) if !is_ready(&effective) => old.clone(),
@@ -122,6 +125,9 @@ impl Rollout {
     ) {
         let input = expansion.input;
         let mut needs = vec![Need::present(home.address.clone())];
+        if self.fields.get("edge").is_some() {
+            needs.push(Need::present(reach::edge_network(expansion.host)));
+        }
         needs.extend(image_and_volumes(expansion, container, &self.fields));
         for (sibling, condition) in &container.depends_on {
             let Some(target) = targets.get(sibling) else { continue };
@@ -145,32 +151,34 @@ impl Rollout {
                 needs.push(Need::absent(old.clone()));
             }
         }
+        let mut refusal = None;
         match input.world.seen.get(&self.effective) {
-            None => self.give_address(expansion, home, key),
+            None => refusal = self.give_address(expansion, home, key),
             Some(seen) if has_ended(expansion, &self.effective, container, seen) => {
                 self.fields.0.remove("running");
             }
             Some(_) => (),
         }
-        let port = expansion.service.routes.iter().find_map(|route| match &route.to {
-            crate::model::service::Target::Container { key: target, port } if target == key => Some(*port),
-            crate::model::service::Target::Container { .. } | crate::model::service::Target::Url { .. } => None,
-        });
-        expansion.wants.probes.insert(self.effective.clone(), port);
+        let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
+        let probe = port.map(|port| reach::probe(expansion, &self.effective, port));
+        expansion.wants.probes.insert(self.effective.clone(), probe);
         if self.start_first {
             self.keep_olds(expansion);
         }
         let is_there = input.world.seen.contains_key(&home.address);
         let unknown = unknown_variable(container, home).filter(|_| is_there);
-        let refusal = unknown.map(|variable| no_value(variable, home, container));
+        let refusal = refusal.or_else(|| unknown.map(|variable| no_value(variable, home, container)));
         let want = expansion.want(self.effective, self.fields, needs, &container.origin);
         want.refusal = want.refusal.take().or(refusal);
     }
 
-    /// Chooses a free address for an instance that is yet to be made.
-    fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) {
-        let Some(subnet) = home.subnet else { return };
-        let meant_for_others = meant_for_others(expansion, key);
+    /// Chooses free addresses and ports for an instance that is yet to be made; why there are none, if so.
+    fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) -> Option<Refusal> {
+        let others = pointers::meant_for_others(expansion, key);
+        let meant_for_others: BTreeSet<Ipv4Addr> = others.iter().filter_map(|(host, _)| host.parse().ok()).collect();
+        reach::give_edge_address(expansion, &mut self.fields, &meant_for_others);
+        let full = reach::give_ports(expansion, &self.base, &mut self.fields, &others).err();
+        let Some(subnet) = home.subnet else { return full };
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
             let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
             containers.filter_map(|(_, seen)| seen.fields.text("address")?.parse::<Ipv4Addr>().ok()).collect()
@@ -180,6 +188,7 @@ impl Rollout {
             taken.insert(address);
             self.fields.set("address", Value::text(address.to_string()));
         }
+        full
     }
 
     /// An old one stays until the new one is ready and nothing points at the old one any more.
@@ -221,34 +230,11 @@ fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container
 
 /// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.
 pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
-    let address = seen.fields.text("address");
-    let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
-    let mut hosts = npm.into_iter().flat_map(|npm| expansion.input.world.of_kind(npm, Kind::ProxyHost));
-    hosts.any(|(_, host)| host.owner.is_ours() && address.is_some() && host.fields.text("forward_host") == address)
-}
-
-/// Addresses that hosts point at and that do not mean this container: it would answer for another.
-fn meant_for_others(expansion: &Expansion<'_>, key: &str) -> BTreeSet<Ipv4Addr> {
-    let is_its_own = |host: &Address| {
-        expansion.service.routes.iter().any(|route| match &route.to {
-            crate::model::service::Target::Container { key: target, .. } => {
-                target == key && route.domains.first() == Some(&host.name)
-            }
-            crate::model::service::Target::Url { .. } => false,
-        })
-    };
-    let hosts = expansion.input.world.seen.iter().filter(|(host, seen)| {
-        let is_of_service = seen.service.as_ref() == Some(&expansion.service.name);
-        host.kind == Kind::ProxyHost && seen.owner.is_ours() && !(is_of_service && is_its_own(host))
-    });
-    // Of hosts that cannot be seen, the ledger knows where they pointed.
-    let hidden = expansion.input.facts.applied.iter().filter(|(host, row)| {
-        let is_of_service = row.service == expansion.service.name;
-        let is_hidden = expansion.input.world.gap(host).is_some();
-        host.kind == Kind::ProxyHost && is_hidden && !(is_of_service && is_its_own(host))
-    });
-    let addresses = hosts.map(|(_, seen)| &seen.fields).chain(hidden.map(|(_, row)| &row.fields));
-    addresses.filter_map(|fields| fields.text("forward_host")?.parse().ok()).collect()
+    let Some(npm) = expansion.host.npm.as_ref() else { return false };
+    let mut all = expansion.input.world.seen.iter().filter(|(host, _)| host.provider == npm.provider);
+    all.any(|(host, to)| {
+        pointers::points(host.kind) && to.owner.is_ours() && pointers::lead_to(&to.fields, &seen.fields)
+    })
 }
 
 /// Sets what the image declares, as far as that is known.
@@ -289,6 +275,7 @@ fn pick(expansion: &Expansion<'_>, base: &Address, wanted: &Fields, instances: &
         let generation = if attempt == 0 { digest.clone() } else { format!("{digest}-{attempt}") };
         let address = base.clone().at(&generation);
         match instances.get(&address) {
+            Some(seen) if reach::is_refused(expansion.input, &address, seen) => (),
             Some(seen) if matches_generation(schema, &resolved, &seen.fields) => return address,
             Some(_) => (),
             None => unused = unused.or(Some(address)),

@@ -18,3 +18,4 @@ mod git;
 mod plan_props;
 mod schema;
 mod served;
+mod doctor;

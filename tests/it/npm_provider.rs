@@ -43,10 +43,20 @@ async fn only_what_differs_is_put() {
     let meta = rig.rows(npm::Kind::ProxyHost)[0]["meta"].clone();
     let mut meta = meta.as_object().unwrap().clone();
     meta.insert("note".to_owned(), json!("do not touch"));
-    rig.npm.edit_proxy_host(id, &json!({"advanced_config": "client_max_body_size 10G;", "meta": meta}));
-    rig.bring(&git, &host(GIT).with("forward_port", Value::Int(8080))).await;
+    let location = json!({"path": "/x", "forward_scheme": "http", "forward_host": "10.0.0.9", "forward_port": "80"});
+    rig.npm.edit_proxy_host(
+        id,
+        &json!({"advanced_config": "client_max_body_size 10G;", "locations": [location], "caching_enabled": true, "meta": meta}),
+    );
+    let mut named = host(GIT).with("forward_port", Value::Int(8080));
+    for unmanaged in ["advanced", "locations", "caching"] {
+        named.0.remove(unmanaged);
+    }
+    rig.step(&git, &named).await.unwrap();
+    assert_eq!(rig.step(&git, &named).await.unwrap(), None);
     let row = rig.rows(npm::Kind::ProxyHost).remove(0);
     assert_eq!(row["advanced_config"], "client_max_body_size 10G;");
+    assert_eq!((&row["locations"], &row["caching_enabled"]), (&json!([location]), &json!(true)));
     assert_eq!(row["meta"]["note"], "do not touch");
     assert_eq!(row["meta"]["amarre_service"], "git");
 }

@@ -6,3 +6,4 @@ mod looks;
 mod propagation;
 mod service_account;
 mod support;
+mod traps;

@@ -97,7 +97,7 @@ pub(super) fn credential(state: &State) -> Value {
         "applicationId": 12345,
         "creation": "2026-01-01T00:00:00+00:00",
         "credentialId": 67890,
-        "expiration": null,
+        "expiration": state.expiration,
         "lastUse": "2026-01-01T00:00:00+00:00",
         "ovhSupport": false,
         "rules": rules,

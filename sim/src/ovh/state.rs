@@ -41,6 +41,7 @@ pub(super) struct State {
     pub denied: Vec<(String, String)>,
     pub habits: Habits,
     pub tokens: Tokens,
+    pub expiration: Option<String>,
     last_id: u64,
     last_query: u64,
 }
@@ -111,6 +112,7 @@ impl State {
                 apex_null: false,
             },
             tokens: Tokens::new(),
+            expiration: None,
             last_id: FIRST_ID,
             last_query: 0,
         };

@@ -36,7 +36,13 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
         Kind::Attachment => text("address"),
         Kind::Container => {
             let port = port.map(|port| format!("port {port}"));
-            let parts = [Some(text("address")).filter(|address| !address.is_empty()), port];
+            let published: Vec<String> = fields
+                .strings("published")
+                .into_iter()
+                .filter_map(|text| text.rsplit_once(':').map(|(at, _)| format!("published at {at}")))
+                .collect();
+            let published = Some(published.join(", ")).filter(|published| !published.is_empty());
+            let parts = [Some(text("address")).filter(|address| !address.is_empty()), port, published];
             parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
         }
         Kind::Record => {
@@ -52,7 +58,10 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
             };
             let force = (fields.flag("force_https") == Some(true)).then(|| "force HTTPS".to_owned());
             let list = fields.text("access_list").map(|list| format!("access list {list}"));
-            [Some(scheme), tls, force, list].into_iter().flatten().collect::<Vec<_>>().join(", ")
+            let paths = fields.get("locations").map(|paths| paths.items().len()).filter(|count| *count > 0);
+            let paths = paths
+                .map(|count| if count == 1 { "1 path elsewhere".into() } else { format!("{count} paths elsewhere") });
+            [Some(scheme), paths, tls, force, list].into_iter().flatten().collect::<Vec<_>>().join(", ")
         }
         Kind::Redirection => format!("{} to {}://{}", shown("code"), shown("scheme"), shown("to")),
         Kind::AccessList => {
@@ -88,6 +97,20 @@ pub fn value(field: &str, value: Option<&Value>) -> String {
         Some(Value::Text(text)) if field.starts_with("environment.") || field.starts_with("labels.") => {
             format!("\"{text}\"")
         }
+        Some(Value::List(items)) if field == "locations" => items.iter().map(location).collect::<Vec<_>>().join(", "),
+        Some(Value::Text(text)) if text.contains('\n') => {
+            format!("{} … ({} lines)", text.lines().next().unwrap_or_default(), text.lines().count())
+        }
+        Some(Value::Text(text)) if text.is_empty() => "(none)".to_owned(),
         Some(value) => value.to_string(),
     }
+}
+
+/// `/api to http://172.20.8.3:80`.
+fn location(value: &Value) -> String {
+    let shown = |name: &str| value.entries().and_then(|entries| entries.get(name)).map(ToString::to_string);
+    let [path, scheme, host, port, below] =
+        ["path", "scheme", "host", "port", "to_path"].map(|name| shown(name).unwrap_or_default());
+    let lines = if shown("advanced").is_some() { " with lines of its own" } else { "" };
+    format!("{path} to {scheme}://{host}:{port}{below}{lines}")
 }

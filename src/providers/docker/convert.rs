@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointIpamConfig,
     EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig, HostConfigLogConfig, ImageInspect, Ipam, IpamConfig,
-    Mount, MountType, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, RestartPolicy,
+    Mount, MountType, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, PortSummary, RestartPolicy,
     RestartPolicyNameEnum,
 };
 
@@ -21,6 +21,10 @@ pub const LABEL_SERVICE: &str = "io.amarre.service";
 pub const LABEL_SPEC: &str = "io.amarre.spec";
 /// Names of the variables that the manifest sets in plain text; all others count as secret when read back.
 pub const LABEL_PLAIN: &str = "io.amarre.plain";
+/// What is published for an NPM elsewhere: `192.168.1.10:20000:80/tcp`, and not by the manifest.
+pub const LABEL_PUBLISHED: &str = "io.amarre.published";
+/// The network that is shared with NPM, beside the service's own.
+pub const LABEL_EDGE: &str = "io.amarre.edge";
 /// Paths that the image declares as volumes, and not the manifest.
 pub const LABEL_IMAGE_MOUNTS: &str = "io.amarre.image-volumes";
 /// Compose's, so that people's tools group containers. Never `config-hash`: `docker compose down` would take ours.
@@ -97,6 +101,7 @@ impl Reader {
         self.what_runs(inspect, &labels, &mut fields);
         where_it_runs(inspect, &mut fields);
         image_mounts(inspect, &labels, &mut fields);
+        how_it_is_reached(inspect, &labels, &mut fields);
         let ready = state(inspect, self.now, &mut fields);
         let address = Address::new(self.provider.clone(), Kind::Container, &name).at(spec);
         let mut seen = self.seen(fields, &labels, inspect.id.as_deref().unwrap_or_default());
@@ -111,7 +116,8 @@ impl Reader {
         let fields = Fields::default()
             .with("name", Value::text(&name))
             .with("network_mode", Value::text(mode))
-            .with("networks", Value::texts(summary_networks(summary).into_keys()));
+            .with("networks", Value::texts(summary_networks(summary).into_keys()))
+            .with("ports", Value::texts(summary_ports(summary)));
         let labels = ordered(summary.labels.as_ref());
         let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
         if seen.owner == Owner::Ours {
@@ -204,6 +210,47 @@ fn image_mounts(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, St
     declared.sort();
     fields.set("mounts", Value::texts(own));
     fields.set("image_mounts", Value::texts(declared));
+}
+
+/// Tells what is there for NPM from what is there for the manifest.
+fn how_it_is_reached(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, String>, fields: &mut Fields) {
+    let bound: Vec<String> = fields.strings("ports").into_iter().map(str::to_owned).collect();
+    let listed: BTreeSet<&str> = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect()).unwrap_or_default();
+    let (published, own): (Vec<String>, Vec<String>) =
+        bound.into_iter().partition(|port| listed.contains(port.as_str()));
+    fields.set("ports", Value::texts(own));
+    if !published.is_empty() {
+        let mut publish: Vec<String> = published.iter().filter_map(|port| without_published(port)).collect();
+        publish.sort();
+        fields.set("publish", Value::texts(publish));
+        fields.set("published", Value::texts(published));
+    }
+    let networks = inspect.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    if let Some(edge) = labels.get(LABEL_EDGE)
+        && let Some(endpoint) = networks.and_then(|networks| networks.get(edge))
+    {
+        fields.set("edge", Value::text(edge));
+        if let Some(address) = endpoint_address(endpoint) {
+            fields.set("edge_address", Value::text(address));
+        }
+    }
+}
+
+/// `192.168.1.10:20000:80/tcp` as it is asked for: `192.168.1.10:80/tcp`.
+fn without_published(text: &str) -> Option<String> {
+    let (rest, target) = text.rsplit_once(':')?;
+    let (ip, _) = rest.rsplit_once(':')?;
+    Some(format!("{ip}:{target}"))
+}
+
+/// The ports of the host that a container has, as the list tells.
+fn summary_ports(summary: &ContainerSummary) -> BTreeSet<String> {
+    let text = |port: &PortSummary| {
+        let typ = port.typ.map(|typ| typ.to_string()).unwrap_or_default();
+        let ip = port.ip.as_deref().unwrap_or("0.0.0.0");
+        Some(format!("{ip}:{}:{}/{typ}", port.public_port?, port.private_port))
+    };
+    summary.ports.iter().flatten().filter_map(text).collect()
 }
 
 /// The paths that an image declares as volumes, as the engine mounts them.
@@ -437,9 +484,16 @@ pub fn container_body(
         let targets: Vec<&str> = image_mounts.iter().filter_map(|mount| mount.rsplit(':').nth(1)).collect();
         labels.insert(LABEL_IMAGE_MOUNTS.to_owned(), targets.join(","));
     }
+    let published = list("published").unwrap_or_default();
+    if !published.is_empty() {
+        labels.insert(LABEL_PUBLISHED.to_owned(), published.join(","));
+    }
+    if let Some(edge) = fields.text("edge") {
+        labels.insert(LABEL_EDGE.to_owned(), edge.to_owned());
+    }
     let network = fields.text("network").unwrap_or_default().to_owned();
     let endpoint = endpoint(fields.text("address"), list("aliases").unwrap_or_default(), false);
-    let (exposed, bindings) = port_bindings(&list("ports").unwrap_or_default());
+    let (exposed, bindings) = port_bindings(&[list("ports").unwrap_or_default(), published].concat());
     let host = HostConfig {
         network_mode: Some(network.clone()),
         restart_policy: Some(restart_policy(fields.text("restart").unwrap_or("no"))),

@@ -62,6 +62,13 @@ pub const CONTAINER: KindSchema = KindSchema {
             r#"{"list":[{"text":"volume:amarre-test_a:/a:rw"}]}"#,
             r#"{"list":[{"text":"volume:amarre-test_a:/a:ro"},{"text":"volume:amarre-test_b:/b:rw"}]}"#,
         ]),
+        // Ports that NPM elsewhere reaches on the host, and the network that it shares with routed containers.
+        Field::new("publish", Rule::Generation).samples(&[
+            r#"{"list":[{"text":"127.0.0.1:80/tcp"}]}"#,
+            r#"{"list":[{"text":"127.0.0.1:80/tcp"},{"text":"127.0.0.1:81/tcp"}]}"#,
+        ]),
+        Field::new("edge", Rule::Generation)
+            .samples(&[r#"{"text":"zz-amarre-contract"}"#, r#"{"text":"zz-amarre-contract"}"#]),
         // Named volumes for what the image declares and the manifest does not map: known once the image is there.
         Field::new("image_mounts", Rule::Volatile),
         Field::new("healthcheck", Rule::Generation).samples(&[
@@ -86,7 +93,9 @@ pub const CONTAINER: KindSchema = KindSchema {
         // Chosen at creation from the free ones; the proxy host follows it.
         Field::new("address", Rule::Observed),
         Field::new("network_mode", Rule::Observed),
+        Field::new("edge_address", Rule::Observed),
         Field::new("networks", Rule::Observed),
+        // `192.168.1.10:20000:80/tcp`: chosen at creation, as the address is.
         Field::new("published", Rule::Observed),
         Field::new("started_at_ms", Rule::Observed),
         Field::new("finished_at_ms", Rule::Observed),

@@ -19,7 +19,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
-use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
+use self::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC, Reader, ordered};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
@@ -329,25 +329,38 @@ impl DockerProvider {
                 let message = format!("another container is called {name}");
                 return Err(ProviderError::new(Class::Conflict, "A0405", message));
             }
-            api.start(&id, name).await?;
+            on_edge(api, &id, fields).await?;
+            self.start(api, &id, name, fields, true).await?;
             return Ok(id);
         }
         let body = convert::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
             .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
         let id = api.create_container(name, body).await?;
-        api.start(&id, name).await?;
+        on_edge(api, &id, fields).await?;
+        self.start(api, &id, name, fields, true).await?;
         Ok(id)
+    }
+
+    /// Starts a container. One that cannot be started for a port that it was given, and not asked for, goes again:
+    /// its successor has another.
+    async fn start(&self, api: &Api, id: &str, name: &str, fields: &Fields, is_new: bool) -> Result<(), ProviderError> {
+        let Err(error) = api.start(id, name).await else { return Ok(()) };
+        let Some(port) = taken_port(&error, fields) else { return Err(error) };
+        if is_new {
+            api.remove(id, name).await?;
+        }
+        Err(ProviderError { class: Class::PortTaken(port), code: "A0540", ..error })
     }
 
     async fn update_container(&self, api: &Api, change: &Change, fields: &Fields) -> Result<String, ProviderError> {
         let id = vendor_id(change);
-        if api.container(&id).await?.is_none() {
+        let Some(there) = api.container(&id).await? else {
             return Err(ProviderError::new(
                 Class::Conflict,
                 "A0511",
                 format!("container {} is gone", change.address.name),
             ));
-        }
+        };
         if fields.flag("running") == Some(false) {
             self.halt(api, &id, &change.address.name).await?;
         }
@@ -358,7 +371,10 @@ impl DockerProvider {
             api.rename(&id, name).await?;
         }
         if fields.flag("running") == Some(true) {
-            api.start(&id, &change.address.name).await?;
+            let labels = ordered(there.config.as_ref().and_then(|config| config.labels.as_ref()));
+            let published = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect::<Vec<_>>());
+            let fields = Fields::default().with("published", Value::texts(published.unwrap_or_default()));
+            self.start(api, &id, &change.address.name, &fields, false).await?;
         }
         Ok(id)
     }
@@ -527,6 +543,31 @@ async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, Provid
     let endpoint = convert::endpoint(fields.text("address"), Vec::new(), api.version >= (1, 48));
     api.connect_network(network, container, endpoint).await?;
     Ok(name.to_owned())
+}
+
+/// A container on the network that it shares with NPM, before it starts: Docker takes one network at creation.
+async fn on_edge(api: &Api, id: &str, fields: &Fields) -> Result<(), ProviderError> {
+    let Some(edge) = fields.text("edge") else { return Ok(()) };
+    let there = api.container(id).await?;
+    let networks = there.and_then(|there| there.network_settings).and_then(|settings| settings.networks);
+    if networks.is_some_and(|networks| networks.contains_key(edge)) {
+        return Ok(());
+    }
+    // Services do not see one another by name there.
+    let endpoint = convert::endpoint(fields.text("edge_address"), Vec::new(), api.version >= (1, 48));
+    api.connect_network(edge, id, endpoint).await
+}
+
+/// The port that was given to a container and that somebody else listens on, when that is the trouble.
+fn taken_port(error: &ProviderError, fields: &Fields) -> Option<u16> {
+    let is_taken =
+        ["port is already allocated", "address already in use"].iter().any(|why| error.message.contains(why));
+    let published = fields.strings("published");
+    let ports: Vec<&str> = published.iter().filter_map(|text| text.rsplit(':').nth(1)).collect();
+    let named = ports
+        .iter()
+        .find(|port| error.message.contains(&format!(":{port} ")) || error.message.contains(&format!(":{port}:")));
+    named.filter(|_| is_taken)?.parse().ok()
 }
 
 fn attachment_parts(name: &str) -> Result<(&str, &str), ProviderError> {

@@ -96,6 +96,19 @@ pub struct HostRow {
     #[serde(default)]
     pub block_exploits: bool,
     #[serde(default)]
+    pub caching_enabled: bool,
+    #[serde(default)]
+    pub http2_support: bool,
+    #[serde(default)]
+    pub hsts_enabled: bool,
+    #[serde(default)]
+    pub hsts_subdomains: bool,
+    #[serde(default)]
+    pub advanced_config: String,
+    /// As they were sent once, by whomever: text or number, with or without each key.
+    #[serde(default)]
+    pub locations: Option<Vec<Map<String, Json>>>,
+    #[serde(default)]
     pub access_list_id: u64,
     #[serde(default, deserialize_with = "none_is_empty")]
     pub meta: Map<String, Json>,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{CertificateRow, HostRow, ListRow, Section};
-use super::kinds::{AccessList, Certificate, ProxyHost, Redirection};
+use super::kinds::{AccessList, Certificate, Life, Location, ProxyHost, Redirection, Site};
 use crate::model::{Fields, Mark, SecretName, Typed, Value};
 
 const INSTANCE: &str = "amarre_instance";
@@ -107,36 +107,90 @@ pub fn host_fields(section: Section, row: &HostRow, instance: &str) -> Fields {
 }
 
 fn proxy_host(row: &HostRow, mark: bool) -> ProxyHost {
-    let certificate = certificate_name(row);
     ProxyHost {
-        domains: domains(row),
+        site: site(row, mark),
         forward_scheme: row.forward_scheme.clone(),
         forward_host: row.forward_host.clone(),
         forward_port: row.forward_port,
-        // NPM keeps the flag of a host that lost its certificate; it means nothing.
-        force_https: row.ssl_forced && certificate.is_some(),
-        certificate,
         websockets: row.allow_websocket_upgrade,
-        block_exploits: row.block_exploits,
+        caching: row.caching_enabled,
         access_list: name_or_gone(row.access_list_id, row.access_list.as_ref().map(|list| list.name.as_str())),
-        enabled: row.enabled,
-        online: !row.enabled || is_served(row),
-        mark,
+        locations: locations(row),
     }
 }
 
 fn redirection(row: &HostRow, mark: bool) -> Redirection {
     Redirection {
-        domains: domains(row),
+        site: site(row, mark),
         scheme: row.forward_scheme.clone(),
         to: row.forward_domain_name.clone(),
         code: row.forward_http_code,
         keep_path: row.preserve_path,
-        certificate: certificate_name(row),
-        enabled: row.enabled,
-        online: !row.enabled || is_served(row),
-        mark,
     }
+}
+
+fn site(row: &HostRow, mark: bool) -> Site {
+    let certificate = certificate_name(row);
+    // NPM keeps the flags of a host that lost its certificate; they mean nothing.
+    let force_https = row.ssl_forced && certificate.is_some();
+    let hsts = row.hsts_enabled && force_https;
+    Site {
+        domains: domains(row),
+        http2: row.http2_support && certificate.is_some(),
+        certificate,
+        force_https,
+        hsts,
+        hsts_subdomains: row.hsts_subdomains && hsts,
+        block_exploits: row.block_exploits,
+        advanced: lines(&row.advanced_config),
+        life: life(row, mark),
+    }
+}
+
+fn life(row: &HostRow, mark: bool) -> Life {
+    Life { enabled: row.enabled, online: !row.enabled || is_served(row), mark }
+}
+
+/// Lines as we write them.
+pub fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n").trim_end().to_owned()
+}
+
+/// NPM's pages write `address/path` into the host; `forward_path` is the same.
+fn locations(row: &HostRow) -> Vec<Location> {
+    let mut locations: Vec<Location> = row.locations.iter().flatten().map(location).collect();
+    locations.sort();
+    locations
+}
+
+fn location(row: &Map<String, Json>) -> Location {
+    let text = |name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let port = match row.get("forward_port") {
+        Some(Json::String(text)) => text.parse().ok(),
+        port => port.and_then(Json::as_u64),
+    };
+    let (host, below) = match text("forward_host").split_once('/') {
+        Some((host, below)) => (host.to_owned(), format!("/{below}")),
+        None => (text("forward_host"), String::new()),
+    };
+    Location {
+        path: text("path"),
+        scheme: text("forward_scheme"),
+        host,
+        port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default(),
+        to_path: if below.is_empty() { text("forward_path") } else { below },
+        advanced: lines(&text("advanced_config")),
+    }
+}
+
+fn locations_wire(locations: &[Location]) -> Json {
+    let location = |location: &Location| {
+        json!({
+            "path": location.path, "forward_scheme": location.scheme, "forward_host": location.host,
+            "forward_port": location.port, "forward_path": location.to_path, "advanced_config": location.advanced,
+        })
+    };
+    locations.iter().map(location).collect()
 }
 
 /// The names of a host, lower case, sorted, each once.
@@ -169,83 +223,96 @@ pub struct Ids {
     pub access_list: u64,
 }
 
-/// What a host's wanted fields are in NPM's words, without `enabled` and `meta`.
+/// A host in NPM's words, without `enabled` and `meta`.
+pub type Wire = BTreeMap<&'static str, Json>;
+
+/// What a host's wanted fields are in NPM's words.
 ///
 /// # Errors
 /// The fields are not those of the kind.
-pub fn host_wire(section: Section, fields: &Fields, ids: Ids) -> Result<BTreeMap<&'static str, Json>, String> {
+pub fn host_wire(section: Section, fields: &Fields, ids: Ids) -> Result<Wire, String> {
     Ok(match section {
-        Section::Redirections => {
-            let host = Redirection::from_fields(fields)?;
-            BTreeMap::from([
-                ("domain_names", json!(host.domains)),
-                ("forward_scheme", json!(host.scheme)),
-                ("forward_domain_name", json!(host.to)),
-                ("forward_http_code", json!(host.code)),
-                ("preserve_path", json!(host.keep_path)),
-                ("certificate_id", json!(ids.certificate)),
-            ])
-        }
+        Section::Redirections => redirection_wire(&Redirection::from_fields(fields)?, ids),
         Section::ProxyHosts | Section::AccessLists | Section::Certificates => {
-            let host = ProxyHost::from_fields(fields)?;
-            BTreeMap::from([
-                ("domain_names", json!(host.domains)),
-                ("forward_scheme", json!(host.forward_scheme)),
-                ("forward_host", json!(host.forward_host)),
-                ("forward_port", json!(host.forward_port)),
-                ("certificate_id", json!(ids.certificate)),
-                ("ssl_forced", json!(host.force_https && ids.certificate != 0)),
-                ("allow_websocket_upgrade", json!(host.websockets)),
-                ("block_exploits", json!(host.block_exploits)),
-                ("access_list_id", json!(ids.access_list)),
-            ])
+            proxy_host_wire(&ProxyHost::from_fields(fields)?, ids)
         }
     })
 }
 
-/// What a row holds, in the keys of [`host_wire`].
-fn row_wire(section: Section, row: &HostRow) -> BTreeMap<&'static str, Json> {
-    match section {
-        Section::Redirections => BTreeMap::from([
-            ("domain_names", json!(domains(row))),
-            ("forward_scheme", json!(row.forward_scheme)),
-            ("forward_domain_name", json!(row.forward_domain_name)),
-            ("forward_http_code", json!(row.forward_http_code)),
-            ("preserve_path", json!(row.preserve_path)),
-            ("certificate_id", json!(row.certificate_id)),
-        ]),
-        Section::ProxyHosts | Section::AccessLists | Section::Certificates => BTreeMap::from([
-            ("domain_names", json!(domains(row))),
-            ("forward_scheme", json!(row.forward_scheme)),
-            ("forward_host", json!(row.forward_host)),
-            ("forward_port", json!(row.forward_port)),
-            ("certificate_id", json!(row.certificate_id)),
-            ("ssl_forced", json!(row.ssl_forced)),
-            ("allow_websocket_upgrade", json!(row.allow_websocket_upgrade)),
-            ("block_exploits", json!(row.block_exploits)),
-            ("access_list_id", json!(row.access_list_id)),
-        ]),
-    }
+fn proxy_host_wire(host: &ProxyHost, ids: Ids) -> Wire {
+    let mut wire = site_wire(&host.site, ids);
+    wire.extend([
+        ("forward_scheme", json!(host.forward_scheme)),
+        ("forward_host", json!(host.forward_host)),
+        ("forward_port", json!(host.forward_port)),
+        ("allow_websocket_upgrade", json!(host.websockets)),
+        ("caching_enabled", json!(host.caching)),
+        ("access_list_id", json!(ids.access_list)),
+        ("locations", locations_wire(&host.locations)),
+    ]);
+    wire
+}
+
+fn redirection_wire(host: &Redirection, ids: Ids) -> Wire {
+    let mut wire = site_wire(&host.site, ids);
+    wire.extend([
+        ("forward_scheme", json!(host.scheme)),
+        ("forward_domain_name", json!(host.to)),
+        ("forward_http_code", json!(host.code)),
+        ("preserve_path", json!(host.keep_path)),
+    ]);
+    wire
+}
+
+/// Each flag of TLS only with what it stands on: NPM would drop it at one write and not at the next.
+fn site_wire(site: &Site, ids: Ids) -> Wire {
+    let has_certificate = ids.certificate != 0;
+    let forced = site.force_https && has_certificate;
+    let hsts = site.hsts && forced;
+    BTreeMap::from([
+        ("domain_names", json!(site.domains)),
+        ("certificate_id", json!(ids.certificate)),
+        ("ssl_forced", json!(forced)),
+        ("http2_support", json!(site.http2 && has_certificate)),
+        ("hsts_enabled", json!(hsts)),
+        ("hsts_subdomains", json!(site.hsts_subdomains && hsts)),
+        ("block_exploits", json!(site.block_exploits)),
+        ("advanced_config", json!(site.advanced)),
+    ])
+}
+
+/// What a row holds, in the keys of [`host_wire`], flags without what they stand on too.
+fn row_wire(section: Section, row: &HostRow) -> Wire {
+    let ids = Ids { certificate: row.certificate_id, access_list: row.access_list_id };
+    let mut wire = match section {
+        Section::Redirections => redirection_wire(&redirection(row, false), ids),
+        Section::ProxyHosts | Section::AccessLists | Section::Certificates => {
+            proxy_host_wire(&proxy_host(row, false), ids)
+        }
+    };
+    wire.extend([
+        ("ssl_forced", json!(row.ssl_forced)),
+        ("http2_support", json!(row.http2_support)),
+        ("hsts_enabled", json!(row.hsts_enabled)),
+        ("hsts_subdomains", json!(row.hsts_subdomains)),
+    ]);
+    wire
 }
 
 /// The body of a POST, without `enabled` and `meta`.
 ///
 /// An explicit id of 0 makes NPM keep TLS flags without a certificate, so it is left out.
-pub fn new_host(wire: BTreeMap<&'static str, Json>) -> Map<String, Json> {
-    let has_certificate = wire.get("certificate_id").is_some_and(|id| *id != json!(0));
-    let mut body: Map<String, Json> = wire
-        .into_iter()
-        .filter(|(key, value)| !(key.ends_with("_id") && *value == json!(0)))
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-    if has_certificate {
-        body.insert("http2_support".to_owned(), json!(true));
-    }
-    body
+pub fn new_host(wire: Wire) -> Map<String, Json> {
+    let is_none = |key: &str, value: &Json| key.ends_with("_id") && *value == json!(0);
+    let wire = wire.into_iter().filter(|(key, value)| !is_none(key, value));
+    wire.map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
+/// The flags that NPM works out again at each write, from the body alone where it names them.
+const TLS_FLAGS: [&str; 4] = ["ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains"];
+
 /// The body of a PUT, without `meta`: what differs, and what follows from a certificate that comes or goes.
-pub fn changed_host(section: Section, row: &HostRow, wire: &BTreeMap<&'static str, Json>) -> Map<String, Json> {
+pub fn changed_host(section: Section, row: &HostRow, wire: &Wire) -> Map<String, Json> {
     let held = row_wire(section, row);
     let mut body = Map::new();
     for (key, value) in wire {
@@ -253,17 +320,10 @@ pub fn changed_host(section: Section, row: &HostRow, wire: &BTreeMap<&'static st
             body.insert((*key).to_owned(), value.clone());
         }
     }
-    match body.get("certificate_id").and_then(Json::as_u64) {
-        // NPM takes an explicit 0 for a certificate and keeps the flags: they are taken off by name.
-        Some(0) => {
-            for flag in ["ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains"] {
-                body.insert(flag.to_owned(), json!(false));
-            }
-        }
-        Some(_) if row.certificate_id == 0 => {
-            body.insert("http2_support".to_owned(), json!(true));
-        }
-        Some(_) | None => (),
+    // NPM takes an explicit 0 for a certificate and keeps the flags: they are written by name.
+    if body.contains_key("certificate_id") {
+        let flags = TLS_FLAGS.into_iter().filter_map(|flag| Some((flag.to_owned(), wire.get(flag)?.clone())));
+        body.extend(flags);
     }
     body
 }

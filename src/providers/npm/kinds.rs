@@ -28,27 +28,38 @@ const DOMAINS: &[&str] = &[
     r#"{"list":[{"text":"*.one.example.org"},{"text":"one.example.org"}]}"#,
 ];
 
-/// A proxy host.
+const LOCATIONS: &[&str] = &[
+    r#"{"list":[]}"#,
+    r#"{"list":[{"map":{"host":{"text":"172.20.8.4"},"path":{"text":"/api"},"port":{"int":8080},"scheme":{"text":"http"}}}]}"#,
+    r#"{"list":[{"map":{"advanced":{"text":"proxy_read_timeout 1h;"},"host":{"text":"[fd00::4]"},"path":{"text":"= /a"},"port":{"int":443},"scheme":{"text":"https"},"to_path":{"text":"/b/"}}},{"map":{"host":{"text":"172.20.8.3"},"path":{"text":"^~ /c"},"port":{"int":80},"scheme":{"text":"http"}}}]}"#,
+];
+
+/// What proxy hosts and redirections have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyHost {
+pub struct Site {
     /// Lower case, sorted.
     pub domains: Vec<String>,
-    /// `http` or `https`.
-    pub forward_scheme: String,
-    /// Name or address; an IPv6 address in brackets.
-    pub forward_host: String,
-    /// Port there.
-    pub forward_port: u16,
     /// Its nice name.
     pub certificate: Option<String>,
     /// Plain HTTP answers with a redirection; needs a certificate.
     pub force_https: bool,
-    /// Upgrades pass.
-    pub websockets: bool,
+    /// Needs a certificate.
+    pub http2: bool,
+    /// Browsers are told to come by HTTPS only; needs `force_https`.
+    pub hsts: bool,
+    /// So are those of names below; needs `hsts`.
+    pub hsts_subdomains: bool,
     /// NPM's filter of common attacks.
     pub block_exploits: bool,
-    /// Its full name in NPM.
-    pub access_list: Option<String>,
+    /// Lines of nginx's configuration.
+    pub advanced: String,
+    /// How it is.
+    pub life: Life,
+}
+
+/// What everything has that nginx serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
     /// Not switched off.
     pub enabled: bool,
     /// nginx serves it, or it is switched off.
@@ -57,58 +68,59 @@ pub struct ProxyHost {
     pub mark: bool,
 }
 
-impl Typed for ProxyHost {
-    const SCHEMA: KindSchema = KindSchema {
-        kind: Kind::ProxyHost,
-        fields: &[
-            Field::new("domains", Rule::Set).samples(DOMAINS),
-            Field::new("forward_scheme", Rule::Update).samples(&[r#"{"text":"http"}"#, r#"{"text":"https"}"#]),
-            Field::new("forward_host", Rule::Update).samples(&[
-                r#"{"text":"172.20.8.3"}"#,
-                r#"{"text":"nas.example.org"}"#,
-                r#"{"text":"[fd00::3]"}"#,
-            ]),
-            Field::new("forward_port", Rule::Update).samples(&[r#"{"int":80}"#, r#"{"int":65535}"#]),
-            Field::new("certificate", Rule::Update).samples(CERTIFICATES).default(NONE),
-            Field::new("force_https", Rule::Update).samples(FLAG).default(FALSE),
-            Field::new("websockets", Rule::Update).samples(FLAG).default(TRUE),
-            Field::new("block_exploits", Rule::Update).samples(FLAG).default(TRUE),
-            Field::new("access_list", Rule::Update).samples(ACCESS_LISTS).default(NONE),
-            Field::new("enabled", Rule::Update).samples(FLAG).default(TRUE),
-            Field::new("online", Rule::Update).samples(ALWAYS).default(TRUE),
-            Field::new("mark", Rule::Update).samples(ALWAYS).default(TRUE),
-        ],
-        claims: Some("domains"),
-    };
+const SITE_DOMAINS: Field = Field::new("domains", Rule::Set).samples(DOMAINS);
+const CERTIFICATE: Field = Field::new("certificate", Rule::Update).samples(CERTIFICATES).default(NONE);
+const FORCE_HTTPS: Field = Field::new("force_https", Rule::Update).samples(FLAG).default(FALSE);
+const HTTP2: Field = Field::new("http2", Rule::Update).samples(FLAG).default(FALSE);
+const HSTS: Field = Field::new("hsts", Rule::Update).samples(FLAG).default(FALSE);
+const HSTS_SUBDOMAINS: Field = Field::new("hsts_subdomains", Rule::Update).samples(FLAG).default(FALSE);
+const BLOCK_EXPLOITS: Field = Field::new("block_exploits", Rule::Update).samples(FLAG);
+const ADVANCED: Field = Field::new("advanced", Rule::Update)
+    .samples(&[r#"{"text":"client_max_body_size 10G;"}"#, r#"{"text":"proxy_buffering off;\nproxy_read_timeout 1h;"}"#])
+    .default(r#"{"text":""}"#);
+const ENABLED: Field = Field::new("enabled", Rule::Update).samples(FLAG).default(TRUE);
+const ONLINE: Field = Field::new("online", Rule::Update).samples(ALWAYS).default(TRUE);
+const MARK: Field = Field::new("mark", Rule::Update).samples(ALWAYS).default(TRUE);
 
+impl Site {
     fn fields(&self) -> Fields {
-        Fields::default()
+        self.life
+            .fields()
             .with("domains", Value::texts(self.domains.iter()))
-            .with("forward_scheme", Value::text(&self.forward_scheme))
-            .with("forward_host", Value::text(&self.forward_host))
-            .with("forward_port", Value::Int(i64::from(self.forward_port)))
             .with("certificate", name_value(self.certificate.as_deref()))
             .with("force_https", Value::Bool(self.force_https))
-            .with("websockets", Value::Bool(self.websockets))
+            .with("http2", Value::Bool(self.http2))
+            .with("hsts", Value::Bool(self.hsts))
+            .with("hsts_subdomains", Value::Bool(self.hsts_subdomains))
             .with("block_exploits", Value::Bool(self.block_exploits))
-            .with("access_list", name_value(self.access_list.as_deref()))
+            .with("advanced", Value::text(&self.advanced))
+    }
+
+    fn read(read: &Reader<'_>, block_exploits: bool) -> Result<Self, String> {
+        Ok(Self {
+            domains: read.texts("domains")?,
+            certificate: read.name("certificate")?,
+            force_https: read.flag("force_https", false)?,
+            http2: read.flag("http2", false)?,
+            hsts: read.flag("hsts", false)?,
+            hsts_subdomains: read.flag("hsts_subdomains", false)?,
+            block_exploits: read.flag("block_exploits", block_exploits)?,
+            advanced: read.text_or("advanced", "")?,
+            life: Life::read(read)?,
+        })
+    }
+}
+
+impl Life {
+    fn fields(self) -> Fields {
+        Fields::default()
             .with("enabled", Value::Bool(self.enabled))
             .with("online", Value::Bool(self.online))
             .with("mark", Value::Bool(self.mark))
     }
 
-    fn from_fields(fields: &Fields) -> Result<Self, String> {
-        let read = Reader::new(&Self::SCHEMA, fields)?;
+    fn read(read: &Reader<'_>) -> Result<Self, String> {
         Ok(Self {
-            domains: read.texts("domains")?,
-            forward_scheme: read.text("forward_scheme")?,
-            forward_host: read.text("forward_host")?,
-            forward_port: read.number("forward_port")?,
-            certificate: read.name("certificate")?,
-            force_https: read.flag("force_https", false)?,
-            websockets: read.flag("websockets", true)?,
-            block_exploits: read.flag("block_exploits", true)?,
-            access_list: read.name("access_list")?,
             enabled: read.flag("enabled", true)?,
             online: read.flag("online", true)?,
             mark: read.flag("mark", true)?,
@@ -116,11 +128,140 @@ impl Typed for ProxyHost {
     }
 }
 
+/// A proxy host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyHost {
+    /// What a redirection has too.
+    pub site: Site,
+    /// `http` or `https`.
+    pub forward_scheme: String,
+    /// Name or address; an IPv6 address in brackets.
+    pub forward_host: String,
+    /// Port there.
+    pub forward_port: u16,
+    /// Upgrades pass.
+    pub websockets: bool,
+    /// NPM keeps images, styles and scripts.
+    pub caching: bool,
+    /// Its full name in NPM.
+    pub access_list: Option<String>,
+    /// Paths that lead elsewhere.
+    pub locations: Vec<Location>,
+}
+
+/// A path that leads elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// As nginx reads it.
+    pub path: String,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// An address, for nginx resolves it when it loads; an IPv6 address in brackets.
+    pub host: String,
+    /// Port there.
+    pub port: u16,
+    /// Stands there in place of the path; empty = the path stays.
+    pub to_path: String,
+    /// Lines of nginx's configuration.
+    pub advanced: String,
+}
+
+impl Location {
+    /// As a value of a field.
+    pub fn value(&self) -> Value {
+        let mut entries = BTreeMap::from([
+            ("path".to_owned(), Value::text(&self.path)),
+            ("scheme".to_owned(), Value::text(&self.scheme)),
+            ("host".to_owned(), Value::text(&self.host)),
+            ("port".to_owned(), Value::Int(i64::from(self.port))),
+        ]);
+        let texts = [("to_path", &self.to_path), ("advanced", &self.advanced)];
+        entries.extend(
+            texts
+                .into_iter()
+                .filter(|(_, text)| !text.is_empty())
+                .map(|(name, text)| (name.to_owned(), Value::text(text))),
+        );
+        Value::Map(entries)
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let entries = value.entries()?;
+        let text = |name: &str| entries.get(name).and_then(Value::as_text).map(str::to_owned);
+        let port = entries.get("port").and_then(Value::as_int)?;
+        Some(Self {
+            path: text("path")?,
+            scheme: text("scheme")?,
+            host: text("host")?,
+            port: u16::try_from(port).ok()?,
+            to_path: text("to_path").unwrap_or_default(),
+            advanced: text("advanced").unwrap_or_default(),
+        })
+    }
+}
+
+impl Typed for ProxyHost {
+    const SCHEMA: KindSchema = KindSchema {
+        kind: Kind::ProxyHost,
+        fields: &[
+            SITE_DOMAINS,
+            Field::new("forward_scheme", Rule::Update).samples(&[r#"{"text":"http"}"#, r#"{"text":"https"}"#]),
+            Field::new("forward_host", Rule::Update).samples(&[
+                r#"{"text":"172.20.8.3"}"#,
+                r#"{"text":"nas.example.org"}"#,
+                r#"{"text":"[fd00::3]"}"#,
+            ]),
+            Field::new("forward_port", Rule::Update).samples(&[r#"{"int":80}"#, r#"{"int":65535}"#]),
+            CERTIFICATE,
+            FORCE_HTTPS,
+            HTTP2,
+            HSTS,
+            HSTS_SUBDOMAINS,
+            Field::new("websockets", Rule::Update).samples(FLAG).default(TRUE),
+            BLOCK_EXPLOITS.default(TRUE),
+            Field::new("caching", Rule::Update).samples(FLAG).default(FALSE),
+            Field::new("access_list", Rule::Update).samples(ACCESS_LISTS).default(NONE),
+            Field::new("locations", Rule::Set).samples(LOCATIONS).default(r#"{"list":[]}"#),
+            ADVANCED,
+            ENABLED,
+            ONLINE,
+            MARK,
+        ],
+        claims: Some("domains"),
+    };
+
+    fn fields(&self) -> Fields {
+        self.site
+            .fields()
+            .with("forward_scheme", Value::text(&self.forward_scheme))
+            .with("forward_host", Value::text(&self.forward_host))
+            .with("forward_port", Value::Int(i64::from(self.forward_port)))
+            .with("websockets", Value::Bool(self.websockets))
+            .with("caching", Value::Bool(self.caching))
+            .with("access_list", name_value(self.access_list.as_deref()))
+            .with("locations", Value::List(self.locations.iter().map(Location::value).collect()))
+    }
+
+    fn from_fields(fields: &Fields) -> Result<Self, String> {
+        let read = Reader::new(&Self::SCHEMA, fields)?;
+        Ok(Self {
+            site: Site::read(&read, true)?,
+            forward_scheme: read.text("forward_scheme")?,
+            forward_host: read.text("forward_host")?,
+            forward_port: read.number("forward_port")?,
+            websockets: read.flag("websockets", true)?,
+            caching: read.flag("caching", false)?,
+            access_list: read.name("access_list")?,
+            locations: read.locations("locations")?,
+        })
+    }
+}
+
 /// A redirection host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirection {
-    /// Lower case, sorted.
-    pub domains: Vec<String>,
+    /// What a proxy host has too.
+    pub site: Site,
     /// `auto`, `http` or `https`.
     pub scheme: String,
     /// A name, maybe with a path.
@@ -129,21 +270,13 @@ pub struct Redirection {
     pub code: u16,
     /// The path goes along.
     pub keep_path: bool,
-    /// Its nice name.
-    pub certificate: Option<String>,
-    /// Not switched off.
-    pub enabled: bool,
-    /// nginx serves it, or it is switched off.
-    pub online: bool,
-    /// It carries our whole mark.
-    pub mark: bool,
 }
 
 impl Typed for Redirection {
     const SCHEMA: KindSchema = KindSchema {
         kind: Kind::Redirection,
         fields: &[
-            Field::new("domains", Rule::Set).samples(DOMAINS),
+            SITE_DOMAINS,
             Field::new("scheme", Rule::Update).samples(&[
                 r#"{"text":"auto"}"#,
                 r#"{"text":"http"}"#,
@@ -153,39 +286,37 @@ impl Typed for Redirection {
                 .samples(&[r#"{"text":"new.example.org"}"#, r#"{"text":"new.example.org/there"}"#]),
             Field::new("code", Rule::Update).samples(&[r#"{"int":301}"#, r#"{"int":308}"#]),
             Field::new("keep_path", Rule::Update).samples(FLAG).default(FALSE),
-            Field::new("certificate", Rule::Update).samples(CERTIFICATES).default(NONE),
-            Field::new("enabled", Rule::Update).samples(FLAG).default(TRUE),
-            Field::new("online", Rule::Update).samples(ALWAYS).default(TRUE),
-            Field::new("mark", Rule::Update).samples(ALWAYS).default(TRUE),
+            CERTIFICATE,
+            FORCE_HTTPS,
+            HTTP2,
+            HSTS,
+            HSTS_SUBDOMAINS,
+            BLOCK_EXPLOITS.default(FALSE),
+            ADVANCED,
+            ENABLED,
+            ONLINE,
+            MARK,
         ],
         claims: Some("domains"),
     };
 
     fn fields(&self) -> Fields {
-        Fields::default()
-            .with("domains", Value::texts(self.domains.iter()))
+        self.site
+            .fields()
             .with("scheme", Value::text(&self.scheme))
             .with("to", Value::text(&self.to))
             .with("code", Value::Int(i64::from(self.code)))
             .with("keep_path", Value::Bool(self.keep_path))
-            .with("certificate", name_value(self.certificate.as_deref()))
-            .with("enabled", Value::Bool(self.enabled))
-            .with("online", Value::Bool(self.online))
-            .with("mark", Value::Bool(self.mark))
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, String> {
         let read = Reader::new(&Self::SCHEMA, fields)?;
         Ok(Self {
-            domains: read.texts("domains")?,
+            site: Site::read(&read, false)?,
             scheme: read.text("scheme")?,
             to: read.text("to")?,
             code: read.number("code")?,
             keep_path: read.flag("keep_path", false)?,
-            certificate: read.name("certificate")?,
-            enabled: read.flag("enabled", true)?,
-            online: read.flag("online", true)?,
-            mark: read.flag("mark", true)?,
         })
     }
 }
@@ -318,6 +449,19 @@ impl<'a> Reader<'a> {
 
     fn text(&self, name: &str) -> Result<String, String> {
         self.fields.text(name).map(str::to_owned).ok_or_else(|| self.wrong(name, "a text"))
+    }
+
+    fn text_or(&self, name: &str, absent: &str) -> Result<String, String> {
+        if self.fields.get(name).is_none() { Ok(absent.to_owned()) } else { self.text(name) }
+    }
+
+    fn locations(&self, name: &str) -> Result<Vec<Location>, String> {
+        let Some(value) = self.fields.get(name) else { return Ok(Vec::new()) };
+        let locations: Option<Vec<Location>> = match value {
+            Value::List(items) => items.iter().map(Location::read).collect(),
+            _ => None,
+        };
+        locations.ok_or_else(|| self.wrong(name, "a list of locations"))
     }
 
     fn number(&self, name: &str) -> Result<u16, String> {

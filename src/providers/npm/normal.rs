@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use super::convert::lines;
 use crate::model::{Fields, Kind, Value};
 use crate::providers::Objection;
 
@@ -27,26 +28,18 @@ const USER_LENGTH_MAX: usize = 255;
 pub fn normalize(kind: Kind, fields: &mut Fields) -> Result<(), Objection> {
     match kind {
         Kind::ProxyHost => {
-            texts(fields, "domains", domain)?;
-            at_least_one(fields, "domains")?;
+            site(fields)?;
             text(fields, "forward_scheme", |scheme| one_of(scheme, &["http", "https"]))?;
             text(fields, "forward_host", forward_host)?;
             number(fields, "forward_port", 1, 65_535)?;
-            text(fields, "certificate", some_name)?;
             text(fields, "access_list", some_name)?;
-            // Without a certificate there is nothing to redirect to, and NPM drops the flag at the next write.
-            if fields.get("certificate") == Some(&Value::None) && fields.get("force_https").is_some() {
-                fields.set("force_https", Value::Bool(false));
-            }
-            Ok(())
+            locations(fields)
         }
         Kind::Redirection => {
-            texts(fields, "domains", domain)?;
-            at_least_one(fields, "domains")?;
+            site(fields)?;
             text(fields, "scheme", |scheme| one_of(scheme, &["auto", "http", "https"]))?;
             text(fields, "to", redirect_target)?;
-            number(fields, "code", 300, 308)?;
-            text(fields, "certificate", some_name)
+            number(fields, "code", 300, 308)
         }
         Kind::AccessList => {
             texts(fields, "allow", client)?;
@@ -62,6 +55,51 @@ pub fn normalize(kind: Kind, fields: &mut Fields) -> Result<(), Objection> {
         | Kind::Zone
         | Kind::Record => Ok(()),
     }
+}
+
+/// What proxy hosts and redirections have in common. Each flag of TLS stands on another one, and on the certificate.
+fn site(fields: &mut Fields) -> Result<(), Objection> {
+    texts(fields, "domains", domain)?;
+    at_least_one(fields, "domains")?;
+    text(fields, "certificate", some_name)?;
+    if let Some(given) = fields.text("advanced") {
+        let written = lines(given);
+        fields.set("advanced", Value::Text(written));
+    }
+    let stands_on = [
+        ("force_https", fields.get("certificate") == Some(&Value::None)),
+        ("http2", fields.get("certificate") == Some(&Value::None)),
+        ("hsts", fields.get("certificate") == Some(&Value::None) || fields.flag("force_https") == Some(false)),
+    ];
+    for (flag, is_void) in stands_on {
+        if is_void && fields.get(flag).is_some() {
+            fields.set(flag, Value::Bool(false));
+        }
+    }
+    if fields.flag("hsts") == Some(false) && fields.get("hsts_subdomains").is_some() {
+        fields.set("hsts_subdomains", Value::Bool(false));
+    }
+    Ok(())
+}
+
+/// nginx resolves their hosts when it loads, and one that it cannot keeps every site down: addresses only.
+fn locations(fields: &mut Fields) -> Result<(), Objection> {
+    let Some(Value::List(items)) = fields.get("locations") else { return Ok(()) };
+    let mut written = Vec::new();
+    for item in items {
+        let Value::Map(entries) = item else {
+            return Err(objection("locations", "not a list of locations".to_owned()));
+        };
+        let mut entries = entries.clone();
+        if let Some(host) = entries.get("host").and_then(Value::as_text) {
+            let host = address(host).map_err(|why| objection("locations", why))?;
+            entries.insert("host".to_owned(), Value::Text(host));
+        }
+        written.push(Value::Map(entries));
+    }
+    written.sort_by_key(|item| item.entries().and_then(|entries| entries.get("path").cloned()));
+    fields.set("locations", Value::List(written));
+    Ok(())
 }
 
 /// A rewritten text, or why not, as a sentence that ends in the value.
@@ -165,6 +203,15 @@ fn forward_host(given: &str) -> Checked {
     let name = given.strip_suffix('.').unwrap_or(given);
     let fits = given.len() <= FORWARD_HOST_LENGTH_MAX && name.split('.').all(is_label);
     if fits { Ok(given.to_owned()) } else { Err(format!("not a host name or address: `{}`", given.escape_debug())) }
+}
+
+/// As [`forward_host`], and no name.
+fn address(given: &str) -> Checked {
+    let written = forward_host(given)?;
+    match written.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(_) => Ok(written),
+        Err(_) => Err(format!("a name, and nginx would resolve it when it loads; not an address: `{written}`")),
+    }
 }
 
 /// NPM writes it into nginx's configuration as it is, so nothing that means something to nginx.

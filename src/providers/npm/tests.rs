@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::api::{CertificateRow, HostRow, ListRow, Section};
+use super::api::{CertificateName, CertificateRow, HostRow, ListRow, Section};
 use super::convert::{self, Ids, Marker};
-use super::kinds::{AccessList, Certificate, KINDS, ProxyHost, Redirection};
+use super::kinds::{AccessList, Certificate, KINDS, Life, Location, ProxyHost, Redirection, Site};
 use super::normal::normalize;
 use super::report::{Inventory, Viewer, report};
 use super::trouble::reason;
@@ -31,34 +31,51 @@ fn recorded_hosts() -> Vec<HostRow> {
     rows(include_str!("../../../tests/cases/npm/ph-list-expand.json"))
 }
 
+fn site(domains: &[&str], certificate: Option<&str>) -> Site {
+    Site {
+        domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+        certificate: certificate.map(str::to_owned),
+        force_https: certificate.is_some(),
+        http2: certificate.is_some(),
+        hsts: false,
+        hsts_subdomains: false,
+        block_exploits: false,
+        advanced: String::new(),
+        life: Life { enabled: true, online: true, mark: true },
+    }
+}
+
 fn host() -> ProxyHost {
     ProxyHost {
-        domains: vec!["a.example.org".to_owned(), "b.example.org".to_owned()],
+        site: site(&["a.example.org", "b.example.org"], Some("wild")),
         forward_scheme: "http".to_owned(),
         forward_host: "172.20.8.3".to_owned(),
         forward_port: 3000,
-        certificate: Some("wild".to_owned()),
-        force_https: true,
         websockets: true,
-        block_exploits: false,
+        caching: false,
         access_list: None,
-        enabled: true,
-        online: true,
-        mark: true,
+        locations: vec![location()],
+    }
+}
+
+fn location() -> Location {
+    Location {
+        path: "/api".to_owned(),
+        scheme: "http".to_owned(),
+        host: "172.20.8.4".to_owned(),
+        port: 80,
+        to_path: String::new(),
+        advanced: "client_max_body_size 1G;".to_owned(),
     }
 }
 
 fn redirection() -> Redirection {
     Redirection {
-        domains: vec!["old.example.org".to_owned()],
+        site: Site { life: Life { enabled: true, online: false, mark: true }, ..site(&["old.example.org"], None) },
         scheme: "auto".to_owned(),
         to: "new.example.org".to_owned(),
         code: 301,
         keep_path: true,
-        certificate: None,
-        enabled: true,
-        online: false,
-        mark: true,
     }
 }
 
@@ -164,6 +181,11 @@ fn what_npm_would_take_and_not_serve_is_refused() {
         (Kind::ProxyHost, "forward_port", Value::Int(65_536)),
         (Kind::ProxyHost, "forward_scheme", Value::text("ftp")),
         (Kind::ProxyHost, "certificate", Value::text(" ")),
+        (
+            Kind::ProxyHost,
+            "locations",
+            Value::List(vec![Location { host: "nas.example.org".to_owned(), ..location() }.value()]),
+        ),
         (Kind::Redirection, "to", Value::text("https://new.example.org")),
         (Kind::Redirection, "to", Value::text("new.example.org; return 200")),
         (Kind::Redirection, "to", Value::text("new.example.org/$uri")),
@@ -223,8 +245,10 @@ fn nginx_is_believed_only_of_the_host_that_it_names() {
 
 #[test]
 fn a_row_that_is_as_wanted_needs_no_write() {
-    let row = HostRow { certificate_id: 7, access_list_id: 0, ..recorded_hosts()[0].clone() };
-    let fields = convert::host_fields(Section::ProxyHosts, &row, "amarre").with("force_https", Value::Bool(true));
+    let certificate = CertificateName { nice_name: "wild".to_owned() };
+    let row =
+        HostRow { certificate_id: 7, certificate: Some(certificate), access_list_id: 0, ..recorded_hosts()[0].clone() };
+    let fields = convert::host_fields(Section::ProxyHosts, &row, "amarre");
     let ids = Ids { certificate: 7, access_list: 0 };
     let wire = convert::host_wire(Section::ProxyHosts, &fields, ids).unwrap();
     assert!(convert::changed_host(Section::ProxyHosts, &row, &wire).is_empty());
@@ -247,6 +271,26 @@ fn taking_the_certificate_off_takes_its_flags_off() {
     assert!(off.as_object().unwrap().iter().all(|(key, value)| moved.get(key) == Some(value)), "unmanaged flags too");
     let new = convert::new_host(wire);
     assert!(!new.contains_key("certificate_id"), "an explicit 0 counts as a certificate in a POST");
+}
+
+#[test]
+fn locations_are_read_whoever_wrote_them() {
+    let written = |fields: Json| {
+        let fields = fields.as_object().unwrap().clone();
+        let row = HostRow { locations: Some(vec![fields]), ..recorded_hosts()[0].clone() };
+        convert::host_fields(Section::ProxyHosts, &row, "amarre").get("locations").unwrap().items()[0].clone()
+    };
+    let text =
+        |value: &Value, name: &str| value.entries().unwrap().get(name).and_then(Value::as_text).map(str::to_owned);
+    // As NPM's pages write them: the port as text, what is below in the host, lines of Windows.
+    let page = json!({"path": "/x", "forward_scheme": "http", "forward_host": "10.0.0.9/below", "forward_port": "81",
+        "advanced_config": "return 204;\r\n", "location_type": "custom"});
+    let location = written(page);
+    assert_eq!(text(&location, "host").as_deref(), Some("10.0.0.9"));
+    assert_eq!(text(&location, "to_path").as_deref(), Some("/below"));
+    assert_eq!(text(&location, "advanced").as_deref(), Some("return 204;"));
+    assert_eq!(location.entries().unwrap().get("port"), Some(&Value::Int(81)));
+    assert!(written(json!({})).entries().is_some(), "an odd row is no reason to see nothing at all");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 
-use super::login::{Login, OvhLogin, Signed, is_clock_refusal, is_token_error};
+use super::login::{Login, OvhLogin, Signed, ask_time, is_clock_refusal, is_token_error};
 use super::pace::{Pace, Pacer};
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::providers::{Class, ProviderError};
@@ -121,6 +121,23 @@ pub struct WireUpdate<'a> {
 #[derive(Debug, Deserialize)]
 pub struct WireSoa {
     pub ttl: u32,
+}
+
+/// The part of `/auth/currentCredential` that is of use.
+#[derive(Debug, Deserialize)]
+pub struct WireCredential {
+    /// `null` = never.
+    #[serde(default)]
+    pub expiration: Option<String>,
+    #[serde(default)]
+    pub rules: Vec<WireRule>,
+}
+
+/// A right: a method, and a path in which `*` stands for anything.
+#[derive(Debug, Deserialize)]
+pub struct WireRule {
+    pub method: String,
+    pub path: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -278,6 +295,30 @@ impl Api {
     pub async fn zones(&self) -> Result<BTreeSet<String>, Trouble> {
         let names: Vec<String> = self.json(&Call::new(Method::GET, &["domain", "zone"])).await?;
         Ok(names.into_iter().map(|name| name.to_lowercase()).collect())
+    }
+
+    /// The names of a zone's servers, as the account has them.
+    pub async fn nameservers(&self, zone: &str) -> Result<Vec<String>, Trouble> {
+        #[derive(Deserialize)]
+        struct WireZone {
+            #[serde(rename = "nameServers", default)]
+            name_servers: Vec<String>,
+        }
+        let zone: WireZone = self.json(&Call::in_zone(Method::GET, zone, &[])).await?;
+        Ok(zone.name_servers)
+    }
+
+    /// The vendor's clock in seconds, asked anew.
+    pub async fn time(&self) -> Result<i64, Trouble> {
+        ask_time(&self.http, &self.time_url()).await
+    }
+
+    /// What the API token may do; `None` for a service account, whose rights only a call shows.
+    pub async fn credential(&self) -> Result<Option<WireCredential>, Trouble> {
+        if self.login.is_service() {
+            return Ok(None);
+        }
+        self.json(&Call::new(Method::GET, &["auth", "currentCredential"])).await.map(Some)
     }
 
     /// The TTL of rows that name none.

@@ -117,6 +117,11 @@ impl Login {
         }
     }
 
+    /// Whether calls are made by a service account.
+    pub fn is_service(&self) -> bool {
+        matches!(self, Login::Service { .. })
+    }
+
     /// Adds the proof to a call. Whatever goes wrong here, the call itself has not left.
     pub async fn prove(
         &self,
@@ -190,18 +195,20 @@ async fn timestamp(http: &Http, url: &Url, clock: &Mutex<Option<(Instant, i64)>>
     let mut clock = clock.lock().await;
     let (since, seconds) = match *clock {
         Some(known) => known,
-        None => {
-            let request = http.request(Method::GET, url.as_str());
-            let answer = http.send(request).await.map_err(|failure| Trouble::NotSent(failure.message().to_owned()))?;
-            if !answer.is_success() {
-                return Err(Trouble::NotSent(super::api::refusal(&answer).words()));
-            }
-            let seconds = answer.json().ok_or_else(|| Trouble::NotSent("its clock is not a number".to_owned()))?;
-            *clock.insert((Instant::now(), seconds))
-        }
+        None => *clock.insert((Instant::now(), ask_time(http, url).await?)),
     };
     let passed = i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX);
     Ok(seconds.saturating_add(passed))
+}
+
+/// The vendor's clock, asked now. Needs no proof; whatever goes wrong, no call has left.
+pub async fn ask_time(http: &Http, url: &Url) -> Result<i64, Trouble> {
+    let request = http.request(Method::GET, url.as_str());
+    let answer = http.send(request).await.map_err(|failure| Trouble::NotSent(failure.message().to_owned()))?;
+    if !answer.is_success() {
+        return Err(Trouble::NotSent(super::api::refusal(&answer).words()));
+    }
+    answer.json().ok_or_else(|| Trouble::NotSent("its clock is not a number".to_owned()))
 }
 
 /// A new token: `grant_type=client_credentials`, scope `all`, as the vendor's own clients ask for it.

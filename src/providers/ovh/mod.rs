@@ -9,6 +9,7 @@ mod api;
 mod login;
 mod apply;
 mod convert;
+mod examine;
 pub mod kinds;
 mod listing;
 mod observe;
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 
 use crate::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Verb};
 use crate::providers::http::Counts;
-use crate::providers::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
+use crate::providers::{Ask, Class, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::secret::Secrets;
 
 use api::{Api, Trouble};
@@ -56,6 +57,7 @@ pub struct OvhConfig {
 #[derive(Debug)]
 pub struct OvhProvider {
     id: ProviderId,
+    endpoint: String,
     instance: String,
     registry: bool,
     api: Api,
@@ -97,6 +99,7 @@ impl OvhProvider {
     pub fn new(config: OvhConfig) -> Result<Self, String> {
         Ok(Self {
             id: config.id,
+            endpoint: config.endpoint.clone(),
             instance: config.instance,
             registry: config.registry,
             api: Api::new(&config.endpoint, config.login, config.pace)?,
@@ -151,6 +154,10 @@ impl Provider for OvhProvider {
         self.look(ask).await
     }
 
+    async fn examine(&self, exam: &Exam) -> Vec<Finding> {
+        self.examined(exam).await
+    }
+
     async fn apply(&self, change: &Change, _secrets: &Secrets) -> Result<Outcome, ProviderError> {
         let _alone = self.changing.lock().await;
         self.memory().forget_looks();
@@ -169,7 +176,8 @@ impl Provider for OvhProvider {
             | Class::Rejected
             | Class::Conflict
             | Class::OutcomeUnknown
-            | Class::SubnetTaken => error,
+            | Class::SubnetTaken
+            | Class::PortTaken(_) => error,
         })
     }
 

@@ -25,12 +25,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use git2::{Oid, Repository};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 pub use self::session::Access;
 pub use self::signature::Verify;
 
 use self::clone::Failed;
-use self::session::{Session, Trouble};
+use self::session::{Asker, Session, Trouble};
 use self::tree::Unfit;
 use super::{Reading, Snapshot, SourceError};
 use crate::model::{Commit, GitRef, Hint, Millis, Timestamp};
@@ -120,7 +121,8 @@ impl Git {
         self.load().await;
         let before = self.known().accepted.clone();
         let (settings, accepted) = (self.settings.clone(), before.clone());
-        let done = tokio::task::spawn_blocking(move || settings.fetch(accepted.as_deref(), now)).await;
+        let (_waiting, asker) = watch::channel(());
+        let done = tokio::task::spawn_blocking(move || settings.fetch(accepted.as_deref(), now, &asker)).await;
         let outcome = done.unwrap_or_else(|_| {
             let what = "it answers what cannot be read".to_owned();
             Outcome::failed(self.settings.explain(&Trouble::NoAnswer(what)))
@@ -157,7 +159,8 @@ impl Git {
     pub async fn fetch_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
         let _turn = self.turn.lock().await;
         let (settings, name) = (self.settings.clone(), name.to_owned());
-        let done = tokio::task::spawn_blocking(move || settings.fetch_ref(&name)).await;
+        let (_waiting, asker) = watch::channel(());
+        let done = tokio::task::spawn_blocking(move || settings.fetch_ref(&name, &asker)).await;
         let what = || self.settings.explain(&Trouble::NoAnswer("it answers what cannot be read".to_owned()));
         done.unwrap_or_else(|_| Err(what()))
     }
@@ -236,9 +239,9 @@ impl GitSettings {
         format!("{kind}/{}", hex::encode(&digest[..8]))
     }
 
-    fn fetch(&self, accepted: Option<&Snapshot>, now: Timestamp) -> Outcome {
+    fn fetch(&self, accepted: Option<&Snapshot>, now: Timestamp, asker: &Asker) -> Outcome {
         let names = [self.reference.full()];
-        let (repository, commit) = match self.bring(&names) {
+        let (repository, commit) = match self.bring(&names, asker) {
             Ok(brought) => brought,
             Err((error, has_answered)) => return Outcome { has_answered, ..Outcome::failed(error) },
         };
@@ -270,7 +273,7 @@ impl GitSettings {
         is_rewritten.then_some(text)
     }
 
-    fn fetch_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
+    fn fetch_ref(&self, name: &str, asker: &Asker) -> Result<Snapshot, SourceError> {
         if name.is_empty()
             || name.chars().count() > NAME_CHARS_MAX
             || !git2::Reference::is_valid_name(&format!("refs/heads/{name}"))
@@ -279,7 +282,7 @@ impl GitSettings {
             return Err(SourceError::new("A0305", format!("`{}` is no name in git", tree::shown(name)), hint));
         }
         let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{name}"));
-        let (repository, commit) = self.bring(&names).map_err(|(error, _)| match error.code {
+        let (repository, commit) = self.bring(&names, asker).map_err(|(error, _)| match error.code {
             "A0305" => no_such(&format!("{} has no branch, tag or commit {name}", self.access.url)),
             _ => error,
         })?;
@@ -291,15 +294,15 @@ impl GitSettings {
     }
 
     /// The commit of the first of `names` that the server has; and whether the server answered, when it is not had.
-    fn bring(&self, names: &[String]) -> Result<(Repository, Oid), (SourceError, bool)> {
-        let tried = match self.bring_into(&self.clone, names) {
+    fn bring(&self, names: &[String], asker: &Asker) -> Result<(Repository, Oid), (SourceError, bool)> {
+        let tried = match self.bring_into(&self.clone, names, asker) {
             Ok((repository, _)) if clone::has_grown(&repository) => {
                 drop(repository);
-                self.renewed(names).unwrap_or_else(|| self.bring_into(&self.clone, names))
+                self.renewed(names, asker).unwrap_or_else(|| self.bring_into(&self.clone, names, asker))
             }
             // Nothing went wrong on the way: the clone may be broken.
             Err((failed @ (Failed::Here(_) | Failed::Server(_)), None)) => {
-                self.renewed(names).unwrap_or(Err((failed, None)))
+                self.renewed(names, asker).unwrap_or(Err((failed, None)))
             }
             tried => tried,
         };
@@ -311,9 +314,9 @@ impl GitSettings {
         })
     }
 
-    fn bring_into(&self, folder: &Path, names: &[String]) -> Brought {
+    fn bring_into(&self, folder: &Path, names: &[String], asker: &Asker) -> Brought {
         let repository = clone::open(folder).map_err(|failed| (failed, None))?;
-        let session = Arc::new(Session::new(self.access.clone(), repository.path().to_owned()));
+        let session = Arc::new(Session::new(self.access.clone(), repository.path().to_owned(), asker.clone()));
         match clone::bring(&repository, &session, names) {
             Ok(commit) => Ok((repository, commit)),
             Err(failed) => Err((failed, session.trouble())),
@@ -322,10 +325,10 @@ impl GitSettings {
 
     /// A clone made anew in the place of one that is broken, or that has gathered much over the years; `None` where
     /// that did not work or would cost what is in force.
-    fn renewed(&self, names: &[String]) -> Option<Brought> {
+    fn renewed(&self, names: &[String], asker: &Asker) -> Option<Brought> {
         let fresh_path = self.clone.with_extension("git.new");
         clone::discard(&fresh_path).ok()?;
-        let (fresh, commit) = self.bring_into(&fresh_path, names).ok()?;
+        let (fresh, commit) = self.bring_into(&fresh_path, names, asker).ok()?;
         let key = self.key("");
         let in_force = clone::open_existing(&self.clone).and_then(|known| {
             let commit = clone::remembered(&known, &key)?;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::model::GitUrl;
@@ -34,6 +35,9 @@ pub struct Access {
     pub host_key: Option<String>,
 }
 
+/// Whoever waits for the outcome. When they go, as at the end of the program, so does the conversation.
+pub(super) type Asker = watch::Receiver<()>;
+
 /// Why a conversation ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -55,18 +59,20 @@ pub(super) struct Session {
     pub(super) folder: PathBuf,
     runtime: Handle,
     deadline: Instant,
+    asker: Asker,
     received: AtomicU64,
     trouble: Mutex<Option<Trouble>>,
 }
 
 impl Session {
     /// Begins now. To be made inside a runtime, used on a thread that may block.
-    pub(super) fn new(access: Access, folder: PathBuf) -> Self {
+    pub(super) fn new(access: Access, folder: PathBuf, asker: Asker) -> Self {
         Self {
             access,
             folder,
             runtime: Handle::current(),
             deadline: Instant::now() + SESSION_TIMEOUT,
+            asker,
             received: AtomicU64::new(0),
             trouble: Mutex::new(None),
         }
@@ -74,9 +80,19 @@ impl Session {
 
     /// Waits for something, not longer than the session may last.
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
-        match self.runtime.block_on(async { timeout_at(self.deadline, work).await }) {
-            Ok(done) => Ok(done),
-            Err(_) => Err(self.fail(self.late())),
+        let mut asker = self.asker.clone();
+        let waited = self.runtime.block_on(async {
+            tokio::select! {
+                // First, so that at the end of the program no clock is asked that is there no more.
+                biased;
+                _ = asker.changed() => None,
+                done = timeout_at(self.deadline, work) => Some(done),
+            }
+        });
+        match waited {
+            Some(Ok(done)) => Ok(done),
+            Some(Err(_)) => Err(self.fail(self.late())),
+            None => Err(self.fail(Trouble::NoAnswer("nobody waits for it any more".to_owned()))),
         }
     }
 
@@ -91,7 +107,7 @@ impl Session {
         if !in_time {
             let _ = self.fail(self.late());
         }
-        in_time
+        in_time && self.asker.has_changed().is_ok()
     }
 
     fn late(&self) -> Trouble {

@@ -3,7 +3,7 @@
 mod help;
 mod init;
 mod lists;
-mod rig;
+pub mod rig;
 mod running;
 
 use std::path::Path;

@@ -456,6 +456,21 @@ async fn openpgp_signatures_count_when_the_keyring_has_the_key() {
     assert!(agent.unwrap().success());
 }
 
+/// A conversation ends with whoever waits for it, at once and without a trace.
+#[tokio::test]
+async fn nobody_is_kept_waiting_by_a_server_that_says_nothing() {
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let git = Git::new(settings(&state, &format!("http://{}/repo.git", silent.local_addr().unwrap())));
+    let asking = git.clone();
+    let task = tokio::spawn(async move { asking.fetch(NOW).await });
+    let _connection = silent.accept().await.unwrap();
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    let error = git.read().await.error.unwrap();
+    assert!(error.message.ends_with("was not fetched yet"), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_broken_clone_is_made_anew() {
     let (forge, http, state) = with_http().await;

@@ -36,8 +36,8 @@ fn all_rows(rig: &Rig) -> Vec<Vec<Json>> {
 
 fn base(kind: Kind) -> (&'static str, Fields) {
     match kind {
-        Kind::ProxyHost => ("one.example.org", host("one.example.org").with("certificate", Value::text("wild two"))),
-        Kind::Redirection => ("one.example.org", redirection("one.example.org")),
+        Kind::ProxyHost => ("one.example.org", strict(host("one.example.org"))),
+        Kind::Redirection => ("one.example.org", strict(redirection("one.example.org"))),
         Kind::AccessList => ("amarre/team", list(&["anna"])),
         Kind::Certificate
         | Kind::Network
@@ -48,6 +48,13 @@ fn base(kind: Kind) -> (&'static str, Fields) {
         | Kind::Zone
         | Kind::Record => panic!("{kind} is not written here"),
     }
+}
+
+/// With everything that TLS flags stand on.
+fn strict(fields: Fields) -> Fields {
+    let flags = ["force_https", "http2", "hsts", "hsts_subdomains"];
+    let fields = fields.with("certificate", Value::text("wild two"));
+    flags.into_iter().fold(fields, |fields, flag| fields.with(flag, Value::Bool(true)))
 }
 
 async fn every_field(schema: &KindSchema) {

@@ -112,10 +112,11 @@ async fn nginxs_own_words_are_told() {
     let seen = rig.see(&git).await.unwrap();
     let words = format!("unknown directive \"this_is_not_nginx\" in /data/nginx/proxy_host/{id}.conf");
     assert!(matches!(&seen.ready, Readiness::NotYet { why, .. } if why.starts_with(&words)), "{:?}", seen.ready);
-    let error = rig.step(&git, &host(GIT)).await.unwrap_err();
+    let mut unmanaged = host(GIT);
+    unmanaged.0.remove("advanced");
+    let error = rig.step(&git, &unmanaged).await.unwrap_err();
     assert_eq!((error.class, error.code), (Class::Rejected, "A0607"));
     assert!(error.message.contains(&words), "{error}");
-    rig.npm.edit_proxy_host(id, &json!({"advanced_config": ""}));
     rig.bring(&git, &host(GIT)).await;
 }
 

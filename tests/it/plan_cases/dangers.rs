@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use amarre::model::service::Target;
-use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, Seen, Value, Verb, Wants, World};
+use amarre::model::service::{Route, Target};
+use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, ProviderId, Seen, Value, Verb, Wants, World};
 use ipnet::Ipv4Net;
 
 use super::setting::Scene;
@@ -41,10 +41,42 @@ pub fn hosts(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
     raw.seen.iter().filter(|(address, seen)| address.kind == Kind::ProxyHost && seen.owner.is_ours())
 }
 
+/// Every place that a host leads to: path, address, port; the main target has the empty path.
+pub fn led_to(fields: &Fields) -> Vec<(String, String, String)> {
+    let port = fields.get("forward_port").map(ToString::to_string).unwrap_or_default();
+    let main = fields.text("forward_host").map(|host| (String::new(), host.to_owned(), port));
+    let locations = fields.get("locations").map(Value::items).unwrap_or_default();
+    let text = |location: &Value, name: &str| Some(location.entries()?.get(name)?.to_string());
+    let paths = locations
+        .iter()
+        .filter_map(|location| Some((text(location, "path")?, text(location, "host")?, text(location, "port")?)));
+    main.into_iter().chain(paths).collect()
+}
+
+/// What the manifest says that a path of a host leads to.
+fn led_by<'a>(route: &'a Route, path: &str) -> Option<&'a Target> {
+    if path.is_empty() {
+        return Some(&route.to);
+    }
+    route.locations.iter().find(|location| location.path == path).map(|location| &location.to)
+}
+
 /// The container that a host points at.
 pub fn target<'a>(raw: &'a World, host: &Seen) -> Option<(&'a Address, &'a Seen)> {
-    let address = host.fields.text("forward_host")?;
-    containers(raw).find(|(_, seen)| seen.fields.text("address") == Some(address))
+    containers(raw).find(|(_, seen)| leads_to(&host.fields, &seen.fields))
+}
+
+/// Whether a host leads to a container.
+fn leads_to(host: &Fields, container: &Fields) -> bool {
+    led_to(host).iter().any(|(_, to, port)| is_at(to, port, container))
+}
+
+/// Whether a place is a container's: one of its addresses, or a port of its host that it publishes.
+fn is_at(to: &str, port: &str, container: &Fields) -> bool {
+    let mut published = container.strings("published").into_iter();
+    container.text("address") == Some(to)
+        || container.text("edge_address") == Some(to)
+        || published.any(|text| text.starts_with(&format!("{to}:{port}:")))
 }
 
 fn containers(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
@@ -65,7 +97,7 @@ fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, pl
         _ => false,
     });
     let window = makes_room || replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
-    let pointing = hosts(raw).filter(|(_, host)| host.fields.text("forward_host") == seen.fields.text("address"));
+    let pointing = hosts(raw).filter(|(_, host)| leads_to(&host.fields, &seen.fields));
     pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")).collect()
 }
 
@@ -73,11 +105,9 @@ fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, pl
 fn container_stops(raw: &World, change: &Change, scene: &Scene) -> Vec<String> {
     let is_meant = scene.services.get(&change.service).is_some_and(|service| service.stopped);
     let mut wrong = if is_meant { Vec::new() } else { vec!["nobody asked for it".to_owned()] };
-    let address = raw.seen.get(&change.address).and_then(|seen| seen.fields.text("address"));
+    let stops = raw.seen.get(&change.address).map(|seen| seen.fields.clone()).unwrap_or_default();
     let on = hosts(raw).filter(|(host, seen)| {
-        raw.gap(host).is_none()
-            && seen.fields.text("forward_host") == address
-            && seen.fields.flag("enabled") == Some(true)
+        raw.gap(host).is_none() && leads_to(&seen.fields, &stops) && seen.fields.flag("enabled") == Some(true)
     });
     wrong.extend(on.map(|(host, _)| format!("{host} still leads to it")));
     wrong
@@ -100,7 +130,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     let mut wrong = Vec::new();
     let others = || containers(raw).filter(|(address, _)| **address != change.address);
     if let Some(name) = fields.text("name")
-        && let Some((other, _)) = others().find(|(_, seen)| seen.fields.text("name") == Some(name))
+        && let Some((other, _)) = others()
+            .find(|(other, seen)| other.provider == change.address.provider && seen.fields.text("name") == Some(name))
     {
         wrong.push(format!("{other} is called {name}"));
     }
@@ -116,6 +147,7 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     let bare = declared.filter(|path| !mounts.iter().any(|mount| target(mount) == **path));
     wrong.extend(bare.map(|path| format!("{path} gets a volume without a name")));
     let volumes = mounts.iter().filter_map(|mount| mount.strip_prefix("volume:")?.split(':').next());
+    needed.extend(fields.text("edge").map(|edge| (Kind::Network, Some(edge))));
     needed.extend(volumes.map(|volume| (Kind::Volume, Some(volume))));
     for (kind, name) in needed {
         let name = name.unwrap_or_default();
@@ -131,8 +163,19 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
             }
             own.iter().map(|text| of(text)).find(|text| theirs.contains(text))
         };
-        if let Some(port) = shared("ports", &fields.strings("ports"), &published) {
+        if other.provider != *provider {
+            continue;
+        }
+        let ports = |fields: &Fields| -> Vec<String> {
+            let texts = ["ports", "published"].into_iter().flat_map(|field| fields.strings(field));
+            texts.map(published).collect()
+        };
+        let theirs = ports(&seen.fields);
+        if let Some(port) = ports(fields).iter().find(|port| theirs.contains(port)) {
             wrong.push(format!("{other} publishes port {port}"));
+        }
+        if fields.text("edge_address").is_some() && seen.fields.text("edge_address") == fields.text("edge_address") {
+            wrong.push(format!("{other} has its address on the edge"));
         }
         // Containers that are all wanted may share on purpose; an old one and its successor never do.
         let same = other.base() == change.address.base() || !is_wanted(scene, &change.service, &other.name);
@@ -150,23 +193,25 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
 
 /// Hosts that point at the address of a container that is not theirs.
 fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
-    let Some(address) = fields.text("address") else { return Vec::new() };
-    let pointing = hosts(raw).filter(|(_, host)| host.fields.text("forward_host") == Some(address));
-    let theirs = pointing.filter(|(host, seen)| {
+    let means_another = |host: &Address, seen: &Seen, path: &str| {
         let service = seen.service.as_ref().and_then(|service| scene.services.get(service));
-        let route = service.and_then(|service| {
+        let led = service.and_then(|service| {
             let route = service.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
-            Some((service, route))
+            Some((service, led_by(route, path)?))
         });
-        match route {
-            Some((service, route)) => match &route.to {
-                Target::Container { key, .. } => service.address_name(key) != change.address.name,
-                Target::Url { .. } => true,
-            },
+        match led {
+            Some((service, Target::Container { key, .. })) => service.address_name(key) != change.address.name,
+            Some((_, Target::Url { .. })) => true,
             None => seen.service.as_deref() != Some(change.service.as_str()),
         }
-    });
-    theirs.map(|(host, _)| format!("{host} points at its address {address} and means another")).collect()
+    };
+    let mut wrong = Vec::new();
+    for (host, seen) in hosts(raw) {
+        let all = led_to(&seen.fields);
+        let here = all.iter().filter(|(path, to, port)| is_at(to, port, fields) && means_another(host, seen, path));
+        wrong.extend(here.map(|(path, ..)| format!("{host}{path} points at its place and means another")));
+    }
+    wrong
 }
 
 fn source(mount: &str) -> String {
@@ -180,7 +225,7 @@ fn published(port: &str) -> String {
 }
 
 fn network_goes(raw: &World, network: &Address) -> Vec<String> {
-    let members = sim::members(raw).remove(&network.name).unwrap_or_default();
+    let members = sim::members(raw).remove(network).unwrap_or_default();
     if members.is_empty() { Vec::new() } else { vec![format!("{} are on it", members.join(", "))] }
 }
 
@@ -197,8 +242,9 @@ fn attachment_goes(raw: &World, attachment: &Address) -> Vec<String> {
     let network = raw.seen.get(&Address::new(attachment.provider.clone(), Kind::Network, network));
     let subnet: Option<Ipv4Net> = network.and_then(|network| network.fields.text("subnet")?.parse().ok());
     let through = hosts(raw).filter(|(_, host)| {
-        let address: Option<Ipv4Addr> = host.fields.text("forward_host").and_then(|text| text.parse().ok());
-        address.zip(subnet).is_some_and(|(address, subnet)| subnet.contains(&address))
+        let lies_in =
+            |to: &str| to.parse::<Ipv4Addr>().ok().zip(subnet).is_some_and(|(to, subnet)| subnet.contains(&to));
+        led_to(&host.fields).iter().any(|(_, to, _)| lies_in(to))
     });
     through.map(|(host, _)| format!("{host} goes through it")).collect()
 }
@@ -263,8 +309,12 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
             wrong.push(format!("{} {name} is not there", kind.label()));
         }
     }
-    if address.kind == Kind::ProxyHost && changed.get("forward_host").is_some() {
-        wrong.extend(points_well(raw, change, &fields, scene));
+    let moves = |field: &str| changed.get(field).is_some();
+    if address.kind == Kind::ProxyHost && ["forward_host", "forward_port", "locations"].into_iter().any(moves) {
+        let all = led_to(&fields);
+        let main = moves("forward_host") || moves("forward_port");
+        let moved = all.iter().filter(|(path, ..)| if path.is_empty() { main } else { moves("locations") });
+        wrong.extend(moved.flat_map(|(path, to, port)| points_well(raw, change, path, (to, port), scene)));
     }
     for domain in domains.iter().filter(|_| is_create) {
         let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
@@ -277,36 +327,39 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
 }
 
 /// The container must be there and work, and NPM must be on its network.
-fn points_well(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
+fn points_well(raw: &World, change: &Change, path: &str, at: (&str, &str), scene: &Scene) -> Vec<String> {
     let manifest = scene.services.get(&change.service);
     let route = manifest.and_then(|manifest| {
         let route = manifest.routes.iter().find(|route| route.domains.first() == Some(&change.address.name))?;
-        match &route.to {
+        match led_by(route, path)? {
             Target::Container { key, .. } => Some(manifest.address_name(key)),
             Target::Url { .. } => None,
         }
     });
     let Some(name) = route else { return Vec::new() };
-    let host = fields.text("forward_host");
-    let target = containers(raw).find(|(address, seen)| address.name == name && seen.fields.text("address") == host);
+    let (host, port) = at;
+    let target = containers(raw).find(|(address, seen)| address.name == name && is_at(host, port, &seen.fields));
     let Some((container, seen)) = target else { return vec![format!("{name} is not at {host:?}")] };
     let mut wrong = Vec::new();
     if !seen.ready.is_ready() {
         wrong.push(format!("{container} is not ready"));
     }
-    let network = seen.fields.text("network").unwrap_or_default();
+    let edge = seen.fields.text("edge").filter(|_| Some(host) == seen.fields.text("edge_address"));
+    let network = edge.or(seen.fields.text("network")).unwrap_or_default();
     let npm = raw.seen.get(&Address::new(container.provider.clone(), Kind::Container, "npm"));
     let by_network = npm.is_some_and(|npm| npm.fields.text("network_mode") != Some("host"));
     let attachment = Address::new(container.provider.clone(), Kind::Attachment, &format!("{network}/npm"));
-    if by_network && is_attached(scene) && !raw.seen.contains_key(&attachment) {
+    let is_published = seen.fields.strings("published").iter().any(|port| port.starts_with(host));
+    if by_network && !is_published && is_attached(scene, &container.provider) && !raw.seen.contains_key(&attachment) {
         wrong.push(format!("NPM is not on {network}"));
     }
     wrong
 }
 
-fn is_attached(scene: &Scene) -> bool {
+fn is_attached(scene: &Scene, engine: &ProviderId) -> bool {
     use amarre::model::site::Reach;
-    let npm = scene.site.hosts.get("default").and_then(|host| host.npm.as_ref());
+    let host = scene.site.hosts.values().find(|host| host.docker == *engine);
+    let npm = host.and_then(|host| host.npm.as_ref());
     npm.is_some_and(|npm| npm.container.is_some() && npm.reach != Reach::Host)
 }
 

@@ -210,8 +210,10 @@ fn windows(start: &State, walk: &Walk) -> Vec<(String, String)> {
 fn served(raw: &World) -> BTreeMap<String, String> {
     let mut served = BTreeMap::new();
     for (_, host) in dangers::hosts(raw) {
-        let is_url =
-            host.fields.text("forward_host").is_some_and(|to| !to.starts_with("172.2") && !to.starts_with("10.213"));
+        let is_url = host
+            .fields
+            .text("forward_host")
+            .is_some_and(|to| !["172.2", "10.213", "10.0.0."].iter().any(|own| to.starts_with(own)));
         let works = is_url || dangers::target(raw, host).is_some_and(|(_, target)| target.ready.is_ready());
         let on_line = host.fields.flag("enabled") == Some(true) && host.fields.flag("online") != Some(false);
         if works && on_line {

@@ -33,7 +33,7 @@ pub fn observe(state: &State) -> World {
         let known = state.facts.applied.get(address);
         match address.kind {
             Kind::Network => {
-                let members = members.get(&address.name).cloned().unwrap_or_default();
+                let members = members.get(address).cloned().unwrap_or_default();
                 thing.fields.set("members", Value::texts(members));
             }
             Kind::Container if thing.fields.get("networks").is_some() => {
@@ -75,20 +75,21 @@ pub fn observe(state: &State) -> World {
 }
 
 /// Names of the containers configured on each network.
-pub fn members(raw: &World) -> BTreeMap<String, Vec<String>> {
-    let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+pub fn members(raw: &World) -> BTreeMap<Address, Vec<String>> {
+    let mut members: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    let on = |address: &Address, network: &str| Address::new(address.provider.clone(), Kind::Network, network);
     for (address, thing) in &raw.seen {
         match address.kind {
             Kind::Container => {
                 let name = thing.fields.text("name").unwrap_or(&address.name).to_owned();
-                let own = thing.fields.text("network").into_iter();
+                let own = thing.fields.text("network").into_iter().chain(thing.fields.text("edge"));
                 for network in own.chain(thing.fields.strings("networks")) {
-                    members.entry(network.to_owned()).or_default().push(name.clone());
+                    members.entry(on(address, network)).or_default().push(name.clone());
                 }
             }
             Kind::Attachment => {
                 let (network, container) = address.name.rsplit_once('/').unwrap();
-                members.entry(network.to_owned()).or_default().push(container.to_owned());
+                members.entry(on(address, network)).or_default().push(container.to_owned());
             }
             _ => (),
         }

@@ -1,0 +1,95 @@
+//! What hosts and streams of NPM point at: the main target and that of each path. Whoever moves, keeps or deletes a
+//! container asks here, so that nothing of NPM ever points at nothing.
+
+use std::collections::BTreeSet;
+
+use super::expand::Expansion;
+use super::reach;
+use crate::model::service::{Service, Target};
+use crate::model::{Address, Fields, Kind, Value};
+
+/// Whether things of a kind point at addresses.
+pub fn points(kind: Kind) -> bool {
+    match kind {
+        Kind::ProxyHost => true,
+        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => false,
+        Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList | Kind::Redirection => false,
+    }
+}
+
+/// A place that something of NPM leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct Pointer<'a> {
+    /// Which path leads there; `None`: the host itself.
+    pub path: Option<&'a str>,
+    /// Name or address.
+    pub host: &'a str,
+    /// Port, where it is known.
+    pub port: Option<i64>,
+}
+
+/// Every place that the fields of a host lead to.
+pub fn all(fields: &Fields) -> impl Iterator<Item = Pointer<'_>> {
+    let port = fields.get("forward_port").and_then(Value::as_int);
+    let main = fields.text("forward_host").map(|host| Pointer { path: None, host, port });
+    let locations = fields.get("locations").map(Value::items).unwrap_or_default();
+    let paths = locations.iter().filter_map(|location| {
+        let entries = location.entries()?;
+        let text = |name: &str| entries.get(name).and_then(Value::as_text);
+        let port = entries.get("port").and_then(Value::as_int);
+        Some(Pointer { path: Some(text("path")?), host: text("host")?, port })
+    });
+    main.into_iter().chain(paths)
+}
+
+/// Whether anything in the fields of a host leads to a container.
+pub fn lead_to(fields: &Fields, container: &Fields) -> bool {
+    all(fields).any(|pointer| reach::is_at(pointer.host, pointer.port, container))
+}
+
+/// Whether a change of these fields moves where something points.
+pub fn moves(changed: &Fields) -> bool {
+    ["forward_host", "forward_port", "locations"].iter().any(|field| changed.get(field).is_some())
+}
+
+/// The key of the container that a host, or a path of it, means by its manifest.
+pub fn meant<'a>(service: &'a Service, host: &Address, path: Option<&str>) -> Option<&'a str> {
+    let route = service.routes.iter().find(|route| route.domains.first() == Some(&host.name))?;
+    let to = match path {
+        None => &route.to,
+        Some(path) => &route.locations.iter().find(|location| location.path == path)?.to,
+    };
+    key(to)
+}
+
+/// The keys of the containers of a service that its routes lead to, each with the port.
+pub fn routed(service: &Service) -> impl Iterator<Item = (&str, u16)> {
+    service.routes.iter().flat_map(|route| route.targets()).filter_map(|to| match to {
+        Target::Container { key, port } => Some((key.as_str(), *port)),
+        Target::Url { .. } => None,
+    })
+}
+
+fn key(to: &Target) -> Option<&str> {
+    match to {
+        Target::Container { key, .. } => Some(key),
+        Target::Url { .. } => None,
+    }
+}
+
+/// Places that something of ours leads to and that do not mean the container `key` of this service: there it would
+/// answer for another.
+pub fn meant_for_others(expansion: &Expansion<'_>, container: &str) -> BTreeSet<(String, Option<i64>)> {
+    let (input, service) = (expansion.input, expansion.service);
+    let hosts = input.world.seen.iter().filter(|(host, seen)| points(host.kind) && seen.owner.is_ours());
+    let hosts = hosts.map(|(host, seen)| (host, seen.service.as_ref(), &seen.fields));
+    // Of hosts that cannot be seen, the ledger knows where they pointed.
+    let hidden = input.facts.applied.iter().filter(|(host, _)| points(host.kind) && input.world.gap(host).is_some());
+    let hidden = hidden.map(|(host, row)| (host, Some(&row.service), &row.fields));
+    let others = hosts.chain(hidden).flat_map(|(host, of, fields)| {
+        let is_of_service = of == Some(&service.name);
+        let is_meant = move |path: Option<&str>| is_of_service && meant(service, host, path) == Some(container);
+        all(fields).filter(move |pointer| !is_meant(pointer.path))
+    });
+    others.map(|pointer| (pointer.host.to_owned(), pointer.port)).collect()
+}
