@@ -82,6 +82,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0215", include_str!("../docs/errors/A0215.md")),
     ("A0220", include_str!("../docs/errors/A0220.md")),
     ("A0221", include_str!("../docs/errors/A0221.md")),
+    ("A0222", include_str!("../docs/errors/A0222.md")),
     ("A0240", include_str!("../docs/errors/A0240.md")),
     ("A0241", include_str!("../docs/errors/A0241.md")),
     ("A0242", include_str!("../docs/errors/A0242.md")),

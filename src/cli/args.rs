@@ -51,6 +51,8 @@ pub enum Command {
     Subnets(Subnets),
     /// Try it: the examples against simulated Docker, NPM and OVH
     Demo(Demo),
+    /// Print the JSON Schema of manifests, for editors
+    Schema,
     /// Print what makes your shell complete amarre's commands
     Completions(Completions),
     /// Explain an error code, or a command
@@ -166,9 +168,18 @@ pub struct Run {
     /// Act from the first look on, also with a new ledger
     #[arg(short, long)]
     pub yes: bool,
-    /// Logs as JSON lines
-    #[arg(long)]
-    pub log_json: bool,
+    /// Form of the log
+    #[arg(long, value_enum, env = "AMARRE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// The form of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// `status`

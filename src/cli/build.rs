@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use crate::config::{Config, OvhLogin as Login, SourceAccess};
-use crate::engine::{Engine, Parts, SystemClock};
+use crate::engine::{Engine, Parts, Settings, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
 use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
@@ -37,9 +37,24 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         let hint = format!("is {} writable, and is there room on the disk?", config.state.display());
         Failure::new("A0903", error.to_string(), hint)
     })?;
-    let key = config.key()?;
+    let Settings { site, providers, secrets, interval } = settings(config)?;
+    let engine = Engine::new(Parts {
+        site,
+        providers,
+        source: source(config),
+        ledger,
+        secrets,
+        key: config.key()?,
+        clock: Arc::new(SystemClock),
+        interval,
+    });
+    Ok(Built { engine, lock })
+}
+
+/// What a running engine takes over from a configuration.
+pub fn settings(config: &Config) -> Result<Settings, Failure> {
     let providers =
-        providers(config, &key).map_err(|error| Failure::new("A0201", error, "see docs/configuration.md"))?;
+        providers(config, &config.key()?).map_err(|error| Failure::new("A0201", error, "see docs/configuration.md"))?;
     let finder = config.clone();
     let secrets = Arc::new(move |name: &crate::model::SecretName| {
         finder.secret(name).map_err(|error| {
@@ -47,17 +62,7 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
             (error.message, hint)
         })
     });
-    let engine = Engine::new(Parts {
-        site: config.site.clone(),
-        providers,
-        source: source(config),
-        ledger,
-        secrets,
-        key,
-        clock: Arc::new(SystemClock),
-        interval: config.interval,
-    });
-    Ok(Built { engine, lock })
+    Ok(Settings { site: config.site.clone(), providers, secrets, interval: config.interval })
 }
 
 /// The instance's key for looking only: what is not there is not made.

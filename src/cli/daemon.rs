@@ -6,9 +6,11 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 
 use super::Failure;
-use super::args::{Args, Run};
+use super::args::{Args, LogFormat, Run};
 use super::build::{self, Built};
+use super::notify::Notifier;
 use super::output::Output;
+use super::reload;
 use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour};
 use crate::server;
@@ -16,7 +18,7 @@ use crate::server;
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
 pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure> {
     let config = Config::load(args.config.as_deref())?;
-    crate::telemetry::start(run.log_json);
+    crate::telemetry::start(run.log_format == LogFormat::Json);
     let Built { engine, lock } = build::engine(&config).await?;
     let consented = engine.ledger().meta("consent").await.ok().flatten().is_some();
     if run.yes && !consented {
@@ -51,9 +53,13 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
         output.say("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
     }
     let mut servers = serve(private, public, &handle);
-    servers.spawn(fetch_when_told(handle.clone()));
+    let notifier = Notifier::from_environment();
+    servers.spawn(reload::when_told(handle.clone(), config, notifier.clone()));
+    servers.spawn(notifier.clone().watchdog(handle.clone()));
+    notifier.send("READY=1");
     let stopper = async {
         stopped().await;
+        notifier.send("STOPPING=1");
         stop.notify_one();
     };
     tokio::join!(task, stopper_or_end(stopper, handle));
@@ -83,18 +89,6 @@ pub fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle
         }
     });
     servers
-}
-
-/// SIGHUP: the source is asked now, and looked at.
-async fn fetch_when_told(handle: daemon::Handle) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
-        handle.fetch().await;
-        if handle.ask(daemon::Command::Look).await.is_none() {
-            return;
-        }
-    }
 }
 
 /// Waits for SIGTERM or SIGINT.

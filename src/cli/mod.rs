@@ -10,6 +10,8 @@ pub mod demo;
 pub mod doctor;
 pub mod help;
 pub mod init;
+pub mod notify;
+pub mod reload;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -51,6 +53,10 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
         Command::Subnets(subnets) => commands::subnets(args, subnets, output).await,
+        Command::Schema => {
+            output.data(&format!("{:#}\n", crate::manifest::schema()));
+            Ok(0)
+        }
         Command::Completions(completions) => Ok(commands::completions(completions, output)),
         Command::Help(help) => help::run(help, output),
     }

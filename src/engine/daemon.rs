@@ -7,7 +7,7 @@ use notify::Watcher;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::{Clock, Engine, Mode, Picture, Progress, pace};
+use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, pace};
 use crate::model::world::Suspension;
 use crate::model::{Millis, Timestamp};
 use crate::source::{Snapshot, Source, SourceError};
@@ -47,6 +47,13 @@ pub enum Command {
         only: Option<BTreeSet<String>>,
         /// Not longer than this.
         timeout: Millis,
+    },
+    /// Go on with another configuration, or say what is wrong with the one that was read.
+    Reconfigure {
+        /// `None` = the one in force stays.
+        settings: Option<Box<Settings>>,
+        /// What is to be said.
+        trouble: Option<ConfigTrouble>,
     },
     /// Leave a service alone, or destroy it.
     Suspend {
@@ -113,6 +120,11 @@ impl Handle {
         self.picture.borrow().clone()
     }
 
+    /// Waits until the loop has gone round; `false` when it has ended.
+    pub async fn turned(&mut self) -> bool {
+        self.picture.changed().await.is_ok()
+    }
+
     /// Listens to what lanes do.
     pub fn progress(&self) -> broadcast::Receiver<Progress> {
         self.progress.subscribe()
@@ -144,6 +156,8 @@ struct Daemon {
     only: Option<BTreeSet<String>>,
     acts: bool,
     last_look: Timestamp,
+    /// The configuration was just changed: other providers are to be watched.
+    is_renewed: bool,
 }
 
 /// Makes the handle and the loop. The loop runs until `shutdown`, then finishes the running step of each lane.
@@ -167,6 +181,7 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         only: None,
         acts: behaviour.acts,
         last_look: Timestamp::default(),
+        is_renewed: false,
     };
     (handle, daemon.run(inbox, pictures, shutdown.clone()), shutdown)
 }
@@ -197,17 +212,14 @@ impl Daemon {
         let mut watchers = JoinSet::new();
         let _folder = self.behaviour.watches.then(|| self.watch_folder()).flatten();
         if self.behaviour.watches {
-            for provider in self.engine.context.providers.values() {
-                let (provider, wake) = (provider.clone(), wake.clone());
-                watchers.spawn(async move { provider.watch(wake).await });
-            }
-            if let Some(interval) = self.engine.source.interval() {
-                let (source, clock) = (self.engine.source.clone(), self.engine.clock.clone());
-                watchers.spawn(follow(source, interval, clock, wake.clone()));
-            }
+            watchers = self.watchers();
             self.look().await;
         }
         loop {
+            if std::mem::take(&mut self.is_renewed) && self.behaviour.watches {
+                watchers.shutdown().await;
+                watchers = self.watchers();
+            }
             let next = self.next_wake();
             pictures.send_replace((self.engine.picture(), next));
             let now = self.engine.clock.now();
@@ -236,6 +248,32 @@ impl Daemon {
         self.engine.stop().await;
         self.engine.end_run().await;
         pictures.send_replace((self.engine.picture(), Timestamp::default()));
+    }
+
+    /// Who wakes the loop: every provider by its own means, and the source's server.
+    fn watchers(&self) -> JoinSet<()> {
+        let mut watchers = JoinSet::new();
+        let wake = &self.engine.wake;
+        for provider in self.engine.context.providers.values() {
+            let (provider, wake) = (provider.clone(), wake.clone());
+            watchers.spawn(async move { provider.watch(wake).await });
+        }
+        if let Some(interval) = self.engine.source.interval() {
+            let (source, clock) = (self.engine.source.clone(), self.engine.clock.clone());
+            watchers.spawn(follow(source, interval, clock, wake.clone()));
+        }
+        watchers
+    }
+
+    /// The running steps are finished with the configuration that they began with; what follows has the new one.
+    async fn reconfigure(&mut self, settings: Option<Box<Settings>>, trouble: Option<ConfigTrouble>) {
+        if let Some(settings) = settings {
+            self.engine.stop().await;
+            self.engine.reconfigure(*settings);
+            self.is_renewed = true;
+        }
+        self.engine.config_trouble = trouble;
+        self.look().await;
     }
 
     async fn look(&mut self) {
@@ -307,6 +345,10 @@ impl Daemon {
                 self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout });
                 self.look().await;
                 return;
+            }
+            Command::Reconfigure { settings, trouble } => {
+                self.reconfigure(settings, trouble).await;
+                None
             }
             Command::Suspend { service, suspension } => self.suspend(&service, &suspension).await,
             Command::Resume { service } => match self.engine.ledger.resume(&service).await {

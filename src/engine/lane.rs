@@ -106,6 +106,8 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
             let stored = tools.ledger.done(id, job.run, change, &outcome.vendor_id, now).await;
             stored.map_err(LaneFailure::Ledger)?;
             tell(tools, change, ProgressState::Done, provider.news(&change.address), started, now);
+            let (service, address) = (&change.service, &change.address);
+            tracing::info!(service, run = job.run, %address, "{} {address}", past(change));
             remember(tools, change, job.run, past(change), &story(change), now).await;
             Ok(())
         }
@@ -162,7 +164,7 @@ async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &s
     let event =
         Event { at, run, service: change.service.clone(), address, kind: kind.to_owned(), text: text.to_owned() };
     if let Err(error) = tools.ledger.record(&event).await {
-        tracing::warn!(address = %change.address, "could not write down an event: {error}");
+        tracing::warn!(service = change.service, run, address = %change.address, "could not write down an event: {error}");
     }
 }
 

@@ -120,6 +120,7 @@ impl Engine {
             errors: self.errors.clone(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
             ledger_error: self.ledger_error.clone(),
+            config_trouble: self.config_trouble.clone(),
             unpublished,
             versions: self.observer.versions.clone(),
             run,

@@ -71,6 +71,33 @@ pub struct Parts {
     pub interval: Millis,
 }
 
+/// What a running engine takes over from a configuration that was read again. Source, ledger and key stay.
+pub struct Settings {
+    /// The configuration as the pure part sees it.
+    pub site: Site,
+    /// The vendors.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// Where secrets come from.
+    pub secrets: SecretFinder,
+    /// Between looks when nothing wakes us.
+    pub interval: Millis,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with a configuration that was read again; the one before is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigTrouble {
+    /// `A02…`.
+    pub code: String,
+    /// Lowercase, no full stop.
+    pub message: String,
+}
+
 /// Whether a look acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
@@ -115,6 +142,8 @@ pub struct Picture {
     pub past_failures: BTreeMap<String, (Address, String)>,
     /// The ledger's own trouble.
     pub ledger_error: Option<String>,
+    /// What is wrong with the configuration as it stands in its file now.
+    pub config_trouble: Option<ConfigTrouble>,
     /// Scopes that wait to be published, with the last error.
     pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
     /// Vendors' versions.
@@ -169,6 +198,18 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
+    fn of(site: Site, providers: &[Arc<dyn Provider>]) -> Arc<Self> {
+        let providers: BTreeMap<ProviderId, Arc<dyn Provider>> =
+            providers.iter().map(|provider| (provider.id().clone(), provider.clone())).collect();
+        let mut schemas = Schemas::new();
+        for provider in providers.values() {
+            for schema in provider.kinds() {
+                schemas.insert((provider.id().family().to_owned(), schema.kind), schema);
+            }
+        }
+        Arc::new(Self { site, schemas, providers: Arc::new(providers) })
+    }
+
     /// Calls `use_it` with everything that a plan depends on.
     #[expect(clippy::too_many_arguments, reason = "they are the parts of a plan's input, named there")]
     pub fn with_input<T>(
@@ -261,6 +302,7 @@ pub struct Engine {
     picture: Arc<Picture>,
     last_facts: Facts,
     ledger_error: Option<String>,
+    config_trouble: Option<ConfigTrouble>,
     ledger_retry: Timestamp,
     run: Option<OpenRun>,
     wake: Arc<Notify>,
@@ -277,16 +319,8 @@ struct OpenRun {
 impl Engine {
     /// An engine that has not looked yet.
     pub fn new(parts: Parts) -> Self {
-        let providers: BTreeMap<ProviderId, Arc<dyn Provider>> =
-            parts.providers.iter().map(|provider| (provider.id().clone(), provider.clone())).collect();
-        let mut schemas = Schemas::new();
-        for provider in providers.values() {
-            for schema in provider.kinds() {
-                schemas.insert((provider.id().family().to_owned(), schema.kind), schema);
-            }
-        }
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
-        let context = Arc::new(Context { site: parts.site, schemas, providers: Arc::new(providers) });
+        let context = Context::of(parts.site, &parts.providers);
         Self {
             context,
             source: parts.source,
@@ -310,6 +344,7 @@ impl Engine {
             picture: Arc::default(),
             last_facts: Facts::default(),
             ledger_error: None,
+            config_trouble: None,
             ledger_retry: Timestamp::default(),
             run: None,
             wake: Arc::new(Notify::new()),
@@ -372,6 +407,16 @@ impl Engine {
         self.impatient = true;
     }
 
+    /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        self.context = Context::of(settings.site, &settings.providers);
+        self.secrets = settings.secrets;
+        self.interval = settings.interval;
+        self.stopping.store(false, Ordering::Relaxed);
+        self.retry_now();
+        self.impatient = false;
+    }
+
     /// Ends: each lane finishes its running step and leaves the rest for later.
     pub async fn stop(&mut self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -415,7 +460,8 @@ impl Engine {
             return;
         }
         let backoff = pace::after_failure(self.backoffs.get(service).copied(), now, rand::random());
-        tracing::warn!(service, address = %change.address, "could not {} {}: {error}", change.action(), change.address);
+        let run = self.run.map(|run| run.id);
+        tracing::warn!(service, run, address = %change.address, "could not {} {}: {error}", change.action(), change.address);
         if let Some(run) = self.run.as_mut() {
             run.failed = true;
         }

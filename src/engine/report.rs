@@ -250,6 +250,10 @@ fn trouble_lines(picture: &Picture) -> Vec<(String, Vec<String>)> {
         let text = format!("{error}; nothing is written anywhere until it can be, A0903");
         lines.push((text, vec!["is the disk full? what runs goes on running".to_owned()]));
     }
+    if let Some(trouble) = &picture.config_trouble {
+        let text = format!("{}, {}", trouble.message, trouble.code);
+        lines.push((text, vec!["mend amarre.yaml, then send SIGHUP again; what was in force stays".to_owned()]));
+    }
     if let Some(error) = &picture.source_error {
         let since = error.since.map(|since| picture.at - since).filter(|span| *span >= Millis::seconds(1));
         let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
@@ -321,6 +325,8 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
         },
         "planning_only": !picture.consented,
         "ledger": {"error": picture.ledger_error.as_ref().map(|message| json!({"code": "A0903", "message": message}))},
+        "configuration": {"error": picture.config_trouble.as_ref().map(
+            |trouble| json!({"code": trouble.code, "message": trouble.message}))},
         "guard": picture.plan.guard.as_ref().map(render::json::refusal),
         "providers": providers_json(picture),
         "services": services.values().map(|row| service_json(picture, row)).collect::<Vec<_>>(),

@@ -32,6 +32,7 @@ mod render;
 mod resolve;
 mod rights;
 mod routes;
+mod schema;
 mod settings;
 mod shapes;
 mod stack;
@@ -45,9 +46,9 @@ use crate::model::{Assets, Service, Site};
 pub use crate::model::Document;
 
 pub use diagnostic::{Diagnostic, Severity};
-pub use render::{render, with_compose_files};
-
 pub use parse::container_keys;
+pub use render::{render, with_compose_files};
+pub use schema::schema;
 
 use check::{Claims, Draft};
 use diagnostic::{A0108, Problem, Spot, Widths};

@@ -4,6 +4,7 @@ mod help;
 mod init;
 mod lists;
 pub mod rig;
+mod running;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
