@@ -3,13 +3,20 @@
 //! | environment | stands for |
 //! |---|---|
 //! | `AMARRE_CONFIG` | `--config` |
-//! | `DOCKER_HOST` | `hosts.default.docker` where the file does not say one |
-//! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_APPLICATION_SECRET`, `OVH_CONSUMER_KEY` | `ovh.…` |
+//! | `AMARRE_` and a key's path | that key: `AMARRE_DNS_TTL` is `dns.ttl`; see `overlay.rs` |
+//! | the same and `_FILE`, for a secret | `{file: …}` |
+//! | `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | `hosts.….docker` where the file does not say one |
+//! | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, `OVH_CLIENT_ID`, … (and `ovh.conf`) | `ovh.…` |
 //! | `AMARRE_SECRET_A_B`, `AMARRE_SECRET_A_B_FILE` | `{secret: a/b}` |
 
 mod file;
 mod build;
+mod docker;
+mod git;
 mod secrets;
+mod ovh;
+mod overlay;
+mod shape;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use self::file::File;
 use self::secrets::{Resolver, environment, read_limited};
-use crate::model::{Hint, Millis, SecretName, Site};
+use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 use crate::secret::{MarkKey, Secret};
 
 /// A configuration file larger than this is a mistake.
@@ -48,12 +55,14 @@ pub struct Config {
     pub path: PathBuf,
     /// What the pure part may know.
     pub site: Site,
-    /// The folder of manifests.
-    pub source: PathBuf,
+    /// Where manifests come from.
+    pub source: SourceAccess,
     /// Time between looks when nothing wakes us.
     pub interval: Millis,
-    /// Docker endpoints by host.
-    pub dockers: BTreeMap<String, String>,
+    /// Docker engines by host.
+    pub dockers: BTreeMap<String, DockerAccess>,
+    /// Accounts at registries, by their host.
+    pub registries: BTreeMap<String, RegistryAccess>,
     /// NPMs by name.
     pub npms: BTreeMap<String, NpmAccess>,
     /// The OVH account, if there is one.
@@ -62,6 +71,69 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The ledger.
     pub state: PathBuf,
+}
+
+/// Where manifests come from.
+#[derive(Debug, Clone)]
+pub enum SourceAccess {
+    /// A folder on this machine.
+    Folder(PathBuf),
+    /// A git repository.
+    Git(Box<GitAccess>),
+}
+
+/// How a git repository is followed.
+#[derive(Debug, Clone)]
+pub struct GitAccess {
+    /// Where it is; no credentials stand in it.
+    pub url: GitUrl,
+    /// What is followed.
+    pub reference: GitRef,
+    /// The folder of manifests in it; empty = all of it.
+    pub path: String,
+    /// For HTTP: the name that goes with the token.
+    pub username: String,
+    /// For HTTP: a token or password.
+    pub token: Option<Secret>,
+    /// For ssh: the private key.
+    pub ssh_key: Option<PathBuf>,
+    /// For ssh: a file of known hosts.
+    pub known_hosts: Option<PathBuf>,
+    /// For ssh: the server's one key.
+    pub host_key: Option<String>,
+    /// How often the server is asked.
+    pub interval: Millis,
+    /// Lines of `name key`: only what one of them signed counts.
+    pub ssh_allowed_signers: Option<PathBuf>,
+    /// A keyring: only what one of its keys signed counts.
+    pub openpgp: Option<PathBuf>,
+}
+
+/// How an engine is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerAccess {
+    /// `unix://…`, `tcp://…` or `ssh://…`.
+    pub endpoint: String,
+    /// For `tcp://`; `None` = not encrypted.
+    pub tls: Option<TlsAccess>,
+}
+
+/// The files for TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsAccess {
+    /// Who signed the engine's certificate.
+    pub ca: PathBuf,
+    /// Our certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// An account at a registry.
+#[derive(Debug, Clone)]
+pub struct RegistryAccess {
+    /// Its name.
+    pub username: String,
+    /// Its password or token.
+    pub password: Secret,
 }
 
 /// How an NPM is signed in to.
@@ -80,18 +152,37 @@ pub struct NpmAccess {
 pub struct OvhAccess {
     /// `ovh-eu`, …, or a URL.
     pub endpoint: String,
-    /// Application key.
-    pub application_key: String,
-    /// Application secret.
-    pub application_secret: Secret,
-    /// Consumer key.
-    pub consumer_key: Secret,
+    /// Who calls.
+    pub login: OvhLogin,
     /// Servers asked instead of the zone's own.
     pub servers: Vec<SocketAddr>,
     /// Resolvers, for status.
     pub resolvers: Vec<SocketAddr>,
     /// How long a record may take to be seen.
     pub timeout: Millis,
+}
+
+/// The two ways to sign in to OVH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OvhLogin {
+    /// An API token.
+    Keys {
+        /// Application key.
+        application_key: String,
+        /// Application secret.
+        application_secret: Secret,
+        /// Consumer key.
+        consumer_key: Secret,
+    },
+    /// A service account.
+    Service {
+        /// Its id.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+        /// Where tokens come from, where that is not the endpoint's own.
+        token_url: Option<String>,
+    },
 }
 
 impl Config {
@@ -116,10 +207,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let file: File = serde_yaml::from_str(text).map_err(|error| {
-            let message = format!("{}{}", path.display(), place_first(&error.to_string()));
-            ConfigError::new("A0201", message, "see docs/configuration.md for every key")
-        })?;
+        let file = read(text, path, &overlay::ours(secrets::variables()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
         file.not_yet_supported()?;
@@ -173,6 +261,29 @@ impl Config {
     pub fn beside_state(&self, extension: &str) -> PathBuf {
         self.state.with_extension(extension)
     }
+}
+
+/// The file with the environment's names laid over it.
+fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result<File, ConfigError> {
+    let unread = |error: &dyn std::fmt::Display| {
+        let message = format!("{}{}", path.display(), place_first(&error.to_string()));
+        ConfigError::new("A0201", message, "see docs/configuration.md for every key")
+    };
+    let alone = serde_yaml::from_str::<File>(text);
+    if variables.is_empty() {
+        return alone.map_err(|error| unread(&error));
+    }
+    let mut tree: serde_json::Value = serde_yaml::from_str(text).map_err(|error| unread(&error))?;
+    overlay::lay(&mut tree, &shape::Shape::of::<File>(), variables)?;
+    serde_json::from_value(tree).map_err(|error| match alone {
+        // The file has a place to show, unless the variables mend it.
+        Err(alone) if !alone.to_string().contains("missing field") => unread(&alone),
+        Err(_) | Ok(_) => {
+            let names: Vec<&str> = variables.keys().map(String::as_str).collect();
+            let message = format!("{} with {}: {error}", path.display(), names.join(", "));
+            ConfigError::new("A0221", message, "look with env for a name that you did not mean")
+        }
+    })
 }
 
 fn locate(path: Option<&Path>) -> Result<PathBuf, ConfigError> {

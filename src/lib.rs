@@ -11,6 +11,7 @@ pub mod model;
 pub mod manifest;
 pub mod plan;
 pub mod causes;
+pub mod pages;
 pub mod secret;
 pub mod config;
 pub mod providers;

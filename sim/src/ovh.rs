@@ -9,6 +9,7 @@
 
 mod answers;
 mod auth;
+mod oauth;
 mod records;
 mod routes;
 mod state;
@@ -114,6 +115,26 @@ impl Ovh {
     /// What a client is configured with: `http://127.0.0.1:PORT/1.0`.
     pub fn endpoint(&self) -> String {
         format!("{}/1.0", self.server.url())
+    }
+
+    /// When the consumer key ends, as `/auth/currentCredential` shows it; the call is not refused after it.
+    pub fn expires(&self, at: &str) {
+        self.inner.lock().expiration = Some(at.to_owned());
+    }
+
+    /// Where the service account `client-id`, whose secret is `client-secret`, gets its tokens.
+    pub fn token_url(&self) -> String {
+        format!("{}/auth/oauth2/token", self.server.url())
+    }
+
+    /// How long a token lives from now on; the vendor's live 3599 seconds.
+    pub fn token_seconds(&self, seconds: i64) {
+        self.inner.lock().tokens.seconds = seconds;
+    }
+
+    /// Tokens given out so far are refused with 401.
+    pub fn withdraw_tokens(&self) {
+        self.inner.lock().tokens.withdraw();
     }
 
     /// Sets the API's clock this many seconds ahead of (or behind) the real one.

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::engine::listing::Only;
 
 /// Keeps services on Docker, Nginx Proxy Manager and OVH DNS as one manifest says they should be.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, propagate_version = true)]
+#[command(version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
 pub struct Args {
     /// Configuration file [default: amarre.yaml here, then the XDG and /etc places]
     #[arg(long, global = true, env = "AMARRE_CONFIG", value_name = "FILE")]
@@ -22,6 +25,8 @@ pub struct Args {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a configuration and a first manifest
+    Init(Box<Init>),
     /// Check the manifests without asking anybody
     Validate(Validate),
     /// Show what would happen, to the end
@@ -40,8 +45,63 @@ pub enum Command {
     Resume(Resume),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
+    /// Examine the set-up: what is wrong, and how to mend it
+    Doctor(Doctor),
+    /// Show who has which subnet and address, and where room is
+    Subnets(Subnets),
     /// Try it: the examples against simulated Docker, NPM and OVH
     Demo(Demo),
+    /// Print what makes your shell complete amarre's commands
+    Completions(Completions),
+    /// Explain an error code, or a command
+    Help(Help),
+}
+
+/// `init`: the answers to its questions.
+#[derive(Debug, ClapArgs)]
+pub struct Init {
+    /// Take what is found or given, and ask nothing
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Domain of the services
+    #[arg(long, env = "AMARRE_DOMAIN")]
+    pub domain: Option<String>,
+    /// Public address of this host, or a name that ends in a dot
+    #[arg(long, env = "AMARRE_HOSTS_DEFAULT_ADDRESS")]
+    pub address: Option<String>,
+    /// Manifests: a folder or a git URL
+    #[arg(long, env = "AMARRE_SOURCE_FOLDER", value_name = "FOLDER|URL")]
+    pub source: Option<String>,
+    /// Docker endpoint
+    #[arg(long, env = "DOCKER_HOST", value_name = "URL")]
+    pub docker: Option<String>,
+    /// NPM's admin address
+    #[arg(long, env = "AMARRE_NPM_MAIN_URL", value_name = "URL")]
+    pub npm_url: Option<String>,
+    /// NPM's container
+    #[arg(long, env = "AMARRE_NPM_MAIN_CONTAINER", value_name = "NAME")]
+    pub npm_container: Option<String>,
+    /// NPM account
+    #[arg(long, env = "AMARRE_NPM_MAIN_IDENTITY", value_name = "E-MAIL")]
+    pub npm_identity: Option<String>,
+    /// File with its password
+    #[arg(long, env = "AMARRE_NPM_MAIN_SECRET_FILE", value_name = "FILE")]
+    pub npm_secret_file: Option<PathBuf>,
+    /// Its password; from the environment only in earnest
+    #[arg(long, env = "AMARRE_NPM_MAIN_SECRET", hide = true, hide_env_values = true)]
+    pub npm_secret: Option<String>,
+    /// OVH endpoint
+    #[arg(long, env = "OVH_ENDPOINT")]
+    pub ovh_endpoint: Option<String>,
+    /// OVH application key
+    #[arg(long, env = "OVH_APPLICATION_KEY", hide_env_values = true)]
+    pub ovh_application_key: Option<String>,
+    /// OVH application secret
+    #[arg(long, env = "OVH_APPLICATION_SECRET", hide = true, hide_env_values = true)]
+    pub ovh_application_secret: Option<String>,
+    /// OVH consumer key
+    #[arg(long, env = "OVH_CONSUMER_KEY", hide = true, hide_env_values = true)]
+    pub ovh_consumer_key: Option<String>,
 }
 
 /// The form of an answer.
@@ -51,6 +111,17 @@ pub enum Format {
     Text,
     /// For machines.
     Json,
+}
+
+/// The form of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+    /// For the comment of a merge request.
+    Markdown,
 }
 
 /// `validate`
@@ -64,9 +135,12 @@ pub struct Validate {
 /// `plan`
 #[derive(Debug, ClapArgs)]
 pub struct Plan {
+    /// Of this branch, tag or commit of the repository, without putting it in force
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: PlanFormat,
     /// Exit 0 for nothing to do, 2 for changes, 1 for errors
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -102,15 +176,40 @@ pub struct Run {
 pub struct Status {
     /// Only this service, with its resources
     pub service: Option<String>,
-    /// Form of the answer
+    /// Form of the answer; wide adds host, domain and revision
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: StatusFormat,
     /// List quiet services, too
     #[arg(long)]
     pub all: bool,
+    /// List only one sort
+    #[arg(long, value_name = "SORT", value_parser = only(), conflicts_with = "service")]
+    pub only: Option<Only>,
+    /// Show it again and again, until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
     /// Exit 2 when a service needs somebody
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// The form of a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// For people.
+    Text,
+    /// For people with a wide terminal.
+    Wide,
+    /// For machines.
+    Json,
+}
+
+fn only() -> impl TypedValueParser<Value = Only> {
+    let words = Only::WORDS.map(|(word, _)| word);
+    PossibleValuesParser::new(words).map(|typed| {
+        // The parser lets only these words through.
+        Only::WORDS.iter().find(|(word, _)| *word == typed).map_or(Only::Attention, |(_, only)| *only)
+    })
 }
 
 /// `reconcile`
@@ -140,6 +239,14 @@ pub struct Resume {
     pub service: String,
 }
 
+/// `doctor`
+#[derive(Debug, ClapArgs)]
+pub struct Doctor {
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
 /// `demo`
 #[derive(Debug, ClapArgs)]
 pub struct Demo {
@@ -152,6 +259,30 @@ pub struct Demo {
     /// Port of the status endpoint; 0 = any free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+}
+
+/// `subnets`
+#[derive(Debug, ClapArgs)]
+pub struct Subnets {
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// `completions`
+#[derive(Debug, ClapArgs)]
+pub struct Completions {
+    /// For which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `help`
+#[derive(Debug, ClapArgs)]
+pub struct Help {
+    /// An error code (A0103) or a command
+    #[arg(value_name = "CODE|COMMAND")]
+    pub of: Option<String>,
 }
 
 /// `destroy`

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config::Config;
+use crate::config::{Config, OvhLogin as Login, SourceAccess};
 use crate::engine::{Engine, Parts, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
+use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
+use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
-use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
-use crate::source::Folder;
+use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
+use crate::secret::MarkKey;
+use crate::source::git::{Access, GitSettings, Verify};
+use crate::source::{Folder, Git, Source};
 use crate::store::{Ledger, Lock, lock::LockError};
 
 /// An engine and the lock that makes it the only one.
@@ -46,7 +50,7 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
     let engine = Engine::new(Parts {
         site: config.site.clone(),
         providers,
-        source: Folder::new(&config.source),
+        source: source(config),
         ledger,
         secrets,
         key,
@@ -56,17 +60,52 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
     Ok(Built { engine, lock })
 }
 
-fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
+/// The instance's key for looking only: what is not there is not made.
+pub fn key_to_look(config: &Config) -> Result<MarkKey, crate::config::ConfigError> {
+    if config.beside_state("key").exists() { config.key() } else { Ok(MarkKey::new([0; 32])) }
+}
+
+/// Where manifests come from, as the configuration says. Makes nothing and asks nobody.
+pub fn source(config: &Config) -> Source {
+    let git = match &config.source {
+        SourceAccess::Folder(path) => return Source::Folder(Folder::new(path)),
+        SourceAccess::Git(git) => git,
+    };
+    let by_ssh = git.ssh_allowed_signers.clone().map(|allowed_signers| Verify::Ssh { allowed_signers });
+    let by_gpg = git.openpgp.clone().map(|keyring| Verify::OpenPgp { keyring });
+    Source::Git(Git::new(GitSettings {
+        access: Access {
+            url: git.url.clone(),
+            username: git.username.clone(),
+            token: git.token.clone(),
+            ssh_key: git.ssh_key.clone(),
+            known_hosts: git.known_hosts.clone(),
+            host_key: git.host_key.clone(),
+        },
+        reference: git.reference.clone(),
+        path: git.path.clone(),
+        interval: git.interval,
+        verify: by_ssh.or(by_gpg),
+        clone: config.beside_state("git"),
+    }))
+}
+
+/// The providers; nothing is asked yet.
+pub fn providers(config: &Config, key: &MarkKey) -> Result<Vec<Arc<dyn Provider>>, String> {
     let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
     let instance = config.site.instance.clone();
-    for (name, endpoint) in &config.dockers {
+    let logins = config.registries.iter().map(|(name, login)| {
+        let login = RegistryLogin { username: login.username.clone(), password: login.password.clone() };
+        (registry_key(name).to_owned(), login)
+    });
+    let registries = Registries(logins.collect());
+    for (name, access) in &config.dockers {
         let npm = config.site.hosts.get(name).and_then(|host| host.npm.as_ref());
         providers.push(Arc::new(DockerProvider::new(DockerConfig {
-            id: ProviderId::docker(name),
-            endpoint: endpoint.clone(),
-            instance: instance.clone(),
-            key: key.clone(),
+            tls: access.tls.as_ref().map(|tls| TlsFiles { ca: tls.ca.clone(), client: tls.client.clone() }),
+            registries: registries.clone(),
             npm_container: npm.and_then(|npm| npm.container.clone()),
+            ..DockerConfig::new(ProviderId::docker(name), &access.endpoint, &instance, key.clone())
         })?));
     }
     for (name, npm) in &config.npms {
@@ -88,9 +127,7 @@ fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dy
         providers.push(Arc::new(OvhProvider::new(OvhConfig {
             id: ProviderId::ovh(),
             endpoint: ovh.endpoint.clone(),
-            application_key: ovh.application_key.clone(),
-            application_secret: ovh.application_secret.clone(),
-            consumer_key: ovh.consumer_key.clone(),
+            login: ovh_login(&ovh.login),
             instance,
             registry: config.site.dns_registry,
             pace,
@@ -98,4 +135,15 @@ fn providers(config: &Config, key: &crate::secret::MarkKey) -> Result<Vec<Arc<dy
         })?));
     }
     Ok(providers)
+}
+
+fn ovh_login(login: &Login) -> OvhLogin {
+    match login.clone() {
+        Login::Keys { application_key, application_secret, consumer_key } => {
+            OvhLogin::Keys { application_key, application_secret, consumer_key }
+        }
+        Login::Service { client_id, client_secret, token_url } => {
+            OvhLogin::Service { client_id, client_secret, token_url }
+        }
+    }
 }

@@ -1,24 +1,29 @@
 //! The verbs that ask, answer and end.
 
+use clap::CommandFactory;
 use serde_json::Value as Json;
 
 use super::Failure;
-use super::args::{Apply, Args, Destroy, Format, Plan, Reconcile, Resume, Status, Suspend, Validate};
+use super::args::{
+    Apply, Args, Completions, Destroy, Format, Plan, PlanFormat, Reconcile, Resume, Subnets, Suspend, Validate,
+};
+use super::build;
 use super::link::Link;
 use super::output::Output;
 use crate::config::Config;
+use crate::engine::listing::Listing;
 use crate::engine::verbs::{Act, Answer};
 use crate::manifest::{self, Diagnostic, Severity, SourceFile};
 use crate::model::Kind;
-use crate::source::Folder;
+use crate::source::Reading;
 
 /// Refused by a guard, or for want of a yes.
 const REFUSED: u8 = 4;
 
 /// `amarre validate`
-pub fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
+pub async fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
     let config = Config::load(args.config.as_deref())?;
-    let read = Read::all(&config)?;
+    let read = Read::all(&config, None).await?;
     output.data(&read.render());
     let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
     Ok(u8::from(has(Severity::Error) || (validate.strict && has(Severity::Warning))))
@@ -33,13 +38,30 @@ struct Read {
 }
 
 impl Read {
-    fn all(config: &Config) -> Result<Self, Failure> {
-        let source = Folder::new(&config.source)
-            .read()
-            .map_err(|error| Failure::new("A0301", error.to_string(), "make the folder, or correct `source.folder`"))?;
+    /// Asks no server: of a repository, what was fetched last.
+    async fn all(config: &Config, reference: Option<&str>) -> Result<Self, Failure> {
+        let source = build::source(config);
+        let reading = match reference {
+            None => source.read().await,
+            Some(name) => match source.read_ref(name).await {
+                Ok(snapshot) => Reading { snapshot: Some(snapshot), error: None },
+                Err(error) => Reading { snapshot: None, error: Some(error) },
+            },
+        };
+        let source = match (reading.snapshot, reading.error) {
+            (Some(snapshot), _) => snapshot,
+            (None, Some(error)) => {
+                let hints = error.hints.into_iter().map(|hint| hint.text).collect();
+                return Err(Failure { code: error.code.to_owned(), message: error.message, hints });
+            }
+            (None, None) => return Err(Failure::new("A0301", "there is no source", "see docs/configuration.md")),
+        };
         let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
         let loaded = manifest::load(&files, &source.assets, &config.site);
         let mut diagnostics = loaded.diagnostics;
+        let left_out =
+            source.notes.iter().map(|note| Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
+        diagnostics.extend(left_out);
         let mut missing = std::collections::BTreeSet::new();
         for service in &loaded.services {
             for (secret, origin) in service.secrets() {
@@ -62,16 +84,37 @@ impl Read {
 /// `amarre plan`
 pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failure> {
     let link = Link::open(args).await?;
-    let answer = link.plan(output.look).await;
+    let reference = plan.reference.as_deref();
+    let answer = link.plan(reference, output.look, plan.output == PlanFormat::Markdown).await;
     link.close().await;
     let answer = answer?;
-    print(&answer, plan.output, output);
-    let errors = broken(args, output, &answer)?;
+    match plan.output {
+        PlanFormat::Text | PlanFormat::Markdown => output.data(&answer.text),
+        PlanFormat::Json => output.data(&format!("{:#}\n", answer.document)),
+    }
+    let errors = broken(args, reference, output, &answer).await?;
     Ok(match (plan.detailed_exitcode, errors) {
         (_, true) => 1,
         (true, false) => answer.exit,
         (false, false) => u8::from(answer.exit == 1 && !is_gap(&answer)),
     })
+}
+
+/// `amarre subnets`
+pub async fn subnets(args: &Args, subnets: &Subnets, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let answer = link.subnets(output.look).await;
+    link.close().await;
+    print(&answer?, subnets.output, output);
+    Ok(0)
+}
+
+/// `amarre completions`
+pub fn completions(completions: &Completions, output: &Output) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(completions.shell, &mut Args::command(), "amarre", &mut script);
+    output.data(&String::from_utf8_lossy(&script));
+    0
 }
 
 /// Something could not be seen: worth exit 1 only where the exit code was asked to say it.
@@ -80,11 +123,11 @@ fn is_gap(answer: &Answer) -> bool {
 }
 
 /// Prints what is wrong with manifests; whether something is.
-fn broken(args: &Args, output: &Output, answer: &Answer) -> Result<bool, Failure> {
+async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &Answer) -> Result<bool, Failure> {
     let errors =
         answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(|d| d["severity"] == "error"));
     if errors {
-        let read = Read::all(&Config::load(args.config.as_deref())?)?;
+        let read = Read::all(&Config::load(args.config.as_deref())?, reference).await?;
         output.say(read.render().trim_end());
     }
     Ok(errors)
@@ -94,7 +137,7 @@ fn broken(args: &Args, output: &Output, answer: &Answer) -> Result<bool, Failure
 pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Failure> {
     let link = Link::open(args).await?;
     if !apply.yes {
-        let planned = link.plan(output.look).await?;
+        let planned = link.plan(None, output.look, false).await?;
         if let Some(question) = question(&planned.document) {
             output.data(&planned.text);
             if !output.is_terminal() {
@@ -145,18 +188,6 @@ fn question(plan: &Json) -> Option<String> {
     }
 }
 
-/// `amarre status`
-pub async fn status(args: &Args, status: &Status, output: &Output) -> Result<u8, Failure> {
-    let link = Link::open(args).await?;
-    let answer = link.status(status.service.as_deref(), status.all, output.look).await;
-    link.close().await;
-    let answer = answer?;
-    print(&answer, status.output, output);
-    let needy = answer.document["summary"]["attention"].as_u64().unwrap_or_default() > 0
-        || answer.document["attention"] == true;
-    Ok(if status.exit_code && needy { 2 } else { 0 })
-}
-
 /// `amarre reconcile`
 pub async fn reconcile(args: &Args, reconcile: &Reconcile, output: &Output) -> Result<u8, Failure> {
     let act = Act::Reconcile { service: reconcile.service.clone(), timeout_ms: millis(reconcile.timeout) };
@@ -179,7 +210,7 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
     let link = Link::open(args).await?;
     let names = if destroy.all { "every service".to_owned() } else { destroy.services.join(", ") };
     if destroy.dry_run || !destroy.yes {
-        let status = link.status(None, true, output.look).await?;
+        let status = link.status(None, Listing { all: true, ..Listing::default() }, output.look).await?;
         output.data(&doomed(&status.document, destroy));
     }
     if destroy.dry_run {

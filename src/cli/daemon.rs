@@ -39,17 +39,19 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
             "another program may be there; change `server.listen`",
         )
     })?;
+    let source = build::source(&config).to_string();
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
     output.say(&format!(
         "amarre {} keeps {}, status at http://{}/api/v1/status",
         env!("CARGO_PKG_VERSION"),
-        config.source.display(),
+        source,
         config.listen
     ));
     if !acts {
         output.say("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
     }
-    let servers = serve(private, public, &handle);
+    let mut servers = serve(private, public, &handle);
+    servers.spawn(fetch_when_told(handle.clone()));
     let stopper = async {
         stopped().await;
         stop.notify_one();
@@ -81,6 +83,18 @@ pub fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle
         }
     });
     servers
+}
+
+/// SIGHUP: the source is asked now, and looked at.
+async fn fetch_when_told(handle: daemon::Handle) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        handle.fetch().await;
+        if handle.ask(daemon::Command::Look).await.is_none() {
+            return;
+        }
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

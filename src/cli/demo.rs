@@ -16,6 +16,7 @@ use super::build::{self, Built};
 use super::output::Output;
 use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Handle};
+use crate::engine::listing::Listing;
 use crate::engine::verbs::{self, Act};
 use crate::engine::{report, status};
 use crate::providers::http::Http;
@@ -161,7 +162,13 @@ async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Fa
         }
     });
     waited.await.map_err(|_| {
-        let text = report::status_text(&handle.picture().0, true, handle.now(), None, output.look);
+        let text = report::status_text(
+            &handle.picture().0,
+            Listing { all: true, ..Listing::default() },
+            handle.now(),
+            None,
+            output.look,
+        );
         Failure::new("", format!("{victim} does not answer again"), text)
     })?;
     output.data(&format!("{} http://{victim} answers 200 again\n", output.look.sign(sign(true))));

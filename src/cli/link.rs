@@ -11,6 +11,7 @@ use super::output::Output;
 use super::{Args, Failure};
 use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Command, Handle};
+use crate::engine::listing::{self, Listing};
 use crate::engine::verbs::{self, Act, Answer, Step};
 use crate::engine::{report, status};
 use crate::plan::render::Look;
@@ -52,25 +53,50 @@ impl Link {
         Ok(Link::Local(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock }))
     }
 
+    /// Whether a daemon answers.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Link::Remote(_))
+    }
+
     /// The plan of this moment.
-    pub async fn plan(&self, look: Look) -> Result<Answer, Failure> {
+    /// `reference`: of another branch, tag or commit.
+    pub async fn plan(&self, reference: Option<&str>, look: Look, markdown: bool) -> Result<Answer, Failure> {
         match self {
-            Link::Remote(remote) => remote.get("/api/v1/plan/text", look, false).await,
-            Link::Local(local) => verbs::plan(&local.handle, look).await.ok_or_else(stopped),
+            Link::Remote(remote) => {
+                let of: Vec<(&str, &str)> = reference.iter().map(|name| ("ref", *name)).collect();
+                let query = format!("&markdown={markdown}");
+                remote.get_of("/api/v1/plan/text", &of, look, &query).await
+            }
+            Link::Local(local) => verbs::plan(&local.handle, reference, look, markdown).await.ok_or_else(stopped),
+        }
+    }
+
+    /// Which subnets are taken, and where room is.
+    pub async fn subnets(&self, look: Look) -> Result<Answer, Failure> {
+        match self {
+            Link::Remote(remote) => remote.get("/api/v1/subnets/text", look, "").await,
+            Link::Local(local) => verbs::subnets(&local.handle, look).await.ok_or_else(stopped),
         }
     }
 
     /// How everything is, or one service.
-    pub async fn status(&self, service: Option<&str>, all: bool, look: Look) -> Result<Answer, Failure> {
+    pub async fn status(&self, service: Option<&str>, listing: Listing, look: Look) -> Result<Answer, Failure> {
         match (self, service) {
-            (Link::Remote(remote), None) => remote.get("/api/v1/status/text", look, all).await,
-            (Link::Remote(remote), Some(name)) => remote.get(&format!("/api/v1/services/{name}/text"), look, all).await,
+            (Link::Remote(remote), None) => {
+                let only = listing.only.map(|only| format!("&only={}", only.word())).unwrap_or_default();
+                let query = format!("&all={}&wide={}{only}", listing.all, listing.wide);
+                remote.get("/api/v1/status/text", look, &query).await
+            }
+            (Link::Remote(remote), Some(name)) => remote.get(&format!("/api/v1/services/{name}/text"), look, "").await,
             (Link::Local(local), service) => {
+                // Nobody else asks the server while no daemon runs.
+                local.handle.fetch().await;
                 // The reply's own picture: the one that is shown to others follows a moment later.
                 let picture = local.handle.ask(Command::Look).await.ok_or_else(stopped)?.picture;
                 let Some(name) = service else {
-                    let text = report::status_text(&picture, all, picture.at, None, look);
-                    return Ok(Answer { document: report::status_json(&picture, None), text, exit: 0 });
+                    let text = report::status_text(&picture, listing, picture.at, None, look);
+                    let document = listing::document(&picture, report::status_json(&picture, None), listing.only);
+                    return Ok(Answer { document, text, exit: 0 });
                 };
                 let row = status::services(&picture).get(name).map(|row| report::service_json(&picture, row));
                 let events = local.handle.ledger().events(name, 5).await.unwrap_or_default();
@@ -154,9 +180,14 @@ impl Remote {
         Some(Self { client })
     }
 
-    async fn get(&self, path: &str, look: Look, all: bool) -> Result<Answer, Failure> {
-        let url = format!("http://amarre{path}?ascii={}&colour={}&all={all}", look.ascii, look.colour);
-        let mut response = self.client.get(url).send().await.map_err(|error| lost(&error))?;
+    async fn get(&self, path: &str, look: Look, query: &str) -> Result<Answer, Failure> {
+        self.get_of(path, &[], look, query).await
+    }
+
+    /// As [`Remote::get`], with words that people typed.
+    async fn get_of(&self, path: &str, of: &[(&str, &str)], look: Look, query: &str) -> Result<Answer, Failure> {
+        let url = format!("http://amarre{path}?ascii={}&colour={}{query}", look.ascii, look.colour);
+        let mut response = self.client.get(url).query(of).send().await.map_err(|error| lost(&error))?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {

@@ -7,6 +7,10 @@ pub mod link;
 pub mod commands;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
+pub mod help;
+pub mod init;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -17,7 +21,10 @@ use self::output::Output;
 
 /// Runs what was typed; the exit code is the verdict.
 pub async fn run() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return ExitCode::from(help::misused(&error, &Output::new(false))),
+    };
     let output = Output::new(args.ascii);
     let code = match dispatch(&args, &output).await {
         Ok(code) => code,
@@ -31,16 +38,21 @@ pub async fn run() -> ExitCode {
 
 async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
     match &args.command {
-        Command::Validate(validate) => commands::validate(args, validate, output),
+        Command::Init(init) => Box::pin(init::run(args, init, output)).await,
+        Command::Validate(validate) => commands::validate(args, validate, output).await,
         Command::Plan(plan) => commands::plan(args, plan, output).await,
         Command::Apply(apply) => commands::apply(args, apply, output).await,
         Command::Run(run) => daemon::run(args, run, output).await,
-        Command::Status(status) => commands::status(args, status, output).await,
+        Command::Status(status) => watch::status(args, status, output).await,
         Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
+        Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
+        Command::Subnets(subnets) => commands::subnets(args, subnets, output).await,
+        Command::Completions(completions) => Ok(commands::completions(completions, output)),
+        Command::Help(help) => help::run(help, output),
     }
 }
 

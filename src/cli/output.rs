@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use super::Failure;
 use crate::engine::verbs::Step;
+use crate::engine::{Clock, SystemClock};
 use crate::model::Millis;
 use crate::plan::render::{Look, Sign, Tone};
 
@@ -41,6 +42,18 @@ impl Output {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
+    /// The answer in place of the one before.
+    pub fn redraw(&self, text: &str) {
+        // Home, each line to its end, and what was below.
+        let lines: String = text.lines().map(|line| format!("{line}\x1b[K\n")).collect();
+        self.data(&format!("\x1b[H{lines}\x1b[J"));
+    }
+
+    /// Now, local: `12:04:08`.
+    pub fn clock(&self) -> String {
+        clock(SystemClock.now().0)
+    }
+
     /// Something beside the answer.
     pub fn say(&self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
@@ -52,6 +65,9 @@ impl Output {
         self.say(&format!("{}: {}", self.errors.paint(Tone::Red, &format!("error{code}")), failure.message));
         for hint in failure.hints.iter().filter(|hint| !hint.is_empty()) {
             self.say(&format!("  {} {hint}", self.errors.paint(Tone::Dim, "hint:")));
+        }
+        if !failure.code.is_empty() {
+            self.say(&format!("  {} amarre help {}", self.errors.paint(Tone::Dim, "more:"), failure.code));
         }
     }
 
@@ -95,6 +111,28 @@ impl Output {
             format!("{} {} .. {}", clock(step.at_ms), step.service, step.detail)
         };
         self.data(&format!("{line}\n"));
+    }
+
+    /// Asks for a line; an error when there is none any more.
+    pub fn prompt(&self, question: &str) -> std::io::Result<String> {
+        let _ = write!(std::io::stderr().lock(), "{question} ");
+        let mut line = String::new();
+        match std::io::stdin().read_line(&mut line)? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim().to_owned()),
+        }
+    }
+
+    /// Asks for a line that is not shown while it is typed.
+    pub fn prompt_hidden(&self, question: &str) -> std::io::Result<String> {
+        let echo = |word: &str| std::process::Command::new("stty").arg(word).status().is_ok_and(|it| it.success());
+        let hidden = echo("-echo");
+        let line = self.prompt(question);
+        if hidden {
+            echo("echo");
+            self.say("");
+        }
+        line
     }
 
     /// Asks; an empty line is a no.

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 
-use super::file::{File, HostFile, OvhFile, SecretSource};
-use super::secrets::{Resolver, environment};
-use super::{Config, ConfigError, NpmAccess, OvhAccess};
-use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach};
+use super::file::{File, HostFile};
+use super::secrets::Resolver;
+use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
+use crate::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, ascii_name};
 use crate::model::{Millis, ProviderId, Site};
-use crate::secret::Secret;
 
 impl File {
     /// Keys of the design that do nothing yet are refused, for a setting that is ignored is a trap.
@@ -19,14 +18,10 @@ impl File {
         let set = |on: bool, name: &'static str| on.then_some(name);
         let policy = &self.policy;
         let found = [
-            set(self.registries.is_some(), "registries"),
             set(self.certificates.is_some(), "certificates"),
             set(self.images.is_some(), "images"),
-            set(self.source.as_ref().is_some_and(|source| source.git.is_some()), "source.git"),
             set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
             set(self.hosts.values().any(|host| host.data.is_some()), "hosts.….data"),
-            set(self.hosts.values().any(|host| host.private_address.is_some()), "hosts.….private_address"),
-            set(self.hosts.values().any(|host| host.publish_ports.is_some()), "hosts.….publish_ports"),
             set(policy.privileged == Some(true), "policy.privileged: true"),
             set(policy.docker_socket == Some(true), "policy.docker_socket: true"),
             set(policy.host_network == Some(true), "policy.host_network: true"),
@@ -46,11 +41,7 @@ impl File {
         check_instance(&self.instance)?;
         let ovh = self.ovh(secrets)?;
         let site = self.site(ovh.is_some())?;
-        let folder = self
-            .source
-            .as_ref()
-            .and_then(|source| source.folder.clone())
-            .unwrap_or_else(|| PathBuf::from("./services"));
+        let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
@@ -67,11 +58,13 @@ impl File {
                 "without accounts only loopback is served; put your own proxy in front",
             ));
         }
-        let dockers = self.docker_endpoints(&site);
+        let dockers = self.dockers(&site, base)?;
+        let registries = self.registries(secrets)?;
         Ok(Config {
-            source: clean(base, &folder),
+            source,
             interval,
             dockers,
+            registries,
             npms,
             ovh,
             listen,
@@ -81,17 +74,49 @@ impl File {
         })
     }
 
-    fn docker_endpoints(&self, site: &Site) -> BTreeMap<String, String> {
-        let usual = environment("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
-        let endpoint =
-            |name: &String| self.hosts.get(name).and_then(|host| host.docker.clone()).unwrap_or_else(|| usual.clone());
-        site.hosts.keys().map(|name| (name.clone(), endpoint(name))).collect()
+    fn source(&self, base: &Path, secrets: &Resolver) -> Result<SourceAccess, ConfigError> {
+        let folder = self.source.as_ref().and_then(|source| source.folder.as_deref());
+        match (folder, self.source.as_ref().and_then(|source| source.git.as_ref())) {
+            (Some(_), Some(_)) => {
+                let message = "source has both `folder` and `git`";
+                Err(ConfigError::new("A0201", message, "leave one of them out"))
+            }
+            (None, Some(file)) => Ok(SourceAccess::Git(Box::new(super::git::build(file, base, secrets)?))),
+            (Some(folder), None) => Ok(SourceAccess::Folder(clean(base, folder))),
+            (None, None) => Ok(SourceAccess::Folder(clean(base, Path::new("./services")))),
+        }
+    }
+
+    fn dockers(&self, site: &Site, base: &Path) -> Result<BTreeMap<String, DockerAccess>, ConfigError> {
+        let access = |name: &String| {
+            let file = self.hosts.get(name).and_then(|host| host.docker.as_ref());
+            Ok((name.clone(), docker::access(name, file, base)?))
+        };
+        site.hosts.keys().map(access).collect()
+    }
+
+    fn registries(&self, secrets: &Resolver) -> Result<BTreeMap<String, RegistryAccess>, ConfigError> {
+        let mut registries = BTreeMap::new();
+        for (name, file) in &self.registries {
+            let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_host) {
+                let message = format!("registries: `{name}` is not a registry");
+                return Err(ConfigError::new(
+                    "A0201",
+                    message,
+                    "write it as in names of images: ghcr.io, registry.lan:5000",
+                ));
+            }
+            let (username, password) = (file.username.clone(), secrets.read(&file.password)?);
+            registries.insert(name.clone(), RegistryAccess { username, password });
+        }
+        Ok(registries)
     }
 
     fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {
         let mut domains = self.domains.clone().unwrap_or_default();
         domains.extend(self.domain.clone());
-        let domains: Vec<String> = domains.iter().map(|domain| domain.trim_end_matches('.').to_lowercase()).collect();
+        let domains: Vec<String> = domains.iter().map(|domain| ascii_name(domain.trim_end_matches('.'))).collect();
         let mut hosts = BTreeMap::new();
         for (name, host) in &self.hosts {
             hosts.insert(name.clone(), self.host(name, host)?);
@@ -170,7 +195,7 @@ impl File {
         for text in host.address.list() {
             address.push(match text.parse::<IpAddr>() {
                 Ok(ip) => PublicAddress::Ip(ip),
-                Err(_) if text.ends_with('.') => PublicAddress::Name(text.to_lowercase()),
+                Err(_) if text.ends_with('.') => PublicAddress::Name(ascii_name(&text)),
                 Err(_) => {
                     let message = format!("hosts.{name}.address: `{text}` is not an address");
                     return Err(ConfigError::new("A0201", message, "a name must end in a dot: home.example.org."));
@@ -188,9 +213,10 @@ impl File {
             })?);
         }
         let only = (self.npm.len() == 1).then(|| self.npm.keys().next().cloned()).flatten();
-        let npm = match host.npm.clone().or(only) {
-            None => None,
-            Some(npm) => Some(self.npm_site(name, &npm)?),
+        let npm = match (&host.npm, only) {
+            (Some(npm), _) => Some(self.npm_site(name, host, npm)?),
+            (None, Some(npm)) => self.usual_npm(name, host, &npm)?,
+            (None, None) => None,
         };
         let data = host.data.clone().unwrap_or_else(|| "/srv".to_owned());
         Ok(HostSite {
@@ -204,7 +230,38 @@ impl File {
         })
     }
 
-    fn npm_site(&self, host: &str, npm: &str) -> Result<NpmSite, ConfigError> {
+    /// The only NPM there is serves a host that does not name it, unless it stands elsewhere and cannot reach it.
+    fn usual_npm(&self, name: &str, host: &HostFile, npm: &str) -> Result<Option<NpmSite>, ConfigError> {
+        let can_publish = host.private_address.is_some() && host.publish_ports.is_some();
+        let is_there = self.npm_host(npm)?.is_none_or(|at| at == name);
+        if is_there || can_publish { self.npm_site(name, host, npm).map(Some) } else { Ok(None) }
+    }
+
+    /// The host that NPM stands on; `None` when no container and no other host says that it matters.
+    fn npm_host(&self, npm: &str) -> Result<Option<String>, ConfigError> {
+        let Some(file) = self.npm.get(npm) else { return Ok(None) };
+        let is_only = self.npm.len() == 1;
+        let uses = |host: &HostFile| host.npm.as_deref().map_or(is_only, |named| named == npm);
+        let users: Vec<&String> = self.hosts.iter().filter(|(_, host)| uses(host)).map(|(name, _)| name).collect();
+        if let Some(host) = &file.host {
+            if self.hosts.contains_key(host) || (self.hosts.is_empty() && host == "default") {
+                return Ok(Some(host.clone()));
+            }
+            let message = format!("npm.{npm}.host: there is no `hosts.{host}`");
+            return Err(ConfigError::new("A0201", message, "name the host that NPM runs on"));
+        }
+        match users.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some((*one).clone())),
+            [..] if users.iter().any(|host| *host == "default") => Ok(Some("default".to_owned())),
+            [..] => {
+                let message = format!("npm.{npm} serves several hosts, and none of them is `default`");
+                Err(ConfigError::new("A0201", message, format!("say which one it runs on: `npm.{npm}.host`")))
+            }
+        }
+    }
+
+    fn npm_site(&self, host: &str, host_file: &HostFile, npm: &str) -> Result<NpmSite, ConfigError> {
         let Some(file) = self.npm.get(npm) else {
             let message = format!("hosts.{host}.npm: there is no `npm.{npm}`");
             return Err(ConfigError::new("A0201", message, "add it below `npm:`"));
@@ -213,54 +270,50 @@ impl File {
             None | Some("auto") => Reach::Auto,
             Some("network") => Reach::Network,
             Some("host") => Reach::Host,
-            Some(word @ ("edge" | "published")) => {
-                return Err(ConfigError::new(
-                    "A0202",
-                    format!("npm.{npm}.reach: `{word}` is not yet supported"),
-                    "use auto, network or host",
-                ));
-            }
+            Some("edge") => Reach::Edge,
+            Some("published") => Reach::Published,
             Some(other) => {
                 return Err(ConfigError::new(
                     "A0201",
                     format!("npm.{npm}.reach: `{other}`"),
-                    "it is auto, network or host",
+                    "it is auto, network, host, edge or published",
                 ));
             }
         };
-        if reach == Reach::Network && file.container.is_none() {
-            let message = format!("npm.{npm}.reach: network needs `npm.{npm}.container`");
+        let word = file.reach.as_deref().unwrap_or_default();
+        if matches!(reach, Reach::Network | Reach::Edge) && file.container.is_none() {
+            let message = format!("npm.{npm}.reach: {word} needs `npm.{npm}.container`");
             return Err(ConfigError::new("A0201", message, "name NPM's container"));
         }
-        Ok(NpmSite { provider: ProviderId::npm(npm), container: file.container.clone(), reach })
+        // Only on its own host are networks and addresses of containers within its reach.
+        let is_there = self.npm_host(npm)?.is_none_or(|at| at == host);
+        let reach = if is_there { reach } else { Reach::Published };
+        let container = file.container.clone().filter(|_| is_there);
+        if reach == Reach::Published {
+            let needed = [
+                ("private_address", host_file.private_address.is_some()),
+                ("publish_ports", host_file.publish_ports.is_some()),
+            ];
+            if let Some((key, _)) = needed.iter().find(|(_, is_set)| !is_set) {
+                let message =
+                    format!("npm.{npm} reaches host `{host}` by published ports, and hosts.{host}.{key} is not set");
+                return Err(ConfigError::new(
+                    "A0201",
+                    message,
+                    "write both: private_address: 192.168.1.10, publish_ports: 20000-20999",
+                ));
+            }
+        }
+        Ok(NpmSite { provider: ProviderId::npm(npm), container, reach })
     }
 
     fn ovh(&self, secrets: &Resolver) -> Result<Option<OvhAccess>, ConfigError> {
-        let none = OvhFile::default();
-        let file = self.ovh.as_ref().unwrap_or(&none);
-        let text = |own: &Option<String>, name: &str| own.clone().or_else(|| environment(name));
-        let secret = |own: &Option<SecretSource>, name: &str| match own {
-            Some(source) => secrets.read(source).map(Some),
-            None => Ok(environment(name).map(Secret::new)),
-        };
-        let key = text(&file.application_key, "OVH_APPLICATION_KEY");
-        let application_secret = secret(&file.application_secret, "OVH_APPLICATION_SECRET")?;
-        let consumer = secret(&file.consumer_key, "OVH_CONSUMER_KEY")?;
-        let (application_key, application_secret, consumer_key) = match (key, application_secret, consumer) {
-            (Some(key), Some(secret), Some(consumer)) => (key, secret, consumer),
-            (None, None, None) if self.ovh.is_none() => return Ok(None),
-            _ => {
-                let message = "ovh needs application_key, application_secret and consumer_key";
-                return Err(ConfigError::new("A0201", message, "all three come with an OVH API token"));
-            }
-        };
+        let Some((endpoint, login)) = super::ovh::login(self.ovh.as_ref(), secrets)? else { return Ok(None) };
         let resolvers =
             self.dns.propagation.resolvers.clone().unwrap_or_else(|| vec!["1.1.1.1".to_owned(), "9.9.9.9".to_owned()]);
         Ok(Some(OvhAccess {
-            endpoint: text(&file.endpoint, "OVH_ENDPOINT").unwrap_or_else(|| "ovh-eu".to_owned()),
-            application_key,
-            application_secret,
-            consumer_key,
+            endpoint,
+            login,
             servers: servers("dns.propagation.servers", &self.dns.propagation.servers)?,
             resolvers: servers("dns.propagation.resolvers", &resolvers)?,
             timeout: duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))?,
@@ -269,7 +322,7 @@ impl File {
 }
 
 /// Joined without the `./` that people write.
-fn clean(base: &Path, path: &Path) -> PathBuf {
+pub(super) fn clean(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
 }
 
@@ -299,7 +352,7 @@ fn check_instance(instance: &str) -> Result<(), ConfigError> {
     ))
 }
 
-fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<Millis, ConfigError> {
+pub(super) fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<Millis, ConfigError> {
     let Some(text) = text else { return Ok(usual) };
     match humantime::parse_duration(text) {
         Ok(span) if span.as_millis() > 0 => Ok(Millis(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))),

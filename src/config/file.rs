@@ -1,12 +1,14 @@
 //! `amarre.yaml` as it is written: shapes only. What they mean is decided in [`super::build`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::model::site::NginxPolicy;
 
@@ -35,13 +37,14 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) policy: PolicyFile,
     #[serde(default)]
+    pub(super) registries: BTreeMap<String, RegistryFile>,
+    #[serde(default)]
     pub(super) server: ServerFile,
     #[serde(default = "default_state")]
     pub(super) state: PathBuf,
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
     // Of the design, for later.
-    pub(super) registries: Option<IgnoredAny>,
     pub(super) certificates: Option<IgnoredAny>,
     pub(super) images: Option<IgnoredAny>,
 }
@@ -50,7 +53,30 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct SourceFile {
     pub(super) folder: Option<PathBuf>,
-    pub(super) git: Option<IgnoredAny>,
+    pub(super) git: Option<GitFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GitFile {
+    pub(super) url: String,
+    pub(super) branch: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) token: Option<SecretSource>,
+    pub(super) ssh_key: Option<PathBuf>,
+    pub(super) known_hosts: Option<PathBuf>,
+    pub(super) host_key: Option<String>,
+    pub(super) interval: Option<String>,
+    pub(super) verify: Option<VerifyFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerifyFile {
+    pub(super) ssh_allowed_signers: Option<PathBuf>,
+    pub(super) openpgp: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,7 +106,7 @@ pub(super) struct LoggingFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HostFile {
-    pub(super) docker: Option<String>,
+    pub(super) docker: Option<DockerFile>,
     #[serde(default)]
     pub(super) address: Many,
     #[serde(default)]
@@ -89,6 +115,52 @@ pub(super) struct HostFile {
     pub(super) npm: Option<String>,
     pub(super) private_address: Option<IpAddr>,
     pub(super) publish_ports: Option<String>,
+}
+
+/// An engine: its URL, or more about it.
+#[derive(Debug)]
+pub(super) enum DockerFile {
+    Url(String),
+    Parts(DockerParts),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DockerParts {
+    pub(super) url: Option<String>,
+    pub(super) context: Option<String>,
+    pub(super) tls: Option<TlsFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsFile {
+    pub(super) ca: PathBuf,
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+}
+
+// Written out, so that a wrong key is named: an untagged enum only says that nothing fits.
+impl<'de> Deserialize<'de> for DockerFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+        impl<'de> Visitor<'de> for Forms {
+            type Value = DockerFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a URL, or a map with `url` or `context`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DockerFile, E> {
+                Ok(DockerFile::Url(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DockerFile, A::Error> {
+                DockerParts::deserialize(MapAccessDeserializer::new(map)).map(DockerFile::Parts)
+            }
+        }
+        deserializer.deserialize_any(Forms)
+    }
 }
 
 /// One or a list.
@@ -105,7 +177,8 @@ impl Many {
     pub(super) fn list(&self) -> Vec<String> {
         match self {
             Many::None => Vec::new(),
-            Many::One(one) => vec![one.clone()],
+            // A variable of the environment writes several with commas, which no value here has.
+            Many::One(one) => one.split(',').map(|item| item.trim().to_owned()).collect(),
             Many::List(list) => list.clone(),
         }
     }
@@ -118,7 +191,15 @@ pub(super) struct NpmFile {
     pub(super) identity: String,
     pub(super) secret: SecretSource,
     pub(super) container: Option<String>,
+    pub(super) host: Option<String>,
     pub(super) reach: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegistryFile {
+    pub(super) username: String,
+    pub(super) password: SecretSource,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -128,6 +209,9 @@ pub(super) struct OvhFile {
     pub(super) application_key: Option<String>,
     pub(super) application_secret: Option<SecretSource>,
     pub(super) consumer_key: Option<SecretSource>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<SecretSource>,
+    pub(super) token_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::{Clock, Engine, Mode, Picture, Progress, pace};
 use crate::model::world::Suspension;
 use crate::model::{Millis, Timestamp};
+use crate::source::{Snapshot, Source, SourceError};
 use crate::store::Ledger;
 
 /// Events come in bursts; those within this span are looked at once.
@@ -33,6 +34,11 @@ pub struct Behaviour {
 pub enum Command {
     /// Look now and answer what is there; acts only where the loop acts anyway.
     Look,
+    /// Answer what a look would find with another state of the source, which does not come into force.
+    Preview {
+        /// That state.
+        snapshot: Box<Snapshot>,
+    },
     /// Act until everything is at rest, or until the time.
     Apply {
         /// How many services a person agreed to delete.
@@ -77,6 +83,7 @@ pub struct Handle {
     picture: watch::Receiver<(Arc<Picture>, Timestamp)>,
     progress: broadcast::Sender<Progress>,
     ledger: Ledger,
+    source: Source,
     clock: Arc<dyn Clock>,
 }
 
@@ -86,6 +93,19 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.commands.send((command, reply)).await.ok()?;
         answer.await.ok()
+    }
+
+    /// Asks the source's server for a newer state, without the loop waiting for it.
+    pub async fn fetch(&self) {
+        self.source.fetch(self.clock.now()).await;
+    }
+
+    /// Another state of the source by its name, which does not come into force.
+    ///
+    /// # Errors
+    /// The source has no such thing, or does not answer.
+    pub async fn fetch_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
+        self.source.fetch_ref(name).await
     }
 
     /// What the last look found out, and when the next one is due.
@@ -135,6 +155,7 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         picture,
         progress: engine.progress.clone(),
         ledger: engine.ledger.clone(),
+        source: engine.source.clone(),
         clock: engine.clock.clone(),
     };
     let shutdown = Arc::new(Notify::new());
@@ -150,6 +171,21 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
     (handle, daemon.run(inbox, pictures, shutdown.clone()), shutdown)
 }
 
+/// Asks the source's server from time to time, and wakes the loop when something is other than before.
+async fn follow(source: Source, interval: Millis, clock: Arc<dyn Clock>, wake: Arc<Notify>) {
+    let mut failures = 0;
+    loop {
+        if source.fetch(clock.now()).await {
+            wake.notify_one();
+        }
+        // A server that answers is asked as always: somebody may be mending what it has.
+        let is_silent = |error: SourceError| matches!(error.code, "A0302" | "A0303" | "A0304");
+        let is_failing = source.read().await.error.is_some_and(is_silent);
+        failures = if is_failing { failures + 1 } else { 0 };
+        tokio::time::sleep(pace::ask_source_again(interval, failures, rand::random()).to_duration()).await;
+    }
+}
+
 impl Daemon {
     async fn run(
         mut self,
@@ -159,11 +195,15 @@ impl Daemon {
     ) {
         let wake = self.engine.wake.clone();
         let mut watchers = JoinSet::new();
-        let _folder = self.behaviour.watches.then(|| self.watch_folder());
+        let _folder = self.behaviour.watches.then(|| self.watch_folder()).flatten();
         if self.behaviour.watches {
             for provider in self.engine.context.providers.values() {
                 let (provider, wake) = (provider.clone(), wake.clone());
                 watchers.spawn(async move { provider.watch(wake).await });
+            }
+            if let Some(interval) = self.engine.source.interval() {
+                let (source, clock) = (self.engine.source.clone(), self.engine.clock.clone());
+                watchers.spawn(follow(source, interval, clock, wake.clone()));
             }
             self.look().await;
         }
@@ -187,7 +227,7 @@ impl Daemon {
                 }
                 () = sleep, if !idle => self.look().await,
                 () = tokio::time::sleep(POLL.to_duration()), if self.behaviour.watches => {
-                    if self.engine.source_moved() {
+                    if self.engine.source_moved().await {
                         self.look().await;
                     }
                 }
@@ -249,6 +289,12 @@ impl Daemon {
                 self.look().await;
                 None
             }
+            Command::Preview { snapshot } => {
+                self.engine.read_anew();
+                let picture = self.engine.preview(*snapshot).await;
+                let _ = reply.send(Reply { settled: picture.at_rest, picture, error: None });
+                return;
+            }
             Command::Apply { confirmed_deletes, only, timeout } => {
                 if only.is_none() {
                     self.consent().await;
@@ -303,7 +349,7 @@ impl Daemon {
     /// The file system tells; where it does not, the interval is the fall-back.
     fn watch_folder(&self) -> Option<notify::RecommendedWatcher> {
         let wake = self.engine.wake.clone();
-        let path = self.engine.source.path().to_owned();
+        let path = self.engine.source.folder()?.to_owned();
         let told = move |event: Result<notify::Event, notify::Error>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
                 wake.notify_one();

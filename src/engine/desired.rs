@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use crate::manifest;
 use crate::manifest::{Diagnostic, Loaded, SourceFile};
-use crate::model::{Assets, Mark, SecretName, Service};
+use crate::model::{Assets, History, Mark, SecretName, Service};
 use crate::secret::Secrets;
 use crate::source::Snapshot;
+use crate::store::journal::Event;
 
 /// What the manifests say, the last good ones where a file is broken.
 pub(super) struct Desired {
@@ -18,19 +19,36 @@ pub(super) struct Desired {
     pub(super) prune_blocked: bool,
     pub(super) marks: BTreeMap<SecretName, Mark>,
     pub(super) secrets: Secrets,
+    pub(super) history: History,
     pub(super) texts: BTreeMap<String, (String, String)>,
 }
 
 impl Engine {
     /// Whether the source is not what it was at the last look.
-    pub(super) fn source_moved(&self) -> bool {
-        self.source.read().is_ok_and(|snapshot| snapshot.revision != self.picture.source.revision)
+    pub(super) async fn source_moved(&self) -> bool {
+        // What fetches a repository wakes the loop itself.
+        let read = match self.source.folder() {
+            Some(_) => self.source.read().await.snapshot,
+            None => None,
+        };
+        read.is_some_and(|snapshot| snapshot.revision != self.picture.source.revision)
     }
 
-    pub(super) fn read_source(&self) -> (Option<Snapshot>, Option<String>) {
-        match self.source.read() {
-            Ok(snapshot) => (Some(snapshot), None),
-            Err(error) => (None, Some(error.to_string())),
+    /// What happened to the source is written down, and said.
+    pub(super) async fn tell_source_events(&mut self) {
+        for text in self.source.take_events() {
+            tracing::warn!("{text}");
+            let event = Event {
+                at: self.clock.now(),
+                run: self.picture.run,
+                service: String::new(),
+                address: None,
+                kind: "source".to_owned(),
+                text,
+            };
+            if let Err(error) = self.ledger.record(&event).await {
+                self.ledger_failed(&error);
+            }
         }
     }
 
@@ -47,7 +65,12 @@ impl Engine {
         let none = Assets::new();
         let assets = source.map_or(&none, |snapshot| &snapshot.assets);
         let Loaded { services, diagnostics, broken, texts } = manifest::load(&files, assets, &self.context.site);
+        let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
+        let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
+        let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
+        history.gone = gone.map(|(name, (file, _))| (name.clone(), file.clone())).collect();
         let mut desired = Desired {
+            history,
             services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
             diagnostics,
             broken: BTreeMap::new(),
@@ -57,6 +80,9 @@ impl Engine {
             secrets: Secrets::new(),
             texts: texts.into_iter().map(|(service, document)| (service, (document.file, document.text))).collect(),
         };
+        for note in source.iter().flat_map(|snapshot| &snapshot.notes) {
+            desired.diagnostics.push(Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
+        }
         for broken in &broken {
             let Some(name) = &broken.service else { continue };
             desired.broken.insert(name.clone(), format!("{} is broken", broken.file));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::{FutureExt, StreamExt};
 
+use crate::model::world::Probe;
 use crate::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, World};
 use crate::providers::Provider;
 
@@ -19,7 +20,7 @@ const PROBES_IN_FLIGHT: usize = 8;
 const UPTIME_NEEDED: Millis = Millis::seconds(15);
 
 /// What was found out so far, by container and start.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Health {
     tracks: BTreeMap<(String, i64), Track>,
 }
@@ -37,14 +38,14 @@ impl Health {
     pub async fn judge(
         &mut self,
         providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
-        probes: &BTreeMap<Address, Option<u16>>,
+        probes: &BTreeMap<Address, Option<Probe>>,
         facts: &Facts,
         world: &mut World,
         now: Timestamp,
     ) {
         let mut known = BTreeMap::new();
         let mut asks = Vec::new();
-        for (address, port) in probes {
+        for (address, probe) in probes {
             let Some(seen) = world.seen.get(address).filter(|seen| needs_probe(seen)) else { continue };
             let started = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
             let key = (seen.vendor_id.clone(), started);
@@ -52,11 +53,15 @@ impl Health {
             // What was good before this process came need not prove itself like something new.
             let good = facts.last_good.get(&address.base()).map(|(generation, _)| generation);
             track.needed = if good.is_some() && good == address.generation.as_ref() { OKS_KNOWN } else { OKS_NEEDED };
-            if !track.ready && port.is_none() && now - Timestamp(started) >= UPTIME_NEEDED {
+            if !track.ready && probe.is_none() && now - Timestamp(started) >= UPTIME_NEEDED {
                 track.ready = true;
             }
-            if let (false, Some(port), Some(provider)) = (track.ready, port, providers.get(&address.provider)) {
-                asks.push((key.clone(), address.clone(), seen.clone(), *port, provider.clone()));
+            if let (false, Some(probe), Some(provider)) = (track.ready, probe, providers.get(&address.provider)) {
+                let mut asked = seen.clone();
+                if let Some(at) = &probe.at {
+                    asked.fields.set("address", Value::text(at));
+                }
+                asks.push((key.clone(), address.clone(), asked, probe.port, provider.clone()));
             }
             known.insert(key, (address.clone(), track));
         }

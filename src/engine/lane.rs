@@ -107,6 +107,9 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
             if error.class == Class::SubnetTaken {
                 refuse_subnet(tools, change, now).await.map_err(LaneFailure::Ledger)?;
             }
+            if let Class::PortTaken(port) = error.class {
+                tools.ledger.refuse_port(&change.address, port, now).await.map_err(LaneFailure::Ledger)?;
+            }
             if error.class != Class::OutcomeUnknown {
                 tools.ledger.failed_call(id, &error.message, now).await.map_err(LaneFailure::Ledger)?;
             }

@@ -13,6 +13,7 @@ use crate::model::{
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
 use crate::secret::Secrets;
+use crate::source::{Reading, Snapshot};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
@@ -23,12 +24,29 @@ const REPEATS_MAX: u32 = 2;
 impl Engine {
     /// Looks once. Cannot fail: what went wrong is in the picture.
     pub async fn look(&mut self, mode: Mode) {
+        let reading = self.source.read().await;
+        self.tell_source_events().await;
+        let picture = self.see(reading, mode).await;
+        self.picture = Arc::new(picture);
+    }
+
+    /// What a look would find with another state of the source in force. Nothing is done, and nothing comes of it.
+    pub async fn preview(&mut self, snapshot: Snapshot) -> Arc<Picture> {
+        let kept = (self.repeats.clone(), self.health.clone(), self.run.take());
+        let reading = Reading { snapshot: Some(snapshot), error: None };
+        let picture = self.see(reading, Mode::PlanOnly).await;
+        (self.repeats, self.health, self.run) = kept;
+        Arc::new(picture)
+    }
+
+    async fn see(&mut self, reading: Reading, mode: Mode) -> Picture {
         let started = self.clock.now();
         let now = started;
-        let (source, source_error) = self.read_source();
+        let Reading { snapshot: source, error: source_error } = reading;
         let mut facts = self.read_facts().await;
         let desired = self.desired(source.as_ref()).await;
         facts.frozen = desired.frozen.clone();
+        facts.history = desired.history.clone();
         facts.confirmed = self.confirmed.clone();
         facts.impatient = self.impatient;
         facts.prune_blocked = desired.prune_blocked || source.is_none();
@@ -117,7 +135,7 @@ impl Engine {
         };
         picture.since = since(&self.picture, &picture);
         picture.at_rest = self.is_at_rest(&picture);
-        self.picture = Arc::new(picture);
+        picture
     }
 
     /// The plan with what is different about suspended services, held: shown, not touched.

@@ -13,9 +13,12 @@ pub mod books;
 pub mod rest;
 pub mod publish;
 pub mod status;
+pub mod listing;
+pub mod subnets;
 pub mod report;
 pub mod daemon;
 pub mod verbs;
+pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,7 +39,7 @@ use crate::model::{
 use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Secret};
-use crate::source::{Folder, Snapshot};
+use crate::source::{Snapshot, Source, SourceError};
 use crate::store::{Ledger, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
@@ -55,7 +58,7 @@ pub struct Parts {
     /// The vendors.
     pub providers: Vec<Arc<dyn Provider>>,
     /// Where manifests come from.
-    pub source: Folder,
+    pub source: Source,
     /// The ledger.
     pub ledger: Ledger,
     /// Where secrets come from.
@@ -89,8 +92,8 @@ pub struct Picture {
     pub at: Timestamp,
     /// The state of the source.
     pub source: Snapshot,
-    /// Why the source could not be read; the last good manifests are in force meanwhile.
-    pub source_error: Option<String>,
+    /// Why the source is not as it should be; the last good manifests are in force meanwhile.
+    pub source_error: Option<SourceError>,
     /// Manifests in force.
     pub services: BTreeMap<String, Service>,
     /// What is wrong with files.
@@ -231,7 +234,7 @@ pub enum ProgressState {
 /// The engine: stepped look by look by tests, by `apply` and by the daemon alike.
 pub struct Engine {
     context: Arc<Context>,
-    source: Folder,
+    source: Source,
     ledger: Ledger,
     secrets: SecretFinder,
     key: MarkKey,
@@ -407,8 +410,8 @@ impl Engine {
     }
 
     fn service_failed(&mut self, service: &str, change: Change, error: ProviderError, now: Timestamp) {
-        // The next subnet is tried at once: nothing is wrong with the service.
-        if error.class == Class::SubnetTaken {
+        // The next subnet or port is tried at once: nothing is wrong with the service.
+        if matches!(error.class, Class::SubnetTaken | Class::PortTaken(_)) {
             return;
         }
         let backoff = pace::after_failure(self.backoffs.get(service).copied(), now, rand::random());

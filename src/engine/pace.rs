@@ -18,6 +18,9 @@ const FRESH: Millis = Millis::minutes(3);
 /// How long something counts as taking its time.
 const SLOW: Millis = Millis::minutes(30);
 
+/// A source that does not answer is asked at least this often, whatever its interval.
+const SOURCE_LAST: Millis = Millis::minutes(10);
+
 /// How often something failed in a row, and when it may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -38,6 +41,16 @@ pub fn after_failure(before: Option<Backoff>, now: Timestamp, jitter: Jitter) ->
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a span of minutes in ms fits")]
     let extra = (span as f64 * 0.25 * jitter.clamp(0.0, 1.0)) as i64;
     Backoff { failures, until: now + Millis(span + extra) }
+}
+
+/// How long a source is left alone after it was asked: the interval, longer each time it fails, and a tenth of jitter
+/// either way, so that many who follow one server do not come at once.
+pub fn ask_source_again(interval: Millis, failures: u32, jitter: Jitter) -> Millis {
+    let doubled = interval.0.saturating_mul(1_i64.checked_shl(failures.min(20)).unwrap_or(i64::MAX));
+    let span = doubled.min(interval.0.max(SOURCE_LAST.0));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a span of minutes in ms fits")]
+    let extra = (span as f64 * 0.2 * (jitter.clamp(0.0, 1.0) - 0.5)) as i64;
+    Millis(span + extra)
 }
 
 /// When to look again at something that is waited for since `since`.
@@ -73,6 +86,16 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         let many = after_failure(Some(Backoff { failures: u32::MAX - 1, until: now }), now, 1.0);
         assert_eq!(many.until - now, Millis::seconds(375), "with all of the jitter");
+    }
+
+    #[test]
+    fn a_source_that_fails_is_asked_less_often_and_never_at_the_same_moment() {
+        let minute = Millis::minutes(1);
+        let waits = [0, 1, 2, 3, 4, 40].map(|failures| ask_source_again(minute, failures, 0.5).0 / 1000);
+        assert_eq!(waits, [60, 120, 240, 480, 600, 600]);
+        let jittered = [0.0, 1.0].map(|jitter| ask_source_again(minute, 0, jitter).0 / 1000);
+        assert_eq!(jittered, [54, 66]);
+        assert_eq!(ask_source_again(Millis::minutes(60), 5, 0.5), Millis::minutes(60), "its own interval is longer");
     }
 
     #[test]

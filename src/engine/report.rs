@@ -3,11 +3,13 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::Picture;
+use super::listing::{self, Listing, Only};
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use crate::manifest::Severity;
-use crate::model::{Change, Hint, Millis, ReasonCode, Timestamp, Verb};
+use crate::model::{Change, Commit, Hint, Millis, ReasonCode, Timestamp, Verb};
 use crate::plan::forecast;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
+use crate::source::SourceError;
 use crate::store::journal::Event;
 
 /// With fewer services than this, all are listed.
@@ -19,11 +21,43 @@ pub fn revision(picture: &Picture) -> String {
     if id.is_empty() { "no source yet".to_owned() } else { format!("{} @ {id}", picture.source.label) }
 }
 
+/// The same with what is known of its commit: `main @ 3f2a9c1 "add gitea" (Alice Martin, 2 min ago)`.
+fn revision_and_commit(picture: &Picture) -> String {
+    match &picture.source.commit {
+        Some(commit) => format!("{} {}", revision(picture), about(commit, picture.at)),
+        None => revision(picture),
+    }
+}
+
+/// `"add gitea" (Alice Martin, 2 min ago)`
+fn about(commit: &Commit, now: Timestamp) -> String {
+    format!("\"{}\" ({}, {})", commit.subject, commit.author, ago(now - commit.at))
+}
+
 /// The plan as text.
 pub fn plan_text(picture: &Picture, look: Look) -> String {
-    let text =
-        picture.with_input(|input| render::text::plan(input, &forecast::forecast(input), &revision(picture), look));
-    let mut text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
+    let (short, long) = (revision(picture), revision_and_commit(picture));
+    let text = picture.with_input(|input| render::text::plan(input, &forecast::forecast(input), &long, look));
+    let text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
+    // One line says all where there is nothing to do.
+    let quiet = text.strip_prefix(&long).filter(|rest| rest.starts_with(": ")).map(|rest| format!("{short}{rest}"));
+    let mut text = quiet.unwrap_or(text);
+    beside_plan(picture, look, &mut text);
+    text
+}
+
+/// The plan as the comment of a merge request.
+pub fn plan_markdown(picture: &Picture) -> String {
+    let text = picture
+        .with_input(|input| render::markdown::plan(input, &forecast::forecast(input), &revision_and_commit(picture)))
+        .unwrap_or_else(|| "not looked yet\n".to_owned());
+    let mut beside = String::new();
+    beside_plan(picture, Look::PLAIN, &mut beside);
+    if beside.is_empty() { text } else { format!("{text}\n{}", render::markdown::fenced(&beside)) }
+}
+
+/// What a plan does not show: broken and suspended services, a source that is away.
+fn beside_plan(picture: &Picture, look: Look, text: &mut String) {
     for (name, why) in &picture.broken {
         text.push_str(&format!("{} {name}: {why}; amarre validate shows it\n", look.sign(Sign::Refuse)));
     }
@@ -31,9 +65,11 @@ pub fn plan_text(picture: &Picture, look: Look) -> String {
         text.push_str(&format!("  {name} is left alone: suspended by {}\n", suspension.by));
     }
     if let Some(error) = &picture.source_error {
-        text.push_str(&format!("{} {error}; the last good manifests are in force\n", look.sign(Sign::Refuse)));
+        text.push_str(&format!("{} {error}; {}, {}\n", look.sign(Sign::Refuse), stays(picture, error), error.code));
+        for hint in &error.hints {
+            text.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
+        }
     }
-    text
 }
 
 /// The plan as a document, `amarre.plan/v1`.
@@ -46,12 +82,32 @@ pub fn plan_json(picture: &Picture) -> Json {
 
 /// The state of the source.
 pub fn revision_json(picture: &Picture) -> Json {
-    json!({"id": picture.source.revision, "kind": "folder", "label": picture.source.label})
+    let source = &picture.source;
+    let kind = if source.commit.is_some() { "git" } else { "folder" };
+    let mut document = json!({"id": source.revision, "kind": kind, "label": source.label});
+    if let (Some(object), Some(commit)) = (document.as_object_mut(), &source.commit) {
+        object.insert("subject".to_owned(), json!(commit.subject));
+        object.insert("author".to_owned(), json!(commit.author));
+        object.insert("committed_at".to_owned(), json!(commit.at.rfc3339()));
+        if source.is_branch {
+            object.insert("branch".to_owned(), json!(source.label));
+        }
+    }
+    document
+}
+
+/// What is in force while the source is not as it should be.
+fn stays(picture: &Picture, error: &SourceError) -> String {
+    let Some(commit) = &picture.source.commit else { return "the last good manifests are in force".to_owned() };
+    match error.fetched.map(|fetched| picture.at - fetched).filter(|span| *span >= Millis::seconds(1)) {
+        Some(span) => format!("going on with {} from {span} ago", commit.short()),
+        None => format!("going on with {}", commit.short()),
+    }
 }
 
 /// All services as a table, the ones that need somebody first. `next`: when the daemon looks again, where
 /// one runs.
-pub fn status_text(picture: &Picture, all: bool, now: Timestamp, next: Option<Timestamp>, look: Look) -> String {
+pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Option<Timestamp>, look: Look) -> String {
     let services = status::services(picture);
     let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
     match next {
@@ -61,31 +117,25 @@ pub fn status_text(picture: &Picture, all: bool, now: Timestamp, next: Option<Ti
     }
     out.push('\n');
     troubles(picture, look, &mut out);
-    let mut rows: Vec<&ServiceStatus> = services.values().collect();
-    rows.sort_by_key(|row| (need(row), row.name.clone()));
-    let is_quiet =
-        |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty();
-    let hide = !all && rows.len() >= LISTED_ALWAYS;
-    let hidden = if hide { rows.iter().filter(|row| is_quiet(row)).count() } else { 0 };
-    if rows.len() > hidden {
-        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default().max(11) + 2;
-        out.push_str(&format!("\n{:width$}{:11}{:13}{:8}{}\n", "SERVICE", "SYNC", "HEALTH", "SINCE", "WHAT NOW"));
-        for row in rows.iter().filter(|row| !(hide && is_quiet(row))) {
-            let line = format!(
-                "{:width$}{:11}{:13}{:8}{}",
-                row.name,
-                row.sync.word(),
-                row.health.word(),
-                since(picture, &row.name, now),
-                with_code(row)
-            );
-            out.push_str(line.trim_end());
-            out.push('\n');
-        }
+    match listing.only {
+        Some(Only::Drift) => return format!("{out}\n{}", listing::drift_text(picture, look)),
+        Some(Only::Unmanaged) => return format!("{out}\n{}", listing::unmanaged_text(picture)),
+        Some(Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring) | None => (),
+    }
+    let rows = listing::rows(picture, services.values(), listing.only);
+    let hide = !listing.all && listing.only.is_none() && rows.len() >= LISTED_ALWAYS;
+    let shown: Vec<&ServiceStatus> = rows.iter().copied().filter(|row| !(hide && listing::is_quiet(row))).collect();
+    if !shown.is_empty() {
+        out.push('\n');
+        out.push_str(&listing::table(picture, &shown, now, listing, look));
     }
     out.push('\n');
+    if let Some(only) = listing.only.filter(|only| rows.is_empty() || *only != Only::Attention) {
+        out.push_str(&format!("{}\n", look.paint(Tone::Bold, &listing::closing(&rows, only))));
+        return out;
+    }
     let needy: Vec<&str> = rows.iter().filter(|row| row.attention).map(|row| row.name.as_str()).collect();
-    let hidden_text = match hidden {
+    let hidden_text = match rows.len() - shown.len() {
         0 => String::new(),
         n if n == rows.len() => format!("{n} services, all in sync. "),
         n => format!("{n} more are in sync. "),
@@ -127,7 +177,13 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     }
     if let Some(manifest) = picture.services.get(name) {
         let id: String = picture.source.revision.chars().take(7).collect();
-        out.push_str(&format!("  {} @ {id}\n", manifest.origin.file));
+        let file = &manifest.origin.file;
+        match picture.source.history.changed.get(file) {
+            Some(commit) => {
+                out.push_str(&format!("  {file} @ {} {}\n", commit.short(), about(commit, picture.at)));
+            }
+            None => out.push_str(&format!("  {file} @ {id}\n")),
+        }
     }
     if !row.what_now.is_empty() {
         out.push_str(&format!("  {}\n", with_code(row)));
@@ -191,8 +247,10 @@ fn trouble_lines(picture: &Picture) -> Vec<(String, Vec<String>)> {
         lines.push((text, vec!["is the disk full? what runs goes on running".to_owned()]));
     }
     if let Some(error) = &picture.source_error {
-        let text = format!("{error}; the last good manifests are in force, A0301");
-        lines.push((text, vec!["make the folder, or correct `source.folder`".to_owned()]));
+        let since = error.since.map(|since| picture.at - since).filter(|span| *span >= Millis::seconds(1));
+        let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
+        let text = format!("{error}{since}; {}, {}", stays(picture, error), error.code);
+        lines.push((text, error.hints.iter().map(hint_text).collect()));
     }
     for gap in &picture.plan.gaps {
         let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
@@ -208,11 +266,6 @@ fn trouble_lines(picture: &Picture) -> Vec<(String, Vec<String>)> {
         lines.push((format!("{}, {}", guard.message, guard.code), guard.hints.iter().map(hint_text).collect()));
     }
     lines
-}
-
-/// Rows that need somebody first, quiet ones last.
-fn need(row: &ServiceStatus) -> (bool, Health, Sync) {
-    (!row.attention, row.health, row.sync)
 }
 
 fn with_code(row: &ServiceStatus) -> String {
@@ -234,7 +287,7 @@ fn hint_text(hint: &Hint) -> String {
 }
 
 /// How long it has been so; empty when nobody knows.
-fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
+pub fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
     let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
     known.map(|(_, at)| (now - *at).to_string()).unwrap_or_default()
 }
@@ -250,7 +303,10 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
         "source": {
             "revision": revision_json(picture),
             "checked_at": picture.at.rfc3339(),
-            "error": picture.source_error.as_ref().map(|message| json!({"code": "A0301", "message": message})),
+            "error": picture.source_error.as_ref().map(|error| json!({
+                "code": error.code, "message": error.message, "hints": error.hints,
+                "since": error.since.map(Timestamp::rfc3339), "fetched_at": error.fetched.map(Timestamp::rfc3339),
+            })),
         },
         "summary": {
             "services": services.len(),
@@ -370,8 +426,7 @@ fn resource_json(resource: &ResourceStatus) -> Json {
 
 /// Everything that differs from what was last applied, `amarre.drift/v1`.
 pub fn drift_json(picture: &Picture) -> Json {
-    let mut drifted: Vec<&Change> = picture.plan.changes.iter().filter(|change| status::is_drift(change)).collect();
-    drifted.sort_by_key(|change| (change.service.clone(), change.address.clone()));
+    let drifted = listing::drifted(picture);
     let services: std::collections::BTreeSet<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     let fields: usize = drifted.iter().map(|change| change.diff.len()).sum();
     json!({

@@ -164,6 +164,7 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
             (Health::Healthy, "goes".to_owned())
         }
         None => (Health::Missing, "not there".to_owned()),
+        Some(_) if is_at_rest_as_wanted(picture, &address) => (Health::Healthy, "stopped".to_owned()),
         Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
         Some(Readiness::NotYet { since, why }) => (Health::Progressing, format!("{why}, for {}", picture.at - *since)),
         Some(Readiness::Failed { why }) => (Health::Degraded, why.clone()),
@@ -174,6 +175,16 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         None => (health, detail),
     };
     ResourceStatus { address, sync, health, detail, change }
+}
+
+/// Whether a manifest wants it to stand still, and it does.
+fn is_at_rest_as_wanted(picture: &Picture, address: &Address) -> bool {
+    let (want, seen) = (picture.wants.map.get(address), picture.world.seen.get(address));
+    want.zip(seen).is_some_and(|(want, seen)| {
+        ["running", "enabled"]
+            .iter()
+            .any(|field| want.fields.flag(field) == Some(false) && seen.fields.flag(field) == Some(false))
+    })
 }
 
 /// Why something cannot be made, when it cannot.
@@ -303,6 +314,8 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.attention = true;
     } else if !picture.consented && picture.is_changing(&name) {
         status.what_now = "waits for amarre apply".to_owned();
+    } else if picture.services.get(&name).is_some_and(|service| service.stopped) && !picture.is_changing(&name) {
+        status.what_now = "stopped, as its manifest says".to_owned();
     } else {
         status.what_now = next_step(picture, &name);
         let is_stopped = picture.plan.changes.iter().any(|change| {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState};
+use super::{Picture, Progress, ProgressState, subnets};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Kind, Millis, Verb};
@@ -98,10 +98,31 @@ pub struct Step {
     pub took_ms: i64,
 }
 
-/// What was planned, and whether there is something to do.
-pub async fn plan(handle: &Handle, look: Look) -> Option<Answer> {
-    let reply = handle.ask(Command::Look).await?;
-    Some(planned(&reply.picture, look))
+/// What was planned, and whether there is something to do. `reference`: of another branch, tag or commit, which does not
+/// come into force. `markdown`: the text is the comment of a merge request.
+pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, markdown: bool) -> Option<Answer> {
+    let command = match reference {
+        None => {
+            handle.fetch().await;
+            Command::Look
+        }
+        Some(name) => match handle.fetch_ref(name).await {
+            Ok(snapshot) => Command::Preview { snapshot: Box::new(snapshot) },
+            Err(error) => {
+                let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+                return Some(refused(error.code, &error.message, &hint));
+            }
+        },
+    };
+    let reply = handle.ask(command).await?;
+    let answer = planned(&reply.picture, look);
+    Some(if markdown { Answer { text: report::plan_markdown(&reply.picture), ..answer } } else { answer })
+}
+
+/// Which subnets are taken, and where room is.
+pub async fn subnets(handle: &Handle, look: Look) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    Some(Answer { document: subnets::document(&picture), text: subnets::text(&picture, look), exit: 0 })
 }
 
 /// The plan of a picture.
@@ -130,9 +151,11 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
 pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Step>) -> Option<Answer> {
     match act {
         Act::Apply { confirm_deletes, timeout_ms } => {
+            handle.fetch().await;
             converge(handle, confirm_deletes, None, timeout_ms, look, steps).await
         }
         Act::Reconcile { service, timeout_ms } => {
+            handle.fetch().await;
             let picture = handle.ask(Command::Look).await?.picture;
             if !picture.consented {
                 return Some(refused(

@@ -224,6 +224,22 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 impl Diagnostic {
+    /// Something in the source that is not taken; found by whoever reads it.
+    pub fn left_out(code: &'static str, file: &str, message: &str, hint: &str) -> Self {
+        Self {
+            code,
+            severity: Severity::Warning,
+            file: file.to_owned(),
+            line: 1,
+            column: 1,
+            end_line: 1,
+            end_column: 1,
+            message: message.to_owned(),
+            hint: Some(hint.to_owned()),
+            service: None,
+        }
+    }
+
     /// A manifest names a secret that is set nowhere; found by whoever resolves secrets.
     pub fn missing_secret(service: &str, origin: &crate::model::Origin, message: String, hint: String) -> Self {
         Self {

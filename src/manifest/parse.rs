@@ -4,14 +4,15 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::Millis;
 use crate::model::Site;
-use crate::model::service::{Container, Dns, ManifestKind, NetworkMode, Service};
-use crate::model::site::PublicAddress;
+use crate::model::service::{Container, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service};
+use crate::model::site::{PublicAddress, Reach};
 
 use super::check::{self, Claims};
 use super::compose::{self, Read};
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0113, A0114, Problem, Spot, shown};
-use super::reader::{Reader, Scope, Text, nearest};
+use super::reader::{Reader, Scope, Text, Verdict, nearest};
 use super::yaml::{Data, Node};
 use super::{kinds, records, refused, resolve, routes, streams};
 
@@ -126,6 +127,8 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         access_lists: Vec::new(),
         dns: Dns::Auto,
         network: NetworkMode::Auto,
+        stopped: false,
+        stopped_grace: STOPPED_GRACE,
     };
     match kind {
         ManifestKind::Service => self::service(reader, service),
@@ -208,11 +211,49 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     service.routes = routes::service_routes(&mut reader, &keys);
     service.dns = records::dns(&mut reader);
     service.network = records::network_mode(&mut reader);
+    name_of_edge(&reader, &service);
+    service.stopped = is_stopped(&mut reader);
+    service.stopped_grace = stopped_grace(&mut reader);
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }
     reader.finish(if is_short { &refused::short_service_key } else { &refused::long_service_key });
     Some(service)
+}
+
+/// The network that NPM shares with the routed containers of a host is called as that of a service `edge` would be.
+fn name_of_edge(reader: &Reader<'_>, service: &Service) {
+    let npm = reader.scope.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+    if service.name == "edge" && npm.is_some_and(|npm| npm.reach == Reach::Edge) {
+        let text = Text { text: service.name.clone(), spot: reader.key_spot("name") };
+        let why = "`zz-amarre-edge` is the network that NPM shares with containers there (`reach: edge`)";
+        reader.scope.not_allowed(&text, "`name`", why);
+    }
+}
+
+/// `state: running | stopped`.
+fn is_stopped(reader: &mut Reader<'_>) -> bool {
+    let Some(text) = reader.text("state") else { return false };
+    if !matches!(text.text.as_str(), "running" | "stopped") {
+        reader.scope.not_allowed(&text, "`state`", "`running` or `stopped`");
+    }
+    text.text == "stopped"
+}
+
+/// `reconcile: {stopped_grace: 15m}`.
+fn stopped_grace(reader: &mut Reader<'_>) -> Millis {
+    const LATER: [&str; 3] = ["mode", "protect", "ignore"];
+    let Some(node) = reader.node("reconcile") else { return STOPPED_GRACE };
+    let Some(mut inner) = Reader::open(reader.scope, node, "`reconcile`", "reconcile.") else { return STOPPED_GRACE };
+    let span = compose::duration(&mut inner, "stopped_grace");
+    inner.finish(&|entry| {
+        if !LATER.contains(&entry.key.as_str()) {
+            return Verdict::Unknown;
+        }
+        let message = format!("`reconcile.{}` is not yet supported", entry.key);
+        Verdict::Refused(Problem::error(A0113, entry.key_spot, message))
+    });
+    span.map_or(STOPPED_GRACE, Millis)
 }
 
 fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {

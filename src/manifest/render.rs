@@ -57,11 +57,11 @@ fn summary(diagnostics: &[Diagnostic], good: usize, total: usize) -> String {
     let worst = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
     if let Some(first) = worst {
         text.push_str(&format!(
-            "The services of the broken ones stay as they are. Details: docs/errors/{}.md\n",
+            "The services of the broken ones stay as they are. Details: amarre help {}\n",
             first.code
         ));
     } else if let Some(first) = diagnostics.first() {
-        text.push_str(&format!("Details: docs/errors/{}.md\n", first.code));
+        text.push_str(&format!("Details: amarre help {}\n", first.code));
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The vocabulary: what every other module speaks. Pure; imports nothing of ours.
 
 pub mod address;
+pub mod near;
 pub mod plan;
 pub mod schema;
 pub mod service;
@@ -17,7 +18,7 @@ pub use plan::{
 pub use schema::{Field, KindSchema, Rule, Typed, check_schema};
 pub use service::Service;
 pub use site::Site;
-pub use source::{Asset, Assets, Commit};
+pub use source::{Asset, Assets, Commit, GitRef, GitUrl, History};
 pub use time::{Millis, Timestamp};
 pub use value::{FieldPath, Fields, Mark, SecretName, Value};
 pub use world::{Facts, Gap, Need, Origin, Owner, Readiness, Seen, State, Want, Wants, World};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::time::Millis;
 use super::value::SecretName;
 use super::world::Origin;
 
@@ -79,7 +80,14 @@ pub struct Service {
     pub dns: Dns,
     /// Where the containers live.
     pub network: NetworkMode,
+    /// `state: stopped`: what is there stands still, and nothing is made.
+    pub stopped: bool,
+    /// A container that somebody stopped is left alone for this long: it may be a backup.
+    pub stopped_grace: Millis,
 }
+
+/// How long a container that somebody stopped is left alone, unless its manifest says otherwise.
+pub const STOPPED_GRACE: Millis = Millis::minutes(15);
 
 /// One container.
 #[derive(Debug, Clone, PartialEq, Eq)]

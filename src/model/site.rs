@@ -145,7 +145,7 @@ pub struct Defaults {
 impl Site {
     /// A name as a manifest writes it, made whole: `@` is the apex, a trailing dot or a known domain is full.
     pub fn full_name(&self, name: &str) -> String {
-        let lower = name.to_ascii_lowercase();
+        let lower = ascii_name(name);
         let default = self.domains.first().map_or("", String::as_str);
         if lower == "@" {
             return default.to_owned();
@@ -165,7 +165,36 @@ impl Site {
     }
 }
 
+/// A name as it stands in the DNS: lower case, and what is not ASCII in its `xn--` form (IDNA 2008, UTS 46). A text that has
+/// no such form is only made lower case: the check of names says what is wrong with it.
+pub fn ascii_name(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    idna::domain_to_ascii(name).unwrap_or_else(|_| name.to_lowercase())
+}
+
 /// Whether `name` is `zone` or lies below it.
 pub fn is_below(name: &str, zone: &str) -> bool {
     name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_one_form() {
+        for (name, ascii) in [
+            ("Cloud.Example.org", "cloud.example.org"),
+            ("Bücher.example.org", "xn--bcher-kva.example.org"),
+            ("*.café.example.org.", "*.xn--caf-dma.example.org."),
+            ("_x.日本.example.org", "_x.xn--wgv71a.example.org"),
+            ("xn--bcher-kva", "xn--bcher-kva"),
+            ("a\u{fffd}b", "a\u{fffd}b"),
+        ] {
+            assert_eq!(ascii_name(name), ascii);
+            assert_eq!(ascii_name(ascii), ascii);
+        }
+    }
 }

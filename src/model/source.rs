@@ -32,3 +32,252 @@ pub struct Commit {
     /// When it was committed.
     pub at: Timestamp,
 }
+
+impl Commit {
+    /// Seven digits of its id.
+    pub fn short(&self) -> &str {
+        self.id.get(..7).unwrap_or(&self.id)
+    }
+}
+
+/// Which commit last touched which file, as far as the history that was fetched tells. What stands in no map is not
+/// known, and is not guessed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// By path as shown: the commit that made the file what it is.
+    pub changed: BTreeMap<String, Commit>,
+    /// By path as shown: the commit that removed the file.
+    pub removed: BTreeMap<String, Commit>,
+    /// Services whose manifest was removed: the file in which it stood.
+    pub gone: BTreeMap<String, String>,
+}
+
+/// What is followed in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GitRef {
+    /// A branch, as it moves.
+    Branch(String),
+    /// A tag.
+    Tag(String),
+}
+
+impl GitRef {
+    /// Its name in the repository: `refs/heads/main`.
+    pub fn full(&self) -> String {
+        match self {
+            GitRef::Branch(name) => format!("refs/heads/{name}"),
+            GitRef::Tag(name) => format!("refs/tags/{name}"),
+        }
+    }
+
+    /// `main`, `v1`.
+    pub fn name(&self) -> &str {
+        match self {
+            GitRef::Branch(name) | GitRef::Tag(name) => name,
+        }
+    }
+}
+
+impl std::fmt::Display for GitRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            GitRef::Branch(name) => write!(f, "branch {name}"),
+            GitRef::Tag(name) => write!(f, "tag {name}"),
+        }
+    }
+}
+
+/// Where a repository is, without credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GitUrl {
+    /// `https://git.example.org/ops/services.git`
+    Http(String),
+    /// `git@git.example.org:ops/services.git` or `ssh://git@git.example.org:22/ops/services.git`
+    Ssh {
+        /// As it was written.
+        text: String,
+        /// `git`
+        user: Option<String>,
+        /// A name or an address.
+        host: String,
+        /// 22 where none is said.
+        port: Option<u16>,
+        /// As the server has it.
+        path: String,
+    },
+}
+
+impl std::fmt::Display for GitUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            GitUrl::Http(text) | GitUrl::Ssh { text, .. } => text,
+        })
+    }
+}
+
+impl GitUrl {
+    /// Reads a URL as `git clone` takes it.
+    ///
+    /// # Errors
+    /// What is wrong with it, never with a password that stands in it, and how to mend it.
+    pub fn parse(text: &str) -> Result<Self, (String, String)> {
+        let text = text.trim().trim_end_matches('/');
+        if text.is_empty() || text.chars().any(|char| char.is_control() || char.is_whitespace()) {
+            return Err(("the URL is empty or has spaces in it".to_owned(), EXAMPLES.to_owned()));
+        }
+        match text.split_once("://") {
+            Some(("https" | "http", rest)) => http(text, rest),
+            Some(("ssh", rest)) => ssh(text, rest),
+            Some((scheme, _)) => Err((format!("{scheme}:// is not supported"), EXAMPLES.to_owned())),
+            None => scp(text),
+        }
+    }
+
+    /// Whether what is sent can be read on the way, or goes no further than this machine.
+    pub fn is_open(&self) -> bool {
+        let GitUrl::Http(text) = self else { return false };
+        let Some(rest) = text.strip_prefix("http://") else { return false };
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit_once(':').filter(|_| !authority.ends_with(']')).map_or(authority, |(host, _)| host);
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        host != "localhost" && !address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+const EXAMPLES: &str = "write https://git.example.org/ops/services.git or git@git.example.org:ops/services.git";
+
+fn http(text: &str, rest: &str) -> Result<GitUrl, (String, String)> {
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if authority.contains('@') {
+        let hint = "leave out what stands before `@`, and use `username:` and `token: {file: …}` beside `url:`";
+        return Err(("the URL has credentials in it".to_owned(), hint.to_owned()));
+    }
+    if path.contains(['?', '#']) {
+        return Err(("the URL has a `?` or `#` in it".to_owned(), EXAMPLES.to_owned()));
+    }
+    check_host(authority)?;
+    if path.is_empty() {
+        return Err(("the URL names no repository".to_owned(), EXAMPLES.to_owned()));
+    }
+    Ok(GitUrl::Http(text.to_owned()))
+}
+
+fn ssh(text: &str, rest: &str) -> Result<GitUrl, (String, String)> {
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, place) = match authority.rsplit_once('@') {
+        Some((user, place)) => (Some(user), place),
+        None => (None, authority),
+    };
+    let (host, port) = match place.rsplit_once(':').filter(|_| !place.ends_with(']')) {
+        Some((host, port)) => match port.parse::<u16>() {
+            Ok(port) if port > 0 => (host, Some(port)),
+            Ok(_) | Err(_) => return Err((format!("`{port}` is not a port"), EXAMPLES.to_owned())),
+        },
+        None => (place, None),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    // `ssh://host/~anna/x` is below somebody's home.
+    let path = if path.starts_with('~') { path.to_owned() } else { format!("/{path}") };
+    over_ssh(text, user, host, port, path)
+}
+
+fn scp(text: &str) -> Result<GitUrl, (String, String)> {
+    let Some((place, path)) = text.split_once(':') else {
+        let message = "it is neither https:// nor user@host:path";
+        return Err((message.to_owned(), format!("{EXAMPLES}; a folder of this machine is `source: {{folder: …}}`")));
+    };
+    let (user, host) = match place.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, place),
+    };
+    over_ssh(text, user, host, None, path.to_owned())
+}
+
+fn over_ssh(
+    text: &str,
+    user: Option<&str>,
+    host: &str,
+    port: Option<u16>,
+    path: String,
+) -> Result<GitUrl, (String, String)> {
+    if user.is_some_and(|user| user.contains(':')) {
+        let hint = "leave out the password; ssh signs in with a key, `ssh_key: …` beside `url:`";
+        return Err(("the URL has a password in it".to_owned(), hint.to_owned()));
+    }
+    check_host(host)?;
+    // What begins with a dash would be an option of ssh or of git.
+    let is_word = |word: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        !word.is_empty() && !word.starts_with('-') && word.bytes().all(fits)
+    };
+    if user.is_some_and(|user| !is_word(user)) {
+        return Err(("the user of the URL is not a name".to_owned(), EXAMPLES.to_owned()));
+    }
+    if path.trim_matches('/').is_empty() || path.starts_with('-') {
+        return Err(("the URL names no repository".to_owned(), EXAMPLES.to_owned()));
+    }
+    Ok(GitUrl::Ssh { text: text.to_owned(), user: user.map(str::to_owned), host: host.to_owned(), port, path })
+}
+
+fn check_host(authority: &str) -> Result<(), (String, String)> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':' | b'[' | b']');
+    if authority.is_empty() || authority.starts_with('-') || !authority.bytes().all(fits) {
+        return Err(("the URL names no host".to_owned(), EXAMPLES.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_as_git_reads_them() {
+        let ssh = |text: &str| match GitUrl::parse(text).unwrap() {
+            GitUrl::Ssh { user, host, port, path, .. } => (user.unwrap_or_default(), host, port, path),
+            GitUrl::Http(_) => panic!("{text}"),
+        };
+        let (git, host) = ("git".to_owned(), "git.example.org".to_owned());
+        let path = |path: &str| path.to_owned();
+        assert_eq!(ssh("git@git.example.org:ops/x.git"), (git.clone(), host.clone(), None, path("ops/x.git")));
+        assert_eq!(ssh("ssh://git@git.example.org/ops/x"), (git.clone(), host.clone(), None, path("/ops/x")));
+        assert_eq!(ssh("ssh://git@git.example.org:2222/~a/x"), (git, host, Some(2222), path("~a/x")));
+        assert_eq!(ssh("ssh://[2001:db8::1]:22/x"), (path(""), path("2001:db8::1"), Some(22), path("/x")));
+        assert_eq!(GitUrl::parse("https://a.example/x/").unwrap().to_string(), "https://a.example/x");
+    }
+
+    #[test]
+    fn a_token_goes_over_plain_http_to_this_machine_only() {
+        let is_open = |text: &str| GitUrl::parse(text).unwrap().is_open();
+        for text in ["http://git.example.org/x", "http://localhost.example.org/x", "http://127.example.org:80/x"] {
+            assert!(is_open(text), "{text}");
+        }
+        for text in ["https://git.example.org/x", "http://localhost:1/x", "http://127.0.0.1:1/x", "http://[::1]:1/x"] {
+            assert!(!is_open(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_credentials_and_no_options_stand_in_a_url() {
+        let wrong = [
+            "https://anna:hunter2@git.example.org/x.git",
+            "https://hunter2@git.example.org/x.git",
+            "ssh://anna:hunter2@git.example.org/x.git",
+            "ssh://-oProxyCommand=hunter2/x",
+            "-oProxyCommand=hunter2@host:x",
+            "git@host:--upload-pack=hunter2",
+            "git@-oProxyCommand=hunter2:x",
+            "file:///srv/hunter2",
+            "git://git.example.org/hunter2",
+            "/srv/hunter2",
+            "https://git.example.org",
+            "https://git.example.org/x?token=hunter2",
+            "ssh://git.example.org:99999/hunter2 ",
+            "",
+        ];
+        for text in wrong {
+            let (message, hint) = GitUrl::parse(text).expect_err(text);
+            assert!(!format!("{message} {hint}").contains("hunter2"), "{message}: {hint}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId};
+use super::source::History;
 use super::time::Timestamp;
 use super::value::Fields;
 
@@ -88,10 +89,19 @@ pub struct Wants {
     pub before_delete: BTreeMap<Address, Vec<Need>>,
     /// Services whose update must stop the old container first, and why.
     pub stop_first: BTreeMap<String, String>,
-    /// Containers whose health is asked by a probe: the port. `None` = by uptime only.
-    pub probes: BTreeMap<Address, Option<u16>>,
+    /// Containers whose health is asked by a probe. `None` = by uptime only.
+    pub probes: BTreeMap<Address, Option<Probe>>,
     /// Worth knowing.
     pub notes: Vec<super::plan::Note>,
+}
+
+/// What is asked whether a container works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Which port.
+    pub port: u16,
+    /// Where, when it is not the container's own address.
+    pub at: Option<String>,
 }
 
 /// One generation that became ready.
@@ -292,6 +302,10 @@ pub struct Facts {
     pub leases: BTreeMap<Address, Ipv4Net>,
     /// Subnets that the engine refused as overlapping.
     pub refused_subnets: BTreeSet<Ipv4Net>,
+    /// Ports of hosts that are published for an NPM elsewhere, by container without its generation.
+    pub ports: BTreeMap<Address, BTreeSet<u16>>,
+    /// Ports that somebody else listens on, by engine.
+    pub refused_ports: BTreeMap<ProviderId, BTreeSet<u16>>,
     /// Generations that failed, with the digest of what was tried.
     pub failed: BTreeMap<Address, Failure>,
     /// Calls that left and whose outcome is not known, with the time they left.
@@ -312,4 +326,6 @@ pub struct Facts {
     pub frozen: BTreeSet<String>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.
     pub prune_blocked: bool,
+    /// Who changed which file of the source.
+    pub history: History,
 }

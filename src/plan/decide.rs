@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, STOPPED_GRACE, diff, pointers, reason, rivals};
+use super::{Input, SETTLE, diff, pointers, reason, rivals, stopped};
 use crate::model::plan::{Downtime, Impact, Wait};
+use crate::model::service::STOPPED_GRACE;
 use crate::model::{
     Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Need, Note, Owner, Plan, Refusal, Rule, Seen, State,
     Timestamp, Value, Verb, Want, Wants,
@@ -29,6 +30,8 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     }
     let mut downs = deletes(input, wants, &mut plan.notes);
     rivals::settle(input, wants, &mut ups, &mut downs);
+    // What stops comes after what points at it is switched off.
+    ups.sort_by_key(stops);
     plan.changes = ups;
     plan.changes.extend(downs);
     for change in &plan.changes {
@@ -41,8 +44,12 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     plan
 }
 
+fn stops(change: &Change) -> bool {
+    matches!(&change.verb, Verb::Update(fields) if fields.flag("running") == Some(false))
+}
+
 /// Suspended, or broken without a last good manifest: nothing of it is touched.
-fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
+pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
     let suspended = input.facts.suspended.get(service).is_some_and(|suspension| !suspension.destroy);
     suspended || input.facts.frozen.contains(service)
 }
@@ -106,7 +113,7 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
     } else if !unmet.is_empty() {
         Gate::After(unmet)
     } else {
-        grace(input, &changed, seen).map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
+        grace(input, address, want, &changed, seen).map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
     };
     let exposes = exposed_by(input, address, want, &diffs);
     Some(Change {
@@ -124,7 +131,7 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
 /// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.
 fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
     let points = |kind: Kind| match kind {
-        Kind::Container | Kind::Attachment => pointers::moves(changed),
+        Kind::Container | Kind::Attachment => pointers::moves(changed) || changed.flag("enabled") == Some(true),
         Kind::Certificate => changed.get("certificate").is_some(),
         Kind::AccessList => changed.get("access_list").is_some(),
         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone => false,
@@ -156,11 +163,17 @@ fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -
 }
 
 /// A stopped container may have been stopped for a backup: it is started after a while.
-fn grace(input: &Input<'_>, changed: &Fields, seen: &Seen) -> Option<Timestamp> {
+fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, seen: &Seen) -> Option<Timestamp> {
+    let applied = input.facts.applied.get(address).map(|row| &row.fields);
+    let restart = want.fields.text("restart").unwrap_or_default();
+    if stopped::is_ours(applied, &seen.fields, restart) {
+        return None;
+    }
+    let grace = input.services.get(&want.service).map_or(STOPPED_GRACE, |service| service.stopped_grace);
     changed.flag("running").filter(|running| *running && !input.facts.impatient)?;
     // What was made but never started is ours to start: the crash was between the two calls.
-    let stopped = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
-    let until = Timestamp(stopped) + STOPPED_GRACE;
+    let finished = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
+    let until = Timestamp(finished) + grace;
     (input.now < until).then_some(until)
 }
 

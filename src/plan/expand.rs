@@ -7,8 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
+use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, fronts, pointers, pool, streams};
+use super::{Input, decide, fronts, pointers, pool, reach, stopped, streams};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -19,16 +20,29 @@ use crate::model::{
 pub fn expand(input: &Input<'_>) -> Wants {
     let subnets = pool::assign(input);
     let mut wants = Wants::default();
+    let names = Names::of(input);
     let mut taken_addresses = BTreeMap::new();
     // Where the containers of each service are, for the streams of others.
     let mut reached: BTreeMap<&str, Reached> = BTreeMap::new();
-    for service in input.services.values() {
+    let mut taken_ports = BTreeMap::new();
+    let mut services: Vec<&Service> = input.services.values().collect();
+    // What several manifests want is wanted by one that is taken care of.
+    services.sort_by_key(|service| (decide::is_left_alone(input, &service.name), service.stopped));
+    for service in services {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
             continue;
         }
         let Some(host) = input.site.hosts.get(&service.host) else { continue };
-        let mut expansion =
-            Expansion { input, service, host, subnets: &subnets, wants: &mut wants, taken: &mut taken_addresses };
+        let mut expansion = Expansion {
+            input,
+            service,
+            host,
+            names: &names,
+            subnets: &subnets,
+            wants: &mut wants,
+            taken: &mut taken_addresses,
+            ports: &mut taken_ports,
+        };
         reached.insert(&service.name, expansion.run());
     }
     streams::expand(input, &reached, &mut wants);
@@ -41,6 +55,8 @@ pub struct Reached {
     pub(super) targets: BTreeMap<String, Target>,
     /// NPM on their network.
     pub(super) attachment: Option<Address>,
+    /// Where NPM asks for each port that a stream leads to: address and port, as they are known.
+    pub(super) at: BTreeMap<(String, u16), (Value, Value)>,
 }
 
 /// The expansion of one manifest.
@@ -48,10 +64,13 @@ pub struct Expansion<'a> {
     pub(super) input: &'a Input<'a>,
     pub(super) service: &'a Service,
     pub(super) host: &'a HostSite,
+    pub(super) names: &'a Names<'a>,
     pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Refusal>>,
     pub(super) wants: &'a mut Wants,
     /// Addresses given out in this expansion, by network.
     pub(super) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
+    /// Ports of hosts given out in this expansion, and those that are not free, by engine.
+    pub(super) ports: &'a mut BTreeMap<ProviderId, BTreeSet<u16>>,
 }
 
 /// The network that a manifest's containers live on.
@@ -91,8 +110,16 @@ impl Expansion<'_> {
     fn run(&mut self) -> Reached {
         let home = self.home();
         self.own_network();
-        let attachment = self.attachment(home.as_ref());
-        let targets = home.as_ref().map(|home| rollout::containers(self, home)).unwrap_or_default();
+        let attachment = match reach::of(self.input, self.host) {
+            Some(Reach::Network) => home.as_ref().and_then(|home| self.attachment(&home.address, home.subnet)),
+            Some(Reach::Edge) => self.edge(),
+            Some(Reach::Auto | Reach::Host | Reach::Published) | None => None,
+        };
+        let targets = match &home {
+            Some(_) if self.service.stopped => stopped::containers(self),
+            Some(home) => rollout::containers(self, home),
+            None => BTreeMap::new(),
+        };
         for list in &self.service.access_lists {
             self.access_list(list);
         }
@@ -103,7 +130,16 @@ impl Expansion<'_> {
         for redirect in &self.service.redirects {
             self.redirect(redirect, &records);
         }
-        Reached { targets, attachment }
+        let at = pointers::streamed(self.input, self.service)
+            .filter_map(|(key, port)| {
+                let target = targets.get(key)?;
+                Some(((key.to_owned(), port), reach::point(self, &target.address, port)))
+            })
+            .collect();
+        if self.service.stopped {
+            stopped::make_nothing(self);
+        }
+        Reached { targets, attachment, at }
     }
 
     /// Adds a want; the first manifest that wants an address has it.
@@ -137,6 +173,21 @@ impl Expansion<'_> {
     fn own_network(&mut self) {
         let Some((address, asked)) = pool::network_of(self.input, self.service) else { return };
         let internal = matches!(self.service.network, NetworkMode::Defined { internal: true, .. });
+        self.network(address, asked, internal);
+    }
+
+    /// The network that the host's routed containers share with NPM, and NPM on it.
+    fn edge(&mut self) -> Option<Address> {
+        if !pool::is_on_edge(self.input, self.service) {
+            return None;
+        }
+        let address = reach::edge_network(self.host);
+        self.network(address.clone(), None, false);
+        let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
+        self.attachment(&address, subnet)
+    }
+
+    fn network(&mut self, address: Address, asked: Option<Ipv4Net>, internal: bool) {
         let mut fields = Fields::default().with("internal", Value::Bool(internal));
         let mut refusal = None;
         match asked.map(Ok).as_ref().or(self.subnets.get(&address)) {
@@ -156,22 +207,21 @@ impl Expansion<'_> {
     }
 
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
-    fn attachment(&mut self, home: Option<&Home>) -> Option<Address> {
-        let (home, npm) = (home?, self.host.npm.as_ref()?);
-        let is_reached = !self.service.routes.is_empty() || pointers::is_streamed(self.input, self.service);
-        if !is_reached || reach(self.input, self.host) != Some(Reach::Network) {
+    fn attachment(&mut self, network: &Address, subnet: Option<Ipv4Net>) -> Option<Address> {
+        let npm = self.host.npm.as_ref()?;
+        if self.service.routes.is_empty() && !pointers::is_streamed(self.input, self.service) {
             return None;
         }
         let container = npm.container.as_ref()?;
         let docker = self.host.docker.clone();
         let npm_container = Address::new(docker.clone(), Kind::Container, container);
-        let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", home.address.name));
+        let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", network.name));
         let mut fields = Fields::default();
-        if let Some(subnet) = home.subnet {
+        if let Some(subnet) = subnet {
             fields.set("address", Value::text(pool::npm_address(subnet).to_string()));
         }
-        let needs = vec![Need::present(home.address.clone()), Need::present(npm_container.clone())];
-        let refusal = self.would_cut_npm(&npm_container, &home.address.name);
+        let needs = vec![Need::present(network.clone()), Need::present(npm_container.clone())];
+        let refusal = self.would_cut_npm(&npm_container, &network.name);
         let origin = self.service.origin.clone();
         let want = self.want(address.clone(), fields, needs, &origin);
         want.refusal = want.refusal.take().or(refusal);
@@ -246,7 +296,7 @@ impl Expansion<'_> {
             .collect();
         let mut records = Vec::new();
         for (name, origin) in names {
-            if let Some(wildcard) = self.covering_wildcard(&name) {
+            if let Some(wildcard) = self.names.covering(&name, self.host) {
                 self.note(None, format!("{name} is answered by {wildcard}, which is not ours: no record is written"));
                 continue;
             }
@@ -263,26 +313,6 @@ impl Expansion<'_> {
         records
     }
 
-    /// A foreign wildcard that already answers `name` with an address of ours, when nothing else is at the name.
-    fn covering_wildcard(&self, name: &str) -> Option<String> {
-        let ovh = ProviderId::ovh();
-        let own = |kind: &str| Address::new(ovh.clone(), Kind::Record, &format!("{name}/{kind}"));
-        if ["A", "AAAA", "CNAME"].iter().any(|kind| self.input.world.seen.contains_key(&own(kind))) {
-            return None;
-        }
-        let (_, parent) = name.split_once('.')?;
-        let wildcard = Address::new(ovh.clone(), Kind::Record, &format!("*.{parent}/A"));
-        let seen = self.input.world.seen.get(&wildcard).filter(|seen| !seen.owner.is_ours())?;
-        let values = seen.fields.strings("values");
-        let is_ours = |value: &&str| {
-            let address: Option<IpAddr> = value.parse().ok();
-            address.is_some_and(|address| {
-                self.host.also_at.contains(&address) || self.host.address.contains(&PublicAddress::Ip(address))
-            })
-        };
-        (!values.is_empty() && values.iter().all(is_ours)).then(|| format!("*.{parent}"))
-    }
-
     fn record_set(&mut self, name: &str, record_type: &str, records: &[Record], needs: &[Need]) -> Address {
         let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{record_type}"));
         let mut values: Vec<String> = records.iter().map(|record| record.value.clone()).collect();
@@ -295,7 +325,8 @@ impl Expansion<'_> {
             .with("ttl", Value::Int(i64::from(ttl)))
             .with("mark", Value::Bool(true));
         let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
-        let refusal = self.no_zone(name).or_else(|| self.name_conflict(name, record_type));
+        let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, &self.service.origin.file));
+        let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
         let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
         want.refusal = want.refusal.take().or(refusal);
         address
@@ -356,25 +387,27 @@ impl Expansion<'_> {
         let Some(npm) = self.host.npm.clone() else { return };
         let Some(main) = route.domains.first() else { return };
         let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
-        let Some((scheme, host, port)) = fronts::upstream(&route.to, targets, &mut needs) else { return };
-        let locations = fronts::locations(&route.locations, targets, &mut needs);
+        let Some((scheme, at)) = fronts::upstream(self, &route.to, targets, &mut needs) else { return };
+        let locations = fronts::locations(self, &route.locations, targets, &mut needs);
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
         let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
         let mut fields = fronts::strict(Fields::default(), route.hsts, &route.advanced)
             .with("domains", sorted(&route.domains))
             .with("forward_scheme", Value::text(scheme))
-            .with("forward_host", host)
-            .with("forward_port", Value::Int(i64::from(port)))
             .with("certificate", certificate)
             .with("force_https", Value::Bool(route.force_https))
             .with("http2", Value::Bool(route.http2))
-            .with("locations", locations)
             .with("websockets", Value::Bool(route.websockets))
             .with("block_exploits", Value::Bool(route.block_exploits))
             .with("access_list", access_list)
-            .with("enabled", Value::Bool(true))
+            .with("enabled", Value::Bool(!self.service.stopped))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));
+        if let Some((host, port)) = at {
+            fields.set("forward_host", host);
+            fields.set("forward_port", port);
+        }
+        fields.0.extend(locations.map(|locations| ("locations".to_owned(), locations)));
         // The one that is left to NPM unless the manifest names it.
         fields.0.extend(route.caching.map(|caching| ("caching".to_owned(), Value::Bool(caching))));
         let address = Address::new(npm.provider, Kind::ProxyHost, main);
@@ -444,20 +477,6 @@ pub(super) fn want<'w>(
     let refusal = (input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
     let want = Want { fields, needs, service: service.to_owned(), origin: origin.clone(), keep_only: false, refusal };
     wants.map.entry(address).or_insert(want)
-}
-
-/// How NPM reaches the containers of a host; `None` without an NPM.
-pub fn reach(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
-    let npm = host.npm.as_ref()?;
-    Some(match (npm.reach, &npm.container) {
-        (Reach::Auto, None) => Reach::Host,
-        (Reach::Auto, Some(container)) => {
-            let address = Address::new(host.docker.clone(), Kind::Container, container);
-            let mode = input.world.seen.get(&address).and_then(|seen| seen.fields.text("network_mode"));
-            if mode == Some("host") { Reach::Host } else { Reach::Network }
-        }
-        (reach, _) => reach,
-    })
 }
 
 /// A value that the vendor would refuse is held before it is sent.

@@ -120,7 +120,10 @@ pub fn apply(world: &mut World, change: &Change) {
         Verb::Update(fields) => {
             if let Some(seen) = world.seen.get_mut(&change.address) {
                 seen.fields.0.extend(fields.0.clone());
-                seen.ready = Readiness::Ready;
+                seen.ready = match fields.flag("running") {
+                    Some(false) => Readiness::Failed { why: "stopped".to_owned() },
+                    Some(true) | None => Readiness::Ready,
+                };
                 seen.owner = Owner::Ours;
             }
         }
@@ -166,6 +169,9 @@ fn remember(facts: &mut Facts, change: &Change) {
         Verb::Delete => {
             facts.applied.remove(&change.address);
             facts.leases.remove(&change.address);
+            if !facts.applied.keys().any(|known| known.base() == change.address.base()) {
+                facts.ports.remove(&change.address.base());
+            }
         }
         Verb::Create(fields) => {
             let applied = Applied { service: change.service.clone(), vendor_id: String::new(), fields: fields.clone() };

@@ -2,46 +2,63 @@
 
 use std::collections::BTreeMap;
 
+use super::expand::Expansion;
+use super::reach;
 use super::rollout::Target as Serving;
 use crate::model::service::{Hsts, Location, Target};
 use crate::model::{Fields, Need, Value};
 
-/// Scheme, address and port of a target; the address of a container is known when it is there. `None`: no such container.
+/// An address and a port, each as it is known.
+type At = (Value, Value);
+
+/// Scheme and place of a target; that of a container is known when it is there. `None`: no such container. A stopped
+/// manifest has no place where its container was never made.
 pub fn upstream(
+    expansion: &Expansion<'_>,
     to: &Target,
     serving: &BTreeMap<String, Serving>,
     needs: &mut Vec<Need>,
-) -> Option<(String, Value, u16)> {
+) -> Option<(String, Option<At>)> {
     match to {
-        Target::Url { scheme, host, port } => Some((scheme.clone(), Value::text(host), *port)),
+        Target::Url { scheme, host, port } => {
+            Some((scheme.clone(), Some((Value::text(host), Value::Int(i64::from(*port))))))
+        }
         Target::Container { key, port } => {
-            let of = serving.get(key)?.address.clone();
-            let need = Need::ready(of.clone());
+            let Some(target) = serving.get(key) else {
+                return expansion.service.stopped.then(|| ("http".to_owned(), None));
+            };
+            let need = Need::ready(target.address.clone());
             if !needs.contains(&need) {
                 needs.push(need);
             }
-            Some(("http".to_owned(), Value::Output { of, field: "address".to_owned() }, *port))
+            Some(("http".to_owned(), Some(reach::point(expansion, &target.address, *port))))
         }
     }
 }
 
-/// The paths of a host that lead elsewhere.
-pub fn locations(locations: &[Location], serving: &BTreeMap<String, Serving>, needs: &mut Vec<Need>) -> Value {
+/// The paths of a host that lead elsewhere; `None` where the place of one is not known.
+pub fn locations(
+    expansion: &Expansion<'_>,
+    locations: &[Location],
+    serving: &BTreeMap<String, Serving>,
+    needs: &mut Vec<Need>,
+) -> Option<Value> {
     let mut values = Vec::new();
     for location in locations {
-        let Some((scheme, host, port)) = upstream(&location.to, serving, needs) else { continue };
+        let Some((scheme, at)) = upstream(expansion, &location.to, serving, needs) else { continue };
+        let (host, port) = at?;
         let mut entries = BTreeMap::from([
             ("path".to_owned(), Value::text(&location.path)),
             ("scheme".to_owned(), Value::text(scheme)),
             ("host".to_owned(), host),
-            ("port".to_owned(), Value::Int(i64::from(port))),
+            ("port".to_owned(), port),
         ]);
         let texts = [("to_path", &location.to_path), ("advanced", &location.advanced)];
         let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
         entries.extend(texts.map(|(name, text)| (name.to_owned(), Value::text(text))));
         values.push(Value::Map(entries));
     }
-    Value::List(values)
+    Some(Value::List(values))
 }
 
 /// The fields of a host that say for whom HTTPS is the only way, and its lines of nginx's configuration.

@@ -60,14 +60,14 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
         return None;
     }
     let seen = input.world.seen.get(&change.address)?;
-    let address = seen.fields.text("address")?;
+    let container = &seen.fields;
     let is_ready = seen.ready.is_ready();
     let is_wanted = input.services.get(&change.service).is_some_and(|service| {
         service.containers.keys().any(|key| service.address_name(key) == change.address.name)
             && !input.facts.suspended.contains_key(&change.service)
     });
     let host = input.world.seen.iter().find(|(host, seen)| {
-        pointers::points(host.kind) && seen.owner.is_ours() && pointers::at(&seen.fields, address)
+        pointers::points(host.kind) && seen.owner.is_ours() && pointers::lead_to(&seen.fields, container)
     });
     let (host, _) = host.filter(|_| is_ready && !is_wanted)?;
     Some(format!("{} goes while {host} points at it", change.address))

@@ -10,18 +10,22 @@
 //! | –   | gap | –       | nothing at all: unknown is not missing |
 
 pub mod decide;
+pub mod declared;
 pub mod diff;
 pub mod expand;
 pub mod forecast;
 pub mod fronts;
 pub mod guard;
 pub mod lint;
+pub mod names;
 pub mod pointers;
 pub mod pool;
+pub mod reach;
 pub mod reason;
 pub mod render;
 pub mod rivals;
 pub mod rollout;
+pub mod stopped;
 pub mod streams;
 
 use std::collections::BTreeMap;
@@ -32,8 +36,6 @@ use crate::model::{
 
 /// A call whose outcome is not known blocks a second create at its address for this long.
 pub const SETTLE: Millis = Millis::seconds(30);
-/// A container that somebody stopped is left alone for this long: it may be a backup.
-pub const STOPPED_GRACE: Millis = Millis::minutes(15);
 
 /// Schemas by provider family and kind.
 pub type Schemas = BTreeMap<(String, Kind), &'static KindSchema>;

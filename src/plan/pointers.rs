@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Input;
 use super::expand::Expansion;
+use super::reach;
 use crate::model::service::{Service, StreamTarget, Target};
 use crate::model::{Address, Fields, Kind, Value};
 
@@ -17,26 +18,39 @@ pub fn points(kind: Kind) -> bool {
     }
 }
 
-/// Every address that the fields of a host point at, each with the path that leads there; none for the host itself.
-pub fn all(fields: &Fields) -> impl Iterator<Item = (Option<&str>, &str)> {
-    let main = fields.text("forward_host").map(|host| (None, host));
+/// A place that something of NPM leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct Pointer<'a> {
+    /// Which path leads there; `None`: the host itself.
+    pub path: Option<&'a str>,
+    /// Name or address.
+    pub host: &'a str,
+    /// Port, where it is known.
+    pub port: Option<i64>,
+}
+
+/// Every place that the fields of a host lead to.
+pub fn all(fields: &Fields) -> impl Iterator<Item = Pointer<'_>> {
+    let port = fields.get("forward_port").and_then(Value::as_int);
+    let main = fields.text("forward_host").map(|host| Pointer { path: None, host, port });
     let locations = fields.get("locations").map(Value::items).unwrap_or_default();
     let paths = locations.iter().filter_map(|location| {
         let entries = location.entries()?;
         let text = |name: &str| entries.get(name).and_then(Value::as_text);
-        Some((Some(text("path")?), text("host")?))
+        let port = entries.get("port").and_then(Value::as_int);
+        Some(Pointer { path: Some(text("path")?), host: text("host")?, port })
     });
     main.into_iter().chain(paths)
 }
 
-/// Whether anything in the fields points at `address`.
-pub fn at(fields: &Fields, address: &str) -> bool {
-    all(fields).any(|(_, host)| host == address)
+/// Whether anything in the fields of a host leads to a container.
+pub fn lead_to(fields: &Fields, container: &Fields) -> bool {
+    all(fields).any(|pointer| reach::is_at(pointer.host, pointer.port, container))
 }
 
 /// Whether a change of these fields moves where something points.
 pub fn moves(changed: &Fields) -> bool {
-    changed.get("forward_host").is_some() || changed.get("locations").is_some()
+    ["forward_host", "forward_port", "locations"].iter().any(|field| changed.get(field).is_some())
 }
 
 /// The container that a host or stream of a manifest, or a path of it, means: its service and its key.
@@ -61,12 +75,18 @@ fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a
 
 /// Whether a stream leads to a container of `service` through the same NPM.
 pub fn is_streamed(input: &Input<'_>, service: &Service) -> bool {
-    let streams = input.services.values().filter(|other| other.host == service.host).flat_map(|other| &other.streams);
-    let mut targets = streams.filter_map(|stream| match &stream.to {
-        StreamTarget::Container { service, .. } => Some(service),
-        StreamTarget::Address { .. } => None,
-    });
-    targets.any(|target| *target == service.name)
+    streamed(input, service).next().is_some()
+}
+
+/// The keys of the containers of a service that streams of its NPM lead to, each with the port.
+pub fn streamed<'a>(input: &Input<'a>, service: &'a Service) -> impl Iterator<Item = (&'a str, u16)> {
+    let (site, services) = (input.site, input.services);
+    let npm = move |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
+    let others = services.values().filter(move |other| npm(other).is_some() && npm(other) == npm(service));
+    others.flat_map(|other| &other.streams).filter_map(|stream| match &stream.to {
+        StreamTarget::Container { service: of, key, port } if *of == service.name => Some((key.as_str(), *port)),
+        StreamTarget::Container { .. } | StreamTarget::Address { .. } => None,
+    })
 }
 
 /// The keys of the containers of a service that its routes lead to, each with the port.
@@ -77,18 +97,19 @@ pub fn routed(service: &Service) -> impl Iterator<Item = (&str, u16)> {
     })
 }
 
-/// Addresses that something of ours points at and that do not mean the container `key` of this service.
-pub fn meant_for_others(expansion: &Expansion<'_>, container: &str) -> BTreeSet<String> {
+/// Places that something of ours leads to and that do not mean the container `key` of this service: there it would
+/// answer for another.
+pub fn meant_for_others(expansion: &Expansion<'_>, container: &str) -> BTreeSet<(String, Option<i64>)> {
     let (input, service) = (expansion.input, expansion.service);
     let hosts = input.world.seen.iter().filter(|(host, seen)| points(host.kind) && seen.owner.is_ours());
     let hosts = hosts.map(|(host, seen)| (host, seen.service.as_ref(), &seen.fields));
     // Of hosts that cannot be seen, the ledger knows where they pointed.
     let hidden = input.facts.applied.iter().filter(|(host, _)| points(host.kind) && input.world.gap(host).is_some());
     let hidden = hidden.map(|(host, row)| (host, Some(&row.service), &row.fields));
-    let foreign = hosts.chain(hidden).flat_map(|(host, of, fields)| {
+    let others = hosts.chain(hidden).flat_map(|(host, of, fields)| {
         let of = of.and_then(|of| input.services.get(of));
         let means_it = move |path| of.and_then(|of| meant(of, host, path)) == Some((&service.name, container));
-        all(fields).filter(move |(path, _)| !means_it(*path))
+        all(fields).filter(move |pointer| !means_it(pointer.path))
     });
-    foreign.map(|(_, address)| address.to_owned()).collect()
+    others.map(|pointer| (pointer.host.to_owned(), pointer.port)).collect()
 }

@@ -7,8 +7,9 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::Input;
-use crate::model::service::NetworkMode;
+use super::{Input, pointers, reach};
+use crate::model::service::{NetworkMode, Target};
+use crate::model::site::Reach;
 use crate::model::{Address, Hint, Kind, Refusal, Service};
 
 /// The name of a service's network: must sort after NPM's own, for Docker publishes a container's ports through
@@ -46,8 +47,8 @@ pub fn free_address(subnet: Ipv4Net, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4A
 pub fn assign(input: &Input<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> {
     let mut subnets = BTreeMap::new();
     let mut missing: Vec<Address> = Vec::new();
-    for service in input.services.values() {
-        let Some((address, asked)) = network_of(input, service) else { continue };
+    let own = input.services.values().filter_map(|service| network_of(input, service));
+    for (address, asked) in own.chain(edges(input)) {
         // What is there is where containers live, whatever is asked for.
         if let Some(subnet) = observed_subnet(input, &address).or(asked) {
             subnets.insert(address, Ok(subnet));
@@ -59,7 +60,9 @@ pub fn assign(input: &Input<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> 
     }
     for address in missing {
         let taken = taken(input, &address, &subnets);
-        let subnet = next_free(input, &taken).ok_or_else(|| full(input));
+        let is_edge = edges(input).any(|(edge, _)| edge == address);
+        let prefix = if is_edge { edge_prefix(input) } else { input.site.prefix };
+        let subnet = next_free(input, prefix, &taken).ok_or_else(|| full(input, prefix));
         subnets.insert(address, subnet);
     }
     subnets
@@ -75,6 +78,27 @@ pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Opti
         NetworkMode::Defined { subnet, .. } => Some((address, *subnet)),
         NetworkMode::Shared(_) => None,
     }
+}
+
+/// The networks that routed containers share with their host's NPM.
+fn edges<'a>(input: &'a Input<'a>) -> impl Iterator<Item = (Address, Option<Ipv4Net>)> + 'a {
+    let hosts = input.site.hosts.iter().filter(|(_, host)| reach::of(input, host) == Some(Reach::Edge));
+    let used = hosts.filter(|(name, _)| {
+        input.services.values().any(|service| service.host == **name && is_on_edge(input, service))
+    });
+    used.map(|(_, host)| (reach::edge_network(host), None))
+}
+
+/// Whether a route or stream leads to a container of the service.
+pub fn is_on_edge(input: &Input<'_>, service: &Service) -> bool {
+    let is_routed = service.routes.iter().any(|route| matches!(route.to, Target::Container { .. }));
+    is_routed || pointers::is_streamed(input, service)
+}
+
+/// The containers of many services share it: four times as many addresses, where the pools are that large.
+fn edge_prefix(input: &Input<'_>) -> u8 {
+    let largest = input.site.pools.iter().map(Ipv4Net::prefix_len).min().unwrap_or(input.site.prefix);
+    input.site.prefix.saturating_sub(2).max(largest)
 }
 
 fn observed_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
@@ -109,9 +133,9 @@ fn foreign(input: &Input<'_>, address: &Address) -> Vec<Ipv4Net> {
     taken
 }
 
-fn next_free(input: &Input<'_>, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+fn next_free(input: &Input<'_>, prefix: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
     for pool in &input.site.pools {
-        let Ok(candidates) = pool.subnets(input.site.prefix) else { continue };
+        let Ok(candidates) = pool.subnets(prefix) else { continue };
         for candidate in candidates {
             if !taken.iter().any(|other| overlap(other, &candidate)) {
                 return Some(candidate);
@@ -129,11 +153,11 @@ fn nth(subnet: Ipv4Net, n: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(subnet.network()).saturating_add(n))
 }
 
-fn full(input: &Input<'_>) -> Refusal {
+fn full(input: &Input<'_>, prefix: u8) -> Refusal {
     let pools: Vec<String> = input.site.pools.iter().map(ToString::to_string).collect();
     Refusal {
         code: "A0501".to_owned(),
-        message: format!("no subnet of /{} is free in {}", input.site.prefix, pools.join(", ")),
+        message: format!("no subnet of /{prefix} is free in {}", pools.join(", ")),
         found: Vec::new(),
         hints: vec![Hint::text("add a pool to `network.pools` in amarre.yaml, or remove a service")],
     }

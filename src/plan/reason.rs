@@ -2,7 +2,7 @@
 
 use super::Input;
 use crate::model::plan::{Reason, ReasonCode};
-use crate::model::{Address, FieldDiff, Kind, Readiness, Seen, Value, Want, Wants};
+use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
 
 /// Why something is made.
 pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
@@ -22,10 +22,10 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
         if moved {
             (ReasonCode::ImageMoved, "the image's tag or a secret means something else now".to_owned())
         } else {
-            (ReasonCode::ManifestChanged, format!("{file}:{} changed", want.origin.line))
+            (ReasonCode::ManifestChanged, format!("{file}:{} changed{}", want.origin.line, by_whom(input, file)))
         }
     } else if is_known {
-        (ReasonCode::ManifestChanged, format!("{file}:{} changed", want.origin.line))
+        (ReasonCode::ManifestChanged, format!("{file}:{} changed{}", want.origin.line, by_whom(input, file)))
     } else {
         (ReasonCode::ManifestNew, format!("new in {file}"))
     };
@@ -67,7 +67,10 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
     } else if moved {
         (ReasonCode::DependencyReplaced, "follows its container".to_owned())
     } else {
-        (ReasonCode::ManifestChanged, format!("{}:{} changed", want.origin.file, want.origin.line))
+        (
+            ReasonCode::ManifestChanged,
+            format!("{}:{} changed{}", want.origin.file, want.origin.line, by_whom(input, &want.origin.file)),
+        )
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
 }
@@ -87,11 +90,37 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
         (ReasonCode::DependencyReplaced, "another generation takes its place".to_owned(), Some(want.origin.clone()))
     } else if let Some(manifest) = manifest {
         let origin = manifest.origin.clone();
-        (ReasonCode::ManifestChanged, format!("{} wants it no more", origin.file), Some(origin))
+        let whose = by_whom(input, &origin.file);
+        let text =
+            format!("{} wants it no more{}{whose}", origin.file, if whose.is_empty() { "" } else { ", changed" });
+        (ReasonCode::ManifestChanged, text, Some(origin))
+    } else if let Some((text, file)) = removed(input, service) {
+        (ReasonCode::ManifestRemoved, text, Some(Origin { file, line: 0, column: 0 }))
     } else {
         (ReasonCode::ManifestRemoved, format!("the manifest of {service} was removed"), None)
     };
     Reason { code, text, origin }
+}
+
+/// ` in 8d41b07 (Alice Martin)`, the commit that made the file what it is; nothing where that is not known.
+fn by_whom(input: &Input<'_>, file: &str) -> String {
+    input.facts.history.changed.get(file).map(in_commit).unwrap_or_default()
+}
+
+/// Which commit took a service's manifest away, and out of which file.
+fn removed(input: &Input<'_>, service: &str) -> Option<(String, String)> {
+    let history = &input.facts.history;
+    let file = history.gone.get(service)?;
+    let text = match (history.removed.get(file), history.changed.get(file)) {
+        (Some(commit), _) => format!("{file} was removed{}", in_commit(commit)),
+        (None, Some(commit)) => format!("{service} is no longer in {file}, changed{}", in_commit(commit)),
+        (None, None) => return None,
+    };
+    Some((text, file.clone()))
+}
+
+fn in_commit(commit: &Commit) -> String {
+    format!(" in {} ({})", commit.short(), commit.author)
 }
 
 fn target(diffs: &[FieldDiff]) -> Option<Value> {

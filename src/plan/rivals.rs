@@ -32,8 +32,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Container => {
-            let Some(at) = seen.fields.text("address") else { return Vec::new() };
-            let users = hosts().filter(|(_, host)| pointers::at(&host.fields, at));
+            let users = hosts().filter(|(_, host)| pointers::lead_to(&host.fields, &seen.fields));
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Attachment => {
@@ -42,7 +41,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
             let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
             let lies_in = |at: &str| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
-            let users = hosts().filter(|(_, host)| pointers::all(&host.fields).any(|(_, at)| lies_in(at)));
+            let users = hosts().filter(|(_, host)| pointers::all(&host.fields).any(|pointer| lies_in(pointer.host)));
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Network => {
@@ -51,7 +50,10 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
                 user.provider == address.provider
                     && match user.kind {
                         Kind::Attachment => user.name.rsplit_once('/').is_some_and(|(on, _)| on == address.name),
-                        Kind::Container => seen.fields.text("network") == Some(address.name.as_str()),
+                        Kind::Container => {
+                            let on = [seen.fields.text("network"), seen.fields.text("edge")];
+                            on.contains(&Some(address.name.as_str()))
+                        }
                         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => false,
                         Kind::Certificate | Kind::AccessList | Kind::ProxyHost => false,
                         Kind::Redirection | Kind::Stream => false,
@@ -206,6 +208,7 @@ fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
         let is_rival = |address: &Address, seen: &Seen| {
             address.kind == Kind::Container
+                && address.provider == change.address.provider
                 && address.base() != change.address.base()
                 && !exclusive(&seen.fields).is_disjoint(&wanted)
         };
@@ -247,11 +250,12 @@ fn needs(gate: &Gate) -> Vec<Need> {
 
 /// What only one container may have: data that it writes to, and ports of the host.
 fn exclusive(fields: &Fields) -> BTreeSet<String> {
-    let mounts = fields.strings("mounts").into_iter().filter_map(|mount| {
-        let (place, mode) = mount.rsplit_once(':')?;
-        let (source, _) = place.rsplit_once(':')?;
-        (mode == "rw").then(|| source.to_owned())
-    });
+    let mounts =
+        fields.strings("mounts").into_iter().chain(fields.strings(super::declared::FIELD)).filter_map(|mount| {
+            let (place, mode) = mount.rsplit_once(':')?;
+            let (source, _) = place.rsplit_once(':')?;
+            (mode == "rw").then(|| source.to_owned())
+        });
     let ports = fields.strings("ports").into_iter().filter_map(|port| {
         let (published, target) = port.rsplit_once(':')?;
         let (_, published) = published.rsplit_once(':')?;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{diff, pointers, pool};
+use super::{declared, diff, pointers, pool, reach, stopped};
 use crate::model::service::{Condition, Container, EnvValue, Healthcheck, Mount, MountSource};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Value, Want};
@@ -72,18 +72,23 @@ impl Rollout {
         let docker = expansion.host.docker.clone();
         let base = Address::new(docker, Kind::Container, &service.address_name(key));
         let name = service.container_name(key);
-        let wanted = fields(expansion, home, key, container);
         let instances: BTreeMap<Address, &Seen> = input
             .world
             .of_kind(&base.provider, Kind::Container)
             .filter(|(address, seen)| address.name == base.name && address.generation.is_some() && seen.owner.is_ours())
             .map(|(address, seen)| (address.clone(), seen))
             .collect();
+        let mut wanted = fields(expansion, home, key, container);
+        declare(expansion, key, container, &instances, &mut wanted);
+        reach::declare(expansion, key, &mut wanted);
         let exclusive = container.exclusive(&name, &service.name);
+        let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
         let start_first = exclusive.is_none();
 
         let picked = pick(expansion, &base, &wanted, &instances);
-        let (effective, fields) = after_failure(expansion, container, &base, picked, wanted, &instances, start_first);
+        let (effective, mut fields) =
+            after_failure(expansion, container, &base, picked, wanted, &instances, start_first);
+        declare(expansion, key, container, &instances, &mut fields);
         let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
         let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
         let is_pointed_at =
@@ -92,8 +97,10 @@ impl Rollout {
         standing.sort_by_key(|old| !is_pointed_at(old));
         let standing = standing.first().map(|old| (*old).clone());
         let can_serve = |old: &&Address| {
-            let network = instances.get(*old).and_then(|seen| seen.fields.text("network"));
-            network == Some(home.address.name.as_str()) || is_pointed_at(old)
+            let fields = instances.get(*old).map(|seen| &seen.fields);
+            let is_home = fields.and_then(|fields| fields.text("network")) == Some(home.address.name.as_str());
+            let is_reachable = fields.is_some_and(|fields| reach::is_reachable(expansion, key, fields));
+            is_home && is_reachable || is_pointed_at(old)
         };
         let serving = match standing.as_ref().filter(can_serve) {
             Some(old) if !is_ready(&effective) => old.clone(),
@@ -118,6 +125,9 @@ impl Rollout {
     ) {
         let input = expansion.input;
         let mut needs = vec![Need::present(home.address.clone())];
+        if self.fields.get("edge").is_some() {
+            needs.push(Need::present(reach::edge_network(expansion.host)));
+        }
         needs.extend(image_and_volumes(expansion, container, &self.fields));
         for (sibling, condition) in &container.depends_on {
             let Some(target) = targets.get(sibling) else { continue };
@@ -141,27 +151,34 @@ impl Rollout {
                 needs.push(Need::absent(old.clone()));
             }
         }
-        if !input.world.seen.contains_key(&self.effective) {
-            self.give_address(expansion, home, key);
+        let mut refusal = None;
+        match input.world.seen.get(&self.effective) {
+            None => refusal = self.give_address(expansion, home, key),
+            Some(seen) if has_ended(expansion, &self.effective, container, seen) => {
+                self.fields.0.remove("running");
+            }
+            Some(_) => (),
         }
         let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
-        expansion.wants.probes.insert(self.effective.clone(), port);
+        let probe = port.map(|port| reach::probe(expansion, &self.effective, port));
+        expansion.wants.probes.insert(self.effective.clone(), probe);
         if self.start_first {
             self.keep_olds(expansion);
         }
         let is_there = input.world.seen.contains_key(&home.address);
         let unknown = unknown_variable(container, home).filter(|_| is_there);
-        let refusal = unknown.map(|variable| no_value(variable, home, container));
+        let refusal = refusal.or_else(|| unknown.map(|variable| no_value(variable, home, container)));
         let want = expansion.want(self.effective, self.fields, needs, &container.origin);
         want.refusal = want.refusal.take().or(refusal);
     }
 
-    /// Chooses a free address for an instance that is yet to be made.
-    fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) {
-        let Some(subnet) = home.subnet else { return };
-        let meant_for_others = pointers::meant_for_others(expansion, key);
-        let meant_for_others: BTreeSet<Ipv4Addr> =
-            meant_for_others.iter().filter_map(|address| address.parse().ok()).collect();
+    /// Chooses free addresses and ports for an instance that is yet to be made; why there are none, if so.
+    fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) -> Option<Refusal> {
+        let others = pointers::meant_for_others(expansion, key);
+        let meant_for_others: BTreeSet<Ipv4Addr> = others.iter().filter_map(|(host, _)| host.parse().ok()).collect();
+        reach::give_edge_address(expansion, &mut self.fields, &meant_for_others);
+        let full = reach::give_ports(expansion, &self.base, &mut self.fields, &others).err();
+        let Some(subnet) = home.subnet else { return full };
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
             let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
             containers.filter_map(|(_, seen)| seen.fields.text("address")?.parse::<Ipv4Addr>().ok()).collect()
@@ -171,6 +188,7 @@ impl Rollout {
             taken.insert(address);
             self.fields.set("address", Value::text(address.to_string()));
         }
+        full
     }
 
     /// An old one stays until the new one is ready and nothing points at the old one any more.
@@ -201,11 +219,45 @@ impl Rollout {
     }
 }
 
+/// One whose policy lets it end has ended: it is not started again, and whether that is well is told by its health.
+fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container, seen: &Seen) -> bool {
+    let may_end = container.restart == "no" || container.restart.starts_with("on-failure");
+    let applied = expansion.input.facts.applied.get(address).map(|row| &row.fields);
+    let ran = seen.fields.get("finished_at_ms").is_some();
+    let stands = seen.fields.flag("running") == Some(false);
+    may_end && ran && stands && !stopped::is_ours(applied, &seen.fields, &container.restart)
+}
+
 /// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.
-fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
-    let (Some(address), Some(npm)) = (seen.fields.text("address"), expansion.host.npm.as_ref()) else { return false };
-    let mut hosts = expansion.input.world.seen.iter().filter(|(host, _)| host.provider == npm.provider);
-    hosts.any(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours() && pointers::at(&seen.fields, address))
+pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
+    let Some(npm) = expansion.host.npm.as_ref() else { return false };
+    let mut all = expansion.input.world.seen.iter().filter(|(host, _)| host.provider == npm.provider);
+    all.any(|(host, to)| {
+        pointers::points(host.kind) && to.owner.is_ours() && pointers::lead_to(&to.fields, &seen.fields)
+    })
+}
+
+/// Sets what the image declares, as far as that is known.
+fn declare(
+    expansion: &Expansion<'_>,
+    key: &str,
+    container: &Container,
+    instances: &BTreeMap<Address, &Seen>,
+    fields: &mut Fields,
+) {
+    let base = Address::new(expansion.host.docker.clone(), Kind::Container, &expansion.service.address_name(key));
+    let last_good = expansion.input.facts.last_good.get(&base).map(|(_, fields)| fields);
+    let image = fields.text("image").unwrap_or_default().to_owned();
+    let mounts = declared::mounts(expansion, key, container, &image, instances, last_good);
+    fields.set(declared::FIELD, mounts);
+}
+
+/// Why a second one cannot run beside it for what the image declares. An image that is not there yet is taken to
+/// declare what the one before it does.
+fn writes_for_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
+    let all = std::iter::once(wanted).chain(instances.values().map(|seen| &seen.fields));
+    let (volume, _) = all.flat_map(declared::sources).next()?;
+    Some(format!("{name} writes to volume {volume}"))
 }
 
 /// The generation that stands for `wanted`: one that is there and matches, else the first unused number.
@@ -223,6 +275,7 @@ fn pick(expansion: &Expansion<'_>, base: &Address, wanted: &Fields, instances: &
         let generation = if attempt == 0 { digest.clone() } else { format!("{digest}-{attempt}") };
         let address = base.clone().at(&generation);
         match instances.get(&address) {
+            Some(seen) if reach::is_refused(expansion.input, &address, seen) => (),
             Some(seen) if matches_generation(schema, &resolved, &seen.fields) => return address,
             Some(_) => (),
             None => unused = unused.or(Some(address)),
@@ -253,12 +306,16 @@ fn after_failure(
     let inputs = diff::resolve(&wanted, input.world).marked_digest();
     let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);
     let seen = instances.get(&picked);
-    let verdict = seen.and_then(|seen| verdict(expansion, container, seen));
+    let writes = container.writes_data() || !wanted.strings(declared::FIELD).is_empty();
+    let applied = input.facts.applied.get(&picked).map(|row| &row.fields);
+    // One that we stopped has not failed.
+    let judged = seen.filter(|seen| !stopped::is_ours(applied, &seen.fields, &container.restart));
+    let verdict = judged.and_then(|seen| verdict(expansion, container, writes, seen));
     if let Some(why) = verdict.clone().filter(|_| !known) {
         expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });
     }
     let exited = seen.is_none_or(|seen| matches!(seen.ready, Readiness::Failed { .. }));
-    let may_go = start_first || (exited && !container.writes_data());
+    let may_go = start_first || (exited && !writes);
     if (known || verdict.is_some()) && may_go {
         if seen.is_none() {
             not_tried_again(expansion, container, picked, wanted, &good_fields);
@@ -290,20 +347,20 @@ fn not_tried_again(
 }
 
 /// Why an instance counts as failed, if it does.
-fn verdict(expansion: &Expansion<'_>, container: &Container, seen: &Seen) -> Option<String> {
+fn verdict(expansion: &Expansion<'_>, container: &Container, writes: bool, seen: &Seen) -> Option<String> {
     match &seen.ready {
         Readiness::Ready => None,
         Readiness::Failed { why } => Some(why.clone()),
         Readiness::NotYet { since, why } => {
-            let timeout = health_timeout(container);
+            let timeout = health_timeout(container, writes);
             (expansion.input.now - *since > timeout).then(|| format!("not healthy after {timeout}: {why}"))
         }
     }
 }
 
-/// How long a container may take to become healthy.
-pub fn health_timeout(container: &Container) -> Millis {
-    let least = if container.writes_data() { HEALTH_TIMEOUT_DATA } else { HEALTH_TIMEOUT };
+/// How long a container may take to become healthy; one that writes data may be migrating it.
+pub fn health_timeout(container: &Container, writes: bool) -> Millis {
+    let least = if writes { HEALTH_TIMEOUT_DATA } else { HEALTH_TIMEOUT };
     let Some(check) = &container.healthcheck else { return least };
     let interval = check.interval_ms.unwrap_or(30_000);
     let asked = check.start_period_ms.unwrap_or(0) + check.retries.unwrap_or(3) * interval;
@@ -324,9 +381,13 @@ fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, field
     let image = Address::new(docker.clone(), Kind::Image, fields.text("image").unwrap_or_default());
     expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
     let mut needs = vec![Need::present(image)];
-    for mount in &container.mounts {
-        let MountSource::Volume(volume) = &mount.source else { continue };
-        let name = format!("{}_{volume}", expansion.service.name);
+    let own = container.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Volume(volume) => Some(format!("{}_{volume}", expansion.service.name)),
+        MountSource::Bind(_) => None,
+    });
+    let declared = declared::sources(fields).into_iter().map(|(source, _)| source);
+    let names: BTreeSet<String> = own.chain(declared).collect();
+    for name in names {
         let address = Address::new(docker.clone(), Kind::Volume, &name);
         expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
         needs.push(Need::present(address));

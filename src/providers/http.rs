@@ -121,12 +121,20 @@ impl Http {
         answer
     }
 
+    /// Sends and leaves the body to be read piece by piece, by who keeps a limit and a time of its own.
+    ///
+    /// # Errors
+    /// As [`Http::send`].
+    pub async fn open(&self, request: RequestBuilder) -> Result<Body, Failure> {
+        let request = request.build().map_err(|error| Failure::NotSent(chain(&error.without_url())))?;
+        let method = request.method().to_string();
+        let response = self.client.execute(request).await;
+        self.counts.add(&method, response.as_ref().map_or(0, |response| response.status().as_u16()));
+        response.map(|response| Body { response }).map_err(failure)
+    }
+
     async fn exchange(&self, request: reqwest::Request) -> Result<Answer, Failure> {
-        let mut response = self.client.execute(request).await.map_err(|error| {
-            let not_sent = error.is_connect() || error.is_builder();
-            let message = chain(&error.without_url());
-            if not_sent { Failure::NotSent(message) } else { Failure::Unknown(message) }
-        })?;
+        let mut response = self.client.execute(request).await.map_err(failure)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         loop {
@@ -140,4 +148,37 @@ impl Http {
             }
         }
     }
+}
+
+/// An answer whose body is read piece by piece.
+#[derive(Debug)]
+pub struct Body {
+    response: reqwest::Response,
+}
+
+impl Body {
+    /// HTTP status.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// A header, where it is there and readable.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// The connection broke, or the time of the request is up.
+    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        let chunk = self.response.chunk().await.map_err(failure)?;
+        Ok(chunk.map(|chunk| chunk.to_vec()))
+    }
+}
+
+fn failure(error: reqwest::Error) -> Failure {
+    let not_sent = error.is_connect() || error.is_builder();
+    let message = chain(&error.without_url());
+    if not_sent { Failure::NotSent(message) } else { Failure::Unknown(message) }
 }

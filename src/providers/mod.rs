@@ -7,8 +7,9 @@ pub mod npm;
 pub mod dns;
 pub mod ovh;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::Ipv4Net;
@@ -70,6 +71,14 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
+    /// Looks at the set-up: version, rights, clock, servers. For people, beside the looks of the loop.
+    ///
+    /// # Guarantees
+    /// Cannot fail: what is wrong is a finding. Makes no write. Each finding takes at most [`EXAM_LIMIT`].
+    async fn examine(&self, _exam: &Exam) -> Vec<Finding> {
+        Vec::new()
+    }
+
     /// How many requests were made.
     fn counts(&self) -> http::Counts;
 
@@ -109,6 +118,92 @@ pub struct Observation {
     pub version: Option<String>,
 }
 
+/// What people wait for one line of an examination.
+pub const EXAM_LIMIT: Duration = Duration::from_secs(5);
+
+/// What an examination is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Exam {
+    /// The time.
+    pub now: Timestamp,
+    /// Names whose records are to be kept.
+    pub names: BTreeSet<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// Works, or mends itself; good to know.
+    Know,
+    /// Somebody has to put it right.
+    Wrong,
+}
+
+/// One line of an examination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// `NPM`, `OVH`, `DNS`, ….
+    pub topic: &'static str,
+    /// How bad it is.
+    pub verdict: Verdict,
+    /// Lowercase, no full stop.
+    pub text: String,
+    /// For `amarre help`; empty when all is well.
+    pub code: String,
+    /// More to know, a line each.
+    pub notes: Vec<String>,
+    /// What a person can do, a whole sentence or command each.
+    pub hints: Vec<String>,
+}
+
+impl Finding {
+    /// As it should be.
+    pub fn good(topic: &'static str, text: impl Into<String>) -> Self {
+        let (code, notes, hints) = (String::new(), Vec::new(), Vec::new());
+        Self { topic, verdict: Verdict::Good, text: text.into(), code, notes, hints }
+    }
+
+    /// Good to know.
+    pub fn know(topic: &'static str, code: &str, text: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Know, code: code.to_owned(), ..Self::good(topic, text) }
+    }
+
+    /// To be put right.
+    pub fn wrong(topic: &'static str, code: &str, text: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Wrong, code: code.to_owned(), ..Self::good(topic, text) }
+    }
+
+    /// A call that did not work.
+    pub fn failed(topic: &'static str, error: ProviderError) -> Self {
+        Self::wrong(topic, error.code, error.message).hint(error.hint)
+    }
+
+    /// No answer within [`EXAM_LIMIT`].
+    pub fn late(topic: &'static str, what: &str) -> Self {
+        let text = format!("{what} did not answer within {} s", EXAM_LIMIT.as_secs());
+        Self::wrong(topic, "A0256", text).hint("is it very busy, or is the way to it blocked by a firewall?")
+    }
+
+    /// With more to know.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// With what a person can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        if !hint.is_empty() {
+            self.hints.push(hint);
+        }
+        self
+    }
+}
+
 /// What came of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -141,6 +236,8 @@ pub enum Class {
     OutcomeUnknown,
     /// The engine says this subnet overlaps something: the next one is tried.
     SubnetTaken,
+    /// Somebody listens on this port of the host: the next one is tried.
+    PortTaken(u16),
 }
 
 /// A change or a look that did not work.

@@ -19,8 +19,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::engine::daemon::Handle;
+use crate::engine::listing::{self, Listing, Only};
 use crate::engine::verbs::{self, Act, Step};
-use crate::engine::{report, status};
+use crate::engine::{report, status, subnets};
 use crate::plan::render::Look;
 use crate::store::journal::Event;
 
@@ -41,11 +42,30 @@ pub struct LookQuery {
     pub colour: bool,
     /// All services, quiet ones too.
     pub all: bool,
+    /// More columns.
+    pub wide: bool,
+    /// Only one sort of services.
+    pub only: Option<Only>,
+    /// A plan as the comment of a merge request.
+    pub markdown: bool,
+}
+
+/// Of what a plan is to be.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PlanQuery {
+    /// A branch, tag or commit; `None` = what is followed.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
 }
 
 impl LookQuery {
     fn look(self) -> Look {
         Look { ascii: self.ascii, colour: self.colour }
+    }
+
+    fn listing(self) -> Listing {
+        Listing { all: self.all, wide: self.wide, only: self.only }
     }
 }
 
@@ -59,6 +79,7 @@ pub fn private(handle: Handle) -> Router {
     let acting = Router::new().route("/api/v1/act", post(act)).route("/api/v1/plan/text", get(plan_text));
     let acting =
         acting.route("/api/v1/status/text", get(status_text)).route("/api/v1/services/{name}/text", get(service_text));
+    let acting = acting.route("/api/v1/subnets/text", get(subnets_text));
     reading(handle.clone()).merge(acting.with_state(handle)).layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
@@ -73,6 +94,8 @@ fn reading(handle: Handle) -> Router {
         .route("/api/v1/services/{name}", get(service))
         .route("/api/v1/drift", get(drift))
         .route("/api/v1/plan", get(plan))
+        .route("/api/v1/subnets", get(subnets))
+        .route("/errors/{code}", get(page))
         .fallback(|| async {
             problem(StatusCode::NOT_FOUND, "A1003", "nothing is served here", "see docs/http.md for what is")
         })
@@ -183,8 +206,31 @@ async fn plan(State(handle): State<Handle>) -> Response {
     Json(report::plan_json(&handle.picture().0)).into_response()
 }
 
-async fn plan_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
-    match verbs::plan(&handle, query.look()).await {
+/// Where `type` of a problem leads.
+async fn page(Path(code): Path<String>) -> Response {
+    match crate::pages::page(&code) {
+        Some(page) => ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], page).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "A1004", &format!("there is no error code {code}"), "see docs/errors"),
+    }
+}
+
+async fn plan_text(
+    State(handle): State<Handle>,
+    Query(query): Query<LookQuery>,
+    Query(of): Query<PlanQuery>,
+) -> Response {
+    match verbs::plan(&handle, of.reference.as_deref(), query.look(), query.markdown).await {
+        Some(answer) => Json(answer).into_response(),
+        None => stopping(),
+    }
+}
+
+async fn subnets(State(handle): State<Handle>) -> Response {
+    Json(subnets::document(&handle.picture().0)).into_response()
+}
+
+async fn subnets_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
+    match verbs::subnets(&handle, query.look()).await {
         Some(answer) => Json(answer).into_response(),
         None => stopping(),
     }
@@ -192,8 +238,9 @@ async fn plan_text(State(handle): State<Handle>, Query(query): Query<LookQuery>)
 
 async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
     let ((picture, next), now) = (handle.picture(), handle.now());
-    let text = report::status_text(&picture, query.all, now, Some(next), query.look());
-    let answer = verbs::Answer { document: status_document(&handle).await, text, exit: 0 };
+    let text = report::status_text(&picture, query.listing(), now, Some(next), query.look());
+    let document = listing::document(&picture, status_document(&handle).await, query.only);
+    let answer = verbs::Answer { document, text, exit: 0 };
     Json(answer).into_response()
 }
 

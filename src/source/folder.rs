@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::model::{Assets, Commit};
+use super::{Snapshot, SourceError};
+use crate::model::{Assets, Hint, History};
 
 /// More files than this is the wrong folder.
 const FILES_MAX: usize = 10_000;
@@ -17,31 +18,6 @@ const DEPTH_MAX: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
-}
-
-/// One state of the source.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Digest of all names and contents, 40 hex digits.
-    pub revision: String,
-    /// The folder's own name, for people.
-    pub label: String,
-    /// Path as shown (`services/gitea.yaml`) and text, by path.
-    pub files: Vec<(String, String)>,
-    /// Every other file, which manifests may name.
-    pub assets: Assets,
-    /// Where it comes from; `None`: a folder.
-    pub commit: Option<Commit>,
-}
-
-/// The source could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the folder {path} could not be read: {why}")]
-pub struct SourceError {
-    /// Which folder.
-    pub path: String,
-    /// Why.
-    pub why: String,
 }
 
 impl Folder {
@@ -61,7 +37,10 @@ impl Folder {
     /// The folder is not there, holds too much, or a file in it cannot be read: all or nothing, for a file that is
     /// left out would look like a manifest that was removed.
     pub fn read(&self) -> Result<Snapshot, SourceError> {
-        let failed = |why: String| SourceError { path: self.path.display().to_string(), why };
+        let failed = |why: String| {
+            let message = format!("the folder {} could not be read: {why}", self.path.display());
+            SourceError::new("A0301", message, Hint::text("make the folder, or correct `source.folder`"))
+        };
         let mut paths = Vec::new();
         if let Err(error) = std::fs::read_dir(&self.path) {
             return Err(failed(error.to_string()));
@@ -84,9 +63,12 @@ impl Folder {
         Ok(Snapshot {
             revision: hex::encode(&digest.finalize()[..20]),
             label,
+            is_branch: false,
             files,
             assets: Assets::new(),
             commit: None,
+            history: History::default(),
+            notes: Vec::new(),
         })
     }
 }

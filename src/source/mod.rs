@@ -1,5 +1,170 @@
-//! Where manifests come from.
+//! Where manifests come from: a folder, or a git repository.
+//!
+//! Reading never asks a server: a folder is read, and of a repository the last good commit that was fetched. What
+//! fetches is [`Source::fetch`], which the engine calls from time to time and whenever a person asks.
 
 pub mod folder;
+pub mod git;
 
-pub use folder::{Folder, Snapshot, SourceError};
+use std::path::Path;
+
+pub use folder::Folder;
+pub use git::Git;
+
+use crate::model::{Assets, Commit, Hint, History, Millis, Timestamp};
+
+/// One state of the source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// A commit's id, or a digest of all names and contents; 40 hex digits.
+    pub revision: String,
+    /// The folder's own name or the branch's, for people.
+    pub label: String,
+    /// Whether that is a branch.
+    pub is_branch: bool,
+    /// Path as shown (`services/gitea.yaml`) and text, by path.
+    pub files: Vec<(String, String)>,
+    /// Every other file, which manifests may name.
+    pub assets: Assets,
+    /// Where it comes from; `None`: a folder.
+    pub commit: Option<Commit>,
+    /// Which commit last touched which file; empty for a folder.
+    pub history: History,
+    /// What was left out, and why.
+    pub notes: Vec<Note>,
+}
+
+/// Something in a source that is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// `A03…`.
+    pub code: &'static str,
+    /// Path as shown, with nothing in it that a terminal would obey.
+    pub file: String,
+    /// Why.
+    pub message: String,
+    /// How to mend it.
+    pub hint: String,
+}
+
+/// Why the source is not, or not any more, as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    /// `A03…`.
+    pub code: &'static str,
+    /// Lowercase, no full stop; never with a secret.
+    pub message: String,
+    /// The ways past it.
+    pub hints: Vec<Hint>,
+    /// Since when it is so; `None`: not known.
+    pub since: Option<Timestamp>,
+    /// When the state in force was last known to be the newest; `None`: not known.
+    pub fetched: Option<Timestamp>,
+}
+
+impl SourceError {
+    /// With one way past it.
+    pub fn new(code: &'static str, message: impl Into<String>, hint: Hint) -> Self {
+        Self { code, message: message.into(), hints: vec![hint], since: None, fetched: None }
+    }
+}
+
+/// What is in force, and what is wrong. Both, when a repository cannot be fetched and its last good commit stays.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The state in force; `None`: none is known.
+    pub snapshot: Option<Snapshot>,
+    /// Why it is not the newest one.
+    pub error: Option<SourceError>,
+}
+
+/// Where manifests come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A folder on this machine.
+    Folder(Folder),
+    /// A git repository.
+    Git(Git),
+}
+
+impl Source {
+    /// What is in force. Asks no server.
+    pub async fn read(&self) -> Reading {
+        match self {
+            Source::Folder(folder) => match folder.read() {
+                Ok(snapshot) => Reading { snapshot: Some(snapshot), error: None },
+                Err(error) => Reading { snapshot: None, error: Some(error) },
+            },
+            Source::Git(git) => git.read().await,
+        }
+    }
+
+    /// Asks the server for a newer state; whether something is other than before. A folder has none to ask.
+    pub async fn fetch(&self, now: Timestamp) -> bool {
+        match self {
+            Source::Folder(_) => false,
+            Source::Git(git) => git.fetch(now).await,
+        }
+    }
+
+    /// Another branch, tag or commit, which does not come into force.
+    ///
+    /// # Errors
+    /// The server does not answer or has no such thing, or the source is a folder.
+    pub async fn fetch_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
+        match self {
+            Source::Folder(_) => Err(no_refs()),
+            Source::Git(git) => git.fetch_ref(name).await,
+        }
+    }
+
+    /// What [`Source::fetch_ref`] brought last. Asks no server.
+    ///
+    /// # Errors
+    /// Nothing of that name was brought, or the source is a folder.
+    pub async fn read_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
+        match self {
+            Source::Folder(_) => Err(no_refs()),
+            Source::Git(git) => git.read_ref(name).await,
+        }
+    }
+
+    /// How often the server is asked; `None`: there is none.
+    pub fn interval(&self) -> Option<Millis> {
+        match self {
+            Source::Folder(_) => None,
+            Source::Git(git) => Some(git.interval()),
+        }
+    }
+
+    /// The folder to watch; `None`: there is none.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Source::Folder(folder) => Some(folder.path()),
+            Source::Git(_) => None,
+        }
+    }
+
+    /// What happened to the source since this was asked last, such as a branch that was rewritten.
+    pub fn take_events(&self) -> Vec<String> {
+        match self {
+            Source::Folder(_) => Vec::new(),
+            Source::Git(git) => git.take_events(),
+        }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Folder(folder) => write!(f, "{}", folder.path().display()),
+            Source::Git(git) => write!(f, "{git}"),
+        }
+    }
+}
+
+fn no_refs() -> SourceError {
+    let hint = Hint::text("leave out --ref, or let `source.git` name a repository");
+    SourceError::new("A0310", "the source is a folder, which has no branches", hint)
+}

@@ -3,7 +3,7 @@
 //! An intent is stored before a call leaves, its outcome after, each in one transaction with what hangs on it (lease,
 //! ownership, zone to publish), so that a crash between any two statements leaves a ledger that tells the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ impl Ledger {
         Ok(Facts {
             leases: self.leases().await?,
             refused_subnets: self.column("SELECT subnet FROM refused_subnets").await?.into_iter().collect(),
+            ports: self.ports().await?,
+            refused_ports: self.refused_ports().await?,
             failed: self.failed().await?,
             open_intents: self.open_intents().await?,
             applied: self.applied().await?,
@@ -98,6 +100,7 @@ impl Ledger {
             confirmed: std::collections::BTreeSet::new(),
             frozen: std::collections::BTreeSet::new(),
             prune_blocked: false,
+            history: crate::model::History::default(),
         })
     }
 
@@ -124,6 +127,9 @@ impl Ledger {
                 .execute(&mut *transaction)
                 .await
                 .map_err(written)?;
+        }
+        if let (Kind::Container, Verb::Create(fields)) = (change.address.kind, &change.verb) {
+            lease_ports(&mut transaction, &change.address, fields).await?;
         }
         if let Some(scope) = &intent.publishes {
             sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
@@ -255,6 +261,50 @@ impl Ledger {
             .await
             .map_err(written)?;
         transaction.commit().await.map_err(written)
+    }
+
+    /// Marks a port of a container's host as one that somebody else listens on.
+    pub async fn refuse_port(&self, container: &Address, port: u16, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("INSERT OR IGNORE INTO refused_ports (provider, port, at_ms) VALUES (?, ?, ?)")
+            .bind(container.provider.as_str())
+            .bind(i64::from(port))
+            .bind(now.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        sqlx::query("DELETE FROM port_leases WHERE container = ? AND port = ?")
+            .bind(container.base().to_string())
+            .bind(i64::from(port))
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+
+    async fn ports(&self) -> Result<BTreeMap<Address, BTreeSet<u16>>, StoreError> {
+        let rows = sqlx::query("SELECT container, port FROM port_leases").fetch_all(&self.pool).await.map_err(read)?;
+        let mut ports: BTreeMap<Address, BTreeSet<u16>> = BTreeMap::new();
+        for row in &rows {
+            let port = u16::try_from(row.get::<i64, _>("port")).ok();
+            if let (Some(container), Some(port)) = (address(row, "container"), port) {
+                ports.entry(container).or_default().insert(port);
+            }
+        }
+        Ok(ports)
+    }
+
+    async fn refused_ports(&self) -> Result<BTreeMap<ProviderId, BTreeSet<u16>>, StoreError> {
+        let rows = sqlx::query("SELECT provider, port FROM refused_ports").fetch_all(&self.pool).await.map_err(read)?;
+        let mut ports: BTreeMap<ProviderId, BTreeSet<u16>> = BTreeMap::new();
+        for row in &rows {
+            let any = format!("{}/container/x", row.get::<String, _>("provider")).parse::<Address>().ok();
+            let port = u16::try_from(row.get::<i64, _>("port")).ok();
+            if let (Some(any), Some(port)) = (any, port) {
+                ports.entry(any.provider).or_default().insert(port);
+            }
+        }
+        Ok(ports)
     }
 
     /// Scopes with changes that nobody sees yet.
@@ -442,6 +492,28 @@ async fn own(
 async fn disown(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<(), StoreError> {
     for query in ["DELETE FROM applied WHERE address = ?", "DELETE FROM leases WHERE network = ?"] {
         sqlx::query(query).bind(address.to_string()).execute(&mut **transaction).await.map_err(written)?;
+    }
+    // The last generation of a container gives its ports back.
+    let query = "DELETE FROM port_leases WHERE container = ?1
+        AND NOT EXISTS (SELECT 1 FROM applied WHERE substr(address, 1, length(?1) + 1) = ?1 || '@')";
+    sqlx::query(query).bind(address.base().to_string()).execute(&mut **transaction).await.map_err(written)?;
+    Ok(())
+}
+
+/// `192.168.1.10:20000:80/tcp`: the port of the host is the container's.
+async fn lease_ports(
+    transaction: &mut Transaction<'_, Sqlite>,
+    container: &Address,
+    fields: &Fields,
+) -> Result<(), StoreError> {
+    for text in fields.strings("published") {
+        let Some(port) = text.rsplit(':').nth(1).and_then(|port| port.parse::<u16>().ok()) else { continue };
+        sqlx::query("INSERT OR IGNORE INTO port_leases (container, port) VALUES (?, ?)")
+            .bind(container.base().to_string())
+            .bind(i64::from(port))
+            .execute(&mut **transaction)
+            .await
+            .map_err(written)?;
     }
     Ok(())
 }

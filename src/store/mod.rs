@@ -2,6 +2,7 @@
 
 pub mod journal;
 pub mod ledger;
+pub mod inspect;
 pub mod lock;
 
 pub use ledger::{Intent, Ledger, StoreError, Unpublished};

@@ -23,13 +23,9 @@ const NETWORK: &str = "zz-amarre-web";
 const PLAIN_TEXT: &str = "canary-7f2d";
 
 fn provider(docker: &Docker, instance: &str) -> DockerProvider {
-    let config = DockerConfig {
-        id: ProviderId::docker("default"),
-        endpoint: format!("tcp://{}", docker.server.address),
-        instance: instance.to_owned(),
-        key: key(),
-        npm_container: Some("npm".to_owned()),
-    };
+    let endpoint = format!("tcp://{}", docker.server.address);
+    let config = DockerConfig::new(ProviderId::docker("default"), &endpoint, instance, key());
+    let config = DockerConfig { npm_container: Some("npm".to_owned()), ..config };
     DockerProvider::new(config).unwrap()
 }
 

@@ -3,6 +3,8 @@
 
 mod support;
 
+mod cli;
+mod configuration;
 mod looks;
 mod tidy;
 mod manifest_cases;
@@ -11,5 +13,7 @@ mod npm_provider;
 mod ovh_provider;
 mod plan_cases;
 mod real;
+mod git;
 mod plan_props;
 mod served;
+mod doctor;

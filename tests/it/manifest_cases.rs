@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use amarre::manifest::{Loaded, SourceFile, load, render};
 use amarre::model::service::{
-    Container, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode, Service, Target, Tls,
+    Container, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode, STOPPED_GRACE, Service, Target, Tls,
 };
 use amarre::model::site::{Defaults, HostSite, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::{Assets, Origin, ProviderId};
@@ -287,6 +287,12 @@ fn dump(out: &mut String, service: &Service) {
                 );
             }
         }
+    }
+    if service.stopped {
+        out.push_str("  stopped\n");
+    }
+    if service.stopped_grace != STOPPED_GRACE {
+        let _ = writeln!(out, "  stopped grace {}", service.stopped_grace);
     }
     match &service.network {
         NetworkMode::Auto => (),

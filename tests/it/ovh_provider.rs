@@ -4,4 +4,6 @@ mod changes;
 mod faults;
 mod looks;
 mod propagation;
+mod service_account;
 mod support;
+mod traps;

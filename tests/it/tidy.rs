@@ -19,22 +19,38 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &["model"]),
     ("config", &["model", "secret"]),
     ("causes", &[]),
+    ("pages", &["model::near"]),
     ("providers", &["model", "secret", "causes"]),
-    ("source", &["model"]),
+    ("source", &["model", "secret"]),
     ("store", &["model", "causes"]),
     ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "store"]),
     // What is shown: the engine's picture and its words, and of the store what was recorded.
-    ("server", &["model", "manifest", "engine", "plan::render", "store::journal"]),
+    ("server", &["model", "manifest", "engine", "plan::render", "store::journal", "pages"]),
     (
         "cli",
-        &["model", "manifest", "engine", "plan::render", "config", "server", "telemetry", "source", "store", "causes"],
+        &[
+            "model",
+            "manifest",
+            "engine",
+            "plan::render",
+            "config",
+            "server",
+            "telemetry",
+            "source",
+            "store",
+            "causes",
+            "pages",
+        ],
     ),
 ];
 
 /// Single files that may do more, and why.
 const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/build.rs", "providers", "the one place that makes providers from the configuration"),
+    ("src/source/git/http.rs", "providers::http", "fetches through the one HTTP client"),
     ("src/cli/build.rs", "secret", "hands the instance's key to them"),
+    ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),
+    ("src/cli/init.rs", "secret", "hands the answers to them and to files"),
     ("src/cli/demo.rs", "providers::http", "asks the proxy as a visitor would, through the one HTTP client"),
     ("src/plan/render/json.rs", "manifest", "the plan's document lists what is wrong with manifests; both are pure"),
 ];
@@ -49,11 +65,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("io::stdout", &["src/cli/output.rs"]),
     ("io::stderr", &["src/cli/output.rs", "src/telemetry.rs"]),
     ("io::stdin", &["src/cli/output.rs"]),
-    // cli/link.rs speaks over the unix socket to our own daemon.
-    ("Client::builder", &["src/providers/http.rs", "src/cli/link.rs"]),
+    // cli/link.rs speaks over the unix socket to our own daemon; docker/transport.rs to engines, over pipes and TLS of its own.
+    ("Client::builder", &["src/providers/http.rs", "src/cli/link.rs", "src/providers/docker/transport.rs"]),
     ("SystemTime", &["src/engine/clock.rs"]),
     ("env::var", &["src/config/secrets.rs", "src/cli/output.rs", "src/cli/commands.rs"]),
-    ("sqlx::", &["src/store/ledger.rs", "src/store/journal.rs"]),
+    ("sqlx::", &["src/store/ledger.rs", "src/store/journal.rs", "src/store/inspect.rs"]),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.
     ("tokio::spawn", &["src/cli/link.rs"]),
     ("JoinSet", &["src/engine/mod.rs", "src/engine/daemon.rs", "src/cli/daemon.rs"]),
@@ -95,6 +111,8 @@ const BANNED_PACKAGES: [&str; 6] =
 /// Commands that the program names and does not have yet.
 const PROMISED: &[(&str, &str)] = &[];
 
+/// Where the program has the pages of its error codes.
+const PAGES: &str = "src/pages.rs";
 const PAGE_LINES_MAX: usize = 60;
 const PAGE_HEADINGS: [&str; 6] = [
     "## What you see",
@@ -273,7 +291,9 @@ fn dependencies_stay_few_and_have_one_tls() {
 #[test]
 fn every_error_code_has_its_page_and_every_page_its_code() {
     let mut wrong = Vec::new();
-    let said: BTreeSet<String> = rust_files("src").iter().flat_map(|file| codes(&file.product)).collect();
+    // The list of the pages themselves says no code.
+    let says = |file: &&Source| file.path != PAGES;
+    let said: BTreeSet<String> = rust_files("src").iter().filter(says).flat_map(|file| codes(&file.product)).collect();
     let pages: BTreeSet<String> = files("docs/errors").into_iter().collect();
     for code in &said {
         let path = format!("docs/errors/{code}.md");
@@ -296,6 +316,23 @@ fn every_error_code_has_its_page_and_every_page_its_code() {
     let known = |path: &String| said.contains(path["docs/errors/".len()..].trim_end_matches(".md"));
     wrong.extend(pages.iter().filter(|path| !known(path)).map(|path| format!("{path}: nothing says this code")));
     none(&wrong);
+}
+
+#[test]
+fn every_page_is_in_the_program() {
+    let line = |path: &String| {
+        let code = path["docs/errors/".len()..].trim_end_matches(".md").to_owned();
+        format!("    (\"{code}\", include_str!(\"../{path}\")),\n")
+    };
+    let expected: String = files("docs/errors").iter().map(line).collect();
+    let text = read(PAGES);
+    let (head, list) = text.split_once("&[(&str, &str)] = &[\n").unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        let updated = format!("{head}&[(&str, &str)] = &[\n{expected}];\n");
+        std::fs::write(root().join(PAGES), updated).unwrap();
+        return;
+    }
+    assert_eq!(list, format!("{expected}];\n"), "UPDATE=1 rewrites the list in {PAGES}");
 }
 
 #[test]

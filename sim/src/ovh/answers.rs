@@ -87,7 +87,7 @@ pub(super) fn conflict(why: &str) -> Reply {
 }
 
 /// What is wrong with the credentials of a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Refused {
     Application,
     NoConsumer,
@@ -95,6 +95,10 @@ pub(super) enum Refused {
     Clock,
     Signature,
     NotGranted,
+    /// A bearer token that is none of ours, or too old.
+    Token,
+    /// A service account without this right.
+    Action(String),
 }
 
 /// Shapes and codes from python-ovh's and go-ovh's error handling and their issues.
@@ -110,6 +114,17 @@ pub(super) fn refused(why: Refused) -> Reply {
         Refused::Clock => (400, coded("QUERY_TIME_OUT", "400 Bad Request", "Query out of time")),
         // ddns-updater issue 319, php-ovh issue 80.
         Refused::Signature => (400, coded("INVALID_SIGNATURE", "400 Bad Request", "Invalid signature")),
+        // Status and text are guessed.
+        Refused::Token => (401, json!({ "class": "Client::Unauthorized", "message": "You must login first" })),
+        // As go-ovh's tests show it.
+        Refused::Action(action) => (
+            403,
+            json!({
+                "class": "Client::Forbidden",
+                "message": "User not granted for this request",
+                "details": { "unauthorizedActionsByAuthentication": "", "unauthorizedActionsByIAM": action },
+            }),
+        ),
         Refused::NotGranted => (403, coded("NOT_GRANTED_CALL", "403 Forbidden", "This call has not been granted")),
     };
     Reply::with(status, Some(body))

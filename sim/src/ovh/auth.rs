@@ -43,7 +43,7 @@ pub(super) fn check(state: &State, request: &Signed<'_>) -> Result<(), Refused> 
     if header("x-ovh-signature") != Some(expected.as_str()) {
         return Err(Refused::Signature);
     }
-    if granted(state, request) { Ok(()) } else { Err(Refused::NotGranted) }
+    if granted(state, request.method, request.path) { Ok(()) } else { Err(Refused::NotGranted) }
 }
 
 /// `$1$` and SHA-1 of the parts joined by `+` (go-ovh, python-ovh).
@@ -66,12 +66,11 @@ fn signature(state: &State, request: &Signed<'_>, stamp: &str) -> String {
     format!("$1${}", hex::encode(hash.finalize()))
 }
 
-fn granted(state: &State, request: &Signed<'_>) -> bool {
+pub(super) fn granted(state: &State, method: &str, path: &str) -> bool {
     // Any credential may look at itself: clients validate their keys with this call.
-    if request.path == "/auth/currentCredential" {
+    if path == "/auth/currentCredential" {
         return true;
     }
-    let (method, path) = (request.method, request.path);
     let denied =
         state.denied.iter().any(|(verb, prefix)| (verb == "*" || verb == method) && path.starts_with(prefix.as_str()));
     let allowed = state.granted.iter().any(|(verb, pattern)| verb == method && matches(pattern, path));
@@ -98,7 +97,7 @@ pub(super) fn credential(state: &State) -> Value {
         "applicationId": 12345,
         "creation": "2026-01-01T00:00:00+00:00",
         "credentialId": 67890,
-        "expiration": null,
+        "expiration": state.expiration,
         "lastUse": "2026-01-01T00:00:00+00:00",
         "ovhSupport": false,
         "rules": rules,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::answers::{Reply, bad_request, no_such_service, no_such_url, refused};
 use super::auth::{self, Signed};
 use super::state::State;
-use super::{Inner, PublishMode, records, zone_calls};
+use super::{Inner, PublishMode, oauth, records, zone_calls};
 
 /// Far above the largest zone file that anybody keeps.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -54,8 +54,17 @@ pub(super) async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) 
         let now = inner.lock().now();
         return Reply::ok(json!(now)).response(&query);
     }
+    if (method, names.as_slice()) == ("POST", ["auth", "oauth2", "token"].as_slice()) {
+        let mut state = inner.lock();
+        let now = state.now();
+        return state.tokens.give(&bytes, now).response(&query);
+    }
     let signed = Signed { method, url: &url, path, headers: &head.headers, body: &bytes };
-    let refusal = auth::check(&inner.lock(), &signed).err();
+    let refusal = {
+        let state = inner.lock();
+        let by_token = oauth::check(&state, &head.headers, method, path);
+        by_token.unwrap_or_else(|| auth::check(&state, &signed)).err()
+    };
     if let Some(why) = refusal {
         return refused(why).response(&query);
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::answers::{Reply, bad_request};
+use super::oauth::Tokens;
 use super::{OvhOptions, PublishMode};
 use crate::dns::zone::{absolute, check};
 use crate::dns::{DnsZone, Soa};
@@ -39,6 +40,8 @@ pub(super) struct State {
     pub granted: Vec<(String, String)>,
     pub denied: Vec<(String, String)>,
     pub habits: Habits,
+    pub tokens: Tokens,
+    pub expiration: Option<String>,
     last_id: u64,
     last_query: u64,
 }
@@ -108,6 +111,8 @@ impl State {
                 export_drafts: true,
                 apex_null: false,
             },
+            tokens: Tokens::new(),
+            expiration: None,
             last_id: FIRST_ID,
             last_query: 0,
         };

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{Line, Sign, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal, Wait};
-use crate::model::{Change, FieldDiff, Gap, Need, State, Timestamp, Value, Verb};
+use crate::model::{Change, FieldDiff, Gap, History, Need, ReasonCode, State, Timestamp, Value, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
 
@@ -52,7 +52,8 @@ pub fn plan(
 fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> Json {
     let manifest = input.services.get(name);
     let sign = lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step);
-    let changes: Vec<Json> = lines.iter().enumerate().map(|(at, line)| change(at + 1, line)).collect();
+    let history = &input.facts.history;
+    let changes: Vec<Json> = lines.iter().enumerate().map(|(at, line)| change(at + 1, line, history)).collect();
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(name));
     object.insert("action".to_owned(), json!(action(sign)));
@@ -66,7 +67,7 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         object.insert("strategy".to_owned(), json!(if stop_first { "stop-first" } else { "start-first" }));
     }
     if let Some(line) = lines.first() {
-        object.insert("reason".to_owned(), reason(&line.change.because));
+        object.insert("reason".to_owned(), reason_in(&line.change.because, history));
     }
     object.insert("changes".to_owned(), json!(changes));
     Json::Object(object)
@@ -83,7 +84,7 @@ fn action(sign: Sign) -> &'static str {
     }
 }
 
-fn change(seq: usize, line: &Line<'_>) -> Json {
+fn change(seq: usize, line: &Line<'_>, history: &History) -> Json {
     let change = line.change;
     let sign = line.sign();
     let action = if sign == Sign::Refuse { change.action() } else { action(sign) };
@@ -95,7 +96,7 @@ fn change(seq: usize, line: &Line<'_>) -> Json {
         "action": action,
         "step": (action == "step").then_some(if change.verb == Verb::Delete { "drain" } else { "pull" }),
         "gate": gate(&change.gate),
-        "reason": reason(&change.because),
+        "reason": reason_in(&change.because, history),
         "fields": line.diff.iter().map(field).collect::<Vec<_>>(),
         "needs": needs(change),
         "impact": {"exposes": change.impact.exposes},
@@ -134,6 +135,21 @@ fn need(need: &Need) -> Json {
         State::Absent => "absent",
     };
     json!({"on": need.on.to_string(), "is": is})
+}
+
+/// A reason with the commit that its file comes from, where the manifest is the reason and the commit is known.
+fn reason_in(because: &Reason, history: &History) -> Json {
+    let mut json = reason(because);
+    let is_manifest =
+        matches!(because.code, ReasonCode::ManifestNew | ReasonCode::ManifestChanged | ReasonCode::ManifestRemoved);
+    let file = because.origin.as_ref().filter(|_| is_manifest).map(|origin| &origin.file);
+    let commit = file.and_then(|file| history.removed.get(file).or_else(|| history.changed.get(file)));
+    if let (Some(object), Some(commit)) = (json.as_object_mut(), commit) {
+        object.insert("revision".to_owned(), json!(commit.id));
+        object.insert("who".to_owned(), json!(commit.author));
+        object.insert("at".to_owned(), json!(commit.at.rfc3339()));
+    }
+    json
 }
 
 /// A reason.

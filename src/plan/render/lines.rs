@@ -36,7 +36,13 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
         Kind::Attachment => text("address"),
         Kind::Container => {
             let port = port.map(|port| format!("port {port}"));
-            let parts = [Some(text("address")).filter(|address| !address.is_empty()), port];
+            let published: Vec<String> = fields
+                .strings("published")
+                .into_iter()
+                .filter_map(|text| text.rsplit_once(':').map(|(at, _)| format!("published at {at}")))
+                .collect();
+            let published = Some(published.join(", ")).filter(|published| !published.is_empty());
+            let parts = [Some(text("address")).filter(|address| !address.is_empty()), port, published];
             parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
         }
         Kind::Record => {

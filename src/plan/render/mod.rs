@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod lines;
+pub mod markdown;
 pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};

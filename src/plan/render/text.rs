@@ -8,7 +8,7 @@ use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
-use crate::plan::rollout;
+use crate::plan::{declared, rollout};
 
 /// Column of the name, and of the detail after it.
 const KIND_WIDTH: usize = 14;
@@ -52,6 +52,58 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
     out
 }
 
+/// A part of a plan for those who arrange it themselves: a heading, and what stands below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// One line.
+    pub title: String,
+    /// Whole lines, or nothing.
+    pub body: String,
+}
+
+/// The last line of a plan: how much happens, how many are in sync, what is down meanwhile.
+pub fn counts(input: &Input<'_>, forecast: &Forecast) -> String {
+    let by_service = super::lines(input, forecast);
+    let summary = super::summary(input, forecast, &by_service);
+    if by_service.is_empty() {
+        return nothing(forecast, "", summary).trim_matches([':', ' ', '\n']).to_owned();
+    }
+    closing(forecast, summary, Look::PLAIN).lines().next().unwrap_or_default().to_owned()
+}
+
+/// The guard, each service and what could not be seen, in the order of the text.
+pub fn sections(input: &Input<'_>, forecast: &Forecast) -> Vec<(Option<Sign>, Section)> {
+    let look = Look::PLAIN;
+    let mut sections = Vec::new();
+    if let Some(guard) = &forecast.plan.guard {
+        let mut body = String::new();
+        refusal_body(guard, look, &mut body);
+        body.push_str("  Nothing is deleted; what else is planned goes on.\n");
+        let title = format!("guard: {}, {}", guard.message, guard.code);
+        sections.push((Some(Sign::Refuse), Section { title, body }));
+    }
+    let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
+    let is_silent = |line: &Line<'_>| is_guarded(line) || is_hidden(line);
+    for (name, lines) in super::lines(input, forecast).iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
+        let mut body = String::new();
+        service(input, forecast, name, lines, look, &mut body);
+        let body = body.split_once('\n').map_or("", |(_, rest)| rest).to_owned();
+        let title = format!("{name}: {}", headline(forecast, name, lines));
+        sections.push((Some(strongest(lines)), Section { title, body }));
+    }
+    let mut body = String::new();
+    notes(&forecast.plan, look, &mut body);
+    if !body.is_empty() {
+        let title = if forecast.plan.gaps.is_empty() { "notes" } else { "what could not be seen" }.to_owned();
+        sections.push((None, Section { title, body: body.trim_start_matches('\n').to_owned() }));
+    }
+    sections
+}
+
+fn strongest(lines: &[Line<'_>]) -> Sign {
+    lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step)
+}
+
 fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
     let gaps = forecast.plan.gaps.len();
     let services = match summary.services_in_sync {
@@ -66,7 +118,7 @@ fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
 
 fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
     let manifest = input.services.get(name);
-    let sign = lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step);
+    let sign = strongest(lines);
     let why = headline(forecast, name, lines);
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
     let held = held(forecast);
@@ -208,7 +260,11 @@ fn diffs(line: &Line<'_>, look: Look, out: &mut String) {
 fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
     let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name);
     let Some((key, container)) = key.and_then(|key| Some((key, manifest.containers.get(key)?))) else { return };
-    let timeout = rollout::health_timeout(container);
+    let writes = match &line.change.verb {
+        Verb::Create(fields) => container.writes_data() || !fields.strings(declared::FIELD).is_empty(),
+        Verb::Update(_) | Verb::Delete => container.writes_data(),
+    };
+    let timeout = rollout::health_timeout(container, writes);
     let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
         (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
             format!("its healthcheck, at most {timeout}")

@@ -1,5 +1,6 @@
 //! The engine's calls. Nothing clever: versioned paths, time-outs, errors by class.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -16,6 +17,9 @@ use bollard::query_parameters::{
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
+use super::DockerConfig;
+use super::registry::{self, Registries};
+use super::transport::{self, TlsFiles, Trouble};
 use crate::causes::{chain, root};
 use crate::providers::http::Counts;
 use crate::providers::{Class, ProviderError};
@@ -28,6 +32,8 @@ const API_NEWEST: (usize, usize) = (1, 51);
 const API_OLDEST: (usize, usize) = (1, 41);
 /// What a container gets to end by itself, as `docker stop` has it.
 const STOP_TIMEOUT_S: i32 = 10;
+/// Looks at other things do not wait longer for a registry.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Probes print a status code; anything longer is no answer to us.
 const EXEC_OUTPUT_BYTES_MAX: usize = 4096;
 
@@ -36,6 +42,7 @@ const EXEC_OUTPUT_BYTES_MAX: usize = 4096;
 pub struct Api {
     docker: Docker,
     counts: Counts,
+    registries: Registries,
     /// The API version in use.
     pub version: (usize, usize),
     /// The engine's own version, for people.
@@ -46,18 +53,14 @@ impl Api {
     /// Connects and agrees on a version. Paths carry it, for the client library does not add it by itself.
     ///
     /// # Errors
-    /// The engine does not answer, or is too old.
-    pub async fn connect(endpoint: &str, counts: Counts) -> Result<Self, ProviderError> {
-        let plain = client(endpoint)?;
-        let failed = |error: &Error| {
-            ProviderError::new(
-                Class::RetryLater,
-                "A0502",
-                format!("Docker does not answer at {endpoint}: {}", root(error)),
-            )
-            .hint("is the engine running, and may this user reach it?")
-        };
-        let answer = plain.version().await.map_err(|error| failed(&error))?;
+    /// The engine does not answer, refuses us, or is too old.
+    pub async fn connect(config: &DockerConfig, counts: Counts) -> Result<Self, ProviderError> {
+        let (endpoint, tls) = (config.endpoint.as_str(), config.tls.as_ref());
+        let plain = client(endpoint, tls)?;
+        let answer = plain.version().await.map_err(|error| {
+            let trouble = Trouble::find(&error);
+            no_answer(endpoint, trouble.unwrap_or_else(|| Trouble::plain(root(&error))))
+        })?;
         let said = answer.api_version.unwrap_or_default();
         let version = said.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
         let version = version.unwrap_or(API_OLDEST).min(API_NEWEST);
@@ -73,9 +76,16 @@ impl Api {
             if let Ok(uri) = axum::http::Uri::from_parts(parts) {
                 *request.uri_mut() = uri;
             }
+            if let Some(header) = request.headers_mut().get_mut("X-Registry-Auth")
+                && let Ok(decodable) = registry::for_urls(header.to_str().unwrap_or_default()).parse()
+            {
+                *header = decodable;
+                header.set_sensitive(true);
+            }
             request
         });
-        Ok(Self { docker, counts, version, engine: answer.version.unwrap_or_default() })
+        let registries = config.registries.clone();
+        Ok(Self { docker, counts, registries, version, engine: answer.version.unwrap_or_default() })
     }
 
     /// Every container, running or not.
@@ -111,6 +121,13 @@ impl Api {
     pub async fn images(&self) -> Result<Vec<ImageSummary>, ProviderError> {
         let options = ListImagesOptionsBuilder::new().build();
         self.done("GET", "listing images", self.docker.list_images(Some(options)).await)
+    }
+
+    /// The paths that an image declares as volumes, in order; `None` when it is gone.
+    pub async fn image_volumes(&self, id: &str) -> Result<Option<BTreeSet<String>>, ProviderError> {
+        let answer = self.docker.inspect_image(id).await;
+        let image = self.found("GET", &format!("inspecting image {id}"), answer)?;
+        Ok(image.map(|image| super::convert::declared_volumes(&image)))
     }
 
     /// Makes a network; answers its id.
@@ -163,28 +180,46 @@ impl Api {
     /// Pulls an image.
     pub async fn pull(&self, reference: &str) -> Result<(), ProviderError> {
         let options = CreateImageOptionsBuilder::new().from_image(reference).build();
-        let mut steps = self.docker.create_image(Some(options), None, None);
+        let credentials = self.registries.credentials(reference);
+        let mut steps = self.docker.create_image(Some(options), None, credentials);
         loop {
             match steps.try_next().await {
                 Ok(None) => break,
-                Ok(Some(step)) => {
-                    if let Some(detail) = step.error_detail {
-                        let why = detail.message.unwrap_or_default();
-                        let message = format!("could not pull {reference}: {why}");
-                        return Err(ProviderError::new(Class::Rejected, "A0504", message)
-                            .hint("is the name right, and does this host reach the registry?"));
-                    }
-                }
-                Err(error) => {
-                    let error = self.failed("POST", &format!("pulling {reference}"), &error);
-                    let message = error.message.replace(" was refused: ", " did not work: ");
-                    return Err(ProviderError { code: "A0504", message, ..error }
-                        .hint("is the name right, and does this host reach the registry?"));
-                }
+                Ok(Some(_)) => (),
+                Err(error) => return Err(self.registry_failed("POST", "pulling", reference, &error)),
             }
         }
         self.counts.add("POST", 200);
         Ok(())
+    }
+
+    /// The digest that the registry has under a reference now, asked through the engine.
+    pub async fn remote_digest(&self, reference: &str) -> Result<String, ProviderError> {
+        let credentials = self.registries.credentials(reference);
+        let answer = self.docker.inspect_registry_image(reference, credentials);
+        let answer = tokio::time::timeout(REGISTRY_TIMEOUT, answer).await.map_err(|_| {
+            self.counts.add("GET", 0);
+            let why = format!("no answer within {} s", REGISTRY_TIMEOUT.as_secs());
+            self.registries.failure(reference, "asking for", None, &why)
+        })?;
+        let found = answer.map_err(|error| self.registry_failed("GET", "asking for", reference, &error))?;
+        self.counts.add("GET", 200);
+        found.descriptor.digest.ok_or_else(|| self.registries.failure(reference, "asking for", None, "no digest"))
+    }
+
+    fn registry_failed(&self, method: &str, doing: &str, reference: &str, error: &Error) -> ProviderError {
+        match error {
+            Error::DockerResponseServerError { status_code, message } => {
+                self.counts.add(method, *status_code);
+                self.registries.failure(reference, doing, Some(*status_code), message)
+            }
+            // What went wrong half-way comes as a line of the progress.
+            Error::DockerStreamError { error } => {
+                self.counts.add(method, 200);
+                self.registries.failure(reference, doing, None, error)
+            }
+            error => self.failed(method, &format!("{doing} {reference}"), error),
+        }
     }
 
     /// Makes a container; answers its id.
@@ -276,11 +311,10 @@ impl Api {
     fn failed(&self, method: &str, doing: &str, error: &Error) -> ProviderError {
         let Error::DockerResponseServerError { status_code, message } = error else {
             self.counts.add(method, 0);
-            return ProviderError::new(
-                Class::OutcomeUnknown,
-                "A0502",
-                format!("{doing} got no answer: {}", chain(error)),
-            );
+            let trouble = Trouble::find(error).unwrap_or_else(|| Trouble::plain(chain(error)));
+            let message = format!("{doing} got no answer: {}", trouble.message);
+            let code = trouble.code.unwrap_or("A0502");
+            return ProviderError::new(Class::OutcomeUnknown, code, message).hint(trouble.hint);
         };
         self.counts.add(method, *status_code);
         let text = format!("{doing} was refused: {}", message.trim());
@@ -309,22 +343,26 @@ fn unchanged_is_fine(answer: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-fn client(endpoint: &str) -> Result<Docker, ProviderError> {
+fn client(endpoint: &str, tls: Option<&TlsFiles>) -> Result<Docker, ProviderError> {
     let version = ClientVersion { major_version: API_OLDEST.0, minor_version: API_OLDEST.1 };
+    let ours = transport::client(endpoint, tls, CALL_TIMEOUT_S, &version);
+    if let Some(docker) = ours.map_err(|trouble| no_answer(endpoint, trouble))? {
+        return Ok(docker);
+    }
     let connected = if let Some(path) = endpoint.strip_prefix("unix://") {
         Docker::connect_with_unix(path, CALL_TIMEOUT_S, &version)
     } else {
         let address = endpoint.replacen("tcp://", "http://", 1);
         Docker::connect_with_http(&address, CALL_TIMEOUT_S, &version)
     };
-    connected.map_err(|error| {
-        ProviderError::new(
-            Class::RetryLater,
-            "A0502",
-            format!("Docker does not answer at {endpoint}: {}", root(&error)),
-        )
-        .hint("is the engine running, and may this user reach it?")
-    })
+    connected.map_err(|error| no_answer(endpoint, Trouble::plain(root(&error))))
+}
+
+fn no_answer(endpoint: &str, trouble: Trouble) -> ProviderError {
+    let message = format!("Docker does not answer at {endpoint}: {}", trouble.message);
+    let hint = Some(trouble.hint).filter(|hint| !hint.is_empty());
+    let hint = hint.unwrap_or_else(|| "is the engine running, and may this user reach it?".to_owned());
+    ProviderError::new(Class::RetryLater, trouble.code.unwrap_or("A0502"), message).hint(hint)
 }
 
 /// Time between a lost event stream and the next try.

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, EndpointIpamConfig, EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig,
-    HostConfigLogConfig, Ipam, IpamConfig, Mount, MountType, Network, NetworkCreateRequest, NetworkingConfig,
-    PortBinding, PortSummary, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointIpamConfig,
+    EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig, HostConfigLogConfig, ImageInspect, Ipam, IpamConfig,
+    Mount, MountType, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, PortSummary, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
@@ -21,6 +21,12 @@ pub const LABEL_SERVICE: &str = "io.amarre.service";
 pub const LABEL_SPEC: &str = "io.amarre.spec";
 /// Names of the variables that the manifest sets in plain text; all others count as secret when read back.
 pub const LABEL_PLAIN: &str = "io.amarre.plain";
+/// What is published for an NPM elsewhere: `192.168.1.10:20000:80/tcp`, and not by the manifest.
+pub const LABEL_PUBLISHED: &str = "io.amarre.published";
+/// The network that is shared with NPM, beside the service's own.
+pub const LABEL_EDGE: &str = "io.amarre.edge";
+/// Paths that the image declares as volumes, and not the manifest.
+pub const LABEL_IMAGE_MOUNTS: &str = "io.amarre.image-volumes";
 /// Compose's, so that people's tools group containers. Never `config-hash`: `docker compose down` would take ours.
 pub const LABEL_PROJECT: &str = "com.docker.compose.project";
 /// Compose's, too: the container's key.
@@ -94,6 +100,8 @@ impl Reader {
         let mut fields = Fields::default();
         self.what_runs(inspect, &labels, &mut fields);
         where_it_runs(inspect, &mut fields);
+        image_mounts(inspect, &labels, &mut fields);
+        how_it_is_reached(inspect, &labels, &mut fields);
         let ready = state(inspect, self.now, &mut fields);
         let address = Address::new(self.provider.clone(), Kind::Container, &name).at(spec);
         let mut seen = self.seen(fields, &labels, inspect.id.as_deref().unwrap_or_default());
@@ -105,14 +113,11 @@ impl Reader {
     pub fn foreign_container(&self, summary: &ContainerSummary) -> (Address, Seen) {
         let name = summary_name(summary);
         let mode = summary.host_config.as_ref().and_then(|config| config.network_mode.clone()).unwrap_or_default();
-        let mut fields = Fields::default()
+        let fields = Fields::default()
             .with("name", Value::text(&name))
             .with("network_mode", Value::text(mode))
-            .with("networks", Value::texts(summary_networks(summary).into_keys()));
-        // One that is stopped publishes nothing now, and that says nothing.
-        if summary.state == Some(ContainerSummaryStateEnum::RUNNING) {
-            fields.set("public_ports", Value::texts(public_ports(summary)));
-        }
+            .with("networks", Value::texts(summary_networks(summary).into_keys()))
+            .with("ports", Value::texts(summary_ports(summary)));
         let labels = ordered(summary.labels.as_ref());
         let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
         if seen.owner == Owner::Ours {
@@ -183,6 +188,80 @@ fn where_it_runs(inspect: &ContainerInspectResponse, fields: &mut Fields) {
     fields.set("network", Value::text(network));
 }
 
+/// Tells what is mounted for the image from what is mounted for the manifest. A container that was made without names
+/// for its image's volumes has anonymous ones; they are where its data is.
+fn image_mounts(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, String>, fields: &mut Fields) {
+    let targets: BTreeSet<&str> =
+        labels.get(LABEL_IMAGE_MOUNTS).map(|list| list.split(',').collect()).unwrap_or_default();
+    let is_declared = |mount: &str| mount.rsplit(':').nth(1).is_some_and(|target| targets.contains(target));
+    let all: Vec<String> = fields.strings("mounts").into_iter().map(str::to_owned).collect();
+    let (mut declared, own): (Vec<String>, Vec<String>) = all.into_iter().partition(|mount| is_declared(mount));
+    let is_known = |target: &str| declared.iter().chain(&own).any(|mount| mount.rsplit(':').nth(1) == Some(target));
+    let anonymous: Vec<String> = inspect
+        .mounts
+        .iter()
+        .flatten()
+        .filter(|mount| mount.typ.as_deref() == Some("volume"))
+        .filter_map(|mount| Some((mount.name.as_deref()?, mount.destination.as_deref()?)))
+        .filter(|(_, target)| !is_known(target))
+        .map(|(name, target)| format!("volume:{name}:{target}:rw"))
+        .collect();
+    declared.extend(anonymous);
+    declared.sort();
+    fields.set("mounts", Value::texts(own));
+    fields.set("image_mounts", Value::texts(declared));
+}
+
+/// Tells what is there for NPM from what is there for the manifest.
+fn how_it_is_reached(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, String>, fields: &mut Fields) {
+    let bound: Vec<String> = fields.strings("ports").into_iter().map(str::to_owned).collect();
+    let listed: BTreeSet<&str> = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect()).unwrap_or_default();
+    let (published, own): (Vec<String>, Vec<String>) =
+        bound.into_iter().partition(|port| listed.contains(port.as_str()));
+    fields.set("ports", Value::texts(own));
+    if !published.is_empty() {
+        let mut publish: Vec<String> = published.iter().filter_map(|port| without_published(port)).collect();
+        publish.sort();
+        fields.set("publish", Value::texts(publish));
+        fields.set("published", Value::texts(published));
+    }
+    let networks = inspect.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    if let Some(edge) = labels.get(LABEL_EDGE)
+        && let Some(endpoint) = networks.and_then(|networks| networks.get(edge))
+    {
+        fields.set("edge", Value::text(edge));
+        if let Some(address) = endpoint_address(endpoint) {
+            fields.set("edge_address", Value::text(address));
+        }
+    }
+}
+
+/// `192.168.1.10:20000:80/tcp` as it is asked for: `192.168.1.10:80/tcp`.
+fn without_published(text: &str) -> Option<String> {
+    let (rest, target) = text.rsplit_once(':')?;
+    let (ip, _) = rest.rsplit_once(':')?;
+    Some(format!("{ip}:{target}"))
+}
+
+/// The ports of the host that a container has, as the list tells.
+fn summary_ports(summary: &ContainerSummary) -> BTreeSet<String> {
+    let text = |port: &PortSummary| {
+        let typ = port.typ.map(|typ| typ.to_string()).unwrap_or_default();
+        let ip = port.ip.as_deref().unwrap_or("0.0.0.0");
+        Some(format!("{ip}:{}:{}/{typ}", port.public_port?, port.private_port))
+    };
+    summary.ports.iter().flatten().filter_map(text).collect()
+}
+
+/// The paths that an image declares as volumes, as the engine mounts them.
+pub fn declared_volumes(image: &ImageInspect) -> BTreeSet<String> {
+    let declared = image.config.as_ref().and_then(|config| config.volumes.as_ref());
+    let paths = declared.into_iter().flatten().map(|path| path.trim_end_matches('/'));
+    // A mount is written with colons and commas between its parts.
+    let is_plain = |path: &&str| path.starts_with('/') && !path.contains([':', ',']);
+    paths.filter(is_plain).map(str::to_owned).collect()
+}
+
 /// Whether it works, as far as Docker itself can tell.
 fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields) -> Readiness {
     let Some(state) = &inspect.state else {
@@ -242,13 +321,6 @@ fn last_output(inspect: &ContainerInspectResponse) -> String {
 pub fn summary_name(summary: &ContainerSummary) -> String {
     let names = summary.names.iter().flatten().map(|name| name.trim_start_matches('/'));
     names.into_iter().find(|name| !name.contains('/')).unwrap_or_default().to_owned()
-}
-
-/// `2222/tcp`: the ports of a container that are published, each once.
-fn public_ports(summary: &ContainerSummary) -> BTreeSet<String> {
-    let ports = summary.ports.iter().flatten().filter(|port| port.public_port.is_some());
-    let word = |port: &PortSummary| port.typ.map_or_else(|| "tcp".to_owned(), |word| word.to_string());
-    ports.map(|port| format!("{}/{}", port.private_port, word(port))).collect()
 }
 
 /// The networks that a container is configured on, with its address there.
@@ -407,14 +479,28 @@ pub fn container_body(
         let strings = fields.get(name).map(Value::strings)?;
         Some(strings.into_iter().map(str::to_owned).collect::<Vec<String>>())
     };
+    let image_mounts = list("image_mounts").unwrap_or_default();
+    if !image_mounts.is_empty() {
+        let targets: Vec<&str> = image_mounts.iter().filter_map(|mount| mount.rsplit(':').nth(1)).collect();
+        labels.insert(LABEL_IMAGE_MOUNTS.to_owned(), targets.join(","));
+    }
+    let published = list("published").unwrap_or_default();
+    if !published.is_empty() {
+        labels.insert(LABEL_PUBLISHED.to_owned(), published.join(","));
+    }
+    if let Some(edge) = fields.text("edge") {
+        labels.insert(LABEL_EDGE.to_owned(), edge.to_owned());
+    }
     let network = fields.text("network").unwrap_or_default().to_owned();
     let endpoint = endpoint(fields.text("address"), list("aliases").unwrap_or_default(), false);
-    let (exposed, bindings) = port_bindings(&list("ports").unwrap_or_default());
+    let (exposed, bindings) = port_bindings(&[list("ports").unwrap_or_default(), published].concat());
     let host = HostConfig {
         network_mode: Some(network.clone()),
         restart_policy: Some(restart_policy(fields.text("restart").unwrap_or("no"))),
         port_bindings: Some(bindings),
-        mounts: Some(list("mounts").unwrap_or_default().iter().filter_map(|text| mount(text)).collect()),
+        mounts: Some(
+            list("mounts").unwrap_or_default().iter().chain(&image_mounts).filter_map(|text| mount(text)).collect(),
+        ),
         log_config: fields.get("logging").and_then(Value::entries).map(log_config),
         ..HostConfig::default()
     };

@@ -29,8 +29,11 @@ pub const ATTACHMENT: KindSchema =
 pub const VOLUME: KindSchema = KindSchema { kind: Kind::Volume, claims: None, fields: &[] };
 
 /// An image by its reference; pulled when it is missing, never owned.
-pub const IMAGE: KindSchema =
-    KindSchema { kind: Kind::Image, claims: None, fields: &[Field::new("id", Rule::Observed)] };
+pub const IMAGE: KindSchema = KindSchema {
+    kind: Kind::Image,
+    claims: None,
+    fields: &[Field::new("id", Rule::Observed), Field::new("volumes", Rule::Observed)],
+};
 
 /// One generation of a container.
 pub const CONTAINER: KindSchema = KindSchema {
@@ -59,6 +62,15 @@ pub const CONTAINER: KindSchema = KindSchema {
             r#"{"list":[{"text":"volume:amarre-test_a:/a:rw"}]}"#,
             r#"{"list":[{"text":"volume:amarre-test_a:/a:ro"},{"text":"volume:amarre-test_b:/b:rw"}]}"#,
         ]),
+        // Ports that NPM elsewhere reaches on the host, and the network that it shares with routed containers.
+        Field::new("publish", Rule::Generation).samples(&[
+            r#"{"list":[{"text":"127.0.0.1:80/tcp"}]}"#,
+            r#"{"list":[{"text":"127.0.0.1:80/tcp"},{"text":"127.0.0.1:81/tcp"}]}"#,
+        ]),
+        Field::new("edge", Rule::Generation)
+            .samples(&[r#"{"text":"zz-amarre-contract"}"#, r#"{"text":"zz-amarre-contract"}"#]),
+        // Named volumes for what the image declares and the manifest does not map: known once the image is there.
+        Field::new("image_mounts", Rule::Volatile),
         Field::new("healthcheck", Rule::Generation).samples(&[
             r#"{"map":{"test":{"list":[{"text":"CMD"},{"text":"true"}]},"interval_ms":{"int":1000}}}"#,
             r#"{"map":{"test":{"list":[{"text":"CMD-SHELL"},{"text":"true"}]},"interval_ms":{"int":2000},"retries":{"int":5}}}"#,
@@ -81,10 +93,10 @@ pub const CONTAINER: KindSchema = KindSchema {
         // Chosen at creation from the free ones; the proxy host follows it.
         Field::new("address", Rule::Observed),
         Field::new("network_mode", Rule::Observed),
+        Field::new("edge_address", Rule::Observed),
         Field::new("networks", Rule::Observed),
+        // `192.168.1.10:20000:80/tcp`: chosen at creation, as the address is.
         Field::new("published", Rule::Observed),
-        // Of others while they run: which ports of theirs are reachable from outside, `2222/tcp`.
-        Field::new("public_ports", Rule::Observed),
         Field::new("started_at_ms", Rule::Observed),
         Field::new("finished_at_ms", Rule::Observed),
         Field::new("exit_code", Rule::Observed),

@@ -6,18 +6,22 @@
 pub mod api;
 pub mod convert;
 pub mod kinds;
+pub mod registry;
+pub mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, VolumeCreateRequest};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, ImageSummary, VolumeCreateRequest};
 use futures_util::StreamExt;
 use ipnet::Ipv4Net;
 use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
-use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
+use self::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC, Reader, ordered};
+use self::registry::Registries;
+use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, ProviderId, Seen, Value, Verb};
@@ -33,14 +37,26 @@ const PROBE_TIMEOUT_S: u64 = 3;
 pub struct DockerConfig {
     /// Its name in addresses.
     pub id: ProviderId,
-    /// `unix:///…` or `tcp://…`.
+    /// `unix:///…`, `tcp://…` or `ssh://…`.
     pub endpoint: String,
+    /// With which files `tcp://` is encrypted; `None` = it is not.
+    pub tls: Option<TlsFiles>,
     /// Our mark.
     pub instance: String,
     /// For marks of what is read back.
     pub key: MarkKey,
+    /// Accounts at registries.
+    pub registries: Registries,
     /// NPM's container on this engine, if it runs in one.
     pub npm_container: Option<String>,
+}
+
+impl DockerConfig {
+    /// An engine without anything special.
+    pub fn new(id: ProviderId, endpoint: &str, instance: &str, key: MarkKey) -> Self {
+        let (endpoint, instance) = (endpoint.to_owned(), instance.to_owned());
+        Self { id, endpoint, tls: None, instance, key, registries: Registries::default(), npm_container: None }
+    }
 }
 
 /// One engine.
@@ -50,6 +66,8 @@ pub struct DockerProvider {
     counts: Counts,
     prober: Http,
     inspects: Arc<Mutex<BTreeMap<String, Inspected>>>,
+    /// What images declare as volumes, by id: an id never means something else.
+    declared: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// An inspection and the line of the list that it belongs to.
@@ -66,11 +84,18 @@ impl DockerProvider {
     /// The machine's TLS set-up is unusable.
     pub fn new(config: DockerConfig) -> Result<Self, String> {
         let prober = Http::new(None)?;
-        Ok(Self { config, api: OnceCell::new(), counts: Counts::default(), prober, inspects: Arc::default() })
+        Ok(Self {
+            config,
+            api: OnceCell::new(),
+            counts: Counts::default(),
+            prober,
+            inspects: Arc::default(),
+            declared: Mutex::default(),
+        })
     }
 
     async fn api(&self) -> Result<&Api, ProviderError> {
-        self.api.get_or_try_init(|| Api::connect(&self.config.endpoint, self.counts.clone())).await
+        self.api.get_or_try_init(|| Api::connect(&self.config, self.counts.clone())).await
     }
 
     async fn look(&self, ask: &Ask) -> Result<Observation, ProviderError> {
@@ -114,15 +139,43 @@ impl DockerProvider {
             let address = Address::new(self.config.id.clone(), Kind::Volume, &volume.name);
             seen.insert(address, reader.seen(Fields::default(), &labels, &volume.name));
         }
+        let declared = self.declared(api, ask, &images).await?;
         for image in &images {
             for reference in image.repo_tags.iter().chain(&image.repo_digests) {
-                let fields = Fields::default().with("id", Value::text(&image.id));
+                let mut fields = Fields::default().with("id", Value::text(&image.id));
+                if let Some(volumes) = declared.get(&image.id) {
+                    fields.set("volumes", Value::texts(volumes.iter().cloned()));
+                }
                 let address = Address::new(self.config.id.clone(), Kind::Image, reference);
                 seen.insert(address, reader.seen(fields, &BTreeMap::new(), &image.id));
             }
         }
         let routes = if self.config.endpoint.starts_with("unix://") { host_routes().await } else { Vec::new() };
         Ok(Observation { seen, gaps: Vec::new(), routes, version: Some(api.engine.clone()) })
+    }
+
+    /// What the images that are wanted declare as volumes; each image is asked once.
+    async fn declared(
+        &self,
+        api: &Api,
+        ask: &Ask,
+        images: &[ImageSummary],
+    ) -> Result<BTreeMap<String, BTreeSet<String>>, ProviderError> {
+        let known = self.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let wanted: BTreeSet<&str> =
+            ask.wanted.keys().filter(|address| address.kind == Kind::Image).map(|image| image.name.as_str()).collect();
+        let mut declared = BTreeMap::new();
+        for image in images {
+            let is_wanted =
+                image.repo_tags.iter().chain(&image.repo_digests).any(|name| wanted.contains(name.as_str()));
+            if let Some(volumes) = known.get(&image.id) {
+                declared.insert(image.id.clone(), volumes.clone());
+            } else if is_wanted && let Some(volumes) = api.image_volumes(&image.id).await? {
+                declared.insert(image.id.clone(), volumes);
+            }
+        }
+        *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = declared.clone();
+        Ok(declared)
     }
 
     /// Inspections of our containers; one whose line in the list did not change is not asked again.
@@ -282,24 +335,40 @@ impl DockerProvider {
                 let message = format!("another container is called {name}");
                 return Err(ProviderError::new(Class::Conflict, "A0405", message));
             }
-            api.start(&id, name).await?;
+            on_edge(api, &id, fields).await?;
+            self.start(api, &id, name, fields, true).await?;
             return Ok(id);
         }
         let body = convert::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
             .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
         let id = api.create_container(name, body).await?;
-        api.start(&id, name).await?;
+        on_edge(api, &id, fields).await?;
+        self.start(api, &id, name, fields, true).await?;
         Ok(id)
+    }
+
+    /// Starts a container. One that cannot be started for a port that it was given, and not asked for, goes again:
+    /// its successor has another.
+    async fn start(&self, api: &Api, id: &str, name: &str, fields: &Fields, is_new: bool) -> Result<(), ProviderError> {
+        let Err(error) = api.start(id, name).await else { return Ok(()) };
+        let Some(port) = taken_port(&error, fields) else { return Err(error) };
+        if is_new {
+            api.remove(id, name).await?;
+        }
+        Err(ProviderError { class: Class::PortTaken(port), code: "A0540", ..error })
     }
 
     async fn update_container(&self, api: &Api, change: &Change, fields: &Fields) -> Result<String, ProviderError> {
         let id = vendor_id(change);
-        if api.container(&id).await?.is_none() {
+        let Some(there) = api.container(&id).await? else {
             return Err(ProviderError::new(
                 Class::Conflict,
                 "A0511",
                 format!("container {} is gone", change.address.name),
             ));
+        };
+        if fields.flag("running") == Some(false) {
+            self.halt(api, &id, &change.address.name).await?;
         }
         if let Some(policy) = fields.text("restart") {
             api.set_restart(&id, policy).await?;
@@ -308,7 +377,10 @@ impl DockerProvider {
             api.rename(&id, name).await?;
         }
         if fields.flag("running") == Some(true) {
-            api.start(&id, &change.address.name).await?;
+            let labels = ordered(there.config.as_ref().and_then(|config| config.labels.as_ref()));
+            let published = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect::<Vec<_>>());
+            let fields = Fields::default().with("published", Value::texts(published.unwrap_or_default()));
+            self.start(api, &id, &change.address.name, &fields, false).await?;
         }
         Ok(id)
     }
@@ -319,14 +391,18 @@ impl DockerProvider {
             let message = format!("container {name} is the one that Amarre runs in");
             return Err(ProviderError::new(Class::Rejected, "A0508", message).hint("remove it by hand"));
         }
-        // An engine restart in between must not bring it back beside its successor.
-        if api.set_restart(&id, "no").await.is_err() {
-            // One that exits over and over may be between two lives just now: Docker takes no update for it then.
-            api.stop(&id, name).await?;
-            api.set_restart(&id, "no").await?;
-        }
-        api.stop(&id, name).await?;
+        self.halt(api, &id, name).await?;
         api.remove(&id, name).await
+    }
+
+    /// Stops a container for good: an engine restart does not bring it back.
+    async fn halt(&self, api: &Api, id: &str, name: &str) -> Result<(), ProviderError> {
+        if api.set_restart(id, "no").await.is_err() {
+            // One that exits over and over may be between two lives just now: Docker takes no update for it then.
+            api.stop(id, name).await?;
+            api.set_restart(id, "no").await?;
+        }
+        api.stop(id, name).await
     }
 
     async fn ask_from_npm(&self, npm: &str, url: &str) -> Result<(), String> {
@@ -473,6 +549,31 @@ async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, Provid
     let endpoint = convert::endpoint(fields.text("address"), Vec::new(), api.version >= (1, 48));
     api.connect_network(network, container, endpoint).await?;
     Ok(name.to_owned())
+}
+
+/// A container on the network that it shares with NPM, before it starts: Docker takes one network at creation.
+async fn on_edge(api: &Api, id: &str, fields: &Fields) -> Result<(), ProviderError> {
+    let Some(edge) = fields.text("edge") else { return Ok(()) };
+    let there = api.container(id).await?;
+    let networks = there.and_then(|there| there.network_settings).and_then(|settings| settings.networks);
+    if networks.is_some_and(|networks| networks.contains_key(edge)) {
+        return Ok(());
+    }
+    // Services do not see one another by name there.
+    let endpoint = convert::endpoint(fields.text("edge_address"), Vec::new(), api.version >= (1, 48));
+    api.connect_network(edge, id, endpoint).await
+}
+
+/// The port that was given to a container and that somebody else listens on, when that is the trouble.
+fn taken_port(error: &ProviderError, fields: &Fields) -> Option<u16> {
+    let is_taken =
+        ["port is already allocated", "address already in use"].iter().any(|why| error.message.contains(why));
+    let published = fields.strings("published");
+    let ports: Vec<&str> = published.iter().filter_map(|text| text.rsplit(':').nth(1)).collect();
+    let named = ports
+        .iter()
+        .find(|port| error.message.contains(&format!(":{port} ")) || error.message.contains(&format!(":{port}:")));
+    named.filter(|_| is_taken)?.parse().ok()
 }
 
 fn attachment_parts(name: &str) -> Result<(&str, &str), ProviderError> {

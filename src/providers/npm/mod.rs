@@ -6,6 +6,7 @@
 
 mod api;
 mod convert;
+mod examine;
 mod hosts;
 pub mod kinds;
 mod lists;
@@ -26,7 +27,7 @@ use self::api::{Api, Level, Me, Section, Version};
 use self::report::{Inventory, Viewer};
 use self::trouble::{Call, Place, Trouble};
 use super::http::Counts;
-use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
+use super::{Ask, Class, EXAM_LIMIT, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Value, Verb};
 use crate::secret::{MarkKey, Secret, Secrets};
 
@@ -103,9 +104,9 @@ impl NpmProvider {
         trouble.into_error(self.place(), doing, call)
     }
 
-    async fn inventory(&self, ask: &Ask) -> Result<(Version, Inventory), ProviderError> {
-        let look = |trouble| self.failed("", trouble, Call::Read);
-        let health = self.api.health().await.map_err(look)?;
+    /// NPM's version, if it is one that we know, and set up.
+    async fn greet(&self) -> Result<Version, ProviderError> {
+        let health = self.api.health().await.map_err(|trouble| self.failed("", trouble, Call::Read))?;
         let Version { major, minor, .. } = health.version;
         if (major, minor) < OLDEST {
             let message = format!("NPM {} is version {}, too old", self.name(), version_text(health.version));
@@ -117,6 +118,12 @@ impl NpmProvider {
             let hint = format!("open {} and make the first account", self.url);
             return Err(ProviderError::new(Class::Reauthenticate, "A0602", message).hint(hint));
         }
+        Ok(health.version)
+    }
+
+    async fn inventory(&self, ask: &Ask) -> Result<(Version, Inventory), ProviderError> {
+        let look = |trouble| self.failed("", trouble, Call::Read);
+        let version = self.greet().await?;
         let me = self.api.me().await.map_err(look)?;
         // Accounts from before streams were known may not see them: no harm where none is wanted.
         let is_stream = |address: &Address| address.kind == Kind::Stream;
@@ -134,7 +141,7 @@ impl NpmProvider {
             redirections: self.api.list(Section::Redirections).await.map_err(look)?,
         };
         *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(me);
-        Ok((health.version, inventory))
+        Ok((version, inventory))
     }
 
     /// What the last look found of our account.
@@ -198,6 +205,11 @@ impl Provider for NpmProvider {
         });
         self.remember(users.collect());
         Observation { seen, version: Some(version_text(version)), ..Observation::default() }
+    }
+
+    async fn examine(&self, _exam: &Exam) -> Vec<Finding> {
+        let examined = tokio::time::timeout(EXAM_LIMIT, self.examined()).await;
+        examined.unwrap_or_else(|_| vec![Finding::late("NPM", self.name())])
     }
 
     async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {

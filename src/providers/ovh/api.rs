@@ -1,20 +1,17 @@
-//! Signed calls of the OVH API v1, one at a time at a modest pace. Wire structs; nothing clever.
+//! Calls of the OVH API v1, a few at a time at a modest pace. Wire structs; nothing clever.
 //!
-//! Never retries but for one case: a refusal of the clock or the signature, after which nothing has
-//! happened, is followed by a look at the vendor's clock and one more try.
+//! Never retries but for one case: a refusal of what got old (the clock, a bearer token), after which
+//! nothing has happened, is followed by asking for it anew and one more try.
 
 use std::collections::BTreeSet;
 
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
-use sha1::{Digest, Sha1};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
+use super::login::{Login, OvhLogin, Signed, ask_time, is_clock_refusal, is_token_error};
 use super::pace::{Pace, Pacer};
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::providers::{Class, ProviderError};
-use crate::secret::Secret;
 
 /// The vendor's entry points, by the names that its own clients use.
 const ENDPOINTS: [(&str, &str); 7] = [
@@ -26,21 +23,18 @@ const ENDPOINTS: [(&str, &str); 7] = [
     ("soyoustart-eu", "https://eu.api.soyoustart.com/1.0"),
     ("soyoustart-ca", "https://ca.api.soyoustart.com/1.0"),
 ];
+/// Where service accounts get their tokens, by entry point (go-ovh and python-ovh know these and no others).
+const TOKEN_URLS: [(&str, &str); 3] = [
+    ("https://eu.api.ovh.com/1.0", "https://www.ovh.com/auth/oauth2/token"),
+    ("https://ca.api.ovh.com/1.0", "https://ca.ovh.com/auth/oauth2/token"),
+    ("https://api.us.ovhcloud.com/1.0", "https://us.ovhcloud.com/auth/oauth2/token"),
+];
 /// A refusal longer than this is no sentence.
 const WORDS_CHARS_MAX: usize = 300;
 /// The rights that this provider needs; part of several hints.
 pub const RIGHTS: &str = "the token needs GET, POST, PUT and DELETE on /domain/zone and /domain/zone/*";
-
-/// Who calls.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// `X-Ovh-Application`.
-    pub application_key: String,
-    /// Signs.
-    pub application_secret: Secret,
-    /// `X-Ovh-Consumer`; signs as well.
-    pub consumer_key: Secret,
-}
+/// What the name of every right of a service account holds: `dnsZone:apiovh:record/create`.
+const ACTION: &str = ":apiovh:";
 
 /// One call.
 #[derive(Debug, Clone)]
@@ -129,12 +123,37 @@ pub struct WireSoa {
     pub ttl: u32,
 }
 
+/// The part of `/auth/currentCredential` that is of use.
+#[derive(Debug, Deserialize)]
+pub struct WireCredential {
+    /// `null` = never.
+    #[serde(default)]
+    pub expiration: Option<String>,
+    #[serde(default)]
+    pub rules: Vec<WireRule>,
+}
+
+/// A right: a method, and a path in which `*` stands for anything.
+#[derive(Debug, Deserialize)]
+pub struct WireRule {
+    pub method: String,
+    pub path: String,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct WireRefusal {
     message: String,
     #[serde(rename = "errorCode")]
     error_code: String,
+    details: WireDetails,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireDetails {
+    #[serde(rename = "unauthorizedActionsByIAM")]
+    unauthorized_actions: Option<String>,
 }
 
 /// Why a call gave nothing of use.
@@ -144,7 +163,7 @@ pub enum Trouble {
     NotSent(String),
     /// It left, and no whole answer came.
     Unknown(String),
-    /// The vendor refused.
+    /// The vendor refused. `code` is its own, or the right that the service account lacks (`dnsZone:apiovh:refresh`).
     Refused { status: u16, code: String, words: String },
     /// The answer is not of the form that the vendor documents.
     Nonsense(String),
@@ -161,7 +180,20 @@ impl Trouble {
         let Trouble::Refused { status, code, words } = self else { return false };
         let codes = ["INVALID_CREDENTIAL", "INVALID_KEY", "NOT_CREDENTIAL", "INVALID_SIGNATURE"];
         let said = codes.contains(&code.as_str()) || words.contains("application key is invalid");
-        *status == 401 || said || is_clock_refusal(*status, code, words)
+        *status == 401 || said || is_token_error(code) || is_clock_refusal(*status, code, words)
+    }
+
+    /// Whether the service account as such is refused: by the token endpoint, or its token by the API.
+    pub fn is_about_service_account(&self) -> bool {
+        matches!(self, Trouble::Refused { code, .. } if is_token_error(code))
+    }
+
+    /// The right that a service account lacks.
+    pub fn lacks(&self) -> Option<&str> {
+        match self {
+            Trouble::Refused { code, .. } => Some(code.as_str()).filter(|code| code.contains(ACTION)),
+            Trouble::NotSent(_) | Trouble::Unknown(_) | Trouble::Nonsense(_) => None,
+        }
     }
 
     /// 408: the vendor's front gave up; what happened behind it is not known.
@@ -176,7 +208,10 @@ impl Trouble {
             Trouble::Unknown(why) => format!("OVH gave no whole answer ({why})"),
             Trouble::Refused { status: 429, .. } => "OVH asks for fewer requests (429)".to_owned(),
             Trouble::Refused { status, words, .. } if words.is_empty() => format!("OVH answered {status}"),
-            Trouble::Refused { status, words, .. } => format!("OVH answered {status}: {words}"),
+            Trouble::Refused { status, words, .. } => match self.lacks() {
+                Some(action) => format!("OVH answered {status}: {words} ({action})"),
+                None => format!("OVH answered {status}: {words}"),
+            },
             Trouble::Nonsense(what) => format!("OVH answered what nobody can read ({what})"),
         }
     }
@@ -186,9 +221,17 @@ impl Trouble {
         let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
         let message = format!("{doing}: {}", self.words());
         let away = "it is tried again by itself; is https://status.ovhcloud.com quiet and this machine on line?";
+        if self.is_about_service_account() {
+            return ProviderError::new(Class::Reauthenticate, "A0720", message)
+                .hint("check `ovh.client_id` and `client_secret`: of a service account that still exists, and of the region of `ovh.endpoint`?");
+        }
+        if let Some(action) = self.lacks() {
+            let hint = format!("allow `{action}` on the zone in the service account's policy at OVH (IAM, policies)");
+            return ProviderError::new(Class::Reauthenticate, "A0721", message).hint(hint);
+        }
         if self.is_about_credentials() {
             return ProviderError::new(Class::Reauthenticate, "A0702", message)
-                .hint("check `ovh.application_key`, `application_secret` and `consumer_key`: expired, deleted or of another endpoint");
+                .hint("check the keys below `ovh` in the configuration: expired, deleted or of another endpoint");
         }
         match &self {
             Trouble::NotSent(_) | Trouble::Refused { status: 429, .. } => {
@@ -215,18 +258,16 @@ impl Trouble {
 pub struct Api {
     http: Http,
     base: Url,
-    credentials: Credentials,
+    login: Login,
     pacer: Pacer,
-    /// The vendor's clock: its seconds at one of our instants.
-    clock: Mutex<Option<(Instant, i64)>>,
 }
 
 impl Api {
     /// A client of `endpoint`: a name as in [`ENDPOINTS`], or a URL.
     ///
     /// # Errors
-    /// There is no such endpoint, or no TLS on this machine.
-    pub fn new(endpoint: &str, credentials: Credentials, pace: Pace) -> Result<Self, String> {
+    /// There is no such endpoint, its token endpoint is not known, or no TLS on this machine.
+    pub fn new(endpoint: &str, login: OvhLogin, pace: Pace) -> Result<Self, String> {
         let known = ENDPOINTS.iter().find(|(name, _)| *name == endpoint);
         let text = match known {
             Some((_, url)) => url,
@@ -240,7 +281,9 @@ impl Api {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(format!("`{endpoint}` is not an http or https URL"));
         }
-        Ok(Self { http: Http::new(None)?, base, credentials, pacer: Pacer::new(pace), clock: Mutex::new(None) })
+        let token_url = TOKEN_URLS.iter().find(|(base, _)| *base == text).map(|(_, url)| *url);
+        let login = Login::new(login, token_url)?;
+        Ok(Self { http: Http::new(None)?, base, login, pacer: Pacer::new(pace) })
     }
 
     /// How many requests were made.
@@ -252,6 +295,30 @@ impl Api {
     pub async fn zones(&self) -> Result<BTreeSet<String>, Trouble> {
         let names: Vec<String> = self.json(&Call::new(Method::GET, &["domain", "zone"])).await?;
         Ok(names.into_iter().map(|name| name.to_lowercase()).collect())
+    }
+
+    /// The names of a zone's servers, as the account has them.
+    pub async fn nameservers(&self, zone: &str) -> Result<Vec<String>, Trouble> {
+        #[derive(Deserialize)]
+        struct WireZone {
+            #[serde(rename = "nameServers", default)]
+            name_servers: Vec<String>,
+        }
+        let zone: WireZone = self.json(&Call::in_zone(Method::GET, zone, &[])).await?;
+        Ok(zone.name_servers)
+    }
+
+    /// The vendor's clock in seconds, asked anew.
+    pub async fn time(&self) -> Result<i64, Trouble> {
+        ask_time(&self.http, &self.time_url()).await
+    }
+
+    /// What the API token may do; `None` for a service account, whose rights only a call shows.
+    pub async fn credential(&self) -> Result<Option<WireCredential>, Trouble> {
+        if self.login.is_service() {
+            return Ok(None);
+        }
+        self.json(&Call::new(Method::GET, &["auth", "currentCredential"])).await.map(Some)
     }
 
     /// The TTL of rows that name none.
@@ -293,28 +360,19 @@ impl Api {
 
     /// A successful answer, or what went wrong.
     pub async fn call(&self, call: &Call) -> Result<Answer, Trouble> {
-        match self.signed(call).await {
-            Err(Trouble::Refused { status, code, words }) if is_clock_refusal(status, &code, &words) => {
-                *self.clock.lock().await = None;
-                self.signed(call).await
-            }
+        match self.send(call).await {
+            Err(trouble) if self.login.renew(&trouble).await => self.send(call).await,
             result => result,
         }
     }
 
-    async fn signed(&self, call: &Call) -> Result<Answer, Trouble> {
+    async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
         let _turn = self.pacer.turn().await;
         let url = self.url(call);
-        let stamp = self.timestamp().await?.to_string();
         let body = call.body.clone().unwrap_or_default();
-        let signature = sign(&self.credentials, call.method.as_str(), url.as_str(), &body, &stamp);
-        let mut request = self
-            .http
-            .request(call.method.clone(), url.as_str())
-            .header("X-Ovh-Application", &self.credentials.application_key)
-            .header("X-Ovh-Consumer", self.credentials.consumer_key.expose())
-            .header("X-Ovh-Timestamp", stamp)
-            .header("X-Ovh-Signature", signature);
+        let mut request = self.http.request(call.method.clone(), url.as_str());
+        let signed = Signed { method: call.method.as_str(), url: url.as_str(), body: &body };
+        request = self.login.prove(&self.http, &self.time_url(), request, &signed).await?;
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
@@ -328,6 +386,10 @@ impl Api {
         if answer.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
     }
 
+    fn time_url(&self) -> Url {
+        self.url(&Call::new(Method::GET, &["auth", "time"]))
+    }
+
     fn url(&self, call: &Call) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -338,81 +400,34 @@ impl Api {
         }
         url
     }
-
-    /// The vendor's time: asked once, then counted on from there, so that this machine's clock does not matter.
-    async fn timestamp(&self) -> Result<i64, Trouble> {
-        let mut clock = self.clock.lock().await;
-        let (since, seconds) = match *clock {
-            Some(known) => known,
-            None => {
-                let url = self.url(&Call::new(Method::GET, &["auth", "time"]));
-                let request = self.http.request(Method::GET, url.as_str());
-                // Whatever happens here, the call itself has not left.
-                let answer =
-                    self.http.send(request).await.map_err(|failure| Trouble::NotSent(failure.message().to_owned()))?;
-                if !answer.is_success() {
-                    return Err(Trouble::NotSent(refusal(&answer).words()));
-                }
-                let seconds = answer.json().ok_or_else(|| Trouble::NotSent("its clock is not a number".to_owned()))?;
-                *clock.insert((Instant::now(), seconds))
-            }
-        };
-        let passed = i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX);
-        Ok(seconds.saturating_add(passed))
-    }
 }
 
-/// `$1$` and the SHA-1 of everything that matters, joined by `+`.
-fn sign(credentials: &Credentials, method: &str, url: &str, body: &[u8], stamp: &str) -> String {
-    let mut hash = Sha1::new();
-    for part in [credentials.application_secret.expose(), credentials.consumer_key.expose(), method, url] {
-        hash.update(part.as_bytes());
-        hash.update(b"+");
-    }
-    hash.update(body);
-    hash.update(b"+");
-    hash.update(stamp.as_bytes());
-    format!("$1${}", hex::encode(hash.finalize()))
-}
-
-/// Our clock may have been off: a machine that slept, a vendor that stepped.
-fn is_clock_refusal(status: u16, code: &str, words: &str) -> bool {
-    let lower = words.to_lowercase();
-    let about = matches!(code, "QUERY_TIME_OUT" | "INVALID_SIGNATURE")
-        || lower.contains("invalid signature")
-        || lower.contains("out of time");
-    (400..500).contains(&status) && about
-}
-
-fn refusal(answer: &Answer) -> Trouble {
-    // Proxies answer HTML; the status has to do then.
+/// A refusal in the vendor's words; proxies answer HTML, and then the status has to do.
+pub fn refusal(answer: &Answer) -> Trouble {
     let said: WireRefusal = answer.json().unwrap_or_default();
     let words = said.message.chars().filter(|character| !character.is_control()).take(WORDS_CHARS_MAX).collect();
-    Trouble::Refused { status: answer.status, code: said.error_code, words }
+    // Several rights may be named; the first is enough to begin with.
+    let action = said.details.unauthorized_actions.unwrap_or_default();
+    let action = action.split([',', ' ', ';']).find(|action| action.contains(ACTION)).map(str::to_owned);
+    Trouble::Refused { status: answer.status, code: action.unwrap_or(said.error_code), words }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
-    fn credentials() -> Credentials {
-        Credentials {
-            application_key: "7kbG7Bk7S9Nt7ZSV".to_owned(),
-            application_secret: Secret::new("EXEgWIz07P0HYwtQDs7cNIqCiQaWSuHF"),
-            consumer_key: Secret::new("MtSwSrPpNjqfVSmJhLbPyr2i45lSwPU1"),
+    fn keys() -> OvhLogin {
+        OvhLogin::Keys {
+            application_key: "key".to_owned(),
+            application_secret: Secret::new("secret"),
+            consumer_key: Secret::new("consumer"),
         }
     }
 
     #[test]
-    fn signature_is_the_vendors_own() {
-        let url = "https://eu.api.ovh.com/1.0/domains/";
-        let expected = "$1$d3705e8afb27a0d2970a322b96550abfc67bb798";
-        assert_eq!(sign(&credentials(), "GET", url, b"", "1366560945"), expected);
-    }
-
-    #[test]
     fn endpoints_are_names_or_urls() {
-        let api = |endpoint: &str| Api::new(endpoint, credentials(), Pace::usual());
+        let api = |endpoint: &str| Api::new(endpoint, keys(), Pace::usual());
         assert_eq!(api("ovh-ca").unwrap().base.as_str(), "https://ca.api.ovh.com/1.0");
         let custom = api("http://127.0.0.1:8080/1.0/").unwrap();
         let call = Call::in_zone(Method::GET, "example.org", &["record"]).query("subDomain", "a b");
@@ -420,6 +435,16 @@ mod tests {
         assert_eq!(custom.url(&call).as_str(), expected);
         assert!(api("ovh-mars").unwrap_err().contains("ovh-eu"));
         assert!(api("ftp://example.org/1.0").is_err());
+    }
+
+    #[test]
+    fn a_right_that_lacks_is_named() {
+        let body = r#"{"class":"Client::Forbidden","message":"User not granted for this request","details":{
+            "unauthorizedActionsByAuthentication":"","unauthorizedActionsByIAM":"dnsZone:apiovh:refresh"}}"#;
+        let trouble = refusal(&Answer { status: 403, body: body.as_bytes().to_vec() });
+        assert_eq!(trouble.lacks(), Some("dnsZone:apiovh:refresh"));
+        let error = trouble.into_error("could not refresh", true);
+        assert!(error.hint.contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
     }
 
     #[test]
@@ -438,6 +463,8 @@ mod tests {
             (refused(503, "", ""), true, Class::OutcomeUnknown, "A0704"),
             (refused(403, "NOT_GRANTED_CALL", "x"), true, Class::Reauthenticate, "A0702"),
             (refused(400, "INVALID_SIGNATURE", "Invalid signature"), false, Class::Reauthenticate, "A0702"),
+            (refused(401, "invalid_client", "x"), true, Class::Reauthenticate, "A0720"),
+            (refused(403, "dnsZone:apiovh:refresh", "x"), true, Class::Reauthenticate, "A0721"),
             (refused(400, "", "Invalid domain name"), true, Class::Rejected, "A0706"),
             (refused(404, "", "x"), true, Class::Conflict, "A0701"),
             (Trouble::Nonsense("x".into()), true, Class::OutcomeUnknown, "A0705"),

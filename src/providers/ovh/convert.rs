@@ -3,13 +3,15 @@
 //! | type | spelling of a value |
 //! | --- | --- |
 //! | A, AAAA | the address, canonical |
-//! | CNAME, DNAME, NS, PTR | absolute name, lower case, final dot |
+//! | CNAME, DNAME, NS, PTR | absolute name, lower case, `xn--` where it is not ASCII, final dot |
 //! | MX, SRV | numbers, then such a name, one space between |
 //! | TXT (also the vendor's SPF, DKIM, DMARC, which are TXT in the DNS) | the text itself: no quotes, strings joined |
 //! | CAA | `0 issue "letsencrypt.org"` |
 //! | all others | one space between words |
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::model::site::ascii_name;
 
 /// Length of one string within a TXT record (RFC 1035 §3.3).
 const TXT_STRING_BYTES_MAX: usize = 255;
@@ -40,7 +42,8 @@ pub fn sub_domain<'a>(name: &'a str, zone: &str) -> &'a str {
 
 /// The other way.
 pub fn full_name(sub: &str, zone: &str) -> String {
-    let sub = sub.to_lowercase();
+    // The vendor takes and shows names in Unicode as well (external-dns sends them so).
+    let sub = ascii_name(sub);
     if sub.is_empty() { zone.to_owned() } else { format!("{sub}.{zone}") }
 }
 
@@ -101,7 +104,7 @@ pub fn spell(record_type: &str, text: &str, zone: Option<&str>) -> Result<String
 }
 
 fn whole_name(text: &str, zone: Option<&str>) -> Result<String, String> {
-    let lower = text.to_lowercase();
+    let lower = ascii_name(text);
     let whole = match (lower.strip_suffix('.'), zone) {
         (Some(_), _) => lower,
         (None, None) => format!("{lower}."),
@@ -262,6 +265,7 @@ mod tests {
         check_spelling("CNAME", "www", "www.example.org.");
         check_spelling("CNAME", "@", "example.org.");
         check_spelling("CNAME", "Legacy.Example.NET.", "legacy.example.net.");
+        check_spelling("CNAME", "Bücher", "xn--bcher-kva.example.org.");
         check_spelling("MX", "1  mx1.mail.ovh.net.", "1 mx1.mail.ovh.net.");
         check_spelling("MX", "0 .", "0 .");
         check_spelling("SRV", "0 5 443 Host", "0 5 443 host.example.org.");

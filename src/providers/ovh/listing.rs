@@ -234,9 +234,12 @@ fn row(record: WireRecord, zone: &str) -> Row {
     }
 }
 
-/// A sub-domain that stands for itself in a pattern, but for `_`, which also matches what is filtered out later.
+/// A sub-domain that stands for itself in a pattern, but for `_`, which also matches what is filtered out later. One in `xn--`
+/// form may be stored in Unicode.
 fn is_plain(sub: &str) -> bool {
-    !sub.is_empty() && sub.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
+    !sub.is_empty()
+        && !sub.contains("xn--")
+        && sub.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
 }
 
 #[cfg(test)]
@@ -288,6 +291,6 @@ mod tests {
     #[test]
     fn only_plain_names_are_filtered_for() {
         assert!(is_plain("cloud") && is_plain("_amarre.cloud"));
-        assert!(!is_plain("") && !is_plain("*.lab") && !is_plain("50%"));
+        assert!(!is_plain("") && !is_plain("*.lab") && !is_plain("xn--bcher-kva") && !is_plain("50%"));
     }
 }

@@ -6,8 +6,10 @@
 //! its own: the engine asks for it once a zone, after the changes.
 
 mod api;
+mod login;
 mod apply;
 mod convert;
+mod examine;
 pub mod kinds;
 mod listing;
 mod observe;
@@ -22,11 +24,12 @@ use async_trait::async_trait;
 
 use crate::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Verb};
 use crate::providers::http::Counts;
-use crate::providers::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
-use crate::secret::{Secret, Secrets};
+use crate::providers::{Ask, Class, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError};
+use crate::secret::Secrets;
 
-use api::{Api, Credentials, Trouble};
+use api::{Api, Trouble};
 use listing::Listing;
+pub use login::OvhLogin;
 pub use pace::Pace;
 pub use propagation::Propagation;
 use propagation::Watcher;
@@ -38,12 +41,8 @@ pub struct OvhConfig {
     pub id: ProviderId,
     /// `ovh-eu`, `ovh-ca`, …, or a URL.
     pub endpoint: String,
-    /// `X-Ovh-Application`.
-    pub application_key: String,
-    /// Signs.
-    pub application_secret: Secret,
-    /// The token.
-    pub consumer_key: Secret,
+    /// Who calls.
+    pub login: OvhLogin,
     /// Our name in marks.
     pub instance: String,
     /// Whether records are marked by TXT records.
@@ -58,6 +57,7 @@ pub struct OvhConfig {
 #[derive(Debug)]
 pub struct OvhProvider {
     id: ProviderId,
+    endpoint: String,
     instance: String,
     registry: bool,
     api: Api,
@@ -97,16 +97,12 @@ impl OvhProvider {
     /// # Errors
     /// The endpoint is not one.
     pub fn new(config: OvhConfig) -> Result<Self, String> {
-        let credentials = Credentials {
-            application_key: config.application_key,
-            application_secret: config.application_secret,
-            consumer_key: config.consumer_key,
-        };
         Ok(Self {
             id: config.id,
+            endpoint: config.endpoint.clone(),
             instance: config.instance,
             registry: config.registry,
-            api: Api::new(&config.endpoint, credentials, config.pace)?,
+            api: Api::new(&config.endpoint, config.login, config.pace)?,
             listing: Listing::default(),
             watcher: Watcher::new(config.propagation),
             memory: Mutex::default(),
@@ -158,6 +154,10 @@ impl Provider for OvhProvider {
         self.look(ask).await
     }
 
+    async fn examine(&self, exam: &Exam) -> Vec<Finding> {
+        self.examined(exam).await
+    }
+
     async fn apply(&self, change: &Change, _secrets: &Secrets) -> Result<Outcome, ProviderError> {
         let _alone = self.changing.lock().await;
         self.memory().forget_looks();
@@ -176,7 +176,8 @@ impl Provider for OvhProvider {
             | Class::Rejected
             | Class::Conflict
             | Class::OutcomeUnknown
-            | Class::SubnetTaken => error,
+            | Class::SubnetTaken
+            | Class::PortTaken(_) => error,
         })
     }
 
@@ -192,11 +193,16 @@ impl Provider for OvhProvider {
         match self.api.refresh(zone).await {
             Ok(()) => Ok(()),
             Err(trouble) if refused(&trouble) && !trouble.is_about_credentials() && !trouble.is_timeout() => {
-                let words = trouble.words();
-                let message = format!("OVH took the record but not the refresh of zone {zone}: {words}");
-                Err(ProviderError::new(Class::Rejected, "A0703", message).hint(format!(
-                    "nobody sees the record yet; does the token have POST /domain/zone/{zone}/refresh, and is the zone sound?"
-                )))
+                let message = format!("OVH took the record but not the refresh of zone {zone}: {}", trouble.words());
+                let hint = match trouble.lacks() {
+                    Some(action) => {
+                        format!("nobody sees the record yet; allow `{action}` in the service account's policy")
+                    }
+                    None => format!(
+                        "nobody sees the record yet; does the token have POST /domain/zone/{zone}/refresh, and is the zone sound?"
+                    ),
+                };
+                Err(ProviderError::new(Class::Rejected, "A0703", message).hint(hint))
             }
             Err(trouble) => Err(trouble.into_error(&format!("could not refresh zone {zone}"), true)),
         }

@@ -15,7 +15,9 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 use crate::model::{Address, Millis, Readiness, Timestamp};
 use crate::providers::dns::{self, Said};
@@ -78,6 +80,15 @@ struct Memory {
     ready_at: Option<Timestamp>,
 }
 
+/// Who was asked, and how long the answer took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// A name or an address.
+    pub who: String,
+    /// `None` = no answer.
+    pub took: Option<Millis>,
+}
+
 /// One server, under any of its addresses.
 type Server = Vec<SocketAddr>;
 
@@ -126,6 +137,30 @@ impl Watcher {
             found.insert(watch.address.clone(), readiness);
         }
         found
+    }
+
+    /// How long each server of a zone takes to answer for it.
+    pub async fn hear_servers(&self, zone: &str, names: &[String], now: Timestamp) -> Vec<Heard> {
+        let nameservers = BTreeMap::from([(zone.to_owned(), names.to_vec())]);
+        let zones = Zones { nameservers, unpublished: BTreeSet::new() };
+        let servers = self.servers_of(now, zone, &zones).await;
+        let asks = servers.into_iter().enumerate().map(|(index, server)| {
+            // A server whose address nobody knows is still one of the zone's.
+            let name = names.get(index).filter(|_| self.settings.servers.is_empty()).cloned();
+            async move {
+                let who = name.or_else(|| server.first().map(ToString::to_string)).unwrap_or_default();
+                Heard { took: first_answer(&server, zone).await, who }
+            }
+        });
+        join_all(asks).await
+    }
+
+    /// How long each resolver takes to answer for a zone.
+    pub async fn hear_resolvers(&self, zone: &str) -> Vec<Heard> {
+        let asks = self.settings.resolvers.iter().map(|resolver| async move {
+            Heard { took: first_answer(&[*resolver], zone).await, who: resolver.to_string() }
+        });
+        join_all(asks).await
     }
 
     /// What is remembered of these records with these values; the rest is forgotten.
@@ -243,6 +278,17 @@ impl Watcher {
     fn resolvers(&self) -> Vec<SocketAddr> {
         if self.settings.resolvers.is_empty() { dns::system_resolvers() } else { self.settings.resolvers.clone() }
     }
+}
+
+/// How long the first of a server's addresses that answers took.
+async fn first_answer(server: &[SocketAddr], zone: &str) -> Option<Millis> {
+    for address in server {
+        let asked = Instant::now();
+        if dns::ask(*address, zone, "NS", ANSWER_LIMIT).await.is_ok() {
+            return Some(Millis(i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX)));
+        }
+    }
+    None
 }
 
 /// Asks every server of every record, a few at a time. A server that is silent once is not asked again in this look.

@@ -1,5 +1,6 @@
 //! The loop stepped look by look, with every vendor simulated.
 
+mod breadth;
 mod commands;
 mod crash;
 mod manifests;

@@ -4,11 +4,10 @@ use amarre::model::world::Applied;
 use amarre::model::{Expect, Verb};
 use amarre::providers::ovh::{OvhConfig, OvhProvider};
 use amarre::providers::{Ask, Class, Provider};
-use amarre::secret::Secret;
 use amarre_sim::Fault;
 use amarre_sim::ovh::OvhOptions;
 
-use super::support::{Desk, ZONE, change, config, expect, mark_row, record, set};
+use super::support::{Desk, ZONE, change, config, expect, keys, mark_row, record, set};
 
 const FAULTS: [Fault; 4] = [Fault::CutBefore, Fault::CutAfter, Fault::After(500), Fault::Before(429)];
 
@@ -129,9 +128,9 @@ async fn wrong_keys_are_a_gap_that_says_so() {
     let desk = Desk::new().await;
     let good = config(&desk.ovh);
     for bad in [
-        OvhConfig { application_key: "x".to_owned(), ..good.clone() },
-        OvhConfig { application_secret: Secret::new("canary-1"), ..good.clone() },
-        OvhConfig { consumer_key: Secret::new("canary-2"), ..good.clone() },
+        OvhConfig { login: keys("x", "application-secret", "consumer-key"), ..good.clone() },
+        OvhConfig { login: keys("application-key", "canary-1", "consumer-key"), ..good.clone() },
+        OvhConfig { login: keys("application-key", "application-secret", "canary-2"), ..good.clone() },
     ] {
         assert!(!format!("{bad:?}").contains("canary"));
         let provider = OvhProvider::new(bad).unwrap();

@@ -164,3 +164,15 @@ async fn a_mark_without_a_record_is_completed_or_removed() {
         assert_eq!(desk.rows().len(), if is_wanted { 4 } else { 2 }, "{:?}", desk.rows());
     }
 }
+
+/// One name has two spellings, and OVH takes both.
+#[tokio::test]
+async fn a_name_in_unicode_is_its_xn_form() {
+    let mut desk = Desk::new().await;
+    desk.ovh.seed_record(ZONE, "bücher", "CNAME", "käse.example.net.", 60);
+    desk.ovh.seed_record(ZONE, "café", "A", "192.0.2.1", 300);
+    desk.want("xn--caf-dma.example.org/A", &["192.0.2.1"]);
+    let seen = desk.seen("xn--bcher-kva.example.org/CNAME").await;
+    assert_eq!((seen.owner, seen.fields.strings("values")), (Owner::Foreign, vec!["xn--kse-qla.example.net."]));
+    assert_eq!(desk.seen("xn--caf-dma.example.org/A").await.fields.strings("values"), ["192.0.2.1"]);
+}

@@ -7,7 +7,7 @@ use amarre::model::{
     Address, Change, Expect, Fields, Gate, Impact, Kind, Millis, Owner, ProviderId, Reason, ReasonCode, Seen,
     Timestamp, Value, Verb,
 };
-use amarre::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::providers::{Ask, Observation, Outcome, Provider, ProviderError};
 use amarre::secret::{Secret, Secrets};
 use amarre_sim::ovh::{Ovh, OvhOptions};
@@ -30,13 +30,19 @@ pub fn config(ovh: &Ovh) -> OvhConfig {
     OvhConfig {
         id: ProviderId::ovh(),
         endpoint: ovh.endpoint(),
-        application_key: "application-key".to_owned(),
-        application_secret: Secret::new("application-secret"),
-        consumer_key: Secret::new("consumer-key"),
+        login: keys("application-key", "application-secret", "consumer-key"),
         instance: "home".to_owned(),
         registry: true,
         pace: Pace::unbounded(),
         propagation: Propagation { servers: ovh.dns.clone(), resolvers: Vec::new(), timeout: Millis::minutes(10) },
+    }
+}
+
+pub fn keys(application_key: &str, application_secret: &str, consumer_key: &str) -> OvhLogin {
+    OvhLogin::Keys {
+        application_key: application_key.to_owned(),
+        application_secret: Secret::new(application_secret),
+        consumer_key: Secret::new(consumer_key),
     }
 }
 

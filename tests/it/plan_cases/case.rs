@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use amarre::model::site::{PublicAddress, Reach, Site};
+use amarre::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
 use amarre::model::world::{Applied, Suspension};
 use amarre::model::{
-    Address, Facts, Fields, Gap, Kind, Mark, Millis, Owner, Readiness, SecretName, Timestamp, Value, World,
+    Address, Facts, Fields, Gap, Kind, Mark, Millis, Owner, ProviderId, Readiness, SecretName, Timestamp, Value, World,
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -40,6 +40,9 @@ struct CaseFile {
     secrets: BTreeMap<String, String>,
     #[serde(default)]
     sick: BTreeMap<String, String>,
+    /// Paths that images declare as volumes.
+    #[serde(default)]
+    declares: BTreeMap<String, Vec<String>>,
     confirm: Option<usize>,
     downtime: Option<Vec<String>>,
 }
@@ -56,6 +59,19 @@ struct SiteFile {
     domains: Vec<String>,
     has_dns: Option<bool>,
     prune: Option<bool>,
+    private_address: Option<String>,
+    /// First and last.
+    publish_ports: Option<(u16, u16)>,
+    /// Another host, called `nas`, that is reached by published ports.
+    nas: Option<NasFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NasFile {
+    address: String,
+    private_address: String,
+    publish_ports: (u16, u16),
 }
 
 #[derive(Deserialize, Default)]
@@ -116,6 +132,10 @@ struct FactsFile {
     applied: Option<String>,
     leases: BTreeMap<String, String>,
     refused: Vec<String>,
+    /// Ports, by engine.
+    refused_ports: BTreeMap<String, Vec<u16>>,
+    /// Leased ports, by container.
+    ports: BTreeMap<String, Vec<u16>>,
     /// Seconds ago.
     open_intents: BTreeMap<String, i64>,
     suspended: BTreeMap<String, SuspendedFile>,
@@ -138,9 +158,10 @@ pub fn read(name: &str, text: &str) -> Case {
     let site = site_of(&file.site);
     let mut scene = scene(&file.manifests, &site, &file.secrets, &file.sick);
     scene.confirmed = file.confirm;
+    scene.declares.clone_from(&file.declares);
     let mut state = State { raw: empty_server(), facts: Facts::default(), now: START, ids: 100 };
     for stage in &file.observed.from {
-        run_stage(name, stage, &site, &mut state);
+        run_stage(name, stage, &site, &file.declares, &mut state);
     }
     put(&file.observed.add, &mut state);
     for (address, patch) in &file.observed.patch {
@@ -197,8 +218,24 @@ fn site_of(file: &SiteFile) -> Site {
     npm.reach = match file.npm.reach.as_deref() {
         Some("host") => Reach::Host,
         Some("network") => Reach::Network,
+        Some("edge") => Reach::Edge,
+        Some("published") => Reach::Published,
         _ => Reach::Auto,
     };
+    host.private_address = file.private_address.as_ref().map(|text| text.parse().unwrap());
+    host.publish_ports = file.publish_ports;
+    if let Some(nas) = &file.nas {
+        let npm = NpmSite { container: None, reach: Reach::Published, ..host.npm.clone().unwrap() };
+        let nas = HostSite {
+            docker: ProviderId::docker("nas"),
+            address: vec![PublicAddress::Ip(nas.address.parse().unwrap())],
+            private_address: Some(nas.private_address.parse().unwrap()),
+            publish_ports: Some(nas.publish_ports),
+            npm: Some(npm),
+            ..host.clone()
+        };
+        site.hosts.insert("nas".to_owned(), nas);
+    }
     if !file.pools.is_empty() {
         site.pools = file.pools.iter().map(|pool| pool.parse().unwrap()).collect();
     }
@@ -214,10 +251,11 @@ fn site_of(file: &SiteFile) -> Site {
 
 /// Carries earlier manifests out.
 #[track_caller]
-fn run_stage(name: &str, stage: &Stage, site: &Site, state: &mut State) {
+fn run_stage(name: &str, stage: &Stage, site: &Site, declares: &BTreeMap<String, Vec<String>>, state: &mut State) {
     put(&stage.with, state);
     let own = stage.site.as_ref().map(site_of);
-    let scene = scene(&stage.manifests, own.as_ref().unwrap_or(site), &stage.secrets, &stage.sick);
+    let mut scene = scene(&stage.manifests, own.as_ref().unwrap_or(site), &stage.secrets, &stage.sick);
+    scene.declares.clone_from(declares);
     let walk = walk::walk(&scene, state, Turns::AsPlanned);
     assert!(walk.wrong.is_empty(), "{name}, while the earlier manifests are carried out: {:#?}", walk.wrong);
     let crash = match stage.crash.as_deref() {
@@ -350,12 +388,12 @@ fn matching(raw: &World, text: &str) -> Vec<Address> {
 
 /// `npm`, `docker`, `ovh` or a zone.
 fn gap_of(text: &str) -> Gap {
-    let is_zone = text.contains('.');
+    let is_zone = text.contains('.') && !text.starts_with("docker");
     let provider = if is_zone { "ovh" } else { text };
     let any: Address = format!("{provider}/zone/any").parse().unwrap();
-    let (code, message) = match provider {
+    let (code, message) = match provider.split('.').next().unwrap_or_default() {
         "npm" => ("A0601", "could not reach NPM main: connection refused".to_owned()),
-        "docker" => ("A0502", "could not reach Docker: connection refused".to_owned()),
+        "docker" if !is_zone => ("A0502", "could not reach Docker: connection refused".to_owned()),
         _ if is_zone => ("A0701", format!("could not read zone {text}: OVH answers 500")),
         _ => ("A0702", "could not list the zones: OVH answers 503".to_owned()),
     };
@@ -379,6 +417,13 @@ fn facts(file: &FactsFile, state: &mut State) {
         facts.leases.insert(network.parse().unwrap(), subnet.parse().unwrap());
     }
     facts.refused_subnets = file.refused.iter().map(|subnet| subnet.parse().unwrap()).collect();
+    for (engine, ports) in &file.refused_ports {
+        let any: Address = format!("{engine}/container/x").parse().unwrap();
+        facts.refused_ports.insert(any.provider, ports.iter().copied().collect());
+    }
+    for (container, ports) in &file.ports {
+        facts.ports.insert(container.parse().unwrap(), ports.iter().copied().collect());
+    }
     for (address, ago) in &file.open_intents {
         facts.open_intents.insert(address.parse().unwrap(), Timestamp(now.0 - ago * 1000));
     }

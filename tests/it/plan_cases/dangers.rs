@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use amarre::model::service::{Service, StreamTarget, Target};
-use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, Seen, Value, Verb, Wants, World};
+use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, ProviderId, Seen, Value, Verb, Wants, World};
 use ipnet::Ipv4Net;
 
 use super::setting::Scene;
@@ -18,6 +18,9 @@ pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Pla
     let is_create = matches!(change.verb, Verb::Create(_));
     match (change.address.kind, &change.verb) {
         (Kind::Container, Verb::Delete) => container_goes(raw, change, scene, wants, plan),
+        (Kind::Container, Verb::Update(_)) if fields.flag("running") == Some(false) => {
+            container_stops(raw, change, scene)
+        }
         (Kind::Container, _) => container_comes(raw, change, &fields, scene),
         (Kind::Network, Verb::Delete) => network_goes(raw, &change.address),
         (Kind::Attachment, Verb::Delete) => attachment_goes(raw, &change.address),
@@ -40,12 +43,15 @@ pub fn hosts(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
         .filter(|(address, seen)| matches!(address.kind, Kind::ProxyHost | Kind::Stream) && seen.owner.is_ours())
 }
 
-/// Every address that a host leads to, with the path that does; the main target has the empty path.
-pub fn led_to(fields: &Fields) -> Vec<(String, String)> {
-    let main = fields.text("forward_host").map(|host| (String::new(), host.to_owned()));
+/// Every place that a host leads to: path, address, port; the main target has the empty path.
+pub fn led_to(fields: &Fields) -> Vec<(String, String, String)> {
+    let port = fields.get("forward_port").map(ToString::to_string).unwrap_or_default();
+    let main = fields.text("forward_host").map(|host| (String::new(), host.to_owned(), port));
     let locations = fields.get("locations").map(Value::items).unwrap_or_default();
-    let text = |location: &Value, name: &str| location.entries()?.get(name)?.as_text().map(str::to_owned);
-    let paths = locations.iter().filter_map(|location| Some((text(location, "path")?, text(location, "host")?)));
+    let text = |location: &Value, name: &str| Some(location.entries()?.get(name)?.to_string());
+    let paths = locations
+        .iter()
+        .filter_map(|location| Some((text(location, "path")?, text(location, "host")?, text(location, "port")?)));
     main.into_iter().chain(paths).collect()
 }
 
@@ -73,8 +79,20 @@ fn led_by(manifest: &Service, scene: &Scene, host: &Address, path: &str) -> Opti
 
 /// The container that a host points at.
 pub fn target<'a>(raw: &'a World, host: &Seen) -> Option<(&'a Address, &'a Seen)> {
-    let address = host.fields.text("forward_host")?;
-    containers(raw).find(|(_, seen)| seen.fields.text("address") == Some(address))
+    containers(raw).find(|(_, seen)| leads_to(&host.fields, &seen.fields))
+}
+
+/// Whether a host leads to a container.
+fn leads_to(host: &Fields, container: &Fields) -> bool {
+    led_to(host).iter().any(|(_, to, port)| is_at(to, port, container))
+}
+
+/// Whether a place is a container's: one of its addresses, or a port of its host that it publishes.
+fn is_at(to: &str, port: &str, container: &Fields) -> bool {
+    let mut published = container.strings("published").into_iter();
+    container.text("address") == Some(to)
+        || container.text("edge_address") == Some(to)
+        || published.any(|text| text.starts_with(&format!("{to}:{port}:")))
 }
 
 fn containers(raw: &World) -> impl Iterator<Item = (&Address, &Seen)> {
@@ -95,16 +113,41 @@ fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, pl
         _ => false,
     });
     let window = makes_room || replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
-    let address = seen.fields.text("address").unwrap_or_default();
-    let pointing = hosts(raw).filter(|(_, host)| led_to(&host.fields).iter().any(|(_, to)| to == address));
+    let pointing = hosts(raw).filter(|(_, host)| leads_to(&host.fields, &seen.fields));
     pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")).collect()
+}
+
+/// A stopped container's hosts are switched off before it, where they can be seen.
+fn container_stops(raw: &World, change: &Change, scene: &Scene) -> Vec<String> {
+    let is_meant = scene.services.get(&change.service).is_some_and(|service| service.stopped);
+    let mut wrong = if is_meant { Vec::new() } else { vec!["nobody asked for it".to_owned()] };
+    let stops = raw.seen.get(&change.address).map(|seen| seen.fields.clone()).unwrap_or_default();
+    let on = hosts(raw).filter(|(host, seen)| {
+        raw.gap(host).is_none() && leads_to(&seen.fields, &stops) && seen.fields.flag("enabled") == Some(true)
+    });
+    wrong.extend(on.map(|(host, _)| format!("{host} still leads to it")));
+    wrong
+}
+
+/// What of a stopped service still runs.
+pub fn not_stopped(raw: &World, scene: &Scene) -> Vec<String> {
+    let stopped = |name: &Option<String>| {
+        name.as_ref().and_then(|name| scene.services.get(name)).is_some_and(|service| service.stopped)
+    };
+    let ours = raw
+        .seen
+        .iter()
+        .filter(|(address, seen)| seen.owner.is_ours() && stopped(&seen.service) && raw.gap(address).is_none());
+    let runs = |seen: &Seen| ["running", "enabled"].iter().any(|field| seen.fields.flag(field) == Some(true));
+    ours.filter(|(_, seen)| runs(seen)).map(|(address, _)| format!("{address} is not stopped")).collect()
 }
 
 fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
     let mut wrong = Vec::new();
     let others = || containers(raw).filter(|(address, _)| **address != change.address);
     if let Some(name) = fields.text("name")
-        && let Some((other, _)) = others().find(|(_, seen)| seen.fields.text("name") == Some(name))
+        && let Some((other, _)) = others()
+            .find(|(other, seen)| other.provider == change.address.provider && seen.fields.text("name") == Some(name))
     {
         wrong.push(format!("{other} is called {name}"));
     }
@@ -113,8 +156,14 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     }
     let provider = &change.address.provider;
     let mut needed = vec![(Kind::Image, fields.text("image")), (Kind::Network, fields.text("network"))];
-    let mounts = fields.strings("mounts");
+    let mut mounts = fields.strings("mounts");
+    mounts.extend(fields.strings("image_mounts"));
+    let declared = scene.declares.get(fields.text("image").unwrap_or_default()).into_iter().flatten();
+    let target = |mount: &str| mount.rsplit(':').nth(1).unwrap_or_default().to_owned();
+    let bare = declared.filter(|path| !mounts.iter().any(|mount| target(mount) == **path));
+    wrong.extend(bare.map(|path| format!("{path} gets a volume without a name")));
     let volumes = mounts.iter().filter_map(|mount| mount.strip_prefix("volume:")?.split(':').next());
+    needed.extend(fields.text("edge").map(|edge| (Kind::Network, Some(edge))));
     needed.extend(volumes.map(|volume| (Kind::Volume, Some(volume))));
     for (kind, name) in needed {
         let name = name.unwrap_or_default();
@@ -124,11 +173,25 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     }
     for (other, seen) in others() {
         let shared = |field: &str, own: &[&str], of: &dyn Fn(&str) -> String| {
-            let theirs: Vec<String> = seen.fields.strings(field).into_iter().map(of).collect();
+            let mut theirs: Vec<String> = seen.fields.strings(field).into_iter().map(of).collect();
+            if field == "mounts" {
+                theirs.extend(seen.fields.strings("image_mounts").into_iter().map(of));
+            }
             own.iter().map(|text| of(text)).find(|text| theirs.contains(text))
         };
-        if let Some(port) = shared("ports", &fields.strings("ports"), &published) {
+        if other.provider != *provider {
+            continue;
+        }
+        let ports = |fields: &Fields| -> Vec<String> {
+            let texts = ["ports", "published"].into_iter().flat_map(|field| fields.strings(field));
+            texts.map(published).collect()
+        };
+        let theirs = ports(&seen.fields);
+        if let Some(port) = ports(fields).iter().find(|port| theirs.contains(port)) {
             wrong.push(format!("{other} publishes port {port}"));
+        }
+        if fields.text("edge_address").is_some() && seen.fields.text("edge_address") == fields.text("edge_address") {
+            wrong.push(format!("{other} has its address on the edge"));
         }
         // Containers that are all wanted may share on purpose; an old one and its successor never do.
         let same = other.base() == change.address.base() || !is_wanted(scene, &change.service, &other.name);
@@ -146,7 +209,6 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
 
 /// Hosts that point at the address of a container that is not theirs.
 fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
-    let Some(address) = fields.text("address") else { return Vec::new() };
     let means_another = |host: &Address, seen: &Seen, path: &str| {
         let manifest = seen.service.as_ref().and_then(|service| scene.services.get(service));
         match manifest.and_then(|manifest| led_by(manifest, scene, host, path)) {
@@ -156,11 +218,9 @@ fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Ve
     };
     let mut wrong = Vec::new();
     for (host, seen) in hosts(raw) {
-        for (path, _) in
-            led_to(&seen.fields).iter().filter(|(path, to)| to == address && means_another(host, seen, path))
-        {
-            wrong.push(format!("{host}{path} points at its address {address} and means another"));
-        }
+        let all = led_to(&seen.fields);
+        let here = all.iter().filter(|(path, to, port)| is_at(to, port, fields) && means_another(host, seen, path));
+        wrong.extend(here.map(|(path, ..)| format!("{host}{path} points at its place and means another")));
     }
     wrong
 }
@@ -176,7 +236,7 @@ fn published(port: &str) -> String {
 }
 
 fn network_goes(raw: &World, network: &Address) -> Vec<String> {
-    let members = sim::members(raw).remove(&network.name).unwrap_or_default();
+    let members = sim::members(raw).remove(network).unwrap_or_default();
     if members.is_empty() { Vec::new() } else { vec![format!("{} are on it", members.join(", "))] }
 }
 
@@ -195,7 +255,7 @@ fn attachment_goes(raw: &World, attachment: &Address) -> Vec<String> {
     let through = hosts(raw).filter(|(_, host)| {
         let lies_in =
             |to: &str| to.parse::<Ipv4Addr>().ok().zip(subnet).is_some_and(|(to, subnet)| subnet.contains(&to));
-        led_to(&host.fields).iter().any(|(_, to)| lies_in(to))
+        led_to(&host.fields).iter().any(|(_, to, _)| lies_in(to))
     });
     through.map(|(host, _)| format!("{host} goes through it")).collect()
 }
@@ -220,6 +280,16 @@ fn record_comes(raw: &World, record: &Address) -> Vec<String> {
         theirs == name && (record_type == "CNAME" || kind == "CNAME")
     });
     rivals.map(|rival| format!("{rival} is there, and a CNAME stands alone")).collect()
+}
+
+/// The nearest name above at or below which something stands: only its wildcard answers for `name` (RFC 4592).
+fn closest_encloser<'a>(raw: &World, name: &'a str) -> Option<&'a str> {
+    let mut above = std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, above)| above)).skip(1);
+    above.find(|above| {
+        let records = raw.seen.keys().filter(|address| address.kind == Kind::Record);
+        let mut names = records.filter_map(|address| address.name.rsplit_once('/')).map(|(name, _)| name);
+        names.any(|other| other == *above || other.ends_with(&format!(".{above}")))
+    })
 }
 
 fn volume_goes(raw: &World, volume: &Address) -> Vec<String> {
@@ -250,14 +320,18 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
             wrong.push(format!("{} {name} is not there", kind.label()));
         }
     }
-    let moves = changed.get("forward_host").is_some() || changed.get("locations").is_some();
-    if matches!(address.kind, Kind::ProxyHost | Kind::Stream) && moves {
-        let moved = led_to(changed);
-        wrong.extend(moved.iter().flat_map(|(path, to)| points_well(raw, change, path, to, scene)));
+    let moves = |field: &str| changed.get(field).is_some();
+    if matches!(address.kind, Kind::ProxyHost | Kind::Stream)
+        && ["forward_host", "forward_port", "locations"].into_iter().any(moves)
+    {
+        let all = led_to(&fields);
+        let main = moves("forward_host") || moves("forward_port");
+        let moved = all.iter().filter(|(path, ..)| if path.is_empty() { main } else { moves("locations") });
+        wrong.extend(moved.flat_map(|(path, to, port)| points_well(raw, change, path, (to, port), scene)));
     }
     for domain in domains.iter().filter(|_| is_create) {
         let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
-        let covered = domain.split_once('.').is_some_and(|(_, parent)| has_record(raw, &format!("*.{parent}"), "A"));
+        let covered = closest_encloser(raw, domain).is_some_and(|above| has_record(raw, &format!("*.{above}"), "A"));
         if sim::wants_record(scene, &change.service, domain) && !has && !covered {
             wrong.push(format!("{domain} has no record yet"));
         }
@@ -266,30 +340,33 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
 }
 
 /// The container must be there and work, and NPM must be on its network.
-fn points_well(raw: &World, change: &Change, path: &str, host: &str, scene: &Scene) -> Vec<String> {
+fn points_well(raw: &World, change: &Change, path: &str, at: (&str, &str), scene: &Scene) -> Vec<String> {
     let manifest = scene.services.get(&change.service);
     let container = manifest.and_then(|manifest| led_by(manifest, scene, &change.address, path));
     let Some(Some(name)) = container else { return Vec::new() };
-    let target =
-        containers(raw).find(|(address, seen)| address.name == name && seen.fields.text("address") == Some(host));
+    let (host, port) = at;
+    let target = containers(raw).find(|(address, seen)| address.name == name && is_at(host, port, &seen.fields));
     let Some((container, seen)) = target else { return vec![format!("{name} is not at {host:?}")] };
     let mut wrong = Vec::new();
     if !seen.ready.is_ready() {
         wrong.push(format!("{container} is not ready"));
     }
-    let network = seen.fields.text("network").unwrap_or_default();
+    let edge = seen.fields.text("edge").filter(|_| Some(host) == seen.fields.text("edge_address"));
+    let network = edge.or(seen.fields.text("network")).unwrap_or_default();
     let npm = raw.seen.get(&Address::new(container.provider.clone(), Kind::Container, "npm"));
     let by_network = npm.is_some_and(|npm| npm.fields.text("network_mode") != Some("host"));
     let attachment = Address::new(container.provider.clone(), Kind::Attachment, &format!("{network}/npm"));
-    if by_network && is_attached(scene) && !raw.seen.contains_key(&attachment) {
+    let is_published = seen.fields.strings("published").iter().any(|port| port.starts_with(host));
+    if by_network && !is_published && is_attached(scene, &container.provider) && !raw.seen.contains_key(&attachment) {
         wrong.push(format!("NPM is not on {network}"));
     }
     wrong
 }
 
-fn is_attached(scene: &Scene) -> bool {
+fn is_attached(scene: &Scene, engine: &ProviderId) -> bool {
     use amarre::model::site::Reach;
-    let npm = scene.site.hosts.get("default").and_then(|host| host.npm.as_ref());
+    let host = scene.site.hosts.values().find(|host| host.docker == *engine);
+    let npm = host.and_then(|host| host.npm.as_ref());
     npm.is_some_and(|npm| npm.container.is_some() && npm.reach != Reach::Host)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amarre::model::plan::Downtime;
 use amarre::model::world::Applied;
-use amarre::model::{Facts, Plan, Verb, World};
+use amarre::model::{Facts, Kind, Millis, Plan, Verb, World};
 use amarre::plan::forecast::{Forecast, forecast};
 use amarre::plan::render::{Look, json, text};
 use amarre::plan::{self, lint};
@@ -125,7 +125,7 @@ fn the_forecast_settles(scene: &Scene, start: &State, answer: &Answer) -> Vec<St
     facts.open_intents.clear();
     let failed = &forecast.wants.failed;
     facts.failed.extend(failed.iter().map(|failure| (failure.address.clone(), failure.clone())));
-    let later = start.now + plan::STOPPED_GRACE;
+    let later = start.now + Millis::minutes(24 * 60);
     let (rest, rules) = scene.with_input(&forecast.world, &facts, later, |input| {
         let rest = plan::look(input).1;
         let rules = lint::broken_rules(input, &rest);
@@ -171,11 +171,27 @@ fn the_walk_ends_well(scene: &Scene, start: &State, answer: &Answer, walk: &Walk
     let untold = away.filter(|(old, new)| !told.contains(old.as_str()) && !told.contains(new.as_str()));
     let untold: BTreeSet<String> = untold.filter(|_| scene.sick.is_empty()).map(|(_, service)| service).collect();
     broken.extend(untold.iter().map(|service| format!("{service} is away for a while and the plan does not say so")));
+    broken.extend(dangers::not_stopped(&walk.end.raw, scene));
     if scene.sick.is_empty() && start.raw.gaps.is_empty() {
         let foreseen = State { raw: answer.forecast.world.clone(), ..walk.end.clone() };
-        broken.extend(differ("what was foreseen", &essence(&foreseen, true), &essence(&walk.end, true)));
+        let mut found = essence(&walk.end, true);
+        // What an image declares is known only when it is there.
+        found.retain(|address, _| !declared_volumes(&walk.end).contains(address));
+        let mut expected = essence(&foreseen, true);
+        expected.retain(|address, _| !declared_volumes(&walk.end).contains(address));
+        broken.extend(differ("what was foreseen", &expected, &found));
     }
     broken
+}
+
+/// Addresses of the volumes that are there for what images declare.
+fn declared_volumes(state: &State) -> BTreeSet<String> {
+    let containers = state.raw.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
+    let mounts = containers.flat_map(|(address, seen)| {
+        let names = seen.fields.strings("image_mounts").into_iter().filter_map(|mount| mount.split(':').nth(1));
+        names.map(|name| format!("{}/volume/{name}", address.provider)).collect::<Vec<_>>()
+    });
+    mounts.collect()
 }
 
 /// Services one of whose domains is served before and after, and not in between: whose it was, and whose it is then.
@@ -194,8 +210,10 @@ fn windows(start: &State, walk: &Walk) -> Vec<(String, String)> {
 fn served(raw: &World) -> BTreeMap<String, String> {
     let mut served = BTreeMap::new();
     for (_, host) in dangers::hosts(raw) {
-        let is_url =
-            host.fields.text("forward_host").is_some_and(|to| !to.starts_with("172.2") && !to.starts_with("10.213"));
+        let is_url = host
+            .fields
+            .text("forward_host")
+            .is_some_and(|to| !["172.2", "10.213", "10.0.0."].iter().any(|own| to.starts_with(own)));
         let works = is_url || dangers::target(raw, host).is_some_and(|(_, target)| target.ready.is_ready());
         let on_line = host.fields.flag("enabled") == Some(true) && host.fields.flag("online") != Some(false);
         if works && on_line {

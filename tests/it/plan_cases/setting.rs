@@ -28,6 +28,8 @@ pub struct Scene {
     pub marks: BTreeMap<SecretName, Mark>,
     /// Images whose containers do not work.
     pub sick: BTreeMap<String, Sick>,
+    /// Paths that images declare as volumes.
+    pub declares: BTreeMap<String, Vec<String>>,
     pub confirmed: Option<usize>,
 }
 
@@ -55,7 +57,7 @@ impl Scene {
             let version = versions.get(&name.0).map_or("1", String::as_str);
             marks.insert(name.clone(), Mark(format!("{CANARY}{}-{version}", name.0)));
         }
-        Self { services, site: site.clone(), marks, sick: BTreeMap::new(), confirmed: None }
+        Self { services, site: site.clone(), marks, sick: BTreeMap::new(), declares: BTreeMap::new(), confirmed: None }
     }
 
     /// Calls `use_it` with the input of a look.
@@ -170,7 +172,7 @@ pub fn empty_server() -> World {
         .with("name", Value::text("npm"))
         .with("network_mode", Value::text("npm_default"))
         .with("networks", Value::texts(["npm_default"]))
-        .with("public_ports", Value::texts(["2222/tcp", "443/tcp", "80/tcp", "81/tcp"]));
+        .with("ports", Value::texts(["443", "80", "81", "2222"].map(|port| format!("0.0.0.0:{port}:{port}/tcp"))));
     let zone = Fields::default().with("nameservers", Value::texts(["dns104.ovh.net.", "ns104.ovh.net."]));
     let things = [
         ("docker/container/npm", npm),

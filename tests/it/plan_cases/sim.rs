@@ -33,7 +33,7 @@ pub fn observe(state: &State) -> World {
         let known = state.facts.applied.get(address);
         match address.kind {
             Kind::Network => {
-                let members = members.get(&address.name).cloned().unwrap_or_default();
+                let members = members.get(address).cloned().unwrap_or_default();
                 thing.fields.set("members", Value::texts(members));
             }
             Kind::Container if thing.fields.get("networks").is_some() => {
@@ -75,20 +75,21 @@ pub fn observe(state: &State) -> World {
 }
 
 /// Names of the containers configured on each network.
-pub fn members(raw: &World) -> BTreeMap<String, Vec<String>> {
-    let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+pub fn members(raw: &World) -> BTreeMap<Address, Vec<String>> {
+    let mut members: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    let on = |address: &Address, network: &str| Address::new(address.provider.clone(), Kind::Network, network);
     for (address, thing) in &raw.seen {
         match address.kind {
             Kind::Container => {
                 let name = thing.fields.text("name").unwrap_or(&address.name).to_owned();
-                let own = thing.fields.text("network").into_iter();
+                let own = thing.fields.text("network").into_iter().chain(thing.fields.text("edge"));
                 for network in own.chain(thing.fields.strings("networks")) {
-                    members.entry(network.to_owned()).or_default().push(name.clone());
+                    members.entry(on(address, network)).or_default().push(name.clone());
                 }
             }
             Kind::Attachment => {
                 let (network, container) = address.name.rsplit_once('/').unwrap();
-                members.entry(network.to_owned()).or_default().push(container.to_owned());
+                members.entry(on(address, network)).or_default().push(container.to_owned());
             }
             _ => (),
         }
@@ -143,7 +144,7 @@ pub fn apply(state: &mut State, change: &Change, scene: &Scene, wants: &Wants, p
                 wrong.push(format!("{address} is created twice"));
             }
             state.ids += 1;
-            let made = made(state, change, fields);
+            let made = made(state, change, fields, scene);
             state.raw.seen.insert(address.clone(), made);
         }
         Verb::Update(fields) => {
@@ -163,7 +164,7 @@ pub fn apply(state: &mut State, change: &Change, scene: &Scene, wants: &Wants, p
 }
 
 /// What a vendor holds after a create.
-fn made(state: &State, change: &Change, fields: &Fields) -> Seen {
+fn made(state: &State, change: &Change, fields: &Fields, scene: &Scene) -> Seen {
     let address = &change.address;
     let mut fields = fields.clone();
     let mut ready = Readiness::Ready;
@@ -180,7 +181,10 @@ fn made(state: &State, change: &Change, fields: &Fields) -> Seen {
             fields.set("health", Value::text("none"));
             ready = not_yet("not probed yet");
         }
-        Kind::Image => fields.set("id", Value::text(format!("sha256:{}", address.name))),
+        Kind::Image => {
+            fields.set("id", Value::text(format!("sha256:{}", address.name)));
+            fields.set("volumes", Value::texts(scene.declares.get(&address.name).cloned().unwrap_or_default()));
+        }
         Kind::Network => {
             let subnet = fields.text("subnet").unwrap_or_default().to_owned();
             fields.set("subnets", Value::texts([subnet]));
@@ -224,6 +228,10 @@ fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: 
         Kind::Record => {
             thing.owner = Owner::Ours;
             thing.service = Some(change.service.clone());
+        }
+        Kind::Container if fields.flag("running") == Some(false) => {
+            thing.ready = Readiness::Failed { why: "exited with code 0".to_owned() };
+            thing.fields.set("finished_at_ms", Value::Int(now.0));
         }
         Kind::Container if fields.flag("running") == Some(true) => {
             thing.ready = Readiness::NotYet { since: now, why: "not probed yet".to_owned() };

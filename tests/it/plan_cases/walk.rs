@@ -111,7 +111,9 @@ pub fn names(plan: &Plan) -> String {
 fn step(scene: &Scene, state: &mut State, change: Change, walk: &mut Walk) {
     let before = state.clone();
     if let (Verb::Delete, Some(gone)) = (&change.verb, state.raw.seen.get(&change.address)) {
-        let others = state.raw.seen.iter().filter(|(other, _)| other.base() == change.address.base());
+        // Of this generation or another, on this host or another.
+        let same = |other: &Address| other.kind == change.address.kind && other.name == change.address.name;
+        let others = state.raw.seen.iter().filter(|(other, _)| same(other));
         let alone = !others.into_iter().any(|(other, seen)| *other != change.address && seen.ready.is_ready());
         let wanted = dangers::is_wanted(scene, &change.service, &change.address.name);
         let destroyed = state.facts.suspended.get(&change.service).is_some_and(|suspension| suspension.destroy);
@@ -133,6 +135,7 @@ fn remember(state: &mut State, change: &Change) {
         Verb::Delete => {
             facts.applied.remove(&change.address);
             facts.leases.remove(&change.address);
+            give_ports_back(facts, &change.address);
         }
         Verb::Create(fields) => {
             intend(facts, change);
@@ -154,6 +157,20 @@ fn intend(facts: &mut Facts, change: &Change) {
         && let Some(subnet) = fields.text("subnet").and_then(|subnet| subnet.parse().ok())
     {
         facts.leases.insert(change.address.clone(), subnet);
+    }
+    if let (Kind::Container, Verb::Create(fields)) = (change.address.kind, &change.verb) {
+        let ports = fields.strings("published").into_iter().filter_map(|text| text.rsplit(':').nth(1)?.parse().ok());
+        let ports: BTreeSet<u16> = ports.collect();
+        if !ports.is_empty() {
+            facts.ports.entry(change.address.base()).or_default().extend(ports);
+        }
+    }
+}
+
+/// The last generation of a container gives its ports back.
+fn give_ports_back(facts: &mut Facts, container: &Address) {
+    if !facts.applied.keys().any(|known| known.base() == container.base()) {
+        facts.ports.remove(&container.base());
     }
 }
 
@@ -197,6 +214,7 @@ fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
     for address in gone {
         facts.applied.remove(&address);
         facts.leases.remove(&address);
+        give_ports_back(facts, &address);
     }
 }
 
@@ -280,6 +298,10 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
         let points = matches!(address.kind, Kind::ProxyHost | Kind::Stream) && fields.get("forward_host").is_some();
         if let Some((target, _)) = dangers::target(&view, seen).filter(|_| points) {
             fields.set("forward_host", Value::text(target.base().to_string()));
+            if view.seen[target].fields.get("published").is_some() {
+                // Which of several free ones was taken does not count.
+                fields.0.remove("forward_port");
+            }
         }
         if let Some(Value::List(locations)) = fields.get("locations").cloned() {
             let named = |location: Value| match location {

@@ -27,14 +27,9 @@ struct Bench {
     port: u16,
 }
 
-fn bench(endpoint: String, instance: &str, tag: &str) -> Bench {
-    let provider = DockerProvider::new(DockerConfig {
-        id: ProviderId::docker("default"),
-        endpoint,
-        instance: instance.to_owned(),
-        key: MarkKey::new([7; 32]),
-        npm_container: None,
-    });
+fn bench(endpoint: &str, instance: &str, tag: &str) -> Bench {
+    let key = MarkKey::new([7; 32]);
+    let provider = DockerProvider::new(DockerConfig::new(ProviderId::docker("default"), endpoint, instance, key));
     // Below what the kernel hands out by itself.
     let port = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap() * 2;
     Bench { provider: provider.unwrap(), network: format!("zz-amarre-{tag}-contract"), tag: tag.to_owned(), port }
@@ -206,7 +201,7 @@ impl Bench {
 async fn every_field_of_a_container_on_the_real_engine() {
     let rig = Rig::start().await;
     let endpoint = format!("unix://{}", rig.folder.path().join("docker.sock").display());
-    let bench = bench(endpoint, &rig.instance(), &rig.tag);
+    let bench = bench(&endpoint, &rig.instance(), &rig.tag);
     bench.set_up(&format!("10.{}.9.0/24", rig.octet)).await;
     bench.every_field().await;
     bench.tear_down().await;
@@ -224,7 +219,7 @@ async fn every_field_of_a_container_on_the_simulated_engine() {
             ..ImageSpec::new(reference)
         });
     }
-    let bench = bench(format!("tcp://{}", docker.server.address), "home", "sim");
+    let bench = bench(&format!("tcp://{}", docker.server.address), "home", "sim");
     bench.set_up("10.77.9.0/24").await;
     bench.every_field().await;
     bench.tear_down().await;

@@ -2,7 +2,9 @@
 
 mod apply;
 mod drift;
+mod endpoints;
 mod contract;
 mod harm;
+mod images;
 mod npm;
 mod update;

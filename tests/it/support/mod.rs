@@ -1,7 +1,11 @@
 //! Shared rigs: a real Docker engine behind a counting gate, simulated vendors, a folder of manifests.
 
+pub mod certificates;
+pub mod engine;
+pub mod forge;
 pub mod gate;
 pub mod image;
+pub mod registry;
 pub mod rig;
 pub mod stepped;
 

@@ -182,7 +182,7 @@ impl Rig {
 
     /// The status as people see it.
     pub async fn status_text(&self) -> String {
-        self.run(&["status", "--all"]).await.out
+        self.run(&["status", "-o", "wide", "--all"]).await.out
     }
 
     /// Everything that was written since [`Rig::forget`], at every vendor.

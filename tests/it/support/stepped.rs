@@ -11,9 +11,9 @@ use amarre::model::{Millis, ProviderId, Timestamp};
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
-use amarre::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::secret::{MarkKey, Secret};
-use amarre::source::Folder;
+use amarre::source::{Folder, Source};
 use amarre::store::Ledger;
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
 use amarre_sim::npm::{self, Npm, NpmOptions, Upstreams};
@@ -309,13 +309,8 @@ async fn engine(
         "network": {"pools": ["10.77.0.0/16"]},
     });
     let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
-    let docker = DockerProvider::new(DockerConfig {
-        id: ProviderId::docker("default"),
-        endpoint,
-        instance: instance.clone(),
-        key: key.clone(),
-        npm_container: Some("npm".to_owned()),
-    });
+    let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint, &instance, key.clone());
+    let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), ..docker });
     let npm = NpmProvider::new(NpmConfig {
         id: ProviderId::npm("main"),
         url: npm.server.url(),
@@ -327,9 +322,11 @@ async fn engine(
     let ovh = OvhProvider::new(OvhConfig {
         id: ProviderId::ovh(),
         endpoint: ovh.endpoint(),
-        application_key: "application-key".to_owned(),
-        application_secret: Secret::new("application-secret"),
-        consumer_key: Secret::new("consumer-key"),
+        login: OvhLogin::Keys {
+            application_key: "application-key".to_owned(),
+            application_secret: Secret::new("application-secret"),
+            consumer_key: Secret::new("consumer-key"),
+        },
         instance,
         registry: true,
         pace: Pace::unbounded(),
@@ -342,7 +339,7 @@ async fn engine(
     Engine::new(Parts {
         site: config.site.clone(),
         providers,
-        source: Folder::new(&folder.path().join("services")),
+        source: Source::Folder(Folder::new(&folder.path().join("services"))),
         ledger: Ledger::open(&path).await.unwrap(),
         secrets: Arc::new(move |name| match no_secrets.load(Ordering::Relaxed) {
             false => Ok(Secret::new(format!("value of {}", name.0))),

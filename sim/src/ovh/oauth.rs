@@ -1,0 +1,93 @@
+//! Service accounts: tokens for client credentials, and calls that carry one.
+//!
+//! Form and answer as in the vendor's guide "manage service accounts"; what a refusal looks like is RFC 6749 §5.2,
+//! for the vendor shows none.
+
+use axum::http::HeaderMap;
+use serde_json::json;
+
+use super::answers::{Refused, Reply};
+use super::auth::granted;
+use super::state::State;
+
+/// Tokens that were given out.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub client_id: String,
+    pub client_secret: String,
+    /// The vendor's: 3599.
+    pub seconds: i64,
+    /// Given out and not withdrawn, with their last second.
+    live: Vec<(String, i64)>,
+    given: u64,
+}
+
+impl Tokens {
+    pub fn new() -> Self {
+        let (client_id, client_secret) = ("client-id".to_owned(), "client-secret".to_owned());
+        Self { client_id, client_secret, seconds: 3599, live: Vec::new(), given: 0 }
+    }
+
+    pub fn withdraw(&mut self) {
+        self.live.clear();
+    }
+
+    /// `POST …/auth/oauth2/token`
+    pub fn give(&mut self, body: &[u8], now: i64) -> Reply {
+        let form: Vec<(String, String)> = form(body);
+        let field = |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+        if field("grant_type") != "client_credentials" {
+            return refused(400, "unsupported_grant_type", "The grant type is not supported");
+        }
+        if field("client_id") != self.client_id || field("client_secret") != self.client_secret {
+            return refused(401, "invalid_client", "Client authentication failed");
+        }
+        if field("scope") != "all" {
+            return refused(400, "invalid_scope", "The requested scope is invalid");
+        }
+        self.given += 1;
+        let token = format!("token-{:08x}", self.given);
+        self.live.push((token.clone(), now + self.seconds));
+        Reply::ok(json!({
+            "access_token": token, "token_type": "Bearer", "expires_in": self.seconds, "scope": "all",
+        }))
+    }
+}
+
+/// Whether a call with `Authorization: Bearer` may be made; `None` = it carries no such thing.
+pub(super) fn check(state: &State, headers: &HeaderMap, method: &str, path: &str) -> Option<Result<(), Refused>> {
+    let header = headers.get("authorization")?.to_str().ok()?;
+    let token = header.strip_prefix("Bearer ")?;
+    let now = state.now();
+    if !state.tokens.live.iter().any(|(live, until)| live == token && now < *until) {
+        return Some(Err(Refused::Token));
+    }
+    Some(if granted(state, method, path) { Ok(()) } else { Err(Refused::Action(action(method, path))) })
+}
+
+/// The name of the right that a call needs, as the schema's `x-iam-actions` have it.
+fn action(method: &str, path: &str) -> String {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let verb = match method {
+        "POST" => "create",
+        "PUT" => "edit",
+        "DELETE" => "delete",
+        _ => "get",
+    };
+    match parts.as_slice() {
+        ["domain", "zone"] | ["domain", "zone", _] => "dnsZone:apiovh:get".to_owned(),
+        ["domain", "zone", _, what @ ("refresh" | "import" | "reset")] => format!("dnsZone:apiovh:{what}"),
+        ["domain", "zone", _, what, ..] => format!("dnsZone:apiovh:{what}/{verb}"),
+        _ => format!("account:apiovh:{}/{verb}", parts.join("/")),
+    }
+}
+
+fn refused(status: u16, error: &str, description: &str) -> Reply {
+    Reply { status, body: Some(json!({ "error": error, "error_description": description })), headers: Vec::new() }
+}
+
+fn form(body: &[u8]) -> Vec<(String, String)> {
+    let uri = format!("/?{}", String::from_utf8_lossy(body)).parse().ok();
+    let query = uri.and_then(|uri| axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok());
+    query.map(|axum::extract::Query(fields)| fields).unwrap_or_default()
+}

@@ -1,0 +1,208 @@
+//! `amarre doctor`: what is wrong with the set-up, and how to mend it. Reads only, with a daemon or without.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use super::args::{Args, Doctor, Format};
+use super::output::Output;
+use super::{Failure, build};
+use crate::config::Config;
+use crate::engine::doctor::{self, Finding, Patient, Verdict, counted};
+use crate::engine::{Clock, SystemClock};
+use crate::manifest::{self, Severity, SourceFile};
+use crate::model::{Facts, Service};
+use crate::plan::render::{Look, Sign};
+use crate::source::{Reading, SourceError};
+use crate::store::Ledger;
+
+/// Topics stand in a column as wide as the longest.
+const TOPIC_WIDTH: usize = 14;
+
+/// Examines and prints; 1 when something has to be put right.
+pub async fn run(args: &Args, doctor: &Doctor, output: &Output) -> Result<u8, Failure> {
+    let findings = examine(args).await;
+    let count = |verdict: Verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let (wrong, know) = (count(Verdict::Wrong), count(Verdict::Know));
+    match doctor.output {
+        Format::Text => output.data(&text(&findings, wrong, know, output.look)),
+        Format::Json => output.data(&format!("{:#}\n", document(&findings, wrong, know))),
+    }
+    Ok(u8::from(wrong > 0))
+}
+
+async fn examine(args: &Args) -> Vec<Finding> {
+    let config = match Config::load(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            let hints = error.hints.iter().map(|hint| hint.text.clone());
+            let finding = Finding::wrong("configuration", error.code, error.message.clone());
+            return vec![hints.fold(finding, Finding::hint).note("nothing else can be looked at before")];
+        }
+    };
+    let mut findings = vec![configuration(&config.path)];
+    let (facts, finding) = ledger(&config.state).await;
+    findings.push(finding);
+    let (services, finding) = source(&config).await;
+    findings.push(finding);
+    let built = match build::key_to_look(&config) {
+        Ok(key) => build::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),
+        Err(error) => Err(Finding::wrong("configuration", error.code, error.message)),
+    };
+    match built {
+        Ok(providers) => {
+            let now = SystemClock.now();
+            let patient =
+                Patient { site: &config.site, providers: &providers, services: &services, facts: &facts, now };
+            findings.extend(doctor::examine(&patient).await);
+        }
+        Err(finding) => findings.push(finding.hint("see docs/configuration.md")),
+    }
+    findings
+}
+
+fn configuration(path: &Path) -> Finding {
+    let mode = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    let shown = path.display();
+    if mode & 0o077 == 0 {
+        return Finding::good("configuration", format!("{shown}, readable by its owner only"));
+    }
+    Finding::know("configuration", "A0250", format!("{shown} may be read by others (mode {mode:03o})"))
+        .hint(format!("chmod 600 {shown}"))
+}
+
+async fn ledger(path: &Path) -> (Facts, Finding) {
+    const TOPIC: &str = "ledger";
+    let shown = path.display();
+    let writable = format!("chown it to the user that runs Amarre: ls -l {shown}");
+    match Ledger::inspect(path).await {
+        Ok(None) => {
+            let is_there = path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
+            let finding = match is_there {
+                true => Finding::good(TOPIC, format!("{shown} is not there yet, the first run makes it")),
+                false => Finding::wrong(TOPIC, "A0903", format!("the folder of {shown} is not there"))
+                    .hint("make it, writable for the user that runs Amarre"),
+            };
+            (Facts::default(), finding)
+        }
+        Ok(Some(found)) if !found.damage.is_empty() => {
+            let finding = Finding::wrong(TOPIC, "A0251", format!("{shown} is damaged"));
+            let finding = found.damage.into_iter().fold(finding, Finding::note);
+            let away = format!("stop the daemon, then mv {shown} {shown}.damaged");
+            let known = "the next run finds what is ours by its marks; suspensions and history are lost";
+            (Facts::default(), finding.hint(away).hint(known))
+        }
+        Ok(Some(found)) => {
+            let size = size(found.bytes);
+            let finding = match found.writable {
+                true => Finding::good(TOPIC, format!("{shown}, {size}, writable, sound")),
+                false => {
+                    Finding::wrong(TOPIC, "A0903", format!("{shown} cannot be written by this user")).hint(writable)
+                }
+            };
+            (found.facts, finding)
+        }
+        Err(error) => (Facts::default(), Finding::wrong(TOPIC, "A0903", error.to_string()).hint(writable)),
+    }
+}
+
+/// The state in force, as the next run would take it; no server is asked for a newer one.
+async fn source(config: &Config) -> (BTreeMap<String, Service>, Finding) {
+    const TOPIC: &str = "source";
+    let source = build::source(config);
+    let Reading { snapshot, error } = source.read().await;
+    let hinted = |finding: Finding, error: &SourceError| {
+        error.hints.iter().fold(finding, |finding, hint| match &hint.command {
+            Some(command) => finding.hint(format!("{}: {command}", hint.text)),
+            None => finding.hint(hint.text.clone()),
+        })
+    };
+    let Some(snapshot) = snapshot else {
+        let finding = match error {
+            Some(error) => hinted(Finding::wrong(TOPIC, error.code, error.message.clone()), &error),
+            None => Finding::wrong(TOPIC, "A0301", format!("{source} has no state yet")).hint("amarre plan fetches it"),
+        };
+        return (BTreeMap::new(), finding);
+    };
+    let files: Vec<SourceFile> = snapshot.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+    let loaded = manifest::load(&files, &snapshot.assets, &config.site);
+    let at = snapshot.commit.as_ref().map(|commit| format!(" @ {}", commit.short())).unwrap_or_default();
+    let (good, broken) = (loaded.services.len(), loaded.broken.len());
+    let finding = if broken > 0 {
+        let first = loaded.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
+        let code = first.map_or("A0102", |diagnostic| diagnostic.code);
+        let files: Vec<&str> = loaded.broken.iter().map(|broken| broken.file.as_str()).collect();
+        let text = format!("{source}{at}, {}, {broken} broken", counted(good + broken, "manifest"));
+        Finding::wrong(TOPIC, code, text).note(files.join(", ")).hint("amarre validate")
+    } else if let Some(error) = error {
+        // The last good state stays in force.
+        let text = format!("{source}{at}, {}, not the newest", counted(good, "manifest"));
+        hinted(Finding::wrong(TOPIC, error.code, text).note(error.message.clone()), &error)
+    } else {
+        Finding::good(TOPIC, format!("{source}{at}, {}, none broken", counted(good, "manifest")))
+    };
+    (loaded.services.into_iter().map(|service| (service.name.clone(), service)).collect(), finding)
+}
+
+/// `3.1 MB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+fn text(findings: &[Finding], wrong: usize, know: usize, look: Look) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let sign = match finding.verdict {
+            Verdict::Good => Sign::Done,
+            Verdict::Know => Sign::Refuse,
+            Verdict::Wrong => Sign::Failed,
+        };
+        // Signs of ASCII are of different lengths.
+        let pad = if look.ascii { 2_usize.saturating_sub(sign.ascii().len()) } else { 0 };
+        let code = if finding.code.is_empty() { String::new() } else { format!(", {}", finding.code) };
+        out.push_str(&format!(
+            "  {}{} {:TOPIC_WIDTH$}{}{code}\n",
+            look.sign(sign),
+            " ".repeat(pad),
+            finding.topic,
+            finding.text
+        ));
+        out.extend(finding.notes.iter().map(|note| format!("      {note}\n")));
+        out.extend(finding.hints.iter().map(|hint| format!("      hint: {hint}\n")));
+    }
+    let said: Vec<String> = [(wrong, "to put right"), (know, "to know")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let said = if said.is_empty() { "All in order".to_owned() } else { said.join(", ") };
+    out.push_str(&format!("\n{said}. Nothing was changed.\n"));
+    out
+}
+
+fn document(findings: &[Finding], wrong: usize, know: usize) -> Json {
+    let rows: Vec<Json> = findings
+        .iter()
+        .map(|finding| {
+            let verdict = match finding.verdict {
+                Verdict::Good => "good",
+                Verdict::Know => "know",
+                Verdict::Wrong => "wrong",
+            };
+            let mut row = json!({
+                "topic": finding.topic, "verdict": verdict, "text": finding.text,
+                "notes": finding.notes, "hints": finding.hints,
+            });
+            if !finding.code.is_empty() {
+                row["code"] = json!(finding.code);
+            }
+            row
+        })
+        .collect();
+    json!({"schema": "amarre.doctor/v1", "wrong": wrong, "know": know, "findings": rows})
+}

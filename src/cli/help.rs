@@ -1,0 +1,83 @@
+//! `amarre help`: error codes, commands, and what was mistyped.
+
+use clap::CommandFactory;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::Failure;
+use super::args::{Args, Help};
+use super::output::Output;
+use crate::model::near::nearest;
+use crate::pages;
+use crate::plan::render::Tone;
+
+/// clap's exit code for wrong usage.
+const MISUSED: u8 = 2;
+
+/// `amarre help`, `amarre help COMMAND`, `amarre help A0103`
+pub fn run(help: &Help, output: &Output) -> Result<u8, Failure> {
+    let mut parser = Args::command();
+    parser.build();
+    let Some(word) = &help.of else {
+        output.data(&parser.render_long_help().to_string());
+        output.data("\n`amarre help CODE` explains an error code, such as A0103.\n");
+        return Ok(0);
+    };
+    if let Some(page) = pages::page(word) {
+        output.data(&shown(page, output));
+        return Ok(0);
+    }
+    if pages::is_code(word) {
+        let hint = match pages::near(word) {
+            Some(near) => format!("did you mean {near}? amarre help {near}"),
+            None => "codes are A and four digits: amarre help A0103".to_owned(),
+        };
+        return Err(Failure::new("A1004", format!("there is no error code {word}"), hint));
+    }
+    match parser.find_subcommand_mut(word) {
+        Some(command) => {
+            output.data(&command.render_long_help().to_string());
+            Ok(0)
+        }
+        None => {
+            output.failure(&no_such_command(word));
+            Ok(MISUSED)
+        }
+    }
+}
+
+/// A page as it is written; its headings stand out on a terminal.
+fn shown(page: &str, output: &Output) -> String {
+    let line = |line: &str| match line.starts_with('#') {
+        true => format!("{}\n", output.look.paint(Tone::Bold, line.trim_start_matches('#').trim_start())),
+        false => format!("{line}\n"),
+    };
+    page.lines().map(line).collect()
+}
+
+/// What was typed is no command line of ours, or asks for help or the version. Answers the exit code.
+pub fn misused(error: &clap::Error, output: &Output) -> u8 {
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
+    {
+        output.failure(&no_such_command(word));
+        return MISUSED;
+    }
+    let text = if output.look.colour { error.render().ansi().to_string() } else { error.render().to_string() };
+    if error.use_stderr() {
+        output.say(text.trim_end());
+        MISUSED
+    } else {
+        output.data(&text);
+        0
+    }
+}
+
+fn no_such_command(word: &str) -> Failure {
+    let parser = Args::command();
+    let known: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
+    let hint = match nearest(word, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "amarre help lists them".to_owned(),
+    };
+    Failure::new("", format!("no such command `{word}`"), hint)
+}

@@ -1,0 +1,446 @@
+//! `amarre init`: looks around, asks what it cannot see, writes a configuration and a first manifest. Never overwrites.
+//!
+//! Each question has a flag and the environment name that the configuration key has, too; on a terminal it is asked
+//! with what was found as the answer. Off a terminal, and with `--yes`, what is found or given is taken, and what is
+//! missing is listed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::net::{IpAddr, UdpSocket};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use super::args::{Args, Init};
+use super::output::Output;
+use crate::config::Config;
+use crate::engine::{Clock, SystemClock};
+use crate::model::{Address, Fields, Gap, Kind, ProviderId};
+use crate::plan::render::Sign;
+use crate::providers::docker::DockerConfig;
+use crate::providers::docker::api::Api as Docker;
+use crate::providers::http::Counts;
+use crate::providers::npm::{NpmConfig, NpmProvider};
+use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
+use crate::providers::{Ask, Observation, Provider};
+use crate::secret::{MarkKey, Secret};
+
+const CONFIG: &str = "amarre.yaml";
+const INSTANCE: &str = "amarre";
+/// Asked again so often before it is given up.
+const TRIES_MAX: u32 = 3;
+
+/// What the configuration will hold.
+#[derive(Debug, Default)]
+struct Answers {
+    domain: String,
+    address: String,
+    source: String,
+    docker: Option<String>,
+    npm: Option<NpmAnswers>,
+    ovh: Option<OvhAnswers>,
+    missing: Vec<String>,
+    containers: usize,
+    hosts: usize,
+}
+
+#[derive(Debug)]
+struct NpmAnswers {
+    url: String,
+    container: Option<String>,
+    identity: String,
+    secret: Secret,
+}
+
+#[derive(Debug)]
+struct OvhAnswers {
+    endpoint: String,
+    application_key: String,
+    application_secret: Secret,
+    consumer_key: Secret,
+}
+
+/// What can be seen without asking.
+#[derive(Debug, Default)]
+struct Found {
+    containers: usize,
+    npm: Option<(String, String)>,
+}
+
+/// `amarre init`
+pub async fn run(args: &Args, init: &Init, output: &Output) -> Result<u8, Failure> {
+    let path = args.config.clone().unwrap_or_else(|| PathBuf::from(CONFIG));
+    refuse_if_there(&path)?;
+    let dialogue = Dialogue { output, asks: output.is_terminal() && !init.yes };
+    output.say("What I can see from here");
+    let mut answers = Answers::default();
+    let found = look(init, output, &mut answers).await;
+    output.say("");
+    ask(init, &dialogue, found, &mut answers).await?;
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let wrote = write(&path, &base, &answers)?;
+    output.say(&format!("\nWrote {}", wrote.join(", ")));
+    for missing in &answers.missing {
+        output.say(&format!("missing: {missing}"));
+    }
+    if answers.containers + answers.hosts > 0 {
+        let Answers { containers, hosts, .. } = answers;
+        output.say(&format!(
+            "\n{containers} containers and {hosts} proxy hosts are here already. Amarre leaves them alone."
+        ));
+    }
+    output.say("Next: amarre plan            what would happen\n      amarre run             keep it so");
+    Ok(0)
+}
+
+fn refuse_if_there(path: &Path) -> Result<(), Failure> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(Failure::new(
+            "A1006",
+            format!("{} is there already", path.display()),
+            "change it by hand, or write another with --config FILE; see docs/configuration.md",
+        )),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Docker and NPM, as far as they show themselves.
+async fn look(init: &Init, output: &Output, answers: &mut Answers) -> Found {
+    let endpoint = init.docker.clone().unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
+    answers.docker = init.docker.clone();
+    let config = DockerConfig::new(ProviderId::docker("default"), &endpoint, INSTANCE, MarkKey::new([0; 32]));
+    let containers = match Docker::connect(&config, Counts::default()).await {
+        Ok(docker) => docker.containers().await.map(|containers| (docker.engine, containers)),
+        Err(error) => Err(error),
+    };
+    let (engine, containers) = match containers {
+        Ok(seen) => seen,
+        Err(error) => {
+            line(output, Sign::Failed, "Docker", &format!("{}, {}", error.message, error.code));
+            answers.missing.push("a Docker engine that answers: --docker".to_owned());
+            return Found::default();
+        }
+    };
+    line(output, Sign::Done, "Docker", &format!("{endpoint}, {engine}, {} containers", containers.len()));
+    let name = |names: &Option<Vec<String>>| {
+        names.iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default()
+    };
+    let npm = containers.iter().find(|container| {
+        let image = container.image.as_deref().unwrap_or_default();
+        image.contains("nginx-proxy-manager")
+            || matches!(name(&container.names).as_str(), "npm" | "nginx-proxy-manager")
+    });
+    let npm = npm.map(|container| {
+        let ports = container.ports.iter().flatten();
+        let admin = ports.filter(|port| port.private_port == 81).find_map(|port| port.public_port).unwrap_or(81);
+        (name(&container.names), format!("http://127.0.0.1:{admin}"))
+    });
+    match &npm {
+        Some((name, url)) => line(output, Sign::Done, "NPM", &format!("container {name}, admin at {url}")),
+        None => line(output, Sign::Step, "NPM", "no container of it here"),
+    }
+    Found { containers: containers.len(), npm }
+}
+
+async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut Answers) -> Result<(), Failure> {
+    answers.containers = found.containers;
+    answers.domain =
+        dialogue.text("Domain", &init.domain, None)?.unwrap_or_default().trim_end_matches('.').to_lowercase();
+    if answers.domain.is_empty() {
+        let hint = "give it: amarre init --domain example.org";
+        return Err(Failure::new("A1005", "the domain is missing, and nobody can be asked here", hint));
+    }
+    answers.address =
+        dialogue.text("Public address of this host", &init.address, public_address())?.unwrap_or_default();
+    if answers.address.is_empty() {
+        answers
+            .missing
+            .push("the public address: routes get no records before hosts.default.address is set".to_owned());
+    }
+    let usual = Some("./services".to_owned());
+    answers.source = dialogue.text("Manifests, a folder or git URL", &init.source, usual)?.unwrap_or_default();
+    let (container, url) = found.npm.map_or((None, None), |(name, url)| (Some(name), Some(url)));
+    let container = init.npm_container.clone().or(container);
+    if let Some(url) = dialogue.text("NPM's admin address", &init.npm_url, url)? {
+        npm(init, dialogue, container, url, answers).await?;
+    } else {
+        answers.missing.push("NPM: --npm-url, --npm-identity and --npm-secret-file".to_owned());
+    }
+    ovh(init, dialogue, answers).await
+}
+
+async fn npm(
+    init: &Init,
+    dialogue: &Dialogue<'_>,
+    container: Option<String>,
+    url: String,
+    answers: &mut Answers,
+) -> Result<(), Failure> {
+    for _ in 0..TRIES_MAX {
+        let identity = dialogue.text("NPM e-mail", &init.npm_identity, None)?;
+        let given = given_secret(init.npm_secret.as_deref(), init.npm_secret_file.as_deref())?;
+        let secret = dialogue.secret("NPM password (not shown, kept in ./secrets/npm)", given)?;
+        let (Some(identity), Some(secret)) = (identity, secret) else {
+            answers.missing.push("NPM's account: --npm-identity and --npm-secret-file".to_owned());
+            return Ok(());
+        };
+        let provider = NpmProvider::new(NpmConfig {
+            id: ProviderId::npm("main"),
+            url: url.clone(),
+            identity: identity.clone(),
+            secret: secret.clone(),
+            instance: INSTANCE.to_owned(),
+            key: MarkKey::new([0; 32]),
+        });
+        let provider =
+            provider.map_err(|why| Failure::new("A1005", why, "give it: amarre init --npm-url http://…:81"))?;
+        let seen = provider.observe(&nothing_wanted()).await;
+        match seen.gaps.first() {
+            None => {
+                let version = seen.version.clone().unwrap_or_default();
+                line(dialogue.output, Sign::Done, "", &format!("signed in to NPM {version}"));
+                answers.hosts = seen.seen.keys().filter(|address| address.kind == Kind::ProxyHost).count();
+                answers.npm = Some(NpmAnswers { url, container, identity, secret });
+                return Ok(());
+            }
+            Some(gap) if !dialogue.asks => return Err(gap_failure(gap)),
+            Some(gap) => line(dialogue.output, Sign::Failed, "", &format!("{}, {}", gap.message, gap.code)),
+        }
+    }
+    Err(Failure::new("A1005", "NPM does not let us in", "see docs/providers/npm.md for the account that it needs"))
+}
+
+async fn ovh(init: &Init, dialogue: &Dialogue<'_>, answers: &mut Answers) -> Result<(), Failure> {
+    let key = dialogue.text("OVH application key (empty: no DNS records)", &init.ovh_application_key, None)?;
+    let Some(application_key) = key else {
+        answers.missing.push("OVH's keys: no DNS records are written, and routes need `dns: none`".to_owned());
+        return Ok(());
+    };
+    let given = |text: &Option<String>| text.clone().map(Secret::new);
+    let secret = dialogue.secret("OVH application secret (not shown)", given(&init.ovh_application_secret))?;
+    let consumer = dialogue.secret("OVH consumer key (not shown)", given(&init.ovh_consumer_key))?;
+    let (Some(application_secret), Some(consumer_key)) = (secret, consumer) else {
+        let hint = "export OVH_APPLICATION_SECRET=… OVH_CONSUMER_KEY=…";
+        return Err(Failure::new("A1005", "of OVH's keys one is missing: all three come with a token", hint));
+    };
+    let endpoint = init.ovh_endpoint.clone().unwrap_or_else(|| "ovh-eu".to_owned());
+    let ovh = OvhAnswers { endpoint, application_key, application_secret, consumer_key };
+    let seen = zone_of(&ovh, &answers.domain).await?;
+    if let Some(gap) = seen.gaps.first() {
+        return Err(gap_failure(gap));
+    }
+    line(
+        dialogue.output,
+        Sign::Done,
+        "",
+        &format!("OVH ({}) lets us read the zone of {}", ovh.endpoint, answers.domain),
+    );
+    answers.ovh = Some(ovh);
+    Ok(())
+}
+
+/// Whether the keys may read the zone of the domain.
+async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, Failure> {
+    let provider = OvhProvider::new(OvhConfig {
+        id: ProviderId::ovh(),
+        endpoint: ovh.endpoint.clone(),
+        login: OvhLogin::Keys {
+            application_key: ovh.application_key.clone(),
+            application_secret: ovh.application_secret.clone(),
+            consumer_key: ovh.consumer_key.clone(),
+        },
+        instance: INSTANCE.to_owned(),
+        registry: true,
+        pace: Pace::usual(),
+        propagation: Propagation {
+            servers: Vec::new(),
+            resolvers: Vec::new(),
+            timeout: crate::model::Millis::minutes(10),
+        },
+    });
+    let provider = provider.map_err(|why| Failure::new("A1005", why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
+    let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{domain}/A"));
+    let wanted = BTreeMap::from([(address, Fields::default())]);
+    Ok(provider.observe(&Ask { wanted, ..nothing_wanted() }).await)
+}
+
+fn nothing_wanted() -> Ask {
+    Ask {
+        now: SystemClock.now(),
+        wanted: BTreeMap::new(),
+        applied: BTreeMap::new(),
+        unpublished: Vec::new(),
+        reuse: false,
+    }
+}
+
+fn gap_failure(gap: &Gap) -> Failure {
+    Failure::new(&gap.code, gap.message.clone(), gap.hint.clone())
+}
+
+/// How answers are come by.
+struct Dialogue<'a> {
+    output: &'a Output,
+    /// Somebody is there.
+    asks: bool,
+}
+
+impl Dialogue<'_> {
+    /// What was given, else what is typed, else what was found.
+    fn text(&self, question: &str, given: &Option<String>, found: Option<String>) -> Result<Option<String>, Failure> {
+        if let Some(given) = given {
+            return Ok(Some(given.clone()).filter(|given| !given.is_empty()));
+        }
+        if !self.asks {
+            return Ok(found);
+        }
+        let usual = found.as_ref().map(|found| format!(" [{found}]")).unwrap_or_default();
+        let typed = self.output.prompt(&format!("{question}{usual}:")).map_err(|_| unanswered())?;
+        Ok(if typed.is_empty() { found } else { Some(typed) })
+    }
+
+    fn secret(&self, question: &str, given: Option<Secret>) -> Result<Option<Secret>, Failure> {
+        if given.is_some() || !self.asks {
+            return Ok(given);
+        }
+        let typed = self.output.prompt_hidden(&format!("{question}:")).map_err(|_| unanswered())?;
+        Ok(Some(typed).filter(|typed| !typed.is_empty()).map(Secret::new))
+    }
+}
+
+fn unanswered() -> Failure {
+    Failure::new("A1005", "the answers ended before the questions", "every question has a flag: amarre help init")
+}
+
+fn given_secret(text: Option<&str>, file: Option<&Path>) -> Result<Option<Secret>, Failure> {
+    let Some(file) = file else { return Ok(text.map(Secret::new)) };
+    let text = fs::read_to_string(file).map_err(|why| {
+        Failure::new("A0207", format!("could not read the secret in {}: {why}", file.display()), "is it there?")
+    })?;
+    Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
+}
+
+/// The address that this machine has towards the Internet, where that is a public one. Nothing is sent.
+fn public_address() -> Option<String> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let IpAddr::V4(address) = socket.local_addr().ok()?.ip() else { return None };
+    let is_own = address.is_private() || address.is_loopback() || address.is_link_local();
+    // 100.64.0.0/10 is the provider's, behind its translation.
+    let is_shared = address.octets()[0] == 100 && (64..128).contains(&address.octets()[1]);
+    (!is_own && !is_shared && !address.is_documentation()).then(|| address.to_string())
+}
+
+/// Writes all of it, or nothing: what was written before something went wrong is removed again.
+fn write(path: &Path, base: &Path, answers: &Answers) -> Result<Vec<String>, Failure> {
+    let mut wrote: Vec<PathBuf> = Vec::new();
+    let done = write_each(path, base, answers, &mut wrote);
+    match done {
+        Ok(()) => Ok(wrote.iter().map(|path| path.display().to_string()).collect()),
+        Err(failure) => {
+            for path in wrote {
+                let _ = fs::remove_file(path);
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn write_each(path: &Path, base: &Path, answers: &Answers, wrote: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let mut put = |path: PathBuf, text: &str, mode: u32| -> Result<(), Failure> {
+        create(&path, text, mode).map_err(|why| {
+            let failed = format!("could not write {}: {why}", path.display());
+            Failure::new("A1006", failed, "move it away, or start in another folder; nothing is overwritten")
+        })?;
+        wrote.push(path);
+        Ok(())
+    };
+    let text = configuration(answers);
+    if let Some(npm) = &answers.npm {
+        put(base.join("secrets/npm"), npm.secret.expose(), 0o600)?;
+    }
+    if let Some(ovh) = &answers.ovh {
+        put(base.join("secrets/ovh"), ovh.application_secret.expose(), 0o600)?;
+        put(base.join("secrets/ovh-consumer"), ovh.consumer_key.expose(), 0o600)?;
+    }
+    // Nothing that cannot be read back is left behind.
+    Config::parse(&text, path)?;
+    put(path.to_owned(), &text, 0o600)?;
+    let folder = base.join(&answers.source);
+    let is_empty = fs::read_dir(&folder).map_or(true, |mut entries| entries.next().is_none());
+    if !is_git(&answers.source) && is_empty {
+        put(folder.join("whoami.yaml"), &first_manifest(answers), 0o644)?;
+    }
+    Ok(())
+}
+
+fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let private = if mode == 0o600 && folder.ends_with("secrets") { 0o700 } else { 0o755 };
+        fs::DirBuilder::new().recursive(true).mode(private).create(folder)?;
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+fn is_git(source: &str) -> bool {
+    source.contains("://") || source.starts_with("git@") || source.ends_with(".git")
+}
+
+/// amarre.yaml. A text in JSON's quotes is a text in YAML.
+fn configuration(answers: &Answers) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut out = format!(
+        "# Every key: docs/configuration.md\ninstance: {INSTANCE}   # our mark on everything; keep it when the machine is rebuilt\n\
+         domain: {}\n",
+        quoted(&answers.domain)
+    );
+    let kind = if is_git(&answers.source) { "git: {url: " } else { "folder: " };
+    let end = if is_git(&answers.source) { "}}" } else { "}" };
+    out.push_str(&format!("source: {{{kind}{}{end}\n", quoted(&answers.source)));
+    let mut host = Vec::new();
+    if let Some(docker) = &answers.docker {
+        host.push(format!("docker: {}", quoted(docker)));
+    }
+    if !answers.address.is_empty() {
+        host.push(format!("address: {}", quoted(&answers.address)));
+    }
+    out.push_str(&format!("hosts:\n  default: {{{}}}\n", host.join(", ")));
+    if let Some(npm) = &answers.npm {
+        let container = npm.container.as_ref().map(|name| format!("    container: {}\n", quoted(name)));
+        out.push_str(&format!(
+            "npm:\n  main:\n    url: {}\n    identity: {}\n    secret: {{file: secrets/npm}}\n{}",
+            quoted(&npm.url),
+            quoted(&npm.identity),
+            container.unwrap_or_default()
+        ));
+    }
+    if let Some(ovh) = &answers.ovh {
+        out.push_str(&format!(
+            "ovh:\n  endpoint: {}\n  application_key: {}\n  application_secret: {{file: secrets/ovh}}\n  \
+             consumer_key: {{file: secrets/ovh-consumer}}\n",
+            quoted(&ovh.endpoint),
+            quoted(&ovh.application_key)
+        ));
+    }
+    out
+}
+
+/// The smallest service; one that cannot have a route or a record yet goes without.
+fn first_manifest(answers: &Answers) -> String {
+    let route = if answers.npm.is_some() { "port: 80\n" } else { "" };
+    let dns = if answers.ovh.is_some() || answers.npm.is_none() { "" } else { "dns: none\n" };
+    format!(
+        "# The smallest service. Change it, or remove the file: the service goes with it.\nname: whoami\nimage: traefik/whoami:v1.10\n{route}{dns}"
+    )
+}
+
+fn line(output: &Output, sign: Sign, what: &str, text: &str) {
+    let line = format!(
+        "  {} {}{text}",
+        output.look.sign(sign),
+        if what.is_empty() { String::new() } else { format!("{what:14}") }
+    );
+    output.say(&line);
+}

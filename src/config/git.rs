@@ -1,0 +1,128 @@
+//! `source.git`: what is written becomes what is meant.
+
+use std::path::{Component, Path};
+
+use super::build::{clean, duration};
+use super::file::{GitFile, VerifyFile};
+use super::secrets::Resolver;
+use super::{ConfigError, GitAccess};
+use crate::model::{GitRef, GitUrl, Millis};
+
+/// A server is not asked more often: a webhook or `amarre reconcile` is faster than any interval.
+const INTERVAL_MIN: Millis = Millis::seconds(1);
+
+pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<GitAccess, ConfigError> {
+    let wrong =
+        |key: &str, what: &str, hint: &str| ConfigError::new("A0311", format!("source.git.{key}: {what}"), hint);
+    let url = GitUrl::parse(&file.url).map_err(|(what, hint)| wrong("url", &what, &hint))?;
+    let reference = match (&file.branch, &file.tag) {
+        (Some(_), Some(_)) => return Err(wrong("tag", "there is a branch as well", "leave one of them out")),
+        (None, Some(tag)) => GitRef::Tag(tag.clone()),
+        (branch, None) => GitRef::Branch(branch.clone().unwrap_or_else(|| "main".to_owned())),
+    };
+    if !is_ref_name(reference.name()) {
+        return Err(wrong("branch", &format!("`{}` is no name in git", reference.name()), "write main, or release/2"));
+    }
+    match &url {
+        GitUrl::Http(_) => {
+            let over_ssh = file.ssh_key.is_some() || file.known_hosts.is_some() || file.host_key.is_some();
+            if over_ssh {
+                let hint = "they are for ssh; over https use `token`";
+                return Err(wrong("ssh_key, known_hosts, host_key", "the URL is not for ssh", hint));
+            }
+            if file.token.is_some() && url.is_open() {
+                let hint = "use https://, else everybody on the way reads the token";
+                return Err(wrong("url", "a token would be sent over http://", hint));
+            }
+        }
+        GitUrl::Ssh { .. } => {
+            if file.token.is_some() || file.username.is_some() {
+                let hint = "they are for https; over ssh use `ssh_key`, and write the user into the URL";
+                return Err(wrong("token, username", "the URL is for ssh", hint));
+            }
+            if file.known_hosts.is_some() && file.host_key.is_some() {
+                return Err(wrong("host_key", "there is `known_hosts` as well", "leave one of them out"));
+            }
+        }
+    }
+    let token = file.token.as_ref().map(|token| secrets.read(token)).transpose()?;
+    let username = file.username.clone().unwrap_or_else(|| "git".to_owned());
+    if username.is_empty() || username.contains(':') || username.chars().any(char::is_control) {
+        return Err(wrong("username", "it is empty or has a `:` in it", "write the name of the account"));
+    }
+    let interval = duration("source.git.interval", file.interval.as_deref(), Millis::seconds(60))?;
+    if interval < INTERVAL_MIN {
+        return Err(wrong("interval", "it is shorter than a second", "write 60s"));
+    }
+    let none = VerifyFile { ssh_allowed_signers: None, openpgp: None };
+    let verify = file.verify.as_ref().unwrap_or(&none);
+    let both = verify.ssh_allowed_signers.is_some() == verify.openpgp.is_some();
+    if file.verify.is_some() && both {
+        let hint = "write `verify: {ssh_allowed_signers: FILE}` or `verify: {openpgp: KEYRING}`";
+        return Err(wrong("verify", "it names not one file", hint));
+    }
+    let below = |path: &Option<std::path::PathBuf>| path.as_deref().map(|path| clean(base, path));
+    Ok(GitAccess {
+        url,
+        reference,
+        path: folder(file.path.as_deref().unwrap_or_default())
+            .ok_or_else(|| wrong("path", "it is no folder of a repository", "write services, or deploy/services"))?,
+        username,
+        token,
+        ssh_key: below(&file.ssh_key),
+        known_hosts: below(&file.known_hosts),
+        host_key: file
+            .host_key
+            .as_deref()
+            .map(host_key)
+            .transpose()
+            .map_err(|(what, hint)| wrong("host_key", &what, hint))?,
+        interval,
+        ssh_allowed_signers: below(&verify.ssh_allowed_signers),
+        openpgp: below(&verify.openpgp),
+    })
+}
+
+/// `./services/` → `services`; `None` for what leads out.
+fn folder(text: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in Path::new(text).components() {
+        match part {
+            Component::Normal(name) => parts.push(name.to_str()?),
+            Component::CurDir => (),
+            Component::RootDir | Component::ParentDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// `ssh-ed25519 AAAA… comment` → without the comment.
+fn host_key(text: &str) -> Result<String, (String, &'static str)> {
+    let hint = "write it as `ssh-keyscan` prints it, without the host: ssh-ed25519 AAAA…";
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let kinds = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
+    let is_base64 = |word: &str| {
+        word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+    };
+    match words.as_slice() {
+        [kind, key, ..] if kinds.contains(kind) && is_base64(key) && !text.trim().contains('\n') => {
+            Ok(format!("{kind} {key}"))
+        }
+        _ => Err(("it is not a public host key".to_owned(), hint)),
+    }
+}
+
+/// As git wants the names of branches and tags (`git check-ref-format`).
+fn is_ref_name(name: &str) -> bool {
+    let is_odd = |char: char| char.is_control() || " ~^:?*[\\".contains(char);
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    !name.is_empty()
+        && name.len() <= 200
+        && !name.starts_with('-')
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !name.contains("@{")
+        && name != "@"
+        && !name.chars().any(is_odd)
+        && name.split('/').all(part)
+}

@@ -1,0 +1,264 @@
+//! `AMARRE_…` names laid over what amarre.yaml says: `AMARRE_DNS_TTL` is `dns.ttl`, `AMARRE_NPM_MAIN_SECRET_FILE` is
+//! `npm.main.secret: {file: …}`. Pure: names and values in, a tree out.
+//!
+//! Which names there are follows from the [`Shape`] of the file, so a new key has its name at once.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+
+use super::ConfigError;
+use super::shape::Shape;
+use crate::model::near::nearest;
+
+/// Begins every name of ours.
+const PREFIX: &str = "AMARRE_";
+/// Names with a meaning of their own, which are no keys.
+const NO_KEYS: [&str; 3] = ["AMARRE_CONFIG", "AMARRE_LOG", "AMARRE_LOG_FORMAT"];
+/// Values of `{secret: …}`.
+const SECRETS: &str = "AMARRE_SECRET_";
+const FILE: &str = "_FILE";
+
+/// Where a name leads, and what is wanted there.
+struct Place<'s> {
+    path: Vec<String>,
+    shape: &'s Shape,
+}
+
+/// The names of ours among the variables; what is empty counts as not set.
+pub(super) fn ours(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    let is_key = |name: &str| name.starts_with(PREFIX) && !name.starts_with(SECRETS) && !NO_KEYS.contains(&name);
+    variables.filter(|(name, value)| is_key(name) && !value.is_empty()).collect()
+}
+
+/// Lays the variables over the tree.
+///
+/// # Errors
+/// A name leads to no key, or a value does not fit its key.
+pub(super) fn lay(tree: &mut Json, shape: &Shape, variables: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    for (name, value) in variables {
+        let rest: Vec<&str> = name[PREFIX.len()..].split('_').collect();
+        let direct = find(shape, tree, &rest, Vec::new());
+        let of_file = name.strip_suffix(FILE).and_then(|_| find(shape, tree, &rest[..rest.len() - 1], Vec::new()));
+        let (place, value) = match (direct, of_file) {
+            (Some(place), _) => {
+                let value = typed(name, place.shape, value)?;
+                (place, value)
+            }
+            // A file stands for a value that may be one: a secret.
+            (None, Some(place)) if *place.shape == Shape::Any => {
+                let file = Map::from_iter([("file".to_owned(), Json::from(value.as_str()))]);
+                (place, Json::Object(file))
+            }
+            (None, _) => return Err(unknown(name, shape, tree)),
+        };
+        put(tree, &place.path, value);
+    }
+    Ok(())
+}
+
+/// The key that the parts of a name lead to. In a map, a name that the tree has goes before a new one.
+fn find<'s>(shape: &'s Shape, tree: &Json, parts: &[&str], path: Vec<String>) -> Option<Place<'s>> {
+    let longer = |key: &str| path.iter().cloned().chain([key.to_owned()]).collect::<Vec<_>>();
+    match shape {
+        Shape::Keys(keys) => keys.iter().find_map(|(key, below)| {
+            let rest = without(parts, key)?;
+            find(below, &tree[*key], rest, longer(key))
+        }),
+        Shape::Names(below) => {
+            let known = tree.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+            let known = known.filter_map(|name| Some((name.to_owned(), without(parts, name)?)));
+            // `default` may be meant in any map of ours.
+            let fresh = (1..=parts.len()).map(|count| (fresh(below, &parts[..count]), &parts[count..]));
+            known.chain(fresh).find_map(|(name, rest)| {
+                // A text's name is all that is left of it.
+                find(below, &tree[&name], rest, longer(&name)).filter(|_| !name.is_empty())
+            })
+        }
+        Shape::List | Shape::Flag | Shape::Number | Shape::Text | Shape::Any => {
+            parts.is_empty().then_some(Place { path, shape })
+        }
+    }
+}
+
+/// What is left when a key stands at the beginning; `-` and `.` cannot stand in a variable's name.
+fn without<'p>(parts: &'p [&'p str], key: &str) -> Option<&'p [&'p str]> {
+    let count = key.split(['_', '-', '.']).count();
+    let own = parts.get(..count)?.join("_");
+    let spelled = key.replace(['-', '.'], "_");
+    own.eq_ignore_ascii_case(&spelled).then(|| &parts[count..])
+}
+
+/// A name that the file does not have: small letters, but as it stands where names are only names (`vars`).
+fn fresh(below: &Shape, parts: &[&str]) -> String {
+    let name = parts.join("_");
+    match below {
+        Shape::Text => name,
+        Shape::Keys(_) | Shape::Names(_) | Shape::List | Shape::Flag | Shape::Number | Shape::Any => {
+            name.to_lowercase()
+        }
+    }
+}
+
+fn typed(name: &str, shape: &Shape, value: &str) -> Result<Json, ConfigError> {
+    let wrong =
+        |what: &str| ConfigError::new("A0221", format!("{name}: `{value}` is not {what}"), "see docs/configuration.md");
+    match shape {
+        Shape::Text => Ok(Json::from(value)),
+        Shape::Flag => match value {
+            "true" => Ok(Json::Bool(true)),
+            "false" => Ok(Json::Bool(false)),
+            _ => Err(wrong("true or false")),
+        },
+        Shape::Number => value.parse::<i64>().map(Json::from).map_err(|_| wrong("a number")),
+        Shape::List if value.trim() == "[]" => Ok(Json::Array(Vec::new())),
+        Shape::List => Ok(value.split(',').map(|item| Json::from(item.trim())).collect()),
+        // A form with keys is written as in the file; the value itself is not shown, for it may be a secret.
+        Shape::Any if value.starts_with('{') || value.starts_with('[') => {
+            serde_yaml::from_str(value).or_else(|_| Ok(Json::from(value)))
+        }
+        Shape::Any => Ok(Json::from(value)),
+        Shape::Keys(_) | Shape::Names(_) => Err(wrong("a value")),
+    }
+}
+
+fn put(tree: &mut Json, path: &[String], value: Json) {
+    let mut at = tree;
+    for key in path {
+        // What was no map is one now: the variable wins.
+        if !at.is_object() {
+            *at = Json::Object(Map::new());
+        }
+        at = &mut at[key.as_str()];
+    }
+    *at = value;
+}
+
+fn unknown(name: &str, shape: &Shape, tree: &Json) -> ConfigError {
+    let known = names(shape, tree, PREFIX.trim_end_matches('_'));
+    let known: Vec<&str> = known.iter().map(String::as_str).chain(NO_KEYS).collect();
+    let hint = match nearest(name, &known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "every key of docs/configuration.md has its name; secrets of manifests are AMARRE_SECRET_…".to_owned(),
+    };
+    ConfigError::new("A0220", format!("the environment has {name}, and there is no such key"), hint)
+}
+
+/// Every name, with the maps' names that the tree has and the usual ones.
+fn names(shape: &Shape, tree: &Json, prefix: &str) -> Vec<String> {
+    let spell = |key: &str| format!("{prefix}_{}", key.replace(['-', '.'], "_").to_uppercase());
+    match shape {
+        Shape::Keys(keys) => keys.iter().flat_map(|(key, below)| names(below, &tree[*key], &spell(key))).collect(),
+        Shape::Names(below) => {
+            let mut known: Vec<&str> = tree.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            known.extend(["default", "main"]);
+            known.into_iter().flat_map(|name| names(below, &tree[name], &spell(name))).collect()
+        }
+        Shape::Any => vec![prefix.to_owned(), format!("{prefix}{FILE}")],
+        Shape::List | Shape::Flag | Shape::Number | Shape::Text => vec![prefix.to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::file::File;
+
+    fn lay_over(mut tree: Json, variables: &[(&str, &str)]) -> Result<Json, String> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let done = lay(&mut tree, &Shape::of::<File>(), &ours(variables));
+        done.map(|()| tree).map_err(|error| format!("{}: {}; {}", error.code, error.message, error.hints[0].text))
+    }
+
+    #[test]
+    fn every_key_has_its_name() {
+        let shape = Shape::of::<File>();
+        let names = names(&shape, &json!({}), "AMARRE");
+        for name in [
+            "AMARRE_INSTANCE",
+            "AMARRE_DOMAINS",
+            "AMARRE_SOURCE_FOLDER",
+            "AMARRE_RECONCILE_INTERVAL",
+            "AMARRE_RECONCILE_PRUNE",
+            "AMARRE_DEFAULTS_LOGGING_DRIVER",
+            "AMARRE_HOSTS_DEFAULT_DOCKER",
+            "AMARRE_HOSTS_DEFAULT_ALSO_AT",
+            "AMARRE_NPM_MAIN_URL",
+            "AMARRE_NPM_MAIN_SECRET",
+            "AMARRE_NPM_MAIN_SECRET_FILE",
+            "AMARRE_OVH_CONSUMER_KEY_FILE",
+            "AMARRE_NETWORK_PREFIX",
+            "AMARRE_DNS_PROPAGATION_RESOLVERS",
+            "AMARRE_POLICY_HOST_PATHS",
+            "AMARRE_SERVER_LISTEN",
+            "AMARRE_STATE",
+        ] {
+            assert!(names.contains(&name.to_owned()), "{name}: {names:#?}");
+        }
+        // Whatever a key is called, its name leads to it and to nothing else.
+        for name in &names {
+            let parts: Vec<&str> = name["AMARRE_".len()..].split('_').collect();
+            let parts = if name.ends_with(FILE) { &parts[..parts.len() - 1] } else { parts.as_slice() };
+            assert!(find(&shape, &json!({}), parts, Vec::new()).is_some(), "{name} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn a_variable_is_typed_as_its_key_and_goes_before_the_file() {
+        let file = json!({"domain": "old.example", "dns": {"ttl": "1h"}, "hosts": {"my-host": {"data": "/data"}}});
+        let laid = lay_over(
+            file,
+            &[
+                ("AMARRE_DOMAIN", "example.org"),
+                ("AMARRE_DNS_PROPAGATION_RESOLVERS", "1.1.1.1, 9.9.9.9"),
+                ("AMARRE_DNS_PROPAGATION_SERVERS", "[]"),
+                ("AMARRE_NETWORK_PREFIX", "25"),
+                ("AMARRE_RECONCILE_PRUNE", "false"),
+                ("AMARRE_HOSTS_MY_HOST_ALSO_AT", "192.0.2.1"),
+                ("AMARRE_HOSTS_DEFAULT_PRIVATE_ADDRESS", "192.168.1.10"),
+                ("AMARRE_NPM_MAIN_SECRET_FILE", "/run/secrets/npm"),
+                ("AMARRE_OVH_CONSUMER_KEY", "{secret: ovh/consumer}"),
+                ("AMARRE_VARS_Tz_Name", "Europe/Paris"),
+                ("AMARRE_STATE", ""),
+                ("AMARRE_CONFIG", "elsewhere.yaml"),
+                ("AMARRE_SECRET_CLOUD_DB", "x"),
+                ("PATH", "/bin"),
+            ],
+        );
+        let expected = json!({
+            "domain": "example.org",
+            "dns": {"ttl": "1h", "propagation": {"resolvers": ["1.1.1.1", "9.9.9.9"], "servers": []}},
+            "network": {"prefix": 25},
+            "reconcile": {"prune": false},
+            "hosts": {"my-host": {"data": "/data", "also_at": "192.0.2.1"}, "default": {"private_address": "192.168.1.10"}},
+            "npm": {"main": {"secret": {"file": "/run/secrets/npm"}}},
+            "ovh": {"consumer_key": {"secret": "ovh/consumer"}},
+            "vars": {"Tz_Name": "Europe/Paris"},
+        });
+        assert_eq!(laid, Ok(expected));
+    }
+
+    #[test]
+    fn a_name_that_leads_nowhere_is_an_error() {
+        for (name, near) in [
+            ("AMARRE_DNS_TLL", "did you mean AMARRE_DNS_TTL?"),
+            ("AMARRE_NPM_MAIN_SECERT_FILE", "did you mean AMARRE_NPM_MAIN_SECRET_FILE?"),
+            ("AMARRE_CONFG", "did you mean AMARRE_CONFIG?"),
+            ("AMARRE_FROBNICATE", "every key of docs/configuration.md has its name"),
+        ] {
+            let error = lay_over(json!({}), &[(name, "x")]).unwrap_err();
+            assert!(
+                error.starts_with(&format!("A0220: the environment has {name}, and there is no such key")),
+                "{error}"
+            );
+            assert!(error.contains(near), "{error}");
+        }
+        for (name, value) in [("AMARRE_RECONCILE_PRUNE", "yes"), ("AMARRE_NETWORK_PREFIX", "big")] {
+            let error = lay_over(json!({}), &[(name, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("A0221: {name}: `{value}` is not ")), "{error}");
+        }
+        assert!(lay_over(json!({}), &[("AMARRE_DNS", "x")]).is_err(), "a map has no value of its own");
+    }
+}

@@ -1,0 +1,338 @@
+//! How OVH is signed in to, and where that is written.
+//!
+//! | place | names |
+//! |---|---|
+//! | `amarre.yaml` | `ovh.endpoint`, `ovh.application_key`, … |
+//! | the environment | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, …; each also as `…_FILE` |
+//! | `./ovh.conf`, `~/.ovh.conf`, `/etc/ovh.conf` | `endpoint` in `[default]`, `application_key`, … in `[ovh-eu]` |
+//!
+//! In this order, key by key; the files are those of OVH's own clients and are read only when something is
+//! missing. The first place that holds a key also decides the way: an API token or a service account. A place
+//! that holds both is refused, for nobody could tell which one counts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::file::{OvhFile, SecretSource};
+use super::secrets::{Resolver, environment, read_limited};
+use super::{ConfigError, OvhLogin};
+use crate::secret::Secret;
+
+/// A file larger than this is no `ovh.conf`.
+const CONF_BYTES_MAX: u64 = 64 * 1024;
+/// Keys of an API token.
+const TOKEN: [&str; 3] = ["application_key", "application_secret", "consumer_key"];
+/// Keys of a service account.
+const SERVICE: [&str; 2] = ["client_id", "client_secret"];
+/// Endpoints whose token endpoint for service accounts is known.
+const WITH_TOKEN_URL: [&str; 3] = ["ovh-eu", "ovh-ca", "ovh-us"];
+
+/// Keys of one place.
+#[derive(Debug, Default)]
+struct Place {
+    /// For people: `amarre.yaml`, `the environment`, `~/.ovh.conf`.
+    name: String,
+    keys: BTreeMap<&'static str, Secret>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Token,
+    Service,
+}
+
+/// Endpoint and login; `None` = OVH stands nowhere.
+///
+/// # Errors
+/// Two ways at once, half of one, a secret that is not there, or an `ovh.conf` that cannot be read.
+pub(super) fn login(file: Option<&OvhFile>, secrets: &Resolver) -> Result<Option<(String, OvhLogin)>, ConfigError> {
+    let home = environment("HOME").map(|home| PathBuf::from(home).join(".ovh.conf"));
+    let confs = [Some(PathBuf::from("ovh.conf")), home, Some(PathBuf::from("/etc/ovh.conf"))];
+    let confs: Vec<PathBuf> = confs.into_iter().flatten().collect();
+    find(file, secrets, &environment, &confs)
+}
+
+fn find(
+    file: Option<&OvhFile>,
+    secrets: &Resolver,
+    variable: &dyn Fn(&str) -> Option<String>,
+    confs: &[PathBuf],
+) -> Result<Option<(String, OvhLogin)>, ConfigError> {
+    let none = OvhFile::default();
+    let own = file.unwrap_or(&none);
+    let mut places = vec![from_file(own, secrets)?, from_environment(secrets, variable)?];
+    let token_url = own.token_url.clone().or_else(|| variable("OVH_TOKEN_URL"));
+    let mut endpoint = own.endpoint.clone().or_else(|| variable("OVH_ENDPOINT"));
+    let is_whole = way(&places)?.is_some_and(|way| way.keys().iter().all(|key| is_in(&places, key)));
+    if !is_whole {
+        let read = confs.iter().map(|path| Conf::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let named = read.iter().find_map(|conf| conf.value("default", "endpoint"));
+        let chosen = endpoint.get_or_insert_with(|| named.unwrap_or("ovh-eu").to_owned());
+        places.extend(read.iter().map(|conf| conf.place(chosen)));
+    }
+    let endpoint = endpoint.unwrap_or_else(|| "ovh-eu".to_owned());
+    let Some(way) = way(&places)? else {
+        return match file {
+            None => Ok(None),
+            Some(_) => Err(missing(&[], &endpoint)),
+        };
+    };
+    let login = match way {
+        Way::Token => {
+            let [application_key, application_secret, consumer_key] = all(&places, TOKEN, &endpoint)?;
+            let application_key = application_key.expose().to_owned();
+            OvhLogin::Keys { application_key, application_secret, consumer_key }
+        }
+        Way::Service => {
+            let [client_id, client_secret] = all(&places, SERVICE, &endpoint)?;
+            if token_url.is_none() && !WITH_TOKEN_URL.contains(&endpoint.as_str()) {
+                return Err(ConfigError::new(
+                    "A0242",
+                    format!("ovh: where tokens for service accounts come from at {endpoint} is not known"),
+                    "set `ovh.token_url`, or use application_key, application_secret and consumer_key there",
+                ));
+            }
+            OvhLogin::Service { client_id: client_id.expose().to_owned(), client_secret, token_url }
+        }
+    };
+    Ok(Some((endpoint, login)))
+}
+
+impl Way {
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Way::Token => &TOKEN,
+            Way::Service => &SERVICE,
+        }
+    }
+}
+
+fn is_in(places: &[Place], key: &str) -> bool {
+    places.iter().any(|place| place.keys.contains_key(key))
+}
+
+/// The way of the first place that names one.
+fn way(places: &[Place]) -> Result<Option<Way>, ConfigError> {
+    for place in places {
+        let has = |keys: &[&str]| keys.iter().any(|key| place.keys.contains_key(key));
+        match (has(&TOKEN), has(&SERVICE)) {
+            (true, true) => {
+                return Err(ConfigError::new(
+                    "A0240",
+                    format!("ovh: {} has both an API token and a service account", place.name),
+                    "keep either application_key, application_secret and consumer_key, or client_id and client_secret",
+                ));
+            }
+            (true, false) => return Ok(Some(Way::Token)),
+            (false, true) => return Ok(Some(Way::Service)),
+            (false, false) => (),
+        }
+    }
+    Ok(None)
+}
+
+/// The keys of one way, each from the first place that has it.
+fn all<const N: usize>(places: &[Place], keys: [&'static str; N], endpoint: &str) -> Result<[Secret; N], ConfigError> {
+    let found = keys.map(|key| places.iter().find_map(|place| place.keys.get(key)).cloned());
+    let absent: Vec<&str> = keys.iter().zip(&found).filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
+    let values: Vec<Secret> = found.into_iter().flatten().collect();
+    values.try_into().map_err(|_| missing(&absent, endpoint))
+}
+
+fn missing(absent: &[&str], endpoint: &str) -> ConfigError {
+    let message = match absent {
+        [] => {
+            "ovh needs application_key, application_secret and consumer_key, or client_id and client_secret".to_owned()
+        }
+        absent => format!("ovh needs {} as well", absent.join(" and ")),
+    };
+    let hint = format!("looked in amarre.yaml, the environment (OVH_…) and [{endpoint}] of ovh.conf");
+    ConfigError::new("A0201", message, hint)
+}
+
+fn from_file(file: &OvhFile, secrets: &Resolver) -> Result<Place, ConfigError> {
+    let text = |text: &Option<String>| text.as_deref().map(Secret::new);
+    let secret = |source: &Option<SecretSource>| source.as_ref().map(|source| secrets.read(source)).transpose();
+    let found = [
+        ("application_key", text(&file.application_key)),
+        ("application_secret", secret(&file.application_secret)?),
+        ("consumer_key", secret(&file.consumer_key)?),
+        ("client_id", text(&file.client_id)),
+        ("client_secret", secret(&file.client_secret)?),
+    ];
+    let keys = found.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    Ok(Place { name: "amarre.yaml".to_owned(), keys })
+}
+
+fn from_environment(secrets: &Resolver, variable: &dyn Fn(&str) -> Option<String>) -> Result<Place, ConfigError> {
+    let mut keys = BTreeMap::new();
+    for key in TOKEN.into_iter().chain(SERVICE) {
+        let name = format!("OVH_{}", key.to_uppercase());
+        if let Some(value) = variable(&name) {
+            keys.insert(key, Secret::new(value));
+        } else if let Some(path) = variable(&format!("{name}_FILE")) {
+            keys.insert(key, secrets.read(&SecretSource::File { file: PathBuf::from(path) })?);
+        }
+    }
+    Ok(Place { name: "the environment".to_owned(), keys })
+}
+
+/// An `ovh.conf`, as the vendor's own clients read it.
+#[derive(Debug)]
+struct Conf {
+    path: PathBuf,
+    sections: BTreeMap<String, BTreeMap<String, Secret>>,
+}
+
+impl Conf {
+    /// One that is not there is empty.
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let broken = |why: String| {
+            let message = format!("could not read {}: {why}", path.display());
+            ConfigError::new("A0241", message, "write `[ovh-eu]`, then a line `name = value` for each key")
+        };
+        let text = if path.is_file() { read_limited(path, CONF_BYTES_MAX).map_err(broken)? } else { String::new() };
+        let sections = parse(&text).map_err(|(line, why)| broken(format!("line {line}: {why}")))?;
+        Ok(Self { path: path.to_owned(), sections })
+    }
+
+    fn value(&self, section: &str, key: &str) -> Option<&str> {
+        self.sections.get(section)?.get(key).map(Secret::expose).filter(|value| !value.is_empty())
+    }
+
+    fn place(&self, endpoint: &str) -> Place {
+        let keys = TOKEN.into_iter().chain(SERVICE);
+        let keys = keys.filter_map(|key| Some((key, Secret::new(self.value(endpoint, key)?)))).collect();
+        Place { name: self.path.display().to_string(), keys }
+    }
+}
+
+/// Sections and their values. Words of an error never show a line: it may be a secret.
+fn parse(text: &str) -> Result<BTreeMap<String, BTreeMap<String, Secret>>, (usize, &'static str)> {
+    let mut sections: BTreeMap<String, BTreeMap<String, Secret>> = BTreeMap::new();
+    let mut section = None;
+    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with([';', '#']) {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[') {
+            let name = name.strip_suffix(']').ok_or((index + 1, "a section without its `]`"))?;
+            section = Some(name.trim().to_owned());
+            continue;
+        }
+        let (key, value) =
+            line.split_once(['=', ':']).ok_or((index + 1, "neither a section nor of the form `name = value`"))?;
+        let section = section.as_ref().ok_or((index + 1, "a value before the first section"))?;
+        let value = value.trim();
+        let bare = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+        let values = sections.entry(section.clone()).or_default();
+        values.insert(key.trim().to_lowercase(), Secret::new(bare.unwrap_or(value)));
+    }
+    Ok(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands in the three places; answers what comes of it, in words.
+    fn found(yaml: &str, variables: &[(&str, &str)], confs: &[&str]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("secret"), "from-a-file\n").unwrap();
+        let paths: Vec<PathBuf> = (0..confs.len()).map(|index| folder.path().join(format!("{index}.conf"))).collect();
+        for (path, text) in paths.iter().zip(confs) {
+            std::fs::write(path, text).unwrap();
+        }
+        let file: Option<OvhFile> = (!yaml.is_empty()).then(|| serde_yaml::from_str(yaml).unwrap());
+        let variable =
+            |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
+        let secrets = Resolver { base: folder.path().to_owned() };
+        match find(file.as_ref(), &secrets, &variable, &paths) {
+            Ok(None) => "none".to_owned(),
+            Ok(Some((endpoint, OvhLogin::Keys { application_key, application_secret, consumer_key }))) => {
+                format!("{endpoint}: {application_key} {} {}", application_secret.expose(), consumer_key.expose())
+            }
+            Ok(Some((endpoint, OvhLogin::Service { client_id, client_secret, token_url }))) => {
+                let at = token_url.map(|url| format!(" at {url}")).unwrap_or_default();
+                format!("{endpoint}: {client_id} {}{at}", client_secret.expose())
+            }
+            Err(error) => {
+                format!("{}: {}", error.code, error.message.replace(&folder.path().display().to_string(), ""))
+            }
+        }
+    }
+
+    const KEYS: &str = "{application_key: ak, application_secret: as, consumer_key: ck}";
+    const CONF: &str = "; OVH\n[default]\nendpoint = ovh-ca\n\n[ovh-eu]\napplication_key=e1\napplication_secret = 'e2'\n\
+        consumer_key=\"e3\"\n[ovh-ca]\nclient_id=c1\nclient_secret=c2=\n";
+
+    #[test]
+    fn each_place_is_read_in_its_order() {
+        assert_eq!(found("", &[], &[]), "none");
+        assert_eq!(found(KEYS, &[], &[]), "ovh-eu: ak as ck");
+        assert_eq!(found("{client_id: i, client_secret: {file: secret}}", &[], &[]), "ovh-eu: i from-a-file");
+        let variables = [("OVH_CLIENT_ID", "vi"), ("OVH_CLIENT_SECRET_FILE", "secret"), ("OVH_ENDPOINT", "ovh-us")];
+        assert_eq!(found("", &variables, &[]), "ovh-us: vi from-a-file");
+        assert_eq!(found("", &[], &[CONF]), "ovh-ca: c1 c2=");
+        assert_eq!(found("{endpoint: ovh-eu}", &[], &[CONF]), "ovh-eu: e1 e2 e3");
+        // Key by key, the nearer place first.
+        assert_eq!(
+            found("{endpoint: ovh-eu, consumer_key: ck}", &[("OVH_APPLICATION_KEY", "vk")], &[CONF]),
+            "ovh-eu: vk e2 ck"
+        );
+        assert_eq!(
+            found("", &[], &["[ovh-eu]\nconsumer_key=near\n", "[default]\nendpoint=ovh-eu", CONF]),
+            "ovh-eu: e1 e2 near"
+        );
+    }
+
+    #[test]
+    fn the_nearest_place_decides_the_way() {
+        let account = [("OVH_CLIENT_ID", "vi"), ("OVH_CLIENT_SECRET", "vs")];
+        assert_eq!(found(KEYS, &account, &[CONF]), "ovh-eu: ak as ck");
+        assert_eq!(found("{endpoint: ovh-eu}", &account, &[CONF]), "ovh-eu: vi vs");
+    }
+
+    #[test]
+    fn two_ways_in_one_place_are_refused() {
+        let both = "{application_key: ak, client_id: i}";
+        assert_eq!(found(both, &[], &[]), "A0240: ovh: amarre.yaml has both an API token and a service account");
+        let variables = [("OVH_CLIENT_ID", "i"), ("OVH_CONSUMER_KEY", "c")];
+        assert!(found("", &variables, &[]).starts_with("A0240: ovh: the environment has both"));
+        let conf = "[ovh-eu]\nclient_id=a\nconsumer_key=b\n";
+        assert!(found("", &[], &[conf]).starts_with("A0240: ovh: /0.conf has both"), "{}", found("", &[], &[conf]));
+    }
+
+    #[test]
+    fn half_a_login_says_what_is_missing() {
+        assert_eq!(
+            found("{application_key: ak}", &[], &[]),
+            "A0201: ovh needs application_secret and consumer_key as well"
+        );
+        assert_eq!(found("{client_id: i}", &[], &[]), "A0201: ovh needs client_secret as well");
+        assert!(found("{endpoint: ovh-eu}", &[], &[]).starts_with("A0201: ovh needs application_key, "));
+    }
+
+    #[test]
+    fn a_custom_endpoint_needs_its_token_endpoint_named() {
+        let account = "client_id: i, client_secret: s";
+        for endpoint in ["http://127.0.0.1:1/1.0", "kimsufi-eu"] {
+            let said = found(&format!("{{endpoint: '{endpoint}', {account}}}"), &[], &[]);
+            assert!(said.starts_with("A0242: ") && said.contains(endpoint), "{said}");
+        }
+        let yaml = format!("{{endpoint: 'http://127.0.0.1:1/1.0', token_url: 'http://127.0.0.1:1/t', {account}}}");
+        assert_eq!(found(&yaml, &[], &[]), "http://127.0.0.1:1/1.0: i s at http://127.0.0.1:1/t");
+    }
+
+    #[test]
+    fn a_broken_conf_says_where_and_never_what() {
+        for (text, place) in [("[ovh-eu\n", "line 1"), ("[a]\nhunter2\n", "line 2"), ("hunter2=x\n", "line 1")] {
+            let said = found("", &[], &[text]);
+            assert!(said.starts_with(&format!("A0241: could not read /0.conf: {place}: ")), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+        // Where nothing is missing, nobody looks.
+        assert_eq!(found("{endpoint: ovh-eu, client_id: i, client_secret: s}", &[], &["broken"]), "ovh-eu: i s");
+    }
+}

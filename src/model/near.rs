@@ -1,0 +1,32 @@
+//! Which known word somebody may have meant. Pure.
+
+/// The known word nearest to one, if it is near: a third of the word may differ.
+pub fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
+    let limit = word.chars().count().max(3) / 3;
+    let near = known.iter().map(|candidate| (distance(word, candidate, limit), *candidate));
+    near.filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)
+}
+
+/// How many letters must be put in, taken out, exchanged or swapped with their neighbour.
+fn distance(left: &str, right: &str, limit: usize) -> usize {
+    let left: Vec<char> = left.to_lowercase().chars().collect();
+    let right: Vec<char> = right.to_lowercase().chars().collect();
+    if left.len().abs_diff(right.len()) > limit {
+        return limit + 1;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for row in 1..=left.len() {
+        let mut line = vec![row];
+        for column in 1..=right.len() {
+            let changed = usize::from(left[row - 1] != right[column - 1]);
+            let mut best = (above[column] + 1).min(line[column - 1] + 1).min(above[column - 1] + changed);
+            if row > 1 && column > 1 && left[row - 1] == right[column - 2] && left[row - 2] == right[column - 1] {
+                best = best.min(before[column - 2] + 1);
+            }
+            line.push(best);
+        }
+        before = std::mem::replace(&mut above, line);
+    }
+    above.last().copied().unwrap_or(limit + 1)
+}

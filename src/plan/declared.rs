@@ -1,0 +1,70 @@
+//! What an image declares as `VOLUME` and the manifest does not map: a named volume each, so that the data outlives
+//! the container.
+//!
+//! It is known once the image is there. Until then the field is an output of the image, as its id is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::expand::Expansion;
+use crate::model::service::Container;
+use crate::model::{Address, Fields, Kind, Seen, Value};
+
+/// Field of a container: `volume:NAME:/path:rw` for each declared path.
+pub const FIELD: &str = "image_mounts";
+
+/// The mounts of `image` for the container of `key`; an output while the image is not there.
+///
+/// A volume that is in use at a path stays in use there, whatever it is called: a container that was made before its
+/// image's volumes had names keeps its data.
+pub fn mounts(
+    expansion: &Expansion<'_>,
+    key: &str,
+    container: &Container,
+    image: &str,
+    instances: &BTreeMap<Address, &Seen>,
+    last_good: Option<&Fields>,
+) -> Value {
+    let address = Address::new(expansion.host.docker.clone(), Kind::Image, image);
+    let Some(seen) = expansion.input.world.seen.get(&address) else {
+        return Value::Output { of: address, field: FIELD.to_owned() };
+    };
+    let mapped: BTreeSet<&str> = container.mounts.iter().map(|mount| mount.target.as_str()).collect();
+    let known = instances.values().map(|seen| &seen.fields).chain(last_good);
+    let in_use: BTreeMap<String, String> = known.flat_map(sources).map(|(source, target)| (target, source)).collect();
+    // Of an image that is only foreseen, nothing is known: it is taken to declare what the one before it did.
+    let declared = match seen.fields.get("volumes") {
+        Some(declared) => declared.strings(),
+        None => in_use.keys().map(String::as_str).collect(),
+    };
+    let paths = declared.into_iter().filter(|path| !mapped.contains(path));
+    let mounts = paths.map(|path| {
+        let source =
+            in_use.get(path).cloned().unwrap_or_else(|| format!("{}_{key}_{}", expansion.service.name, word(path)));
+        format!("volume:{source}:{path}:rw")
+    });
+    Value::texts(mounts.collect::<BTreeSet<String>>())
+}
+
+/// Names and paths of the volumes that a container has for what its image declares.
+pub fn sources(fields: &Fields) -> Vec<(String, String)> {
+    let split = |mount: &str| {
+        let (source, target) = mount.strip_prefix("volume:")?.strip_suffix(":rw")?.split_once(':')?;
+        Some((source.to_owned(), target.to_owned()))
+    };
+    fields.strings(FIELD).into_iter().filter_map(split).collect()
+}
+
+/// A path as a part of a volume's name: `/var/lib/mysql` is `var-lib-mysql`. What would not be told apart by that has
+/// a digest.
+fn word(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
+    let name = path.trim_matches('/').replace('/', "-");
+    if !name.is_empty() && path.trim_matches('/').chars().all(|c| plain(c) || c == '/') {
+        return name;
+    }
+    let digest = hex::encode(&Sha256::digest(path)[..4]);
+    let name: String = name.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+    format!("{}-{digest}", name.trim_matches('-'))
+}

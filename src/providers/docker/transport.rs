@@ -1,0 +1,513 @@
+//! How an engine is reached where that is more than a socket: TCP with TLS, and ssh.
+//!
+//! With TLS only the certificate authority that the configuration names is trusted, as `docker --tlsverify` has it. Over
+//! ssh the system's own client runs `docker system dial-stdio` at the other end, with the user's keys and `ssh_config`.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::http::Uri;
+use bollard::{BollardRequest, ClientVersion, Docker};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use crate::causes::root;
+
+/// Docker's port with TLS.
+const TLS_PORT: u16 = 2376;
+/// Longer than this a connection does not take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection is kept this long: a look comes every second while something is under way.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Idle connections: each is a process with ssh.
+const IDLE_MAX: usize = 4;
+/// What ssh says when it fails is short.
+const SSH_WORDS_BYTES_MAX: usize = 4096;
+
+/// The files with which an engine is reached by TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Who signed the engine's certificate.
+    pub ca: PathBuf,
+    /// Our certificate and its key, where the engine wants one.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why there is no connection, with what a person can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// `A0520` or `A0521`, else the connection's usual code.
+    pub code: Option<&'static str>,
+    /// Lowercase, no full stop.
+    pub message: String,
+    /// What a person can do; empty when nothing special.
+    pub hint: String,
+}
+
+impl Trouble {
+    fn tls(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: Some("A0520"), message: message.into(), hint: hint.into() }
+    }
+
+    fn ssh(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: Some("A0521"), message: message.into(), hint: hint.into() }
+    }
+
+    /// Nothing of TLS or ssh.
+    pub fn plain(message: impl Into<String>) -> Self {
+        Self { code: None, message: message.into(), hint: String::new() }
+    }
+
+    /// What a failed call says about its connection, if it was that.
+    pub fn find(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            // An I/O error names as its cause only what is below what it holds.
+            let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let held = held.map(|held| held as &(dyn Error + 'static));
+            for error in [Some(error), held].into_iter().flatten() {
+                if let Some(trouble) = error.downcast_ref::<Trouble>() {
+                    return Some(trouble.clone());
+                }
+                if let Some(error) = error.downcast_ref::<rustls::Error>() {
+                    return Some(tls_trouble(error));
+                }
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Trouble {}
+
+/// A client for `tcp://` with these files, or for `ssh://`; `None` for every other endpoint.
+///
+/// # Errors
+/// The endpoint cannot be read.
+pub fn client(
+    endpoint: &str,
+    tls: Option<&TlsFiles>,
+    timeout_s: u64,
+    version: &ClientVersion,
+) -> Result<Option<Docker>, Trouble> {
+    let dial = match (endpoint.split_once("://"), tls) {
+        (Some(("ssh", rest)), _) => Dial::Ssh(SshTarget::parse(rest)?),
+        (Some(("tcp" | "https", rest)), Some(files)) => {
+            let (host, port) = host_and_port(rest)?;
+            Dial::Tls { host, port, files: files.clone() }
+        }
+        _ => return Ok(None),
+    };
+    let connector = Connector { dial: Arc::new(dial) };
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_MAX)
+        .build(connector);
+    let transport = move |request: BollardRequest| {
+        let client = client.clone();
+        async move { client.request(request).await.map_err(bollard::errors::Error::from) }
+    };
+    // The name in the URL is only for the header `Host`.
+    let docker = Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout_s, version);
+    docker.map(Some).map_err(|error| Trouble::plain(root(&error)))
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), Trouble> {
+    let text = text.trim_end_matches('/');
+    let wrong = || Trouble::plain(format!("`{text}` is not HOST:PORT"));
+    let uri: Uri = format!("tcp://{text}").parse().map_err(|_| wrong())?;
+    let host = uri.host().ok_or_else(wrong)?;
+    Ok((host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(TLS_PORT)))
+}
+
+#[derive(Debug)]
+enum Dial {
+    Tls { host: String, port: u16, files: TlsFiles },
+    Ssh(SshTarget),
+}
+
+#[derive(Debug, Clone)]
+struct Connector {
+    dial: Arc<Dial>,
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = Trouble;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, Trouble>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let dial = self.dial.clone();
+        Box::pin(async move {
+            let io: Box<dyn Duplex> = match dial.as_ref() {
+                Dial::Tls { host, port, files } => Box::new(dial_tls(host, *port, files).await?),
+                Dial::Ssh(target) => Box::new(target.dial()?),
+            };
+            Ok(Stream(TokioIo::new(io)))
+        })
+    }
+}
+
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection of either sort.
+struct Stream(TokioIo<Box<dyn Duplex>>);
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl Read for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// The files are read for each connection: certificates are renewed while we run.
+async fn dial_tls(
+    host: &str,
+    port: u16,
+    files: &TlsFiles,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Trouble> {
+    let config = tls_config(files)?;
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Trouble::plain(format!("`{host}` is neither a name nor an address")))?;
+    let dial = async {
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| Trouble::plain(error.to_string()))?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
+            let trouble = Trouble::find(&error).unwrap_or_else(|| {
+                let hint = "does the engine listen there with --tlsverify?";
+                Trouble::tls(format!("no TLS connection: {}", root(&error)), hint)
+            });
+            trouble.about(host, files)
+        })
+    };
+    let dialled = tokio::time::timeout(CONNECT_TIMEOUT, dial).await;
+    dialled.unwrap_or_else(|_| Err(Trouble::plain(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))))
+}
+
+impl Trouble {
+    /// With the names of what it is about.
+    fn about(mut self, host: &str, files: &TlsFiles) -> Self {
+        self.hint = self.hint.replace("CA_FILE", &files.ca.display().to_string()).replace("HOST_NAME", host);
+        self
+    }
+}
+
+fn tls_config(files: &TlsFiles) -> Result<ClientConfig, Trouble> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&files.ca, "ca")? {
+        roots.add(certificate).map_err(|error| {
+            Trouble::tls(format!("{} does not hold an authority: {error}", files.ca.display()), "name the right file")
+        })?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Trouble::tls(error.to_string(), ""))?
+        .with_root_certificates(roots);
+    let Some((cert, key_file)) = &files.client else { return Ok(builder.with_no_client_auth()) };
+    let chain = certificates(cert, "cert")?;
+    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| unreadable(key_file, "key", &error))?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| {
+        let message = format!("{} is not the key of {}: {error}", key_file.display(), cert.display());
+        Trouble::tls(message, "name the two files that belong together: docker.tls.cert and docker.tls.key")
+    })
+}
+
+fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>, Trouble> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let all = read.map_err(|error| unreadable(path, key, &error))?;
+    if all.is_empty() {
+        let message = format!("{} holds no certificate", path.display());
+        return Err(Trouble::tls(message, format!("docker.tls.{key} names a file in PEM form")));
+    }
+    Ok(all)
+}
+
+fn unreadable(path: &Path, key: &str, error: &rustls::pki_types::pem::Error) -> Trouble {
+    let message = format!("could not read {}: {error}", path.display());
+    Trouble::tls(message, format!("docker.tls.{key} names a file in PEM form that this user may read"))
+}
+
+/// Either end may refuse the other's certificate.
+fn tls_trouble(error: &rustls::Error) -> Trouble {
+    let theirs = |why: &str, hint: &str| Trouble::tls(format!("the engine's certificate {why}"), hint);
+    let ours = |why: &str, hint: &str| Trouble::tls(format!("the engine {why}"), hint);
+    match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => theirs(
+                "is signed by somebody else",
+                "CA_FILE is not the authority that signed it: name the right one in docker.tls.ca",
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => theirs(
+                "has expired",
+                "make a new one for the engine and restart it, and see that both clocks are right",
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                theirs("is not valid yet", "see that both clocks are right")
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => theirs(
+                "is for another name",
+                "connect by a name that stands in it, or make one with HOST_NAME in its subjectAltName",
+            ),
+            other => theirs(&format!("is not accepted: {other}"), "make a new one for the engine"),
+        },
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => ours(
+            "wants a certificate of ours",
+            "name one that its authority signed in docker.tls.cert, with docker.tls.key",
+        ),
+        rustls::Error::AlertReceived(AlertDescription::CertificateExpired) => {
+            ours("says that our certificate has expired", "have a new one signed for docker.tls.cert")
+        }
+        rustls::Error::AlertReceived(
+            alert @ (AlertDescription::BadCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError),
+        ) => ours(
+            &format!("refuses our certificate, or wants one ({alert:?})"),
+            "docker.tls.cert must be signed by the authority that the engine was started with (--tlscacert), for clients, and not be expired",
+        ),
+        rustls::Error::InvalidMessage(_) => Trouble::tls(
+            format!("what answers does not speak TLS: {error}"),
+            "is that the engine's port with TLS (usually 2376)? without TLS leave out docker.tls",
+        ),
+        other => Trouble::tls(format!("no TLS connection: {other}"), ""),
+    }
+}
+
+/// `user@host:port/path/of/socket`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SshTarget {
+    user: Option<String>,
+    host: String,
+    port: Option<u16>,
+    /// The engine's socket there, where it is not the usual one.
+    socket: Option<String>,
+}
+
+impl SshTarget {
+    fn parse(text: &str) -> Result<Self, Trouble> {
+        let wrong = || {
+            Trouble::ssh(
+                format!("`ssh://{text}` is not an address for ssh"),
+                "write ssh://USER@HOST, with :PORT and /PATH/OF/SOCKET where they are not the usual ones",
+            )
+        };
+        let (place, path) = text.find('/').map_or((text, ""), |at| text.split_at(at));
+        let (user, place) = match place.rsplit_once('@') {
+            Some((user, place)) => (Some(user.to_owned()), place),
+            None => (None, place),
+        };
+        let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) => (host, rest.strip_prefix(':')),
+            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+        };
+        let port = port.map(str::parse).transpose().map_err(|_| wrong())?;
+        // These words become arguments here, and the path a word of a shell at the other end.
+        let is_plain = |text: &str| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:%".contains(&byte);
+            !text.is_empty() && !text.starts_with('-') && text.bytes().all(fits)
+        };
+        let is_path = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+        if !is_plain(host) || !user.as_deref().is_none_or(is_plain) || !is_path(path) {
+            return Err(wrong());
+        }
+        let socket = (path.len() > 1).then(|| path.to_owned());
+        Ok(Self { user, host: host.to_owned(), port, socket })
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        // Nobody is there to type a password, and a connection that is gone must not look like a quiet one.
+        let options = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15", "ServerAliveCountMax=3"];
+        let mut words: Vec<String> = vec!["-T".to_owned()];
+        words.extend(options.iter().flat_map(|option| ["-o".to_owned(), (*option).to_owned()]));
+        if let Some(port) = self.port {
+            words.extend(["-p".to_owned(), port.to_string()]);
+        }
+        if let Some(user) = &self.user {
+            words.extend(["-l".to_owned(), user.clone()]);
+        }
+        words.extend(["--".to_owned(), self.host.clone(), "docker".to_owned()]);
+        words.extend(self.socket.iter().map(|socket| format!("--host=unix://{socket}")));
+        words.extend(["system".to_owned(), "dial-stdio".to_owned()]);
+        words
+    }
+
+    fn dial(&self) -> Result<SshStream, Trouble> {
+        let mut command = Command::new("ssh");
+        command.args(self.arguments()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| {
+            Trouble::ssh(format!("could not run ssh: {error}"), "install the ssh client (openssh-client)")
+        })?;
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Trouble::ssh("ssh has no pipes", ""));
+        };
+        Ok(SshStream { _child: child, stdin, stdout, stderr: Some(stderr), words: Vec::new(), host: self.host.clone() })
+    }
+}
+
+/// The two pipes of a running ssh.
+struct SshStream {
+    /// Killed on drop.
+    _child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+    /// `None` after its end.
+    stderr: Option<ChildStderr>,
+    words: Vec<u8>,
+    host: String,
+}
+
+impl SshStream {
+    /// Takes what ssh says about itself; ready when it says no more.
+    fn listen(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(stderr) = &mut self.stderr {
+            let mut space = [0; 512];
+            let mut buf = ReadBuf::new(&mut space);
+            match Pin::new(stderr).poll_read(cx, &mut buf) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    let room = SSH_WORDS_BYTES_MAX - self.words.len();
+                    self.words.extend(buf.filled().iter().take(room));
+                }
+                Poll::Ready(_) => self.stderr = None,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// What ssh said, if it said something, when it ended.
+    fn trouble(&self) -> Option<Trouble> {
+        let words = String::from_utf8_lossy(&self.words);
+        let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // A banner may stand before it; the reason comes last.
+        let said = lines.last()?;
+        let message = format!("ssh to {}: {said}", self.host);
+        let hint = if words.contains("Host key verification failed") {
+            "connect once by hand as this user and accept the host's key, or put it into known_hosts"
+        } else if words.contains("Permission denied") {
+            "ssh must work without a password for this user: ssh -o BatchMode=yes HOST docker version"
+        } else if words.contains("docker.sock") || words.contains("docker daemon") {
+            "the user at the other end must be root or in the group docker there"
+        } else if words.contains("not found") {
+            "the docker command must be installed at the other end, and in its PATH"
+        } else {
+            "try by hand what Amarre does: ssh -o BatchMode=yes HOST docker system dial-stdio"
+        };
+        Some(Trouble::ssh(message, hint.replace("HOST", &self.host)))
+    }
+}
+
+impl AsyncRead for SshStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let silent = self.listen(cx);
+        let before = buf.filled().len();
+        std::task::ready!(Pin::new(&mut self.stdout).poll_read(cx, buf))?;
+        if buf.filled().len() > before || buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        // It ended: what it said says why.
+        if silent.is_pending() {
+            std::task::ready!(self.listen(cx));
+        }
+        Poll::Ready(self.trouble().map_or(Ok(()), |trouble| Err(io::Error::other(trouble))))
+    }
+}
+
+impl AsyncWrite for SshStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match std::task::ready!(Pin::new(&mut self.stdin).poll_write(cx, bytes)) {
+            // Why it does not listen any more is told by reading.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Poll::Ready(Ok(bytes.len())),
+            written => Poll::Ready(written),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stdin).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stdin).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> String {
+        SshTarget::parse(text).map_or_else(|trouble| trouble.message, |target| target.arguments()[9..].join(" "))
+    }
+
+    #[test]
+    fn an_address_for_ssh_becomes_arguments() {
+        assert_eq!(words("nas"), "-- nas docker system dial-stdio");
+        assert_eq!(words("ops@nas:2222"), "-p 2222 -l ops -- nas docker system dial-stdio");
+        assert_eq!(words("[2001:db8::1]:22/"), "-p 22 -- 2001:db8::1 docker system dial-stdio");
+        assert_eq!(words("nas/run/d.sock"), "-- nas docker --host=unix:///run/d.sock system dial-stdio");
+        for wrong in ["", "-oProxyCommand=x", "a b", "-l@nas", "nas:x", "nas/a;reboot", "$(x)@nas"] {
+            assert_eq!(words(wrong), format!("`ssh://{wrong}` is not an address for ssh"));
+        }
+    }
+
+    #[test]
+    fn an_address_with_tls_has_a_port() {
+        assert_eq!(host_and_port("nas"), Ok(("nas".to_owned(), 2376)));
+        assert_eq!(host_and_port("[2001:db8::1]:99/"), Ok(("2001:db8::1".to_owned(), 99)));
+        assert!(host_and_port("").is_err());
+    }
+}

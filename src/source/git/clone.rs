@@ -1,0 +1,157 @@
+//! The bare clone beside the ledger: brings what the server has, remembers what is in force. Everything here blocks.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use git2::{AutotagOption, Direction, ErrorCode, FetchOptions, Oid, RemoteCallbacks, Repository};
+
+use super::session::Session;
+use super::transport::Open;
+use crate::model::Timestamp;
+
+/// Revisions that are fetched: as far back as a change can be told whose it is.
+pub(super) const DEPTH: i32 = 50;
+/// Each fetch leaves a pack, and nothing tidies them up: with more than this the clone is made anew.
+const PACKS_MAX: usize = 100;
+/// More objects than this in one fetch are no manifests.
+const OBJECTS_MAX: usize = 500_000;
+/// When the server answered last, milliseconds; in the clone's folder.
+const ANSWERED: &str = "amarre-answered";
+
+/// Why something could not be brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// In the conversation with the server: the session knows more.
+    Server(String),
+    /// Here, in the clone.
+    Here(String),
+    /// The server has no such branch, tag or commit; `true`: it has nothing at all.
+    NoSuchRef(bool),
+}
+
+/// The clone, opened; made where there is none.
+pub(super) fn open(folder: &Path) -> Result<Repository, Failed> {
+    let here = |error: git2::Error| Failed::Here(error.message().to_owned());
+    if let Ok(repository) = Repository::open_bare(folder) {
+        return Ok(repository);
+    }
+    let made = Repository::init_bare(folder).map_err(here)?;
+    // What is in a private repository is nobody else's business on this machine.
+    use std::os::unix::fs::PermissionsExt;
+    let private = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(folder, private).map_err(|error| Failed::Here(error.to_string()))?;
+    Ok(made)
+}
+
+/// The clone, if there is one.
+pub(super) fn open_existing(folder: &Path) -> Option<Repository> {
+    Repository::open_bare(folder).ok()
+}
+
+/// Throws the clone away, when it is broken or has grown: it is only a copy.
+pub(super) fn discard(folder: &Path) -> Result<(), Failed> {
+    match std::fs::remove_dir_all(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failed::Here(error.to_string())),
+    }
+}
+
+/// Whether the clone has become larger than it needs to be.
+pub(super) fn has_grown(repository: &Repository) -> bool {
+    let packs = std::fs::read_dir(repository.path().join("objects/pack")).into_iter().flatten().flatten();
+    packs.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count() > PACKS_MAX
+}
+
+/// Brings the commit that the server has under one of `names`, the first that it has, and its history as far as
+/// [`DEPTH`]. Asks the server for its list only, where the commit is already here.
+pub(super) fn bring(repository: &Repository, session: &Arc<Session>, names: &[String]) -> Result<Oid, Failed> {
+    let server = |error: git2::Error| Failed::Server(error.message().to_owned());
+    let opened = Open::new(session).map_err(Failed::Here)?;
+    let mut remote = repository.remote_anonymous(&opened.url()).map_err(server)?;
+    let connection = remote.connect_auth(Direction::Fetch, None, None).map_err(server)?;
+    let heads: Vec<(String, Oid)> = {
+        let listed = connection.list().map_err(server)?;
+        listed.iter().map(|head| (head.name().to_owned(), head.oid())).collect()
+    };
+    drop(connection);
+    let find = |name: &str| heads.iter().find(|(known, _)| known == name).map(|(_, oid)| *oid);
+    // Of an annotated tag the commit is meant.
+    let found = names.iter().find_map(|name| Some((name, find(&format!("{name}^{{}}")).or_else(|| find(name))?)));
+    let (refspec, wanted) = match found {
+        Some((name, oid)) => (format!("+{name}:refs/amarre/brought"), oid),
+        None => {
+            let id = names.iter().find_map(|name| Oid::from_str(name).ok().filter(|_| name.len() == 40));
+            let Some(oid) = id else { return Err(Failed::NoSuchRef(heads.is_empty())) };
+            (format!("+{oid}:refs/amarre/brought"), oid)
+        }
+    };
+    if repository.find_commit(wanted).is_ok() {
+        return Ok(wanted);
+    }
+    let mut options = FetchOptions::new();
+    let mut callbacks = RemoteCallbacks::new();
+    let watching = session.clone();
+    callbacks.transfer_progress(move |progress| watching.may_go_on() && progress.total_objects() <= OBJECTS_MAX);
+    options.remote_callbacks(callbacks).depth(DEPTH).download_tags(AutotagOption::None);
+    let mut remote = repository.remote_anonymous(&opened.url()).map_err(server)?;
+    remote.fetch(&[refspec.as_str()], Some(&mut options), None).map_err(server)?;
+    match repository.find_commit(wanted) {
+        Ok(_) => Ok(wanted),
+        Err(error) if error.code() == ErrorCode::NotFound => {
+            // It moved between the list and the fetch, or what was asked for is no commit.
+            let brought = repository.find_reference("refs/amarre/brought").and_then(|found| found.peel_to_commit());
+            brought.map(|commit| commit.id()).map_err(server)
+        }
+        Err(error) => Err(Failed::Here(error.message().to_owned())),
+    }
+}
+
+/// The commit that is remembered under a key.
+pub(super) fn remembered(repository: &Repository, key: &str) -> Option<Oid> {
+    repository.find_reference(&kept(key)).ok()?.target()
+}
+
+/// Remembers a commit, over restarts.
+pub(super) fn remember(repository: &Repository, key: &str, commit: Oid) -> Result<(), Failed> {
+    let set = repository.reference(&kept(key), commit, true, "amarre");
+    set.map(|_| ()).map_err(|error| Failed::Here(error.message().to_owned()))
+}
+
+fn kept(key: &str) -> String {
+    format!("refs/amarre/{key}")
+}
+
+/// Takes note that the server answered.
+pub(super) fn answered(repository: &Repository, now: Timestamp) {
+    // Without it one only knows less after a restart.
+    let _ = std::fs::write(repository.path().join(ANSWERED), now.0.to_string());
+}
+
+/// When the server answered last.
+pub(super) fn answered_at(repository: &Repository) -> Option<Timestamp> {
+    let text = std::fs::read_to_string(repository.path().join(ANSWERED)).ok()?;
+    text.trim().parse().ok().map(Timestamp)
+}
+
+/// Whether a branch was rewritten: `None` where the history at hand does not tell.
+pub(super) fn is_rewritten(repository: &Repository, before: Oid, after: Oid) -> Option<bool> {
+    let mut walk = repository.revwalk().ok()?;
+    walk.push(after).ok()?;
+    let edges = edges(repository);
+    let mut is_whole = true;
+    for commit in walk {
+        let Ok(commit) = commit else { return None };
+        if commit == before {
+            return Some(false);
+        }
+        is_whole &= !edges.contains(&commit);
+    }
+    is_whole.then_some(true)
+}
+
+/// Commits whose parents were not fetched.
+pub(super) fn edges(repository: &Repository) -> std::collections::BTreeSet<Oid> {
+    let text = std::fs::read_to_string(repository.path().join("shallow")).unwrap_or_default();
+    text.lines().filter_map(|line| Oid::from_str(line.trim()).ok()).collect()
+}

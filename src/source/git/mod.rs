@@ -1,0 +1,448 @@
+//! Manifests from a git repository: a bare clone beside the ledger, brought up to date by [`Git::fetch`].
+//!
+//! | the server | in force | shown |
+//! |---|---|---|
+//! | has a new commit | the new one | |
+//! | has rewritten the branch | the new one | an event |
+//! | does not answer, or refuses us | the last good one | A0302, A0303, A0304 |
+//! | has no such branch any more, or nothing at all | the last good one | A0305 |
+//! | has a commit that is not signed as asked | the last good one | A0306 |
+//! | has a commit that is too large, or without the folder | the last good one | A0307, A0309 |
+//!
+//! What is in force is remembered in the clone, so it stays over restarts. No working tree is ever written.
+
+mod session;
+mod transport;
+mod http;
+mod ssh;
+mod clone;
+mod tree;
+mod history;
+mod signature;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use git2::{Oid, Repository};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+pub use self::session::Access;
+pub use self::signature::Verify;
+
+use self::clone::Failed;
+use self::session::{Asker, Session, Trouble};
+use self::tree::Unfit;
+use super::{Reading, Snapshot, SourceError};
+use crate::model::{Commit, GitRef, Hint, Millis, Timestamp};
+
+/// Names of branches, tags and commits are no longer than this.
+const NAME_CHARS_MAX: usize = 200;
+/// Events that nobody has taken.
+const EVENTS_MAX: usize = 20;
+
+/// What is followed, and how.
+#[derive(Debug, Clone)]
+pub struct GitSettings {
+    /// Where the repository is, and what opens it.
+    pub access: Access,
+    /// What is followed.
+    pub reference: GitRef,
+    /// The folder of manifests in the repository; empty = all of it.
+    pub path: String,
+    /// How often the server is asked.
+    pub interval: Millis,
+    /// Whose commits count; `None` = everybody's who may push.
+    pub verify: Option<Verify>,
+    /// The bare clone, beside the ledger.
+    pub clone: PathBuf,
+}
+
+/// A git repository. Clones share what is known of it.
+#[derive(Debug, Clone)]
+pub struct Git {
+    settings: Arc<GitSettings>,
+    known: Arc<Mutex<Known>>,
+    /// One conversation at a time.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Whether the clone was looked at since the start.
+    is_loaded: bool,
+    accepted: Option<Arc<Snapshot>>,
+    error: Option<SourceError>,
+    answered: Option<Timestamp>,
+    events: Vec<String>,
+}
+
+/// What a conversation led to.
+struct Outcome {
+    snapshot: Option<Snapshot>,
+    error: Option<SourceError>,
+    has_answered: bool,
+    event: Option<String>,
+}
+
+/// A commit in a clone, or what failed and what went wrong on the way.
+type Brought = Result<(Repository, Oid), (Failed, Option<Trouble>)>;
+
+impl Git {
+    /// Nothing is asked and nothing is made before the first use.
+    pub fn new(settings: GitSettings) -> Self {
+        Self { settings: Arc::new(settings), known: Arc::default(), turn: Arc::default() }
+    }
+
+    /// How often the server is asked.
+    pub fn interval(&self) -> Millis {
+        self.settings.interval
+    }
+
+    /// What is in force, from the clone.
+    pub async fn read(&self) -> Reading {
+        self.load().await;
+        let known = self.known();
+        let mut error = known.error.clone();
+        if known.accepted.is_none() && error.is_none() {
+            let message = format!("{} was not fetched yet", self.settings.access.url);
+            error = Some(SourceError::new("A0302", message, Hint::command("to fetch it now", "amarre plan")));
+        }
+        let error = error.map(|error| SourceError { fetched: known.answered, ..error });
+        Reading { snapshot: known.accepted.as_deref().cloned(), error }
+    }
+
+    /// Asks the server, and takes what it has where that is good. Answers whether something is other than before.
+    ///
+    /// # Repeats
+    /// With nothing new on the server it reads its list and nothing else.
+    pub async fn fetch(&self, now: Timestamp) -> bool {
+        let _turn = self.turn.lock().await;
+        self.load().await;
+        let before = self.known().accepted.clone();
+        let (settings, accepted) = (self.settings.clone(), before.clone());
+        let (_waiting, asker) = watch::channel(());
+        let done = tokio::task::spawn_blocking(move || settings.fetch(accepted.as_deref(), now, &asker)).await;
+        let outcome = done.unwrap_or_else(|_| {
+            let what = "it answers what cannot be read".to_owned();
+            Outcome::failed(self.settings.explain(&Trouble::NoAnswer(what)))
+        });
+        let mut known = self.known();
+        if outcome.has_answered {
+            known.answered = Some(now);
+        }
+        if let Some(event) = outcome.event.filter(|_| known.events.len() < EVENTS_MAX) {
+            known.events.push(event);
+        }
+        let is_new = outcome.snapshot.is_some();
+        if let Some(snapshot) = outcome.snapshot {
+            known.accepted = Some(Arc::new(snapshot));
+        }
+        let was = known.error.as_ref().map(|error| (error.code, error.message.clone()));
+        let is = outcome.error.as_ref().map(|error| (error.code, error.message.clone()));
+        let since = known.error.as_ref().filter(|_| was.as_ref().map(|was| was.0) == is.as_ref().map(|is| is.0));
+        let since = since.and_then(|error| error.since).or(Some(now));
+        known.error = outcome.error.map(|error| SourceError { since, ..error });
+        if was != is {
+            match &known.error {
+                Some(error) => tracing::warn!("{error}"),
+                None => tracing::info!("{} is fetched again", self.settings.access.url),
+            }
+        }
+        is_new || was != is
+    }
+
+    /// Another branch, tag or commit, which does not come into force.
+    ///
+    /// # Errors
+    /// The server does not answer, or has no such thing; or it is not signed as asked.
+    pub async fn fetch_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
+        let _turn = self.turn.lock().await;
+        let (settings, name) = (self.settings.clone(), name.to_owned());
+        let (_waiting, asker) = watch::channel(());
+        let done = tokio::task::spawn_blocking(move || settings.fetch_ref(&name, &asker)).await;
+        let what = || self.settings.explain(&Trouble::NoAnswer("it answers what cannot be read".to_owned()));
+        done.unwrap_or_else(|_| Err(what()))
+    }
+
+    /// What [`Git::fetch_ref`] brought last under this name, from the clone.
+    ///
+    /// # Errors
+    /// Nothing of that name was brought.
+    pub async fn read_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
+        let (settings, name) = (self.settings.clone(), name.to_owned());
+        let read = move || {
+            let repository = clone::open_existing(&settings.clone)?;
+            let commit = clone::remembered(&repository, &settings.key(&name))?;
+            settings.snapshot(&repository, commit, &name).ok()
+        };
+        let done = tokio::task::spawn_blocking(read).await;
+        done.ok()
+            .flatten()
+            .ok_or_else(|| SourceError::new("A0305", "it was not fetched yet", Hint::text("fetch it first")))
+    }
+
+    /// What happened since this was asked last.
+    pub fn take_events(&self) -> Vec<String> {
+        std::mem::take(&mut self.known().events)
+    }
+
+    /// What was in force before this process began.
+    async fn load(&self) {
+        if self.known().is_loaded {
+            return;
+        }
+        let settings = self.settings.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let repository = clone::open_existing(&settings.clone)?;
+            let commit = clone::remembered(&repository, &settings.key(""));
+            let snapshot = commit.and_then(|commit| settings.snapshot(&repository, commit, "").ok());
+            Some((snapshot, clone::answered_at(&repository)))
+        });
+        let (snapshot, answered) = done.await.ok().flatten().unwrap_or_default();
+        let mut known = self.known();
+        if !known.is_loaded {
+            known.is_loaded = true;
+            known.accepted = snapshot.map(Arc::new);
+            known.answered = answered;
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Display for Git {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.settings.access.url, self.settings.reference.name())
+    }
+}
+
+impl Outcome {
+    fn failed(error: SourceError) -> Self {
+        Self { snapshot: None, error: Some(error), has_answered: false, event: None }
+    }
+
+    fn refused(error: SourceError) -> Self {
+        Self { has_answered: true, ..Self::failed(error) }
+    }
+}
+
+impl GitSettings {
+    /// Under which name a commit is remembered. What is followed and who may sign is part of it: what was good before
+    /// the configuration changed is not good because of that.
+    fn key(&self, other: &str) -> String {
+        let all = (&self.access.url, &self.reference, &self.verify, other);
+        let digest = Sha256::digest(format!("{all:?}").as_bytes());
+        let kind = if other.is_empty() { "accepted" } else { "asked" };
+        format!("{kind}/{}", hex::encode(&digest[..8]))
+    }
+
+    fn fetch(&self, accepted: Option<&Snapshot>, now: Timestamp, asker: &Asker) -> Outcome {
+        let names = [self.reference.full()];
+        let (repository, commit) = match self.bring(&names, asker) {
+            Ok(brought) => brought,
+            Err((error, has_answered)) => return Outcome { has_answered, ..Outcome::failed(error) },
+        };
+        clone::answered(&repository, now);
+        if accepted.is_some_and(|accepted| accepted.revision == commit.to_string()) {
+            return Outcome { snapshot: None, error: None, has_answered: true, event: None };
+        }
+        if let Err(error) = self.check(&repository, commit) {
+            return Outcome::refused(error);
+        }
+        let snapshot = match self.snapshot(&repository, commit, "") {
+            Ok(snapshot) => snapshot,
+            Err(error) => return Outcome::refused(error),
+        };
+        if let Err(failed) = clone::remember(&repository, &self.key(""), commit) {
+            // It is in force all the same; only after a restart it must be fetched again.
+            tracing::warn!("{} could not be remembered: {failed:?}", snapshot.revision);
+        }
+        let event = accepted.and_then(|accepted| self.rewritten(&repository, accepted, &snapshot, commit));
+        Outcome { snapshot: Some(snapshot), error: None, has_answered: true, event }
+    }
+
+    fn rewritten(&self, repository: &Repository, before: &Snapshot, after: &Snapshot, commit: Oid) -> Option<String> {
+        let old = Oid::from_str(&before.revision).ok()?;
+        let is_rewritten = clone::is_rewritten(repository, old, commit)? && matches!(self.reference, GitRef::Branch(_));
+        let (old, new) = (before.commit.as_ref()?, after.commit.as_ref()?);
+        let text =
+            format!("{} was rewritten: {} is no longer part of it, now {}", self.reference, old.short(), new.short());
+        is_rewritten.then_some(text)
+    }
+
+    fn fetch_ref(&self, name: &str, asker: &Asker) -> Result<Snapshot, SourceError> {
+        if name.is_empty()
+            || name.chars().count() > NAME_CHARS_MAX
+            || !git2::Reference::is_valid_name(&format!("refs/heads/{name}"))
+        {
+            let hint = Hint::text("name a branch, a tag or a commit with all its 40 digits");
+            return Err(SourceError::new("A0305", format!("`{}` is no name in git", tree::shown(name)), hint));
+        }
+        let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{name}"));
+        let (repository, commit) = self.bring(&names, asker).map_err(|(error, _)| match error.code {
+            "A0305" => no_such(&format!("{} has no branch, tag or commit {name}", self.access.url)),
+            _ => error,
+        })?;
+        self.check(&repository, commit)?;
+        let snapshot = self.snapshot(&repository, commit, name)?;
+        // Only what shows broken manifests again reads it.
+        let _ = clone::remember(&repository, &self.key(name), commit);
+        Ok(snapshot)
+    }
+
+    /// The commit of the first of `names` that the server has; and whether the server answered, when it is not had.
+    fn bring(&self, names: &[String], asker: &Asker) -> Result<(Repository, Oid), (SourceError, bool)> {
+        let tried = match self.bring_into(&self.clone, names, asker) {
+            Ok((repository, _)) if clone::has_grown(&repository) => {
+                drop(repository);
+                self.renewed(names, asker).unwrap_or_else(|| self.bring_into(&self.clone, names, asker))
+            }
+            // Nothing went wrong on the way: the clone may be broken.
+            Err((failed @ (Failed::Here(_) | Failed::Server(_)), None)) => {
+                self.renewed(names, asker).unwrap_or(Err((failed, None)))
+            }
+            tried => tried,
+        };
+        tried.map_err(|(failed, trouble)| match (&failed, trouble) {
+            (_, Some(trouble)) => (self.explain(&trouble), false),
+            (Failed::NoSuchRef(is_empty), None) => (self.no_such_ref(*is_empty), true),
+            (Failed::Server(why), None) => (self.explain(&Trouble::NoAnswer(why.clone())), false),
+            (Failed::Here(_), None) => (self.here(&failed), false),
+        })
+    }
+
+    fn bring_into(&self, folder: &Path, names: &[String], asker: &Asker) -> Brought {
+        let repository = clone::open(folder).map_err(|failed| (failed, None))?;
+        let session = Arc::new(Session::new(self.access.clone(), repository.path().to_owned(), asker.clone()));
+        match clone::bring(&repository, &session, names) {
+            Ok(commit) => Ok((repository, commit)),
+            Err(failed) => Err((failed, session.trouble())),
+        }
+    }
+
+    /// A clone made anew in the place of one that is broken, or that has gathered much over the years; `None` where
+    /// that did not work or would cost what is in force.
+    fn renewed(&self, names: &[String], asker: &Asker) -> Option<Brought> {
+        let fresh_path = self.clone.with_extension("git.new");
+        clone::discard(&fresh_path).ok()?;
+        let (fresh, commit) = self.bring_into(&fresh_path, names, asker).ok()?;
+        let key = self.key("");
+        let in_force = clone::open_existing(&self.clone).and_then(|known| {
+            let commit = clone::remembered(&known, &key)?;
+            self.snapshot(&known, commit, "").ok().map(|_| commit)
+        });
+        match in_force {
+            Some(in_force) if in_force != commit => return None,
+            Some(_) => clone::remember(&fresh, &key, commit).ok()?,
+            None => (),
+        }
+        drop(fresh);
+        clone::discard(&self.clone).ok()?;
+        std::fs::rename(&fresh_path, &self.clone).ok()?;
+        let repository = clone::open_existing(&self.clone)?;
+        Some(Ok((repository, commit)))
+    }
+
+    fn check(&self, repository: &Repository, commit: Oid) -> Result<(), SourceError> {
+        let Some(verify) = &self.verify else { return Ok(()) };
+        signature::check(repository, commit, verify).map_err(|why| {
+            let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
+            let who = found.map_or_else(|_| commit.to_string(), |commit| named(&commit));
+            let message = format!("{who} on {} is refused: {why}", self.reference);
+            let mut error =
+                SourceError::new("A0306", message, Hint::text("sign it, and push it again: git commit --amend -S"));
+            error.hints.push(Hint::text(match verify {
+                Verify::Ssh { allowed_signers } => format!("or add the author's key to {}", allowed_signers.display()),
+                Verify::OpenPgp { keyring } => format!("or add the author's key to {}", keyring.display()),
+            }));
+            error
+        })
+    }
+
+    /// A commit as a state of the source. `name`: what it was asked for as, empty = what is followed.
+    fn snapshot(&self, repository: &Repository, commit: Oid, name: &str) -> Result<Snapshot, SourceError> {
+        let label = if name.is_empty() { self.reference.name() } else { name };
+        let unfit = |unfit: Unfit| {
+            let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
+            let who = found.map_or_else(|_| commit.to_string(), |commit| named(&commit));
+            match unfit {
+                Unfit::NoFolder => SourceError::new(
+                    "A0309",
+                    format!("{who} has no folder {}", self.path),
+                    Hint::text("put it back, or correct `source.git.path`"),
+                ),
+                Unfit::TooMuch(why) => SourceError::new(
+                    "A0307",
+                    format!("{who} is not taken: {why}"),
+                    Hint::text("let `source.git.path` name the folder of manifests alone"),
+                ),
+                Unfit::Broken(why) => SourceError::new(
+                    "A0307",
+                    format!("{who} is not taken: it cannot be read: {why}"),
+                    Hint::text("does `git fsck` find something in the repository?"),
+                ),
+            }
+        };
+        let mut snapshot = tree::snapshot(repository, commit, &self.path, label).map_err(unfit)?;
+        snapshot.is_branch = name.is_empty() && matches!(self.reference, GitRef::Branch(_));
+        // A change without its author is a change all the same.
+        snapshot.history = history::read(repository, commit, &self.path).unwrap_or_default();
+        Ok(snapshot)
+    }
+
+    fn explain(&self, trouble: &Trouble) -> SourceError {
+        let url = &self.access.url;
+        match trouble {
+            Trouble::NoAnswer(why) => SourceError::new(
+                "A0302",
+                format!("{url} did not answer: {why}"),
+                Hint::text("is the server up, and `source.git.url` right? it is tried again by itself"),
+            ),
+            Trouble::Denied(why) => SourceError::new(
+                "A0303",
+                format!("{url} does not let us in: {why}"),
+                Hint::text("give the token or the deploy key the right to read, and check `source.git`"),
+            ),
+            Trouble::OtherHost(why) => SourceError::new(
+                "A0304",
+                format!("{url} is not the host that was meant: {why}"),
+                Hint::text("ask who runs it for its host key; only if that is it, correct `source.git.host_key`"),
+            ),
+            Trouble::TooMuch(why) => SourceError::new(
+                "A0307",
+                format!("{url} is not taken: {why}"),
+                Hint::text("keep manifests in a repository of their own"),
+            ),
+        }
+    }
+
+    fn no_such_ref(&self, is_empty: bool) -> SourceError {
+        let url = &self.access.url;
+        no_such(&if is_empty { format!("{url} is empty") } else { format!("{url} has no {}", self.reference) })
+    }
+
+    fn here(&self, failed: &Failed) -> SourceError {
+        let why = match failed {
+            Failed::Server(why) | Failed::Here(why) => why.as_str(),
+            Failed::NoSuchRef(_) => "something is missing in it",
+        };
+        let message = format!("the clone in {} cannot be used: {why}", self.clone.display());
+        SourceError::new(
+            "A0302",
+            message,
+            Hint::text("is there room on the disk, and is the folder of `state` writable?"),
+        )
+    }
+}
+
+fn no_such(message: &str) -> SourceError {
+    SourceError::new("A0305", message, Hint::text("push it, or correct `source.git`"))
+}
+
+/// `8d41b07 "add gitea" (Alice Martin)`
+fn named(commit: &Commit) -> String {
+    format!("{} \"{}\" ({})", commit.short(), commit.subject, commit.author)
+}

@@ -1,0 +1,190 @@
+//! git over the system's `ssh`, which knows people's keys, agents and jump hosts. It is never asked anything, and a
+//! host whose key is not known beforehand is refused.
+
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::session::{Session, Trouble};
+use crate::model::GitUrl;
+
+/// Of what ssh says, this much is read.
+const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
+/// Of which this much is shown.
+const COMPLAINT_CHARS_MAX: usize = 200;
+
+/// A running ssh.
+pub(super) struct Pipe {
+    session: Arc<Session>,
+    child: Child,
+    question: Option<ChildStdin>,
+    answer: ChildStdout,
+}
+
+impl Pipe {
+    pub(super) fn open(session: Arc<Session>) -> Result<Self, git2::Error> {
+        let failed = |why: String| {
+            let _ = session.fail(Trouble::NoAnswer(why.clone()));
+            git2::Error::from_str(&why)
+        };
+        let known_hosts = known_hosts(&session).map_err(|error| failed(format!("known hosts: {error}")))?;
+        let Some(mut command) = command(&session, known_hosts.as_deref()) else {
+            return Err(failed("this is no address for ssh".to_owned()));
+        };
+        let mut child = command.spawn().map_err(|error| failed(format!("could not start ssh: {error}")))?;
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(question), Some(answer)) => Ok(Self { session, child, question: Some(question), answer }),
+            (None, _) | (_, None) => Err(failed("ssh has no pipes".to_owned())),
+        }
+    }
+
+    /// Why ssh ended; `None` when it ended well.
+    fn complaint(&mut self) -> Option<Trouble> {
+        self.question = None;
+        let stderr = self.child.stderr.take();
+        let said = async {
+            let mut text = Vec::new();
+            if let Some(stderr) = stderr {
+                let _ = stderr.take(COMPLAINT_BYTES_MAX).read_to_end(&mut text).await;
+            }
+            (self.child.wait().await, String::from_utf8_lossy(&text).into_owned())
+        };
+        let (status, text) = self.session.wait(said).ok()?;
+        if status.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        Some(classify(&text))
+    }
+}
+
+/// ssh says what happened in words only.
+fn classify(text: &str) -> Trouble {
+    let is_banner = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('@');
+    let last = text.lines().rfind(is_banner).unwrap_or("ssh ended without a word");
+    let clean: String = last.trim().chars().filter(|char| !char.is_control()).take(COMPLAINT_CHARS_MAX).collect();
+    let has = |words: &str| text.contains(words);
+    if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        return Trouble::OtherHost("its host key is another one than the one that is pinned".to_owned());
+    }
+    if has("Host key verification failed") || has("host key is known") {
+        return Trouble::OtherHost("its host key is not among the pinned ones".to_owned());
+    }
+    if has("Permission denied") || has("Too many authentication failures") {
+        return Trouble::Denied("it does not accept the key".to_owned());
+    }
+    if has("does not appear to be a git repository") || has("not found") || has("access rights") {
+        return Trouble::Denied(format!("it has no such repository for this key: {clean}"));
+    }
+    Trouble::NoAnswer(clean)
+}
+
+/// The pinned key as a file that ssh reads, written anew each time.
+fn known_hosts(session: &Session) -> io::Result<Option<PathBuf>> {
+    let (Some(key), GitUrl::Ssh { host, port, .. }) = (&session.access.host_key, &session.access.url) else {
+        return Ok(session.access.known_hosts.clone());
+    };
+    let place = match port {
+        Some(port) if *port != 22 => format!("[{host}]:{port}"),
+        Some(_) | None => host.clone(),
+    };
+    let path = session.folder.join("amarre-known-hosts");
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    writeln!(file, "{place} {key}")?;
+    Ok(Some(path))
+}
+
+fn command(session: &Session, known_hosts: Option<&Path>) -> Option<Command> {
+    let GitUrl::Ssh { user, host, port, path, .. } = &session.access.url else { return None };
+    let mut command = Command::new("ssh");
+    let options = [
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        "UpdateHostKeys=no",
+        "ClearAllForwardings=yes",
+        "PermitLocalCommand=no",
+        "RequestTTY=no",
+        "ConnectTimeout=10",
+        "ConnectionAttempts=1",
+        "ServerAliveInterval=10",
+        "ServerAliveCountMax=3",
+        "ControlMaster=no",
+        "LogLevel=ERROR",
+    ];
+    for option in options {
+        command.arg("-o").arg(option);
+    }
+    if let Some(known_hosts) = known_hosts {
+        // ssh takes quotes off, and several files with spaces between them.
+        let quoted = format!("UserKnownHostsFile=\"{}\"", known_hosts.display());
+        command.args(["-o", &quoted, "-o", "GlobalKnownHostsFile=/dev/null", "-o", "VerifyHostKeyDNS=no"]);
+        command.args(["-o", "KnownHostsCommand=none", "-o", "ControlPath=none"]);
+    }
+    if let Some(key) = &session.access.ssh_key {
+        command.arg("-i").arg(key).args(["-o", "IdentitiesOnly=yes"]);
+    }
+    if let Some(port) = port {
+        command.arg("-p").arg(port.to_string());
+    }
+    if let Some(user) = user {
+        command.arg("-l").arg(user);
+    }
+    // A shell on the other side reads it.
+    let quoted = path.replace('\'', "'\\''");
+    command.arg("--").arg(host).arg(format!("git-upload-pack '{quoted}'"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).env("LC_ALL", "C");
+    Some(command)
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size = self.session.wait(self.answer.read(buffer))??;
+        self.session.count(size)?;
+        if size == 0
+            && let Some(trouble) = self.complaint()
+        {
+            return Err(self.session.fail(trouble));
+        }
+        Ok(size)
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(question) = self.question.as_mut() else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        match self.session.wait(question.write(bytes))? {
+            Ok(size) => Ok(size),
+            Err(error) => {
+                let trouble = self.complaint().unwrap_or_else(|| Trouble::NoAnswer(error.to_string()));
+                Err(self.session.fail(trouble))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ssh_says_is_told_apart() {
+        let changed = "@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@@@\nHost key verification failed.\n";
+        assert!(matches!(classify(changed), Trouble::OtherHost(_)));
+        let unknown = "No ED25519 host key is known for [127.0.0.1]:2222 and you have requested strict checking.\n\
+                       Host key verification failed.\n";
+        assert!(matches!(classify(unknown), Trouble::OtherHost(_)));
+        assert!(matches!(classify("git@h: Permission denied (publickey).\n"), Trouble::Denied(_)));
+        let refused = classify("ssh: connect to host h port 22: Connection refused\n");
+        assert_eq!(refused, Trouble::NoAnswer("ssh: connect to host h port 22: Connection refused".to_owned()));
+        let rude = classify("\u{1b}]0;owned\u{7}bye\r\n");
+        assert_eq!(rude, Trouble::NoAnswer("]0;ownedbye".to_owned()));
+    }
+}

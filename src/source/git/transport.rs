@@ -1,0 +1,112 @@
+//! Hands libgit2 the two ways to a server: HTTP over the one HTTP client, and the system's `ssh`.
+//!
+//! libgit2 finds a transport by the scheme of a URL, for the whole process. Ours have schemes of their own, and what
+//! stands behind them is no address but the number of a [`Session`]: so neither a credential nor somebody's
+//! `url.….insteadOf` is ever in play.
+
+#![allow(
+    unsafe_code,
+    reason = "libgit2 takes transports and search paths through unsafe calls; done once, before any use"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
+use git2::{ConfigLevel, Error, Remote};
+
+use super::session::Session;
+use super::{http, ssh};
+use crate::model::GitUrl;
+
+const HTTP: &str = "amarre-http";
+const SSH: &str = "amarre-ssh";
+
+/// Sessions that are going on, by number.
+static SESSIONS: Mutex<BTreeMap<u64, Arc<Session>>> = Mutex::new(BTreeMap::new());
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A session that libgit2 can find, until this is dropped.
+pub(super) struct Open {
+    number: u64,
+    scheme: &'static str,
+}
+
+impl Open {
+    /// Lets libgit2 find it.
+    pub(super) fn new(session: &Arc<Session>) -> Result<Self, String> {
+        register()?;
+        let scheme = match session.access.url {
+            GitUrl::Http(_) => HTTP,
+            GitUrl::Ssh { .. } => SSH,
+        };
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        SESSIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(number, session.clone());
+        Ok(Self { number, scheme })
+    }
+
+    /// What libgit2 takes for the URL.
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.number)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        SESSIONS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+/// Once for the process.
+fn register() -> Result<(), String> {
+    static DONE: OnceLock<Result<(), String>> = OnceLock::new();
+    DONE.get_or_init(|| {
+        let registered = || -> Result<(), Error> {
+            // What people have in their git configuration is for them, not for the daemon.
+            for level in [ConfigLevel::System, ConfigLevel::Global, ConfigLevel::XDG, ConfigLevel::ProgramData] {
+                // SAFETY: inside `get_or_init`, so once and by one thread, before any repository is opened.
+                unsafe { git2::opts::set_search_path(level, "")? };
+            }
+            // SAFETY: as above; nothing else in this process makes transports.
+            unsafe {
+                git2::transport::register(HTTP, |remote| smart(remote, true))?;
+                git2::transport::register(SSH, |remote| smart(remote, false))
+            }
+        };
+        registered().map_err(|error| error.message().to_owned())
+    })
+    .clone()
+}
+
+fn smart(remote: &Remote<'_>, is_stateless: bool) -> Result<Transport, Error> {
+    let url = remote.url()?;
+    let number = url.rsplit('/').next().and_then(|number| number.parse::<u64>().ok());
+    let sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let session = number.and_then(|number| sessions.get(&number)).cloned();
+    let session = session.ok_or_else(|| Error::from_str("no such session"))?;
+    Transport::smart(remote, is_stateless, Line { session })
+}
+
+/// One way to a server.
+struct Line {
+    session: Arc<Session>,
+}
+
+impl SmartSubtransport for Line {
+    fn action(&self, _url: &str, action: Service) -> Result<Box<dyn SmartSubtransportStream>, Error> {
+        let lists = match action {
+            Service::UploadPackLs => true,
+            Service::UploadPack => false,
+            Service::ReceivePackLs | Service::ReceivePack => return Err(Error::from_str("nothing is pushed")),
+        };
+        match &self.session.access.url {
+            GitUrl::Http(url) => Ok(Box::new(http::Exchange::new(self.session.clone(), url, lists)?)),
+            GitUrl::Ssh { .. } => Ok(Box::new(ssh::Pipe::open(self.session.clone())?)),
+        }
+    }
+
+    fn close(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}

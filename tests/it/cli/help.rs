@@ -1,0 +1,56 @@
+//! `amarre help`, and what is mistyped.
+
+use amarre::pages;
+
+use super::amarre;
+
+#[test]
+fn help_of_a_code_is_its_page() {
+    for word in ["A0103", "a0103"] {
+        let ended = amarre(&["help", word]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+        assert!(ended.out.starts_with("A0103: ") && ended.out.contains("\nHow to mend it\n"), "{}", ended.out);
+    }
+}
+
+#[test]
+fn help_of_an_unknown_code_names_the_nearest() {
+    let ended = amarre(&["help", "A0193"]);
+    assert_eq!((ended.code, ended.out.as_str()), (1, ""));
+    assert!(
+        ended.err.starts_with("error[A1004]: there is no error code A0193\n  hint: did you mean A01"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.ends_with("  more: amarre help A1004\n"), "{}", ended.err);
+}
+
+#[test]
+fn help_of_a_command_is_what_it_says_itself() {
+    let ended = amarre(&["help", "plan"]);
+    assert_eq!(ended.code, 0);
+    assert_eq!(ended.out, amarre(&["plan", "--help"]).out);
+    let all = amarre(&["help"]);
+    assert_eq!(all.code, 0);
+    assert!(all.out.contains("Commands:") && all.out.contains("amarre help CODE"), "{}", all.out);
+}
+
+#[test]
+fn a_mistyped_command_names_the_nearest() {
+    for args in [["statsu"].as_slice(), &["help", "statsu"]] {
+        let ended = amarre(args);
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{}", ended.err);
+        assert_eq!(ended.err, "error: no such command `statsu`\n  hint: did you mean `status`?\n");
+    }
+    assert_eq!(amarre(&["frobnicate"]).err, "error: no such command `frobnicate`\n  hint: amarre help lists them\n");
+    assert_eq!(amarre(&["plan", "--frob"]).code, 2);
+}
+
+#[test]
+fn codes_are_found_however_they_are_written() {
+    assert!(pages::page("A0401").is_some_and(|page| page.starts_with("# A0401: ")));
+    assert!(pages::page("a0401").is_some() && pages::page("A04").is_none() && pages::page("").is_none());
+    assert!(pages::is_code("a1") && !pages::is_code("apply") && !pages::is_code("A"));
+    assert_eq!(pages::near("A04O1"), Some("A0401"));
+    assert!(pages::titles().count() > 80 && pages::titles().all(|(_, title)| !title.is_empty()));
+}

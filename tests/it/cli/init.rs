@@ -1,0 +1,124 @@
+//! `amarre init`: what it finds, what it asks, what it writes, and that it overwrites nothing.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::Ended;
+use super::rig::Rig;
+
+/// Without a configuration, but with vendors.
+async fn bare() -> Rig {
+    let rig = Rig::start().await;
+    std::fs::remove_file(rig.path().join("amarre.yaml")).unwrap();
+    std::fs::remove_dir(rig.path().join("services")).unwrap();
+    rig.file("password", "changeme-npm\n");
+    rig
+}
+
+async fn init(rig: &Rig, more: &[&str]) -> Ended {
+    let docker = format!("tcp://{}", rig.docker.server.address);
+    let (npm, ovh) = (rig.npm.server.url(), rig.ovh.endpoint());
+    let args = ["init", "--docker", &docker, "--npm-url", &npm, "--npm-identity", "amarre@example.net"];
+    let secrets = [
+        ("OVH_ENDPOINT", ovh.as_str()),
+        ("OVH_APPLICATION_KEY", "application-key"),
+        ("OVH_APPLICATION_SECRET", "application-secret"),
+        ("OVH_CONSUMER_KEY", "consumer-key"),
+    ];
+    rig.run_with(&[&args, more].concat(), &secrets).await
+}
+
+const USUAL: [&str; 6] = ["--domain", "example.org", "--address", "203.0.113.10", "--npm-secret-file", "password"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_flags_it_asks_nothing_and_what_it_writes_can_be_applied() {
+    let rig = bare().await;
+    let ended = init(&rig, &USUAL).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    for said in [
+        "What I can see from here",
+        "container npm",
+        "signed in to NPM 2.",
+        "Wrote secrets/npm, secrets/ovh, secrets/ovh-consumer, amarre.yaml, ./services/whoami.yaml",
+        "2 containers and 1 proxy hosts are here already. Amarre leaves them alone.",
+        "Next: amarre plan",
+    ] {
+        assert!(ended.err.contains(said), "{said}: {}", ended.err);
+    }
+    assert!(!ended.err.contains("missing"), "{}", ended.err);
+    let mode = |name: &str| std::fs::metadata(rig.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("secrets"), mode("secrets/npm"), mode("amarre.yaml")), (0o700, 0o600, 0o600));
+    let text = std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap();
+    assert!(text.contains("container: \"npm\"") && !text.contains("changeme-npm"), "{text}");
+    let validated = rig.run(&["validate"]).await;
+    assert_eq!((validated.code, validated.out.as_str()), (0, "1 manifest is good.\n"));
+    // It is really usable: the vendors are asked, and a whole way is found.
+    let plan = rig.run(&["plan"]).await;
+    assert_eq!(plan.code, 0, "{plan:?}");
+    assert!(
+        plan.out.contains("proxy host    whoami.example.org") && plan.out.contains("A 203.0.113.10"),
+        "{}",
+        plan.out
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_overwrites_nothing_and_leaves_nothing_half_written() {
+    let rig = bare().await;
+    std::fs::create_dir(rig.path().join("secrets")).unwrap();
+    rig.file("secrets/ovh", "precious");
+    let ended = init(&rig, &USUAL).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.err.contains("error[A1006]: could not write secrets/ovh"), "{}", ended.err);
+    assert_eq!(std::fs::read_to_string(rig.path().join("secrets/ovh")).unwrap(), "precious");
+    for name in ["secrets/npm", "amarre.yaml", "services/whoami.yaml"] {
+        assert!(!rig.path().join(name).exists(), "{name} was left behind");
+    }
+    rig.file("amarre.yaml", "instance: mine\n");
+    let ended = init(&rig, &USUAL).await;
+    assert!(ended.err.contains("error[A1006]: amarre.yaml is there already"), "{}", ended.err);
+    assert_eq!(std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap(), "instance: mine\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_listed_and_a_wrong_answer_stops_it() {
+    let rig = bare().await;
+    let ended = init(&rig, &["--yes"]).await;
+    assert_eq!(ended.code, 1);
+    assert!(ended.err.contains("error[A1005]: the domain is missing"), "{}", ended.err);
+    rig.file("password", "wrong\n");
+    let ended = init(&rig, &USUAL).await;
+    assert_eq!(ended.code, 1);
+    assert!(ended.err.contains("error[A060"), "NPM's own words: {}", ended.err);
+    assert!(!rig.path().join("amarre.yaml").exists());
+
+    // Nothing but a domain: it says what is left to give, and what it writes is still good.
+    let ended =
+        rig.run_with(&["init", "--domain", "example.org", "--docker", "tcp://127.0.0.1:1", "--address", ""], &[]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    for missing in ["a Docker engine that answers", "the public address", "NPM: --npm-url", "OVH's keys"] {
+        assert!(ended.err.contains(&format!("missing: {missing}")), "{missing}: {}", ended.err);
+    }
+    assert_eq!(rig.run(&["validate"]).await.code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_terminal_it_asks_and_shows_no_password() {
+    let rig = bare().await;
+    let docker = format!("tcp://{}", rig.docker.server.address);
+    let command = format!("{} init --docker {docker} --npm-url {}", env!("CARGO_BIN_EXE_amarre"), rig.npm.server.url());
+    // A terminal of its own; the answers are typed one after the other.
+    let answers = "example.org\n203.0.113.10\n\namarre@example.net\nchangeme-npm\n\n";
+    let script = format!("printf '{answers}' | script -qec '{command}' typescript");
+    let mut shell = tokio::process::Command::new("bash");
+    shell.args(["-c", &script]).current_dir(rig.path()).env("LC_ALL", "C.UTF-8").kill_on_drop(true);
+    let output = tokio::time::timeout(std::time::Duration::from_secs(60), shell.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}");
+    for asked in ["Domain:", "Manifests, a folder or git URL [./services]:", "NPM e-mail:", "NPM password (not shown"] {
+        assert!(said.contains(asked), "{asked}: {said}");
+    }
+    let shown = said.split("NPM password").nth(1).unwrap();
+    assert!(!shown.contains("changeme-npm"), "{said}");
+    assert!(rig.path().join("secrets/npm").exists() && rig.path().join("services/whoami.yaml").exists(), "{said}");
+    assert_eq!(rig.run(&["validate"]).await.code, 0);
+}

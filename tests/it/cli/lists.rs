@@ -1,0 +1,176 @@
+//! `status` in its forms, `subnets`, `plan -o markdown`, `completions`.
+
+use serde_json::Value as Json;
+
+use super::amarre;
+use super::rig::{Rig, end, signal};
+use crate::support::eventually;
+
+const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
+/// Its image is nowhere, so it needs somebody; its reason is longer than a line.
+const SICK: &str = "name: sick\nimage: registry.example.net/a/rather/long/name/of/an/image:that-is-nowhere\n";
+
+async fn two() -> Rig {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.file("services/sick.yaml", SICK);
+    let ended = rig.run(&["apply", "--yes", "--timeout", "5s"]).await;
+    assert_eq!(ended.code, 3, "{ended:?}");
+    rig
+}
+
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).unwrap()
+}
+
+fn names(document: &Json) -> Vec<&str> {
+    document["services"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_fits_its_columns_and_lists_what_is_asked_for() {
+    let rig = two().await;
+    let text = rig.run(&["status"]).await.out;
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let row = text.lines().find(|line| line.starts_with("sick")).unwrap();
+    assert!(row.contains('…'), "cut, and says so: {row}");
+    let ascii = rig.run(&["--ascii", "status"]).await.out;
+    assert!(ascii.lines().find(|line| line.starts_with("sick")).unwrap().contains("..."), "{ascii}");
+
+    let wide = rig.run(&["status", "-o", "wide"]).await.out;
+    let head = wide.lines().find(|line| line.starts_with("SERVICE")).unwrap();
+    let columns: Vec<&str> = head.split_whitespace().collect();
+    assert_eq!(columns, ["SERVICE", "HOST", "DOMAIN", "REVISION", "SYNC", "HEALTH", "SINCE", "WHAT", "NOW"]);
+    let row = wide.lines().find(|line| line.starts_with("web")).unwrap();
+    assert!(row.contains("default") && row.contains("web.example.org"), "{row}");
+    assert!(wide.contains("that-is-nowhere"), "wide cuts nothing: {wide}");
+
+    for (only, expected) in
+        [("attention", vec!["sick"]), ("no-tls", vec!["web"]), ("suspended", vec![]), ("expiring", vec![])]
+    {
+        let document = json(&rig.run(&["status", "--only", only, "-o", "json"]).await.out);
+        assert_eq!(names(&document), expected, "{only}");
+        let text = rig.run(&["status", "--only", only]).await.out;
+        let listed: Vec<&str> =
+            ["web", "sick"].into_iter().filter(|name| text.lines().any(|line| line.starts_with(name))).collect();
+        assert_eq!(listed, expected, "{only}: {text}");
+    }
+    assert!(rig.run(&["status", "--only", "suspended"]).await.out.ends_with("\nNothing is suspended.\n"));
+    assert_eq!(rig.run(&["status", "--exit-code"]).await.code, 2);
+    assert_eq!(rig.run(&["status", "--exit-code", "--only", "no-tls"]).await.code, 0);
+    assert_eq!(rig.run(&["status", "--only", "everything"]).await.code, 2, "wrong usage");
+
+    rig.run(&["suspend", "web", "--why", "moving"]).await;
+    assert!(rig.run(&["status", "--only", "suspended"]).await.out.contains("1 is left alone: amarre resume web"));
+    let foreign = json(&rig.run(&["status", "--only", "unmanaged", "-o", "json"]).await.out);
+    assert_eq!(foreign["schema"], "amarre.unmanaged/v1");
+    let text = rig.run(&["status", "--only", "unmanaged"]).await.out;
+    for name in ["stranger", "foreign.example.org"] {
+        assert!(foreign["items"].as_array().unwrap().iter().any(|item| item["name"] == name), "{foreign:#}");
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_listed_with_what_was_applied_and_what_is_there() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    assert!(rig.run(&["status", "--only", "drift"]).await.out.contains("Nothing differs"));
+    rig.docker.remove("web").unwrap();
+    let text = rig.run(&["status", "--only", "drift"]).await.out;
+    assert!(text.contains("1 service differs from what Amarre last applied."), "{text}");
+    assert!(text.contains("  + container     web") && text.contains("amarre reconcile web"), "{text}");
+    let document = json(&rig.run(&["status", "--only", "drift", "-o", "json"]).await.out);
+    assert_eq!((&document["schema"], &document["count"]["services"]), (&"amarre.drift/v1".into(), &1.into()));
+    assert_eq!(rig.run(&["status", "--only", "drift", "--exit-code"]).await.code, 2);
+    rig.apply().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_status_tells_each_change_once() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let said = rig.path().join("watch.log");
+    let mut command = rig.command(&["status", "--watch"]);
+    let watcher = command.stdout(std::fs::File::create(&said).unwrap()).spawn().unwrap();
+    let text = || std::fs::read_to_string(&said).unwrap();
+    eventually(30, "it is well", async || text().contains("web Synced Healthy")).await;
+    rig.run(&["suspend", "web", "--why", "moving"]).await;
+    eventually(30, "it is suspended", async || text().contains("suspended by")).await;
+    let lines = text();
+    assert!(lines.lines().all(|line| line.as_bytes()[2] == b':' && line[9..].starts_with("web ")), "{lines}");
+    let mut states: Vec<&str> = lines.lines().map(|line| &line[9..]).collect();
+    let count = states.len();
+    states.dedup();
+    assert_eq!(states.len(), count, "no line twice: {lines}");
+    assert_eq!(end(watcher).await, 0);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subnets_are_told_with_who_has_them() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    let text = rig.run(&["subnets"]).await.out;
+    let expected = "\
+10.77.0.0/16 in /24: 1 leased, 1 not ours, 254 free, next 10.77.2.0/24
+SUBNET            WHO              ADDRESSES
+10.77.0.0/24      (not ours)       Docker network foreign
+10.77.1.0/24      web              .2 NPM main, .3 web
+";
+    assert_eq!(text, expected);
+    let document = json(&rig.run(&["subnets", "-o", "json"]).await.out);
+    assert_eq!(document["pools"][0]["next"], "10.77.2.0/24");
+    assert_eq!(document["subnets"][1]["addresses"][0], serde_json::json!({"address": "10.77.1.2", "who": "NPM main"}));
+    let daemon = rig.daemon(&[], &[]).await;
+    assert_eq!(rig.run(&["subnets"]).await.out, expected, "a daemon says the same");
+    assert_eq!(rig.json("/api/v1/subnets").await["subnets"], document["subnets"]);
+    signal(&daemon, "TERM");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_for_a_merge_request_is_folded_and_cannot_be_broken_out_of() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    let quiet = rig.run(&["plan", "-o", "markdown"]).await.out;
+    assert!(
+        quiet.starts_with("### Amarre plan for `services @ ") && quiet.contains("**nothing to do, 1 service"),
+        "{quiet}"
+    );
+    let evil = "``` </details> @everyone | [x](https://example.net)";
+    rig.file("services/web.yaml", &format!("{WEB}environment: {{TEXT: '{evil}'}}\n"));
+    let ended = rig.run(&["plan", "-o", "markdown"]).await;
+    assert_eq!(ended.code, 0);
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert!(
+        lines.contains(&"<details><summary>± web: no downtime: the new one starts beside the old</summary>"),
+        "{}",
+        ended.out
+    );
+    let fences: Vec<&&str> = lines.iter().filter(|line| line.starts_with("````")).collect();
+    assert_eq!(fences, [&"````text", &"````"], "{}", ended.out);
+    let open = lines.iter().position(|line| line.starts_with("````")).unwrap();
+    let close = lines.iter().rposition(|line| line.starts_with("````")).unwrap();
+    let outside: String = lines[..open].iter().chain(&lines[close..]).copied().collect();
+    assert!(!outside.contains("everyone") && ended.out.contains(evil), "{}", ended.out);
+    assert_eq!(ended.out.matches("\n</details>\n").count(), 1);
+    rig.apply().await;
+}
+
+#[test]
+fn shells_get_their_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ended = amarre(&["completions", shell]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+        assert!(ended.out.contains("reconcile") && ended.out.contains("subnets"), "{shell}");
+    }
+    // What bash makes of it is bash's word.
+    let script = amarre(&["completions", "bash"]).out
+        + "\nCOMP_WORDS=(amarre stat); COMP_CWORD=1; _amarre amarre stat amarre; echo \"${COMPREPLY[@]}\"";
+    let bash = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&bash.stdout), "status\n", "{}", String::from_utf8_lossy(&bash.stderr));
+}

@@ -1,0 +1,33 @@
+//! The command line as people meet it: what is typed, what is printed, the exit code.
+
+mod help;
+mod init;
+mod lists;
+pub mod rig;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// `amarre ARGS` in a folder, with nobody at the terminal and nothing of ours in the environment but `env`.
+pub fn amarre_with(folder: &Path, env: &[(&str, &str)], args: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_amarre"));
+    command.args(args).current_dir(folder).stdin(Stdio::null()).env_remove("DOCKER_HOST").env("LC_ALL", "C.UTF-8");
+    let output = command.envs(env.iter().copied()).output().unwrap();
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+pub fn amarre(args: &[&str]) -> Ended {
+    amarre_with(Path::new(env!("CARGO_MANIFEST_DIR")), &[], args)
+}

@@ -1,0 +1,134 @@
+//! amarre.yaml, its places and the environment's names, as commands meet them; and each word of `policy` that
+//! manifests are held to.
+
+use std::path::Path;
+
+use amarre::config::Config;
+use amarre::manifest::{SourceFile, load};
+use amarre::model::Assets;
+
+use crate::cli::amarre_with;
+
+const CONFIG: &str = "{domain: example.org, network: {pools: [10.77.0.0/16]}}";
+
+fn folder(config: &str, manifest: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("services")).unwrap();
+    std::fs::write(folder.path().join("amarre.yaml"), config).unwrap();
+    std::fs::write(folder.path().join("services/web.yaml"), manifest).unwrap();
+    folder
+}
+
+#[test]
+fn a_variable_goes_before_the_file_and_a_wrong_one_stops_the_command() {
+    let folder = folder(CONFIG, "name: web\nimage: web:1\n");
+    let validate = |env: &[(&str, &str)]| amarre_with(folder.path(), env, &["validate"]);
+    assert_eq!(validate(&[]).code, 0);
+    let images = validate(&[("AMARRE_POLICY_IMAGES", "ghcr.io/*,registry.example.net/*")]);
+    assert_eq!(images.code, 1, "the policy of the environment holds: {images:?}");
+    assert!(images.out.contains("web:1"), "{}", images.out);
+    assert_eq!(validate(&[("AMARRE_SOURCE_FOLDER", "./nowhere")]).code, 1, "another folder");
+
+    let mistyped = validate(&[("AMARRE_DNS_TLL", "5m")]);
+    assert_eq!((mistyped.code, mistyped.out.as_str()), (1, ""));
+    let said = "error[A0220]: the environment has AMARRE_DNS_TLL, and there is no such key\n  hint: did you mean AMARRE_DNS_TTL?\n";
+    assert!(mistyped.err.starts_with(said), "{}", mistyped.err);
+    let unfit = validate(&[("AMARRE_DNS_TTL", "5 parsecs")]);
+    assert!(unfit.err.contains("error[A0201]: dns.ttl: `5 parsecs` is not a duration"), "{}", unfit.err);
+    let unfit = validate(&[("AMARRE_SERVER_LISTEN", "hunter2")]);
+    assert!(unfit.err.contains("error[A0221]: amarre.yaml with AMARRE_SERVER_LISTEN: "), "{}", unfit.err);
+    // What is wrong in the file itself still has its place.
+    std::fs::write(folder.path().join("amarre.yaml"), "domain: example.org\nfrob: 1\n").unwrap();
+    let broken = validate(&[("AMARRE_DNS_TTL", "5m")]);
+    assert!(broken.err.contains("error[A0201]: amarre.yaml:2:1: "), "{}", broken.err);
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_that_a_variable_names() {
+    let folder =
+        folder("{domain: example.org, npm: {main: {url: 'http://127.0.0.1:81', identity: a@example.org}}}", "");
+    std::fs::write(folder.path().join("password"), "canary-77\n").unwrap();
+    let validate = |env: &[(&str, &str)]| amarre_with(folder.path(), env, &["validate"]);
+    let without = validate(&[]);
+    assert!(without.err.contains("missing field `secret`"), "{}", without.err);
+    let good = validate(&[("AMARRE_NPM_MAIN_SECRET_FILE", "password")]);
+    assert_eq!(good.code, 0, "{good:?}");
+    assert_eq!(validate(&[("AMARRE_NPM_MAIN_SECRET", "canary-77")]).code, 0);
+    let lost = validate(&[("AMARRE_NPM_MAIN_SECRET_FILE", "nowhere")]);
+    assert!(lost.err.contains("error[A0207]: could not read the secret in "), "{}", lost.err);
+}
+
+#[test]
+fn the_configuration_is_found_in_its_places() {
+    let folder = folder(CONFIG, "name: web\nimage: web:1\n");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir_all(folder.path().join("home/.config/amarre")).unwrap();
+    let found = |env: &[(&str, &str)], args: &[&str]| amarre_with(elsewhere.path(), env, args).code;
+    let nothing = [("HOME", "/nonexistent"), ("XDG_CONFIG_HOME", "")];
+    let ended = amarre_with(elsewhere.path(), &nothing, &["validate"]);
+    assert!(
+        ended.err.contains("no configuration in amarre.yaml, /nonexistent/.config/amarre/amarre.yaml, /etc/amarre/")
+    );
+    assert_eq!(found(&nothing, &["--config", &path("amarre.yaml"), "validate"]), 0);
+    assert_eq!(found(&[("AMARRE_CONFIG", &path("amarre.yaml")), ("HOME", "/nonexistent")], &["validate"]), 0);
+    let config = format!("{{domain: example.org, source: {{folder: {}}}}}", path("services"));
+    std::fs::write(folder.path().join("home/.config/amarre/amarre.yaml"), config).unwrap();
+    assert_eq!(found(&[("HOME", &path("home")), ("XDG_CONFIG_HOME", "")], &["validate"]), 0);
+    assert_eq!(found(&[("HOME", "/nonexistent"), ("XDG_CONFIG_HOME", &path("home/.config"))], &["validate"]), 0);
+}
+
+/// What a manifest is told under a policy: codes and messages.
+#[track_caller]
+fn told(policy: &str, manifest: &str) -> Vec<String> {
+    let text = format!("{{domain: example.org, policy: {policy}}}");
+    let config = Config::parse(&text, Path::new("/nonexistent/amarre.yaml")).unwrap();
+    let file = SourceFile { path: "services/x.yaml".to_owned(), text: manifest.to_owned() };
+    let loaded = load(&[file], &Assets::new(), &config.site);
+    loaded.diagnostics.iter().map(|known| format!("{} {}", known.code, known.message)).collect()
+}
+
+#[track_caller]
+fn forbids(policy: &str, manifest: &str, what: &str) {
+    let told = told(policy, manifest);
+    assert!(told.iter().any(|told| told.contains(" policy forbids ") && told.contains(what)), "{policy}: {told:?}");
+}
+
+#[track_caller]
+fn allows(policy: &str, manifest: &str) {
+    assert_eq!(told(policy, manifest), [""; 0], "{policy}");
+}
+
+#[test]
+fn host_paths_bounds_binds() {
+    let bind = |path: &str| format!("name: x\nimage: web:1\nvolumes: ['{path}:/data']\n");
+    forbids("{}", &bind("/etc"), "/etc");
+    forbids("{}", &bind("/srvx"), "/srvx");
+    forbids("{}", &bind("/srv/../etc"), "/etc");
+    allows("{}", &bind("/srv/x"));
+    allows("{host_paths: [/srv, /etc/ssl]}", &bind("/etc/ssl/certs"));
+    forbids("{host_paths: [/data]}", &bind("/srv/x"), "/srv/x");
+    forbids("{host_paths: []}", &bind("/srv/x"), "/srv/x");
+}
+
+#[test]
+fn images_bounds_where_they_come_from() {
+    let image = |image: &str| format!("name: x\nimage: {image}\n");
+    allows("{}", &image("anywhere.example.net/a:1"));
+    let policy = "{images: ['ghcr.io/ours/*', 'nginx:*']}";
+    allows(policy, &image("ghcr.io/ours/app:1"));
+    allows(policy, &image("nginx:1.27"));
+    forbids(policy, &image("ghcr.io/theirs/app:1"), "ghcr.io/theirs/app:1");
+    forbids(policy, &image("evil.example.net/ghcr.io/ours/app:1"), "evil.example.net");
+}
+
+#[test]
+fn records_bounds_types_and_the_apex() {
+    let record = |rest: &str| format!("{{kind: Record, {rest}}}");
+    allows("{}", &record("name: a, type: TXT, value: x"));
+    forbids("{}", &record("name: a, type: NS, value: ns.example.net."), "NS");
+    allows("{records: [NS]}", &record("name: a, type: NS, value: ns.example.net."));
+    forbids("{records: [A]}", &record("name: a, type: TXT, value: x"), "TXT");
+    forbids("{}", &record("name: a, type: MX, value: 10 mx.example.net."), "MX");
+    allows("{records: [MX]}", &record("name: '@', type: MX, value: 10 mx.example.net."));
+}
