@@ -55,6 +55,8 @@ pub struct Reached {
     pub(super) targets: BTreeMap<String, Target>,
     /// NPM on their network.
     pub(super) attachment: Option<Address>,
+    /// Where NPM asks for each port that a stream leads to: address and port, as they are known.
+    pub(super) at: BTreeMap<(String, u16), (Value, Value)>,
 }
 
 /// The expansion of one manifest.
@@ -129,10 +131,16 @@ impl Expansion<'_> {
         for redirect in &self.service.redirects {
             self.redirect(redirect, &records);
         }
+        let at = pointers::streamed(self.input, self.service)
+            .filter_map(|(key, port)| {
+                let target = targets.get(key)?;
+                Some(((key.to_owned(), port), reach::point(self, &target.address, port)))
+            })
+            .collect();
         if self.service.stopped {
             stopped::make_nothing(self);
         }
-        Reached { targets, attachment }
+        Reached { targets, attachment, at }
     }
 
     /// Adds a want; the first manifest that wants an address has it.

@@ -78,11 +78,13 @@ pub fn is_streamed(input: &Input<'_>, service: &Service) -> bool {
     streamed(input, service).next().is_some()
 }
 
-/// The keys of the containers of a service that streams of the same NPM lead to, each with the port.
+/// The keys of the containers of a service that streams of its NPM lead to, each with the port.
 pub fn streamed<'a>(input: &Input<'a>, service: &'a Service) -> impl Iterator<Item = (&'a str, u16)> {
-    let streams = input.services.values().filter(|other| other.host == service.host).flat_map(|other| &other.streams);
-    streams.filter_map(|stream| match &stream.to {
-        StreamTarget::Container { service: name, key, port } if *name == service.name => Some((key.as_str(), *port)),
+    let (site, services) = (input.site, input.services);
+    let npm = move |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
+    let others = services.values().filter(move |other| npm(other).is_some() && npm(other) == npm(service));
+    others.flat_map(|other| &other.streams).filter_map(|stream| match &stream.to {
+        StreamTarget::Container { service: of, key, port } if *of == service.name => Some((key.as_str(), *port)),
         StreamTarget::Container { .. } | StreamTarget::Address { .. } => None,
     })
 }

@@ -34,8 +34,9 @@ pub fn of(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
 }
 
 /// The ports of a container that routes and streams lead to.
-pub fn routed_ports(input: &Input<'_>, service: &Service, key: &str) -> BTreeSet<u16> {
-    let all = pointers::routed(service).chain(pointers::streamed(input, service));
+fn reached_ports(expansion: &Expansion<'_>, key: &str) -> BTreeSet<u16> {
+    let service = expansion.service;
+    let all = pointers::routed(service).chain(pointers::streamed(expansion.input, service));
     all.filter(|(target, _)| *target == key).map(|(_, port)| port).collect()
 }
 
@@ -46,7 +47,7 @@ pub fn edge_network(host: &HostSite) -> Address {
 
 /// What a container needs to be reached: fields that are part of its generation.
 pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
-    let ports = routed_ports(expansion.input, expansion.service, key);
+    let ports = reached_ports(expansion, key);
     if ports.is_empty() {
         return;
     }
@@ -62,12 +63,12 @@ pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
 
 /// Where a host points that leads to `port` of an instance. What is not known yet, or not of this instance, is an
 /// output of it.
-pub fn point(input: &Input<'_>, host: &HostSite, instance: &Address, port: u16) -> (Value, Value) {
+pub fn point(expansion: &Expansion<'_>, instance: &Address, port: u16) -> (Value, Value) {
     let later = |field: &str| Value::Output { of: instance.clone(), field: field.to_owned() };
     let number = |port: u16| Value::Int(i64::from(port));
-    match of(input, host) {
+    match of(expansion.input, expansion.host) {
         Some(Reach::Published) => {
-            let seen = input.world.seen.get(instance);
+            let seen = expansion.input.world.seen.get(instance);
             match seen.and_then(|seen| published_at(&seen.fields, port)) {
                 Some((address, port)) => (Value::text(address), number(port)),
                 None => (later("forward_host"), later("forward_port")),
@@ -94,7 +95,7 @@ pub fn probe(expansion: &Expansion<'_>, instance: &Address, port: u16) -> Probe 
 
 /// Whether an instance can be reached as its host's NPM reaches.
 pub fn is_reachable(expansion: &Expansion<'_>, key: &str, fields: &Fields) -> bool {
-    let ports = routed_ports(expansion.input, expansion.service, key);
+    let ports = reached_ports(expansion, key);
     match of(expansion.input, expansion.host) {
         Some(Reach::Published) => ports.iter().all(|port| published_at(fields, *port).is_some()),
         Some(Reach::Edge) => ports.is_empty() || fields.text("edge_address").is_some(),

@@ -1,6 +1,6 @@
 //! Streams → wants: a port of NPM that leads to a container, of whatever manifest, or to an address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::{Reached, want};
 use super::{Input, reach};
@@ -33,24 +33,24 @@ fn stream(
     let address = Address::new(npm.provider.clone(), Kind::Stream, &stream.port.to_string());
     let mut refusal = None;
     let mut needs = Vec::new();
-    let (to, port) = match &stream.to {
-        StreamTarget::Address { host, port } => (Value::text(host), Value::Int(i64::from(*port))),
-        StreamTarget::Container { service: name, key, port } => match target(input, service, name, key, reached) {
-            Ok((of, attachment)) => {
-                needs.extend(attachment.cloned().map(Need::present));
-                needs.push(Need::ready(of.clone()));
-                if stream.udp && reach::of(input, host) == Some(Reach::Published) {
-                    let found = "NPM is elsewhere, and only TCP ports are published for it".to_owned();
-                    refusal = Some(nowhere(stream, name, key, found));
-                }
-                reach::point(input, host, &of, *port)
-            }
-            Err(found) => {
-                refusal = Some(nowhere(stream, name, key, found));
-                (Value::text(format!("{name}/{key}")), Value::Int(i64::from(*port)))
-            }
-        },
+    let ((to, port), leads) = match &stream.to {
+        StreamTarget::Address { host, port } => ((Value::text(host), Value::Int(i64::from(*port))), None),
+        StreamTarget::Container { service: name, key, port } => {
+            let found = target(input, service, host, stream, reached);
+            let nowhere = (Value::text(format!("{name}/{key}")), Value::Int(i64::from(*port)));
+            found.map_or_else(
+                |found| {
+                    refusal = Some(self::nowhere(stream, name, key, found));
+                    (nowhere, None)
+                },
+                |(of, reached, at)| (at, Some((of, reached))),
+            )
+        }
     };
+    if let Some((of, reached)) = leads {
+        needs.extend(reached.attachment.clone().map(Need::present));
+        needs.push(Need::ready(of));
+    }
     let fields = Fields::default()
         .with("port", Value::Int(i64::from(stream.port)))
         .with("forward_host", to)
@@ -77,28 +77,40 @@ fn stream(
     want.refusal = refusal.or(want.refusal.take());
 }
 
-/// The container that a stream means, and NPM on its network; the error is what is there instead.
+/// An address and a port, each as it is known.
+type At = (Value, Value);
+
+/// The container that a stream means, how NPM gets there and where; the error is what is there instead.
 fn target<'a>(
     input: &Input<'_>,
     service: &Service,
-    name: &str,
-    key: &str,
+    host: &HostSite,
+    stream: &Stream,
     reached: &'a BTreeMap<&str, Reached>,
-) -> Result<(Address, Option<&'a Address>), String> {
-    let Some(other) = input.services.get(name) else { return Err(format!("there is no service {name}")) };
-    if other.host != service.host {
-        return Err(format!("{name} runs on host {}, and this NPM is that of {}", other.host, service.host));
-    }
-    let Some(reached) = reached.get(name) else { return Err(format!("{name} is being taken down")) };
-    let Some(target) = reached.targets.get(key) else {
-        let keys: Vec<&str> = other.containers.keys().map(String::as_str).collect();
-        return Err(if keys.is_empty() {
-            format!("{name} has no containers")
-        } else {
-            format!("{name} has {}", keys.join(", "))
-        });
+) -> Result<(Address, &'a Reached, At), String> {
+    let StreamTarget::Container { service: name, key, port } = &stream.to else {
+        return Err("an address".to_owned());
     };
-    Ok((target.address.clone(), reached.attachment.as_ref()))
+    let Some(other) = input.services.get(name) else { return Err(format!("there is no service {name}")) };
+    let Some(their) = input.site.hosts.get(&other.host) else { return Err(format!("{name} has no host")) };
+    if their.npm.as_ref().map(|npm| &npm.provider) != host.npm.as_ref().map(|npm| &npm.provider) {
+        return Err(format!(
+            "{name} runs on host {}, which another NPM than that of {} serves",
+            other.host, service.host
+        ));
+    }
+    if stream.udp && reach::of(input, their) == Some(Reach::Published) {
+        return Err(format!("NPM reaches host {} by published ports, which are of TCP only", other.host));
+    }
+    if other.stopped {
+        return Err(format!("{name} is stopped"));
+    }
+    let Some(reached) = reached.get(name.as_str()) else { return Err(format!("{name} is being taken down")) };
+    match (reached.targets.get(key), reached.at.get(&(key.clone(), *port))) {
+        (Some(target), Some(at)) => Ok((target.address.clone(), reached, at.clone())),
+        _ if other.containers.is_empty() => Err(format!("{name} has no containers")),
+        _ => Err(format!("{name} has {}", other.containers.keys().cloned().collect::<Vec<_>>().join(", "))),
+    }
 }
 
 fn nowhere(stream: &Stream, name: &str, key: &str, found: String) -> Refusal {
@@ -118,22 +130,23 @@ fn unpublished(input: &Input<'_>, host: &HostSite, stream: &Stream) -> Option<Re
     if seen.fields.text("network_mode") == Some("host") {
         return None;
     }
+    // `0.0.0.0:2222:22/tcp`: what counts is the port in the container.
+    let ports = seen.fields.strings("ports");
+    let public: BTreeSet<&str> = ports.iter().filter_map(|port| port.rsplit(':').next()).collect();
     // What is not known is not missing: of a stopped container nobody knows what it publishes.
-    seen.fields.get("public_ports")?;
-    let public = seen.fields.strings("public_ports");
+    if public.is_empty() {
+        return None;
+    }
     let wanted = [("tcp", stream.tcp), ("udp", stream.udp)].into_iter().filter(|(_, is_on)| *is_on);
     let wanted = wanted.map(|(protocol, _)| (protocol, format!("{}/{protocol}", stream.port)));
-    let missing: Vec<(&str, String)> = wanted.filter(|(_, port)| !public.contains(&port.as_str())).collect();
+    let missing: Vec<(&str, String)> = wanted.filter(|(_, port)| !public.contains(port.as_str())).collect();
     let (protocol, first) = missing.first()?;
     let all: Vec<&str> = missing.iter().map(|(_, port)| port.as_str()).collect();
     let entry = if *protocol == "tcp" { format!("{0}:{0}", stream.port) } else { format!("{}:{first}", stream.port) };
     Some(Refusal {
         code: "A0620".to_owned(),
         message: format!("NPM does not publish {}, so nobody could reach the stream", all.join(" and ")),
-        found: vec![(
-            format!("{name} publishes"),
-            if public.is_empty() { "(nothing)".to_owned() } else { public.join(", ") },
-        )],
+        found: vec![(format!("{name} publishes"), public.into_iter().collect::<Vec<_>>().join(", "))],
         hints: vec![Hint::text(format!(
             "add `\"{entry}\"` to `ports:` of {name} and make it anew: `docker compose up -d {name}`"
         ))],

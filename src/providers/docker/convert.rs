@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, EndpointIpamConfig, EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig,
-    HostConfigLogConfig, ImageInspect, Ipam, IpamConfig, Mount, MountBindOptions, MountTmpfsOptions, MountType,
-    MountVolumeOptions, Network, NetworkCreateRequest, NetworkingConfig, PortBinding, PortSummary, RestartPolicy,
-    RestartPolicyNameEnum, Volume, VolumeCreateRequest,
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointIpamConfig,
+    EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig, HostConfigLogConfig, ImageInspect, Ipam, IpamConfig,
+    Mount, MountBindOptions, MountTmpfsOptions, MountType, MountVolumeOptions, Network, NetworkCreateRequest,
+    NetworkingConfig, PortBinding, PortSummary, RestartPolicy, RestartPolicyNameEnum, Volume, VolumeCreateRequest,
 };
 
 use super::files::{self, LABEL_FILES};
@@ -117,16 +116,12 @@ impl Reader {
     pub fn foreign_container(&self, summary: &ContainerSummary) -> (Address, Seen) {
         let name = summary_name(summary);
         let mode = summary.host_config.as_ref().and_then(|config| config.network_mode.clone()).unwrap_or_default();
-        let mut fields = Fields::default()
+        let fields = Fields::default()
             .with("name", Value::text(&name))
             .with("network_mode", Value::text(mode))
             .with("networks", Value::texts(summary_networks(summary).into_keys()))
             .with("ports", Value::texts(summary_ports(summary)))
             .with("image_id", Value::text(summary.image_id.as_deref().unwrap_or_default()));
-        // One that is stopped publishes nothing now, and that says nothing.
-        if summary.state == Some(ContainerSummaryStateEnum::RUNNING) {
-            fields.set("public_ports", Value::texts(public_ports(summary)));
-        }
         let labels = ordered(summary.labels.as_ref());
         let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
         if seen.owner == Owner::Ours {
@@ -349,13 +344,6 @@ fn last_output(inspect: &ContainerInspectResponse) -> String {
 pub fn summary_name(summary: &ContainerSummary) -> String {
     let names = summary.names.iter().flatten().map(|name| name.trim_start_matches('/'));
     names.into_iter().find(|name| !name.contains('/')).unwrap_or_default().to_owned()
-}
-
-/// `2222/tcp`: the ports of a container that are published, each once.
-fn public_ports(summary: &ContainerSummary) -> BTreeSet<String> {
-    let ports = summary.ports.iter().flatten().filter(|port| port.public_port.is_some());
-    let word = |port: &PortSummary| port.typ.map_or_else(|| "tcp".to_owned(), |word| word.to_string());
-    ports.map(|port| format!("{}/{}", port.private_port, word(port))).collect()
 }
 
 /// The networks that a container is configured on, with its address there.

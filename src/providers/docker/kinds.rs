@@ -185,8 +185,6 @@ pub const CONTAINER: KindSchema = KindSchema {
         Field::new("networks", Rule::Observed),
         // `192.168.1.10:20000:80/tcp`: chosen at creation, as the address is.
         Field::new("published", Rule::Observed),
-        // Of others while they run: which ports of theirs are reachable from outside, `2222/tcp`.
-        Field::new("public_ports", Rule::Observed),
         Field::new("started_at_ms", Rule::Observed),
         Field::new("finished_at_ms", Rule::Observed),
         Field::new("exit_code", Rule::Observed),

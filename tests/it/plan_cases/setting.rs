@@ -173,7 +173,7 @@ pub fn empty_server() -> World {
         .with("name", Value::text("npm"))
         .with("network_mode", Value::text("npm_default"))
         .with("networks", Value::texts(["npm_default"]))
-        .with("public_ports", Value::texts(["2222/tcp", "443/tcp", "80/tcp", "81/tcp"]));
+        .with("ports", Value::texts(["443", "80", "81", "2222"].map(|port| format!("0.0.0.0:{port}:{port}/tcp"))));
     let zone = Fields::default().with("nameservers", Value::texts(["dns104.ovh.net.", "ns104.ovh.net."]));
     let things = [
         ("docker/container/npm", npm),
