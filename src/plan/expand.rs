@@ -394,7 +394,7 @@ impl Expansion<'_> {
                     return;
                 }
                 needs.extend(target.map(|target| Need::ready(target.address.clone())));
-                ("http".to_owned(), target.map(|target| reach::point(self, &target.address, *port)))
+                ("http".to_owned(), target.map(|target| reach::point(self, target, *port)))
             }
         };
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
