@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, images, moves, pointers, reason, rivals, stopped};
+use super::{Input, SETTLE, diff, images, moves, pointers, reach, reason, rivals, stopped};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -454,6 +454,9 @@ fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String>
     if address.kind == Kind::Stream {
         let protocols = ["tcp", "udp"].into_iter().filter(|protocol| fields.flag(protocol) == Some(true));
         lines.extend(protocols.map(|protocol| format!("port {}/{protocol} of NPM becomes reachable", address.name)));
+    }
+    if address.kind == Kind::Container && reach::is_on_host(fields) {
+        lines.push(format!("{} is on the host's own network: what it listens on is open there", address.name));
     }
     let is_new = !input.world.seen.keys().any(|seen| seen.base() == address.base());
     for port in fields.strings("ports").into_iter().filter(|_| is_new) {

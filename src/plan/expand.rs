@@ -134,7 +134,7 @@ impl Expansion<'_> {
         let at = pointers::streamed(self.input, self.service)
             .filter_map(|(key, port)| {
                 let target = targets.get(key)?;
-                Some(((key.to_owned(), port), reach::point(self, &target.address, port)))
+                Some(((key.to_owned(), port), reach::point(self, target, port)))
             })
             .collect();
         if self.service.stopped {

@@ -162,7 +162,7 @@ fn observed(kind: Kind, fields: &crate::model::Fields) -> crate::model::Fields {
     if kind == Kind::Image {
         fields.set("id", crate::model::Value::text("(new)"));
     }
-    if kind == Kind::Container && fields.get("address").is_none() {
+    if kind == Kind::Container && fields.get("address").is_none() && !super::reach::is_on_host(&fields) {
         fields.set("address", crate::model::Value::text("(given by Docker)"));
     }
     fields

@@ -32,7 +32,7 @@ pub fn upstream(
             if !needs.contains(&need) {
                 needs.push(need);
             }
-            Some(("http".to_owned(), Some(reach::point(expansion, &target.address, *port))))
+            Some(("http".to_owned(), Some(reach::point(expansion, target, *port))))
         }
     }
 }

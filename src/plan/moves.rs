@@ -63,8 +63,8 @@ pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Tar
         let instances: Vec<(&Address, &Seen)> =
             all.filter(|(address, seen)| address.base() == base && seen.owner.is_ours()).collect();
         let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
-        if let Some((address, _)) = serving.or(instances.first()) {
-            targets.insert(key.clone(), Target { address: (*address).clone() });
+        if let Some((address, seen)) = serving.or(instances.first()) {
+            targets.insert(key.clone(), Target::of(address, &seen.fields));
         }
         for (instance, _) in instances {
             expansion.wants.before_delete.insert(instance.clone(), vec![Need::present(image.clone())]);

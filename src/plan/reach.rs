@@ -6,12 +6,14 @@
 //! | edge | on one network that the routed containers of the host share | the container's address there |
 //! | host | on the host's network, or outside Docker | the container's address |
 //! | published | elsewhere | the host's private address, a port that the container publishes there |
+//!
+//! A container on the host's own network has no address of its own: a host leads to where NPM finds that host.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::expand::Expansion;
-use super::{Input, pointers, pool};
+use super::{Input, pointers, pool, rollout};
 use crate::model::site::{HostSite, Reach};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Hint, Kind, Refusal, Seen, Service, Value};
@@ -48,7 +50,7 @@ pub fn edge_network(host: &HostSite) -> Address {
 /// What a container needs to be reached: fields that are part of its generation.
 pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
     let ports = reached_ports(expansion, key);
-    if ports.is_empty() {
+    if ports.is_empty() || is_on_host(fields) {
         return;
     }
     match of(expansion.input, expansion.host) {
@@ -63,9 +65,13 @@ pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
 
 /// Where a host points that leads to `port` of an instance. What is not known yet, or not of this instance, is an
 /// output of it.
-pub fn point(expansion: &Expansion<'_>, instance: &Address, port: u16) -> (Value, Value) {
+pub fn point(expansion: &Expansion<'_>, target: &rollout::Target, port: u16) -> (Value, Value) {
+    let instance = &target.address;
     let later = |field: &str| Value::Output { of: instance.clone(), field: field.to_owned() };
     let number = |port: u16| Value::Int(i64::from(port));
+    if target.on_host {
+        return (host_address(expansion), number(port));
+    }
     match of(expansion.input, expansion.host) {
         Some(Reach::Published) => {
             let seen = expansion.input.world.seen.get(instance);
@@ -79,9 +85,43 @@ pub fn point(expansion: &Expansion<'_>, instance: &Address, port: u16) -> (Value
     }
 }
 
+/// Whether a container is on the host's own network.
+pub fn is_on_host(fields: &Fields) -> bool {
+    fields.text("network") == Some("host")
+}
+
+/// Where NPM finds the host itself: by the gateway of a network that it is on, if it is on one.
+fn host_address(expansion: &Expansion<'_>) -> Value {
+    let (world, host) = (expansion.input.world, expansion.host);
+    match (of(expansion.input, host), host.private_address, host.npm.as_ref().and_then(|npm| npm.container.as_ref())) {
+        (Some(Reach::Published), Some(address), _) => Value::text(address.to_string()),
+        (Some(Reach::Network | Reach::Edge), _, Some(container)) => {
+            let npm = Address::new(host.docker.clone(), Kind::Container, container);
+            let named = world.seen.get(&npm).map(|seen| seen.fields.strings("networks")).unwrap_or_default();
+            let networks = named
+                .into_iter()
+                .filter_map(|name| world.seen.get(&Address::new(host.docker.clone(), Kind::Network, name)));
+            // NPM's own come first: ours come and go.
+            let (ours, own): (Vec<&Seen>, Vec<&Seen>) = networks.partition(|network| network.owner.is_ours());
+            let gateway = own.into_iter().chain(ours).find_map(gateway);
+            gateway.map_or(Value::Output { of: npm, field: "gateway".to_owned() }, Value::text)
+        }
+        (Some(_), _, _) | (None, _, _) => Value::text("127.0.0.1"),
+    }
+}
+
+/// The gateway that a network says it has, else the first address of its subnet, as Docker chooses it.
+fn gateway(network: &Seen) -> Option<String> {
+    let said = network.fields.text("gateway").map(str::to_owned);
+    said.or_else(|| Some(pool::gateway(network.fields.text("subnet")?.parse().ok()?).to_string()))
+}
+
 /// Where `port` of an instance is asked whether it works: where NPM asks.
 pub fn probe(expansion: &Expansion<'_>, instance: &Address, port: u16) -> Probe {
     let fields = expansion.input.world.seen.get(instance).map(|seen| &seen.fields);
+    if fields.is_some_and(is_on_host) {
+        return Probe { port, at: host_address(expansion).as_text().map(str::to_owned) };
+    }
     let elsewhere = fields.and_then(|fields| match of(expansion.input, expansion.host)? {
         Reach::Published => published_at(fields, port),
         Reach::Edge => Some((fields.text("edge_address")?.to_owned(), port)),
@@ -97,6 +137,7 @@ pub fn probe(expansion: &Expansion<'_>, instance: &Address, port: u16) -> Probe 
 pub fn is_reachable(expansion: &Expansion<'_>, key: &str, fields: &Fields) -> bool {
     let ports = reached_ports(expansion, key);
     match of(expansion.input, expansion.host) {
+        _ if is_on_host(fields) => true,
         Some(Reach::Published) => ports.iter().all(|port| published_at(fields, *port).is_some()),
         Some(Reach::Edge) => ports.is_empty() || fields.text("edge_address").is_some(),
         Some(Reach::Auto | Reach::Network | Reach::Host) | None => true,

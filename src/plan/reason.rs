@@ -19,7 +19,11 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
             |address: &Address| address.generation.as_deref().map(|g| g.split('-').next().unwrap_or(g).to_owned());
         let same = input.world.seen.keys().any(|seen| seen.base() == address.base() && digest(seen) == digest(address));
         let moved = same && seen.fields.text("image") == want.fields.text("image");
-        if moved {
+        let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
+        let never_ran = seen.fields.flag("running") == Some(false) && started.is_none();
+        if same && never_ran {
+            (ReasonCode::Missing, "the one that was made could not start".to_owned())
+        } else if moved {
             (ReasonCode::ImageMoved, "the image's tag or a secret means something else now".to_owned())
         } else {
             (ReasonCode::ManifestChanged, format!("{file}:{} changed{}", want.origin.line, by_whom(input, file)))

@@ -35,6 +35,15 @@ const HEALTH_TIMEOUT_DATA: Millis = Millis::minutes(10);
 pub struct Target {
     /// The instance that serves, or will.
     pub address: Address,
+    /// It is on the host's own network: what it listens on, the host listens on.
+    pub on_host: bool,
+}
+
+impl Target {
+    /// An instance with these fields.
+    pub fn of(address: &Address, fields: &Fields) -> Self {
+        Self { address: address.clone(), on_host: reach::is_on_host(fields) }
+    }
 }
 
 /// Wants every container of a manifest; answers where routes to each point, by key.
@@ -47,7 +56,7 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
         rollouts.insert(key.clone(), rollout);
     }
     let targets: BTreeMap<String, Target> =
-        rollouts.iter().map(|(key, rollout)| (key.clone(), Target { address: rollout.serving.clone() })).collect();
+        rollouts.iter().map(|(key, rollout)| (key.clone(), Target::of(&rollout.serving, &rollout.fields))).collect();
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
         rollout.want(expansion, home, &key, container, &targets);

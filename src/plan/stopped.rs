@@ -29,8 +29,8 @@ pub fn containers(expansion: &mut Expansion<'_>) -> BTreeMap<String, Target> {
             .map(|(address, seen)| (address.clone(), seen))
             .collect();
         let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
-        if let Some((address, _)) = serving.or(instances.first()) {
-            targets.insert(key.clone(), Target { address: address.clone() });
+        if let Some((address, seen)) = serving.or(instances.first()) {
+            targets.insert(key.clone(), Target::of(address, &seen.fields));
         }
         for (address, _) in instances {
             let fields = Fields::default().with("restart", Value::text(RESTART)).with("running", Value::Bool(false));
