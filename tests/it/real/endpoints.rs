@@ -150,6 +150,7 @@ impl Drop for Sshd {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a folder in front of the tests' own PATH")]
 async fn run_with(rig: &Rig, path: &Path, args: &[&str]) -> Ended {
     let usual = std::env::var("PATH").unwrap();
     let mut command = rig.command(args);

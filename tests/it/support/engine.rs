@@ -31,6 +31,7 @@ impl SecondEngine {
         Self::start_with(Some(certificates)).await
     }
 
+    #[expect(clippy::disallowed_methods, reason = "dockerd needs the tests' own PATH, and sbin")]
     async fn start_with(certificates: Option<&Certificates>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
