@@ -143,7 +143,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         | ManifestKind::AccessList
         | ManifestKind::Network => {
             host(&mut reader);
-            name(&mut reader)
+            name(&mut reader, kind)
         }
     };
     let service = Service {
@@ -197,7 +197,7 @@ fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
     None
 }
 
-fn name(reader: &mut Reader<'_>) -> Option<String> {
+fn name(reader: &mut Reader<'_>, kind: ManifestKind) -> Option<String> {
     let text = reader.required("name", "a short name, as in `name: gitea`")?;
     reader.scope.claims.borrow_mut().name = Some(text.spot);
     // Raw: a name with a variable in it could not be told from a broken document.
@@ -205,6 +205,11 @@ fn name(reader: &mut Reader<'_>) -> Option<String> {
     let raw = Text { text: raw, spot: text.spot };
     if let Some(why) = resolve::why_not_a_label(&raw.text, NAME_CHARS_MAX) {
         reader.scope.not_allowed(&raw, "`name`", &why);
+        return None;
+    }
+    if kind == ManifestKind::Service && raw.text.len() < 2 {
+        let why = "at least two characters: a container is called so, and Docker takes no shorter name";
+        reader.scope.not_allowed(&raw, "`name`", why);
         return None;
     }
     Some(raw.text)

@@ -229,18 +229,16 @@ impl Api {
     }
 
     fn registry_failed(&self, method: &str, doing: &str, reference: &str, error: &Error) -> ProviderError {
-        match error {
-            Error::DockerResponseServerError { status_code, message } => {
-                self.counts.add(method, *status_code);
-                self.registries.failure(reference, doing, Some(*status_code), message)
-            }
-            // What went wrong half-way comes as a line of the progress.
-            Error::DockerStreamError { error } => {
-                self.counts.add(method, 200);
-                self.registries.failure(reference, doing, None, error)
-            }
-            error => self.failed(method, &format!("{doing} {reference}"), error),
+        if let Error::DockerResponseServerError { status_code, message } = error {
+            self.counts.add(method, *status_code);
+            return self.registries.failure(reference, doing, Some(*status_code), message);
         }
+        // What went wrong half-way comes as a line of the progress.
+        if let Error::DockerStreamError { error } = error {
+            self.counts.add(method, 200);
+            return self.registries.failure(reference, doing, None, error);
+        }
+        self.failed(method, &format!("{doing} {reference}"), error)
     }
 
     /// Makes a container; answers its id and what the engine says about it.

@@ -198,8 +198,7 @@ mod tests {
     fn a_pull_tells_how_far_it_is() {
         let pulls = Pulls::default();
         let step = |layer: &str, status: &str, current: i64, total: i64| {
-            let progress_detail =
-                ProgressDetail { current: Some(current), total: Some(total), ..ProgressDetail::default() };
+            let progress_detail = ProgressDetail { current: Some(current), total: Some(total) };
             let (id, status) = (Some(layer.to_owned()), Some(status.to_owned()));
             pulls.step(
                 "a:1",

@@ -277,6 +277,7 @@ fn unreadable(path: &Path, key: &str, error: &rustls::pki_types::pem::Error) -> 
 }
 
 /// Either end may refuse the other's certificate.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors grow; what is not named is told in its words")]
 fn tls_trouble(error: &rustls::Error) -> Trouble {
     let theirs = |why: &str, hint: &str| Trouble::tls(format!("the engine's certificate {why}"), hint);
     let ours = |why: &str, hint: &str| Trouble::tls(format!("the engine {why}"), hint);

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use amarre::model::{Gap, ProviderId, Timestamp};
+use amarre::model::{Gap, ProviderId, Seen, Timestamp};
 use amarre::providers::docker::transport::TlsFiles;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::{Ask, Provider};
@@ -49,6 +49,21 @@ async fn an_engine_behind_tls_is_reached_with_a_certificate() {
     rig.assert_serves("plain", "amarre-test 2").await;
     assert_eq!(engine.docker(&["ps", "--format", "{{.Names}}"]), rig.name("plain"));
     assert!(rig.containers().is_empty(), "nothing of it is on the other engine");
+
+    // A probe takes the connection over; that goes through TLS as well.
+    let network = format!("container:{}", rig.name("plain"));
+    engine.docker(&["run", "-d", "--name", "npm", "--network", &network, image::TWO, "idle"]);
+    let client = Some((certificates.path("client.pem"), certificates.path("client-key.pem")));
+    let files = TlsFiles { ca: certificates.path("ca.pem"), client };
+    let id = ProviderId::docker("default");
+    let config = DockerConfig::new(id, &engine.tls_endpoint(), &rig.instance(), MarkKey::new([7; 32]));
+    let npm_container = Some("npm".to_owned());
+    let provider = DockerProvider::new(DockerConfig { tls: Some(files), npm_container, ..config }).unwrap();
+    let seen = provider.observe(&Ask { now: Timestamp(1_800_000_000_000), ..Ask::default() }).await.seen;
+    let ours = |seen: &Seen| seen.owner.is_ours() && seen.fields.get("started_at_ms").is_some();
+    let (address, plain) = seen.iter().find(|(_, seen)| ours(seen)).unwrap();
+    provider.probe(address, plain, 80).await.unwrap();
+    provider.probe(address, plain, 81).await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -150,6 +165,7 @@ impl Drop for Sshd {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a folder in front of the tests' own PATH")]
 async fn run_with(rig: &Rig, path: &Path, args: &[&str]) -> Ended {
     let usual = std::env::var("PATH").unwrap();
     let mut command = rig.command(args);

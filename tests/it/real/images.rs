@@ -23,8 +23,9 @@ fn use_account(rig: &mut Rig, registry: &Registry, password: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_private_image_is_pulled_with_the_registrys_account() {
-    let mut rig = Rig::start().await;
+    // Before the rig, so that it goes after the rig's containers: its images go with it.
     let registry = Registry::start().await;
+    let mut rig = Rig::start().await;
     let reference = registry.push(image::TWO, "app:1");
     let manifest = |image: &str| format!("{{name: TAG-app, image: '{image}', command: serve 80, dns: none}}");
     rig.write("app.yaml", &manifest(&reference));
@@ -52,8 +53,8 @@ async fn a_private_image_is_pulled_with_the_registrys_account() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_newer_image_under_the_same_name_is_pulled_before_anything_stops() {
-    let mut rig = Rig::start().await;
     let mut registry = Registry::start().await;
+    let mut rig = Rig::start().await;
     use_account(&mut rig, &registry, PASSWORD);
     let reference = registry.push_new(image::ONE, "app:1");
     registry.push_new(image::TWO, "app:next");
@@ -99,8 +100,9 @@ async fn a_newer_image_under_the_same_name_is_pulled_before_anything_stops() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn images_that_we_brought_and_nothing_uses_go() {
-    let mut rig = Rig::start().await;
+    // Before the rig, so that it goes after the rig's containers: its images go with it.
     let registry = Registry::start().await;
+    let mut rig = Rig::start().await;
     use_account(&mut rig, &registry, PASSWORD);
     let images: Vec<String> = (1..=4).map(|n| registry.push_new(image::TWO, &format!("app:{n}"))).collect();
     // One that was here before us, under another name.

@@ -1,6 +1,7 @@
 //! A second real engine, for tests that need two, or one that is reached in another way than through a socket.
 //!
-//! It has its own data, networks and images, no iptables rules, and takes less than a second to start.
+//! It has its own data, networks and images, no iptables rules, and takes less than a second to start. The host reaches
+//! its containers; one does not reach another, for the rules of the first engine forward nothing for it.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ impl SecondEngine {
         Self::start_with(Some(certificates)).await
     }
 
+    #[expect(clippy::disallowed_methods, reason = "dockerd needs the tests' own PATH, and sbin")]
     async fn start_with(certificates: Option<&Certificates>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();

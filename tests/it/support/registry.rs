@@ -103,9 +103,12 @@ impl Drop for Registry {
         self.stop();
         let filter = format!("reference={}/*", self.host());
         let mut list = Command::new("docker");
-        list.args(["images", "--filter", &filter, "--format", "{{.Repository}}:{{.Tag}}"]);
+        list.args(["images", "--filter", &filter, "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]);
         let list = list.output().map(|output| output.stdout).unwrap_or_default();
-        for name in String::from_utf8_lossy(&list).split_whitespace() {
+        for line in String::from_utf8_lossy(&list).lines() {
+            let Some((name, id)) = line.split_once(' ') else { continue };
+            // What lost its name to a newer one goes by its id.
+            let name = if name.ends_with(":<none>") { id } else { name };
             let _ = Command::new("docker").args(["rmi", name]).output();
         }
     }
