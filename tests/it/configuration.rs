@@ -101,7 +101,7 @@ fn allows(policy: &str, manifest: &str) {
 
 #[test]
 fn host_paths_bounds_binds() {
-    let bind = |path: &str| format!("name: x\nimage: web:1\nvolumes: ['{path}:/data']\n");
+    let bind = |path: &str| format!("name: xx\nimage: web:1\nvolumes: ['{path}:/data']\n");
     forbids("{}", &bind("/etc"), "/etc");
     forbids("{}", &bind("/srvx"), "/srvx");
     forbids("{}", &bind("/srv/../etc"), "/etc");
@@ -113,7 +113,7 @@ fn host_paths_bounds_binds() {
 
 #[test]
 fn images_bounds_where_they_come_from() {
-    let image = |image: &str| format!("name: x\nimage: {image}\n");
+    let image = |image: &str| format!("name: xx\nimage: {image}\n");
     allows("{}", &image("anywhere.example.net/a:1"));
     let policy = "{images: ['ghcr.io/ours/*', 'nginx:*']}";
     allows(policy, &image("ghcr.io/ours/app:1"));
