@@ -33,6 +33,7 @@ mod resolve;
 mod rights;
 mod routes;
 mod schema;
+mod schema_container;
 mod settings;
 mod shapes;
 mod stack;

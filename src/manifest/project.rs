@@ -201,7 +201,7 @@ impl<'s> Loading<'s> {
             scope.error_hint(
                 A0106,
                 second.spot,
-                "several files that override one another are not supported".into(),
+                "several files in one `path`, which override one another, are not supported".into(),
                 hint,
             );
             return Vec::new();

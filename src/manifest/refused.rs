@@ -8,30 +8,34 @@ use super::reader::Verdict;
 use super::yaml::Entry;
 
 /// Compose keys without a meaning here, and what to do instead.
-const COMPOSE: [(&str, &str); 23] = [
+const COMPOSE: [(&str, &str); 16] = [
     ("build", "use `image:`; building from a repository is kind `App`"),
-    ("configs", "put the content in a file below a folder of the host and bind it"),
     ("cpu_count", "use `cpus:`; this one is for engines of Windows"),
     ("cpu_percent", "use `cpus:`; this one is for engines of Windows"),
     ("credential_spec", "leave it out; it is for engines of Windows"),
     ("develop", "leave it out; it is for `docker compose watch`"),
-    ("env_file", "write the variables into `environment:`, passwords as `{secret: NAME}`"),
-    ("extends", "use a YAML anchor and `<<`"),
     ("external_links", "containers of one service find one another by name"),
-    ("include", "one manifest for each service"),
     ("isolation", "leave it out; it is for engines of Windows"),
-    ("label_file", "use `labels:`"),
     ("links", "leave it out; containers of one service find one another by name"),
     ("models", "write the address of the model into `environment:`"),
     ("platform", "leave it out, or name the image of the platform by its digest: `image: name@sha256:…`"),
     ("post_start", "put the command into the `entrypoint:` of the image, or into a container of its own"),
     ("pre_stop", "use `stop_signal:`, and let the program of the container do it on that signal"),
-    ("profiles", "leave it out, or take the manifest out of the folder"),
     ("provider", "a container needs an image; what is elsewhere is kind `Route`"),
     ("scale", "one container each; leave it out"),
-    ("secrets", "use `environment:` with `{secret: NAME}`"),
     ("version", "leave it out"),
     ("volumes_from", "name the volume in each container"),
+];
+
+/// Compose keys of a whole Compose file, where `project.rs` and `stack.rs` read them, and what to write in a manifest.
+const COMPOSE_FILES: [(&str, &str); 7] = [
+    ("configs", "mount a file of the source: `volumes: [./app.conf:/etc/app.conf]`"),
+    ("env_file", "write the variables into `environment:`, passwords as `{secret: NAME}`"),
+    ("extends", "use a YAML anchor and `<<`"),
+    ("include", "write one manifest for each service"),
+    ("label_file", "use `labels:`"),
+    ("profiles", "leave it out, or take the manifest out of the folder"),
+    ("secrets", "use `environment:` with `{secret: NAME}`"),
 ];
 
 /// What a later version will know of a Service, and what to do until then.
@@ -49,6 +53,11 @@ pub(super) fn container_key(entry: &Entry) -> Verdict {
         }
         _ => (),
     }
+    if let Some((_, instead)) = COMPOSE_FILES.iter().find(|(known, _)| *known == key) {
+        let message = format!("Compose key `{key}` is not supported in a manifest");
+        let hint = format!("works in a whole Compose file, `compose: ./compose.yaml`; here {instead}");
+        return refused(Problem::error(A0112, entry.key_spot, message), &hint);
+    }
     match COMPOSE.iter().find(|(known, _)| *known == key) {
         Some((_, hint)) => refused_key(entry, hint),
         None => Verdict::Unknown,
@@ -59,7 +68,7 @@ pub(super) fn container_key(entry: &Entry) -> Verdict {
 pub(super) fn container_keys() -> impl Iterator<Item = &'static str> {
     // `include` and `version` are a file's, for people who paste one.
     let of_files = ["include", "version"];
-    COMPOSE.iter().map(|(key, _)| *key).filter(move |key| !of_files.contains(key))
+    COMPOSE.iter().chain(&COMPOSE_FILES).map(|(key, _)| *key).filter(move |key| !of_files.contains(key))
 }
 
 /// Keys of a Service with one container, written at the top level.

@@ -5,8 +5,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::schema_container;
+
 /// A key: its name, its forms, what it is.
-type Key = (&'static str, Json, &'static str);
+pub(super) type Key = (&'static str, Json, &'static str);
 
 /// The whole schema.
 pub fn schema() -> Json {
@@ -14,6 +16,7 @@ pub fn schema() -> Json {
         ("Service", service()),
         ("Route", route_kind()),
         ("Redirect", redirect()),
+        ("Stream", stream()),
         ("AccessList", access_list()),
         ("Record", record_kind()),
         ("Network", network()),
@@ -28,14 +31,16 @@ pub fn schema() -> Json {
         names.iter().map(|name| json!({"if": is(name), "then": {"$ref": format!("#/$defs/{name}")}})).collect();
     let mut parts: Map<String, Json> = kinds.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
     for (name, part) in [
-        ("container", object(&["image"], container_keys())),
         ("route", object(&["domain", "to"], route_keys())),
         ("location", object(&["path"], location_keys())),
+        ("hsts", object(&["subdomains"], vec![("subdomains", flag(), "Of the names below it, too")])),
         ("record", object(&["name", "type"], record_keys())),
-        ("secret", object(&["secret"], vec![("secret", text(), "Name of the secret")])),
+        ("own_network", object(&["subnet"], vec![("subnet", text(), "As in 172.20.40.0/24")])),
+        ("reconcile", object(&[], reconcile_keys())),
     ] {
         parts.insert(name.to_owned(), part);
     }
+    parts.extend(schema_container::parts().into_iter().map(|(name, part)| (name.to_owned(), part)));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A manifest of Amarre",
@@ -48,105 +53,33 @@ pub fn schema() -> Json {
 
 fn service() -> Json {
     let mut keys = head();
-    // One container's keys may stand at the top.
-    keys.extend(container_keys());
+    // One container's keys may stand at the top, where `dns` is the service's.
+    keys.extend(schema_container::keys().into_iter().filter(|(key, ..)| *key != "dns"));
     keys.extend([
         ("containers", map(link("container")), "Several containers, each under its name"),
+        ("compose", text(), "A Compose file of the source, whose services are the containers"),
+        ("profiles", either(&[text(), list(text())]), "Beside `compose`: which of its profiles are picked"),
         ("port", number(), "Short for one route: the service's name below the default domain, to this port"),
-        ("ssl", flag(), "With `port`: a certificate by Let's Encrypt"),
+        ("to", text(), "Beside `port`: which of several containers"),
+        ("ssl", json!({"const": false}), "Not yet supported; `tls` of a route takes a certificate that NPM has"),
         ("routes", list(link("route")), "Which names lead to which container"),
         ("access_list", text(), "For every route that has none of its own"),
         ("dns", dns(), "Records for its names"),
-        (
-            "network",
-            either(&[text(), object(&["subnet"], vec![("subnet", text(), "As in 172.20.40.0/24")])]),
-            "auto, a shared network's name, or a subnet",
-        ),
+        ("network", either(&[text(), link("own_network")]), "auto, a shared network's name, or a subnet"),
         ("state", words(&["running", "stopped"]), "Whether its containers run"),
-        (
-            "reconcile",
-            object(&[], vec![("stopped_grace", text(), "How long a container that somebody stopped is left alone")]),
-            "How it is kept",
-        ),
+        ("reconcile", link("reconcile"), "How it is kept"),
     ]);
     object(&["name"], keys)
 }
 
-fn container_keys() -> Vec<Key> {
-    vec![
-        ("image", text(), "With a tag or a digest"),
-        ("command", either(&[text(), list(scalar())]), "In place of the image's"),
-        ("entrypoint", either(&[text(), list(scalar())]), "In place of the image's"),
-        ("environment", pairs(&[link("secret")]), "Variables; a value may be {secret: NAME}"),
-        ("ports", list(either(&[number(), port()])), "Published on the host"),
-        ("volumes", list(either(&[text(), volume()])), "Named volumes, and binds of whole paths"),
-        ("healthcheck", healthcheck(), "In place of the image's"),
-        ("user", scalar(), "1000, 1000:1000 or a name"),
-        (
-            "restart",
-            either(&[text(), json!({"const": false})]),
-            "no, always, unless-stopped, on-failure or on-failure:5",
-        ),
-        ("labels", pairs(&[]), "Labels of the container"),
-        (
-            "logging",
-            object(&[], vec![("driver", text(), "Docker's log driver"), ("options", map(scalar()), "Its options")]),
-            "Where its output goes",
-        ),
-        (
-            "depends_on",
-            either(&[
-                list(text()),
-                map(object(&[], vec![("condition", text(), "service_started or service_healthy")])),
-            ]),
-            "Containers that must be there, or well, first",
-        ),
-    ]
-}
-
-fn port() -> Json {
-    object(
-        &["target", "published"],
-        vec![
-            ("target", number(), "Port of the container"),
-            ("published", number(), "Port of the host"),
-            ("host_ip", text(), "Address of the host; all if not set"),
-            ("protocol", words(&["tcp", "udp"]), "tcp if not set"),
-        ],
-    )
-}
-
-fn volume() -> Json {
-    object(
-        &["target"],
-        vec![
-            ("type", text(), "volume or bind"),
-            ("source", text(), "Name of the volume, or path of the host"),
-            ("target", text(), "Path in the container"),
-            ("read_only", flag(), "Whether it may not write"),
-        ],
-    )
-}
-
-fn healthcheck() -> Json {
-    let span = || either(&[text(), number()]);
-    object(
-        &[],
-        vec![
-            ("test", either(&[text(), list(scalar())]), "[CMD, …], [CMD-SHELL, …] or a text"),
-            ("interval", span(), "Between two tests"),
-            ("timeout", span(), "For one test"),
-            ("retries", number(), "Failures in a row that count"),
-            ("start_period", span(), "Failures do not count so long"),
-            ("disable", flag(), "None at all"),
-        ],
-    )
+fn reconcile_keys() -> Vec<Key> {
+    vec![("stopped_grace", text(), "How long a container that somebody stopped is left alone, as in 15m")]
 }
 
 fn route_keys() -> Vec<Key> {
     vec![
         ("domain", text(), "Below the default domain; @ is the domain itself; whole when it ends in a dot"),
-        ("aliases", either(&[text(), list(text())]), "More names of the same route"),
+        ("aliases", list(text()), "More names of the same route"),
         ("to", scalar(), "Container and port, or an http(s) URL"),
         ("tls", text(), "none, or the name of a certificate in NPM"),
         ("force_https", flag(), "Plain HTTP answers with a redirection"),
@@ -162,7 +95,7 @@ fn route_keys() -> Vec<Key> {
 }
 
 fn hsts() -> Json {
-    either(&[flag(), object(&[], vec![("subdomains", flag(), "Of the names below it, too")])])
+    either(&[flag(), link("hsts")])
 }
 
 fn location_keys() -> Vec<Key> {
@@ -187,7 +120,7 @@ fn redirect() -> Json {
     let mut keys = head();
     keys.extend([
         ("domain", text(), "As of a route"),
-        ("aliases", either(&[text(), list(text())]), "More names"),
+        ("aliases", list(text()), "More names"),
         ("to", text(), "Where to"),
         ("code", either(&[json!({"enum": [300, 301, 302, 303, 307, 308]}), text()]), "301 if not set"),
         ("keep_path", flag(), "The path goes along"),
@@ -202,12 +135,23 @@ fn redirect() -> Json {
     object(&["name", "domain", "to"], keys)
 }
 
+fn stream() -> Json {
+    let mut keys = head();
+    keys.extend([
+        ("port", number(), "Where NPM listens"),
+        ("to", text(), "gitea/gitea:22, or 192.168.1.20:22"),
+        ("tcp", flag(), "true if not set"),
+        ("udp", flag(), "false if not set"),
+    ]);
+    object(&["name", "port", "to"], keys)
+}
+
 fn access_list() -> Json {
     let mut keys = head();
     keys.extend([
         ("users", map(link("secret")), "Names, each with the secret that holds its password"),
-        ("allow", either(&[text(), list(text())]), "Networks that may come in"),
-        ("deny", either(&[text(), list(text())]), "Networks that may not"),
+        ("allow", list(text()), "Networks that may come in"),
+        ("deny", list(text()), "Networks that may not"),
         ("satisfy", words(&["any", "all"]), "Whether a user or a network is enough"),
         ("pass_auth", flag(), "Whether the service sees the name and password"),
     ]);
@@ -219,7 +163,7 @@ fn record_keys() -> Vec<Key> {
         ("name", scalar(), "As the domain of a route, and with underscores"),
         ("type", text(), "A, AAAA, CNAME, TXT, CAA, SRV, MX, NS"),
         ("value", scalar(), "What it says"),
-        ("values", either(&[scalar(), list(scalar())]), "Several of them"),
+        ("values", list(scalar()), "Several of them"),
         ("ttl", either(&[text(), number()]), "1m to 30d"),
     ]
 }
@@ -250,7 +194,7 @@ fn dns() -> Json {
 }
 
 /// A map with these keys and no others. Nobody's are `x-…`; `<<` takes in another map.
-fn object(required: &[&str], keys: Vec<Key>) -> Json {
+pub(super) fn object(required: &[&str], keys: Vec<Key>) -> Json {
     let mut properties: Map<String, Json> = Map::new();
     for (key, mut forms, what) in keys {
         if let Some(forms) = forms.as_object_mut() {
@@ -269,45 +213,45 @@ fn object(required: &[&str], keys: Vec<Key>) -> Json {
     object
 }
 
-fn link(part: &str) -> Json {
+pub(super) fn link(part: &str) -> Json {
     json!({"$ref": format!("#/$defs/{part}")})
 }
 
-fn text() -> Json {
+pub(super) fn text() -> Json {
     json!({"type": "string"})
 }
 
 /// A number, or a text with a variable.
-fn number() -> Json {
+pub(super) fn number() -> Json {
     json!({"type": ["integer", "string"]})
 }
 
-fn flag() -> Json {
+pub(super) fn flag() -> Json {
     json!({"type": "boolean"})
 }
 
-fn scalar() -> Json {
+pub(super) fn scalar() -> Json {
     json!({"type": ["string", "number", "boolean"]})
 }
 
-fn words(words: &[&str]) -> Json {
+pub(super) fn words(words: &[&str]) -> Json {
     json!({"enum": words})
 }
 
-fn list(item: Json) -> Json {
+pub(super) fn list(item: Json) -> Json {
     json!({"type": "array", "items": item})
 }
 
-fn map(value: Json) -> Json {
+pub(super) fn map(value: Json) -> Json {
     json!({"type": "object", "additionalProperties": value})
 }
 
-fn either(forms: &[Json]) -> Json {
+pub(super) fn either(forms: &[Json]) -> Json {
     json!({"anyOf": forms})
 }
 
 /// A map of names to texts, or a list of `NAME=value`.
-fn pairs(more: &[Json]) -> Json {
+pub(super) fn pairs(more: &[Json]) -> Json {
     let plain = json!({"type": ["string", "number", "boolean", "null"]});
     let value = either(&[&[plain], more].concat());
     either(&[map(value), list(text())])

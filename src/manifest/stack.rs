@@ -385,8 +385,11 @@ fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
 
 /// A subnet of one's own; anything else has no meaning here.
 fn ipam(scope: &Scope<'_>, node: &Node) -> Option<NetworkMode> {
-    const ELSEWHERE: [(&str, &str); 3] =
-        [("ip_range", "leave it out"), ("gateway", "leave it out; it is the first address"), ("aux_addresses", "")];
+    const ELSEWHERE: [(&str, &str); 3] = [
+        ("ip_range", "leave it out"),
+        ("gateway", "leave it out; it is the first address"),
+        ("aux_addresses", "leave it out; give such a container its address by `ipv4_address`"),
+    ];
     let mut reader = Reader::open(scope, node, "`ipam`", "ipam.")?;
     let driver = reader.text("driver");
     if let Some(driver) = driver.filter(|driver| driver.text != "default") {

@@ -4,15 +4,22 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use amarre::manifest::{Loaded, Severity, SourceFile, container_keys, load, render};
+use amarre::manifest::{Loaded, Severity, SourceFile, container_keys, load, render, with_compose_files};
 use amarre::model::service::Service;
-use amarre::model::{Assets, Site};
+use amarre::model::{Asset, Assets, Site};
 use amarre::providers::docker::{kinds, settings};
+use serde_json::{Value as Json, json};
 
 use crate::manifest_cases;
 
 /// Keys that say what holds anyway, or something for people: with them a container is the same as without.
-const NOTHING: [&str; 12] = [
+const NOTHING: [&str; 18] = [
+    "name",
+    "version",
+    "networks.*.attachable",
+    "networks.*.driver",
+    "networks.*.enable_ipv6",
+    "networks.*.internal",
     "services.*.attach",
     "services.*.depends_on.*.required",
     "services.*.depends_on.*.restart",
@@ -27,9 +34,19 @@ const NOTHING: [&str; 12] = [
     "services.*.ports[].app_protocol",
 ];
 
-/// A line of the list.
+/// Where a sample is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// A container in a manifest of its own.
+    Manifest,
+    /// A Compose file that a manifest names.
+    File,
+}
+
+/// A line of the list, for one of the places where it holds.
 struct Line {
     key: String,
+    place: Place,
     is_applied: bool,
     note: String,
     sample: String,
@@ -39,20 +56,28 @@ fn lines() -> Vec<Line> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/compose-keys.txt");
     let text = std::fs::read_to_string(path).unwrap();
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| {
-            let parts: Vec<&str> = line.splitn(4, " |").map(str::trim).collect();
-            let [key, word, note, sample] = parts.as_slice() else { panic!("not a line of the list: {line}") };
-            assert!(matches!(*word, "applied" | "rejected"), "{line}");
-            assert!(*word == "applied" || !note.is_empty(), "{key} is rejected without what to do instead");
-            Line {
-                key: (*key).to_owned(),
-                is_applied: *word == "applied",
-                note: (*note).to_owned(),
-                sample: (*sample).to_owned(),
-            }
-        })
-        .collect()
+    lines.flat_map(line).collect()
+}
+
+fn line(line: &str) -> Vec<Line> {
+    let parts: Vec<&str> = line.splitn(5, " |").map(str::trim).collect();
+    let [key, places, word, note, sample] = parts.as_slice() else { panic!("not a line of the list: {line}") };
+    assert!(matches!(*word, "applied" | "rejected"), "{line}");
+    assert!(*word == "applied" || !note.is_empty(), "{key} is rejected without what to do instead");
+    let places = match *places {
+        "manifest" => vec![Place::Manifest],
+        "file" => vec![Place::File],
+        "both" => vec![Place::Manifest, Place::File],
+        _ => panic!("`manifest`, `file` or `both`: {line}"),
+    };
+    let of = |place| Line {
+        key: (*key).to_owned(),
+        place,
+        is_applied: *word == "applied",
+        note: (*note).to_owned(),
+        sample: (*sample).to_owned(),
+    };
+    places.into_iter().map(of).collect()
 }
 
 /// A site whose policy allows everything, so that only what is not supported is refused.
@@ -66,57 +91,126 @@ fn site() -> Site {
     site
 }
 
-/// A manifest whose first container has what the sample says.
+/// A manifest whose container `app` has what the sample says; what is not a container's stands at the top.
 fn manifest(line: &Line, sample: &str) -> String {
-    if !line.key.starts_with("services.*.") {
-        let rest = sample.trim_start_matches('{').trim_end_matches('}');
-        let services = if rest.starts_with("services:") { "" } else { "services: {a: {image: \"a:1\"}}, " };
-        return format!("{{{services}{}", &sample[1..]);
+    if !line.key.starts_with("services.*.") && sample != "{}" {
+        return format!("{{name: case, {}", &sample[1..]);
     }
-    let image = if sample.starts_with("{image:") || sample == "{}" { "" } else { "image: \"a:1\", " };
-    let sample = if sample == "{}" { "{image: \"a:1\"}" } else { sample };
-    format!(
-        "name: case\nnetwork: {{subnet: 172.20.40.0/24}}\ncontainers:\n  app: {{{image}{}\n  other: {{image: \"a:1\"}}\n",
-        &sample[1..]
-    )
+    let app = container(sample);
+    format!("name: case\nnetwork: {{subnet: 172.20.40.0/24}}\ncontainers:\n  app: {app}\n  other: {{image: \"a:1\"}}\n")
 }
 
-fn loaded(text: &str) -> (Loaded, String) {
-    let files = [SourceFile { path: "services/case.yaml".to_owned(), text: text.to_owned() }];
-    let loaded = load(&files, &Assets::new(), &site());
-    let said = render(&loaded.diagnostics, &files, loaded.services.len(), 1);
+/// A Compose file with everything that samples name, and with what this one says.
+fn compose_file(line: &Line, sample: &str) -> String {
+    let mut file = json!({
+        "services": {
+            "app": {"image": "a:1"},
+            "other": {"image": "a:1"},
+            "base": {"image": "a:1", "tty": true},
+        },
+        "volumes": {"data": null},
+        "configs": {"conf": {"content": "x"}},
+        "secrets": {"key": {"external": true}},
+    });
+    if line.key.starts_with("services.*.") {
+        file["networks"] = json!({"default": {"ipam": {"config": [{"subnet": "172.20.40.0/24"}]}}});
+        file["services"]["app"] = json!("APP");
+        // As it is written: `0440` as a number is another one.
+        return file.to_string().replace("\"APP\"", &container(sample));
+    }
+    merge(&mut file, serde_yaml::from_str(sample).unwrap());
+    file.to_string()
+}
+
+/// A container that has what a sample says, and an image.
+fn container(sample: &str) -> String {
+    match sample {
+        "{}" => "{image: \"a:1\"}".to_owned(),
+        _ if sample.starts_with("{image:") => sample.to_owned(),
+        _ => format!("{{image: \"a:1\", {}", &sample[1..]),
+    }
+}
+
+fn merge(into: &mut Json, other: Json) {
+    match (into, other) {
+        (Json::Object(into), Json::Object(other)) => {
+            for (key, value) in other {
+                merge(into.entry(key).or_insert(Json::Null), value);
+            }
+        }
+        (into, other) => *into = other,
+    }
+}
+
+/// The manifest, and the files beside it.
+fn files(line: &Line, sample: &str) -> (String, Assets) {
+    match line.place {
+        Place::Manifest => (manifest(line, sample), Assets::new()),
+        Place::File => {
+            let file = compose_file(line, sample);
+            let beside = [
+                ("compose.yaml", file.as_str()),
+                ("compose.base.yaml", "services: {base: {image: \"a:1\", init: true}}"),
+                ("compose.more.yaml", "services: {more: {image: \"a:1\"}}"),
+                ("app.env", "B=c\n"),
+                (".env", "X=1\n"),
+            ];
+            let asset = |(name, text): (&str, &str)| {
+                let bytes = Some(text.as_bytes().into());
+                (format!("services/{name}"), Asset { bytes, size: text.len() as u64, executable: false })
+            };
+            ("{name: case, compose: ./compose.yaml}".to_owned(), beside.map(asset).into())
+        }
+    }
+}
+
+fn loaded(line: &Line, sample: &str) -> (Loaded, String) {
+    let (text, assets) = files(line, sample);
+    let files = [SourceFile { path: "services/case.yaml".to_owned(), text }];
+    let loaded = load(&files, &assets, &site());
+    let said = render(&loaded.diagnostics, &with_compose_files(&files, &assets), loaded.services.len(), 1);
     (loaded, said)
 }
 
 fn service(line: &Line, sample: &str) -> Service {
-    let (loaded, said) = loaded(&manifest(line, sample));
+    let (loaded, said) = loaded(line, sample);
     let mut service = loaded.services.into_iter().next().unwrap_or_else(|| panic!("{}: {said}", line.key));
     for container in service.containers.values_mut() {
         container.origin = service.origin.clone();
     }
+    for volume in service.volumes.values_mut() {
+        volume.origin = service.origin.clone();
+    }
     service
+}
+
+/// Each key that is applied in a manifest, with such a manifest.
+pub fn applied_in_manifests() -> Vec<(String, String)> {
+    let lines = lines().into_iter().filter(|line| line.is_applied && line.place == Place::Manifest);
+    lines.map(|line| (line.key.clone(), manifest(&line, &line.sample))).collect()
 }
 
 #[test]
 fn every_key_is_applied_or_rejected_by_name() {
     let mut wrong = Vec::new();
     for line in lines() {
-        let (loaded, said) = loaded(&manifest(&line, &line.sample));
+        let (loaded, said) = loaded(&line, &line.sample);
         let errors: Vec<_> = loaded.diagnostics.iter().filter(|one| one.severity == Severity::Error).collect();
         if line.is_applied {
             if !errors.is_empty() || loaded.services.len() != 1 {
-                wrong.push(format!("{} is not applied:\n{said}", line.key));
+                wrong.push(format!("{} ({:?}) is not applied:\n{said}", line.key, line.place));
             }
             continue;
         }
         let key = line.key.split(':').next().unwrap_or_default();
         let last = key.rsplit('.').next().unwrap_or_default();
-        let is_file = !line.key.starts_with("services.*.");
+        // A whole Compose file that is read as a manifest is called so.
+        let is_whole = line.key == "services";
         let is_named = errors.iter().any(|error| {
-            error.hint.as_deref() == Some(line.note.as_str()) && (is_file || error.message.contains(last))
+            error.hint.as_deref() == Some(line.note.as_str()) && (is_whole || error.message.contains(last))
         });
         if !is_named {
-            wrong.push(format!("{} is not rejected by name with its hint:\n{said}", line.key));
+            wrong.push(format!("{} ({:?}) is not rejected by name with its hint:\n{said}", line.key, line.place));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -129,7 +223,7 @@ fn what_is_applied_makes_a_difference() {
         let bare = service(&line, "{}");
         let with = service(&line, &line.sample);
         if bare == with {
-            said_nothing.push(line.key.clone());
+            said_nothing.push((line.key.clone(), line.place));
         }
         // Every setting has a field, with its samples for the contract, and its place in the engine's form.
         for name in with.containers.values().flat_map(|container| container.settings.keys()) {
@@ -138,15 +232,20 @@ fn what_is_applied_makes_a_difference() {
         }
     }
     // Each of these says what holds anyway, or shares its sample with a key that does more.
-    let unexpected: Vec<&String> = said_nothing.iter().filter(|key| !NOTHING.contains(&key.as_str())).collect();
+    let unexpected: Vec<_> = said_nothing.iter().filter(|(key, _)| !NOTHING.contains(&key.as_str())).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
 }
 
 #[test]
 fn every_key_that_is_read_is_listed_once() {
-    let listed: Vec<String> = lines().into_iter().map(|line| line.key).collect();
-    let unique: BTreeSet<&String> = listed.iter().collect();
-    assert_eq!(unique.len(), listed.len(), "a key stands in the list twice");
+    let lines = lines();
+    let unique: BTreeSet<(&String, Place)> = lines.iter().map(|line| (&line.key, line.place)).collect();
+    assert_eq!(unique.len(), lines.len(), "a key stands in the list twice");
+    let listed: Vec<String> = lines.iter().map(|line| line.key.clone()).collect();
+    for key in listed.iter().filter(|key| !key.contains(": ")) {
+        let places = unique.iter().filter(|(other, _)| *other == key).count();
+        assert!(places == 2 || !is_of_container(key), "{key} has no line for one of the two places");
+    }
     let of_services = listed.iter().filter_map(|key| key.strip_prefix("services.*."));
     let top: BTreeSet<&str> = of_services.filter(|key| !key.contains(['.', '[', ':'])).collect();
     let read = container_keys(&site());
@@ -155,4 +254,9 @@ fn every_key_that_is_read_is_listed_once() {
     // File-level keys have lines of their own.
     let unread: Vec<&&str> = top.iter().filter(|key| !known.contains(**key)).collect();
     assert!(unread.is_empty(), "listed, and not known to the code: {unread:?}");
+}
+
+/// A key that can be written in a container wherever that stands.
+fn is_of_container(key: &str) -> bool {
+    key.strip_prefix("services.*.").is_some_and(|key| !key.contains(['.', '[']))
 }
