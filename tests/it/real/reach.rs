@@ -9,7 +9,7 @@ use crate::support::rig::{PUBLIC, Rig};
 use crate::support::{docker, inspect};
 
 /// Ports of this test run: below what the kernel hands out by itself, apart from those of the contract suite.
-fn first_port() -> u16 {
+pub(super) fn first_port() -> u16 {
     31_000 + u16::try_from(std::process::id() % 150).unwrap() * 8
 }
 
