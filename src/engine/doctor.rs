@@ -180,7 +180,8 @@ fn is_on(patient: &Patient<'_>, service: &Service, host: &HostSite) -> bool {
 }
 
 fn is_routed(service: &Service) -> bool {
-    service.routes.iter().any(|route| matches!(route.to, Target::Container { .. }))
+    let by_network = |to: &Target| matches!(to, Target::Container { key, .. } if !service.is_on_host(key));
+    service.routes.iter().any(|route| by_network(&route.to))
 }
 
 fn network_of(service: &Service) -> String {

@@ -372,12 +372,7 @@ fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, servic
                 let message = format!("`{key}` has `network_mode: none`, so nothing can reach it");
                 scope.error_hint(A0140, spot, message, "leave one of the two out");
             }
-            Some(ContainerNetwork::Host) => {
-                let message = "a route to a container on the host's network is not yet supported".to_owned();
-                let hint = format!("a manifest of kind `Route`, with `to: http://ADDRESS-OF-THE-HOST:{port}`");
-                scope.error_hint(A0113, spot, message, &hint);
-            }
-            Some(ContainerNetwork::Own) | None => (),
+            Some(ContainerNetwork::Own | ContainerNetwork::Host) | None => (),
         }
     }
 }

@@ -562,6 +562,16 @@ pub enum NetworkMode {
 }
 
 impl Service {
+    /// Whether any of its containers is on the service's network.
+    pub fn has_network(&self) -> bool {
+        self.containers.values().any(|container| container.network_mode == ContainerNetwork::Own)
+    }
+
+    /// Whether a container is on the host's own network.
+    pub fn is_on_host(&self, key: &str) -> bool {
+        self.containers.get(key).is_some_and(|container| container.network_mode == ContainerNetwork::Host)
+    }
+
     /// The secrets it refers to.
     pub fn secrets(&self) -> Vec<(&SecretName, &Origin)> {
         let environment = self.containers.values().flat_map(|container| {

@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use super::names::Names;
 use super::rollout::{self, Target};
 use super::{Input, decide, fronts, moves, pointers, pool, reach, stopped, streams};
-use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Tls};
+use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
     Address, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value, Want, Wants,
@@ -76,7 +76,7 @@ pub struct Expansion<'a> {
 /// The network that a manifest's containers live on.
 #[derive(Debug, Clone)]
 pub struct Home {
-    /// Its address.
+    /// Its address; nothing is there when no container of the manifest is on it.
     pub address: Address,
     /// Its subnet, when it is ours.
     pub subnet: Option<Ipv4Net>,
@@ -158,7 +158,10 @@ impl Expansion<'_> {
         }
         let docker = &self.host.docker;
         let NetworkMode::Shared(name) = &self.service.network else {
-            let (address, _) = pool::network_of(self.input, self.service)?;
+            let Some((address, _)) = pool::network_of(self.input, self.service) else {
+                let none = Address::new(docker.clone(), Kind::Network, &pool::network_name(&self.service.name));
+                return Some(Home::own(none, None));
+            };
             let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
             return Some(Home::own(address, subnet));
         };
@@ -215,7 +218,9 @@ impl Expansion<'_> {
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
     fn attachment(&mut self, network: &Address, subnet: Option<Ipv4Net>) -> Option<Address> {
         let npm = self.host.npm.as_ref()?;
-        if self.service.routes.is_empty() && !pointers::is_streamed(self.input, self.service) {
+        let mut targets = self.service.routes.iter().flat_map(|route| route.targets());
+        let leads_elsewhere = targets.any(|target| matches!(target, Leads::Url { .. }));
+        if !self.service.has_network() || !leads_elsewhere && !pool::is_on_edge(self.input, self.service) {
             return None;
         }
         let container = npm.container.as_ref()?;

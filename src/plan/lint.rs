@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Input, pointers};
 use crate::model::schema::unknown_fields;
-use crate::model::{Expect, Gate, Kind, Need, Plan, Verb};
+use crate::model::{Expect, Gate, Kind, Need, Plan, Seen, Verb};
 
 /// Every broken rule, in words; empty when the plan is sound.
 pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
@@ -65,15 +65,14 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
         return None;
     }
     let seen = input.world.seen.get(&change.address)?;
-    let container = &seen.fields;
     let is_ready = seen.ready.is_ready();
     let is_wanted = input.services.get(&change.service).is_some_and(|service| {
         service.containers.keys().any(|key| service.address_name(key) == change.address.name)
             && !input.facts.suspended.contains_key(&change.service)
     });
-    let host = input.world.seen.iter().find(|(host, seen)| {
-        pointers::points(host.kind) && seen.owner.is_ours() && pointers::lead_to(&seen.fields, container)
-    });
+    let leads = |host: &Seen| pointers::lead_to(input, host, &change.address.provider, seen);
+    let host =
+        input.world.seen.iter().find(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours() && leads(seen));
     let (host, _) = host.filter(|_| is_ready && !is_wanted)?;
     Some(format!("{} goes while {host} points at it", change.address))
 }

@@ -7,7 +7,7 @@ use super::Input;
 use super::expand::Expansion;
 use super::reach;
 use crate::model::service::{Service, StreamTarget, Target};
-use crate::model::{Address, Fields, Kind, Value};
+use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value};
 
 /// Whether things of a kind point at addresses.
 pub fn points(kind: Kind) -> bool {
@@ -43,9 +43,14 @@ pub fn all(fields: &Fields) -> impl Iterator<Item = Pointer<'_>> {
     main.into_iter().chain(paths)
 }
 
-/// Whether anything in the fields of a host leads to a container.
-pub fn lead_to(fields: &Fields, container: &Fields) -> bool {
-    all(fields).any(|pointer| reach::is_at(pointer.host, pointer.port, container))
+/// Whether anything in a host leads to a container of this engine. What leads to the engine's own machine leads to
+/// the container of its service that is on the machine's network.
+pub fn lead_to(input: &Input<'_>, host: &Seen, engine: &ProviderId, container: &Seen) -> bool {
+    let is_on_host = reach::is_on_host(&container.fields) && host.service == container.service;
+    all(&host.fields).any(|pointer| {
+        reach::is_at(pointer.host, pointer.port, &container.fields)
+            || is_on_host && reach::is_machine(input, engine, pointer.host)
+    })
 }
 
 /// Whether a change of these fields moves where something points.
@@ -71,11 +76,6 @@ fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a
         Target::Container { key, .. } => Some((&of.name, key)),
         Target::Url { .. } => None,
     }
-}
-
-/// Whether a stream leads to a container of `service` through the same NPM.
-pub fn is_streamed(input: &Input<'_>, service: &Service) -> bool {
-    streamed(input, service).next().is_some()
 }
 
 /// The keys of the containers of a service that streams of its NPM lead to, each with the port.

@@ -76,7 +76,7 @@ pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Opti
     let host = input.site.hosts.get(&service.host)?;
     let address = Address::new(host.docker.clone(), Kind::Network, &network_name(&service.name));
     match &service.network {
-        NetworkMode::Auto => (!service.containers.is_empty()).then_some((address, None)),
+        NetworkMode::Auto => service.has_network().then_some((address, None)),
         NetworkMode::Subnet(subnet) => Some((address, Some(*subnet))),
         NetworkMode::Defined { subnet, .. } => Some((address, *subnet)),
         NetworkMode::Shared(_) => None,
@@ -92,9 +92,9 @@ fn edges<'a>(input: &'a Input<'a>) -> impl Iterator<Item = (Address, Option<Ipv4
     used.map(|(_, host)| (reach::edge_network(host), None))
 }
 
-/// Whether a route leads to a container of the service.
+/// Whether a route or stream leads to a container of the service that is reached by a network.
 pub fn is_on_edge(input: &Input<'_>, service: &Service) -> bool {
-    pointers::routed(service).next().is_some() || pointers::is_streamed(input, service)
+    pointers::routed(service).chain(pointers::streamed(input, service)).any(|(key, _)| !service.is_on_host(key))
 }
 
 /// The containers of many services share it: four times as many addresses, where the pools are that large.

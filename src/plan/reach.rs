@@ -16,7 +16,7 @@ use super::expand::Expansion;
 use super::{Input, pointers, pool, rollout};
 use crate::model::site::{HostSite, Reach};
 use crate::model::world::Probe;
-use crate::model::{Address, Fields, Hint, Kind, Refusal, Seen, Service, Value};
+use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service, Value};
 
 /// The network that NPM and the routed containers of a host share is called as that of a service of this name.
 pub const EDGE: &str = "edge";
@@ -108,6 +108,14 @@ fn host_address(expansion: &Expansion<'_>) -> Value {
         }
         (Some(_), _, _) | (None, _, _) => Value::text("127.0.0.1"),
     }
+}
+
+/// Whether an address is that of the machine on which an engine runs, as NPM finds it.
+pub fn is_machine(input: &Input<'_>, engine: &ProviderId, address: &str) -> bool {
+    let mut hosts = input.site.hosts.values().filter(|host| host.docker == *engine);
+    let is_private = hosts.any(|host| host.private_address.is_some_and(|own| own.to_string() == address));
+    let mut networks = input.world.of_kind(engine, Kind::Network);
+    address == "127.0.0.1" || is_private || networks.any(|(_, seen)| gateway(seen).as_deref() == Some(address))
 }
 
 /// The gateway that a network says it has, else the first address of its subnet, as Docker chooses it.
@@ -217,7 +225,7 @@ pub fn give_ports(
 }
 
 /// Ports of a host that somebody has, or that a manifest asks for.
-fn taken(input: &Input<'_>, provider: &crate::model::ProviderId) -> BTreeSet<u16> {
+fn taken(input: &Input<'_>, provider: &ProviderId) -> BTreeSet<u16> {
     let containers = input.world.of_kind(provider, Kind::Container);
     let mut taken: BTreeSet<u16> = containers.flat_map(|(_, seen)| host_ports(&seen.fields)).collect();
     taken.extend(input.facts.refused_ports.get(provider).into_iter().flatten());

@@ -32,7 +32,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Container => {
-            let users = hosts().filter(|(_, host)| pointers::lead_to(&host.fields, &seen.fields));
+            let users = hosts().filter(|(_, host)| pointers::lead_to(input, host, &address.provider, seen));
             users.map(|(host, _)| host.clone()).collect()
         }
         Kind::Attachment => {

@@ -56,7 +56,7 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
         rollouts.insert(key.clone(), rollout);
     }
     let targets: BTreeMap<String, Target> =
-        rollouts.iter().map(|(key, rollout)| (key.clone(), Target::of(&rollout.serving, &rollout.fields))).collect();
+        rollouts.iter().map(|(key, rollout)| (key.clone(), rollout.target(expansion.input.world))).collect();
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
         rollout.want(expansion, home, &key, container, &targets);
@@ -149,6 +149,12 @@ impl Rollout {
         Self { base, effective, fields, serving, standing, olds, start_first }
     }
 
+    /// The instance that serves, which may be on another network than the one that comes.
+    fn target(&self, world: &World) -> Target {
+        let old = world.seen.get(&self.serving).filter(|_| self.serving != self.effective);
+        Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields))
+    }
+
     fn want(
         mut self,
         expansion: &mut Expansion<'_>,
@@ -158,7 +164,10 @@ impl Rollout {
         targets: &BTreeMap<String, Target>,
     ) {
         let input = expansion.input;
-        let mut needs = vec![Need::present(home.address.clone())];
+        let mut needs = Vec::new();
+        if expansion.service.has_network() {
+            needs.push(Need::present(home.address.clone()));
+        }
         if self.fields.get("edge").is_some() {
             needs.push(Need::present(reach::edge_network(expansion.host)));
         }
@@ -204,9 +213,10 @@ impl Rollout {
         if self.start_first {
             self.keep_olds(expansion);
         }
-        let is_there = input.world.seen.contains_key(&home.address);
+        let has_network = expansion.service.has_network();
+        let is_there = input.world.seen.contains_key(&home.address) || !has_network;
         let unknown = unknown_variable(container, home).filter(|_| is_there);
-        let refusal = refusal.or_else(|| unknown.map(|variable| no_value(variable, home, container)));
+        let refusal = refusal.or_else(|| unknown.map(|variable| no_value(variable, home, has_network, container)));
         let missing = mounted::missing_volume(expansion, container);
         let want = expansion.want(self.effective, self.fields, needs, &container.origin);
         want.refusal = want.refusal.take().or(refusal).or(missing);
@@ -300,7 +310,8 @@ pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
     let Some(npm) = expansion.host.npm.as_ref() else { return false };
     let mut all = expansion.input.world.seen.iter().filter(|(host, _)| host.provider == npm.provider);
     all.any(|(host, to)| {
-        pointers::points(host.kind) && to.owner.is_ours() && pointers::lead_to(&to.fields, &seen.fields)
+        let leads = || pointers::lead_to(expansion.input, to, &expansion.host.docker, seen);
+        pointers::points(host.kind) && to.owner.is_ours() && leads()
     })
 }
 
@@ -580,16 +591,18 @@ fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v String>) {
     }
 }
 
-fn no_value(variable: &str, home: &Home, container: &Container) -> Refusal {
+fn no_value(variable: &str, home: &Home, has_network: bool, container: &Container) -> Refusal {
     let origin = &container.origin;
+    let (why, or) = if has_network {
+        (format!("on network {}, which is not ours", home.address.name), ", or use `network: auto`")
+    } else {
+        ("where no container is on the service's network".to_owned(), "")
+    };
     Refusal {
         code: "A0410".to_owned(),
-        message: format!("`${{{variable}}}` has no value on network {}, which is not ours", home.address.name),
+        message: format!("`${{{variable}}}` has no value {why}"),
         found: Vec::new(),
-        hints: vec![Hint::text(format!(
-            "write the value itself in {}:{}, or use `network: auto`",
-            origin.file, origin.line
-        ))],
+        hints: vec![Hint::text(format!("write the value itself in {}:{}{or}", origin.file, origin.line))],
     }
 }
 

@@ -9,6 +9,9 @@ use ipnet::Ipv4Net;
 use super::setting::Scene;
 use super::sim;
 
+/// What containers on the host's network listen on, in all cases.
+const PORT_ON_HOST: &str = "8123";
+
 /// What is wrong with doing `change` now.
 pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
     let fields = match &change.verb {
@@ -88,10 +91,12 @@ fn leads_to(host: &Fields, container: &Fields) -> bool {
     led_to(host).iter().any(|(_, to, port)| is_at(to, port, container))
 }
 
-/// Whether a place is a container's: one of its addresses, or a port of its host that it publishes.
+/// Whether a place is a container's: one of its addresses, a port of its host that it publishes, or its host's own.
 fn is_at(to: &str, port: &str, container: &Fields) -> bool {
     let mut published = container.strings("published").into_iter();
-    container.text("address") == Some(to)
+    let is_machine = ["172.18.0.1", "127.0.0.1", "10.0.0.1"].contains(&to);
+    container.text("network") == Some("host") && is_machine && port == PORT_ON_HOST
+        || container.text("address") == Some(to)
         || container.text("edge_address") == Some(to)
         || published.any(|text| text.starts_with(&format!("{to}:{port}:")))
 }
@@ -168,7 +173,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     needed.extend(volumes.map(|volume| (Kind::Volume, Some(volume))));
     for (kind, name) in needed {
         let name = name.unwrap_or_default();
-        if !raw.seen.contains_key(&Address::new(provider.clone(), kind, name)) {
+        let is_machine = (kind, name) == (Kind::Network, "host");
+        if !is_machine && !raw.seen.contains_key(&Address::new(provider.clone(), kind, name)) {
             wrong.push(format!("{} {name} is not there", kind.label()));
         }
     }
@@ -356,7 +362,7 @@ fn points_well(raw: &World, change: &Change, path: &str, at: (&str, &str), scene
     let npm = raw.seen.get(&Address::new(container.provider.clone(), Kind::Container, "npm"));
     let by_network = npm.is_some_and(|npm| npm.fields.text("network_mode") != Some("host"));
     let attachment = Address::new(container.provider.clone(), Kind::Attachment, &format!("{network}/npm"));
-    let is_published = seen.fields.strings("published").iter().any(|port| port.starts_with(host));
+    let is_published = network == "host" || seen.fields.strings("published").iter().any(|port| port.starts_with(host));
     if by_network && !is_published && is_attached(scene, &container.provider) && !raw.seen.contains_key(&attachment) {
         wrong.push(format!("NPM is not on {network}"));
     }

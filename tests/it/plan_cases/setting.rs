@@ -147,6 +147,7 @@ pub fn site() -> Site {
             host_paths: texts(&["/srv"]),
             records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"].into_iter().map(str::to_owned).collect(),
             images: texts(&["*"]),
+            host_network: true,
             ..Policy::default()
         },
         defaults: Defaults {

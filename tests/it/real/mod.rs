@@ -11,4 +11,5 @@ mod npm;
 mod reach;
 mod settings;
 mod stacks;
+mod two_hosts;
 mod update;

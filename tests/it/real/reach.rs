@@ -9,7 +9,7 @@ use crate::support::rig::{PUBLIC, Rig};
 use crate::support::{docker, inspect};
 
 /// Ports of this test run: below what the kernel hands out by itself, apart from those of the contract suite.
-fn first_port() -> u16 {
+pub(super) fn first_port() -> u16 {
     31_000 + u16::try_from(std::process::id() % 150).unwrap() * 8
 }
 
@@ -60,4 +60,35 @@ async fn an_npm_elsewhere_reaches_published_ports() {
     rig.apply().await;
     assert_eq!(port(&name), (first + 1).to_string(), "a leased port comes first");
     rig.assert_serves("web", "web two").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_container_on_the_hosts_network_is_reached_there() {
+    let mut rig = Rig::start().await;
+    rig.settings.insert("policy".to_owned(), json!({"host_network": true}));
+    rig.configure();
+    let port = first_port() + 6;
+    let plain = format!("{{name: TAG-plain, image: 'amarre-test:1', command: [serve, '{port}'], port: {port}");
+    let on_host = format!("{plain}, network_mode: host}}");
+    rig.write("plain.yaml", &on_host);
+    let plan = rig.run(&["plan"]).await.out;
+    assert!(plan.contains("is on the host's own network"), "{plan}");
+    rig.apply().await;
+    assert_eq!(rig.ours("network"), [""; 0]);
+    let row = rig.host(&rig.domain("plain")).unwrap();
+    assert_eq!((&row["forward_host"], &row["forward_port"]), (&json!("127.0.0.1"), &json!(port)));
+    rig.assert_serves("plain", "amarre-test 1").await;
+
+    // The old one stops first: both would listen on one port.
+    rig.write("plain.yaml", &on_host.replace("test:1", "test:2"));
+    rig.apply().await;
+    rig.assert_serves("plain", "amarre-test 2").await;
+    rig.write("plain.yaml", &format!("{plain}}}"));
+    rig.apply().await;
+    rig.assert_serves("plain", "amarre-test 1").await;
+    assert_eq!(rig.ours("network").len(), 1);
+    rig.write("plain.yaml", &on_host);
+    rig.apply().await;
+    rig.assert_serves("plain", "amarre-test 1").await;
+    assert_eq!((rig.ours("network"), rig.containers().len()), (Vec::new(), 1));
 }

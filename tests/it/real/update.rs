@@ -1,13 +1,9 @@
 //! A service that works is never broken by a change, under requests all the while.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
 use super::apply::{PLAIN, WEB};
 use crate::support::rig::Rig;
-use crate::support::{docker, eventually, get, inspect};
-
-const REQUESTS_MIN: u32 = 300;
+use crate::support::visitors::Visitors;
+use crate::support::{docker, eventually, inspect};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_start_first_update_fails_no_request() {
@@ -15,33 +11,13 @@ async fn a_start_first_update_fails_no_request() {
     rig.write("web.yaml", WEB);
     rig.apply().await;
     let before = inspect("container", &rig.name("web"));
-    let stop = Arc::new(AtomicBool::new(false));
-    let (good, bad) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
-    let visitors: Vec<_> = (0..3)
-        .map(|_| {
-            let (proxy, domain) = (rig.npm.proxy_address, rig.domain("web"));
-            let (stop, good, bad) = (stop.clone(), good.clone(), bad.clone());
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) || good.load(Ordering::Relaxed) < REQUESTS_MIN {
-                    let answer = get(proxy, &domain, "/").await;
-                    let is_good = answer.as_ref().is_some_and(|(code, text)| *code == 200 && text.starts_with("web "));
-                    (if is_good { &good } else { &bad }).fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
+    let visitors = Visitors::start(rig.npm.proxy_address, &rig.domain("web"), "web ");
     for (text, image) in [("web two", "amarre-test:1"), ("web three", "amarre-test:2")] {
         rig.write("web.yaml", &WEB.replace("web one", text).replace("amarre-test:1", image));
         rig.apply().await;
         rig.assert_serves("web", text).await;
     }
-    stop.store(true, Ordering::Relaxed);
-    for visitor in visitors {
-        visitor.await.unwrap();
-    }
-    let (good, bad) = (good.load(Ordering::Relaxed), bad.load(Ordering::Relaxed));
-    assert_eq!(bad, 0, "of {}", good + bad);
-    assert!(good >= REQUESTS_MIN);
+    visitors.assert_content().await;
     let after = inspect("container", &rig.name("web"));
     assert_ne!(before["Id"], after["Id"]);
     assert_eq!(rig.containers().len(), 1, "the old ones are gone");

@@ -16,6 +16,7 @@ use super::{eventually, free_port};
 /// A `dockerd` of this test's own; ended on drop.
 pub struct SecondEngine {
     child: Child,
+    arguments: Vec<String>,
     folder: TempDir,
     /// Where it listens with TLS, if it was asked to.
     port: Option<u16>,
@@ -32,34 +33,68 @@ impl SecondEngine {
         Self::start_with(Some(certificates)).await
     }
 
-    #[expect(clippy::disallowed_methods, reason = "dockerd needs the tests' own PATH, and sbin")]
     async fn start_with(certificates: Option<&Certificates>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
-        // It ends with the test, also with one that is killed.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "dockerd", "--bridge=none", "--iptables=false", "--ip6tables=false"]);
-        command.args(["--data-root", &at("data"), "--exec-root", &at("run"), "--pidfile", &at("pid")]);
-        command.args(["--host", &format!("unix://{}", at("docker.sock"))]);
-        let mut port = None;
-        if let Some(certificates) = certificates {
-            let free = free_port();
-            command.args(["--host", &format!("tcp://127.0.0.1:{free}"), "--tlsverify"]);
-            let path = |name: &str| certificates.path(name).display().to_string();
-            command.args(["--tlscacert", &path("ca.pem"), "--tlscert", &path("server.pem")]);
-            command.args(["--tlskey", &path("server-key.pem")]);
-            port = Some(free);
+        let mut arguments = ["--bridge=none", "--iptables=false", "--ip6tables=false"].map(str::to_owned).to_vec();
+        let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
+        for (option, name) in [("--data-root", "data"), ("--exec-root", "run"), ("--pidfile", "pid")] {
+            add(option, at(name));
         }
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        // Ctrl-C ends the test first.
-        command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env_remove("DOCKER_HOST");
-        let child = command.spawn().expect("setpriv and dockerd are there: scripts/test");
-        let engine = Self { child, folder, port };
-        let answers = async || engine.ask(&["version"]).is_some();
-        eventually(60, &format!("a second engine: {}", engine.log()), answers).await;
+        add("--host", format!("unix://{}", at("docker.sock")));
+        // It logs what it is asked.
+        add("--log-level", "debug".to_owned());
+        let port = certificates.map(|_| free_port());
+        if let (Some(certificates), Some(port)) = (certificates, port) {
+            add("--host", format!("tcp://127.0.0.1:{port}"));
+            for (option, name) in
+                [("--tlscacert", "ca.pem"), ("--tlscert", "server.pem"), ("--tlskey", "server-key.pem")]
+            {
+                add(option, certificates.path(name).display().to_string());
+            }
+            arguments.push("--tlsverify".to_owned());
+        }
+        let child = spawn(folder.path(), &arguments);
+        let engine = Self { child, arguments, folder, port };
+        engine.answers().await;
         engine
+    }
+
+    async fn answers(&self) {
+        eventually(60, "a second engine", async || self.ask(&["version"]).is_some()).await;
+    }
+
+    /// It ends, and its containers with it; they are still there for the next start.
+    pub fn stop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        for _ in 0..100 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// After [`SecondEngine::stop`].
+    pub async fn start_again(&mut self) {
+        self.child = spawn(self.folder.path(), &self.arguments);
+        self.answers().await;
+    }
+
+    /// How many requests it has had, and which of them, as lines of its log, may have changed something; probes by
+    /// exec apart.
+    pub fn asked(&self) -> (usize, Vec<String>) {
+        let log = self.log();
+        // Newer engines say it in the second way.
+        let is = |line: &str, method: &str| {
+            line.contains(&format!("Calling {method} ")) || line.contains(&format!("handling {method} request"))
+        };
+        let count = log.lines().filter(|line| is(line, "GET")).count();
+        let is_write = |line: &&str| ["POST", "PUT", "DELETE", "PATCH"].iter().any(|method| is(line, method));
+        let writes = log.lines().filter(is_write).filter(|line| !line.contains("/exec"));
+        (count, writes.map(str::to_owned).collect())
     }
 
     /// `unix://…`.
@@ -117,17 +152,22 @@ impl Drop for SecondEngine {
         if !ids.is_empty() {
             self.ask(&[&["network", "rm"], ids.as_slice()].concat());
         }
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        for _ in 0..100 {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
         unmount(self.folder.path());
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "dockerd needs the tests' own PATH, and sbin")]
+fn spawn(folder: &Path, arguments: &[String]) -> Child {
+    // It ends with the test, also with one that is killed.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "dockerd"]).args(arguments);
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+    // Ctrl-C ends the test first.
+    command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env_remove("DOCKER_HOST");
+    command.spawn().expect("setpriv and dockerd are there: scripts/test")
 }
 
 /// What the engine left mounted keeps the folder from going.

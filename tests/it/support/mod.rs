@@ -8,6 +8,7 @@ pub mod image;
 pub mod registry;
 pub mod rig;
 pub mod stepped;
+pub mod visitors;
 
 use std::net::SocketAddr;
 use std::process::Command;
