@@ -1,14 +1,16 @@
 //! What needs a person: deletes of many services at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
-use crate::model::{Gate, Hint, Kind, Plan, Refusal, Verb};
+use crate::model::{Commit, Gate, Hint, History, Kind, Plan, Refusal, Verb};
 
 /// This many services may go in one run, whatever their share.
 const DELETES_MAX: usize = 3;
 /// And this share of the manifests, in percent.
 const DELETES_PERCENT_MAX: usize = 30;
+/// Commits that are named; who removes services one by one is known well enough.
+const COMMITS_MAX: usize = 3;
 
 /// Holds every delete of vanished services when too many go at once. One is always allowed;
 /// `destroy` is its own consent; the rest of the plan goes on.
@@ -34,10 +36,12 @@ pub fn guard(input: &Input<'_>, plan: &mut Plan) {
             "this plan deletes {deletes} of {total} services, the limit is {DELETES_MAX} and {DELETES_PERCENT_MAX} %"
         )
     };
+    let mut found = vec![("services".to_owned(), doomed.iter().cloned().collect::<Vec<_>>().join(", "))];
+    found.extend(since(&input.facts.history, &doomed).into_iter().map(|text| ("since".to_owned(), text)));
     let refusal = Refusal {
         code: "A0401".to_owned(),
         message: limit,
-        found: vec![("services".to_owned(), doomed.iter().cloned().collect::<Vec<_>>().join(", "))],
+        found,
         hints: vec![Hint::command("if you mean it", format!("amarre apply --confirm-deletes={deletes}"))],
     };
     for change in &mut plan.changes {
@@ -46,6 +50,38 @@ pub fn guard(input: &Input<'_>, plan: &mut Plan) {
         }
     }
     plan.guard = Some(refusal);
+}
+
+/// Which commits took the manifests away, the newest first, as far as that is known:
+/// `91c0e2d "tidy" (Bob Durand) removed 5 files in services/old/`.
+fn since(history: &History, doomed: &BTreeSet<String>) -> Vec<String> {
+    let mut commits: BTreeMap<&str, (&Commit, BTreeSet<&str>)> = BTreeMap::new();
+    for file in doomed.iter().filter_map(|service| history.gone.get(service)) {
+        // A file that is still there, with fewer services in it, tells itself in each service's reason.
+        let Some(commit) = history.removed.get(file) else { continue };
+        commits.entry(&commit.id).or_insert_with(|| (commit, BTreeSet::new())).1.insert(file);
+    }
+    let mut commits: Vec<(&Commit, BTreeSet<&str>)> = commits.into_values().collect();
+    commits.sort_by_key(|(commit, _)| std::cmp::Reverse(commit.at));
+    let line = |(commit, files): (&Commit, BTreeSet<&str>)| {
+        format!("{} \"{}\" ({}) removed {}", commit.short(), commit.subject, commit.author, gathered(&files))
+    };
+    commits.into_iter().take(COMMITS_MAX).map(line).collect()
+}
+
+/// One file by its name, several by their number and the folder that they share.
+fn gathered(files: &BTreeSet<&str>) -> String {
+    match (files.first(), files.last()) {
+        (Some(first), Some(last)) if first != last => {
+            // In order, so what the first and the last share is shared by all between them.
+            let shared = first.chars().zip(last.chars()).take_while(|(one, other)| one == other);
+            let shared: String = shared.map(|(char, _)| char).collect();
+            let place = shared.rsplit_once('/').map(|(folder, _)| format!(" in {folder}/")).unwrap_or_default();
+            format!("{} files{place}", files.len())
+        }
+        (Some(file), _) => (*file).to_owned(),
+        (None, _) => String::new(),
+    }
 }
 
 /// Services whose manifest is gone and that lose something, `destroy` apart.

@@ -4,6 +4,7 @@
 //! look. Containers are removed without their volumes, and never before their restart policy is `no`.
 
 pub mod api;
+mod containers;
 pub mod convert;
 pub mod files;
 pub mod images;
@@ -16,15 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bollard::models::{
-    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EventMessage, ImageSummary,
-};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, ImageSummary};
 use futures_util::StreamExt;
 use ipnet::Ipv4Net;
 use tokio::sync::{Notify, OnceCell};
 
 use self::api::Api;
-use self::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC, Reader, ordered};
+use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
 use self::files::LABEL_FILES;
 use self::images::{Pulls, Remotes};
 use self::registry::Registries;
@@ -340,128 +339,6 @@ impl DockerProvider {
         Ok(brought.map(|image| image.id.clone()).unwrap_or_default())
     }
 
-    async fn create_container(
-        &self,
-        api: &Api,
-        change: &Change,
-        fields: &Fields,
-        secrets: &Secrets,
-        payloads: &Payloads,
-    ) -> Result<String, ProviderError> {
-        let name = fields.text("name").unwrap_or(&change.address.name);
-        if let Some(there) = api.container(name).await? {
-            let labels = labels_of(&there);
-            let id = there.id.clone().unwrap_or_default();
-            let same = labels.get(LABEL_INSTANCE) == Some(&self.config.instance)
-                && labels.get(LABEL_SPEC) == change.address.generation.as_ref();
-            if !same {
-                let message = format!("another container is called {name}");
-                return Err(ProviderError::new(Class::Conflict, "A0405", message));
-            }
-            copy_again(api, &there, secrets, payloads).await?;
-            on_edge(api, &id, fields).await?;
-            self.start(api, &id, name, fields, true).await?;
-            return Ok(id);
-        }
-        let body = convert::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
-            .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
-        let label = files::label(fields);
-        let archive = label.map(|label| files::archive(&label, secrets, payloads)).transpose().map_err(not_copied)?;
-        let (id, warnings) = api.create_container(name, body).await?;
-        if let Some(archive) = archive {
-            api.copy_in(&id, name, archive).await?;
-        }
-        if !warnings.is_empty() {
-            self.check_kept(api, &id, name, fields, &warnings).await?;
-        }
-        on_edge(api, &id, fields).await?;
-        self.start(api, &id, name, fields, true).await?;
-        Ok(id)
-    }
-
-    /// An engine drops what its kernel cannot do, and only warns: the next look would find a difference, and every
-    /// one after that. So what was dropped is refused, before anything runs.
-    async fn check_kept(
-        &self,
-        api: &Api,
-        id: &str,
-        name: &str,
-        fields: &Fields,
-        warnings: &[String],
-    ) -> Result<(), ProviderError> {
-        let Some(made) = api.container(id).await? else { return Ok(()) };
-        let lost = settings::lost(fields, &made);
-        if lost.is_empty() {
-            return Ok(());
-        }
-        api.remove(id, name).await?;
-        let message = format!("container {name} would be without {}: {}", lost.join(", "), warnings.join(" "));
-        Err(ProviderError::new(Class::Rejected, "A0510", message).hint("leave it out, or let the host's kernel do it"))
-    }
-
-    /// Starts a container. One that cannot be started for a port that it was given, and not asked for, goes again:
-    /// its successor has another.
-    async fn start(&self, api: &Api, id: &str, name: &str, fields: &Fields, is_new: bool) -> Result<(), ProviderError> {
-        let Err(error) = api.start(id, name).await else { return Ok(()) };
-        let Some(port) = taken_port(&error, fields) else { return Err(error) };
-        if is_new {
-            api.remove(id, name).await?;
-        }
-        Err(ProviderError { class: Class::PortTaken(port), code: "A0540", ..error })
-    }
-
-    async fn update_container(
-        &self,
-        api: &Api,
-        change: &Change,
-        fields: &Fields,
-        secrets: &Secrets,
-        payloads: &Payloads,
-    ) -> Result<String, ProviderError> {
-        let id = vendor_id(change);
-        let Some(there) = api.container(&id).await? else {
-            let message = format!("container {} is gone", change.address.name);
-            return Err(ProviderError::new(Class::Conflict, "A0511", message));
-        };
-        if fields.flag("running") == Some(false) {
-            self.halt(api, &id, &change.address.name).await?;
-        }
-        if let Some(policy) = fields.text("restart") {
-            api.set_restart(&id, policy).await?;
-        }
-        if let Some(name) = fields.text("name") {
-            api.rename(&id, name).await?;
-        }
-        if fields.flag("running") == Some(true) {
-            copy_again(api, &there, secrets, payloads).await?;
-            let labels = labels_of(&there);
-            let published = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect::<Vec<_>>());
-            let fields = Fields::default().with("published", Value::texts(published.unwrap_or_default()));
-            self.start(api, &id, &change.address.name, &fields, false).await?;
-        }
-        Ok(id)
-    }
-
-    async fn remove_container(&self, api: &Api, change: &Change) -> Result<(), ProviderError> {
-        let (id, name) = (vendor_id(change), &change.address.name);
-        if own_container().is_some_and(|own| id.starts_with(&own)) {
-            let message = format!("container {name} is the one that Amarre runs in");
-            return Err(ProviderError::new(Class::Rejected, "A0508", message).hint("remove it by hand"));
-        }
-        self.halt(api, &id, name).await?;
-        api.remove(&id, name).await
-    }
-
-    /// Stops a container for good: an engine restart does not bring it back.
-    async fn halt(&self, api: &Api, id: &str, name: &str) -> Result<(), ProviderError> {
-        if api.set_restart(id, "no").await.is_err() {
-            // One that exits over and over may be between two lives just now: Docker takes no update for it then.
-            api.stop(id, name).await?;
-            api.set_restart(id, "no").await?;
-        }
-        api.stop(id, name).await
-    }
-
     async fn ask_from_npm(&self, npm: &str, url: &str) -> Result<(), String> {
         let api = self.api().await.map_err(|error| error.message)?;
         let command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time"];
@@ -574,28 +451,6 @@ fn labels_of(inspect: &ContainerInspectResponse) -> BTreeMap<String, String> {
     ordered(inspect.config.as_ref().and_then(|config| config.labels.as_ref()))
 }
 
-/// What was made but never started may have been interrupted before its files were there.
-async fn copy_again(
-    api: &Api,
-    there: &ContainerInspectResponse,
-    secrets: &Secrets,
-    payloads: &Payloads,
-) -> Result<(), ProviderError> {
-    let status = there.state.as_ref().and_then(|state| state.status);
-    let labels = labels_of(there);
-    let Some(label) = labels.get(LABEL_FILES).filter(|_| status == Some(ContainerStateStatusEnum::CREATED)) else {
-        return Ok(());
-    };
-    let archive = files::archive(label, secrets, payloads).map_err(not_copied)?;
-    let name = there.name.as_deref().unwrap_or_default().trim_start_matches('/');
-    api.copy_in(there.id.as_deref().unwrap_or(name), name, archive).await
-}
-
-fn not_copied(why: String) -> ProviderError {
-    let hint = "`amarre validate` says whether the source still has it";
-    ProviderError::new(Class::Rejected, "A0161", format!("files could not be copied in: {why}")).hint(hint)
-}
-
 /// Whether an event may have changed what we look at; every healthcheck is an `exec_*`.
 fn matters(event: &EventMessage) -> bool {
     let action = event.action.as_deref().unwrap_or_default();
@@ -658,31 +513,6 @@ async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, Provid
     Ok(name.to_owned())
 }
 
-/// A container on the network that it shares with NPM, before it starts: Docker takes one network at creation.
-async fn on_edge(api: &Api, id: &str, fields: &Fields) -> Result<(), ProviderError> {
-    let Some(edge) = fields.text("edge") else { return Ok(()) };
-    let there = api.container(id).await?;
-    let networks = there.and_then(|there| there.network_settings).and_then(|settings| settings.networks);
-    if networks.is_some_and(|networks| networks.contains_key(edge)) {
-        return Ok(());
-    }
-    // Services do not see one another by name there.
-    let endpoint = convert::endpoint(fields.text("edge_address"), Vec::new(), api.version >= (1, 48));
-    api.connect_network(edge, id, endpoint).await
-}
-
-/// The port that was given to a container and that somebody else listens on, when that is the trouble.
-fn taken_port(error: &ProviderError, fields: &Fields) -> Option<u16> {
-    let is_taken =
-        ["port is already allocated", "address already in use"].iter().any(|why| error.message.contains(why));
-    let published = fields.strings("published");
-    let ports: Vec<&str> = published.iter().filter_map(|text| text.rsplit(':').nth(1)).collect();
-    let named = ports
-        .iter()
-        .find(|port| error.message.contains(&format!(":{port} ")) || error.message.contains(&format!(":{port}:")));
-    named.filter(|_| is_taken)?.parse().ok()
-}
-
 fn attachment_parts(name: &str) -> Result<(&str, &str), ProviderError> {
     name.rsplit_once('/')
         .ok_or_else(|| ProviderError::new(Class::Rejected, "A0510", format!("not an attachment: {name}")))
@@ -698,13 +528,6 @@ fn vendor_id(change: &Change) -> String {
 fn cannot(change: &Change) -> ProviderError {
     let message = format!("Docker cannot {} {}", change.action(), change.address);
     ProviderError::new(Class::Rejected, "A0510", message)
-}
-
-/// The short id of the container that this process runs in, when its host name is one.
-fn own_container() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    (name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| name.to_owned())
 }
 
 /// Subnets that this host routes, Docker's own bridges and the default route left out.

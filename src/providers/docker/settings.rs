@@ -34,23 +34,25 @@ enum Form {
     /// Names of capabilities, some engines with `CAP_` in front; order does not matter.
     Capabilities,
     /// Objects: our name of each member and the engine's.
-    Objects(&'static [(&'static str, &'static str)]),
+    Objects(Names),
     /// Objects by name; the engine has a list of them with the name as `Name`.
-    Named(&'static [(&'static str, &'static str)]),
+    Named(Names),
     /// Options of a process's confinement; a privileged container gets `label=disable` by itself.
     Security,
 }
 
-const DEVICE: &[(&str, &str)] =
-    &[("source", "PathOnHost"), ("target", "PathInContainer"), ("permissions", "CgroupPermissions")];
-const REQUEST: &[(&str, &str)] = &[
+/// Members of an object: as the manifest says them, and as Docker does.
+type Names = &'static [(&'static str, &'static str)];
+
+const DEVICE: Names = &[("source", "PathOnHost"), ("target", "PathInContainer"), ("permissions", "CgroupPermissions")];
+const REQUEST: Names = &[
     ("driver", "Driver"),
     ("count", "Count"),
     ("device_ids", "DeviceIDs"),
     ("capabilities", "Capabilities"),
     ("options", "Options"),
 ];
-const LIMIT: &[(&str, &str)] = &[("soft", "Soft"), ("hard", "Hard")];
+const LIMIT: Names = &[("soft", "Soft"), ("hard", "Hard")];
 
 const TABLE: &[Setting] = &[
     config("domainname", "Domainname", Form::Plain),
@@ -104,7 +106,7 @@ const TABLE: &[Setting] = &[
 ];
 
 /// Members of `blkio_config`, each of which is one of `HostConfig`.
-const BLKIO: [(&str, &str, &[(&str, &str)]); 6] = [
+const BLKIO: [(&str, &str, Names); 6] = [
     ("weight", "BlkioWeight", &[]),
     ("weight_device", "BlkioWeightDevice", &[("path", "Path"), ("weight", "Weight")]),
     ("device_read_bps", "BlkioDeviceReadBps", RATE),
@@ -112,7 +114,7 @@ const BLKIO: [(&str, &str, &[(&str, &str)]); 6] = [
     ("device_read_iops", "BlkioDeviceReadIOps", RATE),
     ("device_write_iops", "BlkioDeviceWriteIOps", RATE),
 ];
-const RATE: &[(&str, &str)] = &[("path", "Path"), ("rate", "Rate")];
+const RATE: Names = &[("path", "Path"), ("rate", "Rate")];
 
 const fn config(field: &'static str, member: &'static str, form: Form) -> Setting {
     Setting { field, member: Member::Config(member), form }
@@ -221,7 +223,7 @@ fn to_wire(value: &Value, form: Form) -> Json {
     }
 }
 
-fn renamed(item: &Value, names: &[(&str, &str)]) -> Json {
+fn renamed(item: &Value, names: Names) -> Json {
     let entries = item.entries().into_iter().flatten().filter_map(|(name, value)| {
         let (_, member) = names.iter().find(|(ours, _)| ours == name)?;
         Some(((*member).to_owned(), plain(value)))
@@ -267,7 +269,7 @@ fn from_wire(json: &Json, form: Form, is_privileged: bool) -> Option<Value> {
 }
 
 /// Numbers as they are: a limit of 0 is one.
-fn named(item: &Json, names: &[(&str, &str)]) -> Value {
+fn named(item: &Json, names: Names) -> Value {
     let entries = names.iter().filter_map(|(name, member)| {
         let value = value(item.get(member)?)?;
         let is_number = matches!(value, Value::Int(_));

@@ -514,10 +514,8 @@ impl<'a> Reader<'a> {
 
     fn locations(&self, name: &str) -> Result<Vec<Location>, String> {
         let Some(value) = self.fields.get(name) else { return Ok(Vec::new()) };
-        let locations: Option<Vec<Location>> = match value {
-            Value::List(items) => items.iter().map(Location::read).collect(),
-            _ => None,
-        };
+        let locations: Option<Vec<Location>> =
+            if let Value::List(items) = value { items.iter().map(Location::read).collect() } else { None };
         locations.ok_or_else(|| self.wrong(name, "a list of locations"))
     }
 

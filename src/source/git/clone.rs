@@ -72,7 +72,9 @@ pub(super) fn bring(repository: &Repository, session: &Arc<Session>, names: &[St
     let connection = remote.connect_auth(Direction::Fetch, None, None).map_err(server)?;
     let heads: Vec<(String, Oid)> = {
         let listed = connection.list().map_err(server)?;
-        listed.iter().map(|head| (head.name().to_owned(), head.oid())).collect()
+        // git allows no `?` in a name: there it was something that is no text, see `listing.rs`.
+        let names = listed.iter().filter(|head| !head.name().contains('?'));
+        names.map(|head| (head.name().to_owned(), head.oid())).collect()
     };
     drop(connection);
     let find = |name: &str| heads.iter().find(|(known, _)| known == name).map(|(_, oid)| *oid);

@@ -12,6 +12,7 @@
 //! What is in force is remembered in the clone, so it stays over restarts. No working tree is ever written.
 
 mod session;
+mod listing;
 mod transport;
 mod http;
 mod ssh;

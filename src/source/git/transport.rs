@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use git2::{ConfigLevel, Error, Remote};
 
+use super::listing::Listing;
 use super::session::Session;
 use super::{http, ssh};
 use crate::model::GitUrl;
@@ -101,8 +102,12 @@ impl SmartSubtransport for Line {
             Service::ReceivePackLs | Service::ReceivePack => return Err(Error::from_str("nothing is pushed")),
         };
         match &self.session.access.url {
-            GitUrl::Http(url) => Ok(Box::new(http::Exchange::new(self.session.clone(), url, lists)?)),
-            GitUrl::Ssh { .. } => Ok(Box::new(ssh::Pipe::open(self.session.clone())?)),
+            GitUrl::Http(url) => {
+                let exchange = http::Exchange::new(self.session.clone(), url, lists)?;
+                // What the service is called is a list of its own.
+                Ok(Box::new(Listing::new(exchange, if lists { 2 } else { 0 })))
+            }
+            GitUrl::Ssh { .. } => Ok(Box::new(Listing::new(ssh::Pipe::open(self.session.clone())?, 1))),
         }
     }
 

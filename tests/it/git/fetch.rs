@@ -127,6 +127,28 @@ async fn what_the_history_does_not_tell_is_not_claimed() {
     assert_eq!(who(&snapshot, "services/three.yaml"), Some(("beside".to_owned(), "Chloé Petit".to_owned())));
 }
 
+/// Somebody's branch with a name from before UTF-8 is none that can be followed, and in nobody's way.
+#[tokio::test]
+async fn a_branch_whose_name_is_no_text_stops_nothing() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let (forge, http, state) = with_http().await;
+    let head = forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
+    let heads = forge.bare().join("refs/heads");
+    std::fs::write(heads.join(OsStr::from_bytes(b"caf\xe9")), format!("{head}\n")).unwrap();
+    let git = Git::new(settings(&state, &http.url()));
+    assert_eq!(good(fetched(&git, NOW).await).revision, head);
+
+    let ssh = forge.ssh().await;
+    let over = tempfile::tempdir().unwrap();
+    let git = Git::new(over_ssh(&over, &ssh));
+    assert_eq!(good(fetched(&git, NOW).await).revision, head);
+    let mut settings = settings(&state, &http.url());
+    settings.reference = GitRef::Branch("caf?".to_owned());
+    settings.clone = state.path().join("other.git");
+    assert_eq!(refused(&fetched(&Git::new(settings), NOW).await).0, "A0305");
+}
+
 /// Quiet: with nothing new, only the list is asked for.
 #[tokio::test]
 async fn nothing_new_is_one_request() {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use amarre::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
 use amarre::model::world::{Applied, Suspension};
 use amarre::model::{
-    Address, Facts, Fields, Gap, Kind, Mark, Millis, Owner, ProviderId, Readiness, SecretName, Timestamp, Value, World,
+    Address, Commit, Facts, Fields, Gap, Kind, Mark, Millis, Owner, ProviderId, Readiness, SecretName, Timestamp,
+    Value, World,
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -141,6 +142,18 @@ struct FactsFile {
     suspended: BTreeMap<String, SuspendedFile>,
     frozen: Vec<String>,
     prune_blocked: bool,
+    /// Commits that removed manifests, oldest first.
+    removed: Vec<RemovedFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemovedFile {
+    commit: String,
+    subject: String,
+    author: String,
+    /// Files, each with the service that stood in it.
+    files: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -439,4 +452,12 @@ fn facts(file: &FactsFile, state: &mut State) {
     }
     facts.frozen = file.frozen.iter().cloned().collect();
     facts.prune_blocked = file.prune_blocked;
+    for (at, removed) in (1..).zip(&file.removed) {
+        let (id, subject, author) = (removed.commit.clone(), removed.subject.clone(), removed.author.clone());
+        let commit = Commit { id, subject, author, at: Timestamp(at) };
+        for (file, service) in &removed.files {
+            facts.history.gone.insert(service.clone(), file.clone());
+            facts.history.removed.insert(file.clone(), commit.clone());
+        }
+    }
 }
