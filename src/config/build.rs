@@ -184,6 +184,7 @@ impl File {
         Policy {
             host_paths: self.policy.host_paths.clone().unwrap_or_else(|| vec!["/srv".to_owned()]),
             records: self.policy.records.clone().unwrap_or_else(|| usual.to_vec()).into_iter().collect(),
+            are_records_named: self.policy.records.is_some(),
             images: self.policy.images.clone().unwrap_or_else(|| vec!["*".to_owned()]),
             privileged: self.policy.privileged.unwrap_or_default(),
             docker_socket: self.policy.docker_socket.unwrap_or_default(),

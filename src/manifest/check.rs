@@ -393,6 +393,18 @@ pub(super) fn record_policy(scope: &Scope<'_>, record_type: &str, spot: Spot) {
     scope.error_hint(A0208, spot, format!("policy forbids records of type {record_type}"), &hint);
 }
 
+/// MX and TXT at a domain itself steer its mail and prove who owns it: the list that nobody wrote does not allow them.
+pub(super) fn apex_policy(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot) {
+    let Site { policy, domains, .. } = scope.site;
+    let is_apex = matches!(record_type, "MX" | "TXT") && domains.iter().any(|domain| domain == name);
+    if !is_apex || policy.are_records_named || !policy.records.contains(record_type) {
+        return;
+    }
+    let hint = format!("ask whoever keeps amarre.yaml to write a `policy.records` that has {record_type}");
+    let message = format!("policy forbids records of type {record_type} at {} itself", shown(name));
+    scope.error_hint(A0208, spot, message, &hint);
+}
+
 /// Names in NPM need one.
 pub(super) fn needs_npm(scope: &Scope<'_>, spot: Spot, what: &str) {
     let Some(host) = scope.site.hosts.get(&scope.host) else { return };

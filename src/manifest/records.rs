@@ -108,6 +108,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
         return Vec::new();
     }
     let (Some(record_type), Some((name, name_spot))) = (record_type, name) else { return Vec::new() };
+    check::apex_policy(scope, &record_type, &name, name_spot);
     scope.claims.borrow_mut().records.push((name.clone(), record_type.clone(), name_spot));
     if values.len() > 1 && record_type == "CNAME" {
         scope.error(A0106, reader.key_spot("values"), "a CNAME has one value".to_owned());

@@ -116,6 +116,8 @@ pub struct Policy {
     pub host_paths: Vec<String>,
     /// Record types that manifests may name.
     pub records: BTreeSet<String>,
+    /// Whether the configuration names those types itself: then MX and TXT may stand at a domain itself, too.
+    pub are_records_named: bool,
     /// Image patterns; `*` matches anything.
     pub images: Vec<String>,
     /// Containers may have every right over the host.

@@ -2,6 +2,7 @@
 //! what changes something, for whoever may open it (mode 0600).
 
 pub mod metrics;
+pub mod openapi;
 pub mod socket;
 
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -69,37 +70,66 @@ impl LookQuery {
     }
 }
 
+/// One path: what answers it, and what the document of the interface says of it.
+struct Route {
+    path: &'static str,
+    handler: MethodRouter<Handle>,
+    says: openapi::Operation,
+}
+
+impl Route {
+    fn new(path: &'static str, handler: MethodRouter<Handle>, says: openapi::Operation) -> Self {
+        Self { path, handler, says }
+    }
+}
+
 /// What anybody on this machine may read.
 pub fn public(handle: Handle) -> Router {
-    reading(handle).layer(middleware::from_fn(check_host))
+    router(handle, reading(), true).layer(middleware::from_fn(check_host))
 }
 
 /// What whoever may open the socket may do.
 pub fn private(handle: Handle) -> Router {
-    let acting = Router::new().route("/api/v1/act", post(act)).route("/api/v1/plan/text", get(plan_text));
-    let acting =
-        acting.route("/api/v1/status/text", get(status_text)).route("/api/v1/services/{name}/text", get(service_text));
-    let acting = acting.route("/api/v1/subnets/text", get(subnets_text));
-    reading(handle.clone()).merge(acting.with_state(handle)).layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
+    let routes = reading().into_iter().chain(acting()).collect();
+    router(handle, routes, false).layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
-fn reading(handle: Handle) -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/health", get(health))
-        .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(status_all))
-        .route("/api/v1/services", get(services))
-        .route("/api/v1/services/{name}", get(service))
-        .route("/api/v1/drift", get(drift))
-        .route("/api/v1/plan", get(plan))
-        .route("/api/v1/subnets", get(subnets))
-        .route("/errors/{code}", get(page))
-        .fallback(|| async {
-            problem(StatusCode::NOT_FOUND, "A1003", "nothing is served here", "see docs/http.md for what is")
-        })
-        .with_state(handle)
+fn reading() -> Vec<Route> {
+    vec![
+        Route::new("/healthz", get(|| async { "ok\n" }), openapi::healthz()),
+        Route::new("/readyz", get(readyz), openapi::readyz()),
+        Route::new("/health", get(health), openapi::health()),
+        Route::new("/metrics", get(metrics), openapi::metrics()),
+        Route::new("/api/v1/status", get(status_all), openapi::status()),
+        Route::new("/api/v1/services", get(services), openapi::services_of()),
+        Route::new("/api/v1/services/{name}", get(service), openapi::service()),
+        Route::new("/api/v1/drift", get(drift), openapi::drift()),
+        Route::new("/api/v1/plan", get(plan), openapi::plan()),
+        Route::new("/api/v1/subnets", get(subnets), openapi::subnets()),
+        Route::new("/errors/{code}", get(page), openapi::page()),
+    ]
+}
+
+fn acting() -> Vec<Route> {
+    vec![
+        Route::new("/api/v1/act", post(act), openapi::act()),
+        Route::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),
+        Route::new("/api/v1/status/text", get(status_text), openapi::status_text()),
+        Route::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
+        Route::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
+    ]
+}
+
+/// These routes and the document that describes them.
+fn router(handle: Handle, routes: Vec<Route>, checks_host: bool) -> Router {
+    let document = openapi::document(routes.iter().map(|route| (route.path, &route.says)), checks_host);
+    let mut router = Router::new().route(openapi::PATH, get(move || async move { Json(document) }));
+    for route in routes {
+        router = router.route(route.path, route.handler);
+    }
+    let nothing =
+        || async { problem(StatusCode::NOT_FOUND, "A1003", "nothing is served here", "see docs/http.md for what is") };
+    router.fallback(nothing).with_state(handle)
 }
 
 /// A web page can reach 127.0.0.1 through a name of its own; the name in `Host` gives it away.

@@ -131,4 +131,10 @@ fn records_bounds_types_and_the_apex() {
     forbids("{records: [A]}", &record("name: a, type: TXT, value: x"), "TXT");
     forbids("{}", &record("name: a, type: MX, value: 10 mx.example.net."), "MX");
     allows("{records: [MX]}", &record("name: '@', type: MX, value: 10 mx.example.net."));
+    // At the domain itself TXT needs a word that somebody wrote; elsewhere it does not.
+    let spf = record("name: '@', type: TXT, value: v=spf1 -all");
+    forbids("{}", &spf, "TXT at example.org itself");
+    forbids("{records: [MX]}", &spf, "TXT");
+    allows("{records: [TXT]}", &spf);
+    allows("{}", &record("name: _dmarc, type: TXT, value: v=DMARC1"));
 }

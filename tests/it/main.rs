@@ -20,4 +20,5 @@ mod git;
 mod plan_props;
 mod schema;
 mod served;
+mod openapi;
 mod doctor;

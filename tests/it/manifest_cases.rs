@@ -29,6 +29,10 @@ fn every_case_reads_as_recorded() {
         if text.starts_with("# policy.nginx: none\n") {
             site.policy.nginx = NginxPolicy::None;
         }
+        if let Some(list) = text.strip_prefix("# policy.records: ").and_then(|rest| rest.lines().next()) {
+            site.policy.records = list.split(' ').map(str::to_owned).collect();
+            site.policy.are_records_named = true;
+        }
         let loaded = load(&files, &assets, &site);
         promises(&files, &assets, &loaded);
         let got = printed(&with_compose_files(&files, &assets), &loaded);

@@ -1,0 +1,517 @@
+//! What HTTP serves, as an OpenAPI 3.1 document: `/api/v1/openapi.json`. The router and the document are made of the same
+//! rows, so neither has a route that the other lacks. Schemas are open: fields are only ever added within `v1`.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::engine::listing::Only;
+use crate::engine::status::{Health, Sync};
+use crate::manifest::Severity;
+use crate::model::{Kind, ReasonCode};
+
+/// Where the document stands.
+pub const PATH: &str = "/api/v1/openapi.json";
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What one route takes and gives.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// As OpenAPI spells it: `get`, `post`.
+    method: &'static str,
+    id: &'static str,
+    summary: &'static str,
+    parameters: Vec<Json>,
+    body: Option<Json>,
+    /// By status code.
+    answers: Map<String, Json>,
+}
+
+impl Operation {
+    fn new(method: &'static str, id: &'static str, summary: &'static str) -> Self {
+        Self { method, id, summary, parameters: Vec::new(), body: None, answers: Map::new() }
+    }
+
+    fn get(id: &'static str, summary: &'static str) -> Self {
+        Self::new("get", id, summary)
+    }
+
+    /// A document of ours, by the name of its schema.
+    fn document(id: &'static str, summary: &'static str, schema: &str) -> Self {
+        Self::get(id, summary).gives(200, summary, JSON, &named(schema))
+    }
+
+    fn gives(mut self, status: u16, what: &str, content: &str, schema: &Json) -> Self {
+        let answer = json!({"description": what, "content": {content: {"schema": schema}}});
+        self.answers.insert(status.to_string(), answer);
+        self
+    }
+
+    fn refuses(self, status: u16, what: &str) -> Self {
+        self.gives(status, what, "application/problem+json", &named("Problem"))
+    }
+
+    fn takes(mut self, parameter: Json) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    /// A query that makes no sense.
+    fn checks_query(self) -> Self {
+        self.gives(400, "A parameter of the query is not what it should be", TEXT, &text())
+    }
+
+    fn json(&self, is_checked: bool) -> Json {
+        let mut answers = self.answers.clone();
+        if is_checked {
+            answers.insert("421".to_owned(), json!({"$ref": "#/components/responses/NotThisName"}));
+        }
+        let mut operation = json!({"operationId": self.id, "summary": self.summary, "responses": answers});
+        if let Some(object) = operation.as_object_mut() {
+            if !self.parameters.is_empty() {
+                object.insert("parameters".to_owned(), json!(self.parameters));
+            }
+            if let Some(body) = &self.body {
+                object.insert("requestBody".to_owned(), json!({"required": true, "content": {JSON: {"schema": body}}}));
+            }
+        }
+        operation
+    }
+}
+
+/// The whole document. `is_checked`: requests are refused that name another host.
+pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>, is_checked: bool) -> Json {
+    let own = Operation::document("openapi", "This document", "OpenApi");
+    let mut paths: Map<String, Json> =
+        routes.map(|(path, of)| (path.to_owned(), json!({of.method: of.json(is_checked)}))).collect();
+    paths.insert(PATH.to_owned(), json!({own.method: own.json(is_checked)}));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Amarre",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "What the last look saw; asking costs no vendor a request. Fields are only ever added within v1: \
+                ignore those that you do not know. A field that is absent is not known, null is known to be none. \
+                There are no accounts: it listens on loopback, where it only reads, and on a unix socket of mode 0600.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [],
+        "paths": paths,
+        "components": components(is_checked),
+    })
+}
+
+fn components(is_checked: bool) -> Json {
+    let mut schemas = Map::new();
+    for part in [general(), services(), differences(), plans(), rest()] {
+        schemas.extend(part.as_object().cloned().unwrap_or_default());
+    }
+    let mut components = json!({"schemas": schemas});
+    if let Some(object) = components.as_object_mut().filter(|_| is_checked) {
+        let problem = json!({"application/problem+json": {"schema": named("Problem")}});
+        let what = "A1001: `Host` is not localhost, 127.0.0.1 or [::1]";
+        object.insert("responses".to_owned(), json!({"NotThisName": {"description": what, "content": problem}}));
+    }
+    components
+}
+
+// What each route says.
+
+pub(super) fn healthz() -> Operation {
+    Operation::get("healthz", "Whether the process answers").gives(200, "`ok`", TEXT, &text())
+}
+
+pub(super) fn readyz() -> Operation {
+    let operation = Operation::get("readyz", "Whether the first look is over").gives(200, "`ready`", TEXT, &text());
+    operation.gives(503, "`first look in progress`", TEXT, &text())
+}
+
+pub(super) fn health() -> Operation {
+    Operation::document("health", "A summary; 200 when degraded, too", "Health")
+}
+
+pub(super) fn metrics() -> Operation {
+    let operation = Operation::get("metrics", "For Prometheus");
+    operation.gives(200, "The OpenMetrics form", super::metrics::CONTENT_TYPE, &text())
+}
+
+pub(super) fn status() -> Operation {
+    Operation::document("status", "Everything", "Status")
+}
+
+pub(super) fn services_of() -> Operation {
+    Operation::document("services", "All services", "Services")
+}
+
+pub(super) fn service() -> Operation {
+    let operation = Operation::document("service", "One service with what happened to it last", "ServiceWithEvents");
+    of_service(operation)
+}
+
+pub(super) fn drift() -> Operation {
+    Operation::document("drift", "What differs from what was last applied", "Drift")
+}
+
+pub(super) fn plan() -> Operation {
+    Operation::document("plan", "What would be done", "Plan")
+}
+
+pub(super) fn subnets() -> Operation {
+    Operation::document("subnets", "Who has which subnet and address, and where room is", "Subnets")
+}
+
+pub(super) fn page() -> Operation {
+    let operation = Operation::get("page", "The page of an error code").takes(in_path("code", "As in A0401"));
+    let operation = operation.gives(200, "Markdown", "text/markdown; charset=utf-8", &text());
+    operation.refuses(404, "A1004: there is no such code")
+}
+
+pub(super) fn plan_text() -> Operation {
+    let reference = in_query("ref", "A branch, tag or commit that does not come into force", &text());
+    let operation = Operation::document("plan_text", "Looks anew and plans", "Answer").takes(reference);
+    let operation = look(operation).takes(flag("markdown", "As the comment of a merge request"));
+    operation.checks_query().refuses(503, STOPPING)
+}
+
+pub(super) fn subnets_text() -> Operation {
+    let operation = Operation::document("subnets_text", "Looks anew at the subnets", "Answer");
+    look(operation).checks_query().refuses(503, STOPPING)
+}
+
+pub(super) fn status_text() -> Operation {
+    let only: Vec<&str> = Only::WORDS.iter().map(|(word, _)| *word).collect();
+    let operation = look(Operation::document("status_text", "The status with its text", "Answer"));
+    let operation = operation.takes(flag("all", "Quiet services too")).takes(flag("wide", "More columns"));
+    operation.takes(in_query("only", "One sort of services", &json!({"enum": only}))).checks_query()
+}
+
+pub(super) fn service_text() -> Operation {
+    of_service(look(Operation::document("service_text", "A service with its text", "Answer"))).checks_query()
+}
+
+pub(super) fn act() -> Operation {
+    let lines = "JSON lines: one `step` for each step, then one `end`";
+    let mut operation = look(Operation::new("post", "act", "Acts"));
+    operation.body = Some(named("Act"));
+    operation
+        .gives(200, lines, "application/x-ndjson", &named("ActLine"))
+        .gives(400, "The body is no JSON, or a parameter of the query is not what it should be", TEXT, &text())
+        .gives(413, "The body is too large", TEXT, &text())
+        .gives(415, "The body is not called application/json", TEXT, &text())
+        .gives(422, "The body is JSON, but none of the commands", TEXT, &text())
+}
+
+const STOPPING: &str = "A0904: Amarre is stopping";
+
+fn of_service(operation: Operation) -> Operation {
+    operation.takes(in_path("name", "Its name")).refuses(404, "A1002: there is no such service")
+}
+
+fn look(operation: Operation) -> Operation {
+    operation.takes(flag("ascii", "ASCII signs")).takes(flag("colour", "ANSI colours"))
+}
+
+fn in_path(name: &str, what: &str) -> Json {
+    json!({"name": name, "in": "path", "required": true, "description": what, "schema": text()})
+}
+
+fn in_query(name: &str, what: &str, schema: &Json) -> Json {
+    json!({"name": name, "in": "query", "description": what, "schema": schema})
+}
+
+fn flag(name: &str, what: &str) -> Json {
+    in_query(name, what, &json!({"type": "boolean", "default": false}))
+}
+
+// The schemas.
+
+/// What many documents have.
+fn general() -> Json {
+    json!({
+        "OpenApi": object(json!({"openapi": text(), "info": any(), "servers": any(), "security": any(), "paths": any(),
+            "components": any()}), json!({})),
+        "Problem": object(json!({
+            "type": says("Where the page of the code is", text()), "title": text(), "status": count(), "code": code(),
+            "hints": list(named("Hint")),
+        }), json!({})),
+        "Hint": object(json!({"text": text()}), json!({"command": says("A complete command", text())})),
+        "Error": object(json!({"code": code(), "message": text()}), json!({"hints": list(named("Hint"))})),
+        "Refusal": object(json!({
+            "code": code(), "message": text(), "hints": list(named("Hint")),
+            "found": {"type": "object", "additionalProperties": text()},
+        }), json!({})),
+        "Gap": object(json!({
+            "provider": text(), "zone": or_null(text()), "since": time(), "error": named("Error"),
+        }), json!({})),
+        "Revision": object(
+            json!({"id": says("Empty before the first look", text()), "kind": {"enum": ["git", "folder"]}, "label": text()}),
+            json!({"subject": text(), "author": text(), "committed_at": time(), "branch": text()}),
+        ),
+        "Value": says("Of a field. A secret is {\"sensitive\": true}; what is known later has `known_after`", any()),
+        "Diff": object(json!({
+            "field": text(), "from": named("Value"), "to": named("Value"), "sensitive": flag_type(),
+        }), json!({})),
+        "Reason": object(json!({"code": reasons(), "text": text()}), json!({
+            "file": text(), "line": count(), "revision": says("The commit of the file", text()),
+            "who": says("Its author", text()), "at": time(),
+        })),
+    })
+}
+
+fn services() -> Json {
+    json!({
+        "Health": object(json!({
+            "status": {"enum": ["ok", "degraded"]}, "services": count(), "attention": count(), "gaps": count(),
+            "ledger": flag_type(), "source": flag_type(), "checked_at": time(),
+        }), json!({})),
+        "Status": object(json!({
+            "schema": {"const": "amarre.status/v1"}, "instance": or_null(text()), "version": text(), "source": named("Source"),
+            "summary": object(json!({
+                "services": count(), "synced": count(), "out_of_sync": count(), "unknown": count(), "attention": count(),
+            }), json!({})),
+            "planning_only": says("The ledger is new and nobody has applied", flag_type()),
+            "ledger": holder_of_error(), "configuration": holder_of_error(), "guard": or_null(named("Refusal")),
+            "providers": list(named("Provider")), "services": list(named("Service")),
+        }), json!({"next_run_at": time(), "last_run": named("Run")})),
+        "Source": object(json!({
+            "revision": named("Revision"), "checked_at": time(),
+            "error": or_null(object(json!({
+                "code": code(), "message": text(), "hints": list(named("Hint")), "since": or_null(time()),
+                "fetched_at": or_null(time()),
+            }), json!({}))),
+        }), json!({})),
+        "Run": object(json!({
+            "id": count(), "started_at": time(), "result": or_null(text()), "writes": count(), "duration_s": or_null(count()),
+        }), json!({})),
+        "Provider": object(
+            json!({"name": text(), "kind": text(), "state": {"enum": ["up", "down", "auth"]}}),
+            json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error")}),
+        ),
+        "Services": object(json!({
+            "schema": {"const": "amarre.status/v1"}, "services": list(named("Service")),
+        }), json!({})),
+        "Service": object(service_always(), service_sometimes()),
+        "ServiceWithEvents": object(with(service_always(), "events", list(named("Event"))), service_sometimes()),
+        "Resource": object(json!({
+            "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
+            "drift": list(named("Diff")),
+        }), json!({})),
+        "Event": object(json!({
+            "at": time(), "run": count(), "kind": says("`created`, `updated`, `deleted`, `failed`, …", text()),
+            "address": or_null(text()), "text": text(),
+        }), json!({})),
+    })
+}
+
+fn service_always() -> Json {
+    json!({
+        "name": text(), "host": text(), "sync": syncs(), "health": healths(), "attention": says("Needs somebody", flag_type()),
+        "what_now": says("Empty when all is well", text()), "urls": list(object(json!({"url": text()}), json!({}))),
+        "suspended": or_null(object(json!({"by": text(), "why": text(), "since": time()}), json!({}))),
+        "error": or_null(named("Error")), "resources": list(named("Resource")),
+    })
+}
+
+fn service_sometimes() -> Json {
+    json!({"since": says("Absent until a process has seen it change", time())})
+}
+
+fn differences() -> Json {
+    json!({
+        "Drift": object(json!({
+            "schema": {"const": "amarre.drift/v1"}, "at": time(),
+            "count": object(json!({"services": count(), "resources": count(), "fields": count()}), json!({})),
+            "items": list(named("DriftItem")),
+        }), json!({})),
+        "DriftItem": object(json!({
+            "service": text(), "address": text(), "kind": kinds(), "what": {"enum": ["changed", "missing"]}, "seen_at": time(),
+            "mode": {"enum": ["enforce"]}, "reason": named("Reason"),
+            "who": object(json!({"name": or_null(text()), "evidence": text()}), json!({})),
+            "fields": list(object(json!({
+                "field": text(), "applied": named("Value"), "now": named("Value"), "wanted": named("Value"),
+                "sensitive": flag_type(),
+            }), json!({}))),
+        }), json!({})),
+    })
+}
+
+fn plans() -> Json {
+    let made = json!({
+        "id": text(), "digest": says("Of everything but `made_at` and `gaps`", text()), "made_at": time(),
+        "revision": named("Revision"), "summary": named("PlanSummary"),
+        "guard": or_null(object(json!({"code": code(), "message": text(), "confirm": or_null(text())}), json!({}))),
+        "services": list(named("PlanService")), "gaps": list(named("Gap")), "diagnostics": list(named("Diagnostic")),
+    });
+    let names = |object: &Json| object.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
+    let all = names(&made);
+    json!({
+        "Plan": with(
+            object(json!({"schema": says("Alone before the first look", json!({"const": "amarre.plan/v1"}))}), made),
+            "dependentRequired", json!({"id": all}),
+        ),
+        "PlanSummary": object(json!({
+            "create": count(), "update": count(), "recreate": count(), "delete": count(), "adopt": count(), "release": count(),
+            "forget": count(), "held": count(), "services_changed": count(), "services_in_sync": count(),
+        }), json!({})),
+        "PlanService": object(json!({"name": text(), "action": actions(), "changes": list(named("Change"))}), json!({
+            "host": text(), "file": text(), "line": count(), "strategy": {"enum": ["start-first", "stop-first"]},
+            "reason": named("Reason"),
+        })),
+        "Change": object(json!({
+            "seq": says("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
+            "action": actions(), "step": or_null(json!({"enum": ["drain", "pull"]})), "gate": named("Gate"),
+            "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
+            "impact": object(json!({"exposes": list(text())}), json!({})), "refusal": or_null(named("Refusal")),
+        }), json!({})),
+        "Gate": {"oneOf": [
+            object(json!({"state": {"const": "now"}}), json!({})),
+            object(json!({"state": {"const": "after"}, "needs": list(object(
+                json!({"on": text(), "is": {"enum": ["present", "ready", "absent"]}}), json!({})))}), json!({})),
+            object(json!({"state": {"const": "until"}, "at": time(),
+                "what": {"enum": ["settle", "stopped_grace", "backoff"]}}), json!({})),
+            object(json!({"state": {"const": "held"}, "refusal": named("Refusal")}), json!({})),
+        ]},
+        "Diagnostic": object(json!({
+            "code": code(), "severity": {"enum": [Severity::Error.word(), Severity::Warning.word()]}, "file": text(),
+            "line": says("From 1; 0 = the file as a whole", count()), "column": count(), "end_line": count(),
+            "end_column": count(), "message": text(), "hint": or_null(text()), "service": or_null(text()),
+        }), json!({})),
+    })
+}
+
+/// Subnets, and what only the socket serves.
+fn rest() -> Json {
+    let timeout = || says("At most so long, milliseconds", json!({"type": "integer"}));
+    json!({
+        "Subnets": object(json!({
+            "schema": {"const": "amarre.subnets/v1"}, "pools": list(named("Pool")), "subnets": list(named("Subnet")),
+        }), json!({"at": says("Absent before the first look", time())})),
+        "Pool": object(json!({
+            "pool": text(), "prefix": count(), "leased": count(), "foreign": count(), "free": count(), "next": or_null(text()),
+        }), json!({})),
+        "Subnet": object(json!({
+            "subnet": text(), "host": says("null: counts on every host", or_null(text())),
+            "service": says("null: not ours", or_null(text())), "by": says("What holds it, where it is not ours", text()),
+            "network_exists": flag_type(),
+            "addresses": list(object(json!({"address": text(), "who": text()}), json!({}))),
+        }), json!({})),
+        "Answer": object(json!({
+            "document": says("For machines", any()), "text": says("What the command prints", text()),
+            "exit": says("Its exit code", count()),
+        }), json!({})),
+        "Act": {"oneOf": [
+            closed("apply", json!({"timeout_ms": timeout()}), json!({"confirm_deletes": or_null(count())})),
+            closed("reconcile", json!({"timeout_ms": timeout()}), json!({"service": or_null(text())})),
+            closed("destroy", json!({"services": list(text()), "all": flag_type(), "purge": flag_type(), "by": text(),
+                "timeout_ms": timeout()}), json!({})),
+            closed("suspend", json!({"service": text(), "why": text(), "by": text()}), json!({})),
+            closed("resume", json!({"service": text()}), json!({})),
+        ]},
+        "ActLine": {"oneOf": [
+            object(json!({"step": named("Step")}), json!({})),
+            object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
+        ]},
+        "Step": object(json!({
+            "at_ms": count(), "service": text(), "state": {"enum": ["begun", "done", "failed", "waiting"]}, "action": text(),
+            "kind": text(), "name": text(), "detail": text(), "took_ms": count(),
+        }), json!({})),
+    })
+}
+
+// Words of which schemas are made.
+
+/// Fields that are always there, and fields that are there sometimes.
+fn object(always: Json, sometimes: Json) -> Json {
+    let fields = |json: Json| match json {
+        Json::Object(fields) => fields,
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Map::new(),
+    };
+    let mut properties = fields(always);
+    let required: Vec<String> = properties.keys().cloned().collect();
+    properties.extend(fields(sometimes));
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
+/// A command: nothing else beside it, nothing unknown in it.
+fn closed(command: &str, always: Json, sometimes: Json) -> Json {
+    let inner = with(object(always, sometimes), "additionalProperties", json!(false));
+    with(object(json!({command: inner}), json!({})), "additionalProperties", json!(false))
+}
+
+fn with(mut object: Json, name: &str, value: Json) -> Json {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+    object
+}
+
+fn says(what: &str, schema: Json) -> Json {
+    with(schema, "description", json!(what))
+}
+
+fn named(schema: &str) -> Json {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn or_null(schema: Json) -> Json {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+fn list(items: Json) -> Json {
+    json!({"type": "array", "items": items})
+}
+
+fn holder_of_error() -> Json {
+    object(json!({"error": or_null(named("Error"))}), json!({}))
+}
+
+fn any() -> Json {
+    json!({})
+}
+
+fn text() -> Json {
+    json!({"type": "string"})
+}
+
+fn flag_type() -> Json {
+    json!({"type": "boolean"})
+}
+
+fn count() -> Json {
+    json!({"type": "integer", "minimum": 0})
+}
+
+fn time() -> Json {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn code() -> Json {
+    json!({"type": "string", "pattern": "^A[0-9]{4}$"})
+}
+
+fn syncs() -> Json {
+    let all = [Sync::Synced, Sync::OutOfSync, Sync::Unknown];
+    json!({"enum": all.map(Sync::word)})
+}
+
+fn healths() -> Json {
+    let all = [Health::Healthy, Health::Progressing, Health::Degraded, Health::Missing, Health::Unknown];
+    json!({"enum": all.map(Health::word)})
+}
+
+fn kinds() -> Json {
+    json!({"enum": Kind::ALL.map(Kind::word)})
+}
+
+fn actions() -> Json {
+    json!({"enum": ["create", "update", "recreate", "delete", "held", "step"]})
+}
+
+fn reasons() -> Json {
+    use ReasonCode as Code;
+    json!({"enum": [
+        Code::ManifestNew, Code::ManifestChanged, Code::ManifestRemoved, Code::Missing, Code::Drift, Code::ImageMoved,
+        Code::DependencyReplaced, Code::DestroyAsked, Code::Rollback,
+    ]})
+}

@@ -1,0 +1,266 @@
+//! `/api/v1/openapi.json` against what is served: every route that it lists answers as it says, and every field of every
+//! answer is one that it describes. That no route lacks in it, its construction holds: router and document share a table.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use amarre::engine::daemon::{self, Behaviour, Handle};
+use amarre::engine::verbs;
+use amarre::model::Timestamp;
+use amarre::model::world::Suspension;
+use amarre::plan::render::Look;
+use amarre::server;
+use amarre_sim::Fault;
+use amarre_sim::npm;
+use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::looks::plain;
+use crate::schema::judged;
+use crate::support::stepped::Stepped;
+
+/// One answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    content: String,
+    body: String,
+}
+
+/// Asks in the manner of HTTP/1.0, so that the body ends with the connection.
+async fn ask(address: SocketAddr, host: &str, line: &str, content: &str, body: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("Host: {host}\r\nContent-Type: {content}\r\nContent-Length: {}", body.len());
+    stream.write_all(format!("{line} HTTP/1.0\r\n{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let content = head.lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| *name == "content-type");
+    Answer {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        content: content.map(|(_, value)| value.to_owned()).unwrap_or_default(),
+        body: body.to_owned(),
+    }
+}
+
+/// The document with every object closed: what is not described fails.
+fn closed(mut schema: Json) -> Json {
+    match &mut schema {
+        Json::Object(fields) => {
+            for field in fields.values_mut() {
+                *field = closed(field.take());
+            }
+            if fields.contains_key("properties") && !fields.contains_key("additionalProperties") {
+                fields.insert("additionalProperties".to_owned(), json!(false));
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| *item = closed(item.take())),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => (),
+    }
+    schema
+}
+
+/// What is asked of one listener, and what is wrong with the answers.
+struct Judge {
+    address: SocketAddr,
+    document: Json,
+    /// Path, status and body, for each schema.
+    answers: Vec<(String, Json, Json)>,
+}
+
+impl Judge {
+    async fn new(address: SocketAddr) -> Self {
+        let answer = ask(address, "localhost", "GET /api/v1/openapi.json", "", "").await;
+        assert_eq!((answer.status, answer.content.as_str()), (200, "application/json"));
+        Self { address, document: serde_json::from_str(&answer.body).unwrap(), answers: Vec::new() }
+    }
+
+    fn paths(&self) -> Vec<(String, String)> {
+        let methods = |(path, item): (&String, &Json)| {
+            item.as_object().unwrap().keys().map(|method| (method.clone(), path.clone())).collect::<Vec<_>>()
+        };
+        self.document["paths"].as_object().unwrap().iter().flat_map(methods).collect()
+    }
+
+    /// Asks, and holds the answer against what the document says of this path and this status.
+    async fn asks(&mut self, method: &str, path: &str, real: &str, content: &str, body: &str) -> u16 {
+        let host = if real.starts_with("//") { "rebound.example.net" } else { "localhost" };
+        let real = real.trim_start_matches('/');
+        let line = format!("{} /{real}", method.to_uppercase());
+        let answer = ask(self.address, host, &line, content, body).await;
+        let what = format!("{line}: {} {}", answer.status, answer.content);
+        let mut said = &self.document["paths"][path][method]["responses"][answer.status.to_string()];
+        if let Some(name) = said["$ref"].as_str() {
+            said = self.document.pointer(name.trim_start_matches('#')).unwrap();
+        }
+        let said = &said["content"][&answer.content]["schema"];
+        assert!(said.is_object(), "{what}: the document does not say so: {}", answer.body);
+        let bodies: Vec<Json> = match answer.content.as_str() {
+            "application/json" | "application/problem+json" => vec![serde_json::from_str(&answer.body).unwrap()],
+            "application/x-ndjson" => answer.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            _ => vec![json!(answer.body)],
+        };
+        self.answers.extend(bodies.into_iter().map(|body| (what.clone(), said.clone(), body)));
+        answer.status
+    }
+
+    /// Every path with this name of a service.
+    async fn asks_all(&mut self, service: &str) -> Vec<u16> {
+        let mut statuses = Vec::new();
+        for (method, path) in self.paths() {
+            let real = path.replace("{name}", service).replace("{code}", "A0401");
+            let body =
+                if method == "post" { json!({"resume": {"service": service}}).to_string() } else { String::new() };
+            statuses.push(self.asks(&method, &path, &real, "application/json", &body).await);
+        }
+        statuses
+    }
+
+    /// Every answer is as its schema says. They are judged as the fields of one object.
+    fn verdict(&self) {
+        let (mut schemas, mut bodies) = (serde_json::Map::new(), serde_json::Map::new());
+        for (at, (what, schema, body)) in self.answers.iter().enumerate() {
+            schemas.insert(format!("{at} {what}"), closed(schema.clone()));
+            bodies.insert(format!("{at} {what}"), body.clone());
+        }
+        let schema = json!({"components": closed(self.document["components"].clone()), "properties": schemas});
+        assert_eq!(judged(&schema, &[Json::Object(bodies)]), [None]);
+    }
+}
+
+/// A world in which every part of the documents has something to say: one service as it should be, one that differs, one
+/// suspended, one whose manifest is broken, one that is new.
+async fn eventful() -> Stepped {
+    let mut rig = Stepped::start().await;
+    for name in ["calm", "drifts", "rests", "broken"] {
+        rig.write(&format!("{name}.yaml"), &plain(name));
+    }
+    rig.settle().await;
+    let (by, why) = ("a test".to_owned(), "a reason".to_owned());
+    let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp::default() };
+    rig.engine.ledger().suspend("rests", &suspension).await.unwrap();
+    let hosts = rig.npm.rows(npm::Kind::ProxyHost);
+    let host = hosts.iter().find(|host| host["domain_names"][0] == "drifts.example.org").unwrap();
+    rig.npm.edit_proxy_host(host["id"].as_u64().unwrap(), &json!({"forward_port": 9999}));
+    rig.write("broken.yaml", "name: broken\nimage: web:1\nprot: 80\n");
+    rig.write("new.yaml", &plain("new"));
+    rig.write("changed.yaml", "kind: Redirect\nname: changed\nto: https://foreign.example.org\n");
+    rig
+}
+
+async fn looked(handle: &Handle) {
+    verbs::plan(handle, None, Look::PLAIN, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_served_is_what_the_document_says() {
+    let rig = eventful().await;
+    let (handle, daemon, shutdown) =
+        daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
+    let listen = async || TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (open, socket) = (listen().await, listen().await);
+    let (open_at, socket_at) = (open.local_addr().unwrap(), socket.local_addr().unwrap());
+    let served = axum::serve(open, server::public(handle.clone())).into_future();
+    let served_socket = axum::serve(socket, server::private(handle.clone())).into_future();
+    let asks = async {
+        let mut public = Judge::new(open_at).await;
+        let mut private = Judge::new(socket_at).await;
+        looked(&handle).await;
+        for service in ["calm", "drifts", "rests", "broken", "new"] {
+            assert!(public.asks_all(service).await.iter().all(|status| *status == 200), "{service}");
+        }
+        assert!(private.asks_all("calm").await.iter().all(|status| *status == 200));
+        // What is refused.
+        let service = "/api/v1/services/{name}";
+        assert_eq!(public.asks("get", service, "/api/v1/services/nobody", "", "").await, 404);
+        assert_eq!(public.asks("get", "/errors/{code}", "/errors/A9999", "", "").await, 404);
+        for (method, path) in public.paths() {
+            assert_eq!(public.asks(&method, &path, &format!("/{path}"), "", "").await, 421, "{path}");
+        }
+        let (text, act) = ("/api/v1/status/text", "/api/v1/act");
+        assert_eq!(private.asks("get", text, "/api/v1/status/text?only=x", "", "").await, 400);
+        assert_eq!(private.asks("get", text, "/api/v1/status/text?only=drift&all=true&wide=true", "", "").await, 200);
+        assert_eq!(private.asks("post", act, act, "application/json", "{").await, 400);
+        assert_eq!(private.asks("post", act, act, "text/plain", "{}").await, 415);
+        assert_eq!(private.asks("post", act, act, "application/json", "{\"dance\": {}}").await, 422);
+        let huge = format!("{{\"resume\": {{\"service\": \"{}\"}}}}", "x".repeat(100_000));
+        assert_eq!(private.asks("post", act, act, "application/json", &huge).await, 413);
+        // With a vendor away.
+        rig.ovh.server.faults.add("*", "/", 1000, Fault::Before(500));
+        looked(&handle).await;
+        assert!(public.asks_all("calm").await.iter().all(|status| *status == 200));
+        public.verdict();
+        private.verdict();
+        assert_eq!(words_unused(&public), BTreeSet::new(), "the story shows every part of the documents");
+        shutdown.notify_one();
+    };
+    let served = async {
+        tokio::select! {
+            ended = served => ended.unwrap(),
+            ended = served_socket => ended.unwrap(),
+            () = asks => (),
+        }
+    };
+    tokio::join!(daemon, served);
+}
+
+/// Fields at the top of documents and of their items for which no answer had a value.
+fn words_unused(judge: &Judge) -> BTreeSet<&'static str> {
+    let of = |path: &str| -> Vec<&Json> {
+        let asked = judge.answers.iter().filter(|(what, _, _)| what.starts_with(&format!("GET {path}: 200")));
+        asked.map(|(_, _, body)| body).collect()
+    };
+    let shows =
+        |path: &str, pointer: &str| of(path).iter().any(|body| body.pointer(pointer).is_some_and(|at| !at.is_null()));
+    [
+        ("/api/v1/status", "/services/0/resources/0"),
+        ("/api/v1/status", "/providers/0/version"),
+        ("/api/v1/status", "/last_run/result"),
+        ("/api/v1/services/calm", "/events/0/address"),
+        ("/api/v1/services/rests", "/suspended/why"),
+        ("/api/v1/services/broken", "/error/code"),
+        ("/api/v1/drift", "/items/0/fields/0/applied"),
+        ("/api/v1/plan", "/services/0/changes/0/reason/code"),
+        ("/api/v1/plan", "/diagnostics/0/code"),
+        ("/api/v1/plan", "/gaps/0/error/code"),
+        ("/api/v1/subnets", "/subnets/0/addresses"),
+    ]
+    .into_iter()
+    .filter(|(path, pointer)| !shows(path, pointer))
+    .map(|(_, pointer)| pointer)
+    .collect()
+}
+
+#[tokio::test]
+async fn before_the_first_look_the_document_holds_too_and_its_page_names_every_path() {
+    let rig = Stepped::start().await;
+    let (handle, daemon, _) = daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = axum::serve(listener, server::private(handle)).into_future();
+    let asks = async {
+        let mut judge = Judge::new(address).await;
+        assert_eq!(judge.asks("get", "/readyz", "/readyz", "", "").await, 503);
+        for path in
+            ["/health", "/api/v1/status", "/api/v1/services", "/api/v1/drift", "/api/v1/plan", "/api/v1/subnets"]
+        {
+            assert_eq!(judge.asks("get", path, path, "", "").await, 200);
+        }
+        // Whoever stops answers so.
+        drop(daemon);
+        for path in ["/api/v1/plan/text", "/api/v1/subnets/text"] {
+            assert_eq!(judge.asks("get", path, path, "", "").await, 503);
+        }
+        judge.verdict();
+        let page = include_str!("../../docs/http.md");
+        for (method, path) in judge.paths() {
+            let shown = path.replace("{name}", "NAME").replace("{code}", "CODE");
+            assert!(page.contains(&format!("`{} {shown}`", method.to_uppercase())), "docs/http.md lacks {shown}");
+        }
+    };
+    tokio::select! {
+        ended = served => ended.unwrap(),
+        () = asks => (),
+    }
+}
