@@ -277,7 +277,7 @@ fn what_compose_has_the_schema_takes() {
     let samples = compose_keys::applied_in_manifests();
     let documents: Vec<Json> = samples.iter().map(|(_, text)| serde_yaml::from_str(text).unwrap()).collect();
     assert!(documents.len() > 120, "only {} samples", documents.len());
-    let verdicts = judged(&documents);
+    let verdicts = judged(&schema(), &documents);
     let wrong: Vec<String> =
         samples.iter().zip(verdicts).filter_map(|((key, _), verdict)| Some(format!("{key}: {}", verdict?))).collect();
     assert!(wrong.is_empty(), "the reader takes these:\n{}", wrong.join("\n"));
