@@ -63,6 +63,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0156", include_str!("../docs/errors/A0156.md")),
     ("A0157", include_str!("../docs/errors/A0157.md")),
     ("A0158", include_str!("../docs/errors/A0158.md")),
+    ("A0159", include_str!("../docs/errors/A0159.md")),
     ("A0160", include_str!("../docs/errors/A0160.md")),
     ("A0161", include_str!("../docs/errors/A0161.md")),
     ("A0170", include_str!("../docs/errors/A0170.md")),

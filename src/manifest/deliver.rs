@@ -14,7 +14,7 @@ use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
 use crate::model::{Bundle, BundleFile, SecretName};
 
 use super::check;
-use super::diagnostic::{A0105, A0106, A0108, A0111, A0113, A0157, Spot, shown};
+use super::diagnostic::{A0105, A0106, A0108, A0111, A0113, A0157, A0159, Problem, Spot, shown};
 use super::files::{TOO_LARGE, join};
 use super::project::{Project, not_here};
 use super::reader::{Reader, Scope, Text, nearest};
@@ -229,7 +229,7 @@ fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Opt
         let name = own_name.unwrap_or_else(|| Text { text: entry.key.clone(), spot: entry.key_spot });
         return external_secret(scope, part, &name);
     }
-    match (file, inline, variable) {
+    let given = match (file, inline, variable) {
         (Some(file), None, None) => of_file(scope, &file),
         (None, Some(inline), None) => of_text(scope, &inline),
         (None, None, Some(variable)) => of_variable(scope, project, &variable),
@@ -243,6 +243,19 @@ fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Opt
             scope.error_hint(A0106, entry.key_spot, message, "keep one of them");
             None
         }
+    };
+    if part == Part::Secret && matches!(given, Some(Given::Content(DeliveryContent::Bundle(_)))) {
+        in_plain_text(scope, &what, entry.key_spot);
+    }
+    given
+}
+
+/// Said once, however many containers get it.
+fn in_plain_text(scope: &Scope<'_>, what: &str, spot: Spot) {
+    let is_said = scope.problems.borrow().iter().any(|problem| problem.code == A0159 && problem.spot == spot);
+    if !is_said {
+        let problem = Problem::warning(A0159, spot, format!("{what} stands in the source in plain text"));
+        scope.report(problem.hint("`external: true`, and put its value where Amarre finds secrets".to_owned()));
     }
 }
 

@@ -68,6 +68,8 @@ pub const A0156: &str = "A0156";
 pub const A0157: &str = "A0157";
 /// A name in a Compose file that is not used.
 pub const A0158: &str = "A0158";
+/// A secret of a Compose file that is none.
+pub const A0159: &str = "A0159";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.
