@@ -1,7 +1,8 @@
 //! Twenty Compose files of the shape that people have: `tests/cases/compose-files/NAME`, each with its manifest.
 //!
-//! Those that load are applied on the real engine, their images replaced by the test image; what is refused stands in
-//! `tests/cases/compose-files/refused.out`. `UPDATE=1` rewrites that. `TAG` is the test's own name, `P1` a free port.
+//! Those that load under a generous policy are applied on the real engine, their images replaced by the test image; what
+//! the usual policy refuses stands in `tests/cases/compose-files/refused.out`. `UPDATE=1` rewrites that. `TAG` is the
+//! test's own name, `P1` a free port.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,13 +52,13 @@ fn copy(from: &Path, to: &Path, change: &dyn Fn(&str) -> String) {
     }
 }
 
-/// With the test image in the place of every other.
+/// With the test image in the place of every other, and a device that every machine has.
 fn with_test_image(text: &str) -> String {
     let line = |line: &str| match line.split_once("image: ") {
         Some((before, _)) if before.trim().is_empty() => format!("{before}image: {}\n", image::ONE),
         Some(_) | None => format!("{line}\n"),
     };
-    text.lines().map(line).collect()
+    text.lines().map(line).collect::<String>().replace("/dev/dri", "/dev/null")
 }
 
 fn read(folder: &Path, site: &Site) -> (Snapshot, Vec<SourceFile>, Loaded) {
@@ -74,6 +75,17 @@ fn site(data: &str) -> Site {
     site.policy.host_paths = vec![data.to_owned(), "/etc/localtime".to_owned()];
     site.policy.images = vec!["*".to_owned()];
     site
+}
+
+/// The words that somebody who keeps such stacks would write.
+fn generous(data: &str) -> serde_json::Value {
+    json!({
+        "host_paths": [data, "/etc/localtime"],
+        "host_network": true,
+        "docker_socket": true,
+        "devices": ["/dev/null"],
+        "capabilities": ["NET_ADMIN"],
+    })
 }
 
 #[test]
@@ -111,13 +123,17 @@ async fn share(share: usize) {
     let host =
         json!({"docker": format!("unix://{}", socket.display()), "address": PUBLIC, "npm": "main", "data": data});
     rig.settings.insert("hosts".to_owned(), json!({"default": host}));
-    rig.settings.insert("policy".to_owned(), json!({"host_paths": [data, "/etc/localtime"]}));
+    rig.settings.insert("policy".to_owned(), generous(&data));
     rig.configure();
     for secret in SECRETS {
         let path = rig.folder.path().join("secrets").join(secret);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, format!("canary of {secret}")).unwrap();
     }
+    let mut site = site(&data);
+    (site.policy.host_network, site.policy.docker_socket) = (true, true);
+    site.policy.devices = vec!["/dev/null".to_owned()];
+    site.policy.capabilities.insert("NET_ADMIN".to_owned());
     let mut wanted: BTreeMap<String, Service> = BTreeMap::new();
     for name in stacks().iter().skip(share).step_by(SHARES).filter(|name| !NOT_HERE.contains(&name.as_str())) {
         let target = rig.folder.path().join("services").join(name);
@@ -125,7 +141,8 @@ async fn share(share: usize) {
         copy(&folder().join(name), &target, &|text| {
             with_test_image(text).replace("TAG", &rig.tag).replace("P1", &ports[0]).replace("P2", &ports[1])
         });
-        let (_, _, loaded) = read(&target, &site(&data));
+        let (_, _, loaded) = read(&target, &site);
+        assert_eq!(loaded.broken.is_empty(), name != "build", "{name}: {:?}", loaded.diagnostics);
         if loaded.broken.is_empty() {
             wanted.extend(loaded.services.into_iter().map(|service| (service.name.clone(), service)));
         } else {
