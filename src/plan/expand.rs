@@ -57,6 +57,8 @@ pub struct Reached {
     pub(super) attachment: Option<Address>,
     /// Where NPM asks for each port that a stream leads to: address and port, as they are known.
     pub(super) at: BTreeMap<(String, u16), (Value, Value)>,
+    /// They are leaving a network that is made anew.
+    pub(super) moves: bool,
 }
 
 /// The expansion of one manifest.
@@ -137,10 +139,13 @@ impl Expansion<'_> {
                 Some(((key.to_owned(), port), reach::point(self, target, port)))
             })
             .collect();
+        let moves = home.is_some_and(|home| self.wants.moving.contains(&home.address));
         if self.service.stopped {
             stopped::make_nothing(self);
+        } else if moves {
+            moves::keep_hosts(self);
         }
-        Reached { targets, attachment, at }
+        Reached { targets, attachment, at, moves }
     }
 
     /// Adds a want; the first manifest that wants an address has it.

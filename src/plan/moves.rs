@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::{Expansion, Home};
 use super::rollout::{self, Target};
-use super::{Input, decide, pool};
+use super::{Input, decide, pointers, pool};
 use crate::model::service::NetworkMode;
-use crate::model::{Address, Fields, Kind, Need, Refusal, Seen};
+use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
 
 /// Networks that are there, are ours, and are to be otherwise.
 pub fn networks(input: &Input<'_>, subnets: &BTreeMap<Address, Result<ipnet::Ipv4Net, Refusal>>) -> BTreeSet<Address> {
@@ -74,6 +74,27 @@ pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Tar
     let why = format!("network {name} cannot change in place: it is made anew, with everything on it");
     expansion.wants.stop_first.insert(service.name.clone(), why);
     targets
+}
+
+/// Hosts of a service whose network is made anew lead where they do, and none is made: NPM is about to leave that network,
+/// and what stands there now is about to go.
+pub fn keep_hosts(expansion: &mut Expansion<'_>) {
+    let (world, name) = (&expansion.input.world, &expansion.service.name);
+    let is_host = |address: &Address, want: &Want| want.service == *name && pointers::points(address.kind);
+    expansion.wants.map.retain(|address, want| !is_host(address, want) || world.seen.contains_key(address));
+    for (address, want) in expansion.wants.map.iter_mut().filter(|(address, want)| is_host(address, want)) {
+        if let Some(seen) = world.seen.get(address) {
+            keep_pointing(want, &seen.fields);
+        }
+    }
+}
+
+/// A host or stream that is there leads where it does now.
+pub fn keep_pointing(want: &mut Want, seen: &Fields) {
+    for name in pointers::FIELDS {
+        want.fields.0.remove(name);
+        want.fields.0.extend(seen.get(name).map(|value| (name.to_owned(), value.clone())));
+    }
 }
 
 /// NPM leaves a network after everything else on it.

@@ -9,6 +9,9 @@ use super::reach;
 use crate::model::service::{Service, StreamTarget, Target};
 use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value};
 
+/// The fields that say where something leads.
+pub const FIELDS: [&str; 3] = ["forward_host", "forward_port", "locations"];
+
 /// Whether things of a kind point at addresses.
 pub fn points(kind: Kind) -> bool {
     match kind {
@@ -55,7 +58,7 @@ pub fn lead_to(input: &Input<'_>, host: &Seen, engine: &ProviderId, container: &
 
 /// Whether a change of these fields moves where something points.
 pub fn moves(changed: &Fields) -> bool {
-    ["forward_host", "forward_port", "locations"].iter().any(|field| changed.get(field).is_some())
+    FIELDS.iter().any(|field| changed.get(field).is_some())
 }
 
 /// The container that a host or stream of a manifest, or a path of it, means: its service and its key.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::{Reached, want};
-use super::{Input, reach};
+use super::{Input, moves, reach};
 use crate::model::service::{Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
 use crate::model::{Address, Fields, Hint, Kind, Need, Note, Refusal, Value, Wants};
@@ -31,6 +31,14 @@ fn stream(
 ) {
     let Some(npm) = &host.npm else { return };
     let address = Address::new(npm.provider.clone(), Kind::Stream, &stream.port.to_string());
+    let seen = input.world.seen.get(&address);
+    let moves = match &stream.to {
+        StreamTarget::Container { service, .. } => reached.get(service.as_str()).is_some_and(|reached| reached.moves),
+        StreamTarget::Address { .. } => false,
+    };
+    if moves && seen.is_none() {
+        return;
+    }
     let mut refusal = None;
     let mut needs = Vec::new();
     let ((to, port), leads) = match &stream.to {
@@ -61,7 +69,7 @@ fn stream(
         .with("online", Value::Bool(true))
         .with("mark", Value::Bool(true));
     // One that is there already is followed whatever NPM publishes, so that it never leads to nothing.
-    let is_ours = input.world.seen.get(&address).is_some_and(|seen| seen.owner.is_ours());
+    let is_ours = seen.is_some_and(|seen| seen.owner.is_ours());
     if !is_ours && refusal.is_none() {
         match unpublished(input, host, stream) {
             Some(refused) => refusal = Some(refused),
@@ -75,6 +83,9 @@ fn stream(
     }
     let want = want(input, wants, &service.name, address, fields, needs, &stream.origin);
     want.refusal = refusal.or(want.refusal.take());
+    if let Some(seen) = seen.filter(|_| moves) {
+        moves::keep_pointing(want, &seen.fields);
+    }
 }
 
 /// An address and a port, each as it is known.
