@@ -62,7 +62,10 @@ async fn replay_of_the_examples_gives_their_answers() {
     for (name, _) in DIFFERENCES.iter().filter(|(name, _)| !differing.contains_key(*name)) {
         wrong.push(format!("{name} no longer differs: strike it from the table"));
     }
-    report(&format!("ovh: {} of {total} exchanges", total - differing.len()));
+    report(&format!("OVH: {} of {total} exchanges reproduced", total - differing.len()));
+    for (name, why) in DIFFERENCES {
+        report(&format!("  differs: {name}: {why}"));
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
