@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use self::file::File;
 use self::secrets::{Resolver, environment, read_limited};
 use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
-use crate::secret::{MarkKey, Secret};
+use crate::secret::{MarkKey, OvhLogin, Secret};
 
 /// A configuration file larger than this is a mistake.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -160,29 +160,6 @@ pub struct OvhAccess {
     pub resolvers: Vec<SocketAddr>,
     /// How long a record may take to be seen.
     pub timeout: Millis,
-}
-
-/// The two ways to sign in to OVH.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OvhLogin {
-    /// An API token.
-    Keys {
-        /// Application key.
-        application_key: String,
-        /// Application secret.
-        application_secret: Secret,
-        /// Consumer key.
-        consumer_key: Secret,
-    },
-    /// A service account.
-    Service {
-        /// Its id.
-        client_id: String,
-        /// Its secret.
-        client_secret: Secret,
-        /// Where tokens come from, where that is not the endpoint's own.
-        token_url: Option<String>,
-    },
 }
 
 impl Config {

@@ -57,6 +57,29 @@ impl fmt::Debug for MarkKey {
     }
 }
 
+/// The two ways to sign in to OVH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OvhLogin {
+    /// An API token: application and consumer.
+    Keys {
+        /// `X-Ovh-Application`.
+        application_key: String,
+        /// Signs.
+        application_secret: Secret,
+        /// `X-Ovh-Consumer`; signs as well.
+        consumer_key: Secret,
+    },
+    /// A service account (OAuth2, client credentials).
+    Service {
+        /// Public.
+        client_id: String,
+        /// Proves it.
+        client_secret: Secret,
+        /// Where tokens come from; `None` = the endpoint's own.
+        token_url: Option<String>,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

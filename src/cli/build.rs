@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config::{Config, OvhLogin as Login, SourceAccess};
+use crate::config::{Config, SourceAccess};
 use crate::engine::{Engine, Parts, Settings, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
@@ -11,7 +11,7 @@ use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key
 use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
-use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
+use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
 use crate::secret::MarkKey;
 use crate::source::git::{Access, GitSettings, Verify};
 use crate::source::{Folder, Git, Source};
@@ -132,7 +132,7 @@ pub fn providers(config: &Config, key: &MarkKey) -> Result<Vec<Arc<dyn Provider>
         providers.push(Arc::new(OvhProvider::new(OvhConfig {
             id: ProviderId::ovh(),
             endpoint: ovh.endpoint.clone(),
-            login: ovh_login(&ovh.login),
+            login: ovh.login.clone(),
             instance,
             registry: config.site.dns_registry,
             pace,
@@ -140,15 +140,4 @@ pub fn providers(config: &Config, key: &MarkKey) -> Result<Vec<Arc<dyn Provider>
         })?));
     }
     Ok(providers)
-}
-
-fn ovh_login(login: &Login) -> OvhLogin {
-    match login.clone() {
-        Login::Keys { application_key, application_secret, consumer_key } => {
-            OvhLogin::Keys { application_key, application_secret, consumer_key }
-        }
-        Login::Service { client_id, client_secret, token_url } => {
-            OvhLogin::Service { client_id, client_secret, token_url }
-        }
-    }
 }

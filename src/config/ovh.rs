@@ -13,10 +13,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::ConfigError;
 use super::file::{OvhFile, SecretSource};
 use super::secrets::{Resolver, environment, read_limited};
-use super::{ConfigError, OvhLogin};
-use crate::secret::Secret;
+use crate::secret::{OvhLogin, Secret};
 
 /// A file larger than this is no `ovh.conf`.
 const CONF_BYTES_MAX: u64 = 64 * 1024;

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 
-use super::login::{Login, OvhLogin, Signed, ask_time, is_clock_refusal, is_token_error};
+use super::login::{Login, Signed, ask_time, is_clock_refusal, is_token_error};
 use super::pace::{Pace, Pacer};
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::providers::{Class, ProviderError};
+use crate::secret::OvhLogin;
 
 /// The vendor's entry points, by the names that its own clients use.
 const ENDPOINTS: [(&str, &str); 7] = [

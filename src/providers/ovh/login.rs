@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant};
 
 use super::api::Trouble;
 use crate::providers::http::{Answer, Http};
-use crate::secret::Secret;
+use crate::secret::{OvhLogin, Secret};
 
 /// A token is not used for the last part of its life: a call takes its time to arrive.
 const TOKEN_MARGIN: Duration = Duration::from_secs(60);
@@ -22,29 +22,6 @@ const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 const TOKEN_SECONDS_USUAL: u64 = 3599;
 /// No token is believed for longer than a day, whatever its answer says.
 const TOKEN_SECONDS_MAX: u64 = 86_400;
-
-/// Who calls.
-#[derive(Debug, Clone)]
-pub enum OvhLogin {
-    /// An API token: application and consumer.
-    Keys {
-        /// `X-Ovh-Application`.
-        application_key: String,
-        /// Signs.
-        application_secret: Secret,
-        /// `X-Ovh-Consumer`; signs as well.
-        consumer_key: Secret,
-    },
-    /// A service account (OAuth2, client credentials).
-    Service {
-        /// Public.
-        client_id: String,
-        /// Proves it.
-        client_secret: Secret,
-        /// Where tokens come from; `None` = the endpoint's own.
-        token_url: Option<String>,
-    },
-}
 
 /// Signs in, and stays signed in.
 #[derive(Debug)]

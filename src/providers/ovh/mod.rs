@@ -27,9 +27,9 @@ use crate::providers::http::Counts;
 use crate::providers::{Ask, Class, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::secret::Secrets;
 
+pub use crate::secret::OvhLogin;
 use api::{Api, Trouble};
 use listing::Listing;
-pub use login::OvhLogin;
 pub use pace::Pace;
 pub use propagation::Propagation;
 use propagation::Watcher;
