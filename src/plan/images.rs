@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
+use super::container::untagged;
 use super::decide::is_left_alone;
 use super::expand::Expansion;
-use super::rollout::untagged;
 use crate::model::plan::Impact;
 use crate::model::service::{Container, PullPolicy};
 use crate::model::world::Pulled;

@@ -27,6 +27,8 @@ pub mod reach;
 pub mod reason;
 pub mod render;
 pub mod rivals;
+pub mod container;
+pub mod generation;
 pub mod rollout;
 pub mod stopped;
 pub mod streams;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::container;
 use super::expand::{Expansion, Home};
 use super::rollout::{self, Target};
 use super::{Input, decide, pointers, pool};
@@ -56,7 +57,7 @@ pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Tar
     let mut targets = BTreeMap::new();
     for (key, container) in &service.containers {
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
-        let image = rollout::image_reference(&container.image);
+        let image = container::image_reference(&container.image);
         let image = Address::new(base.provider.clone(), Kind::Image, &image);
         expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
         let all = input.world.of_kind(&base.provider, Kind::Container);

@@ -14,21 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{declared, diff, mounted, pointers, pool, reach, stopped};
-use crate::model::service::{Condition, Container, ContainerNetwork, EnvValue, Healthcheck};
-use crate::model::world::{Failure, Good};
-use crate::model::{
-    Address, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Service, Value, Want, World,
-};
-
-/// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
-const ATTEMPTS_MAX: usize = 16;
-/// Variables whose value is known only when the network is.
-const LATE_VARIABLES: [&str; 3] = ["network.subnet", "network.gateway", "npm.address"];
-/// Without writable data, a container that is not healthy by then will not be.
-const HEALTH_TIMEOUT: Millis = Millis::minutes(2);
-/// With writable data it may be migrating.
-const HEALTH_TIMEOUT_DATA: Millis = Millis::minutes(10);
+use super::{container, declared, generation, mounted, pointers, pool, reach, stopped};
+use crate::model::service::{Condition, Container, ContainerNetwork};
+use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 
 /// Where routes to a container point, and what records wait for.
 #[derive(Debug, Clone)]
@@ -79,10 +67,10 @@ fn joined_first(service: &Service) -> Vec<&String> {
 }
 
 /// One container's way from what is there to what is wanted.
-struct Rollout {
+pub struct Rollout {
     base: Address,
     /// The generation in force: the wanted one, or the last good one after a failure.
-    effective: Address,
+    pub(super) effective: Address,
     fields: Fields,
     /// Where hosts point.
     serving: Address,
@@ -110,7 +98,7 @@ impl Rollout {
             .filter(|(address, seen)| address.name == base.name && address.generation.is_some() && seen.owner.is_ours())
             .map(|(address, seen)| (address.clone(), seen))
             .collect();
-        let mut wanted = fields(expansion, home, key, container, others);
+        let mut wanted = container::fields(expansion, home, key, container, others);
         declare(expansion, key, container, &instances, &mut wanted);
         reach::declare(expansion, key, &mut wanted);
         let joined = service.containers.iter().find(|(_, other)| other.joins().any(|joined| joined == key));
@@ -119,9 +107,9 @@ impl Rollout {
         let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
         let start_first = exclusive.is_none();
 
-        let picked = pick(expansion, &base, &wanted, &instances);
+        let picked = generation::pick(expansion, &base, &wanted, &instances);
         let (effective, mut fields) =
-            after_failure(expansion, container, &base, picked, wanted, &instances, start_first);
+            generation::after_failure(expansion, container, &base, picked, wanted, &instances, start_first);
         declare(expansion, key, container, &instances, &mut fields);
         let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
         let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
@@ -144,7 +132,7 @@ impl Rollout {
             expansion.wants.stop_first.insert(service.name.clone(), why);
         }
         if is_ready(&effective) {
-            good(expansion, &base, &effective, &fields);
+            generation::good(expansion, &base, &effective, &fields);
         }
         Self { base, effective, fields, serving, standing, olds, start_first }
     }
@@ -215,8 +203,9 @@ impl Rollout {
         }
         let has_network = expansion.service.has_network();
         let is_there = input.world.seen.contains_key(&home.address) || !has_network;
-        let unknown = unknown_variable(container, home).filter(|_| is_there);
-        let refusal = refusal.or_else(|| unknown.map(|variable| no_value(variable, home, has_network, container)));
+        let unknown = container::unknown_variable(container, home).filter(|_| is_there);
+        let refusal =
+            refusal.or_else(|| unknown.map(|variable| container::no_value(variable, home, has_network, container)));
         let missing = mounted::missing_volume(expansion, container);
         let want = expansion.want(self.effective, self.fields, needs, &container.origin);
         want.refusal = want.refusal.take().or(refusal).or(missing);
@@ -336,309 +325,4 @@ fn writes_for_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &
     let all = std::iter::once(wanted).chain(instances.values().map(|seen| &seen.fields));
     let (volume, _) = all.flat_map(declared::sources).next()?;
     Some(format!("{name} writes to volume {volume}"))
-}
-
-/// The generation that stands for `wanted`: one that is there and matches, else the first unused number.
-fn pick(expansion: &Expansion<'_>, base: &Address, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Address {
-    let Some(schema) = expansion.input.schema(base) else { return base.clone() };
-    let resolved = diff::resolve(wanted, expansion.input.world);
-    let of_digest = |fields: &Fields| {
-        let covered = schema.fields.iter().filter(|field| field.rule == Rule::Generation);
-        Fields(covered.filter_map(|field| Some((field.name.to_owned(), fields.get(field.name)?.clone()))).collect())
-            .digest()
-    };
-    let digest = of_digest(wanted);
-    let mut unused = None;
-    for attempt in 0..ATTEMPTS_MAX {
-        let generation = if attempt == 0 { digest.clone() } else { format!("{digest}-{attempt}") };
-        let address = base.clone().at(&generation);
-        match instances.get(&address) {
-            Some(seen) if reach::is_refused(expansion.input, &address, seen) => (),
-            Some(seen) if matches_generation(schema, &resolved, &seen.fields) => return address,
-            Some(_) => (),
-            None => unused = unused.or(Some(address)),
-        }
-    }
-    unused.unwrap_or_else(|| base.clone().at(&digest))
-}
-
-fn matches_generation(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
-    let diffs = diff::compare(schema, wanted, observed, None);
-    !diffs.iter().any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
-}
-
-/// The wanted generation, unless it failed and the last good one may be put back.
-fn after_failure(
-    expansion: &mut Expansion<'_>,
-    container: &Container,
-    base: &Address,
-    picked: Address,
-    wanted: Fields,
-    instances: &BTreeMap<Address, &Seen>,
-    start_first: bool,
-) -> (Address, Fields) {
-    let input = expansion.input;
-    let last_good = input.facts.last_good.get(base).cloned();
-    let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
-    let Some((generation, good_fields)) = last_good else { return (picked, wanted) };
-    let inputs = diff::resolve(&wanted, input.world).marked_digest();
-    let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);
-    let seen = instances.get(&picked);
-    let writes = container.writes_data() || !wanted.strings(declared::FIELD).is_empty();
-    let applied = input.facts.applied.get(&picked).map(|row| &row.fields);
-    // One that we stopped has not failed.
-    let judged = seen.filter(|seen| !stopped::is_ours(applied, &seen.fields, &container.restart));
-    let verdict = judged.and_then(|seen| verdict(expansion, container, writes, seen));
-    if let Some(why) = verdict.clone().filter(|_| !known) {
-        expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });
-    }
-    let exited = seen.is_none_or(|seen| matches!(seen.ready, Readiness::Failed { .. }));
-    let may_go = start_first || (exited && !writes);
-    if (known || verdict.is_some()) && may_go {
-        if seen.is_none() {
-            not_tried_again(expansion, container, picked, wanted, &good_fields);
-        }
-        return (base.clone().at(&generation), good_fields);
-    }
-    (picked, wanted)
-}
-
-/// What was tried and went is still wanted: the plan says that it is not tried again, and until when.
-fn not_tried_again(
-    expansion: &mut Expansion<'_>,
-    container: &Container,
-    picked: Address,
-    wanted: Fields,
-    good: &Fields,
-) {
-    let why = expansion.input.facts.failed.get(&picked).map(|failure| failure.why.clone()).unwrap_or_default();
-    let refusal = Refusal {
-        code: "A0512".to_owned(),
-        message: format!("did not become ready: {why}"),
-        found: vec![
-            ("tried".to_owned(), wanted.text("image").unwrap_or_default().to_owned()),
-            ("in force".to_owned(), format!("{}, the last good one", good.text("image").unwrap_or_default())),
-        ],
-        hints: vec![Hint::text("it is not tried again before its manifest, its image or a secret of it changes")],
-    };
-    expansion.want(picked, wanted, Vec::new(), &container.origin).refusal = Some(refusal);
-}
-
-/// Why an instance counts as failed, if it does.
-fn verdict(expansion: &Expansion<'_>, container: &Container, writes: bool, seen: &Seen) -> Option<String> {
-    match &seen.ready {
-        Readiness::Ready => None,
-        Readiness::Failed { why } => Some(why.clone()),
-        Readiness::NotYet { since, why } => {
-            let timeout = health_timeout(container, writes);
-            (expansion.input.now - *since > timeout).then(|| format!("not healthy after {timeout}: {why}"))
-        }
-    }
-}
-
-/// How long a container may take to become healthy; one that writes data may be migrating it.
-pub fn health_timeout(container: &Container, writes: bool) -> Millis {
-    let least = if writes { HEALTH_TIMEOUT_DATA } else { HEALTH_TIMEOUT };
-    let Some(check) = &container.healthcheck else { return least };
-    let interval = check.interval_ms.unwrap_or(30_000);
-    let asked = check.start_period_ms.unwrap_or(0) + check.retries.unwrap_or(3) * interval;
-    Millis(least.0.max(asked))
-}
-
-fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fields: &Fields) {
-    let Some(generation) = effective.generation.clone() else { return };
-    if expansion.input.facts.last_good.get(base).is_some_and(|(known, _)| *known == generation) {
-        return;
-    }
-    expansion.wants.good.push(Good { base: base.clone(), generation, fields: fields.clone() });
-}
-
-fn fields(
-    expansion: &Expansion<'_>,
-    home: &Home,
-    key: &str,
-    container: &Container,
-    others: &BTreeMap<String, Rollout>,
-) -> Fields {
-    let input = expansion.input;
-    let image = image_reference(&container.image);
-    let image_address = Address::new(expansion.host.docker.clone(), Kind::Image, &image);
-    let fill = |text: &str| fill(text, home);
-    let mut environment: BTreeMap<String, Value> = BTreeMap::new();
-    for (name, value) in &input.site.defaults.environment {
-        environment.insert(name.clone(), Value::text(value));
-    }
-    for (name, value) in &container.environment {
-        let value = match value {
-            EnvValue::Plain(text) => Value::text(fill(text)),
-            EnvValue::Secret(secret) => expansion.secret(secret),
-        };
-        environment.insert(name.clone(), value);
-    }
-    let mut aliases: BTreeSet<&str> = BTreeSet::from([key]);
-    if expansion.service.containers.len() == 1 {
-        aliases.insert(&expansion.service.name);
-    }
-    aliases.extend(container.aliases.iter().map(String::as_str));
-    // Engines before 25 add it by themselves, and say so.
-    aliases.extend(container.settings.get("hostname").and_then(Value::as_text));
-    let (driver, options) = &container.logging;
-    let options = options.iter().map(|(name, value)| (name.clone(), Value::text(value))).collect();
-    let mut logging = BTreeMap::from([("driver".to_owned(), Value::text(driver))]);
-    logging.insert("options".to_owned(), Value::Map(options));
-
-    let mut fields = Fields::default()
-        .with("image", Value::text(image))
-        .with("image_id", Value::Output { of: image_address, field: "id".to_owned() })
-        .with("environment", Value::Map(environment))
-        .with("logging", Value::Map(logging))
-        .with("restart", Value::text(&container.restart))
-        .with("running", Value::Bool(true));
-    match &container.network_mode {
-        ContainerNetwork::Own => {
-            fields.set("network", Value::text(&home.address.name));
-            fields.set("aliases", Value::texts(aliases));
-        }
-        ContainerNetwork::None => fields.set("network", Value::text("none")),
-        ContainerNetwork::Host => fields.set("network", Value::text("host")),
-        ContainerNetwork::Of(_) => (),
-    }
-    if let Some(address) = container.ipv4_address {
-        fields.set("ipv4_address", Value::text(address.to_string()));
-    }
-    let of = |namespace: &str, other: &String| {
-        let of = others.get(other).map(|rollout| rollout.effective.clone());
-        of.map(|of| (format!("{namespace}_of"), Value::Output { of, field: "id".to_owned() }))
-    };
-    if let ContainerNetwork::Of(other) = &container.network_mode {
-        fields.0.extend(of("network", other));
-    }
-    fields.0.extend(container.shares.iter().filter_map(|(namespace, other)| of(namespace, other)));
-    fields.0.extend(container.settings.iter().map(|(name, value)| (name.clone(), fill_value(value, home))));
-    let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text)));
-    if let Some(command) = &container.command {
-        fields.set("command", texts(command));
-    }
-    if let Some(entrypoint) = &container.entrypoint {
-        fields.set("entrypoint", texts(entrypoint));
-    }
-    if let Some(user) = &container.user {
-        fields.set("user", Value::text(user));
-    }
-    if let Some(check) = &container.healthcheck {
-        fields.set("healthcheck", healthcheck(check));
-    }
-    let labels = container.labels.iter().map(|(name, value)| (name.clone(), Value::text(fill(value)))).collect();
-    fields.set("labels", Value::Map(labels));
-    let mut ports: Vec<String> = container
-        .ports
-        .iter()
-        .map(|port| format!("{}:{}:{}/{}", port.host_ip, port.published, port.target, port.protocol))
-        .collect();
-    ports.sort();
-    fields.set("ports", Value::texts(ports));
-    mounted::set(expansion, container, &mut fields);
-    fields
-}
-
-fn healthcheck(check: &Healthcheck) -> Value {
-    let mut map = BTreeMap::from([("test".to_owned(), Value::texts(check.test.iter().cloned()))]);
-    let numbers = [
-        ("interval_ms", check.interval_ms),
-        ("timeout_ms", check.timeout_ms),
-        ("start_period_ms", check.start_period_ms),
-        ("start_interval_ms", check.start_interval_ms),
-        ("retries", check.retries),
-    ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            map.insert(name.to_owned(), Value::Int(number));
-        }
-    }
-    Value::Map(map)
-}
-
-/// The variables that are known only here. On a network of somebody else only what it says of itself is known.
-fn fill(text: &str, home: &Home) -> String {
-    if !text.contains("${") {
-        return text.to_owned();
-    }
-    let mut text = text.to_owned();
-    for (name, value) in &home.variables {
-        text = text.replace(&format!("${{{name}}}"), value);
-    }
-    text
-}
-
-fn fill_value(value: &Value, home: &Home) -> Value {
-    match value {
-        Value::Text(text) => Value::text(fill(text, home)),
-        Value::List(items) => Value::List(items.iter().map(|item| fill_value(item, home)).collect()),
-        Value::Map(entries) => {
-            Value::Map(entries.iter().map(|(name, item)| (name.clone(), fill_value(item, home))).collect())
-        }
-        Value::None | Value::Bool(_) | Value::Int(_) | Value::Secret { .. } | Value::Output { .. } => value.clone(),
-    }
-}
-
-/// The texts in a value.
-fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v String>) {
-    match value {
-        Value::Text(text) => texts.push(text),
-        Value::List(items) => items.iter().for_each(|item| texts_of(item, texts)),
-        Value::Map(entries) => entries.values().for_each(|item| texts_of(item, texts)),
-        Value::None | Value::Bool(_) | Value::Int(_) | Value::Secret { .. } | Value::Output { .. } => (),
-    }
-}
-
-fn no_value(variable: &str, home: &Home, has_network: bool, container: &Container) -> Refusal {
-    let origin = &container.origin;
-    let (why, or) = if has_network {
-        (format!("on network {}, which is not ours", home.address.name), ", or use `network: auto`")
-    } else {
-        ("where no container is on the service's network".to_owned(), "")
-    };
-    Refusal {
-        code: "A0410".to_owned(),
-        message: format!("`${{{variable}}}` has no value {why}"),
-        found: Vec::new(),
-        hints: vec![Hint::text(format!("write the value itself in {}:{}{or}", origin.file, origin.line))],
-    }
-}
-
-/// A variable that has no value on this network, if a text of the container names one.
-fn unknown_variable(container: &Container, home: &Home) -> Option<&'static str> {
-    let plain = container.environment.values().filter_map(|value| match value {
-        EnvValue::Plain(text) => Some(text),
-        EnvValue::Secret(_) => None,
-    });
-    let texts = plain.chain(container.command.iter().flatten()).chain(container.entrypoint.iter().flatten());
-    let mut settings = Vec::new();
-    container.settings.values().for_each(|value| texts_of(value, &mut settings));
-    let mut texts = texts.chain(container.labels.values()).chain(settings);
-    texts.find_map(|text| {
-        LATE_VARIABLES
-            .iter()
-            .copied()
-            .find(|name| text.contains(&format!("${{{name}}}")) && !home.variables.contains_key(*name))
-    })
-}
-
-/// A reference as the engine lists it: Docker Hub's prefixes left out, `latest` said, a digest without the tag.
-pub fn image_reference(text: &str) -> String {
-    let text = text.strip_prefix("docker.io/").unwrap_or(text);
-    let text = text.strip_prefix("library/").unwrap_or(text);
-    if let Some((name, digest)) = text.split_once('@') {
-        let name = untagged(name);
-        return format!("{name}@{digest}");
-    }
-    if untagged(text).len() == text.len() { format!("{text}:latest") } else { text.to_owned() }
-}
-
-/// The name without its tag; a colon before the last slash is a registry's port.
-pub fn untagged(text: &str) -> &str {
-    match text.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => name,
-        Some(_) | None => text,
-    }
 }

@@ -8,7 +8,7 @@ use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
-use crate::plan::{declared, rollout};
+use crate::plan::{declared, generation};
 
 /// Column of the name, and of the detail after it.
 const KIND_WIDTH: usize = 14;
@@ -277,7 +277,7 @@ fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
         Verb::Create(fields) => container.writes_data() || !fields.strings(declared::FIELD).is_empty(),
         Verb::Update(_) | Verb::Delete => container.writes_data(),
     };
-    let timeout = rollout::health_timeout(container, writes);
+    let timeout = generation::health_timeout(container, writes);
     let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
         (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
             format!("its healthcheck, at most {timeout}")

@@ -8,7 +8,7 @@ use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use super::api::Api;
 use super::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC};
 use super::files::LABEL_FILES;
-use super::{Class, DockerProvider, ProviderError, convert, files, labels_of, settings, vendor_id};
+use super::{Class, DockerProvider, ProviderError, body, files, labels_of, settings, vendor_id};
 use crate::model::{Change, Fields, Payloads, Value};
 use crate::secret::Secrets;
 
@@ -36,11 +36,11 @@ impl DockerProvider {
             self.start(api, &id, name, fields, true).await?;
             return Ok(id);
         }
-        let body = convert::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
+        let request = body::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
             .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
         let label = files::label(fields);
         let archive = label.map(|label| files::archive(&label, secrets, payloads)).transpose().map_err(not_copied)?;
-        let (id, warnings) = api.create_container(name, body).await?;
+        let (id, warnings) = api.create_container(name, request).await?;
         if let Some(archive) = archive {
             api.copy_in(&id, name, archive).await?;
         }
@@ -167,7 +167,7 @@ async fn on_edge(api: &Api, id: &str, fields: &Fields) -> Result<(), ProviderErr
         return Ok(());
     }
     // Services do not see one another by name there.
-    let endpoint = convert::endpoint(fields.text("edge_address"), Vec::new(), api.version >= (1, 48));
+    let endpoint = body::endpoint(fields.text("edge_address"), Vec::new(), api.version >= (1, 48));
     api.connect_network(edge, id, endpoint).await
 }
 

@@ -4,6 +4,7 @@
 //! look. Containers are removed without their volumes, and never before their restart policy is `no`.
 
 pub mod api;
+mod body;
 mod containers;
 pub mod convert;
 pub mod files;
@@ -267,7 +268,7 @@ impl DockerProvider {
             }
             (Kind::Volume, Verb::Create(fields)) => {
                 let marks = convert::marks(&change.service, &self.config.instance);
-                api.create_volume(convert::volume_request(name, fields, marks)).await?;
+                api.create_volume(body::volume_request(name, fields, marks)).await?;
                 name.to_owned()
             }
             (Kind::Volume, Verb::Delete) => {
@@ -323,7 +324,7 @@ impl DockerProvider {
             }
             return Err(ProviderError::new(Class::Conflict, "A0405", format!("network {name} exists and is not ours")));
         }
-        api.create_network(convert::network_request(name, fields, service, &self.config.instance)).await
+        api.create_network(body::network_request(name, fields, service, &self.config.instance)).await
     }
 
     /// Pulls; answers the id when the engine did not have it before.
@@ -508,7 +509,7 @@ async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, Provid
     if attached.is_some_and(|networks| networks.contains_key(network)) {
         return Ok(name.to_owned());
     }
-    let endpoint = convert::endpoint(fields.text("address"), Vec::new(), api.version >= (1, 48));
+    let endpoint = body::endpoint(fields.text("address"), Vec::new(), api.version >= (1, 48));
     api.connect_network(network, container, endpoint).await?;
     Ok(name.to_owned())
 }

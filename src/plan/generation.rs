@@ -1,0 +1,137 @@
+//! Which generation of a container is in force: the one that is there and matches, the next one, or, after a failure,
+//! the last good one.
+
+use std::collections::BTreeMap;
+
+use super::expand::Expansion;
+use super::{declared, diff, reach, stopped};
+use crate::model::service::Container;
+use crate::model::world::{Failure, Good};
+use crate::model::{Address, Fields, Hint, Millis, Readiness, Refusal, Rule, Seen};
+
+/// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
+const ATTEMPTS_MAX: usize = 16;
+/// Without writable data, a container that is not healthy by then will not be.
+const HEALTH_TIMEOUT: Millis = Millis::minutes(2);
+/// With writable data it may be migrating.
+const HEALTH_TIMEOUT_DATA: Millis = Millis::minutes(10);
+
+/// The generation that stands for `wanted`: one that is there and matches, else the first unused number.
+pub fn pick(
+    expansion: &Expansion<'_>,
+    base: &Address,
+    wanted: &Fields,
+    instances: &BTreeMap<Address, &Seen>,
+) -> Address {
+    let Some(schema) = expansion.input.schema(base) else { return base.clone() };
+    let resolved = diff::resolve(wanted, expansion.input.world);
+    let of_digest = |fields: &Fields| {
+        let covered = schema.fields.iter().filter(|field| field.rule == Rule::Generation);
+        Fields(covered.filter_map(|field| Some((field.name.to_owned(), fields.get(field.name)?.clone()))).collect())
+            .digest()
+    };
+    let digest = of_digest(wanted);
+    let mut unused = None;
+    for attempt in 0..ATTEMPTS_MAX {
+        let generation = if attempt == 0 { digest.clone() } else { format!("{digest}-{attempt}") };
+        let address = base.clone().at(&generation);
+        match instances.get(&address) {
+            Some(seen) if reach::is_refused(expansion.input, &address, seen) => (),
+            Some(seen) if matches_generation(schema, &resolved, &seen.fields) => return address,
+            Some(_) => (),
+            None => unused = unused.or(Some(address)),
+        }
+    }
+    unused.unwrap_or_else(|| base.clone().at(&digest))
+}
+
+fn matches_generation(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
+    let diffs = diff::compare(schema, wanted, observed, None);
+    !diffs.iter().any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
+}
+
+/// The wanted generation, unless it failed and the last good one may be put back.
+pub fn after_failure(
+    expansion: &mut Expansion<'_>,
+    container: &Container,
+    base: &Address,
+    picked: Address,
+    wanted: Fields,
+    instances: &BTreeMap<Address, &Seen>,
+    start_first: bool,
+) -> (Address, Fields) {
+    let input = expansion.input;
+    let last_good = input.facts.last_good.get(base).cloned();
+    let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
+    let Some((generation, good_fields)) = last_good else { return (picked, wanted) };
+    let inputs = diff::resolve(&wanted, input.world).marked_digest();
+    let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);
+    let seen = instances.get(&picked);
+    let writes = container.writes_data() || !wanted.strings(declared::FIELD).is_empty();
+    let applied = input.facts.applied.get(&picked).map(|row| &row.fields);
+    // One that we stopped has not failed.
+    let judged = seen.filter(|seen| !stopped::is_ours(applied, &seen.fields, &container.restart));
+    let verdict = judged.and_then(|seen| verdict(expansion, container, writes, seen));
+    if let Some(why) = verdict.clone().filter(|_| !known) {
+        expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });
+    }
+    let exited = seen.is_none_or(|seen| matches!(seen.ready, Readiness::Failed { .. }));
+    let may_go = start_first || (exited && !writes);
+    if (known || verdict.is_some()) && may_go {
+        if seen.is_none() {
+            not_tried_again(expansion, container, picked, wanted, &good_fields);
+        }
+        return (base.clone().at(&generation), good_fields);
+    }
+    (picked, wanted)
+}
+
+/// What was tried and went is still wanted: the plan says that it is not tried again, and until when.
+fn not_tried_again(
+    expansion: &mut Expansion<'_>,
+    container: &Container,
+    picked: Address,
+    wanted: Fields,
+    good: &Fields,
+) {
+    let why = expansion.input.facts.failed.get(&picked).map(|failure| failure.why.clone()).unwrap_or_default();
+    let refusal = Refusal {
+        code: "A0512".to_owned(),
+        message: format!("did not become ready: {why}"),
+        found: vec![
+            ("tried".to_owned(), wanted.text("image").unwrap_or_default().to_owned()),
+            ("in force".to_owned(), format!("{}, the last good one", good.text("image").unwrap_or_default())),
+        ],
+        hints: vec![Hint::text("it is not tried again before its manifest, its image or a secret of it changes")],
+    };
+    expansion.want(picked, wanted, Vec::new(), &container.origin).refusal = Some(refusal);
+}
+
+/// Why an instance counts as failed, if it does.
+fn verdict(expansion: &Expansion<'_>, container: &Container, writes: bool, seen: &Seen) -> Option<String> {
+    match &seen.ready {
+        Readiness::Ready => None,
+        Readiness::Failed { why } => Some(why.clone()),
+        Readiness::NotYet { since, why } => {
+            let timeout = health_timeout(container, writes);
+            (expansion.input.now - *since > timeout).then(|| format!("not healthy after {timeout}: {why}"))
+        }
+    }
+}
+
+/// How long a container may take to become healthy; one that writes data may be migrating it.
+pub fn health_timeout(container: &Container, writes: bool) -> Millis {
+    let least = if writes { HEALTH_TIMEOUT_DATA } else { HEALTH_TIMEOUT };
+    let Some(check) = &container.healthcheck else { return least };
+    let interval = check.interval_ms.unwrap_or(30_000);
+    let asked = check.start_period_ms.unwrap_or(0) + check.retries.unwrap_or(3) * interval;
+    Millis(least.0.max(asked))
+}
+
+pub fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fields: &Fields) {
+    let Some(generation) = effective.generation.clone() else { return };
+    if expansion.input.facts.last_good.get(base).is_some_and(|(known, _)| *known == generation) {
+        return;
+    }
+    expansion.wants.good.push(Good { base: base.clone(), generation, fields: fields.clone() });
+}
