@@ -16,7 +16,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::Notify;
 
 use crate::model::world::Applied;
-use crate::model::{Address, Change, Fields, Gap, KindSchema, Payloads, ProviderId, Seen, Timestamp};
+use crate::model::{Address, Change, Fields, Gap, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
 use crate::secret::Secrets;
 
 /// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
@@ -93,6 +93,11 @@ pub trait Provider: Send + Sync {
     /// How far the change at `address` is, or how much the last one was, in words for people; empty = not known.
     fn news(&self, _address: &Address) -> String {
         String::new()
+    }
+
+    /// How many changes may be under way there at once.
+    fn at_once(&self) -> usize {
+        8
     }
 
     /// How many requests were made.
@@ -271,18 +276,27 @@ pub struct ProviderError {
     pub message: String,
     /// What a person can do; empty when nothing.
     pub hint: String,
+    /// How long the vendor wants to be left alone, where it says so.
+    pub retry_after: Option<Millis>,
 }
 
 impl ProviderError {
     /// An error without a hint.
     pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), hint: String::new() }
+        Self { class, code, message: message.into(), hint: String::new(), retry_after: None }
     }
 
     /// With what a person can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// With how long the vendor wants to be left alone.
+    #[must_use]
+    pub fn after(mut self, wait: Option<Millis>) -> Self {
+        self.retry_after = wait;
         self
     }
 
