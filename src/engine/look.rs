@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
+use crate::secret::Scrubber;
 use crate::source::{Reading, Snapshot};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
@@ -94,6 +95,8 @@ impl Engine {
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         if acts && self.ledger_error.is_none() {
             let ready = self.ready(&plan, only.as_ref());
+            // Before what failed goes.
+            self.keep_last_words(&wants, &world, &plan, &facts, &desired, now).await;
             if let Err(error) = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await {
                 self.ledger_failed(&error);
             } else {
@@ -119,6 +122,8 @@ impl Engine {
             plan,
             errors: self.errors.clone(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
+            last_failures: self.ledger.last_failures().await.unwrap_or_default(),
+            scrubber: Scrubber::of(desired.secrets.values()),
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             unpublished,

@@ -12,6 +12,8 @@ pub mod desired;
 pub mod books;
 pub mod rest;
 pub mod publish;
+pub mod failures;
+pub mod waits;
 pub mod status;
 pub mod listing;
 pub mod subnets;
@@ -38,9 +40,9 @@ use crate::model::{
 };
 use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
-use crate::secret::{MarkKey, Secret};
+use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
-use crate::store::{Ledger, StoreError, Unpublished};
+use crate::store::{LastFailure, Ledger, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -140,6 +142,10 @@ pub struct Picture {
     /// What did not work the last time, by service, where nothing worked since: from the ledger, for a process that
     /// has not tried yet.
     pub past_failures: BTreeMap<String, (Address, String)>,
+    /// What is to be said of the generation of each container that failed last, by address without generation.
+    pub last_failures: BTreeMap<Address, LastFailure>,
+    /// Takes the secrets of the manifests out of what containers print.
+    pub scrubber: Scrubber,
     /// The ledger's own trouble.
     pub ledger_error: Option<String>,
     /// What is wrong with the configuration as it stands in its file now.
