@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, lane, pace};
+use super::{Engine, Mode, Picture, conditions, lane, pace};
 use crate::model::plan::Wait;
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
@@ -134,11 +134,13 @@ impl Engine {
             at_rest: false,
             only,
             since: BTreeMap::new(),
+            conditions_since: BTreeMap::new(),
             context: Some(self.context.clone()),
             marks: desired.marks,
             took: self.clock.now() - started,
         };
         picture.since = since(&self.picture, &picture);
+        picture.conditions_since = conditions::since(&self.picture, &picture);
         picture.at_rest = self.is_at_rest(&picture);
         picture
     }

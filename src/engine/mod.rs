@@ -14,10 +14,12 @@ pub mod rest;
 pub mod publish;
 pub mod failures;
 pub mod waits;
+pub mod conditions;
 pub mod status;
 pub mod listing;
 pub mod subnets;
 pub mod report;
+mod telling;
 pub mod daemon;
 pub mod verbs;
 pub mod doctor;
@@ -166,6 +168,8 @@ pub struct Picture {
     pub only: Option<BTreeSet<String>>,
     /// When a service came to the state that it is in, with that state.
     pub since: BTreeMap<String, (String, Timestamp)>,
+    /// Since when each condition of each service has been as it is.
+    pub conditions_since: conditions::Since,
     /// What a plan depends on besides; `None` before the first look.
     pub context: Option<Arc<Context>>,
     /// Marks of the secrets that the manifests name.
