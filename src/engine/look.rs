@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, lane, pace};
+use super::{Engine, Mode, Picture, conditions, lane, pace};
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
+use crate::secret::Scrubber;
 use crate::source::{Reading, Snapshot};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
@@ -96,6 +97,8 @@ impl Engine {
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         if acts && self.ledger_error.is_none() {
             let ready = self.ready(&plan, only.as_ref());
+            // Before what failed goes.
+            self.keep_last_words(&wants, &world, &plan, &facts, &desired, now).await;
             if let Err(error) = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await {
                 self.ledger_failed(&error);
             } else {
@@ -123,6 +126,8 @@ impl Engine {
             failing: self.patience.failing(),
             open: self.patience.breakers.open(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
+            last_failures: self.ledger.last_failures().await.unwrap_or_default(),
+            scrubber: Scrubber::of(desired.secrets.values()),
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             unpublished,
@@ -133,11 +138,13 @@ impl Engine {
             at_rest: false,
             only,
             since: BTreeMap::new(),
+            conditions_since: BTreeMap::new(),
             context: Some(self.context.clone()),
             marks: desired.marks,
             took: self.clock.now() - started,
         };
         picture.since = since(&self.picture, &picture);
+        picture.conditions_since = conditions::since(&self.picture, &picture);
         picture.at_rest = self.is_at_rest(&picture);
         picture
     }

@@ -14,10 +14,14 @@ pub mod desired;
 pub mod books;
 pub mod rest;
 pub mod publish;
+pub mod failures;
+pub mod waits;
+pub mod conditions;
 pub mod status;
 pub mod listing;
 pub mod subnets;
 pub mod report;
+mod telling;
 pub mod daemon;
 pub mod verbs;
 pub mod doctor;
@@ -42,9 +46,9 @@ use crate::model::{
 };
 use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
-use crate::secret::{MarkKey, Secret};
+use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
-use crate::store::{Ledger, StoreError, Unpublished};
+use crate::store::{LastFailure, Ledger, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -148,6 +152,10 @@ pub struct Picture {
     /// What did not work the last time, by service, where nothing worked since: from the ledger, for a process that
     /// has not tried yet.
     pub past_failures: BTreeMap<String, (Address, String)>,
+    /// What is to be said of the generation of each container that failed last, by address without generation.
+    pub last_failures: BTreeMap<Address, LastFailure>,
+    /// Takes the secrets of the manifests out of what containers print.
+    pub scrubber: Scrubber,
     /// The ledger's own trouble.
     pub ledger_error: Option<String>,
     /// What is wrong with the configuration as it stands in its file now.
@@ -168,6 +176,8 @@ pub struct Picture {
     pub only: Option<BTreeSet<String>>,
     /// When a service came to the state that it is in, with that state.
     pub since: BTreeMap<String, (String, Timestamp)>,
+    /// Since when each condition of each service has been as it is.
+    pub conditions_since: conditions::Since,
     /// What a plan depends on besides; `None` before the first look.
     pub context: Option<Arc<Context>>,
     /// Marks of the secrets that the manifests name.

@@ -82,6 +82,18 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
+    /// The last lines that a container printed, the oldest first, from both of its streams.
+    ///
+    /// # Guarantees
+    /// Makes no write. Answers within [`LOG_LIMIT`], at most [`LogAsk::lines`] lines of [`LOG_LINE_BYTES_MAX`], without
+    /// anything that a terminal would obey and without the values that [`LogAsk::hidden`] names.
+    /// # Errors
+    /// It is gone, nothing is kept that could be read back, or there was no answer.
+    async fn logs(&self, address: &Address, _seen: &Seen, _ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+        let message = format!("{} {} prints nothing", address.kind.label(), address.name);
+        Err(ProviderError::new(Class::Rejected, "A0515", message))
+    }
+
     /// Looks at the set-up: version, rights, clock, servers. For people, beside the looks of the loop.
     ///
     /// # Guarantees
@@ -139,6 +151,20 @@ pub struct Observation {
     pub free: Option<u64>,
     /// The vendor's version, where it says one.
     pub version: Option<String>,
+}
+
+/// What is waited for the lines that a container printed.
+pub const LOG_LIMIT: Duration = Duration::from_secs(5);
+/// A line that is longer is cut: engines cut theirs at 16 KiB themselves.
+pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// Which lines of a log are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogAsk {
+    /// At most so many, the last ones.
+    pub lines: usize,
+    /// Variables of the container's environment whose values are secret.
+    pub hidden: BTreeSet<String>,
 }
 
 /// What people wait for one line of an examination.
