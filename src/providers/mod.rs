@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::model::world::Applied;
 use crate::model::{Address, Change, Fields, Gap, KindSchema, Payloads, ProviderId, Seen, Timestamp};
-use crate::secret::Secrets;
+use crate::secret::{Secrets, censored};
 
 /// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
 #[async_trait]
@@ -283,6 +283,14 @@ impl ProviderError {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// Without these values: the vendor's words may repeat what it was sent.
+    #[must_use]
+    pub fn without<'a>(mut self, values: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        self.message = censored(&self.message, values.clone());
+        self.hint = censored(&self.hint, values);
         self
     }
 
