@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};
+use serde_json::Value as Json;
 
 use crate::causes::chain;
+use crate::secret::censored;
 
 /// A vendor that says nothing for this long is down for this look.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,9 +56,28 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// Without these values in any text of its JSON: an error may repeat what was sent. What is not JSON is not shown.
+    #[must_use]
+    pub fn without(mut self, values: &[&str]) -> Self {
+        if let Some(mut said) = self.json::<Json>() {
+            censor(&mut said, values);
+            self.body = said.to_string().into_bytes();
+        }
+        self
+    }
+
     /// The body as JSON; `None` when it is not (proxies answer HTML).
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
+    }
+}
+
+fn censor(said: &mut Json, values: &[&str]) {
+    match said {
+        Json::String(text) => *text = censored(text, values.iter().copied()),
+        Json::Array(items) => items.iter_mut().for_each(|item| censor(item, values)),
+        Json::Object(fields) => fields.values_mut().for_each(|field| censor(field, values)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => (),
     }
 }
 

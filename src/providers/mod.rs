@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::model::world::Applied;
 use crate::model::{Address, Change, Fields, Gap, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
-use crate::secret::Secrets;
+use crate::secret::{Secrets, censored};
 
 pub use objection::Objection;
 
@@ -316,6 +316,14 @@ impl ProviderError {
     #[must_use]
     pub fn after(mut self, wait: Option<Millis>) -> Self {
         self.retry_after = wait;
+        self
+    }
+
+    /// Without these values: the vendor's words may repeat what it was sent.
+    #[must_use]
+    pub fn without<'a>(mut self, values: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        self.message = censored(&self.message, values.clone());
+        self.hint = censored(&self.hint, values);
         self
     }
 

@@ -8,6 +8,7 @@ mod hosts_config;
 mod configuration;
 mod deploy;
 mod looks;
+mod mutants;
 mod tidy;
 mod manifest_cases;
 mod compose_keys;

@@ -11,7 +11,7 @@ use bollard::models::{
 
 use super::settings;
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
-use crate::secret::MarkKey;
+use crate::secret::{MarkKey, censored};
 
 /// Whose it is.
 pub const LABEL_INSTANCE: &str = "io.amarre.instance";
@@ -335,7 +335,13 @@ fn last_output(inspect: &ContainerInspectResponse) -> String {
     let output = log.and_then(|log| log.last()).and_then(|result| result.output.clone()).unwrap_or_default();
     let line =
         output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("its healthcheck fails").trim().to_owned();
-    line.chars().take(200).collect()
+    // What it prints is its own affair: a value of its environment that the manifest does not show may be in it.
+    let config = inspect.config.as_ref();
+    let labels = ordered(config.and_then(|config| config.labels.as_ref()));
+    let plain: BTreeSet<&str> = labels.get(LABEL_PLAIN).map(|list| list.split(',').collect()).unwrap_or_default();
+    let variables = config.and_then(|config| config.env.as_ref()).into_iter().flatten();
+    let hidden = variables.filter_map(|entry| entry.split_once('=')).filter(|(name, _)| !plain.contains(name));
+    censored(&line, hidden.map(|(_, value)| value)).chars().take(200).collect()
 }
 
 /// The name without Docker's leading slash; links add names with more slashes.

@@ -33,7 +33,7 @@ use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Value, Verb};
-use crate::secret::{MarkKey, Secrets};
+use crate::secret::{MarkKey, Secret, Secrets};
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
 const INSPECTS_IN_FLIGHT: usize = 8;
@@ -416,6 +416,9 @@ impl Provider for DockerProvider {
         payloads: &Payloads,
     ) -> Result<Outcome, ProviderError> {
         let outcome = self.change(change, secrets, payloads).await;
+        let accounts = self.config.registries.0.values().map(|login| &login.password);
+        let sent: Vec<&str> = secrets.values().chain(accounts).map(Secret::expose).collect();
+        let outcome = outcome.map_err(|error| error.without(sent));
         // Not all that is written shows in the list.
         self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         outcome

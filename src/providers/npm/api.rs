@@ -482,11 +482,25 @@ impl Api {
         if let Some(body) = body {
             request = request.json(body);
         }
-        self.http.send(request).await.map_err(|failure| match failure {
+        let answer = self.http.send(request).await.map_err(|failure| match failure {
             Failure::NotSent(message) => Trouble::Away(reason(&message)),
             Failure::Unknown(message) => Trouble::Lost(reason(&message)),
-        })
+        })?;
+        if answer.is_success() {
+            return Ok(answer);
+        }
+        // Its words are shown to people.
+        let mut sent: Vec<&str> = body.map(passwords).unwrap_or_default();
+        sent.push(self.secret.expose());
+        sent.extend(token.map(Secret::expose));
+        Ok(answer.without(&sent))
     }
+}
+
+/// What of a body is secret: the passwords of an access list.
+fn passwords(body: &Json) -> Vec<&str> {
+    let items = body["items"].as_array().into_iter().flatten();
+    items.filter_map(|item| item["password"].as_str()).collect()
 }
 
 /// The words that people are shown of a vendor's error.

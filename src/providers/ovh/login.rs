@@ -129,6 +129,17 @@ impl Login {
         }
     }
 
+    /// An error without what its call carried: the vendor's words are shown to people.
+    pub async fn censored(&self, answer: Answer) -> Answer {
+        match self {
+            Login::Keys { keys, .. } => answer.without(&[keys.application_secret.expose(), keys.consumer_key.expose()]),
+            Login::Service { client_secret, token, .. } => {
+                let token = token.lock().await.as_ref().map(|token| token.text.clone());
+                answer.without(&[client_secret.expose(), token.as_ref().map_or("", Secret::expose)])
+            }
+        }
+    }
+
     /// Whether a refusal may be of what got old; then it is forgotten, and the same call may be made once more.
     pub async fn renew(&self, trouble: &Trouble) -> bool {
         let Trouble::Refused { status, code, words } = trouble else { return false };
@@ -205,7 +216,7 @@ async fn fetch(http: &Http, url: &Url, client_id: &str, client_secret: &Secret) 
         .body(form.query().unwrap_or_default().to_owned());
     let answer = http.send(request).await.map_err(|failure| Trouble::NotSent(failure.message().to_owned()))?;
     if !answer.is_success() {
-        return Err(token_refusal(&answer));
+        return Err(token_refusal(&answer.without(&[client_secret.expose()])));
     }
     let token: WireToken =
         answer.json().ok_or_else(|| Trouble::NotSent(format!("{url} did not answer with a token")))?;
