@@ -1,10 +1,12 @@
 //! Shared rigs: a real Docker engine behind a counting gate, simulated vendors, a folder of manifests.
 
 pub mod certificates;
+pub mod crowd;
 pub mod engine;
 pub mod forge;
 pub mod gate;
 pub mod image;
+pub mod nginx;
 pub mod registry;
 pub mod rig;
 pub mod stepped;
