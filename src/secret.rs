@@ -33,6 +33,71 @@ impl fmt::Debug for Secret {
 /// The secrets of one plan, by name.
 pub type Secrets = BTreeMap<SecretName, Secret>;
 
+/// Takes secrets out of texts that others wrote, such as what a container prints.
+#[derive(Clone, Default)]
+pub struct Scrubber(Vec<String>);
+
+impl Scrubber {
+    /// What stands in the place of a secret.
+    const HIDDEN: &str = "(hidden)";
+
+    /// Knows these secrets, as they are and as they stand in URLs and in JSON. Of one with several lines each line
+    /// counts, for texts are looked at line by line.
+    pub fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let mut forms: Vec<String> = Vec::new();
+        for line in secrets.into_iter().flat_map(|secret| secret.expose().lines()).map(str::trim) {
+            let json = serde_json::to_string(line).unwrap_or_default();
+            forms.extend([line.to_owned(), in_url(line), json.trim_matches('"').to_owned()]);
+        }
+        forms.retain(|form| !form.is_empty());
+        // The longest first: one secret may be the beginning of another.
+        forms.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
+        forms.dedup();
+        Self(forms)
+    }
+
+    /// Knows what `other` knows as well.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let both: Vec<Secret> = self.0.iter().chain(&other.0).map(Secret::new).collect();
+        Self::of(&both)
+    }
+
+    /// The text with `(hidden)` in the place of each secret.
+    pub fn scrub(&self, text: &str) -> String {
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            match self.0.iter().find(|form| rest.starts_with(form.as_str())) {
+                Some(form) => {
+                    clean.push_str(Self::HIDDEN);
+                    rest = &rest[form.len()..];
+                }
+                None => {
+                    clean.push(first);
+                    rest = &rest[first.len_utf8()..];
+                }
+            }
+        }
+        clean
+    }
+}
+
+impl fmt::Debug for Scrubber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secrets)")
+    }
+}
+
+/// As it stands in the user's part of a URL.
+fn in_url(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
 /// The instance's key: makes marks, which tell equal values from different ones and nothing else.
 #[derive(Clone)]
 pub struct MarkKey([u8; 32]);
@@ -89,6 +154,23 @@ mod tests {
         let shown = format!("{:?} {:?}", Secret::new("canary"), MarkKey::new([7; 32]));
         assert_eq!(shown, "(secret) (key)");
         assert_eq!(format!("{:?}", MarkKey::new([7; 32]).mark("canary")), "(secret)");
+    }
+
+    #[test]
+    fn what_others_print_is_rid_of_secrets_in_each_form() {
+        let secrets = ["pa/ss wörd", "pa", "line one\n  line two\n", "", "say \"x\""].map(Secret::new);
+        let scrubber = Scrubber::of(&secrets);
+        let scrub = |text: &str| scrubber.scrub(text);
+        assert_eq!(scrub("user=a password=pa/ss wörd!"), "user=a (hidden)ssword=(hidden)!");
+        assert_eq!(scrub("postgres://a:pa%2Fss%20w%C3%B6rd@db"), "postgres://a:(hidden)@db");
+        assert_eq!(scrub(r#"{"p": "say \"x\""}"#), r#"{"p": "(hidden)"}"#);
+        assert_eq!(scrub("> line two <"), "> (hidden) <");
+        assert_eq!(Scrubber::default().scrub("nothing"), "nothing");
+        assert_eq!(
+            Scrubber::of(&[Secret::new("a")]).and(&Scrubber::of(&[Secret::new("b")])).scrub("abc"),
+            "(hidden)(hidden)c"
+        );
+        assert_eq!(format!("{scrubber:?}"), "(secrets)");
     }
 
     #[test]

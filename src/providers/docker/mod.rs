@@ -10,6 +10,7 @@ pub mod convert;
 pub mod files;
 pub mod images;
 pub mod kinds;
+mod logs;
 pub mod registry;
 pub mod settings;
 pub mod transport;
@@ -30,7 +31,7 @@ use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
-use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
+use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Value, Verb};
 use crate::secret::{MarkKey, Secrets};
 
@@ -418,6 +419,10 @@ impl Provider for DockerProvider {
         // Not all that is written shows in the list.
         self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         outcome
+    }
+
+    async fn logs(&self, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+        logs::read(self.api().await?, address, seen, ask).await
     }
 
     async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {
