@@ -92,7 +92,7 @@ fn import(tag: &str, version: &str, recipe: &str) {
 }
 
 /// Busybox with its applets, and the two scripts, in `bin`.
-pub(super) fn add_busybox(root: &Path, entry: &str) {
+pub fn add_busybox(root: &Path, entry: &str) {
     let at = |path: &str| root.join(path);
     fs::copy(BUSYBOX, at("bin/busybox")).unwrap();
     for applet in APPLETS {
@@ -105,7 +105,7 @@ pub(super) fn add_busybox(root: &Path, entry: &str) {
 }
 
 /// Makes an image of a folder; its label says by which recipe.
-pub(super) fn import_folder(tag: &str, root: &Path, changes: &[&str], recipe: &str) {
+pub fn import_folder(tag: &str, root: &Path, changes: &[&str], recipe: &str) {
     let mut tar = Command::new("tar");
     tar.arg("-C").arg(root).args(["--owner=0", "--group=0", "-c", "."]).stdout(Stdio::piped());
     let mut tar = tar.spawn().expect("tar is there: scripts/test");
