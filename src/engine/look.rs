@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
 use super::{Engine, Mode, Picture, conditions, lane, pace};
+use crate::model::plan::ReasonCode;
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
@@ -210,7 +211,13 @@ impl Engine {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }
         }
-        ready
+        // An NPM that was made anew serves nobody before it is on its networks again: that comes before all else.
+        let mut first = ready.clone();
+        for changes in first.values_mut() {
+            changes.retain(|change| change.address.kind == Kind::Attachment && is_missing(change));
+        }
+        first.retain(|_, changes| !changes.is_empty());
+        if first.is_empty() { ready } else { first }
     }
 
     async fn hand_out(&mut self, ready: BTreeMap<String, Vec<Change>>, run: i64, wants: &Wants, desired: &Desired) {
@@ -246,6 +253,10 @@ fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Times
         since.insert(name, (state, at));
     }
     since
+}
+
+fn is_missing(change: &Change) -> bool {
+    matches!(change.verb, Verb::Create(_)) && change.because.code == ReasonCode::Missing
 }
 
 fn suspended(service: &str, facts: &Facts) -> Refusal {

@@ -154,6 +154,10 @@ pub struct Observation {
     pub free: Option<u64>,
     /// The vendor's version, where it says one.
     pub version: Option<String>,
+    /// When the vendor itself started, where that can be told.
+    pub started: Option<Timestamp>,
+    /// What Amarre itself runs in there.
+    pub own: BTreeSet<Address>,
 }
 
 /// What is waited for the lines that a container printed.
