@@ -107,6 +107,11 @@ pub trait Provider: Send + Sync {
         String::new()
     }
 
+    /// How many signs of life changes at `address` have given so far: while the number grows, the change moves.
+    fn signs(&self, _address: &Address) -> u64 {
+        0
+    }
+
     /// How many requests were made.
     fn counts(&self) -> http::Counts;
 
