@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
 use super::{Engine, Mode, Picture, conditions, lane, pace};
-use crate::model::plan::Wait;
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
@@ -82,7 +81,10 @@ impl Engine {
         for rule in &broken_rules {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
-        self.hold_back(&mut plan, now);
+        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        let revision = source.as_ref().unwrap_or(&self.picture.source).revision.clone();
+        self.patience.forget(&plan, &world, |service| busy.contains(service));
+        self.patience.hold_back(&mut plan, &revision, now, |service| busy.contains(service));
         self.hold_repeated(&mut plan);
         when_to_look(&mut plan, &wants, &world, again, now);
         let only = match &mode {
@@ -127,7 +129,9 @@ impl Engine {
             facts,
             wants,
             plan,
-            errors: self.errors.clone(),
+            errors: self.patience.errors(),
+            failing: self.patience.failing(),
+            open: self.patience.breakers.open(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
             last_failures: self.ledger.last_failures().await.unwrap_or_default(),
             scrubber: Scrubber::of(desired.secrets.values()),
@@ -195,16 +199,6 @@ impl Engine {
         self.context.with_input(&desired.services, &desired.marks, world, facts, now, confirmed, use_it)
     }
 
-    /// Changes of a service that failed wait for its backoff.
-    fn hold_back(&self, plan: &mut Plan, now: Timestamp) {
-        for change in &mut plan.changes {
-            let Some(backoff) = self.backoffs.get(&change.service) else { continue };
-            if change.is_now() && now < backoff.until {
-                change.gate = Gate::Until { at: backoff.until, what: Wait::Backoff };
-            }
-        }
-    }
-
     /// What was written twice and is planned again a third time does not stay as written: writing on would be a loop.
     fn hold_repeated(&mut self, plan: &mut Plan) {
         self.repeats.retain(|address, _| plan.changes.iter().any(|change| change.address == *address));
@@ -239,6 +233,7 @@ impl Engine {
                 progress: self.progress.clone(),
                 stopping: self.stopping.clone(),
                 cancelled: Arc::default(),
+                breakers: self.patience.breakers.clone(),
             };
             self.cancels.insert(service.clone(), tools.cancelled.clone());
             let job = Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads };

@@ -151,6 +151,7 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
             vec![Hint::command("to start it now", format!("amarre reconcile {}", change.service))],
         ),
         Wait::Settle => (format!("what became of {thing} shows"), Vec::new()),
+        Wait::Provider => (format!("{} fails for everybody", change.address.provider), Vec::new()),
         Wait::Backoff => (
             format!("the next try of {thing}"),
             vec![Hint::command("to try now", format!("amarre retry {}", change.service))],

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod http;
+mod objection;
 pub mod docker;
 pub mod npm;
 pub mod dns;
@@ -16,8 +17,10 @@ use ipnet::Ipv4Net;
 use tokio::sync::Notify;
 
 use crate::model::world::Applied;
-use crate::model::{Address, Change, Fields, Gap, KindSchema, Payloads, ProviderId, Seen, Timestamp};
+use crate::model::{Address, Change, Fields, Gap, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
 use crate::secret::Secrets;
+
+pub use objection::Objection;
 
 /// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
 #[async_trait]
@@ -110,6 +113,11 @@ pub trait Provider: Send + Sync {
     /// How many signs of life changes at `address` have given so far: while the number grows, the change moves.
     fn signs(&self, _address: &Address) -> u64 {
         0
+    }
+
+    /// How many changes may be under way there at once.
+    fn at_once(&self) -> usize {
+        8
     }
 
     /// How many requests were made.
@@ -261,16 +269,6 @@ pub struct Outcome {
     pub vendor_id: String,
 }
 
-/// Why the vendor would refuse a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Objection {
-    /// Which field.
-    pub field: String,
-    /// Lowercase, no full stop.
-    pub message: String,
-}
-
 /// What the engine does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -302,18 +300,27 @@ pub struct ProviderError {
     pub message: String,
     /// What a person can do; empty when nothing.
     pub hint: String,
+    /// How long the vendor wants to be left alone, where it says so.
+    pub retry_after: Option<Millis>,
 }
 
 impl ProviderError {
     /// An error without a hint.
     pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), hint: String::new() }
+        Self { class, code, message: message.into(), hint: String::new(), retry_after: None }
     }
 
     /// With what a person can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// With how long the vendor wants to be left alone.
+    #[must_use]
+    pub fn after(mut self, wait: Option<Millis>) -> Self {
+        self.retry_after = wait;
         self
     }
 
