@@ -110,6 +110,11 @@ pub trait Provider: Send + Sync {
         String::new()
     }
 
+    /// How many signs of life changes at `address` have given so far: while the number grows, the change moves.
+    fn signs(&self, _address: &Address) -> u64 {
+        0
+    }
+
     /// How many changes may be under way there at once.
     fn at_once(&self) -> usize {
         8

@@ -387,6 +387,10 @@ impl Provider for DockerProvider {
         if address.kind == Kind::Image { self.pulls.news(&address.name) } else { String::new() }
     }
 
+    fn signs(&self, address: &Address) -> u64 {
+        if address.kind == Kind::Image { self.pulls.signs(&address.name) } else { 0 }
+    }
+
     fn kinds(&self) -> &'static [KindSchema] {
         kinds::KINDS
     }
