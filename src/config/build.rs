@@ -144,6 +144,7 @@ impl File {
             prefix,
             avoid: self.network.avoid.clone(),
             dns_ttl_s: u32::try_from(ttl.0 / 1000).unwrap_or(3600),
+            dns_timeout: self.dns_timeout()?,
             dns_registry: registry,
             has_dns,
             policy: self.policy(),
@@ -152,6 +153,10 @@ impl File {
             prune: self.reconcile.prune.unwrap_or(true),
             images: self.images()?,
         })
+    }
+
+    fn dns_timeout(&self) -> Result<Millis, ConfigError> {
+        duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))
     }
 
     fn images(&self) -> Result<ImageCare, ConfigError> {
@@ -341,7 +346,7 @@ impl File {
             login,
             servers: servers("dns.propagation.servers", &self.dns.propagation.servers)?,
             resolvers: servers("dns.propagation.resolvers", &resolvers)?,
-            timeout: duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))?,
+            timeout: self.dns_timeout()?,
         }))
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, lane, pace};
-use crate::model::plan::Wait;
+use super::{Engine, Mode, Picture, conditions, lane, pace};
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
+use crate::secret::Scrubber;
 use crate::source::{Reading, Snapshot};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
@@ -80,7 +80,10 @@ impl Engine {
         for rule in &broken_rules {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
-        self.hold_back(&mut plan, now);
+        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        let revision = source.as_ref().unwrap_or(&self.picture.source).revision.clone();
+        self.patience.forget(&plan, &world, |service| busy.contains(service));
+        self.patience.hold_back(&mut plan, &revision, now, |service| busy.contains(service));
         self.hold_repeated(&mut plan);
         when_to_look(&mut plan, &wants, &world, again, now);
         let only = match &mode {
@@ -94,6 +97,8 @@ impl Engine {
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         if acts && self.ledger_error.is_none() {
             let ready = self.ready(&plan, only.as_ref());
+            // Before what failed goes.
+            self.keep_last_words(&wants, &world, &plan, &facts, &desired, now).await;
             if let Err(error) = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await {
                 self.ledger_failed(&error);
             } else {
@@ -117,8 +122,12 @@ impl Engine {
             facts,
             wants,
             plan,
-            errors: self.errors.clone(),
+            errors: self.patience.errors(),
+            failing: self.patience.failing(),
+            open: self.patience.breakers.open(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
+            last_failures: self.ledger.last_failures().await.unwrap_or_default(),
+            scrubber: Scrubber::of(desired.secrets.values()),
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             unpublished,
@@ -129,11 +138,13 @@ impl Engine {
             at_rest: false,
             only,
             since: BTreeMap::new(),
+            conditions_since: BTreeMap::new(),
             context: Some(self.context.clone()),
             marks: desired.marks,
             took: self.clock.now() - started,
         };
         picture.since = since(&self.picture, &picture);
+        picture.conditions_since = conditions::since(&self.picture, &picture);
         picture.at_rest = self.is_at_rest(&picture);
         picture
     }
@@ -179,16 +190,6 @@ impl Engine {
         self.context.with_input(&desired.services, &desired.marks, world, facts, now, confirmed, use_it)
     }
 
-    /// Changes of a service that failed wait for its backoff.
-    fn hold_back(&self, plan: &mut Plan, now: Timestamp) {
-        for change in &mut plan.changes {
-            let Some(backoff) = self.backoffs.get(&change.service) else { continue };
-            if change.is_now() && now < backoff.until {
-                change.gate = Gate::Until { at: backoff.until, what: Wait::Backoff };
-            }
-        }
-    }
-
     /// What was written twice and is planned again a third time does not stay as written: writing on would be a loop.
     fn hold_repeated(&mut self, plan: &mut Plan) {
         self.repeats.retain(|address, _| plan.changes.iter().any(|change| change.address == *address));
@@ -222,6 +223,7 @@ impl Engine {
                 clock: self.clock.clone(),
                 progress: self.progress.clone(),
                 stopping: self.stopping.clone(),
+                breakers: self.patience.breakers.clone(),
             };
             let job = Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads };
             let lane = self.lanes.spawn(lane::work(job, tools));

@@ -4,6 +4,8 @@
 
 pub mod clock;
 pub mod pace;
+pub mod breaker;
+pub mod patience;
 pub mod health;
 pub mod observer;
 pub mod lane;
@@ -12,10 +14,14 @@ pub mod desired;
 pub mod books;
 pub mod rest;
 pub mod publish;
+pub mod failures;
+pub mod waits;
+pub mod conditions;
 pub mod status;
 pub mod listing;
 pub mod subnets;
 pub mod report;
+mod telling;
 pub mod daemon;
 pub mod verbs;
 pub mod doctor;
@@ -27,20 +33,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 
+use self::breaker::{Breakers, Open};
 pub use self::clock::{Clock, ShiftedClock, SystemClock};
 use self::health::Health;
 use self::lane::{LaneDone, LaneFailure};
 use self::observer::Observer;
 use self::pace::Backoff;
+use self::patience::Patience;
 use crate::manifest::Diagnostic;
 use crate::model::{
     Address, Change, Facts, Fields, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World,
 };
 use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
-use crate::secret::{MarkKey, Secret};
+use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
-use crate::store::{Ledger, StoreError, Unpublished};
+use crate::store::{LastFailure, Ledger, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -137,9 +145,17 @@ pub struct Picture {
     pub plan: Plan,
     /// What last went wrong, by service.
     pub errors: BTreeMap<String, ServiceError>,
+    /// What last went wrong, change by change.
+    pub failing: BTreeMap<Address, ServiceError>,
+    /// Providers that fail for everybody.
+    pub open: BTreeMap<ProviderId, Open>,
     /// What did not work the last time, by service, where nothing worked since: from the ledger, for a process that
     /// has not tried yet.
     pub past_failures: BTreeMap<String, (Address, String)>,
+    /// What is to be said of the generation of each container that failed last, by address without generation.
+    pub last_failures: BTreeMap<Address, LastFailure>,
+    /// Takes the secrets of the manifests out of what containers print.
+    pub scrubber: Scrubber,
     /// The ledger's own trouble.
     pub ledger_error: Option<String>,
     /// What is wrong with the configuration as it stands in its file now.
@@ -160,6 +176,8 @@ pub struct Picture {
     pub only: Option<BTreeSet<String>>,
     /// When a service came to the state that it is in, with that state.
     pub since: BTreeMap<String, (String, Timestamp)>,
+    /// Since when each condition of each service has been as it is.
+    pub conditions_since: conditions::Since,
     /// What a plan depends on besides; `None` before the first look.
     pub context: Option<Arc<Context>>,
     /// Marks of the secrets that the manifests name.
@@ -294,8 +312,8 @@ pub struct Engine {
     confirmed: BTreeSet<String>,
     /// When everything was last read anew.
     read_anew: Timestamp,
-    backoffs: BTreeMap<String, Backoff>,
-    errors: BTreeMap<String, ServiceError>,
+    /// What failed and is tried again.
+    patience: Patience,
     /// Changes that were made and are planned again: how often in a row.
     repeats: BTreeMap<Address, (String, u32)>,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
@@ -321,6 +339,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
         let context = Context::of(parts.site, &parts.providers);
+        let patience = Patience::new(Breakers::new(&context.providers));
         Self {
             context,
             source: parts.source,
@@ -337,8 +356,7 @@ impl Engine {
             impatient: false,
             confirmed: BTreeSet::new(),
             read_anew: Timestamp::default(),
-            backoffs: BTreeMap::new(),
-            errors: BTreeMap::new(),
+            patience,
             repeats: BTreeMap::new(),
             publish_backoffs: BTreeMap::new(),
             picture: Arc::default(),
@@ -400,16 +418,30 @@ impl Engine {
     /// Forgets what was to be waited for: a person asks.
     pub fn retry_now(&mut self) {
         self.read_anew();
-        self.backoffs.clear();
-        self.errors.clear();
+        self.patience.clear();
         self.publish_backoffs.clear();
         self.repeats.clear();
         self.impatient = true;
     }
 
+    /// Forgets what was to be waited for in one service, and what of it was left alone for it did not stay as written:
+    /// a person asks.
+    pub fn forgive(&mut self, service: &str) {
+        self.read_anew();
+        self.patience.forgive(service);
+        self.publish_backoffs.clear();
+        let of = |address: &Address| self.picture.plan.changes.iter().find(|change| change.address == *address);
+        let own: Vec<Address> =
+            self.repeats.keys().filter(|address| of(address).is_some_and(|c| c.service == service)).cloned().collect();
+        for address in own {
+            self.repeats.remove(&address);
+        }
+    }
+
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
     pub fn reconfigure(&mut self, settings: Settings) {
         self.context = Context::of(settings.site, &settings.providers);
+        self.patience = Patience::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;
         self.interval = settings.interval;
         self.stopping.store(false, Ordering::Relaxed);
@@ -434,14 +466,13 @@ impl Engine {
                 self.repeats.get(&address).filter(|(known, _)| *known == digest).map_or(0, |(_, times)| *times);
             self.repeats.insert(address, (digest, before + 1));
         }
-        match done.failure {
-            None => {
-                self.backoffs.remove(&done.service);
-                self.errors.remove(&done.service);
-            }
-            Some(LaneFailure::Ledger(error)) => self.ledger_failed(&error),
-            Some(LaneFailure::Provider { change, error }) => {
-                self.service_failed(&done.service, *change, error, done.ended)
+        for address in done.worked {
+            self.patience.worked(&address);
+        }
+        for failure in done.failures {
+            match failure {
+                LaneFailure::Ledger(error) => self.ledger_failed(&error),
+                LaneFailure::Provider { change, error } => self.change_failed(*change, error, done.ended),
             }
         }
     }
@@ -454,20 +485,16 @@ impl Engine {
         self.ledger_retry = self.clock.now() + LEDGER_RETRY;
     }
 
-    fn service_failed(&mut self, service: &str, change: Change, error: ProviderError, now: Timestamp) {
+    fn change_failed(&mut self, change: Change, error: ProviderError, now: Timestamp) {
         // The next subnet or port is tried at once: nothing is wrong with the service.
         if matches!(error.class, Class::SubnetTaken | Class::PortTaken(_)) {
             return;
         }
-        let backoff = pace::after_failure(self.backoffs.get(service).copied(), now, rand::random());
-        let run = self.run.map(|run| run.id);
+        let (service, run) = (&change.service, self.run.map(|run| run.id));
         tracing::warn!(service, run, address = %change.address, "could not {} {}: {error}", change.action(), change.address);
         if let Some(run) = self.run.as_mut() {
             run.failed = true;
         }
-        let first = self.errors.get(service).map_or(now, |known| known.first);
-        let known = ServiceError { change, error, first, count: backoff.failures, next_try: backoff.until };
-        self.errors.insert(service.to_owned(), known);
-        self.backoffs.insert(service.to_owned(), backoff);
+        self.patience.failed(change, error, &self.picture.source.revision, now);
     }
 }

@@ -48,6 +48,8 @@ pub enum Wait {
     StoppedGrace,
     /// The last tries went wrong.
     Backoff,
+    /// The provider fails for everybody; one change at a time is tried there.
+    Provider,
 }
 
 /// `A0405`: never re-used, never changes meaning.

@@ -10,6 +10,7 @@ pub mod convert;
 pub mod files;
 pub mod images;
 pub mod kinds;
+mod logs;
 pub mod registry;
 pub mod settings;
 pub mod transport;
@@ -30,9 +31,9 @@ use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
-use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
+use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Value, Verb};
-use crate::secret::{MarkKey, Secret, Secrets};
+use crate::secret::{MarkKey, Scrubber, Secrets};
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
 const INSPECTS_IN_FLIGHT: usize = 8;
@@ -416,11 +417,15 @@ impl Provider for DockerProvider {
     ) -> Result<Outcome, ProviderError> {
         let outcome = self.change(change, secrets, payloads).await;
         let accounts = self.config.registries.0.values().map(|login| &login.password);
-        let sent: Vec<&str> = secrets.values().chain(accounts).map(Secret::expose).collect();
-        let outcome = outcome.map_err(|error| error.without(sent));
+        let sent = Scrubber::of_words(secrets.values().chain(accounts));
+        let outcome = outcome.map_err(|error| error.without(&sent));
         // Not all that is written shows in the list.
         self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         outcome
+    }
+
+    async fn logs(&self, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+        logs::read(self.api().await?, address, seen, ask).await
     }
 
     async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {

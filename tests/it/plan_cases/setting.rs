@@ -141,6 +141,7 @@ pub fn site() -> Site {
         prefix: 24,
         avoid: Vec::new(),
         dns_ttl_s: 3600,
+        dns_timeout: amarre::model::Millis::minutes(10),
         dns_registry: true,
         has_dns: true,
         policy: Policy {
