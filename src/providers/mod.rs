@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod http;
+mod objection;
 pub mod docker;
 pub mod npm;
 pub mod dns;
@@ -18,6 +19,8 @@ use tokio::sync::Notify;
 use crate::model::world::Applied;
 use crate::model::{Address, Change, Fields, Gap, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
 use crate::secret::{Scrubber, Secrets};
+
+pub use objection::Objection;
 
 /// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
 #[async_trait]
@@ -259,16 +262,6 @@ pub struct Outcome {
     /// The vendor's id of the resource; empty after a delete. Of an image only when it was not there before: it is
     /// ours to clean up.
     pub vendor_id: String,
-}
-
-/// Why the vendor would refuse a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Objection {
-    /// Which field.
-    pub field: String,
-    /// Lowercase, no full stop.
-    pub message: String,
 }
 
 /// What the engine does next.
