@@ -8,7 +8,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::Value as Json;
 
 use crate::causes::chain;
-use crate::secret::censored;
+use crate::secret::Scrubber;
 
 /// A vendor that says nothing for this long is down for this look.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,11 +56,11 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// Without these values in any text of its JSON: an error may repeat what was sent. What is not JSON is not shown.
+    /// Without secrets in any text of its JSON: an error may repeat what was sent. What is not JSON is not shown.
     #[must_use]
-    pub fn without(mut self, values: &[&str]) -> Self {
+    pub fn without(mut self, sent: &Scrubber) -> Self {
         if let Some(mut said) = self.json::<Json>() {
-            censor(&mut said, values);
+            scrub(&mut said, sent);
             self.body = said.to_string().into_bytes();
         }
         self
@@ -72,11 +72,11 @@ impl Answer {
     }
 }
 
-fn censor(said: &mut Json, values: &[&str]) {
+fn scrub(said: &mut Json, sent: &Scrubber) {
     match said {
-        Json::String(text) => *text = censored(text, values.iter().copied()),
-        Json::Array(items) => items.iter_mut().for_each(|item| censor(item, values)),
-        Json::Object(fields) => fields.values_mut().for_each(|field| censor(field, values)),
+        Json::String(text) => *text = sent.scrub(text),
+        Json::Array(items) => items.iter_mut().for_each(|item| scrub(item, sent)),
+        Json::Object(fields) => fields.values_mut().for_each(|field| scrub(field, sent)),
         Json::Null | Json::Bool(_) | Json::Number(_) => (),
     }
 }
