@@ -3,6 +3,7 @@
 pub mod journal;
 pub mod keep;
 pub mod ledger;
+pub mod flaps;
 pub mod inspect;
 pub mod lock;
 

@@ -1,10 +1,13 @@
 //! The loop stepped look by look, with every vendor simulated.
 
+mod apart;
 mod breadth;
 mod commands;
 mod crash;
 mod files;
+mod flaps;
 mod manifests;
+mod memory;
 mod patience;
 mod promises;
 mod standing;
