@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
 use super::{Engine, Mode, Picture, conditions, lane, pace};
+use crate::model::plan::ReasonCode;
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
@@ -43,7 +44,8 @@ impl Engine {
         let now = started;
         let Reading { snapshot: source, error: source_error } = reading;
         let mut facts = self.read_facts().await;
-        let desired = self.desired(source.as_ref()).await;
+        let mut desired = self.desired(source.as_ref()).await;
+        let rolling = Self::wake_rolling(&mut facts, &desired);
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();
         facts.confirmed = self.confirmed.clone();
@@ -99,7 +101,11 @@ impl Engine {
             let ready = self.ready(&plan, only.as_ref());
             // Before what failed goes.
             self.keep_last_words(&wants, &world, &plan, &facts, &desired, now).await;
-            if let Err(error) = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await {
+            let mut kept = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await;
+            if kept.is_ok() {
+                kept = self.keep_ways_back(&wants, &world, &plan, &facts, &mut desired, now).await;
+            }
+            if let Err(error) = kept {
                 self.ledger_failed(&error);
             } else {
                 self.hand_out(ready, run, &wants, &desired).await;
@@ -109,6 +115,8 @@ impl Engine {
         if self.lanes.is_empty() && self.run.is_some() && !plan.changes.iter().any(Change::is_now) {
             self.end_run().await;
         }
+        let is_done = |name: &String| desired.going_back.rollbacks.get(name).is_some_and(|rollback| rollback.done);
+        facts.suspended.extend(rolling.into_iter().filter(|(name, _)| is_done(name)));
         let unpublished = unpublished.into_iter().map(|dirty| self.with_error(dirty)).collect();
         let plan = self.with_suspended(plan, &desired, &world, &facts, now, &mode);
         let mut picture = Picture {
@@ -131,6 +139,8 @@ impl Engine {
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             unpublished,
+            rollbacks: desired.going_back.rollbacks,
+            busy: self.busy.values().cloned().collect(),
             versions: self.observer.versions.clone(),
             run,
             acts,
@@ -210,7 +220,13 @@ impl Engine {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }
         }
-        ready
+        // An NPM that was made anew serves nobody before it is on its networks again: that comes before all else.
+        let mut first = ready.clone();
+        for changes in first.values_mut() {
+            changes.retain(|change| change.address.kind == Kind::Attachment && is_missing(change));
+        }
+        first.retain(|_, changes| !changes.is_empty());
+        if first.is_empty() { ready } else { first }
     }
 
     async fn hand_out(&mut self, ready: BTreeMap<String, Vec<Change>>, run: i64, wants: &Wants, desired: &Desired) {
@@ -223,8 +239,10 @@ impl Engine {
                 clock: self.clock.clone(),
                 progress: self.progress.clone(),
                 stopping: self.stopping.clone(),
+                cancelled: Arc::default(),
                 breakers: self.patience.breakers.clone(),
             };
+            self.cancels.insert(service.clone(), tools.cancelled.clone());
             let job = Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads };
             let lane = self.lanes.spawn(lane::work(job, tools));
             self.busy.insert(lane.id(), service);
@@ -246,6 +264,10 @@ fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Times
         since.insert(name, (state, at));
     }
     since
+}
+
+fn is_missing(change: &Change) -> bool {
+    matches!(change.verb, Verb::Create(_)) && change.because.code == ReasonCode::Missing
 }
 
 fn suspended(service: &str, facts: &Facts) -> Refusal {

@@ -9,6 +9,7 @@ pub mod patience;
 pub mod health;
 pub mod observer;
 pub mod lane;
+pub mod limits;
 pub mod look;
 pub mod desired;
 pub mod books;
@@ -17,6 +18,7 @@ pub mod publish;
 pub mod failures;
 pub mod waits;
 pub mod conditions;
+pub mod rollback;
 pub mod status;
 pub mod listing;
 pub mod subnets;
@@ -24,6 +26,8 @@ pub mod report;
 mod telling;
 pub mod daemon;
 pub mod verbs;
+pub mod logs;
+mod mend;
 pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +52,7 @@ use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
-use crate::store::{LastFailure, Ledger, StoreError, Unpublished};
+use crate::store::{LastFailure, Ledger, Rollback, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -162,6 +166,10 @@ pub struct Picture {
     pub config_trouble: Option<ConfigTrouble>,
     /// Scopes that wait to be published, with the last error.
     pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
+    /// Services that are put back, or were.
+    pub rollbacks: BTreeMap<String, Rollback>,
+    /// Services that a lane works for.
+    pub busy: BTreeSet<String>,
     /// Vendors' versions.
     pub versions: BTreeMap<ProviderId, String>,
     /// The run that this look belongs to.
@@ -304,6 +312,10 @@ pub struct Engine {
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
     busy: BTreeMap<tokio::task::Id, String>,
+    /// By which a lane is told to end after its running step, by service.
+    cancels: BTreeMap<String, Arc<AtomicBool>>,
+    /// What was last stored as good of each service: its generations and its manifest.
+    good_manifests: BTreeMap<String, (String, String)>,
     /// Lanes look at it between two steps.
     stopping: Arc<AtomicBool>,
     /// A person asks and waits.
@@ -352,6 +364,8 @@ impl Engine {
             health: Health::default(),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
+            cancels: BTreeMap::new(),
+            good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
             impatient: false,
             confirmed: BTreeSet::new(),
@@ -422,6 +436,32 @@ impl Engine {
         self.publish_backoffs.clear();
         self.repeats.clear();
         self.impatient = true;
+    }
+
+    /// Forgets that anything of a service failed: a person wants it tried again. Answers how many generations are
+    /// tried again.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn retry(&mut self, service: &str) -> Result<u64, StoreError> {
+        let picture = self.picture();
+        let names: BTreeSet<String> = picture
+            .services
+            .get(service)
+            .map(|manifest| manifest.containers.keys().map(|key| manifest.address_name(key)).collect())
+            .unwrap_or_default();
+        let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
+        let containers: BTreeSet<Address> = failed.map(Address::base).collect();
+        let forgotten = self.ledger.try_again(&containers.into_iter().collect::<Vec<_>>()).await?;
+        self.forgive(service);
+        Ok(forgotten)
+    }
+
+    /// Tells the lane of a service to end after its running step.
+    pub(super) fn cancel_lane(&self, service: &str) {
+        if let Some(cancelled) = self.cancels.get(service) {
+            cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Forgets what was to be waited for in one service, and what of it was left alone for it did not stay as written:

@@ -214,7 +214,7 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     Some(out)
 }
 
-fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
+pub(super) fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
     let sign = match (resource.health, resource.sync) {
         (_, Sync::Unknown) => "?".to_owned(),
         (Health::Healthy, Sync::Synced) => look.sign(Sign::Done),

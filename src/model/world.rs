@@ -239,6 +239,10 @@ pub struct World {
     pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
     /// Free bytes where an engine keeps its images, for those where that can be known.
     pub free: BTreeMap<ProviderId, u64>,
+    /// Engines that started a moment ago and bring their containers back by themselves, each until when.
+    pub waking: BTreeMap<ProviderId, Timestamp>,
+    /// The container that Amarre itself runs in, where it runs in one.
+    pub own: BTreeSet<Address>,
 }
 
 impl World {

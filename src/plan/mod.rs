@@ -21,6 +21,7 @@ pub mod lint;
 pub mod mounted;
 pub mod moves;
 pub mod names;
+pub mod patience;
 pub mod pointers;
 pub mod pool;
 pub mod reach;
@@ -82,6 +83,7 @@ impl Input<'_> {
 pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     let wants = expand::expand(input);
     let mut plan = decide::decide(input, &wants);
+    patience::leave(input, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)
 }

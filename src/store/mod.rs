@@ -6,8 +6,10 @@ pub mod keep;
 pub mod ledger;
 pub mod inspect;
 pub mod lock;
+pub mod rollbacks;
 
 pub use failures::LastFailure;
 pub use keep::Kept;
 pub use ledger::{Intent, Ledger, StoreError, Unpublished};
 pub use lock::Lock;
+pub use rollbacks::{GoodManifest, Rollback};

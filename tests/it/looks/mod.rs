@@ -5,8 +5,11 @@ mod commands;
 mod crash;
 mod files;
 mod manifests;
+mod mend;
 mod patience;
 mod promises;
+mod standing;
+mod telling;
 
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "

@@ -64,6 +64,8 @@ pub struct Stepped {
     pub no_secrets: Arc<AtomicBool>,
     /// The engine of the second host.
     pub nas: Option<Arc<Docker>>,
+    /// The id of the container that Amarre itself runs in, or how it begins.
+    pub own: Option<String>,
     setting: Setting,
     ledger: u32,
 }
@@ -91,8 +93,9 @@ impl Stepped {
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
-        let engine = engine(&docker, nas.as_deref(), &npm, &ovh, &folder, &clock, &no_secrets, (setting, 0)).await;
-        let rig = Self { docker, npm, ovh, clock, folder, engine, no_secrets, nas, setting, ledger: 0 };
+        let engine =
+            engine(&docker, nas.as_deref(), &npm, &ovh, &folder, &clock, &no_secrets, (setting, 0), None).await;
+        let rig = Self { docker, npm, ovh, clock, folder, engine, no_secrets, nas, own: None, setting, ledger: 0 };
         rig.forget();
         rig
     }
@@ -105,7 +108,7 @@ impl Stepped {
     /// One more on the same ledger and vendors.
     pub async fn another_engine(&self) -> Engine {
         let Self { docker, nas, npm, ovh, folder, clock, no_secrets, setting, ledger, .. } = self;
-        engine(docker, nas.as_deref(), npm, ovh, folder, clock, no_secrets, (*setting, *ledger)).await
+        engine(docker, nas.as_deref(), npm, ovh, folder, clock, no_secrets, (*setting, *ledger), self.own.clone()).await
     }
 
     /// As [`Stepped::restart`], and the ledger is lost.
@@ -120,6 +123,11 @@ impl Stepped {
 
     pub fn remove(&self, file: &str) {
         std::fs::remove_file(self.folder.path().join("services").join(file)).unwrap();
+    }
+
+    pub fn clock_now(&self) -> Timestamp {
+        use amarre::engine::Clock;
+        self.clock.now()
     }
 
     pub fn picture(&self) -> Arc<Picture> {
@@ -322,6 +330,7 @@ async fn engine(
     clock: &Arc<ShiftedClock>,
     no_secrets: &Arc<AtomicBool>,
     (setting, ledger): (Setting, u32),
+    own: Option<String>,
 ) -> Engine {
     let instance = "home".to_owned();
     let key = MarkKey::new([7; 32]);
@@ -343,7 +352,7 @@ async fn engine(
     }
     let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
     let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint, &instance, key.clone());
-    let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), ..docker });
+    let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), own, ..docker });
     let npm = NpmProvider::new(NpmConfig {
         id: ProviderId::npm("main"),
         url: npm.server.url(),
