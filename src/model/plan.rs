@@ -48,6 +48,8 @@ pub enum Wait {
     StoppedGrace,
     /// The last tries went wrong.
     Backoff,
+    /// Nothing leads to it any more; what is open at it ends.
+    Drain,
 }
 
 /// `A0405`: never re-used, never changes meaning.

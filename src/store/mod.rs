@@ -5,6 +5,7 @@ pub mod keep;
 pub mod ledger;
 pub mod inspect;
 pub mod lock;
+pub mod updates;
 
 pub use keep::Kept;
 pub use ledger::{Intent, Ledger, StoreError, Unpublished};

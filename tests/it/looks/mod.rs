@@ -4,6 +4,7 @@ mod breadth;
 mod commands;
 mod crash;
 mod files;
+mod handover;
 mod manifests;
 mod patience;
 mod promises;
