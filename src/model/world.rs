@@ -93,6 +93,8 @@ pub struct Wants {
     pub stop_first: BTreeMap<String, String>,
     /// Containers whose health is asked by a probe. `None` = by uptime only.
     pub probes: BTreeMap<Address, Option<Probe>>,
+    /// Containers that are well once they have ended with code 0; nobody asks them anything.
+    pub tasks: BTreeSet<Address>,
     /// Worth knowing.
     pub notes: Vec<super::plan::Note>,
 }

@@ -17,10 +17,12 @@ pub mod forecast;
 pub mod fronts;
 pub mod guard;
 pub mod images;
+pub mod jobs;
 pub mod lint;
 pub mod mounted;
 pub mod moves;
 pub mod names;
+pub mod needs;
 pub mod pointers;
 pub mod pool;
 pub mod reach;
@@ -32,6 +34,7 @@ pub mod generation;
 pub mod rollout;
 pub mod stopped;
 pub mod streams;
+pub mod tasks;
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ mod files;
 mod manifests;
 mod patience;
 mod promises;
+mod waits;
 
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "

@@ -13,3 +13,4 @@ mod settings;
 mod stacks;
 mod two_hosts;
 mod update;
+mod waits;
