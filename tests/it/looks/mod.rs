@@ -14,6 +14,7 @@ mod patience;
 mod promises;
 mod standing;
 mod telling;
+mod waits;
 
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "
