@@ -289,7 +289,7 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
 }
 
 fn is_stuck(picture: &Picture, name: &str) -> bool {
-    let stuck = rest::stuck(&picture.plan, &picture.failing);
+    let stuck = rest::stuck(picture);
     picture.plan.changes.iter().filter(|change| change.service == name).all(|change| stuck.contains(&change.address))
 }
 

@@ -7,6 +7,7 @@ mod contract;
 mod files;
 mod harm;
 mod images;
+mod logs;
 mod npm;
 mod reach;
 mod settings;
