@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::waits::{self, Waiting};
-use super::{Picture, rest};
+use super::{Picture, rest, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
@@ -326,7 +326,11 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.code = Some(refusal.code.clone());
         status.hints = refusal.hints.clone();
         let failed = status.resources.iter().find(|resource| resource.failure.is_some());
-        status.hints.extend(failed.filter(|_| refusal.code == "A0512").and_then(log_hint));
+        if let Some(failed) = failed.filter(|_| refusal.code == "A0512") {
+            status.hints.extend(log_hint(failed));
+            status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {name}")));
+            status.what_now = telling::instead(picture, failed).unwrap_or(std::mem::take(&mut status.what_now));
+        }
         status.attention = true;
     } else if let Some(known) = picture.errors.get(&name) {
         status.what_now = format!("{}; next try in {}", known.error.message, known.next_try - picture.at);
@@ -382,7 +386,7 @@ fn log_hint(resource: &ResourceStatus) -> Option<Hint> {
 /// What was stopped by hand is started again by itself.
 fn is_bad(resource: &ResourceStatus) -> bool {
     let gate = resource.change.as_ref().map(|change| &change.gate);
-    let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace, .. }));
+    let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace | Wait::EngineStart, .. }));
     resource.health == Health::Degraded && !is_waited_for
 }
 
@@ -421,6 +425,14 @@ fn next_step(picture: &Picture, name: &str) -> String {
     let waits = mine.iter().find_map(|change| match &change.gate {
         Gate::Until { at, what: Wait::StoppedGrace } => {
             Some(format!("stopped outside Amarre; started again in {}", *at - picture.at))
+        }
+        Gate::Until { at, what: Wait::EngineStart } => Some(format!(
+            "{} has just started and brings its containers back itself; goes on in {}",
+            change.address.provider,
+            *at - picture.at
+        )),
+        Gate::Until { at, what: Wait::Provider } => {
+            Some(format!("{} fails for everybody; tried again in {}", change.address.provider, *at - picture.at))
         }
         Gate::Until { at, .. } => Some(format!("goes on in {}", *at - picture.at)),
         Gate::After(needs) => needs.first().map(|need| format!("waits for {}", need_text(picture, need))),

@@ -46,6 +46,8 @@ pub enum Wait {
     Settle,
     /// A person stopped it, maybe on purpose.
     StoppedGrace,
+    /// The engine started a moment ago and brings its containers back by itself.
+    EngineStart,
     /// The last tries went wrong.
     Backoff,
     /// The provider fails for everybody; one change at a time is tried there.

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId};
+use super::flap::Flap;
 use super::source::History;
 use super::time::{Millis, Timestamp};
 use super::value::Fields;
@@ -239,6 +240,10 @@ pub struct World {
     pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
     /// Free bytes where an engine keeps its images, for those where that can be known.
     pub free: BTreeMap<ProviderId, u64>,
+    /// Engines that started a moment ago and bring their containers back by themselves, each until when.
+    pub waking: BTreeMap<ProviderId, Timestamp>,
+    /// The container that Amarre itself runs in, where it runs in one.
+    pub own: BTreeSet<Address>,
 }
 
 impl World {
@@ -351,4 +356,8 @@ pub struct Facts {
     pub prune_blocked: bool,
     /// Who changed which file of the source.
     pub history: History,
+    /// What was written of late and whether it stayed, by address and field.
+    pub flaps: BTreeMap<Address, BTreeMap<String, Flap>>,
+    /// The state of the source that is in force.
+    pub revision: String,
 }

@@ -133,6 +133,31 @@ async fn a_rollback_after_a_failed_candidate_touches_no_container() {
     .await;
 }
 
+/// A service with data stops first, forwards and back; its volume stays, whatever the newer version wrote there.
+#[tokio::test]
+async fn a_service_with_data_goes_back_in_the_middle_of_a_wait() {
+    let mut rig = Stepped::start().await;
+    let vault = format!("{}volumes: ['data:/data']\n", plain("web"));
+    rig.write("web.yaml", &vault);
+    rig.settle().await;
+    rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
+    rig.write("web.yaml", &vault.replace("web:1", "slow:1"));
+    with_daemon(&rig, async |handle| {
+        eventually(20, "the old one gave way", async || {
+            handle.ask(Command::Look).await.unwrap();
+            images(&rig) == ["slow:1"]
+        })
+        .await;
+        let volumes = rig.docker.volumes();
+        let done = act(handle, rollback("web", false)).await;
+        assert_eq!((done.exit, images(&rig)), (0, vec!["web:1".to_owned()]), "{}", done.text);
+        assert_eq!(rig.docker.volumes(), volumes);
+        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
+    })
+    .await;
+}
+
 /// A wait ends, what is there stays, and nothing follows until somebody says so.
 #[tokio::test]
 async fn a_cancelled_service_stays_as_it_stands() {

@@ -8,7 +8,7 @@ use super::apply::WEB;
 const SAYS: &str = "
 name: TAG-says
 image: amarre-test:1
-entrypoint: [/bin/sh, -c, 'echo one; echo \"token $PASSWORD\" >&2; printf \"\\033[31mred\\033[0m\"; sleep 100000']
+entrypoint: [/bin/sh, -c, 'echo one; echo \"token $$PASSWORD\" >&2; printf \"\\033[31mred\\033[0m\"; sleep 100000']
 environment: {PASSWORD: {secret: says}}
 stop_grace_period: 1s
 ";
@@ -51,7 +51,7 @@ async fn a_candidate_that_exits_leaves_its_last_lines() {
     secret(&rig);
     rig.write("web.yaml", WEB);
     rig.apply().await;
-    let dies = "entrypoint: [/bin/sh, -c, 'echo starting; echo \"no such host dbb, $PASSWORD\" >&2; exit 3']";
+    let dies = "entrypoint: [/bin/sh, -c, 'echo starting; echo \"no such host dbb, $$PASSWORD\" >&2; exit 3']";
     let sick = WEB.replace("command: [serve, '8080']", dies).replace("{TEXT: web one}", "{PASSWORD: {secret: says}}");
     rig.write("web.yaml", &sick);
     let partly = rig.apply_partly("60s").await;
