@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asking::Past;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, conditions, lane, pace};
+use super::{Engine, Mode, Picture, conditions, failures, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
@@ -69,6 +69,7 @@ impl Engine {
         }
         let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
         self.health.judge(&self.context.providers, &probed, &facts, &mut world, now).await;
+        failures::scrub(&mut world, &Scrubber::of(desired.secrets.values()));
         self.ages.correct(&mut world, self.clock.now(), self.clock.steady());
         plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
 
