@@ -30,48 +30,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is shorter says little by itself and stands in many words.
-const CENSORED_BYTES_MIN: usize = 4;
-
-/// A text of somebody else's without these values, in whatever form they stand there: a vendor may repeat in an error
-/// what it was sent. Values shorter than four bytes stay.
-pub fn censored<'a>(text: &str, values: impl IntoIterator<Item = &'a str>) -> String {
-    Scrubber::of_texts(values.into_iter().filter(|value| value.len() >= CENSORED_BYTES_MIN)).scrub(text)
-}
-
-/// As it is, within JSON, within URLs and forms, and within base64, which depends on what stands before it.
-fn forms(value: &str) -> Vec<String> {
-    let json = serde_json::Value::from(value).to_string();
-    let json = json[1..json.len() - 1].to_owned();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let escape = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    let url: String = value.bytes().map(escape).collect();
-    let form = url.replace("%20", "+");
-    let plain = [value.to_owned(), json.clone(), url.clone(), form, url.replace("%2A", "*").replace("%20", "+")];
-    let mut other: Vec<String> = plain.iter().map(|form| form.to_lowercase()).collect();
-    for text in [value, json.as_str()] {
-        for shift in 0..3 {
-            let encoded = base64_core(text.as_bytes(), shift);
-            other.extend([encoded.replace('+', "-").replace('/', "_"), encoded]);
-        }
-    }
-    other.retain(|form| form.len() >= CENSORED_BYTES_MIN);
-    plain.into_iter().chain(other).collect()
-}
-
-/// What of the base64 of a text depends on these bytes alone, where `shift` others stand before them in a group.
-fn base64_core(bytes: &[u8], shift: usize) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bits: Vec<bool> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
-    // The first letter that holds none of the bits before.
-    let skipped = (6 - shift * 8 % 6) % 6;
-    let letters = bits.get(skipped..).unwrap_or_default().chunks_exact(6);
-    let number = |six: &[bool]| six.iter().fold(0, |number, bit| number * 2 + usize::from(*bit));
-    letters.map(|six| char::from(ALPHABET[number(six)])).collect()
-}
-
 /// The secrets of one plan, by name.
 pub type Secrets = BTreeMap<SecretName, Secret>;
+
+/// Shorter ones stand in many words.
+const WORD_BYTES_MIN: usize = 4;
+/// The base64 of shorter ones is too short to say anything.
+const BASE64_BYTES_MIN: usize = 6;
 
 /// Takes secrets out of texts that others wrote, such as what a container prints.
 #[derive(Clone, Default)]
@@ -81,31 +46,39 @@ impl Scrubber {
     /// What stands in the place of a secret.
     const HIDDEN: &str = "(hidden)";
 
-    /// Knows these secrets in every form in which they may be written.
+    /// Knows these secrets, as they are and as they stand in URLs, in forms, in JSON and in base64. Of one with several
+    /// lines each line counts, for texts are looked at line by line.
     pub fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        Self::of_texts(secrets.into_iter().map(Secret::expose))
+        let mut forms: Vec<String> = Vec::new();
+        for line in secrets.into_iter().flat_map(|secret| secret.expose().lines()).map(str::trim) {
+            let json = serde_json::to_string(line).unwrap_or_default();
+            let json = json.trim_matches('"').to_owned();
+            forms.extend([in_url(line), in_url(line).replace("%20", "+"), line.to_owned(), json.clone()]);
+            if line.len() >= BASE64_BYTES_MIN {
+                forms.extend((0..3).flat_map(|shift| in_base64(line, shift)));
+                forms.extend((0..3).flat_map(|shift| in_base64(&json, shift)));
+            }
+        }
+        forms.retain(|form| !form.is_empty());
+        // The longest first: one secret may be the beginning of another.
+        forms.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
+        forms.dedup();
+        Self(forms)
     }
 
-    /// Of a text with several lines each line counts as well, for texts may be looked at line by line.
-    fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut all: Vec<String> = Vec::new();
-        for text in texts {
-            all.extend(std::iter::once(text).chain(text.lines().map(str::trim)).flat_map(forms));
-        }
-        all.retain(|form| !form.is_empty());
-        // The longest first: one secret may be the beginning of another.
-        all.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
-        all.dedup();
-        Self(all)
+    /// As [`Scrubber::of`], for the words of vendors: what is very short stands in many of them, and what is in small
+    /// letters there counts, too.
+    pub fn of_words<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let long: Vec<&Secret> = secrets.into_iter().filter(|secret| secret.0.len() >= WORD_BYTES_MIN).collect();
+        let small: Vec<Secret> = long.iter().map(|secret| Secret(secret.0.to_lowercase())).collect();
+        Self::of(long.into_iter().chain(&small))
     }
 
     /// Knows what `other` knows as well.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        let mut all: Vec<String> = self.0.iter().chain(&other.0).cloned().collect();
-        all.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
-        all.dedup();
-        Self(all)
+        let both: Vec<Secret> = self.0.iter().chain(&other.0).map(Secret::new).collect();
+        Self::of(&both)
     }
 
     /// The text with `(hidden)` in the place of each secret.
@@ -132,6 +105,28 @@ impl fmt::Debug for Scrubber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secrets)")
     }
+}
+
+/// As it stands in the user's part of a URL.
+fn in_url(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+/// The letters of base64 that depend on a text alone, where `shift` other bytes stand before it in their group of three;
+/// in both alphabets.
+fn in_base64(text: &str, shift: usize) -> [String; 2] {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: Vec<bool> = text.bytes().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+    // Letters have six bits: the first that holds none of what stands before.
+    let first = (6 - shift * 8 % 6) % 6;
+    let letters = bits.get(first..).unwrap_or_default().chunks_exact(6);
+    let number = |six: &[bool]| six.iter().fold(0, |number, bit| number * 2 + usize::from(*bit));
+    let text: String = letters.map(|six| char::from(ALPHABET[number(six)])).collect();
+    [text.replace('+', "-").replace('/', "_"), text]
 }
 
 /// The instance's key: makes marks, which tell equal values from different ones and nothing else.
@@ -210,17 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_vendor_repeats_is_censored_in_every_form() {
-        let value = "Can\"ary 7+/é";
-        let texts = [
+    fn what_a_vendor_repeats_is_rid_of_secrets_in_each_form() {
+        let secrets = [Secret::new("Can\"ary 7+/é"), Secret::new("abc")];
+        let scrubber = Scrubber::of_words(&secrets);
+        for text in [
             "it was Can\"ary 7+/é",
             "in json: Can\\\"ary 7+/é",
             "in small letters: can\"ary 7+/é",
             "in a url: a=Can%22ary%207%2B%2F%C3%A9&b",
             "in a form: a=Can%22ary+7%2B%2F%C3%A9&b",
-        ];
-        for text in texts {
-            let shown = censored(text, [value]);
+        ] {
+            let shown = scrubber.scrub(text);
             assert!(shown.contains("(hidden)") && !shown.to_lowercase().contains("ary"), "{shown}");
         }
         // `printf 'a:Can"ary 7+/é' | base64`, and with one and two letters more before it.
@@ -229,10 +224,10 @@ mod tests {
             ("YWE6Q2FuImFyeSA3Ky/DqQ==", "YWE6"),
             ("YWFhOkNhbiJhcnkgNysvw6k=", "YWFhOk"),
         ] {
-            let shown = censored(text, [value]);
+            let shown = scrubber.scrub(text);
             assert!(shown.starts_with(rest) && shown.contains("(hidden)"), "{shown}");
         }
-        assert_eq!(censored("abc", ["abc", ""]), "abc", "so short, it is in many words");
+        assert_eq!(scrubber.scrub("abc"), "abc", "so short, it is in many words");
     }
 
     #[test]

@@ -377,9 +377,9 @@ fn publish_ports(host: &str, text: Option<&str>) -> Result<Option<(u16, u16)>, C
 
 /// Addresses are shown: in errors, in status, in logs. A user without a password is none, as in `ssh://ops@host`.
 pub(super) fn no_credentials(key: &str, url: &str) -> Result<(), ConfigError> {
+    // A password may have letters in it that would end it in a URL.
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
+    match rest.rsplit_once('@') {
         Some((user, _)) if user.contains(':') => Err(ConfigError::new(
             "A0201",
             format!("{key}: the URL has a password in it"),

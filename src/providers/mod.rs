@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::model::world::Applied;
 use crate::model::{Address, Change, Fields, Gap, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
-use crate::secret::{Secrets, censored};
+use crate::secret::{Scrubber, Secrets};
 
 pub use objection::Objection;
 
@@ -328,11 +328,11 @@ impl ProviderError {
         self
     }
 
-    /// Without these values: the vendor's words may repeat what it was sent.
+    /// Without secrets: the vendor's words may repeat what it was sent.
     #[must_use]
-    pub fn without<'a>(mut self, values: impl IntoIterator<Item = &'a str> + Clone) -> Self {
-        self.message = censored(&self.message, values.clone());
-        self.hint = censored(&self.hint, values);
+    pub fn without(mut self, sent: &Scrubber) -> Self {
+        self.message = sent.scrub(&self.message);
+        self.hint = sent.scrub(&self.hint);
         self
     }
 

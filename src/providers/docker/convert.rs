@@ -11,7 +11,7 @@ use bollard::models::{
 
 use super::settings;
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
-use crate::secret::{MarkKey, censored};
+use crate::secret::{MarkKey, Scrubber, Secret};
 
 /// Whose it is.
 pub const LABEL_INSTANCE: &str = "io.amarre.instance";
@@ -31,6 +31,9 @@ pub const LABEL_IMAGE_MOUNTS: &str = "io.amarre.image-volumes";
 pub const LABEL_PROJECT: &str = "com.docker.compose.project";
 /// Compose's, too: the container's key.
 pub const LABEL_KEY: &str = "com.docker.compose.service";
+
+/// Of a variable that an image sets by itself, a shorter value (`1`, `8080`, `C.UTF-8`) is none to hide in what it prints.
+const HIDDEN_BYTES_MIN: usize = 8;
 
 pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -336,12 +339,17 @@ fn last_output(inspect: &ContainerInspectResponse) -> String {
     let line =
         output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("its healthcheck fails").trim().to_owned();
     // What it prints is its own affair: a value of its environment that the manifest does not show may be in it.
+    Scrubber::of(&hidden(inspect)).scrub(&line).chars().take(200).collect()
+}
+
+/// Values of variables that the manifest does not show, and that are long enough to tell something.
+pub fn hidden(inspect: &ContainerInspectResponse) -> Vec<Secret> {
     let config = inspect.config.as_ref();
     let labels = ordered(config.and_then(|config| config.labels.as_ref()));
     let plain: BTreeSet<&str> = labels.get(LABEL_PLAIN).map(|list| list.split(',').collect()).unwrap_or_default();
     let variables = config.and_then(|config| config.env.as_ref()).into_iter().flatten();
     let hidden = variables.filter_map(|entry| entry.split_once('=')).filter(|(name, _)| !plain.contains(name));
-    censored(&line, hidden.map(|(_, value)| value)).chars().take(200).collect()
+    hidden.filter(|(_, value)| value.len() >= HIDDEN_BYTES_MIN).map(|(_, value)| Secret::new(value)).collect()
 }
 
 /// The name without Docker's leading slash; links add names with more slashes.

@@ -35,7 +35,7 @@ use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, Provi
 use crate::model::{
     Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
 };
-use crate::secret::{MarkKey, Secret, Secrets};
+use crate::secret::{MarkKey, Scrubber, Secrets};
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
 const INSPECTS_IN_FLIGHT: usize = 8;
@@ -431,8 +431,8 @@ impl Provider for DockerProvider {
     ) -> Result<Outcome, ProviderError> {
         let outcome = self.change(change, secrets, payloads).await;
         let accounts = self.config.registries.0.values().map(|login| &login.password);
-        let sent: Vec<&str> = secrets.values().chain(accounts).map(Secret::expose).collect();
-        let outcome = outcome.map_err(|error| error.without(sent));
+        let sent = Scrubber::of_words(secrets.values().chain(accounts));
+        let outcome = outcome.map_err(|error| error.without(&sent));
         // Not all that is written shows in the list.
         self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         outcome
