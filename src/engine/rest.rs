@@ -12,14 +12,15 @@ impl Engine {
         if self.is_busy() || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
             return false;
         }
-        let stuck = stuck(&picture.plan, &self.errors);
+        let stuck = stuck(&picture.plan, &picture.failing);
         let asked = |service: &String| picture.only.as_ref().is_none_or(|only| only.contains(service));
         let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
         let moving = changes.any(|change| !stuck.contains(&change.address));
         let starting =
             picture.wants.probes.keys().filter(|container| is_asked(picture, container, &asked)).any(|container| {
                 let seen = picture.world.seen.get(container);
-                let known_bad = picture.facts.failed.contains_key(container);
+                let known_bad = picture.facts.failed.contains_key(container)
+                    || super::waits::is_overdue(picture, container).is_some();
                 seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !known_bad
             });
         !moving && !starting
@@ -31,12 +32,8 @@ fn is_asked(picture: &Picture, address: &Address, asked: &impl Fn(&String) -> bo
 }
 
 /// Addresses whose change will not happen by itself: held, refused by the vendor, or waiting for such a one.
-pub fn stuck(plan: &Plan, errors: &BTreeMap<String, super::ServiceError>) -> BTreeSet<Address> {
-    let refused = |change: &Change| {
-        errors.get(&change.service).is_some_and(|known| {
-            known.error.class == crate::providers::Class::Rejected && known.change.address == change.address
-        })
-    };
+pub fn stuck(plan: &Plan, failing: &BTreeMap<Address, super::ServiceError>) -> BTreeSet<Address> {
+    let refused = |change: &Change| failing.get(&change.address).is_some_and(super::patience::is_refused);
     let mut stuck: BTreeSet<Address> = plan
         .changes
         .iter()

@@ -113,6 +113,11 @@ fn not_tried_again(
 
 /// Why an instance counts as failed, if it does.
 fn verdict(expansion: &Expansion<'_>, container: &Container, writes: bool, seen: &Seen) -> Option<String> {
+    // An engine that has just started ended everything, and brings it back.
+    let waking = expansion.input.world.waking.get(&expansion.host.docker);
+    if waking.is_some_and(|until| expansion.input.now < *until) {
+        return None;
+    }
     match &seen.ready {
         Readiness::Ready => None,
         Readiness::Failed { why } => Some(why.clone()),

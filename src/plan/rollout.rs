@@ -211,6 +211,8 @@ impl Rollout {
         let own = probe(&self.effective);
         let of_old: Vec<(Address, Option<Probe>)> = self.olds.iter().map(|old| (old.clone(), probe(old))).collect();
         expansion.wants.probes.insert(self.effective.clone(), own);
+        let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
+        expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
         if self.start_first {
             expansion.wants.probes_of_old.extend(of_old);
             self.keep_olds(expansion, home, &name);

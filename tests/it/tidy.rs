@@ -77,6 +77,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/inspect.rs",
             "src/store/keep.rs",
             "src/store/updates.rs",
+            "src/store/failures.rs",
+            "src/store/rollbacks.rs",
         ],
     ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.

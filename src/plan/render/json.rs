@@ -115,6 +115,8 @@ fn gate(gate: &Gate) -> Json {
                 Wait::StoppedGrace => "stopped_grace",
                 Wait::Backoff => "backoff",
                 Wait::Drain => "drain",
+                Wait::EngineStart => "engine_start",
+                Wait::Provider => "provider",
             };
             json!({"state": "until", "at": at.rfc3339(), "what": what})
         }
