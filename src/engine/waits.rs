@@ -155,13 +155,15 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
             format!("{} just started and brings its containers back by itself", change.address.provider),
             vec![Hint::command("not to wait", format!("amarre reconcile {}", change.service))],
         ),
+        Wait::Drain => (format!("what is open at the old {thing} ends, then it goes"), Vec::new()),
         Wait::Provider => (format!("{} fails for everybody", change.address.provider), Vec::new()),
         Wait::Backoff => (
             format!("the next try of {thing}"),
             vec![Hint::command("to try now", format!("amarre retry {}", change.service))],
         ),
     };
-    let since = picture.facts.open_intents.get(&change.address).copied();
+    let since = picture.facts.open_intents.get(&change.address);
+    let since = since.or_else(|| picture.facts.repointed_at.get(&change.address)).copied();
     Some(Waiting { what, since, limit: None, next: Next::At(*at), hints })
 }
 

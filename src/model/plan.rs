@@ -50,6 +50,8 @@ pub enum Wait {
     EngineStart,
     /// The last tries went wrong.
     Backoff,
+    /// Nothing leads to it any more; what is open at it ends.
+    Drain,
     /// The provider fails for everybody; one change at a time is tried there.
     Provider,
 }

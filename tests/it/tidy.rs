@@ -76,6 +76,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/journal.rs",
             "src/store/inspect.rs",
             "src/store/keep.rs",
+            "src/store/updates.rs",
             "src/store/failures.rs",
             "src/store/rollbacks.rs",
         ],

@@ -188,6 +188,15 @@ impl Docker {
         self.engine.lock().crash(name, 1)
     }
 
+    /// `docker network disconnect`.
+    ///
+    /// # Errors
+    /// What the engine would refuse.
+    pub fn disconnect(&self, network: &str, container: &str) -> Result<(), Refusal> {
+        let body = serde_json::json!({"Container": container});
+        self.engine.lock().disconnect(network, body.as_object().unwrap_or(&serde_json::Map::new()))
+    }
+
     /// Its process prints lines: `stream` is 1, or 2 for errors.
     ///
     /// # Errors

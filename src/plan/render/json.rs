@@ -114,6 +114,7 @@ fn gate(gate: &Gate) -> Json {
                 Wait::Settle => "settle",
                 Wait::StoppedGrace => "stopped_grace",
                 Wait::Backoff => "backoff",
+                Wait::Drain => "drain",
                 Wait::EngineStart => "engine_start",
                 Wait::Provider => "provider",
             };

@@ -5,6 +5,7 @@ mod breadth;
 mod commands;
 mod crash;
 mod files;
+mod handover;
 mod flaps;
 mod manifests;
 mod mend;
