@@ -3,7 +3,6 @@
 mod help;
 mod init;
 mod lists;
-mod own;
 pub mod rig;
 mod running;
 
