@@ -338,7 +338,8 @@ impl Daemon {
             wishes.push(now + Millis::seconds(1));
         }
         let interval = if self.waiters.is_empty() { self.engine.interval } else { Millis::seconds(1) };
-        pace::next_wake(self.last_look, interval, &wishes, now)
+        // A clock that was put back keeps nobody waiting.
+        pace::next_wake(self.last_look.min(now), interval, &wishes, now)
     }
 
     async fn take(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
@@ -358,11 +359,14 @@ impl Daemon {
                 if only.is_none() {
                     self.consent().await;
                 }
+                let asked = only.clone().unwrap_or_default();
                 // A daemon that acts by itself goes on for all.
                 self.only = only.filter(|_| !self.behaviour.acts);
                 self.acts = true;
                 self.confirmed_deletes = confirmed_deletes;
                 self.engine.retry_now();
+                // Who asks for one service wants it put right, whoever else writes it.
+                asked.iter().for_each(|service| self.engine.forgive(service));
                 self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout });
                 self.look().await;
                 return;

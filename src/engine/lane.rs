@@ -3,7 +3,7 @@
 //! A change that fails holds up what would take something away, and nothing else: all that a lane is given may be done
 //! now, each by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub struct Job {
 pub struct LaneDone {
     /// Whose lane.
     pub service: String,
-    /// Changes that were made, each with a digest of what it wrote.
-    pub made: Vec<(Address, String)>,
+    /// Providers that were written to, or may have been.
+    pub called: BTreeSet<ProviderId>,
     /// What worked.
     pub worked: Vec<Address>,
     /// What did not work.
@@ -84,8 +84,8 @@ pub struct Tools {
 
 /// Makes the changes of a job.
 pub async fn work(job: Job, tools: Tools) -> LaneDone {
-    let (made, worked, failures) = (Vec::new(), Vec::new(), Vec::new());
-    let mut done = LaneDone { service: job.service.clone(), made, worked, failures, ended: tools.clock.now() };
+    let (called, worked, failures) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let mut done = LaneDone { service: job.service.clone(), called, worked, failures, ended: tools.clock.now() };
     for change in &job.changes {
         if tools.stopping.load(Ordering::Relaxed) || tools.cancelled.load(Ordering::Relaxed) {
             break;
@@ -95,10 +95,10 @@ pub async fn work(job: Job, tools: Tools) -> LaneDone {
         }
         // A provider that is to be left alone is looked at again with the next plan.
         let Some(_turn) = tools.breakers.turn(change).await else { continue };
+        done.called.insert(change.address.provider.clone());
         match step(change, &job, &tools).await {
             Ok(()) => {
                 tools.breakers.worked(change);
-                done.made.push((change.address.clone(), digest(change)));
                 done.worked.push(change.address.clone());
             }
             Err(failure) => {

@@ -7,7 +7,9 @@ pub mod pace;
 pub mod breaker;
 pub mod patience;
 pub mod health;
+pub mod asking;
 pub mod observer;
+pub mod ages;
 pub mod lane;
 pub mod limits;
 pub mod look;
@@ -37,6 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 
+use self::ages::Ages;
 use self::breaker::{Breakers, Open};
 pub use self::clock::{Clock, ShiftedClock, SystemClock};
 use self::health::Health;
@@ -308,6 +311,9 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     interval: Millis,
     observer: Observer,
+    ages: Ages,
+    /// When the latest write ended, by provider.
+    written: BTreeMap<ProviderId, Timestamp>,
     health: Health,
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
@@ -326,8 +332,8 @@ pub struct Engine {
     read_anew: Timestamp,
     /// What failed and is tried again.
     patience: Patience,
-    /// Changes that were made and are planned again: how often in a row.
-    repeats: BTreeMap<Address, (String, u32)>,
+    /// What people want forgiven with the next look.
+    pardon: Pardon,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
     picture: Arc<Picture>,
     last_facts: Facts,
@@ -337,6 +343,13 @@ pub struct Engine {
     run: Option<OpenRun>,
     wake: Arc<Notify>,
     progress: broadcast::Sender<Progress>,
+}
+
+/// What people want forgiven: what did not stay is tried again, of whole services also what somebody else undoes.
+#[derive(Debug, Default)]
+struct Pardon {
+    tries: bool,
+    services: BTreeSet<String>,
 }
 
 /// A run that is going on: from the first change until it settles.
@@ -361,6 +374,8 @@ impl Engine {
             clock: parts.clock,
             interval: parts.interval,
             observer: Observer::default(),
+            ages: Ages::default(),
+            written: BTreeMap::new(),
             health: Health::default(),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
@@ -371,7 +386,7 @@ impl Engine {
             confirmed: BTreeSet::new(),
             read_anew: Timestamp::default(),
             patience,
-            repeats: BTreeMap::new(),
+            pardon: Pardon::default(),
             publish_backoffs: BTreeMap::new(),
             picture: Arc::default(),
             last_facts: Facts::default(),
@@ -434,7 +449,7 @@ impl Engine {
         self.read_anew();
         self.patience.clear();
         self.publish_backoffs.clear();
-        self.repeats.clear();
+        self.pardon.tries = true;
         self.impatient = true;
     }
 
@@ -470,12 +485,7 @@ impl Engine {
         self.read_anew();
         self.patience.forgive(service);
         self.publish_backoffs.clear();
-        let of = |address: &Address| self.picture.plan.changes.iter().find(|change| change.address == *address);
-        let own: Vec<Address> =
-            self.repeats.keys().filter(|address| of(address).is_some_and(|c| c.service == service)).cloned().collect();
-        for address in own {
-            self.repeats.remove(&address);
-        }
+        self.pardon.services.insert(service.to_owned());
     }
 
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
@@ -501,10 +511,8 @@ impl Engine {
     }
 
     fn take_note(&mut self, done: LaneDone) {
-        for (address, digest) in done.made {
-            let before =
-                self.repeats.get(&address).filter(|(known, _)| *known == digest).map_or(0, |(_, times)| *times);
-            self.repeats.insert(address, (digest, before + 1));
+        for id in done.called {
+            self.written.insert(id, done.ended);
         }
         for address in done.worked {
             self.patience.worked(&address);

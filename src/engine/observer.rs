@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::asking::{Asking, Past};
 use crate::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
 use crate::providers::{Ask, Observation, Provider};
 use crate::store::Unpublished;
@@ -21,6 +22,7 @@ pub struct Observer {
     empty_since: BTreeMap<ProviderId, Timestamp>,
     gap_since: BTreeMap<(ProviderId, Option<String>), Timestamp>,
     wakes: BTreeMap<ProviderId, Wake>,
+    asking: Asking,
     /// Versions, where vendors say one.
     pub versions: BTreeMap<ProviderId, String>,
 }
@@ -37,6 +39,7 @@ struct Wake {
 
 impl Observer {
     /// The world now. Answers also when an answer that was doubted should be asked again.
+    #[expect(clippy::too_many_arguments, reason = "all that a look knows before it asks")]
     pub async fn observe(
         &mut self,
         providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
@@ -44,22 +47,22 @@ impl Observer {
         facts: &Facts,
         unpublished: &[Unpublished],
         reuse: bool,
+        past: Past<'_>,
         now: Timestamp,
     ) -> (World, Option<Timestamp>) {
-        let asks = providers.iter().map(|(id, provider)| {
-            let ask = Ask { reuse, ..ask(id, wants, facts, unpublished, now) };
-            let provider = provider.clone();
-            async move { (id.clone(), provider.observe(&ask).await) }
-        });
+        let asks = |id: &ProviderId| Ask { reuse, ..ask(id, wants, facts, unpublished, now) };
+        let answers = self.asking.ask(providers, asks, past, now).await;
         let mut world = World::default();
         let mut again = None;
-        for (id, observation) in futures_util::future::join_all(asks).await {
+        for (id, observation) in answers {
             self.versions.extend(observation.version.clone().map(|version| (id.clone(), version)));
             if let Some(until) = self.wakes(&id, &observation, now) {
                 world.waking.insert(id.clone(), until);
             }
             if observation.gaps.is_empty() && self.doubts(&id, &observation.seen, facts) {
-                let since = *self.empty_since.entry(id.clone()).or_insert(now);
+                // A clock that was put back prolongs no doubt.
+                let since = self.empty_since.get(&id).copied().filter(|since| *since <= now).unwrap_or(now);
+                self.empty_since.insert(id.clone(), since);
                 if now - since < EMPTY_DOUBTED {
                     again = Some(since + EMPTY_DOUBTED);
                     world.gaps.push(empty_gap(&id, now));
@@ -74,7 +77,7 @@ impl Observer {
             world.free.extend(observation.free.map(|free| (id.clone(), free)));
             world.routes.insert(id, observation.routes);
         }
-        self.date_gaps(&mut world.gaps);
+        self.date_gaps(&mut world.gaps, now);
         (world, again)
     }
 
@@ -112,11 +115,11 @@ impl Observer {
     }
 
     /// A gap that goes on keeps the time when it began.
-    fn date_gaps(&mut self, gaps: &mut [Gap]) {
+    fn date_gaps(&mut self, gaps: &mut [Gap], now: Timestamp) {
         let mut since = BTreeMap::new();
         for gap in gaps.iter_mut() {
             let key = (gap.provider.clone(), gap.zone.clone());
-            gap.since = self.gap_since.get(&key).copied().unwrap_or(gap.since);
+            gap.since = self.gap_since.get(&key).copied().unwrap_or(gap.since).min(now);
             since.insert(key, gap.since);
         }
         self.gap_since = since;

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId};
+use super::flap::Flap;
 use super::source::History;
 use super::time::{Millis, Timestamp};
 use super::value::Fields;
@@ -355,4 +356,8 @@ pub struct Facts {
     pub prune_blocked: bool,
     /// Who changed which file of the source.
     pub history: History,
+    /// What was written of late and whether it stayed, by address and field.
+    pub flaps: BTreeMap<Address, BTreeMap<String, Flap>>,
+    /// The state of the source that is in force.
+    pub revision: String,
 }

@@ -296,7 +296,7 @@ fn services() -> Json {
         }), json!({})),
         "Provider": object(
             json!({"name": text(), "kind": text(), "state": {"enum": ["up", "down", "auth"]}}),
-            json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error")}),
+            json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error"), "next_try_at": time()}),
         ),
         "Services": object(json!({
             "schema": {"const": "amarre.status/v1"}, "services": list(named("Service")),
@@ -354,7 +354,7 @@ fn differences() -> Json {
         }), json!({})),
         "DriftItem": object(json!({
             "service": text(), "address": text(), "kind": kinds(), "what": {"enum": ["changed", "missing"]}, "seen_at": time(),
-            "mode": {"enum": ["enforce"]}, "reason": named("Reason"),
+            "mode": {"enum": ["enforce"]}, "reason": named("Reason"), "flaps": count(), "quarantined": flag_type(),
             "who": object(json!({"name": or_null(text()), "evidence": text()}), json!({})),
             "fields": list(object(json!({
                 "field": text(), "applied": named("Value"), "now": named("Value"), "wanted": named("Value"),

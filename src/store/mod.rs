@@ -4,6 +4,7 @@ pub mod journal;
 pub mod failures;
 pub mod keep;
 pub mod ledger;
+pub mod flaps;
 pub mod inspect;
 pub mod lock;
 pub mod rollbacks;

@@ -14,6 +14,7 @@ mod tidy;
 mod manifest_cases;
 mod compose_keys;
 mod docker_provider;
+mod normal;
 mod npm_provider;
 mod ovh_provider;
 mod plan_cases;

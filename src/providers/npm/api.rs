@@ -511,6 +511,10 @@ fn judge(answer: Answer) -> Result<Answer, Trouble> {
         // nginx before NPM answers HTML, and 200 to what it takes for a page.
         return if answer.json::<Json>().is_some() { Ok(answer) } else { Err(Trouble::Garbled(answer.status)) };
     }
+    if answer.status == 429 {
+        // NPM has no limit of its own: a proxy before it turned the call away.
+        return Err(Trouble::Away("it was asked too often, it answered 429".to_owned()));
+    }
     let Some(ErrorBody { error }) = answer.json::<ErrorBody>() else {
         return Err(Trouble::Garbled(answer.status));
     };

@@ -143,7 +143,7 @@ impl Login {
 
     /// Whether a refusal may be of what got old; then it is forgotten, and the same call may be made once more.
     pub async fn renew(&self, trouble: &Trouble) -> bool {
-        let Trouble::Refused { status, code, words } = trouble else { return false };
+        let Trouble::Refused { status, code, words, .. } = trouble else { return false };
         match self {
             Login::Keys { clock, .. } if is_clock_refusal(*status, code, words) => {
                 *clock.lock().await = None;
@@ -236,7 +236,7 @@ fn token_refusal(answer: &Answer) -> Trouble {
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let words = words.join(": ").chars().filter(|character| !character.is_control()).take(300).collect();
     let code = if said.error.is_empty() { "invalid_client".to_owned() } else { said.error };
-    Trouble::Refused { status: answer.status, code, words }
+    Trouble::Refused { status: answer.status, code, words, after: answer.retry_after }
 }
 
 /// What RFC 6749 §5.2 lets a token endpoint say.
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_token_endpoint_that_is_busy_refuses_nobody() {
-        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec() };
+        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec(), retry_after: None };
         for status in [408, 429, 500, 503] {
             assert!(matches!(token_refusal(&answer(status, "<html>")), Trouble::NotSent(_)), "{status}");
         }
