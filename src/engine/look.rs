@@ -68,7 +68,7 @@ impl Engine {
             self.read_anew = Timestamp::default();
         }
         let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
-        self.health.judge(&self.context.providers, &probed.probes, &facts, &mut world, now).await;
+        self.health.judge(&self.context.providers, &probed, &facts, &mut world, now).await;
         self.ages.correct(&mut world, self.clock.now(), self.clock.steady());
 
         let now = self.clock.now();

@@ -47,7 +47,11 @@ pub fn pick(
 
 fn matches_generation(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
     let diffs = diff::compare(schema, wanted, observed, None);
-    !diffs.iter().any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
+    // What is on no network for a moment shows no place on it.
+    let is_off = observed.get("aliases").is_none();
+    let place = ["ipv4_address", "mac_address"];
+    let mut diffs = diffs.iter().filter(|(_, diff)| !(is_off && place.contains(&diff.field.as_str())));
+    !diffs.any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
 }
 
 /// The wanted generation, unless it failed and the last good one may be put back.

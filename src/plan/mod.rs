@@ -32,6 +32,7 @@ pub mod rivals;
 pub mod container;
 pub mod generation;
 pub mod rollout;
+pub mod handover;
 pub mod stopped;
 pub mod streams;
 

@@ -365,7 +365,7 @@ pub fn summary_networks(summary: &ContainerSummary) -> BTreeMap<String, Option<S
 }
 
 /// The address in use, else the one asked for (a stopped container has none in use).
-fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
+pub fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
     let used = endpoint.ip_address.clone().filter(|address| !address.is_empty());
     used.or_else(|| endpoint.ipam_config.as_ref()?.ipv4_address.clone().filter(|address| !address.is_empty()))
 }

@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod files;
 mod flaps;
+mod handover;
 mod manifests;
 mod mend;
 mod memory;
