@@ -4,7 +4,6 @@ mod help;
 mod init;
 mod lists;
 mod mend;
-mod own;
 pub mod rig;
 mod running;
 
