@@ -173,6 +173,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0904", include_str!("../docs/errors/A0904.md")),
     ("A0905", include_str!("../docs/errors/A0905.md")),
     ("A0906", include_str!("../docs/errors/A0906.md")),
+    ("A0907", include_str!("../docs/errors/A0907.md")),
+    ("A0909", include_str!("../docs/errors/A0909.md")),
     ("A1001", include_str!("../docs/errors/A1001.md")),
     ("A1002", include_str!("../docs/errors/A1002.md")),
     ("A1003", include_str!("../docs/errors/A1003.md")),

@@ -33,6 +33,11 @@ impl fmt::Debug for Secret {
 /// The secrets of one plan, by name.
 pub type Secrets = BTreeMap<SecretName, Secret>;
 
+/// Shorter ones stand in many words.
+const WORD_BYTES_MIN: usize = 4;
+/// The base64 of shorter ones is too short to say anything.
+const BASE64_BYTES_MIN: usize = 6;
+
 /// Takes secrets out of texts that others wrote, such as what a container prints.
 #[derive(Clone, Default)]
 pub struct Scrubber(Vec<String>);
@@ -41,19 +46,32 @@ impl Scrubber {
     /// What stands in the place of a secret.
     const HIDDEN: &str = "(hidden)";
 
-    /// Knows these secrets, as they are and as they stand in URLs and in JSON. Of one with several lines each line
-    /// counts, for texts are looked at line by line.
+    /// Knows these secrets, as they are and as they stand in URLs, in forms, in JSON and in base64. Of one with several
+    /// lines each line counts, for texts are looked at line by line.
     pub fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut forms: Vec<String> = Vec::new();
         for line in secrets.into_iter().flat_map(|secret| secret.expose().lines()).map(str::trim) {
             let json = serde_json::to_string(line).unwrap_or_default();
-            forms.extend([line.to_owned(), in_url(line), json.trim_matches('"').to_owned()]);
+            let json = json.trim_matches('"').to_owned();
+            forms.extend([in_url(line), in_url(line).replace("%20", "+"), line.to_owned(), json.clone()]);
+            if line.len() >= BASE64_BYTES_MIN {
+                forms.extend((0..3).flat_map(|shift| in_base64(line, shift)));
+                forms.extend((0..3).flat_map(|shift| in_base64(&json, shift)));
+            }
         }
         forms.retain(|form| !form.is_empty());
         // The longest first: one secret may be the beginning of another.
         forms.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
         forms.dedup();
         Self(forms)
+    }
+
+    /// As [`Scrubber::of`], for the words of vendors: what is very short stands in many of them, and what is in small
+    /// letters there counts, too.
+    pub fn of_words<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let long: Vec<&Secret> = secrets.into_iter().filter(|secret| secret.0.len() >= WORD_BYTES_MIN).collect();
+        let small: Vec<Secret> = long.iter().map(|secret| Secret(secret.0.to_lowercase())).collect();
+        Self::of(long.into_iter().chain(&small))
     }
 
     /// Knows what `other` knows as well.
@@ -96,6 +114,19 @@ fn in_url(text: &str) -> String {
         byte => format!("%{byte:02X}"),
     };
     text.bytes().map(encode).collect()
+}
+
+/// The letters of base64 that depend on a text alone, where `shift` other bytes stand before it in their group of three;
+/// in both alphabets.
+fn in_base64(text: &str, shift: usize) -> [String; 2] {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: Vec<bool> = text.bytes().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+    // Letters have six bits: the first that holds none of what stands before.
+    let first = (6 - shift * 8 % 6) % 6;
+    let letters = bits.get(first..).unwrap_or_default().chunks_exact(6);
+    let number = |six: &[bool]| six.iter().fold(0, |number, bit| number * 2 + usize::from(*bit));
+    let text: String = letters.map(|six| char::from(ALPHABET[number(six)])).collect();
+    [text.replace('+', "-").replace('/', "_"), text]
 }
 
 /// The instance's key: makes marks, which tell equal values from different ones and nothing else.
@@ -171,6 +202,32 @@ mod tests {
             "(hidden)(hidden)c"
         );
         assert_eq!(format!("{scrubber:?}"), "(secrets)");
+    }
+
+    #[test]
+    fn what_a_vendor_repeats_is_rid_of_secrets_in_each_form() {
+        let secrets = [Secret::new("Can\"ary 7+/é"), Secret::new("abc")];
+        let scrubber = Scrubber::of_words(&secrets);
+        for text in [
+            "it was Can\"ary 7+/é",
+            "in json: Can\\\"ary 7+/é",
+            "in small letters: can\"ary 7+/é",
+            "in a url: a=Can%22ary%207%2B%2F%C3%A9&b",
+            "in a form: a=Can%22ary+7%2B%2F%C3%A9&b",
+        ] {
+            let shown = scrubber.scrub(text);
+            assert!(shown.contains("(hidden)") && !shown.to_lowercase().contains("ary"), "{shown}");
+        }
+        // `printf 'a:Can"ary 7+/é' | base64`, and with one and two letters more before it.
+        for (text, rest) in [
+            ("YTpDYW4iYXJ5IDcrL8Op", "YTpD"),
+            ("YWE6Q2FuImFyeSA3Ky/DqQ==", "YWE6"),
+            ("YWFhOkNhbiJhcnkgNysvw6k=", "YWFhOk"),
+        ] {
+            let shown = scrubber.scrub(text);
+            assert!(shown.starts_with(rest) && shown.contains("(hidden)"), "{shown}");
+        }
+        assert_eq!(scrubber.scrub("abc"), "abc", "so short, it is in many words");
     }
 
     #[test]

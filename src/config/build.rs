@@ -37,6 +37,7 @@ impl File {
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
             let secret = secrets.read(&npm.secret)?;
+            no_credentials(&format!("npm.{name}.url"), &npm.url)?;
             let url = npm.url.trim_end_matches('/').trim_end_matches("/api").to_owned();
             npms.insert(name.clone(), NpmAccess { url, identity: npm.identity.clone(), secret });
         }
@@ -371,6 +372,20 @@ fn publish_ports(host: &str, text: Option<&str>) -> Result<Option<(u16, u16)>, C
             let message = format!("hosts.{host}.publish_ports: `{text}`");
             Err(ConfigError::new("A0201", message, "write the first and the last port: 20000-20999"))
         }
+    }
+}
+
+/// Addresses are shown: in errors, in status, in logs. A user without a password is none, as in `ssh://ops@host`.
+pub(super) fn no_credentials(key: &str, url: &str) -> Result<(), ConfigError> {
+    // A password may have letters in it that would end it in a URL.
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    match rest.rsplit_once('@') {
+        Some((user, _)) if user.contains(':') => Err(ConfigError::new(
+            "A0201",
+            format!("{key}: the URL has a password in it"),
+            "leave out what stands before `@`: an address is shown in errors and logs, a password must not be",
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -7,8 +7,11 @@ pub mod pace;
 pub mod breaker;
 pub mod patience;
 pub mod health;
+pub mod asking;
 pub mod observer;
+pub mod ages;
 pub mod lane;
+pub mod limits;
 pub mod look;
 pub mod desired;
 pub mod books;
@@ -17,6 +20,7 @@ pub mod publish;
 pub mod failures;
 pub mod waits;
 pub mod conditions;
+pub mod rollback;
 pub mod status;
 pub mod listing;
 pub mod subnets;
@@ -24,6 +28,8 @@ pub mod report;
 mod telling;
 pub mod daemon;
 pub mod verbs;
+pub mod logs;
+mod mend;
 pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 
+use self::ages::Ages;
 use self::breaker::{Breakers, Open};
 pub use self::clock::{Clock, ShiftedClock, SystemClock};
 use self::health::Health;
@@ -48,7 +55,7 @@ use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
-use crate::store::{LastFailure, Ledger, StoreError, Unpublished};
+use crate::store::{LastFailure, Ledger, Rollback, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -162,6 +169,10 @@ pub struct Picture {
     pub config_trouble: Option<ConfigTrouble>,
     /// Scopes that wait to be published, with the last error.
     pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
+    /// Services that are put back, or were.
+    pub rollbacks: BTreeMap<String, Rollback>,
+    /// Services that a lane works for.
+    pub busy: BTreeSet<String>,
     /// Vendors' versions.
     pub versions: BTreeMap<ProviderId, String>,
     /// The run that this look belongs to.
@@ -300,10 +311,17 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     interval: Millis,
     observer: Observer,
+    ages: Ages,
+    /// When the latest write ended, by provider.
+    written: BTreeMap<ProviderId, Timestamp>,
     health: Health,
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
     busy: BTreeMap<tokio::task::Id, String>,
+    /// By which a lane is told to end after its running step, by service.
+    cancels: BTreeMap<String, Arc<AtomicBool>>,
+    /// What was last stored as good of each service: its generations and its manifest.
+    good_manifests: BTreeMap<String, (String, String)>,
     /// Lanes look at it between two steps.
     stopping: Arc<AtomicBool>,
     /// A person asks and waits.
@@ -314,8 +332,8 @@ pub struct Engine {
     read_anew: Timestamp,
     /// What failed and is tried again.
     patience: Patience,
-    /// Changes that were made and are planned again: how often in a row.
-    repeats: BTreeMap<Address, (String, u32)>,
+    /// What people want forgiven with the next look.
+    pardon: Pardon,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
     picture: Arc<Picture>,
     last_facts: Facts,
@@ -325,6 +343,13 @@ pub struct Engine {
     run: Option<OpenRun>,
     wake: Arc<Notify>,
     progress: broadcast::Sender<Progress>,
+}
+
+/// What people want forgiven: what did not stay is tried again, of whole services also what somebody else undoes.
+#[derive(Debug, Default)]
+struct Pardon {
+    tries: bool,
+    services: BTreeSet<String>,
 }
 
 /// A run that is going on: from the first change until it settles.
@@ -349,15 +374,19 @@ impl Engine {
             clock: parts.clock,
             interval: parts.interval,
             observer: Observer::default(),
+            ages: Ages::default(),
+            written: BTreeMap::new(),
             health: Health::default(),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
+            cancels: BTreeMap::new(),
+            good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
             impatient: false,
             confirmed: BTreeSet::new(),
             read_anew: Timestamp::default(),
             patience,
-            repeats: BTreeMap::new(),
+            pardon: Pardon::default(),
             publish_backoffs: BTreeMap::new(),
             picture: Arc::default(),
             last_facts: Facts::default(),
@@ -420,8 +449,34 @@ impl Engine {
         self.read_anew();
         self.patience.clear();
         self.publish_backoffs.clear();
-        self.repeats.clear();
+        self.pardon.tries = true;
         self.impatient = true;
+    }
+
+    /// Forgets that anything of a service failed: a person wants it tried again. Answers how many generations are
+    /// tried again.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn retry(&mut self, service: &str) -> Result<u64, StoreError> {
+        let picture = self.picture();
+        let names: BTreeSet<String> = picture
+            .services
+            .get(service)
+            .map(|manifest| manifest.containers.keys().map(|key| manifest.address_name(key)).collect())
+            .unwrap_or_default();
+        let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
+        let containers: BTreeSet<Address> = failed.map(Address::base).collect();
+        let forgotten = self.ledger.try_again(&containers.into_iter().collect::<Vec<_>>()).await?;
+        self.forgive(service);
+        Ok(forgotten)
+    }
+
+    /// Tells the lane of a service to end after its running step.
+    pub(super) fn cancel_lane(&self, service: &str) {
+        if let Some(cancelled) = self.cancels.get(service) {
+            cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Forgets what was to be waited for in one service, and what of it was left alone for it did not stay as written:
@@ -430,12 +485,7 @@ impl Engine {
         self.read_anew();
         self.patience.forgive(service);
         self.publish_backoffs.clear();
-        let of = |address: &Address| self.picture.plan.changes.iter().find(|change| change.address == *address);
-        let own: Vec<Address> =
-            self.repeats.keys().filter(|address| of(address).is_some_and(|c| c.service == service)).cloned().collect();
-        for address in own {
-            self.repeats.remove(&address);
-        }
+        self.pardon.services.insert(service.to_owned());
     }
 
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
@@ -461,10 +511,8 @@ impl Engine {
     }
 
     fn take_note(&mut self, done: LaneDone) {
-        for (address, digest) in done.made {
-            let before =
-                self.repeats.get(&address).filter(|(known, _)| *known == digest).map_or(0, |(_, times)| *times);
-            self.repeats.insert(address, (digest, before + 1));
+        for id in done.called {
+            self.written.insert(id, done.ended);
         }
         for address in done.worked {
             self.patience.worked(&address);

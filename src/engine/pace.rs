@@ -32,6 +32,13 @@ pub struct Backoff {
     pub until: Timestamp,
 }
 
+impl Backoff {
+    /// Whether it is too early. None is longer than the longest: it was set by a clock that has been put back since.
+    pub fn is_due_later(&self, now: Timestamp) -> bool {
+        now < self.until && self.until - now <= BACKOFF_WITH_JITTER
+    }
+}
+
 /// A number from 0 to 1, chosen by the caller.
 pub type Jitter = f64;
 

@@ -137,10 +137,8 @@ impl Patience {
 
     fn waits(&self, change: &Change, revision: &str, now: Timestamp) -> Option<Timestamp> {
         let failing = self.failing.get(&change.address)?;
-        // No backoff is longer: it was set by a clock that has been put back since.
-        let is_of_another_time = failing.backoff.until - now > pace::BACKOFF_WITH_JITTER;
         let is_another = failing.revision != revision && failing.tried != lane::digest(change);
-        (now < failing.backoff.until && !is_of_another_time && !is_another).then_some(failing.backoff.until)
+        (failing.backoff.is_due_later(now) && !is_another).then_some(failing.backoff.until)
     }
 }
 

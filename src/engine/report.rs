@@ -214,7 +214,7 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     Some(out)
 }
 
-fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
+pub(super) fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
     let sign = match (resource.health, resource.sync) {
         (_, Sync::Unknown) => "?".to_owned(),
         (Health::Healthy, Sync::Synced) => look.sign(Sign::Done),
@@ -374,9 +374,21 @@ fn providers_json(picture: &Picture) -> Vec<Json> {
                         .filter(|(name, _)| name != "provider"),
                 );
             }
+            if let (None, Some(open)) = (gap, picture.open.get(id)) {
+                object.insert("since".to_owned(), json!(open.since.rfc3339()));
+                object.insert("next_try_at".to_owned(), json!(open.backoff.until.rfc3339()));
+                object.insert("error".to_owned(), open_error(open));
+            }
             Json::Object(object)
         })
         .collect()
+}
+
+/// Why a provider is tried by one change at a time.
+fn open_error(open: &super::breaker::Open) -> Json {
+    let hints: Vec<Json> =
+        [&open.error.hint].iter().filter(|hint| !hint.is_empty()).map(|hint| json!({"text": hint})).collect();
+    json!({"code": open.error.code, "message": open.error.message, "hints": hints})
 }
 
 /// What happened to a service, newest first.
@@ -481,10 +493,18 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
         "what": what,
         "seen_at": picture.at.rfc3339(),
         "mode": "enforce",
+        "flaps": flaps(picture, change),
+        "quarantined": !crate::plan::flaps::quarantined(&picture.facts.flaps, change).is_empty(),
         "reason": render::json::reason(&change.because),
         "who": {"name": null, "evidence": "none"},
         "fields": fields,
     })
+}
+
+/// How often it was put right within a day.
+fn flaps(picture: &Picture, change: &Change) -> usize {
+    let rows = picture.facts.flaps.get(&change.address).into_iter().flatten();
+    rows.map(|(_, flap)| flap.count(picture.at)).max().unwrap_or_default()
 }
 
 /// How an `apply` ended: its text and its exit code.

@@ -382,7 +382,7 @@ fn log_hint(resource: &ResourceStatus) -> Option<Hint> {
 /// What was stopped by hand is started again by itself.
 fn is_bad(resource: &ResourceStatus) -> bool {
     let gate = resource.change.as_ref().map(|change| &change.gate);
-    let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace, .. }));
+    let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace | Wait::EngineStart, .. }));
     resource.health == Health::Degraded && !is_waited_for
 }
 
@@ -421,6 +421,14 @@ fn next_step(picture: &Picture, name: &str) -> String {
     let waits = mine.iter().find_map(|change| match &change.gate {
         Gate::Until { at, what: Wait::StoppedGrace } => {
             Some(format!("stopped outside Amarre; started again in {}", *at - picture.at))
+        }
+        Gate::Until { at, what: Wait::EngineStart } => Some(format!(
+            "{} has just started and brings its containers back itself; goes on in {}",
+            change.address.provider,
+            *at - picture.at
+        )),
+        Gate::Until { at, what: Wait::Provider } => {
+            Some(format!("{} fails for everybody; tried again in {}", change.address.provider, *at - picture.at))
         }
         Gate::Until { at, .. } => Some(format!("goes on in {}", *at - picture.at)),
         Gate::After(needs) => needs.first().map(|need| format!("waits for {}", need_text(picture, need))),

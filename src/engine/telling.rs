@@ -104,7 +104,7 @@ fn serving(picture: &Picture, failed: &Address) -> Option<String> {
 }
 
 /// Local: `11:52:10`, or with its day when that is another one.
-fn time(at: Timestamp, now: Timestamp) -> String {
+pub fn time(at: Timestamp, now: Timestamp) -> String {
     let zoned = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
     let is_near = now - at < DAY && at - now < DAY;
     zoned.strftime(if is_near { "%H:%M:%S" } else { "%d %b %H:%M:%S" }).to_string()
@@ -135,7 +135,6 @@ pub fn failure_json(failure: &LastFailure) -> Json {
         "at": failure.at.rfc3339(),
         "run": failure.run,
         "last_line": last_line(failure),
-        "log": failure.log,
         "log_note": Some(&failure.log_note).filter(|note| !note.is_empty()),
     })
 }

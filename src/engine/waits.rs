@@ -151,6 +151,11 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
             vec![Hint::command("to start it now", format!("amarre reconcile {}", change.service))],
         ),
         Wait::Settle => (format!("what became of {thing} shows"), Vec::new()),
+        Wait::EngineStart => (
+            format!("{} just started and brings its containers back by itself", change.address.provider),
+            vec![Hint::command("not to wait", format!("amarre reconcile {}", change.service))],
+        ),
+        Wait::Drain => (format!("what is still open at {thing} ends"), Vec::new()),
         Wait::Provider => (format!("{} fails for everybody", change.address.provider), Vec::new()),
         Wait::Backoff => (
             format!("the next try of {thing}"),

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId};
+use super::flap::Flap;
 use super::source::History;
 use super::time::{Millis, Timestamp};
 use super::value::Fields;
@@ -87,6 +88,8 @@ pub struct Wants {
     pub good: Vec<Good>,
     /// What must hold before an old generation may go.
     pub before_delete: BTreeMap<Address, Vec<Need>>,
+    /// Old generations that nothing leads to any more, and until when they drain.
+    pub drains: BTreeMap<Address, Timestamp>,
     /// Networks that are made anew, with everything on them.
     pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
@@ -95,6 +98,8 @@ pub struct Wants {
     pub limits: BTreeMap<Address, Millis>,
     /// Containers whose health is asked by a probe. `None` = by uptime only.
     pub probes: BTreeMap<Address, Option<Probe>>,
+    /// The same of old generations beside them, which are not waited for.
+    pub probes_of_old: BTreeMap<Address, Option<Probe>>,
     /// Worth knowing.
     pub notes: Vec<super::plan::Note>,
 }
@@ -239,6 +244,10 @@ pub struct World {
     pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
     /// Free bytes where an engine keeps its images, for those where that can be known.
     pub free: BTreeMap<ProviderId, u64>,
+    /// Engines that started a moment ago and bring their containers back by themselves, each until when.
+    pub waking: BTreeMap<ProviderId, Timestamp>,
+    /// The container that Amarre itself runs in, where it runs in one.
+    pub own: BTreeSet<Address>,
 }
 
 impl World {
@@ -335,6 +344,8 @@ pub struct Facts {
     pub applied: BTreeMap<Address, Applied>,
     /// Container generations that were ready, by base address: the last good one.
     pub last_good: BTreeMap<Address, (String, Fields)>,
+    /// Since when nothing leads to an old generation any more.
+    pub repointed_at: BTreeMap<Address, Timestamp>,
     /// Images that we brought to an engine.
     pub pulled: Vec<Pulled>,
     /// Services that are left alone.
@@ -351,4 +362,8 @@ pub struct Facts {
     pub prune_blocked: bool,
     /// Who changed which file of the source.
     pub history: History,
+    /// What was written of late and whether it stayed, by address and field.
+    pub flaps: BTreeMap<Address, BTreeMap<String, Flap>>,
+    /// The state of the source that is in force.
+    pub revision: String,
 }

@@ -104,6 +104,11 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         let value = fields.get(name).cloned().or_else(|| diff.to.clone());
         changed.0.extend(value.map(|value| (name.to_owned(), value)));
     }
+    if changed.get("aliases").is_some() {
+        // With other names a container is connected anew, where it was.
+        let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
+        changed.0.extend(place.map(|(name, value)| (name.to_owned(), value)));
+    }
     let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
     let pointing: Vec<Need> = needs_of(want, &changed);
     let unmet = unmet(input, &pointing);
@@ -393,7 +398,11 @@ fn delete_gate(
     }
     needs.sort();
     needs.dedup();
-    if needs.is_empty() { Gate::Now } else { Gate::After(needs) }
+    match wants.drains.get(address) {
+        _ if !needs.is_empty() => Gate::After(needs),
+        Some(at) if input.now < *at => Gate::Until { at: *at, what: Wait::Drain },
+        Some(_) | None => Gate::Now,
+    }
 }
 
 /// Containers on a network that are not ours to remove: without it, a stopped one would not start again.

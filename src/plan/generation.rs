@@ -47,7 +47,11 @@ pub fn pick(
 
 fn matches_generation(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
     let diffs = diff::compare(schema, wanted, observed, None);
-    !diffs.iter().any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
+    // What is on no network for a moment shows no place on it.
+    let is_off = observed.get("aliases").is_none();
+    let place = ["ipv4_address", "mac_address"];
+    let mut diffs = diffs.iter().filter(|(_, diff)| !(is_off && place.contains(&diff.field.as_str())));
+    !diffs.any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
 }
 
 /// The wanted generation, unless it failed and the last good one may be put back.
@@ -113,6 +117,11 @@ fn not_tried_again(
 
 /// Why an instance counts as failed, if it does.
 fn verdict(expansion: &Expansion<'_>, container: &Container, writes: bool, seen: &Seen) -> Option<String> {
+    // An engine that has just started ended everything, and brings it back.
+    let waking = expansion.input.world.waking.get(&expansion.host.docker);
+    if waking.is_some_and(|until| expansion.input.now < *until) {
+        return None;
+    }
     match &seen.ready {
         Readiness::Ready => None,
         Readiness::Failed { why } => Some(why.clone()),

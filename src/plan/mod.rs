@@ -14,6 +14,7 @@ pub mod declared;
 pub mod diff;
 pub mod expand;
 pub mod forecast;
+pub mod flaps;
 pub mod fronts;
 pub mod guard;
 pub mod images;
@@ -21,6 +22,7 @@ pub mod lint;
 pub mod mounted;
 pub mod moves;
 pub mod names;
+pub mod patience;
 pub mod pointers;
 pub mod pool;
 pub mod reach;
@@ -30,6 +32,7 @@ pub mod rivals;
 pub mod container;
 pub mod generation;
 pub mod rollout;
+pub mod handover;
 pub mod stopped;
 pub mod streams;
 
@@ -82,6 +85,8 @@ impl Input<'_> {
 pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     let wants = expand::expand(input);
     let mut plan = decide::decide(input, &wants);
+    flaps::leave(input, &mut plan);
+    patience::leave(input, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)
 }

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::model::world::Applied;
 use crate::model::{Address, Change, Fields, Gap, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
-use crate::secret::Secrets;
+use crate::secret::{Scrubber, Secrets};
 
 pub use objection::Objection;
 
@@ -110,6 +110,11 @@ pub trait Provider: Send + Sync {
         String::new()
     }
 
+    /// How many signs of life changes at `address` have given so far: while the number grows, the change moves.
+    fn signs(&self, _address: &Address) -> u64 {
+        0
+    }
+
     /// How many changes may be under way there at once.
     fn at_once(&self) -> usize {
         8
@@ -154,6 +159,10 @@ pub struct Observation {
     pub free: Option<u64>,
     /// The vendor's version, where it says one.
     pub version: Option<String>,
+    /// When the vendor itself started, where that can be told.
+    pub started: Option<Timestamp>,
+    /// What Amarre itself runs in there.
+    pub own: BTreeSet<Address>,
 }
 
 /// What is waited for the lines that a container printed.
@@ -316,6 +325,14 @@ impl ProviderError {
     #[must_use]
     pub fn after(mut self, wait: Option<Millis>) -> Self {
         self.retry_after = wait;
+        self
+    }
+
+    /// Without secrets: the vendor's words may repeat what it was sent.
+    #[must_use]
+    pub fn without(mut self, sent: &Scrubber) -> Self {
+        self.message = sent.scrub(&self.message);
+        self.hint = sent.scrub(&self.hint);
         self
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use amarre::manifest::{Loaded, SourceFile, load, render, with_compose_files};
 use amarre::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode,
-    STOPPED_GRACE, Service, Target, Tls,
+    STOPPED_GRACE, Service, Target, Tls, Update,
 };
 use amarre::model::site::{Defaults, HostSite, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::source::is_manifest;
@@ -323,6 +323,9 @@ fn dump(out: &mut String, service: &Service) {
     }
     if service.stopped_grace != STOPPED_GRACE {
         let _ = writeln!(out, "  stopped grace {}", service.stopped_grace);
+    }
+    if service.update != Update::default() {
+        let _ = writeln!(out, "  {:?}", service.update);
     }
     match &service.network {
         NetworkMode::Auto => (),

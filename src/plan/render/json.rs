@@ -114,7 +114,9 @@ fn gate(gate: &Gate) -> Json {
                 Wait::Settle => "settle",
                 Wait::StoppedGrace => "stopped_grace",
                 Wait::Backoff => "backoff",
+                Wait::EngineStart => "engine_start",
                 Wait::Provider => "provider",
+                Wait::Drain => "drain",
             };
             json!({"state": "until", "at": at.rfc3339(), "what": what})
         }

@@ -6,6 +6,7 @@ use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt;
 
 use super::api::Api;
+use super::convert;
 use super::{Class, ProviderError};
 use crate::model::{Address, Seen};
 use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogAsk};
@@ -74,13 +75,14 @@ fn unreadable(there: &ContainerInspectResponse, name: &str) -> Option<ProviderEr
     )
 }
 
-/// The values of variables that are secret, as this instance was given them.
+/// The values of variables that are secret, as this instance was given them, and of those that nobody shows.
 fn hidden(there: &ContainerInspectResponse, ask: &LogAsk) -> Scrubber {
     let variables = there.config.as_ref().and_then(|config| config.env.as_ref()).into_iter().flatten();
     let secrets: Vec<Secret> = variables
         .filter_map(|variable| variable.split_once('='))
         .filter(|(name, _)| ask.hidden.contains(*name))
         .map(|(_, value)| Secret::new(value))
+        .chain(convert::hidden(there))
         .collect();
     Scrubber::of(&secrets)
 }

@@ -175,6 +175,11 @@ impl Provider for NpmProvider {
         &self.id
     }
 
+    /// NPM reloads nginx with every write, and breaks when two do.
+    fn at_once(&self) -> usize {
+        1
+    }
+
     fn counts(&self) -> Counts {
         self.api.counts()
     }

@@ -1,12 +1,19 @@
 //! The loop stepped look by look, with every vendor simulated.
 
+mod apart;
 mod breadth;
 mod commands;
 mod crash;
 mod files;
+mod flaps;
+mod handover;
 mod manifests;
+mod mend;
+mod memory;
 mod patience;
 mod promises;
+mod standing;
+mod telling;
 
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "

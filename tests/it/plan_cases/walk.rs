@@ -183,6 +183,10 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
     for good in &wants.good {
         facts.last_good.insert(good.base.clone(), (good.generation.clone(), good.fields.clone()));
     }
+    facts.repointed_at.retain(|old, _| wants.drains.contains_key(old));
+    for old in wants.drains.keys() {
+        facts.repointed_at.entry(old.clone()).or_insert(now);
+    }
     facts.open_intents.retain(|_, left| now - *left < plan::SETTLE);
     let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
     for (address, want) in &wants.map {
