@@ -67,6 +67,27 @@ pub enum Command {
         /// Which.
         service: String,
     },
+    /// Put a service's containers back to what a good manifest asks for, and suspend it with that.
+    RollBack {
+        /// Which.
+        service: String,
+        /// Which good manifest: by its generations.
+        generations: String,
+        /// Who and why.
+        suspension: Suspension,
+    },
+    /// End what is done for a service after its running step, and leave it alone.
+    Cancel {
+        /// Which.
+        service: String,
+        /// Who and why.
+        suspension: Suspension,
+    },
+    /// Forget that anything of a service failed.
+    Retry {
+        /// Which.
+        service: String,
+    },
 }
 
 /// The answer to a command.
@@ -355,6 +376,16 @@ impl Daemon {
                 None
             }
             Command::Suspend { service, suspension } => self.suspend(&service, &suspension).await,
+            Command::RollBack { service, generations, suspension } => {
+                self.roll_back(&service, &generations, &suspension).await
+            }
+            Command::Cancel { service, suspension } => {
+                let error = self.suspend(&service, &suspension).await;
+                self.engine.cancel_lane(&service);
+                self.look().await;
+                error
+            }
+            Command::Retry { service } => self.engine.retry(&service).await.err().map(|error| error.to_string()),
             Command::Resume { service } => match self.engine.ledger.resume(&service).await {
                 Ok(true) => {
                     self.look().await;
@@ -390,6 +421,20 @@ impl Daemon {
             return Some(format!("there is no service {service}"));
         }
         self.engine.ledger.suspend(service, suspension).await.err().map(|error| error.to_string())
+    }
+
+    async fn roll_back(&mut self, service: &str, generations: &str, suspension: &Suspension) -> Option<String> {
+        let ledger = &self.engine.ledger;
+        let stored = match ledger.manifests().await {
+            Ok(manifests) => manifests.get(service).cloned(),
+            Err(error) => return Some(error.to_string()),
+        };
+        let Some(from) = stored else { return Some(format!("there is no manifest of {service}")) };
+        if let Err(error) = ledger.roll_back(service, generations, &from, suspension).await {
+            return Some(error.to_string());
+        }
+        self.engine.cancel_lane(service);
+        None
     }
 
     /// The file system tells; where it does not, the interval is the fall-back.

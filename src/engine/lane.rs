@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::breaker::Breakers;
-use super::{Clock, Progress, ProgressState};
+use super::{Clock, Progress, ProgressState, limits};
 use crate::model::{Address, Change, Payloads, ProviderId, Timestamp, Verb};
 use crate::plan::render::lines;
 use crate::providers::{Class, Outcome, Provider, ProviderError};
@@ -74,6 +74,8 @@ pub struct Tools {
     pub clock: Arc<dyn Clock>,
     /// Set when the process is to end: the running step is finished, the next is left for later.
     pub stopping: Arc<AtomicBool>,
+    /// Set when a person wants no more of this service: the same for this lane alone.
+    pub cancelled: Arc<AtomicBool>,
     /// Who may call which provider now.
     pub breakers: Breakers,
     /// Who is told.
@@ -85,7 +87,7 @@ pub async fn work(job: Job, tools: Tools) -> LaneDone {
     let (called, worked, failures) = (BTreeSet::new(), Vec::new(), Vec::new());
     let mut done = LaneDone { service: job.service.clone(), called, worked, failures, ended: tools.clock.now() };
     for change in &job.changes {
-        if tools.stopping.load(Ordering::Relaxed) {
+        if tools.stopping.load(Ordering::Relaxed) || tools.cancelled.load(Ordering::Relaxed) {
             break;
         }
         if !done.failures.is_empty() && takes_away(change) {
@@ -172,7 +174,8 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
     }
 }
 
-/// Makes a change, and tells meanwhile how far it is, where the provider knows that.
+/// Makes a change, and tells meanwhile how far it is, where the provider knows that. One that takes longer than it may
+/// is left: what became of it shows.
 async fn watched(
     change: &Change,
     job: &Job,
@@ -181,15 +184,23 @@ async fn watched(
     started: Timestamp,
 ) -> Result<Outcome, ProviderError> {
     let mut making = provider.apply_with(change, &job.secrets, &job.payloads);
-    let mut told = String::new();
+    let (mut told, mut moved) = (String::new(), started);
+    let mut signs = provider.signs(&change.address);
     loop {
         if let Ok(outcome) = tokio::time::timeout(NEWS_EVERY, &mut making).await {
             return outcome;
         }
-        let news = provider.news(&change.address);
+        let (news, now) = (provider.news(&change.address), tools.clock.now());
         if !news.is_empty() && news != told {
-            tell(tools, change, ProgressState::Begun, news.clone(), started, tools.clock.now());
+            tell(tools, change, ProgressState::Begun, news.clone(), started, now);
             told = news;
+        }
+        let signs_now = provider.signs(&change.address);
+        if signs_now != signs {
+            (signs, moved) = (signs_now, now);
+        }
+        if let Some(limit) = limits::passed(change, started, moved, now) {
+            return Err(limits::too_long(change, limit, &told));
         }
     }
 }

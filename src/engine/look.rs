@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::asking::Past;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, lane, pace};
+use super::{Engine, Mode, Picture, conditions, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
+use crate::secret::Scrubber;
 use crate::source::{Reading, Snapshot};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
@@ -42,7 +43,8 @@ impl Engine {
         let Reading { snapshot: source, error: source_error } = reading;
         self.grant_pardon().await;
         let mut facts = self.read_facts(now).await;
-        let desired = self.desired(source.as_ref()).await;
+        let mut desired = self.desired(source.as_ref()).await;
+        let rolling = Self::wake_rolling(&mut facts, &desired);
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();
         facts.confirmed = self.confirmed.clone();
@@ -98,7 +100,13 @@ impl Engine {
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         if acts && self.ledger_error.is_none() {
             let ready = self.ready(&plan, only.as_ref());
-            if let Err(error) = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await {
+            // Before what failed goes.
+            self.keep_last_words(&wants, &world, &plan, &facts, &desired, now).await;
+            let mut kept = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await;
+            if kept.is_ok() {
+                kept = self.keep_ways_back(&wants, &world, &plan, &facts, &mut desired, now).await;
+            }
+            if let Err(error) = kept {
                 self.ledger_failed(&error);
             } else {
                 self.hand_out(ready, run, &wants, &desired).await;
@@ -108,6 +116,8 @@ impl Engine {
         if self.lanes.is_empty() && self.run.is_some() && !plan.changes.iter().any(Change::is_now) {
             self.end_run().await;
         }
+        let is_done = |name: &String| desired.going_back.rollbacks.get(name).is_some_and(|rollback| rollback.done);
+        facts.suspended.extend(rolling.into_iter().filter(|(name, _)| is_done(name)));
         let unpublished = unpublished.into_iter().map(|dirty| self.with_error(dirty)).collect();
         let plan = self.with_suspended(plan, &desired, &world, &facts, now, &mode);
         let mut picture = Picture {
@@ -125,9 +135,13 @@ impl Engine {
             failing: self.patience.failing(),
             open: self.patience.breakers.open(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
+            last_failures: self.ledger.last_failures().await.unwrap_or_default(),
+            scrubber: Scrubber::of(desired.secrets.values()),
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             unpublished,
+            rollbacks: desired.going_back.rollbacks,
+            busy: self.busy.values().cloned().collect(),
             versions: self.observer.versions.clone(),
             run,
             acts,
@@ -135,11 +149,13 @@ impl Engine {
             at_rest: false,
             only,
             since: BTreeMap::new(),
+            conditions_since: BTreeMap::new(),
             context: Some(self.context.clone()),
             marks: desired.marks,
             took: self.clock.now() - started,
         };
         picture.since = since(&self.picture, &picture);
+        picture.conditions_since = conditions::since(&self.picture, &picture);
         picture.at_rest = self.is_at_rest(&picture);
         picture
     }
@@ -213,8 +229,10 @@ impl Engine {
                 clock: self.clock.clone(),
                 progress: self.progress.clone(),
                 stopping: self.stopping.clone(),
+                cancelled: Arc::default(),
                 breakers: self.patience.breakers.clone(),
             };
+            self.cancels.insert(service.clone(), tools.cancelled.clone());
             let job = Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads };
             let lane = self.lanes.spawn(lane::work(job, tools));
             self.busy.insert(lane.id(), service);

@@ -11,17 +11,25 @@ pub mod asking;
 pub mod observer;
 pub mod ages;
 pub mod lane;
+pub mod limits;
 pub mod look;
 pub mod desired;
 pub mod books;
 pub mod rest;
 pub mod publish;
+pub mod failures;
+pub mod waits;
+pub mod conditions;
+pub mod rollback;
 pub mod status;
 pub mod listing;
 pub mod subnets;
 pub mod report;
+mod telling;
 pub mod daemon;
 pub mod verbs;
+pub mod logs;
+mod mend;
 pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,9 +53,9 @@ use crate::model::{
 };
 use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
-use crate::secret::{MarkKey, Secret};
+use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
-use crate::store::{Ledger, StoreError, Unpublished};
+use crate::store::{LastFailure, Ledger, Rollback, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -151,12 +159,20 @@ pub struct Picture {
     /// What did not work the last time, by service, where nothing worked since: from the ledger, for a process that
     /// has not tried yet.
     pub past_failures: BTreeMap<String, (Address, String)>,
+    /// What is to be said of the generation of each container that failed last, by address without generation.
+    pub last_failures: BTreeMap<Address, LastFailure>,
+    /// Takes the secrets of the manifests out of what containers print.
+    pub scrubber: Scrubber,
     /// The ledger's own trouble.
     pub ledger_error: Option<String>,
     /// What is wrong with the configuration as it stands in its file now.
     pub config_trouble: Option<ConfigTrouble>,
     /// Scopes that wait to be published, with the last error.
     pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
+    /// Services that are put back, or were.
+    pub rollbacks: BTreeMap<String, Rollback>,
+    /// Services that a lane works for.
+    pub busy: BTreeSet<String>,
     /// Vendors' versions.
     pub versions: BTreeMap<ProviderId, String>,
     /// The run that this look belongs to.
@@ -171,6 +187,8 @@ pub struct Picture {
     pub only: Option<BTreeSet<String>>,
     /// When a service came to the state that it is in, with that state.
     pub since: BTreeMap<String, (String, Timestamp)>,
+    /// Since when each condition of each service has been as it is.
+    pub conditions_since: conditions::Since,
     /// What a plan depends on besides; `None` before the first look.
     pub context: Option<Arc<Context>>,
     /// Marks of the secrets that the manifests name.
@@ -300,6 +318,10 @@ pub struct Engine {
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
     busy: BTreeMap<tokio::task::Id, String>,
+    /// By which a lane is told to end after its running step, by service.
+    cancels: BTreeMap<String, Arc<AtomicBool>>,
+    /// What was last stored as good of each service: its generations and its manifest.
+    good_manifests: BTreeMap<String, (String, String)>,
     /// Lanes look at it between two steps.
     stopping: Arc<AtomicBool>,
     /// A person asks and waits.
@@ -357,6 +379,8 @@ impl Engine {
             health: Health::default(),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
+            cancels: BTreeMap::new(),
+            good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
             impatient: false,
             confirmed: BTreeSet::new(),
@@ -427,6 +451,32 @@ impl Engine {
         self.publish_backoffs.clear();
         self.pardon.tries = true;
         self.impatient = true;
+    }
+
+    /// Forgets that anything of a service failed: a person wants it tried again. Answers how many generations are
+    /// tried again.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn retry(&mut self, service: &str) -> Result<u64, StoreError> {
+        let picture = self.picture();
+        let names: BTreeSet<String> = picture
+            .services
+            .get(service)
+            .map(|manifest| manifest.containers.keys().map(|key| manifest.address_name(key)).collect())
+            .unwrap_or_default();
+        let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
+        let containers: BTreeSet<Address> = failed.map(Address::base).collect();
+        let forgotten = self.ledger.try_again(&containers.into_iter().collect::<Vec<_>>()).await?;
+        self.forgive(service);
+        Ok(forgotten)
+    }
+
+    /// Tells the lane of a service to end after its running step.
+    pub(super) fn cancel_lane(&self, service: &str) {
+        if let Some(cancelled) = self.cancels.get(service) {
+            cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Forgets what was to be waited for in one service, and what of it was left alone for it did not stay as written:

@@ -19,7 +19,8 @@ impl Engine {
         let starting =
             picture.wants.probes.keys().filter(|container| is_asked(picture, container, &asked)).any(|container| {
                 let seen = picture.world.seen.get(container);
-                let known_bad = picture.facts.failed.contains_key(container);
+                let known_bad = picture.facts.failed.contains_key(container)
+                    || super::waits::is_overdue(picture, container).is_some();
                 seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !known_bad
             });
         !moving && !starting

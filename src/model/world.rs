@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Address, Kind, ProviderId};
 use super::flap::Flap;
 use super::source::History;
-use super::time::Timestamp;
+use super::time::{Millis, Timestamp};
 use super::value::Fields;
 
 /// Where in the source something stands. Never part of a digest.
@@ -92,6 +92,8 @@ pub struct Wants {
     pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
     pub stop_first: BTreeMap<String, String>,
+    /// How long a resource may take to be ready; after that it is said that it will not be.
+    pub limits: BTreeMap<Address, Millis>,
     /// Containers whose health is asked by a probe. `None` = by uptime only.
     pub probes: BTreeMap<Address, Option<Probe>>,
     /// Worth knowing.

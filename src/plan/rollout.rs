@@ -198,6 +198,8 @@ impl Rollout {
         let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
         let probe = port.map(|port| reach::probe(expansion, &self.effective, port));
         expansion.wants.probes.insert(self.effective.clone(), probe);
+        let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
+        expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
         if self.start_first {
             self.keep_olds(expansion);
         }

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};
+use serde_json::Value as Json;
 
 use crate::causes::chain;
 use crate::model::Millis;
+use crate::secret::Scrubber;
 
 /// A vendor that says nothing for this long is down for this look.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,9 +62,28 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// Without secrets in any text of its JSON: an error may repeat what was sent. What is not JSON is not shown.
+    #[must_use]
+    pub fn without(mut self, sent: &Scrubber) -> Self {
+        if let Some(mut said) = self.json::<Json>() {
+            scrub(&mut said, sent);
+            self.body = said.to_string().into_bytes();
+        }
+        self
+    }
+
     /// The body as JSON; `None` when it is not (proxies answer HTML).
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
+    }
+}
+
+fn scrub(said: &mut Json, sent: &Scrubber) {
+    match said {
+        Json::String(text) => *text = sent.scrub(text),
+        Json::Array(items) => items.iter_mut().for_each(|item| scrub(item, sent)),
+        Json::Object(fields) => fields.values_mut().for_each(|field| scrub(field, sent)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => (),
     }
 }
 

@@ -3,11 +3,13 @@
 
 mod support;
 
+mod canary;
 mod cli;
 mod hosts_config;
 mod configuration;
 mod deploy;
 mod looks;
+mod mutants;
 mod tidy;
 mod manifest_cases;
 mod compose_keys;

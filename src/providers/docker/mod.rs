@@ -10,6 +10,7 @@ pub mod convert;
 pub mod files;
 pub mod images;
 pub mod kinds;
+mod logs;
 pub mod registry;
 pub mod settings;
 pub mod transport;
@@ -30,11 +31,11 @@ use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
-use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
+use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError};
 use crate::model::{
     Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
 };
-use crate::secret::{MarkKey, Secrets};
+use crate::secret::{MarkKey, Scrubber, Secrets};
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
 const INSPECTS_IN_FLIGHT: usize = 8;
@@ -386,6 +387,10 @@ impl Provider for DockerProvider {
         if address.kind == Kind::Image { self.pulls.news(&address.name) } else { String::new() }
     }
 
+    fn signs(&self, address: &Address) -> u64 {
+        if address.kind == Kind::Image { self.pulls.signs(&address.name) } else { 0 }
+    }
+
     fn kinds(&self) -> &'static [KindSchema] {
         kinds::KINDS
     }
@@ -425,9 +430,16 @@ impl Provider for DockerProvider {
         payloads: &Payloads,
     ) -> Result<Outcome, ProviderError> {
         let outcome = self.change(change, secrets, payloads).await;
+        let accounts = self.config.registries.0.values().map(|login| &login.password);
+        let sent = Scrubber::of_words(secrets.values().chain(accounts));
+        let outcome = outcome.map_err(|error| error.without(&sent));
         // Not all that is written shows in the list.
         self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         outcome
+    }
+
+    async fn logs(&self, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+        logs::read(self.api().await?, address, seen, ask).await
     }
 
     async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {

@@ -10,7 +10,7 @@ mod examine;
 mod hosts;
 pub mod kinds;
 mod lists;
-mod normal;
+pub mod normal;
 mod report;
 #[cfg(test)]
 mod tests;

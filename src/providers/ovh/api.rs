@@ -386,7 +386,7 @@ impl Api {
             Failure::NotSent(why) => Trouble::NotSent(why),
             Failure::Unknown(why) => Trouble::Unknown(why),
         })?;
-        if answer.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
+        if answer.is_success() { Ok(answer) } else { Err(refusal(&self.login.censored(answer).await)) }
     }
 
     fn time_url(&self) -> Url {

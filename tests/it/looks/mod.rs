@@ -8,9 +8,11 @@ mod files;
 mod flaps;
 mod manifests;
 mod memory;
+mod mend;
 mod patience;
 mod promises;
 mod standing;
+mod telling;
 
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "
