@@ -30,6 +30,7 @@ struct Track {
     answers: VecDeque<bool>,
     needed: usize,
     ready: bool,
+    since: Timestamp,
 }
 
 impl Health {
@@ -41,6 +42,7 @@ impl Health {
         probes: &BTreeMap<Address, Option<Probe>>,
         facts: &Facts,
         world: &mut World,
+        up_since: impl Fn(&Address, i64) -> Timestamp,
         now: Timestamp,
     ) {
         let mut known = BTreeMap::new();
@@ -53,7 +55,10 @@ impl Health {
             // What was good before this process came need not prove itself like something new.
             let good = facts.last_good.get(&address.base()).map(|(generation, _)| generation);
             track.needed = if good.is_some() && good == address.generation.as_ref() { OKS_KNOWN } else { OKS_NEEDED };
-            if !track.ready && probe.is_none() && now - Timestamp(started) >= UPTIME_NEEDED {
+            if let Readiness::NotYet { since, .. } = &seen.ready {
+                track.since = *since;
+            }
+            if !track.ready && probe.is_none() && now - up_since(address, started) >= UPTIME_NEEDED {
                 track.ready = true;
             }
             if let (false, Some(probe), Some(provider)) = (track.ready, probe, providers.get(&address.provider)) {
@@ -87,7 +92,7 @@ impl Health {
                 let why = whys
                     .remove(&key)
                     .unwrap_or_else(|| format!("judged by uptime only: {UPTIME_NEEDED} without a restart"));
-                let since = Timestamp(key.1);
+                let since = track.since;
                 seen.ready = if track.ready { Readiness::Ready } else { Readiness::NotYet { since, why } };
             }
             self.tracks.insert(key, track);
