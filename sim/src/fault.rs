@@ -1,5 +1,6 @@
 //! Misbehaviour on purpose, keyed by (method, path prefix, n-th call), so that a seed replays.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,22 @@ pub enum Fault {
     CutAfter,
     /// Waits, then answers as usual.
     Delay(Duration),
+    /// Answers 429 with this `Retry-After`, in seconds, and does nothing.
+    TooMany(u32),
+    /// Does nothing and never answers.
+    HangBefore,
+    /// Does what was asked and never answers.
+    HangAfter,
+    /// Does what was asked and answers the first half of the body as though it were all of it.
+    Half,
+    /// Does what was asked, then answers more than anybody can want.
+    Huge,
+    /// Answers a read as the last one of the same path was answered that was not stale; as usual when there was none.
+    Stale,
 }
+
+/// Decides about each call, in the order in which they come: method and path with query.
+pub type Decide = Arc<dyn Fn(&str, &str) -> Option<Fault> + Send + Sync>;
 
 #[derive(Debug, Clone)]
 struct Rule {
@@ -28,9 +44,10 @@ struct Rule {
 }
 
 /// The planned faults of one simulator. Clones share the plan.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
+    decide: Arc<Mutex<Option<Decide>>>,
 }
 
 impl Faults {
@@ -45,9 +62,16 @@ impl Faults {
         self.lock().push(rule);
     }
 
+    /// Lets `decide` say what becomes of each call that no rule is about. While there is one, answers to reads are
+    /// remembered for [`Fault::Stale`].
+    pub fn decide_by(&self, decide: Decide) {
+        *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = Some(decide);
+    }
+
     /// Ends all misbehaviour.
     pub fn clear(&self) {
         self.lock().clear();
+        *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The fault of this call, if any; counts the call.
@@ -65,10 +89,23 @@ impl Faults {
             rule.times -= 1;
             return Some(rule.fault.clone());
         }
-        None
+        drop(rules);
+        let decide = self.decide.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        decide.and_then(|decide| decide(method, path))
+    }
+
+    /// Whether stale answers may be asked for.
+    pub(crate) fn remembers(&self) -> bool {
+        self.decide.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults").field("rules", &self.rules).finish_non_exhaustive()
     }
 }

@@ -22,3 +22,4 @@ mod schema;
 mod served;
 mod openapi;
 mod doctor;
+mod chaos;
