@@ -1,6 +1,7 @@
 //! Misbehaviour on purpose, keyed by (method, path prefix, n-th call), so that a seed replays.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,22 @@ pub enum Fault {
     CutAfter,
     /// Waits, then answers as usual.
     Delay(Duration),
+    /// Answers 429 with this `Retry-After`, in seconds, and does nothing.
+    TooMany(u32),
+    /// Does nothing and never answers.
+    HangBefore,
+    /// Does what was asked and never answers.
+    HangAfter,
+    /// Does what was asked and answers the first half of the body as though it were all of it.
+    Half,
+    /// Does what was asked, then answers more than anybody can want.
+    Huge,
+    /// Answers a read as the last one of the same path was answered that was not stale; as usual when there was none.
+    Stale,
 }
+
+/// Decides about each call, in the order in which they come: method and path with query.
+pub type Decide = Arc<dyn Fn(&str, &str) -> Option<Fault> + Send + Sync>;
 
 #[derive(Debug, Clone)]
 struct Rule {
@@ -29,10 +45,11 @@ struct Rule {
 }
 
 /// The planned faults of one simulator. Clones share the plan.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
     lags: Arc<Mutex<Lags>>,
+    decide: Arc<Mutex<Option<Decide>>>,
 }
 
 /// An answer as it was: status, type, body.
@@ -55,6 +72,12 @@ impl Faults {
     pub fn add_nth(&self, method: &str, prefix: &str, skip: u32, times: u32, fault: Fault) {
         let rule = Rule { method: method.to_owned(), prefix: prefix.to_owned(), skip, times, fault };
         self.lock().push(rule);
+    }
+
+    /// Lets `decide` say what becomes of each call that no rule is about. While there is one, answers to reads are
+    /// remembered for [`Fault::Stale`].
+    pub fn decide_by(&self, decide: Decide) {
+        *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = Some(decide);
     }
 
     /// Every GET whose path starts with `prefix` answers from now on what it would have said `reads` reads ago.
@@ -83,6 +106,7 @@ impl Faults {
     /// Ends all misbehaviour.
     pub fn clear(&self) {
         self.lock().clear();
+        *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.lock_lags() = Lags::default();
     }
 
@@ -105,10 +129,23 @@ impl Faults {
             rule.times -= 1;
             return Some(rule.fault.clone());
         }
-        None
+        drop(rules);
+        let decide = self.decide.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        decide.and_then(|decide| decide(method, path))
+    }
+
+    /// Whether stale answers may be asked for.
+    pub(crate) fn remembers(&self) -> bool {
+        self.decide.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults").field("rules", &self.rules).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! What a simulator was asked, in the order in which it answered.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One answered request.
@@ -9,25 +10,36 @@ pub struct Call {
     pub method: String,
     /// Path with its query.
     pub path: String,
-    /// Status that was answered; 0 when the connection was cut.
+    /// Status that was answered; 0 when the connection was cut or no answer is given.
     pub status: u16,
 }
 
+/// Is told of each call once its effect is there, before the answer leaves.
+pub type Witness = Arc<dyn Fn(&Call) + Send + Sync>;
+
 /// A shared list of calls. Clones see the same list.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Journal {
     calls: Arc<Mutex<Vec<Call>>>,
+    witness: Arc<Mutex<Option<Witness>>>,
+    /// Words that no request may hold, and the calls that did.
+    forbidden: Arc<Mutex<Vec<String>>>,
+    sightings: Arc<Mutex<Vec<String>>>,
 }
 
 impl Journal {
     /// Adds one call.
     pub fn record(&self, call: Call) {
-        self.lock().push(call);
+        let witness = lock(&self.witness).clone();
+        if let Some(witness) = witness {
+            witness(&call);
+        }
+        lock(&self.calls).push(call);
     }
 
     /// Every call since the start or the last [`Journal::clear`].
     pub fn calls(&self) -> Vec<Call> {
-        self.lock().clone()
+        lock(&self.calls).clone()
     }
 
     /// Calls that may change something: anything but GET and HEAD.
@@ -39,10 +51,44 @@ impl Journal {
 
     /// Forgets what was recorded.
     pub fn clear(&self) {
-        self.lock().clear();
+        lock(&self.calls).clear();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Tells `witness` of each call from now on; `None` ends it.
+    pub fn tell(&self, witness: Option<Witness>) {
+        *lock(&self.witness) = witness;
     }
+
+    /// From now on bodies and paths are searched for `word`.
+    pub fn forbid(&self, word: &str) {
+        lock(&self.forbidden).push(word.to_owned());
+    }
+
+    /// Calls that held a forbidden word.
+    pub fn sightings(&self) -> Vec<String> {
+        lock(&self.sightings).clone()
+    }
+
+    pub(crate) fn searches(&self) -> bool {
+        !lock(&self.forbidden).is_empty()
+    }
+
+    pub(crate) fn search(&self, method: &str, path: &str, body: &[u8]) {
+        let text = String::from_utf8_lossy(body);
+        for word in lock(&self.forbidden).iter() {
+            if path.contains(word.as_str()) || text.contains(word.as_str()) {
+                lock(&self.sightings).push(format!("{method} {path} holds `{word}`"));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

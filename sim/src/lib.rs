@@ -13,6 +13,6 @@ mod serve;
 
 pub mod npm;
 
-pub use fault::{Fault, Faults};
-pub use journal::{Call, Journal};
+pub use fault::{Decide, Fault, Faults};
+pub use journal::{Call, Journal, Witness};
 pub use serve::{Server, serve};

@@ -1,11 +1,13 @@
 //! Serves a router on loopback with journal and faults around it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, response};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
@@ -46,7 +48,10 @@ pub async fn serve(router: Router, port: u16) -> std::io::Result<Server> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
     let (journal, faults) = (Journal::default(), Faults::default());
-    let app = router.layer(middleware::from_fn_with_state((journal.clone(), faults.clone()), misbehave));
+    let app = {
+        let shared = (journal.clone(), faults.clone(), Memory::default());
+        router.layer(middleware::from_fn_with_state(shared, misbehave))
+    };
     let task = tokio::spawn(async move {
         // The listener lives as long as the task: an error here only ends the simulator.
         let _ = axum::serve(listener, app).await;
@@ -54,14 +59,32 @@ pub async fn serve(router: Router, port: u16) -> std::io::Result<Server> {
     Ok(Server { address, journal, faults, task })
 }
 
-async fn misbehave(State((journal, faults)): State<(Journal, Faults)>, request: Request, next: Next) -> Response {
+/// Bodies of requests are searched up to here.
+const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// One piece of a body that does not end soon, and how many of them come: more than any client reads.
+const HUGE_PIECE: usize = 1024 * 1024;
+const HUGE_PIECES: usize = 64;
+
+/// Whole answers to reads, by path.
+type Memory = Arc<Mutex<BTreeMap<String, (response::Parts, Bytes)>>>;
+
+async fn misbehave(
+    State((journal, faults, memory)): State<(Journal, Faults, Memory)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let method = request.method().to_string();
     let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-    let response = match faults.next(&method, &path) {
-        None => match faults.behind(&method, &path) {
-            None => next.run(request).await,
-            Some(reads) => late(&faults, &path, reads, next.run(request).await).await,
-        },
+    let request = searched(&journal, &method, &path, request).await;
+    let fault = faults.next(&method, &path);
+    let call = |status: u16| Call { method: method.clone(), path: path.clone(), status };
+    let response = match fault {
+        None if faults.behind(&method, &path).is_some() => {
+            let reads = faults.behind(&method, &path).unwrap_or_default();
+            late(&faults, &path, reads, next.run(request).await).await
+        }
+        None if method == "GET" && faults.remembers() => remembered(&memory, &path, next.run(request).await).await,
+        None => next.run(request).await,
         Some(Fault::Before(status)) => failed(status),
         Some(Fault::After(status)) => {
             next.run(request).await;
@@ -76,8 +99,75 @@ async fn misbehave(State((journal, faults)): State<(Journal, Faults)>, request: 
             tokio::time::sleep(time).await;
             next.run(request).await
         }
+        Some(Fault::TooMany(seconds)) => {
+            let mut response = failed(429);
+            response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
+            response
+        }
+        Some(Fault::HangBefore) => {
+            journal.record(call(0));
+            std::future::pending().await
+        }
+        Some(Fault::HangAfter) => {
+            next.run(request).await;
+            journal.record(call(0));
+            std::future::pending().await
+        }
+        Some(Fault::Half) => half(next.run(request).await).await,
+        Some(Fault::Huge) => {
+            next.run(request).await;
+            huge()
+        }
+        Some(Fault::Stale) => {
+            let earlier = lock(&memory).get(&path).cloned();
+            match earlier {
+                Some((parts, body)) => Response::from_parts(parts, Body::from(body)),
+                None => next.run(request).await,
+            }
+        }
     };
-    journal.record(Call { method, path, status: response.status().as_u16() });
+    journal.record(call(response.status().as_u16()));
+    response
+}
+
+/// The request, its body searched for what it must not hold.
+async fn searched(journal: &Journal, method: &str, path: &str, request: Request) -> Request {
+    if !journal.searches() {
+        return request;
+    }
+    let (parts, body) = request.into_parts();
+    // A body that is too long or breaks off is passed on as nothing: the client hears of it from the route.
+    let body = axum::body::to_bytes(body, REQUEST_BYTES_MAX).await.unwrap_or_default();
+    journal.search(method, path, &body);
+    Request::from_parts(parts, Body::from(body))
+}
+
+/// The answer, kept for [`Fault::Stale`] where it is a whole one: streams of events and logs never end.
+async fn remembered(memory: &Memory, path: &str, response: Response) -> Response {
+    if !response.status().is_success() || response.body().size_hint().exact().is_none() {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return cut() };
+    lock(memory).insert(path.to_owned(), (parts.clone(), body.clone()));
+    Response::from_parts(parts, Body::from(body))
+}
+
+async fn half(response: Response) -> Response {
+    if response.body().size_hint().exact().is_none() {
+        return cut();
+    }
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove("content-length");
+    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return cut() };
+    let length = body.len() / 2;
+    Response::from_parts(parts, Body::from(body.slice(..length)))
+}
+
+fn huge() -> Response {
+    let pieces = (0..HUGE_PIECES).map(|_| Ok::<_, std::io::Error>(vec![b' '; HUGE_PIECE]));
+    let mut response = Response::new(Body::from_stream(futures_util::stream::iter(pieces)));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
     response
 }
 
@@ -88,6 +178,8 @@ async fn late(faults: &Faults, path: &str, reads: usize, now: Response) -> Respo
     let body = axum::body::to_bytes(now.into_body(), usize::MAX).await.unwrap_or_default().to_vec();
     let (status, kind, body) = faults.past(path, (status, kind, body), reads);
     (StatusCode::from_u16(status).unwrap_or_default(), [("content-type", kind)], body).into_response()
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn failed(status: u16) -> Response {

@@ -25,3 +25,4 @@ mod schema;
 mod served;
 mod openapi;
 mod doctor;
+mod chaos;

@@ -55,8 +55,8 @@ pub struct Setting {
 
 pub struct Stepped {
     pub docker: Arc<Docker>,
-    pub npm: Npm,
-    pub ovh: Ovh,
+    pub npm: Arc<Npm>,
+    pub ovh: Arc<Ovh>,
     pub clock: Arc<ShiftedClock>,
     pub folder: TempDir,
     pub engine: Engine,
@@ -86,8 +86,8 @@ impl Stepped {
         let docker = Arc::new(docker(options.clone()).await);
         let nas = if setting.with_nas { Some(Arc::new(Docker::start(options).await.unwrap())) } else { None };
         let through = Arc::new(FromNpm(docker.clone(), nas.clone()));
-        let npm = Npm::start(NpmOptions::with_upstreams(through)).await.unwrap();
-        let ovh = Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap();
+        let npm = Arc::new(Npm::start(NpmOptions::with_upstreams(through)).await.unwrap());
+        let ovh = Arc::new(Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap());
         // A ledger in memory: hundreds of stories write to one each.
         let memory = std::path::Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
@@ -170,6 +170,18 @@ impl Stepped {
     /// As [`Stepped::restart`], and the ledger is lost.
     pub async fn restart_without_ledger(&mut self) {
         self.ledger += 1;
+        self.restart().await;
+    }
+
+    /// Where the ledger is.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.folder.path().join(format!("ledger-{}.db", self.ledger))
+    }
+
+    /// As [`Stepped::restart`], with a copy of the ledger put in its place.
+    pub async fn restart_with_ledger(&mut self, copy: &std::path::Path) {
+        self.ledger += 1;
+        std::fs::copy(copy, self.ledger_path()).unwrap();
         self.restart().await;
     }
 

@@ -1,0 +1,23 @@
+//! The whole engine, its ledger and its sources against simulated vendors that misbehave, and a process that dies.
+//!
+//! ```text
+//! story.rs   what people do: manifests before, acts
+//! seeds.rs   small stories with random faults
+//! crash.rs   ten stories with a crash at every call
+//! ledger.rs  what becomes of the ledger
+//! script.rs  what goes wrong, and where: keyed by (vendor, method and route, n-th call), or by the number of the call
+//! stage.rs   tells a story under a script, look by look, to its end
+//! watch.rs   what holds after every single write, whatever goes wrong
+//! oracle.rs  what holds at the end, once nothing goes wrong any more
+//! ```
+//!
+//! `scripts/chaos` runs more of it than CI does, and tells the story of one seed.
+
+mod crash;
+mod ledger;
+mod oracle;
+mod script;
+mod seeds;
+mod stage;
+mod story;
+mod watch;

@@ -1,0 +1,219 @@
+//! What holds at the end, once nothing goes wrong any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amarre::model::{Kind, Millis};
+use serde_json::Value as Json;
+
+use super::stage::{Goal, SECRET_OF_DOCKER, SECRETS_OF_NPM, Stage, foreign};
+use super::story::Files;
+use crate::support::stepped::Stepped;
+
+/// What a look makes sure of later: intents that are settled, lists that are read anew.
+const LATER: Millis = Millis::minutes(5);
+
+/// Worlds of fresh installs, by manifests: each is made once.
+#[derive(Default)]
+pub struct Fresh {
+    worlds: BTreeMap<String, Json>,
+}
+
+impl Fresh {
+    pub async fn world(&mut self, files: &Files) -> Json {
+        let key = format!("{files:?}");
+        if let Some(world) = self.worlds.get(&key) {
+            return world.clone();
+        }
+        let stage = Stage::set(files).await;
+        let world = world(&stage.rig);
+        drop(stage);
+        self.worlds.insert(key, world.clone());
+        world
+    }
+}
+
+/// Domains that are served in a world.
+pub fn domains(world: &Json) -> BTreeSet<String> {
+    let hosts = world["hosts"].as_array().into_iter().flatten();
+    let names = hosts.filter_map(|host| host["domain_names"][0].as_str());
+    names.map(str::to_owned).collect()
+}
+
+/// What is known before a story, to be compared with what is there afterwards.
+pub struct Before {
+    foreign: Json,
+    volumes: BTreeSet<String>,
+}
+
+impl Before {
+    pub fn of(stage: &Stage) -> Self {
+        Self { foreign: foreign(&stage.rig), volumes: volumes(&world(&stage.rig)) }
+    }
+}
+
+/// Every promise that is broken at the end of a story, in words.
+pub async fn broken(stage: &mut Stage, before: &Before, expected: &Json) -> Vec<String> {
+    let mut wrong = stage.watch.end(stage.rig.servers());
+    wrong.extend(differ("something foreign", &foreign(&stage.rig), &before.foreign));
+    wrong.extend(is_as_fresh(&stage.rig, before, expected));
+    let rig = &stage.rig;
+    let sorted = |rows: Vec<Json>| rows.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let zone = crate::support::stepped::ZONE;
+    // That something was deleted and is not published yet stands in the ledger alone.
+    if !stage.has_forgotten && sorted(rig.ovh.published(zone)) != sorted(rig.ovh.records(zone)) {
+        wrong.push("the zone is not published".to_owned());
+    }
+    wrong.extend(stays_quiet(stage).await);
+    wrong.extend(books(stage).await);
+    wrong.extend(secrets(stage));
+    wrong
+}
+
+/// The world without what differs from install to install: ids, times, addresses, subnets.
+pub fn world(rig: &Stepped) -> Json {
+    let mut world = rig.world();
+    for network in world["networks"].as_array_mut().into_iter().flatten() {
+        if network["labels"]["io.amarre.instance"] == "home" {
+            network["ipam"] = Json::Null;
+        }
+    }
+    // Somebody may have made NPM's own container anew.
+    for container in world["containers"].as_array_mut().into_iter().flatten() {
+        if container["name"] == "/npm" {
+            container["id"] = Json::Null;
+        }
+    }
+    without_service(&mut world["records"]);
+    for kind in ["lists", "hosts"] {
+        forget_volatile(&mut world[kind]);
+    }
+    world
+}
+
+/// Ids, times, and the digest of a host, which covers its address. Which list a host has stands in the list's name.
+fn forget_volatile(json: &mut Json) {
+    match json {
+        Json::Object(entries) => {
+            for volatile in ["id", "created_on", "modified_on", "amarre_spec", "access_list_id"] {
+                entries.remove(volatile);
+            }
+            entries.values_mut().for_each(forget_volatile);
+        }
+        Json::Array(items) => items.iter_mut().for_each(forget_volatile),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => (),
+    }
+}
+
+/// A record that moved to another service keeps the mark of the one that made it.
+fn without_service(records: &mut Json) {
+    for record in records.as_array_mut().into_iter().flatten() {
+        let target = record["target"].as_str().unwrap_or_default();
+        if let Some((before, _)) = target.split_once(",service=") {
+            record["target"] = before.into();
+        }
+    }
+}
+
+fn is_as_fresh(rig: &Stepped, before: &Before, expected: &Json) -> Vec<String> {
+    let mut found = world(rig);
+    // Volumes of what is gone stay.
+    let known = volumes(expected);
+    let stays = |volume: &Json| {
+        let name = volume["name"].as_str().unwrap_or_default();
+        known.contains(name) || !before.volumes.contains(name)
+    };
+    found["volumes"].as_array_mut().unwrap().retain(stays);
+    differ("not as a fresh install", &found, expected)
+}
+
+fn volumes(world: &Json) -> BTreeSet<String> {
+    let names = world["volumes"].as_array().into_iter().flatten().filter_map(|volume| volume["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+/// A while later nothing is planned, and nothing was written.
+async fn stays_quiet(stage: &mut Stage) -> Vec<String> {
+    stage.rig.forget();
+    stage.rig.look().await;
+    // At the first of these looks old intents are settled, at the second what they left in the ledger is forgotten.
+    for _ in 0..2 {
+        stage.rig.clock.advance(LATER);
+        if let Err(why) = stage.live(Goal::Converged).await {
+            return vec![format!("later on: {why}")];
+        }
+    }
+    stage.rig.writes().into_iter().map(|write| format!("later on: {write}")).collect()
+}
+
+/// The ledger tells the truth.
+async fn books(stage: &Stage) -> Vec<String> {
+    let facts = stage.rig.engine.ledger().facts().await.unwrap();
+    let picture = stage.rig.picture();
+    let mut wrong = Vec::new();
+    wrong.extend(facts.open_intents.keys().map(|address| format!("an intent for {address} is open for ever")));
+    for address in facts.applied.keys().filter(|address| !picture.world.seen.contains_key(*address)) {
+        wrong.push(format!("the ledger owns {address}, which is not there"));
+    }
+    let networks = stage.rig.docker.networks();
+    let subnet = |name: &str| {
+        let network = networks.iter().find(|network| network["Name"] == name)?;
+        network["IPAM"]["Config"][0]["Subnet"].as_str().map(str::to_owned)
+    };
+    for (network, lease) in &facts.leases {
+        if subnet(&network.name).as_deref() != Some(&lease.to_string()) {
+            wrong.push(format!("the ledger leases {lease} to {network}, which has {:?}", subnet(&network.name)));
+        }
+    }
+    for address in facts.applied.keys().filter(|address| address.kind == Kind::Network) {
+        if !facts.leases.contains_key(address) {
+            wrong.push(format!("{address} has lost its lease"));
+        }
+    }
+    wrong
+}
+
+/// No secret where it does not belong: requests to others, logs, the ledger with its events, plans.
+fn secrets(stage: &Stage) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for server in stage.rig.servers() {
+        wrong.extend(server.journal.sightings());
+    }
+    let log = stage.log.text();
+    let picture = stage.rig.picture();
+    let plan = format!("{:?}{:?}{:?}", picture.plan, picture.errors, picture.wants);
+    let mut places = vec![("the log".to_owned(), log.into_bytes()), ("the plan".to_owned(), plan.into_bytes())];
+    for entry in std::fs::read_dir(stage.rig.folder.path()).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_file() {
+            places.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    let places: Vec<(String, String)> =
+        places.into_iter().map(|(place, bytes)| (place, String::from_utf8_lossy(&bytes).into_owned())).collect();
+    for word in SECRETS_OF_NPM.iter().chain([&SECRET_OF_DOCKER]) {
+        for (place, text) in &places {
+            if text.contains(word) {
+                wrong.push(format!("{place} holds `{word}`"));
+            }
+        }
+    }
+    wrong
+}
+
+fn differ(what: &str, found: &Json, expected: &Json) -> Vec<String> {
+    if found == expected {
+        return Vec::new();
+    }
+    let lines = |json: &Json| -> Vec<String> { format!("{json:#}").lines().map(str::to_owned).collect() };
+    let (found, expected) = (lines(found), lines(expected));
+    let only = |some: &[String], others: &[String]| -> String {
+        some.iter().filter(|line| !others.contains(line)).take(20).map(|line| format!("  {line}\n")).collect()
+    };
+    vec![format!(
+        "{what}: found\n{}instead of\n{}({} lines, expected {})",
+        only(&found, &expected),
+        only(&expected, &found),
+        found.len(),
+        expected.len()
+    )]
+}

@@ -1,0 +1,196 @@
+//! Two and more faults at random points of small stories, thousands of times. A seed is a story: the same each time.
+//!
+//! What can strike is what the undisturbed story calls, so that each fault has a place; what comes after the first one
+//! may be another call than planned.
+
+use amarre_sim::Fault;
+use std::time::Duration;
+
+use amarre::model::Millis;
+use serde_json::Value as Json;
+
+use super::crash::{Told, told};
+use super::oracle::Fresh;
+use super::script::{self, At, Rule, Strike};
+use super::stage::{Turn, Twist};
+use super::story::SMALL;
+
+/// All parts together, where nobody says how many: `scripts/test` says 2,000.
+const SEEDS: u64 = 80;
+/// Tests that share them, so that they run side by side.
+const PARTS: u64 = 8;
+/// Failures that one part collects before it ends.
+const FAILURES_MAX: usize = 5;
+
+/// What a seed does to its story.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub story: usize,
+    pub rules: Vec<Rule>,
+    pub twists: Vec<Twist>,
+}
+
+/// An undisturbed story: where it can be struck, and how it ends.
+struct Undisturbed {
+    calls: Vec<script::Told>,
+    looks: usize,
+    expected: Json,
+}
+
+async fn undisturbed() -> Vec<Undisturbed> {
+    let mut fresh = Fresh::default();
+    let mut all = Vec::new();
+    for story in &SMALL {
+        let expected = fresh.world(&story.files_after()).await;
+        let Told { calls, looks } =
+            told(story, Vec::new(), Vec::new(), &expected).await.unwrap_or_else(|why| panic!("undisturbed: {why}"));
+        all.push(Undisturbed { calls, looks, expected });
+    }
+    all
+}
+
+fn plan(seed: u64, stories: &[Undisturbed]) -> Plan {
+    let mut dice = Dice(seed);
+    let story = dice.below(stories.len());
+    let undisturbed = &stories[story];
+    let mut rules = Vec::new();
+    let mut twists = Vec::new();
+    for _ in 0..2 + dice.below(3) {
+        if dice.below(4) == 0 {
+            let turn = turn(&mut dice);
+            twists.push(Twist { look: dice.below(undisturbed.looks), turn });
+        } else {
+            rules.push(rule(&mut dice, &undisturbed.calls));
+        }
+    }
+    Plan { story, rules, twists }
+}
+
+fn turn(dice: &mut Dice) -> Turn {
+    match dice.below(6) {
+        0 => Turn::ClockStep(Millis::minutes(60)),
+        1 => Turn::ClockStep(Millis::minutes(-60)),
+        2 => Turn::LedgerLost,
+        3 => Turn::LedgerPutBack,
+        4 => Turn::LedgerFull { looks: 1 + dice.below(4) },
+        _ => Turn::Death,
+    }
+}
+
+/// One call of the undisturbed story, and how it goes wrong. Writes are struck as often as reads, though they are few.
+fn rule(dice: &mut Dice, calls: &[script::Told]) -> Rule {
+    let writes = dice.below(2) == 0;
+    let some: Vec<usize> = (0..calls.len()).filter(|&number| calls[number].is_write == writes).collect();
+    let number = some[dice.below(some.len())];
+    let key = calls[number].key.clone();
+    let nth = u32::try_from(calls[..number].iter().filter(|told| told.key == key).count()).unwrap();
+    let fault = |fault: Fault| Strike::Fault(fault);
+    let strike = match dice.below(if writes { 10 } else { 13 }) {
+        0 => fault(Fault::Before(500)),
+        1 | 2 => fault(Fault::After(500)),
+        3 => fault(Fault::CutBefore),
+        4 => fault(Fault::CutAfter),
+        5 => Strike::KillBefore,
+        6 => Strike::KillAfter,
+        7 => fault(Fault::TooMany(7)),
+        8 => fault(Fault::Before(401)),
+        9 => fault(Fault::Delay(Duration::from_millis(3))),
+        10 | 11 => fault(Fault::Stale),
+        _ => fault(if dice.below(4) == 0 { Fault::Huge } else { Fault::Half }),
+    };
+    let is_kill = matches!(strike, Strike::KillBefore | Strike::KillAfter);
+    let times = if is_kill { 1 } else { 1 + u32::try_from(dice.below(4)).unwrap() };
+    Rule { at: At::Key(key), nth, times, strike }
+}
+
+/// Splitmix64: small, and the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let limit = u64::try_from(limit.max(1)).unwrap();
+        usize::try_from((mixed ^ (mixed >> 31)) % limit).unwrap()
+    }
+}
+
+async fn tell_seed(seed: u64, stories: &[Undisturbed]) -> Result<(), String> {
+    let plan = plan(seed, stories);
+    let expected = &stories[plan.story].expected;
+    let outcome = told(&SMALL[plan.story], plan.rules.clone(), plan.twists.clone(), expected).await;
+    let said = |why: String| {
+        let rules: Vec<String> = plan.rules.iter().map(|rule| format!("  {rule:?}")).collect();
+        let twists: Vec<String> = plan.twists.iter().map(|twist| format!("  {twist:?}")).collect();
+        format!("seed {seed}: scripts/chaos --seed {seed}\n{}\n{}\n{why}", rules.join("\n"), twists.join("\n"))
+    };
+    outcome.map(|_| ()).map_err(said)
+}
+
+async fn part(part: u64) {
+    let stories = undisturbed().await;
+    let all = std::env::var("CHAOS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
+    let first = std::env::var("CHAOS_FIRST").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut failed = Vec::new();
+    for seed in (first..first + all).filter(|seed| seed % PARTS == part) {
+        failed.extend(tell_seed(seed, &stories).await.err());
+        if failed.len() >= FAILURES_MAX {
+            break;
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+/// One seed, told: `scripts/chaos --seed S`.
+#[tokio::test]
+async fn one_seed() {
+    let Some(seed) = std::env::var("CHAOS_SEED").ok().and_then(|text| text.parse().ok()) else { return };
+    let stories = undisturbed().await;
+    let plan = plan(seed, &stories);
+    eprintln!("{}: {plan:#?}", SMALL[plan.story].name);
+    if let Err(why) = tell_seed(seed, &stories).await {
+        panic!("{why}");
+    }
+}
+
+#[tokio::test]
+async fn seeds_part_0() {
+    part(0).await;
+}
+
+#[tokio::test]
+async fn seeds_part_1() {
+    part(1).await;
+}
+
+#[tokio::test]
+async fn seeds_part_2() {
+    part(2).await;
+}
+
+#[tokio::test]
+async fn seeds_part_3() {
+    part(3).await;
+}
+
+#[tokio::test]
+async fn seeds_part_4() {
+    part(4).await;
+}
+
+#[tokio::test]
+async fn seeds_part_5() {
+    part(5).await;
+}
+
+#[tokio::test]
+async fn seeds_part_6() {
+    part(6).await;
+}
+
+#[tokio::test]
+async fn seeds_part_7() {
+    part(7).await;
+}

@@ -1,0 +1,435 @@
+//! Tells a story under a script, look by look, to its end. Time is put forward to where the engine wants to look next,
+//! so that a whole day passes in a moment and what it says about its next look is tested as well.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use amarre::engine::Mode;
+use amarre::model::plan::Downtime;
+use amarre::model::world::Suspension;
+use amarre::model::{Millis, Timestamp};
+use amarre::plan::forecast::forecast;
+use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::npm;
+use serde_json::{Value as Json, json};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::ledger;
+use super::oracle;
+use super::script::{Rule, Script};
+use super::story::{Act, Files, Story};
+use super::watch::{Aims, Watch};
+use crate::support::stepped::{Stepped, ZONE, options};
+
+/// No story takes more looks, its faults and all their pauses included.
+const LOOKS_MAX: usize = 400;
+/// Nor more time: what may wait longest is a clock that was put back by an hour, twice.
+const TIME_MAX: Millis = Millis::minutes(6 * 60);
+/// Between looks when nothing wakes the engine, as in the configuration.
+const INTERVAL: Millis = Millis::minutes(5);
+
+/// Secrets that manifests of stories name. Each is known to one vendor alone.
+pub const SECRET_OF_DOCKER: &str = "value of cloud";
+pub const SECRETS_OF_NPM: [&str; 3] = ["value of anna", "value of anna-new", "value of bert"];
+
+pub struct Stage {
+    pub rig: Stepped,
+    pub script: Arc<Script>,
+    pub watch: Arc<Watch>,
+    pub log: Log,
+    /// What a person asked for, to be asked again of a ledger that does not know it.
+    asked: Vec<Asked>,
+    /// Looks since the story began, and what happens before which of them.
+    pub looks: usize,
+    twists: Vec<Twist>,
+    /// The ledger from before the story.
+    copy: Option<PathBuf>,
+    /// Until which look the ledger is full.
+    full_until: Option<usize>,
+    /// What was known of deletes that are not published yet is lost.
+    pub has_forgotten: bool,
+    /// Which of several services is worked on next.
+    turn: usize,
+    _log_guard: tracing::subscriber::DefaultGuard,
+}
+
+#[derive(Debug, Clone)]
+struct Asked {
+    service: &'static str,
+    purge: bool,
+}
+
+/// Something that happens beside the vendors, before the n-th look of the story.
+#[derive(Debug, Clone)]
+pub struct Twist {
+    pub look: usize,
+    pub turn: Turn,
+}
+
+#[derive(Debug, Clone)]
+pub enum Turn {
+    ClockStep(Millis),
+    /// The process ends, and its ledger is gone.
+    LedgerLost,
+    /// The process ends, and its ledger is the one from before the story.
+    LedgerPutBack,
+    /// The ledger cannot be written for some looks.
+    LedgerFull {
+        looks: usize,
+    },
+    /// The process ends, and starts again.
+    Death,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Goal {
+    /// Nothing is left to do.
+    Converged,
+    /// Nothing moves by itself.
+    Rest,
+}
+
+impl Stage {
+    /// Fresh vendors with somebody else's things in them, and these manifests in force.
+    pub async fn set(files: &Files) -> Self {
+        let log = Log::default();
+        let filter = EnvFilter::new("info,amarre=trace,sqlx=warn");
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).with_env_filter(filter).finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        let rig = Stepped::with(options()).await;
+        seed(&rig);
+        let mut stage = Self {
+            rig,
+            script: Arc::default(),
+            watch: Arc::default(),
+            log,
+            asked: Vec::new(),
+            looks: 0,
+            twists: Vec::new(),
+            copy: None,
+            full_until: None,
+            has_forgotten: false,
+            turn: 0,
+            _log_guard: guard,
+        };
+        for (file, text) in files {
+            stage.rig.write(file, text);
+        }
+        if !files.is_empty() {
+            stage.live(Goal::Converged).await.unwrap_or_else(|why| panic!("the beginning does not converge: {why}"));
+        }
+        stage
+    }
+
+    /// The whole story; what went wrong, or every call that came.
+    pub async fn tell(
+        &mut self,
+        story: &Story,
+        rules: Vec<Rule>,
+        twists: Vec<Twist>,
+        expected: &Json,
+    ) -> Result<(), String> {
+        let rig = &self.rig;
+        let aims = Aims { kept: oracle::domains(expected), may_purge: story.purges() };
+        self.watch.begin(&rig.docker, &rig.npm, &rig.ovh.server, &self.script, aims);
+        for word in SECRETS_OF_NPM {
+            rig.docker.server.journal.forbid(word);
+            rig.ovh.server.journal.forbid(word);
+        }
+        rig.npm.server.journal.forbid(SECRET_OF_DOCKER);
+        rig.ovh.server.journal.forbid(SECRET_OF_DOCKER);
+        if !twists.is_empty() {
+            self.copy = Some(ledger::copy(&self.rig.ledger_path(), "before.db").await);
+        }
+        self.twists = twists;
+        self.looks = 0;
+        self.script.begin(self.rig.servers(), rules);
+        let mut acts = story.acts.iter().peekable();
+        while let Some(act) = acts.next() {
+            self.act(act).await?;
+            let is_seen = acts.peek().is_none_or(|next| matches!(next, Act::Rest));
+            if is_seen && !matches!(act, Act::Rest) {
+                self.foresee().await;
+            }
+        }
+        self.live(Goal::Converged).await?;
+        self.twists.clear();
+        self.script.end(self.rig.servers());
+        Ok(())
+    }
+
+    async fn act(&mut self, act: &Act) -> Result<(), String> {
+        match act {
+            Act::Write(file, text) => self.rig.write(file, text),
+            Act::Remove(file) => self.rig.remove(file),
+            Act::Destroy(service) | Act::Purge(service) => {
+                self.asked.push(Asked { service, purge: matches!(act, Act::Purge(_)) });
+                self.ask().await;
+            }
+            Act::Meddle(meddle) => {
+                // What was read within a minute may be remembered: nobody meddles sooner.
+                self.rig.clock.advance(INTERVAL);
+                meddle(self);
+            }
+            Act::Rest => self.live(Goal::Rest).await?,
+        }
+        Ok(())
+    }
+
+    /// What a person asked for is asked again.
+    async fn ask(&self) {
+        for asked in &self.asked {
+            let suspension = Suspension {
+                by: "a test".to_owned(),
+                why: "a test".to_owned(),
+                destroy: true,
+                purge: asked.purge,
+                at: Timestamp::default(),
+            };
+            self.rig.engine.ledger().suspend(asked.service, &suspension).await.unwrap();
+        }
+    }
+
+    /// What the plan says will be away for a while may be away.
+    async fn foresee(&mut self) {
+        let script = self.script.clone();
+        loop {
+            let died = tokio::select! {
+                biased;
+                () = script.killed() => true,
+                () = self.rig.engine.look(Mode::PlanOnly) => false,
+            };
+            if !died {
+                break;
+            }
+            self.rig.restart().await;
+        }
+        let picture = self.rig.picture();
+        let plan = picture.with_input(|input| forecast(input).plan).unwrap_or_default();
+        let away = plan.changes.into_iter().filter(|change| change.impact.downtime == Downtime::Some);
+        self.watch.announce(away.map(|change| change.service));
+    }
+
+    /// Looks until the goal is reached; the process may die on the way, and starts again.
+    pub async fn live(&mut self, goal: Goal) -> Result<(), String> {
+        let mut spent = Millis(0);
+        for _ in 0..LOOKS_MAX {
+            self.twist().await;
+            self.looks += 1;
+            let script = self.script.clone();
+            let died = tokio::select! {
+                biased;
+                () = script.killed() => true,
+                () = self.look() => false,
+            };
+            if died {
+                self.rig.restart().await;
+                continue;
+            }
+            if self.is_at(goal) {
+                return Ok(());
+            }
+            let pause = self.pause();
+            spent = Millis(spent.0 + pause.0);
+            if spent > TIME_MAX {
+                break;
+            }
+            self.rig.clock.advance(pause);
+        }
+        let picture = self.rig.picture();
+        let left: Vec<String> =
+            picture.plan.changes.iter().map(|change| format!("{} {:?}", change.address, change.gate)).collect();
+        Err(format!(
+            "is not {goal:?} after {LOOKS_MAX} looks or {TIME_MAX:?}:\n  plan: {left:#?}\n  gaps: {:?}\n  errors: {:?}\n  ledger: {:?}\n  unpublished: {:?}",
+            picture.plan.gaps,
+            picture
+                .errors
+                .iter()
+                .map(|(service, error)| format!("{service}: {} {}", error.change.address, error.error))
+                .collect::<Vec<_>>(),
+            picture.ledger_error,
+            picture.unpublished,
+        ))
+    }
+
+    /// What happens beside the vendors before this look.
+    async fn twist(&mut self) {
+        if self.full_until.is_some_and(|until| until <= self.looks) {
+            self.full_until = None;
+            ledger::heal(&self.rig.ledger_path(), 0).await;
+        }
+        let due: Vec<Twist> = self.twists.extract_if(.., |twist| twist.look <= self.looks).collect();
+        for Twist { turn, .. } in due {
+            let is_other_ledger = matches!(turn, Turn::LedgerLost | Turn::LedgerPutBack);
+            match turn {
+                Turn::ClockStep(step) => self.rig.clock.advance(step),
+                Turn::LedgerFull { looks } => {
+                    ledger::fail_from(&self.rig.ledger_path(), 0).await;
+                    self.full_until = Some(self.looks + looks);
+                }
+                Turn::Death => self.rig.restart().await,
+                Turn::LedgerLost => self.rig.restart_without_ledger().await,
+                Turn::LedgerPutBack => {
+                    let copy = self.copy.clone().expect("it is made when a story has twists");
+                    self.rig.restart_with_ledger(&copy).await;
+                }
+            }
+            if is_other_ledger {
+                self.has_forgotten = true;
+                self.full_until = None;
+                self.ask().await;
+            }
+        }
+    }
+
+    /// One look that acts, for one service at a time: one call is in flight, so that a story is the same each time.
+    async fn look(&mut self) {
+        let picture = self.rig.picture();
+        let ready: BTreeSet<String> =
+            picture.plan.changes.iter().filter(|change| change.is_now()).map(|change| change.service.clone()).collect();
+        let only = match ready.len() {
+            0 | 1 => None,
+            many => {
+                self.turn += 1;
+                ready.into_iter().nth(self.turn % many).map(|service| BTreeSet::from([service]))
+            }
+        };
+        self.rig.engine.look(Mode::Act { confirmed_deletes: None, only }).await;
+        while self.rig.engine.lane_done().await {}
+        let picture = self.rig.picture();
+        let away = picture.plan.changes.iter().filter(|change| change.impact.downtime == Downtime::Some);
+        self.watch.announce(away.map(|change| change.service.clone()));
+    }
+
+    fn is_at(&self, goal: Goal) -> bool {
+        let picture = self.rig.picture();
+        let published = picture.unpublished.is_empty() && !self.rig.engine.is_busy();
+        match goal {
+            Goal::Converged => {
+                published
+                    && picture.plan.changes.is_empty()
+                    && picture.plan.gaps.is_empty()
+                    && picture.ledger_error.is_none()
+            }
+            Goal::Rest => published && picture.at_rest && picture.only.is_none(),
+        }
+    }
+
+    /// How long the daemon would sleep now.
+    fn pause(&self) -> Millis {
+        let picture = self.rig.picture();
+        let now = amarre::engine::Clock::now(self.rig.clock.as_ref());
+        let mut pause = INTERVAL;
+        if let Some(at) = picture.plan.next_look {
+            pause = Millis((at - now).0.clamp(0, pause.0));
+        }
+        if picture.plan.changes.iter().any(amarre::model::Change::is_now) && picture.ledger_error.is_none() {
+            pause = Millis(50);
+        }
+        for (_, error) in &picture.unpublished {
+            let soon = if error.is_none() { Millis::seconds(1) } else { Millis::seconds(10) };
+            pause = Millis(pause.0.min(soon.0));
+        }
+        pause
+    }
+}
+
+/// What stories need of the vendors, and somebody else's things that look much like ours.
+fn seed(rig: &Stepped) {
+    let healthcheck = Some(json!({"Test": ["CMD", "true"]}));
+    for (image, behaviour) in [
+        ("app:1", Behaviour::Serve),
+        ("app:2", Behaviour::Serve),
+        ("store:1", Behaviour::Serve),
+        ("store:2", Behaviour::Serve),
+        ("bad:1", Behaviour::Exit(1)),
+    ] {
+        let healthcheck = healthcheck.clone();
+        rig.docker.image(ImageSpec { id: image.to_owned(), healthcheck, behaviour, ..ImageSpec::new(image) });
+    }
+    let docker = &rig.docker;
+    docker.seed_network("zz-amarre-web2", "10.77.200.0/24").unwrap();
+    docker.seed_container("web-2", "other:1", &["zz-amarre-web2"]).unwrap();
+    let npm = &rig.npm;
+    npm.seed_proxy_host(&json!({
+        "domain_names": ["web2.example.org"], "forward_scheme": "http", "forward_host": "192.0.2.8", "forward_port": 80,
+        "meta": {"amarre_instance": "homestead", "amarre_service": "web"},
+    }));
+    npm.seed_access_list(&json!({"name": "homestead/family"}));
+    npm.seed_certificate("somebody's", &["foreign.example.org"]);
+    let seeded = [
+        rig.ovh.seed_record(ZONE, "web2", "A", "198.51.100.8", 3600),
+        rig.ovh.seed_record(
+            ZONE,
+            "_amarre.web2",
+            "TXT",
+            "\"heritage=amarre,instance=homestead,service=web,type=A\"",
+            3600,
+        ),
+    ];
+    assert!(seeded.iter().all(|id| *id != 0), "the vendor takes such records");
+}
+
+/// Every row, network, volume and container that is not ours, to the last byte.
+pub fn foreign(rig: &Stepped) -> Json {
+    let of_docker = |things: Vec<Json>, labels: &str| -> Vec<Json> {
+        let is_foreign =
+            |thing: &Json| thing.pointer(labels).is_none_or(|labels| labels["io.amarre.instance"] != "home");
+        things.into_iter().filter(is_foreign).collect()
+    };
+    let rows = |kind: npm::Kind| -> Vec<Json> {
+        let is_foreign = |row: &Json| {
+            row["meta"]["amarre_instance"] != "home"
+                && !row["name"].as_str().is_some_and(|name| name.starts_with("home/"))
+        };
+        rig.npm.rows(kind).into_iter().filter(is_foreign).collect()
+    };
+    let mut containers = of_docker(rig.docker.containers(), "/Config/Labels");
+    // NPM's own is touched by attachments, and that alone.
+    containers.retain(|container| container["Name"] != "/npm");
+    let subs = ["foreign", "", "web2", "_amarre.web2"];
+    let is_foreign = |row: &Json| row["subDomain"].as_str().is_none_or(|sub| subs.contains(&sub));
+    let records = |rows: Vec<Json>| -> Vec<Json> { rows.into_iter().filter(is_foreign).collect() };
+    json!({
+        "containers": containers,
+        "networks": of_docker(rig.docker.networks(), "/Labels").into_iter().filter(|n| n["Name"] != "npm_default").collect::<Vec<_>>(),
+        "volumes": of_docker(rig.docker.volumes(), "/Labels"),
+        "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "streams": rows(npm::Kind::Stream),
+        "lists": rows(npm::Kind::AccessList), "certificates": rows(npm::Kind::Certificate),
+        "records": records(rig.ovh.records(ZONE)), "published": records(rig.ovh.published(ZONE)),
+    })
+}
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
