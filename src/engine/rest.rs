@@ -16,12 +16,15 @@ impl Engine {
         let asked = |service: &String| picture.only.as_ref().is_none_or(|only| only.contains(service));
         let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
         let moving = changes.any(|change| !stuck.contains(&change.address));
-        let starting =
-            picture.wants.probes.keys().filter(|container| is_asked(picture, container, &asked)).any(|container| {
+        let probed = picture.wants.probes.keys().filter(|container| !picture.facts.failed.contains_key(*container));
+        // A job that failed under other circumstances runs again.
+        let starting = probed.chain(&picture.wants.tasks).filter(|container| is_asked(picture, container, &asked)).any(
+            |container| {
                 let seen = picture.world.seen.get(container);
-                let known_bad = picture.facts.failed.contains_key(container) || waits::is_late(picture, container);
-                seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !known_bad
-            });
+                let is_late = waits::is_late(picture, container);
+                seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !is_late
+            },
+        );
         !moving && !starting
     }
 }

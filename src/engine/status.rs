@@ -7,6 +7,7 @@ use super::{Picture, rest, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
+use crate::plan::tasks;
 use crate::store::LastFailure;
 
 /// Does the world look as the manifest says?
@@ -245,6 +246,7 @@ fn refused_create(change: Option<&Change>) -> Option<String> {
 fn ready_text(picture: &Picture, address: &Address) -> String {
     let Some(seen) = picture.world.seen.get(address) else { return String::new() };
     match address.kind {
+        Kind::Container if tasks::has_ended(&seen.fields) => "ended with code 0".to_owned(),
         Kind::Container => {
             let started = seen.fields.get("started_at_ms").and_then(crate::model::Value::as_int);
             let up = started.map(|started| format!(", up {}", picture.at - Timestamp(started))).unwrap_or_default();

@@ -173,6 +173,7 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
             format!("{} just started and brings its containers back by itself", change.address.provider),
             vec![Hint::command("not to wait", format!("amarre reconcile {}", change.service))],
         ),
+        Wait::Drain => (format!("what is still open at {thing} ends"), Vec::new()),
         Wait::Provider => (format!("{} fails for everybody", change.address.provider), Vec::new()),
         Wait::Backoff => (
             format!("the next try of {thing}"),

@@ -78,6 +78,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/keep.rs",
             "src/store/failures.rs",
             "src/store/rollbacks.rs",
+            "src/store/updates.rs",
         ],
     ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.

@@ -18,3 +18,4 @@ mod settings;
 mod stacks;
 mod two_hosts;
 mod update;
+mod waits;
