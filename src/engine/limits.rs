@@ -4,6 +4,7 @@
 //! | change | limit |
 //! |---|---|
 //! | pull | three minutes without progress, two hours in all |
+//! | certificate | thirty minutes: the vendor waits for DNS and for Let's Encrypt |
 //! | any other | fifteen minutes: longer than the longest stop that a manifest may ask for, and what comes with it |
 
 use crate::model::{Change, Kind, Millis, Timestamp, Verb};
@@ -16,11 +17,15 @@ const PULL: Millis = Millis::minutes(120);
 /// Each call has a limit of its own; this is for all of one change, of which a stop may take eleven minutes.
 const CHANGE: Millis = Millis::minutes(15);
 
+/// NPM gives a challenge by DNS up to fifteen minutes before it asks at all.
+const CERTIFICATE: Millis = Millis::minutes(30);
+
 /// Which limit a change has passed, if one.
 pub fn passed(change: &Change, started: Timestamp, moved: Timestamp, now: Timestamp) -> Option<Millis> {
     let is_pull = change.address.kind == Kind::Image && !matches!(change.verb, Verb::Delete);
     if !is_pull {
-        return (now - started > CHANGE).then_some(CHANGE);
+        let limit = if change.address.kind == Kind::Certificate { CERTIFICATE } else { CHANGE };
+        return (now - started > limit).then_some(limit);
     }
     let silent = (now - moved > PULL_SILENT).then_some(PULL_SILENT);
     silent.or_else(|| (now - started > PULL).then_some(PULL))
@@ -76,6 +81,9 @@ mod tests {
             assert_eq!(passed(&stop, Timestamp(0), Timestamp(0), at(15)), Some(CHANGE));
             assert_eq!(too_long(&stop, CHANGE, "").class, Class::OutcomeUnknown);
         }
+        let certificate = change("npm.main/certificate/a.example.org", Verb::Create(Fields::default()));
+        assert_eq!(passed(&certificate, Timestamp(0), Timestamp(0), at(29)), None);
+        assert_eq!(passed(&certificate, Timestamp(0), Timestamp(0), at(30)), Some(CERTIFICATE));
         let said = too_long(&change("npm.main/proxy-host/a.example.org", Verb::Delete), CHANGE, "").message;
         assert_eq!(said, "the delete of proxy host a.example.org was not done within 15 min");
     }

@@ -146,7 +146,9 @@ pub fn table(picture: &Picture, rows: &[&ServiceStatus], now: Timestamp, listing
 fn what_now(picture: &Picture, row: &ServiceStatus, only: Option<Only>, room: usize, look: Look) -> String {
     let ends = only.filter(|only| *only == Only::Expiring).and_then(|_| expiring(picture, row));
     let text = ends.unwrap_or_else(|| row.what_now.clone());
-    let code = row.code.as_ref().map(|code| format!(", {code}")).unwrap_or_default();
+    // How far a wait is stays, like the code, where the rest is cut.
+    let progress = row.progress(picture.at).map(|progress| format!(", {progress}")).unwrap_or_default();
+    let code = row.code.as_ref().map(|code| format!(", {code}")).unwrap_or(progress);
     let text = text.replace(['\n', '\r', '\t'], " ");
     if text.chars().count() + code.len() <= room {
         return format!("{text}{code}");

@@ -87,6 +87,13 @@ pub struct ServiceStatus {
     pub waiting: Option<Waiting>,
 }
 
+impl ServiceStatus {
+    /// How far a wait with a limit is: `1:52 of 10:00`. Nothing of one that has passed it.
+    pub fn progress(&self, now: Timestamp) -> Option<String> {
+        self.waiting.as_ref().filter(|waiting| !waiting.is_stalled())?.progress(now)
+    }
+}
+
 /// One resource of a service.
 #[derive(Debug, Clone)]
 pub struct ResourceStatus {
@@ -322,18 +329,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         };
         status.hints = vec![Hint::command("to take it up again", format!("amarre resume {name}"))];
     } else if let Some(refusal) = refusal {
-        let is_guard = refusal.code == "A0401";
-        status.what_now =
-            if is_guard { "held by the guard".to_owned() } else { format!("refused: {}", refusal.message) };
-        status.code = Some(refusal.code.clone());
-        status.hints = refusal.hints.clone();
-        let failed = status.resources.iter().find(|resource| resource.failure.is_some());
-        if let Some(failed) = failed.filter(|_| refusal.code == "A0512") {
-            status.hints.extend(log_hint(failed));
-            status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {name}")));
-            status.what_now = telling::instead(picture, failed).unwrap_or(std::mem::take(&mut status.what_now));
-        }
-        status.attention = true;
+        explain_refusal(picture, status, refusal);
     } else if let Some(known) = picture.errors.get(&name) {
         status.what_now = format!("{}; next try in {}", known.error.message, known.next_try - picture.at);
         status.code = Some(known.error.code.to_owned());
@@ -369,6 +365,9 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.what_now = "stopped, as its manifest says".to_owned();
     } else {
         status.what_now = next_step(picture, &name);
+        if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
+            status.what_now = format!("is being rolled back: {}", status.what_now);
+        }
         let is_stopped = picture.plan.changes.iter().any(|change| {
             change.service == name && matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. })
         });
@@ -376,6 +375,21 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
             status.hints = vec![Hint::command("to start it now", format!("amarre reconcile {name}"))];
             status.attention = true;
         }
+    }
+}
+
+fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &crate::model::Refusal) {
+    let is_guard = refusal.code == "A0401";
+    status.what_now = if is_guard { "held by the guard".to_owned() } else { format!("refused: {}", refusal.message) };
+    status.code = Some(refusal.code.clone());
+    status.hints = refusal.hints.clone();
+    status.attention = true;
+    let failed = status.resources.iter().find(|resource| resource.failure.is_some());
+    let Some(failed) = failed.filter(|_| refusal.code == "A0512") else { return };
+    status.hints.extend(log_hint(failed));
+    status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {}", status.name)));
+    if let Some(what_now) = telling::instead(picture, failed) {
+        status.what_now = what_now;
     }
 }
 

@@ -352,6 +352,7 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
             continue;
         }
         said.insert(service.clone(), steady(&row.what_now));
+        let progress = row.progress(picture.at).map(|progress| format!(", {progress}")).unwrap_or_default();
         steps.push(Step {
             at_ms: handle.now().0,
             service,
@@ -359,7 +360,7 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
             action: String::new(),
             kind: String::new(),
             name: String::new(),
-            detail: row.what_now,
+            detail: format!("{}{progress}", row.what_now),
             took_ms: 0,
         });
     }

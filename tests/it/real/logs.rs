@@ -8,7 +8,7 @@ use super::apply::WEB;
 const SAYS: &str = "
 name: TAG-says
 image: amarre-test:1
-entrypoint: [/bin/sh, -c, 'echo one; echo \"token $$PASSWORD\" >&2; printf \"\\033[31mred\\033[0m\"; sleep 100000']
+entrypoint: [/bin/sh, -c, 'echo one; echo \"token $$PASSWORD\" >&2; printf \"\\033[31mred\\033[0m\\n\"; sleep 100000']
 environment: {PASSWORD: {secret: says}}
 stop_grace_period: 1s
 ";
