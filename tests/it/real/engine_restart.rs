@@ -29,7 +29,8 @@ fn manifest(number: u32, text: &str) -> String {
         _ => "",
     };
     format!(
-        "name: TAG-{name}\nimage: amarre-test:1\ncommand: [serve, '80']\nport: 80\nenvironment: {{TEXT: {name} {text}}}\n{more}"
+        "name: TAG-{name}\nimage: amarre-test:1\nupdate: {{drain: 1s}}\ncommand: [serve, '80']\nport: 80\n\
+         environment: {{TEXT: {name} {text}}}\n{more}"
     )
 }
 

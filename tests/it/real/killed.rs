@@ -42,8 +42,8 @@ fn manifest(number: usize, text: &str) -> String {
         _ => "",
     };
     format!(
-        "name: TAG-{name}\nimage: amarre-test:1\ncommand: [serve, '80']\nport: 80\nstop_grace_period: 2s\n\
-         environment: {{TEXT: {name} {text}}}\n{more}"
+        "name: TAG-{name}\nimage: amarre-test:1\nupdate: {{drain: 1s}}\ncommand: [serve, '80']\nport: 80\n\
+         stop_grace_period: 2s\nenvironment: {{TEXT: {name} {text}}}\n{more}"
     )
 }
 
