@@ -21,7 +21,7 @@ const LIFE_MS: std::ops::Range<u64> = 50..2500;
 /// Another number, other moments.
 const SEED: u64 = 0x5eed_0f4b;
 /// From the last kill to the end: many times what a quiet machine needs.
-const END_S_MAX: u64 = 200;
+const END_S_MAX: u64 = 400;
 
 /// The next of a sequence that is the same each time.
 fn next(state: &mut u64) -> u64 {
