@@ -14,7 +14,8 @@ use super::{Picture, Progress, ProgressState, mend, subnets};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Millis, Verb};
-use crate::plan::render::{Look, lines};
+use crate::plan::render::text::refusal_body;
+use crate::plan::render::{Look, Sign, lines};
 
 /// After this long without news, people are told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -263,14 +264,8 @@ async fn destroy(
     }
     let started = handle.now();
     let (reply, tally) = follow(handle, None, Some(names.clone()), timeout_ms, steps).await?;
-    let left: Vec<String> = reply
-        .picture
-        .plan
-        .changes
-        .iter()
-        .filter(|change| names.contains(&change.service))
-        .map(|change| format!("{} {}", change.address.kind.label(), lines::name(&change.address, None)))
-        .collect();
+    let left: Vec<&Change> =
+        reply.picture.plan.changes.iter().filter(|change| names.contains(&change.service)).collect();
     let hidden = !reply.picture.plan.gaps.is_empty();
     let took = handle.now() - started;
     let (text, exit) = if left.is_empty() && !hidden {
@@ -284,11 +279,22 @@ async fn destroy(
             0,
         )
     } else {
-        let mut text = format!("Partly destroyed in {}: {tally}. Left: {}\n", took.in_words(), left.join(", "));
+        let mut text = format!("Partly destroyed in {}: {tally}. {}", took.in_words(), left_over(&left, look));
         text.push_str(&report::verdict(&reply.picture, reply.settled, &tally, took, look).0);
         (text, 3)
     };
     Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
+}
+
+/// What is still there, and of what is held the reason with the way past it.
+fn left_over(left: &[&Change], look: Look) -> String {
+    let name = |change: &&Change| format!("{} {}", change.address.kind.label(), lines::name(&change.address, None));
+    let mut text = format!("Left: {}\n", left.iter().map(name).collect::<Vec<_>>().join(", "));
+    for refusal in left.iter().filter_map(|change| change.refusal()) {
+        text.push_str(&format!("{} {}, {}\n", look.sign(Sign::Refuse), refusal.message, refusal.code));
+        refusal_body(refusal, look, &mut text);
+    }
+    text
 }
 
 pub(super) async fn converge(

@@ -1,7 +1,7 @@
 //! What visitors notice of updates, behind a real nginx in a container with a published port.
 //!
-//! The servers take two seconds to start, some answers take more than one, and a connection may be kept: what is
-//! switched over too early, stopped too early or not drained shows as a failed request.
+//! The servers take two seconds to start, some answers take more than one, a connection may be kept, and nginx obeys
+//! later than NPM answers: what is switched over too early, stopped too early or not drained shows as a failed request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ const MORE_S_MAX: u64 = 200;
 /// With a healthcheck.
 const CHECKED: &str = "
 name: TAG-checked
+update: {drain: 4s}
 image: amarre-nginx-test:1
 command: [app, '80']
 port: 80
@@ -34,6 +35,7 @@ healthcheck: {test: [CMD, wget, -q, -O, /dev/null, 'http://127.0.0.1/'], interva
 /// Without: probed from where NPM stands.
 const PROBED: &str = "
 name: TAG-probed
+update: {drain: 4s}
 image: amarre-nginx-test:1
 command: [app, '80']
 port: 80

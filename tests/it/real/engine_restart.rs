@@ -1,4 +1,7 @@
 //! The engine itself goes away and comes back, stopped once and killed once, while services converge.
+//!
+//! One that was stopped brings back what it ran. One that was killed (20.10, without live-restore) ends what still runs
+//! when it comes back, and leaves it so, whatever its policy: Amarre starts it, once the grace of what was stopped is over.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +32,8 @@ fn manifest(number: u32, text: &str) -> String {
         _ => "",
     };
     format!(
-        "name: TAG-{name}\nimage: amarre-test:1\ncommand: [serve, '80']\nport: 80\nenvironment: {{TEXT: {name} {text}}}\n{more}"
+        "name: TAG-{name}\nimage: amarre-test:1\nupdate: {{drain: 1s}}\nreconcile: {{stopped_grace: 5s}}\ncommand: [serve, '80']\nport: 80\n\
+         environment: {{TEXT: {name} {text}}}\n{more}"
     )
 }
 

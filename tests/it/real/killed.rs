@@ -21,7 +21,7 @@ const LIFE_MS: std::ops::Range<u64> = 50..2500;
 /// Another number, other moments.
 const SEED: u64 = 0x5eed_0f4b;
 /// From the last kill to the end: many times what a quiet machine needs.
-const END_S_MAX: u64 = 200;
+const END_S_MAX: u64 = 400;
 
 /// The next of a sequence that is the same each time.
 fn next(state: &mut u64) -> u64 {
@@ -42,8 +42,8 @@ fn manifest(number: usize, text: &str) -> String {
         _ => "",
     };
     format!(
-        "name: TAG-{name}\nimage: amarre-test:1\ncommand: [serve, '80']\nport: 80\nstop_grace_period: 2s\n\
-         environment: {{TEXT: {name} {text}}}\n{more}"
+        "name: TAG-{name}\nimage: amarre-test:1\nupdate: {{drain: 1s}}\ncommand: [serve, '80']\nport: 80\n\
+         stop_grace_period: 2s\nenvironment: {{TEXT: {name} {text}}}\n{more}"
     )
 }
 
