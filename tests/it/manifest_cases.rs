@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use amarre::manifest::{Loaded, SourceFile, load, render, with_compose_files};
+use amarre::manifest::{Loaded, SourceFile, load, load_again, render, with_compose_files};
 use amarre::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode,
     STOPPED_GRACE, Service, Target, Tls, Update,
@@ -92,7 +92,7 @@ fn a_document_read_again_gives_the_same_service_and_places() {
         for service in &loaded.services {
             let document = &loaded.texts[&service.name];
             let file = SourceFile { path: document.file.clone(), text: document.text.clone() };
-            let again = load(&[file], &document.assets, &site());
+            let again = load_again(&file, &document.assets, &site());
             assert_eq!(again.services.as_slice(), std::slice::from_ref(service), "{}", case.display());
         }
     }
@@ -321,6 +321,13 @@ fn dump(out: &mut String, service: &Service) {
             volume.labels
         );
     }
+    for (key, job) in &service.jobs {
+        let _ = writeln!(out, "  job, at most {}:", job.timeout);
+        dump_container(out, key, &job.container);
+    }
+    for needed in &service.needs {
+        let _ = writeln!(out, "  needs {} at {}", needed.service, at(&needed.origin));
+    }
     if service.stopped {
         out.push_str("  stopped\n");
     }
@@ -380,8 +387,10 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
     for (name, value) in &container.labels {
         let _ = writeln!(out, "    label {name}={value:?}");
     }
-    for (name, condition) in &container.depends_on {
-        let _ = writeln!(out, "    after {name} {condition:?}");
+    for (name, dependency) in &container.depends_on {
+        let optional = if dependency.is_optional { " optional" } else { "" };
+        let follows = if dependency.follows { " follows" } else { "" };
+        let _ = writeln!(out, "    after {name} {:?}{optional}{follows}", dependency.condition);
     }
     let _ = writeln!(out, "    logging {} {:?}", container.logging.0, container.logging.1);
     if let Some(name) = &container.container_name {
