@@ -34,7 +34,8 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     let mut downs = deletes(input, wants, &mut plan.notes);
     rivals::settle(input, wants, &mut ups, &mut downs);
     // What stops comes after what points at it is switched off.
-    ups.sort_by_key(stops);
+    ups.sort_by_key(stopped::stops);
+    stopped::after_hosts(input, &mut ups, &downs);
     plan.changes = ups;
     plan.changes.extend(downs);
     images::clean_up(input, wants, &mut plan);
@@ -46,10 +47,6 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     plan.notes.sort();
     plan.notes.dedup();
     plan
-}
-
-fn stops(change: &Change) -> bool {
-    matches!(&change.verb, Verb::Update(fields) if fields.flag("running") == Some(false))
 }
 
 /// Suspended, or broken without a last good manifest: nothing of it is touched.

@@ -68,6 +68,10 @@ pub fn after_failure(
     let input = expansion.input;
     let last_good = input.facts.last_good.get(base).cloned();
     let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
+    // Put back is what stands there yet, or may be made again on the same network: another one goes with its last user.
+    let last_good = last_good.filter(|(generation, fields)| {
+        instances.contains_key(&base.clone().at(generation)) || fields.text("network") == wanted.text("network")
+    });
     let Some((generation, good_fields)) = last_good else { return (picked, wanted) };
     let inputs = diff::resolve(&wanted, input.world).marked_digest();
     let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);

@@ -31,13 +31,24 @@ pub struct Target {
     pub wanted: Address,
     /// It is on the host's own network: what it listens on, the host listens on.
     pub on_host: bool,
+    /// It is not what the manifest describes: an old one until the new one is ready, or the last good one.
+    pub interim: Option<Interim>,
+}
+
+/// What serves for the time being.
+#[derive(Debug, Clone)]
+pub struct Interim {
+    /// It is on another network than its successor: only what leads to it already can lead to it.
+    pub is_abroad: bool,
+    /// What the manifest describes.
+    pub successor: Box<Target>,
 }
 
 impl Target {
     /// An instance with these fields.
     pub fn of(address: &Address, fields: &Fields) -> Self {
         let (coming, wanted) = (address.clone(), address.clone());
-        Self { address: address.clone(), coming, wanted, on_host: reach::is_on_host(fields) }
+        Self { address: address.clone(), coming, wanted, on_host: reach::is_on_host(fields), interim: None }
     }
 
     /// The same without what is yet to come.
@@ -95,6 +106,10 @@ pub struct Rollout {
     pub(super) fields: Fields,
     /// Where hosts point.
     serving: Address,
+    /// What the manifest describes, while another one serves.
+    successor: Option<Target>,
+    /// The one that serves is elsewhere than at home.
+    is_abroad: bool,
     /// An old one that works, while there is no other.
     standing: Option<Address>,
     pub(super) olds: Vec<Address>,
@@ -132,6 +147,7 @@ impl Rollout {
 
         let picked = generation::pick(expansion, &base, &wanted, &instances);
         let coming = jobs::coming(expansion, &base, &wanted, &instances);
+        let successor = Target::of(&picked, &wanted);
         let (effective, mut fields) =
             generation::after_failure(expansion, container, &base, picked.clone(), wanted, &instances, start_first);
         if effective != picked {
@@ -147,12 +163,12 @@ impl Rollout {
         let mut standing: Vec<&Address> = olds.iter().filter(|old| start_first && is_ready(old)).collect();
         standing.sort_by_key(|old| !is_pointed_at(old));
         let standing = standing.first().map(|old| (*old).clone());
-        let can_serve = |old: &&Address| {
-            let fields = instances.get(*old).map(|seen| &seen.fields);
+        let is_at_home = |old: &Address| {
+            let fields = instances.get(old).map(|seen| &seen.fields);
             let is_home = fields.and_then(|fields| fields.text("network")) == Some(home.address.name.as_str());
-            let is_reachable = fields.is_some_and(|fields| reach::is_reachable(expansion, key, fields));
-            is_home && is_reachable || is_pointed_at(old)
+            is_home && fields.is_some_and(|fields| reach::is_reachable(expansion, key, fields))
         };
+        let can_serve = |old: &&Address| is_at_home(old) || is_pointed_at(old);
         let is_named =
             |address: &Address| instances.get(address).is_some_and(|seen| handover::is_named(&seen.fields, &fields));
         let takes_over = is_ready(&effective) && is_named(&effective);
@@ -160,6 +176,8 @@ impl Rollout {
             Some(old) if !takes_over => old.clone(),
             Some(_) | None => effective.clone(),
         };
+        let is_abroad = !is_at_home(&serving);
+        let successor = Some(successor).filter(|successor| successor.address != serving);
         if let (Some(why), false) = (exclusive, olds.is_empty()) {
             expansion.wants.stop_first.insert(service.name.clone(), why);
         }
@@ -167,14 +185,29 @@ impl Rollout {
         if is_ready(&effective) && olds.is_empty() {
             generation::good(expansion, &base, &effective, &fields);
         }
-        Self { base, wanted: picked, coming, effective, fields, serving, standing, olds, start_first, takes_over }
+        Self {
+            base,
+            wanted: picked,
+            coming,
+            effective,
+            fields,
+            serving,
+            successor,
+            is_abroad,
+            standing,
+            olds,
+            start_first,
+            takes_over,
+        }
     }
 
     /// The instance that serves, which may be on another network than the one that comes.
     fn target(&self, world: &World) -> Target {
         let old = world.seen.get(&self.serving).filter(|_| self.serving != self.effective);
         let serving = Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields));
-        Target { coming: self.effective.clone(), wanted: self.wanted.clone(), ..serving }
+        let successor = self.successor.clone();
+        let interim = successor.map(|successor| Interim { is_abroad: self.is_abroad, successor: Box::new(successor) });
+        Target { coming: self.effective.clone(), wanted: self.wanted.clone(), interim, ..serving }
     }
 
     fn want(
