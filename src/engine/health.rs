@@ -29,6 +29,7 @@ struct Track {
     answers: VecDeque<bool>,
     needed: usize,
     ready: bool,
+    since: Timestamp,
 }
 
 impl Health {
@@ -40,6 +41,7 @@ impl Health {
         wants: &Wants,
         facts: &Facts,
         world: &mut World,
+        up_since: impl Fn(&Address, i64) -> Timestamp,
         now: Timestamp,
     ) {
         let mut known = BTreeMap::new();
@@ -56,7 +58,10 @@ impl Health {
             let has_taken_over = wants.probes.contains_key(address)
                 && facts.repointed_at.keys().any(|old| old.base() == address.base() && old != address);
             track.needed = if is_known || has_taken_over { OKS_KNOWN } else { OKS_NEEDED };
-            if !track.ready && probe.is_none() && now - Timestamp(started) >= UPTIME_NEEDED {
+            if let Readiness::NotYet { since, .. } = &seen.ready {
+                track.since = *since;
+            }
+            if !track.ready && probe.is_none() && now - up_since(address, started) >= UPTIME_NEEDED {
                 track.ready = true;
             }
             if let (false, Some(probe), Some(provider)) = (track.ready, probe, providers.get(&address.provider)) {
@@ -90,7 +95,7 @@ impl Health {
                 let why = whys
                     .remove(&key)
                     .unwrap_or_else(|| format!("judged by uptime only: {UPTIME_NEEDED} without a restart"));
-                let since = Timestamp(key.1);
+                let since = track.since;
                 seen.ready = if track.ready { Readiness::Ready } else { Readiness::NotYet { since, why } };
             }
             self.tracks.insert(key, track);

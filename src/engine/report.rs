@@ -494,7 +494,7 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
         "seen_at": picture.at.rfc3339(),
         "mode": "enforce",
         "flaps": flaps(picture, change),
-        "quarantined": !crate::plan::flaps::quarantined(&picture.facts.flaps, change).is_empty(),
+        "quarantined": crate::plan::flaps::is_quarantined(&picture.facts.flaps, change, picture.at),
         "reason": render::json::reason(&change.because),
         "who": {"name": null, "evidence": "none"},
         "fields": fields,

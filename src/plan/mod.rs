@@ -89,7 +89,7 @@ pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     let wants = expand::expand(input);
     let mut plan = decide::decide(input, &wants);
     flaps::leave(input, &mut plan);
-    patience::leave(input, &mut plan);
+    patience::leave(input, &wants, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)
 }
