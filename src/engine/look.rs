@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asking::Past;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, conditions, lane, pace};
+use super::{Engine, Mode, Picture, conditions, failures, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
@@ -69,7 +69,9 @@ impl Engine {
         }
         let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
         self.health.judge(&self.context.providers, &probed, &facts, &mut world, now).await;
+        failures::scrub(&mut world, &Scrubber::of(desired.secrets.values()));
         self.ages.correct(&mut world, self.clock.now(), self.clock.steady());
+        plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
 
         let now = self.clock.now();
         let (wants, mut plan, broken_rules, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
@@ -275,7 +277,7 @@ fn when_to_look(plan: &mut Plan, wants: &Wants, world: &World, again: Option<Tim
     if let Some(at) = again {
         plan.look_by(at);
     }
-    for container in wants.probes.keys() {
+    for container in wants.probes.keys().chain(&wants.tasks) {
         if let Some(Readiness::NotYet { since, .. }) = world.seen.get(container).map(|seen| &seen.ready) {
             plan.look_by(pace::watch(*since, now));
         }

@@ -100,6 +100,8 @@ pub struct Wants {
     pub probes: BTreeMap<Address, Option<Probe>>,
     /// The same of old generations beside them, which are not waited for.
     pub probes_of_old: BTreeMap<Address, Option<Probe>>,
+    /// Containers that are well once they have ended with code 0; nobody asks them anything.
+    pub tasks: BTreeSet<Address>,
     /// Worth knowing.
     pub notes: Vec<super::plan::Note>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, images, moves, pointers, reach, reason, rivals, stopped};
+use super::{Input, SETTLE, diff, images, moves, needs, pointers, reach, reason, rivals, stopped};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -388,7 +388,8 @@ fn delete_gate(
                 (owner == service || is_named(other)) && other.kind.down_rank() < address.kind.down_rank()
             });
             let users = rivals::users(input, address, seen);
-            before.map(|(other, _)| other.clone()).chain(users).map(Need::absent).collect()
+            let users = before.map(|(other, _)| other.clone()).chain(users).map(Need::absent);
+            users.chain(needs::go_first(input, wants, address, service, gone)).collect()
         }
     };
     if address.kind == Kind::Network

@@ -81,7 +81,8 @@ fn judge(facts: &mut Facts, wants: &Wants, now: Timestamp) {
 /// What is starting is taken to come up, as everything else is taken to work; `false` when nothing is.
 fn comes_up(world: &mut World, facts: &Facts, wants: &Wants) -> bool {
     let mut any = false;
-    for address in wants.probes.keys().filter(|address| !facts.failed.contains_key(*address)) {
+    let probed = wants.probes.keys().filter(|address| !facts.failed.contains_key(*address));
+    for address in probed.chain(&wants.tasks) {
         let Some(seen) = world.seen.get_mut(address).filter(|seen| seen.owner.is_ours()) else { continue };
         if let Readiness::NotYet { .. } = seen.ready {
             seen.ready = Readiness::Ready;
@@ -115,7 +116,7 @@ pub fn apply(world: &mut World, change: &Change) {
         }
         Verb::Create(fields) => {
             let seen = Seen {
-                fields: observed(change.address.kind, fields),
+                fields: observed(&change.address, fields),
                 ready: Readiness::Ready,
                 owner: if change.address.kind == Kind::Image { Owner::Foreign } else { Owner::Ours },
                 service: Some(change.service.clone()),
@@ -164,8 +165,13 @@ fn leave_networks(world: &mut World, address: &Address) {
     }
 }
 
-fn observed(kind: Kind, fields: &crate::model::Fields) -> crate::model::Fields {
+fn observed(address: &Address, fields: &crate::model::Fields) -> crate::model::Fields {
+    let kind = address.kind;
     let mut fields = fields.clone();
+    if kind == Kind::Container {
+        // Who shares something with it, or follows it, is made for it.
+        fields.set("id", crate::model::Value::text(format!("planned:{address}")));
+    }
     if kind == Kind::Image {
         fields.set("id", crate::model::Value::text("(new)"));
     }

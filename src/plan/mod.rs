@@ -18,11 +18,13 @@ pub mod flaps;
 pub mod fronts;
 pub mod guard;
 pub mod images;
+pub mod jobs;
 pub mod lint;
 pub mod mounted;
 pub mod moves;
 pub mod names;
 pub mod patience;
+pub mod needs;
 pub mod pointers;
 pub mod pool;
 pub mod reach;
@@ -35,6 +37,7 @@ pub mod rollout;
 pub mod handover;
 pub mod stopped;
 pub mod streams;
+pub mod tasks;
 
 use std::collections::BTreeMap;
 

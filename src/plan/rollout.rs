@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{container, declared, generation, handover, mounted, pointers, pool, reach, stopped};
-use crate::model::service::{Condition, Container, ContainerNetwork};
+use super::needs::Waits;
+use super::{container, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, stopped};
+use crate::model::service::{Container, ContainerNetwork};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 
@@ -24,6 +25,10 @@ use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, W
 pub struct Target {
     /// The instance that serves, or will.
     pub address: Address,
+    /// The generation in force, which may not serve yet.
+    pub coming: Address,
+    /// The generation that the manifest wants; another one than that in force after it has failed.
+    pub wanted: Address,
     /// It is on the host's own network: what it listens on, the host listens on.
     pub on_host: bool,
     /// It is not what the manifest describes: an old one until the new one is ready, or the last good one.
@@ -42,7 +47,13 @@ pub struct Interim {
 impl Target {
     /// An instance with these fields.
     pub fn of(address: &Address, fields: &Fields) -> Self {
-        Self { address: address.clone(), on_host: reach::is_on_host(fields), interim: None }
+        let (coming, wanted) = (address.clone(), address.clone());
+        Self { address: address.clone(), coming, wanted, on_host: reach::is_on_host(fields), interim: None }
+    }
+
+    /// The same without what is yet to come.
+    pub fn as_it_serves(&self) -> Self {
+        Self { coming: self.address.clone(), wanted: self.address.clone(), ..self.clone() }
     }
 }
 
@@ -57,20 +68,25 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     }
     let targets: BTreeMap<String, Target> =
         rollouts.iter().map(|(key, rollout)| (key.clone(), rollout.target(expansion.input.world))).collect();
+    let first = needs::of_services(expansion);
+    let gate = jobs::before_update(expansion, home, &rollouts, &targets, &first);
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
-        rollout.want(expansion, home, &key, container, &targets);
+        let waits = first.clone().and(gate.before(expansion, &key, &rollout));
+        rollout.want(expansion, home, &key, container, &targets, waits);
     }
+    jobs::spare(expansion, &gate);
     targets
 }
 
-/// Keys in an order in which a container comes after those whose namespaces it shares.
+/// Keys in an order in which a container comes after those whose namespaces it shares, and those that it follows.
 fn joined_first(service: &Service) -> Vec<&String> {
     let mut order: Vec<&String> = Vec::new();
     // Each round takes at least one, for manifests have no circles.
     for _ in 0..service.containers.len() {
         for (key, container) in &service.containers {
-            if !order.contains(&key) && container.joins().all(|other| order.contains(&other)) {
+            if !order.contains(&key) && container.joins().chain(container.follows()).all(|other| order.contains(&other))
+            {
                 order.push(key);
             }
         }
@@ -80,10 +96,14 @@ fn joined_first(service: &Service) -> Vec<&String> {
 
 /// One container's way from what is there to what is wanted.
 pub struct Rollout {
-    base: Address,
+    pub(super) base: Address,
+    /// The generation that the manifest wants.
+    pub(super) wanted: Address,
+    /// What that means for what is there.
+    pub(super) coming: jobs::Coming,
     /// The generation in force: the wanted one, or the last good one after a failure.
     pub(super) effective: Address,
-    fields: Fields,
+    pub(super) fields: Fields,
     /// Where hosts point.
     serving: Address,
     /// What the manifest describes, while another one serves.
@@ -92,7 +112,7 @@ pub struct Rollout {
     is_abroad: bool,
     /// An old one that works, while there is no other.
     standing: Option<Address>,
-    olds: Vec<Address>,
+    pub(super) olds: Vec<Address>,
     start_first: bool,
     /// The one in force works and answers by its names.
     takes_over: bool,
@@ -127,9 +147,15 @@ impl Rollout {
 
         let picked = generation::pick(expansion, &base, &wanted, &instances);
         let successor = Target::of(&picked, &wanted);
+        let coming = jobs::coming(expansion, &base, &wanted, &instances);
         let (effective, mut fields) =
-            generation::after_failure(expansion, container, &base, picked, wanted, &instances, start_first);
+            generation::after_failure(expansion, container, &base, picked.clone(), wanted, &instances, start_first);
+        if effective != picked {
+            // What is put back is not made anew for whom it follows.
+            fields.0.remove(container::FOLLOWS);
+        }
         declare(expansion, key, container, &instances, &mut fields);
+        needs::note(expansion, &effective, &mut fields);
         let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
         let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
         let is_pointed_at =
@@ -159,17 +185,31 @@ impl Rollout {
         if is_ready(&effective) && olds.is_empty() {
             generation::good(expansion, &base, &effective, &fields);
         }
-        Self { base, effective, fields, serving, successor, is_abroad, standing, olds, start_first, takes_over }
+        Self {
+            base,
+            wanted: picked,
+            coming,
+            effective,
+            fields,
+            serving,
+            successor,
+            is_abroad,
+            standing,
+            olds,
+            start_first,
+            takes_over,
+        }
     }
 
     /// The instance that serves, which may be on another network than the one that comes.
     fn target(&self, world: &World) -> Target {
         let old = world.seen.get(&self.serving).filter(|_| self.serving != self.effective);
+        let serving = Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields));
         let interim = self
             .successor
             .clone()
             .map(|successor| Interim { is_abroad: self.is_abroad, successor: Box::new(successor) });
-        Target { interim, ..Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields)) }
+        Target { coming: self.effective.clone(), wanted: self.wanted.clone(), interim, ..serving }
     }
 
     fn want(
@@ -179,9 +219,11 @@ impl Rollout {
         key: &str,
         container: &Container,
         targets: &BTreeMap<String, Target>,
+        first: Waits,
     ) {
         let input = expansion.input;
-        let mut needs = Vec::new();
+        let waits = first.and(needs::of_siblings(expansion, container, targets));
+        let mut needs = waits.needs;
         if expansion.service.has_network() {
             needs.push(Need::present(home.address.clone()));
         }
@@ -189,13 +231,6 @@ impl Rollout {
             needs.push(Need::present(reach::edge_network(expansion.host)));
         }
         needs.extend(mounted::image_and_volumes(expansion, container, &self.fields));
-        for (sibling, condition) in &container.depends_on {
-            let Some(target) = targets.get(sibling) else { continue };
-            needs.push(match condition {
-                Condition::Started => Need::present(target.address.clone()),
-                Condition::Healthy => Need::ready(target.address.clone()),
-            });
-        }
         needs.extend(container.joins().filter_map(|other| Some(Need::present(targets.get(other)?.address.clone()))));
         let name = expansion.service.container_name(key);
         let held_by_old = self
@@ -206,7 +241,12 @@ impl Rollout {
         let is_candidate = self.start_first && held_by_old;
         self.fields.set("name", Value::text(if is_candidate { format!("{name}-{generation}") } else { name.clone() }));
 
-        if !self.start_first {
+        let is_refused = waits.refusal.is_some() && !input.world.seen.contains_key(&self.effective);
+        if is_refused {
+            // What is not made takes nobody's place.
+            let left = self.olds.iter().filter(|old| !input.facts.failed.contains_key(*old));
+            left.for_each(|old| jobs::keep_one(expansion, old));
+        } else if !self.start_first {
             for old in &self.olds {
                 expansion.wants.before_delete.insert(old.clone(), needs.clone());
                 needs.push(Need::absent(old.clone()));
@@ -214,7 +254,7 @@ impl Rollout {
         }
         let mut refusal = None;
         match input.world.seen.get(&self.effective) {
-            None => refusal = self.place(expansion, home, key, container),
+            None => refusal = waits.refusal.or(self.place(expansion, home, key, container)),
             Some(seen) if has_ended(expansion, &self.effective, container, seen) => {
                 self.fields.0.remove("running");
             }
@@ -232,9 +272,13 @@ impl Rollout {
         let probe = |instance| port.map(|port| reach::probe(expansion, instance, port));
         let own = probe(&self.effective);
         let of_old: Vec<(Address, Option<Probe>)> = self.olds.iter().map(|old| (old.clone(), probe(old))).collect();
-        expansion.wants.probes.insert(self.effective.clone(), own);
-        let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
-        expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
+        if expansion.service.is_task(key) {
+            expansion.wants.tasks.insert(self.effective.clone());
+        } else {
+            expansion.wants.probes.insert(self.effective.clone(), own);
+            let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
+            expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
+        }
         if self.start_first {
             expansion.wants.probes_of_old.extend(of_old);
             self.keep_olds(expansion, home, &name);
@@ -365,7 +409,7 @@ fn are_there(world: &World, container: &Container, targets: &BTreeMap<String, Ta
 
 /// One whose policy lets it end has ended: it is not started again, and whether that is well is told by its health.
 fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container, seen: &Seen) -> bool {
-    let may_end = container.restart == "no" || container.restart.starts_with("on-failure");
+    let may_end = container.may_end();
     let applied = expansion.input.facts.applied.get(address).map(|row| &row.fields);
     let ran = seen.fields.get("finished_at_ms").is_some();
     let stands = seen.fields.flag("running") == Some(false);
@@ -383,7 +427,7 @@ pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
 }
 
 /// Sets what the image declares, as far as that is known.
-fn declare(
+pub(super) fn declare(
     expansion: &Expansion<'_>,
     key: &str,
     container: &Container,

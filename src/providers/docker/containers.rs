@@ -31,6 +31,10 @@ impl DockerProvider {
                 let message = format!("another container is called {name}");
                 return Err(ProviderError::new(Class::Conflict, "A0405", message));
             }
+            if fields.get("before").is_some() && has_run(&there) {
+                // A job runs once.
+                return Ok(id);
+            }
             copy_again(api, &there, secrets, payloads).await?;
             on_edge(api, &id, fields).await?;
             self.start(api, &id, name, fields, true).await?;
@@ -176,6 +180,12 @@ async fn connect_anew(
         return api.connect_network(&network, id, wanted).await;
     }
     Err(error)
+}
+
+/// Whether it was started, however that went.
+fn has_run(there: &ContainerInspectResponse) -> bool {
+    let status = there.state.as_ref().and_then(|state| state.status);
+    status.is_some_and(|status| status != ContainerStateStatusEnum::CREATED)
 }
 
 /// What was made but never started may have been interrupted before its files were there.

@@ -5,8 +5,8 @@ mod breadth;
 mod commands;
 mod crash;
 mod files;
-mod flaps;
 mod handover;
+mod flaps;
 mod manifests;
 mod mend;
 mod memory;
@@ -14,6 +14,7 @@ mod patience;
 mod promises;
 mod standing;
 mod telling;
+mod waits;
 
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "

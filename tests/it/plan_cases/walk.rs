@@ -223,7 +223,8 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
 }
 
 pub fn is_starting(raw: &World, wants: &Wants, facts: &Facts) -> bool {
-    let mut watched = wants.probes.keys().filter(|address| !facts.failed.contains_key(*address));
+    let probed = wants.probes.keys().filter(|address| !facts.failed.contains_key(*address));
+    let mut watched = probed.chain(&wants.tasks);
     watched.any(|address| raw.seen.get(address).is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })))
 }
 
@@ -283,6 +284,10 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
         let schema = schemas().get(&(address.provider.family().to_owned(), address.kind)).unwrap();
         let observed = schema.fields.iter().filter(|field| matches!(field.rule, Rule::Observed | Rule::Volatile));
         observed.for_each(|field| drop(fields.0.remove(field.name)));
+        if address.kind == Kind::Container && fields.text("restart") == Some("no") {
+            // A plan does not wait until what ends has ended.
+            fields.0.remove("running");
+        }
         if !strict {
             ["subnet", "environment", "mark"].iter().for_each(|name| drop(fields.0.remove(*name)));
         }
