@@ -178,6 +178,8 @@ async fn late(faults: &Faults, path: &str, reads: usize, now: Response) -> Respo
     let body = axum::body::to_bytes(now.into_body(), usize::MAX).await.unwrap_or_default().to_vec();
     let (status, kind, body) = faults.past(path, (status, kind, body), reads);
     (StatusCode::from_u16(status).unwrap_or_default(), [("content-type", kind)], body).into_response()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -35,7 +35,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     rivals::settle(input, wants, &mut ups, &mut downs);
     // What stops comes after what points at it is switched off.
     ups.sort_by_key(stopped::stops);
-    stopped::after_hosts(input, &mut ups, &downs);
+    stopped::after_hosts(input, wants, &mut ups, &downs);
     plan.changes = ups;
     plan.changes.extend(downs);
     images::clean_up(input, wants, &mut plan);

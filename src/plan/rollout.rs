@@ -381,7 +381,9 @@ impl Rollout {
         let good = expansion.input.facts.last_good.get(&self.base);
         let good = good.filter(|(generation, _)| old.generation.as_ref() == Some(generation));
         let names = good.map_or(&self.fields, |(_, fields)| fields).get("aliases");
-        let names = names.filter(|_| !handover::has_names(&seen.fields));
+        // One that is on another network, or on the machine's, has no names there that siblings ask for.
+        let is_home = seen.fields.text("network") == self.fields.text("network");
+        let names = names.filter(|_| is_home && !handover::has_names(&seen.fields));
         Fields(names.map(|names| ("aliases".to_owned(), names.clone())).into_iter().collect())
     }
 

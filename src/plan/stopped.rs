@@ -14,7 +14,7 @@ use super::expand::Expansion;
 use super::jobs;
 use super::rollout::{self, Target};
 use super::{Input, pointers};
-use crate::model::{Address, Change, Fields, Gate, Kind, Need, Seen, Value, Verb};
+use crate::model::{Address, Change, Fields, Gate, Kind, Need, Seen, Value, Verb, Wants};
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
@@ -59,25 +59,27 @@ pub fn make_nothing(expansion: &mut Expansion<'_>) {
 }
 
 /// What stops comes after what led to it leads elsewhere or is gone; what stays is switched off just before it.
-pub fn after_hosts(input: &Input<'_>, ups: &mut [Change], downs: &[Change]) {
-    let leaves = |change: &&Change| match &change.verb {
-        Verb::Update(fields) => pointers::moves(fields),
-        Verb::Delete => true,
-        Verb::Create(_) => false,
+pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &[Change]) {
+    let is_held = |host: &Address| ups.iter().any(|change| change.address == *host && change.refusal().is_some());
+    let goes = |host: &Address| downs.iter().any(|change| change.address == *host && change.refusal().is_none());
+    // A route leads to containers of its own service: one that another service has now leads here no longer than it must.
+    let moves = |host: &Address, to: &str| {
+        let want = wants.map.get(host).filter(|_| host.kind == Kind::ProxyHost && !is_held(host));
+        want.is_some_and(|want| want.service != to && want.fields.get("forward_host").is_some())
     };
-    let hosts = ups.iter().chain(downs).filter(|change| pointers::points(change.address.kind));
-    let leaving: Vec<Address> =
-        hosts.filter(leaves).filter(|change| change.refusal().is_none()).map(|change| change.address.clone()).collect();
-    for change in ups.iter_mut().filter(|change| stops(change) && change.is_now()) {
+    let mut gates = Vec::new();
+    for (at, change) in ups.iter().enumerate().filter(|(_, change)| stops(change) && change.is_now()) {
         let Some(container) = input.world.seen.get(&change.address) else { continue };
-        let leads = |host: &&Address| {
-            let host = input.world.seen.get(*host);
-            host.is_some_and(|host| pointers::lead_to(input, host, &change.address.provider, container))
-        };
-        let needs: Vec<Need> = leaving.iter().filter(leads).cloned().map(Need::absent).collect();
+        let hosts = input.world.seen.iter().filter(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours());
+        let leading = hosts.filter(|(_, seen)| pointers::lead_to(input, seen, &change.address.provider, container));
+        let leaving = leading.filter(|(host, _)| goes(host) || moves(host, &change.service));
+        let needs: Vec<Need> = leaving.map(|(host, _)| Need::absent(host.clone())).collect();
         if !needs.is_empty() {
-            change.gate = Gate::After(needs);
+            gates.push((at, Gate::After(needs)));
         }
+    }
+    for (at, gate) in gates {
+        ups[at].gate = gate;
     }
 }
 

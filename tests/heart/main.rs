@@ -13,17 +13,14 @@ mod support {
     pub mod samples;
 }
 
-#[path = "../it/plan_cases"]
-#[allow(dead_code, reason = "tests/it uses more of it")]
-mod plan_cases {
-    #![expect(clippy::wildcard_enum_match_arm, reason = "a world for tests minds only what it is asked about")]
-
-    pub mod dangers;
-    pub mod oracle;
-    pub mod setting;
-    pub mod sim;
-    pub mod walk;
+#[path = "../it"]
+mod it {
+    pub mod plan_cases;
 }
+use it::plan_cases;
 
 #[path = "../it/generated.rs"]
 mod generated;
+mod life;
+mod moments;
+mod seeds;

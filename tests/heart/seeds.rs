@@ -1,0 +1,361 @@
+//! A seed is a story: manifests, others, what somebody does meanwhile, what breaks, when the process dies. At its end
+//! the faults stop, and everything must be as if the last manifests had been the first.
+//!
+//! `scripts/chaos memory N` tells N stories, `scripts/chaos memory --seed S` tells one again and prints it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use amarre::model::{Facts, Gap, Kind, Owner, Readiness, Value};
+
+use crate::life::{Life, Until, Weather, foreign, provider};
+use crate::moments::{Moment, start};
+use crate::plan_cases::setting::{START, Scene, Sick};
+use crate::plan_cases::sim::State;
+use crate::plan_cases::walk::{essence, unexplained};
+use crate::support::dice::Dice;
+
+/// Told by each of the eight tests, which run side by side, if `SEEDS` says nothing else; `scripts/chaos memory` tells
+/// more.
+const SEEDS: u64 = 25;
+/// Manifests that a story has at most before its last ones.
+const CHAPTERS_MAX: usize = 3;
+
+macro_rules! shares {
+    ($($name:ident = $share:literal),*) => {
+        $(
+            #[test]
+            fn $name() {
+                share($share);
+            }
+        )*
+    };
+}
+
+shares!(
+    seeds_first_share = 0,
+    seeds_second_share = 1,
+    seeds_third_share = 2,
+    seeds_fourth_share = 3,
+    seeds_fifth_share = 4,
+    seeds_sixth_share = 5,
+    seeds_seventh_share = 6,
+    seeds_eighth_share = 7
+);
+
+/// `SEED=S` tells that story alone; `SEEDS=N` that many in each share; `FIRST_SEED` begins elsewhere.
+#[track_caller]
+#[expect(clippy::print_stdout, reason = "whoever asks for one story reads it")]
+fn share(which: u64) {
+    let number = |name: &str| std::env::var_os(name).and_then(|text| text.to_str()?.parse::<u64>().ok());
+    if let Some(seed) = number("SEED") {
+        if which == 0 {
+            let (story, wrong) = told(seed, Detail::EachChange);
+            assert!(wrong.is_empty(), "{}", report(seed, &story, &wrong));
+            println!("{}", story.join("\n"));
+        }
+        return;
+    }
+    let count = number("SEEDS").unwrap_or(SEEDS);
+    let first = number("FIRST_SEED").unwrap_or(0) + which * count;
+    let mut failed = Vec::new();
+    for seed in first..first + count {
+        let (story, wrong) = told(seed, Detail::Chapters);
+        if !wrong.is_empty() {
+            failed.push(report(seed, &story, &wrong));
+        }
+        if failed.len() >= 3 {
+            break;
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+fn report(seed: u64, story: &[String], wrong: &[String]) -> String {
+    let (story, wrong) = (story.join("\n"), wrong.join("\n  "));
+    format!("seed {seed}:\n{story}\nwrong:\n  {wrong}\nagain: scripts/chaos memory --seed {seed}")
+}
+
+/// What happened, and what is wrong with it.
+fn told(seed: u64, detail: Detail) -> (Vec<String>, Vec<String>) {
+    let mut story = Story::new(seed);
+    story.life.trace = (detail == Detail::EachChange).then(Vec::new);
+    story.tell();
+    (story.told, story.life.wrong)
+}
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Chapters,
+    EachChange,
+}
+
+struct Story {
+    dice: Dice,
+    life: Life,
+    told: Vec<String>,
+    sick: BTreeMap<String, Sick>,
+    /// The ledger as it once was.
+    copy: Facts,
+    lost: bool,
+}
+
+impl Story {
+    fn new(seed: u64) -> Self {
+        let life = Life::new(start());
+        let (told, sick) = (Vec::new(), BTreeMap::new());
+        Self { dice: Dice::new(seed), life, told, sick, copy: Facts::default(), lost: false }
+    }
+
+    fn tell(&mut self) {
+        let nobody = foreign(&self.life.state);
+        let mut moments = vec![Moment::new(&mut self.dice)];
+        for _ in 0..=self.dice.below(CHAPTERS_MAX) {
+            let moment = moments.last().unwrap().clone();
+            self.chapter(&moment);
+            if !self.life.wrong.is_empty() {
+                return;
+            }
+            let next = match self.dice.below(4) {
+                0 => self.dice.pick(&moments).clone(),
+                1 | 2 => moment.changed(&mut self.dice),
+                _ => Moment::new(&mut self.dice),
+            };
+            moments.push(next);
+        }
+        self.last(&moments.pop().unwrap().started());
+        for (address, seen) in nobody {
+            if self.life.state.raw.seen.get(&address) != Some(&seen) {
+                self.life.wrong.push(format!("{address} is not ours and was changed"));
+            }
+        }
+    }
+
+    /// Manifests for a while, in whatever weather.
+    fn chapter(&mut self, moment: &Moment) {
+        self.say(moment);
+        let scene = Rc::new(self.scene(moment));
+        self.life.weather = weather(&mut self.dice);
+        self.told.push(format!("  {:?}", self.life.weather));
+        let until = if self.dice.chance(50) { Until::Rest } else { Until::Changes(self.dice.below(14)) };
+        let hidden = self.dice.chance(12).then(|| self.dice.below(3));
+        if let Some(hidden) = hidden {
+            self.life.state.raw.gaps = vec![gap(hidden)];
+        }
+        self.told.push(format!("  until {until:?}, {hidden:?} hidden, sick: {:?}", self.sick));
+        // While something always fails there may be no rest.
+        let weather = self.life.weather;
+        if until == Until::Rest {
+            let most = Until::Changes(40);
+            self.life.go(&scene, if weather.fails + weather.loses > 0 { most } else { until }, &mut self.dice);
+        } else {
+            self.life.go(&scene, until, &mut self.dice);
+        }
+        self.tell_changes();
+        self.life.state.raw.gaps.clear();
+        let events = self.dice.below(3);
+        if events > 0 && !self.life.is_idle() {
+            // What somebody does while a change is being made, the next look finds; before it nobody could.
+            if self.dice.chance(50) {
+                self.life.finish(&mut self.dice);
+            } else {
+                self.told.push("- the process dies".to_owned());
+                self.life.crash();
+            }
+        }
+        for _ in 0..events {
+            self.event();
+        }
+    }
+
+    /// The faults stop.
+    fn last(&mut self, moment: &Moment) {
+        self.say(moment);
+        self.told.push("  the faults stop".to_owned());
+        self.sick.clear();
+        let scene = Rc::new(self.scene(moment));
+        self.life.weather = Weather::default();
+        // `amarre retry`: what was sick is well again.
+        self.life.state.facts.failed.clear();
+        {
+            let now = self.life.state.now;
+            let containers = self.life.state.raw.seen.iter_mut().filter(|(address, _)| address.kind == Kind::Container);
+            for (_, seen) in containers.filter(|(_, seen)| seen.fields.flag("running") != Some(false)) {
+                if matches!(seen.ready, Readiness::Failed { .. }) {
+                    seen.ready = Readiness::NotYet { since: now, why: "not probed yet".to_owned() };
+                }
+            }
+        }
+        self.life.go(&scene, Until::Rest, &mut self.dice);
+        self.tell_changes();
+        if !self.life.wrong.is_empty() {
+            return;
+        }
+        let Some(left) = self.life.left().cloned() else { return };
+        let held = left.changes.iter().filter(|change| change.refusal().is_some());
+        let stuck = unexplained(&left).into_iter().map(|change| format!("is left at the end: {change}"));
+        self.life.wrong.extend(stuck);
+        let held: Vec<String> = held.map(|change| format!("{:?}", change.refusal())).collect();
+        self.life.wrong.extend(held.into_iter().map(|held| format!("is held at the end: {held}")));
+        self.as_if_new(&scene);
+    }
+
+    /// The same as on a new server.
+    fn as_if_new(&mut self, scene: &Rc<Scene>) {
+        let mut new = Life::new(start());
+        new.go(scene, Until::Rest, &mut self.dice);
+        let counts = |address: &String| {
+            let remains = ["/volume/", "/image/"].iter().any(|kind| address.contains(kind));
+            // Nobody's without a ledger: reported, never deleted.
+            let unknown = self.lost && address.contains("/access-list/");
+            !remains && !unknown
+        };
+        let essence = |state: &State| -> BTreeMap<String, String> {
+            essence(state, false).into_iter().filter(|(address, _)| counts(address)).collect()
+        };
+        let (expected, found) = (essence(&new.state), essence(&self.life.state));
+        for (address, entry) in &expected {
+            match found.get(address) {
+                None => self.life.wrong.push(format!("{address} is missing at the end")),
+                Some(other) if other != entry => {
+                    self.life
+                        .wrong
+                        .push(format!("{address} is otherwise than on a new server:\n    {entry}\n    {other}"));
+                }
+                Some(_) => (),
+            }
+        }
+        let more = found.keys().filter(|address| !expected.contains_key(*address));
+        self.life.wrong.extend(more.map(|address| format!("{address} is on no new server")));
+    }
+
+    /// Something happens to the world, the ledger or the process.
+    fn event(&mut self) {
+        let marked = !self.life.state.raw.seen.values().any(|seen| seen.owner == Owner::MarkLost);
+        let what = match self.dice.below(10) {
+            0 => {
+                self.life.crash();
+                "the process dies".to_owned()
+            }
+            1 if marked => {
+                self.life.crash();
+                self.life.state.facts =
+                    Facts { last_good: self.life.state.facts.last_good.clone(), ..Facts::default() };
+                self.lost = true;
+                "the ledger is lost".to_owned()
+            }
+            2 => {
+                self.copy = self.life.state.facts.clone();
+                "the ledger is copied".to_owned()
+            }
+            3 if marked => {
+                self.life.crash();
+                self.life.state.facts = self.copy.clone();
+                self.lost = true;
+                "the ledger is put back".to_owned()
+            }
+            4 => {
+                let hour = 3_600_000 * if self.dice.chance(50) { 1 } else { -1 };
+                self.life.state.now.0 += hour;
+                format!("the clock steps by {hour} ms")
+            }
+            5 => {
+                let image = format!("app:{}", self.dice.below(2));
+                let sick = if self.dice.chance(50) { Sick::Exits } else { Sick::Hangs };
+                self.sick = BTreeMap::from([(image.clone(), sick)]);
+                format!("{image} {sick:?}")
+            }
+            _ => self.meddle(),
+        };
+        self.told.push(format!("- {what}"));
+    }
+
+    /// Somebody does something to one of our things.
+    fn meddle(&mut self) -> String {
+        let state = &mut self.life.state;
+        let how = self.dice.below(4);
+        let fits = |kind: Kind| match how {
+            0 => !matches!(kind, Kind::Network | Kind::Volume | Kind::Image | Kind::AccessList),
+            1 => kind == Kind::Container,
+            _ => matches!(kind, Kind::ProxyHost | Kind::Record),
+        };
+        // Without its mark, only the ledger knows whose it is.
+        let is_known = |address| how != 3 || state.facts.applied.contains_key(address);
+        let ours = state
+            .raw
+            .seen
+            .iter()
+            .filter(|(address, seen)| seen.owner.is_ours() && fits(address.kind) && is_known(address));
+        let ours: Vec<_> = ours.map(|(address, _)| address.clone()).collect();
+        if ours.is_empty() {
+            return "nothing".to_owned();
+        }
+        let address = self.dice.pick(&ours).clone();
+        let now = state.now;
+        let seen = state.raw.seen.get_mut(&address).unwrap();
+        match how {
+            0 => {
+                state.raw.seen.remove(&address);
+                format!("somebody removes {address}")
+            }
+            1 => {
+                let ago = *self.dice.pick(&[60i64, 3600]);
+                seen.fields.set("running", Value::Bool(false));
+                seen.fields.set("finished_at_ms", Value::Int(now.0 - ago * 1000));
+                seen.ready = Readiness::Failed { why: "exited with code 0".to_owned() };
+                format!("somebody stopped {address} {ago} s ago")
+            }
+            2 if address.kind == Kind::ProxyHost => {
+                seen.fields.set("forward_host", Value::text("192.168.1.9"));
+                seen.fields.set("enabled", Value::Bool(false));
+                format!("somebody edits {address}")
+            }
+            2 => {
+                seen.fields.set("values", Value::texts(["198.51.100.7"]));
+                format!("somebody edits {address}")
+            }
+            _ => {
+                seen.owner = Owner::MarkLost;
+                seen.fields.set("mark", Value::Bool(false));
+                format!("{address} loses its mark")
+            }
+        }
+    }
+
+    fn tell_changes(&mut self) {
+        let changes = self.life.trace.as_mut().map(std::mem::take);
+        self.told.extend(changes.into_iter().flatten());
+    }
+
+    fn scene(&self, moment: &Moment) -> Scene {
+        Scene { sick: self.sick.clone(), ..moment.scene() }
+    }
+
+    fn say(&mut self, moment: &Moment) {
+        for (path, text) in moment.files().iter().skip(2) {
+            self.told.push(format!("{path}: {}", text.trim_end().replace('\n', "; ")));
+        }
+    }
+}
+
+fn weather(dice: &mut Dice) -> Weather {
+    match dice.below(6) {
+        0 => Weather { lag: Some((u8::try_from(dice.below(3)).unwrap(), 1 + dice.below(2))), ..Weather::default() },
+        1 => Weather { fails: 15, ..Weather::default() },
+        2 => Weather { loses: 15, ..Weather::default() },
+        3 => Weather { hasty: 30, ..Weather::default() },
+        _ => Weather::default(),
+    }
+}
+
+fn gap(hidden: usize) -> Gap {
+    Gap {
+        provider: provider(hidden),
+        zone: None,
+        code: "A0901".to_owned(),
+        message: "could not be reached".to_owned(),
+        hint: String::new(),
+        since: START,
+    }
+}
