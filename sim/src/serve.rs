@@ -58,7 +58,10 @@ async fn misbehave(State((journal, faults)): State<(Journal, Faults)>, request: 
     let method = request.method().to_string();
     let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let response = match faults.next(&method, &path) {
-        None => next.run(request).await,
+        None => match faults.behind(&method, &path) {
+            None => next.run(request).await,
+            Some(reads) => late(&faults, &path, reads, next.run(request).await).await,
+        },
         Some(Fault::Before(status)) => failed(status),
         Some(Fault::After(status)) => {
             next.run(request).await;
@@ -76,6 +79,15 @@ async fn misbehave(State((journal, faults)): State<(Journal, Faults)>, request: 
     };
     journal.record(Call { method, path, status: response.status().as_u16() });
     response
+}
+
+/// What was said some reads ago.
+async fn late(faults: &Faults, path: &str, reads: usize, now: Response) -> Response {
+    let status = now.status().as_u16();
+    let kind = now.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+    let body = axum::body::to_bytes(now.into_body(), usize::MAX).await.unwrap_or_default().to_vec();
+    let (status, kind, body) = faults.past(path, (status, kind, body), reads);
+    (StatusCode::from_u16(status).unwrap_or_default(), [("content-type", kind)], body).into_response()
 }
 
 fn failed(status: u16) -> Response {

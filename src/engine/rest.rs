@@ -12,7 +12,7 @@ impl Engine {
         if self.is_busy() || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
             return false;
         }
-        let stuck = stuck(&picture.plan, &self.errors);
+        let stuck = stuck(&picture.plan, &picture.failing);
         let asked = |service: &String| picture.only.as_ref().is_none_or(|only| only.contains(service));
         let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
         let moving = changes.any(|change| !stuck.contains(&change.address));
@@ -21,7 +21,8 @@ impl Engine {
         let starting = probed.chain(&picture.wants.tasks).filter(|container| is_asked(picture, container, &asked)).any(
             |container| {
                 let seen = picture.world.seen.get(container);
-                seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. }))
+                let is_late = super::waits::is_overdue(picture, container).is_some();
+                seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !is_late
             },
         );
         !moving && !starting
@@ -33,12 +34,8 @@ fn is_asked(picture: &Picture, address: &Address, asked: &impl Fn(&String) -> bo
 }
 
 /// Addresses whose change will not happen by itself: held, refused by the vendor, or waiting for such a one.
-pub fn stuck(plan: &Plan, errors: &BTreeMap<String, super::ServiceError>) -> BTreeSet<Address> {
-    let refused = |change: &Change| {
-        errors.get(&change.service).is_some_and(|known| {
-            known.error.class == crate::providers::Class::Rejected && known.change.address == change.address
-        })
-    };
+pub fn stuck(plan: &Plan, failing: &BTreeMap<Address, super::ServiceError>) -> BTreeSet<Address> {
+    let refused = |change: &Change| failing.get(&change.address).is_some_and(super::patience::is_refused);
     let mut stuck: BTreeSet<Address> = plan
         .changes
         .iter()

@@ -1,6 +1,7 @@
 //! The vocabulary: what every other module speaks. Pure; imports nothing of ours.
 
 pub mod address;
+pub mod flap;
 pub mod near;
 pub mod plan;
 pub mod schema;

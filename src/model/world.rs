@@ -6,8 +6,9 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId};
+use super::flap::Flap;
 use super::source::History;
-use super::time::Timestamp;
+use super::time::{Millis, Timestamp};
 use super::value::Fields;
 
 /// Where in the source something stands. Never part of a digest.
@@ -91,6 +92,8 @@ pub struct Wants {
     pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
     pub stop_first: BTreeMap<String, String>,
+    /// How long a resource may take to be ready; after that it is said that it will not be.
+    pub limits: BTreeMap<Address, Millis>,
     /// Containers whose health is asked by a probe. `None` = by uptime only.
     pub probes: BTreeMap<Address, Option<Probe>>,
     /// Containers that are well once they have ended with code 0; nobody asks them anything.
@@ -239,6 +242,10 @@ pub struct World {
     pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
     /// Free bytes where an engine keeps its images, for those where that can be known.
     pub free: BTreeMap<ProviderId, u64>,
+    /// Engines that started a moment ago and bring their containers back by themselves, each until when.
+    pub waking: BTreeMap<ProviderId, Timestamp>,
+    /// The container that Amarre itself runs in, where it runs in one.
+    pub own: BTreeSet<Address>,
 }
 
 impl World {
@@ -351,4 +358,8 @@ pub struct Facts {
     pub prune_blocked: bool,
     /// Who changed which file of the source.
     pub history: History,
+    /// What was written of late and whether it stayed, by address and field.
+    pub flaps: BTreeMap<Address, BTreeMap<String, Flap>>,
+    /// The state of the source that is in force.
+    pub revision: String,
 }

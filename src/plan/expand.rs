@@ -351,6 +351,7 @@ impl Expansion<'_> {
         let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
         let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, &self.service.origin.file));
         let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
+        self.wants.limits.insert(address.clone(), self.input.site.dns_timeout);
         let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
         want.refusal = want.refusal.take().or(refusal);
         address

@@ -116,6 +116,11 @@ fn verdict(
     writes: bool,
     seen: &Seen,
 ) -> Option<String> {
+    // An engine that has just started ended everything, and brings it back.
+    let waking = expansion.input.world.waking.get(&expansion.host.docker);
+    if waking.is_some_and(|until| expansion.input.now < *until) {
+        return None;
+    }
     match &seen.ready {
         Readiness::Ready => None,
         Readiness::Failed { why } => Some(why.clone()),

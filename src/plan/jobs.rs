@@ -291,6 +291,7 @@ impl<'a> Run<'a> {
             expansion.wants.failed.push(Failure { address, inputs, why: why.clone() });
         }
         expansion.wants.tasks.insert(self.address.clone());
+        expansion.wants.limits.insert(self.address.clone(), job.timeout);
         let origin = &job.container.origin;
         match (seen, known.map(|failure| failure.why).or(found)) {
             (Some(seen), Some(why)) => {
@@ -460,7 +461,10 @@ fn failed(service: &Service, key: &str, why: &str) -> Refusal {
         found: vec![("in force".to_owned(), "what ran before".to_owned())],
         hints: vec![
             Hint::command("what it said", format!("docker logs --tail 50 {name}{FAILED}")),
-            Hint::text("it is not tried again before the manifest, an image or a secret of the service changes"),
+            Hint::command(
+                "it is not tried again before the manifest, an image or a secret changes, or you ask for it",
+                format!("amarre retry {}", service.name),
+            ),
         ],
     }
 }

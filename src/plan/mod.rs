@@ -14,6 +14,7 @@ pub mod declared;
 pub mod diff;
 pub mod expand;
 pub mod forecast;
+pub mod flaps;
 pub mod fronts;
 pub mod guard;
 pub mod images;
@@ -23,6 +24,7 @@ pub mod mounted;
 pub mod moves;
 pub mod names;
 pub mod needs;
+pub mod patience;
 pub mod pointers;
 pub mod pool;
 pub mod reach;
@@ -85,6 +87,8 @@ impl Input<'_> {
 pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     let wants = expand::expand(input);
     let mut plan = decide::decide(input, &wants);
+    flaps::leave(input, &mut plan);
+    patience::leave(input, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)
 }

@@ -228,6 +228,8 @@ impl Rollout {
             expansion.wants.tasks.insert(self.effective.clone());
         } else {
             expansion.wants.probes.insert(self.effective.clone(), probe);
+            let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
+            expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
         }
         if self.start_first {
             self.keep_olds(expansion);

@@ -485,6 +485,7 @@ pub fn site() -> Site {
         prefix: 24,
         avoid: vec!["172.20.99.0/24".parse().unwrap()],
         dns_ttl_s: 3600,
+        dns_timeout: amarre::model::Millis::minutes(10),
         dns_registry: true,
         has_dns: true,
         policy: Policy {

@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::amarre;
 use crate::compose_keys;
+use crate::support::generate::{Ground, generate};
 
 /// Reads `{"schema": …, "documents": […]}`, prints for each document its first error or nothing.
 const JUDGE: &str = "
@@ -282,6 +283,18 @@ fn what_compose_has_the_schema_takes() {
     let wrong: Vec<String> =
         samples.iter().zip(verdicts).filter_map(|((key, _), verdict)| Some(format!("{key}: {}", verdict?))).collect();
     assert!(wrong.is_empty(), "the reader takes these:\n{}", wrong.join("\n"));
+}
+
+/// Manifests that were made from it and fit together.
+#[test]
+fn what_is_generated_from_the_schema_the_schema_takes() {
+    let schema = schema();
+    let sources = (0..100).map(|seed| generate(&schema, &Ground::default(), seed));
+    let documents: Vec<Json> = sources.flat_map(|source| source.documents).collect();
+    let verdicts = judged(&schema, &documents);
+    let wrong: Vec<String> =
+        documents.iter().zip(verdicts).filter_map(|(text, verdict)| Some(format!("{}: {text}", verdict?))).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -188,6 +188,18 @@ impl Docker {
         self.engine.lock().crash(name, 1)
     }
 
+    /// Its process prints lines: `stream` is 1, or 2 for errors.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn print(&self, name: &str, stream: u8, text: &str) -> Result<(), Refusal> {
+        let mut state = self.engine.lock();
+        let index = state.find(name)?;
+        let lines = text.split_inclusive('\n').map(|line| (stream, jiff::Timestamp::now(), line.to_owned()));
+        state.containers[index].logs.extend(lines);
+        Ok(())
+    }
+
     /// `docker network rm`.
     ///
     /// # Errors

@@ -119,6 +119,8 @@ fn gate(gate: &Gate) -> Json {
                 Wait::Settle => "settle",
                 Wait::StoppedGrace => "stopped_grace",
                 Wait::Backoff => "backoff",
+                Wait::EngineStart => "engine_start",
+                Wait::Provider => "provider",
             };
             json!({"state": "until", "at": at.rfc3339(), "what": what})
         }

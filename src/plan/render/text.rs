@@ -256,6 +256,8 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
         Wait::StoppedGrace => format!("in {left}: somebody stopped it, maybe for a backup"),
         Wait::Settle => format!("in {left}: a call has left and nothing is known of it yet"),
         Wait::Backoff => format!("in {left}: the last try went wrong"),
+        Wait::EngineStart => format!("in {left}: the engine has just started and brings its containers back itself"),
+        Wait::Provider => format!("in {left}: {} fails for everybody", change.address.provider),
     })
 }
 

@@ -11,7 +11,7 @@ use bollard::models::{
 
 use super::settings;
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
-use crate::secret::MarkKey;
+use crate::secret::{MarkKey, Scrubber, Secret};
 
 /// Whose it is.
 pub const LABEL_INSTANCE: &str = "io.amarre.instance";
@@ -41,6 +41,9 @@ pub const LABEL_NEEDS: &str = "io.amarre.needs";
 
 /// Fields that are maps of texts, and the labels that hold them.
 pub const LABELLED: [(&str, &str); 2] = [("before", LABEL_BEFORE), ("follows", LABEL_FOLLOWS)];
+
+/// Of a variable that an image sets by itself, a shorter value (`1`, `8080`, `C.UTF-8`) is none to hide in what it prints.
+const HIDDEN_BYTES_MIN: usize = 8;
 
 pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -356,7 +359,18 @@ fn last_output(inspect: &ContainerInspectResponse) -> String {
     let output = log.and_then(|log| log.last()).and_then(|result| result.output.clone()).unwrap_or_default();
     let line =
         output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("its healthcheck fails").trim().to_owned();
-    line.chars().take(200).collect()
+    // What it prints is its own affair: a value of its environment that the manifest does not show may be in it.
+    Scrubber::of(&hidden(inspect)).scrub(&line).chars().take(200).collect()
+}
+
+/// Values of variables that the manifest does not show, and that are long enough to tell something.
+pub fn hidden(inspect: &ContainerInspectResponse) -> Vec<Secret> {
+    let config = inspect.config.as_ref();
+    let labels = ordered(config.and_then(|config| config.labels.as_ref()));
+    let plain: BTreeSet<&str> = labels.get(LABEL_PLAIN).map(|list| list.split(',').collect()).unwrap_or_default();
+    let variables = config.and_then(|config| config.env.as_ref()).into_iter().flatten();
+    let hidden = variables.filter_map(|entry| entry.split_once('=')).filter(|(name, _)| !plain.contains(name));
+    hidden.filter(|(_, value)| value.len() >= HIDDEN_BYTES_MIN).map(|(_, value)| Secret::new(value)).collect()
 }
 
 /// The name without Docker's leading slash; links add names with more slashes.

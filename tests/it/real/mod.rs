@@ -1,12 +1,16 @@
 //! The whole way on a real Docker engine, behind a gate that counts; NPM and OVH simulated.
 
 mod apply;
+mod beside;
 mod drift;
 mod endpoints;
+mod engine_restart;
 mod contract;
+mod downtime;
 mod files;
 mod harm;
 mod images;
+mod killed;
 mod npm;
 mod reach;
 mod settings;

@@ -77,7 +77,13 @@ impl SecondEngine {
         let _ = self.child.wait();
     }
 
-    /// After [`SecondEngine::stop`].
+    /// SIGKILL: its containers run on without it until it starts again.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// After [`SecondEngine::stop`] or [`SecondEngine::kill`].
     pub async fn start_again(&mut self) {
         self.child = spawn(self.folder.path(), &self.arguments);
         self.answers().await;
@@ -140,6 +146,16 @@ impl SecondEngine {
 
 impl Drop for SecondEngine {
     fn drop(&mut self) {
+        // One that was killed left containers behind that only it can end.
+        if self.ask(&["version"]).is_none() {
+            self.kill();
+            self.child = spawn(self.folder.path(), &self.arguments);
+            let is_up = |_: &u32| {
+                std::thread::sleep(Duration::from_millis(200));
+                self.ask(&["version"]).is_some()
+            };
+            let _ = (0..100).find(is_up);
+        }
         // Its containers would outlive it.
         let all = self.ask(&["ps", "-aq"]).unwrap_or_default();
         let ids: Vec<&str> = all.split_whitespace().collect();
