@@ -1,6 +1,7 @@
 //! How long something has been so, whatever the clocks say: between two looks a container's state cannot have become
 //! older than the time between them, nor younger. So a clock that is put forward ends no grace and no time-out early,
-//! and one that is put back keeps nothing waiting.
+//! and one that is put back keeps nothing waiting. What only our probes can tell has been waited for since this process
+//! watches it: one that was not there for a while, or has an old ledger, condemns nothing at first sight.
 
 use std::collections::BTreeMap;
 
@@ -39,14 +40,18 @@ impl Ages {
                 let fresh = Known { stamp, first: steady, before };
                 let entry = self.known.get(&key).copied().filter(|entry| entry.stamp == stamp).unwrap_or(fresh);
                 known.insert(key, entry);
-                let Some(right) = entry.put_right(now, steady) else { continue };
-                if field == "finished_at_ms" {
+                let right = entry.put_right(now, steady);
+                if let Some(right) = right.filter(|_| field == "finished_at_ms") {
                     seen.fields.set(field, Value::Int(right.0));
                 }
-                if let Readiness::NotYet { since, .. } = &mut seen.ready
-                    && since.0 == stamp
-                {
-                    *since = right;
+                let is_ours_to_tell = seen.fields.text("health") == Some("none");
+                let Readiness::NotYet { since, .. } = &mut seen.ready else { continue };
+                if since.0 == stamp {
+                    let watched = Timestamp(now.0 - (steady.0 - entry.first.0));
+                    *since = right.unwrap_or(*since);
+                    if is_ours_to_tell && watched - *since > SLACK {
+                        *since = watched;
+                    }
                 }
             }
         }
@@ -59,6 +64,14 @@ impl Ages {
         self.known = known;
         let seen: Vec<ProviderId> = world.routes.keys().filter(|id| !world.is_dark(id)).cloned().collect();
         self.looks.extend(seen.into_iter().map(|id| (id, steady)));
+    }
+}
+
+impl Ages {
+    /// Since when a container runs, as far as its stamp can be right.
+    pub fn up_since(&self, address: &Address, stamp: i64, now: Timestamp, steady: Millis) -> Timestamp {
+        let known = self.known.get(&(address.clone(), STAMPS[0])).filter(|known| known.stamp == stamp);
+        known.and_then(|known| known.put_right(now, steady)).unwrap_or(Timestamp(stamp))
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::asking::Past;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, conditions, lane, pace};
+use super::{Engine, Mode, Picture, conditions, failures, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
-    Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
+    Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
@@ -67,10 +67,13 @@ impl Engine {
             // What is doubted is not asked of a memory.
             self.read_anew = Timestamp::default();
         }
-        let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
-        self.health.judge(&self.context.providers, &probed.probes, &facts, &mut world, now).await;
-        plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
         self.ages.correct(&mut world, self.clock.now(), self.clock.steady());
+        let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
+        let (ages, steady) = (&self.ages, self.clock.steady());
+        let up_since = |address: &Address, stamp| ages.up_since(address, stamp, now, steady);
+        self.health.judge(&self.context.providers, &probed, &facts, &mut world, up_since, now).await;
+        failures::scrub(&mut world, &Scrubber::of(desired.secrets.values()));
+        plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
 
         let now = self.clock.now();
         let (wants, mut plan, broken_rules, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {

@@ -494,7 +494,7 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
         "seen_at": picture.at.rfc3339(),
         "mode": "enforce",
         "flaps": flaps(picture, change),
-        "quarantined": !crate::plan::flaps::quarantined(&picture.facts.flaps, change).is_empty(),
+        "quarantined": crate::plan::flaps::is_quarantined(&picture.facts.flaps, change, picture.at),
         "reason": render::json::reason(&change.because),
         "who": {"name": null, "evidence": "none"},
         "fields": fields,
@@ -539,6 +539,7 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
     out.push('\n');
     for row in needy.iter().filter(|row| row.code.as_deref() != Some("A0401")) {
         out.push_str(&format!("  {} {:14}{}\n", look.sign(Sign::Failed), row.name, with_code(row)));
+        out.push_str(&telling::verdict(picture, row));
         for hint in &row.hints {
             out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }

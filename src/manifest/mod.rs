@@ -38,6 +38,7 @@ mod settings;
 mod shapes;
 mod stack;
 mod streams;
+mod updates;
 mod waits;
 mod yaml;
 

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::service::{ContainerNetwork, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service, Target};
+use crate::model::service::{ContainerNetwork, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service, Target, Update};
 use crate::model::site::{PublicAddress, Reach};
 use crate::model::{Assets, Millis, Site, Value};
 
@@ -14,7 +14,7 @@ use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, 
 use super::files::{OtherFile, Source};
 use super::reader::{Reader, Scope, Text, Verdict, nearest};
 use super::yaml::{Data, Entry, Node};
-use super::{kinds, records, refused, resolve, routes, shapes, stack, streams, waits};
+use super::{kinds, records, refused, resolve, routes, shapes, stack, streams, updates, waits};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
 pub(super) const NAME_CHARS_MAX: usize = 40;
@@ -161,6 +161,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         volumes: BTreeMap::new(),
         stopped: false,
         stopped_grace: STOPPED_GRACE,
+        update: Update::default(),
     };
     match kind {
         ManifestKind::Service => self::service(reader, service),
@@ -260,6 +261,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
     service.stopped_grace = stopped_grace(&mut reader);
+    service.update = updates::update(&mut reader);
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }

@@ -94,6 +94,24 @@ pub struct Service {
     pub stopped: bool,
     /// A container that somebody stopped is left alone for this long: it may be a backup.
     pub stopped_grace: Millis,
+    /// How a new generation of its containers takes the place of the old one.
+    pub update: Update,
+}
+
+/// How a new generation takes the place of the old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// How long an old one that nothing leads to any more still runs, so that what is open at it can end.
+    pub drain: Millis,
+}
+
+/// What is open at an old one has this long to end, unless its manifest says otherwise.
+pub const DRAIN: Millis = Millis::seconds(30);
+
+impl Default for Update {
+    fn default() -> Self {
+        Self { drain: DRAIN }
+    }
 }
 
 /// A volume of which a Compose file says more than its name.

@@ -36,7 +36,9 @@ pub fn fields(
         };
         environment.insert(name.clone(), value);
     }
-    let mut aliases: BTreeSet<&str> = BTreeSet::from([key]);
+    // Its own name is among them: while it changes hands, it still answers.
+    let name = expansion.service.container_name(key);
+    let mut aliases: BTreeSet<&str> = BTreeSet::from([key, name.as_str()]);
     if expansion.service.containers.len() == 1 {
         aliases.insert(&expansion.service.name);
     }

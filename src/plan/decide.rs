@@ -34,7 +34,8 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     let mut downs = deletes(input, wants, &mut plan.notes);
     rivals::settle(input, wants, &mut ups, &mut downs);
     // What stops comes after what points at it is switched off.
-    ups.sort_by_key(stops);
+    ups.sort_by_key(stopped::stops);
+    stopped::after_hosts(input, &mut ups, &downs);
     plan.changes = ups;
     plan.changes.extend(downs);
     images::clean_up(input, wants, &mut plan);
@@ -46,10 +47,6 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     plan.notes.sort();
     plan.notes.dedup();
     plan
-}
-
-fn stops(change: &Change) -> bool {
-    matches!(&change.verb, Verb::Update(fields) if fields.flag("running") == Some(false))
 }
 
 /// Suspended, or broken without a last good manifest: nothing of it is touched.
@@ -106,6 +103,11 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         let name = diff.field.split('.').next().unwrap_or(&diff.field);
         let value = fields.get(name).cloned().or_else(|| diff.to.clone());
         changed.0.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    if changed.get("aliases").is_some() {
+        // With other names a container is connected anew, where it was.
+        let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
+        changed.0.extend(place.map(|(name, value)| (name.to_owned(), value)));
     }
     let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
     let pointing: Vec<Need> = needs_of(want, &changed);
@@ -397,7 +399,11 @@ fn delete_gate(
     }
     needs.sort();
     needs.dedup();
-    if needs.is_empty() { Gate::Now } else { Gate::After(needs) }
+    match wants.drains.get(address) {
+        _ if !needs.is_empty() => Gate::After(needs),
+        Some(at) if input.now < *at => Gate::Until { at: *at, what: Wait::Drain },
+        Some(_) | None => Gate::Now,
+    }
 }
 
 /// Containers on a network that are not ours to remove: without it, a stopped one would not start again.

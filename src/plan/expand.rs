@@ -412,10 +412,14 @@ impl Expansion<'_> {
         let Some(npm) = self.host.npm.clone() else { return };
         let Some(main) = route.domains.first() else { return };
         let address = Address::new(npm.provider.clone(), Kind::ProxyHost, main);
-        let is_there = self.input.world.seen.contains_key(&address);
+        let host = self.input.world.seen.get(&address);
         let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
-        let Some((scheme, at)) = fronts::upstream(self, &route.to, is_there, targets, &mut needs) else { return };
-        let locations = fronts::locations(self, &route.locations, is_there, targets, &mut needs);
+        let Some((scheme, at)) =
+            fronts::upstream(self, &route.to, fronts::Place { host, path: None }, targets, &mut needs)
+        else {
+            return;
+        };
+        let locations = fronts::locations(self, &route.locations, host, targets, &mut needs);
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
         let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
         let mut fields = fronts::strict(Fields::default(), route.hsts, &route.advanced)

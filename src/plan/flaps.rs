@@ -57,7 +57,8 @@ pub fn after_look(
             let noted = plan.notes.iter().any(|note| note.address.as_ref() == Some(address) && is_noted(note));
             let next = match (world.seen.get(address), wants.map.get(address)) {
                 (None, None) => None,
-                _ if field == ITSELF => flap.seen(change.is_none_or(|change| change.action() != flap.wanted), now),
+                // Once it has been seen there is nothing to remember.
+                _ if field == ITSELF => flap.seen(false, now).filter(|flap| is_again(change, flap)),
                 (Some(_), Some(want)) => {
                     let wanted = want.fields.get(field).map(|value| flap::digest(field, &resolved(value, world)));
                     let is_asked_for = wanted.is_none_or(|wanted| wanted == flap.wanted);
@@ -82,6 +83,11 @@ fn not_yet_seen(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Fla
     let last = flap.writes.last().filter(|last| **last <= input.now)?;
     let is_made = matches!(change.verb, Verb::Create(_)) && change.is_now() && change.address.kind != Kind::Image;
     (is_made && input.now - *last < SETTLE).then_some(*last + SETTLE)
+}
+
+/// Whether what was made or removed is to be made or removed once more.
+fn is_again(change: Option<&Change>, flap: &Flap) -> bool {
+    change.is_some_and(|change| change.action() == flap.wanted)
 }
 
 /// Which fields of a change are left alone, and why.
@@ -147,8 +153,8 @@ fn resolved(value: &crate::model::Value, world: &World) -> crate::model::Value {
     diff::resolve(&fields, world).get("value").cloned().unwrap_or_else(|| value.clone())
 }
 
-/// Fields of a change that are left alone, for whoever shows it.
-pub fn quarantined<'a>(flaps: &'a BTreeMap<Address, BTreeMap<String, Flap>>, change: &Change) -> Vec<&'a str> {
+/// Whether fields of a change are left alone, since somebody else writes them too.
+pub fn is_quarantined(flaps: &BTreeMap<Address, BTreeMap<String, Flap>>, change: &Change, now: Timestamp) -> bool {
     let rows = flaps.get(&change.address).into_iter().flatten();
-    rows.filter(|(_, flap)| flap.since.is_some()).map(|(field, _)| field.as_str()).collect()
+    rows.into_iter().any(|(_, flap)| flap.left(&flap.wanted, "", now) == Some(Left::Quarantined))
 }

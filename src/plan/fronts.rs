@@ -3,20 +3,29 @@
 use std::collections::BTreeMap;
 
 use super::expand::Expansion;
-use super::reach;
 use super::rollout::Target as Serving;
+use super::{pointers, reach};
 use crate::model::service::{Hsts, Location, Target};
-use crate::model::{Fields, Need, Value};
+use crate::model::{Address, Fields, Need, Seen, Value};
 
 /// An address and a port, each as it is known.
 type At = (Value, Value);
 
+/// What of a host is asked for: what is there of it, and which path; `None`: the host itself.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// As it is, if it is there.
+    pub host: Option<&'a Seen>,
+    /// Of which path.
+    pub path: Option<&'a str>,
+}
+
 /// Scheme and place of a target; that of a container is known when it is there. `None`: no such container; a host
-/// that `is_there` stays while its container is away, without a place.
+/// that is there stays while its container is away, without a place.
 pub fn upstream(
     expansion: &Expansion<'_>,
     to: &Target,
-    is_there: bool,
+    place: Place<'_>,
     serving: &BTreeMap<String, Serving>,
     needs: &mut Vec<Need>,
 ) -> Option<(String, Option<At>)> {
@@ -26,28 +35,54 @@ pub fn upstream(
         }
         Target::Container { key, port } => {
             let Some(target) = serving.get(key) else {
-                return is_there.then(|| ("http".to_owned(), None));
+                return place.host.map(|_| ("http".to_owned(), None));
             };
-            let need = Need::ready(target.address.clone());
+            let (instance, at) = meanwhile(expansion, target, place, *port)
+                .unwrap_or_else(|| (target.address.clone(), reach::point(expansion, target, *port)));
+            let need = Need::ready(instance);
             if !needs.contains(&need) {
                 needs.push(need);
             }
-            Some(("http".to_owned(), Some(reach::point(expansion, target, *port))))
+            Some(("http".to_owned(), Some(at)))
         }
     }
+}
+
+/// Where a path leads while something else serves than what the manifest describes. What leads to it goes on as it is:
+/// the port of the manifest is its successor's. Anything else leads to it only at a port at which it is known to answer.
+fn meanwhile(expansion: &Expansion<'_>, target: &Serving, place: Place<'_>, port: u16) -> Option<(Address, At)> {
+    let interim = target.interim.as_ref()?;
+    let (input, engine) = (expansion.input, &expansion.host.docker);
+    let instance = input.world.seen.get(&target.address)?;
+    if let Some(host) = place.host {
+        let mut all = pointers::all(&host.fields).filter(|pointer| pointer.path == place.path);
+        if let Some(there) = all.find(|there| pointers::leads_to(input, host, *there, engine, instance)) {
+            return Some((target.address.clone(), (Value::text(there.host), Value::Int(there.port?))));
+        }
+    }
+    let hosts = input.world.seen.iter().filter(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours());
+    let mut known = hosts.flat_map(|(_, host)| pointers::all(&host.fields).map(move |pointer| (host, pointer)));
+    let is_known = known.any(|(host, pointer)| {
+        pointer.port == Some(i64::from(port)) && pointers::leads_to(input, host, pointer, engine, instance)
+    });
+    if is_known && !interim.is_abroad {
+        return None;
+    }
+    Some((interim.successor.address.clone(), reach::point(expansion, &interim.successor, port)))
 }
 
 /// The paths of a host that lead elsewhere; `None` where the place of one is not known.
 pub fn locations(
     expansion: &Expansion<'_>,
     locations: &[Location],
-    is_there: bool,
+    host: Option<&Seen>,
     serving: &BTreeMap<String, Serving>,
     needs: &mut Vec<Need>,
 ) -> Option<Value> {
     let mut values = Vec::new();
     for location in locations {
-        let Some((scheme, at)) = upstream(expansion, &location.to, is_there, serving, needs) else { continue };
+        let place = Place { host, path: Some(&location.path) };
+        let Some((scheme, at)) = upstream(expansion, &location.to, place, serving, needs) else { continue };
         let (host, port) = at?;
         let mut entries = BTreeMap::from([
             ("path".to_owned(), Value::text(&location.path)),

@@ -48,7 +48,11 @@ pub fn pick(
 /// Whether what is there is what is wanted, as far as only a new one could change that.
 pub fn matches(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
     let diffs = diff::compare(schema, wanted, observed, None);
-    !diffs.iter().any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
+    // What is on no network for a moment shows no place on it.
+    let is_off = observed.get("aliases").is_none();
+    let place = ["ipv4_address", "mac_address"];
+    let mut diffs = diffs.iter().filter(|(_, diff)| !(is_off && place.contains(&diff.field.as_str())));
+    !diffs.any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
 }
 
 /// The wanted generation, unless it failed and the last good one may be put back.
@@ -64,6 +68,10 @@ pub fn after_failure(
     let input = expansion.input;
     let last_good = input.facts.last_good.get(base).cloned();
     let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
+    // Put back is what stands there yet, or may be made again on the same network: another one goes with its last user.
+    let last_good = last_good.filter(|(generation, fields)| {
+        instances.contains_key(&base.clone().at(generation)) || fields.text("network") == wanted.text("network")
+    });
     let Some((generation, good_fields)) = last_good else { return (picked, wanted) };
     let inputs = diff::resolve(&wanted, input.world).marked_digest();
     let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);

@@ -23,8 +23,8 @@ pub mod lint;
 pub mod mounted;
 pub mod moves;
 pub mod names;
-pub mod needs;
 pub mod patience;
+pub mod needs;
 pub mod pointers;
 pub mod pool;
 pub mod reach;
@@ -34,6 +34,7 @@ pub mod rivals;
 pub mod container;
 pub mod generation;
 pub mod rollout;
+pub mod handover;
 pub mod stopped;
 pub mod streams;
 pub mod tasks;
@@ -88,7 +89,7 @@ pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     let wants = expand::expand(input);
     let mut plan = decide::decide(input, &wants);
     flaps::leave(input, &mut plan);
-    patience::leave(input, &mut plan);
+    patience::leave(input, &wants, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)
 }

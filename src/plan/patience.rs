@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 
 use super::Input;
 use crate::model::plan::Wait;
-use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, Refusal, Verb};
+use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, Refusal, Verb, Wants};
 
 /// Gives what is to be left its gate.
-pub fn leave(input: &Input<'_>, plan: &mut Plan) {
+pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
     for change in &mut plan.changes {
-        if change.refusal().is_none() && cuts_own(input, change) {
-            change.gate = Gate::Held(own(change));
+        if change.refusal().is_none() && (cuts_own(input, change) || makes_room(input, wants, change)) {
+            let is_own = input.world.own.iter().any(|own| own.base() == change.address.base());
+            change.gate = Gate::Held(own(change, is_own));
         }
         let waking = input.world.waking.get(&change.address.provider).filter(|until| input.now < **until);
         let Some(until) = waking.filter(|_| change.is_now() && is_put_right(input, change)) else { continue };
@@ -79,6 +80,22 @@ fn cuts_own(input: &Input<'_>, change: &Change) -> bool {
     }
 }
 
+/// Whether something goes for a network that is made anew, which Amarre itself is on: that one cannot go, and what went
+/// for it would not come back.
+fn makes_room(input: &Input<'_>, wants: &Wants, change: &Change) -> bool {
+    let is_on = |address: &Address, network: &Address| {
+        input.world.seen.get(address).is_some_and(|seen| networks(&seen.fields).contains(network.name.as_str()))
+    };
+    let mut stay = wants.moving.iter().filter(|network| input.world.own.iter().any(|own| is_on(own, network)));
+    change.verb == Verb::Delete
+        && stay.any(|network| {
+            let attached = change.address.name.rsplit_once('/').map(|(network, _)| network);
+            network.provider == change.address.provider
+                && (is_on(&change.address, network)
+                    || change.address.kind == Kind::Attachment && attached == Some(network.name.as_str()))
+        })
+}
+
 fn is_an_end(written: &Fields) -> bool {
     written.flag("running") == Some(false) || written.text("name").is_some()
 }
@@ -89,10 +106,11 @@ fn networks(fields: &Fields) -> BTreeSet<&str> {
     fields.strings("networks").into_iter().chain(one).collect()
 }
 
-fn own(change: &Change) -> Refusal {
+fn own(change: &Change, is_own: bool) -> Refusal {
     let what = format!("{} {}", change.address.kind.label(), change.address.name);
     let message = match change.address.kind {
-        Kind::Container => format!("{what} is the one that Amarre runs in"),
+        Kind::Container if is_own => format!("{what} is the one that Amarre runs in"),
+        Kind::Container => format!("{what} is on a network that Amarre itself is on"),
         Kind::Network
         | Kind::Attachment
         | Kind::Volume

@@ -49,11 +49,13 @@ pub fn all(fields: &Fields) -> impl Iterator<Item = Pointer<'_>> {
 /// Whether anything in a host leads to a container of this engine. What leads to the engine's own machine leads to
 /// the container of its service that is on the machine's network.
 pub fn lead_to(input: &Input<'_>, host: &Seen, engine: &ProviderId, container: &Seen) -> bool {
+    all(&host.fields).any(|pointer| leads_to(input, host, pointer, engine, container))
+}
+
+/// Whether one place that a host leads to is a container's.
+pub fn leads_to(input: &Input<'_>, host: &Seen, to: Pointer<'_>, engine: &ProviderId, container: &Seen) -> bool {
     let is_on_host = reach::is_on_host(&container.fields) && host.service == container.service;
-    all(&host.fields).any(|pointer| {
-        reach::is_at(pointer.host, pointer.port, &container.fields)
-            || is_on_host && reach::is_machine(input, engine, pointer.host)
-    })
+    reach::is_at(to.host, to.port, &container.fields) || is_on_host && reach::is_machine(input, engine, to.host)
 }
 
 /// Whether a change of these fields moves where something points.

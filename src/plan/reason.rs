@@ -82,8 +82,8 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::ManifestChanged, "a secret has another value now".to_owned())
     } else if diffs.iter().all(drifted) {
         (ReasonCode::Drift, "changed outside Amarre".to_owned())
-    } else if address.kind == Kind::Container && diffs.iter().all(|diff| diff.field == "name") {
-        (ReasonCode::DependencyReplaced, "takes the name".to_owned())
+    } else if let Some(what) = hands_over(input, address, want, diffs) {
+        (ReasonCode::DependencyReplaced, what.to_owned())
     } else if moved {
         (ReasonCode::DependencyReplaced, "follows its container".to_owned())
     } else {
@@ -93,6 +93,21 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         )
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// What changes of a container because another generation comes or goes beside it.
+fn hands_over(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Option<&'static str> {
+    let is_about_names = diffs.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
+    if address.kind != Kind::Container || !is_about_names {
+        return None;
+    }
+    let is_rival = |other: &Address| other.base() == address.base() && other != address;
+    let has_rival = input.world.seen.keys().any(is_rival);
+    match diffs.iter().any(|diff| diff.field == "name") {
+        _ if want.keep_only => Some("the other generation takes over"),
+        true => Some("takes the name"),
+        false => has_rival.then_some("takes over by name"),
+    }
 }
 
 /// Why something goes.

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | no  | no    | –   | the new one |
 //! | yes | no    | yes | both; the new one under `<name>-<generation>` |
-//! | yes | ready | yes | the new one; the old one until no host points at it |
+//! | yes | ready | yes | the new one; the old one until it has handed over ([`super::handover`]) |
 //! | yes | –     | no  | the new one, after the old one is gone, which goes when all else is there |
 //! | any | failed| yes | the last good one; the new one goes |
 //! | no  | exited| no, and no data | the last good one is put back |
@@ -15,8 +15,9 @@ use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
 use super::needs::Waits;
-use super::{container, declared, generation, jobs, mounted, needs, pointers, pool, reach, stopped};
+use super::{container, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, stopped};
 use crate::model::service::{Container, ContainerNetwork};
+use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 
 /// Where routes to a container point, and what records wait for.
@@ -30,13 +31,24 @@ pub struct Target {
     pub wanted: Address,
     /// It is on the host's own network: what it listens on, the host listens on.
     pub on_host: bool,
+    /// It is not what the manifest describes: an old one until the new one is ready, or the last good one.
+    pub interim: Option<Interim>,
+}
+
+/// What serves for the time being.
+#[derive(Debug, Clone)]
+pub struct Interim {
+    /// It is on another network than its successor: only what leads to it already can lead to it.
+    pub is_abroad: bool,
+    /// What the manifest describes.
+    pub successor: Box<Target>,
 }
 
 impl Target {
     /// An instance with these fields.
     pub fn of(address: &Address, fields: &Fields) -> Self {
         let (coming, wanted) = (address.clone(), address.clone());
-        Self { address: address.clone(), coming, wanted, on_host: reach::is_on_host(fields) }
+        Self { address: address.clone(), coming, wanted, on_host: reach::is_on_host(fields), interim: None }
     }
 
     /// The same without what is yet to come.
@@ -94,10 +106,16 @@ pub struct Rollout {
     pub(super) fields: Fields,
     /// Where hosts point.
     serving: Address,
+    /// What the manifest describes, while another one serves.
+    successor: Option<Target>,
+    /// The one that serves is elsewhere than at home.
+    is_abroad: bool,
     /// An old one that works, while there is no other.
     standing: Option<Address>,
     pub(super) olds: Vec<Address>,
     start_first: bool,
+    /// The one in force works and answers by its names.
+    takes_over: bool,
 }
 
 impl Rollout {
@@ -129,6 +147,7 @@ impl Rollout {
 
         let picked = generation::pick(expansion, &base, &wanted, &instances);
         let coming = jobs::coming(expansion, &base, &wanted, &instances);
+        let successor = Target::of(&picked, &wanted);
         let (effective, mut fields) =
             generation::after_failure(expansion, container, &base, picked.clone(), wanted, &instances, start_first);
         if effective != picked {
@@ -144,30 +163,51 @@ impl Rollout {
         let mut standing: Vec<&Address> = olds.iter().filter(|old| start_first && is_ready(old)).collect();
         standing.sort_by_key(|old| !is_pointed_at(old));
         let standing = standing.first().map(|old| (*old).clone());
-        let can_serve = |old: &&Address| {
-            let fields = instances.get(*old).map(|seen| &seen.fields);
+        let is_at_home = |old: &Address| {
+            let fields = instances.get(old).map(|seen| &seen.fields);
             let is_home = fields.and_then(|fields| fields.text("network")) == Some(home.address.name.as_str());
-            let is_reachable = fields.is_some_and(|fields| reach::is_reachable(expansion, key, fields));
-            is_home && is_reachable || is_pointed_at(old)
+            is_home && fields.is_some_and(|fields| reach::is_reachable(expansion, key, fields))
         };
+        let can_serve = |old: &&Address| is_at_home(old) || is_pointed_at(old);
+        let is_named =
+            |address: &Address| instances.get(address).is_some_and(|seen| handover::is_named(&seen.fields, &fields));
+        let takes_over = is_ready(&effective) && is_named(&effective);
         let serving = match standing.as_ref().filter(can_serve) {
-            Some(old) if !is_ready(&effective) => old.clone(),
+            Some(old) if !takes_over => old.clone(),
             Some(_) | None => effective.clone(),
         };
+        let is_abroad = !is_at_home(&serving);
+        let successor = Some(successor).filter(|successor| successor.address != serving);
         if let (Some(why), false) = (exclusive, olds.is_empty()) {
             expansion.wants.stop_first.insert(service.name.clone(), why);
         }
-        if is_ready(&effective) {
+        // Until the old one is gone, it may still turn out to be no good.
+        if is_ready(&effective) && olds.is_empty() {
             generation::good(expansion, &base, &effective, &fields);
         }
-        Self { base, wanted: picked, coming, effective, fields, serving, standing, olds, start_first }
+        Self {
+            base,
+            wanted: picked,
+            coming,
+            effective,
+            fields,
+            serving,
+            successor,
+            is_abroad,
+            standing,
+            olds,
+            start_first,
+            takes_over,
+        }
     }
 
     /// The instance that serves, which may be on another network than the one that comes.
     fn target(&self, world: &World) -> Target {
         let old = world.seen.get(&self.serving).filter(|_| self.serving != self.effective);
         let serving = Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields));
-        Target { coming: self.effective.clone(), wanted: self.wanted.clone(), ..serving }
+        let successor = self.successor.clone();
+        let interim = successor.map(|successor| Interim { is_abroad: self.is_abroad, successor: Box::new(successor) });
+        Target { coming: self.effective.clone(), wanted: self.wanted.clone(), interim, ..serving }
     }
 
     fn want(
@@ -197,7 +237,7 @@ impl Rollout {
             .any(|old| input.world.seen.get(old).is_some_and(|seen| seen.fields.text("name") == Some(name.as_str())));
         let generation = self.effective.generation.clone().unwrap_or_default();
         let is_candidate = self.start_first && held_by_old;
-        self.fields.set("name", Value::text(if is_candidate { format!("{name}-{generation}") } else { name }));
+        self.fields.set("name", Value::text(if is_candidate { format!("{name}-{generation}") } else { name.clone() }));
 
         let is_refused = waits.refusal.is_some() && !input.world.seen.contains_key(&self.effective);
         if is_refused {
@@ -222,17 +262,25 @@ impl Rollout {
             }
             Some(_) => (),
         }
+        if let Some(seen) = input.world.seen.get(&self.effective).filter(|_| self.fields.get("aliases").is_some()) {
+            let at = handover::address(expansion, home, &self.effective, seen);
+            self.fields.0.extend(at.map(|at| ("address".to_owned(), at)));
+        }
         let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
-        let probe = port.map(|port| reach::probe(expansion, &self.effective, port));
+        let probe = |instance| port.map(|port| reach::probe(expansion, instance, port));
+        let own = probe(&self.effective);
+        let of_old: Vec<(Address, Option<Probe>)> = self.olds.iter().map(|old| (old.clone(), probe(old))).collect();
         if expansion.service.is_task(key) {
             expansion.wants.tasks.insert(self.effective.clone());
         } else {
-            expansion.wants.probes.insert(self.effective.clone(), probe);
+            expansion.wants.probes.insert(self.effective.clone(), own);
             let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
             expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
         }
         if self.start_first {
-            self.keep_olds(expansion);
+            expansion.wants.probes_of_old.extend(of_old);
+            self.keep_olds(expansion, home, &name);
+            self.be_named(input.world);
         }
         let has_network = expansion.service.has_network();
         let is_there = input.world.seen.contains_key(&home.address) || !has_network;
@@ -273,7 +321,7 @@ impl Rollout {
         let Some(subnet) = home.subnet else { return full };
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
             let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
-            containers.filter_map(|(_, seen)| seen.fields.text("address")?.parse::<Ipv4Addr>().ok()).collect()
+            containers.filter_map(|(other, seen)| handover::place(expansion.input, other, seen)).collect()
         });
         let asked_for = expansion.input.services.values().flat_map(|service| service.containers.values());
         let asked_for = asked_for.filter_map(|container| container.ipv4_address);
@@ -285,30 +333,67 @@ impl Rollout {
         full
     }
 
-    /// An old one stays until the new one is ready and nothing points at the old one any more.
-    fn keep_olds(&self, expansion: &mut Expansion<'_>) {
+    /// An old one stays until the new one has taken over, nothing leads to the old one any more, and it has drained.
+    fn keep_olds(&self, expansion: &mut Expansion<'_>, home: &Home, name: &str) {
         let (input, service) = (expansion.input, expansion.service);
         let world = input.world;
-        let is_ready = world.seen.get(&self.effective).is_some_and(|seen| seen.ready.is_ready());
         let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
         let is_dark = npm.is_some_and(|npm| world.is_dark(npm));
+        let successor = world.seen.get(&self.effective);
+        let is_switched = successor.is_none_or(|seen| handover::is_on_line(expansion, seen));
         for old in &self.olds {
             let Some(seen) = world.seen.get(old) else { continue };
             let pointed_at = is_pointed_at(expansion, seen);
             // A second old one beside a standing one is a left-over of an update that was overtaken.
             let serves = self.standing.as_ref() == Some(old);
             let may_be_pointed_at = is_dark && !input.facts.failed.contains_key(old);
-            if (!is_ready && serves) || pointed_at || may_be_pointed_at {
-                let want = Want {
-                    fields: Fields::default(),
-                    needs: Vec::new(),
-                    service: service.name.clone(),
-                    origin: service.origin.clone(),
-                    keep_only: true,
-                    refusal: None,
-                };
-                expansion.wants.map.insert(old.clone(), want);
+            let drains = self.takes_over && handover::drains(expansion, old, seen);
+            let may_serve = serves || handover::may_have_served(expansion, &self.base, seen);
+            let stays = pointed_at || may_be_pointed_at || may_serve && !(self.takes_over && is_switched);
+            let mut fields = match (stays, drains) {
+                (true, _) if serves && !self.takes_over => self.names_back(expansion, old, seen),
+                (true, _) => Fields::default(),
+                (false, true) => handover::still_to_take(home, old, seen, name),
+                (false, false) => continue,
+            };
+            if !stays && fields.0.is_empty() {
+                let until = handover::until(expansion, old);
+                expansion.wants.drains.insert(old.clone(), until);
+                continue;
             }
+            if fields.get("aliases").is_some() {
+                fields.0.extend(handover::address(expansion, home, old, seen).map(|at| ("address".to_owned(), at)));
+            }
+            let want = Want {
+                fields,
+                needs: Vec::new(),
+                service: service.name.clone(),
+                origin: service.origin.clone(),
+                keep_only: true,
+                refusal: None,
+            };
+            expansion.wants.map.insert(old.clone(), want);
+        }
+    }
+
+    /// The names of one that serves again, where they were taken from it.
+    fn names_back(&self, expansion: &Expansion<'_>, old: &Address, seen: &Seen) -> Fields {
+        let good = expansion.input.facts.last_good.get(&self.base);
+        let good = good.filter(|(generation, _)| old.generation.as_ref() == Some(generation));
+        let names = good.map_or(&self.fields, |(_, fields)| fields).get("aliases");
+        let names = names.filter(|_| !handover::has_names(&seen.fields));
+        Fields(names.map(|names| ("aliases".to_owned(), names.clone())).into_iter().collect())
+    }
+
+    /// Siblings reach the one that serves by name, and no candidate.
+    fn be_named(&mut self, world: &World) {
+        let standing = self.standing.as_ref().and_then(|old| world.seen.get(old));
+        let effective = world.seen.get(&self.effective);
+        let is_ready = effective.is_some_and(|seen| seen.ready.is_ready());
+        let Some(standing) = standing.filter(|_| !is_ready && self.fields.get("aliases").is_some()) else { return };
+        match handover::of_candidate(&self.fields, effective, standing) {
+            Some(names) => self.fields.set("aliases", names),
+            None => drop(self.fields.0.remove("aliases")),
         }
     }
 }

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use super::expand::Expansion;
 use super::jobs;
 use super::rollout::{self, Target};
-use crate::model::{Address, Fields, Kind, Need, Seen, Value};
+use super::{Input, pointers};
+use crate::model::{Address, Change, Fields, Gate, Kind, Need, Seen, Value, Verb};
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
@@ -42,14 +43,47 @@ pub fn containers(expansion: &mut Expansion<'_>) -> BTreeMap<String, Target> {
     targets
 }
 
-/// Leaves out what is not there: a stopped manifest makes nothing.
+/// Leaves out what is not there: a stopped manifest makes nothing. What is there and another's is not kept for it either:
+/// it would lead to the other's container for as long as this one is stopped.
 pub fn make_nothing(expansion: &mut Expansion<'_>) {
     let (world, name) = (&expansion.input.world, &expansion.service.name);
-    expansion.wants.map.retain(|address, want| want.service != *name || world.seen.contains_key(address));
+    let is_own = |address: &Address| {
+        let seen = world.seen.get(address);
+        seen.is_some_and(|seen| !seen.owner.is_ours() || seen.service.as_ref().is_none_or(|service| service == name))
+    };
+    expansion.wants.map.retain(|address, want| want.service != *name || is_own(address));
     for want in expansion.wants.map.values_mut().filter(|want| want.service == *name) {
         // Nothing that a switched-off host points at has to be there.
         want.needs = Vec::<Need>::new();
     }
+}
+
+/// What stops comes after what led to it leads elsewhere or is gone; what stays is switched off just before it.
+pub fn after_hosts(input: &Input<'_>, ups: &mut [Change], downs: &[Change]) {
+    let leaves = |change: &&Change| match &change.verb {
+        Verb::Update(fields) => pointers::moves(fields),
+        Verb::Delete => true,
+        Verb::Create(_) => false,
+    };
+    let hosts = ups.iter().chain(downs).filter(|change| pointers::points(change.address.kind));
+    let leaving: Vec<Address> =
+        hosts.filter(leaves).filter(|change| change.refusal().is_none()).map(|change| change.address.clone()).collect();
+    for change in ups.iter_mut().filter(|change| stops(change) && change.is_now()) {
+        let Some(container) = input.world.seen.get(&change.address) else { continue };
+        let leads = |host: &&Address| {
+            let host = input.world.seen.get(*host);
+            host.is_some_and(|host| pointers::lead_to(input, host, &change.address.provider, container))
+        };
+        let needs: Vec<Need> = leaving.iter().filter(leads).cloned().map(Need::absent).collect();
+        if !needs.is_empty() {
+            change.gate = Gate::After(needs);
+        }
+    }
+}
+
+/// Whether a change stops a container.
+pub fn stops(change: &Change) -> bool {
+    matches!(&change.verb, Verb::Update(fields) if fields.flag("running") == Some(false))
 }
 
 /// Whether a container that stands still was stopped by us: the ledger says so, or the policy that only we give.

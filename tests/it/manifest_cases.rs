@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use amarre::manifest::{Loaded, SourceFile, load, load_again, render, with_compose_files};
 use amarre::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode,
-    STOPPED_GRACE, Service, Target, Tls,
+    STOPPED_GRACE, Service, Target, Tls, Update,
 };
 use amarre::model::site::{Defaults, HostSite, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::source::is_manifest;
@@ -131,16 +131,19 @@ fn limits_are_reported_and_harm_only_what_exceeds_them() {
     let big = file("services/big.yaml", format!("name: big\n#{}\n", "x".repeat(1 << 20)));
     let laughs: String = (1..12).map(|i| format!("x-{i}: &a{i} [{}]\n", format!("*a{}, ", i - 1).repeat(9))).collect();
     let bomb = file("services/bomb.yaml", format!("name: bomb\nx-0: &a0 [x, x]\n{laughs}"));
-    let deep = file("services/deep.yaml", format!("name: deep\nx-a: {}\n", "[".repeat(5000)));
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let deep = file("services/deep.yaml", format!("name: deep\nimage: nginx:1\nx-a: {}\n", nested(32)));
+    let less = file("services/less.yaml", format!("name: less\nimage: nginx:1\nx-a: {}\n", nested(30)));
+    let deepest = file("services/deepest.yaml", format!("name: deepest\nx-a: {}\n", "[".repeat(5000)));
     let many = file("services/many.yaml", "---\nname: many\n".repeat(1030));
     let long = file("services/long.yaml", format!("name: long\nx-a: [{}]\n", "1, ".repeat(60_000)));
-    let loaded = load(&[good, big, bomb, deep, many, long], &Assets::new(), &site());
-    assert_eq!(loaded.services.len(), 1);
+    let loaded = load(&[good, big, bomb, deep, less, deepest, many, long], &Assets::new(), &site());
+    let names: Vec<&str> = loaded.services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names, ["good", "less"]);
     let over: BTreeSet<&str> =
         loaded.diagnostics.iter().filter(|d| d.code == "A0108").map(|d| d.file.as_str()).collect();
-    let expected =
-        ["services/big.yaml", "services/bomb.yaml", "services/deep.yaml", "services/long.yaml", "services/many.yaml"];
-    assert_eq!(over, expected.into_iter().collect());
+    let expected = ["big", "bomb", "deep", "deepest", "long", "many"].map(|name| format!("services/{name}.yaml"));
+    assert_eq!(over, expected.iter().map(String::as_str).collect());
     let unknown: Vec<&str> = loaded.broken.iter().filter(|b| b.service.is_none()).map(|b| b.file.as_str()).collect();
     assert_eq!(unknown, ["services/big.yaml", "services/many.yaml"]);
 }
@@ -330,6 +333,9 @@ fn dump(out: &mut String, service: &Service) {
     }
     if service.stopped_grace != STOPPED_GRACE {
         let _ = writeln!(out, "  stopped grace {}", service.stopped_grace);
+    }
+    if service.update != Update::default() {
+        let _ = writeln!(out, "  {:?}", service.update);
     }
     match &service.network {
         NetworkMode::Auto => (),

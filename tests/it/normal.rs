@@ -34,7 +34,7 @@ impl Line {
 }
 
 fn lines(file: &str, known: &[&str]) -> Vec<Line> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/normal").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = std::fs::read_to_string(path).unwrap();
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| read(line, known)).collect()
@@ -85,7 +85,7 @@ fn what_docker_answers_compares_as_what_was_asked_for() {
         DockerProvider::new(DockerConfig::new(id.clone(), "tcp://127.0.0.1:1", "home", key.clone())).unwrap();
     let reader = Reader { provider: id.clone(), instance: "home".to_owned(), key, now: Timestamp(1_800_000_000_000) };
     let mut wrong = Vec::new();
-    let lines = lines("docker/container.txt", &DOCKER_APIS);
+    let lines = lines("tests/cases/normal/docker/container.txt", &DOCKER_APIS);
     for version in DOCKER_APIS {
         for line in lines.iter().filter(|line| line.holds_in(version)) {
             let mut inspect: Json = serde_yaml::from_str(&line.answer).unwrap();
@@ -110,7 +110,7 @@ async fn what_npm_answers_compares_as_what_was_asked_for() {
     let name = |version: NpmVersion| version.numbers().map(|number| number.to_string())[..2].join(".");
     let versions: Vec<String> = NpmVersion::ALL.into_iter().map(name).collect();
     let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
-    let lines = lines("npm/proxy-host.txt", &versions);
+    let lines = lines("tests/cases/normal/npm/proxy-host.txt", &versions);
     let mut wrong = Vec::new();
     for version in NpmVersion::ALL {
         let npm = Npm::start(NpmOptions { version, ..NpmOptions::default() }).await.unwrap();
@@ -166,7 +166,7 @@ async fn what_ovh_answers_compares_as_what_was_asked_for() {
         },
     });
     let provider = provider.unwrap();
-    let lines = lines("ovh/record.txt", &[]);
+    let lines = lines("tests/cases/normal/ovh/record.txt", &[]);
     let address =
         |at: usize, kind: &str| Address::new(ProviderId::ovh(), Kind::Record, &format!("c{at}.{ZONE}/{kind}"));
     let mut ask = Ask::default();
@@ -175,7 +175,9 @@ async fn what_ovh_answers_compares_as_what_was_asked_for() {
         let row: Json = serde_yaml::from_str(row).unwrap();
         let ttl = row["ttl"].as_u64().unwrap_or(3600);
         ovh.seed_record(ZONE, &format!("c{at}"), kind, row["target"].as_str().unwrap(), u32::try_from(ttl).unwrap());
-        ask.wanted.insert(address(at, kind), line.wanted.clone());
+        let mut wanted = line.wanted.clone();
+        provider.normalize(&address(at, kind), &mut wanted).unwrap();
+        ask.wanted.insert(address(at, kind), wanted);
     }
     let observation = provider.observe(&ask).await;
     assert_eq!(observation.gaps, []);

@@ -121,6 +121,7 @@ fn gate(gate: &Gate) -> Json {
                 Wait::Backoff => "backoff",
                 Wait::EngineStart => "engine_start",
                 Wait::Provider => "provider",
+                Wait::Drain => "drain",
             };
             json!({"state": "until", "at": at.rfc3339(), "what": what})
         }

@@ -8,7 +8,7 @@ pub mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::forecast::Forecast;
-use super::{Input, jobs};
+use super::{Input, handover, jobs};
 use crate::model::{Address, Change, FieldDiff, Fields, Gap, Gate, Kind, ReasonCode, State, Value, Verb};
 
 /// How text looks.
@@ -256,6 +256,10 @@ fn recreation_diff(input: &Input<'_>, new: &Change, old: &Change) -> Vec<FieldDi
     let mut wanted = fields.clone();
     for name in ["name", "running", "restart"] {
         wanted.0.remove(name);
+    }
+    // A candidate gets its names later.
+    if !handover::has_names(&wanted) {
+        wanted.0.remove("aliases");
     }
     let diffs = super::diff::compare(schema, &wanted, &seen.fields, None);
     let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();

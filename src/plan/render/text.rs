@@ -258,6 +258,7 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
         Wait::Backoff => format!("in {left}: the last try went wrong"),
         Wait::EngineStart => format!("in {left}: the engine has just started and brings its containers back itself"),
         Wait::Provider => format!("in {left}: {} fails for everybody", change.address.provider),
+        Wait::Drain => format!("in {left}: nothing leads to it any more, what is open at it ends"),
     })
 }
 

@@ -36,14 +36,13 @@ pub const LABEL_PROJECT: &str = "com.docker.compose.project";
 /// Compose's, too: the container's key.
 pub const LABEL_KEY: &str = "com.docker.compose.service";
 
+/// Of a variable that an image sets by itself, a shorter value (`1`, `8080`, `C.UTF-8`) is none to hide in what it prints.
+const HIDDEN_BYTES_MIN: usize = 8;
 /// The services that come before its own: for the day on which manifest and ledger are gone.
 pub const LABEL_NEEDS: &str = "io.amarre.needs";
 
 /// Fields that are maps of texts, and the labels that hold them.
 pub const LABELLED: [(&str, &str); 2] = [("before", LABEL_BEFORE), ("follows", LABEL_FOLLOWS)];
-
-/// Of a variable that an image sets by itself, a shorter value (`1`, `8080`, `C.UTF-8`) is none to hide in what it prints.
-const HIDDEN_BYTES_MIN: usize = 8;
 
 pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -386,7 +385,7 @@ pub fn summary_networks(summary: &ContainerSummary) -> BTreeMap<String, Option<S
 }
 
 /// The address in use, else the one asked for (a stopped container has none in use).
-fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
+pub fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
     let used = endpoint.ip_address.clone().filter(|address| !address.is_empty());
     used.or_else(|| endpoint.ipam_config.as_ref()?.ipv4_address.clone().filter(|address| !address.is_empty()))
 }

@@ -111,7 +111,8 @@ pub const CONTAINER: KindSchema = KindSchema {
             .samples(&[r#"{"map":{"a.b":{"text":"c"}}}"#, r#"{"map":{"a.b":{"text":"d"}}}"#]),
         Field::new("network", Rule::Generation)
             .samples(&[r#"{"text":"zz-amarre-contract"}"#, r#"{"text":"zz-amarre-contract"}"#]),
-        Field::new("aliases", Rule::Generation)
+        // Written by connecting it anew; absent while it is on no network.
+        Field::new("aliases", Rule::Update)
             .samples(&[r#"{"list":[{"text":"web"}]}"#, r#"{"list":[{"text":"web"},{"text":"www"}]}"#]),
         Field::new("logging", Rule::Generation).samples(&[
             r#"{"map":{"driver":{"text":"json-file"},"options":{"map":{"max-size":{"text":"10m"}}}}}"#,

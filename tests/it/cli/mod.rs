@@ -3,7 +3,7 @@
 mod help;
 mod init;
 mod lists;
-mod own;
+mod mend;
 pub mod rig;
 mod running;
 

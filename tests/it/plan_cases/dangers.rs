@@ -33,7 +33,9 @@ pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Pla
         (Kind::Record, _) => record_comes(raw, &change.address),
         (Kind::Volume, Verb::Delete) => volume_goes(raw, &change.address),
         (Kind::ProxyHost | Kind::Redirection | Kind::Stream, Verb::Create(_) | Verb::Update(_)) => {
-            host_is_written(raw, change, &fields, is_create, scene)
+            let mut wrong = host_is_written(raw, change, &fields, is_create, scene);
+            wrong.extend(port_moves_alone(raw, change, &fields, wants));
+            wrong
         }
         (Kind::Attachment, Verb::Create(_)) => attachment_comes(raw, &change.address),
         _ => Vec::new(),
@@ -366,6 +368,19 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
         }
     }
     wrong
+}
+
+/// A port belongs to a generation: what serves until the next one is ready is asked where it answers.
+fn port_moves_alone(raw: &World, change: &Change, changed: &Fields, wants: &Wants) -> Option<String> {
+    changed.get("forward_port").filter(|_| changed.get("forward_host").is_none())?;
+    let (serving, seen) = target(raw, raw.seen.get(&change.address)?)?;
+    // Of published ones, the port says which of them is meant.
+    if seen.fields.get("published").is_some() {
+        return None;
+    }
+    let mut others = wants.map.iter().filter(|(other, want)| other.base() == serving.base() && !want.keep_only);
+    let next = others.find(|(other, _)| *other != serving)?;
+    Some(format!("{serving} is asked where only {} answers", next.0))
 }
 
 /// The container must be there and work, and NPM must be on its network.

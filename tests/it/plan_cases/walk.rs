@@ -127,7 +127,7 @@ fn step(scene: &Scene, state: &mut State, change: Change, walk: &mut Walk) {
 }
 
 /// The outcome of one change, written down.
-fn remember(state: &mut State, change: &Change) {
+pub fn remember(state: &mut State, change: &Change) {
     let vendor_id = state.raw.seen.get(&change.address).map(|seen| seen.vendor_id.clone()).unwrap_or_default();
     let facts = &mut state.facts;
     let own = |fields| Applied { service: change.service.clone(), vendor_id: vendor_id.clone(), fields };
@@ -152,7 +152,7 @@ fn remember(state: &mut State, change: &Change) {
 }
 
 /// What is written down before a call leaves: a network's lease.
-fn intend(facts: &mut Facts, change: &Change) {
+pub fn intend(facts: &mut Facts, change: &Change) {
     if let (Kind::Network, Verb::Create(fields)) = (change.address.kind, &change.verb)
         && let Some(subnet) = fields.text("subnet").and_then(|subnet| subnet.parse().ok())
     {
@@ -175,13 +175,17 @@ fn give_ports_back(facts: &mut Facts, container: &Address) {
 }
 
 /// As the engine does before it acts: verdicts, settled intents, what was learned, what is gone.
-fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
+pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
     let (facts, now) = (&mut state.facts, state.now);
     for failure in &wants.failed {
         facts.failed.insert(failure.address.clone(), failure.clone());
     }
     for good in &wants.good {
         facts.last_good.insert(good.base.clone(), (good.generation.clone(), good.fields.clone()));
+    }
+    facts.repointed_at.retain(|old, _| wants.drains.contains_key(old));
+    for old in wants.drains.keys() {
+        facts.repointed_at.entry(old.clone()).or_insert(now);
     }
     facts.open_intents.retain(|_, left| now - *left < plan::SETTLE);
     let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
@@ -218,7 +222,7 @@ fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
     }
 }
 
-fn is_starting(raw: &World, wants: &Wants, facts: &Facts) -> bool {
+pub fn is_starting(raw: &World, wants: &Wants, facts: &Facts) -> bool {
     let probed = wants.probes.keys().filter(|address| !facts.failed.contains_key(*address));
     let mut watched = probed.chain(&wants.tasks);
     watched.any(|address| raw.seen.get(address).is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })))

@@ -11,6 +11,7 @@ mod files;
 mod harm;
 mod images;
 mod killed;
+mod logs;
 mod npm;
 mod reach;
 mod settings;
