@@ -463,7 +463,9 @@ impl Engine {
         let names: BTreeSet<String> = picture
             .services
             .get(service)
-            .map(|manifest| manifest.containers.keys().map(|key| manifest.address_name(key)).collect())
+            .map(|manifest| {
+                manifest.containers.keys().chain(manifest.jobs.keys()).map(|key| manifest.address_name(key)).collect()
+            })
             .unwrap_or_default();
         let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
         let containers: BTreeSet<Address> = failed.map(Address::base).collect();

@@ -118,8 +118,9 @@ pub(super) fn jobs(reader: &mut Reader<'_>, containers: &BTreeMap<String, Option
         }
         let what = format!("job `{}`", shown(&entry.key));
         let Some(mut inner) = Reader::open(scope, &entry.value, &what, "") else { continue };
-        let Some((job, siblings)) = job(&mut inner) else { continue };
+        let read = job(&mut inner);
         inner.finish(&refused::container_key);
+        let Some((job, siblings)) = read else { continue };
         named.extend(siblings);
         jobs.insert(
             entry.key.clone(),

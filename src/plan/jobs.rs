@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::{Expansion, Home};
 use super::needs::{self, Waits};
 use super::rollout::{self, Rollout, Target};
-use super::{Input, container, diff, generation, mounted, tasks};
+use super::{Input, container, diff, generation, mounted, pointers, reach, tasks};
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
@@ -124,6 +124,7 @@ pub fn before_update(
             .filter_map(|old| tasks::time(&expansion.input.world.seen.get(old)?.fields, "created_at_ms"))
             .max(),
     };
+    let serving = serving(expansion, rollouts, targets);
     let mut gate = Gate::default();
     for (key, job) in in_order(service) {
         gate.used.extend(job.container.depends_on.keys().cloned());
@@ -134,7 +135,7 @@ pub fn before_update(
             continue;
         }
         let address = run.address.clone();
-        let state = run.want(expansion, home, key, job, targets, &waits);
+        let state = run.want(expansion, home, key, job, &serving, &waits);
         waits.needs.push(Need::ready(address.clone()));
         gate.waits.needs.push(Need::ready(address));
         match state {
@@ -147,6 +148,35 @@ pub fn before_update(
         }
     }
     gate
+}
+
+/// The containers as they serve before the update; those that jobs depend on are asked whether they are well.
+fn serving(
+    expansion: &mut Expansion<'_>,
+    rollouts: &BTreeMap<String, Rollout>,
+    targets: &BTreeMap<String, Target>,
+) -> BTreeMap<String, Target> {
+    let (world, service) = (expansion.input.world, expansion.service);
+    let used: BTreeSet<&String> = service.jobs.values().flat_map(|job| job.container.depends_on.keys()).collect();
+    let mut serving = BTreeMap::new();
+    for (key, target) in targets {
+        let mut target = target.as_it_serves();
+        let olds = rollouts.get(key).map(|rollout| rollout.olds.as_slice()).unwrap_or_default();
+        let is_ready = |old: &&Address| world.seen.get(*old).is_some_and(|seen| seen.ready.is_ready());
+        // One that must stop first is not there yet.
+        if !world.seen.contains_key(&target.address)
+            && let Some(old) = olds.iter().find(is_ready).or(olds.first())
+        {
+            target.address = old.clone();
+        }
+        if used.contains(key) && !service.is_task(key) {
+            let port = pointers::routed(service).find(|(routed, _)| *routed == key).map(|(_, port)| port);
+            let probe = port.map(|port| reach::probe(expansion, &target.address, port));
+            expansion.wants.probes.insert(target.address.clone(), probe);
+        }
+        serving.insert(key.clone(), target.as_it_serves());
+    }
+    serving
 }
 
 /// While an update waits for its jobs, or was refused for one, nothing of the service goes.
@@ -291,6 +321,7 @@ impl<'a> Run<'a> {
             expansion.wants.failed.push(Failure { address, inputs, why: why.clone() });
         }
         expansion.wants.tasks.insert(self.address.clone());
+        expansion.wants.limits.insert(self.address.clone(), job.timeout);
         let origin = &job.container.origin;
         match (seen, known.map(|failure| failure.why).or(found)) {
             (Some(seen), Some(why)) => {
@@ -354,9 +385,7 @@ impl<'a> Run<'a> {
             needs.push(Need::present(home.address.clone()));
         }
         needs.extend(mounted::image_and_volumes(expansion, &job.container, &self.fields));
-        let serving: BTreeMap<String, Target> =
-            targets.iter().map(|(key, target)| (key.clone(), target.as_it_serves())).collect();
-        let siblings = needs::of_siblings(expansion, &job.container, &serving);
+        let siblings = needs::of_siblings(expansion, &job.container, targets);
         let unwell = siblings.needs.iter().find_map(|need| unwell(expansion, &job.container.origin.file, need));
         let waits = Waits { needs, refusal: None }.and(siblings).and(first.clone());
         let unknown = container::unknown_variable(&job.container, home);
@@ -460,7 +489,10 @@ fn failed(service: &Service, key: &str, why: &str) -> Refusal {
         found: vec![("in force".to_owned(), "what ran before".to_owned())],
         hints: vec![
             Hint::command("what it said", format!("docker logs --tail 50 {name}{FAILED}")),
-            Hint::text("it is not tried again before the manifest, an image or a secret of the service changes"),
+            Hint::command(
+                "it is not tried again before the manifest, an image or a secret changes, or you ask for it",
+                format!("amarre retry {}", service.name),
+            ),
         ],
     }
 }

@@ -30,6 +30,12 @@ struct Shape {
     list: bool,
     certificate: bool,
     dns: bool,
+    /// A job before updates.
+    job: bool,
+    /// It is made anew with its database.
+    follows: bool,
+    /// It needs the service before it.
+    needs: bool,
 }
 
 /// Manifests of a moment: a shape for each service that is there, and which domains it has.
@@ -52,7 +58,8 @@ enum Meddling {
 fn shape() -> impl Strategy<Value = Shape> {
     let flags = (any::<bool>(), prop::bool::weighted(0.2), any::<bool>(), any::<bool>());
     let more = (0u8..4, prop::bool::weighted(0.3), prop::bool::weighted(0.2), prop::bool::weighted(0.8));
-    (0u8..2, 0u8..2, flags, more).prop_map(|(image, variable, flags, more)| Shape {
+    let waits = (prop::bool::weighted(0.25), prop::bool::weighted(0.3), prop::bool::weighted(0.3));
+    (0u8..2, 0u8..2, flags, more, waits).prop_map(|(image, variable, flags, more, waits)| Shape {
         image,
         variable,
         volume: flags.0,
@@ -63,6 +70,9 @@ fn shape() -> impl Strategy<Value = Shape> {
         list: more.1,
         certificate: more.2,
         dns: more.3,
+        job: waits.0,
+        follows: waits.1,
+        needs: waits.2,
     })
 }
 
@@ -106,7 +116,7 @@ fn manifest(moment: &Moment, at: usize, name: &str, shape: &Shape) -> String {
         app.push_str(&format!(", ports: ['127.0.0.1:808{at}:80']"));
     }
     if shape.sibling && shape.depends {
-        app.push_str(", depends_on: {db: {condition: service_healthy}}");
+        app.push_str(&format!(", depends_on: {{db: {{condition: service_healthy, restart: {}}}}}", shape.follows));
     }
     let db = if shape.sibling { ", db: {image: 'db:1', volumes: ['db:/db']}" } else { "" };
     let mut domains: Vec<&str> =
@@ -119,6 +129,13 @@ fn manifest(moment: &Moment, at: usize, name: &str, shape: &Shape) -> String {
         let tls = if shape.certificate { ", tls: wild" } else { "" };
         let aliases = aliases.join(", ");
         text.push_str(&format!("routes: [{{domain: {main}, aliases: [{aliases}], to: 'app:80'{list}{tls}}}]\n"));
+    }
+    if shape.job {
+        text.push_str("jobs: {backup: {image: 'job:1', volumes: ['data:/data:ro'], timeout: 5m}}\n");
+    }
+    let before = at.checked_sub(1).filter(|before| shape.needs && moment.shapes[*before].is_some());
+    if let Some(before) = before {
+        text.push_str(&format!("needs: [{}]\n", SERVICES[before]));
     }
     match shape.network {
         0 => text.push_str("network: back\n"),

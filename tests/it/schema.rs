@@ -266,10 +266,11 @@ fn every_key_that_the_reader_takes_is_in_the_schema() {
 }
 
 /// What is said of a key that is refused by its name.
-const REFUSALS: [&str; 5] = [
+const REFUSALS: [&str; 6] = [
     "is not supported",
     "is not yet supported",
     "does not belong in a container",
+    "does not belong in a job",
     "stands beside",
     "stands in a mount",
 ];

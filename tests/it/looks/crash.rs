@@ -84,7 +84,7 @@ impl Story {
             }
             Story::UpdateAfterJob => {
                 let changed = self.manifest().replace("image: db:1", "image: db:1\n    environment: {MODE: two}");
-                rig.write("cloud.yaml", &changed);
+                rig.write("cloud.yaml", &changed.replace("TITLE: one", "TITLE: two"));
             }
             Story::Destroy => rig.destroy("cloud").await,
         }

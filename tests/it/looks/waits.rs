@@ -86,6 +86,13 @@ async fn a_job_that_fails_stops_the_update_before_anything_else() {
     rest_quietly(&mut rig).await;
     assert_eq!(id(&rig, "vault"), app);
 
+    // A person asks for it.
+    let failed = id(&rig, "vault-backup-failed");
+    assert_eq!(rig.engine.retry("vault").await.unwrap(), 1);
+    rest_quietly(&mut rig).await;
+    assert_ne!(id(&rig, "vault-backup-failed"), failed, "it ran once more");
+    assert_eq!(id(&rig, "vault"), app);
+
     rig.write("vault.yaml", &VAULT.replace("MODE: one", "MODE: two"));
     rig.settle().await;
     assert_ne!(id(&rig, "vault"), app);

@@ -17,7 +17,7 @@ jobs:
     entrypoint: [sh, -c]
     command: ['wget -q -O /dumps/page http://app/ && cat /data/file > /dumps/copy']
     volumes: ['data:/data:ro', 'dumps:/dumps']
-    depends_on: {app: {condition: service_started}}
+    depends_on: {app: {condition: service_healthy}}
 routes:
   - {domain: TAG-cloud, to: 'app:80'}
 ";
