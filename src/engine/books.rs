@@ -112,6 +112,9 @@ impl Engine {
         if !wants.failed.is_empty() || !wants.good.is_empty() {
             ledger.judge(&wants.failed, &wants.good, now).await?;
         }
+        if !wants.drains.keys().eq(facts.repointed_at.keys()) {
+            ledger.repoint(&wants.drains.keys().cloned().collect(), now).await?;
+        }
         if facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
             ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), now).await?;
         }

@@ -147,7 +147,7 @@ impl Engine {
             None => Assets::new(),
         };
         let file = stored.map(|kept| SourceFile { path: kept.file.clone(), text: kept.text.clone() });
-        let loaded = file.map(|file| manifest::load(&[file], &assets, &self.context.site));
+        let loaded = file.map(|file| manifest::load_again(&file, &assets, &self.context.site));
         let good = loaded.and_then(|loaded| loaded.services.into_iter().find(|service| service.name == name));
         match good {
             Some(service) => {

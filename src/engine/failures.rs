@@ -93,6 +93,16 @@ impl Engine {
     }
 }
 
+/// What healthchecks and probes print is what others wrote, too.
+pub(super) fn scrub(world: &mut World, scrubber: &Scrubber) {
+    for seen in world.seen.values_mut() {
+        match &mut seen.ready {
+            Readiness::Ready => (),
+            Readiness::NotYet { why, .. } | Readiness::Failed { why } => *why = scrubber.scrub(why),
+        }
+    }
+}
+
 /// Containers that count as failed, each with why.
 fn failing(wants: &Wants, world: &World, plan: &Plan, facts: &Facts, now: Timestamp) -> BTreeMap<Address, String> {
     let mut failing = BTreeMap::new();

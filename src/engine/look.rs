@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asking::Past;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, conditions, lane, pace};
+use super::{Engine, Mode, Picture, conditions, failures, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
@@ -71,7 +71,9 @@ impl Engine {
         let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
         let (ages, steady) = (&self.ages, self.clock.steady());
         let up_since = |address: &Address, stamp| ages.up_since(address, stamp, now, steady);
-        self.health.judge(&self.context.providers, &probed.probes, &facts, &mut world, up_since, now).await;
+        self.health.judge(&self.context.providers, &probed, &facts, &mut world, up_since, now).await;
+        failures::scrub(&mut world, &Scrubber::of(desired.secrets.values()));
+        plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
 
         let now = self.clock.now();
         let (wants, mut plan, broken_rules, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
@@ -277,7 +279,7 @@ fn when_to_look(plan: &mut Plan, wants: &Wants, world: &World, again: Option<Tim
     if let Some(at) = again {
         plan.look_by(at);
     }
-    for container in wants.probes.keys() {
+    for container in wants.probes.keys().chain(&wants.tasks) {
         if let Some(Readiness::NotYet { since, .. }) = world.seen.get(container).map(|seen| &seen.ready) {
             plan.look_by(pace::watch(*since, now));
         }

@@ -173,14 +173,15 @@ fn head(picture: &Picture, service: &str, target: &Target) -> String {
     for (container, now, then) in &target.containers {
         out.push_str(&container_line(container, now, then));
     }
-    if target.containers.is_empty() {
-        out.push_str("  the containers are those of then already\n");
-    }
     out
 }
 
 fn container_line(container: &Address, now: &str, then: &str) -> String {
-    let what = if now == then { format!("{now}, set up as it was then") } else { format!("{now} → {then}") };
+    let what = match now {
+        "" => format!("{then}, which is not there any more"),
+        now if now == then => format!("{now}, set up as it was then"),
+        now => format!("{now} → {then}"),
+    };
     format!("  {:14}{:<19} {what}\n", "container", container.name)
 }
 

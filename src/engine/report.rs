@@ -539,6 +539,7 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
     out.push('\n');
     for row in needy.iter().filter(|row| row.code.as_deref() != Some("A0401")) {
         out.push_str(&format!("  {} {:14}{}\n", look.sign(Sign::Failed), row.name, with_code(row)));
+        out.push_str(&telling::verdict(picture, row));
         for hint in &row.hints {
             out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }

@@ -11,6 +11,7 @@ use crate::manifest::{self, SourceFile};
 use crate::model::service::{Container, Route, Stream};
 use crate::model::world::Suspension;
 use crate::model::{Address, Facts, Kind, Plan, Service, Site, Timestamp, Wants, World};
+use crate::plan;
 use crate::source::Snapshot;
 use crate::store::journal::Event;
 use crate::store::{GoodManifest, Kept, Ledger, Rollback, StoreError};
@@ -135,45 +136,49 @@ fn joined<'a>(containers: impl Iterator<Item = &'a Address>) -> String {
     containers.map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// The generations that the manifest of a service asks for, failed ones included.
-fn wanted_generations(picture: &Picture, name: &str) -> BTreeMap<Address, (Address, String)> {
+/// The generations that a service's manifest asks for, failed ones included, each with its image.
+fn asked_for(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, String)> {
     let mut wanted: BTreeMap<Address, (Address, String)> = BTreeMap::new();
-    let containers = picture
-        .wants
+    let containers = wants
         .map
         .iter()
         .filter(|(address, want)| address.kind == Kind::Container && want.service == name && !want.keep_only);
     for (address, want) in containers {
         let image = want.fields.text("image").unwrap_or_default().to_owned();
         // One that failed is there as refused, beside the last good one that stands for it.
-        let is_asked_for = want.refusal.is_some() || !wanted.contains_key(&address.base());
-        if is_asked_for {
+        if want.refusal.is_some() || !wanted.contains_key(&address.base()) {
             wanted.insert(address.base(), (address.clone(), image));
         }
     }
     wanted
 }
 
-/// The newest good manifest that asks for other containers than the one in force; none when there is none.
+/// The newest good manifest that asks for other containers than the one in force; none when there is none. What was
+/// good under a name that means another image by now is not to be had any more.
 pub async fn target(ledger: &Ledger, picture: &Picture, name: &str) -> Result<Option<Target>, StoreError> {
     let (Some(context), Some(now)) = (&picture.context, picture.services.get(name)) else { return Ok(None) };
-    let wanted = wanted_generations(picture, name);
-    let asked_for = joined(wanted.values().map(|(address, _)| address));
+    let wanted = asked_for(&picture.wants, name);
     for good in ledger.good_manifests(name).await? {
-        if good.generations == asked_for {
-            continue;
-        }
         let Some(then) = read_good(ledger, &context.site, name, &good).await else { continue };
-        let was = |address: &Address| good.generations.split(',').any(|known| known == address.to_string());
-        let of_then = |address: &Address| {
-            let key = then.containers.keys().find(|key| then.address_name(key) == address.name)?;
-            then.containers.get(key).map(|container| container.image.clone())
-        };
-        let containers = wanted.values().filter(|(address, _)| !was(address));
-        let containers = containers
-            .filter_map(|(address, image)| Some((address.base(), image.clone(), of_then(address)?)))
+        let service = rewind(now, then);
+        let mut services = picture.services.clone();
+        services.insert(name.to_owned(), service.clone());
+        let mut facts = picture.facts.clone();
+        facts.suspended.remove(name);
+        let (world, marks) = (&picture.world, &picture.marks);
+        let wants = context.with_input(&services, marks, world, &facts, picture.at, None, plan::expand::expand);
+        let then = asked_for(&wants, name);
+        let containers: Vec<(Address, String, String)> = then
+            .iter()
+            .filter(|(base, (address, _))| wanted.get(*base).is_none_or(|(known, _)| known != address))
+            .map(|(base, (_, image))| {
+                let before = wanted.get(base).map(|(_, image)| image.clone()).unwrap_or_default();
+                (base.clone(), before, image.clone())
+            })
             .collect();
-        return Ok(Some(Target { service: rewind(now, then), good, containers }));
+        if !containers.is_empty() {
+            return Ok(Some(Target { service, good, containers }));
+        }
     }
     Ok(None)
 }

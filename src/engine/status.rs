@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::waits::{self, Waiting};
-use super::{Picture, rest};
+use super::{Picture, rest, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
+use crate::plan::tasks;
 use crate::store::LastFailure;
 
 /// Does the world look as the manifest says?
@@ -238,6 +239,7 @@ fn refused_create(change: Option<&Change>) -> Option<String> {
 fn ready_text(picture: &Picture, address: &Address) -> String {
     let Some(seen) = picture.world.seen.get(address) else { return String::new() };
     match address.kind {
+        Kind::Container if tasks::has_ended(&seen.fields) => "ended with code 0".to_owned(),
         Kind::Container => {
             let started = seen.fields.get("started_at_ms").and_then(crate::model::Value::as_int);
             let up = started.map(|started| format!(", up {}", picture.at - Timestamp(started))).unwrap_or_default();
@@ -289,7 +291,7 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
 }
 
 fn is_stuck(picture: &Picture, name: &str) -> bool {
-    let stuck = rest::stuck(&picture.plan, &picture.failing);
+    let stuck = rest::stuck(picture);
     picture.plan.changes.iter().filter(|change| change.service == name).all(|change| stuck.contains(&change.address))
 }
 
@@ -326,7 +328,11 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.code = Some(refusal.code.clone());
         status.hints = refusal.hints.clone();
         let failed = status.resources.iter().find(|resource| resource.failure.is_some());
-        status.hints.extend(failed.filter(|_| refusal.code == "A0512").and_then(log_hint));
+        if let Some(failed) = failed.filter(|_| refusal.code == "A0512") {
+            status.hints.extend(log_hint(failed));
+            status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {name}")));
+            status.what_now = telling::instead(picture, failed).unwrap_or(std::mem::take(&mut status.what_now));
+        }
         status.attention = true;
     } else if let Some(known) = picture.errors.get(&name) {
         status.what_now = format!("{}; next try in {}", known.error.message, known.next_try - picture.at);

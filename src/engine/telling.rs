@@ -60,6 +60,25 @@ pub fn failure(picture: &Picture, resource: &ResourceStatus, now: Timestamp) -> 
     lines.iter().map(|(key, text)| format!("      {key:KEY$}{text}\n")).collect()
 }
 
+/// The same at the end of an `apply`, in short.
+pub fn verdict(picture: &Picture, row: &ServiceStatus) -> String {
+    let Some(resource) = row.resources.iter().find(|resource| resource.failure.is_some()) else { return String::new() };
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    lines.extend(serving(picture, &resource.address).map(|serving| ("still serving", serving)));
+    let last = resource.failure.as_ref().and_then(last_line);
+    lines.extend(last.map(|line| ("its last line", line.to_owned())));
+    lines.iter().map(|(key, text)| format!("      {key:16}{text}\n")).collect()
+}
+
+/// What failed and what serves meanwhile, in one line: `immich:v1.120 not healthy after 2 min, immich:v1.119 serves`.
+pub fn instead(picture: &Picture, resource: &ResourceStatus) -> Option<String> {
+    let failure = resource.failure.as_ref()?;
+    let (_, seen) = standing(picture, &resource.address)?;
+    let (failed, serves) = (&failure.image, seen.fields.text("image").unwrap_or_default());
+    let serves = if serves == failed { "the one before" } else { serves };
+    Some(format!("{failed} {}; {serves} serves", failure.why))
+}
+
 /// `11:52:10 and once more at 11:56:40, in run 2311`
 fn tried(failure: &LastFailure, now: Timestamp) -> String {
     let (first, last) = (time(failure.first, now), time(failure.at, now));
@@ -93,14 +112,17 @@ fn last_line(failure: &LastFailure) -> Option<&str> {
 
 /// The instance that works, where another than the one that failed does: `web:1, up 21 d, healthy`.
 fn serving(picture: &Picture, failed: &Address) -> Option<String> {
-    let serves = |address: &Address, seen: &Seen| {
-        let is_other = address.base() == failed.base() && address != failed;
-        is_other && seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready)
-    };
-    let (_, seen) = picture.world.seen.iter().find(|(address, seen)| serves(address, seen))?;
+    let (_, seen) = standing(picture, failed)?;
     let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
     let up = started.map(|started| format!(", up {}", picture.at - Timestamp(started))).unwrap_or_default();
     Some(format!("{}{up}, healthy", seen.fields.text("image").unwrap_or_default()))
+}
+
+fn standing<'a>(picture: &'a Picture, failed: &Address) -> Option<(&'a Address, &'a Seen)> {
+    picture.world.seen.iter().find(|(address, seen)| {
+        let is_other = address.base() == failed.base() && *address != failed;
+        is_other && seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready)
+    })
 }
 
 /// Local: `11:52:10`, or with its day when that is another one.

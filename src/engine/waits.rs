@@ -74,6 +74,24 @@ pub fn is_overdue(picture: &Picture, address: &Address) -> Option<Millis> {
     }
 }
 
+/// Whether a container takes longer than it may: not ready for too long, or failing over and over for as long.
+pub fn is_late(picture: &Picture, address: &Address) -> bool {
+    if address.kind != Kind::Container {
+        return false;
+    }
+    let Some(seen) = picture.world.seen.get(address) else { return false };
+    let limit = picture.wants.limits.get(address).copied();
+    match &seen.ready {
+        Readiness::Ready => false,
+        Readiness::NotYet { since, .. } => overdue(limit, *since, picture.at).is_some(),
+        Readiness::Failed { .. } => picture
+            .last_failures
+            .get(&address.base())
+            .filter(|failure| failure.vendor_id == seen.vendor_id)
+            .is_some_and(|failure| overdue(limit, failure.first, picture.at).is_some()),
+    }
+}
+
 /// What a service waits for first; nothing when it is at rest as it should be, or left alone.
 pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
     let name = row.name.as_str();
@@ -155,6 +173,7 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
             format!("{} just started and brings its containers back by itself", change.address.provider),
             vec![Hint::command("not to wait", format!("amarre reconcile {}", change.service))],
         ),
+        Wait::Drain => (format!("what is still open at {thing} ends"), Vec::new()),
         Wait::Provider => (format!("{} fails for everybody", change.address.provider), Vec::new()),
         Wait::Backoff => (
             format!("the next try of {thing}"),

@@ -10,6 +10,7 @@ pub mod site;
 pub mod source;
 pub mod time;
 pub mod value;
+pub mod waits;
 pub mod world;
 
 pub use address::{Address, Kind, ProviderId};

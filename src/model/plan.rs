@@ -52,6 +52,8 @@ pub enum Wait {
     Backoff,
     /// The provider fails for everybody; one change at a time is tried there.
     Provider,
+    /// Nothing leads to it any more; what is open at it ends.
+    Drain,
 }
 
 /// `A0405`: never re-used, never changes meaning.

@@ -88,6 +88,8 @@ pub struct Wants {
     pub good: Vec<Good>,
     /// What must hold before an old generation may go.
     pub before_delete: BTreeMap<Address, Vec<Need>>,
+    /// Old generations that nothing leads to any more, and until when they drain.
+    pub drains: BTreeMap<Address, Timestamp>,
     /// Networks that are made anew, with everything on them.
     pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
@@ -96,6 +98,10 @@ pub struct Wants {
     pub limits: BTreeMap<Address, Millis>,
     /// Containers whose health is asked by a probe. `None` = by uptime only.
     pub probes: BTreeMap<Address, Option<Probe>>,
+    /// The same of old generations beside them, which are not waited for.
+    pub probes_of_old: BTreeMap<Address, Option<Probe>>,
+    /// Containers that are well once they have ended with code 0; nobody asks them anything.
+    pub tasks: BTreeSet<Address>,
     /// Worth knowing.
     pub notes: Vec<super::plan::Note>,
 }
@@ -340,6 +346,8 @@ pub struct Facts {
     pub applied: BTreeMap<Address, Applied>,
     /// Container generations that were ready, by base address: the last good one.
     pub last_good: BTreeMap<Address, (String, Fields)>,
+    /// Since when nothing leads to an old generation any more.
+    pub repointed_at: BTreeMap<Address, Timestamp>,
     /// Images that we brought to an engine.
     pub pulled: Vec<Pulled>,
     /// Services that are left alone.

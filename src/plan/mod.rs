@@ -18,11 +18,13 @@ pub mod flaps;
 pub mod fronts;
 pub mod guard;
 pub mod images;
+pub mod jobs;
 pub mod lint;
 pub mod mounted;
 pub mod moves;
 pub mod names;
 pub mod patience;
+pub mod needs;
 pub mod pointers;
 pub mod pool;
 pub mod reach;
@@ -32,8 +34,10 @@ pub mod rivals;
 pub mod container;
 pub mod generation;
 pub mod rollout;
+pub mod handover;
 pub mod stopped;
 pub mod streams;
+pub mod tasks;
 
 use std::collections::BTreeMap;
 

@@ -388,7 +388,7 @@ fn plans() -> Json {
         })),
         "Change": object(json!({
             "seq": says("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
-            "action": actions(), "step": or_null(json!({"enum": ["drain", "pull"]})), "gate": named("Gate"),
+            "action": actions(), "step": or_null(json!({"enum": ["drain", "job", "pull"]})), "gate": named("Gate"),
             "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
             "impact": object(json!({"exposes": list(text())}), json!({})), "refusal": or_null(named("Refusal")),
         }), json!({})),

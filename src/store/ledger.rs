@@ -95,6 +95,7 @@ impl Ledger {
             open_intents: self.open_intents().await?,
             applied: self.applied().await?,
             last_good: self.last_good().await?,
+            repointed_at: self.repointed().await?,
             pulled: self.pulled().await?,
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
@@ -587,7 +588,7 @@ async fn stored_fields(transaction: &mut Transaction<'_, Sqlite>, address: &Addr
     Ok(row.map(|row| from_json(&row.get::<String, _>("fields"))).unwrap_or_default())
 }
 
-fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Address> {
+pub(super) fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Address> {
     row.get::<String, _>(column).parse().ok()
 }
 

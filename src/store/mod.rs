@@ -8,6 +8,7 @@ pub mod flaps;
 pub mod inspect;
 pub mod lock;
 pub mod rollbacks;
+pub mod updates;
 
 pub use failures::LastFailure;
 pub use keep::Kept;

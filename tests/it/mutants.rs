@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The rules that always hold: each has at least one patch.
 const RULES: std::ops::RangeInclusive<u32> = 1..=12;
@@ -14,6 +15,12 @@ fn every_patch_fits_the_tree_and_names_a_test() {
     let mut wrong = Vec::new();
     for (name, text) in patches() {
         wrong.extend(objections(&name, &text).into_iter().map(|what| format!("{name}: {what}")));
+        let patch = root().join(format!("tests/mutants/{name}.patch"));
+        let git = Command::new("git").args(["apply", "--check", "--recount"]).arg(patch).current_dir(root()).output();
+        let git = git.unwrap();
+        if !git.status.success() {
+            wrong.push(format!("{name}: {}", String::from_utf8_lossy(&git.stderr)));
+        }
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
@@ -92,7 +99,7 @@ fn misfits(part: &str) -> Vec<String> {
         wrong.push(format!("changes {path}, which is not in src"));
     }
     for hunk in part.split("\n@@ ").skip(1) {
-        let hunk: Vec<&str> = hunk.lines().skip(1).collect();
+        let hunk: Vec<&str> = hunk.lines().skip(1).filter(|line| !line.starts_with("diff ")).collect();
         let is_context = |line: Option<&&str>| line.is_some_and(|line| line.starts_with(' '));
         if !is_context(hunk.first()) || !is_context(hunk.last()) {
             wrong.push(format!("{path}: a change needs a line around it on either side"));

@@ -134,7 +134,7 @@ macro_rules! inside {
 }
 
 /// Every map that a manifest may have. What the map needs is written by itself: a key stands once.
-const MAPS: [Map; 42] = [
+const MAPS: [Map; 44] = [
     ("Service", |key| with(json!({"name": "x", "image": "a:1"}), key)),
     ("Service", |key| with(json!({"name": "x", "containers": {"a": {"image": "a:1"}}}), key)),
     ("Service", |key| with(json!({"name": "x", "image": "a:1", "port": 80}), key)),
@@ -154,7 +154,9 @@ const MAPS: [Map; 42] = [
     ("record", inside!("dns", |map| json!([map]))),
     ("own_network", inside!("network", |map| map)),
     ("reconcile", inside!("reconcile", |map| map)),
+    ("update", inside!("update", |map| map)),
     ("secret", inside!("environment", |map| json!({"A": map}))),
+    ("job", |key| json!({"name": "x", "image": "a:1", "jobs": {"y": {key: "x"}}})),
     ("port", inside!("ports", |map| json!([map]))),
     ("mount", |key| mount("bind", &with(json!({}), key))),
     ("mount", |key| mount("volume", &with(json!({}), key))),

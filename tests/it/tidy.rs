@@ -79,6 +79,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/failures.rs",
             "src/store/flaps.rs",
             "src/store/rollbacks.rs",
+            "src/store/updates.rs",
         ],
     ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.

@@ -200,6 +200,15 @@ impl Docker {
         Ok(())
     }
 
+    /// `docker network disconnect`.
+    ///
+    /// # Errors
+    /// What the engine would refuse.
+    pub fn disconnect(&self, network: &str, container: &str) -> Result<(), Refusal> {
+        let body = serde_json::json!({"Container": container});
+        self.engine.lock().disconnect(network, body.as_object().unwrap_or(&serde_json::Map::new()))
+    }
+
     /// `docker network rm`.
     ///
     /// # Errors

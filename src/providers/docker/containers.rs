@@ -6,7 +6,7 @@
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 
 use super::api::Api;
-use super::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC};
+use super::convert::{self, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC};
 use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, body, files, labels_of, settings, vendor_id};
 use crate::model::{Change, Fields, Payloads, Value};
@@ -30,6 +30,10 @@ impl DockerProvider {
             if !same {
                 let message = format!("another container is called {name}");
                 return Err(ProviderError::new(Class::Conflict, "A0405", message));
+            }
+            if fields.get("before").is_some() && has_run(&there) {
+                // A job runs once.
+                return Ok(id);
             }
             copy_again(api, &there, secrets, payloads).await?;
             on_edge(api, &id, fields).await?;
@@ -102,6 +106,9 @@ impl DockerProvider {
         if let Some(policy) = fields.text("restart") {
             api.set_restart(&id, policy).await?;
         }
+        if let Some(names) = fields.get("aliases") {
+            connect_anew(api, &there, &id, names, fields).await?;
+        }
         if let Some(name) = fields.text("name") {
             self.spare_own(Some(id.clone()), name)?;
             api.rename(&id, name).await?;
@@ -142,6 +149,43 @@ impl DockerProvider {
         }
         api.stop(id, name).await
     }
+}
+
+/// Gives a container other names: an engine adds none to an endpoint that is there. It comes back to the same address,
+/// so what is open stays open. What an interruption left on no network is connected.
+async fn connect_anew(
+    api: &Api,
+    there: &ContainerInspectResponse,
+    id: &str,
+    names: &Value,
+    fields: &Fields,
+) -> Result<(), ProviderError> {
+    let network = there.host_config.as_ref().and_then(|host| host.network_mode.clone()).unwrap_or_default();
+    let endpoints = there.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    let endpoint = endpoints.and_then(|endpoints| endpoints.get(&network));
+    let text = |field: &str| fields.text(field).map(str::to_owned);
+    let address = endpoint.and_then(convert::endpoint_address).or_else(|| text("address"));
+    let names: Vec<String> = names.strings().into_iter().map(str::to_owned).collect();
+    let mut wanted = body::endpoint(address.as_deref(), names, false);
+    let mac = endpoint.and_then(|endpoint| endpoint.mac_address.clone()).filter(|mac| !mac.is_empty());
+    // Neighbours know it by this one; older engines make the same one from the address.
+    wanted.mac_address = mac.or_else(|| text("mac_address")).filter(|_| api.version >= (1, 44));
+    if endpoint.is_some() {
+        api.disconnect_network(&network, id).await?;
+    }
+    let Err(error) = api.connect_network(&network, id, wanted.clone()).await else { return Ok(()) };
+    // On a network whose subnet the engine chose, nobody can ask for an address.
+    if address.is_some() && error.message.contains("user configured subnets") {
+        wanted.ipam_config = None;
+        return api.connect_network(&network, id, wanted).await;
+    }
+    Err(error)
+}
+
+/// Whether it was started, however that went.
+fn has_run(there: &ContainerInspectResponse) -> bool {
+    let status = there.state.as_ref().and_then(|state| state.status);
+    status.is_some_and(|status| status != ContainerStateStatusEnum::CREATED)
 }
 
 /// What was made but never started may have been interrupted before its files were there.

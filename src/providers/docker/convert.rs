@@ -25,6 +25,10 @@ pub const LABEL_PLAIN: &str = "io.amarre.plain";
 pub const LABEL_PUBLISHED: &str = "io.amarre.published";
 /// The network that is shared with NPM, beside the service's own.
 pub const LABEL_EDGE: &str = "io.amarre.edge";
+/// Of a job: what the containers of its service were to become, `app=9fb65dc1a78f`.
+pub const LABEL_BEFORE: &str = "io.amarre.before";
+/// The instances of other containers that it was made for, `db=4f…`.
+pub const LABEL_FOLLOWS: &str = "io.amarre.follows";
 /// Paths that the image declares as volumes, and not the manifest.
 pub const LABEL_IMAGE_MOUNTS: &str = "io.amarre.image-volumes";
 /// Compose's, so that people's tools group containers. Never `config-hash`: `docker compose down` would take ours.
@@ -34,6 +38,11 @@ pub const LABEL_KEY: &str = "com.docker.compose.service";
 
 /// Of a variable that an image sets by itself, a shorter value (`1`, `8080`, `C.UTF-8`) is none to hide in what it prints.
 const HIDDEN_BYTES_MIN: usize = 8;
+/// The services that come before its own: for the day on which manifest and ledger are gone.
+pub const LABEL_NEEDS: &str = "io.amarre.needs";
+
+/// Fields that are maps of texts, and the labels that hold them.
+pub const LABELLED: [(&str, &str); 2] = [("before", LABEL_BEFORE), ("follows", LABEL_FOLLOWS)];
 
 pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -106,6 +115,17 @@ impl Reader {
         where_it_runs(inspect, &mut fields);
         image_mounts(inspect, &labels, &mut fields);
         how_it_is_reached(inspect, &labels, &mut fields);
+        for (name, label) in LABELLED {
+            let Some(text) = labels.get(label) else { continue };
+            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+            fields.set(name, Value::Map(pairs.map(|(key, of)| (key.to_owned(), Value::text(of))).collect()));
+        }
+        if let Some(needs) = labels.get(LABEL_NEEDS) {
+            fields.set("needs", Value::texts(needs.split(',')));
+        }
+        if let Some(created) = inspect.created.as_deref().and_then(Timestamp::parse) {
+            fields.set("created_at_ms", Value::Int(created.0));
+        }
         let ready = state(inspect, self.now, &mut fields);
         let address = Address::new(self.provider.clone(), Kind::Container, &name).at(spec);
         let mut seen = self.seen(fields, &labels, inspect.id.as_deref().unwrap_or_default());
@@ -365,7 +385,7 @@ pub fn summary_networks(summary: &ContainerSummary) -> BTreeMap<String, Option<S
 }
 
 /// The address in use, else the one asked for (a stopped container has none in use).
-fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
+pub fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
     let used = endpoint.ip_address.clone().filter(|address| !address.is_empty());
     used.or_else(|| endpoint.ipam_config.as_ref()?.ipv4_address.clone().filter(|address| !address.is_empty()))
 }

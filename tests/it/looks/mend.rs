@@ -2,7 +2,7 @@
 
 use amarre::engine::daemon::{self, Behaviour as Conduct, Command, Handle};
 use amarre::engine::verbs::{self, Act, Answer};
-use amarre::model::Millis;
+use amarre::model::{Kind, Millis};
 use amarre::plan::render::Look;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
@@ -133,6 +133,31 @@ async fn a_rollback_after_a_failed_candidate_touches_no_container() {
     .await;
 }
 
+/// A service with data stops first, forwards and back; its volume stays, whatever the newer version wrote there.
+#[tokio::test]
+async fn a_service_with_data_goes_back_in_the_middle_of_a_wait() {
+    let mut rig = Stepped::start().await;
+    let vault = format!("{}volumes: ['data:/data']\n", plain("web"));
+    rig.write("web.yaml", &vault);
+    rig.settle().await;
+    rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
+    rig.write("web.yaml", &vault.replace("web:1", "slow:1"));
+    with_daemon(&rig, async |handle| {
+        eventually(20, "the old one gave way", async || {
+            handle.ask(Command::Look).await.unwrap();
+            images(&rig) == ["slow:1"]
+        })
+        .await;
+        let volumes = rig.docker.volumes();
+        let done = act(handle, rollback("web", false)).await;
+        assert_eq!((done.exit, images(&rig)), (0, vec!["web:1".to_owned()]), "{}", done.text);
+        assert_eq!(rig.docker.volumes(), volumes);
+        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
+    })
+    .await;
+}
+
 /// A wait ends, what is there stays, and nothing follows until somebody says so.
 #[tokio::test]
 async fn a_cancelled_service_stays_as_it_stands() {
@@ -155,7 +180,7 @@ async fn a_cancelled_service_stays_as_it_stands() {
         assert_eq!(cancelled.exit, 0, "{}", cancelled.text);
         assert!(cancelled.text.contains("It stays as it stands, until amarre resume web"), "{}", cancelled.text);
         rig.forget();
-        rig.clock.advance(Millis::minutes(5));
+        handle.ask(Command::Look).await.unwrap();
         let picture = handle.ask(Command::Look).await.unwrap().picture;
         handle.ask(Command::Look).await.unwrap();
         assert_eq!((images(&rig), rig.writes()), (vec!["slow:1".to_owned(), "web:1".to_owned()], Vec::new()));
@@ -175,11 +200,11 @@ async fn a_retry_forgets_what_failed() {
     let mut rig = Stepped::start().await;
     rig.write("web.yaml", &plain("web"));
     rig.settle().await;
-    rig.docker.image(ImageSpec { behaviour: Behaviour::Exit(3), ..ImageSpec::new("later:1") });
+    let later = |behaviour| ImageSpec { behaviour, id: "later".to_owned(), ..ImageSpec::new("later:1") };
+    rig.docker.image(later(Behaviour::Exit(3)));
     rig.write("web.yaml", &plain("web").replace("web:1", "later:1"));
     rig.rest().await;
-    rig.docker.image(ImageSpec { ..ImageSpec::new("later:1") });
-    rig.clock.advance(Millis::minutes(10));
+    rig.docker.load_image(later(Behaviour::Serve));
     rig.rest().await;
     assert_eq!(images(&rig), ["web:1"], "not tried again by itself");
     with_daemon(&rig, async |handle| {
@@ -198,8 +223,10 @@ async fn a_pull_without_progress_is_let_go() {
     let hangs = Fault::Delay(std::time::Duration::from_secs(600));
     rig.docker.server.faults.add("POST", "/v1.41/images/create", 1, hangs);
     rig.write("web.yaml", &plain("web").replace("web:1", "away:1"));
+    let mut progress = rig.engine.progress();
     rig.engine.look(crate::support::stepped::act()).await;
     assert!(rig.engine.is_busy(), "{:?}", rig.picture().plan.changes);
+    while progress.recv().await.unwrap().change.address.kind != Kind::Image {}
     rig.clock.advance(Millis::minutes(4));
     assert!(rig.engine.lane_done().await);
     rig.engine.look(amarre::engine::Mode::PlanOnly).await;

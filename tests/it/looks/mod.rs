@@ -5,6 +5,7 @@ mod breadth;
 mod commands;
 mod crash;
 mod files;
+mod handover;
 mod flaps;
 mod manifests;
 mod memory;
@@ -13,6 +14,7 @@ mod patience;
 mod promises;
 mod standing;
 mod telling;
+mod waits;
 
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "

@@ -72,23 +72,25 @@ fn deletes(rig: &Rig) -> Vec<String> {
     writes
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_engine_that_comes_back_finds_its_containers_as_they_were() {
+/// Services on an engine of this test's own, and a daemon that begins with them.
+async fn begin() -> (Rig, SecondEngine, Daemon) {
     let mut rig = Rig::start().await;
-    let mut engine = SecondEngine::start().await;
+    let engine = SecondEngine::start().await;
     engine.copy_image(image::ONE);
-    rig.settings.insert(
-        "hosts".to_owned(),
-        json!({"default": {"docker": engine.endpoint(), "address": PUBLIC, "npm": "main"}}),
-    );
+    let host = json!({"docker": engine.endpoint(), "address": PUBLIC, "npm": "main"});
+    rig.settings.insert("hosts".to_owned(), json!({"default": host}));
     rig.configure();
     for number in 0..SERVICES {
         rig.write(&format!("{}.yaml", name(number)), &manifest(number, "one"));
     }
     let daemon = rig.daemon().await;
+    (rig, engine, daemon)
+}
 
-    // Stopped while some are there and some are not.
-    eventually(60, "some are there", async || containers(&engine, &[]).len() >= 3).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_engine_that_is_stopped_finds_its_containers_as_they_were() {
+    let (rig, mut engine, daemon) = begin().await;
+    eventually(60, "some are there, some are not", async || containers(&engine, &[]).len() >= 3).await;
     let before = containers(&engine, &["-a"]);
     engine.stop();
     away(&daemon).await;
@@ -99,19 +101,31 @@ async fn an_engine_that_comes_back_finds_its_containers_as_they_were() {
     assert_eq!(after.len(), usize::try_from(SERVICES).unwrap(), "{after:?}");
     assert_same(&before, &after, |_| true);
     assert_eq!(deletes(&rig), [""; 0], "unknown is not missing");
-    start_ended(&engine, &rig, &daemon, &ended).await;
+    // What its policy lets end stays ended and is said to be; somebody starts it.
+    for number in &ended {
+        assert_eq!(row(&daemon, &rig, *number).await["health"], "Degraded");
+        engine.docker(&["start", &rig.name(&name(*number))]);
+    }
+    eventually(CALM_S_MAX, "calm when they run", async || is_calm(&daemon, &rig, &[]).await).await;
+    assert_eq!(daemon.stop().await, 0);
+    rig.quiet().await;
+    assert_eq!(containers(&engine, &[]), after);
+}
 
-    // Killed while half of them change.
-    let before = after;
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_engine_that_is_killed_in_the_middle_of_updates_finds_its_containers_as_they_were() {
+    let (rig, mut engine, daemon) = begin().await;
+    eventually(CALM_S_MAX, "calm at first", async || is_calm(&daemon, &rig, &[]).await).await;
+    let before = containers(&engine, &["-a"]);
     let is_changed = |number: u32| number.is_multiple_of(2);
     for number in (0..SERVICES).filter(|number| is_changed(*number)) {
         rig.write(&format!("{}.yaml", name(number)), &manifest(number, "two"));
     }
-    eventually(60, "one of them is changing", async || containers(&engine, &["-a"]) != before).await;
+    eventually(60, "some are changing", async || containers(&engine, &["-a"]) != before).await;
     engine.kill();
     away(&daemon).await;
     engine.start_again().await;
-    // Of those whose policy lets them end, the old ones as well as the new ones did.
+    // Of those whose policy lets them end, the old ones as well as the new ones may have.
     let ended: Vec<u32> = (0..SERVICES).filter(|number| ends(*number)).collect();
     eventually(CALM_S_MAX, "calm after a kill", async || is_calm(&daemon, &rig, &ended).await).await;
     let log = daemon.log();
@@ -135,13 +149,4 @@ fn assert_same(before: &BTreeMap<String, String>, after: &BTreeMap<String, Strin
     for (container, id) in before.iter().filter(|(container, _)| is_of(container)) {
         assert_eq!(after.get(container), Some(id), "{container}");
     }
-}
-
-/// What its policy lets end stays ended and is said to be; somebody starts it.
-async fn start_ended(engine: &SecondEngine, rig: &Rig, daemon: &Daemon, ended: &[u32]) {
-    for number in ended {
-        assert_eq!(row(daemon, rig, *number).await["health"], "Degraded");
-        engine.docker(&["start", &rig.name(&name(*number))]);
-    }
-    eventually(CALM_S_MAX, "calm when they run", async || is_calm(daemon, rig, &[]).await).await;
 }

@@ -187,7 +187,7 @@ impl Visitor {
                 let good = answer.status == 200 && answer.body.starts_with(&self.start) && answer.body.ends_with('\n');
                 return match good {
                     true => Ok((keep && !answer.closes).then_some(stream)),
-                    false => Err(Trouble::Bad(format!("{path}: {} {}", answer.status, answer.body.trim()))),
+                    false => Err(Trouble::Bad(format!("{path}: {}, {} bytes", answer.status, answer.body.len()))),
                 };
             }
             match stream.read(&mut part).await {

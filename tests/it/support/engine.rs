@@ -11,7 +11,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::certificates::Certificates;
-use super::{eventually, free_port};
+use super::free_port;
+
+/// It takes a second, and one for each few containers that it finds.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// Of the log of one that does not start.
+const LOG_BYTES_SHOWN: usize = 6000;
 
 /// A `dockerd` of this test's own; ended on drop.
 pub struct SecondEngine {
@@ -61,7 +66,15 @@ impl SecondEngine {
     }
 
     async fn answers(&self) {
-        eventually(60, "a second engine", async || self.ask(&["version"]).is_some()).await;
+        let up = async {
+            while self.ask(&["version"]).is_none() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let is_up = tokio::time::timeout(START_TIMEOUT, up).await.is_ok();
+        let log = self.log();
+        let from = log.len().saturating_sub(LOG_BYTES_SHOWN);
+        assert!(is_up, "a second engine is up: {}", log.get(from..).unwrap_or(&log));
     }
 
     /// It ends, and its containers with it; they are still there for the next start.
@@ -81,6 +94,8 @@ impl SecondEngine {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Its containerd dies with it, and may be nobody's to bury: the next one is not to wait for it.
+        let _ = std::fs::remove_file(self.folder.path().join("run/containerd/containerd.pid"));
     }
 
     /// After [`SecondEngine::stop`] or [`SecondEngine::kill`].

@@ -7,11 +7,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use amarre_sim::npm::{Front, Npm, NpmOptions};
 use serde_json::json;
 use sha1::{Digest, Sha1};
-use std::sync::{Arc, Once};
 
 use super::rig::Rig;
 use super::{docker, eventually, free_port, get, image};
@@ -20,6 +21,8 @@ use super::{docker, eventually, free_port, get, image};
 pub const IMAGE: &str = "amarre-nginx-test:1";
 
 const BINARY: &str = "/usr/sbin/nginx";
+/// So much later than NPM's answer nginx obeys, as was measured.
+const RELOADS_LATE: Duration = Duration::from_millis(50);
 /// Where the one in front has the files of hosts.
 const HOSTS: &str = "/data/nginx/proxy_host";
 
@@ -180,6 +183,7 @@ impl RealFront {
 }
 
 /// The files of hosts, and the nginx that reads them.
+#[derive(Clone)]
 struct Files {
     container: String,
     folder: PathBuf,
@@ -210,7 +214,11 @@ impl Front for Files {
     }
 
     fn reload(&self) {
-        // NPM does not look at how it ends either.
-        let _ = self.nginx(&["-s", "reload"]);
+        let files = self.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(RELOADS_LATE);
+            // NPM does not look at how it ends either.
+            let _ = files.nginx(&["-s", "reload"]);
+        });
     }
 }

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub const ZONE: &str = "example.org";
 const PUBLIC: &str = "203.0.113.10";
 /// Nothing takes more looks, faults and waits included.
-const LOOKS_MAX: usize = 60;
+const LOOKS_MAX: usize = 80;
 /// From look to look, long enough for probes and short enough for no time-out.
 const STEP: Millis = Millis::seconds(2);
 
