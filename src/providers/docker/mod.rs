@@ -433,8 +433,10 @@ impl Provider for DockerProvider {
         let accounts = self.config.registries.0.values().map(|login| &login.password);
         let sent = Scrubber::of_words(secrets.values().chain(accounts));
         let outcome = outcome.map_err(|error| error.without(&sent));
-        // Not all that is written shows in the list.
-        self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // Not all that is written shows in the list. An image shows in no container.
+        if change.address.kind != Kind::Image {
+            self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         outcome
     }
 
