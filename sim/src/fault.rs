@@ -1,5 +1,6 @@
 //! Misbehaviour on purpose, keyed by (method, path prefix, n-th call), so that a seed replays.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,6 +49,17 @@ struct Rule {
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
     decide: Arc<Mutex<Option<Decide>>>,
+    lags: Arc<Mutex<Lags>>,
+}
+
+/// An answer as it was: status, type, body.
+pub type Past = (u16, String, Vec<u8>);
+
+/// Lists that answer as they were some reads ago.
+#[derive(Debug, Default)]
+struct Lags {
+    behind: Vec<(String, usize)>,
+    past: BTreeMap<String, VecDeque<Past>>,
 }
 
 impl Faults {
@@ -68,10 +80,38 @@ impl Faults {
         *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = Some(decide);
     }
 
+    /// Every GET whose path starts with `prefix` answers from now on what it would have said `reads` reads ago.
+    pub fn lag(&self, prefix: &str, reads: usize) {
+        self.lock_lags().behind.push((prefix.to_owned(), reads));
+    }
+
+    /// How far behind a path is.
+    pub fn behind(&self, method: &str, path: &str) -> Option<usize> {
+        let lags = self.lock_lags();
+        let found = lags.behind.iter().find(|(prefix, _)| method == "GET" && path.starts_with(prefix));
+        found.map(|(_, reads)| *reads)
+    }
+
+    /// Keeps an answer and gives the one of `reads` reads ago, or the oldest.
+    pub fn past(&self, path: &str, now: Past, reads: usize) -> Past {
+        let mut lags = self.lock_lags();
+        let past = lags.past.entry(path.to_owned()).or_default();
+        past.push_back(now.clone());
+        while past.len() > reads + 1 {
+            past.pop_front();
+        }
+        past.front().cloned().unwrap_or(now)
+    }
+
     /// Ends all misbehaviour.
     pub fn clear(&self) {
         self.lock().clear();
         *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock_lags() = Lags::default();
+    }
+
+    fn lock_lags(&self) -> std::sync::MutexGuard<'_, Lags> {
+        self.lags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fault of this call, if any; counts the call.

@@ -79,8 +79,11 @@ async fn misbehave(
     let fault = faults.next(&method, &path);
     let call = |status: u16| Call { method: method.clone(), path: path.clone(), status };
     let response = match fault {
-        None if method == "GET" && faults.remembers() => remembered(&memory, &path, next.run(request).await).await,
-        None => next.run(request).await,
+        None => match faults.behind(&method, &path) {
+            Some(reads) => late(&faults, &path, reads, next.run(request).await).await,
+            None if method == "GET" && faults.remembers() => remembered(&memory, &path, next.run(request).await).await,
+            None => next.run(request).await,
+        },
         Some(Fault::Before(status)) => failed(status),
         Some(Fault::After(status)) => {
             next.run(request).await;
@@ -169,6 +172,15 @@ fn huge() -> Response {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was said some reads ago.
+async fn late(faults: &Faults, path: &str, reads: usize, now: Response) -> Response {
+    let status = now.status().as_u16();
+    let kind = now.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+    let body = axum::body::to_bytes(now.into_body(), usize::MAX).await.unwrap_or_default().to_vec();
+    let (status, kind, body) = faults.past(path, (status, kind, body), reads);
+    (StatusCode::from_u16(status).unwrap_or_default(), [("content-type", kind)], body).into_response()
 }
 
 fn failed(status: u16) -> Response {

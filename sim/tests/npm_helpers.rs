@@ -5,10 +5,11 @@
 #[path = "npm/client.rs"]
 mod client;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amarre_sim::Fault;
-use amarre_sim::npm::{Kind, Npm, NpmOptions, NpmPermissions, NpmUser, Visibility};
+use amarre_sim::npm::{Front, Kind, Npm, NpmOptions, NpmPermissions, NpmUser, Visibility};
 use client::Answer;
 use serde_json::{Value, json};
 
@@ -164,4 +165,56 @@ async fn the_audit_log_tells_who_did_what() {
         .map(|entry| (entry["action"].as_str().unwrap(), entry["user"]["id"].as_u64().unwrap()))
         .collect();
     assert_eq!(told, [("updated", 1), ("created", 7)]);
+}
+
+/// Takes note of what a real nginx would be told; refuses what has `refused` in it.
+#[derive(Default)]
+struct Notes {
+    told: Mutex<Vec<String>>,
+    refuses: Mutex<bool>,
+}
+
+impl Front for Notes {
+    fn write(&self, name: &str, text: Option<&str>) {
+        *self.refuses.lock().unwrap() = text.is_some_and(|text| text.contains("refused"));
+        let line = text.map_or_else(|| format!("take {name}"), |text| format!("write {name} {text}"));
+        self.told.lock().unwrap().push(line);
+    }
+
+    fn test(&self) -> Result<(), String> {
+        match *self.refuses.lock().unwrap() {
+            true => Err("nginx: [emerg] refused".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn reload(&self) {
+        self.told.lock().unwrap().push("reload".to_owned());
+    }
+}
+
+#[tokio::test]
+async fn a_real_nginx_in_front_is_given_every_file_and_reloaded() {
+    let notes = Arc::new(Notes::default());
+    let npm = Npm::start(NpmOptions { front: Some(notes.clone()), ..NpmOptions::default() }).await.unwrap();
+    let token = log_in(&npm).await;
+    let told = || std::mem::take(&mut *notes.told.lock().unwrap());
+    let host = json!({
+        "domain_names": ["a.example.com"], "forward_scheme": "http", "forward_host": "10.1.2.3", "forward_port": 80,
+    });
+    assert_eq!(call(&npm, "POST", HOSTS, &token, &host).await.status, 201);
+    let first = told();
+    assert_eq!(first.len(), 2, "{first:?}");
+    for part in ["write 1.conf", "set $server \"10.1.2.3\";", "set $port 80;", "server_name a.example.com;"] {
+        assert!(first[0].contains(part), "{part}: {first:?}");
+    }
+    assert_eq!(first[1], "reload");
+    let one = format!("{HOSTS}/1");
+    assert_eq!(call(&npm, "PUT", &one, &token, &json!({"advanced_config": "# refused"})).await.status, 200);
+    assert_eq!(told().last().unwrap(), "reload", "without the file of the host");
+    let row: Value = serde_json::from_str(&call(&npm, "GET", &one, &token, &json!({})).await.body).unwrap();
+    assert_eq!(row["meta"]["nginx_online"], false);
+    assert_eq!(row["meta"]["nginx_err"], "nginx: [emerg] refused");
+    assert_eq!(call(&npm, "DELETE", &one, &token, &json!({})).await.status, 200);
+    assert_eq!(told(), ["take 1.conf", "reload"]);
 }

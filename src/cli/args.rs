@@ -37,12 +37,20 @@ pub enum Command {
     Run(Run),
     /// Show how the services are
     Status(Status),
+    /// Show what containers printed last
+    Logs(Logs),
     /// Look now and put right one service, or all
     Reconcile(Reconcile),
     /// Leave a service alone until it is resumed
     Suspend(Suspend),
     /// Take a suspended service up again
     Resume(Resume),
+    /// Stop what is being done or waited for with a service, and leave it as it stands
+    Cancel(Cancel),
+    /// Forget that anything of a service failed, and try again now
+    Retry(Retry),
+    /// Put a service's containers back as they were when all was well
+    Rollback(Rollback),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
     /// Examine the set-up: what is wrong, and how to mend it
@@ -223,6 +231,23 @@ fn only() -> impl TypedValueParser<Value = Only> {
     })
 }
 
+/// `logs`
+#[derive(Debug, ClapArgs)]
+pub struct Logs {
+    /// Only of this service, or this container
+    #[arg(value_name = "SERVICE|CONTAINER")]
+    pub of: Option<String>,
+    /// What is kept of those that failed last, be they gone or not
+    #[arg(long)]
+    pub last_failed: bool,
+    /// At most so many lines of each
+    #[arg(short = 'n', long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub lines: u32,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
 /// `reconcile`
 #[derive(Debug, ClapArgs)]
 pub struct Reconcile {
@@ -248,6 +273,39 @@ pub struct Suspend {
 pub struct Resume {
     /// Which service
     pub service: String,
+}
+
+/// `cancel`
+#[derive(Debug, ClapArgs)]
+pub struct Cancel {
+    /// Which service
+    pub service: String,
+}
+
+/// `retry`
+#[derive(Debug, ClapArgs)]
+pub struct Retry {
+    /// Which service
+    pub service: String,
+    /// Stop waiting after this long
+    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub timeout: std::time::Duration,
+}
+
+/// `rollback`
+#[derive(Debug, ClapArgs)]
+pub struct Rollback {
+    /// Which service
+    pub service: String,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer the question
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Stop waiting after this long
+    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub timeout: std::time::Duration,
 }
 
 /// `doctor`

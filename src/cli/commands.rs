@@ -5,20 +5,21 @@ use serde_json::Value as Json;
 
 use super::Failure;
 use super::args::{
-    Apply, Args, Completions, Destroy, Format, Plan, PlanFormat, Reconcile, Resume, Subnets, Suspend, Validate,
+    Apply, Args, Completions, Destroy, Format, Logs, Plan, PlanFormat, Reconcile, Resume, Subnets, Suspend, Validate,
 };
 use super::build;
 use super::link::Link;
 use super::output::Output;
 use crate::config::Config;
 use crate::engine::listing::Listing;
+use crate::engine::logs::LogsOf;
 use crate::engine::verbs::{Act, Answer};
 use crate::manifest::{self, Diagnostic, Severity, SourceFile};
 use crate::model::{Hint, Kind};
 use crate::source::Reading;
 
 /// Refused by a guard, or for want of a yes.
-const REFUSED: u8 = 4;
+pub(super) const REFUSED: u8 = 4;
 
 /// `amarre validate`
 pub async fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
@@ -112,6 +113,17 @@ pub async fn subnets(args: &Args, subnets: &Subnets, output: &Output) -> Result<
     link.close().await;
     print(&answer?, subnets.output, output);
     Ok(0)
+}
+
+/// `amarre logs`
+pub async fn logs(args: &Args, logs: &Logs, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let of = LogsOf { name: logs.of.clone(), last_failed: logs.last_failed, lines: logs.lines };
+    let answer = link.logs(&of).await;
+    link.close().await;
+    let answer = answer?;
+    print(&answer, logs.output, output);
+    Ok(answer.exit)
 }
 
 /// `amarre completions`
@@ -285,14 +297,14 @@ fn doomed(status: &Json, destroy: &Destroy) -> String {
     out
 }
 
-async fn once(args: &Args, act: Act, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn once(args: &Args, act: Act, output: &Output) -> Result<u8, Failure> {
     let link = Link::open(args).await?;
     let code = act_and_print(&link, act, output).await;
     link.close().await;
     code
 }
 
-async fn act_and_print(link: &Link, act: Act, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn act_and_print(link: &Link, act: Act, output: &Output) -> Result<u8, Failure> {
     let answer = link.act(act, output).await?;
     output.data(&answer.text);
     Ok(answer.exit)
@@ -305,11 +317,11 @@ fn print(answer: &Answer, format: Format, output: &Output) {
     }
 }
 
-fn millis(span: std::time::Duration) -> i64 {
+pub(super) fn millis(span: std::time::Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[expect(clippy::disallowed_methods, reason = "who asks is the user of this terminal")]
-fn whoami() -> String {
+pub(super) fn whoami() -> String {
     std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "somebody".to_owned())
 }

@@ -12,6 +12,7 @@ use super::{Args, Failure};
 use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Command, Handle};
 use crate::engine::listing::{self, Listing};
+use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Act, Answer, Step};
 use crate::engine::{report, status};
 use crate::plan::render::Look;
@@ -76,6 +77,18 @@ impl Link {
         match self {
             Link::Remote(remote) => remote.get("/api/v1/subnets/text", look, "").await,
             Link::Local(local) => verbs::subnets(&local.handle, look).await.ok_or_else(stopped),
+        }
+    }
+
+    /// What containers printed last.
+    pub async fn logs(&self, of: &LogsOf) -> Result<Answer, Failure> {
+        match self {
+            Link::Remote(remote) => {
+                let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
+                let query = format!("&last_failed={}&lines={}", of.last_failed, of.lines);
+                remote.get_of("/api/v1/logs", &name, Look::PLAIN, &query).await
+            }
+            Link::Local(local) => logs::logs(&local.handle, of).await.ok_or_else(stopped),
         }
     }
 

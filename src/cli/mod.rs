@@ -5,6 +5,7 @@ pub mod output;
 pub mod build;
 pub mod link;
 pub mod commands;
+pub mod mend;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
@@ -46,9 +47,13 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Apply(apply) => commands::apply(args, apply, output).await,
         Command::Run(run) => daemon::run(args, run, output).await,
         Command::Status(status) => watch::status(args, status, output).await,
+        Command::Logs(logs) => commands::logs(args, logs, output).await,
         Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,
+        Command::Cancel(cancel) => mend::cancel(args, cancel, output).await,
+        Command::Retry(retry) => mend::retry(args, retry, output).await,
+        Command::Rollback(rollback) => mend::rollback(args, rollback, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,

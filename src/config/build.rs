@@ -37,6 +37,7 @@ impl File {
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
             let secret = secrets.read(&npm.secret)?;
+            no_credentials(&format!("npm.{name}.url"), &npm.url)?;
             let url = npm.url.trim_end_matches('/').trim_end_matches("/api").to_owned();
             npms.insert(name.clone(), NpmAccess { url, identity: npm.identity.clone(), secret });
         }
@@ -143,6 +144,7 @@ impl File {
             prefix,
             avoid: self.network.avoid.clone(),
             dns_ttl_s: u32::try_from(ttl.0 / 1000).unwrap_or(3600),
+            dns_timeout: self.dns_timeout()?,
             dns_registry: registry,
             has_dns,
             policy: self.policy(),
@@ -151,6 +153,10 @@ impl File {
             prune: self.reconcile.prune.unwrap_or(true),
             images: self.images()?,
         })
+    }
+
+    fn dns_timeout(&self) -> Result<Millis, ConfigError> {
+        duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))
     }
 
     fn images(&self) -> Result<ImageCare, ConfigError> {
@@ -340,7 +346,7 @@ impl File {
             login,
             servers: servers("dns.propagation.servers", &self.dns.propagation.servers)?,
             resolvers: servers("dns.propagation.resolvers", &resolvers)?,
-            timeout: duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))?,
+            timeout: self.dns_timeout()?,
         }))
     }
 }
@@ -366,6 +372,20 @@ fn publish_ports(host: &str, text: Option<&str>) -> Result<Option<(u16, u16)>, C
             let message = format!("hosts.{host}.publish_ports: `{text}`");
             Err(ConfigError::new("A0201", message, "write the first and the last port: 20000-20999"))
         }
+    }
+}
+
+/// Addresses are shown: in errors, in status, in logs. A user without a password is none, as in `ssh://ops@host`.
+pub(super) fn no_credentials(key: &str, url: &str) -> Result<(), ConfigError> {
+    // A password may have letters in it that would end it in a URL.
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    match rest.rsplit_once('@') {
+        Some((user, _)) if user.contains(':') => Err(ConfigError::new(
+            "A0201",
+            format!("{key}: the URL has a password in it"),
+            "leave out what stands before `@`: an address is shown in errors and logs, a password must not be",
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::build::no_credentials;
 use super::file::{DockerFile, TlsFile};
 use super::secrets::{environment, read_limited};
 use super::{ConfigError, DockerAccess, TlsAccess};
@@ -70,6 +71,7 @@ fn usual() -> Result<DockerAccess, ConfigError> {
 }
 
 fn reached(key: &str, url: &str, tls: Option<TlsAccess>) -> Result<DockerAccess, ConfigError> {
+    no_credentials(key, url)?;
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
         Some("unix" | "tcp" | "http" | "ssh") => (),

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
+use super::build::no_credentials;
 use super::file::{OvhFile, SecretSource};
 use super::secrets::{Resolver, environment, read_limited};
 use crate::secret::{OvhLogin, Secret};
@@ -71,6 +72,8 @@ fn find(
         places.extend(read.iter().map(|conf| conf.place(chosen)));
     }
     let endpoint = endpoint.unwrap_or_else(|| "ovh-eu".to_owned());
+    no_credentials("ovh.endpoint", &endpoint)?;
+    no_credentials("ovh.token_url", token_url.as_deref().unwrap_or_default())?;
     let Some(way) = way(&places)? else {
         return match file {
             None => Ok(None),

@@ -20,6 +20,12 @@ impl Resolver {
         match source {
             SecretSource::Text(text) => Ok(Secret::new(text)),
             SecretSource::File { file } => self.file(&self.base.join(file)),
+            // What was meant as a name may be the secret itself: it is not repeated.
+            SecretSource::Env { env } if !is_name(env) => {
+                let hint =
+                    "write `{env: NAME}`, with letters, digits and `_`; the secret itself stands in that variable";
+                Err(ConfigError::new("A0207", "`env` is not the name of a variable", hint))
+            }
             SecretSource::Env { env } => environment(env).map(Secret::new).ok_or_else(|| {
                 ConfigError::new("A0207", format!("the environment has no `{env}`"), format!("export {env}=…"))
             }),
@@ -67,6 +73,12 @@ pub(super) fn read_limited(path: &Path, bytes_max: u64) -> Result<String, String
         return Err(format!("it is larger than {bytes_max} bytes"));
     }
     std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// Whether a variable may be called so.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// A variable that is set to something.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desired::Desired;
-use super::{Engine, OpenRun};
+use super::{Engine, LEDGER_RETRY, OpenRun};
 use crate::model::world::{Applied, Pulled};
 use crate::model::{
     Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Timestamp, Value, Wants, World,
@@ -13,9 +13,26 @@ use crate::source::Snapshot;
 use crate::store::{StoreError, Unpublished};
 
 impl Engine {
-    pub(super) async fn read_facts(&mut self) -> Facts {
+    /// What people want forgiven is forgiven once.
+    pub(super) async fn grant_pardon(&mut self) {
+        let pardon = std::mem::take(&mut self.pardon);
+        let mut result = if pardon.tries { self.ledger.try_flaps_again().await } else { Ok(()) };
+        for service in &pardon.services {
+            result = result.and(self.ledger.forget_flaps(service).await);
+        }
+        if let Err(error) = result {
+            self.pardon = pardon;
+            self.ledger_failed(&error);
+        }
+    }
+
+    pub(super) async fn read_facts(&mut self, now: Timestamp) -> Facts {
         match self.ledger.facts().await {
-            Ok(facts) => {
+            Ok(mut facts) => {
+                // The clock was ahead when it was written: what waits for it waits from now on, and not for an hour.
+                if facts.open_intents.values().any(|left| *left > now) && self.ledger.date_back(now).await.is_ok() {
+                    facts.open_intents.values_mut().for_each(|left| *left = now.min(*left));
+                }
                 self.last_facts = facts.clone();
                 facts
             }
@@ -28,7 +45,7 @@ impl Engine {
 
     /// A ledger that could not be written is tried again after a while, so that its trouble ends by itself.
     pub(super) async fn try_ledger(&mut self, plan: &mut Plan, now: Timestamp) {
-        if self.ledger_retry <= now {
+        if self.ledger_retry <= now || self.ledger_retry > now + LEDGER_RETRY {
             match self.ledger.set_meta("tried", &now.0.to_string()).await {
                 Ok(()) => self.ledger_error = None,
                 Err(error) => self.ledger_failed(&error),
@@ -95,8 +112,17 @@ impl Engine {
         if !wants.failed.is_empty() || !wants.good.is_empty() {
             ledger.judge(&wants.failed, &wants.good, now).await?;
         }
+        if !wants.drains.keys().eq(facts.repointed_at.keys()) {
+            ledger.repoint(&wants.drains.keys().cloned().collect(), now).await?;
+        }
         if facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
             ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), now).await?;
+        }
+        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        let spared = |flap: &crate::model::flap::Flap| busy.contains(&flap.service);
+        let flaps = plan::flaps::after_look(&facts.flaps, (wants, world, plan), spared, now);
+        if !flaps.is_empty() {
+            ledger.note_flaps(&flaps).await?;
         }
         let rows = self.learned(wants, world, plan, facts);
         if !rows.is_empty() {

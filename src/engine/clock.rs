@@ -9,6 +9,9 @@ use crate::model::{Millis, Timestamp};
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// Time that has passed, whatever anybody sets the clock to.
+    fn steady(&self) -> Millis;
 }
 
 /// The machine's clock.
@@ -21,17 +24,31 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
+
+    #[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the one clock of the process")]
+    fn steady(&self) -> Millis {
+        static BEGAN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        let since = BEGAN.get_or_init(std::time::Instant::now).elapsed();
+        Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
 }
 
 /// The machine's clock, put forward by hand: what tests step the loop with. Vendors' times stay comparable.
 #[derive(Debug, Default)]
 pub struct ShiftedClock {
     ahead_ms: AtomicI64,
+    passed_ms: AtomicI64,
 }
 
 impl ShiftedClock {
     /// Puts the clock forward.
     pub fn advance(&self, span: Millis) {
+        self.ahead_ms.fetch_add(span.0, Ordering::Relaxed);
+        self.passed_ms.fetch_add(span.0, Ordering::Relaxed);
+    }
+
+    /// Somebody sets the clock; no time passes.
+    pub fn jump(&self, span: Millis) {
         self.ahead_ms.fetch_add(span.0, Ordering::Relaxed);
     }
 }
@@ -39,5 +56,9 @@ impl ShiftedClock {
 impl Clock for ShiftedClock {
     fn now(&self) -> Timestamp {
         SystemClock.now() + Millis(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    fn steady(&self) -> Millis {
+        Millis(SystemClock.steady().0 + self.passed_ms.load(Ordering::Relaxed))
     }
 }

@@ -67,6 +67,27 @@ pub enum Command {
         /// Which.
         service: String,
     },
+    /// Put a service's containers back to what a good manifest asks for, and suspend it with that.
+    RollBack {
+        /// Which.
+        service: String,
+        /// Which good manifest: by its generations.
+        generations: String,
+        /// Who and why.
+        suspension: Suspension,
+    },
+    /// End what is done for a service after its running step, and leave it alone.
+    Cancel {
+        /// Which.
+        service: String,
+        /// Who and why.
+        suspension: Suspension,
+    },
+    /// Forget that anything of a service failed.
+    Retry {
+        /// Which.
+        service: String,
+    },
 }
 
 /// The answer to a command.
@@ -317,7 +338,8 @@ impl Daemon {
             wishes.push(now + Millis::seconds(1));
         }
         let interval = if self.waiters.is_empty() { self.engine.interval } else { Millis::seconds(1) };
-        pace::next_wake(self.last_look, interval, &wishes, now)
+        // A clock that was put back keeps nobody waiting.
+        pace::next_wake(self.last_look.min(now), interval, &wishes, now)
     }
 
     async fn take(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
@@ -337,11 +359,14 @@ impl Daemon {
                 if only.is_none() {
                     self.consent().await;
                 }
+                let asked = only.clone().unwrap_or_default();
                 // A daemon that acts by itself goes on for all.
                 self.only = only.filter(|_| !self.behaviour.acts);
                 self.acts = true;
                 self.confirmed_deletes = confirmed_deletes;
                 self.engine.retry_now();
+                // Who asks for one service wants it put right, whoever else writes it.
+                asked.iter().for_each(|service| self.engine.forgive(service));
                 self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout });
                 self.look().await;
                 return;
@@ -351,6 +376,16 @@ impl Daemon {
                 None
             }
             Command::Suspend { service, suspension } => self.suspend(&service, &suspension).await,
+            Command::RollBack { service, generations, suspension } => {
+                self.roll_back(&service, &generations, &suspension).await
+            }
+            Command::Cancel { service, suspension } => {
+                let error = self.suspend(&service, &suspension).await;
+                self.engine.cancel_lane(&service);
+                self.look().await;
+                error
+            }
+            Command::Retry { service } => self.engine.retry(&service).await.err().map(|error| error.to_string()),
             Command::Resume { service } => match self.engine.ledger.resume(&service).await {
                 Ok(true) => {
                     self.look().await;
@@ -386,6 +421,20 @@ impl Daemon {
             return Some(format!("there is no service {service}"));
         }
         self.engine.ledger.suspend(service, suspension).await.err().map(|error| error.to_string())
+    }
+
+    async fn roll_back(&mut self, service: &str, generations: &str, suspension: &Suspension) -> Option<String> {
+        let ledger = &self.engine.ledger;
+        let stored = match ledger.manifests().await {
+            Ok(manifests) => manifests.get(service).cloned(),
+            Err(error) => return Some(error.to_string()),
+        };
+        let Some(from) = stored else { return Some(format!("there is no manifest of {service}")) };
+        if let Err(error) = ledger.roll_back(service, generations, &from, suspension).await {
+            return Some(error.to_string());
+        }
+        self.engine.cancel_lane(service);
+        None
     }
 
     /// The file system tells; where it does not, the interval is the fall-back.

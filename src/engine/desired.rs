@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
+use super::rollback::InForce;
 use crate::manifest;
 use crate::manifest::{Diagnostic, Loaded, SourceFile};
 use crate::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
@@ -22,6 +23,9 @@ pub(super) struct Desired {
     pub(super) secrets: Secrets,
     pub(super) history: History,
     pub(super) texts: BTreeMap<String, Document>,
+    /// The state of the source, for people.
+    pub(super) revision: String,
+    pub(super) going_back: InForce,
 }
 
 impl Engine {
@@ -80,6 +84,8 @@ impl Engine {
             marks: BTreeMap::new(),
             secrets: Secrets::new(),
             texts,
+            revision: source.map(|source| source.revision.clone()).unwrap_or_default(),
+            going_back: InForce::default(),
         };
         for note in source.iter().flat_map(|snapshot| &snapshot.notes) {
             desired.diagnostics.push(Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
@@ -96,6 +102,7 @@ impl Engine {
             }
         }
         self.keep_names(&mut desired, &stored).await;
+        self.rewind_all(&mut desired, source).await;
         self.resolve_secrets(&mut desired);
         desired
     }
@@ -140,7 +147,7 @@ impl Engine {
             None => Assets::new(),
         };
         let file = stored.map(|kept| SourceFile { path: kept.file.clone(), text: kept.text.clone() });
-        let loaded = file.map(|file| manifest::load(&[file], &assets, &self.context.site));
+        let loaded = file.map(|file| manifest::load_again(&file, &assets, &self.context.site));
         let good = loaded.and_then(|loaded| loaded.services.into_iter().find(|service| service.name == name));
         match good {
             Some(service) => {

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::{FutureExt, StreamExt};
 
-use crate::model::world::Probe;
-use crate::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, World};
+use crate::model::{Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, Wants, World};
 use crate::providers::Provider;
 
 /// Good answers that make a container ready …
@@ -38,21 +37,25 @@ impl Health {
     pub async fn judge(
         &mut self,
         providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
-        probes: &BTreeMap<Address, Option<Probe>>,
+        wants: &Wants,
         facts: &Facts,
         world: &mut World,
         now: Timestamp,
     ) {
         let mut known = BTreeMap::new();
         let mut asks = Vec::new();
-        for (address, probe) in probes {
+        for (address, probe) in wants.probes.iter().chain(&wants.probes_of_old) {
             let Some(seen) = world.seen.get(address).filter(|seen| needs_probe(seen)) else { continue };
             let started = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
             let key = (seen.vendor_id.clone(), started);
             let mut track = self.tracks.remove(&key).unwrap_or_default();
             // What was good before this process came need not prove itself like something new.
             let good = facts.last_good.get(&address.base()).map(|(generation, _)| generation);
-            track.needed = if good.is_some() && good == address.generation.as_ref() { OKS_KNOWN } else { OKS_NEEDED };
+            let is_known = good.is_some() && good == address.generation.as_ref();
+            // As does one for which an old one was told to go.
+            let has_taken_over = wants.probes.contains_key(address)
+                && facts.repointed_at.keys().any(|old| old.base() == address.base() && old != address);
+            track.needed = if is_known || has_taken_over { OKS_KNOWN } else { OKS_NEEDED };
             if !track.ready && probe.is_none() && now - Timestamp(started) >= UPTIME_NEEDED {
                 track.ready = true;
             }

@@ -1,11 +1,15 @@
 //! One service's changes, one after another: intent → apply → outcome. A lane never sleeps and never retries.
+//!
+//! A change that fails holds up what would take something away, and nothing else: all that a lane is given may be done
+//! now, each by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{Clock, Progress, ProgressState};
+use super::breaker::Breakers;
+use super::{Clock, Progress, ProgressState, limits};
 use crate::model::{Address, Change, Payloads, ProviderId, Timestamp, Verb};
 use crate::plan::render::lines;
 use crate::providers::{Class, Outcome, Provider, ProviderError};
@@ -35,15 +39,17 @@ pub struct Job {
 pub struct LaneDone {
     /// Whose lane.
     pub service: String,
-    /// Changes that were made, each with a digest of what it wrote.
-    pub made: Vec<(Address, String)>,
-    /// What stopped it, if something did.
-    pub failure: Option<LaneFailure>,
+    /// Providers that were written to, or may have been.
+    pub called: BTreeSet<ProviderId>,
+    /// What worked.
+    pub worked: Vec<Address>,
+    /// What did not work.
+    pub failures: Vec<LaneFailure>,
     /// When its last write had ended: an observation begun before that does not count.
     pub ended: Timestamp,
 }
 
-/// What stopped a lane.
+/// What did not work in a lane.
 #[derive(Debug, Clone)]
 pub enum LaneFailure {
     /// A provider refused or did not answer.
@@ -68,27 +74,67 @@ pub struct Tools {
     pub clock: Arc<dyn Clock>,
     /// Set when the process is to end: the running step is finished, the next is left for later.
     pub stopping: Arc<AtomicBool>,
+    /// Set when a person wants no more of this service: the same for this lane alone.
+    pub cancelled: Arc<AtomicBool>,
+    /// Who may call which provider now.
+    pub breakers: Breakers,
     /// Who is told.
     pub progress: tokio::sync::broadcast::Sender<Progress>,
 }
 
-/// Makes the changes of a job, stopping at the first that does not work.
+/// Makes the changes of a job.
 pub async fn work(job: Job, tools: Tools) -> LaneDone {
-    let mut done = LaneDone { service: job.service.clone(), made: Vec::new(), failure: None, ended: tools.clock.now() };
+    let (called, worked, failures) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let mut done = LaneDone { service: job.service.clone(), called, worked, failures, ended: tools.clock.now() };
     for change in &job.changes {
-        if tools.stopping.load(Ordering::Relaxed) {
+        if tools.stopping.load(Ordering::Relaxed) || tools.cancelled.load(Ordering::Relaxed) {
             break;
         }
+        if !done.failures.is_empty() && takes_away(change) {
+            continue;
+        }
+        // A provider that is to be left alone is looked at again with the next plan.
+        let Some(_turn) = tools.breakers.turn(change).await else { continue };
+        done.called.insert(change.address.provider.clone());
         match step(change, &job, &tools).await {
-            Ok(()) => done.made.push((change.address.clone(), digest(change))),
+            Ok(()) => {
+                tools.breakers.worked(change);
+                done.worked.push(change.address.clone());
+            }
             Err(failure) => {
-                done.failure = Some(failure);
-                break;
+                let goes_on = goes_on_after(&failure);
+                if let LaneFailure::Provider { error, .. } = &failure {
+                    tools.breakers.failed(change, error, tools.clock.now(), rand::random());
+                }
+                done.failures.push(failure);
+                if !goes_on {
+                    break;
+                }
             }
         }
     }
     done.ended = tools.clock.now();
     done
+}
+
+/// Whether the other changes of a lane still rest on what was observed.
+fn goes_on_after(failure: &LaneFailure) -> bool {
+    match failure {
+        LaneFailure::Ledger(_) => false,
+        LaneFailure::Provider { error, .. } => match error.class {
+            Class::RetryLater | Class::Reauthenticate | Class::Rejected | Class::OutcomeUnknown => true,
+            Class::Conflict | Class::SubnetTaken | Class::PortTaken(_) => false,
+        },
+    }
+}
+
+/// Whether something that may serve is gone, or stands still, after this change.
+pub fn takes_away(change: &Change) -> bool {
+    match &change.verb {
+        Verb::Delete => true,
+        Verb::Update(fields) => fields.flag("running") == Some(false),
+        Verb::Create(_) => false,
+    }
 }
 
 async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailure> {
@@ -128,7 +174,8 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
     }
 }
 
-/// Makes a change, and tells meanwhile how far it is, where the provider knows that.
+/// Makes a change, and tells meanwhile how far it is, where the provider knows that. One that takes longer than it may
+/// is left: what became of it shows.
 async fn watched(
     change: &Change,
     job: &Job,
@@ -137,15 +184,23 @@ async fn watched(
     started: Timestamp,
 ) -> Result<Outcome, ProviderError> {
     let mut making = provider.apply_with(change, &job.secrets, &job.payloads);
-    let mut told = String::new();
+    let (mut told, mut moved) = (String::new(), started);
+    let mut signs = provider.signs(&change.address);
     loop {
         if let Ok(outcome) = tokio::time::timeout(NEWS_EVERY, &mut making).await {
             return outcome;
         }
-        let news = provider.news(&change.address);
+        let (news, now) = (provider.news(&change.address), tools.clock.now());
         if !news.is_empty() && news != told {
-            tell(tools, change, ProgressState::Begun, news.clone(), started, tools.clock.now());
+            tell(tools, change, ProgressState::Begun, news.clone(), started, now);
             told = news;
+        }
+        let signs_now = provider.signs(&change.address);
+        if signs_now != signs {
+            (signs, moved) = (signs_now, now);
+        }
+        if let Some(limit) = limits::passed(change, started, moved, now) {
+            return Err(limits::too_long(change, limit, &told));
         }
     }
 }

@@ -3,22 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::asking::Past;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, lane, pace};
-use crate::model::plan::Wait;
+use super::{Engine, Mode, Picture, conditions, failures, lane, pace};
+use crate::model::plan::ReasonCode;
 use crate::model::{
     Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
+use crate::secret::Scrubber;
 use crate::source::{Reading, Snapshot};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
-
-/// The same change is made so often in a row; after that somebody else undoes it, or the vendor does.
-const REPEATS_MAX: u32 = 2;
 
 impl Engine {
     /// Looks once. Cannot fail: what went wrong is in the picture.
@@ -31,10 +30,10 @@ impl Engine {
 
     /// What a look would find with another state of the source in force. Nothing is done, and nothing comes of it.
     pub async fn preview(&mut self, snapshot: Snapshot) -> Arc<Picture> {
-        let kept = (self.repeats.clone(), self.health.clone(), self.run.take());
+        let kept = (self.health.clone(), self.run.take());
         let reading = Reading { snapshot: Some(snapshot), error: None };
         let picture = self.see(reading, Mode::PlanOnly).await;
-        (self.repeats, self.health, self.run) = kept;
+        (self.health, self.run) = kept;
         Arc::new(picture)
     }
 
@@ -42,29 +41,37 @@ impl Engine {
         let started = self.clock.now();
         let now = started;
         let Reading { snapshot: source, error: source_error } = reading;
-        let mut facts = self.read_facts().await;
-        let desired = self.desired(source.as_ref()).await;
+        self.grant_pardon().await;
+        let mut facts = self.read_facts(now).await;
+        let mut desired = self.desired(source.as_ref()).await;
+        let rolling = Self::wake_rolling(&mut facts, &desired);
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();
         facts.confirmed = self.confirmed.clone();
         facts.impatient = self.impatient;
+        facts.revision = source.as_ref().unwrap_or(&self.picture.source).revision.clone();
         facts.prune_blocked = desired.prune_blocked || source.is_none();
 
         let unpublished = self.ledger.unpublished().await.unwrap_or_default();
         let before = self.picture.world.clone();
         let early = self.with_input(&desired, &before, &facts, now, &mode, expand::expand);
-        let reuse = now - self.read_anew < Millis(self.interval.0.min(READ_ANEW.0));
+        let reuse = self.read_anew <= now && now - self.read_anew < Millis(self.interval.0.min(READ_ANEW.0));
         if !reuse {
             self.read_anew = now;
         }
-        let observing = self.observer.observe(&self.context.providers, &early, &facts, &unpublished, reuse, now);
+        let past = Past { written: &self.written, wake: &self.wake };
+        let providers = &self.context.providers;
+        let observing = self.observer.observe(providers, &early, &facts, &unpublished, reuse, past, now);
         let (mut world, again) = observing.await;
         if again.is_some() {
             // What is doubted is not asked of a memory.
             self.read_anew = Timestamp::default();
         }
         let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
-        self.health.judge(&self.context.providers, &probed.probes, &facts, &mut world, now).await;
+        self.health.judge(&self.context.providers, &probed, &facts, &mut world, now).await;
+        failures::scrub(&mut world, &Scrubber::of(desired.secrets.values()));
+        self.ages.correct(&mut world, self.clock.now(), self.clock.steady());
+        plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
 
         let now = self.clock.now();
         let (wants, mut plan, broken_rules, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
@@ -80,8 +87,9 @@ impl Engine {
         for rule in &broken_rules {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
-        self.hold_back(&mut plan, now);
-        self.hold_repeated(&mut plan);
+        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        self.patience.forget(&plan, &world, |service| busy.contains(service));
+        self.patience.hold_back(&mut plan, &facts.revision, now, |service| busy.contains(service));
         when_to_look(&mut plan, &wants, &world, again, now);
         let only = match &mode {
             Mode::Act { only, .. } => only.clone(),
@@ -94,7 +102,13 @@ impl Engine {
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         if acts && self.ledger_error.is_none() {
             let ready = self.ready(&plan, only.as_ref());
-            if let Err(error) = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await {
+            // Before what failed goes.
+            self.keep_last_words(&wants, &world, &plan, &facts, &desired, now).await;
+            let mut kept = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await;
+            if kept.is_ok() {
+                kept = self.keep_ways_back(&wants, &world, &plan, &facts, &mut desired, now).await;
+            }
+            if let Err(error) = kept {
                 self.ledger_failed(&error);
             } else {
                 self.hand_out(ready, run, &wants, &desired).await;
@@ -104,6 +118,8 @@ impl Engine {
         if self.lanes.is_empty() && self.run.is_some() && !plan.changes.iter().any(Change::is_now) {
             self.end_run().await;
         }
+        let is_done = |name: &String| desired.going_back.rollbacks.get(name).is_some_and(|rollback| rollback.done);
+        facts.suspended.extend(rolling.into_iter().filter(|(name, _)| is_done(name)));
         let unpublished = unpublished.into_iter().map(|dirty| self.with_error(dirty)).collect();
         let plan = self.with_suspended(plan, &desired, &world, &facts, now, &mode);
         let mut picture = Picture {
@@ -117,11 +133,17 @@ impl Engine {
             facts,
             wants,
             plan,
-            errors: self.errors.clone(),
+            errors: self.patience.errors(),
+            failing: self.patience.failing(),
+            open: self.patience.breakers.open(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
+            last_failures: self.ledger.last_failures().await.unwrap_or_default(),
+            scrubber: Scrubber::of(desired.secrets.values()),
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             unpublished,
+            rollbacks: desired.going_back.rollbacks,
+            busy: self.busy.values().cloned().collect(),
             versions: self.observer.versions.clone(),
             run,
             acts,
@@ -129,11 +151,13 @@ impl Engine {
             at_rest: false,
             only,
             since: BTreeMap::new(),
+            conditions_since: BTreeMap::new(),
             context: Some(self.context.clone()),
             marks: desired.marks,
             took: self.clock.now() - started,
         };
         picture.since = since(&self.picture, &picture);
+        picture.conditions_since = conditions::since(&self.picture, &picture);
         picture.at_rest = self.is_at_rest(&picture);
         picture
     }
@@ -179,27 +203,6 @@ impl Engine {
         self.context.with_input(&desired.services, &desired.marks, world, facts, now, confirmed, use_it)
     }
 
-    /// Changes of a service that failed wait for its backoff.
-    fn hold_back(&self, plan: &mut Plan, now: Timestamp) {
-        for change in &mut plan.changes {
-            let Some(backoff) = self.backoffs.get(&change.service) else { continue };
-            if change.is_now() && now < backoff.until {
-                change.gate = Gate::Until { at: backoff.until, what: Wait::Backoff };
-            }
-        }
-    }
-
-    /// What was written twice and is planned again a third time does not stay as written: writing on would be a loop.
-    fn hold_repeated(&mut self, plan: &mut Plan) {
-        self.repeats.retain(|address, _| plan.changes.iter().any(|change| change.address == *address));
-        for change in plan.changes.iter_mut().filter(|change| change.is_now()) {
-            let Some((digest, times)) = self.repeats.get(&change.address) else { continue };
-            if *times >= REPEATS_MAX && *digest == lane::digest(change) {
-                change.gate = Gate::Held(does_not_stay(change));
-            }
-        }
-    }
-
     /// What idle lanes may do, by service. A service is never planned from an observation begun before its last write.
     fn ready(&self, plan: &Plan, only: Option<&BTreeSet<String>>) -> BTreeMap<String, Vec<Change>> {
         let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
@@ -209,7 +212,13 @@ impl Engine {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }
         }
-        ready
+        // An NPM that was made anew serves nobody before it is on its networks again: that comes before all else.
+        let mut first = ready.clone();
+        for changes in first.values_mut() {
+            changes.retain(|change| change.address.kind == Kind::Attachment && is_missing(change));
+        }
+        first.retain(|_, changes| !changes.is_empty());
+        if first.is_empty() { ready } else { first }
     }
 
     async fn hand_out(&mut self, ready: BTreeMap<String, Vec<Change>>, run: i64, wants: &Wants, desired: &Desired) {
@@ -222,7 +231,10 @@ impl Engine {
                 clock: self.clock.clone(),
                 progress: self.progress.clone(),
                 stopping: self.stopping.clone(),
+                cancelled: Arc::default(),
+                breakers: self.patience.breakers.clone(),
             };
+            self.cancels.insert(service.clone(), tools.cancelled.clone());
             let job = Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads };
             let lane = self.lanes.spawn(lane::work(job, tools));
             self.busy.insert(lane.id(), service);
@@ -246,6 +258,10 @@ fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Times
     since
 }
 
+fn is_missing(change: &Change) -> bool {
+    matches!(change.verb, Verb::Create(_)) && change.because.code == ReasonCode::Missing
+}
+
 fn suspended(service: &str, facts: &Facts) -> Refusal {
     let by = facts.suspended.get(service).map_or("somebody", |suspension| suspension.by.as_str());
     Refusal {
@@ -256,25 +272,12 @@ fn suspended(service: &str, facts: &Facts) -> Refusal {
     }
 }
 
-fn does_not_stay(change: &Change) -> Refusal {
-    let what = format!("{} {}", change.address.kind.label(), change.address.name);
-    Refusal {
-        code: "A0906".to_owned(),
-        message: format!("{what} was written {REPEATS_MAX} times and does not stay as written"),
-        found: Vec::new(),
-        hints: vec![
-            Hint::text("does another program or another person write it as well?"),
-            Hint::command("to try again", format!("amarre reconcile {}", change.service)),
-        ],
-    }
-}
-
 /// Something that starts is watched closely, something that takes its time is not.
 fn when_to_look(plan: &mut Plan, wants: &Wants, world: &World, again: Option<Timestamp>, now: Timestamp) {
     if let Some(at) = again {
         plan.look_by(at);
     }
-    for container in wants.probes.keys() {
+    for container in wants.probes.keys().chain(&wants.tasks) {
         if let Some(Readiness::NotYet { since, .. }) = world.seen.get(container).map(|seen| &seen.ready) {
             plan.look_by(pace::watch(*since, now));
         }

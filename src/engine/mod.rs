@@ -4,20 +4,32 @@
 
 pub mod clock;
 pub mod pace;
+pub mod breaker;
+pub mod patience;
 pub mod health;
+pub mod asking;
 pub mod observer;
+pub mod ages;
 pub mod lane;
+pub mod limits;
 pub mod look;
 pub mod desired;
 pub mod books;
 pub mod rest;
 pub mod publish;
+pub mod failures;
+pub mod waits;
+pub mod conditions;
+pub mod rollback;
 pub mod status;
 pub mod listing;
 pub mod subnets;
 pub mod report;
+mod telling;
 pub mod daemon;
 pub mod verbs;
+pub mod logs;
+mod mend;
 pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,20 +39,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 
+use self::ages::Ages;
+use self::breaker::{Breakers, Open};
 pub use self::clock::{Clock, ShiftedClock, SystemClock};
 use self::health::Health;
 use self::lane::{LaneDone, LaneFailure};
 use self::observer::Observer;
 use self::pace::Backoff;
+use self::patience::Patience;
 use crate::manifest::Diagnostic;
 use crate::model::{
     Address, Change, Facts, Fields, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World,
 };
 use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
-use crate::secret::{MarkKey, Secret};
+use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
-use crate::store::{Ledger, StoreError, Unpublished};
+use crate::store::{LastFailure, Ledger, Rollback, StoreError, Unpublished};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -137,15 +152,27 @@ pub struct Picture {
     pub plan: Plan,
     /// What last went wrong, by service.
     pub errors: BTreeMap<String, ServiceError>,
+    /// What last went wrong, change by change.
+    pub failing: BTreeMap<Address, ServiceError>,
+    /// Providers that fail for everybody.
+    pub open: BTreeMap<ProviderId, Open>,
     /// What did not work the last time, by service, where nothing worked since: from the ledger, for a process that
     /// has not tried yet.
     pub past_failures: BTreeMap<String, (Address, String)>,
+    /// What is to be said of the generation of each container that failed last, by address without generation.
+    pub last_failures: BTreeMap<Address, LastFailure>,
+    /// Takes the secrets of the manifests out of what containers print.
+    pub scrubber: Scrubber,
     /// The ledger's own trouble.
     pub ledger_error: Option<String>,
     /// What is wrong with the configuration as it stands in its file now.
     pub config_trouble: Option<ConfigTrouble>,
     /// Scopes that wait to be published, with the last error.
     pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
+    /// Services that are put back, or were.
+    pub rollbacks: BTreeMap<String, Rollback>,
+    /// Services that a lane works for.
+    pub busy: BTreeSet<String>,
     /// Vendors' versions.
     pub versions: BTreeMap<ProviderId, String>,
     /// The run that this look belongs to.
@@ -160,6 +187,8 @@ pub struct Picture {
     pub only: Option<BTreeSet<String>>,
     /// When a service came to the state that it is in, with that state.
     pub since: BTreeMap<String, (String, Timestamp)>,
+    /// Since when each condition of each service has been as it is.
+    pub conditions_since: conditions::Since,
     /// What a plan depends on besides; `None` before the first look.
     pub context: Option<Arc<Context>>,
     /// Marks of the secrets that the manifests name.
@@ -282,10 +311,17 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     interval: Millis,
     observer: Observer,
+    ages: Ages,
+    /// When the latest write ended, by provider.
+    written: BTreeMap<ProviderId, Timestamp>,
     health: Health,
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
     busy: BTreeMap<tokio::task::Id, String>,
+    /// By which a lane is told to end after its running step, by service.
+    cancels: BTreeMap<String, Arc<AtomicBool>>,
+    /// What was last stored as good of each service: its generations and its manifest.
+    good_manifests: BTreeMap<String, (String, String)>,
     /// Lanes look at it between two steps.
     stopping: Arc<AtomicBool>,
     /// A person asks and waits.
@@ -294,10 +330,10 @@ pub struct Engine {
     confirmed: BTreeSet<String>,
     /// When everything was last read anew.
     read_anew: Timestamp,
-    backoffs: BTreeMap<String, Backoff>,
-    errors: BTreeMap<String, ServiceError>,
-    /// Changes that were made and are planned again: how often in a row.
-    repeats: BTreeMap<Address, (String, u32)>,
+    /// What failed and is tried again.
+    patience: Patience,
+    /// What people want forgiven with the next look.
+    pardon: Pardon,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
     picture: Arc<Picture>,
     last_facts: Facts,
@@ -307,6 +343,13 @@ pub struct Engine {
     run: Option<OpenRun>,
     wake: Arc<Notify>,
     progress: broadcast::Sender<Progress>,
+}
+
+/// What people want forgiven: what did not stay is tried again, of whole services also what somebody else undoes.
+#[derive(Debug, Default)]
+struct Pardon {
+    tries: bool,
+    services: BTreeSet<String>,
 }
 
 /// A run that is going on: from the first change until it settles.
@@ -321,6 +364,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
         let context = Context::of(parts.site, &parts.providers);
+        let patience = Patience::new(Breakers::new(&context.providers));
         Self {
             context,
             source: parts.source,
@@ -330,16 +374,19 @@ impl Engine {
             clock: parts.clock,
             interval: parts.interval,
             observer: Observer::default(),
+            ages: Ages::default(),
+            written: BTreeMap::new(),
             health: Health::default(),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
+            cancels: BTreeMap::new(),
+            good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
             impatient: false,
             confirmed: BTreeSet::new(),
             read_anew: Timestamp::default(),
-            backoffs: BTreeMap::new(),
-            errors: BTreeMap::new(),
-            repeats: BTreeMap::new(),
+            patience,
+            pardon: Pardon::default(),
             publish_backoffs: BTreeMap::new(),
             picture: Arc::default(),
             last_facts: Facts::default(),
@@ -400,16 +447,51 @@ impl Engine {
     /// Forgets what was to be waited for: a person asks.
     pub fn retry_now(&mut self) {
         self.read_anew();
-        self.backoffs.clear();
-        self.errors.clear();
+        self.patience.clear();
         self.publish_backoffs.clear();
-        self.repeats.clear();
+        self.pardon.tries = true;
         self.impatient = true;
+    }
+
+    /// Forgets that anything of a service failed: a person wants it tried again. Answers how many generations are
+    /// tried again.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn retry(&mut self, service: &str) -> Result<u64, StoreError> {
+        let picture = self.picture();
+        let names: BTreeSet<String> = picture
+            .services
+            .get(service)
+            .map(|manifest| manifest.containers.keys().map(|key| manifest.address_name(key)).collect())
+            .unwrap_or_default();
+        let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
+        let containers: BTreeSet<Address> = failed.map(Address::base).collect();
+        let forgotten = self.ledger.try_again(&containers.into_iter().collect::<Vec<_>>()).await?;
+        self.forgive(service);
+        Ok(forgotten)
+    }
+
+    /// Tells the lane of a service to end after its running step.
+    pub(super) fn cancel_lane(&self, service: &str) {
+        if let Some(cancelled) = self.cancels.get(service) {
+            cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets what was to be waited for in one service, and what of it was left alone for it did not stay as written:
+    /// a person asks.
+    pub fn forgive(&mut self, service: &str) {
+        self.read_anew();
+        self.patience.forgive(service);
+        self.publish_backoffs.clear();
+        self.pardon.services.insert(service.to_owned());
     }
 
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
     pub fn reconfigure(&mut self, settings: Settings) {
         self.context = Context::of(settings.site, &settings.providers);
+        self.patience = Patience::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;
         self.interval = settings.interval;
         self.stopping.store(false, Ordering::Relaxed);
@@ -429,19 +511,16 @@ impl Engine {
     }
 
     fn take_note(&mut self, done: LaneDone) {
-        for (address, digest) in done.made {
-            let before =
-                self.repeats.get(&address).filter(|(known, _)| *known == digest).map_or(0, |(_, times)| *times);
-            self.repeats.insert(address, (digest, before + 1));
+        for id in done.called {
+            self.written.insert(id, done.ended);
         }
-        match done.failure {
-            None => {
-                self.backoffs.remove(&done.service);
-                self.errors.remove(&done.service);
-            }
-            Some(LaneFailure::Ledger(error)) => self.ledger_failed(&error),
-            Some(LaneFailure::Provider { change, error }) => {
-                self.service_failed(&done.service, *change, error, done.ended)
+        for address in done.worked {
+            self.patience.worked(&address);
+        }
+        for failure in done.failures {
+            match failure {
+                LaneFailure::Ledger(error) => self.ledger_failed(&error),
+                LaneFailure::Provider { change, error } => self.change_failed(*change, error, done.ended),
             }
         }
     }
@@ -454,20 +533,16 @@ impl Engine {
         self.ledger_retry = self.clock.now() + LEDGER_RETRY;
     }
 
-    fn service_failed(&mut self, service: &str, change: Change, error: ProviderError, now: Timestamp) {
+    fn change_failed(&mut self, change: Change, error: ProviderError, now: Timestamp) {
         // The next subnet or port is tried at once: nothing is wrong with the service.
         if matches!(error.class, Class::SubnetTaken | Class::PortTaken(_)) {
             return;
         }
-        let backoff = pace::after_failure(self.backoffs.get(service).copied(), now, rand::random());
-        let run = self.run.map(|run| run.id);
+        let (service, run) = (&change.service, self.run.map(|run| run.id));
         tracing::warn!(service, run, address = %change.address, "could not {} {}: {error}", change.action(), change.address);
         if let Some(run) = self.run.as_mut() {
             run.failed = true;
         }
-        let first = self.errors.get(service).map_or(now, |known| known.first);
-        let known = ServiceError { change, error, first, count: backoff.failures, next_try: backoff.until };
-        self.errors.insert(service.to_owned(), known);
-        self.backoffs.insert(service.to_owned(), backoff);
+        self.patience.failed(change, error, &self.picture.source.revision, now);
     }
 }

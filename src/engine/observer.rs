@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::asking::{Asking, Past};
 use crate::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
-use crate::providers::{Ask, Provider};
+use crate::providers::{Ask, Observation, Provider};
 use crate::store::Unpublished;
 
 /// An empty answer where the ledger owns several things is believed when a second look this much later agrees.
@@ -12,17 +13,33 @@ const EMPTY_DOUBTED: Millis = Millis::seconds(10);
 /// From how many owned things on an empty answer is doubted.
 const EMPTY_FROM: usize = 2;
 
+/// An engine that has just started brings its containers back by itself, NPM's many networks one after the other.
+const WAKES_WITHIN: Millis = Millis::seconds(60);
+
 /// What is remembered from look to look.
 #[derive(Debug, Default)]
 pub struct Observer {
     empty_since: BTreeMap<ProviderId, Timestamp>,
     gap_since: BTreeMap<(ProviderId, Option<String>), Timestamp>,
+    wakes: BTreeMap<ProviderId, Wake>,
+    asking: Asking,
     /// Versions, where vendors say one.
     pub versions: BTreeMap<ProviderId, String>,
 }
 
+/// When an engine started, as far as is known.
+#[derive(Debug, Clone, Default)]
+struct Wake {
+    /// What it said; `None` = it has not been seen yet.
+    started: Option<Option<Timestamp>>,
+    /// It could not be asked the last time.
+    was_dark: bool,
+    until: Timestamp,
+}
+
 impl Observer {
     /// The world now. Answers also when an answer that was doubted should be asked again.
+    #[expect(clippy::too_many_arguments, reason = "all that a look knows before it asks")]
     pub async fn observe(
         &mut self,
         providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
@@ -30,19 +47,22 @@ impl Observer {
         facts: &Facts,
         unpublished: &[Unpublished],
         reuse: bool,
+        past: Past<'_>,
         now: Timestamp,
     ) -> (World, Option<Timestamp>) {
-        let asks = providers.iter().map(|(id, provider)| {
-            let ask = Ask { reuse, ..ask(id, wants, facts, unpublished, now) };
-            let provider = provider.clone();
-            async move { (id.clone(), provider.observe(&ask).await) }
-        });
+        let asks = |id: &ProviderId| Ask { reuse, ..ask(id, wants, facts, unpublished, now) };
+        let answers = self.asking.ask(providers, asks, past, now).await;
         let mut world = World::default();
         let mut again = None;
-        for (id, observation) in futures_util::future::join_all(asks).await {
-            self.versions.extend(observation.version.map(|version| (id.clone(), version)));
+        for (id, observation) in answers {
+            self.versions.extend(observation.version.clone().map(|version| (id.clone(), version)));
+            if let Some(until) = self.wakes(&id, &observation, now) {
+                world.waking.insert(id.clone(), until);
+            }
             if observation.gaps.is_empty() && self.doubts(&id, &observation.seen, facts) {
-                let since = *self.empty_since.entry(id.clone()).or_insert(now);
+                // A clock that was put back prolongs no doubt.
+                let since = self.empty_since.get(&id).copied().filter(|since| *since <= now).unwrap_or(now);
+                self.empty_since.insert(id.clone(), since);
                 if now - since < EMPTY_DOUBTED {
                     again = Some(since + EMPTY_DOUBTED);
                     world.gaps.push(empty_gap(&id, now));
@@ -53,10 +73,11 @@ impl Observer {
             }
             world.gaps.extend(observation.gaps);
             world.seen.extend(observation.seen);
+            world.own.extend(observation.own);
             world.free.extend(observation.free.map(|free| (id.clone(), free)));
             world.routes.insert(id, observation.routes);
         }
-        self.date_gaps(&mut world.gaps);
+        self.date_gaps(&mut world.gaps, now);
         (world, again)
     }
 
@@ -66,12 +87,39 @@ impl Observer {
         owned >= EMPTY_FROM && !seen.values().any(|seen| seen.owner.is_ours())
     }
 
+    /// Until when an engine brings back what it ran, when it started a moment ago. One that does not tell may have
+    /// started while it could not be asked.
+    fn wakes(&mut self, id: &ProviderId, observation: &Observation, now: Timestamp) -> Option<Timestamp> {
+        if id.family() != "docker" {
+            return None;
+        }
+        let known = self.wakes.get(id).cloned();
+        if observation.gaps.iter().any(|gap| gap.zone.is_none()) {
+            let wake = Wake { was_dark: true, ..known.unwrap_or_default() };
+            self.wakes.insert(id.clone(), wake);
+            return None;
+        }
+        let started = observation.started;
+        let from = match (&known, started) {
+            (Some(Wake { started: Some(before), .. }), _) if *before != started => Some(now),
+            (Some(Wake { was_dark: true, .. }), None) => Some(now),
+            // The clocks of two machines may differ; nothing starts in the future.
+            (Some(Wake { started: None, .. }) | None, Some(at)) => Some(at.min(now)),
+            (Some(_), _) | (None, None) => None,
+        };
+        let until = from.map(|from| from + WAKES_WITHIN).or(known.map(|known| known.until)).unwrap_or_default();
+        // A clock that was put back keeps nobody waiting.
+        let until = until.min(now + WAKES_WITHIN);
+        self.wakes.insert(id.clone(), Wake { started: Some(started), was_dark: false, until });
+        (now < until).then_some(until)
+    }
+
     /// A gap that goes on keeps the time when it began.
-    fn date_gaps(&mut self, gaps: &mut [Gap]) {
+    fn date_gaps(&mut self, gaps: &mut [Gap], now: Timestamp) {
         let mut since = BTreeMap::new();
         for gap in gaps.iter_mut() {
             let key = (gap.provider.clone(), gap.zone.clone());
-            gap.since = self.gap_since.get(&key).copied().unwrap_or(gap.since);
+            gap.since = self.gap_since.get(&key).copied().unwrap_or(gap.since).min(now);
             since.insert(key, gap.since);
         }
         self.gap_since = since;

@@ -6,7 +6,9 @@ use crate::model::{Millis, Timestamp};
 /// The first retry after a failure.
 const BACKOFF_FIRST: Millis = Millis::seconds(1);
 /// No retry waits longer: what is over is noticed within this time.
-const BACKOFF_LAST: Millis = Millis::minutes(5);
+pub const BACKOFF_LAST: Millis = Millis::minutes(5);
+/// With all of the jitter.
+pub const BACKOFF_WITH_JITTER: Millis = Millis(BACKOFF_LAST.0 + BACKOFF_LAST.0 / 4);
 /// Something that just started is watched closely.
 const WATCH_CLOSE: Millis = Millis::seconds(1);
 /// Something that takes its time is not.
@@ -28,6 +30,13 @@ pub struct Backoff {
     pub failures: u32,
     /// Not before.
     pub until: Timestamp,
+}
+
+impl Backoff {
+    /// Whether it is too early. None is longer than the longest: it was set by a clock that has been put back since.
+    pub fn is_due_later(&self, now: Timestamp) -> bool {
+        now < self.until && self.until - now <= BACKOFF_WITH_JITTER
+    }
 }
 
 /// A number from 0 to 1, chosen by the caller.

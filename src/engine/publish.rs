@@ -13,7 +13,7 @@ impl Engine {
     pub(super) async fn publish(&mut self, unpublished: &[Unpublished], plan: &Plan, now: Timestamp) {
         for dirty in unpublished {
             let key = (dirty.provider.clone(), dirty.scope.clone());
-            let backs_off = self.publish_backoffs.get(&key).is_some_and(|(backoff, _)| now < backoff.until);
+            let backs_off = self.publish_backoffs.get(&key).is_some_and(|(backoff, _)| backoff.is_due_later(now));
             let Some(provider) = self.context.providers.get(&dirty.provider).cloned() else { continue };
             if backs_off || self.is_written_to(dirty, plan, now) {
                 continue;

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::Picture;
 use super::listing::{self, Listing, Only};
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
+use super::waits::Waiting;
+use super::{Picture, conditions, telling};
 use crate::manifest::Severity;
 use crate::model::{Change, Commit, Hint, Millis, ReasonCode, Timestamp, Verb};
 use crate::plan::forecast;
@@ -195,9 +196,11 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
             out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }
     }
+    out.push_str(&telling::wait(row, now));
     out.push('\n');
     for resource in &row.resources {
         resource_text(resource, look, &mut out);
+        out.push_str(&telling::failure(picture, resource, now));
     }
     if !events.is_empty() {
         out.push_str("\n  last\n");
@@ -211,7 +214,7 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     Some(out)
 }
 
-fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
+pub(super) fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
     let sign = match (resource.health, resource.sync) {
         (_, Sync::Unknown) => "?".to_owned(),
         (Health::Healthy, Sync::Synced) => look.sign(Sign::Done),
@@ -287,7 +290,7 @@ fn ago(span: Millis) -> String {
     if span < Millis::seconds(1) { "now".to_owned() } else { format!("{span} ago") }
 }
 
-fn hint_text(hint: &Hint) -> String {
+pub(super) fn hint_text(hint: &Hint) -> String {
     match &hint.command {
         Some(command) => format!("{}, {command}", hint.text),
         None => hint.text.clone(),
@@ -371,9 +374,21 @@ fn providers_json(picture: &Picture) -> Vec<Json> {
                         .filter(|(name, _)| name != "provider"),
                 );
             }
+            if let (None, Some(open)) = (gap, picture.open.get(id)) {
+                object.insert("since".to_owned(), json!(open.since.rfc3339()));
+                object.insert("next_try_at".to_owned(), json!(open.backoff.until.rfc3339()));
+                object.insert("error".to_owned(), open_error(open));
+            }
             Json::Object(object)
         })
         .collect()
+}
+
+/// Why a provider is tried by one change at a time.
+fn open_error(open: &super::breaker::Open) -> Json {
+    let hints: Vec<Json> =
+        [&open.error.hint].iter().filter(|hint| !hint.is_empty()).map(|hint| json!({"text": hint})).collect();
+    json!({"code": open.error.code, "message": open.error.message, "hints": hints})
 }
 
 /// What happened to a service, newest first.
@@ -400,7 +415,10 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
         .suspended
         .get(&row.name)
         .map(|suspension| json!({"by": suspension.by, "why": suspension.why, "since": suspension.at.rfc3339()}));
-    let error = row.code.as_ref().map(|code| json!({"code": code, "message": row.what_now, "hints": row.hints}));
+    let error = row.code.as_ref().map(|code| {
+        let error = json!({"code": code, "message": row.what_now, "hints": row.hints});
+        telling::with_failure(error, picture, row)
+    });
     let mut document = json!({
         "name": row.name,
         "host": row.host,
@@ -411,6 +429,10 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
         "urls": row.domains.iter().map(|domain| json!({"url": format!("http://{domain}")})).collect::<Vec<_>>(),
         "suspended": suspended,
         "error": error,
+        "stalled": row.waiting.as_ref().is_some_and(Waiting::is_stalled),
+        "next_try_at": row.waiting.as_ref().and_then(Waiting::at).map(Timestamp::rfc3339),
+        "waiting": row.waiting.as_ref().map(telling::waiting_json),
+        "conditions": conditions::json(picture, row),
         "resources": row.resources.iter().map(resource_json).collect::<Vec<_>>(),
     });
     // Absent is "not known": at its first look a process cannot tell since when.
@@ -423,7 +445,7 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
 
 fn resource_json(resource: &ResourceStatus) -> Json {
     let drift = resource.change.iter().filter(|change| status::is_drift(change)).flat_map(|change| &change.diff);
-    json!({
+    let mut document = json!({
         "address": resource.address.to_string(),
         "kind": resource.address.kind.word(),
         "name": lines::name(&resource.address, None),
@@ -431,7 +453,11 @@ fn resource_json(resource: &ResourceStatus) -> Json {
         "health": resource.health.word(),
         "detail": resource.detail,
         "drift": drift.map(render::json::field).collect::<Vec<_>>(),
-    })
+    });
+    if let (Some(object), Some(failure)) = (document.as_object_mut(), &resource.failure) {
+        object.insert("failure".to_owned(), telling::failure_json(failure));
+    }
+    document
 }
 
 /// Everything that differs from what was last applied, `amarre.drift/v1`.
@@ -467,10 +493,18 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
         "what": what,
         "seen_at": picture.at.rfc3339(),
         "mode": "enforce",
+        "flaps": flaps(picture, change),
+        "quarantined": !crate::plan::flaps::quarantined(&picture.facts.flaps, change).is_empty(),
         "reason": render::json::reason(&change.because),
         "who": {"name": null, "evidence": "none"},
         "fields": fields,
     })
+}
+
+/// How often it was put right within a day.
+fn flaps(picture: &Picture, change: &Change) -> usize {
+    let rows = picture.facts.flaps.get(&change.address).into_iter().flatten();
+    rows.map(|(_, flap)| flap.count(picture.at)).max().unwrap_or_default()
 }
 
 /// How an `apply` ended: its text and its exit code.
@@ -505,6 +539,7 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
     out.push('\n');
     for row in needy.iter().filter(|row| row.code.as_deref() != Some("A0401")) {
         out.push_str(&format!("  {} {:14}{}\n", look.sign(Sign::Failed), row.name, with_code(row)));
+        out.push_str(&telling::verdict(picture, row));
         for hint in &row.hints {
             out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }

@@ -1,10 +1,10 @@
 //! Whether everything has come to rest, and what does not move by itself any more. Pure but for the engine's lanes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Engine, Picture};
+use super::{Engine, Picture, waits};
 use crate::model::plan::Wait;
-use crate::model::{Address, Change, Gate, Need, Plan, Readiness};
+use crate::model::{Address, Change, Gate, Need, Readiness, State};
 
 impl Engine {
     /// Whether nothing will happen by itself any more: what is left waits for a person, or failed for good.
@@ -12,16 +12,19 @@ impl Engine {
         if self.is_busy() || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
             return false;
         }
-        let stuck = stuck(&picture.plan, &self.errors);
+        let stuck = stuck(picture);
         let asked = |service: &String| picture.only.as_ref().is_none_or(|only| only.contains(service));
         let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
         let moving = changes.any(|change| !stuck.contains(&change.address));
-        let starting =
-            picture.wants.probes.keys().filter(|container| is_asked(picture, container, &asked)).any(|container| {
+        let probed = picture.wants.probes.keys().filter(|container| !picture.facts.failed.contains_key(*container));
+        // A job that failed under other circumstances runs again.
+        let starting = probed.chain(&picture.wants.tasks).filter(|container| is_asked(picture, container, &asked)).any(
+            |container| {
                 let seen = picture.world.seen.get(container);
-                let known_bad = picture.facts.failed.contains_key(container);
-                seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !known_bad
-            });
+                let is_late = waits::is_late(picture, container);
+                seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !is_late
+            },
+        );
         !moving && !starting
     }
 }
@@ -30,13 +33,11 @@ fn is_asked(picture: &Picture, address: &Address, asked: &impl Fn(&String) -> bo
     picture.wants.map.get(address).is_some_and(|want| asked(&want.service))
 }
 
-/// Addresses whose change will not happen by itself: held, refused by the vendor, or waiting for such a one.
-pub fn stuck(plan: &Plan, errors: &BTreeMap<String, super::ServiceError>) -> BTreeSet<Address> {
-    let refused = |change: &Change| {
-        errors.get(&change.service).is_some_and(|known| {
-            known.error.class == crate::providers::Class::Rejected && known.change.address == change.address
-        })
-    };
+/// Addresses whose change will not happen by itself: held, refused by the vendor, or waiting for such a one, or for a
+/// container that takes longer than it may.
+pub fn stuck(picture: &Picture) -> BTreeSet<Address> {
+    let plan = &picture.plan;
+    let refused = |change: &Change| picture.failing.get(&change.address).is_some_and(super::patience::is_refused);
     let mut stuck: BTreeSet<Address> = plan
         .changes
         .iter()
@@ -47,7 +48,7 @@ pub fn stuck(plan: &Plan, errors: &BTreeMap<String, super::ServiceError>) -> BTr
         let more: Vec<Address> = plan
             .changes
             .iter()
-            .filter(|change| !stuck.contains(&change.address) && waits_for(change, &stuck, plan))
+            .filter(|change| !stuck.contains(&change.address) && waits_for(change, &stuck, picture))
             .map(|change| change.address.clone())
             .collect();
         if more.is_empty() {
@@ -62,8 +63,9 @@ fn waits_for_person(change: &Change) -> bool {
 }
 
 /// Whether a change waits for something stuck, or for something that nobody is going to make.
-fn waits_for(change: &Change, stuck: &BTreeSet<Address>, plan: &Plan) -> bool {
+fn waits_for(change: &Change, stuck: &BTreeSet<Address>, picture: &Picture) -> bool {
     let Gate::After(needs) = &change.gate else { return false };
-    let hidden = |need: &Need| plan.gaps.iter().any(|gap| gap.covers(&need.on));
-    needs.iter().any(|need| stuck.contains(&need.on) || hidden(need))
+    let hidden = |need: &Need| picture.plan.gaps.iter().any(|gap| gap.covers(&need.on));
+    let late = |need: &Need| need.is == State::Ready && waits::is_late(picture, &need.on);
+    needs.iter().any(|need| stuck.contains(&need.on) || hidden(need) || late(need))
 }

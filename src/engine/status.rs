@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Picture, rest};
+use super::waits::{self, Waiting};
+use super::{Picture, rest, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
-use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Verb};
+use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
+use crate::plan::tasks;
+use crate::store::LastFailure;
 
 /// Does the world look as the manifest says?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +83,8 @@ pub struct ServiceStatus {
     pub domains: Vec<String>,
     /// Each of its resources.
     pub resources: Vec<ResourceStatus>,
+    /// What it waits for first, and how that ends.
+    pub waiting: Option<Waiting>,
 }
 
 /// One resource of a service.
@@ -95,6 +100,8 @@ pub struct ResourceStatus {
     pub detail: String,
     /// The change that is planned.
     pub change: Option<Change>,
+    /// What is known of its failure, of a container that does not work.
+    pub failure: Option<LastFailure>,
 }
 
 /// Every service, by name: those in force, and those that are known to the ledger only.
@@ -128,8 +135,10 @@ fn service(picture: &Picture, name: &str) -> ServiceStatus {
             .map(|manifest| manifest.routes.iter().flat_map(|route| route.domains.clone()).collect())
             .unwrap_or_default(),
         resources,
+        waiting: None,
     };
     explain(picture, &mut status);
+    status.waiting = waits::of(picture, &status);
     status
 }
 
@@ -178,7 +187,37 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         Some(failure) => (Health::Degraded, failure.why.clone()),
         None => (health, detail),
     };
-    ResourceStatus { address, sync, health, detail, change }
+    let (health, detail) = match waits::is_overdue(picture, &address).filter(|_| address.kind == Kind::Container) {
+        Some(limit) if health == Health::Progressing => {
+            (Health::Degraded, format!("not healthy after {limit}: {detail}"))
+        }
+        Some(_) | None => (health, detail),
+    };
+    let failure = last_failure(picture, &address, health).cloned();
+    let (health, detail) = match (&failure, health) {
+        // Between two of Docker's restarts it runs for a moment.
+        (Some(failure), Health::Progressing) => (Health::Degraded, failure.why.clone()),
+        (Some(_) | None, health) => (health, detail),
+    };
+    ResourceStatus { address, sync, health, detail, change, failure }
+}
+
+/// What is known of the failure of a container that does not work: of this generation, and of this instance where it
+/// seems to be on its way again.
+fn last_failure<'a>(picture: &'a Picture, address: &Address, health: Health) -> Option<&'a LastFailure> {
+    let failure = picture.last_failures.get(&address.base())?;
+    let seen = picture.world.seen.get(address);
+    let is_it = address.generation.as_ref() == Some(&failure.generation);
+    let is_looping = || {
+        let restarts = seen.and_then(|seen| seen.fields.get("restarts")).and_then(Value::as_int).unwrap_or_default();
+        restarts > 0 && seen.is_some_and(|seen| seen.vendor_id == failure.vendor_id)
+    };
+    let does_not_work = match health {
+        Health::Degraded => true,
+        Health::Progressing => is_looping(),
+        Health::Missing | Health::Unknown | Health::Healthy => false,
+    };
+    (is_it && does_not_work).then_some(failure)
 }
 
 /// Whether a manifest wants it to stand still, and it does.
@@ -200,6 +239,7 @@ fn refused_create(change: Option<&Change>) -> Option<String> {
 fn ready_text(picture: &Picture, address: &Address) -> String {
     let Some(seen) = picture.world.seen.get(address) else { return String::new() };
     match address.kind {
+        Kind::Container if tasks::has_ended(&seen.fields) => "ended with code 0".to_owned(),
         Kind::Container => {
             let started = seen.fields.get("started_at_ms").and_then(crate::model::Value::as_int);
             let up = started.map(|started| format!(", up {}", picture.at - Timestamp(started))).unwrap_or_default();
@@ -251,7 +291,7 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
 }
 
 fn is_stuck(picture: &Picture, name: &str) -> bool {
-    let stuck = rest::stuck(&picture.plan, &picture.errors);
+    let stuck = rest::stuck(picture);
     picture.plan.changes.iter().filter(|change| change.service == name).all(|change| stuck.contains(&change.address))
 }
 
@@ -287,6 +327,12 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
             if is_guard { "held by the guard".to_owned() } else { format!("refused: {}", refusal.message) };
         status.code = Some(refusal.code.clone());
         status.hints = refusal.hints.clone();
+        let failed = status.resources.iter().find(|resource| resource.failure.is_some());
+        if let Some(failed) = failed.filter(|_| refusal.code == "A0512") {
+            status.hints.extend(log_hint(failed));
+            status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {name}")));
+            status.what_now = telling::instead(picture, failed).unwrap_or(std::mem::take(&mut status.what_now));
+        }
         status.attention = true;
     } else if let Some(known) = picture.errors.get(&name) {
         status.what_now = format!("{}; next try in {}", known.error.message, known.next_try - picture.at);
@@ -315,6 +361,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)) {
         status.what_now = format!("{} {}: {}", bad.address.kind.label(), bad.address.name, bad.detail);
         status.code = Some("A0512".to_owned());
+        status.hints = log_hint(bad).into_iter().collect();
         status.attention = true;
     } else if !picture.consented && picture.is_changing(&name) {
         status.what_now = "waits for amarre apply".to_owned();
@@ -332,10 +379,16 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     }
 }
 
+/// Where what a container said last is read.
+fn log_hint(resource: &ResourceStatus) -> Option<Hint> {
+    resource.failure.as_ref()?;
+    Some(Hint::command("what it said last", format!("amarre logs {} --last-failed", resource.address.name)))
+}
+
 /// What was stopped by hand is started again by itself.
 fn is_bad(resource: &ResourceStatus) -> bool {
     let gate = resource.change.as_ref().map(|change| &change.gate);
-    let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace, .. }));
+    let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace | Wait::EngineStart, .. }));
     resource.health == Health::Degraded && !is_waited_for
 }
 
@@ -374,6 +427,14 @@ fn next_step(picture: &Picture, name: &str) -> String {
     let waits = mine.iter().find_map(|change| match &change.gate {
         Gate::Until { at, what: Wait::StoppedGrace } => {
             Some(format!("stopped outside Amarre; started again in {}", *at - picture.at))
+        }
+        Gate::Until { at, what: Wait::EngineStart } => Some(format!(
+            "{} has just started and brings its containers back itself; goes on in {}",
+            change.address.provider,
+            *at - picture.at
+        )),
+        Gate::Until { at, what: Wait::Provider } => {
+            Some(format!("{} fails for everybody; tried again in {}", change.address.provider, *at - picture.at))
         }
         Gate::Until { at, .. } => Some(format!("goes on in {}", *at - picture.at)),
         Gate::After(needs) => needs.first().map(|need| format!("waits for {}", need_text(picture, need))),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState, subnets};
+use super::{Picture, Progress, ProgressState, mend, subnets};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Millis, Verb};
@@ -74,6 +74,31 @@ pub enum Act {
     Resume {
         /// Which.
         service: String,
+    },
+    /// Put the containers of a service back as they were when all was well, and leave them so.
+    Rollback {
+        /// Which.
+        service: String,
+        /// Only say what would be done.
+        dry_run: bool,
+        /// Who asks.
+        by: String,
+        /// At most so long.
+        timeout_ms: i64,
+    },
+    /// Stop waiting for a service and changing it, and leave it as it stands.
+    Cancel {
+        /// Which.
+        service: String,
+        /// Who asks.
+        by: String,
+    },
+    /// Forget that anything of a service failed, and try again now.
+    Retry {
+        /// Which.
+        service: String,
+        /// At most so long.
+        timeout_ms: i64,
     },
 }
 
@@ -184,6 +209,12 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
                 format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
             ))
         }
+        Act::Rollback { service, dry_run: true, .. } => mend::would_roll_back(handle, &service, look).await,
+        Act::Rollback { service, dry_run: false, by, timeout_ms } => {
+            mend::roll_back(handle, &service, &by, timeout_ms, look, steps).await
+        }
+        Act::Cancel { service, by } => mend::cancel(handle, &service, &by, look).await,
+        Act::Retry { service, timeout_ms } => mend::retry(handle, &service, timeout_ms, look, steps).await,
         Act::Resume { service } => {
             let reply = handle.ask(Command::Resume { service: service.clone() }).await?;
             Some(answered(&reply, format!("{service} is taken up again\n")))
@@ -260,7 +291,7 @@ async fn destroy(
     Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
 }
 
-async fn converge(
+pub(super) async fn converge(
     handle: &Handle,
     confirm_deletes: Option<usize>,
     only: Option<BTreeSet<String>>,
@@ -276,7 +307,7 @@ async fn converge(
 }
 
 /// Applies, and passes on every step until the answer is there.
-async fn follow(
+pub(super) async fn follow(
     handle: &Handle,
     confirmed_deletes: Option<usize>,
     only: Option<BTreeSet<String>>,
@@ -399,12 +430,12 @@ fn answered(reply: &Reply, text: String) -> Answer {
     }
 }
 
-fn refused(code: &str, why: &str, hint: &str) -> Answer {
+pub(super) fn refused(code: &str, why: &str, hint: &str) -> Answer {
     let text = format!("error[{code}]: {why}\n  hint: {hint}\n");
     Answer { document: json!({"error": why, "code": code}), text, exit: 1 }
 }
 
 /// A service that nobody knows.
-fn no_such(why: &str) -> Answer {
+pub(super) fn no_such(why: &str) -> Answer {
     refused("A1002", why, "amarre status --all lists them")
 }

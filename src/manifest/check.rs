@@ -16,7 +16,7 @@ use super::diagnostic::{
 };
 use super::files::OtherFile;
 use super::reader::{Scope, Text};
-use super::resolve;
+use super::{resolve, waits};
 
 /// What a document claims for itself, each with its place.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub(super) struct Claims {
     pub records: Vec<(String, String, Spot)>,
     pub ports: Vec<PortClaim>,
     pub subnets: Vec<(Ipv4Net, Spot)>,
+    /// Manifests that come first.
+    pub needs: Vec<(String, Spot)>,
     /// Ports at which NPM listens.
     pub streams: Vec<(u16, Spot)>,
 }
@@ -36,6 +38,15 @@ pub(super) struct Claims {
 pub(super) struct PortClaim {
     pub port: Port,
     pub spot: Spot,
+}
+
+/// Whether every manifest is among those that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Yes: who names another one is wrong when it is not there.
+    All,
+    /// No: what was good once is read again by itself.
+    One,
 }
 
 /// One document on its way to being a service.
@@ -70,8 +81,11 @@ impl Draft<'_> {
 }
 
 /// Finds what two documents cannot both have. The drafts are in the order of files and lines.
-pub(super) fn across(drafts: &mut [Draft<'_>], site: &Site) {
+pub(super) fn across(drafts: &mut [Draft<'_>], site: &Site, company: Company) {
     names(drafts);
+    if company == Company::All {
+        waits::across(drafts);
+    }
     let mut taken = Taken::default();
     for draft in drafts {
         let Some(service) = draft.service.as_ref().filter(|_| !draft.problems.iter().any(Problem::is_error)) else {
@@ -136,7 +150,9 @@ impl Wanted {
         let npm = npm.map(|npm| npm.provider.to_string()).unwrap_or_default();
         let streams = claims.streams.iter().map(|(port, spot)| ((npm.clone(), *port), *spot, place(*spot)));
         let spot = claims.name.unwrap_or(Spot::at(draft.line, 1));
-        let containers = service.containers.keys().map(|key| (service.container_name(key), spot, place(spot)));
+        let names = service.containers.keys().map(|key| service.container_name(key));
+        let names = names.chain(service.jobs.keys().map(|job| service.address_name(job)));
+        let containers = names.map(|name| (name, spot, place(spot)));
         Self {
             host: service.host.clone(),
             domains: claims.domains.iter().map(|(name, spot)| (name.clone(), *spot, place(*spot))).collect(),

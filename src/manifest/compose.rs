@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::service::{Condition, Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
+use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
 use crate::model::{Millis, SecretName, Value};
 
-use super::diagnostic::{A0102, A0104, A0105, A0106, A0112, A0113, A0131, A0140, Problem, Spot, shown};
+use super::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, flag, nothing_else};
 use super::yaml::{Data, Node};
-use super::{check, deploy, mounts, resolve, rights, settings, shapes};
+use super::{check, deploy, mounts, resolve, rights, settings, shapes, waits};
 
 /// A registry is not asked more often.
 const HOUR: Millis = Millis::minutes(60);
@@ -46,6 +46,8 @@ pub(super) struct Read {
     pub networks: Vec<Text>,
     /// Where it asks for an address.
     pub address: Option<Text>,
+    /// Whether it says itself when Docker restarts it.
+    pub is_restart_said: bool,
 }
 
 /// Reads the keys of a container out of a map that may have others; in the short form `dns` is one of them.
@@ -61,7 +63,7 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
     let user = reader.text("user").map(|text| text.text);
     let restart = restart(reader);
     let labels = labels(reader);
-    let (depends_on, mut siblings) = depends_on(reader);
+    let (depends_on, mut siblings) = waits::depends_on(reader);
     let logging = logging(reader);
     let pull_policy = pull_policy(reader);
     let container_name = shapes::container_name(reader);
@@ -69,7 +71,9 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
     let shared = rights::read(reader, &mut settings);
     shapes::read(reader, &mut settings);
     let place = shapes::networks(reader, &mut settings);
-    let restart = deploy::read(reader, &mut settings).unwrap_or(restart);
+    let deployed = deploy::read(reader, &mut settings);
+    let is_restart_said = reader.has("restart") || deployed.is_some();
+    let restart = deployed.unwrap_or(restart);
     settings::contradictions(reader, &settings);
     siblings.extend(shared.siblings);
     let (ipv4_address, address) = place.ipv4_address.unzip();
@@ -96,7 +100,7 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
         origin: scope.origin(reader.spot),
     };
     network_contradictions(reader, &container);
-    Some(Read { container, siblings, networks: place.networks, address })
+    Some(Read { container, siblings, networks: place.networks, address, is_restart_said })
 }
 
 /// Keys that say something of a network which the container does not have to itself.
@@ -438,57 +442,6 @@ pub(super) fn duration(reader: &mut Reader<'_>, key: &'static str) -> Option<i64
         Ok(span) => Some(span),
         Err(hint) => {
             reader.scope.not_allowed(&text, &reader.label(key), &hint);
-            None
-        }
-    }
-}
-
-fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Condition>, Vec<Text>) {
-    let mut wanted = BTreeMap::new();
-    let mut siblings = Vec::new();
-    let Some(node) = reader.node("depends_on") else { return (wanted, siblings) };
-    let scope = reader.scope;
-    match &node.data {
-        Data::List(_) => {
-            siblings = scope.texts(node, "`depends_on`").unwrap_or_default();
-            wanted.extend(siblings.iter().map(|sibling| (sibling.text.clone(), Condition::Started)));
-        }
-        Data::Map(entries) => {
-            for entry in entries {
-                siblings.push(Text { text: entry.key.clone(), spot: entry.key_spot });
-                wanted.extend(condition(scope, &entry.value).map(|condition| (entry.key.clone(), condition)));
-            }
-        }
-        Data::Scalar(_) => scope.wrong_type(node, "`depends_on`", "a list or a map"),
-    }
-    (wanted, siblings)
-}
-
-fn condition(scope: &Scope<'_>, node: &Node) -> Option<Condition> {
-    let mut reader = Reader::open(scope, node, "an entry of `depends_on`", "depends_on.")?;
-    let text = reader.required("condition", "`service_started` or `service_healthy`");
-    // What holds anyway: a container waits for all that it needs, and is left alone when one of these is restarted.
-    let others = [
-        ("required", true, "leave it out, or take the container out of `depends_on`"),
-        ("restart", false, "leave it out; `network_mode: service:KEY` and the like are re-created with the other"),
-    ];
-    for (key, usual, hint) in others {
-        if reader.flag(key).is_some_and(|flag| flag != usual) {
-            let message = format!("Compose key `depends_on.{key}: {}` is not supported in a Service", !usual);
-            scope.error_hint(A0112, reader.key_spot(key), message, hint);
-        }
-    }
-    reader.finish(&nothing_else);
-    let text = text?;
-    match text.text.as_str() {
-        "service_started" => Some(Condition::Started),
-        "service_healthy" => Some(Condition::Healthy),
-        "service_completed_successfully" => {
-            scope.error(A0113, text.spot, "condition `service_completed_successfully` is not yet supported".to_owned());
-            None
-        }
-        _ => {
-            scope.not_allowed(&text, "`depends_on.condition`", "`service_started` or `service_healthy`");
             None
         }
     }

@@ -48,6 +48,12 @@ pub const A0131: &str = "A0131";
 pub const A0170: &str = "A0170";
 /// Two streams want one port.
 pub const A0171: &str = "A0171";
+/// Things wait for one another in a circle.
+pub const A0172: &str = "A0172";
+/// Something is waited for to end that never does.
+pub const A0173: &str = "A0173";
+/// A key that means nothing for what runs once.
+pub const A0174: &str = "A0174";
 /// Two keys of a container contradict each other.
 pub const A0140: &str = "A0140";
 /// A file that a manifest names is not in the source.

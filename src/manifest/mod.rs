@@ -38,6 +38,8 @@ mod settings;
 mod shapes;
 mod stack;
 mod streams;
+mod updates;
+mod waits;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +53,7 @@ pub use parse::container_keys;
 pub use render::{render, with_compose_files};
 pub use schema::schema;
 
-use check::{Claims, Draft};
+use check::{Claims, Company, Draft};
 use diagnostic::{A0108, Problem, Spot, Widths};
 use document::Piece;
 use files::Source;
@@ -104,6 +106,18 @@ pub struct Broken {
 /// # Repeats
 /// The same files give the same answer.
 pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
+    read_all(files, assets, site, Company::All)
+}
+
+/// Reads one manifest that was good before, without those that it was read beside then.
+///
+/// # Repeats
+/// The same file gives the same answer.
+pub fn load_again(file: &SourceFile, assets: &Assets, site: &Site) -> Loaded {
+    read_all(std::slice::from_ref(file), assets, site, Company::One)
+}
+
+fn read_all(files: &[SourceFile], assets: &Assets, site: &Site, company: Company) -> Loaded {
     let mut order: Vec<&SourceFile> = files.iter().collect();
     order.sort_by(|left, right| left.path.cmp(&right.path));
     let source = Source::new(&order, assets);
@@ -113,7 +127,7 @@ pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
     }
     let named: BTreeSet<String> = drafts.iter().flat_map(|draft| draft.uses.keys().cloned()).collect();
     drafts.retain(|draft| !(draft.is_doubtful && named.contains(draft.file)));
-    check::across(&mut drafts, site);
+    check::across(&mut drafts, site, company);
     collect(drafts)
 }
 

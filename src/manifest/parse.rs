@@ -4,19 +4,17 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::service::{
-    Container, ContainerNetwork, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service, Target,
-};
+use crate::model::service::{ContainerNetwork, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service, Target, Update};
 use crate::model::site::{PublicAddress, Reach};
 use crate::model::{Assets, Millis, Site, Value};
 
-use super::check::{self, Claims};
+use super::check::Claims;
 use super::compose::{self, Read};
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, A0114, A0140, Problem, Spot, shown};
 use super::files::{OtherFile, Source};
 use super::reader::{Reader, Scope, Text, Verdict, nearest};
 use super::yaml::{Data, Entry, Node};
-use super::{kinds, records, refused, resolve, routes, shapes, stack, streams};
+use super::{kinds, records, refused, resolve, routes, shapes, stack, streams, updates, waits};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
 pub(super) const NAME_CHARS_MAX: usize = 40;
@@ -152,6 +150,8 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         host: scope.host.clone(),
         origin: scope.origin(reader.spot),
         containers: BTreeMap::new(),
+        jobs: BTreeMap::new(),
+        needs: Vec::new(),
         routes: Vec::new(),
         redirects: Vec::new(),
         streams: Vec::new(),
@@ -161,6 +161,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         volumes: BTreeMap::new(),
         stopped: false,
         stopped_grace: STOPPED_GRACE,
+        update: Update::default(),
     };
     match kind {
         ManifestKind::Service => self::service(reader, service),
@@ -238,7 +239,7 @@ fn host(reader: &mut Reader<'_>) {
 fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let mut network = None;
-    let (read, others): (_, &dyn Fn(&Entry) -> Verdict) = if reader.has("compose") {
+    let (mut read, others): (_, &dyn Fn(&Entry) -> Verdict) = if reader.has("compose") {
         let stack = stack::stack(&mut reader);
         (service.volumes, network) = (stack.volumes, stack.network);
         (stack.containers, &refused::stack_service_key)
@@ -248,7 +249,10 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         let read = compose::container(&mut reader, true);
         (BTreeMap::from([(service.name.clone(), read)]), &refused::short_service_key)
     };
-    siblings(scope, &read);
+    waits::siblings(scope, &read);
+    service.jobs = waits::jobs(&mut reader, &read);
+    waits::tasks(scope, &mut read, &service.jobs);
+    service.needs = waits::needs(&mut reader);
     let keys: Vec<&str> = read.keys().map(String::as_str).collect();
     service.routes = routes::service_routes(&mut reader, &keys);
     service.dns = records::dns(&mut reader);
@@ -257,6 +261,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
     service.stopped_grace = stopped_grace(&mut reader);
+    service.update = updates::update(&mut reader);
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }
@@ -387,33 +392,4 @@ fn joined(scope: &Scope<'_>, read: &Read, containers: &BTreeMap<String, Option<R
         let message = format!("`{other}` does not share its `ipc`");
         scope.error_hint(A0140, spot, message, &format!("write `ipc: shareable` in `{other}`"));
     }
-}
-
-/// `depends_on` must name containers of the service, and not go in a circle.
-fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>) {
-    let names: Vec<&str> = containers.keys().map(String::as_str).collect();
-    for read in containers.values().flatten() {
-        for sibling in read.siblings.iter().filter(|sibling| !containers.contains_key(&sibling.text)) {
-            let hint = match nearest(&sibling.text, &names) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "`depends_on` and `service:` name containers of the same service".to_owned(),
-            };
-            let message = format!("unknown container `{}`", shown(&sibling.text));
-            scope.error_hint(A0111, sibling.spot, message, &hint);
-        }
-    }
-    let good: BTreeMap<&str, &Container> =
-        containers.iter().filter_map(|(key, read)| Some((key.as_str(), &read.as_ref()?.container))).collect();
-    if let Some(circle) = check::circle(&good) {
-        let spot = circle_spot(containers, &circle);
-        let message = format!("`depends_on` goes in a circle: {}", circle.join(", "));
-        scope.error(A0106, spot, message);
-    }
-}
-
-fn circle_spot(containers: &BTreeMap<String, Option<Read>>, circle: &[&str]) -> Spot {
-    let on_circle: BTreeSet<&str> = circle.iter().copied().collect();
-    let first = circle.first().and_then(|key| containers.get(*key)).and_then(Option::as_ref);
-    let sibling = first.and_then(|read| read.siblings.iter().find(|sibling| on_circle.contains(sibling.text.as_str())));
-    sibling.map_or(Spot::at(1, 1), |sibling| sibling.spot)
 }

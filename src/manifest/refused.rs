@@ -39,8 +39,8 @@ const COMPOSE_FILES: [(&str, &str); 7] = [
 ];
 
 /// What a later version will know of a Service, and what to do until then.
-const SERVICE_LATER: [(&str, &str); 7] =
-    [("jobs", ""), ("state", ""), ("needs", ""), ("update", ""), ("moved_from", ""), ("data", ""), ("reconcile", "")];
+const SERVICE_LATER: [(&str, &str); 5] =
+    [("state", ""), ("update", ""), ("moved_from", ""), ("data", ""), ("reconcile", "")];
 
 /// Keys of a container that nobody asked for.
 pub(super) fn container_key(entry: &Entry) -> Verdict {

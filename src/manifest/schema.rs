@@ -37,6 +37,7 @@ pub fn schema() -> Json {
         ("record", object(&["name", "type"], record_keys())),
         ("own_network", object(&["subnet"], vec![("subnet", text(), "As in 172.20.40.0/24")])),
         ("reconcile", object(&[], reconcile_keys())),
+        ("update", object(&[], update_keys())),
     ] {
         parts.insert(name.to_owned(), part);
     }
@@ -57,6 +58,8 @@ fn service() -> Json {
     keys.extend(schema_container::keys().into_iter().filter(|(key, ..)| *key != "dns"));
     keys.extend([
         ("containers", map(link("container")), "Several containers, each under its name"),
+        ("jobs", map(link("job")), "Run once before an update, each under its name"),
+        ("needs", list(text()), "Other manifests that come first"),
         ("compose", text(), "A Compose file of the source, whose services are the containers"),
         ("profiles", either(&[text(), list(text())]), "Beside `compose`: which of its profiles are picked"),
         ("port", number(), "Short for one route: the service's name below the default domain, to this port"),
@@ -68,8 +71,13 @@ fn service() -> Json {
         ("network", either(&[text(), link("own_network")]), "auto, a shared network's name, or a subnet"),
         ("state", words(&["running", "stopped"]), "Whether its containers run"),
         ("reconcile", link("reconcile"), "How it is kept"),
+        ("update", link("update"), "How a new container takes the place of the old one"),
     ]);
     object(&["name"], keys)
+}
+
+fn update_keys() -> Vec<Key> {
+    vec![("drain", text(), "How long an old container that nothing leads to any more still runs, as in 30s")]
 }
 
 fn reconcile_keys() -> Vec<Key> {

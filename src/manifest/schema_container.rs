@@ -8,6 +8,7 @@ use super::schema::{Key, either, flag, link, list, map, number, object, pairs, s
 pub(super) fn parts() -> Vec<(&'static str, Json)> {
     vec![
         ("container", object(&["image"], keys())),
+        ("job", object(&["image"], job_keys())),
         ("secret", object(&["secret"], vec![("secret", text(), "Name of the secret")])),
         ("port", object(&["target", "published"], port_keys())),
         ("mount", object(&["type", "target"], mount_keys())),
@@ -35,6 +36,16 @@ pub(super) fn parts() -> Vec<(&'static str, Json)> {
 /// The keys of a container.
 pub(super) fn keys() -> Vec<Key> {
     [own_keys(), network_keys(), limit_keys(), right_keys()].concat()
+}
+
+/// The keys of a container that mean something for what runs once.
+fn job_keys() -> Vec<Key> {
+    const NEVER: [&str; 6] = ["ports", "networks", "container_name", "healthcheck", "mac_address", "restart"];
+    let mut keys = keys();
+    keys.retain(|(key, ..)| !NEVER.contains(key));
+    keys.push(("restart", either(&[words(&["no"]), json!({"const": false})]), "It runs once"));
+    keys.push(("timeout", text(), "It has failed when it still runs after this: 1s to 24h, 1h if not set"));
+    keys
 }
 
 fn own_keys() -> Vec<Key> {
@@ -197,9 +208,13 @@ fn logging_keys() -> Vec<Key> {
 
 fn dependency_keys() -> Vec<Key> {
     vec![
-        ("condition", words(&["service_started", "service_healthy"]), "When it counts as there"),
-        ("required", json!({"const": true}), "It holds anyway"),
-        ("restart", json!({"const": false}), "It holds anyway"),
+        (
+            "condition",
+            words(&["service_started", "service_healthy", "service_completed_successfully"]),
+            "When it counts as there",
+        ),
+        ("required", flag(), "Whether one that fails is waited for"),
+        ("restart", flag(), "Made anew whenever the other is"),
     ]
 }
 

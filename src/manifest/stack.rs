@@ -266,13 +266,7 @@ fn needed(node: &Rc<Node>, services: &[Entry]) -> Rc<Node> {
     let Data::Map(entries) = &node.data else { return Rc::clone(node) };
     let is_optional = |entry: &Entry| entry.value.entry("required").is_some_and(|e| flag(&e.value) == Ok(false));
     let is_there = |entry: &Entry| services.iter().any(|service| service.key == entry.key);
-    let left = entries.iter().filter(|entry| is_there(entry) || !is_optional(entry));
-    let left = left.map(|entry| {
-        let said = entry.value.entries().iter().filter(|inner| inner.key != "required").cloned().collect();
-        let is_map = matches!(entry.value.data, Data::Map(_));
-        let value = if is_map { Node::made(entry.value.spot, Data::Map(said)) } else { Rc::clone(&entry.value) };
-        Entry { value, ..entry.clone() }
-    });
+    let left = entries.iter().filter(|entry| is_there(entry) || !is_optional(entry)).cloned();
     Node::made(node.spot, Data::Map(left.collect()))
 }
 

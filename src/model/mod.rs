@@ -1,6 +1,7 @@
 //! The vocabulary: what every other module speaks. Pure; imports nothing of ours.
 
 pub mod address;
+pub mod flap;
 pub mod near;
 pub mod plan;
 pub mod schema;
@@ -9,6 +10,7 @@ pub mod site;
 pub mod source;
 pub mod time;
 pub mod value;
+pub mod waits;
 pub mod world;
 
 pub use address::{Address, Kind, ProviderId};

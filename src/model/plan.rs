@@ -46,8 +46,14 @@ pub enum Wait {
     Settle,
     /// A person stopped it, maybe on purpose.
     StoppedGrace,
+    /// The engine started a moment ago and brings its containers back by itself.
+    EngineStart,
     /// The last tries went wrong.
     Backoff,
+    /// The provider fails for everybody; one change at a time is tried there.
+    Provider,
+    /// Nothing leads to it any more; what is open at it ends.
+    Drain,
 }
 
 /// `A0405`: never re-used, never changes meaning.

@@ -12,6 +12,8 @@ use super::time::Millis;
 use super::value::{SecretName, Value};
 use super::world::Origin;
 
+pub use super::waits::{Condition, Dependency, Job, Needed};
+
 /// The kinds of manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ManifestKind {
@@ -70,6 +72,10 @@ pub struct Service {
     pub origin: Origin,
     /// By key; the short form's key is the service's name.
     pub containers: BTreeMap<String, Container>,
+    /// Run once before an update, by key.
+    pub jobs: BTreeMap<String, Job>,
+    /// Manifests that come first.
+    pub needs: Vec<Needed>,
     /// Proxy hosts.
     pub routes: Vec<Route>,
     /// Redirection hosts.
@@ -88,6 +94,24 @@ pub struct Service {
     pub stopped: bool,
     /// A container that somebody stopped is left alone for this long: it may be a backup.
     pub stopped_grace: Millis,
+    /// How a new generation of its containers takes the place of the old one.
+    pub update: Update,
+}
+
+/// How a new generation takes the place of the old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// How long an old one that nothing leads to any more still runs, so that what is open at it can end.
+    pub drain: Millis,
+}
+
+/// What is open at an old one has this long to end, unless its manifest says otherwise.
+pub const DRAIN: Millis = Millis::seconds(30);
+
+impl Default for Update {
+    fn default() -> Self {
+        Self { drain: DRAIN }
+    }
 }
 
 /// A volume of which a Compose file says more than its name.
@@ -134,7 +158,7 @@ pub struct Container {
     /// People's labels.
     pub labels: BTreeMap<String, String>,
     /// Others of the service that must be up first.
-    pub depends_on: BTreeMap<String, Condition>,
+    pub depends_on: BTreeMap<String, Dependency>,
     /// Log driver and options.
     pub logging: (String, BTreeMap<String, String>),
     /// When its image is asked for.
@@ -171,6 +195,11 @@ impl Container {
     /// Whether it can write to something that outlives it.
     pub fn writes_data(&self) -> bool {
         self.written().is_some()
+    }
+
+    /// Whether its policy lets it end by itself.
+    pub fn may_end(&self) -> bool {
+        self.restart == "no" || self.restart.starts_with("on-failure")
     }
 
     /// What is copied in, by target.
@@ -329,15 +358,6 @@ pub struct Healthcheck {
     pub start_interval_ms: Option<i64>,
     /// `None` = Docker's 3.
     pub retries: Option<i64>,
-}
-
-/// What must hold of a sibling first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Condition {
-    /// It runs.
-    Started,
-    /// It is healthy.
-    Healthy,
 }
 
 /// One proxy host.
@@ -572,15 +592,25 @@ impl Service {
         self.containers.get(key).is_some_and(|container| container.network_mode == ContainerNetwork::Host)
     }
 
+    /// Everything that Docker makes a container of: containers, then jobs.
+    pub fn all_containers(&self) -> impl Iterator<Item = &Container> {
+        self.containers.values().chain(self.jobs.values().map(|job| &job.container))
+    }
+
+    /// Whether a container is done once it has ended with code 0: another waits for that.
+    pub fn is_task(&self, key: &str) -> bool {
+        self.all_containers().any(|container| container.waits_for_end_of(key))
+    }
+
     /// The secrets it refers to.
     pub fn secrets(&self) -> Vec<(&SecretName, &Origin)> {
-        let environment = self.containers.values().flat_map(|container| {
+        let environment = self.all_containers().flat_map(|container| {
             container.environment.values().filter_map(move |value| match value {
                 EnvValue::Secret(name) => Some((name, &container.origin)),
                 EnvValue::Plain(_) => None,
             })
         });
-        let files = self.containers.values().flat_map(|container| {
+        let files = self.all_containers().flat_map(|container| {
             container.deliveries().filter_map(move |(_, delivery)| match &delivery.content {
                 DeliveryContent::Secret(name) => Some((name, &container.origin)),
                 DeliveryContent::Bundle(_) => None,
@@ -598,7 +628,7 @@ impl Service {
 
     /// The files that are copied into its containers.
     pub fn bundles(&self) -> impl Iterator<Item = &Bundle> {
-        let deliveries = self.containers.values().flat_map(Container::deliveries);
+        let deliveries = self.all_containers().flat_map(Container::deliveries);
         deliveries.filter_map(|(_, delivery)| match &delivery.content {
             DeliveryContent::Bundle(bundle) => Some(bundle),
             DeliveryContent::Secret(_) => None,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::Ipv4Net;
 
 use super::address::ProviderId;
+use super::time::Millis;
 
 /// The configuration as the pure part sees it: no credentials, no endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Site {
     pub avoid: Vec<Ipv4Net>,
     /// Seconds.
     pub dns_ttl_s: u32,
+    /// How long a record may take until every server of its zone answers it.
+    pub dns_timeout: Millis,
     /// Whether records are marked by TXT records.
     pub dns_registry: bool,
     /// Whether an OVH account is configured.

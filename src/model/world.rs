@@ -6,8 +6,9 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId};
+use super::flap::Flap;
 use super::source::History;
-use super::time::Timestamp;
+use super::time::{Millis, Timestamp};
 use super::value::Fields;
 
 /// Where in the source something stands. Never part of a digest.
@@ -87,12 +88,20 @@ pub struct Wants {
     pub good: Vec<Good>,
     /// What must hold before an old generation may go.
     pub before_delete: BTreeMap<Address, Vec<Need>>,
+    /// Old generations that nothing leads to any more, and until when they drain.
+    pub drains: BTreeMap<Address, Timestamp>,
     /// Networks that are made anew, with everything on them.
     pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
     pub stop_first: BTreeMap<String, String>,
+    /// How long a resource may take to be ready; after that it is said that it will not be.
+    pub limits: BTreeMap<Address, Millis>,
     /// Containers whose health is asked by a probe. `None` = by uptime only.
     pub probes: BTreeMap<Address, Option<Probe>>,
+    /// The same of old generations beside them, which are not waited for.
+    pub probes_of_old: BTreeMap<Address, Option<Probe>>,
+    /// Containers that are well once they have ended with code 0; nobody asks them anything.
+    pub tasks: BTreeSet<Address>,
     /// Worth knowing.
     pub notes: Vec<super::plan::Note>,
 }
@@ -237,6 +246,10 @@ pub struct World {
     pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
     /// Free bytes where an engine keeps its images, for those where that can be known.
     pub free: BTreeMap<ProviderId, u64>,
+    /// Engines that started a moment ago and bring their containers back by themselves, each until when.
+    pub waking: BTreeMap<ProviderId, Timestamp>,
+    /// The container that Amarre itself runs in, where it runs in one.
+    pub own: BTreeSet<Address>,
 }
 
 impl World {
@@ -333,6 +346,8 @@ pub struct Facts {
     pub applied: BTreeMap<Address, Applied>,
     /// Container generations that were ready, by base address: the last good one.
     pub last_good: BTreeMap<Address, (String, Fields)>,
+    /// Since when nothing leads to an old generation any more.
+    pub repointed_at: BTreeMap<Address, Timestamp>,
     /// Images that we brought to an engine.
     pub pulled: Vec<Pulled>,
     /// Services that are left alone.
@@ -349,4 +364,8 @@ pub struct Facts {
     pub prune_blocked: bool,
     /// Who changed which file of the source.
     pub history: History,
+    /// What was written of late and whether it stayed, by address and field.
+    pub flaps: BTreeMap<Address, BTreeMap<String, Flap>>,
+    /// The state of the source that is in force.
+    pub revision: String,
 }

@@ -11,6 +11,9 @@ use crate::model::{Address, Fields, Hint, Kind, Refusal, Value};
 /// Variables whose value is known only when the network is.
 const LATE_VARIABLES: [&str; 3] = ["network.subnet", "network.gateway", "npm.address"];
 
+/// The field that tells for which instances of others a container was made.
+pub const FOLLOWS: &str = "follows";
+
 pub fn fields(
     expansion: &Expansion<'_>,
     home: &Home,
@@ -33,7 +36,9 @@ pub fn fields(
         };
         environment.insert(name.clone(), value);
     }
-    let mut aliases: BTreeSet<&str> = BTreeSet::from([key]);
+    // Its own name is among them: while it changes hands, it still answers.
+    let name = expansion.service.container_name(key);
+    let mut aliases: BTreeSet<&str> = BTreeSet::from([key, name.as_str()]);
     if expansion.service.containers.len() == 1 {
         aliases.insert(&expansion.service.name);
     }
@@ -72,6 +77,14 @@ pub fn fields(
         fields.0.extend(of("network", other));
     }
     fields.0.extend(container.shares.iter().filter_map(|(namespace, other)| of(namespace, other)));
+    let followed = container.follows().filter_map(|other| {
+        let of = others.get(other)?.effective.clone();
+        Some((other.clone(), Value::Output { of, field: "id".to_owned() }))
+    });
+    let followed: BTreeMap<String, Value> = followed.collect();
+    if !followed.is_empty() {
+        fields.set(FOLLOWS, Value::Map(followed));
+    }
     fields.0.extend(container.settings.iter().map(|(name, value)| (name.clone(), fill_value(value, home))));
     let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text)));
     if let Some(command) = &container.command {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, images, moves, pointers, reach, reason, rivals, stopped};
+use super::{Input, SETTLE, diff, images, moves, needs, pointers, reach, reason, rivals, stopped};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -106,6 +106,11 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         let name = diff.field.split('.').next().unwrap_or(&diff.field);
         let value = fields.get(name).cloned().or_else(|| diff.to.clone());
         changed.0.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    if changed.get("aliases").is_some() {
+        // With other names a container is connected anew, where it was.
+        let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
+        changed.0.extend(place.map(|(name, value)| (name.to_owned(), value)));
     }
     let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
     let pointing: Vec<Need> = needs_of(want, &changed);
@@ -386,7 +391,8 @@ fn delete_gate(
                 (owner == service || is_named(other)) && other.kind.down_rank() < address.kind.down_rank()
             });
             let users = rivals::users(input, address, seen);
-            before.map(|(other, _)| other.clone()).chain(users).map(Need::absent).collect()
+            let users = before.map(|(other, _)| other.clone()).chain(users).map(Need::absent);
+            users.chain(needs::go_first(input, wants, address, service, gone)).collect()
         }
     };
     if address.kind == Kind::Network
@@ -396,7 +402,11 @@ fn delete_gate(
     }
     needs.sort();
     needs.dedup();
-    if needs.is_empty() { Gate::Now } else { Gate::After(needs) }
+    match wants.drains.get(address) {
+        _ if !needs.is_empty() => Gate::After(needs),
+        Some(at) if input.now < *at => Gate::Until { at: *at, what: Wait::Drain },
+        Some(_) | None => Gate::Now,
+    }
 }
 
 /// Containers on a network that are not ours to remove: without it, a stopped one would not start again.

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, decide, fronts, moves, pointers, pool, reach, stopped, streams};
+use super::{Input, decide, fronts, moves, needs, pointers, pool, reach, stopped, streams};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -28,7 +28,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let mut services: Vec<&Service> = input.services.values().collect();
     // What several manifests want is wanted by one that is taken care of.
     services.sort_by_key(|service| (decide::is_left_alone(input, &service.name), service.stopped));
-    for service in services {
+    for service in needs::in_order(input, services) {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
             continue;
         }
@@ -42,8 +42,10 @@ pub fn expand(input: &Input<'_>) -> Wants {
             wants: &mut wants,
             taken: &mut taken_addresses,
             ports: &mut taken_ports,
+            reached: &reached,
         };
-        reached.insert(&service.name, expansion.run());
+        let reach = expansion.run();
+        reached.insert(&service.name, reach);
     }
     streams::expand(input, &reached, &mut wants);
     wants
@@ -73,6 +75,8 @@ pub struct Expansion<'a> {
     pub(super) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
     /// Ports of hosts given out in this expansion, and those that are not free, by engine.
     pub(super) ports: &'a mut BTreeMap<ProviderId, BTreeSet<u16>>,
+    /// Services that come before this one, and some others.
+    pub(super) reached: &'a BTreeMap<&'a str, Reached>,
 }
 
 /// The network that a manifest's containers live on.
@@ -347,6 +351,7 @@ impl Expansion<'_> {
         let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
         let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, &self.service.origin.file));
         let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
+        self.wants.limits.insert(address.clone(), self.input.site.dns_timeout);
         let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
         want.refusal = want.refusal.take().or(refusal);
         address

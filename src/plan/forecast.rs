@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Input, look};
 use crate::model::world::{Applied, Pulled};
-use crate::model::{Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, Seen, Verb, Wants, World};
+use crate::model::{
+    Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, Seen, Timestamp, Verb, Wants, World,
+};
 
 /// Looks that a forecast takes at most: the longest way (a stop-first update behind two dependencies) takes 12.
 const LOOKS_MAX: usize = 64;
@@ -38,11 +40,12 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
         let (wants, plan) = if turn == 0 { (wants.clone(), first.clone()) } else { look(&step) };
         let ready: Vec<Change> = plan.changes.iter().filter(|change| change.is_now()).cloned().collect();
         last = plan;
-        judge(&mut facts, &wants);
+        judge(&mut facts, &wants, now);
         if ready.is_empty() {
             match last.next_look.filter(|at| *at > now) {
+                // What starts is up before a time is waited for: a long wait is nobody's time-out.
+                _ if comes_up(&mut world, &facts, &wants) => (),
                 Some(at) => now = at,
-                None if comes_up(&mut world, &facts, &wants) => (),
                 None => {
                     settled = true;
                     break;
@@ -65,16 +68,21 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
 }
 
 /// Verdicts are stored before anything is done, so the next look knows them.
-fn judge(facts: &mut Facts, wants: &Wants) {
+fn judge(facts: &mut Facts, wants: &Wants, now: Timestamp) {
     facts.failed.extend(wants.failed.iter().map(|failure| (failure.address.clone(), failure.clone())));
     let good = wants.good.iter().map(|good| (good.base.clone(), (good.generation.clone(), good.fields.clone())));
     facts.last_good.extend(good);
+    facts.repointed_at.retain(|old, _| wants.drains.contains_key(old));
+    for old in wants.drains.keys() {
+        facts.repointed_at.entry(old.clone()).or_insert(now);
+    }
 }
 
 /// What is starting is taken to come up, as everything else is taken to work; `false` when nothing is.
 fn comes_up(world: &mut World, facts: &Facts, wants: &Wants) -> bool {
     let mut any = false;
-    for address in wants.probes.keys().filter(|address| !facts.failed.contains_key(*address)) {
+    let probed = wants.probes.keys().filter(|address| !facts.failed.contains_key(*address));
+    for address in probed.chain(&wants.tasks) {
         let Some(seen) = world.seen.get_mut(address).filter(|seen| seen.owner.is_ours()) else { continue };
         if let Readiness::NotYet { .. } = seen.ready {
             seen.ready = Readiness::Ready;
@@ -108,7 +116,7 @@ pub fn apply(world: &mut World, change: &Change) {
         }
         Verb::Create(fields) => {
             let seen = Seen {
-                fields: observed(change.address.kind, fields),
+                fields: observed(&change.address, fields),
                 ready: Readiness::Ready,
                 owner: if change.address.kind == Kind::Image { Owner::Foreign } else { Owner::Ours },
                 service: Some(change.service.clone()),
@@ -157,8 +165,13 @@ fn leave_networks(world: &mut World, address: &Address) {
     }
 }
 
-fn observed(kind: Kind, fields: &crate::model::Fields) -> crate::model::Fields {
+fn observed(address: &Address, fields: &crate::model::Fields) -> crate::model::Fields {
+    let kind = address.kind;
     let mut fields = fields.clone();
+    if kind == Kind::Container {
+        // Who shares something with it, or follows it, is made for it.
+        fields.set("id", crate::model::Value::text(format!("planned:{address}")));
+    }
     if kind == Kind::Image {
         fields.set("id", crate::model::Value::text("(new)"));
     }

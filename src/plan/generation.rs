@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::Expansion;
-use super::{declared, diff, reach, stopped};
+use super::{declared, diff, reach, stopped, tasks};
 use crate::model::service::Container;
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, Millis, Readiness, Refusal, Rule, Seen};
@@ -37,7 +37,7 @@ pub fn pick(
         let address = base.clone().at(&generation);
         match instances.get(&address) {
             Some(seen) if reach::is_refused(expansion.input, &address, seen) => (),
-            Some(seen) if matches_generation(schema, &resolved, &seen.fields) => return address,
+            Some(seen) if matches(schema, &resolved, &seen.fields) => return address,
             Some(_) => (),
             None => unused = unused.or(Some(address)),
         }
@@ -45,9 +45,14 @@ pub fn pick(
     unused.unwrap_or_else(|| base.clone().at(&digest))
 }
 
-fn matches_generation(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
+/// Whether what is there is what is wanted, as far as only a new one could change that.
+pub fn matches(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
     let diffs = diff::compare(schema, wanted, observed, None);
-    !diffs.iter().any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
+    // What is on no network for a moment shows no place on it.
+    let is_off = observed.get("aliases").is_none();
+    let place = ["ipv4_address", "mac_address"];
+    let mut diffs = diffs.iter().filter(|(_, diff)| !(is_off && place.contains(&diff.field.as_str())));
+    !diffs.any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
 }
 
 /// The wanted generation, unless it failed and the last good one may be put back.
@@ -71,7 +76,7 @@ pub fn after_failure(
     let applied = input.facts.applied.get(&picked).map(|row| &row.fields);
     // One that we stopped has not failed.
     let judged = seen.filter(|seen| !stopped::is_ours(applied, &seen.fields, &container.restart));
-    let verdict = judged.and_then(|seen| verdict(expansion, container, writes, seen));
+    let verdict = judged.and_then(|seen| verdict(expansion, base, container, writes, seen));
     if let Some(why) = verdict.clone().filter(|_| !known) {
         expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });
     }
@@ -108,10 +113,23 @@ fn not_tried_again(
 }
 
 /// Why an instance counts as failed, if it does.
-fn verdict(expansion: &Expansion<'_>, container: &Container, writes: bool, seen: &Seen) -> Option<String> {
+fn verdict(
+    expansion: &Expansion<'_>,
+    base: &Address,
+    container: &Container,
+    writes: bool,
+    seen: &Seen,
+) -> Option<String> {
+    // An engine that has just started ended everything, and brings it back.
+    let waking = expansion.input.world.waking.get(&expansion.host.docker);
+    if waking.is_some_and(|until| expansion.input.now < *until) {
+        return None;
+    }
     match &seen.ready {
         Readiness::Ready => None,
         Readiness::Failed { why } => Some(why.clone()),
+        // What migrates or restores takes its time.
+        Readiness::NotYet { .. } if tasks::is_task(expansion.service, base) => None,
         Readiness::NotYet { since, why } => {
             let timeout = health_timeout(container, writes);
             (expansion.input.now - *since > timeout).then(|| format!("not healthy after {timeout}: {why}"))

@@ -14,13 +14,17 @@ pub mod declared;
 pub mod diff;
 pub mod expand;
 pub mod forecast;
+pub mod flaps;
 pub mod fronts;
 pub mod guard;
 pub mod images;
+pub mod jobs;
 pub mod lint;
 pub mod mounted;
 pub mod moves;
 pub mod names;
+pub mod patience;
+pub mod needs;
 pub mod pointers;
 pub mod pool;
 pub mod reach;
@@ -30,8 +34,10 @@ pub mod rivals;
 pub mod container;
 pub mod generation;
 pub mod rollout;
+pub mod handover;
 pub mod stopped;
 pub mod streams;
+pub mod tasks;
 
 use std::collections::BTreeMap;
 
@@ -82,6 +88,8 @@ impl Input<'_> {
 pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     let wants = expand::expand(input);
     let mut plan = decide::decide(input, &wants);
+    flaps::leave(input, &mut plan);
+    patience::leave(input, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)
 }

@@ -38,7 +38,9 @@ fn is_held(input: &Input<'_>, name: &str) -> bool {
     let Some(service) = input.services.get(name) else { return true };
     let npm = input.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
     let is_hidden = npm.is_some_and(|npm| input.world.is_dark(&npm.provider)) && !service.routes.is_empty();
-    service.stopped || is_hidden || decide::is_left_alone(input, name)
+    // It would be another way past what the jobs are for.
+    let has_jobs = !service.jobs.is_empty();
+    service.stopped || is_hidden || has_jobs || decide::is_left_alone(input, name)
 }
 
 /// Whether a member of a network leaves it for the network to be made anew: a container of a service in force, or NPM.

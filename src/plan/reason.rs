@@ -1,6 +1,7 @@
 //! Why a change is in the plan: what the ledger and the manifests can prove, never a guess.
 
-use super::{Input, moves};
+use super::container::FOLLOWS;
+use super::{Input, diff, jobs, moves};
 use crate::model::plan::{Reason, ReasonCode};
 use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
 
@@ -10,7 +11,9 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let is_known = input.facts.converged.contains(&want.service);
     let old = input.world.seen.iter().find(|(seen, _)| seen.base() == address.base() && *seen != address);
     let file = &want.origin.file;
-    let (code, text) = if was_applied {
+    let (code, text) = if let Some(followed) = old.and_then(|(_, seen)| followed(input, want, seen)) {
+        (ReasonCode::DependencyReplaced, format!("follows {followed}, which is new"))
+    } else if was_applied {
         (ReasonCode::Missing, "was here and is gone".to_owned())
     } else if is_put_back(input, address) {
         (ReasonCode::Rollback, "the last good one is put back".to_owned())
@@ -36,6 +39,15 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     Reason { code, text, origin: Some(want.origin.clone()) }
 }
 
+/// The container that another one follows and that is another than it was made for, when that is all.
+fn followed(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<String> {
+    let wanted = diff::resolve(&want.fields, input.world);
+    let (wanted, made_for) = (wanted.get(FOLLOWS)?.entries()?.clone(), seen.fields.get(FOLLOWS)?.entries()?.clone());
+    let is_same = want.fields.text("image") == seen.fields.text("image");
+    let new = wanted.into_iter().find(|(key, id)| made_for.get(key) != Some(id));
+    new.map(|(key, _)| key).filter(|_| is_same)
+}
+
 /// The last good generation comes again, after another one did not become ready.
 fn is_put_back(input: &Input<'_>, address: &Address) -> bool {
     let is_rival = |other: &Address| other.base() == address.base() && other != address;
@@ -58,7 +70,9 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
             })
     };
     let from = applied.map(|applied| &applied.service).filter(|service| **service != want.service);
-    let (code, text) = if let Some(from) = from.filter(|_| address.kind != Kind::Container) {
+    let (code, text) = if is_job(input, address) {
+        (ReasonCode::DependencyReplaced, "a job that failed is kept apart".to_owned())
+    } else if let Some(from) = from.filter(|_| address.kind != Kind::Container) {
         (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
         (ReasonCode::Drift, "its mark was removed outside Amarre".to_owned())
@@ -68,8 +82,8 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::ManifestChanged, "a secret has another value now".to_owned())
     } else if diffs.iter().all(drifted) {
         (ReasonCode::Drift, "changed outside Amarre".to_owned())
-    } else if address.kind == Kind::Container && diffs.iter().all(|diff| diff.field == "name") {
-        (ReasonCode::DependencyReplaced, "takes the name".to_owned())
+    } else if let Some(what) = hands_over(input, address, want, diffs) {
+        (ReasonCode::DependencyReplaced, what.to_owned())
     } else if moved {
         (ReasonCode::DependencyReplaced, "follows its container".to_owned())
     } else {
@@ -81,6 +95,21 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
     Reason { code, text, origin: Some(want.origin.clone()) }
 }
 
+/// What changes of a container because another generation comes or goes beside it.
+fn hands_over(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Option<&'static str> {
+    let is_about_names = diffs.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
+    if address.kind != Kind::Container || !is_about_names {
+        return None;
+    }
+    let is_rival = |other: &Address| other.base() == address.base() && other != address;
+    let has_rival = input.world.seen.keys().any(is_rival);
+    match diffs.iter().any(|diff| diff.field == "name") {
+        _ if want.keep_only => Some("the other generation takes over"),
+        true => Some("takes the name"),
+        false => has_rival.then_some("takes over by name"),
+    }
+}
+
 /// Why something goes.
 pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Reason {
     let successor = wants.map.iter().find(|(wanted, _)| wanted.base() == address.base());
@@ -90,6 +119,8 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
     let failure = failure.or_else(|| input.facts.failed.get(address)).filter(|_| successor.is_some());
     let (code, text, origin) = if destroyed {
         (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
+    } else if let Some(manifest) = manifest.filter(|_| is_job(input, address)) {
+        (ReasonCode::DependencyReplaced, "its update is done with".to_owned(), Some(manifest.origin.clone()))
     } else if let Some(failure) = failure {
         (ReasonCode::Rollback, format!("did not become ready: {}", failure.why), None)
     } else if let (Some(what), Some(manifest)) = (moves_with(input, wants, address), manifest) {
@@ -108,6 +139,10 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
         (ReasonCode::ManifestRemoved, format!("the manifest of {service} was removed"), None)
     };
     Reason { code, text, origin }
+}
+
+fn is_job(input: &Input<'_>, address: &Address) -> bool {
+    input.world.seen.get(address).is_some_and(|seen| seen.fields.get(jobs::FIELD).is_some())
 }
 
 /// What goes because a network is made anew, and why.

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | no  | no    | –   | the new one |
 //! | yes | no    | yes | both; the new one under `<name>-<generation>` |
-//! | yes | ready | yes | the new one; the old one until no host points at it |
+//! | yes | ready | yes | the new one; the old one until it has handed over ([`super::handover`]) |
 //! | yes | –     | no  | the new one, after the old one is gone, which goes when all else is there |
 //! | any | failed| yes | the last good one; the new one goes |
 //! | no  | exited| no, and no data | the last good one is put back |
@@ -14,8 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
-use super::{container, declared, generation, mounted, pointers, pool, reach, stopped};
-use crate::model::service::{Condition, Container, ContainerNetwork};
+use super::needs::Waits;
+use super::{container, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, stopped};
+use crate::model::service::{Container, ContainerNetwork};
+use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 
 /// Where routes to a container point, and what records wait for.
@@ -23,6 +25,10 @@ use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, W
 pub struct Target {
     /// The instance that serves, or will.
     pub address: Address,
+    /// The generation in force, which may not serve yet.
+    pub coming: Address,
+    /// The generation that the manifest wants; another one than that in force after it has failed.
+    pub wanted: Address,
     /// It is on the host's own network: what it listens on, the host listens on.
     pub on_host: bool,
 }
@@ -30,7 +36,13 @@ pub struct Target {
 impl Target {
     /// An instance with these fields.
     pub fn of(address: &Address, fields: &Fields) -> Self {
-        Self { address: address.clone(), on_host: reach::is_on_host(fields) }
+        let (coming, wanted) = (address.clone(), address.clone());
+        Self { address: address.clone(), coming, wanted, on_host: reach::is_on_host(fields) }
+    }
+
+    /// The same without what is yet to come.
+    pub fn as_it_serves(&self) -> Self {
+        Self { coming: self.address.clone(), wanted: self.address.clone(), ..self.clone() }
     }
 }
 
@@ -45,20 +57,25 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     }
     let targets: BTreeMap<String, Target> =
         rollouts.iter().map(|(key, rollout)| (key.clone(), rollout.target(expansion.input.world))).collect();
+    let first = needs::of_services(expansion);
+    let gate = jobs::before_update(expansion, home, &rollouts, &targets, &first);
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
-        rollout.want(expansion, home, &key, container, &targets);
+        let waits = first.clone().and(gate.before(expansion, &key, &rollout));
+        rollout.want(expansion, home, &key, container, &targets, waits);
     }
+    jobs::spare(expansion, &gate);
     targets
 }
 
-/// Keys in an order in which a container comes after those whose namespaces it shares.
+/// Keys in an order in which a container comes after those whose namespaces it shares, and those that it follows.
 fn joined_first(service: &Service) -> Vec<&String> {
     let mut order: Vec<&String> = Vec::new();
     // Each round takes at least one, for manifests have no circles.
     for _ in 0..service.containers.len() {
         for (key, container) in &service.containers {
-            if !order.contains(&key) && container.joins().all(|other| order.contains(&other)) {
+            if !order.contains(&key) && container.joins().chain(container.follows()).all(|other| order.contains(&other))
+            {
                 order.push(key);
             }
         }
@@ -68,16 +85,22 @@ fn joined_first(service: &Service) -> Vec<&String> {
 
 /// One container's way from what is there to what is wanted.
 pub struct Rollout {
-    base: Address,
+    pub(super) base: Address,
+    /// The generation that the manifest wants.
+    pub(super) wanted: Address,
+    /// What that means for what is there.
+    pub(super) coming: jobs::Coming,
     /// The generation in force: the wanted one, or the last good one after a failure.
     pub(super) effective: Address,
-    fields: Fields,
+    pub(super) fields: Fields,
     /// Where hosts point.
     serving: Address,
     /// An old one that works, while there is no other.
     standing: Option<Address>,
-    olds: Vec<Address>,
+    pub(super) olds: Vec<Address>,
     start_first: bool,
+    /// The one in force works and answers by its names.
+    takes_over: bool,
 }
 
 impl Rollout {
@@ -108,9 +131,15 @@ impl Rollout {
         let start_first = exclusive.is_none();
 
         let picked = generation::pick(expansion, &base, &wanted, &instances);
+        let coming = jobs::coming(expansion, &base, &wanted, &instances);
         let (effective, mut fields) =
-            generation::after_failure(expansion, container, &base, picked, wanted, &instances, start_first);
+            generation::after_failure(expansion, container, &base, picked.clone(), wanted, &instances, start_first);
+        if effective != picked {
+            // What is put back is not made anew for whom it follows.
+            fields.0.remove(container::FOLLOWS);
+        }
         declare(expansion, key, container, &instances, &mut fields);
+        needs::note(expansion, &effective, &mut fields);
         let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
         let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
         let is_pointed_at =
@@ -124,23 +153,28 @@ impl Rollout {
             let is_reachable = fields.is_some_and(|fields| reach::is_reachable(expansion, key, fields));
             is_home && is_reachable || is_pointed_at(old)
         };
+        let is_named =
+            |address: &Address| instances.get(address).is_some_and(|seen| handover::is_named(&seen.fields, &fields));
+        let takes_over = is_ready(&effective) && is_named(&effective);
         let serving = match standing.as_ref().filter(can_serve) {
-            Some(old) if !is_ready(&effective) => old.clone(),
+            Some(old) if !takes_over => old.clone(),
             Some(_) | None => effective.clone(),
         };
         if let (Some(why), false) = (exclusive, olds.is_empty()) {
             expansion.wants.stop_first.insert(service.name.clone(), why);
         }
-        if is_ready(&effective) {
+        // Until the old one is gone, it may still turn out to be no good.
+        if is_ready(&effective) && olds.is_empty() {
             generation::good(expansion, &base, &effective, &fields);
         }
-        Self { base, effective, fields, serving, standing, olds, start_first }
+        Self { base, wanted: picked, coming, effective, fields, serving, standing, olds, start_first, takes_over }
     }
 
     /// The instance that serves, which may be on another network than the one that comes.
     fn target(&self, world: &World) -> Target {
         let old = world.seen.get(&self.serving).filter(|_| self.serving != self.effective);
-        Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields))
+        let serving = Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields));
+        Target { coming: self.effective.clone(), wanted: self.wanted.clone(), ..serving }
     }
 
     fn want(
@@ -150,9 +184,11 @@ impl Rollout {
         key: &str,
         container: &Container,
         targets: &BTreeMap<String, Target>,
+        first: Waits,
     ) {
         let input = expansion.input;
-        let mut needs = Vec::new();
+        let waits = first.and(needs::of_siblings(expansion, container, targets));
+        let mut needs = waits.needs;
         if expansion.service.has_network() {
             needs.push(Need::present(home.address.clone()));
         }
@@ -160,13 +196,6 @@ impl Rollout {
             needs.push(Need::present(reach::edge_network(expansion.host)));
         }
         needs.extend(mounted::image_and_volumes(expansion, container, &self.fields));
-        for (sibling, condition) in &container.depends_on {
-            let Some(target) = targets.get(sibling) else { continue };
-            needs.push(match condition {
-                Condition::Started => Need::present(target.address.clone()),
-                Condition::Healthy => Need::ready(target.address.clone()),
-            });
-        }
         needs.extend(container.joins().filter_map(|other| Some(Need::present(targets.get(other)?.address.clone()))));
         let name = expansion.service.container_name(key);
         let held_by_old = self
@@ -175,9 +204,14 @@ impl Rollout {
             .any(|old| input.world.seen.get(old).is_some_and(|seen| seen.fields.text("name") == Some(name.as_str())));
         let generation = self.effective.generation.clone().unwrap_or_default();
         let is_candidate = self.start_first && held_by_old;
-        self.fields.set("name", Value::text(if is_candidate { format!("{name}-{generation}") } else { name }));
+        self.fields.set("name", Value::text(if is_candidate { format!("{name}-{generation}") } else { name.clone() }));
 
-        if !self.start_first {
+        let is_refused = waits.refusal.is_some() && !input.world.seen.contains_key(&self.effective);
+        if is_refused {
+            // What is not made takes nobody's place.
+            let left = self.olds.iter().filter(|old| !input.facts.failed.contains_key(*old));
+            left.for_each(|old| jobs::keep_one(expansion, old));
+        } else if !self.start_first {
             for old in &self.olds {
                 expansion.wants.before_delete.insert(old.clone(), needs.clone());
                 needs.push(Need::absent(old.clone()));
@@ -185,7 +219,7 @@ impl Rollout {
         }
         let mut refusal = None;
         match input.world.seen.get(&self.effective) {
-            None => refusal = self.place(expansion, home, key, container),
+            None => refusal = waits.refusal.or(self.place(expansion, home, key, container)),
             Some(seen) if has_ended(expansion, &self.effective, container, seen) => {
                 self.fields.0.remove("running");
             }
@@ -195,11 +229,25 @@ impl Rollout {
             }
             Some(_) => (),
         }
+        if let Some(seen) = input.world.seen.get(&self.effective).filter(|_| self.fields.get("aliases").is_some()) {
+            let at = handover::address(expansion, home, &self.effective, seen);
+            self.fields.0.extend(at.map(|at| ("address".to_owned(), at)));
+        }
         let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
-        let probe = port.map(|port| reach::probe(expansion, &self.effective, port));
-        expansion.wants.probes.insert(self.effective.clone(), probe);
+        let probe = |instance| port.map(|port| reach::probe(expansion, instance, port));
+        let own = probe(&self.effective);
+        let of_old: Vec<(Address, Option<Probe>)> = self.olds.iter().map(|old| (old.clone(), probe(old))).collect();
+        if expansion.service.is_task(key) {
+            expansion.wants.tasks.insert(self.effective.clone());
+        } else {
+            expansion.wants.probes.insert(self.effective.clone(), own);
+            let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
+            expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
+        }
         if self.start_first {
-            self.keep_olds(expansion);
+            expansion.wants.probes_of_old.extend(of_old);
+            self.keep_olds(expansion, home, &name);
+            self.be_named(input.world);
         }
         let has_network = expansion.service.has_network();
         let is_there = input.world.seen.contains_key(&home.address) || !has_network;
@@ -240,7 +288,7 @@ impl Rollout {
         let Some(subnet) = home.subnet else { return full };
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
             let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
-            containers.filter_map(|(_, seen)| seen.fields.text("address")?.parse::<Ipv4Addr>().ok()).collect()
+            containers.filter_map(|(other, seen)| handover::place(expansion.input, other, seen)).collect()
         });
         let asked_for = expansion.input.services.values().flat_map(|service| service.containers.values());
         let asked_for = asked_for.filter_map(|container| container.ipv4_address);
@@ -252,30 +300,67 @@ impl Rollout {
         full
     }
 
-    /// An old one stays until the new one is ready and nothing points at the old one any more.
-    fn keep_olds(&self, expansion: &mut Expansion<'_>) {
+    /// An old one stays until the new one has taken over, nothing leads to the old one any more, and it has drained.
+    fn keep_olds(&self, expansion: &mut Expansion<'_>, home: &Home, name: &str) {
         let (input, service) = (expansion.input, expansion.service);
         let world = input.world;
-        let is_ready = world.seen.get(&self.effective).is_some_and(|seen| seen.ready.is_ready());
         let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
         let is_dark = npm.is_some_and(|npm| world.is_dark(npm));
+        let successor = world.seen.get(&self.effective);
+        let is_switched = successor.is_none_or(|seen| handover::is_on_line(expansion, seen));
         for old in &self.olds {
             let Some(seen) = world.seen.get(old) else { continue };
             let pointed_at = is_pointed_at(expansion, seen);
             // A second old one beside a standing one is a left-over of an update that was overtaken.
             let serves = self.standing.as_ref() == Some(old);
             let may_be_pointed_at = is_dark && !input.facts.failed.contains_key(old);
-            if (!is_ready && serves) || pointed_at || may_be_pointed_at {
-                let want = Want {
-                    fields: Fields::default(),
-                    needs: Vec::new(),
-                    service: service.name.clone(),
-                    origin: service.origin.clone(),
-                    keep_only: true,
-                    refusal: None,
-                };
-                expansion.wants.map.insert(old.clone(), want);
+            let drains = self.takes_over && handover::drains(expansion, old, seen);
+            let may_serve = serves || handover::may_have_served(expansion, &self.base, seen);
+            let stays = pointed_at || may_be_pointed_at || may_serve && !(self.takes_over && is_switched);
+            let mut fields = match (stays, drains) {
+                (true, _) if serves && !self.takes_over => self.names_back(expansion, old, seen),
+                (true, _) => Fields::default(),
+                (false, true) => handover::still_to_take(home, old, seen, name),
+                (false, false) => continue,
+            };
+            if !stays && fields.0.is_empty() {
+                let until = handover::until(expansion, old);
+                expansion.wants.drains.insert(old.clone(), until);
+                continue;
             }
+            if fields.get("aliases").is_some() {
+                fields.0.extend(handover::address(expansion, home, old, seen).map(|at| ("address".to_owned(), at)));
+            }
+            let want = Want {
+                fields,
+                needs: Vec::new(),
+                service: service.name.clone(),
+                origin: service.origin.clone(),
+                keep_only: true,
+                refusal: None,
+            };
+            expansion.wants.map.insert(old.clone(), want);
+        }
+    }
+
+    /// The names of one that serves again, where they were taken from it.
+    fn names_back(&self, expansion: &Expansion<'_>, old: &Address, seen: &Seen) -> Fields {
+        let good = expansion.input.facts.last_good.get(&self.base);
+        let good = good.filter(|(generation, _)| old.generation.as_ref() == Some(generation));
+        let names = good.map_or(&self.fields, |(_, fields)| fields).get("aliases");
+        let names = names.filter(|_| !handover::has_names(&seen.fields));
+        Fields(names.map(|names| ("aliases".to_owned(), names.clone())).into_iter().collect())
+    }
+
+    /// Siblings reach the one that serves by name, and no candidate.
+    fn be_named(&mut self, world: &World) {
+        let standing = self.standing.as_ref().and_then(|old| world.seen.get(old));
+        let effective = world.seen.get(&self.effective);
+        let is_ready = effective.is_some_and(|seen| seen.ready.is_ready());
+        let Some(standing) = standing.filter(|_| !is_ready && self.fields.get("aliases").is_some()) else { return };
+        match handover::of_candidate(&self.fields, effective, standing) {
+            Some(names) => self.fields.set("aliases", names),
+            None => drop(self.fields.0.remove("aliases")),
         }
     }
 }
@@ -287,7 +372,7 @@ fn are_there(world: &World, container: &Container, targets: &BTreeMap<String, Ta
 
 /// One whose policy lets it end has ended: it is not started again, and whether that is well is told by its health.
 fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container, seen: &Seen) -> bool {
-    let may_end = container.restart == "no" || container.restart.starts_with("on-failure");
+    let may_end = container.may_end();
     let applied = expansion.input.facts.applied.get(address).map(|row| &row.fields);
     let ran = seen.fields.get("finished_at_ms").is_some();
     let stands = seen.fields.flag("running") == Some(false);
@@ -305,7 +390,7 @@ pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
 }
 
 /// Sets what the image declares, as far as that is known.
-fn declare(
+pub(super) fn declare(
     expansion: &Expansion<'_>,
     key: &str,
     container: &Container,

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::Expansion;
+use super::jobs;
 use super::rollout::{self, Target};
 use crate::model::{Address, Fields, Kind, Need, Seen, Value};
 
@@ -20,6 +21,7 @@ const RESTART: &str = "no";
 /// Wants every container of a stopped manifest to stand still; answers where its routes point meanwhile.
 pub fn containers(expansion: &mut Expansion<'_>) -> BTreeMap<String, Target> {
     let (input, service) = (expansion.input, expansion.service);
+    jobs::keep(expansion);
     let mut targets = BTreeMap::new();
     for (key, container) in &service.containers {
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));

@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};
+use serde_json::Value as Json;
 
 use crate::causes::chain;
+use crate::model::Millis;
+use crate::secret::Scrubber;
 
 /// A vendor that says nothing for this long is down for this look.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -14,6 +17,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest list seen (200 NPM hosts, expanded) was 170 kB; a hundred times that is no honest answer.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What a vendor asks for beyond a day is a mistake.
+const RETRY_AFTER_SECONDS_MAX: i64 = 86_400;
 
 /// The client of one provider. Clones share connections and counts.
 #[derive(Debug, Clone)]
@@ -46,6 +52,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, within the limit.
     pub body: Vec<u8>,
+    /// `Retry-After`, where it is a number of seconds.
+    pub retry_after: Option<Millis>,
 }
 
 impl Answer {
@@ -54,9 +62,28 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// Without secrets in any text of its JSON: an error may repeat what was sent. What is not JSON is not shown.
+    #[must_use]
+    pub fn without(mut self, sent: &Scrubber) -> Self {
+        if let Some(mut said) = self.json::<Json>() {
+            scrub(&mut said, sent);
+            self.body = said.to_string().into_bytes();
+        }
+        self
+    }
+
     /// The body as JSON; `None` when it is not (proxies answer HTML).
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
+    }
+}
+
+fn scrub(said: &mut Json, sent: &Scrubber) {
+    match said {
+        Json::String(text) => *text = sent.scrub(text),
+        Json::Array(items) => items.iter_mut().for_each(|item| scrub(item, sent)),
+        Json::Object(fields) => fields.values_mut().for_each(|field| scrub(field, sent)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => (),
     }
 }
 
@@ -136,11 +163,14 @@ impl Http {
     async fn exchange(&self, request: reqwest::Request) -> Result<Answer, Failure> {
         let mut response = self.client.execute(request).await.map_err(failure)?;
         let status = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after =
+            retry_after.filter(|seconds| (0..=RETRY_AFTER_SECONDS_MAX).contains(seconds)).map(Millis::seconds);
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(Answer { status, body }),
+                Ok(None) => return Ok(Answer { status, body, retry_after }),
                 Err(error) => return Err(Failure::Unknown(chain(&error.without_url()))),
             }
             if body.len() > BODY_BYTES_MAX {

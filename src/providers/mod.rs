@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod http;
+mod objection;
 pub mod docker;
 pub mod npm;
 pub mod dns;
@@ -16,8 +17,10 @@ use ipnet::Ipv4Net;
 use tokio::sync::Notify;
 
 use crate::model::world::Applied;
-use crate::model::{Address, Change, Fields, Gap, KindSchema, Payloads, ProviderId, Seen, Timestamp};
-use crate::secret::Secrets;
+use crate::model::{Address, Change, Fields, Gap, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
+use crate::secret::{Scrubber, Secrets};
+
+pub use objection::Objection;
 
 /// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
 #[async_trait]
@@ -82,6 +85,18 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
+    /// The last lines that a container printed, the oldest first, from both of its streams.
+    ///
+    /// # Guarantees
+    /// Makes no write. Answers within [`LOG_LIMIT`], at most [`LogAsk::lines`] lines of [`LOG_LINE_BYTES_MAX`], without
+    /// anything that a terminal would obey and without the values that [`LogAsk::hidden`] names.
+    /// # Errors
+    /// It is gone, nothing is kept that could be read back, or there was no answer.
+    async fn logs(&self, address: &Address, _seen: &Seen, _ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+        let message = format!("{} {} prints nothing", address.kind.label(), address.name);
+        Err(ProviderError::new(Class::Rejected, "A0515", message))
+    }
+
     /// Looks at the set-up: version, rights, clock, servers. For people, beside the looks of the loop.
     ///
     /// # Guarantees
@@ -93,6 +108,16 @@ pub trait Provider: Send + Sync {
     /// How far the change at `address` is, or how much the last one was, in words for people; empty = not known.
     fn news(&self, _address: &Address) -> String {
         String::new()
+    }
+
+    /// How many signs of life changes at `address` have given so far: while the number grows, the change moves.
+    fn signs(&self, _address: &Address) -> u64 {
+        0
+    }
+
+    /// How many changes may be under way there at once.
+    fn at_once(&self) -> usize {
+        8
     }
 
     /// How many requests were made.
@@ -134,6 +159,24 @@ pub struct Observation {
     pub free: Option<u64>,
     /// The vendor's version, where it says one.
     pub version: Option<String>,
+    /// When the vendor itself started, where that can be told.
+    pub started: Option<Timestamp>,
+    /// What Amarre itself runs in there.
+    pub own: BTreeSet<Address>,
+}
+
+/// What is waited for the lines that a container printed.
+pub const LOG_LIMIT: Duration = Duration::from_secs(5);
+/// A line that is longer is cut: engines cut theirs at 16 KiB themselves.
+pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// Which lines of a log are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogAsk {
+    /// At most so many, the last ones.
+    pub lines: usize,
+    /// Variables of the container's environment whose values are secret.
+    pub hidden: BTreeSet<String>,
 }
 
 /// What people wait for one line of an examination.
@@ -230,16 +273,6 @@ pub struct Outcome {
     pub vendor_id: String,
 }
 
-/// Why the vendor would refuse a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Objection {
-    /// Which field.
-    pub field: String,
-    /// Lowercase, no full stop.
-    pub message: String,
-}
-
 /// What the engine does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -271,18 +304,35 @@ pub struct ProviderError {
     pub message: String,
     /// What a person can do; empty when nothing.
     pub hint: String,
+    /// How long the vendor wants to be left alone, where it says so.
+    pub retry_after: Option<Millis>,
 }
 
 impl ProviderError {
     /// An error without a hint.
     pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), hint: String::new() }
+        Self { class, code, message: message.into(), hint: String::new(), retry_after: None }
     }
 
     /// With what a person can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// With how long the vendor wants to be left alone.
+    #[must_use]
+    pub fn after(mut self, wait: Option<Millis>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// Without secrets: the vendor's words may repeat what it was sent.
+    #[must_use]
+    pub fn without(mut self, sent: &Scrubber) -> Self {
+        self.message = sent.scrub(&self.message);
+        self.hint = sent.scrub(&self.hint);
         self
     }
 

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::daemon::Handle;
 use crate::engine::listing::{self, Listing, Only};
+use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Act, Step};
 use crate::engine::{report, status, subnets};
 use crate::plan::render::Look;
@@ -117,6 +118,7 @@ fn acting() -> Vec<Route> {
         Route::new("/api/v1/status/text", get(status_text), openapi::status_text()),
         Route::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
         Route::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
+        Route::new("/api/v1/logs", get(logs_of), openapi::logs()),
     ]
 }
 
@@ -272,6 +274,13 @@ async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery
     let document = listing::document(&picture, status_document(&handle).await, query.only);
     let answer = verbs::Answer { document, text, exit: 0 };
     Json(answer).into_response()
+}
+
+async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
+    match logs::logs(&handle, &of).await {
+        Some(answer) => Json(answer).into_response(),
+        None => stopping(),
+    }
 }
 
 async fn service_text(

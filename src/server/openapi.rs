@@ -190,6 +190,16 @@ pub(super) fn service_text() -> Operation {
     of_service(look(Operation::document("service_text", "A service with its text", "Answer"))).checks_query()
 }
 
+pub(super) fn logs() -> Operation {
+    let name = in_query("name", "A service or a container; without one, all", &text());
+    let operation = look(Operation::document("logs", "What containers printed last", "Answer")).takes(name);
+    let operation = operation.takes(flag("last_failed", "What is kept of those that failed"));
+    operation
+        .takes(in_query("lines", "At most so many of each, 50 if not said", &count()))
+        .checks_query()
+        .refuses(503, STOPPING)
+}
+
 pub(super) fn act() -> Operation {
     let lines = "JSON lines: one `step` for each step, then one `end`";
     let mut operation = look(Operation::new("post", "act", "Acts"));
@@ -286,7 +296,7 @@ fn services() -> Json {
         }), json!({})),
         "Provider": object(
             json!({"name": text(), "kind": text(), "state": {"enum": ["up", "down", "auth"]}}),
-            json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error")}),
+            json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error"), "next_try_at": time()}),
         ),
         "Services": object(json!({
             "schema": {"const": "amarre.status/v1"}, "services": list(named("Service")),
@@ -296,7 +306,23 @@ fn services() -> Json {
         "Resource": object(json!({
             "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
             "drift": list(named("Diff")),
+        }), json!({"failure": named("Failure")})),
+        "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
+            "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
+        })),
+        "Failure": object(json!({
+            "generation": text(), "image": text(), "message": text(), "exit_code": or_null(json!({"type": "integer"})),
+            "restarts": count(), "tries": count(), "first_at": time(), "at": time(), "run": count(),
+            "last_line": or_null(text()), "log_note": says("Why there are no lines", or_null(text())),
         }), json!({})),
+        "Waiting": object(json!({
+            "what": text(), "since": or_null(time()), "limit_s": or_null(count()), "by_itself": flag_type(),
+            "next_at": or_null(time()), "hints": list(named("Hint")),
+        }), json!({})),
+        "Condition": object(json!({
+            "type": {"enum": crate::engine::conditions::TYPES}, "status": {"enum": ["True", "False", "Unknown"]},
+            "reason": text(), "message": text(),
+        }), json!({"since": time()})),
         "Event": object(json!({
             "at": time(), "run": count(), "kind": says("`created`, `updated`, `deleted`, `failed`, …", text()),
             "address": or_null(text()), "text": text(),
@@ -309,7 +335,9 @@ fn service_always() -> Json {
         "name": text(), "host": text(), "sync": syncs(), "health": healths(), "attention": says("Needs somebody", flag_type()),
         "what_now": says("Empty when all is well", text()), "urls": list(object(json!({"url": text()}), json!({}))),
         "suspended": or_null(object(json!({"by": text(), "why": text(), "since": time()}), json!({}))),
-        "error": or_null(named("Error")), "resources": list(named("Resource")),
+        "error": or_null(named("Trouble")), "resources": list(named("Resource")),
+        "stalled": says("What it waits for will not come by itself", flag_type()), "next_try_at": or_null(time()),
+        "waiting": or_null(named("Waiting")), "conditions": list(named("Condition")),
     })
 }
 
@@ -326,7 +354,7 @@ fn differences() -> Json {
         }), json!({})),
         "DriftItem": object(json!({
             "service": text(), "address": text(), "kind": kinds(), "what": {"enum": ["changed", "missing"]}, "seen_at": time(),
-            "mode": {"enum": ["enforce"]}, "reason": named("Reason"),
+            "mode": {"enum": ["enforce"]}, "reason": named("Reason"), "flaps": count(), "quarantined": flag_type(),
             "who": object(json!({"name": or_null(text()), "evidence": text()}), json!({})),
             "fields": list(object(json!({
                 "field": text(), "applied": named("Value"), "now": named("Value"), "wanted": named("Value"),
@@ -360,7 +388,7 @@ fn plans() -> Json {
         })),
         "Change": object(json!({
             "seq": says("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
-            "action": actions(), "step": or_null(json!({"enum": ["drain", "pull"]})), "gate": named("Gate"),
+            "action": actions(), "step": or_null(json!({"enum": ["drain", "job", "pull"]})), "gate": named("Gate"),
             "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
             "impact": object(json!({"exposes": list(text())}), json!({})), "refusal": or_null(named("Refusal")),
         }), json!({})),
@@ -407,6 +435,10 @@ fn rest() -> Json {
                 "timeout_ms": timeout()}), json!({})),
             closed("suspend", json!({"service": text(), "why": text(), "by": text()}), json!({})),
             closed("resume", json!({"service": text()}), json!({})),
+            closed("rollback", json!({"service": text(), "dry_run": flag_type(), "by": text(), "timeout_ms": timeout()}),
+                json!({})),
+            closed("cancel", json!({"service": text(), "by": text()}), json!({})),
+            closed("retry", json!({"service": text(), "timeout_ms": timeout()}), json!({})),
         ]},
         "ActLine": {"oneOf": [
             object(json!({"step": named("Step")}), json!({})),

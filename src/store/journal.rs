@@ -130,11 +130,17 @@ impl Ledger {
         Ok(rows.iter().filter_map(failure).collect())
     }
 
-    /// Suspends a service. One that is destroyed is new when it comes again.
+    /// Suspends a service. One that is destroyed is new when it comes again, with nothing to go back to.
     pub async fn suspend(&self, service: &str, suspension: &Suspension) -> Result<(), StoreError> {
-        if suspension.destroy {
-            let forgotten = sqlx::query("DELETE FROM converged WHERE service = ?").bind(service);
-            forgotten.execute(&self.pool).await.map_err(written)?;
+        let mut transaction = self.begin().await?;
+        let of_destroyed = [
+            "DELETE FROM converged WHERE service = ?",
+            "DELETE FROM good_manifests WHERE service = ?",
+            "DELETE FROM good_assets WHERE service = ?",
+        ];
+        let of_destroyed = of_destroyed.into_iter().filter(|_| suspension.destroy);
+        for query in of_destroyed.chain(["DELETE FROM rollbacks WHERE service = ?"]) {
+            sqlx::query(query).bind(service).execute(&mut *transaction).await.map_err(written)?;
         }
         let query = "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
         sqlx::query(query)
@@ -144,14 +150,16 @@ impl Ledger {
             .bind(i64::from(suspension.destroy))
             .bind(i64::from(suspension.purge))
             .bind(suspension.at.0)
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
             .map_err(written)?;
-        Ok(())
+        transaction.commit().await.map_err(written)
     }
 
     /// Takes a service up again; answers whether it was suspended.
     pub async fn resume(&self, service: &str) -> Result<bool, StoreError> {
+        let rollback = sqlx::query("DELETE FROM rollbacks WHERE service = ?").bind(service);
+        rollback.execute(&self.pool).await.map_err(written)?;
         let done = sqlx::query("DELETE FROM suspensions WHERE service = ?").bind(service).execute(&self.pool).await;
         Ok(done.map_err(written)?.rows_affected() > 0)
     }

@@ -20,6 +20,25 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// A manifest as the ledger would have it.
+    pub fn of(document: &Document) -> Self {
+        let known = |(path, asset): (&String, &Asset)| {
+            Some((path.clone(), (digest(asset.bytes.as_deref()?), asset.executable)))
+        };
+        let assets = document.assets.iter().filter_map(known).collect();
+        Self { file: document.file.clone(), text: document.text.clone(), assets }
+    }
+
+    /// The same for the same manifest, wherever in its file it stands.
+    pub fn identity(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.text.trim());
+        for (path, (content, executable)) in &self.assets {
+            hash.update(format!("\0{path}\0{content}\0{executable}"));
+        }
+        hex::encode(hash.finalize())
+    }
+
     /// Whether it is this manifest with these files.
     pub fn is(&self, document: &Document) -> bool {
         let known = |asset: &Asset| Some((digest(asset.bytes.as_deref()?), asset.executable));
@@ -65,6 +84,8 @@ impl Ledger {
                 "DELETE FROM manifests WHERE service = ?",
                 "DELETE FROM assets WHERE service = ?",
                 "DELETE FROM converged WHERE service = ?",
+                "DELETE FROM good_manifests WHERE service = ?",
+                "DELETE FROM good_assets WHERE service = ?",
             ];
             for query in queries {
                 remove(&mut transaction, query, service).await?;
@@ -154,7 +175,7 @@ impl Ledger {
 }
 
 /// Stores a content once; answers its digest.
-async fn keep(transaction: &mut Transaction<'_, Sqlite>, bytes: &[u8]) -> Result<String, StoreError> {
+pub(super) async fn keep(transaction: &mut Transaction<'_, Sqlite>, bytes: &[u8]) -> Result<String, StoreError> {
     let digest = digest(bytes);
     sqlx::query("INSERT OR IGNORE INTO contents (digest, bytes) VALUES (?, ?)")
         .bind(&digest)
@@ -171,9 +192,9 @@ async fn remove(transaction: &mut Transaction<'_, Sqlite>, query: &'static str, 
 }
 
 /// Contents that nothing names any more go.
-async fn sweep(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
-    let query =
-        "DELETE FROM contents WHERE digest NOT IN (SELECT content FROM assets UNION SELECT content FROM bundles)";
+pub(super) async fn sweep(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+    let query = "DELETE FROM contents WHERE digest NOT IN \
+        (SELECT content FROM assets UNION SELECT content FROM bundles UNION SELECT content FROM good_assets)";
     sqlx::query(query).execute(&mut **transaction).await.map_err(written)?;
     Ok(())
 }

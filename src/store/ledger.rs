@@ -10,6 +10,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 
+use super::flaps::note_writes;
 use crate::model::world::{Applied, Failure, Good, Pulled, Suspension};
 use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 
@@ -94,6 +95,7 @@ impl Ledger {
             open_intents: self.open_intents().await?,
             applied: self.applied().await?,
             last_good: self.last_good().await?,
+            repointed_at: self.repointed().await?,
             pulled: self.pulled().await?,
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
@@ -102,6 +104,8 @@ impl Ledger {
             frozen: std::collections::BTreeSet::new(),
             prune_blocked: false,
             history: crate::model::History::default(),
+            flaps: self.flaps().await?,
+            revision: String::new(),
         })
     }
 
@@ -159,12 +163,14 @@ impl Ledger {
         if change.address.kind == Kind::Image {
             note_image(&mut transaction, change, vendor_id, now).await?;
         }
+        let before = stored_fields(&mut transaction, &change.address).await?;
+        note_writes(&mut transaction, change, &before, run, now).await?;
         match &change.verb {
             Verb::Create(fields) => {
                 own(&mut transaction, &change.address, &change.service, vendor_id, fields, run, now).await?;
             }
             Verb::Update(fields) => {
-                let mut merged = stored_fields(&mut transaction, &change.address).await?;
+                let mut merged = before;
                 merged.0.extend(fields.0.clone());
                 own(&mut transaction, &change.address, &change.service, vendor_id, &merged, run, now).await?;
             }
@@ -582,7 +588,7 @@ async fn stored_fields(transaction: &mut Transaction<'_, Sqlite>, address: &Addr
     Ok(row.map(|row| from_json(&row.get::<String, _>("fields"))).unwrap_or_default())
 }
 
-fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Address> {
+pub(super) fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Address> {
     row.get::<String, _>(column).parse().ok()
 }
 

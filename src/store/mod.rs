@@ -1,11 +1,17 @@
 //! The ledger on disk: SQLite, all SQL, and the lock that makes one process its writer.
 
 pub mod journal;
+pub mod failures;
 pub mod keep;
 pub mod ledger;
+pub mod flaps;
 pub mod inspect;
 pub mod lock;
+pub mod rollbacks;
+pub mod updates;
 
+pub use failures::LastFailure;
 pub use keep::Kept;
 pub use ledger::{Intent, Ledger, StoreError, Unpublished};
 pub use lock::Lock;
+pub use rollbacks::{GoodManifest, Rollback};

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::manifest_cases;
 
 /// Keys that say what holds anyway, or something for people: with them a container is the same as without.
-const NOTHING: [&str; 18] = [
+const NOTHING: [&str; 16] = [
     "name",
     "version",
     "networks.*.attachable",
@@ -21,8 +21,6 @@ const NOTHING: [&str; 18] = [
     "networks.*.enable_ipv6",
     "networks.*.internal",
     "services.*.attach",
-    "services.*.depends_on.*.required",
-    "services.*.depends_on.*.restart",
     "services.*.deploy",
     "services.*.deploy.mode",
     "services.*.deploy.replicas",

@@ -3,15 +3,18 @@
 
 mod support;
 
+mod canary;
 mod cli;
 mod hosts_config;
 mod configuration;
 mod deploy;
 mod looks;
+mod mutants;
 mod tidy;
 mod manifest_cases;
 mod compose_keys;
 mod docker_provider;
+mod normal;
 mod npm_provider;
 mod ovh_provider;
 mod plan_cases;

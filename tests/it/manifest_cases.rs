@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use amarre::manifest::{Loaded, SourceFile, load, render, with_compose_files};
+use amarre::manifest::{Loaded, SourceFile, load, load_again, render, with_compose_files};
 use amarre::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode,
-    STOPPED_GRACE, Service, Target, Tls,
+    STOPPED_GRACE, Service, Target, Tls, Update,
 };
 use amarre::model::site::{Defaults, HostSite, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::source::is_manifest;
@@ -92,7 +92,7 @@ fn a_document_read_again_gives_the_same_service_and_places() {
         for service in &loaded.services {
             let document = &loaded.texts[&service.name];
             let file = SourceFile { path: document.file.clone(), text: document.text.clone() };
-            let again = load(&[file], &document.assets, &site());
+            let again = load_again(&file, &document.assets, &site());
             assert_eq!(again.services.as_slice(), std::slice::from_ref(service), "{}", case.display());
         }
     }
@@ -131,16 +131,19 @@ fn limits_are_reported_and_harm_only_what_exceeds_them() {
     let big = file("services/big.yaml", format!("name: big\n#{}\n", "x".repeat(1 << 20)));
     let laughs: String = (1..12).map(|i| format!("x-{i}: &a{i} [{}]\n", format!("*a{}, ", i - 1).repeat(9))).collect();
     let bomb = file("services/bomb.yaml", format!("name: bomb\nx-0: &a0 [x, x]\n{laughs}"));
-    let deep = file("services/deep.yaml", format!("name: deep\nx-a: {}\n", "[".repeat(5000)));
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let deep = file("services/deep.yaml", format!("name: deep\nimage: nginx:1\nx-a: {}\n", nested(32)));
+    let less = file("services/less.yaml", format!("name: less\nimage: nginx:1\nx-a: {}\n", nested(30)));
+    let deepest = file("services/deepest.yaml", format!("name: deepest\nx-a: {}\n", "[".repeat(5000)));
     let many = file("services/many.yaml", "---\nname: many\n".repeat(1030));
     let long = file("services/long.yaml", format!("name: long\nx-a: [{}]\n", "1, ".repeat(60_000)));
-    let loaded = load(&[good, big, bomb, deep, many, long], &Assets::new(), &site());
-    assert_eq!(loaded.services.len(), 1);
+    let loaded = load(&[good, big, bomb, deep, less, deepest, many, long], &Assets::new(), &site());
+    let names: Vec<&str> = loaded.services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names, ["good", "less"]);
     let over: BTreeSet<&str> =
         loaded.diagnostics.iter().filter(|d| d.code == "A0108").map(|d| d.file.as_str()).collect();
-    let expected =
-        ["services/big.yaml", "services/bomb.yaml", "services/deep.yaml", "services/long.yaml", "services/many.yaml"];
-    assert_eq!(over, expected.into_iter().collect());
+    let expected = ["big", "bomb", "deep", "deepest", "long", "many"].map(|name| format!("services/{name}.yaml"));
+    assert_eq!(over, expected.iter().map(String::as_str).collect());
     let unknown: Vec<&str> = loaded.broken.iter().filter(|b| b.service.is_none()).map(|b| b.file.as_str()).collect();
     assert_eq!(unknown, ["services/big.yaml", "services/many.yaml"]);
 }
@@ -318,11 +321,21 @@ fn dump(out: &mut String, service: &Service) {
             volume.labels
         );
     }
+    for (key, job) in &service.jobs {
+        let _ = writeln!(out, "  job, at most {}:", job.timeout);
+        dump_container(out, key, &job.container);
+    }
+    for needed in &service.needs {
+        let _ = writeln!(out, "  needs {} at {}", needed.service, at(&needed.origin));
+    }
     if service.stopped {
         out.push_str("  stopped\n");
     }
     if service.stopped_grace != STOPPED_GRACE {
         let _ = writeln!(out, "  stopped grace {}", service.stopped_grace);
+    }
+    if service.update != Update::default() {
+        let _ = writeln!(out, "  {:?}", service.update);
     }
     match &service.network {
         NetworkMode::Auto => (),
@@ -374,8 +387,10 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
     for (name, value) in &container.labels {
         let _ = writeln!(out, "    label {name}={value:?}");
     }
-    for (name, condition) in &container.depends_on {
-        let _ = writeln!(out, "    after {name} {condition:?}");
+    for (name, dependency) in &container.depends_on {
+        let optional = if dependency.is_optional { " optional" } else { "" };
+        let follows = if dependency.follows { " follows" } else { "" };
+        let _ = writeln!(out, "    after {name} {:?}{optional}{follows}", dependency.condition);
     }
     let _ = writeln!(out, "    logging {} {:?}", container.logging.0, container.logging.1);
     if let Some(name) = &container.container_name {
@@ -476,6 +491,7 @@ pub fn site() -> Site {
         prefix: 24,
         avoid: vec!["172.20.99.0/24".parse().unwrap()],
         dns_ttl_s: 3600,
+        dns_timeout: amarre::model::Millis::minutes(10),
         dns_registry: true,
         has_dns: true,
         policy: Policy {

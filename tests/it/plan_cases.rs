@@ -81,7 +81,9 @@ fn folder() -> PathBuf {
 fn cases() -> Vec<PathBuf> {
     let only = std::env::var_os("CASE").map(|name| name.to_string_lossy().into_owned());
     let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
-    let is_asked = |path: &PathBuf| only.as_ref().is_none_or(|only| path.to_string_lossy().contains(only.as_str()));
+    let is_asked = |path: &PathBuf| {
+        only.as_ref().is_none_or(|only| only.split(',').any(|one| path.to_string_lossy().contains(one)))
+    };
     let mut cases: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|end| end == "yaml") && is_asked(path)).collect();
     cases.sort();

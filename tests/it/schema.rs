@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::amarre;
 use crate::compose_keys;
+use crate::support::generate::{Ground, generate};
 
 /// Reads `{"schema": …, "documents": […]}`, prints for each document its first error or nothing.
 const JUDGE: &str = "
@@ -133,7 +134,7 @@ macro_rules! inside {
 }
 
 /// Every map that a manifest may have. What the map needs is written by itself: a key stands once.
-const MAPS: [Map; 42] = [
+const MAPS: [Map; 44] = [
     ("Service", |key| with(json!({"name": "x", "image": "a:1"}), key)),
     ("Service", |key| with(json!({"name": "x", "containers": {"a": {"image": "a:1"}}}), key)),
     ("Service", |key| with(json!({"name": "x", "image": "a:1", "port": 80}), key)),
@@ -153,7 +154,9 @@ const MAPS: [Map; 42] = [
     ("record", inside!("dns", |map| json!([map]))),
     ("own_network", inside!("network", |map| map)),
     ("reconcile", inside!("reconcile", |map| map)),
+    ("update", inside!("update", |map| map)),
     ("secret", inside!("environment", |map| json!({"A": map}))),
+    ("job", |key| json!({"name": "x", "image": "a:1", "jobs": {"y": {key: "x"}}})),
     ("port", inside!("ports", |map| json!([map]))),
     ("mount", |key| mount("bind", &with(json!({}), key))),
     ("mount", |key| mount("volume", &with(json!({}), key))),
@@ -281,6 +284,18 @@ fn what_compose_has_the_schema_takes() {
     let wrong: Vec<String> =
         samples.iter().zip(verdicts).filter_map(|((key, _), verdict)| Some(format!("{key}: {}", verdict?))).collect();
     assert!(wrong.is_empty(), "the reader takes these:\n{}", wrong.join("\n"));
+}
+
+/// Manifests that were made from it and fit together.
+#[test]
+fn what_is_generated_from_the_schema_the_schema_takes() {
+    let schema = schema();
+    let sources = (0..100).map(|seed| generate(&schema, &Ground::default(), seed));
+    let documents: Vec<Json> = sources.flat_map(|source| source.documents).collect();
+    let verdicts = judged(&schema, &documents);
+    let wrong: Vec<String> =
+        documents.iter().zip(verdicts).filter_map(|(text, verdict)| Some(format!("{}: {text}", verdict?))).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

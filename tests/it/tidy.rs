@@ -69,7 +69,18 @@ const DOORS: &[(&str, &[&str])] = &[
     ("Client::builder", &["src/providers/http.rs", "src/cli/link.rs", "src/providers/docker/transport.rs"]),
     ("SystemTime", &["src/engine/clock.rs"]),
     ("env::var", &["src/config/secrets.rs", "src/cli/output.rs", "src/cli/commands.rs"]),
-    ("sqlx::", &["src/store/ledger.rs", "src/store/journal.rs", "src/store/inspect.rs", "src/store/keep.rs"]),
+    (
+        "sqlx::",
+        &[
+            "src/store/ledger.rs",
+            "src/store/journal.rs",
+            "src/store/inspect.rs",
+            "src/store/keep.rs",
+            "src/store/failures.rs",
+            "src/store/rollbacks.rs",
+            "src/store/updates.rs",
+        ],
+    ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.
     ("tokio::spawn", &["src/cli/link.rs"]),
     ("JoinSet", &["src/engine/mod.rs", "src/engine/daemon.rs", "src/cli/daemon.rs"]),

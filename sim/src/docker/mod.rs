@@ -188,6 +188,27 @@ impl Docker {
         self.engine.lock().crash(name, 1)
     }
 
+    /// Its process prints lines: `stream` is 1, or 2 for errors.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn print(&self, name: &str, stream: u8, text: &str) -> Result<(), Refusal> {
+        let mut state = self.engine.lock();
+        let index = state.find(name)?;
+        let lines = text.split_inclusive('\n').map(|line| (stream, jiff::Timestamp::now(), line.to_owned()));
+        state.containers[index].logs.extend(lines);
+        Ok(())
+    }
+
+    /// `docker network disconnect`.
+    ///
+    /// # Errors
+    /// What the engine would refuse.
+    pub fn disconnect(&self, network: &str, container: &str) -> Result<(), Refusal> {
+        let body = serde_json::json!({"Container": container});
+        self.engine.lock().disconnect(network, body.as_object().unwrap_or(&serde_json::Map::new()))
+    }
+
     /// `docker network rm`.
     ///
     /// # Errors

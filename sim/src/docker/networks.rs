@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{add_own_aliases, asked_address, endpoint_of, mac_of};
@@ -31,11 +31,20 @@ impl State {
             // Cannot be refused: nothing else is there yet.
             let _ = self.add_network(&body);
         }
+        // An engine that has been up for a while.
+        self.bridge_made_at(Timestamp::now() - SignedDuration::from_hours(1));
         if self.options.default_pool_taken {
             for stack in ["media", "paperless", "wiki"] {
                 let body = json!({"Name": format!("{stack}_default"), "Labels": {"com.docker.compose.project": stack}});
                 let _ = self.create_network(&body.as_object().cloned().unwrap_or_default());
             }
+        }
+    }
+
+    /// An engine makes its default bridge anew each time it starts.
+    pub(super) fn bridge_made_at(&mut self, at: Timestamp) {
+        for network in self.networks.iter_mut().filter(|network| network.name == "bridge") {
+            network.shown.insert("Created".to_owned(), json!(at.to_string()));
         }
     }
 

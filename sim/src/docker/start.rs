@@ -49,6 +49,7 @@ impl State {
             Some(code) => format!("exiting with code {code}\n"),
             None => "listening\n".to_owned(),
         };
+        let said = format!("{}{said}", printed_environment(&container.config));
         container.logs.push((1, Timestamp::now(), said));
         match exits {
             Some(code) => self.exited(index, code),
@@ -192,4 +193,15 @@ fn has_healthcheck(config: &Map<String, Value>) -> bool {
 
 fn same_address(one: &str, other: &str) -> bool {
     one == other || one == "0.0.0.0" || other == "0.0.0.0"
+}
+
+/// What the command `env` prints; nothing of any other.
+fn printed_environment(config: &Map<String, Value>) -> String {
+    let words = |name: &str| -> Vec<&str> {
+        config.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+    };
+    if words("Cmd") != ["env"] {
+        return String::new();
+    }
+    words("Env").into_iter().map(|entry| format!("{entry}\n")).collect()
 }

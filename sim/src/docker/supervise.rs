@@ -130,6 +130,7 @@ impl State {
         }
         // The new engine knows nothing of the old one's events.
         self.history.clear();
+        self.bridge_made_at(Timestamp::now());
         for id in back {
             if let Ok(index) = self.find(&id) {
                 self.containers[index].failures = 0;

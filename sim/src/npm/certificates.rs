@@ -73,7 +73,7 @@ pub(super) fn issue(state: &mut State, owner: u64, names: &[String], meta: Map<S
         hosts.extend(rows.map(|row| (kind, row.id())));
     }
     for (kind, id) in &hosts {
-        state.nginx.written.remove(&(*kind, *id));
+        state.take_file(*kind, *id);
     }
     state.reload()?;
     let by_dns = meta.get("dns_challenge").and_then(Value::as_bool) == Some(true);

@@ -13,6 +13,7 @@ mod access_lists;
 mod api;
 mod certificates;
 mod directives;
+mod front;
 mod hosts;
 mod kinds;
 mod multipart;
@@ -37,6 +38,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
+pub use front::Front;
 pub use kinds::Kind;
 pub use options::{Issuance, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion, Visibility};
 pub use upstreams::{DirectUpstreams, Upstreams};
@@ -63,6 +65,7 @@ impl Npm {
         let lifetime = SignedDuration::try_from(options.token_lifetime).unwrap_or(SignedDuration::MAX);
         let mut state = State::new(&options.users, lifetime, Arc::clone(&options.upstreams), options.issuance);
         state.version = options.version;
+        state.front = options.front;
         let shared = Shared::new(state);
         let server = crate::serve(api::router(shared.clone()), options.admin_port).await?;
         let (proxy_address, proxy) = proxy::serve(shared.clone(), options.upstreams, options.proxy_port).await?;

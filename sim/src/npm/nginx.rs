@@ -10,6 +10,7 @@ use jiff::Zoned;
 use serde_json::{Map, Value, json};
 
 use super::directives;
+use super::front;
 use super::kinds::Kind;
 use super::site::{Action, Site, render};
 use super::state::State;
@@ -49,7 +50,7 @@ impl State {
         let online = match self.test() {
             Ok(()) => json!({"nginx_online": true, "nginx_err": null}),
             Err(Refused(text)) => {
-                self.nginx.written.remove(&(kind, id));
+                self.take_file(kind, id);
                 json!({"nginx_online": false, "nginx_err": text})
             }
         };
@@ -64,29 +65,45 @@ impl State {
 
     /// Takes the file of a host away and reloads.
     pub(super) fn unconfigure(&mut self, kind: Kind, id: u64) -> Result<(), Refused> {
-        self.nginx.written.remove(&(kind, id));
+        self.take_file(kind, id);
         self.reload()
     }
 
     /// Writes the file of a host without test or reload. A disabled host gets an empty one.
     pub(super) fn write_file(&mut self, kind: Kind, id: u64) {
         match render(self, kind, id) {
-            Some(site) => self.nginx.written.insert((kind, id), site),
-            None => self.nginx.written.remove(&(kind, id)),
-        };
+            Some(site) => {
+                if let (Some(front), Kind::ProxyHost) = (&self.front, kind) {
+                    front.write(&front::name(id), front::text(&site).as_deref());
+                }
+                self.nginx.written.insert((kind, id), site);
+            }
+            None => self.take_file(kind, id),
+        }
+    }
+
+    /// Takes the file of a host away without test or reload.
+    pub(super) fn take_file(&mut self, kind: Kind, id: u64) {
+        if let (Some(front), Kind::ProxyHost) = (&self.front, kind) {
+            front.write(&front::name(id), None);
+        }
+        self.nginx.written.remove(&(kind, id));
     }
 
     /// Makes what is written what is served, if all of it passes.
     pub(super) fn reload(&mut self) -> Result<(), Refused> {
         self.test()?;
         self.nginx.loaded = Arc::new(self.nginx.written.values().cloned().collect());
+        if let Some(front) = &self.front {
+            front.reload();
+        }
         Ok(())
     }
 
     fn test(&mut self) -> Result<(), Refused> {
         let fault = self.nginx.broken.clone().or_else(|| self.nginx.written.values().find_map(|site| self.fault(site)));
         let Some(fault) = fault else {
-            return Ok(());
+            return self.front.as_ref().map_or(Ok(()), |front| front.test().map_err(Refused));
         };
         self.nginx.process = self.nginx.process.wrapping_add(1);
         let process = 20_000 + self.nginx.process % 10_000;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::front::Front;
 use super::upstreams::{DirectUpstreams, Upstreams};
 
 /// How to start one.
@@ -23,6 +24,8 @@ pub struct NpmOptions {
     pub issuance: Issuance,
     /// Which NPM it is.
     pub version: NpmVersion,
+    /// A real nginx that is given every file too. Visitors are to ask that one then.
+    pub front: Option<Arc<dyn Front>>,
 }
 
 /// The versions that were recorded. They differ in words and codes, hardly in deeds.
@@ -134,6 +137,7 @@ impl NpmOptions {
             upstreams,
             issuance: Issuance::NoCertbot,
             version: NpmVersion::V2_15,
+            front: None,
         }
     }
 }

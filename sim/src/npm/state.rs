@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::{Map, Value, json};
 
+use super::front::Front;
 use super::kinds::Kind;
 use super::nginx::Nginx;
 use super::upstreams::Upstreams;
@@ -98,6 +99,7 @@ pub(super) struct State {
     pub tables: BTreeMap<Kind, BTreeMap<u64, Row>>,
     pub nginx: Nginx,
     pub upstreams: Arc<dyn Upstreams>,
+    pub front: Option<Arc<dyn Front>>,
     pub issuance: Issuance,
     pub version: NpmVersion,
     pub default_site: Map<String, Value>,
@@ -121,6 +123,7 @@ impl State {
             tables: tables.into_iter().collect(),
             nginx: Nginx::default(),
             upstreams,
+            front: None,
             issuance,
             version: NpmVersion::V2_15,
             default_site: default_site(),

@@ -88,13 +88,18 @@ fn change(seq: usize, line: &Line<'_>, history: &History) -> Json {
     let change = line.change;
     let sign = line.sign();
     let action = if sign == Sign::Refuse { change.action() } else { action(sign) };
+    let step = match (&change.verb, line.is_job) {
+        (Verb::Delete, _) => "drain",
+        (Verb::Create(_) | Verb::Update(_), true) => "job",
+        (Verb::Create(_) | Verb::Update(_), false) => "pull",
+    };
     json!({
         "seq": seq,
         "address": change.address.to_string(),
         "kind": change.address.kind.word(),
         "name": super::lines::name(&change.address, None),
         "action": action,
-        "step": (action == "step").then_some(if change.verb == Verb::Delete { "drain" } else { "pull" }),
+        "step": (action == "step").then_some(step),
         "gate": gate(&change.gate),
         "reason": reason_in(&change.because, history),
         "fields": line.diff.iter().map(field).collect::<Vec<_>>(),
@@ -114,6 +119,9 @@ fn gate(gate: &Gate) -> Json {
                 Wait::Settle => "settle",
                 Wait::StoppedGrace => "stopped_grace",
                 Wait::Backoff => "backoff",
+                Wait::EngineStart => "engine_start",
+                Wait::Provider => "provider",
+                Wait::Drain => "drain",
             };
             json!({"state": "until", "at": at.rfc3339(), "what": what})
         }

@@ -7,8 +7,8 @@ pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Input;
 use super::forecast::Forecast;
+use super::{Input, handover, jobs};
 use crate::model::{Address, Change, FieldDiff, Fields, Gap, Gate, Kind, ReasonCode, State, Value, Verb};
 
 /// How text looks.
@@ -143,6 +143,8 @@ pub struct Line<'a> {
     pub replaces: Option<&'a Change>,
     /// What differs.
     pub diff: Vec<FieldDiff>,
+    /// A job before an update: a step of it.
+    pub is_job: bool,
     /// Whether it counts in the summary (attachments and pulls show, but do not count).
     pub counts: bool,
 }
@@ -152,6 +154,7 @@ impl Line<'_> {
     pub fn sign(&self) -> Sign {
         match (&self.change.verb, self.replaces) {
             _ if self.change.refusal().is_some() => Sign::Refuse,
+            _ if self.is_job => Sign::Step,
             (Verb::Create(_), _) if self.change.address.kind == Kind::Image => Sign::Step,
             (Verb::Create(_), Some(_)) => Sign::Recreate,
             (Verb::Create(_), None) => Sign::Create,
@@ -225,19 +228,20 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
         let takes_name = change.address.kind == Kind::Container
             && change.because.code == ReasonCode::DependencyReplaced
             && matches!(change.verb, Verb::Update(_));
+        let is_job = jobs::is_job(input, change) && (change.verb != Verb::Delete || is_superseded(change));
         if is_old || takes_name {
             continue;
         }
         let replaces = match change.verb {
-            Verb::Create(_) if change.refusal().is_some() => None,
+            Verb::Create(_) if change.refusal().is_some() || is_job => None,
             Verb::Create(_) => olds.get(&change.address.base()).copied().filter(|_| comes_again(change)),
             Verb::Update(_) | Verb::Delete => None,
         };
         let diff = replaces.map_or_else(|| change.diff.clone(), |old| recreation_diff(input, change, old));
         let is_withdrawn = change.verb == Verb::Delete && change.because.code == ReasonCode::Rollback;
         let is_step = change.address.kind == Kind::Image || is_shown_with_network(changes, change);
-        let counts = !is_step && !is_withdrawn && !is_superseded(change);
-        services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, counts });
+        let counts = !is_step && !is_withdrawn && !is_superseded(change) && !(is_job && change.refusal().is_none());
+        services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, is_job, counts });
     }
     services
 }
@@ -253,11 +257,17 @@ fn recreation_diff(input: &Input<'_>, new: &Change, old: &Change) -> Vec<FieldDi
     for name in ["name", "running", "restart"] {
         wanted.0.remove(name);
     }
+    // A candidate gets its names later.
+    if !handover::has_names(&wanted) {
+        wanted.0.remove("aliases");
+    }
     let diffs = super::diff::compare(schema, &wanted, &seen.fields, None);
     let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
     if diffs.iter().any(|diff| diff.field == "image") {
         diffs.retain(|diff| diff.field != "image_id");
     }
+    // The reason says whom it follows; ids tell nobody anything.
+    diffs.retain(|diff| !diff.field.starts_with("follows."));
     diffs.extend(removed_entries(fields, &seen.fields));
     diffs
 }

@@ -1,6 +1,6 @@
 //! A plan as people read it: from top to bottom in the order of execution.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Line, Look, Sign, Summary, Tone, held, lines};
 use crate::model::plan::{Downtime, Gate, Refusal, Wait};
@@ -122,10 +122,12 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
     let why = headline(forecast, name, lines);
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
     let held = held(forecast);
+    let mut told = BTreeSet::new();
     for line in lines {
         if is_hidden(line) {
             continue;
         }
+        comes_after(forecast, line, &mut told, look, out);
         one_line(input, line, held.contains(&line.change.address), look, out);
         let is_held = line.change.refusal().is_some() || held.contains(&line.change.address);
         if line.change.refusal().is_none() {
@@ -151,6 +153,20 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("why stop-first: {why}"))));
     }
     kept(input, name, lines, look, out);
+}
+
+/// The services that a container waits for: each has lines of its own, elsewhere.
+fn comes_after(forecast: &Forecast, line: &Line<'_>, told: &mut BTreeSet<String>, look: Look, out: &mut String) {
+    let Gate::After(needs) = &line.change.gate else { return };
+    let is_meant = line.change.address.kind == Kind::Container && !line.is_job;
+    for need in needs.iter().filter(|need| is_meant && need.on.kind != Kind::Image) {
+        let want = forecast.wants.map.get(&need.on).filter(|want| want.service != line.change.service);
+        let Some(service) = want.map(|want| want.service.clone()) else { continue };
+        if told.insert(service.clone()) {
+            let step = look.sign(Sign::Step);
+            out.push_str(&format!("  {step} {:KIND_WIDTH$}{service:NAME_WIDTH$}comes first\n", "needs"));
+        }
+    }
 }
 
 /// An attachment that is told by its network's line.
@@ -204,6 +220,7 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
             let short = format!("{} {} ", address.kind.label(), lines::name(address, fields));
             message.strip_prefix(&said).or_else(|| message.strip_prefix(&short)).unwrap_or(&message).to_owned()
         }
+        (Verb::Create(_), None) if line.is_job => job(manifest, address),
         (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
         (Verb::Create(fields), None) => lines::detail(address, fields, port),
         (Verb::Delete, _) => goes(input, line.change),
@@ -211,12 +228,24 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
     let is_old = super::is_superseded(line.change);
     let name = lines::name(address, fields);
     let name = if is_old { format!("old {name}") } else { name };
-    let kind = if is_old { "drain".to_owned() } else { lines::kind(address.kind, &line.change.verb) };
+    let kind = match (is_old, line.is_job) {
+        (true, _) => "drain".to_owned(),
+        (false, true) => "job".to_owned(),
+        (false, false) => lines::kind(address.kind, &line.change.verb),
+    };
     let text = format!("{kind:KIND_WIDTH$}{name:NAME_WIDTH$}{detail}");
     // A name that does not fit keeps its whole length, and a blank.
     let text = if name.chars().count() >= NAME_WIDTH { format!("{kind:KIND_WIDTH$}{name}  {detail}") } else { text };
     out.push_str(format!("  {} {text}", look.sign(line.sign())).trim_end());
     out.push('\n');
+}
+
+/// When a job runs, and for how long at most.
+fn job(manifest: Option<&Service>, address: &Address) -> String {
+    let job = manifest.and_then(|manifest| {
+        manifest.jobs.iter().find(|(key, _)| manifest.address_name(key) == address.name).map(|(_, job)| job)
+    });
+    job.map_or_else(String::new, |job| format!("before the update, at most {}", job.timeout))
 }
 
 /// What a change waits for, and how long.
@@ -227,6 +256,9 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
         Wait::StoppedGrace => format!("in {left}: somebody stopped it, maybe for a backup"),
         Wait::Settle => format!("in {left}: a call has left and nothing is known of it yet"),
         Wait::Backoff => format!("in {left}: the last try went wrong"),
+        Wait::EngineStart => format!("in {left}: the engine has just started and brings its containers back itself"),
+        Wait::Provider => format!("in {left}: {} fails for everybody", change.address.provider),
+        Wait::Drain => format!("in {left}: nothing leads to it any more, what is open at it ends"),
     })
 }
 
@@ -283,6 +315,7 @@ fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
             format!("its healthcheck, at most {timeout}")
         }
         (_, Some(port)) => format!("GET / on {port}, 3 of 5, at most {timeout}"),
+        (_, None) if manifest.is_task(key) => "when it has ended with code 0".to_owned(),
         (_, None) => "by uptime only, 15 s without a restart".to_owned(),
     };
     let name = manifest.container_name(key);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, CreateImageInfo,
@@ -12,8 +13,9 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, ListVolumesOptions, RemoveContainerOptionsBuilder, RemoveImageOptions,
-    RemoveVolumeOptions, RenameContainerOptionsBuilder, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    ListImagesOptionsBuilder, ListVolumesOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptions, RemoveVolumeOptions, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+    UploadToContainerOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -314,6 +316,17 @@ impl Api {
             }
         }
         Ok(text)
+    }
+
+    /// The last lines that a container printed, as they come: stream and bytes.
+    pub fn logs(&self, id: &str, lines: usize) -> impl Stream<Item = Result<LogOutput, Error>> + use<'_> {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
+        self.docker.logs(id, Some(options))
+    }
+
+    /// How reading a log ended.
+    pub fn log_read<T>(&self, name: &str, answer: Result<T, Error>) -> Result<Option<T>, ProviderError> {
+        self.found("GET", &format!("reading the log of container {name}"), answer)
     }
 
     /// What changes there, as it happens. Ends when the connection does. Only what we look at: an event of a sort that

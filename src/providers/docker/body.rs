@@ -10,8 +10,8 @@ use bollard::models::{
 };
 
 use super::convert::{
-    LABEL_EDGE, LABEL_IMAGE_MOUNTS, LABEL_KEY, LABEL_PLAIN, LABEL_PUBLISHED, LABEL_SPEC, NANOS_PER_MILLI, marks,
-    restart_policy,
+    LABEL_EDGE, LABEL_IMAGE_MOUNTS, LABEL_KEY, LABEL_NEEDS, LABEL_PLAIN, LABEL_PUBLISHED, LABEL_SPEC, LABELLED,
+    NANOS_PER_MILLI, marks, restart_policy,
 };
 use super::files::{self, LABEL_FILES};
 use super::settings;
@@ -98,6 +98,15 @@ pub fn container_body(
     if !image_mounts.is_empty() {
         let targets: Vec<&str> = image_mounts.iter().filter_map(|mount| mount.rsplit(':').nth(1)).collect();
         labels.insert(LABEL_IMAGE_MOUNTS.to_owned(), targets.join(","));
+    }
+    for (field, label) in LABELLED {
+        let Some(entries) = fields.get(field).and_then(Value::entries) else { continue };
+        let pairs: Vec<String> = entries.iter().map(|(key, of)| format!("{key}={of}")).collect();
+        labels.insert(label.to_owned(), pairs.join(","));
+    }
+    let needs = list("needs").unwrap_or_default();
+    if !needs.is_empty() {
+        labels.insert(LABEL_NEEDS.to_owned(), needs.join(","));
     }
     let published = list("published").unwrap_or_default();
     if !published.is_empty() {

@@ -6,7 +6,7 @@
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 
 use super::api::Api;
-use super::convert::{LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC};
+use super::convert::{self, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC};
 use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, body, files, labels_of, settings, vendor_id};
 use crate::model::{Change, Fields, Payloads, Value};
@@ -30,6 +30,10 @@ impl DockerProvider {
             if !same {
                 let message = format!("another container is called {name}");
                 return Err(ProviderError::new(Class::Conflict, "A0405", message));
+            }
+            if fields.get("before").is_some() && has_run(&there) {
+                // A job runs once.
+                return Ok(id);
             }
             copy_again(api, &there, secrets, payloads).await?;
             on_edge(api, &id, fields).await?;
@@ -102,7 +106,11 @@ impl DockerProvider {
         if let Some(policy) = fields.text("restart") {
             api.set_restart(&id, policy).await?;
         }
+        if let Some(names) = fields.get("aliases") {
+            connect_anew(api, &there, &id, names, fields).await?;
+        }
         if let Some(name) = fields.text("name") {
+            self.spare_own(Some(id.clone()), name)?;
             api.rename(&id, name).await?;
         }
         if fields.flag("running") == Some(true) {
@@ -117,16 +125,23 @@ impl DockerProvider {
 
     pub(super) async fn remove_container(&self, api: &Api, change: &Change) -> Result<(), ProviderError> {
         let (id, name) = (vendor_id(change), &change.address.name);
-        if own_container().is_some_and(|own| id.starts_with(&own)) {
-            let message = format!("container {name} is the one that Amarre runs in");
-            return Err(ProviderError::new(Class::Rejected, "A0508", message).hint("remove it by hand"));
-        }
         self.halt(api, &id, name).await?;
         api.remove(&id, name).await
     }
 
+    /// Refuses what would end or cut off the container that Amarre itself runs in.
+    pub(super) fn spare_own(&self, id: Option<String>, name: &str) -> Result<(), ProviderError> {
+        let is_own = self.config.own.as_deref().zip(id.as_deref()).is_some_and(|(own, id)| id.starts_with(own));
+        if !is_own {
+            return Ok(());
+        }
+        let message = format!("container {name} is the one that Amarre runs in");
+        Err(ProviderError::new(Class::Rejected, "A0508", message).hint("do it by hand, from outside Amarre"))
+    }
+
     /// Stops a container for good: an engine restart does not bring it back.
     async fn halt(&self, api: &Api, id: &str, name: &str) -> Result<(), ProviderError> {
+        self.spare_own(Some(id.to_owned()), name)?;
         if api.set_restart(id, "no").await.is_err() {
             // One that exits over and over may be between two lives just now: Docker takes no update for it then.
             api.stop(id, name).await?;
@@ -134,6 +149,43 @@ impl DockerProvider {
         }
         api.stop(id, name).await
     }
+}
+
+/// Gives a container other names: an engine adds none to an endpoint that is there. It comes back to the same address,
+/// so what is open stays open. What an interruption left on no network is connected.
+async fn connect_anew(
+    api: &Api,
+    there: &ContainerInspectResponse,
+    id: &str,
+    names: &Value,
+    fields: &Fields,
+) -> Result<(), ProviderError> {
+    let network = there.host_config.as_ref().and_then(|host| host.network_mode.clone()).unwrap_or_default();
+    let endpoints = there.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    let endpoint = endpoints.and_then(|endpoints| endpoints.get(&network));
+    let text = |field: &str| fields.text(field).map(str::to_owned);
+    let address = endpoint.and_then(convert::endpoint_address).or_else(|| text("address"));
+    let names: Vec<String> = names.strings().into_iter().map(str::to_owned).collect();
+    let mut wanted = body::endpoint(address.as_deref(), names, false);
+    let mac = endpoint.and_then(|endpoint| endpoint.mac_address.clone()).filter(|mac| !mac.is_empty());
+    // Neighbours know it by this one; older engines make the same one from the address.
+    wanted.mac_address = mac.or_else(|| text("mac_address")).filter(|_| api.version >= (1, 44));
+    if endpoint.is_some() {
+        api.disconnect_network(&network, id).await?;
+    }
+    let Err(error) = api.connect_network(&network, id, wanted.clone()).await else { return Ok(()) };
+    // On a network whose subnet the engine chose, nobody can ask for an address.
+    if address.is_some() && error.message.contains("user configured subnets") {
+        wanted.ipam_config = None;
+        return api.connect_network(&network, id, wanted).await;
+    }
+    Err(error)
+}
+
+/// Whether it was started, however that went.
+fn has_run(there: &ContainerInspectResponse) -> bool {
+    let status = there.state.as_ref().and_then(|state| state.status);
+    status.is_some_and(|status| status != ContainerStateStatusEnum::CREATED)
 }
 
 /// What was made but never started may have been interrupted before its files were there.
@@ -183,9 +235,44 @@ fn taken_port(error: &ProviderError, fields: &Fields) -> Option<u16> {
     named.filter(|_| is_taken)?.parse().ok()
 }
 
-/// The short id of the container that this process runs in, when its host name is one.
-fn own_container() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    (name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| name.to_owned())
+/// The id of the container that this process runs in, or how it begins: what is mounted at `/etc/hostname` lies in the
+/// engine's folder of that container; else the host name is the short id, unless somebody chose one.
+pub(super) fn own() -> Option<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    mounts.lines().find_map(mounted_from).or_else(|| Some(name.trim().to_owned()).filter(|name| is_id(name, 12)))
+}
+
+/// A line of `/proc/self/mountinfo`: …, device, what of it, where, ….
+fn mounted_from(line: &str) -> Option<String> {
+    let mut columns = line.split(' ').skip(3);
+    let (of, at) = (columns.next()?, columns.next()?);
+    let (folder, _) = of.split_once("/hostname").filter(|(_, rest)| rest.is_empty() && at == "/etc/hostname")?;
+    let id = folder.rsplit('/').next()?;
+    is_id(id, 64).then(|| id.to_owned())
+}
+
+fn is_id(text: &str, letters: usize) -> bool {
+    text.len() == letters && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_container_is_told_by_what_is_mounted() {
+        let id = "3f".repeat(32);
+        let own = format!("741 726 8:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/sda1 rw");
+        assert_eq!(mounted_from(&own), Some(id.clone()));
+        for other in [
+            // On the host, the engine's mounts for others are seen as well.
+            format!("99 1 0:5 / /var/lib/docker/containers/{id}/mounts/shm rw - tmpfs shm rw"),
+            format!("741 726 8:1 /var/lib/docker/containers/{id}/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw"),
+            "741 726 8:1 /etc/hostname /etc/hostname rw - ext4 /dev/sda1 rw".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(mounted_from(&other), None, "{other}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use bollard::models::{
 
 use super::settings;
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
-use crate::secret::MarkKey;
+use crate::secret::{MarkKey, Scrubber, Secret};
 
 /// Whose it is.
 pub const LABEL_INSTANCE: &str = "io.amarre.instance";
@@ -25,12 +25,24 @@ pub const LABEL_PLAIN: &str = "io.amarre.plain";
 pub const LABEL_PUBLISHED: &str = "io.amarre.published";
 /// The network that is shared with NPM, beside the service's own.
 pub const LABEL_EDGE: &str = "io.amarre.edge";
+/// Of a job: what the containers of its service were to become, `app=9fb65dc1a78f`.
+pub const LABEL_BEFORE: &str = "io.amarre.before";
+/// The instances of other containers that it was made for, `db=4f…`.
+pub const LABEL_FOLLOWS: &str = "io.amarre.follows";
 /// Paths that the image declares as volumes, and not the manifest.
 pub const LABEL_IMAGE_MOUNTS: &str = "io.amarre.image-volumes";
 /// Compose's, so that people's tools group containers. Never `config-hash`: `docker compose down` would take ours.
 pub const LABEL_PROJECT: &str = "com.docker.compose.project";
 /// Compose's, too: the container's key.
 pub const LABEL_KEY: &str = "com.docker.compose.service";
+
+/// Of a variable that an image sets by itself, a shorter value (`1`, `8080`, `C.UTF-8`) is none to hide in what it prints.
+const HIDDEN_BYTES_MIN: usize = 8;
+/// The services that come before its own: for the day on which manifest and ledger are gone.
+pub const LABEL_NEEDS: &str = "io.amarre.needs";
+
+/// Fields that are maps of texts, and the labels that hold them.
+pub const LABELLED: [(&str, &str); 2] = [("before", LABEL_BEFORE), ("follows", LABEL_FOLLOWS)];
 
 pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -103,6 +115,17 @@ impl Reader {
         where_it_runs(inspect, &mut fields);
         image_mounts(inspect, &labels, &mut fields);
         how_it_is_reached(inspect, &labels, &mut fields);
+        for (name, label) in LABELLED {
+            let Some(text) = labels.get(label) else { continue };
+            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+            fields.set(name, Value::Map(pairs.map(|(key, of)| (key.to_owned(), Value::text(of))).collect()));
+        }
+        if let Some(needs) = labels.get(LABEL_NEEDS) {
+            fields.set("needs", Value::texts(needs.split(',')));
+        }
+        if let Some(created) = inspect.created.as_deref().and_then(Timestamp::parse) {
+            fields.set("created_at_ms", Value::Int(created.0));
+        }
         let ready = state(inspect, self.now, &mut fields);
         let address = Address::new(self.provider.clone(), Kind::Container, &name).at(spec);
         let mut seen = self.seen(fields, &labels, inspect.id.as_deref().unwrap_or_default());
@@ -335,7 +358,18 @@ fn last_output(inspect: &ContainerInspectResponse) -> String {
     let output = log.and_then(|log| log.last()).and_then(|result| result.output.clone()).unwrap_or_default();
     let line =
         output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("its healthcheck fails").trim().to_owned();
-    line.chars().take(200).collect()
+    // What it prints is its own affair: a value of its environment that the manifest does not show may be in it.
+    Scrubber::of(&hidden(inspect)).scrub(&line).chars().take(200).collect()
+}
+
+/// Values of variables that the manifest does not show, and that are long enough to tell something.
+pub fn hidden(inspect: &ContainerInspectResponse) -> Vec<Secret> {
+    let config = inspect.config.as_ref();
+    let labels = ordered(config.and_then(|config| config.labels.as_ref()));
+    let plain: BTreeSet<&str> = labels.get(LABEL_PLAIN).map(|list| list.split(',').collect()).unwrap_or_default();
+    let variables = config.and_then(|config| config.env.as_ref()).into_iter().flatten();
+    let hidden = variables.filter_map(|entry| entry.split_once('=')).filter(|(name, _)| !plain.contains(name));
+    hidden.filter(|(_, value)| value.len() >= HIDDEN_BYTES_MIN).map(|(_, value)| Secret::new(value)).collect()
 }
 
 /// The name without Docker's leading slash; links add names with more slashes.
@@ -351,7 +385,7 @@ pub fn summary_networks(summary: &ContainerSummary) -> BTreeMap<String, Option<S
 }
 
 /// The address in use, else the one asked for (a stopped container has none in use).
-fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
+pub fn endpoint_address(endpoint: &EndpointSettings) -> Option<String> {
     let used = endpoint.ip_address.clone().filter(|address| !address.is_empty());
     used.or_else(|| endpoint.ipam_config.as_ref()?.ipv4_address.clone().filter(|address| !address.is_empty()))
 }

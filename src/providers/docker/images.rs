@@ -134,9 +134,10 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
     stat.f_bavail.checked_mul(stat.f_frsize)
 }
 
-/// How far pulls are, by reference.
+/// How far pulls are, by reference; and how many lines of progress came at all, for a large layer is unpacked long after
+/// its last byte.
 #[derive(Debug, Default)]
-pub struct Pulls(Mutex<BTreeMap<String, Layers>>);
+pub struct Pulls(Mutex<BTreeMap<String, Layers>>, Mutex<BTreeMap<String, u64>>);
 
 /// Downloaded and whole bytes of each layer.
 type Layers = BTreeMap<String, (i64, i64)>;
@@ -149,6 +150,7 @@ impl Pulls {
 
     /// One line of its progress.
     pub fn step(&self, reference: &str, step: &CreateImageInfo) {
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner).entry(reference.to_owned()).or_default() += 1;
         let mut pulls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(layers), Some(layer)) = (pulls.get_mut(reference), &step.id) else { return };
         match step.status.as_deref() {
@@ -165,6 +167,11 @@ impl Pulls {
             }
             Some(_) | None => (),
         }
+    }
+
+    /// How many lines of progress have come.
+    pub fn signs(&self, reference: &str) -> u64 {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).get(reference).copied().unwrap_or_default()
     }
 
     /// `12 of 58 MB`, then `58 MB`; layers that are so small that the engine gives no size count nothing.
@@ -216,5 +223,6 @@ mod tests {
         pulls.begin("a:1");
         assert_eq!(pulls.news("a:1"), "");
         assert_eq!(step("x", "Downloading", 500, 900_000), "1 of 900 kB");
+        assert_eq!((pulls.signs("a:1"), pulls.signs("b:1")), (6, 0));
     }
 }

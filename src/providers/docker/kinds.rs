@@ -111,7 +111,8 @@ pub const CONTAINER: KindSchema = KindSchema {
             .samples(&[r#"{"map":{"a.b":{"text":"c"}}}"#, r#"{"map":{"a.b":{"text":"d"}}}"#]),
         Field::new("network", Rule::Generation)
             .samples(&[r#"{"text":"zz-amarre-contract"}"#, r#"{"text":"zz-amarre-contract"}"#]),
-        Field::new("aliases", Rule::Generation)
+        // Written by connecting it anew; absent while it is on no network.
+        Field::new("aliases", Rule::Update)
             .samples(&[r#"{"list":[{"text":"web"}]}"#, r#"{"list":[{"text":"web"},{"text":"www"}]}"#]),
         Field::new("logging", Rule::Generation).samples(&[
             r#"{"map":{"driver":{"text":"json-file"},"options":{"map":{"max-size":{"text":"10m"}}}}}"#,
@@ -173,6 +174,11 @@ pub const CONTAINER: KindSchema = KindSchema {
         Field::new("network_of", Rule::Volatile),
         Field::new("pid_of", Rule::Volatile),
         Field::new("ipc_of", Rule::Volatile),
+        // The same by the manifest's word: by key, the id of the instance that it was made for.
+        Field::new("follows", Rule::Volatile),
+        // Of a job: by key, the generation that each container of its service is to become.
+        Field::new("before", Rule::Generation)
+            .samples(&[r#"{"map":{"app":{"text":"9fb65dc1a78f"}}}"#, r#"{"map":{"app":{"text":"4d2c9b1f0a6e"},"db":{"text":"9fb65dc1a78f"}}}"#]),
         Field::new("restart", Rule::Update)
             .samples(&[r#"{"text":"unless-stopped"}"#, r#"{"text":"on-failure:3"}"#]),
         Field::new("name", Rule::Update).samples(&[r#"{"text":"amarre-contract"}"#, r#"{"text":"amarre-contract-x"}"#]),
@@ -188,6 +194,9 @@ pub const CONTAINER: KindSchema = KindSchema {
         Field::new("started_at_ms", Rule::Observed),
         Field::new("finished_at_ms", Rule::Observed),
         Field::new("exit_code", Rule::Observed),
+        Field::new("created_at_ms", Rule::Observed),
+        // The services that come before its own: for the day on which the manifest is gone.
+        Field::new("needs", Rule::Observed),
         Field::new("restarts", Rule::Observed),
         // `none`: it has no healthcheck, so that a probe decides.
         Field::new("health", Rule::Observed),

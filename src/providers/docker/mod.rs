@@ -10,6 +10,7 @@ pub mod convert;
 pub mod files;
 pub mod images;
 pub mod kinds;
+mod logs;
 pub mod registry;
 pub mod settings;
 pub mod transport;
@@ -30,9 +31,11 @@ use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
-use super::{Ask, Class, Objection, Observation, Outcome, Provider, ProviderError};
-use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Value, Verb};
-use crate::secret::{MarkKey, Secrets};
+use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError};
+use crate::model::{
+    Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
+};
+use crate::secret::{MarkKey, Scrubber, Secrets};
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
 const INSPECTS_IN_FLIGHT: usize = 8;
@@ -56,13 +59,16 @@ pub struct DockerConfig {
     pub registries: Registries,
     /// NPM's container on this engine, if it runs in one.
     pub npm_container: Option<String>,
+    /// The id of the container that Amarre itself runs in, or how it begins; wherever it is, it is left alone.
+    pub own: Option<String>,
 }
 
 impl DockerConfig {
     /// An engine without anything special.
     pub fn new(id: ProviderId, endpoint: &str, instance: &str, key: MarkKey) -> Self {
         let (endpoint, instance) = (endpoint.to_owned(), instance.to_owned());
-        Self { id, endpoint, tls: None, instance, key, registries: Registries::default(), npm_container: None }
+        let registries = Registries::default();
+        Self { id, endpoint, tls: None, instance, key, registries, npm_container: None, own: containers::own() }
     }
 }
 
@@ -161,7 +167,11 @@ impl DockerProvider {
         seen.extend(images.iter().flat_map(|image| images::seen(&reader, image, declared.get(&image.id), &remotes)));
         let free = api.root.as_deref().and_then(images::free_bytes);
         let routes = if self.config.endpoint.starts_with("unix://") { host_routes().await } else { Vec::new() };
-        Ok(Observation { seen, gaps: Vec::new(), routes, free, version: Some(api.engine.clone()) })
+        let started = networks.iter().find_map(started);
+        let is_own = |seen: &Seen| self.config.own.as_deref().is_some_and(|own| seen.vendor_id.starts_with(own));
+        let is_own = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && is_own(seen);
+        let own = seen.iter().filter(is_own).map(|(address, _)| address.clone()).collect();
+        Ok(Observation { seen, gaps: Vec::new(), routes, free, version: Some(api.engine.clone()), started, own })
     }
 
     /// What the images that are wanted declare as volumes; each image is asked once.
@@ -263,6 +273,7 @@ impl DockerProvider {
             (Kind::Attachment, Verb::Create(fields)) => attach(api, name, fields).await?,
             (Kind::Attachment, Verb::Delete) => {
                 let (network, container) = attachment_parts(name)?;
+                self.spare_own(api.container(container).await?.and_then(|there| there.id), container)?;
                 api.disconnect_network(network, container).await?;
                 String::new()
             }
@@ -376,6 +387,10 @@ impl Provider for DockerProvider {
         if address.kind == Kind::Image { self.pulls.news(&address.name) } else { String::new() }
     }
 
+    fn signs(&self, address: &Address) -> u64 {
+        if address.kind == Kind::Image { self.pulls.signs(&address.name) } else { 0 }
+    }
+
     fn kinds(&self) -> &'static [KindSchema] {
         kinds::KINDS
     }
@@ -415,9 +430,16 @@ impl Provider for DockerProvider {
         payloads: &Payloads,
     ) -> Result<Outcome, ProviderError> {
         let outcome = self.change(change, secrets, payloads).await;
+        let accounts = self.config.registries.0.values().map(|login| &login.password);
+        let sent = Scrubber::of_words(secrets.values().chain(accounts));
+        let outcome = outcome.map_err(|error| error.without(&sent));
         // Not all that is written shows in the list.
         self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         outcome
+    }
+
+    async fn logs(&self, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+        logs::read(self.api().await?, address, seen, ask).await
     }
 
     async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {
@@ -446,6 +468,12 @@ impl Provider for DockerProvider {
             wake.notify_one();
         }
     }
+}
+
+/// When the engine started: it makes its default bridge anew each time, unless its containers ran on meanwhile.
+fn started(network: &bollard::models::Network) -> Option<Timestamp> {
+    let created = network.created.as_deref().filter(|_| network.name.as_deref() == Some("bridge"))?;
+    Timestamp::parse(created)
 }
 
 fn labels_of(inspect: &ContainerInspectResponse) -> BTreeMap<String, String> {

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::trouble::{Trouble, reason};
 use crate::providers::http::{Answer, Counts, Failure, Http};
-use crate::secret::Secret;
+use crate::secret::{Scrubber, Secret};
 
 /// A part of NPM: one kind of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -482,11 +482,24 @@ impl Api {
         if let Some(body) = body {
             request = request.json(body);
         }
-        self.http.send(request).await.map_err(|failure| match failure {
+        let answer = self.http.send(request).await.map_err(|failure| match failure {
             Failure::NotSent(message) => Trouble::Away(reason(&message)),
             Failure::Unknown(message) => Trouble::Lost(reason(&message)),
-        })
+        })?;
+        if answer.is_success() {
+            return Ok(answer);
+        }
+        // Its words are shown to people.
+        let passwords = body.map(passwords).unwrap_or_default();
+        let sent = passwords.iter().chain([&self.secret]).chain(token);
+        Ok(answer.without(&Scrubber::of_words(sent)))
     }
+}
+
+/// What of a body is secret: the passwords of an access list.
+fn passwords(body: &Json) -> Vec<Secret> {
+    let items = body["items"].as_array().into_iter().flatten();
+    items.filter_map(|item| Some(Secret::new(item["password"].as_str()?))).collect()
 }
 
 /// The words that people are shown of a vendor's error.
@@ -497,6 +510,10 @@ fn judge(answer: Answer) -> Result<Answer, Trouble> {
     if answer.is_success() {
         // nginx before NPM answers HTML, and 200 to what it takes for a page.
         return if answer.json::<Json>().is_some() { Ok(answer) } else { Err(Trouble::Garbled(answer.status)) };
+    }
+    if answer.status == 429 {
+        // NPM has no limit of its own: a proxy before it turned the call away.
+        return Err(Trouble::Away("it was asked too often, it answered 429".to_owned()));
     }
     let Some(ErrorBody { error }) = answer.json::<ErrorBody>() else {
         return Err(Trouble::Garbled(answer.status));

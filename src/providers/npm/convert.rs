@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::api::{CertificateRow, HostRow, ListRow, Section};
 use super::kinds::{AccessList, Certificate, Life, Location, ProxyHost, Redirection, Site, Stream};
+use super::normal::lines;
 use crate::model::{Fields, Mark, SecretName, Typed, Value};
 
 const INSTANCE: &str = "amarre_instance";
@@ -161,11 +162,6 @@ fn site(row: &HostRow, mark: bool) -> Site {
 
 fn life(row: &HostRow, mark: bool) -> Life {
     Life { enabled: row.enabled, online: !row.enabled || is_served(row), mark }
-}
-
-/// Lines as we write them.
-pub fn lines(text: &str) -> String {
-    text.replace("\r\n", "\n").trim_end().to_owned()
 }
 
 /// NPM's pages write `address/path` into the host; `forward_path` is the same.

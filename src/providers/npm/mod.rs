@@ -10,7 +10,7 @@ mod examine;
 mod hosts;
 pub mod kinds;
 mod lists;
-mod normal;
+pub mod normal;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -173,6 +173,11 @@ impl NpmProvider {
 impl Provider for NpmProvider {
     fn id(&self) -> &ProviderId {
         &self.id
+    }
+
+    /// NPM reloads nginx with every write, and breaks when two do.
+    fn at_once(&self) -> usize {
+        1
     }
 
     fn counts(&self) -> Counts {

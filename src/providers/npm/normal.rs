@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::convert::lines;
 use crate::model::{Fields, Kind, Value};
 use crate::providers::Objection;
 
@@ -164,6 +163,11 @@ fn users(fields: &Fields) -> Result<(), Objection> {
         }
     }
     Ok(())
+}
+
+/// Lines as we write them.
+pub fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n").trim_end().to_owned()
 }
 
 fn objection(field: &str, message: String) -> Objection {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::login::{Login, Signed, ask_time, is_clock_refusal, is_token_error};
 use super::pace::{Pace, Pacer};
+use crate::model::Millis;
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::providers::{Class, ProviderError};
 use crate::secret::OvhLogin;
@@ -165,7 +166,7 @@ pub enum Trouble {
     /// It left, and no whole answer came.
     Unknown(String),
     /// The vendor refused. `code` is its own, or the right that the service account lacks (`dnsZone:apiovh:refresh`).
-    Refused { status: u16, code: String, words: String },
+    Refused { status: u16, code: String, words: String, after: Option<Millis> },
     /// The answer is not of the form that the vendor documents.
     Nonsense(String),
 }
@@ -178,7 +179,7 @@ impl Trouble {
 
     /// Whether the credentials as such are refused, not only this call.
     pub fn is_about_credentials(&self) -> bool {
-        let Trouble::Refused { status, code, words } = self else { return false };
+        let Trouble::Refused { status, code, words, .. } = self else { return false };
         let codes = ["INVALID_CREDENTIAL", "INVALID_KEY", "NOT_CREDENTIAL", "INVALID_SIGNATURE"];
         let said = codes.contains(&code.as_str()) || words.contains("application key is invalid");
         *status == 401 || said || is_token_error(code) || is_clock_refusal(*status, code, words)
@@ -235,8 +236,9 @@ impl Trouble {
                 .hint("check the keys below `ovh` in the configuration: expired, deleted or of another endpoint");
         }
         match &self {
-            Trouble::NotSent(_) | Trouble::Refused { status: 429, .. } => {
-                ProviderError::new(Class::RetryLater, "A0704", message).hint(away)
+            Trouble::NotSent(_) => ProviderError::new(Class::RetryLater, "A0704", message).hint(away),
+            Trouble::Refused { status: 429, after, .. } => {
+                ProviderError::new(Class::RetryLater, "A0704", message).hint(away).after(*after)
             }
             Trouble::Unknown(_) | Trouble::Refused { status: 408 | 500.., .. } => {
                 ProviderError::new(unclear, "A0704", message).hint(away)
@@ -384,7 +386,7 @@ impl Api {
             Failure::NotSent(why) => Trouble::NotSent(why),
             Failure::Unknown(why) => Trouble::Unknown(why),
         })?;
-        if answer.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
+        if answer.is_success() { Ok(answer) } else { Err(refusal(&self.login.censored(answer).await)) }
     }
 
     fn time_url(&self) -> Url {
@@ -410,7 +412,8 @@ pub fn refusal(answer: &Answer) -> Trouble {
     // Several rights may be named; the first is enough to begin with.
     let action = said.details.unauthorized_actions.unwrap_or_default();
     let action = action.split([',', ' ', ';']).find(|action| action.contains(ACTION)).map(str::to_owned);
-    Trouble::Refused { status: answer.status, code: action.unwrap_or(said.error_code), words }
+    let code = action.unwrap_or(said.error_code);
+    Trouble::Refused { status: answer.status, code, words, after: answer.retry_after }
 }
 
 #[cfg(test)]
@@ -442,7 +445,7 @@ mod tests {
     fn a_right_that_lacks_is_named() {
         let body = r#"{"class":"Client::Forbidden","message":"User not granted for this request","details":{
             "unauthorizedActionsByAuthentication":"","unauthorizedActionsByIAM":"dnsZone:apiovh:refresh"}}"#;
-        let trouble = refusal(&Answer { status: 403, body: body.as_bytes().to_vec() });
+        let trouble = refusal(&Answer { status: 403, body: body.as_bytes().to_vec(), retry_after: None });
         assert_eq!(trouble.lacks(), Some("dnsZone:apiovh:refresh"));
         let error = trouble.into_error("could not refresh", true);
         assert!(error.hint.contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
@@ -454,6 +457,7 @@ mod tests {
             status,
             code: code.to_owned(),
             words: words.to_owned(),
+            after: None,
         };
         for (trouble, wrote, class, code) in [
             (Trouble::NotSent("x".into()), true, Class::RetryLater, "A0704"),

@@ -205,7 +205,7 @@ fn batched(item: Json) -> Option<Result<WireRecord, Trouble>> {
     }
     let words = item.get("error")?.get("message")?.as_str()?.to_owned();
     let status = if words.contains("does not exist") { 404 } else { 500 };
-    Some(Err(Trouble::Refused { status, code: String::new(), words }))
+    Some(Err(Trouble::Refused { status, code: String::new(), words, after: None }))
 }
 
 async fn singles(api: &Api, zone: &str, ids: &[u64]) -> Result<Vec<WireRecord>, Trouble> {

@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant};
 
 use super::api::Trouble;
 use crate::providers::http::{Answer, Http};
-use crate::secret::{OvhLogin, Secret};
+use crate::secret::{OvhLogin, Scrubber, Secret};
 
 /// A token is not used for the last part of its life: a call takes its time to arrive.
 const TOKEN_MARGIN: Duration = Duration::from_secs(60);
@@ -129,9 +129,21 @@ impl Login {
         }
     }
 
+    /// An error without what its call carried: the vendor's words are shown to people.
+    pub async fn censored(&self, answer: Answer) -> Answer {
+        let sent = match self {
+            Login::Keys { keys, .. } => Scrubber::of_words([&keys.application_secret, &keys.consumer_key]),
+            Login::Service { client_secret, token, .. } => {
+                let token = token.lock().await.as_ref().map(|token| token.text.clone());
+                Scrubber::of_words([client_secret].into_iter().chain(&token))
+            }
+        };
+        answer.without(&sent)
+    }
+
     /// Whether a refusal may be of what got old; then it is forgotten, and the same call may be made once more.
     pub async fn renew(&self, trouble: &Trouble) -> bool {
-        let Trouble::Refused { status, code, words } = trouble else { return false };
+        let Trouble::Refused { status, code, words, .. } = trouble else { return false };
         match self {
             Login::Keys { clock, .. } if is_clock_refusal(*status, code, words) => {
                 *clock.lock().await = None;
@@ -205,7 +217,7 @@ async fn fetch(http: &Http, url: &Url, client_id: &str, client_secret: &Secret) 
         .body(form.query().unwrap_or_default().to_owned());
     let answer = http.send(request).await.map_err(|failure| Trouble::NotSent(failure.message().to_owned()))?;
     if !answer.is_success() {
-        return Err(token_refusal(&answer));
+        return Err(token_refusal(&answer.without(&Scrubber::of_words([client_secret]))));
     }
     let token: WireToken =
         answer.json().ok_or_else(|| Trouble::NotSent(format!("{url} did not answer with a token")))?;
@@ -224,7 +236,7 @@ fn token_refusal(answer: &Answer) -> Trouble {
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let words = words.join(": ").chars().filter(|character| !character.is_control()).take(300).collect();
     let code = if said.error.is_empty() { "invalid_client".to_owned() } else { said.error };
-    Trouble::Refused { status: answer.status, code, words }
+    Trouble::Refused { status: answer.status, code, words, after: answer.retry_after }
 }
 
 /// What RFC 6749 §5.2 lets a token endpoint say.
@@ -271,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_token_endpoint_that_is_busy_refuses_nobody() {
-        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec() };
+        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec(), retry_after: None };
         for status in [408, 429, 500, 503] {
             assert!(matches!(token_refusal(&answer(status, "<html>")), Trouble::NotSent(_)), "{status}");
         }

@@ -181,6 +181,11 @@ impl Provider for OvhProvider {
         })
     }
 
+    /// OVH counts requests by the minute.
+    fn at_once(&self) -> usize {
+        4
+    }
+
     fn publishes(&self, address: &Address) -> Option<String> {
         if address.kind != Kind::Record {
             return None;

@@ -3,6 +3,7 @@
 mod help;
 mod init;
 mod lists;
+mod mend;
 pub mod rig;
 mod running;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amarre_sim::docker::Docker;
-use amarre_sim::npm::{Npm, NpmOptions, Upstreams};
+use amarre_sim::npm::{Npm, NpmOptions, NpmUser, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -36,14 +36,21 @@ impl Upstreams for FromNpm {
 
 impl Rig {
     pub async fn start() -> Self {
+        let admin = NpmUser::admin(1, "amarre@example.net", "changeme-npm");
+        Self::with_accounts(admin, OvhOptions::with_zones(&[ZONE])).await
+    }
+
+    /// With other accounts than those of the configuration that is written.
+    pub async fn with_accounts(user: NpmUser, ovh: OvhOptions) -> Self {
         let docker = Arc::new(stepped::docker(stepped::options()).await);
         docker.seed_network("foreign", "10.77.0.0/24").unwrap();
         docker.seed_container("stranger", "other:1", &["foreign"]).unwrap();
-        let npm = Npm::start(NpmOptions::with_upstreams(Arc::new(FromNpm(docker.clone())))).await.unwrap();
+        let options = NpmOptions::with_upstreams(Arc::new(FromNpm(docker.clone())));
+        let npm = Npm::start(NpmOptions { users: vec![user], ..options }).await.unwrap();
         npm.seed_proxy_host(&json!({
             "domain_names": ["foreign.example.org"], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80,
         }));
-        let ovh = Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap();
+        let ovh = Ovh::start(ovh).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("services")).unwrap();
         let rig = Self { folder, docker, npm, ovh, port: free_port() };

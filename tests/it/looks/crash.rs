@@ -13,6 +13,7 @@ const CALLS_MAX: u32 = 60;
 enum Story {
     FirstApply,
     StopFirstUpdate,
+    UpdateAfterJob,
     Destroy,
 }
 
@@ -51,7 +52,7 @@ impl Story {
     /// The world before the story, and what begins it.
     async fn begin(self, ledger: Ledger) -> Stepped {
         let mut rig = Stepped::start().await;
-        rig.write("cloud.yaml", CLOUD);
+        rig.write("cloud.yaml", &self.manifest());
         // A zone that no manifest names any more is not read: what a lost ledger knew of it alone is not found there.
         if ledger == Ledger::Lost {
             rig.write("bystander.yaml", &plain("bystander"));
@@ -64,12 +65,26 @@ impl Story {
         rig
     }
 
+    fn manifest(self) -> String {
+        match self {
+            Story::FirstApply | Story::StopFirstUpdate | Story::Destroy => CLOUD.to_owned(),
+            Story::UpdateAfterJob => {
+                let job = "jobs: {backup: {image: 'web:2', command: ['true'], volumes: ['data:/data:ro']}}";
+                format!("{CLOUD}{job}\n")
+            }
+        }
+    }
+
     async fn go(self, rig: &Stepped) {
         match self {
             Story::FirstApply => (),
             Story::StopFirstUpdate => {
                 let changed = CLOUD.replace("image: db:1", "image: db:1\n    environment: {MODE: two}");
                 rig.write("cloud.yaml", &changed.replace("TITLE: one", "TITLE: two"));
+            }
+            Story::UpdateAfterJob => {
+                let changed = self.manifest().replace("image: db:1", "image: db:1\n    environment: {MODE: two}");
+                rig.write("cloud.yaml", &changed);
             }
             Story::Destroy => rig.destroy("cloud").await,
         }
@@ -166,6 +181,17 @@ async fn a_stop_first_update_survives_a_crash_at_every_call() {
 #[tokio::test]
 async fn a_stop_first_update_survives_a_crash_at_every_call_and_a_lost_ledger() {
     every_blow(Story::StopFirstUpdate, Ledger::Lost).await;
+}
+
+/// Its labels tell whether it was made twice.
+#[tokio::test]
+async fn a_job_before_an_update_runs_once_though_the_process_crashes_at_every_call() {
+    every_blow(Story::UpdateAfterJob, Ledger::Kept).await;
+}
+
+#[tokio::test]
+async fn a_job_before_an_update_runs_once_though_the_ledger_is_lost() {
+    every_blow(Story::UpdateAfterJob, Ledger::Lost).await;
 }
 
 #[tokio::test]

@@ -1,12 +1,20 @@
 //! The loop stepped look by look, with every vendor simulated.
 
+mod apart;
 mod breadth;
 mod commands;
 mod crash;
 mod files;
+mod handover;
+mod flaps;
 mod manifests;
+mod mend;
+mod memory;
 mod patience;
 mod promises;
+mod standing;
+mod telling;
+mod waits;
 
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "

@@ -111,6 +111,19 @@ pub fn is_wanted(scene: &Scene, service: &str, name: &str) -> bool {
     manifest.is_some_and(|manifest| manifest.containers.keys().any(|key| manifest.address_name(key) == name))
 }
 
+/// Whether a container is done when it has ended: a job, or one whose end another waits for.
+pub fn is_task(scene: &Scene, address: &Address, seen: &Seen) -> bool {
+    let manifest = seen.service.as_ref().and_then(|service| scene.services.get(service));
+    is_job(&seen.fields)
+        || manifest.is_some_and(|manifest| {
+            manifest.containers.keys().any(|key| manifest.address_name(key) == address.name && manifest.is_task(key))
+        })
+}
+
+fn is_job(fields: &Fields) -> bool {
+    fields.get("before").is_some()
+}
+
 fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
     let Some(seen) = raw.seen.get(&change.address) else { return Vec::new() };
     let replaced = is_wanted(scene, &change.service, &change.address.name);
@@ -119,13 +132,22 @@ fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, pl
         _ => false,
     });
     let window = makes_room || replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
+    let needed = containers(raw).filter(|(other, user)| {
+        let is_user = user.service.as_deref() != Some(&change.service)
+            && user.fields.strings("needs").contains(&change.service.as_str());
+        is_user && !replaced && !user.service.as_ref().is_some_and(|service| is_wanted(scene, service, &other.name))
+    });
+    let mut wrong: Vec<String> = needed.map(|(user, _)| format!("{user} needs it")).collect();
     let pointing = hosts(raw).filter(|(_, host)| leads_to(&host.fields, &seen.fields));
-    pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")).collect()
+    wrong.extend(pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")));
+    wrong
 }
 
 /// A stopped container's hosts are switched off before it, where they can be seen.
 fn container_stops(raw: &World, change: &Change, scene: &Scene) -> Vec<String> {
-    let is_meant = scene.services.get(&change.service).is_some_and(|service| service.stopped);
+    // A job that takes too long.
+    let is_late = raw.seen.get(&change.address).is_some_and(|seen| is_job(&seen.fields));
+    let is_meant = is_late || scene.services.get(&change.service).is_some_and(|service| service.stopped);
     let mut wrong = if is_meant { Vec::new() } else { vec!["nobody asked for it".to_owned()] };
     let stops = raw.seen.get(&change.address).map(|seen| seen.fields.clone()).unwrap_or_default();
     let on = hosts(raw).filter(|(host, seen)| {
@@ -201,7 +223,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
             wrong.push(format!("{other} has its address on the edge"));
         }
         // Containers that are all wanted may share on purpose; an old one and its successor never do.
-        let same = other.base() == change.address.base() || !is_wanted(scene, &change.service, &other.name);
+        let is_stranger = !is_wanted(scene, &change.service, &other.name) && !is_job(&seen.fields) && !is_job(fields);
+        let same = other.base() == change.address.base() || is_stranger;
         let written: Vec<&str> = mounts.iter().filter(|mount| mount.ends_with(":rw")).copied().collect();
         if let (true, Some(mount)) = (same, shared("mounts", &written, &source)) {
             wrong.push(format!("{other} writes to {mount}"));

@@ -11,9 +11,7 @@ use amarre::model::{
     World,
 };
 use amarre::plan::{Input, Schemas};
-use amarre::providers::npm::{NpmConfig, NpmProvider};
-use amarre::providers::{Provider, docker, npm, ovh};
-use amarre::secret::{MarkKey, Secret};
+use amarre::providers::{docker, npm, ovh};
 
 /// 20 November 2026, 12:00:00 UTC.
 pub const START: Timestamp = Timestamp(1_795_176_000_000);
@@ -96,22 +94,8 @@ pub fn schemas() -> &'static Schemas {
 
 /// The vendors' spelling.
 pub fn spell(address: &Address, fields: &mut Fields) -> Result<(), String> {
-    static NPM: OnceLock<NpmProvider> = OnceLock::new();
     match address.provider.family() {
-        "npm" => {
-            let npm = NPM.get_or_init(|| {
-                let config = NpmConfig {
-                    id: ProviderId::npm("main"),
-                    url: "http://127.0.0.1:81".to_owned(),
-                    identity: "amarre@example.net".to_owned(),
-                    secret: Secret::new("unused"),
-                    instance: "amarre".to_owned(),
-                    key: MarkKey::new([7; 32]),
-                };
-                NpmProvider::new(config).unwrap()
-            });
-            npm.normalize(address, fields).map_err(|objection| objection.message)
-        }
+        "npm" => npm::normal::normalize(address.kind, fields).map_err(|objection| objection.message),
         "ovh" => {
             let record_type = address.name.rsplit_once('/').map(|(_, record_type)| record_type);
             ovh::kinds::normalize(address.kind, record_type, fields).map_err(|objection| objection.message)
@@ -141,6 +125,7 @@ pub fn site() -> Site {
         prefix: 24,
         avoid: Vec::new(),
         dns_ttl_s: 3600,
+        dns_timeout: amarre::model::Millis::minutes(10),
         dns_registry: true,
         has_dns: true,
         policy: Policy {

@@ -116,6 +116,10 @@ pub fn tick(state: &mut State, scene: &Scene) {
         let Readiness::NotYet { .. } = thing.ready else { continue };
         let image = thing.fields.text("image").unwrap_or_default();
         let sick = scene.sick.get(image).filter(|_| address.kind == Kind::Container);
+        if address.kind == Kind::Container && thing.owner.is_ours() && super::dangers::is_task(scene, address, thing) {
+            ends(thing, sick.copied(), state.now);
+            continue;
+        }
         match sick {
             None if !thing.owner.is_ours() => (),
             None => thing.ready = Readiness::Ready,
@@ -126,6 +130,21 @@ pub fn tick(state: &mut State, scene: &Scene) {
             }
         }
     }
+}
+
+/// What is done when it has ended ends, unless it hangs.
+fn ends(thing: &mut Seen, sick: Option<Sick>, now: Timestamp) {
+    let code = match sick {
+        _ if thing.fields.flag("running") != Some(true) => return,
+        Some(Sick::Hangs) => return,
+        Some(Sick::Exits) => 1,
+        None => 0,
+    };
+    let failed = Readiness::Failed { why: format!("exited with code {code}") };
+    thing.ready = if code == 0 { Readiness::Ready } else { failed };
+    thing.fields.set("running", Value::Bool(false));
+    thing.fields.set("exit_code", Value::Int(code));
+    thing.fields.set("finished_at_ms", Value::Int(now.0));
 }
 
 /// Does one change; answers what is wrong with it.
@@ -178,6 +197,8 @@ fn made(state: &State, change: &Change, fields: &Fields, scene: &Scene) -> Seen 
             let network = fields.text("network").unwrap_or_default().to_owned();
             fields.set("network_mode", Value::text(network));
             fields.set("started_at_ms", Value::Int(state.now.0));
+            fields.set("created_at_ms", Value::Int(state.now.0));
+            fields.set("id", Value::text(format!("id-{}", state.ids)));
             fields.set("health", Value::text("none"));
             ready = not_yet("not probed yet");
         }

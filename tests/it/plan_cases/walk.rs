@@ -183,6 +183,10 @@ fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
     for good in &wants.good {
         facts.last_good.insert(good.base.clone(), (good.generation.clone(), good.fields.clone()));
     }
+    facts.repointed_at.retain(|old, _| wants.drains.contains_key(old));
+    for old in wants.drains.keys() {
+        facts.repointed_at.entry(old.clone()).or_insert(now);
+    }
     facts.open_intents.retain(|_, left| now - *left < plan::SETTLE);
     let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
     for (address, want) in &wants.map {
@@ -219,7 +223,8 @@ fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
 }
 
 fn is_starting(raw: &World, wants: &Wants, facts: &Facts) -> bool {
-    let mut watched = wants.probes.keys().filter(|address| !facts.failed.contains_key(*address));
+    let probed = wants.probes.keys().filter(|address| !facts.failed.contains_key(*address));
+    let mut watched = probed.chain(&wants.tasks);
     watched.any(|address| raw.seen.get(address).is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })))
 }
 
@@ -279,6 +284,10 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
         let schema = schemas().get(&(address.provider.family().to_owned(), address.kind)).unwrap();
         let observed = schema.fields.iter().filter(|field| matches!(field.rule, Rule::Observed | Rule::Volatile));
         observed.for_each(|field| drop(fields.0.remove(field.name)));
+        if address.kind == Kind::Container && fields.text("restart") == Some("no") {
+            // A plan does not wait until what ends has ended.
+            fields.0.remove("running");
+        }
         if !strict {
             ["subnet", "environment", "mark"].iter().for_each(|name| drop(fields.0.remove(*name)));
         }

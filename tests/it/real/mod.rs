@@ -1,15 +1,21 @@
 //! The whole way on a real Docker engine, behind a gate that counts; NPM and OVH simulated.
 
 mod apply;
+mod beside;
 mod drift;
 mod endpoints;
+mod engine_restart;
 mod contract;
+mod downtime;
 mod files;
 mod harm;
 mod images;
+mod killed;
+mod logs;
 mod npm;
 mod reach;
 mod settings;
 mod stacks;
 mod two_hosts;
 mod update;
+mod waits;

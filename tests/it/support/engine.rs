@@ -11,7 +11,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::certificates::Certificates;
-use super::{eventually, free_port};
+use super::free_port;
+
+/// It takes a second, and one for each few containers that it finds.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// Of the log of one that does not start.
+const LOG_BYTES_SHOWN: usize = 6000;
 
 /// A `dockerd` of this test's own; ended on drop.
 pub struct SecondEngine {
@@ -61,7 +66,15 @@ impl SecondEngine {
     }
 
     async fn answers(&self) {
-        eventually(60, "a second engine", async || self.ask(&["version"]).is_some()).await;
+        let up = async {
+            while self.ask(&["version"]).is_none() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let is_up = tokio::time::timeout(START_TIMEOUT, up).await.is_ok();
+        let log = self.log();
+        let from = log.len().saturating_sub(LOG_BYTES_SHOWN);
+        assert!(is_up, "a second engine is up: {}", log.get(from..).unwrap_or(&log));
     }
 
     /// It ends, and its containers with it; they are still there for the next start.
@@ -77,7 +90,15 @@ impl SecondEngine {
         let _ = self.child.wait();
     }
 
-    /// After [`SecondEngine::stop`].
+    /// SIGKILL: its containers run on without it until it starts again.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // Its containerd dies with it, and may be nobody's to bury: the next one is not to wait for it.
+        let _ = std::fs::remove_file(self.folder.path().join("run/containerd/containerd.pid"));
+    }
+
+    /// After [`SecondEngine::stop`] or [`SecondEngine::kill`].
     pub async fn start_again(&mut self) {
         self.child = spawn(self.folder.path(), &self.arguments);
         self.answers().await;
@@ -140,6 +161,16 @@ impl SecondEngine {
 
 impl Drop for SecondEngine {
     fn drop(&mut self) {
+        // One that was killed left containers behind that only it can end.
+        if self.ask(&["version"]).is_none() {
+            self.kill();
+            self.child = spawn(self.folder.path(), &self.arguments);
+            let is_up = |_: &u32| {
+                std::thread::sleep(Duration::from_millis(200));
+                self.ask(&["version"]).is_some()
+            };
+            let _ = (0..100).find(is_up);
+        }
         // Its containers would outlive it.
         let all = self.ask(&["ps", "-aq"]).unwrap_or_default();
         let ids: Vec<&str> = all.split_whitespace().collect();

@@ -8,8 +8,8 @@ use std::sync::Once;
 
 use sha1::{Digest, Sha1};
 
-const BUSYBOX: &str = "/bin/busybox";
-const APPLETS: [&str; 14] =
+pub(super) const BUSYBOX: &str = "/bin/busybox";
+pub(super) const APPLETS: [&str; 14] =
     ["sh", "httpd", "wget", "sleep", "cat", "true", "false", "hostname", "sed", "tail", "test", "touch", "ls", "mkdir"];
 
 /// `serve PORT` answers HTTP with `index.html`; `idle` only runs; `exit CODE` ends. Stops at once when told to.
@@ -25,7 +25,7 @@ while :; do sleep 100000 & wait $!; done
 "#;
 
 /// As much of curl as a probe needs: `curl … -w %{http_code} --max-time S URL`. Without the time: a static wget with -T crashes.
-const CURL: &str = r#"#!/bin/sh
+pub(super) const CURL: &str = r#"#!/bin/sh
 for url; do :; done
 code=$(wget -S -q -O /dev/null "$url" 2>&1 | sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' | tail -n 1)
 echo "${code:-000}"
@@ -42,17 +42,27 @@ static BUILT: Once = Once::new();
 /// Builds what is missing; an image of another recipe is replaced.
 pub fn build() {
     BUILT.call_once(|| {
-        assert!(Path::new(BUSYBOX).exists(), "{BUSYBOX} is missing: scripts/test installs it (busybox-static)");
-        // Tests are processes of their own; one of them builds.
-        let lock = fs::File::create(std::env::temp_dir().join("amarre-test-image.lock")).unwrap();
-        lock.lock().unwrap();
+        let _lock = lock();
         for (tag, version) in [(ONE, "1"), (TWO, "2")] {
             let recipe = hex::encode(Sha1::digest(format!("{ENTRY}{CURL}{version}{APPLETS:?}{CHANGES:?}")));
-            if recipe_of(tag).as_deref() != Some(recipe.as_str()) {
+            if is_missing(tag, &recipe) {
                 import(tag, version, &recipe);
             }
         }
     });
+}
+
+/// Tests are processes of their own; one of them builds.
+pub(super) fn lock() -> fs::File {
+    assert!(Path::new(BUSYBOX).exists(), "{BUSYBOX} is missing: scripts/test installs it (busybox-static)");
+    let lock = fs::File::create(std::env::temp_dir().join("amarre-test-image.lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
+/// There is no such image, or one of another recipe.
+pub(super) fn is_missing(tag: &str, recipe: &str) -> bool {
+    recipe_of(tag).as_deref() != Some(recipe)
 }
 
 /// Labels and variables of an image are not the manifest's: they must never show as drift.
@@ -76,21 +86,32 @@ fn import(tag: &str, version: &str, recipe: &str) {
         fs::create_dir(at(folder)).unwrap();
         fs::set_permissions(at(folder), fs::Permissions::from_mode(0o777)).unwrap();
     }
+    add_busybox(root.path(), ENTRY);
+    fs::write(at("www/index.html"), format!("amarre-test {version}\n")).unwrap();
+    import_folder(tag, root.path(), &CHANGES, recipe);
+}
+
+/// Busybox with its applets, and the two scripts, in `bin`.
+pub fn add_busybox(root: &Path, entry: &str) {
+    let at = |path: &str| root.join(path);
     fs::copy(BUSYBOX, at("bin/busybox")).unwrap();
     for applet in APPLETS {
         symlink("busybox", at("bin").join(applet)).unwrap();
     }
-    for (name, text) in [("bin/entry", ENTRY), ("bin/curl", CURL)] {
+    for (name, text) in [("bin/entry", entry), ("bin/curl", CURL)] {
         fs::write(at(name), text).unwrap();
         fs::set_permissions(at(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    fs::write(at("www/index.html"), format!("amarre-test {version}\n")).unwrap();
+}
+
+/// Makes an image of a folder; its label says by which recipe.
+pub fn import_folder(tag: &str, root: &Path, changes: &[&str], recipe: &str) {
     let mut tar = Command::new("tar");
-    tar.arg("-C").arg(root.path()).args(["--owner=0", "--group=0", "-c", "."]).stdout(Stdio::piped());
+    tar.arg("-C").arg(root).args(["--owner=0", "--group=0", "-c", "."]).stdout(Stdio::piped());
     let mut tar = tar.spawn().expect("tar is there: scripts/test");
     let mut import = Command::new("docker");
     import.arg("import");
-    for change in CHANGES {
+    for change in changes {
         import.args(["-c", change]);
     }
     import.args(["-c", &format!("LABEL io.amarre.test-recipe={recipe}"), "-", tag]);

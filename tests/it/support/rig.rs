@@ -91,6 +91,11 @@ impl Rig {
         std::fs::write(self.config(), format!("{config:#}")).unwrap();
     }
 
+    /// Where status is served, on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("amarre.yaml")
     }

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub const ZONE: &str = "example.org";
 const PUBLIC: &str = "203.0.113.10";
 /// Nothing takes more looks, faults and waits included.
-const LOOKS_MAX: usize = 60;
+const LOOKS_MAX: usize = 80;
 /// From look to look, long enough for probes and short enough for no time-out.
 const STEP: Millis = Millis::seconds(2);
 
@@ -64,6 +64,10 @@ pub struct Stepped {
     pub no_secrets: Arc<AtomicBool>,
     /// The engine of the second host.
     pub nas: Option<Arc<Docker>>,
+    /// The id of the container that Amarre itself runs in, or how it begins.
+    pub own: Option<String>,
+    /// Our mark.
+    pub instance: String,
     setting: Setting,
     ledger: u32,
 }
@@ -91,8 +95,23 @@ impl Stepped {
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
-        let engine = engine(&docker, nas.as_deref(), &npm, &ovh, &folder, &clock, &no_secrets, (setting, 0)).await;
-        let rig = Self { docker, npm, ovh, clock, folder, engine, no_secrets, nas, setting, ledger: 0 };
+        let engine =
+            engine(&docker, nas.as_deref(), &npm, &ovh, &folder, &clock, &no_secrets, (setting, 0), (None, "home"))
+                .await;
+        let rig = Self {
+            docker,
+            npm,
+            ovh,
+            clock,
+            folder,
+            engine,
+            no_secrets,
+            nas,
+            own: None,
+            instance: "home".to_owned(),
+            setting,
+            ledger: 0,
+        };
         rig.forget();
         rig
     }
@@ -105,7 +124,47 @@ impl Stepped {
     /// One more on the same ledger and vendors.
     pub async fn another_engine(&self) -> Engine {
         let Self { docker, nas, npm, ovh, folder, clock, no_secrets, setting, ledger, .. } = self;
-        engine(docker, nas.as_deref(), npm, ovh, folder, clock, no_secrets, (*setting, *ledger)).await
+        engine(
+            docker,
+            nas.as_deref(),
+            npm,
+            ovh,
+            folder,
+            clock,
+            no_secrets,
+            (*setting, *ledger),
+            (self.own.clone(), &self.instance),
+        )
+        .await
+    }
+
+    /// One more on the same vendors, with a ledger of its own.
+    pub async fn engine_of_another_ledger(&mut self) -> Engine {
+        let own = self.ledger;
+        self.ledger = own + 100;
+        let other = self.another_engine().await;
+        self.ledger = own;
+        other
+    }
+
+    /// The ledger as it is now, for [`Stepped::restart_with`].
+    pub fn copy_of_ledger(&self) -> Vec<(String, Vec<u8>)> {
+        let parts = ["", "-wal"].map(|part| format!("ledger-{}.db{part}", self.ledger));
+        parts
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), std::fs::read(self.folder.path().join(name)).ok()?)))
+            .collect()
+    }
+
+    /// As [`Stepped::restart`], with the ledger as it was once.
+    pub async fn restart_with(&mut self, copy: &[(String, Vec<u8>)]) {
+        let before = format!("ledger-{}.db", self.ledger);
+        self.ledger += 1;
+        for (name, bytes) in copy {
+            let name = name.replace(&before, &format!("ledger-{}.db", self.ledger));
+            std::fs::write(self.folder.path().join(name), bytes).unwrap();
+        }
+        self.restart().await;
     }
 
     /// As [`Stepped::restart`], and the ledger is lost.
@@ -132,6 +191,11 @@ impl Stepped {
 
     pub fn remove(&self, file: &str) {
         std::fs::remove_file(self.folder.path().join("services").join(file)).unwrap();
+    }
+
+    pub fn clock_now(&self) -> Timestamp {
+        use amarre::engine::Clock;
+        self.clock.now()
     }
 
     pub fn picture(&self) -> Arc<Picture> {
@@ -334,8 +398,9 @@ async fn engine(
     clock: &Arc<ShiftedClock>,
     no_secrets: &Arc<AtomicBool>,
     (setting, ledger): (Setting, u32),
+    (own, instance): (Option<String>, &str),
 ) -> Engine {
-    let instance = "home".to_owned();
+    let instance = instance.to_owned();
     let key = MarkKey::new([7; 32]);
     let endpoint = format!("tcp://{}", docker.server.address);
     let mut text = json!({
@@ -355,7 +420,7 @@ async fn engine(
     }
     let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
     let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint, &instance, key.clone());
-    let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), ..docker });
+    let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), own, ..docker });
     let npm = NpmProvider::new(NpmConfig {
         id: ProviderId::npm("main"),
         url: npm.server.url(),

@@ -1,0 +1,114 @@
+//! What is not touched for now, though it differs: an engine that has just started brings its containers back by
+//! itself, and Amarre does not cut the branch that it sits on.
+//!
+//! | | what is left | until |
+//! |---|---|---|
+//! | the engine started a moment ago | everything of its own that was there before, and every delete | a minute after its start |
+//! | Amarre's own container | its delete, stop, rename and successor, and its networks' deletes | somebody does it by hand |
+
+use std::collections::BTreeSet;
+
+use super::Input;
+use crate::model::plan::Wait;
+use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, Refusal, Verb};
+
+/// Gives what is to be left its gate.
+pub fn leave(input: &Input<'_>, plan: &mut Plan) {
+    for change in &mut plan.changes {
+        if change.refusal().is_none() && cuts_own(input, change) {
+            change.gate = Gate::Held(own(change));
+        }
+        let waking = input.world.waking.get(&change.address.provider).filter(|until| input.now < **until);
+        let Some(until) = waking.filter(|_| change.is_now() && is_put_right(input, change)) else { continue };
+        change.gate = Gate::Until { at: *until, what: Wait::EngineStart };
+        plan.next_look = Some(plan.next_look.map_or(*until, |known| known.min(*until)));
+    }
+}
+
+/// Whether the engine may be about to do it, or what is seen may be gone in a moment. What is made for the first time
+/// waits for nothing.
+fn is_put_right(input: &Input<'_>, change: &Change) -> bool {
+    let was_there = || input.facts.applied.keys().any(|known| known.base() == change.address.base());
+    match change.address.kind {
+        Kind::Image | Kind::Volume => false,
+        Kind::Network
+        | Kind::Attachment
+        | Kind::Container
+        | Kind::Zone
+        | Kind::Record
+        | Kind::Certificate
+        | Kind::AccessList
+        | Kind::ProxyHost
+        | Kind::Redirection
+        | Kind::Stream => !matches!(change.verb, Verb::Create(_)) || was_there(),
+    }
+}
+
+/// Whether a change would end Amarre's own container, or cut it off.
+fn cuts_own(input: &Input<'_>, change: &Change) -> bool {
+    let own = input.world.own.iter().filter(|own| own.provider == change.address.provider);
+    let fields = |own: &Address| input.world.seen.get(own).map(|seen| &seen.fields);
+    match (&change.verb, change.address.kind) {
+        (Verb::Create(_), Kind::Container) => {
+            own.into_iter().any(|own| own.generation.is_some() && own.base() == change.address.base())
+        }
+        (Verb::Update(written), Kind::Container) => {
+            own.into_iter().any(|own| *own == change.address) && is_an_end(written)
+        }
+        (Verb::Delete, Kind::Container) => own.into_iter().any(|own| *own == change.address),
+        (Verb::Delete, Kind::Network) => {
+            own.filter_map(fields).any(|fields| networks(fields).contains(change.address.name.as_str()))
+        }
+        (Verb::Delete, Kind::Attachment) => {
+            let container = change.address.name.rsplit_once('/').map(|(_, container)| container);
+            own.filter_map(fields).any(|fields| fields.text("name") == container)
+        }
+        (Verb::Create(_) | Verb::Update(_), Kind::Network | Kind::Attachment) => false,
+        (
+            _,
+            Kind::Volume
+            | Kind::Image
+            | Kind::Zone
+            | Kind::Record
+            | Kind::Certificate
+            | Kind::AccessList
+            | Kind::ProxyHost
+            | Kind::Redirection
+            | Kind::Stream,
+        ) => false,
+    }
+}
+
+fn is_an_end(written: &Fields) -> bool {
+    written.flag("running") == Some(false) || written.text("name").is_some()
+}
+
+/// What a container is on: ours say it one by one, others as a list.
+fn networks(fields: &Fields) -> BTreeSet<&str> {
+    let one = [fields.text("network"), fields.text("edge")].into_iter().flatten();
+    fields.strings("networks").into_iter().chain(one).collect()
+}
+
+fn own(change: &Change) -> Refusal {
+    let what = format!("{} {}", change.address.kind.label(), change.address.name);
+    let message = match change.address.kind {
+        Kind::Container => format!("{what} is the one that Amarre runs in"),
+        Kind::Network
+        | Kind::Attachment
+        | Kind::Volume
+        | Kind::Image
+        | Kind::Zone
+        | Kind::Record
+        | Kind::Certificate
+        | Kind::AccessList
+        | Kind::ProxyHost
+        | Kind::Redirection
+        | Kind::Stream => format!("{what} is one that Amarre itself is on"),
+    };
+    Refusal {
+        code: "A0508".to_owned(),
+        message,
+        found: Vec::new(),
+        hints: vec![Hint::text("do it by hand, from outside Amarre: `docker compose up -d` where Amarre is set up")],
+    }
+}

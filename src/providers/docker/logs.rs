@@ -1,0 +1,176 @@
+//! The last lines that a container printed: both streams, with a terminal or without, in whole lines, nothing in them
+//! that a terminal would obey.
+
+use bollard::container::LogOutput;
+use bollard::models::ContainerInspectResponse;
+use futures_util::StreamExt;
+
+use super::api::Api;
+use super::convert;
+use super::{Class, ProviderError};
+use crate::model::{Address, Seen};
+use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogAsk};
+use crate::secret::{Scrubber, Secret};
+
+/// Bytes that are read of a log, whatever its lines: fifty of the longest that an engine keeps.
+const LOG_BYTES_MAX: usize = 1024 * 1024;
+
+/// Reads within [`LOG_LIMIT`]; what came by then counts, unless it is nothing.
+pub async fn read(api: &Api, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+    let name = address.name.as_str();
+    let late = |_| {
+        let message = format!("the log of container {name} was not read within {} s", LOG_LIMIT.as_secs());
+        ProviderError::new(Class::RetryLater, "A0515", message)
+    };
+    let reading = async {
+        let Some(there) = api.container(&seen.vendor_id).await? else {
+            return Err(ProviderError::new(Class::Conflict, "A0515", format!("container {name} is gone")));
+        };
+        let lines = lines(api, name, &there, ask.lines).await?;
+        let hidden = hidden(&there, ask);
+        // Once more: what was taken out may have stood in the middle of a secret.
+        Ok(lines.iter().map(|line| hidden.scrub(&clean(&hidden.scrub(line)))).collect())
+    };
+    tokio::time::timeout(LOG_LIMIT, reading).await.map_err(late)?
+}
+
+async fn lines(
+    api: &Api,
+    name: &str,
+    there: &ContainerInspectResponse,
+    lines: usize,
+) -> Result<Vec<String>, ProviderError> {
+    let id = there.id.as_deref().unwrap_or(name);
+    let mut parts = std::pin::pin!(api.logs(id, lines));
+    let mut assembled = Lines::default();
+    let mut bytes = 0;
+    while let Some(part) = parts.next().await {
+        let part = match api.log_read(name, part) {
+            Ok(Some(part)) => part,
+            Ok(None) => break,
+            Err(error) => return Err(unreadable(there, name).unwrap_or(error)),
+        };
+        bytes += part.as_ref().len();
+        assembled.take(&part);
+        if bytes > LOG_BYTES_MAX {
+            break;
+        }
+    }
+    let mut all = assembled.end();
+    all.drain(..all.len().saturating_sub(lines));
+    Ok(all)
+}
+
+/// Drivers that send lines away keep nothing; `none` has nothing to keep.
+fn unreadable(there: &ContainerInspectResponse, name: &str) -> Option<ProviderError> {
+    let host = there.host_config.as_ref()?;
+    let driver = host.log_config.as_ref()?.typ.clone()?;
+    if matches!(driver.as_str(), "json-file" | "local" | "journald") {
+        return None;
+    }
+    let message = format!("what container {name} prints cannot be read back: its logging driver is `{driver}`");
+    Some(
+        ProviderError::new(Class::Rejected, "A0515", message)
+            .hint("give it `logging: {driver: local}`, or look where that driver sends it"),
+    )
+}
+
+/// The values of variables that are secret, as this instance was given them, and of those that nobody shows.
+fn hidden(there: &ContainerInspectResponse, ask: &LogAsk) -> Scrubber {
+    let variables = there.config.as_ref().and_then(|config| config.env.as_ref()).into_iter().flatten();
+    let secrets: Vec<Secret> = variables
+        .filter_map(|variable| variable.split_once('='))
+        .filter(|(name, _)| ask.hidden.contains(*name))
+        .map(|(_, value)| Secret::new(value))
+        .chain(convert::hidden(there))
+        .collect();
+    Scrubber::of(&secrets)
+}
+
+/// Whole lines out of the parts of two streams: a part ends anywhere, and the other stream may speak in between.
+#[derive(Debug, Default)]
+struct Lines {
+    done: Vec<String>,
+    open: [Vec<u8>; 2],
+}
+
+impl Lines {
+    fn take(&mut self, part: &LogOutput) {
+        let open = match part {
+            LogOutput::StdErr { .. } => 1,
+            LogOutput::StdOut { .. } | LogOutput::StdIn { .. } | LogOutput::Console { .. } => 0,
+        };
+        for byte in part.as_ref() {
+            match byte {
+                b'\n' => self.close(open),
+                byte if self.open[open].len() < LOG_LINE_BYTES_MAX => self.open[open].push(*byte),
+                _ => (),
+            }
+        }
+    }
+
+    fn close(&mut self, open: usize) {
+        let line = std::mem::take(&mut self.open[open]);
+        self.done.push(String::from_utf8_lossy(&line).into_owned());
+    }
+
+    fn end(mut self) -> Vec<String> {
+        for open in 0..self.open.len() {
+            if !self.open[open].is_empty() {
+                self.close(open);
+            }
+        }
+        self.done
+    }
+}
+
+/// Without colours and cursor movements; of what was written over, what stood there last.
+fn clean(line: &str) -> String {
+    let shown = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+    let mut clean = String::with_capacity(shown.len());
+    let mut letters = shown.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\u{1b}' => skip_sequence(&mut letters),
+            '\t' => clean.push(' '),
+            letter if letter.is_control() => (),
+            letter => clean.push(letter),
+        }
+    }
+    clean
+}
+
+/// What follows an escape: `[` and numbers up to a letter, or `]` up to a bell or the next escape, or one letter.
+fn skip_sequence(letters: &mut std::str::Chars<'_>) {
+    match letters.next() {
+        Some('[') => while letters.next().is_some_and(|letter| !('@'..='~').contains(&letter)) {},
+        Some(']') => while letters.next().is_some_and(|letter| letter != '\u{7}' && letter != '\\') {},
+        Some(_) | None => (),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_whatever_the_parts() {
+        let mut lines = Lines::default();
+        let out = |text: &str| LogOutput::StdOut { message: text.as_bytes().to_vec().into() };
+        let err = |text: &str| LogOutput::StdErr { message: text.as_bytes().to_vec().into() };
+        for part in [out("one\ntw"), err("error: "), out("o\n\n"), err("no\nhalf"), out("end")] {
+            lines.take(&part);
+        }
+        assert_eq!(lines.end(), ["one", "two", "", "error: no", "end", "half"]);
+        let mut long = Lines::default();
+        long.take(&LogOutput::Console { message: vec![b'x'; LOG_LINE_BYTES_MAX + 9].into() });
+        assert_eq!(long.end()[0].len(), LOG_LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing() {
+        assert_eq!(clean("\u{1b}[31mred\u{1b}[0m\tand \u{1b}]0;title\u{7}plain\u{8}\r"), "red and plain");
+        assert_eq!(clean(" 10 %\r 90 %\r100 %"), "100 %");
+        assert_eq!(clean("\u{1b}"), "");
+    }
+}

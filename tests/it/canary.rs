@@ -1,0 +1,555 @@
+//! No secret comes out: each place that takes one holds a canary, the services live through everything that may happen
+//! to them, and then every canary is looked for in everything that was said, shown, stored and sent.
+//!
+//! Which places there are is read off the source: a new one without a canary fails.
+
+mod echo;
+mod search;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::npm::{self, NpmUser};
+use amarre_sim::ovh::OvhOptions;
+use serde_json::{Value as Json, json};
+
+use self::echo::Echo;
+use self::search::Found;
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+use crate::support::forge::{Forge, keygen};
+use crate::support::stepped::ZONE;
+
+/// Canaries by name. What goes into a header has no letters that cannot stand there.
+const CANARIES: &[(&str, &str)] = &[
+    ("npm-password", "cAnary-npM-5\"7+/ b&x"),
+    ("npm-wrong-password", "cAnary-nOt-that-5\"7+/ b&x"),
+    ("ovh-application-secret", "cAnary-Application-57+/x"),
+    ("ovh-consumer-key", "cAnary-Consumer-57+/x"),
+    ("ovh-client-secret", "cAnary-Client-5\"7+/ b&x"),
+    ("registry-password", "cAnary-Registry-?>5\"7+/ b&x"),
+    ("git-token", "cAnary-Git-57+/x"),
+    ("environment", "cAnary-Env-5\"7+/ b&x"),
+    ("file", "cAnary-File-5\"7+/ b&x"),
+    ("access-list", "cAnary-Anna-5\"7+/ b&x"),
+    ("of-the-image", "cAnary-Image-5\"7+/ b&x"),
+    ("of-a-stranger", "cAnary-Stranger-5\"7+/ b&x"),
+    ("tls-key", "cAnary/tLs/key/57x"),
+    ("ssh-key", "cAnary/sSh/key/57x"),
+    // What the simulated vendors' tokens begin with.
+    ("npm-token", "eyJhbGciOiJub25lIn0."),
+    ("ovh-token", "token-0000000"),
+];
+
+/// Every field of the source that may hold a secret, or name one, and the canary that goes through it.
+const PLACES: &[(&str, &str)] = &[
+    ("src/cli/init.rs application_secret", "ovh-application-secret"),
+    ("src/cli/init.rs consumer_key", "ovh-consumer-key"),
+    ("src/cli/init.rs secret", "npm-password"),
+    ("src/config.rs password", "registry-password"),
+    ("src/config.rs secret", "npm-password"),
+    ("src/config.rs token", "git-token"),
+    ("src/config/file.rs application_secret", "ovh-application-secret"),
+    ("src/config/file.rs client_secret", "ovh-client-secret"),
+    ("src/config/file.rs consumer_key", "ovh-consumer-key"),
+    ("src/config/file.rs password", "registry-password"),
+    ("src/config/file.rs secret", "npm-password"),
+    ("src/config/file.rs token", "git-token"),
+    ("src/config/ovh.rs keys", "ovh-application-secret"),
+    ("src/model/service.rs Secret", "environment"),
+    ("src/model/service.rs users", "access-list"),
+    ("src/model/value.rs name", "environment"),
+    ("src/providers/docker/files.rs secret", "file"),
+    ("src/providers/docker/registry.rs password", "registry-password"),
+    ("src/providers/npm/api.rs secret", "npm-password"),
+    ("src/providers/npm/api.rs token", "npm-token"),
+    ("src/providers/npm/mod.rs secret", "npm-password"),
+    ("src/providers/ovh/login.rs application_secret", "ovh-application-secret"),
+    ("src/providers/ovh/login.rs client_secret", "ovh-client-secret"),
+    ("src/providers/ovh/login.rs consumer_key", "ovh-consumer-key"),
+    ("src/providers/ovh/login.rs text", "ovh-token"),
+    ("src/secret.rs application_secret", "ovh-application-secret"),
+    ("src/secret.rs client_secret", "ovh-client-secret"),
+    ("src/secret.rs consumer_key", "ovh-consumer-key"),
+    ("src/source/git/session.rs token", "git-token"),
+];
+
+/// Keys of amarre.yaml that name a file with a secret in it.
+const FILES: &[(&str, &str)] = &[("ssh_key", "ssh-key"), ("key", "tls-key")];
+
+const CLOUD: &str = "
+name: cloud
+containers:
+  app:
+    image: registry.example.net/web:1
+    environment: {TITLE: one, PASSWORD: {secret: cloud}}
+routes:
+  - {domain: cloud, to: 'app:80', access_list: family}
+";
+const FAMILY: &str = "{kind: AccessList, name: family, users: {anna: {secret: anna}}, allow: [192.168.0.0/16]}\n";
+/// It prints its environment and ends.
+const SICK: &str = "
+name: sick
+image: sick:1
+command: [env]
+environment: {PASSWORD: {secret: cloud}}
+port: 80
+";
+const MAIL: &str = "{kind: Record, name: mail, type: A, value: 192.0.2.7}\n";
+const STACK: &str = "name: stack\ncompose: stack/compose.yaml\n";
+const COMPOSE: &str =
+    "services: {stack: {image: 'web:1', secrets: [token]}}\nsecrets: {token: {external: true, name: stack/token}}\n";
+
+fn canary(name: &str) -> &'static str {
+    CANARIES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no canary {name}")).1
+}
+
+/// A rig with a canary in every place, and vendors that may repeat what they were sent.
+struct Life {
+    rig: Rig,
+    docker: Echo,
+    npm: Echo,
+    ovh: Echo,
+    forge: Forge,
+    git: String,
+    found: Found,
+}
+
+impl Life {
+    async fn start() -> Self {
+        let ovh = OvhOptions {
+            application_secret: canary("ovh-application-secret").to_owned(),
+            consumer_key: canary("ovh-consumer-key").to_owned(),
+            ..OvhOptions::with_zones(&[ZONE])
+        };
+        let user = NpmUser::admin(1, "amarre@example.net", canary("npm-password"));
+        let rig = Rig::with_accounts(user, ovh).await;
+        let env = vec![format!("API_TOKEN={}", canary("of-the-image"))];
+        for (image, behaviour) in [("registry.example.net/web:1", Behaviour::Serve), ("sick:1", Behaviour::Exit(3))] {
+            let spec = ImageSpec { id: image.to_owned(), env: env.clone(), behaviour, ..ImageSpec::new(image) };
+            rig.docker.image(spec);
+        }
+        let stranger = json!({"Image": "other:1", "Env": [format!("TOKEN={}", canary("of-a-stranger"))]});
+        rig.docker.seed("secretive", stranger).unwrap();
+        let forge = Forge::new();
+        let http = forge.http(Some(canary("git-token"))).await;
+        forge.write("services/cloud.yaml", CLOUD);
+        forge.write("services/family.yaml", FAMILY);
+        forge.write("services/sick.yaml", SICK);
+        forge.write("services/mail.yaml", MAIL);
+        forge.write("services/stack/compose.yaml", COMPOSE);
+        forge.commit("Alice Martin", "everything", "services/stack.yaml", STACK);
+        let life = Self {
+            docker: Echo::before(rig.docker.server.address).await,
+            npm: Echo::before(rig.npm.server.address).await,
+            ovh: Echo::before(rig.ovh.server.address).await,
+            git: http.url(),
+            rig,
+            forge,
+            found: Found::default(),
+        };
+        std::fs::create_dir_all(life.rig.path().join("secrets/stack")).unwrap();
+        for (file, name) in [
+            ("npm", "npm-password"),
+            ("consumer", "ovh-consumer-key"),
+            ("git", "git-token"),
+            ("anna", "access-list"),
+            ("stack/token", "file"),
+        ] {
+            life.rig.file(&format!("secrets/{file}"), canary(name));
+        }
+        life.configure(|_| ());
+        life
+    }
+
+    /// Writes amarre.yaml: secrets as files, variables, by name and as they are.
+    fn configure(&self, change: impl FnOnce(&mut Json)) {
+        let mut config = self.rig.config();
+        config["hosts"]["default"]["docker"] = json!(format!("tcp://{}", self.docker.address));
+        config["npm"]["main"]["url"] = json!(format!("http://{}", self.npm.address));
+        config["npm"]["main"]["secret"] = json!({"file": "secrets/npm"});
+        config["ovh"] = json!({
+            "endpoint": format!("http://{}/1.0", self.ovh.address), "application_key": "application-key",
+            "application_secret": {"env": "APPLICATION_SECRET"},
+        });
+        config["registries"] =
+            json!({"registry.example.net": {"username": "ops", "password": canary("registry-password")}});
+        config["source"] = json!({"git": {"url": self.git, "path": "services", "token": {"secret": "git"}}});
+        config["reconcile"] = json!({"interval": "1s"});
+        config["state"] = json!("./state/amarre.db");
+        change(&mut config);
+        std::fs::create_dir_all(self.rig.path().join("state")).unwrap();
+        self.rig.file("amarre.yaml", &format!("{config:#}"));
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let at = |name: &str| self.rig.path().join("secrets").join(name).display().to_string();
+        [
+            ("APPLICATION_SECRET", canary("ovh-application-secret").to_owned()),
+            ("AMARRE_OVH_CONSUMER_KEY_FILE", at("consumer")),
+            ("AMARRE_SECRET_CLOUD", canary("environment").to_owned()),
+            ("AMARRE_SECRET_ANNA_FILE", at("anna")),
+            ("AMARRE_LOG", "trace".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// Runs a command and keeps what it says.
+    async fn says(&mut self, args: &[&str]) -> i32 {
+        let variables = self.variables();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let ended = self.rig.run_with(args, &variables).await;
+        let place = format!("what amarre {} says", args.join(" "));
+        self.found.add(format!("{place} on stdout"), ended.out.as_bytes());
+        self.found.add(format!("{place} on stderr"), ended.err.as_bytes());
+        ended.code
+    }
+
+    async fn says_all(&mut self) {
+        for args in [
+            &["plan"][..],
+            &["plan", "-o", "json"],
+            &["plan", "-o", "markdown"],
+            &["status"],
+            &["status", "--all", "-o", "wide"],
+            &["status", "--all", "-o", "json"],
+            &["status", "--only", "drift"],
+            &["status", "cloud"],
+            &["status", "sick"],
+            &["status", "stack", "-o", "json"],
+            &["subnets", "-o", "json"],
+            &["validate"],
+        ] {
+            self.says(args).await;
+        }
+    }
+
+    /// Every vendor answers some of what is asked with an error that repeats it, and the daemon goes on trying.
+    async fn lives_with_errors(&mut self) {
+        let mut daemon = None;
+        for (docker, npm, ovh) in [
+            (("POST", "/images/create", 500), ("POST", "/access-lists", 400), ("POST", "/record", 400)),
+            (("POST", "/containers/create", 400), ("POST", "/access-lists", 500), ("POST", "/record", 500)),
+            (("PUT", "/archive", 400), ("POST", "/access-lists", 400), ("POST", "/record", 400)),
+        ] {
+            let echoes = [(&self.docker, docker), (&self.npm, npm), (&self.ovh, ovh)];
+            let before = echoes.map(|(echo, rule)| {
+                echo.repeats(&[rule]);
+                echo.repeated().len()
+            });
+            // Only now: else it would have done everything before anybody repeats anything.
+            if daemon.is_none() {
+                daemon = Some(self.daemon("text").await);
+            }
+            for ((echo, rule), before) in echoes.into_iter().zip(before) {
+                eventually(120, &format!("{rule:?} was repeated"), async || echo.repeated().len() > before).await;
+            }
+            self.says_all().await;
+        }
+        self.npm.repeats(&[("POST", "/api/tokens", 401)]);
+        self.ovh.repeats(&[("GET", "/currentCredential", 400)]);
+        self.says(&["doctor"]).await;
+        for echo in [&self.docker, &self.npm, &self.ovh] {
+            echo.repeats(&[]);
+        }
+        assert_eq!(end(daemon.unwrap()).await, 0);
+        self.found.add("the daemon's log", self.rig.log().as_bytes());
+    }
+
+    async fn daemon(&self, format: &str) -> tokio::process::Child {
+        let variables = self.variables();
+        let mut variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        variables.push(("AMARRE_LOG_FORMAT", format));
+        self.rig.daemon(&["--yes"], &variables).await
+    }
+
+    /// The daemon, everything that may be asked of it, and drift.
+    async fn lives_well(&mut self) {
+        let daemon = self.daemon("json").await;
+        let pid = daemon.id().unwrap();
+        self.found.add("the arguments of the process", &std::fs::read(format!("/proc/{pid}/cmdline")).unwrap());
+        eventually(120, "cloud is served", async || {
+            let status = self.rig.json("/api/v1/services/cloud").await;
+            status["sync"] == "Synced" && self.rig.npm.rows(npm::Kind::ProxyHost).len() > 1
+        })
+        .await;
+        let host =
+            self.rig.npm.rows(npm::Kind::ProxyHost).into_iter().find(|row| !row["meta"]["amarre_instance"].is_null());
+        self.rig.npm.edit_proxy_host(host.unwrap()["id"].as_u64().unwrap(), &json!({"block_exploits": false}));
+        self.says(&["suspend", "cloud", "--why", "a reason"]).await;
+        self.asks_everything().await;
+        self.says_all().await;
+        self.says(&["resume", "cloud"]).await;
+        self.says(&["reconcile", "sick", "--timeout", "5s"]).await;
+        self.says(&["doctor"]).await;
+        self.says(&["doctor", "-o", "json"]).await;
+        self.asks_everything().await;
+        // Another value is another container, and nobody says which.
+        self.forge.commit("Bob Durand", "another title", "services/cloud.yaml", &CLOUD.replace("one", "two"));
+        self.says(&["reconcile", "--timeout", "5s"]).await;
+        self.says_all().await;
+        assert_eq!(end(daemon).await, 0);
+        self.found.add("the daemon's log", self.rig.log().as_bytes());
+    }
+
+    async fn asks_everything(&mut self) {
+        let document = self.rig.json("/api/v1/openapi.json").await;
+        for path in document["paths"].as_object().unwrap().keys() {
+            for service in ["cloud", "sick", "stack", "none"] {
+                let path = path.replace("{name}", service).replace("{code}", "A0602");
+                let (_, body) = self.rig.get(&path).await.unwrap();
+                self.found.add(format!("GET {path}"), body.as_bytes());
+            }
+        }
+    }
+
+    /// Wrong passwords, vendors that repeat everything, keys that are none.
+    async fn lives_with_wrong_keys(&mut self) {
+        let everything = &[("*", "/", 500)];
+        for echo in [&self.docker, &self.npm, &self.ovh] {
+            echo.repeats(everything);
+        }
+        self.says_all().await;
+        self.says(&["doctor"]).await;
+        self.says(&["apply", "--yes", "--timeout", "3s"]).await;
+        self.npm.repeats(&[("*", "/api/", 401)]);
+        self.ovh.repeats(&[("*", "/", 403)]);
+        self.docker.repeats(&[("*", "/json", 400)]);
+        self.says_all().await;
+        self.says(&["doctor", "-o", "json"]).await;
+        for echo in [&self.docker, &self.npm, &self.ovh] {
+            echo.repeats(&[]);
+        }
+        let wrong = |config: &mut Json| config["npm"]["main"]["secret"] = json!(canary("npm-wrong-password"));
+        self.configure(wrong);
+        self.says(&["plan"]).await;
+        self.says(&["doctor"]).await;
+        self.configure(|config| {
+            let endpoint = config["ovh"]["endpoint"].as_str().unwrap().to_owned();
+            config["ovh"] = json!({
+                "endpoint": endpoint, "token_url": format!("{endpoint}/auth/oauth2/token"),
+                "client_id": "client-id", "client_secret": canary("ovh-client-secret"),
+            });
+        });
+        for status in [401, 500] {
+            self.ovh.repeats(&[("POST", "/oauth2/token", status)]);
+            self.says_without(&["plan"]).await;
+            self.says_without(&["doctor"]).await;
+        }
+        // The vendor's own refusal, and then a token that is repeated.
+        self.ovh.repeats(&[]);
+        self.says_without(&["doctor"]).await;
+        self.configure(|config| {
+            let endpoint = config["ovh"]["endpoint"].as_str().unwrap().to_owned();
+            config["ovh"] = json!({
+                "endpoint": endpoint, "token_url": format!("{endpoint}/auth/oauth2/token"),
+                "client_id": "client-id", "client_secret": "client-secret",
+            });
+        });
+        self.ovh.repeats(&[("GET", "/domain/zone", 403)]);
+        self.says_without(&["plan"]).await;
+        self.ovh.repeats(&[]);
+    }
+
+    /// As [`Life::says`], without the variable that belongs to the other way to sign in.
+    async fn says_without(&mut self, args: &[&str]) {
+        let mut variables = self.variables();
+        variables.retain(|(name, _)| name != "AMARRE_OVH_CONSUMER_KEY_FILE");
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let ended = self.rig.run_with(args, &variables).await;
+        let place = format!("what amarre {} says of a service account", args.join(" "));
+        self.found.add(place, format!("{}{}", ended.out, ended.err).as_bytes());
+    }
+
+    /// Keys in files, sound and broken, and secrets where no secret belongs.
+    async fn lives_with_mistakes(&mut self) {
+        let path = |name: &str| self.rig.path().join("secrets").join(name);
+        let pem = |name: &str| format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", canary(name));
+        self.rig.file("secrets/tls.pem", &pem("tls-key"));
+        self.rig.file("secrets/ssh.pem", &pem("ssh-key"));
+        keygen(&path("sound"));
+        let address = self.docker.address;
+        let url = |user: &str| format!("http://{user}@127.0.0.1:1");
+        let mistakes: Vec<Box<dyn Fn(&mut Json)>> = vec![
+            Box::new(move |config| {
+                config["hosts"]["default"]["docker"] = json!({"url": format!("tcp://{address}"),
+                    "tls": {"ca": "secrets/tls.pem", "cert": "secrets/tls.pem", "key": "secrets/tls.pem"}});
+            }),
+            Box::new(|config| {
+                config["source"] = json!({"git": {"url": "ssh://git@127.0.0.1:1/x.git", "ssh_key": "secrets/ssh.pem"}});
+            }),
+            Box::new(|config| {
+                config["source"] = json!({"git": {"url": "ssh://git@127.0.0.1:1/x.git", "ssh_key": "secrets/sound"}});
+            }),
+            Box::new(|config| {
+                let url = format!("https://git:{}@127.0.0.1:1/x.git", canary("git-token"));
+                config["source"]["git"]["url"] = json!(url);
+            }),
+            Box::new(move |config| config["npm"]["main"]["url"] = json!(url(&format!("a:{}", canary("git-token"))))),
+            Box::new(move |config| config["ovh"]["endpoint"] = json!(url(&format!("a:{}", canary("git-token"))))),
+            Box::new(|config| {
+                config["hosts"]["default"]["docker"] = json!(format!("tcp://a:{}@127.0.0.1:1", canary("git-token")));
+            }),
+            Box::new(|config| config["npm"]["main"]["secret"] = json!({"env": canary("npm-password")})),
+            Box::new(|config| config["npm"]["main"]["secret"] = json!({"fil": canary("npm-password")})),
+            Box::new(|config| config["npm"]["main"] = json!(canary("npm-password"))),
+            Box::new(|config| config["registries"] = json!({"registry.example.net": canary("registry-password")})),
+            Box::new(|config| config["registries"]["registry.example.net"]["password"] = json!([canary("file")])),
+            Box::new(|config| config["ovh"]["application_secret"] = json!([canary("ovh-application-secret")])),
+            Box::new(|config| config["ovh"] = json!(canary("ovh-application-secret"))),
+        ];
+        for mistake in mistakes {
+            self.configure(mistake);
+            self.says(&["plan"]).await;
+            self.says(&["doctor"]).await;
+        }
+        self.configure(|_| ());
+        let broken = "name: cloud\nimage: web:1\nenvironment: {PASSWORD: {secret: 'CANARY'}}\n";
+        self.forge.commit("Bob", "a mistake", "services/cloud.yaml", &broken.replace("CANARY", canary("environment")));
+        self.says(&["plan"]).await;
+        self.says(&["validate"]).await;
+    }
+
+    /// `init` writes what it is given where it belongs, and says nothing of it.
+    async fn begins_anew(&mut self) {
+        let folder = self.rig.path().join("anew");
+        std::fs::create_dir(&folder).unwrap();
+        let mut command = self.rig.command(&["init", "--yes", "--domain", ZONE, "--address", "203.0.113.10"]);
+        command.args(["--npm-url", &format!("http://{}", self.npm.address)]);
+        command.args(["--npm-identity", "amarre@example.net", "--ovh-application-key", "application-key"]);
+        command.args(["--ovh-endpoint", &format!("http://{}/1.0", self.ovh.address)]);
+        command.args(["--docker", &format!("tcp://{}", self.docker.address)]);
+        command.env("AMARRE_NPM_MAIN_SECRET", canary("npm-password")).env("AMARRE_LOG", "trace");
+        command.env("OVH_APPLICATION_SECRET", canary("ovh-application-secret"));
+        command.env("OVH_CONSUMER_KEY", canary("ovh-consumer-key")).current_dir(&folder);
+        let ended = command.output().await.unwrap();
+        self.found.add("what amarre init says", &[ended.stdout, ended.stderr].concat());
+    }
+
+    /// What the vendors hold, save for the very places where a secret belongs.
+    fn looks_at_vendors(&mut self) {
+        for mut container in self.rig.docker.containers() {
+            container["Config"]["Env"] = Json::Null;
+            self.found.add(format!("container {}", container["Name"]), container.to_string().as_bytes());
+        }
+        for (what, all) in [("network", self.rig.docker.networks()), ("volume", self.rig.docker.volumes())] {
+            self.found.add(format!("every {what}"), json!(all).to_string().as_bytes());
+        }
+        for kind in [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::Stream, npm::Kind::Certificate] {
+            self.found.add(format!("NPM's {kind:?}s"), json!(self.rig.npm.rows(kind)).to_string().as_bytes());
+        }
+        for mut list in self.rig.npm.rows(npm::Kind::AccessList) {
+            list["items"] = Json::Null;
+            self.found.add("NPM's access list", list.to_string().as_bytes());
+        }
+        self.found.add("the zone's records", json!(self.rig.ovh.records(ZONE)).to_string().as_bytes());
+        let servers = [&self.rig.docker.server, &self.rig.npm.server, &self.rig.ovh.server];
+        for call in servers.into_iter().flat_map(|server| server.journal.calls()) {
+            self.found.add(format!("the path of a {}", call.method), call.path.as_bytes());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_secret_comes_out_anywhere() {
+    let mut life = Life::start().await;
+    life.says_all().await;
+    life.lives_with_errors().await;
+    life.lives_well().await;
+    life.looks_at_vendors();
+    life.lives_with_wrong_keys().await;
+    life.lives_with_mistakes().await;
+    life.begins_anew().await;
+    life.looks_at_vendors();
+    life.found.add_files(life.rig.path(), &["amarre.yaml", "secrets/", "anew/"]);
+    // What is looked for was really there: vendors repeated it, and containers and lists have it.
+    let repeated = [&life.docker, &life.npm, &life.ovh].map(Echo::repeated).concat();
+    for name in ["environment", "file", "registry-password", "npm-password", "access-list", "ovh-client-secret"] {
+        let is_it = search::forms(canary(name)).iter().any(|(_, form)| repeated.contains(form));
+        assert!(is_it, "no vendor was sent {name}");
+    }
+    for name in ["ovh-consumer-key", "ovh-token", "npm-token"] {
+        assert!(repeated.contains(canary(name)), "no vendor was sent {name}");
+    }
+    let containers = json!(life.rig.docker.containers());
+    for name in ["environment", "of-the-image", "of-a-stranger"] {
+        let text = json!(canary(name)).to_string();
+        assert!(containers.to_string().contains(&text[1..text.len() - 1]), "no container has {name}");
+    }
+    assert!(life.found.contains("PASSWORD=(hidden)"), "what a failed container printed is shown");
+    assert!(life.found.places() > 200, "only {} places", life.found.places());
+    let leaks = life.found.leaks(CANARIES);
+    assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n"));
+}
+
+#[test]
+fn every_place_that_takes_a_secret_has_a_canary() {
+    let known: BTreeMap<&str, &str> = PLACES.iter().copied().collect();
+    let mut wrong = Vec::new();
+    let mut found = BTreeSet::new();
+    for (path, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for field in product.lines().filter_map(secret_field) {
+            found.insert(format!("{path} {field}"));
+        }
+        if path == "src/config/file.rs" {
+            let paths = product.lines().filter(|line| line.contains("PathBuf"));
+            let keys = paths.filter_map(|line| line.split_once(": ")?.0.rsplit_once(' ')).map(|(_, name)| name);
+            let keys: Vec<&str> = keys.filter(|name| name.split('_').any(|word| word == "key")).collect();
+            let expected: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+            assert_eq!(keys, expected, "files with keys");
+        }
+    }
+    for place in &found {
+        match known.get(place.as_str()) {
+            Some(name) => assert!(!canary(name).is_empty()),
+            None => wrong.push(format!("{place}: has no canary in PLACES")),
+        }
+    }
+    wrong.extend(known.keys().filter(|place| !found.contains(**place)).map(|place| format!("{place}: is no more")));
+    for (_, name) in FILES {
+        canary(name);
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// The name of a field, or of a variant, that holds a secret or the name of one.
+fn secret_field(line: &str) -> Option<&str> {
+    const TYPES: [&str; 9] = [
+        "Secret",
+        "Option<Secret>",
+        "Mutex<Option<Secret>>",
+        "SecretSource",
+        "Option<SecretSource>",
+        "SecretName",
+        "Option<SecretName>",
+        "BTreeMap<String, SecretName>",
+        "BTreeMap<&'static str, Secret>",
+    ];
+    let line = line.trim().strip_suffix(',')?;
+    if let Some(name) = line.strip_suffix("(SecretName)") {
+        return Some(name);
+    }
+    let (name, of) = line.split_once(": ")?;
+    let name = name.rsplit(' ').next()?;
+    TYPES.contains(&of).then_some(name)
+}
+
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display().to_string();
+            found.push((name, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found
+}

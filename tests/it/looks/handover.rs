@@ -1,0 +1,213 @@
+//! A new generation takes over from the old one: by name, at NPM, and after a while alone.
+
+use amarre::model::{Millis, Readiness};
+use amarre_sim::Fault;
+use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::npm::Kind;
+use serde_json::Value as Json;
+
+use super::plain;
+use crate::support::stepped::{Setting, Stepped, options};
+
+const NETWORK: &str = "zz-amarre-web";
+
+/// One container with a sibling that finds it by name.
+fn pair(title: &str) -> String {
+    format!(
+        "name: web\ncontainers:\n  app: {{image: 'web:1', environment: {{TITLE: {title}}}}}\n  peer: {{image: 'db:1'}}\n\
+         routes: [{{domain: web, to: 'app:80'}}]\n"
+    )
+}
+
+/// Each container of the service by its title, with its name, its address and the names that siblings find it by.
+fn found(rig: &Stepped) -> Vec<(String, String, String, Vec<String>)> {
+    let mut found = Vec::new();
+    for container in rig.docker.containers() {
+        let env = container["Config"]["Env"].as_array().unwrap();
+        let title = env.iter().find_map(|entry| entry.as_str()?.strip_prefix("TITLE="));
+        let Some(title) = title else { continue };
+        let endpoint = &container["NetworkSettings"]["Networks"][NETWORK];
+        let short = &container["Id"].as_str().unwrap()[..12];
+        let names = endpoint["Aliases"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let names = names.filter(|name| *name != short).map(str::to_owned).collect();
+        let text = |json: &Json| json.as_str().unwrap_or_default().trim_start_matches('/').to_owned();
+        found.push((title.to_owned(), text(&container["Name"]), format!("{}:80", text(&endpoint["IPAddress"])), names));
+    }
+    found.sort();
+    found
+}
+
+fn leads_to(rig: &Stepped) -> String {
+    let rows = rig.npm.rows(Kind::ProxyHost);
+    let row = rows.iter().find(|row| row["domain_names"][0] == "web.example.org");
+    row.map(|row| format!("{}:{}", row["forward_host"].as_str().unwrap(), row["forward_port"])).unwrap_or_default()
+}
+
+/// Looks until something is so.
+async fn until(rig: &mut Stepped, is_so: impl Fn(&Stepped) -> bool) {
+    for _ in 0..40 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(1));
+        if is_so(rig) {
+            return;
+        }
+    }
+    panic!("{:?} {:#?}", rig.picture().errors, rig.picture().plan);
+}
+
+async fn begun() -> Stepped {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &pair("one"));
+    rig.settle().await;
+    rig
+}
+
+/// At every look of an update: siblings find one that works, and none that does not; NPM leads to one that works.
+#[tokio::test]
+async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
+    let mut rig = begun().await;
+    let all = ["app".to_owned(), "web-app".to_owned()];
+    let before = found(&rig);
+    assert_eq!(before[0].3, all);
+    let (old_place, id) = (before[0].2.clone(), rig.docker.containers().len());
+    rig.write("web.yaml", &pair("two"));
+    let mut together = 0;
+    for _ in 0..80 {
+        rig.look().await;
+        let now = found(&rig);
+        let answering: Vec<&String> = now.iter().filter(|one| one.3.contains(&all[0])).map(|one| &one.0).collect();
+        assert!(!answering.is_empty(), "somebody answers: {now:?}");
+        let picture = rig.picture();
+        for (address, seen) in picture.world.seen.iter().filter(|(address, _)| address.name == "web-app") {
+            let names = seen.fields.strings("aliases");
+            let works = matches!(seen.ready, Readiness::Ready);
+            assert!(works || names.is_empty(), "{address} is reached by {names:?} and does not work");
+        }
+        let place = leads_to(&rig);
+        assert!(now.iter().any(|one| one.2 == place), "{place}: {now:?}");
+        together += usize::from(now.len() == 2 && place != old_place);
+        if picture.at_rest {
+            break;
+        }
+        rig.clock.advance(Millis::seconds(2));
+    }
+    assert!(together >= 15, "the old one drains for 30 s: {together} looks");
+    let now = found(&rig);
+    assert_eq!(now.len(), 1);
+    assert_eq!((now[0].0.as_str(), now[0].1.as_str(), &now[0].3), ("two", "web-app", &all.to_vec()));
+    assert_eq!(rig.docker.containers().len(), id);
+    rig.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn without_a_drain_the_old_one_goes_when_nothing_leads_to_it() {
+    let mut rig = begun().await;
+    rig.write("web.yaml", &format!("{}update: {{drain: 0s}}\n", pair("two")));
+    for _ in 0..14 {
+        rig.look().await;
+        rig.clock.advance(Millis(1));
+    }
+    assert_eq!(found(&rig).len(), 1, "{:?}", found(&rig));
+    rig.settle().await;
+}
+
+/// A lost ledger drains once more; nothing else comes of it.
+#[tokio::test]
+async fn a_drain_outlives_a_restart_and_a_lost_ledger() {
+    for lost in [false, true] {
+        let mut rig = begun().await;
+        rig.write("web.yaml", &pair("two"));
+        let is_draining = |rig: &Stepped| !rig.picture().wants.drains.is_empty();
+        until(&mut rig, is_draining).await;
+        rig.clock.advance(Millis::seconds(20));
+        if lost {
+            rig.restart_without_ledger().await
+        } else {
+            rig.restart().await
+        };
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(12));
+        rig.look().await;
+        assert_eq!(found(&rig).len(), if lost { 2 } else { 1 }, "{:?}", rig.picture().plan);
+        rig.settle().await;
+        assert_eq!(found(&rig).len(), 1);
+    }
+}
+
+/// One that stops working while the old one drains is taken back: the old one serves again, by name and at NPM.
+#[tokio::test]
+async fn one_that_fails_while_the_old_one_drains_is_taken_back() {
+    let mut rig = begun().await;
+    rig.write("web.yaml", &pair("two"));
+    until(&mut rig, |rig| !rig.picture().wants.drains.is_empty()).await;
+    let place = found(&rig)[0].2.clone();
+    rig.docker.behave("web-app", Behaviour::Exit(3)).unwrap();
+    rig.docker.crash("web-app").unwrap();
+    rig.rest().await;
+    let now = found(&rig);
+    assert_eq!(now.len(), 1, "{now:?}");
+    assert_eq!((now[0].0.as_str(), now[0].1.as_str()), ("one", "web-app"));
+    assert_eq!(now[0].3, ["app", "web-app"]);
+    assert_eq!(leads_to(&rig), place);
+}
+
+/// Killed between the two calls, a container is on no network: it comes back to where it was.
+#[tokio::test]
+async fn what_is_on_no_network_comes_back_to_the_same_address() {
+    for lost in [false, true] {
+        let mut rig = begun().await;
+        let before = found(&rig);
+        rig.docker.disconnect(NETWORK, "web-app").unwrap();
+        if lost {
+            rig.restart_without_ledger().await;
+        }
+        rig.settle().await;
+        let after = found(&rig);
+        assert_eq!(after[0].3, before[0].3);
+        if !lost {
+            assert_eq!(after, before);
+        }
+        assert_eq!(leads_to(&rig), after[0].2);
+    }
+}
+
+/// While nginx has not taken the new target, the old one stays.
+#[tokio::test]
+async fn the_old_one_stays_while_a_host_is_not_on_line() {
+    let mut rig = begun().await;
+    rig.write("web.yaml", &pair("two"));
+    let place = found(&rig)[0].2.clone();
+    until(&mut rig, |rig| leads_to(rig) != place).await;
+    let row =
+        rig.npm.rows(Kind::ProxyHost).into_iter().find(|row| row["domain_names"][0] == "web.example.org").unwrap();
+    rig.npm.lose_file(row["id"].as_u64().unwrap());
+    rig.npm.server.faults.add("PUT", "/api/nginx/proxy-hosts", 99, Fault::Before(500));
+    for _ in 0..30 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(5));
+        assert_eq!(found(&rig).len(), 2);
+        assert!(rig.picture().wants.drains.is_empty());
+    }
+    rig.npm.server.faults.clear();
+    rig.settle().await;
+    assert_eq!(found(&rig).len(), 1);
+}
+
+/// On its own network, on the one it shares with NPM, or by a port of its host.
+#[tokio::test]
+async fn it_is_handed_over_however_npm_reaches_it() {
+    let edge = Setting { reach: Some("edge"), with_nas: false };
+    let published = Setting { reach: None, with_nas: true };
+    for (setting, host) in [(edge, ""), (published, "host: nas\n")] {
+        let mut rig = Stepped::in_setting(options(), setting).await;
+        if let Some(nas) = &rig.nas {
+            nas.image(ImageSpec::new("web:1"));
+        }
+        rig.write("web.yaml", &format!("{}{host}", plain("web")));
+        rig.settle().await;
+        let before = leads_to(&rig);
+        rig.write("web.yaml", &format!("{}{host}environment: {{A: b}}\n", plain("web")));
+        rig.settle().await;
+        assert_ne!(leads_to(&rig), before);
+    }
+}

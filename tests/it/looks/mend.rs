@@ -1,0 +1,236 @@
+//! By what a person mends one service: going back, stopping a wait, trying again; asked of a running loop.
+
+use amarre::engine::daemon::{self, Behaviour as Conduct, Command, Handle};
+use amarre::engine::verbs::{self, Act, Answer};
+use amarre::model::{Kind, Millis};
+use amarre::plan::render::Look;
+use amarre_sim::Fault;
+use amarre_sim::docker::{Behaviour, ImageSpec};
+use tokio::sync::mpsc;
+
+use super::plain;
+use crate::support::stepped::Stepped;
+use crate::support::{eventually, get};
+
+const TIMEOUT_MS: i64 = 40_000;
+
+/// Runs the loop on the rig's vendors while `story` asks it; it acts by itself, and only when asked looks by itself.
+async fn with_daemon(rig: &Stepped, story: impl AsyncFnOnce(&Handle)) {
+    let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Conduct { acts: true, watches: false });
+    let asks = async {
+        story(&handle).await;
+        shutdown.notify_one();
+    };
+    tokio::join!(daemon, asks);
+}
+
+async fn act(handle: &Handle, act: Act) -> Answer {
+    let (steps, mut inbox) = mpsc::channel(64);
+    let (answer, ()) = tokio::join!(
+        async {
+            let answer = verbs::act(handle, act, Look::PLAIN, &steps).await;
+            drop(steps);
+            answer
+        },
+        async { while inbox.recv().await.is_some() {} }
+    );
+    answer.unwrap()
+}
+
+fn rollback(service: &str, dry_run: bool) -> Act {
+    Act::Rollback { service: service.to_owned(), dry_run, by: "anna".to_owned(), timeout_ms: TIMEOUT_MS }
+}
+
+fn images(rig: &Stepped) -> Vec<String> {
+    let ours =
+        rig.docker.containers().into_iter().filter(|one| one["Config"]["Labels"]["io.amarre.instance"] == "home");
+    let mut images: Vec<String> = ours.map(|one| one["Config"]["Image"].as_str().unwrap().to_owned()).collect();
+    images.sort();
+    images
+}
+
+/// From a healthy new version to the one before it; it stays so until its manifest changes.
+#[tokio::test]
+async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.write("other.yaml", &plain("other"));
+    rig.settle().await;
+    with_daemon(&rig, async |handle| {
+        let answer = act(handle, rollback("web", true)).await;
+        assert_eq!((answer.exit, answer.document["code"].as_str()), (1, Some("A0414")), "{}", answer.text);
+        assert_eq!(act(handle, rollback("nobody", false)).await.document["code"], "A1002");
+    })
+    .await;
+    // Another port as well: what leads to the container goes back with it.
+    rig.docker.image(ImageSpec { ports: vec![8080], id: "new:1".to_owned(), ..ImageSpec::new("new:1") });
+    rig.docker.image(ImageSpec { ports: vec![80], id: "web:1".to_owned(), ..ImageSpec::new("web:1") });
+    rig.write("web.yaml", &plain("web").replace("web:1", "new:1").replace("port: 80", "port: 8080"));
+    rig.settle().await;
+    assert_eq!(images(&rig), ["new:1", "web:1"]);
+    rig.forget();
+    with_daemon(&rig, async |handle| {
+        let would = act(handle, rollback("web", true)).await;
+        assert_eq!(would.exit, 0, "{}", would.text);
+        for line in [
+            "new:1 → web:1",
+            "forward_port",
+            "volumes keep what was written since",
+            "until amarre resume web or a change in services/web.yaml",
+        ] {
+            assert!(would.text.contains(line), "{line:?} is not in\n{}", would.text);
+        }
+        assert_eq!(rig.writes(), [""; 0], "a dry run changes nothing");
+        let done = act(handle, rollback("web", false)).await;
+        assert_eq!(done.exit, 0, "{}", done.text);
+        assert!(done.text.starts_with("web is back at ") && done.text.contains("1 created"), "{}", done.text);
+        assert_eq!(images(&rig), ["web:1", "web:1"]);
+        assert_eq!(get(rig.npm.proxy_address, "web.example.org", "/").await.unwrap().0, 200);
+        let again = act(handle, rollback("web", false)).await;
+        assert_eq!(again.document["code"], "A0416", "{}", again.text);
+        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
+        let suspension = &picture.facts.suspended["web"];
+        assert_eq!((suspension.by.as_str(), suspension.why.starts_with("rolled back to ")), ("anna", true));
+        let plan = amarre::engine::report::plan_text(&picture, Look::PLAIN);
+        assert!(plan.contains("nothing to do") && plan.contains("web is left alone: suspended by anna"), "{plan}");
+    })
+    .await;
+    rig.restart().await;
+    rig.settle().await;
+    assert_eq!(images(&rig), ["web:1", "web:1"], "over a restart, too");
+    // Another service's change is none of its own.
+    rig.write("other.yaml", &format!("{}environment: {{A: b}}\n", plain("other")));
+    rig.settle().await;
+    assert!(rig.picture().facts.suspended.contains_key("web"));
+    rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
+    rig.settle().await;
+    assert_eq!(images(&rig), ["web:1", "web:2"]);
+    assert!(rig.picture().facts.suspended.is_empty() && rig.picture().rollbacks.is_empty());
+}
+
+/// What failed already and was put back by itself: the rollback makes that lasting, and `resume` ends it.
+#[tokio::test]
+async fn a_rollback_after_a_failed_candidate_touches_no_container() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    rig.docker.image(ImageSpec { behaviour: Behaviour::Exit(3), ..ImageSpec::new("sick:1") });
+    rig.write("web.yaml", &plain("web").replace("web:1", "sick:1"));
+    rig.rest().await;
+    assert_eq!(images(&rig), ["web:1"]);
+    rig.forget();
+    with_daemon(&rig, async |handle| {
+        let done = act(handle, rollback("web", false)).await;
+        assert_eq!(done.exit, 0, "{}", done.text);
+        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
+        assert_eq!(rig.writes(), [""; 0]);
+        act(handle, Act::Resume { service: "web".to_owned() }).await;
+        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        assert!(picture.facts.suspended.is_empty() && picture.rollbacks.is_empty());
+    })
+    .await;
+}
+
+/// A service with data stops first, forwards and back; its volume stays, whatever the newer version wrote there.
+#[tokio::test]
+async fn a_service_with_data_goes_back_in_the_middle_of_a_wait() {
+    let mut rig = Stepped::start().await;
+    let vault = format!("{}volumes: ['data:/data']\n", plain("web"));
+    rig.write("web.yaml", &vault);
+    rig.settle().await;
+    rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
+    rig.write("web.yaml", &vault.replace("web:1", "slow:1"));
+    with_daemon(&rig, async |handle| {
+        eventually(20, "the old one gave way", async || {
+            handle.ask(Command::Look).await.unwrap();
+            images(&rig) == ["slow:1"]
+        })
+        .await;
+        let volumes = rig.docker.volumes();
+        let done = act(handle, rollback("web", false)).await;
+        assert_eq!((done.exit, images(&rig)), (0, vec!["web:1".to_owned()]), "{}", done.text);
+        assert_eq!(rig.docker.volumes(), volumes);
+        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
+    })
+    .await;
+}
+
+/// A wait ends, what is there stays, and nothing follows until somebody says so.
+#[tokio::test]
+async fn a_cancelled_service_stays_as_it_stands() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    with_daemon(&rig, async |handle| {
+        let cancel = |service: &str| Act::Cancel { service: service.to_owned(), by: "anna".to_owned() };
+        let nothing = act(handle, cancel("web")).await;
+        assert_eq!((nothing.exit, nothing.document["code"].as_str()), (1, Some("A0415")), "{}", nothing.text);
+        assert_eq!(act(handle, cancel("nobody")).await.document["code"], "A1002");
+        rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
+        rig.write("web.yaml", &plain("web").replace("web:1", "slow:1"));
+        eventually(20, "the candidate is there", async || {
+            handle.ask(Command::Look).await.unwrap();
+            images(&rig) == ["slow:1", "web:1"]
+        })
+        .await;
+        let cancelled = act(handle, cancel("web")).await;
+        assert_eq!(cancelled.exit, 0, "{}", cancelled.text);
+        assert!(cancelled.text.contains("It stays as it stands, until amarre resume web"), "{}", cancelled.text);
+        rig.forget();
+        handle.ask(Command::Look).await.unwrap();
+        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        handle.ask(Command::Look).await.unwrap();
+        assert_eq!((images(&rig), rig.writes()), (vec!["slow:1".to_owned(), "web:1".to_owned()], Vec::new()));
+        assert_eq!(picture.facts.suspended["web"].why, "cancelled");
+        assert_eq!(act(handle, cancel("web")).await.document["code"], "A0415", "once is enough");
+        rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
+        act(handle, Act::Resume { service: "web".to_owned() }).await;
+        act(handle, Act::Reconcile { service: Some("web".to_owned()), timeout_ms: TIMEOUT_MS }).await;
+        assert_eq!(images(&rig), ["web:2"]);
+    })
+    .await;
+}
+
+/// The same revision is tried once more when a person wants it.
+#[tokio::test]
+async fn a_retry_forgets_what_failed() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    let later = |behaviour| ImageSpec { behaviour, id: "later".to_owned(), ..ImageSpec::new("later:1") };
+    rig.docker.image(later(Behaviour::Exit(3)));
+    rig.write("web.yaml", &plain("web").replace("web:1", "later:1"));
+    rig.rest().await;
+    rig.docker.load_image(later(Behaviour::Serve));
+    rig.rest().await;
+    assert_eq!(images(&rig), ["web:1"], "not tried again by itself");
+    with_daemon(&rig, async |handle| {
+        let retry = |service: &str| Act::Retry { service: service.to_owned(), timeout_ms: TIMEOUT_MS };
+        assert_eq!(act(handle, retry("nobody")).await.document["code"], "A1002");
+        let done = act(handle, retry("web")).await;
+        assert_eq!((done.exit, images(&rig)), (0, vec!["later:1".to_owned()]), "{}", done.text);
+    })
+    .await;
+}
+
+/// A pull from which nothing comes holds up its own service for a while, and no other.
+#[tokio::test]
+async fn a_pull_without_progress_is_let_go() {
+    let mut rig = Stepped::start().await;
+    let hangs = Fault::Delay(std::time::Duration::from_secs(600));
+    rig.docker.server.faults.add("POST", "/v1.41/images/create", 1, hangs);
+    rig.write("web.yaml", &plain("web").replace("web:1", "away:1"));
+    let mut progress = rig.engine.progress();
+    rig.engine.look(crate::support::stepped::act()).await;
+    assert!(rig.engine.is_busy(), "{:?}", rig.picture().plan.changes);
+    while progress.recv().await.unwrap().change.address.kind != Kind::Image {}
+    rig.clock.advance(Millis::minutes(4));
+    assert!(rig.engine.lane_done().await);
+    rig.engine.look(amarre::engine::Mode::PlanOnly).await;
+    let picture = rig.picture();
+    let error = &picture.errors["web"].error;
+    assert_eq!((error.code, error.message.as_str()), ("A0513", "pulling away:1 made no progress for 3 min"));
+}

@@ -1,0 +1,207 @@
+//! What people are told of what failed and of what is waited for: last lines, codes, how a wait ends.
+
+use amarre::engine::daemon::{self, Behaviour as Conduct};
+use amarre::engine::logs::{self, LogsOf};
+use amarre::engine::{report, status};
+use amarre::model::Millis;
+use amarre::plan::render::Look;
+use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::npm;
+use serde_json::Value as Json;
+
+use super::plain;
+use crate::support::stepped::Stepped;
+
+fn sick(rig: &Stepped, reference: &str, behaviour: Behaviour) {
+    rig.docker.image(ImageSpec { behaviour, id: reference.to_owned(), ..ImageSpec::new(reference) });
+}
+
+fn text(rig: &Stepped, service: &str) -> String {
+    let picture = rig.picture();
+    report::service_text(&picture, service, &[], picture.at, Look::PLAIN).unwrap()
+}
+
+fn document(rig: &Stepped, service: &str) -> Json {
+    let picture = rig.picture();
+    report::service_json(&picture, &status::services(&picture)[service])
+}
+
+fn conditions(document: &Json) -> Vec<String> {
+    let all = document["conditions"].as_array().unwrap();
+    let word = |one: &Json, key: &str| one[key].as_str().unwrap().to_owned();
+    all.iter().map(|one| format!("{} {} {}", word(one, "type"), word(one, "status"), word(one, "reason"))).collect()
+}
+
+/// Looks for a while, whether anything is at rest or not.
+async fn go_on(rig: &mut Stepped, looks: usize) {
+    for _ in 0..looks {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(2));
+    }
+}
+
+/// A candidate that exits goes, and what it said stays, without the secret in it.
+#[tokio::test]
+async fn a_candidate_that_failed_leaves_its_last_lines() {
+    let mut rig = Stepped::start().await;
+    let manifest = format!("{}environment: {{PASSWORD: {{secret: web}}}}\n", plain("web"));
+    rig.write("web.yaml", &manifest);
+    rig.settle().await;
+    sick(&rig, "sick:1", Behaviour::SlowStart(1_000_000));
+    rig.write("web.yaml", &manifest.replace("web:1", "sick:1"));
+    go_on(&mut rig, 4).await;
+    let candidate = rig
+        .docker
+        .containers()
+        .iter()
+        .map(|one| one["Name"].as_str().unwrap().to_owned())
+        .find(|name| name.starts_with("/web-"))
+        .unwrap();
+    let printed = "starting\nconnecting with `value of web`\ncould not translate host name \"dbb\" to address\n";
+    rig.docker.print(&candidate, 2, printed).unwrap();
+    rig.clock.advance(Millis::minutes(3));
+    rig.rest().await;
+    assert!(!rig.docker.containers().iter().any(|one| one["Name"] == candidate), "the candidate is gone");
+
+    let document = document(&rig, "web");
+    let error = &document["error"];
+    assert_eq!(error["code"], "A0512");
+    assert_eq!(error["failure"]["last_line"], "could not translate host name \"dbb\" to address");
+    assert_eq!(error["count"], 1);
+    assert_eq!(document["stalled"], true);
+    let told = ["Parsed True Good", "Converged False NotHealthy", "Serving True LastGood", "Stalled True NotHealthy"];
+    assert_eq!(conditions(&document), told);
+    let text = text(&rig, "web");
+    for line in [
+        "      last line could not translate host name \"dbb\" to address",
+        "      serving   web:1, up ",
+        "      next      nothing by itself: the same is not tried again",
+        "amarre logs web --last-failed",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+
+    let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Conduct { acts: false, watches: false });
+    let asks = async {
+        let of = |name: &str, last_failed| LogsOf { name: Some(name.to_owned()), last_failed, ..LogsOf::default() };
+        let failed = logs::logs(&handle, &of("web", true)).await.unwrap();
+        assert!(failed.text.contains("connecting with `(hidden)`\n"), "{}", failed.text);
+        assert!(failed.text.starts_with("==> web, sick:1, failed "), "{}", failed.text);
+        let now = logs::logs(&handle, &of("container/web", false)).await.unwrap();
+        assert_eq!((now.exit, now.text.as_str()), (0, "listening\n"));
+        assert_eq!(logs::logs(&handle, &of("none", false)).await.unwrap().document["code"], "A1002");
+        assert_eq!(
+            logs::logs(&handle, &LogsOf::default()).await.unwrap().document["containers"].as_array().unwrap().len(),
+            1
+        );
+        shutdown.notify_one();
+    };
+    tokio::join!(daemon, asks);
+    // What is kept is kept without it, too.
+    let ledger = std::fs::read(rig.folder.path().join("ledger-0.db")).unwrap();
+    let wal = std::fs::read(rig.folder.path().join("ledger-0.db-wal")).unwrap_or_default();
+    assert!(![ledger, wal].iter().any(|bytes| String::from_utf8_lossy(bytes).contains("value of web")));
+
+    rig.write("web.yaml", &manifest);
+    rig.settle().await;
+    assert!(rig.picture().last_failures.len() == 1 && document_is_well(&rig, "web"));
+}
+
+fn document_is_well(rig: &Stepped, service: &str) -> bool {
+    let document = document(rig, service);
+    conditions(&document) == ["Parsed True Good", "Converged True Synced", "Serving True Serving"]
+        && document["error"].is_null()
+}
+
+/// Docker restarts it over and over: that is said, with code and count, and nothing is made anew.
+#[tokio::test]
+async fn a_container_that_docker_restarts_is_degraded_and_never_made_anew() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    let id = |rig: &Stepped| {
+        rig.docker.containers().into_iter().find(|one| one["Name"] == "/web").map(|one| one["Id"].clone())
+    };
+    let before = id(&rig);
+    rig.docker.behave("web", Behaviour::Exit(3)).unwrap();
+    rig.docker.crash("web").unwrap();
+    rig.forget();
+    go_on(&mut rig, 3).await;
+    assert_eq!((id(&rig), rig.writes().len()), (before.clone(), 0), "{:?}", rig.writes());
+    let found = document(&rig, "web");
+    assert_eq!((&found["health"], &found["error"]["code"]), (&"Degraded".into(), &"A0512".into()));
+    assert_eq!(found["error"]["failure"]["exit_code"], 3);
+    assert_eq!(found["error"]["failure"]["last_line"], "exiting with code 3");
+    let text = text(&rig, "web");
+    assert!(text.contains("      exit      code 3, restarted "), "{text}");
+    assert!(text.contains("nothing by itself: Docker restarts it, which has not helped so far"), "{text}");
+    rig.docker.behave("web", Behaviour::Serve).unwrap();
+    rig.docker.start_container("web").ok();
+    rig.clock.advance(Millis::minutes(2));
+    go_on(&mut rig, 8).await;
+    assert_eq!(id(&rig), before);
+}
+
+/// The first generation of all has nothing to go back to: it is left, and said to be late.
+#[tokio::test]
+async fn a_first_container_that_is_never_ready_has_a_limit_that_is_shown() {
+    let mut rig = Stepped::start().await;
+    sick(&rig, "sick:1", Behaviour::SlowStart(1_000_000));
+    rig.write("web.yaml", &plain("web").replace("web:1", "sick:1"));
+    go_on(&mut rig, 12).await;
+    let found = document(&rig, "web");
+    assert_eq!(found["health"], "Progressing");
+    assert_eq!((&found["waiting"]["limit_s"], &found["waiting"]["by_itself"]), (&120.into(), &true.into()));
+    let said = text(&rig, "web");
+    assert!(said.contains(" of 2:00") && said.contains("by itself, as soon as it is there"), "{said}");
+    rig.clock.advance(Millis::minutes(3));
+    rig.rest().await;
+    let found = document(&rig, "web");
+    assert_eq!((&found["health"], &found["stalled"]), (&"Degraded".into(), &true.into()));
+    assert!(rig.npm.rows(npm::Kind::ProxyHost).len() == 1, "only the foreign one: nothing leads to it");
+    assert!(text(&rig, "web").contains("not healthy after 2 min"), "{}", text(&rig, "web"));
+    assert!(rig.docker.containers().iter().any(|one| one["Name"] == "/web"), "it may yet come");
+}
+
+/// A new revision takes the place of what is waited for.
+#[tokio::test]
+async fn a_change_of_the_manifest_supersedes_a_wait() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    sick(&rig, "sick:1", Behaviour::SlowStart(1_000_000));
+    rig.write("web.yaml", &plain("web").replace("web:1", "sick:1"));
+    go_on(&mut rig, 8).await;
+    let images = |rig: &Stepped| -> Vec<String> {
+        let ours =
+            rig.docker.containers().into_iter().filter(|one| one["Config"]["Labels"]["io.amarre.service"] == "web");
+        ours.map(|one| one["Config"]["Image"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(images(&rig), ["web:1", "sick:1"], "the candidate is waited for");
+    assert!(document(&rig, "web")["waiting"]["limit_s"] == 120, "{}", document(&rig, "web"));
+    rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
+    rig.settle().await;
+    assert_eq!(images(&rig), ["web:2"]);
+    assert!(rig.picture().facts.failed.is_empty(), "it was dropped, not judged");
+}
+
+/// As a record is called.
+const RECORD: &str = "one-a";
+
+/// A record has its limit from the configuration, and what is late is told from what is on its way.
+#[tokio::test]
+async fn a_record_that_does_not_propagate_is_late_after_its_limit() {
+    let mut rig = Stepped::start().await;
+    rig.ovh.server.faults.add("POST", "/1.0/domain/zone/example.org/refresh", 99, amarre_sim::Fault::Before(500));
+    rig.write("one.yaml", "{kind: Record, name: one, type: A, value: 203.0.113.77}\n");
+    go_on(&mut rig, 3).await;
+    let found = document(&rig, RECORD);
+    assert_eq!((&found["waiting"]["limit_s"], &found["stalled"]), (&600.into(), &false.into()), "{found}");
+    rig.clock.advance(Millis::minutes(11));
+    rig.look().await;
+    assert_eq!(document(&rig, RECORD)["stalled"], true);
+    rig.ovh.server.faults.clear();
+    rig.clock.advance(Millis::minutes(6));
+    rig.settle().await;
+    assert_eq!(document(&rig, RECORD)["stalled"], false);
+}

@@ -1,0 +1,221 @@
+//! Jobs before updates, services that need others, containers that wait for the end of others.
+
+use amarre::model::Millis;
+use amarre::model::world::Suspension;
+use serde_json::Value as Json;
+
+use crate::support::stepped::Stepped;
+
+/// A container with data, and a job before it is updated.
+pub const VAULT: &str = "
+name: vault
+containers:
+  app: {image: 'db:1', environment: {MODE: one}, volumes: ['data:/data']}
+jobs:
+  backup: {image: 'web:1', command: ['true'], volumes: ['data:/data:ro', 'dumps:/dumps'], timeout: 10m}
+";
+
+fn find(rig: &Stepped, name: &str) -> Option<Json> {
+    rig.docker.containers().into_iter().find(|container| container["Name"] == format!("/{name}"))
+}
+
+fn id(rig: &Stepped, name: &str) -> String {
+    find(rig, name).unwrap_or_else(|| panic!("no container {name}"))["Id"].as_str().unwrap().to_owned()
+}
+
+/// Looks until nothing more happens, and then once more, writing nothing.
+async fn rest_quietly(rig: &mut Stepped) {
+    rig.rest().await;
+    rig.forget();
+    for _ in 0..3 {
+        rig.clock.advance(Millis::minutes(6));
+        rig.look().await;
+    }
+    assert_eq!(rig.writes(), [""; 0]);
+}
+
+fn status_of(rig: &Stepped, name: &str) -> amarre::engine::status::ServiceStatus {
+    amarre::engine::status::services(&rig.picture())[name].clone()
+}
+
+#[tokio::test]
+async fn a_job_runs_once_before_each_update_and_not_at_first() {
+    let mut rig = Stepped::start().await;
+    rig.write("vault.yaml", VAULT);
+    rig.settle().await;
+    assert_eq!(find(&rig, "vault-backup"), None, "there is nothing to back up yet");
+    let mut last = String::new();
+    for mode in ["two", "three"] {
+        let app = id(&rig, "vault");
+        rig.forget();
+        rig.write("vault.yaml", &VAULT.replace("MODE: one", &format!("MODE: {mode}")));
+        rig.settle().await;
+        let job = find(&rig, "vault-backup").unwrap();
+        assert_ne!(job["Id"], last, "each update has its own");
+        assert_eq!((&job["State"]["Running"], &job["State"]["ExitCode"]), (&Json::Bool(false), &Json::from(0)));
+        assert_ne!(id(&rig, "vault"), app);
+        assert!(job["State"]["FinishedAt"].as_str() < find(&rig, "vault").unwrap()["Created"].as_str());
+        let status = status_of(&rig, "vault");
+        assert_eq!(status.health.word(), "Healthy", "{status:?}");
+        last = job["Id"].as_str().unwrap().to_owned();
+    }
+    rig.restart_without_ledger().await;
+    rig.settle().await;
+    assert_eq!(id(&rig, "vault-backup"), last, "it is ours and quiet without a ledger, too");
+}
+
+#[tokio::test]
+async fn a_job_that_fails_stops_the_update_before_anything_else() {
+    let mut rig = Stepped::start().await;
+    rig.write("vault.yaml", VAULT);
+    rig.settle().await;
+    let app = id(&rig, "vault");
+    let sick = VAULT.replace("MODE: one", "MODE: two").replace("['true']", "[sh, -c, 'exit 3']");
+    rig.write("vault.yaml", &sick);
+    rest_quietly(&mut rig).await;
+    assert_eq!(id(&rig, "vault"), app);
+    assert_eq!(find(&rig, "vault").unwrap()["State"]["Running"], true);
+    assert_eq!(find(&rig, "vault-backup-failed").unwrap()["State"]["ExitCode"], 3);
+    let status = status_of(&rig, "vault");
+    assert_eq!(status.health.word(), "Degraded", "{status:?}");
+    assert_eq!(status.code.as_deref(), Some("A0536"), "{status:?}");
+    assert!(status.what_now.contains("exited with code 3"), "{status:?}");
+
+    // Known to the ledger, it is not tried again by another process.
+    rig.restart().await;
+    rest_quietly(&mut rig).await;
+    assert_eq!(id(&rig, "vault"), app);
+
+    rig.write("vault.yaml", &VAULT.replace("MODE: one", "MODE: two"));
+    rig.settle().await;
+    assert_ne!(id(&rig, "vault"), app);
+    assert_eq!(find(&rig, "vault-backup-failed"), None);
+    assert_eq!(find(&rig, "vault-backup").unwrap()["State"]["ExitCode"], 0);
+}
+
+#[tokio::test]
+async fn a_job_that_hangs_is_stopped_and_has_failed() {
+    let mut rig = Stepped::start().await;
+    rig.write("vault.yaml", VAULT);
+    rig.settle().await;
+    let app = id(&rig, "vault");
+    // A web server does not end.
+    rig.write("vault.yaml", &VAULT.replace("MODE: one", "MODE: two").replace("command: ['true'], ", ""));
+    for _ in 0..5 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(30));
+    }
+    assert_eq!(find(&rig, "vault-backup").unwrap()["State"]["Running"], true);
+    assert_eq!(status_of(&rig, "vault").health.word(), "Progressing");
+    rig.clock.advance(Millis::minutes(10));
+    rest_quietly(&mut rig).await;
+    let job = find(&rig, "vault-backup-failed").unwrap();
+    assert_eq!(job["State"]["Running"], false);
+    assert_eq!(id(&rig, "vault"), app);
+    assert!(status_of(&rig, "vault").what_now.contains("still ran after 10 min"), "{:?}", status_of(&rig, "vault"));
+}
+
+#[tokio::test]
+async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
+    let mut rig = Stepped::start().await;
+    rig.write("app.yaml", "name: app\nimage: web:1\nneeds: [base]\n");
+    let suspended = Suspension {
+        by: "alice".to_owned(),
+        why: "a test".to_owned(),
+        destroy: false,
+        purge: false,
+        at: amarre::model::Timestamp::default(),
+    };
+    rig.engine.ledger().suspend("base", &suspended).await.unwrap();
+    rig.write("base.yaml", "name: base\nimage: db:1\n");
+    rig.rest().await;
+    assert_eq!(find(&rig, "app"), None);
+    let status = status_of(&rig, "app");
+    assert!(status.what_now.contains("needs base, which is suspended by alice"), "{status:?}");
+    assert_eq!(status.code.as_deref(), Some("A0535"));
+
+    rig.engine.ledger().resume("base").await.unwrap();
+    rig.settle().await;
+    let (base, app) = (find(&rig, "base").unwrap(), find(&rig, "app").unwrap());
+    assert!(base["Created"].as_str() < app["Created"].as_str());
+
+    rig.docker.stop("base").unwrap();
+    for _ in 0..3 {
+        rig.look().await;
+        rig.clock.advance(Millis::seconds(10));
+    }
+    assert_eq!(id(&rig, "app"), app["Id"].as_str().unwrap());
+    assert_eq!(find(&rig, "app").unwrap()["State"]["Running"], true);
+    rig.clock.advance(Millis::minutes(20));
+    rig.settle().await;
+}
+
+#[tokio::test]
+async fn a_last_good_manifest_with_needs_stays_in_force() {
+    let mut rig = Stepped::start().await;
+    rig.write("app.yaml", "name: app\nimage: web:1\nneeds: [base]\n");
+    rig.write("base.yaml", "name: base\nimage: db:1\n");
+    rig.settle().await;
+    rig.write("app.yaml", "name: app\nimage: web:1\nneeds: [base]\nimagee: x\n");
+    rig.docker.remove("app").unwrap();
+    rig.rest().await;
+    assert!(find(&rig, "app").is_some(), "it is healed to its last good manifest");
+    rig.write("app.yaml", "name: app\nimage: web:1\nneeds: [bas]\n");
+    rig.docker.remove("app").unwrap();
+    rig.rest().await;
+    assert!(find(&rig, "app").is_some(), "an unknown name in `needs` breaks the manifest, not the service");
+}
+
+#[tokio::test]
+async fn a_container_waits_until_another_has_ended_well() {
+    const SHOP: &str = "
+name: shop
+containers:
+  app: {image: 'web:1', depends_on: {migrate: {condition: service_completed_successfully}}}
+  migrate: {image: 'db:1', command: ['true']}
+routes: [{domain: shop, to: 'app:80'}]
+";
+    let mut rig = Stepped::start().await;
+    rig.write("shop.yaml", &SHOP.replace("'true'", "'false'"));
+    rest_quietly(&mut rig).await;
+    assert_eq!(find(&rig, "shop-app"), None);
+    let status = status_of(&rig, "shop");
+    assert_eq!(status.code.as_deref(), Some("A0537"), "{status:?}");
+    rig.write("shop.yaml", SHOP);
+    rig.settle().await;
+    let migrate = find(&rig, "shop-migrate").unwrap();
+    assert_eq!(migrate["HostConfig"]["RestartPolicy"]["Name"], "no", "what is waited for to end is not restarted");
+    assert!(migrate["State"]["FinishedAt"].as_str() < find(&rig, "shop-app").unwrap()["Created"].as_str());
+    assert_eq!(status_of(&rig, "shop").health.word(), "Healthy", "{:?}", status_of(&rig, "shop"));
+    rig.restart_without_ledger().await;
+    rig.settle().await;
+    assert_eq!(find(&rig, "shop-migrate").unwrap()["Id"], migrate["Id"], "it does not run again");
+}
+
+#[tokio::test]
+async fn who_follows_another_is_made_anew_with_it_and_only_with_it() {
+    const SHOP: &str = "
+name: shop
+containers:
+  app: {image: 'web:1', depends_on: {db: {condition: service_started, restart: true}}}
+  db: {image: 'db:1', environment: {MODE: one}, volumes: ['data:/data']}
+routes: [{domain: shop, to: 'app:80'}]
+";
+    let mut rig = Stepped::start().await;
+    rig.write("shop.yaml", SHOP);
+    rig.settle().await;
+    let (app, db) = (id(&rig, "shop-app"), id(&rig, "shop-db"));
+    rig.restart_without_ledger().await;
+    rig.settle().await;
+    assert_eq!((id(&rig, "shop-app"), id(&rig, "shop-db")), (app.clone(), db.clone()));
+    rig.write("shop.yaml", &SHOP.replace("MODE: one", "MODE: two"));
+    rig.settle().await;
+    assert_ne!(id(&rig, "shop-db"), db);
+    assert_ne!(id(&rig, "shop-app"), app);
+    let app = id(&rig, "shop-app");
+    let db = id(&rig, "shop-db");
+    rig.docker.remove("shop-app").unwrap();
+    rig.settle().await;
+    assert_eq!(id(&rig, "shop-db"), db);
+    assert_ne!(id(&rig, "shop-app"), app);
+}
