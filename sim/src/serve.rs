@@ -79,12 +79,11 @@ async fn misbehave(
     let fault = faults.next(&method, &path);
     let call = |status: u16| Call { method: method.clone(), path: path.clone(), status };
     let response = match fault {
-        None if faults.behind(&method, &path).is_some() => {
-            let reads = faults.behind(&method, &path).unwrap_or_default();
-            late(&faults, &path, reads, next.run(request).await).await
-        }
-        None if method == "GET" && faults.remembers() => remembered(&memory, &path, next.run(request).await).await,
-        None => next.run(request).await,
+        None => match faults.behind(&method, &path) {
+            Some(reads) => late(&faults, &path, reads, next.run(request).await).await,
+            None if method == "GET" && faults.remembers() => remembered(&memory, &path, next.run(request).await).await,
+            None => next.run(request).await,
+        },
         Some(Fault::Before(status)) => failed(status),
         Some(Fault::After(status)) => {
             next.run(request).await;

@@ -15,7 +15,7 @@ use super::script::{self, At, Rule, Strike};
 use super::stage::{Turn, Twist};
 use super::story::SMALL;
 
-/// All parts together, where nobody says how many: `scripts/test` says 2,000.
+/// All parts together, where nobody says how many, as `scripts/chaos` does.
 const SEEDS: u64 = 80;
 /// Tests that share them, so that they run side by side.
 const PARTS: u64 = 8;

@@ -25,7 +25,6 @@ struct Inner {
     announced: BTreeSet<String>,
     volumes: BTreeSet<String>,
     may_purge: bool,
-    writes: usize,
     wrong: Vec<String>,
 }
 
@@ -86,15 +85,10 @@ impl Watch {
         self.lock().announced.extend(services);
     }
 
-    pub fn writes(&self) -> usize {
-        self.lock().writes
-    }
-
     fn look(&self, (docker, npm): &(Weak<Docker>, Weak<Npm>), call: &Call) {
         let (Some(docker), Some(npm)) = (docker.upgrade(), npm.upgrade()) else { return };
         let view = View::of(&docker, &npm);
         let mut inner = self.lock();
-        inner.writes += 1;
         let mut wrong = Vec::new();
         for (domain, service, address) in &view.hosts {
             if !view.there.contains_key(address) && !inner.announced.contains(service) {
