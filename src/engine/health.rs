@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::{FutureExt, StreamExt};
 
-use crate::model::{Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, Wants, World};
+use crate::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, Wants, World};
 use crate::providers::Provider;
 
 /// Good answers that make a container ready …
