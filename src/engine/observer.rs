@@ -56,6 +56,7 @@ impl Observer {
         let mut again = None;
         for (id, observation) in answers {
             self.versions.extend(observation.version.clone().map(|version| (id.clone(), version)));
+            world.started.extend(observation.started.map(|at| (id.clone(), at)));
             if let Some(until) = self.wakes(&id, &observation, now) {
                 world.waking.insert(id.clone(), until);
             }

@@ -246,6 +246,8 @@ pub struct World {
     pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
     /// Free bytes where an engine keeps its images, for those where that can be known.
     pub free: BTreeMap<ProviderId, u64>,
+    /// When each engine started, where that can be told.
+    pub started: BTreeMap<ProviderId, Timestamp>,
     /// Engines that started a moment ago and bring their containers back by themselves, each until when.
     pub waking: BTreeMap<ProviderId, Timestamp>,
     /// The container that Amarre itself runs in, where it runs in one.

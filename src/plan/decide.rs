@@ -6,9 +6,12 @@ use super::{Input, SETTLE, diff, images, moves, needs, pointers, reach, reason, 
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
-    Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Need, Note, Owner, Plan, Refusal, Rule, Seen, State,
-    Timestamp, Value, Verb, Want, Wants,
+    Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Refusal, Rule, Seen,
+    State, Timestamp, Value, Verb, Want, Wants,
 };
+
+/// An engine that starts has dealt with what it ran within this time.
+const ENGINE_COMES_UP: Millis = Millis::seconds(60);
 
 /// Decides about every address. Changes come out in the order of safety: up first, then down.
 pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
@@ -179,8 +182,15 @@ fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, se
     changed.flag("running").filter(|running| *running && !input.facts.impatient)?;
     // What was made but never started is ours to start: the crash was between the two calls.
     let finished = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
-    let until = Timestamp(finished) + grace;
-    (input.now < until).then_some(until)
+    let finished = Timestamp(finished);
+    let until = finished + grace;
+    (input.now < until && !fell_with_its_engine(input, address, finished)).then_some(until)
+}
+
+/// Whether it ended while its engine came up: an engine that was killed ends what ran, and leaves it stopped.
+fn fell_with_its_engine(input: &Input<'_>, address: &Address, finished: Timestamp) -> bool {
+    let started = input.world.started.get(&address.provider);
+    started.is_some_and(|started| (finished - *started).0.abs() <= ENGINE_COMES_UP.0)
 }
 
 fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes: &mut Vec<Note>) -> Option<Change> {

@@ -91,6 +91,8 @@ struct Observed {
     patch: BTreeMap<String, Thing>,
     remove: Vec<String>,
     routes: Vec<String>,
+    /// Docker started so long ago.
+    engine_started_s: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +190,8 @@ pub fn read(name: &str, text: &str) -> Case {
         }
     }
     let docker = scene.site.hosts["default"].docker.clone();
+    let started = file.observed.engine_started_s.map(|ago| state.now + Millis::seconds(-ago));
+    state.raw.started.extend(started.map(|at| (docker.clone(), at)));
     state.raw.routes.insert(docker, file.observed.routes.iter().map(|route| route.parse().unwrap()).collect());
     state.raw.gaps = file.gaps.iter().map(|gap| gap_of(gap)).collect();
     facts(&file.facts, &mut state);

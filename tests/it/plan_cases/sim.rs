@@ -23,7 +23,12 @@ pub struct State {
 
 /// What a look sees.
 pub fn observe(state: &State) -> World {
-    let mut view = World { gaps: state.raw.gaps.clone(), routes: state.raw.routes.clone(), ..World::default() };
+    let mut view = World {
+        gaps: state.raw.gaps.clone(),
+        routes: state.raw.routes.clone(),
+        started: state.raw.started.clone(),
+        ..World::default()
+    };
     let members = members(&state.raw);
     for (address, thing) in &state.raw.seen {
         if state.raw.gap(address).is_some() {
