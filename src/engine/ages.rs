@@ -43,6 +43,10 @@ impl Ages {
                 let right = entry.put_right(now, steady);
                 if let Some(right) = right.filter(|_| field == "finished_at_ms") {
                     seen.fields.set(field, Value::Int(right.0));
+                    // Both are of one clock: how long it ran stays as it was.
+                    let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
+                    let started = started.map(|started| Value::Int(started + right.0 - stamp));
+                    seen.fields.0.extend(started.map(|started| ("started_at_ms".to_owned(), started)));
                 }
                 let is_ours_to_tell = seen.fields.text("health") == Some("none");
                 let Readiness::NotYet { since, .. } = &mut seen.ready else { continue };
