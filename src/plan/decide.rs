@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, images, moves, needs, pointers, reach, reason, rivals, stopped};
+use super::{Input, SETTLE, diff, images, moves, needs, pointers, pool, reach, reason, rivals, stopped};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -304,7 +304,7 @@ fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Chang
             because: reason::of_delete(input, wants, address, &service),
             verb: Verb::Delete,
             diff: Vec::new(),
-            impact: Impact { downtime: downtime_of_delete(wants, address, seen), ..Impact::default() },
+            impact: Impact { downtime: downtime_of_delete(input, wants, address, seen, &service), ..Impact::default() },
             expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
             gate: delete_gate(input, wants, address, seen, &service, &gone),
             service,
@@ -313,11 +313,14 @@ fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Chang
     changes
 }
 
-/// A container that goes because its network is made anew is away until it comes again.
-fn downtime_of_delete(wants: &Wants, address: &Address, seen: &Seen) -> Downtime {
-    let is_moving =
+/// A container that goes because its network is made anew is away until it comes again; so is one that an update, since
+/// overtaken, had put elsewhere.
+fn downtime_of_delete(input: &Input<'_>, wants: &Wants, address: &Address, seen: &Seen, service: &str) -> Downtime {
+    let is_on_it =
         wants.moving.iter().any(|network| network.provider == address.provider && moves::is_on(&seen.fields, network));
-    if address.kind == Kind::Container && is_moving { Downtime::Some } else { Downtime::None }
+    let home = input.services.get(service).and_then(|service| pool::network_of(input, service));
+    let has_none = home.is_some_and(|(home, _)| wants.moving.contains(&home));
+    if address.kind == Kind::Container && (is_on_it || has_none) { Downtime::Some } else { Downtime::None }
 }
 
 fn may_delete(input: &Input<'_>, address: &Address, service: &str) -> bool {

@@ -6,7 +6,7 @@ use super::expand::Expansion;
 use super::rollout::Target as Serving;
 use super::{pointers, reach};
 use crate::model::service::{Hsts, Location, Target};
-use crate::model::{Address, Fields, Need, Seen, Value};
+use crate::model::{Address, Fields, Kind, Need, Seen, Value};
 
 /// An address and a port, each as it is known.
 type At = (Value, Value);
@@ -65,10 +65,22 @@ fn meanwhile(expansion: &Expansion<'_>, target: &Serving, place: Place<'_>, port
     let is_known = known.any(|(host, pointer)| {
         pointer.port == Some(i64::from(port)) && pointers::leads_to(input, host, pointer, engine, instance)
     });
-    if is_known && !interim.is_abroad {
+    let is_stranded = || input.facts.failed.contains_key(&interim.successor.address) && leads_nowhere(expansion, place);
+    if !interim.is_abroad && (is_known || is_stranded()) {
         return None;
     }
     Some((interim.successor.address.clone(), reach::point(expansion, &interim.successor, port)))
+}
+
+/// Whether a path that is there leads to no container that works: whatever it led to has failed since.
+fn leads_nowhere(expansion: &Expansion<'_>, place: Place<'_>) -> bool {
+    let (input, engine) = (expansion.input, &expansion.host.docker);
+    let Some(host) = place.host else { return false };
+    let works = |there| {
+        let mut containers = input.world.of_kind(engine, Kind::Container).filter(|(_, seen)| seen.ready.is_ready());
+        containers.any(|(_, seen)| pointers::leads_to(input, host, there, engine, seen))
+    };
+    !pointers::all(&host.fields).filter(|there| there.path == place.path).any(works)
 }
 
 /// The paths of a host that lead elsewhere; `None` where the place of one is not known.
