@@ -15,7 +15,7 @@ use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
 use super::{container, declared, generation, handover, mounted, pointers, pool, reach, stopped};
-use crate::model::service::{Condition, Container, ContainerNetwork};
+use crate::model::service::{Condition, Container, ContainerNetwork, Strategy};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 
@@ -106,8 +106,14 @@ impl Rollout {
         reach::declare(expansion, key, &mut wanted);
         let joined = service.containers.iter().find(|(_, other)| other.joins().any(|joined| joined == key));
         let joined = joined.map(|(other, _)| format!("{other} shares a namespace of {name}"));
-        let exclusive = container.exclusive(&name, &service.name).or(joined);
-        let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
+        let exclusive = match service.update.strategy {
+            Strategy::StopFirst => Some("its manifest asks for it, `update.strategy`".to_owned()),
+            Strategy::StartFirst => container.fixed(&name).or(joined),
+            Strategy::Auto => {
+                let exclusive = container.exclusive(&name, &service.name).or(joined);
+                exclusive.or_else(|| writes_for_image(&name, &wanted, &instances))
+            }
+        };
         let start_first = exclusive.is_none();
 
         let picked = generation::pick(expansion, &base, &wanted, &instances);
@@ -212,7 +218,10 @@ impl Rollout {
         let of_old: Vec<(Address, Option<Probe>)> = self.olds.iter().map(|old| (old.clone(), probe(old))).collect();
         expansion.wants.probes.insert(self.effective.clone(), own);
         let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
-        expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
+        expansion
+            .wants
+            .limits
+            .insert(self.effective.clone(), generation::health_timeout(&expansion.service.update, container, writes));
         if self.start_first {
             expansion.wants.probes_of_old.extend(of_old);
             self.keep_olds(expansion, home, &name);
