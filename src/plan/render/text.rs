@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Line, Look, Sign, Summary, Tone, held, lines};
+use super::{Line, Look, Sign, Summary, Tone, handed_over, held, lines};
 use crate::model::plan::{Downtime, Gate, Refusal, Wait};
 use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
@@ -11,8 +11,8 @@ use crate::plan::forecast::Forecast;
 use crate::plan::{declared, generation};
 
 /// Column of the name, and of the detail after it.
-const KIND_WIDTH: usize = 14;
-const NAME_WIDTH: usize = 20;
+pub(super) const KIND_WIDTH: usize = 14;
+pub(super) const NAME_WIDTH: usize = 20;
 /// The guard's code.
 const GUARD: &str = "A0401";
 
@@ -140,6 +140,8 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
             (manifest.filter(|_| line.change.refusal().is_none()), line.change.address.kind, &line.change.verb)
         {
             healthy(manifest, line, look, out);
+            let stops = forecast.wants.stop_first.contains_key(name);
+            out.push_str(&handed_over::if_not_healthy(manifest, line, stops, look));
         }
         for exposed in line.change.impact.exposes.iter().filter(|_| !is_held) {
             out.push_str(&format!("      {}\n", look.paint(Tone::Dim, exposed)));
@@ -147,6 +149,9 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         if let Some(refusal) = line.change.refusal().filter(|refusal| refusal.code != GUARD) {
             refusal_body(refusal, look, out);
         }
+    }
+    if let Some(manifest) = manifest.filter(|_| !forecast.wants.stop_first.contains_key(name)) {
+        out.push_str(&handed_over::drain(manifest, lines, look));
     }
     if let Some(why) = forecast.wants.stop_first.get(name).filter(|_| lines.iter().any(|line| line.replaces.is_some()))
     {
@@ -309,7 +314,7 @@ fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
         Verb::Create(fields) => container.writes_data() || !fields.strings(declared::FIELD).is_empty(),
         Verb::Update(_) | Verb::Delete => container.writes_data(),
     };
-    let timeout = generation::health_timeout(container, writes);
+    let timeout = generation::health_timeout(&manifest.update, container, writes);
     let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
         (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
             format!("its healthcheck, at most {timeout}")
