@@ -127,7 +127,9 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         if is_hidden(line) {
             continue;
         }
-        comes_after(forecast, line, &mut told, look, out);
+        if let Some(manifest) = manifest {
+            comes_after(forecast, manifest, line, &mut told, look, out);
+        }
         one_line(input, line, held.contains(&line.change.address), look, out);
         let is_held = line.change.refusal().is_some() || held.contains(&line.change.address);
         if line.change.refusal().is_none() {
@@ -160,13 +162,22 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
     kept(input, name, lines, look, out);
 }
 
-/// The services that a container waits for: each has lines of its own, elsewhere.
-fn comes_after(forecast: &Forecast, line: &Line<'_>, told: &mut BTreeSet<String>, look: Look, out: &mut String) {
-    let Gate::After(needs) = &line.change.gate else { return };
-    let is_meant = line.change.address.kind == Kind::Container && !line.is_job;
-    for need in needs.iter().filter(|need| is_meant && need.on.kind != Kind::Image) {
-        let want = forecast.wants.map.get(&need.on).filter(|want| want.service != line.change.service);
-        let Some(service) = want.map(|want| want.service.clone()) else { continue };
+/// The services that the manifest needs and a container waits for: each has lines of its own, elsewhere. What is only
+/// shared with another service, such as a network or a port, is not needed of it.
+fn comes_after(
+    forecast: &Forecast,
+    manifest: &Service,
+    line: &Line<'_>,
+    told: &mut BTreeSet<String>,
+    look: Look,
+    out: &mut String,
+) {
+    let (Gate::After(needs), Kind::Container, false) = (&line.change.gate, line.change.address.kind, line.is_job)
+    else {
+        return;
+    };
+    let awaited = needs.iter().filter_map(|need| Some(&forecast.wants.map.get(&need.on)?.service));
+    for service in awaited.filter(|service| manifest.needs.iter().any(|needed| needed.service == **service)) {
         if told.insert(service.clone()) {
             let step = look.sign(Sign::Step);
             out.push_str(&format!("  {step} {:KIND_WIDTH$}{service:NAME_WIDTH$}comes first\n", "needs"));
