@@ -261,7 +261,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
     service.stopped_grace = stopped_grace(&mut reader);
-    service.update = updates::update(&mut reader);
+    service.update = updates::update(&mut reader, &read);
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }

@@ -77,7 +77,12 @@ fn service() -> Json {
 }
 
 fn update_keys() -> Vec<Key> {
-    vec![("drain", text(), "How long an old container that nothing leads to any more still runs, as in 30s")]
+    vec![
+        ("strategy", words(&["auto", "start-first", "stop-first"]), "Whether the new one starts beside the old one"),
+        ("rollback", words(&["auto", "always", "never"]), "When the old one is put back"),
+        ("health_timeout", text(), "How long a new one may take to become healthy, as in 5m"),
+        ("drain", text(), "How long an old container that nothing leads to any more still runs, as in 30s"),
+    ]
 }
 
 fn reconcile_keys() -> Vec<Key> {

@@ -101,6 +101,12 @@ pub struct Service {
 /// How a new generation takes the place of the old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
+    /// Whether the new one starts beside the old one.
+    pub strategy: Strategy,
+    /// When the old one is put back.
+    pub rollback: Rollback,
+    /// How long a new one may take to become healthy, where the manifest says so.
+    pub health_timeout: Option<Millis>,
     /// How long an old one that nothing leads to any more still runs, so that what is open at it can end.
     pub drain: Millis,
 }
@@ -110,8 +116,30 @@ pub const DRAIN: Millis = Millis::seconds(30);
 
 impl Default for Update {
     fn default() -> Self {
-        Self { drain: DRAIN }
+        Self { strategy: Strategy::Auto, rollback: Rollback::Auto, health_timeout: None, drain: DRAIN }
     }
+}
+
+/// Whether a new generation starts beside the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Where nothing is shared.
+    Auto,
+    /// A person says that two may share the data.
+    StartFirst,
+    /// Never.
+    StopFirst,
+}
+
+/// When an old generation that was stopped for a new one is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollback {
+    /// When the new one exited and writes no data.
+    Auto,
+    /// When the new one exited.
+    Always,
+    /// Only by a person.
+    Never,
 }
 
 /// A volume of which a Compose file says more than its name.
@@ -219,6 +247,11 @@ impl Container {
                 MountSource::Tmpfs | MountSource::Copied(_) => None,
             };
         }
+        self.fixed(name)
+    }
+
+    /// Why a second one cannot run beside it, whatever they share of data.
+    pub fn fixed(&self, name: &str) -> Option<String> {
         if let Some(port) = self.ports.first() {
             return Some(format!("{name} publishes port {}", port.published));
         }

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use super::expand::Expansion;
 use super::{declared, diff, reach, stopped, tasks};
-use crate::model::service::Container;
+use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
-use crate::model::{Address, Fields, Hint, Millis, Readiness, Refusal, Rule, Seen};
+use crate::model::{Address, Fields, Hint, Millis, Readiness, Refusal, Rule, Seen, Value};
 
 /// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
 const ATTEMPTS_MAX: usize = 16;
+/// A container that Docker has restarted so often does not come up.
+const RESTARTS: i64 = 3;
 /// Without writable data, a container that is not healthy by then will not be.
 const HEALTH_TIMEOUT: Millis = Millis::minutes(2);
 /// With writable data it may be migrating.
@@ -84,8 +86,14 @@ pub fn after_failure(
     if let Some(why) = verdict.clone().filter(|_| !known) {
         expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });
     }
-    let exited = seen.is_none_or(|seen| matches!(seen.ready, Readiness::Failed { .. }));
-    let may_go = start_first || (exited && !writes);
+    let exited = seen.is_none_or(|seen| has_exited(seen));
+    let rollback = expansion.service.update.rollback;
+    let may_go = match rollback {
+        // The old one that serves is there all along, or there is none to go back to.
+        Rollback::Never => start_first && instances.len() > usize::from(seen.is_some()),
+        Rollback::Auto => start_first || exited && !writes,
+        Rollback::Always => start_first || exited,
+    };
     if (known || verdict.is_some()) && may_go {
         if seen.is_none() {
             not_tried_again(expansion, container, picked, wanted, &good_fields);
@@ -93,6 +101,13 @@ pub fn after_failure(
         return (base.clone().at(&generation), good_fields);
     }
     (picked, wanted)
+}
+
+/// Whether it will not come up by itself: it ended for good, or Docker has restarted it often enough.
+fn has_exited(seen: &Seen) -> bool {
+    let restarts = seen.fields.get("restarts").and_then(Value::as_int);
+    let is_for_good = seen.fields.flag("running") == Some(false) || restarts.is_none_or(|times| times >= RESTARTS);
+    matches!(seen.ready, Readiness::Failed { .. }) && is_for_good
 }
 
 /// What was tried and went is still wanted: the plan says that it is not tried again, and until when.
@@ -135,15 +150,16 @@ fn verdict(
         // What migrates or restores takes its time.
         Readiness::NotYet { .. } if tasks::is_task(expansion.service, base) => None,
         Readiness::NotYet { since, why } => {
-            let timeout = health_timeout(container, writes);
+            let timeout = health_timeout(&expansion.service.update, container, writes);
             (expansion.input.now - *since > timeout).then(|| format!("not healthy after {timeout}: {why}"))
         }
     }
 }
 
 /// How long a container may take to become healthy; one that writes data may be migrating it.
-pub fn health_timeout(container: &Container, writes: bool) -> Millis {
+pub fn health_timeout(update: &Update, container: &Container, writes: bool) -> Millis {
     let least = if writes { HEALTH_TIMEOUT_DATA } else { HEALTH_TIMEOUT };
+    let least = update.health_timeout.unwrap_or(least);
     let Some(check) = &container.healthcheck else { return least };
     let interval = check.interval_ms.unwrap_or(30_000);
     let asked = check.start_period_ms.unwrap_or(0) + check.retries.unwrap_or(3) * interval;

@@ -91,7 +91,7 @@ fn is_lost(expansion: &Expansion<'_>, key: &str, target: &Target) -> bool {
         (Readiness::NotYet { since, .. }, Some(sibling)) => {
             let writes = sibling.writes_data() || !seen.fields.strings(declared::FIELD).is_empty();
             let is_task = expansion.service.is_task(key);
-            !is_task && input.now - *since > generation::health_timeout(sibling, writes)
+            !is_task && input.now - *since > generation::health_timeout(&expansion.service.update, sibling, writes)
         }
     }
 }

@@ -16,7 +16,7 @@ use std::net::Ipv4Addr;
 use super::expand::{Expansion, Home};
 use super::needs::Waits;
 use super::{container, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, stopped};
-use crate::model::service::{Container, ContainerNetwork};
+use crate::model::service::{Container, ContainerNetwork, Strategy};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 
@@ -141,8 +141,14 @@ impl Rollout {
         reach::declare(expansion, key, &mut wanted);
         let joined = service.containers.iter().find(|(_, other)| other.joins().any(|joined| joined == key));
         let joined = joined.map(|(other, _)| format!("{other} shares a namespace of {name}"));
-        let exclusive = container.exclusive(&name, &service.name).or(joined);
-        let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
+        let exclusive = match service.update.strategy {
+            Strategy::StopFirst => Some("its manifest asks for it, `update.strategy`".to_owned()),
+            Strategy::StartFirst => container.fixed(&name).or(joined),
+            Strategy::Auto => {
+                let exclusive = container.exclusive(&name, &service.name).or(joined);
+                exclusive.or_else(|| writes_for_image(&name, &wanted, &instances))
+            }
+        };
         let start_first = exclusive.is_none();
 
         let picked = generation::pick(expansion, &base, &wanted, &instances);
@@ -275,7 +281,8 @@ impl Rollout {
         } else {
             expansion.wants.probes.insert(self.effective.clone(), own);
             let writes = container.writes_data() || !self.fields.strings(declared::FIELD).is_empty();
-            expansion.wants.limits.insert(self.effective.clone(), generation::health_timeout(container, writes));
+            let limit = generation::health_timeout(&expansion.service.update, container, writes);
+            expansion.wants.limits.insert(self.effective.clone(), limit);
         }
         if self.start_first {
             expansion.wants.probes_of_old.extend(of_old);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Line, Look, Sign, Summary, Tone, held, lines};
+use super::{Line, Look, Sign, Summary, Tone, handed_over, held, lines};
 use crate::model::plan::{Downtime, Gate, Refusal, Wait};
 use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
@@ -11,8 +11,8 @@ use crate::plan::forecast::Forecast;
 use crate::plan::{declared, generation};
 
 /// Column of the name, and of the detail after it.
-const KIND_WIDTH: usize = 14;
-const NAME_WIDTH: usize = 20;
+pub(super) const KIND_WIDTH: usize = 14;
+pub(super) const NAME_WIDTH: usize = 20;
 /// The guard's code.
 const GUARD: &str = "A0401";
 
@@ -127,7 +127,9 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         if is_hidden(line) {
             continue;
         }
-        comes_after(forecast, line, &mut told, look, out);
+        if let Some(manifest) = manifest {
+            comes_after(forecast, manifest, line, &mut told, look, out);
+        }
         one_line(input, line, held.contains(&line.change.address), look, out);
         let is_held = line.change.refusal().is_some() || held.contains(&line.change.address);
         if line.change.refusal().is_none() {
@@ -140,6 +142,8 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
             (manifest.filter(|_| line.change.refusal().is_none()), line.change.address.kind, &line.change.verb)
         {
             healthy(manifest, line, look, out);
+            let stops = forecast.wants.stop_first.contains_key(name);
+            out.push_str(&handed_over::if_not_healthy(manifest, line, stops, look));
         }
         for exposed in line.change.impact.exposes.iter().filter(|_| !is_held) {
             out.push_str(&format!("      {}\n", look.paint(Tone::Dim, exposed)));
@@ -148,6 +152,9 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
             refusal_body(refusal, look, out);
         }
     }
+    if let Some(manifest) = manifest.filter(|_| !forecast.wants.stop_first.contains_key(name)) {
+        out.push_str(&handed_over::drain(manifest, lines, look));
+    }
     if let Some(why) = forecast.wants.stop_first.get(name).filter(|_| lines.iter().any(|line| line.replaces.is_some()))
     {
         out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("why stop-first: {why}"))));
@@ -155,13 +162,22 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
     kept(input, name, lines, look, out);
 }
 
-/// The services that a container waits for: each has lines of its own, elsewhere.
-fn comes_after(forecast: &Forecast, line: &Line<'_>, told: &mut BTreeSet<String>, look: Look, out: &mut String) {
-    let Gate::After(needs) = &line.change.gate else { return };
-    let is_meant = line.change.address.kind == Kind::Container && !line.is_job;
-    for need in needs.iter().filter(|need| is_meant && need.on.kind != Kind::Image) {
-        let want = forecast.wants.map.get(&need.on).filter(|want| want.service != line.change.service);
-        let Some(service) = want.map(|want| want.service.clone()) else { continue };
+/// The services that the manifest needs and a container waits for: each has lines of its own, elsewhere. What is only
+/// shared with another service, such as a network or a port, is not needed of it.
+fn comes_after(
+    forecast: &Forecast,
+    manifest: &Service,
+    line: &Line<'_>,
+    told: &mut BTreeSet<String>,
+    look: Look,
+    out: &mut String,
+) {
+    let (Gate::After(needs), Kind::Container, false) = (&line.change.gate, line.change.address.kind, line.is_job)
+    else {
+        return;
+    };
+    let awaited = needs.iter().filter_map(|need| Some(&forecast.wants.map.get(&need.on)?.service));
+    for service in awaited.filter(|service| manifest.needs.iter().any(|needed| needed.service == **service)) {
         if told.insert(service.clone()) {
             let step = look.sign(Sign::Step);
             out.push_str(&format!("  {step} {:KIND_WIDTH$}{service:NAME_WIDTH$}comes first\n", "needs"));
@@ -309,7 +325,7 @@ fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
         Verb::Create(fields) => container.writes_data() || !fields.strings(declared::FIELD).is_empty(),
         Verb::Update(_) | Verb::Delete => container.writes_data(),
     };
-    let timeout = generation::health_timeout(container, writes);
+    let timeout = generation::health_timeout(&manifest.update, container, writes);
     let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
         (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
             format!("its healthcheck, at most {timeout}")

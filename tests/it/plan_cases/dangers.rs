@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use amarre::model::service::{Service, StreamTarget, Target};
+use amarre::model::service::{Service, Strategy, StreamTarget, Target};
 use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, ProviderId, Seen, Value, Verb, Wants, World};
 use ipnet::Ipv4Net;
 
@@ -226,7 +226,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
         }
         // Containers that are all wanted may share on purpose; an old one and its successor never do.
         let is_stranger = !is_wanted(scene, &change.service, &other.name) && !is_job(&seen.fields) && !is_job(fields);
-        let same = other.base() == change.address.base() || is_stranger;
+        let may_share = scene.services.get(&change.service).is_some_and(|s| s.update.strategy == Strategy::StartFirst);
+        let same = other.base() == change.address.base() && !may_share || is_stranger;
         let written: Vec<&str> = mounts.iter().filter(|mount| mount.ends_with(":rw")).copied().collect();
         if let (true, Some(mount)) = (same, shared("mounts", &written, &source)) {
             wrong.push(format!("{other} writes to {mount}"));

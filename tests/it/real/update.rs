@@ -23,6 +23,54 @@ async fn a_start_first_update_fails_no_request() {
     assert_eq!(rig.containers().len(), 1, "the old ones are gone");
 }
 
+/// The first one answers at once, and is healthy after three seconds.
+const DUO: &str = "
+name: TAG-duo
+containers:
+  app:
+    image: amarre-test:1
+    command: [serve, '80']
+    environment: {TEXT: one}
+    healthcheck: {test: [CMD-SHELL, 'test -e /well || { sleep 3; touch /well; }'], interval: 1s, timeout: 10s}
+  peer:
+    image: amarre-test:1
+    command: [serve, '80']
+    healthcheck: {test: [CMD, 'true'], interval: 1s}
+update: {drain: 2s}
+";
+
+/// A sibling that asks by name all the while is always answered, and never by a candidate that is not healthy yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_sibling_never_meets_a_candidate_before_it_is_healthy() {
+    let rig = Rig::start().await;
+    rig.write("duo.yaml", DUO);
+    rig.apply().await;
+    let (app, peer) = (rig.name("duo-app"), rig.name("duo-peer"));
+    let before = inspect("container", &app);
+    let asks = "while test ! -e /enough; do echo $(/bin/busybox date +%s) $(wget -q -O - http://app/ || echo nobody); done > /said";
+    docker(&["exec", "-d", &peer, "sh", "-c", asks]);
+    rig.write("duo.yaml", &DUO.replace("TEXT: one", "TEXT: two"));
+    rig.apply().await;
+    docker(&["exec", &peer, "touch", "/enough"]);
+    let said = docker(&["exec", &peer, "cat", "/said"]);
+    let after = inspect("container", &app);
+    assert_ne!(before["Id"], after["Id"]);
+    let healthy = after["State"]["Health"]["Log"][0]["End"].as_str().unwrap().to_owned();
+    let healthy = amarre::model::Timestamp::parse(&healthy).unwrap().0 / 1000;
+    let answers = |what: &str| said.lines().filter(|line| line.ends_with(what)).count();
+    assert!(answers("one") > 10 && answers("two") > 10, "{said}");
+    assert_eq!(answers("nobody"), 0, "{said}");
+    let first = said.lines().find(|line| line.ends_with("two")).unwrap();
+    let first: i64 = first.split(' ').next().unwrap().parse().unwrap();
+    assert!(first >= healthy, "answered by the new one at {first}, healthy at {healthy}");
+    let address = |container: &serde_json::Value| {
+        container["NetworkSettings"]["Networks"][format!("zz-amarre-{}", rig.name("duo"))]["IPAddress"].clone()
+    };
+    assert_ne!(address(&before), address(&after));
+    assert_eq!(rig.containers().len(), 2, "the old one is gone");
+    rig.quiet().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_service_with_data_stops_first_and_keeps_its_data() {
     let rig = Rig::start().await;
