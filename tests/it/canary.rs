@@ -21,6 +21,9 @@ use crate::support::eventually;
 use crate::support::forge::{Forge, keygen};
 use crate::support::stepped::ZONE;
 
+/// Makes a configuration wrong.
+type Mistake = Box<dyn Fn(&mut Json)>;
+
 /// Canaries by name. What goes into a header has no letters that cannot stand there.
 const CANARIES: &[(&str, &str)] = &[
     ("npm-password", "cAnary-npM-5\"7+/ b&x"),
@@ -375,7 +378,7 @@ impl Life {
         keygen(&path("sound"));
         let address = self.docker.address;
         let url = |user: &str| format!("http://{user}@127.0.0.1:1");
-        let mistakes: Vec<Box<dyn Fn(&mut Json)>> = vec![
+        let mistakes: Vec<Mistake> = vec![
             Box::new(move |config| {
                 config["hosts"]["default"]["docker"] = json!({"url": format!("tcp://{address}"),
                     "tls": {"ca": "secrets/tls.pem", "cert": "secrets/tls.pem", "key": "secrets/tls.pem"}});

@@ -241,7 +241,8 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
         let diff = replaces.map_or_else(|| change.diff.clone(), |old| recreation_diff(input, change, old));
         let is_withdrawn = change.verb == Verb::Delete && change.because.code == ReasonCode::Rollback;
         let is_step = change.address.kind == Kind::Image || is_shown_with_network(changes, change);
-        let counts = !is_step && !is_withdrawn && !is_superseded(change) && !(is_job && change.refusal().is_none());
+        let is_run = is_job && change.refusal().is_none();
+        let counts = !is_step && !is_withdrawn && !is_superseded(change) && !is_run;
         services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, is_job, counts });
     }
     services

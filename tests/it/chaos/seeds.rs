@@ -2,6 +2,7 @@
 //!
 //! What can strike is what the undisturbed story calls, so that each fault has a place; what comes after the first one
 //! may be another call than planned.
+#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "seeds are asked for by scripts/chaos, and told")]
 
 use amarre_sim::Fault;
 use std::time::Duration;

@@ -98,7 +98,11 @@ async fn amarre_in_a_container_never_ends_itself() {
     assert_eq!(destroyed.code, 3, "{destroyed}");
     assert!(destroyed.to_string().contains("A0508"), "{destroyed}");
     assert_same(&before, &own);
-    assert_eq!(rig.containers().into_keys().collect::<Vec<_>>(), [own.clone()], "the others are gone: {destroyed}");
+    assert_eq!(
+        rig.containers().into_keys().collect::<Vec<_>>(),
+        std::slice::from_ref(&own),
+        "the others are gone: {destroyed}"
+    );
     assert!(rig.host(&rig.domain("web")).is_none());
     docker(&["rm", "-f", &own]);
 }

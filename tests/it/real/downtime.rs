@@ -2,6 +2,7 @@
 //!
 //! The servers take two seconds to start, some answers take more than one, a connection may be kept, and nginx obeys
 //! later than NPM answers: what is switched over too early, stopped too early or not drained shows as a failed request.
+#![expect(clippy::print_stdout, reason = "figures for people")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,6 +57,13 @@ fn crowd(rig: &Rig, front: &RealFront, name: &str) -> Crowd {
     Crowd::start(front.address, &rig.domain(name), &format!("{name} "))
 }
 
+/// NPM answers before nginx has taken a new host.
+async fn opens(rig: &Rig, front: &RealFront, name: &str) {
+    let domain = rig.domain(name);
+    let answers = async || crate::support::get(front.address, &domain, "/").await.is_some_and(|(code, _)| code == 200);
+    eventually(10, "nginx serves the new host", answers).await;
+}
+
 async fn assert_serves(rig: &Rig, front: &RealFront, name: &str, text: &str) {
     let answer = crate::support::get(front.address, &rig.domain(name), "/").await;
     assert_eq!(answer, Some((200, format!("{text}\n"))));
@@ -69,6 +77,9 @@ async fn updates_behind_a_real_nginx_fail_no_request() {
         rig.write(&format!("{name}.yaml"), text);
     }
     rig.apply().await;
+    for name in ["checked", "probed", "stored"] {
+        opens(&rig, &front, name).await;
+    }
 
     let crowds = ["checked", "probed"].map(|name| crowd(&rig, &front, name));
     for number in 1..=UPDATES {
@@ -136,6 +147,7 @@ async fn a_download_behind_a_real_nginx_survives_services_that_come_and_go() {
     let big = PROBED.replace("START_S: '2'", &format!("BIG_MB: '{BIG_MB}'"));
     rig.write("probed.yaml", &big);
     rig.apply().await;
+    opens(&rig, &front, "probed").await;
 
     let hurry = Arc::new(AtomicBool::new(false));
     let download = tokio::spawn(download(front.address, rig.domain("probed"), hurry.clone()));

@@ -1,4 +1,5 @@
 //! Twenty times `kill -9` at moments that nobody chose, while fifty services come and change on a real engine.
+#![expect(clippy::disallowed_types, clippy::print_stdout, reason = "figures for people, which decide nothing")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;

@@ -46,7 +46,7 @@ async fn a_job_saves_the_data_before_an_update_and_one_that_fails_stops_it() {
     let dumps = format!("{}_dumps", rig.name("cloud"));
     rig.write("cloud.yaml", CLOUD);
     rig.apply().await;
-    assert_eq!(rig.containers().into_keys().collect::<Vec<_>>(), [app.clone()], "no job at first");
+    assert_eq!(rig.containers().into_keys().collect::<Vec<_>>(), std::slice::from_ref(&app), "no job at first");
     docker(&["exec", &app, "sh", "-c", "echo saved > /data/file"]);
 
     rig.write("cloud.yaml", &CLOUD.replace("cloud one", "cloud two"));

@@ -1,5 +1,6 @@
 //! Makes drawn manifests fit together: names and ports once, references to what is there, and of two keys that
 //! contradict each other one. What it may not do is to leave out what only looks difficult.
+#![expect(clippy::wildcard_enum_match_arm, reason = "JSON has the forms that it has")]
 
 use serde_json::{Map, Value as Json, json};
 

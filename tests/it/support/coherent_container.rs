@@ -1,4 +1,5 @@
 //! The keys of one drawn container, made to fit: of two that contradict each other one.
+#![expect(clippy::wildcard_enum_match_arm, reason = "JSON has the forms that it has")]
 
 use serde_json::{Map, Value as Json, json};
 

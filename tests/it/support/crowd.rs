@@ -1,5 +1,6 @@
 //! Many visitors at once, on a thread of their own, so that nothing else that the test does holds them up: some with a
 //! connection for each request, some who keep theirs, some whose answers take their time.
+#![expect(clippy::disallowed_types, reason = "how long visitors waited is a figure, and decides nothing")]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
