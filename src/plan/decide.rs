@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, images, moves, needs, pointers, pool, reach, reason, rivals, stopped};
+use super::{Input, SETTLE, diff, images, moves, needs, pointers, pool, reach, reason, rivals, stopped, tasks};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -184,13 +184,15 @@ fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, se
     let finished = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
     let finished = Timestamp(finished);
     let until = finished + grace;
-    (input.now < until && !fell_with_its_engine(input, address, finished)).then_some(until)
+    (input.now < until && !fell_with_its_engine(input, address, seen, finished)).then_some(until)
 }
 
-/// Whether it ended while its engine came up: an engine that was killed ends what ran, and leaves it stopped.
-fn fell_with_its_engine(input: &Input<'_>, address: &Address, finished: Timestamp) -> bool {
-    let started = input.world.started.get(&address.provider);
-    started.is_some_and(|started| (finished - *started).0.abs() <= ENGINE_COMES_UP.0)
+/// Whether it ran before its engine started, and ended while that came up: an engine that was killed ends what ran,
+/// and leaves it stopped.
+fn fell_with_its_engine(input: &Input<'_>, address: &Address, seen: &Seen, finished: Timestamp) -> bool {
+    let Some(came_up) = input.world.started.get(&address.provider) else { return false };
+    let ran_before = tasks::time(&seen.fields, "started_at_ms").is_none_or(|began| began < *came_up);
+    ran_before && (finished - *came_up).0.abs() <= ENGINE_COMES_UP.0
 }
 
 fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes: &mut Vec<Note>) -> Option<Change> {
