@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::desired::Desired;
 use super::{Engine, waits};
 use crate::model::{Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Timestamp, Value, Want, Wants, World};
 use crate::providers::{LOG_LIMIT, LogAsk};
@@ -37,20 +36,18 @@ impl Engine {
         world: &World,
         plan: &Plan,
         facts: &Facts,
-        desired: &Desired,
+        scrubber: &Scrubber,
         now: Timestamp,
     ) {
         let known = self.ledger.last_failures().await.unwrap_or_default();
         let failing = failing(wants, world, plan, facts, now);
         let fresh = failing.into_iter().filter(|(address, _)| is_news(address, world, &known, now));
-        let scrubber = Scrubber::of(desired.secrets.values());
         let reads = fresh.map(|(address, why)| {
             let fields = wants.map.get(&address).map(|want| &want.fields);
             let fields = fields.or_else(|| facts.applied.get(&address).map(|row| &row.fields));
             let ask = LogAsk { lines: LINES_KEPT, hidden: fields.map(secret_variables).unwrap_or_default() };
             let provider = self.context.providers.get(&address.provider).cloned();
             let seen = world.seen.get(&address).cloned();
-            let scrubber = &scrubber;
             async move {
                 let (provider, seen) = (provider?, seen?);
                 // A provider keeps to its limit; the loop does not hang on one that does not.

@@ -72,7 +72,8 @@ impl Engine {
         let (ages, steady) = (&self.ages, self.clock.steady());
         let up_since = |address: &Address, stamp| ages.up_since(address, stamp, now, steady);
         self.health.judge(&self.context.providers, &probed, &facts, &mut world, up_since, now).await;
-        failures::scrub(&mut world, &Scrubber::of(desired.secrets.values()));
+        let scrubber = Scrubber::of(desired.secrets.values());
+        failures::scrub(&mut world, &scrubber);
         plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
 
         let now = self.clock.now();
@@ -105,7 +106,7 @@ impl Engine {
         if acts && self.ledger_error.is_none() {
             let ready = self.ready(&plan, only.as_ref());
             // Before what failed goes.
-            self.keep_last_words(&wants, &world, &plan, &facts, &desired, now).await;
+            self.keep_last_words(&wants, &world, &plan, &facts, &scrubber, now).await;
             let mut kept = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await;
             if kept.is_ok() {
                 kept = self.keep_ways_back(&wants, &world, &plan, &facts, &mut desired, now).await;
@@ -140,7 +141,7 @@ impl Engine {
             open: self.patience.breakers.open(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
             last_failures: self.ledger.last_failures().await.unwrap_or_default(),
-            scrubber: Scrubber::of(desired.secrets.values()),
+            scrubber,
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             unpublished,
