@@ -51,7 +51,8 @@ async fn a_candidate_that_exits_leaves_its_last_lines() {
     secret(&rig);
     rig.write("web.yaml", WEB);
     rig.apply().await;
-    let dies = "entrypoint: [/bin/sh, -c, 'echo starting; echo \"no such host dbb, $$PASSWORD\" >&2; exit 3']";
+    // On one stream: two would come in no order between them, and one line is to be the last.
+    let dies = "entrypoint: [/bin/sh, -c, 'echo starting >&2; echo \"no such host dbb, $$PASSWORD\" >&2; exit 3']";
     let sick = WEB.replace("command: [serve, '8080']", dies).replace("{TEXT: web one}", "{PASSWORD: {secret: says}}");
     rig.write("web.yaml", &sick);
     let partly = rig.apply_partly("60s").await;
