@@ -316,7 +316,7 @@ fn services() -> Json {
         "Resource": object(json!({
             "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
             "drift": list(named("Diff")),
-        }), json!({"failure": named("Failure")})),
+        }), json!({"failure": named("Failure"), "job": says("Its name in the manifest, of a job", text())})),
         "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
             "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
         })),
@@ -327,6 +327,8 @@ fn services() -> Json {
         }), json!({})),
         "Waiting": object(json!({
             "what": text(), "since": or_null(time()), "limit_s": or_null(count()), "by_itself": flag_type(),
+            "deadline": says("`since` and `limit_s`", or_null(time())),
+            "job": says("That is waited for, by its name in the manifest", or_null(text())),
             "next_at": or_null(time()), "hints": list(named("Hint")),
         }), json!({})),
         "Condition": object(json!({
