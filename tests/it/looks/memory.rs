@@ -3,6 +3,7 @@
 use amarre::engine::Engine;
 use amarre::model::{Gate, Millis};
 use amarre_sim::Fault;
+use amarre_sim::docker::ImageSpec;
 use serde_json::Value as Json;
 
 use super::{CLOUD, plain};
@@ -223,6 +224,37 @@ async fn two_instances_leave_one_another_alone() {
     assert!(!other.picture().plan.changes.is_empty(), "it says what is in its way");
     rig.instance = "home".to_owned();
     rig.settle().await;
+}
+
+/// A removal that was cut off is looked at again when its outcome must show, not at the next interval.
+#[tokio::test]
+async fn an_image_whose_removal_was_cut_off_goes_all_the_same() {
+    let mut rig = Stepped::start().await;
+    let images = |rig: &Stepped| {
+        let images = rig.docker.images();
+        let tags = images.iter().flat_map(|image| image["RepoTags"].as_array().cloned().unwrap_or_default());
+        let mut shops: Vec<String> = tags.map(|tag| tag.as_str().unwrap().to_owned()).collect();
+        shops.retain(|tag| tag.starts_with("shop:"));
+        shops.sort();
+        shops
+    };
+    for image in ["shop:1", "shop:2", "shop:3"] {
+        rig.docker.image(ImageSpec { id: image.to_owned(), ..ImageSpec::new(image) });
+    }
+    // Nothing else takes half a minute.
+    let shop = |image: &str| format!("{}update: {{drain: 0s}}\n", plain("shop").replace("web:1", image));
+    for image in ["shop:1", "shop:2"] {
+        rig.write("shop.yaml", &shop(image));
+        rig.settle().await;
+    }
+    rig.write("shop.yaml", &shop("shop:3"));
+    rig.docker.server.faults.add("DELETE", "/v1.41/images/", 1, Fault::HangBefore);
+    assert!(rig.rest_or_die(0).await, "an image is removed");
+    rig.restart().await;
+    rig.look().await;
+    assert_eq!(images(&rig), ["shop:1", "shop:2", "shop:3"], "it may be going still");
+    rig.settle().await;
+    assert_eq!(images(&rig), ["shop:2", "shop:3"]);
 }
 
 /// Lists that are some reads behind what was written: nothing is made twice.
