@@ -2,8 +2,8 @@
 
 use amarre::engine::Engine;
 use amarre::model::{Gate, Millis};
-use amarre_sim::Fault;
 use amarre_sim::docker::ImageSpec;
+use amarre_sim::{Fault, Server};
 use serde_json::Value as Json;
 
 use super::{CLOUD, plain};
@@ -268,11 +268,12 @@ async fn a_list_that_is_behind_leads_to_no_duplicates() {
         let mut rig = Stepped::start().await;
         rig.write("cloud.yaml", CLOUD);
         let lists = ["/v1.41/containers/json", "/v1.41/networks?", "/v1.41/volumes"];
+        let behind = |server: &Server, list: &str| server.faults.add("GET", list, u32::MAX, Fault::Stale { reads });
         for list in lists {
-            rig.docker.server.faults.lag(list, reads);
+            behind(&rig.docker.server, list);
         }
-        rig.npm.server.faults.lag("/api/nginx/proxy-hosts?", reads);
-        rig.ovh.server.faults.lag("/1.0/domain/zone/example.org/record", reads);
+        behind(&rig.npm.server, "/api/nginx/proxy-hosts?");
+        behind(&rig.ovh.server, "/1.0/domain/zone/example.org/record");
         for _ in 0..60 {
             rig.look().await;
             rig.clock.advance(Millis::seconds(4));
