@@ -21,6 +21,7 @@ fn plain(name: &str) -> String {
 /// Runs the loop on the rig's vendors while `story` asks it; it acts by itself, and only when asked looks by itself.
 async fn with_daemon(rig: &Stepped, story: impl AsyncFnOnce(&Handle)) {
     let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Conduct { acts: true, watches: false });
+    let daemon = Box::pin(daemon);
     let asks = async {
         story(&handle).await;
         shutdown.notify_one();
