@@ -1,6 +1,5 @@
 //! Misbehaviour on purpose, keyed by (method, path prefix, n-th call), so that a seed replays.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,8 +27,11 @@ pub enum Fault {
     Half,
     /// Does what was asked, then answers more than anybody can want.
     Huge,
-    /// Answers a read as the last one of the same path was answered that was not stale; as usual when there was none.
-    Stale,
+    /// Answers a read as the one of the same path was answered so many reads ago, or as the first that is remembered.
+    Stale {
+        /// Reads of this path, itself not counted.
+        reads: usize,
+    },
 }
 
 /// Decides about each call, in the order in which they come: method and path with query.
@@ -48,18 +50,7 @@ struct Rule {
 #[derive(Clone, Default)]
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
-    lags: Arc<Mutex<Lags>>,
     decide: Arc<Mutex<Option<Decide>>>,
-}
-
-/// An answer as it was: status, type, body.
-pub type Past = (u16, String, Vec<u8>);
-
-/// Lists that answer as they were some reads ago.
-#[derive(Debug, Default)]
-struct Lags {
-    behind: Vec<(String, usize)>,
-    past: BTreeMap<String, VecDeque<Past>>,
 }
 
 impl Faults {
@@ -80,38 +71,10 @@ impl Faults {
         *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = Some(decide);
     }
 
-    /// Every GET whose path starts with `prefix` answers from now on what it would have said `reads` reads ago.
-    pub fn lag(&self, prefix: &str, reads: usize) {
-        self.lock_lags().behind.push((prefix.to_owned(), reads));
-    }
-
-    /// How far behind a path is.
-    pub fn behind(&self, method: &str, path: &str) -> Option<usize> {
-        let lags = self.lock_lags();
-        let found = lags.behind.iter().find(|(prefix, _)| method == "GET" && path.starts_with(prefix));
-        found.map(|(_, reads)| *reads)
-    }
-
-    /// Keeps an answer and gives the one of `reads` reads ago, or the oldest.
-    pub fn past(&self, path: &str, now: Past, reads: usize) -> Past {
-        let mut lags = self.lock_lags();
-        let past = lags.past.entry(path.to_owned()).or_default();
-        past.push_back(now.clone());
-        while past.len() > reads + 1 {
-            past.pop_front();
-        }
-        past.front().cloned().unwrap_or(now)
-    }
-
     /// Ends all misbehaviour.
     pub fn clear(&self) {
         self.lock().clear();
         *self.decide.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.lock_lags() = Lags::default();
-    }
-
-    fn lock_lags(&self) -> std::sync::MutexGuard<'_, Lags> {
-        self.lags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fault of this call, if any; counts the call.
@@ -136,7 +99,8 @@ impl Faults {
 
     /// Whether stale answers may be asked for.
     pub(crate) fn remembers(&self) -> bool {
-        self.decide.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        let is_decided = self.decide.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        is_decided || self.lock().iter().any(|rule| matches!(rule.fault, Fault::Stale { .. }))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {

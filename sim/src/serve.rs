@@ -1,6 +1,6 @@
 //! Serves a router on loopback with journal and faults around it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,8 +65,11 @@ const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 const HUGE_PIECE: usize = 1024 * 1024;
 const HUGE_PIECES: usize = 64;
 
-/// Whole answers to reads, by path.
-type Memory = Arc<Mutex<BTreeMap<String, (response::Parts, Bytes)>>>;
+/// No list is further behind.
+const READS_KEPT: usize = 8;
+
+/// The last whole answers to reads, by path.
+type Memory = Arc<Mutex<BTreeMap<String, VecDeque<(response::Parts, Bytes)>>>>;
 
 async fn misbehave(
     State((journal, faults, memory)): State<(Journal, Faults, Memory)>,
@@ -79,11 +82,8 @@ async fn misbehave(
     let fault = faults.next(&method, &path);
     let call = |status: u16| Call { method: method.clone(), path: path.clone(), status };
     let response = match fault {
-        None => match faults.behind(&method, &path) {
-            Some(reads) => late(&faults, &path, reads, next.run(request).await).await,
-            None if method == "GET" && faults.remembers() => remembered(&memory, &path, next.run(request).await).await,
-            None => next.run(request).await,
-        },
+        None if method == "GET" && faults.remembers() => remembered(&memory, &path, 0, next.run(request).await).await,
+        None => next.run(request).await,
         Some(Fault::Before(status)) => failed(status),
         Some(Fault::After(status)) => {
             next.run(request).await;
@@ -117,13 +117,7 @@ async fn misbehave(
             next.run(request).await;
             huge()
         }
-        Some(Fault::Stale) => {
-            let earlier = lock(&memory).get(&path).cloned();
-            match earlier {
-                Some((parts, body)) => Response::from_parts(parts, Body::from(body)),
-                None => next.run(request).await,
-            }
-        }
+        Some(Fault::Stale { reads }) => remembered(&memory, &path, reads, next.run(request).await).await,
     };
     journal.record(call(response.status().as_u16()));
     response
@@ -141,14 +135,22 @@ async fn searched(journal: &Journal, method: &str, path: &str, request: Request)
     Request::from_parts(parts, Body::from(body))
 }
 
-/// The answer, kept for [`Fault::Stale`] where it is a whole one: streams of events and logs never end.
-async fn remembered(memory: &Memory, path: &str, response: Response) -> Response {
+/// The answer, kept for [`Fault::Stale`] where it is a whole one: streams of events and logs never end. Given is the one of
+/// `reads` reads ago.
+async fn remembered(memory: &Memory, path: &str, reads: usize, response: Response) -> Response {
     if !response.status().is_success() || response.body().size_hint().exact().is_none() {
         return response;
     }
     let (parts, body) = response.into_parts();
     let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return cut() };
-    lock(memory).insert(path.to_owned(), (parts.clone(), body.clone()));
+    let mut memory = lock(memory);
+    let answers = memory.entry(path.to_owned()).or_default();
+    answers.push_back((parts.clone(), body.clone()));
+    if answers.len() > READS_KEPT {
+        answers.pop_front();
+    }
+    let at = answers.len().saturating_sub(reads + 1);
+    let (parts, body) = answers.get(at).cloned().unwrap_or((parts, body));
     Response::from_parts(parts, Body::from(body))
 }
 
@@ -168,15 +170,6 @@ fn huge() -> Response {
     let mut response = Response::new(Body::from_stream(futures_util::stream::iter(pieces)));
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
     response
-}
-
-/// What was said some reads ago.
-async fn late(faults: &Faults, path: &str, reads: usize, now: Response) -> Response {
-    let status = now.status().as_u16();
-    let kind = now.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
-    let body = axum::body::to_bytes(now.into_body(), usize::MAX).await.unwrap_or_default().to_vec();
-    let (status, kind, body) = faults.past(path, (status, kind, body), reads);
-    (StatusCode::from_u16(status).unwrap_or_default(), [("content-type", kind)], body).into_response()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

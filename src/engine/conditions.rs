@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::Picture;
 use super::status::{self, Health, ServiceStatus, Sync};
+use super::waits::Next;
 use crate::model::{Kind, Readiness, Timestamp};
 
 /// Types of conditions, in the order in which they are told.
@@ -101,6 +102,8 @@ fn converged(picture: &Picture, row: &ServiceStatus) -> Condition {
     let is_held = picture.plan.changes.iter().any(|change| change.service == row.name && change.refusal().is_some());
     let is_suspended = picture.facts.suspended.contains_key(&row.name);
     let (holds, reason) = match row.sync {
+        Sync::Synced | Sync::OutOfSync if has_failed_job(row) && !is_suspended => (Some(false), "JobFailed"),
+        Sync::Synced | Sync::OutOfSync if awaits_job(row) => (Some(false), "JobRuns"),
         Sync::Synced if row.health == Health::Progressing => (Some(false), "Waiting"),
         Sync::Synced if row.health == Health::Degraded => (Some(false), "NotHealthy"),
         Sync::Synced => (Some(true), "Synced"),
@@ -116,11 +119,11 @@ fn converged(picture: &Picture, row: &ServiceStatus) -> Condition {
     Condition { name: "Converged", holds, reason, message }
 }
 
-/// Whether something answers for each container and host, be it an old one.
+/// Whether something answers for each container and host, be it an old one. Jobs serve nobody.
 fn serving(picture: &Picture, row: &ServiceStatus) -> Condition {
     let condition = |holds, reason, message| Condition { name: "Serving", holds, reason, message };
     let serves = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
-    let mut relevant = row.resources.iter().filter(|resource| serves(resource.address.kind));
+    let mut relevant = row.resources.iter().filter(|resource| serves(resource.address.kind) && resource.job.is_none());
     if relevant.clone().any(|resource| resource.health == Health::Unknown) {
         return condition(None, "NotSeen", "not all of it can be seen".to_owned());
     }
@@ -130,20 +133,27 @@ fn serving(picture: &Picture, row: &ServiceStatus) -> Condition {
         instances.any(|(_, seen)| seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready))
     };
     match relevant.find(|resource| !works(resource)) {
-        Some(down) => {
-            let what = format!("{} {}: {}", down.address.kind.label(), down.address.name, down.detail);
-            condition(Some(false), "Down", what)
-        }
-        None if row.resources.iter().any(|resource| resource.failure.is_some()) => {
+        Some(down) => condition(Some(false), "Down", format!("{}: {}", down.thing(), down.detail)),
+        None if row.resources.iter().any(|resource| resource.failure.is_some() && resource.job.is_none()) => {
             condition(Some(true), "LastGood", "the last good one serves".to_owned())
         }
         None => condition(Some(true), "Serving", String::new()),
     }
 }
 
+fn has_failed_job(row: &ServiceStatus) -> bool {
+    row.resources.iter().any(|resource| resource.job.is_some() && resource.health == Health::Degraded)
+}
+
+fn awaits_job(row: &ServiceStatus) -> bool {
+    row.waiting.as_ref().is_some_and(|waiting| waiting.next == Next::WhenEnded)
+}
+
 fn stalled(picture: &Picture, row: &ServiceStatus) -> &'static str {
     if picture.broken.contains_key(&row.name) {
         "Broken"
+    } else if has_failed_job(row) {
+        "JobFailed"
     } else if row.resources.iter().any(|resource| resource.health == Health::Degraded) {
         "NotHealthy"
     } else if picture.plan.changes.iter().any(|change| change.service == row.name && change.refusal().is_some()) {

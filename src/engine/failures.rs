@@ -29,9 +29,12 @@ const READS_IN_FLIGHT: usize = 4;
 const ANEW_AFTER: Millis = Millis::minutes(1);
 
 impl Engine {
-    /// Reads the last lines of containers that have just failed, and keeps them. What does not work here stops nothing.
+    /// Reads the last lines of containers that have just failed, and keeps them, in `known` as well. What does not work
+    /// here stops nothing.
+    #[expect(clippy::too_many_arguments, reason = "all that one look knows of what failed")]
     pub(super) async fn keep_last_words(
         &mut self,
+        known: &mut BTreeMap<Address, LastFailure>,
         wants: &Wants,
         world: &World,
         plan: &Plan,
@@ -39,9 +42,8 @@ impl Engine {
         scrubber: &Scrubber,
         now: Timestamp,
     ) {
-        let known = self.ledger.last_failures().await.unwrap_or_default();
         let failing = failing(wants, world, plan, facts, now);
-        let fresh = failing.into_iter().filter(|(address, _)| is_news(address, world, &known, now));
+        let fresh = failing.into_iter().filter(|(address, _)| is_news(address, world, known, now));
         let reads = fresh.map(|(address, why)| {
             let fields = wants.map.get(&address).map(|want| &want.fields);
             let fields = fields.or_else(|| facts.applied.get(&address).map(|row| &row.fields));
@@ -73,8 +75,8 @@ impl Engine {
             return self.ledger_failed(&error);
         }
         for failure in failures {
-            let is_same = known.get(&failure.container).is_some_and(|before| before.vendor_id == failure.vendor_id);
-            if !is_same {
+            let before = known.insert(failure.container.clone(), failure.clone());
+            if before.is_none_or(|before| before.vendor_id != failure.vendor_id) {
                 self.say_failed(failure).await;
             }
         }

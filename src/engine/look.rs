@@ -103,10 +103,11 @@ impl Engine {
             self.try_ledger(&mut plan, now).await;
         }
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
+        let mut last_failures = self.ledger.last_failures().await.unwrap_or_default();
         if acts && self.ledger_error.is_none() {
             let ready = self.ready(&plan, only.as_ref());
             // Before what failed goes.
-            self.keep_last_words(&wants, &world, &plan, &facts, &scrubber, now).await;
+            self.keep_last_words(&mut last_failures, &wants, &world, &plan, &facts, &scrubber, now).await;
             let mut kept = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await;
             if kept.is_ok() {
                 kept = self.keep_ways_back(&wants, &world, &plan, &facts, &mut desired, now).await;
@@ -140,7 +141,7 @@ impl Engine {
             failing: self.patience.failing(),
             open: self.patience.breakers.open(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
-            last_failures: self.ledger.last_failures().await.unwrap_or_default(),
+            last_failures,
             scrubber,
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),

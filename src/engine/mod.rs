@@ -18,6 +18,7 @@ pub mod books;
 pub mod rest;
 pub mod publish;
 pub mod failures;
+mod jobs;
 pub mod waits;
 pub mod conditions;
 pub mod rollback;

@@ -221,8 +221,9 @@ pub(super) fn resource_text(resource: &ResourceStatus, look: Look, out: &mut Str
         (Health::Degraded | Health::Missing, _) => look.sign(Sign::Failed),
         (Health::Healthy | Health::Progressing | Health::Unknown, _) => look.sign(Sign::Step),
     };
+    let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
     let name = lines::name(&resource.address, None);
-    let line = format!("  {sign} {:14}{name:<19} {}", resource.address.kind.label(), resource.detail);
+    let line = format!("  {sign} {label:14}{name:<19} {}", resource.detail);
     out.push_str(line.trim_end());
     out.push('\n');
     for change in resource.change.iter().filter(|change| status::is_drift(change)) {
@@ -454,8 +455,9 @@ fn resource_json(resource: &ResourceStatus) -> Json {
         "detail": resource.detail,
         "drift": drift.map(render::json::field).collect::<Vec<_>>(),
     });
-    if let (Some(object), Some(failure)) = (document.as_object_mut(), &resource.failure) {
-        object.insert("failure".to_owned(), telling::failure_json(failure));
+    if let Some(object) = document.as_object_mut() {
+        object.extend(resource.failure.iter().map(|failure| ("failure".to_owned(), telling::failure_json(failure))));
+        object.extend(resource.job.iter().map(|job| ("job".to_owned(), json!(job))));
     }
     document
 }

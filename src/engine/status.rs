@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::waits::{self, Waiting};
-use super::{Picture, rest, telling};
+use super::{Picture, jobs, rest, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
@@ -109,6 +109,18 @@ pub struct ResourceStatus {
     pub change: Option<Change>,
     /// What is known of its failure, of a container that does not work.
     pub failure: Option<LastFailure>,
+    /// Its name in the manifest, of a job.
+    pub job: Option<String>,
+}
+
+impl ResourceStatus {
+    /// `job backup`, `container cloud-app`.
+    pub fn thing(&self) -> String {
+        match &self.job {
+            Some(job) => format!("job {job}"),
+            None => format!("{} {}", self.address.kind.label(), self.address.name),
+        }
+    }
 }
 
 /// Every service, by name: those in force, and those that are known to the ledger only.
@@ -206,7 +218,8 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         (Some(failure), Health::Progressing) => (Health::Degraded, failure.why.clone()),
         (Some(_) | None, health) => (health, detail),
     };
-    ResourceStatus { address, sync, health, detail, change, failure }
+    let job = jobs::job(picture, &address).map(str::to_owned);
+    ResourceStatus { address, sync, health, detail, change, failure, job }
 }
 
 /// What is known of the failure of a container that does not work: of this generation, and of this instance where it
@@ -337,7 +350,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
             Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
         status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
     } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
-        status.what_now = format!("{} {} did not work the last time: {why}", address.kind.label(), address.name);
+        status.what_now = format!("{} did not work the last time: {why}", jobs::thing(picture, address));
         status.hints = vec![Hint::command("to try again now", format!("amarre reconcile {name}"))];
         status.attention = true;
     } else if let Some(gap) = hidden_by(picture, status) {
@@ -355,7 +368,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         })];
         status.attention = true;
     } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)) {
-        status.what_now = format!("{} {}: {}", bad.address.kind.label(), bad.address.name, bad.detail);
+        status.what_now = format!("{}: {}", bad.thing(), bad.detail);
         status.code = Some("A0512".to_owned());
         status.hints = log_hint(bad).into_iter().collect();
         status.attention = true;
@@ -459,15 +472,17 @@ fn next_step(picture: &Picture, name: &str) -> String {
     let starting = starting
         .filter_map(|(address, _)| Some((address, &picture.world.seen.get(address)?.ready)))
         .find_map(|(address, ready)| match ready {
-            Readiness::NotYet { why, .. } => {
-                Some(if address.name == name { why.clone() } else { format!("{}: {why}", address.name) })
-            }
+            Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {
+                Some(job) => format!("job {job} {why}"),
+                None if address.name == name => why.clone(),
+                None => format!("{}: {why}", address.name),
+            }),
             Readiness::Ready | Readiness::Failed { .. } => None,
         });
     let ready = mine
         .iter()
         .find(|change| change.is_now())
-        .map(|change| format!("{} {} {}", change.action(), change.address.kind.label(), change.address.name));
+        .map(|change| format!("{} {}", change.action(), jobs::thing(picture, &change.address)));
     let unasked =
         picture.wants.map.keys().filter(|address| address.kind == Kind::Image && is_for(picture, address, name));
     let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
@@ -480,7 +495,7 @@ fn is_for(picture: &Picture, address: &Address, name: &str) -> bool {
 }
 
 fn need_text(picture: &Picture, need: &Need) -> String {
-    let thing = format!("{} {}", need.on.kind.label(), need.on.name);
+    let thing = jobs::thing(picture, &need.on);
     let why = match picture.world.seen.get(&need.on).map(|seen| &seen.ready) {
         Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => format!(" ({why})"),
         Some(Readiness::Ready) | None => String::new(),

@@ -38,6 +38,7 @@ fn next(waiting: &Waiting, now: Timestamp) -> String {
     match waiting.next {
         Next::At(at) => format!("{} by itself", time(at, now)),
         Next::WhenThere => "by itself, as soon as it is there".to_owned(),
+        Next::WhenEnded => "by itself, when it has ended".to_owned(),
         Next::Person(why) => format!("nothing by itself: {why}"),
     }
 }
@@ -138,6 +139,8 @@ pub fn waiting_json(waiting: &Waiting) -> Json {
         "what": waiting.what,
         "since": waiting.since.map(Timestamp::rfc3339),
         "limit_s": waiting.limit.map(|limit| limit.0 / 1000),
+        "deadline": waiting.deadline().map(Timestamp::rfc3339),
+        "job": waiting.job,
         "by_itself": !waiting.is_stalled(),
         "next_at": waiting.at().map(Timestamp::rfc3339),
         "hints": waiting.hints,
@@ -163,11 +166,11 @@ pub fn failure_json(failure: &LastFailure) -> Json {
 
 /// A service's error with what was being done, since when, and how often.
 pub fn with_failure(mut error: Json, picture: &Picture, row: &ServiceStatus) -> Json {
-    let failed = row.resources.iter().find_map(|resource| resource.failure.as_ref());
+    let failed = row.resources.iter().find_map(|resource| Some((resource, resource.failure.as_ref()?)));
     let (doing, first, count) = match (failed, picture.errors.get(&row.name)) {
-        (Some(failure), _) => {
-            let doing = format!("waiting for container {} to be healthy", failure.container.name);
-            (doing, failure.first, failure.tries)
+        (Some((resource, failure)), _) => {
+            let end = if resource.job.is_some() { "to end" } else { "to be healthy" };
+            (format!("waiting for {} {end}", resource.thing()), failure.first, failure.tries)
         }
         (None, Some(known)) => {
             let change = &known.change;
@@ -180,7 +183,7 @@ pub fn with_failure(mut error: Json, picture: &Picture, row: &ServiceStatus) -> 
         object.insert("doing".to_owned(), json!(doing));
         object.insert("first_at".to_owned(), json!(first.rfc3339()));
         object.insert("count".to_owned(), json!(count));
-        object.extend(failed.map(|failure| ("failure".to_owned(), failure_json(failure))));
+        object.extend(failed.map(|(_, failure)| ("failure".to_owned(), failure_json(failure))));
     }
     error
 }

@@ -5,11 +5,12 @@
 //! | held, refused, its manifest broken, failed for good | not by itself: a person is needed |
 //! | a time: backoff, grace, an open call | by itself, at that time |
 //! | a container that starts, a record on its way, a change that comes after another | by itself, when it is there |
+//! | a job that runs | by itself, when it has ended |
 //! | the same, for longer than it may take | not by itself, as far as can be told; it is still looked at |
 //! | a vendor that does not answer | by itself, when it answers |
 
-use super::Picture;
 use super::status::{self, Health, ServiceStatus};
+use super::{Picture, jobs};
 use crate::model::plan::Wait;
 use crate::model::{Address, Change, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
 use crate::providers::Class;
@@ -27,6 +28,8 @@ pub struct Waiting {
     pub next: Next,
     /// What a person can do, where somebody has to.
     pub hints: Vec<Hint>,
+    /// The job that is waited for, by its name in the manifest.
+    pub job: Option<String>,
 }
 
 /// How a wait ends.
@@ -36,6 +39,8 @@ pub enum Next {
     At(Timestamp),
     /// By itself, as soon as what is waited for is there.
     WhenThere,
+    /// By itself, when the job has ended.
+    WhenEnded,
     /// Not by itself: why.
     Person(&'static str),
 }
@@ -50,8 +55,13 @@ impl Waiting {
     pub fn at(&self) -> Option<Timestamp> {
         match self.next {
             Next::At(at) => Some(at),
-            Next::WhenThere | Next::Person(_) => None,
+            Next::WhenThere | Next::WhenEnded | Next::Person(_) => None,
         }
+    }
+
+    /// When it has taken as long as it may.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        Some(self.since? + self.limit?)
     }
 
     /// `1:52 of 10:00`, of a wait with a limit.
@@ -104,13 +114,14 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
         limit: None,
         next: Next::Person(why),
         hints: row.hints.clone(),
+        job: None,
     };
     if let Some(why) = picture.broken.get(name) {
         return Some(person(why, "its manifest has to be mended"));
     }
     if let Some(failed) = row.resources.iter().find(|resource| is_failed(picture, resource)) {
-        let what = format!("{} {}: {}", failed.address.kind.label(), failed.address.name, failed.detail);
-        let mut waiting = person(&what, why_failed(failed));
+        let mut waiting = person(&format!("{}: {}", failed.thing(), failed.detail), why_failed(failed));
+        waiting.job.clone_from(&failed.job);
         waiting.since = failed.failure.as_ref().map(|failure| failure.first).or(waiting.since);
         return Some(waiting);
     }
@@ -142,7 +153,7 @@ fn is_failed(picture: &Picture, resource: &status::ResourceStatus) -> bool {
 pub fn why_failed(resource: &status::ResourceStatus) -> &'static str {
     if resource.detail.ends_with("is being restarted by Docker") {
         "Docker restarts it, which has not helped so far"
-    } else if resource.change.is_some() {
+    } else if resource.change.is_some() || resource.job.is_some() {
         "the same is not tried again"
     } else {
         "it is left as it is"
@@ -157,12 +168,13 @@ fn hidden(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
         limit: None,
         next: Next::WhenThere,
         hints: Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect(),
+        job: None,
     })
 }
 
 fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
     let Gate::Until { at, what } = &change.gate else { return None };
-    let thing = format!("{} {}", change.address.kind.label(), change.address.name);
+    let thing = jobs::thing(picture, &change.address);
     let (what, hints) = match what {
         Wait::StoppedGrace => (
             format!("{thing} was stopped outside Amarre"),
@@ -181,7 +193,8 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
         ),
     };
     let since = picture.facts.open_intents.get(&change.address).copied();
-    Some(Waiting { what, since, limit: None, next: Next::At(*at), hints })
+    let job = jobs::job(picture, &change.address).map(str::to_owned);
+    Some(Waiting { what, since, limit: None, next: Next::At(*at), hints, job })
 }
 
 /// Something that starts or is on its way: of what changes need first, what is not ready; else what is there and is not.
@@ -197,14 +210,19 @@ fn on(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
     all.find_map(|address| {
         let seen = picture.world.seen.get(address).filter(|seen| seen.owner.is_ours())?;
         let Readiness::NotYet { since, why } = &seen.ready else { return None };
-        let what = format!("{} {}: {why}", address.kind.label(), address.name);
+        let job = jobs::job(picture, address);
+        let what = match job {
+            Some(job) => format!("job {job} {why}"),
+            None => format!("{} {}: {why}", address.kind.label(), address.name),
+        };
         let limit = picture.wants.limits.get(address).copied();
         let next = match overdue(limit, *since, picture.at) {
             Some(_) => Next::Person("it takes longer than it may; it is still looked at"),
+            None if job.is_some() => Next::WhenEnded,
             None => Next::WhenThere,
         };
-        let hints = if next == Next::WhenThere { Vec::new() } else { late_hints(address) };
-        Some(Waiting { what, since: Some(*since), limit, next, hints })
+        let hints = if matches!(next, Next::Person(_)) { late_hints(address) } else { Vec::new() };
+        Some(Waiting { what, since: Some(*since), limit, next, hints, job: job.map(str::to_owned) })
     })
 }
 
@@ -243,6 +261,7 @@ mod tests {
             limit: Some(Millis::minutes(10)),
             next: Next::WhenThere,
             hints: Vec::new(),
+            job: None,
         };
         assert_eq!(waiting.progress(Timestamp(112_000)).as_deref(), Some("1:52 of 10:00"));
         assert_eq!(clock(Millis::minutes(62)), "1:02:00");

@@ -120,6 +120,15 @@ impl Kind {
         self.word().replace('-', " ")
     }
 
+    /// Whether an engine takes it down when it stops and brings it back when it starts: containers, and what connects them.
+    pub const fn comes_back_with_engine(self) -> bool {
+        match self {
+            Kind::Network | Kind::Attachment | Kind::Container => true,
+            Kind::Volume | Kind::Image | Kind::Zone | Kind::Record | Kind::Certificate => false,
+            Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => false,
+        }
+    }
+
     /// Place on the way down: smaller goes first.
     pub const fn down_rank(self) -> u8 {
         match self {

@@ -56,6 +56,24 @@ pub enum Wait {
     Drain,
 }
 
+impl Wait {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Settle, Self::StoppedGrace, Self::EngineStart, Self::Backoff, Self::Provider, Self::Drain];
+
+    /// As documents say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Settle => "settle",
+            Self::StoppedGrace => "stopped_grace",
+            Self::EngineStart => "engine_start",
+            Self::Backoff => "backoff",
+            Self::Provider => "provider",
+            Self::Drain => "drain",
+        }
+    }
+}
+
 /// `A0405`: never re-used, never changes meaning.
 pub type Code = String;
 

@@ -95,7 +95,10 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
     let schema = input.schema(address)?;
     let fields = diff::resolve(&want.fields, input.world);
     let applied = input.facts.applied.get(address).map(|applied| &applied.fields);
-    let diffs = diff::compare(schema, &fields, &seen.fields, applied);
+    // A mark that names another service is not the mark that is wanted. What leads to a container is written as it moves.
+    let marked = fields.get("mark").and(named_otherwise(address, want, seen));
+    let unmarked = marked.map(|_| seen.fields.clone().with("mark", Value::Bool(false)));
+    let diffs = diff::compare(schema, &fields, unmarked.as_ref().unwrap_or(&seen.fields), applied);
     if diffs.is_empty() {
         return None;
     }
@@ -112,7 +115,13 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
         changed.0.extend(place.map(|(name, value)| (name.to_owned(), value)));
     }
-    let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
+    let named = |diff: FieldDiff| match marked {
+        Some(other) if diff.field == "mark" => {
+            FieldDiff { from: Some(Value::text(other)), to: Some(Value::text(&want.service)), ..diff }
+        }
+        Some(_) | None => diff,
+    };
+    let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| named(diff)).collect();
     let pointing: Vec<Need> = needs_of(want, &changed);
     let unmet = unmet(input, &pointing);
     let gate = if let Some(refusal) = want.refusal.clone().or_else(|| nobody_makes(input, wants, want, &unmet)) {
@@ -135,6 +144,11 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
         gate,
     })
+}
+
+/// Which other service a record says that it is of: the one that had the name before.
+fn named_otherwise<'a>(address: &Address, want: &Want, seen: &'a Seen) -> Option<&'a String> {
+    seen.service.as_ref().filter(|named| address.kind == Kind::Record && **named != want.service)
 }
 
 /// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.

@@ -137,6 +137,7 @@ pub fn apply(world: &mut World, change: &Change) {
                     seen.fields.set("id", crate::model::Value::text("(new)"));
                 } else {
                     seen.owner = Owner::Ours;
+                    seen.service = Some(change.service.clone());
                 }
             }
         }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Input;
 use super::container::untagged;
 use super::decide::is_left_alone;
 use super::expand::Expansion;
-use crate::model::plan::Impact;
+use super::{Input, SETTLE};
+use crate::model::plan::{Impact, Wait};
 use crate::model::service::{Container, PullPolicy};
 use crate::model::world::Pulled;
 use crate::model::{
@@ -115,10 +115,10 @@ pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
         }
         pulled.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.cmp(b)));
         for pulled in pulled.into_iter().skip(kept(input, service)) {
-            let Some(address) = unused(input, wants, pulled).filter(|address| going.insert(address.clone())) else {
-                continue;
-            };
-            plan.changes.push(removal(input, address, pulled));
+            let Some((address, gate)) = unused(input, wants, pulled) else { continue };
+            if going.insert(address.clone()) {
+                plan.changes.push(removal(input, address, pulled, gate));
+            }
         }
     }
 }
@@ -132,8 +132,8 @@ fn kept(input: &Input<'_>, service: &str) -> usize {
     if is_gone { 0 } else { input.site.images.keep }
 }
 
-/// Where it can be removed, if nothing uses it and nobody else gave it a name.
-fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<Address> {
+/// Where and when it can be removed, if nothing uses it and nobody else gave it a name.
+fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address, Gate)> {
     let (world, facts) = (input.world, input.facts);
     let at = |name: &str| Address::new(pulled.provider.clone(), Kind::Image, name);
     let is_it = |address: &Address| {
@@ -156,14 +156,17 @@ fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<Address> 
     // Of a service that is gone for good there is nothing to go back to.
     let may_go_back = kept(input, &pulled.service) > 0;
     let is_good = may_go_back && facts.last_good.values().any(|(_, fields)| good(fields));
-    let is_open = names.iter().any(|address| facts.open_intents.contains_key(*address));
-    if is_used || is_wanted || is_good || is_open || names.iter().any(|address| is_somebodys(&address)) {
+    if is_used || is_wanted || is_good || names.iter().any(|address| is_somebodys(&address)) {
         return None;
     }
-    [at(&pulled.reference), at(&pulled.id)].into_iter().find(is_it)
+    // A call whose outcome is not known may be on its way still.
+    let left = names.iter().filter_map(|address| facts.open_intents.get(*address)).max();
+    let settles = left.map(|left| *left + SETTLE).filter(|until| input.now < *until);
+    let gate = settles.map_or(Gate::Now, |at| Gate::Until { at, what: Wait::Settle });
+    [at(&pulled.reference), at(&pulled.id)].into_iter().find(is_it).map(|address| (address, gate))
 }
 
-fn removal(input: &Input<'_>, address: Address, pulled: &Pulled) -> Change {
+fn removal(input: &Input<'_>, address: Address, pulled: &Pulled, gate: Gate) -> Change {
     let keep = kept(input, &pulled.service);
     let text = match keep {
         0 => "nothing uses it any more".to_owned(),
@@ -177,7 +180,7 @@ fn removal(input: &Input<'_>, address: Address, pulled: &Pulled) -> Change {
         because: Reason { code: ReasonCode::DependencyReplaced, text, origin: None },
         impact: Impact::default(),
         expects: Expect::Unchanged { vendor_id: pulled.id.clone(), fields: digest },
-        gate: Gate::Now,
+        gate,
         address,
     }
 }

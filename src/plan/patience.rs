@@ -30,53 +30,31 @@ pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
 /// waits for nothing.
 fn is_put_right(input: &Input<'_>, change: &Change) -> bool {
     let was_there = || input.facts.applied.keys().any(|known| known.base() == change.address.base());
-    match change.address.kind {
-        Kind::Image | Kind::Volume => false,
-        Kind::Network
-        | Kind::Attachment
-        | Kind::Container
-        | Kind::Zone
-        | Kind::Record
-        | Kind::Certificate
-        | Kind::AccessList
-        | Kind::ProxyHost
-        | Kind::Redirection
-        | Kind::Stream => !matches!(change.verb, Verb::Create(_)) || was_there(),
-    }
+    change.address.kind.comes_back_with_engine() && (!matches!(change.verb, Verb::Create(_)) || was_there())
 }
 
 /// Whether a change would end Amarre's own container, or cut it off.
 fn cuts_own(input: &Input<'_>, change: &Change) -> bool {
     let own = input.world.own.iter().filter(|own| own.provider == change.address.provider);
     let fields = |own: &Address| input.world.seen.get(own).map(|seen| &seen.fields);
-    match (&change.verb, change.address.kind) {
-        (Verb::Create(_), Kind::Container) => {
-            own.into_iter().any(|own| own.generation.is_some() && own.base() == change.address.base())
+    let kind = change.address.kind;
+    match &change.verb {
+        Verb::Create(_) => {
+            kind == Kind::Container
+                && own.into_iter().any(|own| own.generation.is_some() && own.base() == change.address.base())
         }
-        (Verb::Update(written), Kind::Container) => {
-            own.into_iter().any(|own| *own == change.address) && is_an_end(written)
+        Verb::Update(written) => {
+            kind == Kind::Container && own.into_iter().any(|own| *own == change.address) && is_an_end(written)
         }
-        (Verb::Delete, Kind::Container) => own.into_iter().any(|own| *own == change.address),
-        (Verb::Delete, Kind::Network) => {
+        Verb::Delete if kind == Kind::Container => own.into_iter().any(|own| *own == change.address),
+        Verb::Delete if kind == Kind::Network => {
             own.filter_map(fields).any(|fields| networks(fields).contains(change.address.name.as_str()))
         }
-        (Verb::Delete, Kind::Attachment) => {
+        Verb::Delete if kind == Kind::Attachment => {
             let container = change.address.name.rsplit_once('/').map(|(_, container)| container);
             own.filter_map(fields).any(|fields| fields.text("name") == container)
         }
-        (Verb::Create(_) | Verb::Update(_), Kind::Network | Kind::Attachment) => false,
-        (
-            _,
-            Kind::Volume
-            | Kind::Image
-            | Kind::Zone
-            | Kind::Record
-            | Kind::Certificate
-            | Kind::AccessList
-            | Kind::ProxyHost
-            | Kind::Redirection
-            | Kind::Stream,
-        ) => false,
+        Verb::Delete => false,
     }
 }
 
@@ -108,20 +86,10 @@ fn networks(fields: &Fields) -> BTreeSet<&str> {
 
 fn own(change: &Change, is_own: bool) -> Refusal {
     let what = format!("{} {}", change.address.kind.label(), change.address.name);
-    let message = match change.address.kind {
-        Kind::Container if is_own => format!("{what} is the one that Amarre runs in"),
-        Kind::Container => format!("{what} is on a network that Amarre itself is on"),
-        Kind::Network
-        | Kind::Attachment
-        | Kind::Volume
-        | Kind::Image
-        | Kind::Zone
-        | Kind::Record
-        | Kind::Certificate
-        | Kind::AccessList
-        | Kind::ProxyHost
-        | Kind::Redirection
-        | Kind::Stream => format!("{what} is one that Amarre itself is on"),
+    let message = match (change.address.kind == Kind::Container, is_own) {
+        (true, true) => format!("{what} is the one that Amarre runs in"),
+        (true, false) => format!("{what} is on a network that Amarre itself is on"),
+        (false, _) => format!("{what} is one that Amarre itself is on"),
     };
     Refusal {
         code: "A0508".to_owned(),

@@ -70,7 +70,9 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
                 applied.fields.get(name).is_some() && applied.fields.get(name) == diff.to.as_ref()
             })
     };
+    let named = || input.world.seen.get(address)?.service.as_ref();
     let from = applied.map(|applied| &applied.service).filter(|service| **service != want.service);
+    let from = from.or_else(|| named().filter(|service| **service != want.service));
     let (code, text) = if is_job(input, address) {
         (ReasonCode::DependencyReplaced, "a job that failed is kept apart".to_owned())
     } else if let Some(from) = from.filter(|_| address.kind != Kind::Container) {

@@ -284,8 +284,9 @@ impl Rollout {
             let limit = generation::health_timeout(&expansion.service.update, container, writes);
             expansion.wants.limits.insert(self.effective.clone(), limit);
         }
+        // What comes may be long in coming, a job before it: meanwhile people are told how the old one is.
+        expansion.wants.probes_of_old.extend(of_old);
         if self.start_first {
-            expansion.wants.probes_of_old.extend(of_old);
             self.keep_olds(expansion, home, &name);
             self.be_named(input.world);
         }

@@ -58,8 +58,12 @@ fn settle(facts: &Facts, container: &Container, is_task: bool, address: &Address
     let by_us = stopped::is_ours(applied, &seen.fields, &container.restart);
     if has_ended(&seen.fields) && !by_us && seen.fields.get("exit_code").and_then(Value::as_int) == Some(0) {
         seen.ready = Readiness::Ready;
-    } else if is_task && seen.fields.flag("running") == Some(true) && seen.ready.is_ready() {
-        let since = time(&seen.fields, "started_at_ms").unwrap_or(seen.at);
+    } else if is_task && seen.fields.flag("running") == Some(true) {
+        let since = match &seen.ready {
+            Readiness::Ready => time(&seen.fields, "started_at_ms").unwrap_or(seen.at),
+            Readiness::NotYet { since, .. } => *since,
+            Readiness::Failed { .. } => return,
+        };
         seen.ready = Readiness::NotYet { since, why: "runs, and is done when it has ended".to_owned() };
     }
 }

@@ -2,6 +2,7 @@
 //! what changes something, for whoever may open it (mode 0600).
 
 pub mod metrics;
+mod of_service;
 pub mod openapi;
 pub mod socket;
 
@@ -112,14 +113,16 @@ fn reading() -> Vec<Route> {
 }
 
 fn acting() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         Route::new("/api/v1/act", post(act), openapi::act()),
         Route::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),
         Route::new("/api/v1/status/text", get(status_text), openapi::status_text()),
         Route::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
         Route::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
         Route::new("/api/v1/logs", get(logs_of), openapi::logs()),
-    ]
+    ];
+    routes.extend(of_service::routes());
+    routes
 }
 
 /// These routes and the document that describes them.
@@ -300,8 +303,12 @@ async fn service_text(
     }
 }
 
-/// JSON lines: a `step` each, then one `end`.
 async fn act(State(handle): State<Handle>, Query(query): Query<LookQuery>, Json(act): Json<Act>) -> Response {
+    answer_in_lines(handle, act, query)
+}
+
+/// Acts. JSON lines: a `step` each, then one `end`.
+fn answer_in_lines(handle: Handle, act: Act, query: LookQuery) -> Response {
     let (steps, inbox) = mpsc::channel::<Step>(STEPS_MAX);
     let ending = async move {
         let answer = verbs::act(&handle, act, query.look(), &steps).await;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::engine::listing::Only;
 use crate::engine::status::{Health, Sync};
 use crate::manifest::Severity;
+use crate::model::plan::Wait;
 use crate::model::{Kind, ReasonCode};
 
 /// Where the document stands.
@@ -54,6 +55,23 @@ impl Operation {
     fn takes(mut self, parameter: Json) -> Self {
         self.parameters.push(parameter);
         self
+    }
+
+    /// A command about the service that the path names.
+    pub(super) fn acts_on_service(word: &'static str, summary: &'static str, body: Json) -> Self {
+        let operation = look(Self::new("post", word, summary)).takes(in_path("name", "Its name"));
+        let body = with(object(body, json!({})), "additionalProperties", json!(false));
+        operation.acts(body, "The body is JSON, but not what the command takes")
+    }
+
+    fn acts(mut self, body: Json, is_other: &str) -> Self {
+        let lines = "JSON lines: one `step` for each step, then one `end`";
+        self.body = Some(body);
+        self.gives(200, lines, "application/x-ndjson", &named("ActLine"))
+            .gives(400, "The body is no JSON, or a parameter of the query is not what it should be", TEXT, &text())
+            .gives(413, "The body is too large", TEXT, &text())
+            .gives(415, "The body is not called application/json", TEXT, &text())
+            .gives(422, is_other, TEXT, &text())
     }
 
     /// A query that makes no sense.
@@ -201,15 +219,7 @@ pub(super) fn logs() -> Operation {
 }
 
 pub(super) fn act() -> Operation {
-    let lines = "JSON lines: one `step` for each step, then one `end`";
-    let mut operation = look(Operation::new("post", "act", "Acts"));
-    operation.body = Some(named("Act"));
-    operation
-        .gives(200, lines, "application/x-ndjson", &named("ActLine"))
-        .gives(400, "The body is no JSON, or a parameter of the query is not what it should be", TEXT, &text())
-        .gives(413, "The body is too large", TEXT, &text())
-        .gives(415, "The body is not called application/json", TEXT, &text())
-        .gives(422, "The body is JSON, but none of the commands", TEXT, &text())
+    look(Operation::new("post", "act", "Acts")).acts(named("Act"), "The body is JSON, but none of the commands")
 }
 
 const STOPPING: &str = "A0904: Amarre is stopping";
@@ -306,7 +316,7 @@ fn services() -> Json {
         "Resource": object(json!({
             "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
             "drift": list(named("Diff")),
-        }), json!({"failure": named("Failure")})),
+        }), json!({"failure": named("Failure"), "job": says("Its name in the manifest, of a job", text())})),
         "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
             "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
         })),
@@ -317,6 +327,8 @@ fn services() -> Json {
         }), json!({})),
         "Waiting": object(json!({
             "what": text(), "since": or_null(time()), "limit_s": or_null(count()), "by_itself": flag_type(),
+            "deadline": says("`since` and `limit_s`", or_null(time())),
+            "job": says("That is waited for, by its name in the manifest", or_null(text())),
             "next_at": or_null(time()), "hints": list(named("Hint")),
         }), json!({})),
         "Condition": object(json!({
@@ -398,7 +410,7 @@ fn plans() -> Json {
             object(json!({"state": {"const": "after"}, "needs": list(object(
                 json!({"on": text(), "is": {"enum": ["present", "ready", "absent"]}}), json!({})))}), json!({})),
             object(json!({"state": {"const": "until"}, "at": time(),
-                "what": {"enum": ["settle", "stopped_grace", "backoff"]}}), json!({})),
+                "what": {"enum": Wait::ALL.map(Wait::word)}}), json!({})),
             object(json!({"state": {"const": "held"}, "refusal": named("Refusal")}), json!({})),
         ]},
         "Diagnostic": object(json!({
@@ -411,7 +423,6 @@ fn plans() -> Json {
 
 /// Subnets, and what only the socket serves.
 fn rest() -> Json {
-    let timeout = || says("At most so long, milliseconds", json!({"type": "integer"}));
     json!({
         "Subnets": object(json!({
             "schema": {"const": "amarre.subnets/v1"}, "pools": list(named("Pool")), "subnets": list(named("Subnet")),
@@ -446,7 +457,7 @@ fn rest() -> Json {
             object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
         ]},
         "Step": object(json!({
-            "at_ms": count(), "service": text(), "state": {"enum": ["begun", "done", "failed", "waiting"]}, "action": text(),
+            "at_ms": count(), "service": text(), "state": {"enum": ["begun", "going", "done", "failed", "waiting"]}, "action": text(),
             "kind": text(), "name": text(), "detail": text(), "took_ms": count(),
         }), json!({})),
     })
@@ -503,12 +514,16 @@ fn any() -> Json {
     json!({})
 }
 
-fn text() -> Json {
+pub(super) fn text() -> Json {
     json!({"type": "string"})
 }
 
-fn flag_type() -> Json {
+pub(super) fn flag_type() -> Json {
     json!({"type": "boolean"})
+}
+
+pub(super) fn timeout() -> Json {
+    says("At most so long, milliseconds", json!({"type": "integer"}))
 }
 
 fn count() -> Json {

@@ -89,6 +89,7 @@ containers:
     environment: {TITLE: one, PASSWORD: {secret: cloud}}
 routes:
   - {domain: cloud, to: 'app:80', access_list: family}
+update: {drain: 0s}
 ";
 const FAMILY: &str = "{kind: AccessList, name: family, users: {anna: {secret: anna}}, allow: [192.168.0.0/16]}\n";
 /// It prints its environment and ends.
@@ -295,8 +296,35 @@ impl Life {
         self.forge.commit("Bob Durand", "another title", "services/cloud.yaml", &CLOUD.replace("one", "two"));
         self.says(&["reconcile", "--timeout", "5s"]).await;
         self.says_all().await;
+        self.mends().await;
+        self.asks_everything().await;
         assert_eq!(end(daemon).await, 0);
         self.found.add("the daemon's log", self.rig.log().as_bytes());
+    }
+
+    /// What is typed to mend a service, and to read what it says.
+    async fn mends(&mut self) {
+        let done: [&[&str]; 9] = [
+            &["logs"],
+            &["logs", "-o", "json"],
+            &["logs", "cloud"],
+            &["logs", "sick", "--last-failed"],
+            &["logs", "sick", "--last-failed", "-o", "json"],
+            &["rollback", "cloud", "--dry-run"],
+            &["rollback", "cloud", "--yes", "--timeout", "40s"],
+            &["status", "cloud"],
+            &["resume", "cloud"],
+        ];
+        for args in done {
+            assert_eq!(self.says(args).await, 0, "{args:?}");
+        }
+        // It fails as before, and again nobody says with which password.
+        assert_eq!(self.says(&["retry", "sick", "--timeout", "5s"]).await, 3);
+        self.says(&["logs", "sick", "--last-failed"]).await;
+        self.says(&["rollback", "sick", "--yes", "--timeout", "5s"]).await;
+        self.says(&["cancel", "sick"]).await;
+        self.says(&["status", "sick", "-o", "json"]).await;
+        self.says(&["resume", "sick"]).await;
     }
 
     async fn asks_everything(&mut self) {

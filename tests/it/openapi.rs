@@ -61,6 +61,20 @@ fn closed(mut schema: Json) -> Json {
     schema
 }
 
+/// What a path that acts is asked with. It changes nothing that another one needs.
+fn command(path: &str, service: &str) -> String {
+    let body = match path.rsplit('/').next().unwrap() {
+        "act" => json!({"resume": {"service": service}}),
+        "cancel" => json!({"by": "a test"}),
+        "reconcile" | "retry" => json!({"timeout_ms": 2000}),
+        "resume" => json!({}),
+        "rollback" => json!({"dry_run": true, "by": "a test", "timeout_ms": 2000}),
+        "suspend" => json!({"by": "a test", "why": "a reason"}),
+        other => panic!("{other}: what is it asked with?"),
+    };
+    body.to_string()
+}
+
 /// What is asked of one listener, and what is wrong with the answers.
 struct Judge {
     address: SocketAddr,
@@ -110,8 +124,7 @@ impl Judge {
         let mut statuses = Vec::new();
         for (method, path) in self.paths() {
             let real = path.replace("{name}", service).replace("{code}", "A0401");
-            let body =
-                if method == "post" { json!({"resume": {"service": service}}).to_string() } else { String::new() };
+            let body = if method == "post" { command(&path, service) } else { String::new() };
             statuses.push(self.asks(&method, &path, &real, "application/json", &body).await);
         }
         statuses
@@ -186,6 +199,17 @@ async fn what_is_served_is_what_the_document_says() {
         assert_eq!(private.asks("post", act, act, "application/json", "{\"dance\": {}}").await, 422);
         let huge = format!("{{\"resume\": {{\"service\": \"{}\"}}}}", "x".repeat(100_000));
         assert_eq!(private.asks("post", act, act, "application/json", &huge).await, 413);
+        let (retry, real) = ("/api/v1/services/{name}/retry", "/api/v1/services/calm/retry");
+        for (content, body, status) in [
+            ("application/json", "{", 400),
+            ("application/json", "{}", 422),
+            ("application/json", "{\"timeout_ms\": 1, \"service\": \"drifts\"}", 422),
+            ("application/json", "{\"timeout_ms\": 1, \"dance\": 1}", 422),
+            ("text/plain", "{}", 415),
+            ("application/json", &huge, 413),
+        ] {
+            assert_eq!(private.asks("post", retry, real, content, body).await, status, "{body}");
+        }
         // With a vendor away.
         rig.ovh.server.faults.add("*", "/", 1000, Fault::Before(500));
         looked(&handle).await;

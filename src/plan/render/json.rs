@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Line, Sign, away, held};
 use crate::manifest::Diagnostic;
-use crate::model::plan::{Gate, Reason, Refusal, Wait};
+use crate::model::plan::{Gate, Reason, Refusal};
 use crate::model::{Change, FieldDiff, Gap, History, Millis, Need, ReasonCode, State, Timestamp, Value, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
@@ -131,17 +131,7 @@ fn gate(gate: &Gate) -> Json {
     match gate {
         Gate::Now => json!({"state": "now"}),
         Gate::After(needs) => json!({"state": "after", "needs": needs.iter().map(need).collect::<Vec<_>>()}),
-        Gate::Until { at, what } => {
-            let what = match what {
-                Wait::Settle => "settle",
-                Wait::StoppedGrace => "stopped_grace",
-                Wait::Backoff => "backoff",
-                Wait::EngineStart => "engine_start",
-                Wait::Provider => "provider",
-                Wait::Drain => "drain",
-            };
-            json!({"state": "until", "at": at.rfc3339(), "what": what})
-        }
+        Gate::Until { at, what } => json!({"state": "until", "at": at.rfc3339(), "what": what.word()}),
         Gate::Held(why) => json!({"state": "held", "refusal": refusal(why)}),
     }
 }

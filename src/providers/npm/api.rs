@@ -512,8 +512,7 @@ fn judge(answer: Answer) -> Result<Answer, Trouble> {
         return if answer.json::<Json>().is_some() { Ok(answer) } else { Err(Trouble::Garbled(answer.status)) };
     }
     if answer.status == 429 {
-        // NPM has no limit of its own: a proxy before it turned the call away.
-        return Err(Trouble::Away("it was asked too often, it answered 429".to_owned()));
+        return Err(Trouble::TooMany(answer.retry_after));
     }
     let Some(ErrorBody { error }) = answer.json::<ErrorBody>() else {
         return Err(Trouble::Garbled(answer.status));

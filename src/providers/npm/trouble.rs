@@ -1,6 +1,7 @@
 //! What can go wrong with a call to NPM, and what it means for the engine and for people. Pure.
 
 use super::api::{Level, Section};
+use crate::model::Millis;
 use crate::providers::{Class, ProviderError};
 
 /// Why a call gave nothing.
@@ -10,6 +11,8 @@ pub enum Trouble {
     Away(String),
     /// It left; no whole answer came.
     Lost(String),
+    /// NPM has no limit of its own: a proxy before it turned the call away, for so long where it says.
+    TooMany(Option<Millis>),
     /// An answer that is not NPM's own, with its status: nginx before a backend that is down answers HTML.
     Garbled(u16),
     /// NPM failed; it may have done the work before.
@@ -61,6 +64,7 @@ impl Trouble {
             Trouble::Garbled(status) => Trouble::Away(format!("it answered {status} to the sign-in, and not as NPM")),
             Trouble::Broken(status, words) => Trouble::Away(format!("it answered {status} to the sign-in: {words}")),
             Trouble::Away(_)
+            | Trouble::TooMany(_)
             | Trouble::Refused(_)
             | Trouble::Absent
             | Trouble::Denied
@@ -75,6 +79,7 @@ impl Trouble {
         match self {
             Trouble::Lost(_) | Trouble::Garbled(_) | Trouble::Broken(..) => true,
             Trouble::Away(_)
+            | Trouble::TooMany(_)
             | Trouble::Refused(_)
             | Trouble::Absent
             | Trouble::Denied
@@ -100,7 +105,14 @@ impl Trouble {
             Call::Write if self.leaves_doubt() => Class::OutcomeUnknown,
             Call::Write | Call::Read => Class::RetryLater,
         };
+        let after = if let Trouble::TooMany(after) = &self { *after } else { None };
         let (class, code, what, hint) = match self {
+            Trouble::TooMany(_) => (
+                class,
+                "A0601",
+                format!("NPM {name} does not answer at {url} (it was asked too often, it answered 429)"),
+                "a proxy before it has a limit; it is tried again when that allows".to_owned(),
+            ),
             Trouble::Away(why) | Trouble::Lost(why) => (
                 class,
                 "A0601",
@@ -154,7 +166,7 @@ impl Trouble {
             ),
         };
         let message = if doing.is_empty() { what } else { format!("{doing}: {what}") };
-        ProviderError::new(class, code, message).hint(hint)
+        ProviderError::new(class, code, message).hint(hint).after(after)
     }
 }
 

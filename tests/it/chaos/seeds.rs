@@ -86,7 +86,7 @@ fn rule(dice: &mut Dice, calls: &[script::Told]) -> Rule {
     let key = calls[number].key.clone();
     let nth = u32::try_from(calls[..number].iter().filter(|told| told.key == key).count()).unwrap();
     let fault = |fault: Fault| Strike::Fault(fault);
-    let strike = match dice.below(if writes { 10 } else { 13 }) {
+    let mut strike = match dice.below(if writes { 10 } else { 13 }) {
         0 => fault(Fault::Before(500)),
         1 | 2 => fault(Fault::After(500)),
         3 => fault(Fault::CutBefore),
@@ -96,12 +96,16 @@ fn rule(dice: &mut Dice, calls: &[script::Told]) -> Rule {
         7 => fault(Fault::TooMany(7)),
         8 => fault(Fault::Before(401)),
         9 => fault(Fault::Delay(Duration::from_millis(3))),
-        10 | 11 => fault(Fault::Stale),
+        10 | 11 => fault(Fault::Stale { reads: 1 }),
         _ => fault(if dice.below(4) == 0 { Fault::Huge } else { Fault::Half }),
     };
     let is_kill = matches!(strike, Strike::KillBefore | Strike::KillAfter);
-    let times = if is_kill { 1 } else { 1 + u32::try_from(dice.below(4)).unwrap() };
-    Rule { at: At::Key(key), nth, times, strike }
+    let times = if is_kill { 1 } else { 1 + dice.below(4) };
+    if matches!(strike, Strike::Fault(Fault::Stale { .. })) {
+        // None of them shows what came after the first.
+        strike = fault(Fault::Stale { reads: times });
+    }
+    Rule { at: At::Key(key), nth, times: u32::try_from(times).unwrap(), strike }
 }
 
 /// Splitmix64: small, and the same everywhere.

@@ -6,7 +6,7 @@ use super::amarre;
 use super::rig::{Rig, end, signal};
 use crate::support::eventually;
 
-const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
+const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
 /// Its image is nowhere, so it needs somebody; its reason is longer than a line.
 const SICK: &str = "name: sick\nimage: registry.example.net/a/rather/long/name/of/an/image:that-is-nowhere\n";
 

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::Ended;
 use super::rig::{Rig, end};
 
-const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
+const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
 
 fn json(text: &str) -> Json {
     serde_json::from_str(text).unwrap()

@@ -25,7 +25,7 @@ fn configure(rig: &Rig, git: Json) {
 }
 
 fn manifest(name: &str, image: &str) -> String {
-    format!("name: {name}\nimage: {image}\nport: 80\n")
+    format!("name: {name}\nimage: {image}\nport: 80\nupdate: {{drain: 0s}}\n")
 }
 
 fn images(rig: &Rig) -> Vec<String> {

@@ -4,7 +4,7 @@ use amarre_sim::Fault;
 use serde_json::Value as Json;
 
 use super::{CLOUD, plain};
-use crate::support::stepped::{Stepped, assert_same, rest};
+use crate::support::stepped::{Stepped, assert_same};
 
 /// More calls than any story makes at one vendor.
 const CALLS_MAX: u32 = 60;
@@ -67,10 +67,10 @@ impl Story {
 
     fn manifest(self) -> String {
         match self {
-            Story::FirstApply | Story::StopFirstUpdate | Story::Destroy => CLOUD.to_owned(),
+            Story::FirstApply | Story::StopFirstUpdate | Story::Destroy => cloud(),
             Story::UpdateAfterJob => {
                 let job = "jobs: {backup: {image: 'web:2', command: ['true'], volumes: ['data:/data:ro']}}";
-                format!("{CLOUD}{job}\n")
+                format!("{}{job}\n", cloud())
             }
         }
     }
@@ -79,7 +79,7 @@ impl Story {
         match self {
             Story::FirstApply => (),
             Story::StopFirstUpdate => {
-                let changed = CLOUD.replace("image: db:1", "image: db:1\n    environment: {MODE: two}");
+                let changed = cloud().replace("image: db:1", "image: db:1\n    environment: {MODE: two}");
                 rig.write("cloud.yaml", &changed.replace("TITLE: one", "TITLE: two"));
             }
             Story::UpdateAfterJob => {
@@ -91,34 +91,27 @@ impl Story {
     }
 }
 
+/// The old one drains for two looks.
+fn cloud() -> String {
+    format!("{CLOUD}update: {{drain: 4s}}\n")
+}
+
 /// Lets the `n`-th write at one vendor go wrong; `None` when the story has no such call.
 async fn tell(story: Story, ledger: Ledger, vendor: usize, method: &str, n: u32, blow: Blow) -> Option<Json> {
     let mut rig = story.begin(ledger).await;
     let foreign = rig.foreign();
     let fault = match blow {
-        Blow::KilledAfter => Fault::CutAfter,
-        Blow::KilledBefore => Fault::Before(500),
+        // Nothing is answered: there the process is killed.
+        Blow::KilledAfter => Fault::HangAfter,
+        Blow::KilledBefore => Fault::HangBefore,
         Blow::ErrorAfter => Fault::After(500),
         Blow::ErrorBefore => Fault::Before(500),
     };
     rig.servers()[vendor].faults.add_nth(method, "/", n, 1, fault);
     let journal = rig.servers()[vendor].journal.clone();
-    let count = || journal.calls().iter().filter(|call| call.method == method).count();
-    let struck = || count() > usize::try_from(n).unwrap();
-    let was_killed = {
-        let kills = matches!(blow, Blow::KilledAfter | Blow::KilledBefore);
-        let hit = async {
-            while !(kills && struck()) {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = hit => true,
-            () = rest(&mut rig.engine, &rig.clock) => false,
-        }
-    };
-    if !was_killed && !struck() {
+    let was_killed = rig.rest_or_die(vendor).await;
+    let count = journal.calls().iter().filter(|call| call.method == method).count();
+    if !was_killed && count <= usize::try_from(n).unwrap() {
         return None;
     }
     for server in rig.servers() {

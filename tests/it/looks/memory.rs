@@ -2,7 +2,8 @@
 
 use amarre::engine::Engine;
 use amarre::model::{Gate, Millis};
-use amarre_sim::Fault;
+use amarre_sim::docker::ImageSpec;
+use amarre_sim::{Fault, Server};
 use serde_json::Value as Json;
 
 use super::{CLOUD, plain};
@@ -225,6 +226,37 @@ async fn two_instances_leave_one_another_alone() {
     rig.settle().await;
 }
 
+/// A removal that was cut off is looked at again when its outcome must show, not at the next interval.
+#[tokio::test]
+async fn an_image_whose_removal_was_cut_off_goes_all_the_same() {
+    let mut rig = Stepped::start().await;
+    let images = |rig: &Stepped| {
+        let images = rig.docker.images();
+        let tags = images.iter().flat_map(|image| image["RepoTags"].as_array().cloned().unwrap_or_default());
+        let mut shops: Vec<String> = tags.map(|tag| tag.as_str().unwrap().to_owned()).collect();
+        shops.retain(|tag| tag.starts_with("shop:"));
+        shops.sort();
+        shops
+    };
+    for image in ["shop:1", "shop:2", "shop:3"] {
+        rig.docker.image(ImageSpec { id: image.to_owned(), ..ImageSpec::new(image) });
+    }
+    // Nothing else takes half a minute.
+    let shop = |image: &str| format!("{}update: {{drain: 0s}}\n", plain("shop").replace("web:1", image));
+    for image in ["shop:1", "shop:2"] {
+        rig.write("shop.yaml", &shop(image));
+        rig.settle().await;
+    }
+    rig.write("shop.yaml", &shop("shop:3"));
+    rig.docker.server.faults.add("DELETE", "/v1.41/images/", 1, Fault::HangBefore);
+    assert!(rig.rest_or_die(0).await, "an image is removed");
+    rig.restart().await;
+    rig.look().await;
+    assert_eq!(images(&rig), ["shop:1", "shop:2", "shop:3"], "it may be going still");
+    rig.settle().await;
+    assert_eq!(images(&rig), ["shop:2", "shop:3"]);
+}
+
 /// Lists that are some reads behind what was written: nothing is made twice.
 #[tokio::test]
 async fn a_list_that_is_behind_leads_to_no_duplicates() {
@@ -236,11 +268,12 @@ async fn a_list_that_is_behind_leads_to_no_duplicates() {
         let mut rig = Stepped::start().await;
         rig.write("cloud.yaml", CLOUD);
         let lists = ["/v1.41/containers/json", "/v1.41/networks?", "/v1.41/volumes"];
+        let behind = |server: &Server, list: &str| server.faults.add("GET", list, u32::MAX, Fault::Stale { reads });
         for list in lists {
-            rig.docker.server.faults.lag(list, reads);
+            behind(&rig.docker.server, list);
         }
-        rig.npm.server.faults.lag("/api/nginx/proxy-hosts?", reads);
-        rig.ovh.server.faults.lag("/1.0/domain/zone/example.org/record", reads);
+        behind(&rig.npm.server, "/api/nginx/proxy-hosts?");
+        behind(&rig.ovh.server, "/1.0/domain/zone/example.org/record");
         for _ in 0..60 {
             rig.look().await;
             rig.clock.advance(Millis::seconds(4));

@@ -8,15 +8,20 @@ use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use tokio::sync::mpsc;
 
-use super::plain;
 use crate::support::stepped::Stepped;
 use crate::support::{eventually, get};
 
 const TIMEOUT_MS: i64 = 40_000;
 
+/// Its old one does not drain.
+fn plain(name: &str) -> String {
+    format!("{}update: {{drain: 0s}}\n", super::plain(name))
+}
+
 /// Runs the loop on the rig's vendors while `story` asks it; it acts by itself, and only when asked looks by itself.
 async fn with_daemon(rig: &Stepped, story: impl AsyncFnOnce(&Handle)) {
     let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Conduct { acts: true, watches: false });
+    let daemon = Box::pin(daemon);
     let asks = async {
         story(&handle).await;
         shutdown.notify_one();

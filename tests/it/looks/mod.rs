@@ -17,6 +17,8 @@ mod standing;
 mod telling;
 mod waits;
 
+use crate::support::stepped::Stepped;
+
 /// Two containers, a volume, a route with an alias, records.
 pub const CLOUD: &str = "
 name: cloud
@@ -35,4 +37,15 @@ routes:
 /// One container without data.
 pub fn plain(name: &str) -> String {
     format!("name: {name}\nimage: web:1\nport: 80\n")
+}
+
+/// A bench with these services, all as they should be.
+pub async fn settled(services: &[&str]) -> Stepped {
+    let mut rig = Stepped::start().await;
+    for service in services {
+        rig.write(&format!("{service}.yaml"), &plain(service));
+    }
+    rig.settle().await;
+    rig.forget();
+    rig
 }

@@ -3,23 +3,13 @@
 use amarre::model::Millis;
 use amarre_sim::Fault;
 
-use super::plain;
+use super::{plain, settled};
 use crate::support::stepped::{Stepped, ZONE, act};
 
 const REFRESH: &str = "/1.0/domain/zone/example.org/refresh";
 
 fn record(name: &str) -> String {
     format!("{{kind: Record, name: {name}, type: A, value: 203.0.113.77}}\n")
-}
-
-async fn settled(services: &[&str]) -> Stepped {
-    let mut rig = Stepped::start().await;
-    for service in services {
-        rig.write(&format!("{service}.yaml"), &plain(service));
-    }
-    rig.settle().await;
-    rig.forget();
-    rig
 }
 
 /// What is remembered of a vendor is not asked again, and does not outlive a write.

@@ -11,21 +11,11 @@ use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm;
 use serde_json::json;
 
-use super::{CLOUD, plain};
+use super::{CLOUD, plain, settled};
 use crate::support::get;
 use crate::support::stepped::{Stepped, ZONE, act, step};
 
 const REFRESH: &str = "/1.0/domain/zone/example.org/refresh";
-
-async fn settled(services: &[&str]) -> Stepped {
-    let mut rig = Stepped::start().await;
-    for service in services {
-        rig.write(&format!("{service}.yaml"), &plain(service));
-    }
-    rig.settle().await;
-    rig.forget();
-    rig
-}
 
 fn codes(rig: &Stepped) -> BTreeSet<String> {
     rig.picture().plan.gaps.iter().map(|gap| gap.code.clone()).collect()

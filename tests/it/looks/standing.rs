@@ -4,18 +4,8 @@ use amarre::model::plan::Wait;
 use amarre::model::{Gate, Kind, Millis, Timestamp, Verb};
 use serde_json::json;
 
-use super::plain;
+use super::{plain, settled};
 use crate::support::stepped::Stepped;
-
-async fn settled(services: &[&str]) -> Stepped {
-    let mut rig = Stepped::start().await;
-    for service in services {
-        rig.write(&format!("{service}.yaml"), &plain(service));
-    }
-    rig.settle().await;
-    rig.forget();
-    rig
-}
 
 fn names(rig: &Stepped) -> Vec<String> {
     let names = rig.docker.containers();

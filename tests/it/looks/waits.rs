@@ -1,8 +1,10 @@
 //! Jobs before updates, services that need others, containers that wait for the end of others.
 
-use amarre::model::Millis;
+use amarre::engine::report;
 use amarre::model::world::Suspension;
-use serde_json::Value as Json;
+use amarre::model::{Millis, Timestamp};
+use amarre::plan::render::Look;
+use serde_json::{Value as Json, json};
 
 use crate::support::stepped::Stepped;
 
@@ -32,6 +34,22 @@ async fn rest_quietly(rig: &mut Stepped) {
         rig.look().await;
     }
     assert_eq!(rig.writes(), [""; 0]);
+}
+
+/// What people and machines are told of a service.
+fn told(rig: &Stepped, name: &str) -> (String, Json) {
+    let picture = rig.picture();
+    let text = report::service_text(&picture, name, &[], picture.at, Look::PLAIN).unwrap();
+    (text, report::service_json(&picture, &status_of(rig, name)))
+}
+
+fn condition<'a>(document: &'a Json, name: &str) -> &'a Json {
+    document["conditions"].as_array().unwrap().iter().find(|one| one["type"] == name).unwrap()
+}
+
+/// The resource of a job.
+fn resource<'a>(document: &'a Json, job: &str) -> &'a Json {
+    document["resources"].as_array().unwrap().iter().find(|one| one["job"] == job).unwrap()
 }
 
 fn status_of(rig: &Stepped, name: &str) -> amarre::engine::status::ServiceStatus {
@@ -80,6 +98,28 @@ async fn a_job_that_fails_stops_the_update_before_anything_else() {
     assert_eq!(status.health.word(), "Degraded", "{status:?}");
     assert_eq!(status.code.as_deref(), Some("A0536"), "{status:?}");
     assert!(status.what_now.contains("exited with code 3"), "{status:?}");
+    let (text, document) = told(&rig, "vault");
+    for line in [
+        "✗ job           vault-backup ",
+        "tried     ",
+        "exit      code 3",
+        "last line exiting with code 3",
+        "not tried again",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
+    }
+    assert!(!text.contains("serving   "), "a job serves nobody: {text}");
+    let waiting = &document["waiting"];
+    assert_eq!((&waiting["job"], &waiting["by_itself"]), (&json!("backup"), &json!(false)), "{document:#}");
+    assert!(waiting["what"].as_str().unwrap().starts_with("job backup: ") && waiting["since"].is_string());
+    let failure = &resource(&document, "backup")["failure"];
+    assert_eq!(
+        (&failure["exit_code"], &failure["last_line"]),
+        (&json!(3), &json!("exiting with code 3")),
+        "{failure:#}"
+    );
+    let reasons = ["Converged", "Serving", "Stalled"].map(|name| condition(&document, name)["reason"].clone());
+    assert_eq!(reasons, ["JobFailed", "Serving", "JobFailed"], "{document:#}");
 
     // Known to the ledger, it is not tried again by another process.
     rig.restart().await;
@@ -114,6 +154,23 @@ async fn a_job_that_hangs_is_stopped_and_has_failed() {
     }
     assert_eq!(find(&rig, "vault-backup").unwrap()["State"]["Running"], true);
     assert_eq!(status_of(&rig, "vault").health.word(), "Progressing");
+    let (text, document) = told(&rig, "vault");
+    for line in [
+        "  job backup runs, and is done when it has ended\n",
+        "  waits     since ",
+        " of 10:00\n",
+        "  next      by itself, when it has ended\n",
+        "… job           vault-backup ",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
+    }
+    let waiting = &document["waiting"];
+    assert_eq!((&waiting["job"], &waiting["limit_s"]), (&json!("backup"), &json!(600)), "{document:#}");
+    let time = |name: &str| Timestamp::parse(waiting[name].as_str().unwrap()).unwrap();
+    assert_eq!(time("deadline") - time("since"), Millis::minutes(10));
+    assert_eq!(resource(&document, "backup")["health"], "Progressing");
+    let reasons = ["Converged", "Serving"].map(|name| condition(&document, name)["reason"].clone());
+    assert_eq!(reasons, ["JobRuns", "Serving"], "{document:#}");
     rig.clock.advance(Millis::minutes(10));
     rest_quietly(&mut rig).await;
     let job = find(&rig, "vault-backup-failed").unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use amarre::model::{Expect, Fields, Kind, Readiness, Value, Verb};
+use amarre::model::{Expect, Fields, Kind, Millis, Readiness, Value, Verb};
 use amarre::providers::{Ask, Class, Provider};
 use amarre_sim::npm::{self, Level, NpmOptions, NpmPermissions, NpmUser};
 use amarre_sim::{Fault, Server};
@@ -346,4 +346,16 @@ async fn an_answer_without_end_is_a_gap() {
     let observation = provider(&server.url(), "bot", "secret").observe(&Ask::default()).await;
     let [gap] = observation.gaps.as_slice() else { panic!("{observation:?}") };
     assert!(gap.message.contains("larger than"), "{}", gap.message);
+}
+
+/// A proxy before NPM has a limit, and says when it is over.
+#[tokio::test]
+async fn who_asks_to_be_left_alone_for_a_while_is() {
+    let mut rig = Rig::start().await;
+    let git = address(Kind::ProxyHost, GIT);
+    rig.look().await;
+    rig.npm.server.faults.add("POST", "/api/nginx/proxy-hosts", 1, Fault::TooMany(7));
+    let error = rig.step(&git, &host(GIT)).await.unwrap_err();
+    assert_eq!((error.class, error.code, error.retry_after), (Class::RetryLater, "A0601", Some(Millis::seconds(7))));
+    rig.bring(&git, &host(GIT)).await;
 }

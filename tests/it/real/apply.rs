@@ -12,6 +12,7 @@ command: [serve, '8080']
 port: 8080
 environment: {TEXT: web one}
 healthcheck: {test: [CMD, wget, -q, -O, /dev/null, 'http://127.0.0.1:8080/'], interval: 1s, timeout: 2s, retries: 3}
+update: {drain: 1s}
 ";
 
 pub const PAIR: &str = "

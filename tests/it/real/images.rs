@@ -8,7 +8,7 @@ use crate::support::{docker, docker_lines, eventually, image, inspect};
 
 /// A container that is healthy at once.
 const APP: &str = "{name: TAG-app, image: 'IMAGE', command: serve 80, dns: none, pull_policy: POLICY, \
-    healthcheck: {test: [CMD, 'true'], interval: 1s}}";
+    healthcheck: {test: [CMD, 'true'], interval: 1s}, update: {drain: 0s}}";
 
 fn write_app(rig: &Rig, image: &str, policy: &str) {
     rig.write("app.yaml", &APP.replace("IMAGE", image).replace("POLICY", policy));
@@ -27,7 +27,7 @@ async fn a_private_image_is_pulled_with_the_registrys_account() {
     let registry = Registry::start().await;
     let mut rig = Rig::start().await;
     let reference = registry.push(image::TWO, "app:1");
-    let manifest = |image: &str| format!("{{name: TAG-app, image: '{image}', command: serve 80, dns: none}}");
+    let manifest = |image: &str| APP.replace("IMAGE", image).replace("POLICY", "missing");
     rig.write("app.yaml", &manifest(&reference));
     let told = |text: String| {
         assert!(!text.contains("canary"), "{text}");
@@ -35,14 +35,14 @@ async fn a_private_image_is_pulled_with_the_registrys_account() {
     };
 
     // Without an account, with a wrong one, and with one for what is not there.
-    let nobody = told(rig.apply_partly("5s").await.to_string());
+    let nobody = told(rig.apply_partly("3s").await.to_string());
     assert!(nobody.contains("A0523") && nobody.contains(&format!("registries.{}", registry.host())), "{nobody}");
     use_account(&mut rig, &registry, "canary-wrong");
-    let wrong = told(rig.apply_partly("5s").await.to_string());
+    let wrong = told(rig.apply_partly("3s").await.to_string());
     assert!(wrong.contains("A0523") && wrong.contains("refuses the account `ops`"), "{wrong}");
     use_account(&mut rig, &registry, PASSWORD);
     rig.write("app.yaml", &manifest(&reference.replace("app:1", "app:9")));
-    let absent = told(rig.apply_partly("5s").await.to_string());
+    let absent = told(rig.apply_partly("3s").await.to_string());
     assert!(absent.contains("A0504") && absent.contains("is the name right"), "{absent}");
 
     rig.write("app.yaml", &manifest(&reference));

@@ -11,6 +11,7 @@ image: amarre-test:1
 entrypoint: [/bin/sh, -c, 'echo one; echo \"token $$PASSWORD\" >&2; printf \"\\033[31mred\\033[0m\\n\"; sleep 100000']
 environment: {PASSWORD: {secret: says}}
 stop_grace_period: 1s
+healthcheck: {test: [CMD, 'true'], interval: 1s}
 ";
 
 fn secret(rig: &Rig) {

@@ -21,6 +21,7 @@ use amarre_sim::ovh::{Ovh, OvhOptions};
 use amarre_sim::{Call, Server};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 pub const ZONE: &str = "example.org";
 const PUBLIC: &str = "203.0.113.10";
@@ -210,6 +211,25 @@ impl Stepped {
     /// Looks until everything is at rest.
     pub async fn rest(&mut self) {
         rest(&mut self.engine, &self.clock).await;
+    }
+
+    /// As [`Stepped::rest`]; or a vendor is asked what it never answers, and there the process dies. Whether it did.
+    pub async fn rest_or_die(&mut self, vendor: usize) -> bool {
+        let journal = self.servers()[vendor].journal.clone();
+        let killed = Arc::new(Notify::new());
+        let hit = killed.clone();
+        journal.tell(Some(Arc::new(move |call: &Call| {
+            if call.status == 0 {
+                hit.notify_one();
+            }
+        })));
+        let has_died = tokio::select! {
+            biased;
+            () = killed.notified() => true,
+            () = self.rest() => false,
+        };
+        journal.tell(None);
+        has_died
     }
 
     /// Looks until everything is as the manifests say; then it is quiet.
