@@ -62,9 +62,8 @@ pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Tar
         let image = container::image_reference(&container.image);
         let image = Address::new(base.provider.clone(), Kind::Image, &image);
         expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
-        let all = input.world.of_kind(&base.provider, Kind::Container);
-        let instances: Vec<(&Address, &Seen)> =
-            all.filter(|(address, seen)| address.base() == base && seen.owner.is_ours()).collect();
+        let all = input.world.generations(&base);
+        let instances: Vec<(&Address, &Seen)> = all.filter(|(_, seen)| seen.owner.is_ours()).collect();
         let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
         if let Some((address, seen)) = serving.or(instances.first()) {
             targets.insert(key.clone(), Target::of(address, &seen.fields));

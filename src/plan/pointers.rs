@@ -7,7 +7,7 @@ use super::Input;
 use super::expand::Expansion;
 use super::reach;
 use crate::model::service::{Service, StreamTarget, Target};
-use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value};
+use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value, World};
 
 /// The fields that say where something leads.
 pub const FIELDS: [&str; 3] = ["forward_host", "forward_port", "locations"];
@@ -19,6 +19,11 @@ pub fn points(kind: Kind) -> bool {
         Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => false,
         Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList | Kind::Redirection => false,
     }
+}
+
+/// What of one NPM points at addresses.
+pub fn hosts<'a>(world: &'a World, npm: &'a ProviderId) -> impl Iterator<Item = (&'a Address, &'a Seen)> + 'a {
+    Kind::ALL.into_iter().filter(|kind| points(*kind)).flat_map(|kind| world.of_kind(npm, kind))
 }
 
 /// A place that something of NPM leads to.
@@ -87,7 +92,8 @@ fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a
 pub fn streamed<'a>(input: &Input<'a>, service: &'a Service) -> impl Iterator<Item = (&'a str, u16)> {
     let (site, services) = (input.site, input.services);
     let npm = move |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
-    let others = services.values().filter(move |other| npm(other).is_some() && npm(other) == npm(service));
+    let others = services.values().filter(|other| !other.streams.is_empty());
+    let others = others.filter(move |other| npm(other).is_some() && npm(other) == npm(service));
     others.flat_map(|other| &other.streams).filter_map(|stream| match &stream.to {
         StreamTarget::Container { service: of, key, port } if *of == service.name => Some((key.as_str(), *port)),
         StreamTarget::Container { .. } | StreamTarget::Address { .. } => None,

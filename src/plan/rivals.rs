@@ -93,8 +93,8 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
         let rivals = input.world.seen.iter().filter(|(address, seen)| {
             address.provider == change.address.provider
                 && **address != change.address
+                && seen.fields.get(claim).is_some_and(|held| has_any(held, &claimed))
                 && input.schema(address).is_some_and(|other| other.claims == Some(claim))
-                && texts(seen.fields.get(claim)).iter().any(|text| claimed.contains(text))
         });
         for (rival, seen) in rivals {
             if !seen.owner.is_ours() {
@@ -137,14 +137,13 @@ fn contested(input: &Input<'_>, ups: &mut [Change]) {
     for change in ups.iter_mut().filter(|change| matches!(change.address.kind, Kind::ProxyHost | Kind::Redirection)) {
         let Verb::Update(fields) = &mut change.verb else { continue };
         let wanted = texts(fields.get("domains"));
-        let rivals = input.world.seen.iter().filter(|(rival, _)| {
-            **rival != change.address
-                && rival.provider == change.address.provider
-                && matches!(rival.kind, Kind::ProxyHost | Kind::Redirection)
-        });
+        let provider = &change.address.provider;
+        let fronts = [Kind::ProxyHost, Kind::Redirection].into_iter();
+        let rivals = fronts.flat_map(|kind| input.world.of_kind(provider, kind));
         let rivals: Vec<(&Address, Vec<String>)> = rivals
+            .filter(|(rival, _)| **rival != change.address)
+            .filter(|(_, seen)| seen.fields.get("domains").is_some_and(|held| has_any(held, &wanted)))
             .map(|(rival, seen)| (rival, texts(seen.fields.get("domains"))))
-            .filter(|(_, domains)| domains.iter().any(|domain| wanted.contains(domain)))
             .collect();
         let Some((first, _)) = rivals.first() else { continue };
         let is_free = |domain: &&String| !rivals.iter().any(|(_, theirs)| theirs.contains(*domain));
@@ -189,6 +188,15 @@ fn add_need(gate: &mut Gate, need: Need) {
     }
 }
 
+/// Whether one of `texts` is among those of a value.
+fn has_any(value: &Value, texts: &[String]) -> bool {
+    match value {
+        Value::Text(text) => texts.contains(text),
+        Value::Int(number) => texts.contains(&number.to_string()),
+        list => list.items().iter().filter_map(Value::as_text).any(|held| texts.iter().any(|text| text == held)),
+    }
+}
+
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Text(text)) => vec![text.clone()],
@@ -209,7 +217,7 @@ fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
         let is_rival = |address: &Address, seen: &Seen| {
             address.kind == Kind::Container
                 && address.provider == change.address.provider
-                && address.base() != change.address.base()
+                && !address.is_same(&change.address)
                 && !exclusive(&seen.fields).is_disjoint(&wanted)
         };
         for down in downs.iter_mut().filter(|down| down.refusal().is_none()) {
@@ -231,10 +239,10 @@ fn waits_for_port(input: &Input<'_>, change: &mut Change, downs: &mut [Change], 
     let ports: BTreeSet<&String> = wanted.iter().filter(|what| what.starts_with("port ")).collect();
     let containers = input.world.of_kind(&change.address.provider, Kind::Container);
     for (rival, seen) in containers.filter(|(_, seen)| seen.owner.is_ours()) {
-        let is_other = rival.base() != change.address.base() && !downs.iter().any(|down| down.address == *rival);
+        let is_other = !rival.is_same(&change.address) && !downs.iter().any(|down| down.address == *rival);
         if is_other && exclusive(&seen.fields).iter().any(|what| ports.contains(what)) {
             add_need(&mut change.gate, Need::absent(rival.clone()));
-            for down in downs.iter_mut().filter(|down| down.address.base() == change.address.base()) {
+            for down in downs.iter_mut().filter(|down| down.address.is_same(&change.address)) {
                 add_need(&mut down.gate, Need::absent(rival.clone()));
             }
         }
@@ -278,7 +286,7 @@ fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
                 Verb::Create(_) => {
                     up.address.kind == Kind::Container
                         && up.address != *user
-                        && (up.address.base() == user.base() || Some(&up.service) == service)
+                        && (up.address.is_same(user) || Some(&up.service) == service)
                 }
                 Verb::Update(_) => up.address == *user,
                 Verb::Delete => false,
