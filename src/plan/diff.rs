@@ -51,6 +51,14 @@ pub fn compare_in(
     diffs
 }
 
+/// Whether what was applied says the same as what is wanted, with what of that is known by now.
+pub fn is_applied(wanted: &Fields, world: &World, applied: &Fields) -> bool {
+    wanted.0.iter().all(|(name, value)| {
+        let known = applied.get(name);
+        if value.is_unresolved() { known == Some(&resolve_value(value, world)) } else { known == Some(value) }
+    })
+}
+
 /// The same fields with every output that is known by now made a literal.
 pub fn resolve(fields: &Fields, world: &World) -> Fields {
     Fields(fields.0.iter().map(|(name, value)| (name.clone(), resolve_value(value, world))).collect())
@@ -75,7 +83,7 @@ pub fn same(rule: Rule, wanted: &Value, observed: &Value) -> bool {
     match (wanted, observed) {
         (Value::Secret { mark: wanted, .. }, Value::Secret { mark: observed, .. }) => wanted == observed,
         (Value::List(wanted), Value::List(observed)) if rule == Rule::Set => sorted(wanted) == sorted(observed),
-        (Value::Map(wanted), Value::Map(observed)) => {
+        (Value::Map(wanted), Value::Map(observed)) if rule != Rule::Set || wanted.len() == observed.len() => {
             wanted.iter().all(|(key, value)| observed.get(key).is_some_and(|seen| same(rule, value, seen)))
         }
         (wanted, observed) => wanted == observed,
@@ -88,7 +96,8 @@ fn sorted(items: &[Value]) -> Vec<&Value> {
     items
 }
 
-/// What is not the same; a map is shown entry by entry, and entries that are not wanted are not managed.
+/// What is not the same; a map is shown entry by entry, and entries that are not wanted are not managed, if others may
+/// be there.
 fn differ(rule: Rule, path: &str, wanted: &Value, observed: Option<&Value>, diffs: &mut Vec<(Rule, FieldDiff)>) {
     if let (Value::Map(wanted), Some(Value::Map(observed))) = (wanted, observed) {
         for (key, value) in wanted {
@@ -96,6 +105,9 @@ fn differ(rule: Rule, path: &str, wanted: &Value, observed: Option<&Value>, diff
             if !observed.is_some_and(|observed| same(rule, value, observed)) {
                 differ(rule, &format!("{path}.{key}"), value, observed, diffs);
             }
+        }
+        for (key, value) in observed.iter().filter(|(key, _)| rule == Rule::Set && !wanted.contains_key(*key)) {
+            diffs.push((rule, FieldDiff { field: format!("{path}.{key}"), from: Some(value.clone()), to: None }));
         }
         return;
     }

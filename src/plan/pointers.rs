@@ -59,8 +59,26 @@ pub fn lead_to(input: &Input<'_>, host: &Seen, engine: &ProviderId, container: &
 
 /// Whether one place that a host leads to is a container's.
 pub fn leads_to(input: &Input<'_>, host: &Seen, to: Pointer<'_>, engine: &ProviderId, container: &Seen) -> bool {
-    let is_on_host = reach::is_on_host(&container.fields) && host.service == container.service;
-    reach::is_at(to.host, to.port, &container.fields) || is_on_host && reach::is_machine(input, engine, to.host)
+    let is_meant = || host.service == container.service || is_left_over(input, host, to);
+    reach::is_at(to.host, to.port, &container.fields)
+        || reach::is_on_host(&container.fields) && is_meant() && reach::is_machine(input, engine, to.host)
+}
+
+/// Whether a host that has another manifest now still leads to the machine for the one before: what its own manifest leads
+/// to is not there. It may be any container on the machine's network.
+fn is_left_over(input: &Input<'_>, host: &Seen, to: Pointer<'_>) -> bool {
+    let Some(of) = host.service.as_ref().and_then(|of| input.services.get(of)) else { return false };
+    let domains = host.fields.strings("domains");
+    let is_it = |domain: &String| domains.contains(&domain.as_str());
+    let Some(route) = of.routes.iter().find(|route| route.domains.iter().any(is_it)) else { return false };
+    let target = match to.path {
+        None => Some(&route.to),
+        Some(path) => route.locations.iter().find(|location| location.path == path).map(|location| &location.to),
+    };
+    target.is_some_and(|target| match target {
+        Target::Container { key, .. } => !of.is_on_host(key),
+        Target::Url { .. } => false,
+    })
 }
 
 /// Whether a change of these fields moves where something points.

@@ -206,27 +206,44 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// A container of another name that writes to the same data, or publishes the same port, stops first; but not before
-/// everything else of its successor is there.
+/// A container of another address that writes to the same data, publishes the same port, or is called the same, stops
+/// first; but not before everything else of its successor is there.
 fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
     let is_create = |change: &&mut Change| change.address.kind == Kind::Container && change.refusal().is_none();
+    // What is made only when something is gone.
+    let waiting: Vec<(Address, Vec<Need>)> =
+        ups.iter().map(|up| (up.address.clone(), needs(&up.gate))).filter(|(_, needs)| !needs.is_empty()).collect();
+    let waits_for = |up: &Address, gone: &Address| {
+        waiting.iter().any(|(address, needs)| address == up && needs.contains(&Need::absent(gone.clone())))
+    };
+    // Hosts that are about to go go first; others may be waiting for the successor.
+    let going: BTreeSet<Address> = downs
+        .iter()
+        .filter(|down| pointers::points(down.address.kind) && down.is_now())
+        .map(|down| down.address.clone())
+        .collect();
     for change in ups.iter_mut().filter(is_create) {
         let Verb::Create(fields) = &change.verb else { continue };
         let wanted = exclusive(fields);
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
+        // As with `containers: {app: …}` that becomes the short form.
+        let is_called_so = |seen: &Seen| seen.owner.is_ours() && seen.fields.text("name") == fields.text("name");
         let is_rival = |address: &Address, seen: &Seen| {
             address.kind == Kind::Container
                 && address.provider == change.address.provider
                 && !address.is_same(&change.address)
-                && !exclusive(&seen.fields).is_disjoint(&wanted)
+                && (!exclusive(&seen.fields).is_disjoint(&wanted) || is_called_so(seen))
         };
         for down in downs.iter_mut().filter(|down| down.refusal().is_none()) {
             let Some(seen) = input.world.seen.get(&down.address) else { continue };
             if is_rival(&down.address, seen) {
                 add_need(&mut change.gate, Need::absent(down.address.clone()));
                 change.impact.downtime = Downtime::Some;
-                let own = needs(&down.gate).into_iter().filter(|need| need.is != State::Absent);
-                let all: BTreeSet<Need> = own.chain(first.clone()).collect();
+                let stays = |need: &Need| need.is != State::Absent || going.contains(&need.on);
+                let own = needs(&down.gate).into_iter().filter(stays);
+                // As with a port that moves to a sibling which shares a namespace of what had it.
+                let before = first.iter().filter(|need| !waits_for(&need.on, &down.address));
+                let all: BTreeSet<Need> = own.chain(before.cloned()).collect();
                 down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
             }
         }

@@ -237,8 +237,13 @@ impl Rollout {
             .iter()
             .any(|old| input.world.seen.get(old).is_some_and(|seen| seen.fields.text("name") == Some(name.as_str())));
         let generation = self.effective.generation.clone().unwrap_or_default();
-        let is_candidate = self.start_first && held_by_old;
-        self.fields.set("name", Value::text(if is_candidate { format!("{name}-{generation}") } else { name.clone() }));
+        let is_there = input.world.seen.contains_key(&self.effective);
+        // One that is there takes the name when the other is gone; one that comes does so after that.
+        if self.start_first || !held_by_old || !is_there {
+            let is_candidate = self.start_first && held_by_old;
+            let called = if is_candidate { format!("{name}-{generation}") } else { name.clone() };
+            self.fields.set("name", Value::text(called));
+        }
 
         let is_refused = waits.refusal.is_some() && !input.world.seen.contains_key(&self.effective);
         if is_refused {

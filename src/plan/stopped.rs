@@ -49,8 +49,8 @@ pub fn make_nothing(expansion: &mut Expansion<'_>) {
     };
     expansion.wants.map.retain(|address, want| want.service != *name || is_own(address));
     for want in expansion.wants.map.values_mut().filter(|want| want.service == *name) {
-        // Nothing that a switched-off host points at has to be there.
-        want.needs = Vec::<Need>::new();
+        // Nothing that a switched-off host points at has to be there; what it names for the day on which it is on, has.
+        want.needs.retain(|need| matches!(need.on.kind, Kind::Certificate | Kind::AccessList));
     }
 }
 
