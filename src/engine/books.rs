@@ -30,8 +30,10 @@ impl Engine {
         match self.ledger.facts().await {
             Ok(mut facts) => {
                 // The clock was ahead when it was written: what waits for it waits from now on, and not for an hour.
-                if facts.open_intents.values().any(|left| *left > now) && self.ledger.date_back(now).await.is_ok() {
-                    facts.open_intents.values_mut().for_each(|left| *left = now.min(*left));
+                let times = facts.open_intents.values().chain(facts.repointed_at.values());
+                if times.max().is_some_and(|latest| *latest > now) && self.ledger.date_back(now).await.is_ok() {
+                    let times = facts.open_intents.values_mut().chain(facts.repointed_at.values_mut());
+                    times.for_each(|at| *at = now.min(*at));
                 }
                 self.last_facts = facts.clone();
                 facts
@@ -123,6 +125,12 @@ impl Engine {
         let flaps = plan::flaps::after_look(&facts.flaps, (wants, world, plan), spared, now);
         if !flaps.is_empty() {
             ledger.note_flaps(&flaps).await?;
+        }
+        let is_busy = |service: &str| self.is_at_work_for(service);
+        let site = &self.context.site;
+        let endings = plan::downtimes::after_look(&desired.services, site, facts, world, is_busy, now);
+        if !endings.is_empty() {
+            ledger.note_away(&endings, now).await?;
         }
         let rows = self.learned(wants, world, plan, facts);
         if !rows.is_empty() {

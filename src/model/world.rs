@@ -335,6 +335,37 @@ pub struct Pulled {
     pub at: Timestamp,
 }
 
+/// A time that a container was away in an update that stopped the old one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Away {
+    /// For which manifest.
+    pub service: String,
+    /// The vendor's id of the one that went.
+    pub vendor_id: String,
+    /// When the call left that stopped it.
+    pub from: Timestamp,
+    /// When the next one was ready; `None`: not yet.
+    pub until: Option<Timestamp>,
+}
+
+impl Away {
+    /// How long it was away, when it is over. A clock that was put back meanwhile leaves nothing to tell.
+    pub fn length(&self) -> Option<Millis> {
+        self.until.map(|until| until - self.from).filter(|length| length.0 >= 0)
+    }
+}
+
+/// What becomes of a container that is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Another one is ready.
+    Back,
+    /// How long it took cannot be told, or tells nothing.
+    Untold,
+    /// Nobody wants it any more.
+    Forgotten,
+}
+
 /// What only the ledger knows. Losing it costs a retry, never harm.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -356,6 +387,8 @@ pub struct Facts {
     pub last_good: BTreeMap<Address, (String, Fields)>,
     /// Since when nothing leads to an old generation any more.
     pub repointed_at: BTreeMap<Address, Timestamp>,
+    /// When containers were away in updates, by base address, the newest last; at most one of each is not over yet.
+    pub away: BTreeMap<Address, Vec<Away>>,
     /// Images that we brought to an engine.
     pub pulled: Vec<Pulled>,
     /// Services that are left alone.

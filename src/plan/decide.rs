@@ -316,14 +316,22 @@ fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Chang
     changes
 }
 
-/// A container that goes because its network is made anew is away until it comes again; so is one that an update, since
-/// overtaken, had put elsewhere.
+/// A container that stops for its successor is away until that is ready, and so is one that goes because its network is
+/// made anew, or that an update, since overtaken, had put elsewhere. One that is taken back serves nobody.
 fn downtime_of_delete(input: &Input<'_>, wants: &Wants, address: &Address, seen: &Seen, service: &str) -> Downtime {
+    if address.kind != Kind::Container {
+        return Downtime::None;
+    }
     let is_on_it =
         wants.moving.iter().any(|network| network.provider == address.provider && moves::is_on(&seen.fields, network));
     let home = input.services.get(service).and_then(|service| pool::network_of(input, service));
     let has_none = home.is_some_and(|(home, _)| wants.moving.contains(&home));
-    if address.kind == Kind::Container && (is_on_it || has_none) { Downtime::Some } else { Downtime::None }
+    let comes = |wanted: &Address| wanted.base() == address.base() && !input.world.seen.contains_key(wanted);
+    let stops_first = wants.before_delete.contains_key(address) && wants.stop_first.contains_key(service);
+    let is_replaced = stops_first && wants.map.keys().any(comes);
+    let has_failed = reason::failure(input, wants, address).is_some();
+    let is_away = is_on_it || has_none || is_replaced && !has_failed;
+    if is_away { Downtime::Some } else { Downtime::None }
 }
 
 fn may_delete(input: &Input<'_>, address: &Address, service: &str) -> bool {

@@ -74,7 +74,8 @@ fn judge(facts: &mut Facts, wants: &Wants, now: Timestamp) {
     facts.last_good.extend(good);
     facts.repointed_at.retain(|old, _| wants.drains.contains_key(old));
     for old in wants.drains.keys() {
-        facts.repointed_at.entry(old.clone()).or_insert(now);
+        let since = facts.repointed_at.entry(old.clone()).or_insert(now);
+        *since = now.min(*since);
     }
 }
 

@@ -79,10 +79,11 @@ pub fn may_have_served(expansion: &Expansion<'_>, base: &Address, seen: &Seen) -
     is_forgotten && is_running && matches!(seen.ready, Readiness::NotYet { .. })
 }
 
-/// Until when an old one that nothing leads to drains. What the ledger does not know begins now.
+/// Until when an old one that nothing leads to drains. What the ledger does not know begins now, and so does what it says
+/// to begin later: the clock was put back.
 pub fn until(expansion: &Expansion<'_>, old: &Address) -> Timestamp {
     let input = expansion.input;
-    let since = input.facts.repointed_at.get(old).copied().unwrap_or(input.now);
+    let since = input.facts.repointed_at.get(old).map_or(input.now, |since| input.now.min(*since));
     since + expansion.service.update.drain
 }
 

@@ -13,6 +13,7 @@ pub mod decide;
 pub mod declared;
 pub mod diff;
 pub mod expand;
+pub mod downtimes;
 pub mod forecast;
 pub mod flaps;
 pub mod fronts;

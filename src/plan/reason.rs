@@ -4,6 +4,7 @@ use super::container::FOLLOWS;
 use super::{Input, diff, jobs, moves};
 use crate::model::address::generations;
 use crate::model::plan::{Reason, ReasonCode};
+use crate::model::world::Failure;
 use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
 
 /// Why something is made.
@@ -117,8 +118,7 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
     let successor = generations(&wants.map, address).next();
     let manifest = input.services.get(service);
     let destroyed = input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy);
-    let failure = wants.failed.iter().find(|failure| failure.address == *address);
-    let failure = failure.or_else(|| input.facts.failed.get(address)).filter(|_| successor.is_some());
+    let failure = failure(input, wants, address).filter(|_| successor.is_some());
     let (code, text, origin) = if destroyed {
         (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
     } else if let Some(manifest) = manifest.filter(|_| is_job(input, address)) {
@@ -141,6 +141,12 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
         (ReasonCode::ManifestRemoved, format!("the manifest of {service} was removed"), None)
     };
     Reason { code, text, origin }
+}
+
+/// Why a generation has failed, if it has.
+pub fn failure<'a>(input: &'a Input<'_>, wants: &'a Wants, address: &Address) -> Option<&'a Failure> {
+    let found = wants.failed.iter().find(|failure| failure.address == *address);
+    found.or_else(|| input.facts.failed.get(address))
 }
 
 fn is_job(input: &Input<'_>, address: &Address) -> bool {

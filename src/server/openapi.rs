@@ -371,6 +371,7 @@ fn plans() -> Json {
         "guard": or_null(object(json!({"code": code(), "message": text(), "confirm": or_null(text())}), json!({}))),
         "services": list(named("PlanService")), "gaps": list(named("Gap")), "diagnostics": list(named("Diagnostic")),
     });
+    let downtime = || says("Away for about so long; 0 = not at all, absent = not known", count());
     let names = |object: &Json| object.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
     let all = names(&made);
     json!({
@@ -381,16 +382,16 @@ fn plans() -> Json {
         "PlanSummary": object(json!({
             "create": count(), "update": count(), "recreate": count(), "delete": count(), "adopt": count(), "release": count(),
             "forget": count(), "held": count(), "services_changed": count(), "services_in_sync": count(),
-        }), json!({})),
+        }), json!({"downtime_s": downtime()})),
         "PlanService": object(json!({"name": text(), "action": actions(), "changes": list(named("Change"))}), json!({
             "host": text(), "file": text(), "line": count(), "strategy": {"enum": ["start-first", "stop-first"]},
-            "reason": named("Reason"),
+            "reason": named("Reason"), "downtime_s": downtime(),
         })),
         "Change": object(json!({
             "seq": says("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
             "action": actions(), "step": or_null(json!({"enum": ["drain", "job", "pull"]})), "gate": named("Gate"),
             "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
-            "impact": object(json!({"exposes": list(text())}), json!({})), "refusal": or_null(named("Refusal")),
+            "impact": object(json!({"exposes": list(text())}), json!({"downtime_s": downtime()})), "refusal": or_null(named("Refusal")),
         }), json!({})),
         "Gate": {"oneOf": [
             object(json!({"state": {"const": "now"}}), json!({})),

@@ -57,6 +57,7 @@ impl Ledger {
         for query in [
             "UPDATE intents SET at_ms = ?1 WHERE done_ms IS NULL AND at_ms > ?1",
             "UPDATE unpublished SET at_ms = ?1 WHERE at_ms > ?1",
+            "UPDATE repointed SET at_ms = ?1 WHERE at_ms > ?1",
         ] {
             sqlx::query(query).bind(now.0).execute(&self.pool).await.map_err(written)?;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
+use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, RUNS_KEPT, StoreError, read, written};
 use crate::model::world::Suspension;
@@ -133,35 +133,19 @@ impl Ledger {
     /// Suspends a service. One that is destroyed is new when it comes again, with nothing to go back to.
     pub async fn suspend(&self, service: &str, suspension: &Suspension) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let of_destroyed = [
-            "DELETE FROM converged WHERE service = ?",
-            "DELETE FROM good_manifests WHERE service = ?",
-            "DELETE FROM good_assets WHERE service = ?",
-        ];
-        let of_destroyed = of_destroyed.into_iter().filter(|_| suspension.destroy);
-        for query in of_destroyed.chain(["DELETE FROM rollbacks WHERE service = ?"]) {
-            sqlx::query(query).bind(service).execute(&mut *transaction).await.map_err(written)?;
-        }
-        let query = "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
-        sqlx::query(query)
-            .bind(service)
-            .bind(&suspension.by)
-            .bind(&suspension.why)
-            .bind(i64::from(suspension.destroy))
-            .bind(i64::from(suspension.purge))
-            .bind(suspension.at.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?;
+        leave_alone(&mut transaction, service, suspension).await?;
         transaction.commit().await.map_err(written)
     }
 
     /// Takes a service up again; answers whether it was suspended.
     pub async fn resume(&self, service: &str) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
         let rollback = sqlx::query("DELETE FROM rollbacks WHERE service = ?").bind(service);
-        rollback.execute(&self.pool).await.map_err(written)?;
-        let done = sqlx::query("DELETE FROM suspensions WHERE service = ?").bind(service).execute(&self.pool).await;
-        Ok(done.map_err(written)?.rows_affected() > 0)
+        rollback.execute(&mut *transaction).await.map_err(written)?;
+        let suspension = sqlx::query("DELETE FROM suspensions WHERE service = ?").bind(service);
+        let done = suspension.execute(&mut *transaction).await.map_err(written)?;
+        transaction.commit().await.map_err(written)?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Notes services that are in sync for the first time.
@@ -177,6 +161,36 @@ impl Ledger {
         }
         transaction.commit().await.map_err(written)
     }
+}
+
+/// Suspends a service: that it was put back is over, and of one that is to go nothing good is kept.
+pub(super) async fn leave_alone(
+    transaction: &mut Transaction<'_, Sqlite>,
+    service: &str,
+    suspension: &Suspension,
+) -> Result<(), StoreError> {
+    let of_destroyed = [
+        "DELETE FROM converged WHERE service = ?",
+        "DELETE FROM good_manifests WHERE service = ?",
+        "DELETE FROM good_assets WHERE service = ?",
+    ];
+    let of_destroyed = of_destroyed.into_iter().filter(|_| suspension.destroy);
+    for query in of_destroyed.chain(["DELETE FROM rollbacks WHERE service = ?"]) {
+        sqlx::query(query).bind(service).execute(&mut **transaction).await.map_err(written)?;
+    }
+    let query =
+        "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
+    sqlx::query(query)
+        .bind(service)
+        .bind(&suspension.by)
+        .bind(&suspension.why)
+        .bind(i64::from(suspension.destroy))
+        .bind(i64::from(suspension.purge))
+        .bind(suspension.at.0)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
 }
 
 #[cfg(test)]

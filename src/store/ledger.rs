@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 
 use super::flaps::note_writes;
+use super::updates::goes_away;
 use crate::model::world::{Applied, Failure, Good, Pulled, Suspension};
 use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 
@@ -96,6 +97,7 @@ impl Ledger {
             applied: self.applied().await?,
             last_good: self.last_good().await?,
             repointed_at: self.repointed().await?,
+            away: self.away().await?,
             pulled: self.pulled().await?,
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
@@ -109,7 +111,8 @@ impl Ledger {
         })
     }
 
-    /// Stores an intent before its call leaves; with a new network its lease, with a record its zone.
+    /// Stores an intent before its call leaves; with a new network its lease, with a record its zone, with a container
+    /// that an update stops first since when it is away.
     pub async fn intent(&self, intent: &Intent<'_>, now: Timestamp) -> Result<i64, StoreError> {
         let mut transaction = self.begin().await?;
         let change = intent.change;
@@ -136,6 +139,7 @@ impl Ledger {
         if let (Kind::Container, Verb::Create(fields)) = (change.address.kind, &change.verb) {
             lease_ports(&mut transaction, &change.address, fields).await?;
         }
+        goes_away(&mut transaction, change, now).await?;
         if let Some(scope) = &intent.publishes {
             sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
                 .bind(change.address.provider.as_str())

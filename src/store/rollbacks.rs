@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
+use super::journal::leave_alone;
 use super::keep::{Kept, keep, sweep};
 use super::ledger::{Ledger, StoreError, read, written};
 use crate::model::world::Suspension;
@@ -128,7 +129,7 @@ impl Ledger {
         Ok(rows.map_err(read)?.iter().map(rollback).collect())
     }
 
-    /// Puts a service back to a good manifest, and suspends it with that.
+    /// Puts a service back to a good manifest, and suspends it with that: both, or neither.
     pub async fn roll_back(
         &self,
         service: &str,
@@ -136,11 +137,12 @@ impl Ledger {
         from: &Kept,
         suspension: &Suspension,
     ) -> Result<(), StoreError> {
-        self.suspend(service, suspension).await?;
+        let mut transaction = self.begin().await?;
+        leave_alone(&mut transaction, service, suspension).await?;
         let query = "INSERT OR REPLACE INTO rollbacks (service, generations, manifest, done) VALUES (?, ?, ?, 0)";
         let query = sqlx::query(query).bind(service).bind(generations).bind(from.identity());
-        query.execute(&self.pool).await.map_err(written)?;
-        Ok(())
+        query.execute(&mut *transaction).await.map_err(written)?;
+        transaction.commit().await.map_err(written)
     }
 
     /// Notes that a service that was put back is as it was.
@@ -193,5 +195,24 @@ mod tests {
         ledger.suspend("a", &suspension(true)).await.unwrap();
         assert!(ledger.rollbacks().await.unwrap().is_empty() && names().await.is_empty());
         assert_eq!(ledger.good_assets("a", "four").await.unwrap(), Assets::new());
+    }
+
+    /// Suspended alone, it would be left as it is, and nobody would put it back.
+    #[tokio::test]
+    async fn a_service_is_put_back_and_suspended_or_neither() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let trigger = "CREATE TRIGGER full BEFORE INSERT ON rollbacks BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+        sqlx::query(trigger).execute(&ledger.pool).await.unwrap();
+        let (by, why) = ("anna".to_owned(), "x".to_owned());
+        let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp(6) };
+        let from = Kept::of(&Document { file: String::new(), text: String::new(), assets: Assets::new() });
+        let result = ledger.roll_back("a", "four", &from, &suspension).await;
+        assert!(result.is_err_and(|error| error.to_string().contains("disk full")));
+        assert_eq!(ledger.facts().await.unwrap().suspended, BTreeMap::new());
+        assert_eq!(ledger.rollbacks().await.unwrap(), BTreeMap::new());
+        sqlx::query("DROP TRIGGER full").execute(&ledger.pool).await.unwrap();
+        ledger.roll_back("a", "four", &from, &suspension).await.unwrap();
+        assert_eq!(ledger.facts().await.unwrap().suspended, BTreeMap::from([("a".to_owned(), suspension)]));
     }
 }

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::{Line, Sign, held};
+use super::{Line, Sign, away, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal, Wait};
-use crate::model::{Change, FieldDiff, Gap, History, Need, ReasonCode, State, Timestamp, Value, Verb};
+use crate::model::{Change, FieldDiff, Gap, History, Millis, Need, ReasonCode, State, Timestamp, Value, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
 
@@ -26,14 +26,19 @@ pub fn plan(
         let command = guard.hints.iter().find_map(|hint| hint.command.clone());
         json!({"code": guard.code, "message": guard.message, "confirm": command})
     });
+    let down = away::services(input, forecast);
+    let mut counts = json!({
+        "create": summary.create, "update": summary.update, "recreate": summary.recreate, "delete": summary.delete,
+        "adopt": 0, "release": 0, "forget": 0, "held": summary.refused + waiting.len(),
+        "services_changed": summary.services_changed, "services_in_sync": summary.services_in_sync,
+    });
+    // Services go side by side: the slowest tells how long.
+    let lengths: Option<Vec<Millis>> = down.values().map(|expected| Some((*expected)?.about)).collect();
+    put_downtime(&mut counts, lengths.map(|lengths| lengths.into_iter().max().unwrap_or_default()));
     let mut document = json!({
         "schema": "amarre.plan/v1",
         "revision": revision,
-        "summary": {
-            "create": summary.create, "update": summary.update, "recreate": summary.recreate, "delete": summary.delete,
-            "adopt": 0, "release": 0, "forget": 0, "held": summary.refused + waiting.len(),
-            "services_changed": summary.services_changed, "services_in_sync": summary.services_in_sync,
-        },
+        "summary": counts,
         "guard": guard,
         "services": services,
         "diagnostics": diagnostics.iter().map(diagnostic).collect::<Vec<_>>(),
@@ -53,7 +58,7 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
     let manifest = input.services.get(name);
     let sign = lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step);
     let history = &input.facts.history;
-    let changes: Vec<Json> = lines.iter().enumerate().map(|(at, line)| change(at + 1, line, history)).collect();
+    let changes: Vec<Json> = lines.iter().enumerate().map(|(at, line)| change(input, at + 1, line)).collect();
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(name));
     object.insert("action".to_owned(), json!(action(sign)));
@@ -66,6 +71,9 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         let stop_first = forecast.wants.stop_first.contains_key(name);
         object.insert("strategy".to_owned(), json!(if stop_first { "stop-first" } else { "start-first" }));
     }
+    let down = away::services(input, forecast);
+    let length = down.get(name).map_or(Some(Millis(0)), |expected| expected.map(|expected| expected.about));
+    object.extend(length.map(|length| ("downtime_s".to_owned(), json!(away::seconds(length)))));
     if let Some(line) = lines.first() {
         object.insert("reason".to_owned(), reason_in(&line.change.because, history));
     }
@@ -84,8 +92,17 @@ fn action(sign: Sign) -> &'static str {
     }
 }
 
-fn change(seq: usize, line: &Line<'_>, history: &History) -> Json {
+/// How long something is away, where that is known.
+fn put_downtime(object: &mut Json, length: Option<Millis>) {
+    if let (Some(object), Some(length)) = (object.as_object_mut(), length) {
+        object.insert("downtime_s".to_owned(), json!(away::seconds(length)));
+    }
+}
+
+fn change(input: &Input<'_>, seq: usize, line: &Line<'_>) -> Json {
     let change = line.change;
+    let mut impact = json!({"exposes": change.impact.exposes});
+    put_downtime(&mut impact, away::of_change(input, change));
     let sign = line.sign();
     let action = if sign == Sign::Refuse { change.action() } else { action(sign) };
     let step = match (&change.verb, line.is_job) {
@@ -101,10 +118,10 @@ fn change(seq: usize, line: &Line<'_>, history: &History) -> Json {
         "action": action,
         "step": (action == "step").then_some(step),
         "gate": gate(&change.gate),
-        "reason": reason_in(&change.because, history),
+        "reason": reason_in(&change.because, &input.facts.history),
         "fields": line.diff.iter().map(field).collect::<Vec<_>>(),
         "needs": needs(change),
-        "impact": {"exposes": change.impact.exposes},
+        "impact": impact,
         "refusal": change.refusal().map(refusal),
     })
 }

@@ -1,5 +1,6 @@
 //! Plan → text and → JSON, the same facts in both. Pure.
 
+pub mod away;
 pub mod handed_over;
 pub mod json;
 pub mod lines;

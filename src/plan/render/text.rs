@@ -1,9 +1,9 @@
 //! A plan as people read it: from top to bottom in the order of execution.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Line, Look, Sign, Summary, Tone, handed_over, held, lines};
-use crate::model::plan::{Downtime, Gate, Refusal, Wait};
+use super::{Line, Look, Sign, Summary, Tone, away, handed_over, held, lines};
+use crate::model::plan::{Gate, Refusal, Wait};
 use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
 use crate::plan::Input;
@@ -48,7 +48,7 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
     }
     notes(&forecast.plan, look, &mut out);
     out.push('\n');
-    out.push_str(&closing(forecast, summary, look));
+    out.push_str(&closing(input, forecast, summary, look));
     out
 }
 
@@ -68,7 +68,7 @@ pub fn counts(input: &Input<'_>, forecast: &Forecast) -> String {
     if by_service.is_empty() {
         return nothing(forecast, "", summary).trim_matches([':', ' ', '\n']).to_owned();
     }
-    closing(forecast, summary, Look::PLAIN).lines().next().unwrap_or_default().to_owned()
+    closing(input, forecast, summary, Look::PLAIN).lines().next().unwrap_or_default().to_owned()
 }
 
 /// The guard, each service and what could not be seen, in the order of the text.
@@ -88,7 +88,7 @@ pub fn sections(input: &Input<'_>, forecast: &Forecast) -> Vec<(Option<Sign>, Se
         let mut body = String::new();
         service(input, forecast, name, lines, look, &mut body);
         let body = body.split_once('\n').map_or("", |(_, rest)| rest).to_owned();
-        let title = format!("{name}: {}", headline(forecast, name, lines));
+        let title = format!("{name}: {}", headline(input, forecast, name, lines));
         sections.push((Some(strongest(lines)), Section { title, body }));
     }
     let mut body = String::new();
@@ -119,7 +119,7 @@ fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
 fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
     let manifest = input.services.get(name);
     let sign = strongest(lines);
-    let why = headline(forecast, name, lines);
+    let why = headline(input, forecast, name, lines);
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
     let held = held(forecast);
     let mut told = BTreeSet::new();
@@ -199,20 +199,22 @@ fn is_on(network: &Address, lines: &[Line<'_>]) -> bool {
 }
 
 /// What the service's line says: refused, down, new, removed, or why it changes.
-fn headline(forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> String {
+fn headline(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> String {
     let refusal = lines.iter().find_map(|line| line.change.refusal());
     let recreated = lines.iter().find(|line| line.replaces.is_some());
     let down = forecast.wants.stop_first.contains_key(name);
+    let expected = away::services(input, forecast).remove(name).flatten();
+    let while_down = expected.map_or_else(|| "for a while".to_owned(), |expected| away::about(&expected));
     let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
         (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
         (None, Some(line), _) if line.change.address.kind == Kind::Network && !down => {
-            "its network is made anew".to_owned()
+            "its network is replaced".to_owned()
         }
         (None, Some(_), _) if down && forecast.wants.moving.iter().any(|network| is_on(network, lines)) => {
-            "down for a while: its network is made anew".to_owned()
+            format!("down {while_down}: its network is replaced")
         }
-        (None, Some(_), _) if down => "down for a while: the old one must stop first".to_owned(),
+        (None, Some(_), _) if down => format!("down {while_down}: the old one must stop first"),
         (None, Some(_), _) => "no downtime: the new one starts beside the old".to_owned(),
         (None, None, Some(reason)) => reason.text.clone(),
         (None, None, None) => "waits".to_owned(),
@@ -395,7 +397,7 @@ fn notes(plan: &Plan, look: Look, out: &mut String) {
     }
 }
 
-fn closing(forecast: &Forecast, summary: Summary, look: Look) -> String {
+fn closing(input: &Input<'_>, forecast: &Forecast, summary: Summary, look: Look) -> String {
     let counts = [
         (summary.create, "to create"),
         (summary.update, "to update"),
@@ -406,18 +408,13 @@ fn closing(forecast: &Forecast, summary: Summary, look: Look) -> String {
     ];
     let parts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let down: BTreeMap<&str, ()> = forecast
-        .plan
-        .changes
-        .iter()
-        .filter(|change| change.impact.downtime == Downtime::Some)
-        .map(|change| (change.service.as_str(), ()))
-        .collect();
+    let down = away::services(input, forecast);
     let parts = if parts.is_empty() { "Only steps are left".to_owned() } else { parts.join(", ") };
     let downtime = if down.is_empty() {
         " No downtime.".to_owned()
     } else {
-        format!(" Downtime: {}.", down.keys().copied().collect::<Vec<_>>().join(", "))
+        let lines: Vec<String> = down.iter().map(|(name, expected)| away::line(name, expected.as_ref())).collect();
+        format!(" Downtime: {}.", lines.join(", "))
     };
     let in_sync = match summary.services_in_sync {
         0 => String::new(),

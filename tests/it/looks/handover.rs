@@ -134,6 +134,26 @@ async fn a_drain_outlives_a_restart_and_a_lost_ledger() {
     }
 }
 
+/// What was to begin in an hour begins now, and goes on from there.
+#[tokio::test]
+async fn a_clock_that_is_put_back_prolongs_no_drain() {
+    let mut rig = begun().await;
+    rig.write("web.yaml", &pair("two"));
+    until(&mut rig, |rig| !rig.picture().wants.drains.is_empty()).await;
+    rig.clock.jump(Millis::minutes(-60));
+    rig.look().await;
+    assert_eq!(found(&rig).len(), 2);
+    rig.clock.advance(Millis::seconds(31));
+    rig.look().await;
+    let picture = rig.picture();
+    assert!(picture.wants.drains.values().all(|until| *until <= picture.at), "{:?}", picture.plan);
+    // To the engine it is as if Docker had just started, which is another minute.
+    rig.clock.advance(Millis::seconds(61));
+    rig.look().await;
+    assert_eq!(found(&rig).len(), 1, "{:?}", rig.picture().plan);
+    rig.settle().await;
+}
+
 /// One that stops working while the old one drains is taken back: the old one serves again, by name and at NPM.
 #[tokio::test]
 async fn one_that_fails_while_the_old_one_drains_is_taken_back() {

@@ -69,7 +69,7 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
     rig.settle().await;
     assert_eq!(images(&rig), ["new:1", "web:1"]);
     rig.forget();
-    with_daemon(&rig, async |handle| {
+    Box::pin(with_daemon(&rig, async |handle| {
         let would = act(handle, rollback("web", true)).await;
         assert_eq!(would.exit, 0, "{}", would.text);
         for line in [
@@ -94,7 +94,7 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
         assert_eq!((suspension.by.as_str(), suspension.why.starts_with("rolled back to ")), ("anna", true));
         let plan = amarre::engine::report::plan_text(&picture, Look::PLAIN);
         assert!(plan.contains("nothing to do") && plan.contains("web is left alone: suspended by anna"), "{plan}");
-    })
+    }))
     .await;
     rig.restart().await;
     rig.settle().await;

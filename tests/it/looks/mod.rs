@@ -4,6 +4,7 @@ mod apart;
 mod breadth;
 mod commands;
 mod crash;
+mod downtimes;
 mod files;
 mod handover;
 mod flaps;

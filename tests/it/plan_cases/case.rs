@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use amarre::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
-use amarre::model::world::{Applied, Suspension};
+use amarre::model::world::{Applied, Away, Suspension};
 use amarre::model::{
     Address, Commit, Facts, Fields, Gap, Kind, Mark, Millis, Owner, ProviderId, Readiness, SecretName, Timestamp,
     Value, World,
@@ -141,6 +141,8 @@ struct FactsFile {
     ports: BTreeMap<String, Vec<u16>>,
     /// Seconds ago.
     open_intents: BTreeMap<String, i64>,
+    /// For how many seconds containers were away in earlier updates, the newest last.
+    downtimes: BTreeMap<String, Vec<i64>>,
     suspended: BTreeMap<String, SuspendedFile>,
     frozen: Vec<String>,
     prune_blocked: bool,
@@ -453,6 +455,15 @@ fn facts(file: &FactsFile, state: &mut State) {
             at: now,
         };
         facts.suspended.insert(service.clone(), suspension);
+    }
+    for (container, lengths) in &file.downtimes {
+        let away = |length: &i64| Away {
+            service: String::new(),
+            vendor_id: String::new(),
+            from: START,
+            until: Some(START + Millis::seconds(*length)),
+        };
+        facts.away.insert(container.parse().unwrap(), lengths.iter().map(away).collect());
     }
     facts.frozen = file.frozen.iter().cloned().collect();
     facts.prune_blocked = file.prune_blocked;

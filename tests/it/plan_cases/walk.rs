@@ -185,7 +185,8 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
     }
     facts.repointed_at.retain(|old, _| wants.drains.contains_key(old));
     for old in wants.drains.keys() {
-        facts.repointed_at.entry(old.clone()).or_insert(now);
+        let since = facts.repointed_at.entry(old.clone()).or_insert(now);
+        *since = now.min(*since);
     }
     facts.open_intents.retain(|_, left| now - *left < plan::SETTLE);
     let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
