@@ -260,9 +260,14 @@ impl Engine {
             if want.keep_only || changing.contains(address) || self.is_at_work_for(&want.service) {
                 continue;
             }
-            let fields = plan::diff::resolve(&want.fields, world);
-            let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
-            if facts.applied.get(address).is_none_or(|known| differs(known, &row)) {
+            // A chosen address is only in the first row.
+            let is_known = facts.applied.get(address).is_some_and(|known| {
+                let is_its = known.vendor_id == seen.vendor_id && known.service == want.service;
+                is_its && plan::diff::is_applied(&want.fields, world, &known.fields)
+            });
+            if !is_known {
+                let fields = plan::diff::resolve(&want.fields, world);
+                let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
                 rows.insert(address.clone(), row);
             }
         }
@@ -275,10 +280,4 @@ fn digests(fields: &Fields) -> Vec<String> {
     let files = fields.get("files").and_then(Value::entries).into_iter().flat_map(BTreeMap::values);
     let content = |file: &Value| file.entries()?.get("content")?.as_text().map(str::to_owned);
     files.filter_map(content).collect()
-}
-
-/// Whether a row says something else. A chosen address is only in the first one.
-fn differs(known: &Applied, row: &Applied) -> bool {
-    let same = row.fields.0.iter().all(|(name, value)| known.fields.get(name) == Some(value));
-    !same || known.vendor_id != row.vendor_id || known.service != row.service
 }

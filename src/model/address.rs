@@ -2,6 +2,7 @@
 //!
 //! Only containers carry a generation. A record's name ends in its type (`cloud.example.org/A`).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -201,6 +202,19 @@ impl Address {
     pub fn base(&self) -> Self {
         Self { generation: None, ..self.clone() }
     }
+
+    /// Whether both are the same resource, of whatever generation.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.name == other.name && self.provider == other.provider
+    }
+}
+
+/// What a map holds for one resource, of whatever generation; found without going through the others.
+pub fn generations<'a, T>(
+    map: &'a BTreeMap<Address, T>,
+    of: &'a Address,
+) -> impl Iterator<Item = (&'a Address, &'a T)> + 'a {
+    map.range(of.base()..).take_while(|(address, _)| address.is_same(of))
 }
 
 impl fmt::Display for Address {

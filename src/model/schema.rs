@@ -9,7 +9,7 @@ use super::value::Fields;
 pub enum Rule {
     /// Changed in place.
     Update,
-    /// Changed in place; the order of a list does not matter.
+    /// Changed in place; the order of a list does not matter, and a map is all that there is to be.
     Set,
     /// A difference needs a new generation; covered by the spec's digest.
     Generation,

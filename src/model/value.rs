@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStructVariant as _;
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::address::Address;
@@ -117,18 +118,50 @@ impl Value {
             | Value::Output { .. } => test(self),
         }
     }
+}
 
-    /// What a digest may cover: secrets by name only, outputs not at all.
-    fn covered(&self) -> Option<Value> {
-        match self {
-            Value::Secret { name, .. } => Some(Value::Secret { name: name.clone(), mark: Mark(String::new()) }),
-            Value::Output { .. } => None,
-            Value::List(items) => Some(Value::List(items.iter().filter_map(Value::covered).collect())),
-            Value::Map(entries) => Some(Value::Map(
-                entries.iter().filter_map(|(key, item)| Some((key.clone(), item.covered()?))).collect(),
-            )),
-            Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_) => Some(self.clone()),
+/// What a digest may cover of a value: secrets by name only, outputs not at all. Written as the value itself would be.
+struct Covered<'a>(&'a Value);
+
+impl<'a> Covered<'a> {
+    fn of(value: &'a Value) -> Option<Self> {
+        (!matches!(value, Value::Output { .. })).then_some(Self(value))
+    }
+}
+
+/// The items of a list that a digest covers.
+struct CoveredItems<'a>(&'a [Value]);
+
+/// The entries of a map that a digest covers.
+struct CoveredEntries<'a>(&'a BTreeMap<String, Value>);
+
+impl Serialize for Covered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::List(items) => serializer.serialize_newtype_variant("Value", 4, "list", &CoveredItems(items)),
+            Value::Map(entries) => serializer.serialize_newtype_variant("Value", 5, "map", &CoveredEntries(entries)),
+            Value::Secret { name, .. } => {
+                let mut secret = serializer.serialize_struct_variant("Value", 6, "secret", 2)?;
+                secret.serialize_field("name", name)?;
+                secret.serialize_field("mark", "")?;
+                secret.end()
+            }
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Output { .. } => {
+                self.0.serialize(serializer)
+            }
         }
+    }
+}
+
+impl Serialize for CoveredItems<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().filter_map(Covered::of))
+    }
+}
+
+impl Serialize for CoveredEntries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().filter_map(|(key, item)| Some((key, Covered::of(item)?))))
     }
 }
 
@@ -202,8 +235,17 @@ impl Fields {
 
     /// The same bytes for the same fields: 12 hex digits of SHA-256, secrets by name only, outputs left out.
     pub fn digest(&self) -> String {
-        let covered: BTreeMap<&String, Value> =
-            self.0.iter().filter_map(|(name, value)| Some((name, value.covered()?))).collect();
+        digest_of(&CoveredEntries(&self.0))
+    }
+
+    /// As [`Fields::digest`], of some of the fields only.
+    pub fn digest_where(&self, is_covered: impl Fn(&str) -> bool) -> String {
+        let covered: BTreeMap<&String, Covered<'_>> = self
+            .0
+            .iter()
+            .filter(|(name, _)| is_covered(name))
+            .filter_map(|(name, value)| Some((name, Covered::of(value)?)))
+            .collect();
         digest_of(&covered)
     }
 

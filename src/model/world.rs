@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::address::{Address, Kind, ProviderId};
+use super::address::{Address, Kind, ProviderId, generations};
 use super::flap::Flap;
 use super::source::History;
 use super::time::{Millis, Timestamp};
@@ -271,7 +271,13 @@ impl World {
         provider: &'a ProviderId,
         kind: Kind,
     ) -> impl Iterator<Item = (&'a Address, &'a Seen)> + 'a {
-        self.seen.iter().filter(move |(address, _)| address.provider == *provider && address.kind == kind)
+        let from = Address::new(provider.clone(), kind, "");
+        self.seen.range(from..).take_while(move |(address, _)| address.kind == kind && address.provider == *provider)
+    }
+
+    /// What is there of one resource, of whatever generation.
+    pub fn generations<'a>(&'a self, of: &'a Address) -> impl Iterator<Item = (&'a Address, &'a Seen)> + 'a {
+        generations(&self.seen, of)
     }
 
     /// Whether a need holds. In a gap nothing is known: `None`.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Input, SETTLE, diff, images, moves, needs, pointers, pool, reach, reason, rivals, stopped, tasks};
+use crate::model::address::generations;
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
 use crate::model::{
@@ -93,15 +94,16 @@ fn downtime_of(wants: &Wants, address: &Address, want: &Want, input: &Input<'_>)
 
 fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen: &Seen) -> Option<Change> {
     let schema = input.schema(address)?;
-    let fields = diff::resolve(&want.fields, input.world);
     let applied = input.facts.applied.get(address).map(|applied| &applied.fields);
     // A mark that names another service is not the mark that is wanted. What leads to a container is written as it moves.
-    let marked = fields.get("mark").and(named_otherwise(address, want, seen));
+    let marked = want.fields.get("mark").and(named_otherwise(address, want, seen));
     let unmarked = marked.map(|_| seen.fields.clone().with("mark", Value::Bool(false)));
-    let diffs = diff::compare(schema, &fields, unmarked.as_ref().unwrap_or(&seen.fields), applied);
+    let seen_fields = unmarked.as_ref().unwrap_or(&seen.fields);
+    let diffs = diff::compare_in(input.world, schema, &want.fields, seen_fields, applied);
     if diffs.is_empty() {
         return None;
     }
+    let fields = diff::resolve(&want.fields, input.world);
     let is_fixed = diffs.iter().any(|(rule, _)| matches!(rule, Rule::Fixed | Rule::Generation | Rule::Volatile));
     let mut changed = Fields::default();
     for (_, diff) in &diffs {
@@ -386,7 +388,7 @@ fn unmanaged(address: &Address) -> Note {
 
 /// Down order across a provider that cannot be seen: what may still be pointed at stays.
 fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Option<Note> {
-    let is_superseded = wants.map.keys().any(|wanted| wanted.base() == address.base());
+    let is_superseded = generations(&wants.map, address).next().is_some();
     let has_users = matches!(address.kind, Kind::Container | Kind::Attachment | Kind::Network | Kind::Record);
     if !has_users || is_superseded {
         return None;
@@ -502,7 +504,7 @@ fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String>
     if address.kind == Kind::Container && reach::is_on_host(fields) {
         lines.push(format!("{} is on the host's own network: what it listens on is open there", address.name));
     }
-    let is_new = !input.world.seen.keys().any(|seen| seen.base() == address.base());
+    let is_new = input.world.generations(address).next().is_none();
     for port in fields.strings("ports").into_iter().filter(|_| is_new) {
         if let Some(port) = port.strip_prefix("0.0.0.0:") {
             let published = port.split(':').next().unwrap_or(port);

@@ -1,5 +1,7 @@
 //! Compares the fields of one resource under the rules of its kind.
 
+use std::borrow::Cow;
+
 use crate::model::{FieldDiff, Fields, KindSchema, Rule, Value, World};
 
 /// What differs between `wanted` and `observed`, in the order of the schema.
@@ -11,22 +13,50 @@ pub fn compare(
     observed: &Fields,
     applied: Option<&Fields>,
 ) -> Vec<(Rule, FieldDiff)> {
+    compare_in(&World::default(), schema, wanted, observed, applied)
+}
+
+/// The same with what of `wanted` is known by now.
+pub fn compare_in(
+    world: &World,
+    schema: &KindSchema,
+    wanted: &Fields,
+    observed: &Fields,
+    applied: Option<&Fields>,
+) -> Vec<(Rule, FieldDiff)> {
     let mut diffs = Vec::new();
     for field in schema.fields {
         if field.rule == Rule::Observed {
             continue;
         }
-        let released = || {
+        let released = || -> Option<Value> {
             applied.and_then(|applied| applied.get(field.name))?;
             serde_json::from_str(field.default?).ok()
         };
-        let Some(target) = wanted.get(field.name).cloned().or_else(released) else { continue };
-        if target.is_unresolved() {
+        let target = match wanted.get(field.name) {
+            Some(later) if later.is_unresolved() => Cow::Owned(resolve_value(later, world)),
+            Some(known) => Cow::Borrowed(known),
+            None => match released() {
+                Some(default) => Cow::Owned(default),
+                None => continue,
+            },
+        };
+        let observed = observed.get(field.name);
+        let is_same = || observed.is_some_and(|observed| same(field.rule, &target, observed));
+        if target.is_unresolved() || is_same() {
             continue;
         }
-        compare_value(field.rule, field.name, &target, observed.get(field.name), &mut diffs);
+        differ(field.rule, field.name, &target, observed, &mut diffs);
     }
     diffs
+}
+
+/// Whether what was applied says the same as what is wanted, with what of that is known by now.
+pub fn is_applied(wanted: &Fields, world: &World, applied: &Fields) -> bool {
+    wanted.0.iter().all(|(name, value)| {
+        let known = applied.get(name);
+        if value.is_unresolved() { known == Some(&resolve_value(value, world)) } else { known == Some(value) }
+    })
 }
 
 /// The same fields with every output that is known by now made a literal.
@@ -53,7 +83,7 @@ pub fn same(rule: Rule, wanted: &Value, observed: &Value) -> bool {
     match (wanted, observed) {
         (Value::Secret { mark: wanted, .. }, Value::Secret { mark: observed, .. }) => wanted == observed,
         (Value::List(wanted), Value::List(observed)) if rule == Rule::Set => sorted(wanted) == sorted(observed),
-        (Value::Map(wanted), Value::Map(observed)) => {
+        (Value::Map(wanted), Value::Map(observed)) if rule != Rule::Set || wanted.len() == observed.len() => {
             wanted.iter().all(|(key, value)| observed.get(key).is_some_and(|seen| same(rule, value, seen)))
         }
         (wanted, observed) => wanted == observed,
@@ -66,16 +96,21 @@ fn sorted(items: &[Value]) -> Vec<&Value> {
     items
 }
 
-fn compare_value(rule: Rule, path: &str, wanted: &Value, observed: Option<&Value>, diffs: &mut Vec<(Rule, FieldDiff)>) {
-    // A map is shown entry by entry; entries that are not wanted are not managed.
+/// What is not the same; a map is shown entry by entry, and entries that are not wanted are not managed, if others may
+/// be there.
+fn differ(rule: Rule, path: &str, wanted: &Value, observed: Option<&Value>, diffs: &mut Vec<(Rule, FieldDiff)>) {
     if let (Value::Map(wanted), Some(Value::Map(observed))) = (wanted, observed) {
         for (key, value) in wanted {
-            compare_value(rule, &format!("{path}.{key}"), value, observed.get(key), diffs);
+            let observed = observed.get(key);
+            if !observed.is_some_and(|observed| same(rule, value, observed)) {
+                differ(rule, &format!("{path}.{key}"), value, observed, diffs);
+            }
+        }
+        for (key, value) in observed.iter().filter(|(key, _)| rule == Rule::Set && !wanted.contains_key(*key)) {
+            diffs.push((rule, FieldDiff { field: format!("{path}.{key}"), from: Some(value.clone()), to: None }));
         }
         return;
     }
-    if !observed.is_some_and(|observed| same(rule, wanted, observed)) {
-        let diff = FieldDiff { field: path.to_owned(), from: observed.cloned(), to: Some(wanted.clone()) };
-        diffs.push((rule, diff));
-    }
+    let diff = FieldDiff { field: path.to_owned(), from: observed.cloned(), to: Some(wanted.clone()) };
+    diffs.push((rule, diff));
 }

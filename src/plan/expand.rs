@@ -226,18 +226,18 @@ impl Expansion<'_> {
 
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
     fn attachment(&mut self, network: &Address, subnet: Option<Ipv4Net>) -> Option<Address> {
-        let npm = self.host.npm.as_ref()?;
-        let mut targets = self.service.routes.iter().flat_map(|route| route.targets());
-        let leads_elsewhere = targets.any(|target| matches!(target, Leads::Url { .. }));
-        if !self.service.has_network() || !leads_elsewhere && !pool::is_on_edge(self.input, self.service) {
-            return None;
-        }
-        let container = npm.container.as_ref()?;
+        let container = self.host.npm.as_ref()?.container.as_ref()?;
         let docker = self.host.docker.clone();
         let npm_container = Address::new(docker.clone(), Kind::Container, container);
         let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", network.name));
+        // Whether it comes again is another question: hosts that lead to this network go on doing so until there is another.
         if self.wants.moving.contains(network) {
             moves::detach(self, address, network);
+            return None;
+        }
+        let mut targets = self.service.routes.iter().flat_map(|route| route.targets());
+        let leads_elsewhere = targets.any(|target| matches!(target, Leads::Url { .. }));
+        if !self.service.has_network() || !leads_elsewhere && !pool::is_on_edge(self.input, self.service) {
             return None;
         }
         let mut fields = Fields::default();

@@ -188,7 +188,7 @@ fn remember(facts: &mut Facts, change: &Change) {
         Verb::Delete => {
             facts.applied.remove(&change.address);
             facts.leases.remove(&change.address);
-            if !facts.applied.keys().any(|known| known.base() == change.address.base()) {
+            if !facts.applied.keys().any(|known| known.is_same(&change.address)) {
                 facts.ports.remove(&change.address.base());
             }
             facts.pulled.retain(|pulled| pulled.reference != change.address.name && pulled.id != change.address.name);

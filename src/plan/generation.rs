@@ -7,7 +7,7 @@ use super::expand::Expansion;
 use super::{declared, diff, reach, stopped, tasks};
 use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
-use crate::model::{Address, Fields, Hint, Millis, Readiness, Refusal, Rule, Seen, Value};
+use crate::model::{Address, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
 
 /// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
 const ATTEMPTS_MAX: usize = 16;
@@ -26,30 +26,46 @@ pub fn pick(
     instances: &BTreeMap<Address, &Seen>,
 ) -> Address {
     let Some(schema) = expansion.input.schema(base) else { return base.clone() };
-    let resolved = diff::resolve(wanted, expansion.input.world);
-    let of_digest = |fields: &Fields| {
-        let covered = schema.fields.iter().filter(|field| field.rule == Rule::Generation);
-        Fields(covered.filter_map(|field| Some((field.name.to_owned(), fields.get(field.name)?.clone()))).collect())
-            .digest()
-    };
-    let digest = of_digest(wanted);
+    choose(base, &digest(schema, wanted), instances, |address, seen| {
+        !reach::is_refused(expansion.input, address, seen)
+            && matches(schema, wanted, expansion.input.world, &seen.fields)
+    })
+}
+
+/// Digest of what only another generation could change.
+pub fn digest(schema: &KindSchema, fields: &Fields) -> String {
+    fields.digest_where(|name| schema.field(name).is_some_and(|field| field.rule == Rule::Generation))
+}
+
+/// The first attempt at a digest that is there and is it, else the first that is not there.
+pub fn choose(
+    base: &Address,
+    digest: &str,
+    there: &BTreeMap<Address, &Seen>,
+    is_it: impl Fn(&Address, &Seen) -> bool,
+) -> Address {
     let mut unused = None;
+    let is_attempt = |address: &&Address| address.generation.as_ref().is_some_and(|known| known.starts_with(digest));
+    let mut left = there.keys().filter(is_attempt).count();
     for attempt in 0..ATTEMPTS_MAX {
-        let generation = if attempt == 0 { digest.clone() } else { format!("{digest}-{attempt}") };
+        let generation = if attempt == 0 { digest.to_owned() } else { format!("{digest}-{attempt}") };
         let address = base.clone().at(&generation);
-        match instances.get(&address) {
-            Some(seen) if reach::is_refused(expansion.input, &address, seen) => (),
-            Some(seen) if matches(schema, &resolved, &seen.fields) => return address,
-            Some(_) => (),
+        match there.get(&address) {
+            Some(seen) if is_it(&address, seen) => return address,
+            Some(_) => left -= 1,
             None => unused = unused.or(Some(address)),
         }
+        // There are no more that could be it.
+        if left == 0 && unused.is_some() {
+            break;
+        }
     }
-    unused.unwrap_or_else(|| base.clone().at(&digest))
+    unused.unwrap_or_else(|| base.clone().at(digest))
 }
 
 /// Whether what is there is what is wanted, as far as only a new one could change that.
-pub fn matches(schema: &crate::model::KindSchema, wanted: &Fields, observed: &Fields) -> bool {
-    let diffs = diff::compare(schema, wanted, observed, None);
+pub fn matches(schema: &KindSchema, wanted: &Fields, world: &World, observed: &Fields) -> bool {
+    let diffs = diff::compare_in(world, schema, wanted, observed, None);
     // What is on no network for a moment shows no place on it.
     let is_off = observed.get("aliases").is_none();
     let place = ["ipv4_address", "mac_address"];
@@ -68,7 +84,7 @@ pub fn after_failure(
     start_first: bool,
 ) -> (Address, Fields) {
     let input = expansion.input;
-    let last_good = input.facts.last_good.get(base).cloned();
+    let last_good = input.facts.last_good.get(base);
     let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
     // Put back is what stands there yet, or may be made again on the same network: another one goes with its last user.
     let last_good = last_good.filter(|(generation, fields)| {
@@ -96,9 +112,9 @@ pub fn after_failure(
     };
     if (known || verdict.is_some()) && may_go {
         if seen.is_none() {
-            not_tried_again(expansion, container, picked, wanted, &good_fields);
+            not_tried_again(expansion, container, picked, wanted, good_fields);
         }
-        return (base.clone().at(&generation), good_fields);
+        return (base.clone().at(generation), good_fields.clone());
     }
     (picked, wanted)
 }

@@ -90,10 +90,7 @@ pub fn until(expansion: &Expansion<'_>, old: &Address) -> Timestamp {
 /// Whether NPM serves every host that leads to an instance: what it could not switch over is served as before.
 pub fn is_on_line(expansion: &Expansion<'_>, instance: &Seen) -> bool {
     let Some(npm) = expansion.host.npm.as_ref() else { return true };
-    let hosts =
-        expansion.input.world.seen.iter().filter(|(host, seen)| {
-            host.provider == npm.provider && pointers::points(host.kind) && seen.owner.is_ours()
-        });
+    let hosts = pointers::hosts(expansion.input.world, &npm.provider).filter(|(_, seen)| seen.owner.is_ours());
     let mut off = hosts.filter(|(_, seen)| seen.fields.flag("online") == Some(false));
     !off.any(|(_, host)| pointers::lead_to(expansion.input, host, &expansion.host.docker, instance))
 }

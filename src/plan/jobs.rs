@@ -23,8 +23,7 @@ use super::{Input, container, diff, generation, mounted, pointers, reach, tasks}
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
-    Address, Change, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Rule, Seen, Service, Value, Verb, Want,
-    World,
+    Address, Change, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want, World,
 };
 
 /// What the containers of a service are to become, by key: in a job's fields, and on its label.
@@ -32,13 +31,11 @@ pub const FIELD: &str = "before";
 /// What a failed job is called from then on. One that is called so, and that the ledger does not know as failed, is to
 /// be tried again.
 const FAILED: &str = "-failed";
-/// A job may be made again under another number; more than a few is a loop.
-const ATTEMPTS_MAX: usize = 16;
 /// What a container has of others: a new one of those is no update of this one.
 const OF_OTHERS: [&str; 4] = ["network_of", "pid_of", "ipc_of", "follows"];
 
 /// What is to become of one container.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Coming {
     /// What is there is replaced by something else.
     is_replaced: bool,
@@ -46,8 +43,11 @@ pub struct Coming {
     inputs: String,
 }
 
-/// What is to become of a container, for the jobs before that.
+/// What is to become of a container, for the jobs before that, if there are any.
 pub fn coming(expansion: &Expansion<'_>, base: &Address, wanted: &Fields, there: &BTreeMap<Address, &Seen>) -> Coming {
+    if expansion.service.jobs.is_empty() {
+        return Coming::default();
+    }
     let mut own = wanted.clone();
     OF_OTHERS.iter().for_each(|name| drop(own.0.remove(*name)));
     let picked = generation::pick(expansion, base, &own, there);
@@ -226,10 +226,11 @@ pub fn keep_one(expansion: &mut Expansion<'_>, address: &Address) {
     expansion.wants.map.entry(address.clone()).or_insert(want);
 }
 
-/// Every generation of a job that is there.
-fn instances<'a>(world: &'a World, base: &Address) -> BTreeMap<Address, &'a Seen> {
-    let all = world.seen.iter().filter(|(address, seen)| address.base() == *base && seen.owner.is_ours());
-    all.filter(|(address, _)| address.generation.is_some()).map(|(address, seen)| (address.clone(), seen)).collect()
+/// Every generation of a job, or of another container, that is there and ours.
+pub fn instances<'a>(world: &'a World, base: &Address) -> BTreeMap<Address, &'a Seen> {
+    let all = world.seen.range(base.clone()..).take_while(|(address, _)| address.is_same(base));
+    let ours = all.filter(|(address, seen)| address.generation.is_some() && seen.owner.is_ours());
+    ours.map(|(address, seen)| (address.clone(), seen)).collect()
 }
 
 /// In order of name, but after those that they depend on.
@@ -426,28 +427,14 @@ fn pick(
 ) -> Address {
     let Some(schema) = expansion.input.schema(base) else { return base.clone() };
     let facts = &expansion.input.facts;
-    let resolved = diff::resolve(fields, expansion.input.world);
-    let covered = schema.fields.iter().filter(|field| field.rule == Rule::Generation);
-    let covered = covered.filter_map(|field| Some((field.name.to_owned(), fields.get(field.name)?.clone())));
-    let digest = Fields(covered.collect()).digest();
     let is_it = |address: &Address, seen: &Seen| {
         let ended = tasks::time(&seen.fields, "finished_at_ms").filter(|_| tasks::has_ended(&seen.fields));
         let is_of_before = ended.zip(update.since).is_some_and(|(ended, since)| ended <= since);
         let is_known = facts.failed.get(address).is_some_and(|failure| failure.inputs == inputs);
         let is_asked_again = !is_known && seen.fields.text("name").is_some_and(|name| name.ends_with(FAILED));
-        generation::matches(schema, &resolved, &seen.fields) && !is_of_before && !is_asked_again
+        generation::matches(schema, fields, expansion.input.world, &seen.fields) && !is_of_before && !is_asked_again
     };
-    let mut free = None;
-    for attempt in 0..ATTEMPTS_MAX {
-        let generation = if attempt == 0 { digest.clone() } else { format!("{digest}-{attempt}") };
-        let address = base.clone().at(&generation);
-        match there.get(&address) {
-            Some(seen) if is_it(&address, seen) => return address,
-            Some(_) => (),
-            None => free = free.or(Some(address)),
-        }
-    }
-    free.unwrap_or_else(|| base.clone().at(&digest))
+    generation::choose(base, &generation::digest(schema, fields), there, is_it)
 }
 
 /// Why a job counts as failed, if it does.

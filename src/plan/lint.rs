@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Input, pointers};
+use super::{Input, pointers, pool};
 use crate::model::schema::unknown_fields;
-use crate::model::{Expect, Gate, Kind, Need, Plan, Seen, Verb};
+use crate::model::{Address, Expect, Gate, Kind, Need, Plan, Seen, Verb};
 
 /// Every broken rule, in words; empty when the plan is sound.
 pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
@@ -62,6 +62,12 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
         Gate::Now | Gate::Until { .. } | Gate::Held(_) => false,
     };
     if plan.changes.iter().any(|other| matches!(other.verb, Verb::Create(_)) && waits_for_it(&other.gate)) {
+        return None;
+    }
+    // Nor does it work while the network is made anew on which all of its service are.
+    let home = input.services.get(&change.service).and_then(|service| pool::network_of(input, service));
+    let is_going = |network: &Address| plan.changes.iter().any(|c| c.address == *network && c.verb == Verb::Delete);
+    if home.is_some_and(|(network, _)| is_going(&network)) {
         return None;
     }
     let seen = input.world.seen.get(&change.address)?;

@@ -81,7 +81,9 @@ pub struct Input<'a> {
 impl Input<'_> {
     /// The table of an address's kind.
     pub fn schema(&self, address: &Address) -> Option<&'static KindSchema> {
-        self.schemas.get(&(address.provider.family().to_owned(), address.kind)).copied()
+        let family = address.provider.family();
+        let is_it = |((of, kind), _): &(&(String, Kind), &&'static KindSchema)| *kind == address.kind && of == family;
+        self.schemas.iter().find(is_it).map(|(_, schema)| *schema)
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::container;
 use super::expand::{Expansion, Home};
 use super::rollout::{self, Target};
-use super::{Input, decide, pointers, pool};
+use super::{Input, decide, pointers, pool, rivals};
 use crate::model::service::NetworkMode;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
 
@@ -22,8 +22,8 @@ pub fn networks(input: &Input<'_>, subnets: &BTreeMap<Address, Result<ipnet::Ipv
         let Some(seen) = input.world.seen.get(&address).filter(|seen| seen.owner.is_ours()) else { continue };
         let other_subnet = asked.is_some_and(|asked| seen.fields.text("subnet") != Some(asked.to_string().as_str()));
         let differs = other_subnet || seen.fields.flag("internal") != Some(internal);
-        let is_free = asked.is_none_or(|asked| pool::free_of_others(input, &address, asked).is_ok());
-        if differs && is_free && subnets.contains_key(&address) && !is_held(input, &service.name) {
+        let is_free = || asked.is_none_or(|asked| pool::free_of_others(input, &address, asked).is_ok());
+        if differs && is_free() && subnets.contains_key(&address) && !is_held(input, &service.name) {
             let members = seen.fields.strings("members");
             if members.iter().all(|member| goes_along(input, &address, member)) {
                 moving.insert(address);
@@ -62,9 +62,8 @@ pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Tar
         let image = container::image_reference(&container.image);
         let image = Address::new(base.provider.clone(), Kind::Image, &image);
         expansion.want(image.clone(), Fields::default(), Vec::new(), &container.origin);
-        let all = input.world.of_kind(&base.provider, Kind::Container);
-        let instances: Vec<(&Address, &Seen)> =
-            all.filter(|(address, seen)| address.base() == base && seen.owner.is_ours()).collect();
+        let all = input.world.generations(&base);
+        let instances: Vec<(&Address, &Seen)> = all.filter(|(_, seen)| seen.owner.is_ours()).collect();
         let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
         if let Some((address, seen)) = serving.or(instances.first()) {
             targets.insert(key.clone(), Target::of(address, &seen.fields));
@@ -88,8 +87,29 @@ pub fn keep_hosts(expansion: &mut Expansion<'_>) {
     for (address, want) in expansion.wants.map.iter_mut().filter(|(address, want)| is_host(address, want)) {
         if let Some(seen) = world.seen.get(address) {
             keep_pointing(want, &seen.fields);
+            // What is switched off is switched on where it leads to something again.
+            if let Some(enabled) = seen.fields.get("enabled") {
+                want.fields.set("enabled", enabled.clone());
+            }
         }
     }
+    siblings_go_too(expansion);
+}
+
+/// Containers that the manifest describes no more go with the others, though its own hosts still lead there: those lead
+/// elsewhere only when there is an elsewhere again.
+fn siblings_go_too(expansion: &mut Expansion<'_>) {
+    let (input, service) = (expansion.input, expansion.service);
+    let containers = input.world.of_kind(&expansion.host.docker, Kind::Container);
+    let own = containers.filter(|(_, seen)| seen.owner.is_ours() && seen.service.as_ref() == Some(&service.name));
+    let moving = own.filter(|(_, seen)| expansion.wants.moving.iter().any(|network| is_on(&seen.fields, network)));
+    let mut first: Vec<(Address, Vec<Need>)> = Vec::new();
+    for (address, seen) in moving.filter(|(address, _)| !expansion.wants.before_delete.contains_key(*address)) {
+        let is_own = |host: &Address| expansion.wants.map.get(host).is_some_and(|want| want.service == service.name);
+        let users = rivals::users(input, address, seen).into_iter().filter(|host| !is_own(host));
+        first.push((address.clone(), users.map(Need::absent).collect()));
+    }
+    expansion.wants.before_delete.extend(first);
 }
 
 /// A host or stream that is there leads where it does now.

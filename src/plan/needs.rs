@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::Expansion;
 use super::rollout::Target;
 use super::{Input, decide, declared, generation};
+use crate::model::address::generations;
 use crate::model::service::{Condition, Container, Dependency, Needed};
 use crate::model::{Address, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Wants};
 
@@ -209,8 +210,8 @@ fn is_up(input: &Input<'_>, service: &Service) -> bool {
     }
     service.containers.keys().all(|key| {
         let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
-        let mut all = input.world.of_kind(&host.docker, Kind::Container);
-        all.any(|(address, seen)| address.base() == base && is_of(seen, &service.name) && seen.ready.is_ready())
+        let mut all = input.world.generations(&base);
+        all.any(|(_, seen)| is_of(seen, &service.name) && seen.ready.is_ready())
     })
 }
 
@@ -299,5 +300,5 @@ pub fn go_first(
 }
 
 fn comes_again(wants: &Wants, address: &Address) -> bool {
-    wants.map.keys().any(|wanted| wanted.base() == address.base())
+    generations(&wants.map, address).next().is_some()
 }

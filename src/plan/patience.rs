@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::Input;
+use crate::model::address::generations;
 use crate::model::plan::Wait;
 use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, Refusal, Verb, Wants};
 
@@ -16,7 +17,7 @@ use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, Refusal, Ver
 pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
     for change in &mut plan.changes {
         if change.refusal().is_none() && (cuts_own(input, change) || makes_room(input, wants, change)) {
-            let is_own = input.world.own.iter().any(|own| own.base() == change.address.base());
+            let is_own = input.world.own.iter().any(|own| own.is_same(&change.address));
             change.gate = Gate::Held(own(change, is_own));
         }
         let waking = input.world.waking.get(&change.address.provider).filter(|until| input.now < **until);
@@ -29,7 +30,7 @@ pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
 /// Whether the engine may be about to do it, or what is seen may be gone in a moment. What is made for the first time
 /// waits for nothing.
 fn is_put_right(input: &Input<'_>, change: &Change) -> bool {
-    let was_there = || input.facts.applied.keys().any(|known| known.base() == change.address.base());
+    let was_there = || generations(&input.facts.applied, &change.address).next().is_some();
     change.address.kind.comes_back_with_engine() && (!matches!(change.verb, Verb::Create(_)) || was_there())
 }
 
@@ -41,7 +42,7 @@ fn cuts_own(input: &Input<'_>, change: &Change) -> bool {
     match &change.verb {
         Verb::Create(_) => {
             kind == Kind::Container
-                && own.into_iter().any(|own| own.generation.is_some() && own.base() == change.address.base())
+                && own.into_iter().any(|own| own.generation.is_some() && own.is_same(&change.address))
         }
         Verb::Update(written) => {
             kind == Kind::Container && own.into_iter().any(|own| *own == change.address) && is_an_end(written)

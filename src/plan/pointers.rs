@@ -7,7 +7,7 @@ use super::Input;
 use super::expand::Expansion;
 use super::reach;
 use crate::model::service::{Service, StreamTarget, Target};
-use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value};
+use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value, World};
 
 /// The fields that say where something leads.
 pub const FIELDS: [&str; 3] = ["forward_host", "forward_port", "locations"];
@@ -19,6 +19,11 @@ pub fn points(kind: Kind) -> bool {
         Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => false,
         Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList | Kind::Redirection => false,
     }
+}
+
+/// What of one NPM points at addresses.
+pub fn hosts<'a>(world: &'a World, npm: &'a ProviderId) -> impl Iterator<Item = (&'a Address, &'a Seen)> + 'a {
+    Kind::ALL.into_iter().filter(|kind| points(*kind)).flat_map(|kind| world.of_kind(npm, kind))
 }
 
 /// A place that something of NPM leads to.
@@ -54,8 +59,26 @@ pub fn lead_to(input: &Input<'_>, host: &Seen, engine: &ProviderId, container: &
 
 /// Whether one place that a host leads to is a container's.
 pub fn leads_to(input: &Input<'_>, host: &Seen, to: Pointer<'_>, engine: &ProviderId, container: &Seen) -> bool {
-    let is_on_host = reach::is_on_host(&container.fields) && host.service == container.service;
-    reach::is_at(to.host, to.port, &container.fields) || is_on_host && reach::is_machine(input, engine, to.host)
+    let is_meant = || host.service == container.service || is_left_over(input, host, to);
+    reach::is_at(to.host, to.port, &container.fields)
+        || reach::is_on_host(&container.fields) && is_meant() && reach::is_machine(input, engine, to.host)
+}
+
+/// Whether a host that has another manifest now still leads to the machine for the one before: what its own manifest leads
+/// to is not there. It may be any container on the machine's network.
+fn is_left_over(input: &Input<'_>, host: &Seen, to: Pointer<'_>) -> bool {
+    let Some(of) = host.service.as_ref().and_then(|of| input.services.get(of)) else { return false };
+    let domains = host.fields.strings("domains");
+    let is_it = |domain: &String| domains.contains(&domain.as_str());
+    let Some(route) = of.routes.iter().find(|route| route.domains.iter().any(is_it)) else { return false };
+    let target = match to.path {
+        None => Some(&route.to),
+        Some(path) => route.locations.iter().find(|location| location.path == path).map(|location| &location.to),
+    };
+    target.is_some_and(|target| match target {
+        Target::Container { key, .. } => !of.is_on_host(key),
+        Target::Url { .. } => false,
+    })
 }
 
 /// Whether a change of these fields moves where something points.
@@ -87,7 +110,8 @@ fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a
 pub fn streamed<'a>(input: &Input<'a>, service: &'a Service) -> impl Iterator<Item = (&'a str, u16)> {
     let (site, services) = (input.site, input.services);
     let npm = move |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
-    let others = services.values().filter(move |other| npm(other).is_some() && npm(other) == npm(service));
+    let others = services.values().filter(|other| !other.streams.is_empty());
+    let others = others.filter(move |other| npm(other).is_some() && npm(other) == npm(service));
     others.flat_map(|other| &other.streams).filter_map(|stream| match &stream.to {
         StreamTarget::Container { service: of, key, port } if *of == service.name => Some((key.as_str(), *port)),
         StreamTarget::Container { .. } | StreamTarget::Address { .. } => None,

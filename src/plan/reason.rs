@@ -2,6 +2,7 @@
 
 use super::container::FOLLOWS;
 use super::{Input, diff, jobs, moves};
+use crate::model::address::generations;
 use crate::model::plan::{Reason, ReasonCode};
 use crate::model::world::Failure;
 use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
@@ -10,7 +11,7 @@ use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Va
 pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let was_applied = input.facts.applied.contains_key(address);
     let is_known = input.facts.converged.contains(&want.service);
-    let old = input.world.seen.iter().find(|(seen, _)| seen.base() == address.base() && *seen != address);
+    let old = input.world.generations(address).find(|(seen, _)| *seen != address);
     let file = &want.origin.file;
     let (code, text) = if let Some(followed) = old.and_then(|(_, seen)| followed(input, want, seen)) {
         (ReasonCode::DependencyReplaced, format!("follows {followed}, which is new"))
@@ -21,7 +22,7 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     } else if let Some((_, seen)) = old {
         let digest =
             |address: &Address| address.generation.as_deref().map(|g| g.split('-').next().unwrap_or(g).to_owned());
-        let same = input.world.seen.keys().any(|seen| seen.base() == address.base() && digest(seen) == digest(address));
+        let same = input.world.generations(address).any(|(seen, _)| digest(seen) == digest(address));
         let moved = same && seen.fields.text("image") == want.fields.text("image");
         let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
         let never_ran = seen.fields.flag("running") == Some(false) && started.is_none();
@@ -51,11 +52,13 @@ fn followed(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<String> {
 
 /// The last good generation comes again, after another one did not become ready.
 fn is_put_back(input: &Input<'_>, address: &Address) -> bool {
-    let is_rival = |other: &Address| other.base() == address.base() && other != address;
     let good = input.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
-    let is_sick = |(other, seen): (&Address, &Seen)| is_rival(other) && matches!(seen.ready, Readiness::Failed { .. });
-    let has_failed = input.world.seen.iter().any(is_sick) || input.facts.failed.keys().any(is_rival);
-    has_failed && good.is_some() && good == address.generation.as_ref()
+    if good.is_none() || good != address.generation.as_ref() {
+        return false;
+    }
+    let is_sick = |(other, seen): (&Address, &Seen)| other != address && matches!(seen.ready, Readiness::Failed { .. });
+    input.world.generations(address).any(is_sick)
+        || generations(&input.facts.failed, address).any(|(other, _)| other != address)
 }
 
 /// Why something is changed in place: drift when the manifest still says what was last applied.
@@ -104,8 +107,7 @@ fn hands_over(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldD
     if address.kind != Kind::Container || !is_about_names {
         return None;
     }
-    let is_rival = |other: &Address| other.base() == address.base() && other != address;
-    let has_rival = input.world.seen.keys().any(is_rival);
+    let has_rival = input.world.generations(address).any(|(other, _)| other != address);
     match diffs.iter().any(|diff| diff.field == "name") {
         _ if want.keep_only => Some("the other generation takes over"),
         true => Some("takes the name"),
@@ -115,7 +117,7 @@ fn hands_over(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldD
 
 /// Why something goes.
 pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Reason {
-    let successor = wants.map.iter().find(|(wanted, _)| wanted.base() == address.base());
+    let successor = generations(&wants.map, address).next();
     let manifest = input.services.get(service);
     let destroyed = input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy);
     let failure = failure(input, wants, address).filter(|_| successor.is_some());

@@ -93,8 +93,8 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
         let rivals = input.world.seen.iter().filter(|(address, seen)| {
             address.provider == change.address.provider
                 && **address != change.address
+                && seen.fields.get(claim).is_some_and(|held| has_any(held, &claimed))
                 && input.schema(address).is_some_and(|other| other.claims == Some(claim))
-                && texts(seen.fields.get(claim)).iter().any(|text| claimed.contains(text))
         });
         for (rival, seen) in rivals {
             if !seen.owner.is_ours() {
@@ -137,14 +137,13 @@ fn contested(input: &Input<'_>, ups: &mut [Change]) {
     for change in ups.iter_mut().filter(|change| matches!(change.address.kind, Kind::ProxyHost | Kind::Redirection)) {
         let Verb::Update(fields) = &mut change.verb else { continue };
         let wanted = texts(fields.get("domains"));
-        let rivals = input.world.seen.iter().filter(|(rival, _)| {
-            **rival != change.address
-                && rival.provider == change.address.provider
-                && matches!(rival.kind, Kind::ProxyHost | Kind::Redirection)
-        });
+        let provider = &change.address.provider;
+        let fronts = [Kind::ProxyHost, Kind::Redirection].into_iter();
+        let rivals = fronts.flat_map(|kind| input.world.of_kind(provider, kind));
         let rivals: Vec<(&Address, Vec<String>)> = rivals
+            .filter(|(rival, _)| **rival != change.address)
+            .filter(|(_, seen)| seen.fields.get("domains").is_some_and(|held| has_any(held, &wanted)))
             .map(|(rival, seen)| (rival, texts(seen.fields.get("domains"))))
-            .filter(|(_, domains)| domains.iter().any(|domain| wanted.contains(domain)))
             .collect();
         let Some((first, _)) = rivals.first() else { continue };
         let is_free = |domain: &&String| !rivals.iter().any(|(_, theirs)| theirs.contains(*domain));
@@ -189,6 +188,15 @@ fn add_need(gate: &mut Gate, need: Need) {
     }
 }
 
+/// Whether one of `texts` is among those of a value.
+fn has_any(value: &Value, texts: &[String]) -> bool {
+    match value {
+        Value::Text(text) => texts.contains(text),
+        Value::Int(number) => texts.contains(&number.to_string()),
+        list => list.items().iter().filter_map(Value::as_text).any(|held| texts.iter().any(|text| text == held)),
+    }
+}
+
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Text(text)) => vec![text.clone()],
@@ -198,27 +206,44 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// A container of another name that writes to the same data, or publishes the same port, stops first; but not before
-/// everything else of its successor is there.
+/// A container of another address that writes to the same data, publishes the same port, or is called the same, stops
+/// first; but not before everything else of its successor is there.
 fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
     let is_create = |change: &&mut Change| change.address.kind == Kind::Container && change.refusal().is_none();
+    // What is made only when something is gone.
+    let waiting: Vec<(Address, Vec<Need>)> =
+        ups.iter().map(|up| (up.address.clone(), needs(&up.gate))).filter(|(_, needs)| !needs.is_empty()).collect();
+    let waits_for = |up: &Address, gone: &Address| {
+        waiting.iter().any(|(address, needs)| address == up && needs.contains(&Need::absent(gone.clone())))
+    };
+    // Hosts that are about to go go first; others may be waiting for the successor.
+    let going: BTreeSet<Address> = downs
+        .iter()
+        .filter(|down| pointers::points(down.address.kind) && down.is_now())
+        .map(|down| down.address.clone())
+        .collect();
     for change in ups.iter_mut().filter(is_create) {
         let Verb::Create(fields) = &change.verb else { continue };
         let wanted = exclusive(fields);
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
+        // As with `containers: {app: …}` that becomes the short form.
+        let is_called_so = |seen: &Seen| seen.owner.is_ours() && seen.fields.text("name") == fields.text("name");
         let is_rival = |address: &Address, seen: &Seen| {
             address.kind == Kind::Container
                 && address.provider == change.address.provider
-                && address.base() != change.address.base()
-                && !exclusive(&seen.fields).is_disjoint(&wanted)
+                && !address.is_same(&change.address)
+                && (!exclusive(&seen.fields).is_disjoint(&wanted) || is_called_so(seen))
         };
         for down in downs.iter_mut().filter(|down| down.refusal().is_none()) {
             let Some(seen) = input.world.seen.get(&down.address) else { continue };
             if is_rival(&down.address, seen) {
                 add_need(&mut change.gate, Need::absent(down.address.clone()));
                 change.impact.downtime = Downtime::Some;
-                let own = needs(&down.gate).into_iter().filter(|need| need.is != State::Absent);
-                let all: BTreeSet<Need> = own.chain(first.clone()).collect();
+                let stays = |need: &Need| need.is != State::Absent || going.contains(&need.on);
+                let own = needs(&down.gate).into_iter().filter(stays);
+                // As with a port that moves to a sibling which shares a namespace of what had it.
+                let before = first.iter().filter(|need| !waits_for(&need.on, &down.address));
+                let all: BTreeSet<Need> = own.chain(before.cloned()).collect();
                 down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
             }
         }
@@ -231,10 +256,10 @@ fn waits_for_port(input: &Input<'_>, change: &mut Change, downs: &mut [Change], 
     let ports: BTreeSet<&String> = wanted.iter().filter(|what| what.starts_with("port ")).collect();
     let containers = input.world.of_kind(&change.address.provider, Kind::Container);
     for (rival, seen) in containers.filter(|(_, seen)| seen.owner.is_ours()) {
-        let is_other = rival.base() != change.address.base() && !downs.iter().any(|down| down.address == *rival);
+        let is_other = !rival.is_same(&change.address) && !downs.iter().any(|down| down.address == *rival);
         if is_other && exclusive(&seen.fields).iter().any(|what| ports.contains(what)) {
             add_need(&mut change.gate, Need::absent(rival.clone()));
-            for down in downs.iter_mut().filter(|down| down.address.base() == change.address.base()) {
+            for down in downs.iter_mut().filter(|down| down.address.is_same(&change.address)) {
                 add_need(&mut down.gate, Need::absent(rival.clone()));
             }
         }
@@ -278,7 +303,7 @@ fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
                 Verb::Create(_) => {
                     up.address.kind == Kind::Container
                         && up.address != *user
-                        && (up.address.base() == user.base() || Some(&up.service) == service)
+                        && (up.address.is_same(user) || Some(&up.service) == service)
                 }
                 Verb::Update(_) => up.address == *user,
                 Verb::Delete => false,

@@ -130,12 +130,7 @@ impl Rollout {
         let docker = expansion.host.docker.clone();
         let base = Address::new(docker, Kind::Container, &service.address_name(key));
         let name = service.container_name(key);
-        let instances: BTreeMap<Address, &Seen> = input
-            .world
-            .of_kind(&base.provider, Kind::Container)
-            .filter(|(address, seen)| address.name == base.name && address.generation.is_some() && seen.owner.is_ours())
-            .map(|(address, seen)| (address.clone(), seen))
-            .collect();
+        let instances = jobs::instances(input.world, &base);
         let mut wanted = container::fields(expansion, home, key, container, others);
         declare(expansion, key, container, &instances, &mut wanted);
         reach::declare(expansion, key, &mut wanted);
@@ -242,8 +237,13 @@ impl Rollout {
             .iter()
             .any(|old| input.world.seen.get(old).is_some_and(|seen| seen.fields.text("name") == Some(name.as_str())));
         let generation = self.effective.generation.clone().unwrap_or_default();
-        let is_candidate = self.start_first && held_by_old;
-        self.fields.set("name", Value::text(if is_candidate { format!("{name}-{generation}") } else { name.clone() }));
+        let is_there = input.world.seen.contains_key(&self.effective);
+        // One that is there takes the name when the other is gone; one that comes does so after that.
+        if self.start_first || !held_by_old || !is_there {
+            let is_candidate = self.start_first && held_by_old;
+            let called = if is_candidate { format!("{name}-{generation}") } else { name.clone() };
+            self.fields.set("name", Value::text(called));
+        }
 
         let is_refused = waits.refusal.is_some() && !input.world.seen.contains_key(&self.effective);
         if is_refused {
@@ -425,11 +425,8 @@ fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container
 /// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.
 pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
     let Some(npm) = expansion.host.npm.as_ref() else { return false };
-    let mut all = expansion.input.world.seen.iter().filter(|(host, _)| host.provider == npm.provider);
-    all.any(|(host, to)| {
-        let leads = || pointers::lead_to(expansion.input, to, &expansion.host.docker, seen);
-        pointers::points(host.kind) && to.owner.is_ours() && leads()
-    })
+    let mut all = pointers::hosts(expansion.input.world, &npm.provider).filter(|(_, to)| to.owner.is_ours());
+    all.any(|(_, to)| pointers::lead_to(expansion.input, to, &expansion.host.docker, seen))
 }
 
 /// Sets what the image declares, as far as that is known.

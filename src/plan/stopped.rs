@@ -14,7 +14,7 @@ use super::expand::Expansion;
 use super::jobs;
 use super::rollout::{self, Target};
 use super::{Input, pointers};
-use crate::model::{Address, Change, Fields, Gate, Kind, Need, Seen, Value, Verb, Wants};
+use crate::model::{Address, Change, Fields, Gate, Kind, Need, Value, Verb, Wants};
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
@@ -26,13 +26,9 @@ pub fn containers(expansion: &mut Expansion<'_>) -> BTreeMap<String, Target> {
     let mut targets = BTreeMap::new();
     for (key, container) in &service.containers {
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
-        let all = input.world.of_kind(&base.provider, Kind::Container);
-        let instances: Vec<(Address, &Seen)> = all
-            .filter(|(address, seen)| address.name == base.name && address.generation.is_some() && seen.owner.is_ours())
-            .map(|(address, seen)| (address.clone(), seen))
-            .collect();
+        let instances = jobs::instances(input.world, &base);
         let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
-        if let Some((address, seen)) = serving.or(instances.first()) {
+        if let Some((address, seen)) = serving.or(instances.first_key_value()) {
             targets.insert(key.clone(), Target::of(address, &seen.fields));
         }
         for (address, _) in instances {
@@ -53,8 +49,8 @@ pub fn make_nothing(expansion: &mut Expansion<'_>) {
     };
     expansion.wants.map.retain(|address, want| want.service != *name || is_own(address));
     for want in expansion.wants.map.values_mut().filter(|want| want.service == *name) {
-        // Nothing that a switched-off host points at has to be there.
-        want.needs = Vec::<Need>::new();
+        // Nothing that a switched-off host points at has to be there; what it names for the day on which it is on, has.
+        want.needs.retain(|need| matches!(need.on.kind, Kind::Certificate | Kind::AccessList));
     }
 }
 

@@ -47,7 +47,7 @@ fn each(world: &mut World, base: &Address, judge: &mut dyn FnMut(&Address, &mut 
     let instances = world
         .seen
         .iter_mut()
-        .filter(|(address, seen)| address.generation.is_some() && address.base() == *base && seen.owner.is_ours());
+        .filter(|(address, seen)| address.generation.is_some() && address.is_same(base) && seen.owner.is_ours());
     for (address, seen) in instances {
         judge(address, seen);
     }

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use amarre::model::{
-    Address, Change, Expect, Facts, Kind, Millis, Owner, Plan, ProviderId, Readiness, Seen, Timestamp, Verb, Wants,
-    World,
+    Address, Change, Expect, Facts, Fields, Kind, Millis, Owner, Plan, ProviderId, Readiness, Seen, Timestamp, Verb,
+    Wants, World,
 };
 use amarre::plan::{self, guard, lint};
 
-use crate::plan_cases::setting::Scene;
+use crate::plan_cases::setting::{START, Scene};
 use crate::plan_cases::sim::{self, State};
 use crate::plan_cases::walk;
 use crate::support::dice::Dice;
@@ -53,6 +53,8 @@ pub struct Life {
     pub weather: Weather,
     pub wrong: Vec<String>,
     pub looks: usize,
+    /// Changes that were made.
+    pub made: usize,
     /// Each change that was made, if somebody wants to read it.
     pub trace: Option<Vec<String>>,
     last: Option<Rc<Look>>,
@@ -77,6 +79,7 @@ impl Life {
             weather: Weather::default(),
             wrong: Vec::new(),
             looks: 0,
+            made: 0,
             trace: None,
             last: None,
             lanes: BTreeMap::new(),
@@ -212,7 +215,9 @@ impl Life {
             return;
         }
         let (fails, loses) = (dice.chance(self.weather.fails), dice.chance(self.weather.loses));
-        if fails {
+        // Who looks at old lists asks an engine for what it cannot do, and is told so.
+        let is_refused = self.weather.lag.is_some_and(|(of, _)| of == 0) && is_taken(&self.state.raw, &change);
+        if fails || is_refused {
             self.nothing_is_taken_away(&name);
             return;
         }
@@ -222,8 +227,10 @@ impl Life {
                 Verb::Update(fields) => format!("{fields:?}"),
             };
             let lost = if loses { " (its answer is lost)" } else { "" };
-            trace.push(format!("    {} {}{lost} {fields}", change.action(), change.address));
+            let at = (self.state.now - START).0 / 1000;
+            trace.push(format!("    {at} s: {} {}{lost} {fields}", change.action(), change.address));
         }
+        self.made += 1;
         let before = loses.then(|| self.state.facts.clone());
         let wrong = sim::apply(&mut self.state, &change, &look.scene, &look.wants, &look.plan);
         self.wrong.extend(wrong);
@@ -295,6 +302,23 @@ impl Life {
         }
         true
     }
+}
+
+/// Whether an engine would not make a container: another one has its name, its address or a port.
+fn is_taken(raw: &World, change: &Change) -> bool {
+    let Verb::Create(fields) = &change.verb else { return false };
+    let ports = |fields: &Fields| -> Vec<String> {
+        let texts = ["ports", "published"].into_iter().flat_map(|field| fields.strings(field));
+        texts.filter_map(|text| text.rsplit(':').nth(1).map(str::to_owned)).collect()
+    };
+    let has_it = |seen: &Seen| {
+        let same = |field: &str| fields.text(field).is_some() && fields.text(field) == seen.fields.text(field);
+        let theirs = ports(&seen.fields);
+        same("name") || same("address") || ports(fields).iter().any(|port| theirs.contains(port))
+    };
+    let address = &change.address;
+    let mut others = raw.of_kind(&address.provider, Kind::Container).filter(|(other, _)| *other != address);
+    address.kind == Kind::Container && others.any(|(_, seen)| has_it(seen))
 }
 
 /// 0 for engines, 1 for NPM, 2 for OVH.

@@ -21,6 +21,9 @@ use it::plan_cases;
 
 #[path = "../it/generated.rs"]
 mod generated;
+mod ends;
 mod life;
 mod moments;
 mod seeds;
+mod shares;
+mod walks;

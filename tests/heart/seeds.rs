@@ -6,33 +6,23 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use amarre::model::{Facts, Gap, Kind, Owner, Readiness, Value};
+use amarre::model::{Address, Facts, Gap, Kind, Owner, Readiness, Seen, Value};
 
+use crate::ends::differences;
 use crate::life::{Life, Until, Weather, foreign, provider};
 use crate::moments::{Moment, start};
 use crate::plan_cases::setting::{START, Scene, Sick};
-use crate::plan_cases::sim::State;
-use crate::plan_cases::walk::{essence, unexplained};
+use crate::plan_cases::walk::unexplained;
+use crate::shares::{Detail, Seeds, shares};
 use crate::support::dice::Dice;
 
-/// Told by each of the eight tests, which run side by side, if `SEEDS` says nothing else; `scripts/chaos memory` tells
-/// more.
-const SEEDS: u64 = 25;
+/// `scripts/chaos memory` tells more.
+const STORIES: Seeds = Seeds { called: "memory", usual: 7000, tell: told };
 /// Manifests that a story has at most before its last ones.
 const CHAPTERS_MAX: usize = 3;
 
-macro_rules! shares {
-    ($($name:ident = $share:literal),*) => {
-        $(
-            #[test]
-            fn $name() {
-                share($share);
-            }
-        )*
-    };
-}
-
 shares!(
+    STORIES,
     seeds_first_share = 0,
     seeds_second_share = 1,
     seeds_third_share = 2,
@@ -43,52 +33,12 @@ shares!(
     seeds_eighth_share = 7
 );
 
-/// `SEED=S` tells that story alone; `SEEDS=N` that many in each share; `FIRST_SEED` begins elsewhere.
-#[track_caller]
-#[expect(clippy::print_stdout, reason = "whoever asks for one story reads it")]
-fn share(which: u64) {
-    let number = |name: &str| std::env::var_os(name).and_then(|text| text.to_str()?.parse::<u64>().ok());
-    if let Some(seed) = number("SEED") {
-        if which == 0 {
-            let (story, wrong) = told(seed, Detail::EachChange);
-            assert!(wrong.is_empty(), "{}", report(seed, &story, &wrong));
-            println!("{}", story.join("\n"));
-        }
-        return;
-    }
-    let count = number("SEEDS").unwrap_or(SEEDS);
-    let first = number("FIRST_SEED").unwrap_or(0) + which * count;
-    let mut failed = Vec::new();
-    for seed in first..first + count {
-        let (story, wrong) = told(seed, Detail::Chapters);
-        if !wrong.is_empty() {
-            failed.push(report(seed, &story, &wrong));
-        }
-        if failed.len() >= 3 {
-            break;
-        }
-    }
-    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-}
-
-fn report(seed: u64, story: &[String], wrong: &[String]) -> String {
-    let (story, wrong) = (story.join("\n"), wrong.join("\n  "));
-    format!("seed {seed}:\n{story}\nwrong:\n  {wrong}\nagain: scripts/chaos memory --seed {seed}")
-}
-
 /// What happened, and what is wrong with it.
 fn told(seed: u64, detail: Detail) -> (Vec<String>, Vec<String>) {
     let mut story = Story::new(seed);
     story.life.trace = (detail == Detail::EachChange).then(Vec::new);
     story.tell();
     (story.told, story.life.wrong)
-}
-
-/// How much is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Detail {
-    Chapters,
-    EachChange,
 }
 
 struct Story {
@@ -182,7 +132,8 @@ impl Story {
             let now = self.life.state.now;
             let containers = self.life.state.raw.seen.iter_mut().filter(|(address, _)| address.kind == Kind::Container);
             for (_, seen) in containers.filter(|(_, seen)| seen.fields.flag("running") != Some(false)) {
-                if matches!(seen.ready, Readiness::Failed { .. }) {
+                // For one that just starts, an hour may have passed in a moment.
+                if !seen.ready.is_ready() {
                     seen.ready = Readiness::NotYet { since: now, why: "not probed yet".to_owned() };
                 }
             }
@@ -205,29 +156,13 @@ impl Story {
     fn as_if_new(&mut self, scene: &Rc<Scene>) {
         let mut new = Life::new(start());
         new.go(scene, Until::Rest, &mut self.dice);
-        let counts = |address: &String| {
+        let counts = |address: &str| {
             let remains = ["/volume/", "/image/"].iter().any(|kind| address.contains(kind));
             // Nobody's without a ledger: reported, never deleted.
             let unknown = self.lost && address.contains("/access-list/");
             !remains && !unknown
         };
-        let essence = |state: &State| -> BTreeMap<String, String> {
-            essence(state, false).into_iter().filter(|(address, _)| counts(address)).collect()
-        };
-        let (expected, found) = (essence(&new.state), essence(&self.life.state));
-        for (address, entry) in &expected {
-            match found.get(address) {
-                None => self.life.wrong.push(format!("{address} is missing at the end")),
-                Some(other) if other != entry => {
-                    self.life
-                        .wrong
-                        .push(format!("{address} is otherwise than on a new server:\n    {entry}\n    {other}"));
-                }
-                Some(_) => (),
-            }
-        }
-        let more = found.keys().filter(|address| !expected.contains_key(*address));
-        self.life.wrong.extend(more.map(|address| format!("{address} is on no new server")));
+        self.life.wrong.extend(differences(&new.state, &self.life.state, counts));
     }
 
     /// Something happens to the world, the ledger or the process.
@@ -282,11 +217,12 @@ impl Story {
         };
         // Without its mark, only the ledger knows whose it is.
         let is_known = |address| how != 3 || state.facts.applied.contains_key(address);
-        let ours = state
-            .raw
-            .seen
-            .iter()
-            .filter(|(address, seen)| seen.owner.is_ours() && fits(address.kind) && is_known(address));
+        // Who stops what is about to take over cannot be told from one that ends by itself.
+        let stands = |address: &Address| state.raw.generations(address).nth(1).is_none();
+        let works = |address: &Address, seen: &Seen| how != 1 || seen.ready.is_ready() && stands(address);
+        let ours = state.raw.seen.iter().filter(|(address, seen)| {
+            seen.owner.is_ours() && fits(address.kind) && is_known(address) && works(address, seen)
+        });
         let ours: Vec<_> = ours.map(|(address, _)| address.clone()).collect();
         if ours.is_empty() {
             return "nothing".to_owned();

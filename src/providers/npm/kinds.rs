@@ -397,7 +397,7 @@ impl Typed for AccessList {
     const SCHEMA: KindSchema = KindSchema {
         kind: Kind::AccessList,
         fields: &[
-            Field::new("users", Rule::Update)
+            Field::new("users", Rule::Set)
                 .samples(&[
                     r#"{"map":{"anna":{"secret":{"name":"anna","mark":"a1"}}}}"#,
                     r#"{"map":{"anna":{"secret":{"name":"anna","mark":"a1"}},"ben":{"secret":{"name":"ben","mark":"b1"}}}}"#,

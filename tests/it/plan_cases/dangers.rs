@@ -130,10 +130,16 @@ fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, pl
     let Some(seen) = raw.seen.get(&change.address) else { return Vec::new() };
     let replaced = is_wanted(scene, &change.service, &change.address.name);
     let makes_room = plan.changes.iter().any(|other| match &other.gate {
-        Gate::After(needs) => other.service == change.service && needs.contains(&Need::absent(change.address.clone())),
+        Gate::After(needs) => needs.contains(&Need::absent(change.address.clone())),
         _ => false,
     });
-    let window = makes_room || replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
+    let home = |network: &Address| {
+        network.provider == change.address.provider && seen.fields.text("network") == Some(network.name.as_str())
+    };
+    // All of its service are away, with the network.
+    let moves = scene.services.contains_key(&change.service) && wants.moving.iter().any(home);
+    let is_away = moves || replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
+    let window = makes_room || is_away;
     let needed = containers(raw).filter(|(other, user)| {
         let is_user = user.service.as_deref() != Some(&change.service)
             && user.fields.strings("needs").contains(&change.service.as_str());
@@ -197,14 +203,17 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     needed.extend(volumes.map(|volume| (Kind::Volume, Some(volume))));
     for (kind, name) in needed {
         let name = name.unwrap_or_default();
-        let is_machine = (kind, name) == (Kind::Network, "host");
+        // The machine's, none, or that of another container.
+        let is_machine = kind == Kind::Network && ["host", "none", ""].contains(&name);
         if !is_machine && !raw.seen.contains_key(&Address::new(provider.clone(), kind, name)) {
             wrong.push(format!("{} {name} is not there", kind.label()));
         }
     }
     for (other, seen) in others() {
+        // Of one generation and the next, what one only reads counts too.
+        let counts = |mount: &&str| other.is_same(&change.address) || mount.ends_with(":rw");
         let shared = |field: &str, own: &[&str], of: &dyn Fn(&str) -> String| {
-            let mut theirs: Vec<String> = seen.fields.strings(field).into_iter().map(of).collect();
+            let mut theirs: Vec<String> = seen.fields.strings(field).into_iter().filter(counts).map(of).collect();
             if field == "mounts" {
                 theirs.extend(seen.fields.strings("image_mounts").into_iter().map(of));
             }
@@ -225,7 +234,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
             wrong.push(format!("{other} has its address on the edge"));
         }
         // Containers that are all wanted may share on purpose; an old one and its successor never do.
-        let is_stranger = !is_wanted(scene, &change.service, &other.name) && !is_job(&seen.fields) && !is_job(fields);
+        let is_left = seen.service.as_ref().is_none_or(|of| !is_wanted(scene, of, &other.name));
+        let is_stranger = is_left && !is_job(&seen.fields) && !is_job(fields);
         let may_share = scene.services.get(&change.service).is_some_and(|s| s.update.strategy == Strategy::StartFirst);
         let same = other.base() == change.address.base() && !may_share || is_stranger;
         let written: Vec<&str> = mounts.iter().filter(|mount| mount.ends_with(":rw")).copied().collect();
@@ -250,6 +260,10 @@ fn strangers(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Ve
         }
     };
     let mut wrong = Vec::new();
+    // Of the machine's own network nothing can be chosen: who comes there comes to where the one before it was.
+    if fields.text("network") == Some("host") {
+        return wrong;
+    }
     for (host, seen) in hosts(raw) {
         let all = led_to(&seen.fields);
         let here = all.iter().filter(|(path, to, port)| is_at(to, port, fields) && means_another(host, seen, path));
@@ -285,7 +299,9 @@ fn attachment_goes(raw: &World, attachment: &Address) -> Vec<String> {
     let (network, _) = attachment.name.rsplit_once('/').unwrap();
     let network = raw.seen.get(&Address::new(attachment.provider.clone(), Kind::Network, network));
     let subnet: Option<Ipv4Net> = network.and_then(|network| network.fields.text("subnet")?.parse().ok());
-    let through = hosts(raw).filter(|(_, host)| {
+    // What is switched off leads nobody anywhere.
+    let on = hosts(raw).filter(|(_, host)| host.fields.flag("enabled") != Some(false));
+    let through = on.filter(|(_, host)| {
         let lies_in =
             |to: &str| to.parse::<Ipv4Addr>().ok().zip(subnet).is_some_and(|(to, subnet)| subnet.contains(&to));
         led_to(&host.fields).iter().any(|(_, to, _)| lies_in(to))
@@ -354,7 +370,8 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
         }
     }
     let moves = |field: &str| changed.get(field).is_some();
-    let points = matches!(address.kind, Kind::ProxyHost | Kind::Stream);
+    // What is switched off leads nobody anywhere.
+    let points = matches!(address.kind, Kind::ProxyHost | Kind::Stream) && fields.flag("enabled") != Some(false);
     if points && ["forward_host", "forward_port", "locations"].into_iter().any(moves) {
         let all = led_to(&fields);
         let main = moves("forward_host") || moves("forward_port");

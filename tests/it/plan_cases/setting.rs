@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-use amarre::manifest::{SourceFile, load};
+use amarre::manifest::{Loaded, SourceFile, load};
 use amarre::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::{
     Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, SecretName, Seen, Service, Timestamp, Value,
@@ -48,6 +48,11 @@ impl Scene {
             files.iter().map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() }).collect();
         let loaded = load(&files, &Assets::new(), site);
         assert!(loaded.broken.is_empty(), "{:#?}", loaded.diagnostics);
+        Self::loaded(loaded, site, versions)
+    }
+
+    /// Of manifests that were read.
+    pub fn loaded(loaded: Loaded, site: &Site, versions: &BTreeMap<String, String>) -> Self {
         let services: BTreeMap<String, Service> =
             loaded.services.into_iter().map(|service| (service.name.clone(), service)).collect();
         let mut marks = BTreeMap::new();

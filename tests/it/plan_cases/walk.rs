@@ -195,14 +195,14 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
         if want.keep_only || changing.contains(address) || address.kind == Kind::Image {
             continue;
         }
-        let fields = plan::diff::resolve(&want.fields, view);
-        let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
         let known = facts.applied.get(address);
         let same = known.is_some_and(|known| {
-            let fields = row.fields.0.iter().all(|(name, value)| known.fields.get(name) == Some(value));
-            fields && known.vendor_id == row.vendor_id && known.service == row.service
+            let its = known.vendor_id == seen.vendor_id && known.service == want.service;
+            its && plan::diff::is_applied(&want.fields, view, &known.fields)
         });
         if !same {
+            let fields = plan::diff::resolve(&want.fields, view);
+            let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
             if let Some(subnet) = row.fields.text("subnet").and_then(|subnet| subnet.parse().ok()) {
                 facts.leases.insert(address.clone(), subnet);
             }
