@@ -8,7 +8,7 @@ use crate::model::service::{Dns, NetworkMode, Record, Service};
 
 use super::check;
 use super::compose;
-use super::diagnostic::{A0106, A0108, shown};
+use super::diagnostic::{A0106, A0107, A0108, shown};
 use super::reader::{Reader, Scope, Text, nothing_else};
 use super::refused;
 use super::resolve::{self, Names};
@@ -108,6 +108,12 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
         return Vec::new();
     }
     let (Some(record_type), Some((name, name_spot))) = (record_type, name) else { return Vec::new() };
+    // OVH refuses it as "Invalid domain name, underscore not allowed" (dnscontrol's notes on OVH).
+    if ["A", "AAAA"].contains(&record_type.as_str()) && name.contains('_') {
+        let message = format!("not the name of a host: \"{}\"", shown(&name));
+        scope.error_hint(A0107, name_spot, message, "a record with an address stands for a host, whose name has no `_`");
+        return Vec::new();
+    }
     check::apex_policy(scope, &record_type, &name, name_spot);
     scope.claims.borrow_mut().records.push((name.clone(), record_type.clone(), name_spot));
     if values.len() > 1 && record_type == "CNAME" {

@@ -11,6 +11,8 @@ use super::story::{STORIES, Story};
 pub struct Told {
     pub calls: Vec<Call>,
     pub looks: usize,
+    /// How often the process died under a call or a write.
+    pub deaths: usize,
 }
 
 /// Tells a story under these rules, and asks the oracle.
@@ -25,7 +27,7 @@ pub async fn told(story: &Story, rules: Vec<Rule>, twists: Vec<Twist>, expected:
         Err(why) => vec![why.clone()],
     };
     if wrong.is_empty() {
-        return Ok(Told { calls, looks });
+        return Ok(Told { calls, looks, deaths: stage.deaths });
     }
     Err(format!("{}\n{}\n{}", story.name, line_up(&calls), wrong.join("\n")))
 }

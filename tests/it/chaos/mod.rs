@@ -4,6 +4,8 @@
 //! story.rs   what people do: manifests before, acts
 //! seeds.rs   small stories with random faults
 //! crash.rs   ten stories with a crash at every call
+//! walks.rs   manifests of all kinds that come and go
+//! writes.rs  small stories with a crash at every write to the ledger
 //! ledger.rs  what becomes of the ledger
 //! script.rs  what goes wrong, and where: keyed by (vendor, method and route, n-th call), or by the number of the call
 //! stage.rs   tells a story under a script, look by look, to its end
@@ -20,4 +22,6 @@ mod script;
 mod seeds;
 mod stage;
 mod story;
+mod walks;
 mod watch;
+mod writes;

@@ -42,7 +42,8 @@ pub fn domains(world: &Json) -> BTreeSet<String> {
 /// What is known before a story, to be compared with what is there afterwards.
 pub struct Before {
     foreign: Json,
-    volumes: BTreeSet<String>,
+    /// Those that stay when nothing needs them any more.
+    pub volumes: BTreeSet<String>,
 }
 
 impl Before {
@@ -82,35 +83,38 @@ pub fn world(rig: &Stepped) -> Json {
         if container["name"] == "/npm" {
             container["id"] = Json::Null;
         }
+        forget_subnet(container);
     }
-    without_service(&mut world["records"]);
     for kind in ["lists", "hosts"] {
         forget_volatile(&mut world[kind]);
     }
     world
 }
 
-/// Ids, times, and the digest of a host, which covers its address. Which list a host has stands in the list's name.
+/// A variable may hold the subnet, which is the next that is free; then its digest differs, too.
+fn forget_subnet(container: &mut Json) {
+    let mut holds = false;
+    for variable in container["env"].as_array_mut().into_iter().flatten() {
+        if variable.as_str().is_some_and(|text| text.contains("=172.20.")) {
+            (*variable, holds) = (Json::Null, true);
+        }
+    }
+    if holds {
+        container["labels"]["io.amarre.spec"] = Json::Null;
+    }
+}
+
+/// Ids, times, addresses of ours, and the digest of a host, which covers its address. Which list a host has stands in the list's name.
 fn forget_volatile(json: &mut Json) {
     match json {
         Json::Object(entries) => {
-            for volatile in ["id", "created_on", "modified_on", "amarre_spec", "access_list_id"] {
+            for volatile in ["id", "created_on", "modified_on", "amarre_spec", "access_list_id", "forward_host"] {
                 entries.remove(volatile);
             }
             entries.values_mut().for_each(forget_volatile);
         }
         Json::Array(items) => items.iter_mut().for_each(forget_volatile),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => (),
-    }
-}
-
-/// A record that moved to another service keeps the mark of the one that made it.
-fn without_service(records: &mut Json) {
-    for record in records.as_array_mut().into_iter().flatten() {
-        let target = record["target"].as_str().unwrap_or_default();
-        if let Some((before, _)) = target.split_once(",service=") {
-            record["target"] = before.into();
-        }
     }
 }
 
@@ -142,9 +146,7 @@ async fn stays_quiet(stage: &mut Stage) -> Vec<String> {
             return vec![format!("later on: {why}")];
         }
     }
-    // An image whose removal was under way when the process died goes at the next interval: nothing plans it before.
-    let writes = stage.rig.writes().into_iter().filter(|write| !write.contains("/images/"));
-    writes.map(|write| format!("later on: {write}")).collect()
+    stage.rig.writes().into_iter().map(|write| format!("later on: {write}")).collect()
 }
 
 /// The ledger tells the truth.

@@ -43,7 +43,7 @@ async fn undisturbed() -> Vec<Undisturbed> {
     let mut all = Vec::new();
     for story in &SMALL {
         let expected = fresh.world(&story.files_after()).await;
-        let Told { calls, looks } =
+        let Told { calls, looks, .. } =
             told(story, Vec::new(), Vec::new(), &expected).await.unwrap_or_else(|why| panic!("undisturbed: {why}"));
         all.push(Undisturbed { calls, looks, expected });
     }

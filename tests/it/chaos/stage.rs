@@ -49,6 +49,10 @@ pub struct Stage {
     copy: Option<PathBuf>,
     /// Until which look the ledger is full.
     full_until: Option<usize>,
+    /// The process ends when the ledger takes nothing more.
+    dies_at_ledger: bool,
+    /// How often the process died under a call or a write.
+    pub deaths: usize,
     /// What was known of deletes that are not published yet is lost.
     pub has_forgotten: bool,
     /// Which of several services is worked on next.
@@ -82,6 +86,10 @@ pub enum Turn {
     },
     /// The process ends, and starts again.
     Death,
+    /// The ledger takes so many rows more; at the write after them the process ends, and starts again on what there is.
+    DeathAtLedger {
+        rows: i64,
+    },
 }
 
 /// What is waited for.
@@ -96,14 +104,26 @@ pub enum Goal {
 impl Stage {
     /// Fresh vendors with somebody else's things in them, and these manifests in force.
     pub async fn set(files: &Files) -> Self {
+        let rig = Stepped::with(options()).await;
+        seed(&rig);
+        let mut stage = Self::on(rig);
+        for (file, text) in files {
+            stage.rig.write(file, text);
+        }
+        if !files.is_empty() {
+            stage.live(Goal::Converged).await.unwrap_or_else(|why| panic!("the beginning does not converge: {why}"));
+        }
+        stage
+    }
+
+    /// These vendors, on which nothing has happened yet.
+    pub fn on(rig: Stepped) -> Self {
         let log = Log::default();
         let filter = EnvFilter::new("info,amarre=trace,sqlx=warn");
         let subscriber =
             tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).with_env_filter(filter).finish();
         let guard = tracing::subscriber::set_default(subscriber);
-        let rig = Stepped::with(options()).await;
-        seed(&rig);
-        let mut stage = Self {
+        Self {
             rig,
             script: Arc::default(),
             watch: Arc::default(),
@@ -113,17 +133,12 @@ impl Stage {
             twists: Vec::new(),
             copy: None,
             full_until: None,
+            dies_at_ledger: false,
+            deaths: 0,
             has_forgotten: false,
             turn: 0,
             _log_guard: guard,
-        };
-        for (file, text) in files {
-            stage.rig.write(file, text);
         }
-        if !files.is_empty() {
-            stage.live(Goal::Converged).await.unwrap_or_else(|why| panic!("the beginning does not converge: {why}"));
-        }
-        stage
     }
 
     /// The whole story; what went wrong, or every call that came.
@@ -227,7 +242,8 @@ impl Stage {
                 () = script.killed() => true,
                 () = self.look() => false,
             };
-            if died {
+            if died || self.died_at_ledger().await {
+                self.deaths += 1;
                 self.rig.restart().await;
                 continue;
             }
@@ -257,11 +273,20 @@ impl Stage {
         ))
     }
 
+    /// So many looks, whatever is reached by then.
+    pub async fn some_looks(&mut self, count: usize) {
+        for _ in 0..count {
+            self.look().await;
+            let pause = self.pause();
+            self.rig.clock.advance(pause);
+        }
+    }
+
     /// What happens beside the vendors before this look.
     async fn twist(&mut self) {
         if self.full_until.is_some_and(|until| until <= self.looks) {
             self.full_until = None;
-            ledger::heal(&self.rig.ledger_path(), 0).await;
+            ledger::heal(&self.rig.ledger_path()).await;
         }
         let due: Vec<Twist> = self.twists.extract_if(.., |twist| twist.look <= self.looks).collect();
         for Twist { turn, .. } in due {
@@ -271,6 +296,10 @@ impl Stage {
                 Turn::LedgerFull { looks } => {
                     ledger::fail_from(&self.rig.ledger_path(), 0).await;
                     self.full_until = Some(self.looks + looks);
+                }
+                Turn::DeathAtLedger { rows } => {
+                    ledger::fail_from(&self.rig.ledger_path(), rows).await;
+                    self.dies_at_ledger = true;
                 }
                 Turn::Death => self.rig.restart().await,
                 Turn::LedgerLost => self.rig.restart_without_ledger().await,
@@ -287,6 +316,16 @@ impl Stage {
         }
     }
 
+    /// Whether the ledger took nothing more, which ends the process; it takes everything again.
+    async fn died_at_ledger(&mut self) -> bool {
+        let died = self.dies_at_ledger && self.rig.picture().ledger_error.is_some();
+        if died {
+            self.dies_at_ledger = false;
+            ledger::heal(&self.rig.ledger_path()).await;
+        }
+        died
+    }
+
     /// One look that acts, for one service at a time: one call is in flight, so that a story is the same each time.
     async fn look(&mut self) {
         let picture = self.rig.picture();
@@ -299,9 +338,17 @@ impl Stage {
                 ready.into_iter().nth(self.turn % many).map(|service| BTreeSet::from([service]))
             }
         };
-        self.rig.engine.look(Mode::Act { confirmed_deletes: None, only }).await;
+        // Whoever removes manifests in a story means it.
+        let guard = picture.plan.guard.iter().flat_map(|refusal| &refusal.hints).filter_map(|hint| hint.command.as_ref());
+        let number = guard.filter_map(|command| command.rsplit_once("--confirm-deletes=")).next();
+        let confirmed_deletes = number.map(|(_, number)| number.parse().unwrap());
+        self.rig.engine.look(Mode::Act { confirmed_deletes, only }).await;
         while self.rig.engine.lane_done().await {}
         let picture = self.rig.picture();
+        // What vanishes after one number was matched is another question, and asks for another `apply`.
+        if confirmed_deletes.is_some() && picture.plan.guard.is_some() {
+            self.rig.restart().await;
+        }
         let away = picture.plan.changes.iter().filter(|change| change.impact.downtime == Downtime::Some);
         self.watch.announce(away.map(|change| change.service.clone()));
     }
@@ -314,6 +361,7 @@ impl Stage {
                 published
                     && picture.plan.changes.is_empty()
                     && picture.plan.gaps.is_empty()
+                    && picture.at_rest
                     && picture.ledger_error.is_none()
             }
             Goal::Rest => published && picture.at_rest && picture.only.is_none(),
@@ -393,11 +441,15 @@ pub fn foreign(rig: &Stepped) -> Json {
     // NPM's own is touched by attachments, and that alone.
     containers.retain(|container| container["Name"] != "/npm");
     let subs = ["foreign", "", "web2", "_amarre.web2"];
-    let is_foreign = |row: &Json| row["subDomain"].as_str().is_none_or(|sub| subs.contains(&sub));
+    let at_apex = |row: &Json| row["subDomain"] == "" && row["fieldType"] == "A";
+    let is_foreign = |row: &Json| row["subDomain"].as_str().is_none_or(|sub| subs.contains(&sub)) && !at_apex(row);
     let records = |rows: Vec<Json>| -> Vec<Json> { rows.into_iter().filter(is_foreign).collect() };
+    // Everybody's are touched by who joins them.
+    let everybodys = ["npm_default", "bridge", "host", "none"].map(Json::from);
+    let networks = of_docker(rig.docker.networks(), "/Labels").into_iter().filter(|n| !everybodys.contains(&n["Name"]));
     json!({
         "containers": containers,
-        "networks": of_docker(rig.docker.networks(), "/Labels").into_iter().filter(|n| n["Name"] != "npm_default").collect::<Vec<_>>(),
+        "networks": networks.collect::<Vec<_>>(),
         "volumes": of_docker(rig.docker.volumes(), "/Labels"),
         "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "streams": rows(npm::Kind::Stream),
         "lists": rows(npm::Kind::AccessList), "certificates": rows(npm::Kind::Certificate),

@@ -68,7 +68,7 @@ async fn a_stopped_service_stands_still_and_runs_again() {
 
 #[tokio::test]
 async fn npm_is_attached_once_where_all_share_one_network() {
-    let setting = Setting { reach: Some("edge"), with_nas: false };
+    let setting = Setting { reach: Some("edge"), with_nas: false, ..Setting::default() };
     let mut rig = Stepped::in_setting(options(), setting).await;
     let foreign = rig.foreign();
     rig.write("one.yaml", &plain("one"));
@@ -105,7 +105,7 @@ async fn npm_is_attached_once_where_all_share_one_network() {
 /// Two hosts, an engine each, one NPM: services of the second are published for it.
 #[tokio::test]
 async fn one_npm_serves_two_hosts() {
-    let mut rig = Stepped::in_setting(options(), Setting { reach: None, with_nas: true }).await;
+    let mut rig = Stepped::in_setting(options(), Setting { reach: None, with_nas: true, ..Setting::default() }).await;
     let nas = rig.nas.clone().unwrap();
     for image in ["web:1", "web:2", "other:1"] {
         // Nothing of the test's machine listens on the other host's ports: its own healthcheck tells.

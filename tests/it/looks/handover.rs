@@ -216,8 +216,8 @@ async fn the_old_one_stays_while_a_host_is_not_on_line() {
 /// On its own network, on the one it shares with NPM, or by a port of its host.
 #[tokio::test]
 async fn it_is_handed_over_however_npm_reaches_it() {
-    let edge = Setting { reach: Some("edge"), with_nas: false };
-    let published = Setting { reach: None, with_nas: true };
+    let edge = Setting { reach: Some("edge"), with_nas: false, ..Setting::default() };
+    let published = Setting { reach: None, with_nas: true, ..Setting::default() };
     for (setting, host) in [(edge, ""), (published, "host: nas\n")] {
         let mut rig = Stepped::in_setting(options(), setting).await;
         if let Some(nas) = &rig.nas {

@@ -351,6 +351,9 @@ fn record(entries: &mut Map<String, Json>, dice: &mut Dice, name: String) {
         ("CAA", ["0 issue \"letsencrypt.org\"", "0 iodef \"mailto:a@example.org\""]),
         ("SRV", ["0 5 443 host.example.net.", "1 5 443 host.example.net."]),
     ]);
+    // OVH takes no `_` in the name of a host.
+    let is_host = ["A", "AAAA", "CNAME"].contains(record_type);
+    let name = if is_host { name.trim_start_matches('_').to_owned() } else { name };
     entries.insert("type".to_owned(), json!(record_type));
     entries.insert("name".to_owned(), json!(name));
     if entries.contains_key("ttl") {

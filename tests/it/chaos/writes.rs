@@ -1,0 +1,65 @@
+//! A crash at every write to the ledger: it takes n rows and not one more, the process ends, and starts again on what is
+//! there. What was said to vendors by then stands.
+
+use super::crash::told;
+use super::oracle::Fresh;
+use super::stage::{Turn, Twist};
+use super::story::SMALL;
+
+/// No small story writes as much.
+const ROWS_MAX: i64 = 1000;
+
+/// The `n`-th small story, crashed at each of its writes.
+async fn crash_at_every_row(n: usize) {
+    let story = &SMALL[n];
+    let expected = Fresh::default().world(&story.files_after()).await;
+    let mut failed = Vec::new();
+    let mut rows = 0;
+    loop {
+        let twist = Twist { look: 0, turn: Turn::DeathAtLedger { rows } };
+        match told(story, Vec::new(), vec![twist], &expected).await {
+            Ok(told) if told.deaths == 0 => break,
+            Ok(_) => (),
+            Err(why) => failed.push(format!("after {rows} rows: {why}")),
+        }
+        rows += 1;
+        assert!(rows < ROWS_MAX, "the story has no end");
+    }
+    assert!(failed.is_empty(), "{} of {rows} crashes:\n{}", failed.len(), failed.join("\n"));
+    assert!(rows > 5, "only {rows} rows: the story does not write");
+}
+
+#[tokio::test]
+async fn a_new_service_survives_a_crash_at_every_row() {
+    crash_at_every_row(0).await;
+}
+
+#[tokio::test]
+async fn a_start_first_update_survives_a_crash_at_every_row() {
+    crash_at_every_row(1).await;
+}
+
+#[tokio::test]
+async fn a_stop_first_update_survives_a_crash_at_every_row() {
+    crash_at_every_row(2).await;
+}
+
+#[tokio::test]
+async fn a_failure_mended_survives_a_crash_at_every_row() {
+    crash_at_every_row(3).await;
+}
+
+#[tokio::test]
+async fn a_removal_survives_a_crash_at_every_row() {
+    crash_at_every_row(4).await;
+}
+
+#[tokio::test]
+async fn a_destruction_survives_a_crash_at_every_row() {
+    crash_at_every_row(5).await;
+}
+
+#[tokio::test]
+async fn an_access_list_survives_a_crash_at_every_row() {
+    crash_at_every_row(6).await;
+}
