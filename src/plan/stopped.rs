@@ -14,7 +14,7 @@ use super::expand::Expansion;
 use super::jobs;
 use super::rollout::{self, Target};
 use super::{Input, pointers};
-use crate::model::{Address, Change, Fields, Gate, Kind, Need, Value, Verb, Wants};
+use crate::model::{Address, Change, Fields, Gate, Kind, Need, Seen, Value, Verb, Wants};
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
@@ -63,12 +63,18 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
         let want = wants.map.get(host).filter(|_| host.kind == Kind::ProxyHost && !is_held(host));
         want.is_some_and(|want| want.service != to && want.fields.get("forward_host").is_some())
     };
+    let is_led_away = |host: &Address, seen: &Seen| {
+        let want = wants.map.get(host).filter(|want| host.kind == Kind::Stream && want.refusal.is_none());
+        let leads = want.and_then(|want| want.fields.get("forward_host"));
+        leads.is_some() && leads != seen.fields.get("forward_host") && !is_held(host)
+    };
     let mut gates = Vec::new();
     for (at, change) in ups.iter().enumerate().filter(|(_, change)| stops(change) && change.is_now()) {
         let Some(container) = input.world.seen.get(&change.address) else { continue };
         let hosts = input.world.seen.iter().filter(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours());
         let leading = hosts.filter(|(_, seen)| pointers::lead_to(input, seen, &change.address.provider, container));
-        let leaving = leading.filter(|(host, _)| goes(host) || moves(host, &change.service));
+        let leaving =
+            leading.filter(|(host, seen)| goes(host) || moves(host, &change.service) || is_led_away(host, seen));
         let needs: Vec<Need> = leaving.map(|(host, _)| Need::absent(host.clone())).collect();
         if !needs.is_empty() {
             gates.push((at, Gate::After(needs)));

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use amarre::model::{
-    Address, Change, Expect, Facts, Fields, Kind, Millis, Owner, Plan, ProviderId, Readiness, Seen, Timestamp, Verb,
-    Wants, World,
+    Address, Change, Expect, Facts, Kind, Millis, Owner, Plan, ProviderId, Readiness, Seen, Timestamp, Verb, Wants,
+    World,
 };
 use amarre::plan::{self, guard, lint};
 
@@ -215,9 +215,7 @@ impl Life {
             return;
         }
         let (fails, loses) = (dice.chance(self.weather.fails), dice.chance(self.weather.loses));
-        // Who looks at old lists asks an engine for what it cannot do, and is told so.
-        let is_refused = self.weather.lag.is_some_and(|(of, _)| of == 0) && is_taken(&self.state.raw, &change);
-        if fails || is_refused {
+        if fails {
             self.nothing_is_taken_away(&name);
             return;
         }
@@ -302,23 +300,6 @@ impl Life {
         }
         true
     }
-}
-
-/// Whether an engine would not make a container: another one has its name, its address or a port.
-fn is_taken(raw: &World, change: &Change) -> bool {
-    let Verb::Create(fields) = &change.verb else { return false };
-    let ports = |fields: &Fields| -> Vec<String> {
-        let texts = ["ports", "published"].into_iter().flat_map(|field| fields.strings(field));
-        texts.filter_map(|text| text.rsplit(':').nth(1).map(str::to_owned)).collect()
-    };
-    let has_it = |seen: &Seen| {
-        let same = |field: &str| fields.text(field).is_some() && fields.text(field) == seen.fields.text(field);
-        let theirs = ports(&seen.fields);
-        same("name") || same("address") || ports(fields).iter().any(|port| theirs.contains(port))
-    };
-    let address = &change.address;
-    let mut others = raw.of_kind(&address.provider, Kind::Container).filter(|(other, _)| *other != address);
-    address.kind == Kind::Container && others.any(|(_, seen)| has_it(seen))
 }
 
 /// 0 for engines, 1 for NPM, 2 for OVH.

@@ -17,7 +17,7 @@ use crate::shares::{Detail, Seeds, shares};
 use crate::support::dice::Dice;
 
 /// `scripts/chaos memory` tells more.
-const STORIES: Seeds = Seeds { called: "memory", usual: 7000, tell: told };
+const STORIES: Seeds = Seeds { called: "memory", usual: 500, tell: told };
 /// Manifests that a story has at most before its last ones.
 const CHAPTERS_MAX: usize = 3;
 
@@ -277,7 +277,8 @@ impl Story {
 
 fn weather(dice: &mut Dice) -> Weather {
     match dice.below(6) {
-        0 => Weather { lag: Some((u8::try_from(dice.below(3)).unwrap(), 1 + dice.below(2))), ..Weather::default() },
+        // An engine tells what is; vendors far away may tell what was.
+        0 => Weather { lag: Some((u8::try_from(1 + dice.below(2)).unwrap(), 1 + dice.below(2))), ..Weather::default() },
         1 => Weather { fails: 15, ..Weather::default() },
         2 => Weather { loses: 15, ..Weather::default() },
         3 => Weather { hasty: 30, ..Weather::default() },

@@ -123,10 +123,29 @@ fn service(
         _ => (),
     }
     let keys = containers(entries, ground, dice, stock, beside, &network);
+    side_by_side(entries);
     targets.extend(keys.iter().filter(|(_, is_reached)| *is_reached).map(|(key, _)| (name.clone(), key.clone())));
     let reached: Vec<String> =
         keys.iter().filter(|(_, is_reached)| *is_reached).map(|(key, _)| format!("{key}:80")).collect();
     routes_of_service(entries, &reached, dice, stock);
+}
+
+/// Two generations start side by side only where none of a container is there but once.
+fn side_by_side(entries: &mut Map<String, Json>) {
+    const ONCE: [&str; 6] = ["ports", "devices", "mac_address", "network_mode", "pid", "ipc"];
+    let is_once = |container: &Map<String, Json>| {
+        let places = container.get("networks").and_then(Json::as_object).into_iter().flat_map(Map::values);
+        let mut places = places.filter_map(Json::as_object);
+        ONCE.iter().any(|key| container.contains_key(*key))
+            || places.any(|place| place.contains_key("ipv4_address") || place.contains_key("mac_address"))
+    };
+    let several = entries.get("containers").and_then(Json::as_object).into_iter().flat_map(Map::values);
+    if is_once(entries) || several.filter_map(Json::as_object).any(is_once) {
+        let update = entries.get_mut("update").and_then(Json::as_object_mut);
+        if let Some(update) = update.filter(|update| update.get("strategy") == Some(&json!("start-first"))) {
+            update.remove("strategy");
+        }
+    }
 }
 
 enum Network {
