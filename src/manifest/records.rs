@@ -111,7 +111,12 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     // OVH refuses it as "Invalid domain name, underscore not allowed" (dnscontrol's notes on OVH).
     if ["A", "AAAA"].contains(&record_type.as_str()) && name.contains('_') {
         let message = format!("not the name of a host: \"{}\"", shown(&name));
-        scope.error_hint(A0107, name_spot, message, "a record with an address stands for a host, whose name has no `_`");
+        scope.error_hint(
+            A0107,
+            name_spot,
+            message,
+            "a record with an address stands for a host, whose name has no `_`",
+        );
         return Vec::new();
     }
     check::apex_policy(scope, &record_type, &name, name_spot);

@@ -339,7 +339,8 @@ impl Stage {
             }
         };
         // Whoever removes manifests in a story means it.
-        let guard = picture.plan.guard.iter().flat_map(|refusal| &refusal.hints).filter_map(|hint| hint.command.as_ref());
+        let guard =
+            picture.plan.guard.iter().flat_map(|refusal| &refusal.hints).filter_map(|hint| hint.command.as_ref());
         let number = guard.filter_map(|command| command.rsplit_once("--confirm-deletes=")).next();
         let confirmed_deletes = number.map(|(_, number)| number.parse().unwrap());
         self.rig.engine.look(Mode::Act { confirmed_deletes, only }).await;

@@ -22,6 +22,8 @@ struct Stock {
     lists: Vec<String>,
     networks: Vec<String>,
     certificates: Vec<String>,
+    /// Those so far.
+    services: Vec<String>,
 }
 
 /// Answers the files beside the manifests.
@@ -40,6 +42,7 @@ pub fn make(documents: &mut Vec<Json>, ground: &Ground, dice: &mut Dice) -> Vec<
         lists: of_kind("AccessList"),
         networks: of_kind("Network"),
         certificates: ground.certificates.clone(),
+        services: Vec::new(),
     };
     let mut beside = vec![("services/app.ini".to_owned(), format!("level={}\n", dice.below(2)))];
     let mut targets: Vec<(String, String)> = Vec::new();
@@ -104,6 +107,7 @@ fn service(
 ) {
     host(entries);
     let name = entries["name"].as_str().unwrap().to_owned();
+    needs(entries, stock);
     let mut network = Network::Own;
     match entries.get("network").cloned() {
         Some(Json::String(word)) if word == "NETWORK" => match stock.networks.first() {
@@ -146,6 +150,16 @@ fn side_by_side(entries: &mut Map<String, Json>) {
             update.remove("strategy");
         }
     }
+}
+
+/// One that comes before it in the source, so that there is no circle.
+fn needs(entries: &mut Map<String, Json>, stock: &mut Stock) {
+    if entries.remove("needs").is_some()
+        && let Some(first) = stock.services.first()
+    {
+        entries.insert("needs".to_owned(), json!([first]));
+    }
+    stock.services.push(entries["name"].as_str().unwrap().to_owned());
 }
 
 enum Network {

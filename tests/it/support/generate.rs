@@ -104,9 +104,10 @@ pub fn all_keys(schema: &Json) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for (part, object) in schema["$defs"].as_object().unwrap() {
         for (key, forms) in object["properties"].as_object().unwrap() {
-            // One container's keys stand at the top, too; a key that must not be used says so.
-            let is_container =
-                part == "Service" && key != "dns" && schema["$defs"]["container"]["properties"].get(key).is_some();
+            // One container's keys stand at the top, too, and in a job; a key that must not be used says so.
+            let is_container = (part == "Service" || part == "job")
+                && key != "dns"
+                && schema["$defs"]["container"]["properties"].get(key).is_some();
             if key != "<<" && !is_container && forms.get("const") != Some(&json!(false)) {
                 keys.insert(format!("{part}.{key}"));
             }
@@ -124,7 +125,8 @@ fn collect(schema: &Json, forms: &Json, path: &str, value: &Json, keys: &mut BTr
     if let Some(properties) = forms["properties"].as_object() {
         for (key, inner) in value.as_object().into_iter().flatten() {
             let Some(forms) = properties.get(key) else { continue };
-            let part = if path == "Service" && is_of_container(schema, key) { "container" } else { path };
+            let is_containers = (path == "Service" || path == "job") && is_of_container(schema, key);
+            let part = if is_containers { "container" } else { path };
             keys.insert(format!("{part}.{key}"));
             collect(schema, forms, &format!("{part}.{key}"), inner, keys);
         }
