@@ -17,7 +17,7 @@ use super::stage::{Turn, Twist};
 use super::story::SMALL;
 
 /// All parts together, where nobody says how many, as `scripts/chaos` does.
-const SEEDS: u64 = 80;
+const SEEDS: u64 = 2000;
 /// Tests that share them, so that they run side by side.
 const PARTS: u64 = 8;
 /// Failures that one part collects before it ends.

