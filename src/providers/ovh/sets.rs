@@ -79,7 +79,8 @@ impl Held {
     pub fn fields(&self, instance: &str, registry: bool, default_ttl: Option<u32>) -> Fields {
         let mut values: Vec<String> = self.rows.iter().map(|row| row.value.clone()).collect();
         values.sort();
-        let mark = !registry || self.our_mark(instance).is_some();
+        // One that stands there twice, as after a lost answer and an old list, is put right as one that is missing.
+        let mark = !registry || self.marks.iter().filter(|held| held.mark.instance == instance).count() == 1;
         RecordSet { values, ttl: Some(self.ttl(default_ttl)), mark: Some(mark) }.fields()
     }
 
@@ -245,6 +246,19 @@ mod tests {
         let held = &sets[&key("*.example.org", "AAAA")];
         assert!(held.values().is_empty());
         assert_eq!(held.fields("one", true, None).flag("mark"), Some(true));
+    }
+
+    #[test]
+    fn a_mark_that_stands_twice_is_not_right() {
+        let mark = "\"heritage=amarre,instance=one,service=cloud,type=A\"";
+        let rows = [
+            row(1, "cloud.example.org", "A", "192.0.2.1", 60),
+            row(2, "_amarre.cloud.example.org", "TXT", mark, 60),
+            row(3, "_amarre.cloud.example.org", "TXT", mark, 60),
+        ];
+        let held = &sets(&rows)[&key("cloud.example.org", "A")];
+        assert_eq!(held.fields("one", true, None).flag("mark"), Some(false));
+        assert_eq!(held.owner("one"), Owner::Ours);
     }
 
     #[test]

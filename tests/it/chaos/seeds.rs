@@ -96,6 +96,8 @@ fn rule(dice: &mut Dice, calls: &[script::Told]) -> Rule {
         7 => fault(Fault::TooMany(7)),
         8 => fault(Fault::Before(401)),
         9 => fault(Fault::Delay(Duration::from_millis(3))),
+        // An engine is one process, and says what is.
+        10 | 11 if key.starts_with("docker") => fault(Fault::CutBefore),
         10 | 11 => fault(Fault::Stale { reads: 1 }),
         _ => fault(if dice.below(4) == 0 { Fault::Huge } else { Fault::Half }),
     };
