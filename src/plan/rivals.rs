@@ -15,7 +15,8 @@ pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
     claims(input, ups, downs);
     contested(input, ups);
     stands_alone(ups, downs);
-    takes_over(input, ups, downs);
+    takes_over(input, wants, ups, downs);
+    starts_again(input, ups);
     still_used(wants, ups, downs);
 }
 
@@ -208,7 +209,7 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 
 /// A container of another address that writes to the same data, publishes the same port, or is called the same, stops
 /// first; but not before everything else of its successor is there.
-fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
+fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     let is_create = |change: &&mut Change| change.address.kind == Kind::Container && change.refusal().is_none();
     // What is made only when something is gone.
     let waiting: Vec<(Address, Vec<Need>)> =
@@ -247,23 +248,57 @@ fn takes_over(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
                 down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
             }
         }
-        waits_for_port(input, change, downs, &wanted);
+        waits_for_port(input, wants, change, downs, &wanted);
     }
 }
 
-/// A port that a kept container publishes is free only once that one is gone; until then nothing is stopped for it.
-fn waits_for_port(input: &Input<'_>, change: &mut Change, downs: &mut [Change], wanted: &BTreeSet<String>) {
+/// A port that a kept container publishes is free only once that one is gone, or stands still as its manifest says; until
+/// then nothing is stopped for it.
+fn waits_for_port(
+    input: &Input<'_>,
+    wants: &Wants,
+    change: &mut Change,
+    downs: &mut [Change],
+    wanted: &BTreeSet<String>,
+) {
     let ports: BTreeSet<&String> = wanted.iter().filter(|what| what.starts_with("port ")).collect();
     let containers = input.world.of_kind(&change.address.provider, Kind::Container);
     for (rival, seen) in containers.filter(|(_, seen)| seen.owner.is_ours()) {
         let is_other = !rival.is_same(&change.address) && !downs.iter().any(|down| down.address == *rival);
-        if is_other && exclusive(&seen.fields).iter().any(|what| ports.contains(what)) {
+        if is_other
+            && !stands_still(wants, rival, seen)
+            && exclusive(&seen.fields).iter().any(|what| ports.contains(what))
+        {
             add_need(&mut change.gate, Need::absent(rival.clone()));
             for down in downs.iter_mut().filter(|down| down.address.is_same(&change.address)) {
                 add_need(&mut down.gate, Need::absent(rival.clone()));
             }
         }
     }
+}
+
+/// One that stood still may find its port taken: it starts once whoever had the port meanwhile is gone.
+fn starts_again(input: &Input<'_>, ups: &mut [Change]) {
+    let starts = |fields: &Fields| fields.flag("running") == Some(true);
+    let ports = |seen: &Seen| -> BTreeSet<String> {
+        exclusive(&seen.fields).into_iter().filter(|what| what.starts_with("port ")).collect()
+    };
+    for change in ups.iter_mut().filter(|change| matches!(&change.verb, Verb::Update(fields) if starts(fields))) {
+        let Some(own) = input.world.seen.get(&change.address).map(ports) else { continue };
+        let others = input.world.of_kind(&change.address.provider, Kind::Container);
+        let running = others.filter(|(other, seen)| {
+            **other != change.address && seen.owner.is_ours() && seen.fields.flag("running") == Some(true)
+        });
+        for (rival, _) in running.filter(|(_, seen)| !ports(seen).is_disjoint(&own)) {
+            add_need(&mut change.gate, Need::absent(rival.clone()));
+        }
+    }
+}
+
+/// Whether a container is stopped and is to stay so: an engine publishes its ports no more.
+fn stands_still(wants: &Wants, address: &Address, seen: &Seen) -> bool {
+    let is_meant = wants.map.get(address).is_some_and(|want| want.fields.flag("running") == Some(false));
+    is_meant && seen.fields.flag("running") == Some(false)
 }
 
 fn needs(gate: &Gate) -> Vec<Need> {

@@ -245,8 +245,8 @@ impl Rollout {
             self.fields.set("name", Value::text(called));
         }
 
-        let is_refused = waits.refusal.is_some() && !input.world.seen.contains_key(&self.effective);
-        if is_refused {
+        let is_refused = waits.refusal.is_some() || nobody_makes(expansion, home);
+        if is_refused && !input.world.seen.contains_key(&self.effective) {
             // What is not made takes nobody's place.
             let left = self.olds.iter().filter(|old| !input.facts.failed.contains_key(*old));
             left.for_each(|old| jobs::keep_one(expansion, old));
@@ -406,6 +406,13 @@ impl Rollout {
             None => drop(self.fields.0.remove("aliases")),
         }
     }
+}
+
+/// Whether the network is somebody else's, as when its manifest went, and not there.
+fn nobody_makes(expansion: &Expansion<'_>, home: &Home) -> bool {
+    let (world, address) = (expansion.input.world, &home.address);
+    let is_missing = !world.seen.contains_key(address) && world.gap(address).is_none();
+    is_missing && expansion.service.has_network() && !expansion.subnets.contains_key(address)
 }
 
 /// Whether the containers whose namespaces it shares are there.

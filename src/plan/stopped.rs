@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | container, of whatever generation | stopped, with restart policy `no` | not made |
 //! | proxy host | switched off, its other fields as wanted | not made |
+//! | stream, of whatever manifest, that leads to one of its containers | switched off, leads where it did | refused |
 //! | network, attachment, record | as wanted | not made |
 //!
 //! With `state: running` again, containers start at once: they were not stopped by somebody else.
@@ -63,10 +64,16 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
         let want = wants.map.get(host).filter(|_| host.kind == Kind::ProxyHost && !is_held(host));
         want.is_some_and(|want| want.service != to && want.fields.get("forward_host").is_some())
     };
+    // Of one that is left alone, nothing comes.
+    let changes = |host: &Address| ups.iter().any(|change| change.address == *host && change.refusal().is_none());
     let is_led_away = |host: &Address, seen: &Seen| {
-        let want = wants.map.get(host).filter(|want| host.kind == Kind::Stream && want.refusal.is_none());
-        let leads = want.and_then(|want| want.fields.get("forward_host"));
-        leads.is_some() && leads != seen.fields.get("forward_host") && !is_held(host)
+        let Some(want) = wants.map.get(host).filter(|_| host.kind == Kind::Stream && changes(host)) else {
+            return false;
+        };
+        let leads = want.fields.get("forward_host");
+        let is_on = seen.fields.flag("enabled") != Some(false);
+        leads.is_some() && leads != seen.fields.get("forward_host")
+            || is_on && want.fields.flag("enabled") == Some(false)
     };
     let mut gates = Vec::new();
     for (at, change) in ups.iter().enumerate().filter(|(_, change)| stops(change) && change.is_now()) {

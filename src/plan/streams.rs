@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::{Reached, want};
-use super::{Input, moves, reach};
+use super::{Input, moves, pointers, reach};
 use crate::model::service::{Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
-use crate::model::{Address, Fields, Hint, Kind, Need, Note, Refusal, Value, Wants};
+use crate::model::{Address, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
 
 /// Wants every stream, once it is known where all containers are.
 pub fn expand(input: &Input<'_>, reached: &BTreeMap<&str, Reached>, wants: &mut Wants) {
@@ -41,9 +41,13 @@ fn stream(
     }
     let mut refusal = None;
     let mut needs = Vec::new();
-    let ((to, port), leads) = match &stream.to {
-        StreamTarget::Address { host, port } => ((Value::text(host), Value::Int(i64::from(*port))), None),
-        StreamTarget::Container { service: name, key, port } => {
+    // What is behind it stands still: it is switched off, as a host would be, and comes on again with it.
+    let ours = seen.filter(|seen| seen.owner.is_ours());
+    let off = ours.filter(|seen| stands_still(input, &stream.to, seen));
+    let ((to, port), leads) = match (&stream.to, off) {
+        (_, Some(seen)) => (as_it_leads(seen), None),
+        (StreamTarget::Address { host, port }, None) => ((Value::text(host), Value::Int(i64::from(*port))), None),
+        (StreamTarget::Container { service: name, key, port }, None) => {
             let found = target(input, service, host, stream, reached);
             let nowhere = (Value::text(format!("{name}/{key}")), Value::Int(i64::from(*port)));
             found.map_or_else(
@@ -65,12 +69,11 @@ fn stream(
         .with("forward_port", port)
         .with("tcp", Value::Bool(stream.tcp))
         .with("udp", Value::Bool(stream.udp))
-        .with("enabled", Value::Bool(true))
+        .with("enabled", Value::Bool(off.is_none()))
         .with("online", Value::Bool(true))
         .with("mark", Value::Bool(true));
     // One that is there already is followed whatever NPM publishes, so that it never leads to nothing.
-    let is_ours = seen.is_some_and(|seen| seen.owner.is_ours());
-    if !is_ours && refusal.is_none() {
+    if ours.is_none() && refusal.is_none() {
         match unpublished(input, host, stream) {
             Some(refused) => refusal = Some(refused),
             None if npm.container.is_none() => {
@@ -86,6 +89,23 @@ fn stream(
     if let Some(seen) = seen.filter(|_| moves) {
         moves::keep_pointing(want, &seen.fields);
     }
+}
+
+/// Whether a stream leads to a container that stands still, as its manifest says, or is switched off for that already.
+fn stands_still(input: &Input<'_>, to: &StreamTarget, seen: &Seen) -> bool {
+    let StreamTarget::Container { service: name, .. } = to else { return false };
+    let containers = input.world.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
+    let mut own = containers.filter(|(_, seen)| seen.owner.is_ours() && seen.service.as_ref() == Some(name));
+    let is_stopped = input.services.get(name).is_some_and(|service| service.stopped);
+    is_stopped
+        && (seen.fields.flag("enabled") == Some(false)
+            || own.any(|(of, container)| pointers::lead_to(input, seen, &of.provider, container)))
+}
+
+/// Where a stream leads now.
+fn as_it_leads(seen: &Seen) -> At {
+    let field = |name| seen.fields.get(name).cloned().unwrap_or(Value::None);
+    (field("forward_host"), field("forward_port"))
 }
 
 /// An address and a port, each as it is known.

@@ -178,6 +178,16 @@ pub fn not_stopped(raw: &World, scene: &Scene) -> Vec<String> {
     ours.filter(|(_, seen)| runs(seen)).map(|(address, _)| format!("{address} is not stopped")).collect()
 }
 
+/// What has a port of one that starts again, and runs.
+fn port_is_taken(raw: &World, address: &Address) -> Vec<String> {
+    let ports = |seen: &Seen| -> Vec<String> { seen.fields.strings("ports").into_iter().map(published).collect() };
+    let own = raw.seen.get(address).map(ports).unwrap_or_default();
+    let others = containers(raw).filter(|(other, _)| *other != address && other.provider == address.provider);
+    let running = others.filter(|(_, seen)| seen.owner.is_ours() && seen.fields.flag("running") == Some(true));
+    let rivals = running.filter(|(_, seen)| ports(seen).iter().any(|port| own.contains(port)));
+    rivals.map(|(other, _)| format!("{other} has its port")).collect()
+}
+
 fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
     let mut wrong = Vec::new();
     let others = || containers(raw).filter(|(address, _)| **address != change.address);
@@ -188,6 +198,9 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
         wrong.push(format!("{other} is called {name}"));
     }
     if !matches!(change.verb, Verb::Create(_)) {
+        if fields.flag("running") == Some(true) {
+            wrong.extend(port_is_taken(raw, &change.address));
+        }
         return wrong;
     }
     let provider = &change.address.provider;
@@ -226,7 +239,10 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
             let texts = ["ports", "published"].into_iter().flat_map(|field| fields.strings(field));
             texts.map(published).collect()
         };
-        let theirs = ports(&seen.fields);
+        // An engine publishes nothing of what stands still, and its manifest says that it goes on so.
+        let is_stopped = |of: &String| scene.services.get(of).is_some_and(|service| service.stopped);
+        let stands = seen.fields.flag("running") == Some(false) && seen.service.as_ref().is_some_and(is_stopped);
+        let theirs = if stands { Vec::new() } else { ports(&seen.fields) };
         if let Some(port) = ports(fields).iter().find(|port| theirs.contains(port)) {
             wrong.push(format!("{other} publishes port {port}"));
         }
