@@ -194,7 +194,8 @@ fn has_any(value: &Value, texts: &[String]) -> bool {
     match value {
         Value::Text(text) => texts.contains(text),
         Value::Int(number) => texts.contains(&number.to_string()),
-        list => list.items().iter().filter_map(Value::as_text).any(|held| texts.iter().any(|text| text == held)),
+        Value::List(items) => items.iter().filter_map(Value::as_text).any(|held| texts.iter().any(|text| text == held)),
+        Value::None | Value::Bool(_) | Value::Map(_) | Value::Secret { .. } | Value::Output { .. } => false,
     }
 }
 

@@ -227,7 +227,13 @@ fn environments(state: &State) -> BTreeMap<Address, String> {
     let say = |value: &Value| match value {
         Value::Text(text) if text.ends_with("/24") => "subnet".to_owned(),
         Value::Secret { mark, .. } => mark.0.clone(),
-        other => other.to_string(),
+        Value::None
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Text(_)
+        | Value::List(_)
+        | Value::Map(_)
+        | Value::Output { .. } => value.to_string(),
     };
     ours.filter_map(|(address, seen)| {
         let environment = seen.fields.get("environment")?.entries()?;
