@@ -254,7 +254,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
         let is_stranger = is_left && !is_job(&seen.fields) && !is_job(fields);
         let may_share = scene.services.get(&change.service).is_some_and(|s| s.update.strategy == Strategy::StartFirst);
         let same = other.base() == change.address.base() && !may_share || is_stranger;
-        let written: Vec<&str> = mounts.iter().filter(|mount| mount.ends_with(":rw") && !mount.starts_with("tmpfs:")).copied().collect();
+        let written: Vec<&str> =
+            mounts.iter().filter(|mount| mount.ends_with(":rw") && !mount.starts_with("tmpfs:")).copied().collect();
         if let (true, Some(mount)) = (same, shared("mounts", &written, &source)) {
             wrong.push(format!("{other} writes to {mount}"));
         }
