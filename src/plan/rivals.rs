@@ -315,7 +315,8 @@ fn exclusive(fields: &Fields) -> BTreeSet<String> {
         fields.strings("mounts").into_iter().chain(fields.strings(super::declared::FIELD)).filter_map(|mount| {
             let (place, mode) = mount.rsplit_once(':')?;
             let (source, _) = place.rsplit_once(':')?;
-            (mode == "rw").then(|| source.to_owned())
+            // A folder in memory is each one's own.
+            (mode == "rw" && source != "tmpfs:").then(|| source.to_owned())
         });
     let ports = fields.strings("ports").into_iter().filter_map(|port| {
         let (published, target) = port.rsplit_once(':')?;

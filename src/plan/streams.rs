@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::{Reached, want};
 use super::{Input, moves, pointers, reach};
-use crate::model::service::{Service, Stream, StreamTarget};
+use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
 use crate::model::{Address, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
 
@@ -135,6 +135,9 @@ fn target<'a>(
     }
     if other.stopped {
         return Err(format!("{name} is stopped"));
+    }
+    if other.containers.get(key).is_some_and(|container| container.network_mode == ContainerNetwork::None) {
+        return Err(format!("{key} of {name} has no network"));
     }
     let Some(reached) = reached.get(name.as_str()) else { return Err(format!("{name} is being taken down")) };
     match (reached.targets.get(key), reached.at.get(&(key.clone(), *port))) {

@@ -9,8 +9,8 @@ use ipnet::Ipv4Net;
 use super::setting::Scene;
 use super::sim;
 
-/// What containers on the host's network listen on, in all cases.
-const PORT_ON_HOST: &str = "8123";
+/// What containers on the host's network listen on, in all cases and in walks.
+const PORTS_ON_HOST: [&str; 2] = ["8123", "22"];
 
 /// What is wrong with doing `change` now.
 pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
@@ -97,7 +97,7 @@ fn leads_to(host: &Fields, container: &Fields) -> bool {
 fn is_at(to: &str, port: &str, container: &Fields) -> bool {
     let mut published = container.strings("published").into_iter();
     let is_machine = ["172.18.0.1", "127.0.0.1", "10.0.0.1"].contains(&to);
-    container.text("network") == Some("host") && is_machine && port == PORT_ON_HOST
+    container.text("network") == Some("host") && is_machine && PORTS_ON_HOST.contains(&port)
         || container.text("address") == Some(to)
         || container.text("edge_address") == Some(to)
         || published.any(|text| text.starts_with(&format!("{to}:{port}:")))
@@ -254,7 +254,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
         let is_stranger = is_left && !is_job(&seen.fields) && !is_job(fields);
         let may_share = scene.services.get(&change.service).is_some_and(|s| s.update.strategy == Strategy::StartFirst);
         let same = other.base() == change.address.base() && !may_share || is_stranger;
-        let written: Vec<&str> = mounts.iter().filter(|mount| mount.ends_with(":rw")).copied().collect();
+        let written: Vec<&str> =
+            mounts.iter().filter(|mount| mount.ends_with(":rw") && !mount.starts_with("tmpfs:")).copied().collect();
         if let (true, Some(mount)) = (same, shared("mounts", &written, &source)) {
             wrong.push(format!("{other} writes to {mount}"));
         }
