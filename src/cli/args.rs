@@ -39,6 +39,8 @@ pub enum Command {
     Status(Status),
     /// Show what containers printed last
     Logs(Logs),
+    /// Show what was done and seen
+    Events(Events),
     /// Look now and put right one service, or all
     Reconcile(Reconcile),
     /// Leave a service alone until it is resumed
@@ -241,6 +243,26 @@ pub struct Logs {
     #[arg(long)]
     pub last_failed: bool,
     /// At most so many lines of each
+    #[arg(short = 'n', long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub lines: u32,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// `events`
+#[derive(Debug, ClapArgs)]
+pub struct Events {
+    /// Only of this service, or of this thing: `proxy-host/git.example.org`
+    #[arg(value_name = "SERVICE|THING")]
+    pub of: Option<String>,
+    /// Only of this kind (`created`, `updated`, `deleted`, `failed`, `degraded`), or for this reason (`drift`, …)
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// Not older than this: `24h`
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub since: Option<std::time::Duration>,
+    /// At most so many, the newest
     #[arg(short = 'n', long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub lines: u32,
     /// Form of the answer

@@ -5,12 +5,14 @@ use serde_json::Value as Json;
 
 use super::Failure;
 use super::args::{
-    Apply, Args, Completions, Destroy, Format, Logs, Plan, PlanFormat, Reconcile, Resume, Subnets, Suspend, Validate,
+    Apply, Args, Completions, Destroy, Events, Format, Logs, Plan, PlanFormat, Reconcile, Resume, Subnets, Suspend,
+    Validate,
 };
 use super::build;
 use super::link::Link;
 use super::output::Output;
 use crate::config::Config;
+use crate::engine::events::EventsOf;
 use crate::engine::listing::Listing;
 use crate::engine::logs::LogsOf;
 use crate::engine::verbs::{Act, Answer};
@@ -124,6 +126,17 @@ pub async fn logs(args: &Args, logs: &Logs, output: &Output) -> Result<u8, Failu
     let answer = answer?;
     print(&answer, logs.output, output);
     Ok(answer.exit)
+}
+
+/// `amarre events`
+pub async fn events(args: &Args, events: &Events, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let since_s = events.since.map(|since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX));
+    let of = EventsOf { name: events.of.clone(), kind: events.kind.clone(), since_s, limit: events.lines };
+    let answer = link.events(&of).await;
+    link.close().await;
+    print(&answer?, events.output, output);
+    Ok(0)
 }
 
 /// `amarre completions`

@@ -11,6 +11,7 @@ use super::output::Output;
 use super::{Args, Failure};
 use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Command, Handle};
+use crate::engine::events::{self, EventsOf};
 use crate::engine::listing::{self, Listing};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Act, Answer, Step};
@@ -89,6 +90,20 @@ impl Link {
                 remote.get_of("/api/v1/logs", &name, Look::PLAIN, &query).await
             }
             Link::Local(local) => logs::logs(&local.handle, of).await.ok_or_else(stopped),
+        }
+    }
+
+    /// What was done and seen.
+    pub async fn events(&self, of: &EventsOf) -> Result<Answer, Failure> {
+        match self {
+            Link::Remote(remote) => {
+                let words = [("name", &of.name), ("kind", &of.kind)];
+                let words: Vec<(&str, &str)> =
+                    words.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?))).collect();
+                let since = of.since_s.map(|since| format!("&since_s={since}")).unwrap_or_default();
+                remote.get_of("/api/v1/events", &words, Look::PLAIN, &format!("&limit={}{since}", of.limit)).await
+            }
+            Link::Local(local) => Ok(events::events(&local.handle, of).await),
         }
     }
 

@@ -48,6 +48,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Run(run) => daemon::run(args, run, output).await,
         Command::Status(status) => watch::status(args, status, output).await,
         Command::Logs(logs) => commands::logs(args, logs, output).await,
+        Command::Events(events) => commands::events(args, events, output).await,
         Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,

@@ -118,7 +118,13 @@ impl Engine {
             ledger.repoint(&wants.drains.keys().cloned().collect(), now).await?;
         }
         if facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
-            ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), now).await?;
+            let unloaded = plan.changes.iter().filter(|change| plan::certificates::is_load(change));
+            let unloaded = unloaded.map(|change| change.address.clone());
+            // While its NPM cannot be seen, nobody knows whether a host is off line for it.
+            let hidden = facts.open_intents.keys().filter(|address| address.kind == Kind::Certificate);
+            let hidden = hidden.filter(|address| world.gap(address).is_some()).cloned();
+            let unloaded = unloaded.chain(hidden).collect();
+            ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), &unloaded, now).await?;
         }
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
         let spared = |flap: &crate::model::flap::Flap| busy.contains(&flap.service);

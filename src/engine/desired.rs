@@ -50,6 +50,7 @@ impl Engine {
                 address: None,
                 kind: "source".to_owned(),
                 text,
+                reason: None,
             };
             if let Err(error) = self.ledger.record(&event).await {
                 self.ledger_failed(&error);

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use crate::model::service::{Dns, NetworkMode, Target, Tls};
 use crate::model::site::{HostSite, PublicAddress, Reach};
 use crate::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
+use crate::plan::certificates as npm_certificates;
 use crate::plan::pool::network_name;
 use crate::plan::reach::edge_network;
 use crate::providers::{Ask, EXAM_LIMIT, Exam, Observation, Provider};
@@ -322,7 +323,7 @@ fn certificates(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
             );
             continue;
         };
-        let Some(ends) = seen.fields.text("expires_on").and_then(moment) else { continue };
+        let Some(ends) = npm_certificates::ends(&seen.fields) else { continue };
         let left = ends - patient.now;
         let days = left.0 / (24 * 60 * 60 * 1000);
         let renew = format!("renew it in NPM, SSL Certificates, {name}");
@@ -346,13 +347,6 @@ fn certificates(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
         findings.push(Finding::good("certificates", text));
     }
     findings
-}
-
-/// NPM writes the server's local time without a zone; a day more or less does not matter here.
-fn moment(text: &str) -> Option<Timestamp> {
-    let text = text.replace('T', " ");
-    let civil: jiff::civil::DateTime = text.trim_end_matches('Z').parse().ok()?;
-    Some(Timestamp(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond()))
 }
 
 /// The name in the configuration: `nas` of `docker.nas`; the usual one stands for itself.
@@ -380,13 +374,5 @@ mod tests {
         for public in ["1.1.1.1", "51.68.0.1", "2a01:4f8::1"] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
-    }
-
-    #[test]
-    fn times_of_npm_are_read() {
-        for text in ["2026-11-20 12:00:00", "2026-11-20T12:00:00.000Z"] {
-            assert_eq!(moment(text), Some(Timestamp(1_795_176_000_000)), "{text}");
-        }
-        assert_eq!(moment("soon"), None);
     }
 }

@@ -85,7 +85,8 @@ impl Engine {
     async fn say_failed(&self, failure: LastFailure) {
         let LastFailure { container, service, why, run, at, .. } = failure;
         tracing::warn!(service, run, address = %container, "container {} is not well: {why}", container.name);
-        let event = Event { at, run, service, address: Some(container), kind: "degraded".to_owned(), text: why };
+        let event =
+            Event { at, run, service, address: Some(container), kind: "degraded".to_owned(), text: why, reason: None };
         if let Err(error) = self.ledger.record(&event).await {
             tracing::warn!("could not write down an event: {error}");
         }

@@ -165,7 +165,7 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
                 tools.ledger.refuse_port(&change.address, port, now).await.map_err(LaneFailure::Ledger)?;
             }
             if error.class != Class::OutcomeUnknown {
-                tools.ledger.failed_call(id, &error.message, now).await.map_err(LaneFailure::Ledger)?;
+                tools.ledger.failed_call(id, error.code, &error.message, now).await.map_err(LaneFailure::Ledger)?;
             }
             tell(tools, change, ProgressState::Failed, error.message.clone(), started, now);
             remember(tools, change, job.run, "failed", &error.message, now).await;
@@ -216,8 +216,16 @@ async fn refuse_subnet(tools: &Tools, change: &Change, now: Timestamp) -> Result
 /// Events are for people: one that cannot be written stops nothing.
 async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &str, at: Timestamp) {
     let address: Option<Address> = Some(change.address.clone());
-    let event =
-        Event { at, run, service: change.service.clone(), address, kind: kind.to_owned(), text: text.to_owned() };
+    let reason = serde_json::to_value(change.because.code).ok().and_then(|code| Some(code.as_str()?.to_owned()));
+    let event = Event {
+        at,
+        run,
+        service: change.service.clone(),
+        address,
+        kind: kind.to_owned(),
+        text: text.to_owned(),
+        reason,
+    };
     if let Err(error) = tools.ledger.record(&event).await {
         tracing::warn!(service = change.service, run, address = %change.address, "could not write down an event: {error}");
     }

@@ -16,6 +16,7 @@ use super::status::{self, Health, ServiceStatus, Sync};
 use super::{Picture, report};
 use crate::model::service::Tls;
 use crate::model::{Address, Change, Kind, Millis, Seen, Timestamp, Value};
+use crate::plan::certificates;
 use crate::plan::render::{Look, Sign, Tone, lines};
 
 /// Rows of the table fit so many columns; `-o wide` is as wide as it needs to be.
@@ -186,7 +187,7 @@ fn expiring(picture: &Picture, row: &ServiceStatus) -> Option<String> {
     let mut ends: Vec<(Timestamp, String)> = own
         .chain(used)
         .filter(|address| address.kind == Kind::Certificate)
-        .filter_map(|address| Some((ends_at(picture.world.seen.get(&address)?)?, address.name)))
+        .filter_map(|address| Some((certificates::ends(&picture.world.seen.get(&address)?.fields)?, address.name)))
         .filter(|(at, _)| *at <= picture.at + EXPIRING)
         .collect();
     ends.sort();
@@ -197,12 +198,6 @@ fn expiring(picture: &Picture, row: &ServiceStatus) -> Option<String> {
     } else {
         format!("certificate {name} ends in {left}")
     })
-}
-
-/// NPM writes `2026-12-01 10:00:00`, newer ones RFC 3339.
-fn ends_at(seen: &Seen) -> Option<Timestamp> {
-    let text = seen.fields.text("expires_on")?;
-    Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{}Z", text.replacen(' ', "T", 1))))
 }
 
 /// What is said below the table, or in its place.

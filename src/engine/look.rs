@@ -50,6 +50,8 @@ impl Engine {
         facts.confirmed = self.confirmed.clone();
         facts.impatient = self.impatient;
         facts.revision = source.as_ref().unwrap_or(&self.picture.source).revision.clone();
+        facts.promised =
+            self.promised.values().flatten().map(|(address, fields)| (address.clone(), fields.clone())).collect();
         facts.prune_blocked = desired.prune_blocked || source.is_none();
 
         let unpublished = self.ledger.unpublished().await.unwrap_or_default();
@@ -239,6 +241,11 @@ impl Engine {
                 breakers: self.patience.breakers.clone(),
             };
             self.cancels.insert(service.clone(), tools.cancelled.clone());
+            let made = changes.iter().filter_map(|change| match &change.verb {
+                Verb::Create(fields) => Some((change.address.clone(), fields.clone())),
+                Verb::Update(_) | Verb::Delete => None,
+            });
+            self.promised.insert(service.clone(), made.collect());
             let job = Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads };
             let lane = self.lanes.spawn(lane::work(job, tools));
             self.busy.insert(lane.id(), service);

@@ -17,6 +17,7 @@ pub mod desired;
 pub mod books;
 pub mod rest;
 pub mod publish;
+pub mod events;
 pub mod failures;
 mod jobs;
 pub mod waits;
@@ -319,6 +320,8 @@ pub struct Engine {
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
     busy: BTreeMap<tokio::task::Id, String>,
+    /// What lanes were given to make, by service.
+    promised: BTreeMap<String, BTreeMap<Address, Fields>>,
     /// By which a lane is told to end after its running step, by service.
     cancels: BTreeMap<String, Arc<AtomicBool>>,
     /// What was last stored as good of each service: its generations and its manifest.
@@ -380,6 +383,7 @@ impl Engine {
             health: Health::default(),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
+            promised: BTreeMap::new(),
             cancels: BTreeMap::new(),
             good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
@@ -429,15 +433,21 @@ impl Engine {
         let Some(joined) = self.lanes.join_next_with_id().await else { return false };
         match joined {
             Ok((id, done)) => {
-                self.busy.remove(&id);
+                self.is_free(id);
                 self.take_note(done);
             }
             Err(error) => {
-                self.busy.remove(&error.id());
+                self.is_free(error.id());
                 tracing::error!("a lane broke, its change is looked at again: {error}");
             }
         }
         true
+    }
+
+    fn is_free(&mut self, lane: tokio::task::Id) {
+        if let Some(service) = self.busy.remove(&lane) {
+            self.promised.remove(&service);
+        }
     }
 
     /// The next look rests on nothing that was read before: a person asks.

@@ -110,7 +110,8 @@ impl Engine {
 
     async fn say_of(&self, service: &str, kind: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
         let (kind, text) = (kind.to_owned(), text.to_owned());
-        let event = Event { at, run: self.picture.run, service: service.to_owned(), address: None, kind, text };
+        let event =
+            Event { at, run: self.picture.run, service: service.to_owned(), address: None, kind, text, reason: None };
         self.ledger.record(&event).await
     }
 }

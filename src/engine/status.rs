@@ -272,7 +272,8 @@ fn ready_text(picture: &Picture, address: &Address) -> String {
         | Kind::Redirection
         | Kind::Stream
         | Kind::AccessList => crate::plan::render::lines::detail(address, &seen.fields, None),
-        Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => String::new(),
+        Kind::Certificate => crate::plan::certificates::in_words(&seen.fields, picture.at),
+        Kind::Volume | Kind::Image | Kind::Zone => String::new(),
     }
 }
 

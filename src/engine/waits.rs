@@ -186,6 +186,7 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
             vec![Hint::command("not to wait", format!("amarre reconcile {}", change.service))],
         ),
         Wait::Drain => (format!("what is still open at {thing} ends"), Vec::new()),
+        Wait::Budget => (format!("Let's Encrypt would refuse to issue {thing} before, A0805"), Vec::new()),
         Wait::Provider => (format!("{} fails for everybody", change.address.provider), Vec::new()),
         Wait::Backoff => (
             format!("the next try of {thing}"),

@@ -3,7 +3,7 @@
 use crate::model::service::{Hsts, Route, Target, Tls};
 
 use super::check;
-use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0113, shown};
+use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0113, Spot, shown};
 use super::front::{self, Front};
 use super::nginx;
 use super::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
@@ -57,17 +57,10 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
     const PORT_MAX: i64 = 65_535;
     let scope = reader.scope;
     let spot = reader.key_spot("port");
-    if reader.has("ssl") {
-        let spot = reader.key_spot("ssl");
-        if reader.flag("ssl") == Some(true) {
-            let hint = "in `routes:`, `tls:` takes the name of a certificate that NPM has";
-            scope.error_hint(
-                A0113,
-                spot,
-                "`ssl: true`, a certificate by Let's Encrypt, is not yet supported".into(),
-                hint,
-            );
-        }
+    let ssl = reader.flag("ssl") == Some(true);
+    if ssl && !reader.has("port") {
+        let hint = "a route of `routes:` takes `tls: letsencrypt`";
+        scope.error_hint(A0106, reader.key_spot("ssl"), "`ssl` stands beside `port`".to_owned(), hint);
     }
     let port = u16::try_from(reader.number("port", 1, PORT_MAX)?).ok()?;
     let to = reader.text("to");
@@ -95,12 +88,12 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
     Some(Route {
         domains: vec![domain],
         to: Target::Container { key: (*key).to_owned(), port },
-        tls: Tls::None,
-        force_https: false,
+        tls: if ssl { Tls::LetsEncrypt } else { Tls::None },
+        force_https: ssl,
         websockets: true,
         block_exploits: true,
         access_list: None,
-        http2: false,
+        http2: ssl,
         hsts: Hsts::Off,
         caching: None,
         locations: Vec::new(),
@@ -148,9 +141,11 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
     let block_exploits = reader.flag("block_exploits").unwrap_or(true);
     let caching = reader.flag("caching");
     let access_list = reader.text("access_list").map(|text| text.text);
-    let origin = scope.origin(reader.spot);
+    let reader_spot = reader.spot;
+    let origin = scope.origin(reader_spot);
     reader.finish(&nothing_else);
     let tls = tls?;
+    needs_dns_challenge(scope, &tls, &domains, reader_spot);
     let force_https = force_https.unwrap_or(tls != Tls::None);
     Some(Route {
         domains,
@@ -190,21 +185,15 @@ pub(super) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
 
 /// `tls:`; `None` when it is wrong.
 pub(super) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
-    const HINT: &str = "`tls:` takes the name of a certificate that NPM has, or `none`";
+    const HINT: &str = "`tls:` takes `letsencrypt`, the name of a certificate that NPM has, or `none`";
     if !reader.has("tls") {
         reader.entry("tls");
         return Some(Tls::None);
     }
     let node = reader.node("tls")?;
     let scope = reader.scope;
-    let is_lets_encrypt = match &node.data {
-        Data::Scalar(scalar) => scalar.text == "letsencrypt",
-        Data::Map(_) => node.entry("letsencrypt").is_some(),
-        Data::List(_) => false,
-    };
-    if is_lets_encrypt {
-        scope.error_hint(A0113, node.spot, "`tls: letsencrypt` is not yet supported".to_owned(), HINT);
-        return None;
+    if let Data::Map(_) = &node.data {
+        return lets_encrypt(scope, node);
     }
     if flag(node).is_ok() {
         scope.error_hint(A0104, node.spot, "`tls` is not true or false".to_owned(), HINT);
@@ -213,12 +202,50 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
     let text = scope.text(node, "`tls`")?;
     match text.text.as_str() {
         "none" => Some(Tls::None),
+        "letsencrypt" => Some(Tls::LetsEncrypt),
         "" => {
             scope.error_hint(A0105, text.spot, "`tls` is empty".to_owned(), HINT);
             None
         }
         name => Some(Tls::Existing(name.to_owned())),
     }
+}
+
+/// `{letsencrypt: {challenge: http}}`.
+fn lets_encrypt(scope: &Scope<'_>, node: &Node) -> Option<Tls> {
+    let mut outer = Reader::open(scope, node, "`tls`", "tls.")?;
+    let inner = outer.node("letsencrypt");
+    if inner.is_none() {
+        outer.missing("letsencrypt", "as in `tls: {letsencrypt: {challenge: http}}`");
+    }
+    outer.finish(&nothing_else);
+    let mut inner = Reader::open(scope, inner?, "`letsencrypt`", "tls.letsencrypt.")?;
+    let challenge = inner.text("challenge");
+    let wildcard = inner.flag("wildcard").filter(|wildcard| *wildcard).map(|_| inner.key_spot("wildcard"));
+    inner.finish(&nothing_else);
+    let hint = "`challenge: http` asks on port 80 of the host; make a wildcard in NPM, and give its name";
+    if let Some(spot) = wildcard {
+        scope.error_hint(A0113, spot, "`wildcard: true` is not yet supported".to_owned(), hint);
+        return None;
+    }
+    match challenge {
+        Some(text) if text.text == "dns" => {
+            scope.error_hint(A0113, text.spot, "`challenge: dns` is not yet supported".to_owned(), hint);
+            None
+        }
+        Some(text) if text.text != "http" => {
+            scope.not_allowed(&text, "`challenge`", "`http`");
+            None
+        }
+        Some(_) | None => Some(Tls::LetsEncrypt),
+    }
+}
+
+/// A name with `*` can only be shown to be ours in the DNS.
+pub(super) fn needs_dns_challenge(scope: &Scope<'_>, tls: &Tls, domains: &[String], spot: Spot) {
+    let Some(name) = domains.iter().find(|name| *tls == Tls::LetsEncrypt && name.starts_with('*')) else { return };
+    let hint = "Let's Encrypt gives it for a record in the DNS only, which is not yet supported; make it in NPM, and give its name";
+    scope.error_hint(A0106, spot, format!("no certificate for {name} is given for an answer on port 80"), hint);
 }
 
 /// `app:80`, or `80` when there is one container.

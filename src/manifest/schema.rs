@@ -33,6 +33,8 @@ pub fn schema() -> Json {
     for (name, part) in [
         ("route", object(&["domain", "to"], route_keys())),
         ("location", object(&["path"], location_keys())),
+        ("tls", object(&["letsencrypt"], tls_keys())),
+        ("letsencrypt", object(&[], letsencrypt_keys())),
         ("hsts", object(&["subdomains"], vec![("subdomains", flag(), "Of the names below it, too")])),
         ("record", object(&["name", "type"], record_keys())),
         ("own_network", object(&["subnet"], vec![("subnet", text(), "As in 172.20.40.0/24")])),
@@ -64,7 +66,7 @@ fn service() -> Json {
         ("profiles", either(&[text(), list(text())]), "Beside `compose`: which of its profiles are picked"),
         ("port", number(), "Short for one route: the service's name below the default domain, to this port"),
         ("to", text(), "Beside `port`: which of several containers"),
-        ("ssl", json!({"const": false}), "Not yet supported; `tls` of a route takes a certificate that NPM has"),
+        ("ssl", flag(), "Beside `port`: a certificate by Let's Encrypt, and HTTPS only"),
         ("routes", list(link("route")), "Which names lead to which container"),
         ("access_list", text(), "For every route that has none of its own"),
         ("dns", dns(), "Records for its names"),
@@ -94,7 +96,7 @@ fn route_keys() -> Vec<Key> {
         ("domain", text(), "Below the default domain; @ is the domain itself; whole when it ends in a dot"),
         ("aliases", list(text()), "More names of the same route"),
         ("to", scalar(), "Container and port, or an http(s) URL"),
-        ("tls", text(), "none, or the name of a certificate in NPM"),
+        ("tls", tls(), "none, letsencrypt, or the name of a certificate in NPM"),
         ("force_https", flag(), "Plain HTTP answers with a redirection"),
         ("websockets", flag(), "Upgrades pass"),
         ("block_exploits", flag(), "NPM's filter of common attacks"),
@@ -104,6 +106,21 @@ fn route_keys() -> Vec<Key> {
         ("caching", flag(), "NPM keeps images, styles and scripts"),
         ("locations", list(link("location")), "Paths that lead elsewhere"),
         ("advanced", text(), "Lines of nginx's configuration"),
+    ]
+}
+
+fn tls() -> Json {
+    either(&[text(), link("tls")])
+}
+
+fn tls_keys() -> Vec<Key> {
+    vec![("letsencrypt", link("letsencrypt"), "By Let's Encrypt")]
+}
+
+fn letsencrypt_keys() -> Vec<Key> {
+    vec![
+        ("challenge", words(&["http"]), "How it is shown that the names are ours"),
+        ("wildcard", json!({"const": false}), "Not yet supported"),
     ]
 }
 
@@ -142,7 +159,7 @@ fn redirect() -> Json {
         ("http2", flag(), "With a certificate"),
         ("hsts", hsts(), "Browsers come by HTTPS only from then on"),
         ("advanced", text(), "Lines of nginx's configuration"),
-        ("tls", text(), "none, or the name of a certificate in NPM"),
+        ("tls", tls(), "As of a route"),
         ("dns", dns(), "Records for its names"),
     ]);
     object(&["name", "domain", "to"], keys)

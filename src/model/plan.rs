@@ -54,12 +54,14 @@ pub enum Wait {
     Provider,
     /// Nothing leads to it any more; what is open at it ends.
     Drain,
+    /// Let's Encrypt would not give one more yet.
+    Budget,
 }
 
 impl Wait {
     /// Every one.
-    pub const ALL: [Self; 6] =
-        [Self::Settle, Self::StoppedGrace, Self::EngineStart, Self::Backoff, Self::Provider, Self::Drain];
+    pub const ALL: [Self; 7] =
+        [Self::Settle, Self::StoppedGrace, Self::EngineStart, Self::Backoff, Self::Provider, Self::Drain, Self::Budget];
 
     /// As documents say it.
     pub fn word(self) -> &'static str {
@@ -70,6 +72,7 @@ impl Wait {
             Self::Backoff => "backoff",
             Self::Provider => "provider",
             Self::Drain => "drain",
+            Self::Budget => "budget",
         }
     }
 }

@@ -484,6 +484,8 @@ pub enum Tls {
     None,
     /// An existing one in NPM, by its name there.
     Existing(String),
+    /// One by Let's Encrypt, which NPM asks for and renews: by answering on port 80.
+    LetsEncrypt,
 }
 
 /// One redirection host.

@@ -280,6 +280,13 @@ impl World {
         generations(&self.seen, of)
     }
 
+    /// Every generation of a container that is there and ours.
+    pub fn instances(&self, base: &Address) -> BTreeMap<Address, &Seen> {
+        let all = self.seen.range(base.clone()..).take_while(|(address, _)| address.is_same(base));
+        let ours = all.filter(|(address, seen)| address.generation.is_some() && seen.owner.is_ours());
+        ours.map(|(address, seen)| (address.clone(), seen)).collect()
+    }
+
     /// Whether a need holds. In a gap nothing is known: `None`.
     pub fn holds(&self, need: &Need) -> Option<bool> {
         if self.gap(&need.on).is_some() {
@@ -303,6 +310,31 @@ pub struct Applied {
     pub vendor_id: String,
     /// The fields as wanted then.
     pub fields: Fields,
+}
+
+/// A certificate that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Which: its NPM and its names, in order.
+    pub certificate: Address,
+    /// When the call left.
+    pub at: Timestamp,
+    /// What became of it.
+    pub outcome: Ordered,
+}
+
+/// The code of an order that Let's Encrypt did not fulfil, which counts against its limits.
+pub const NOT_ISSUED: &str = "A0801";
+
+/// What became of a certificate that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ordered {
+    /// That is not known: it counts as both.
+    Unknown,
+    /// It was issued.
+    Issued,
+    /// Let's Encrypt could not see that the names are ours.
+    Failed,
 }
 
 /// Why a service is left alone.
@@ -385,6 +417,10 @@ pub struct Facts {
     pub applied: BTreeMap<Address, Applied>,
     /// Container generations that were ready, by base address: the last good one.
     pub last_good: BTreeMap<Address, (String, Fields)>,
+    /// Certificates that were asked for of late, the oldest first.
+    pub orders: Vec<Order>,
+    /// What is being made for others just now, with its fields: its subnet, its addresses and its ports are taken.
+    pub promised: BTreeMap<Address, Fields>,
     /// Since when nothing leads to an old generation any more.
     pub repointed_at: BTreeMap<Address, Timestamp>,
     /// When containers were away in updates, by base address, the newest last; at most one of each is not over yet.

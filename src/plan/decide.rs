@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, SETTLE, diff, images, moves, needs, pointers, pool, reach, reason, rivals, stopped, tasks};
+use super::{
+    Input, SETTLE, certificates, diff, images, moves, needs, pointers, pool, reach, reason, rivals, stopped, tasks,
+};
 use crate::model::address::generations;
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::STOPPED_GRACE;
@@ -13,6 +15,9 @@ use crate::model::{
 
 /// An engine that starts has dealt with what it ran within this time.
 const ENGINE_COMES_UP: Millis = Millis::seconds(60);
+
+/// What of a host is written only together with its certificate.
+const TLS_FIELDS: [&str; 6] = ["certificate", "domains", "force_https", "http2", "hsts", "hsts_subdomains"];
 
 /// Decides about every address. Changes come out in the order of safety: up first, then down.
 pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
@@ -35,6 +40,10 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
             Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
         }
     }
+    let loads = certificates::unloaded(input);
+    // Until then nothing else is done with it.
+    ups.retain(|change| !loads.iter().any(|load| load.address == change.address));
+    ups.splice(..0, loads);
     let mut downs = deletes(input, wants, &mut plan.notes);
     rivals::settle(input, wants, &mut ups, &mut downs);
     // What stops comes after what points at it is switched off.
@@ -89,7 +98,9 @@ fn downtime_of(wants: &Wants, address: &Address, want: &Want, input: &Input<'_>)
     let replaces = address.kind == Kind::Container
         && wants.stop_first.contains_key(&want.service)
         && want.needs.iter().any(|need| need.is == State::Absent && input.world.seen.contains_key(&need.on));
-    if replaces { Downtime::Some } else { Downtime::None }
+    // NPM takes a host off line while it asks for a certificate of one of its names.
+    let takes_off = address.kind == Kind::Certificate && certificates::hosts_of(input, address).next().is_some();
+    if replaces || takes_off { Downtime::Some } else { Downtime::None }
 }
 
 fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen: &Seen) -> Option<Change> {
@@ -123,13 +134,22 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         }
         Some(_) | None => diff,
     };
-    let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| named(diff)).collect();
+    let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| named(diff)).collect();
     let pointing: Vec<Need> = needs_of(want, &changed);
-    let unmet = unmet(input, &pointing);
+    let mut unmet = unmet(input, &pointing);
+    if unmet.iter().all(|need| need.on.kind == Kind::Certificate) {
+        // What has nothing to do with the certificate does not wait for it.
+        let waits = |field: &str| TLS_FIELDS.contains(&field);
+        if !unmet.is_empty() && changed.0.keys().any(|field| !waits(field)) {
+            changed.0.retain(|field, _| !waits(field));
+            diffs.retain(|diff| !waits(&diff.field));
+            unmet.clear();
+        }
+    }
     let gate = if let Some(refusal) = want.refusal.clone().or_else(|| nobody_makes(input, wants, want, &unmet)) {
         Gate::Held(refusal)
     } else if is_fixed {
-        Gate::Held(cannot_change(address, want, &diffs))
+        Gate::Held(cannot_change(input, address, want, &diffs))
     } else if !unmet.is_empty() {
         Gate::After(unmet)
     } else {
@@ -278,7 +298,12 @@ fn found(diffs: &[FieldDiff]) -> Vec<(String, String)> {
     diffs.iter().map(line).collect()
 }
 
-fn cannot_change(address: &Address, want: &Want, diffs: &[FieldDiff]) -> Refusal {
+fn cannot_change(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Refusal {
+    let subnet = diffs.iter().find(|diff| address.kind == Kind::Network && diff.field == "subnet");
+    let asked = subnet.and_then(|diff| diff.to.as_ref()?.as_text()?.parse().ok());
+    if let Some(refusal) = asked.and_then(|asked| pool::free_of_others(input, address, asked).err()) {
+        return refusal;
+    }
     Refusal {
         code: "A0406".to_owned(),
         message: format!("{} {} cannot change in place", address.kind.label(), address.name),

@@ -50,14 +50,11 @@ fn wanted(services: &BTreeMap<String, Service>, site: &Site) -> BTreeSet<Address
 }
 
 fn found(base: &Address, away: &Away, facts: &Facts, world: &World) -> Option<Ending> {
-    let all = world.of_kind(&base.provider, Kind::Container);
-    let instances: Vec<(&Address, &Seen)> =
-        all.filter(|(address, seen)| address.base() == *base && seen.owner.is_ours()).collect();
     let (same, others): (Vec<_>, Vec<_>) =
-        instances.into_iter().partition(|(_, seen)| seen.vendor_id == away.vendor_id);
+        world.instances(base).into_iter().partition(|(_, seen)| seen.vendor_id == away.vendor_id);
     // A call that is on its way may still stop it.
-    let runs = |(address, seen): &(&Address, &Seen)| {
-        seen.fields.flag("running") == Some(true) && !facts.open_intents.contains_key(*address)
+    let runs = |(address, seen): &(Address, &Seen)| {
+        seen.fields.flag("running") == Some(true) && !facts.open_intents.contains_key(address)
     };
     match same.first() {
         Some(old) => runs(old).then_some(Ending::Untold),

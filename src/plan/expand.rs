@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
+use super::certificates::{self, Front};
 use super::names::Names;
 use super::rollout::{self, Target};
 use super::{Input, decide, fronts, moves, needs, pointers, pool, reach, stopped, streams};
@@ -421,7 +422,9 @@ impl Expansion<'_> {
         };
         let locations = fronts::locations(self, &route.locations, host, targets, &mut needs);
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
-        let (certificate, access_list) = self.guards(&npm, &route.tls, route.access_list.as_deref(), &mut needs);
+        let front = Front { npm: &npm.provider, domains: &route.domains, host, records, origin: &route.origin };
+        let certificate = self.certificate(&route.tls, &front, &mut needs);
+        let access_list = self.access_list_of(&npm, route.access_list.as_deref(), &mut needs);
         let mut fields = fronts::strict(Fields::default(), route.hsts, &route.advanced)
             .with("domains", sorted(&route.domains))
             .with("forward_scheme", Value::text(scheme))
@@ -449,7 +452,10 @@ impl Expansion<'_> {
         let Some(main) = redirect.domains.first() else { return };
         let names = redirect.domains.iter().filter_map(|name| records.get(name)).flatten();
         let mut needs: Vec<Need> = names.cloned().map(Need::present).collect();
-        let (certificate, _) = self.guards(&npm, &redirect.tls, None, &mut needs);
+        let address = Address::new(npm.provider.clone(), Kind::Redirection, main);
+        let host = self.input.world.seen.get(&address);
+        let front = Front { npm: &npm.provider, domains: &redirect.domains, host, records, origin: &redirect.origin };
+        let certificate = self.certificate(&redirect.tls, &front, &mut needs);
         let fields = fronts::strict(Fields::default(), redirect.hsts, &redirect.advanced)
             .with("domains", sorted(&redirect.domains))
             .with("block_exploits", Value::Bool(redirect.block_exploits))
@@ -463,20 +469,24 @@ impl Expansion<'_> {
             .with("enabled", Value::Bool(true))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));
-        let address = Address::new(npm.provider, Kind::Redirection, main);
         self.want(address, fields, needs, &redirect.origin);
     }
 
-    /// Certificate and access list by name; a host is never written without the ones its manifest names.
-    fn guards(&self, npm: &NpmSite, tls: &Tls, list: Option<&str>, needs: &mut Vec<Need>) -> (Value, Value) {
-        let certificate = match tls {
+    /// The certificate by name; a host is never written without the one that its manifest asks for.
+    fn certificate(&mut self, tls: &Tls, front: &Front<'_>, needs: &mut Vec<Need>) -> Value {
+        match tls {
             Tls::None => Value::None,
             Tls::Existing(name) => {
-                needs.push(Need::present(Address::new(npm.provider.clone(), Kind::Certificate, name)));
+                needs.push(Need::present(Address::new(front.npm.clone(), Kind::Certificate, name)));
                 Value::text(name)
             }
-        };
-        let access_list = list.map_or(Value::None, |list| {
+            Tls::LetsEncrypt => certificates::for_host(self, front, needs),
+        }
+    }
+
+    /// The access list by name, likewise.
+    fn access_list_of(&self, npm: &NpmSite, list: Option<&str>, needs: &mut Vec<Need>) -> Value {
+        list.map_or(Value::None, |list| {
             let ours = self.input.services.values().any(|other| {
                 other.access_lists.iter().any(|defined| defined.name == list)
                     && self.npm_of(other) == Some(&npm.provider)
@@ -484,8 +494,7 @@ impl Expansion<'_> {
             let name = if ours { list_name(self.input.site, list) } else { list.to_owned() };
             needs.push(Need::present(Address::new(npm.provider.clone(), Kind::AccessList, &name)));
             Value::text(name)
-        });
-        (certificate, access_list)
+        })
     }
 
     fn npm_of(&self, service: &Service) -> Option<&ProviderId> {

@@ -206,6 +206,7 @@ fn remember(facts: &mut Facts, change: &Change) {
             let applied = Applied { service: change.service.clone(), vendor_id: String::new(), fields: fields.clone() };
             facts.applied.insert(change.address.clone(), applied);
         }
+        Verb::Update(_) if change.address.kind == Kind::Certificate => drop(facts.open_intents.remove(&change.address)),
         Verb::Update(fields) => {
             if let Some(applied) = facts.applied.get_mut(&change.address) {
                 applied.fields.0.extend(fields.0.clone());

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::Expansion;
-use super::{declared, diff, reach, stopped, tasks};
+use super::{declared, diff, mounted, reach, stopped, tasks};
 use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
@@ -91,6 +91,8 @@ pub fn after_failure(
         instances.contains_key(&base.clone().at(generation)) || fields.text("network") == wanted.text("network")
     });
     let Some((generation, good_fields)) = last_good else { return (picked, wanted) };
+    let good = base.clone().at(generation);
+    let is_there = instances.contains_key(&good);
     let inputs = diff::resolve(&wanted, input.world).marked_digest();
     let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);
     let seen = instances.get(&picked);
@@ -107,14 +109,17 @@ pub fn after_failure(
     let may_go = match rollback {
         // The old one that serves is there all along, or there is none to go back to.
         Rollback::Never => start_first && instances.len() > usize::from(seen.is_some()),
-        Rollback::Auto => start_first || exited && !writes,
+        // What is gone may have lost its data to a newer one that failed on it.
+        Rollback::Auto => {
+            (start_first || exited && !writes) && (is_there || mounted::written(good_fields).next().is_none())
+        }
         Rollback::Always => start_first || exited,
     };
     if (known || verdict.is_some()) && may_go {
         if seen.is_none() {
             not_tried_again(expansion, container, picked, wanted, good_fields);
         }
-        return (base.clone().at(generation), good_fields.clone());
+        return (good, good_fields.clone());
     }
     (picked, wanted)
 }

@@ -23,7 +23,7 @@ use super::{Input, container, diff, generation, mounted, pointers, reach, tasks}
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
-    Address, Change, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want, World,
+    Address, Change, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
 };
 
 /// What the containers of a service are to become, by key: in a job's fields, and on its label.
@@ -200,7 +200,7 @@ pub fn keep(expansion: &mut Expansion<'_>) {
     let (input, service) = (expansion.input, expansion.service);
     for (key, job) in &service.jobs {
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
-        for (address, seen) in instances(input.world, &base) {
+        for (address, seen) in input.world.instances(&base) {
             match verdict(expansion, job, seen) {
                 Some(_) if !service.stopped => (),
                 Some(_) | None => keep_one(expansion, &address),
@@ -224,13 +224,6 @@ pub fn keep_one(expansion: &mut Expansion<'_>, address: &Address) {
         refusal: None,
     };
     expansion.wants.map.entry(address.clone()).or_insert(want);
-}
-
-/// Every generation of a job, or of another container, that is there and ours.
-pub fn instances<'a>(world: &'a World, base: &Address) -> BTreeMap<Address, &'a Seen> {
-    let all = world.seen.range(base.clone()..).take_while(|(address, _)| address.is_same(base));
-    let ours = all.filter(|(address, seen)| address.generation.is_some() && seen.owner.is_ours());
-    ours.map(|(address, seen)| (address.clone(), seen)).collect()
 }
 
 /// In order of name, but after those that they depend on.
@@ -290,7 +283,7 @@ impl<'a> Run<'a> {
     ) -> Self {
         let service = expansion.service;
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
-        let there = instances(expansion.input.world, &base);
+        let there = expansion.input.world.instances(&base);
         let mut fields = container::fields(expansion, home, key, &job.container, rollouts);
         rollout::declare(expansion, key, &job.container, &there, &mut fields);
         place(service, job, &mut fields);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Input, pointers, pool};
+use super::{Input, certificates, pointers, pool};
 use crate::model::schema::unknown_fields;
 use crate::model::{Address, Expect, Gate, Kind, Need, Plan, Seen, Verb};
 
@@ -20,7 +20,8 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
         }
         let seen = input.world.seen.get(address);
         let is_image = address.kind == Kind::Image;
-        if change.refusal().is_none() && !is_image && seen.is_some_and(|seen| !seen.owner.is_ours()) {
+        let is_load = certificates::is_load(change);
+        if change.refusal().is_none() && !is_image && !is_load && seen.is_some_and(|seen| !seen.owner.is_ours()) {
             broken.push(format!("{address} is changed though it is not ours"));
         }
         let fields = match &change.verb {
@@ -30,7 +31,8 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
         if change.is_now() && fields.is_some_and(|fields| fields.is_unresolved()) {
             broken.push(format!("{address} is executed with a value that is not known"));
         }
-        if let (Some(fields), Some(schema)) = (fields, input.schema(address)) {
+        // Such a change writes hosts, no field of its own.
+        if let (Some(fields), Some(schema), false) = (fields, input.schema(address), is_load) {
             broken.extend(
                 unknown_fields(schema, fields).into_iter().map(|name| format!("{address} has no field {name}")),
             );
@@ -39,6 +41,8 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
             (Verb::Create(_), Expect::Absent) | (Verb::Update(_) | Verb::Delete, Expect::Unchanged { .. }) => (),
             (Verb::Create(_), Expect::Unchanged { .. }) if change.refusal().is_some() => (),
             (Verb::Create(_), Expect::Unchanged { .. }) => broken.push(format!("{address} is created over something")),
+            // Of a certificate that never came there may be hosts.
+            (Verb::Update(_), Expect::Absent) if is_load => (),
             (Verb::Update(_) | Verb::Delete, Expect::Absent) => broken.push(format!("{address} expects nothing there")),
         }
         let id = seen.and_then(|seen| seen.fields.text("id")).unwrap_or_default();

@@ -9,6 +9,7 @@
 //! | no  | yes | not ours| nothing |
 //! | –   | gap | –       | nothing at all: unknown is not missing |
 
+pub mod certificates;
 pub mod decide;
 pub mod declared;
 pub mod diff;
@@ -93,6 +94,7 @@ pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     let mut plan = decide::decide(input, &wants);
     flaps::leave(input, &mut plan);
     patience::leave(input, &wants, &mut plan);
+    certificates::leave(input, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)
 }

@@ -65,6 +65,9 @@ pub fn set(expansion: &Expansion<'_>, container: &Container, fields: &mut Fields
     }
 }
 
+/// The kind of a mount that has no source.
+const TMPFS: &str = "tmpfs:";
+
 /// `volume:NAME:/target:rw`, `bind:/source:/target:ro`, `tmpfs::/target:rw,size=1024`; what is copied in is no mount to
 /// Docker.
 fn mount_text(service: &Service, mount: &Mount) -> Option<String> {
@@ -74,9 +77,20 @@ fn mount_text(service: &Service, mount: &Mount) -> Option<String> {
     match &mount.source {
         MountSource::Volume(volume) => Some(format!("volume:{}:{target}:{mode}{options}", service.volume_name(volume))),
         MountSource::Bind(path) => Some(format!("bind:{path}:{target}:{mode}{options}")),
-        MountSource::Tmpfs => Some(format!("tmpfs::{target}:{mode}{options}")),
+        MountSource::Tmpfs => Some(format!("{TMPFS}:{target}:{mode}{options}")),
         MountSource::Copied(_) => None,
     }
+}
+
+/// The data that a container writes to: `volume:NAME`, `bind:/source`. A folder in memory is each one's own.
+pub fn written(fields: &Fields) -> impl Iterator<Item = &str> {
+    fields.strings("mounts").into_iter().chain(fields.strings(declared::FIELD)).filter_map(source_written)
+}
+
+fn source_written(mount: &str) -> Option<&str> {
+    let (place, mode) = mount.rsplit_once(':')?;
+    let (source, _) = place.rsplit_once(':')?;
+    (mode.split(',').next() == Some("rw") && source != TMPFS).then_some(source)
 }
 
 /// What a plan says of files: by digest, a secret by its name and mark.

@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use super::{Input, pointers, reach};
 use crate::model::service::NetworkMode;
 use crate::model::site::Reach;
-use crate::model::{Address, Hint, Kind, Refusal, Service};
+use crate::model::{Address, Fields, Hint, Kind, Refusal, Service};
 
 /// The name of a service's network: must sort after NPM's own, for Docker publishes a container's ports through
 /// the network whose name sorts first.
@@ -104,12 +104,12 @@ fn edge_prefix(input: &Input<'_>) -> u8 {
 }
 
 fn observed_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
-    let seen = input.world.seen.get(address).filter(|seen| seen.owner.is_ours())?;
-    seen.fields.text("subnet")?.parse().ok()
+    subnet_of(&input.world.seen.get(address).filter(|seen| seen.owner.is_ours())?.fields)
 }
 
 fn leased_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
-    let leased = *input.facts.leases.get(address)?;
+    let promised = || subnet_of(input.facts.promised.get(address)?);
+    let leased = input.facts.leases.get(address).copied().or_else(promised)?;
     let conflicts = foreign(input, address).iter().any(|other| overlap(other, &leased));
     (!conflicts && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
 }
@@ -147,9 +147,30 @@ pub fn free_of_others(input: &Input<'_>, address: &Address, subnet: Ipv4Net) -> 
 /// Everything a new subnet at this engine must not touch.
 fn taken(input: &Input<'_>, address: &Address, assigned: &BTreeMap<Address, Result<Ipv4Net, Refusal>>) -> Vec<Ipv4Net> {
     let mut taken = foreign(input, address);
-    taken.extend(input.facts.leases.iter().filter(|(other, _)| *other != address).map(|(_, subnet)| *subnet));
+    taken.extend(leases(input).filter(|(other, _)| *other != address).map(|(_, subnet)| subnet));
     taken.extend(assigned.values().filter_map(|subnet| subnet.as_ref().ok()));
     taken
+}
+
+/// The subnets of networks that are or were there, then of those that are being made.
+fn leases<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a Address, Ipv4Net)> {
+    let promised = input.facts.promised.iter().filter(|(network, _)| network.kind == Kind::Network);
+    let promised = promised.filter_map(|(network, fields)| Some((network, subnet_of(fields)?)));
+    input.facts.leases.iter().map(|(network, subnet)| (network, *subnet)).chain(promised)
+}
+
+fn subnet_of(fields: &Fields) -> Option<Ipv4Net> {
+    fields.text("subnet")?.parse().ok()
+}
+
+/// The texts that a field has in containers that are being made, of others than this one.
+pub fn promised<'a>(input: &Input<'a>, base: &Address, field: &'a str) -> impl Iterator<Item = &'a str> {
+    let base = base.clone();
+    let others = input.facts.promised.iter();
+    let others = others.filter(move |(other, _)| other.provider == base.provider && !other.is_same(&base));
+    others
+        .filter(|(other, _)| other.kind == Kind::Container)
+        .flat_map(move |(_, fields)| fields.text(field).into_iter().chain(fields.strings(field)))
 }
 
 fn foreign(input: &Input<'_>, address: &Address) -> Vec<Ipv4Net> {

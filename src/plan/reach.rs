@@ -202,7 +202,7 @@ pub fn give_ports(
     let publish: Vec<String> = fields.strings("publish").into_iter().map(str::to_owned).collect();
     let Some((first, last)) = expansion.host.publish_ports.filter(|_| !publish.is_empty()) else { return Ok(()) };
     let (input, provider) = (expansion.input, &base.provider);
-    let taken = expansion.ports.entry(provider.clone()).or_insert_with(|| taken(input, provider));
+    let taken = expansion.ports.entry(provider.clone()).or_insert_with(|| taken(input, base));
     let leased = input.facts.ports.get(base).cloned().unwrap_or_default();
     let leases = input.facts.ports.iter().filter(|(other, _)| other.provider == *provider && *other != base);
     let of_others: BTreeSet<u16> = leases.flat_map(|(_, ports)| ports.iter().copied()).collect();
@@ -225,9 +225,12 @@ pub fn give_ports(
 }
 
 /// Ports of a host that somebody has, or that a manifest asks for.
-fn taken(input: &Input<'_>, provider: &ProviderId) -> BTreeSet<u16> {
+fn taken(input: &Input<'_>, base: &Address) -> BTreeSet<u16> {
+    let provider = &base.provider;
     let containers = input.world.of_kind(provider, Kind::Container);
     let mut taken: BTreeSet<u16> = containers.flat_map(|(_, seen)| host_ports(&seen.fields)).collect();
+    let promised = pool::promised(input, base, "published");
+    taken.extend(promised.filter_map(split).map(|(_, published, _)| published));
     taken.extend(input.facts.refused_ports.get(provider).into_iter().flatten());
     let is_here = |service: &&Service| input.site.hosts.get(&service.host).is_some_and(|host| host.docker == *provider);
     let containers = input.services.values().filter(is_here).flat_map(|service| service.containers.values());
@@ -248,15 +251,20 @@ fn no_port(service: &Service, address: &str, first: u16, last: u16) -> Refusal {
 }
 
 /// Gives a new instance a free address on the network that it shares with NPM.
-pub fn give_edge_address(expansion: &mut Expansion<'_>, fields: &mut Fields, kept: &BTreeSet<Ipv4Addr>) {
+pub fn give_edge_address(
+    expansion: &mut Expansion<'_>,
+    base: &Address,
+    fields: &mut Fields,
+    kept: &BTreeSet<Ipv4Addr>,
+) {
     let network = edge_network(expansion.host);
     let subnet = expansion.subnets.get(&network).and_then(|subnet| subnet.as_ref().ok()).copied();
     let Some(subnet) = subnet.filter(|_| fields.get("edge").is_some()) else { return };
-    let world = expansion.input.world;
-    let provider = expansion.host.docker.clone();
+    let input = expansion.input;
     let taken = expansion.taken.entry(network).or_insert_with(|| {
-        let containers = world.of_kind(&provider, Kind::Container);
-        containers.filter_map(|(_, seen)| seen.fields.text("edge_address")?.parse::<Ipv4Addr>().ok()).collect()
+        let containers = input.world.of_kind(&base.provider, Kind::Container);
+        let there = containers.filter_map(|(_, seen)| seen.fields.text("edge_address"));
+        there.chain(pool::promised(input, base, "edge_address")).filter_map(|text| text.parse().ok()).collect()
     });
     let all: BTreeSet<Ipv4Addr> = taken.union(kept).copied().collect();
     if let Some(address) = pool::free_address(subnet, &all) {

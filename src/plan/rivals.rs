@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{Input, pointers};
+use super::{Input, mounted, pointers};
 use crate::model::plan::Downtime;
 use crate::model::{Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Refusal, Seen, State, Value, Verb, Wants};
 
@@ -241,7 +241,11 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
             if is_rival(&down.address, seen) {
                 add_need(&mut change.gate, Need::absent(down.address.clone()));
                 change.impact.downtime = Downtime::Some;
-                let stays = |need: &Need| need.is != State::Absent || going.contains(&need.on);
+                // What cannot be there before this one is made is not waited for.
+                let stays = |need: &Need| match need.is {
+                    State::Absent => going.contains(&need.on),
+                    State::Present | State::Ready => !comes_after(&waiting, &need.on, &change.address),
+                };
                 let own = needs(&down.gate).into_iter().filter(stays);
                 // As with a port that moves to a sibling which shares a namespace of what had it.
                 let before = first.iter().filter(|need| !waits_for(&need.on, &down.address));
@@ -250,6 +254,23 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
             }
         }
         waits_for_port(input, wants, change, downs, &wanted);
+    }
+}
+
+/// Whether something is made only after another.
+fn comes_after(waiting: &[(Address, Vec<Need>)], this: &Address, other: &Address) -> bool {
+    let mut after: BTreeSet<&Address> = BTreeSet::from([other]);
+    loop {
+        let is_later = |needs: &[Need]| needs.iter().any(|need| need.is != State::Absent && after.contains(&need.on));
+        let more: Vec<&Address> = waiting
+            .iter()
+            .filter(|(address, needs)| !after.contains(address) && is_later(needs))
+            .map(|(address, _)| address)
+            .collect();
+        if more.is_empty() {
+            return after.contains(this);
+        }
+        after.extend(more);
     }
 }
 
@@ -310,14 +331,8 @@ fn needs(gate: &Gate) -> Vec<Need> {
 }
 
 /// What only one container may have: data that it writes to, and ports of the host.
-fn exclusive(fields: &Fields) -> BTreeSet<String> {
-    let mounts =
-        fields.strings("mounts").into_iter().chain(fields.strings(super::declared::FIELD)).filter_map(|mount| {
-            let (place, mode) = mount.rsplit_once(':')?;
-            let (source, _) = place.rsplit_once(':')?;
-            // A folder in memory is each one's own.
-            (mode == "rw" && source != "tmpfs:").then(|| source.to_owned())
-        });
+pub fn exclusive(fields: &Fields) -> BTreeSet<String> {
+    let mounts = mounted::written(fields).map(str::to_owned);
     let ports = fields.strings("ports").into_iter().filter_map(|port| {
         let (published, target) = port.rsplit_once(':')?;
         let (_, published) = published.rsplit_once(':')?;

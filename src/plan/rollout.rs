@@ -15,7 +15,7 @@ use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
 use super::needs::Waits;
-use super::{container, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, stopped};
+use super::{container, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, rivals, stopped};
 use crate::model::service::{Container, ContainerNetwork, Strategy};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
@@ -130,7 +130,7 @@ impl Rollout {
         let docker = expansion.host.docker.clone();
         let base = Address::new(docker, Kind::Container, &service.address_name(key));
         let name = service.container_name(key);
-        let instances = jobs::instances(input.world, &base);
+        let instances = input.world.instances(&base);
         let mut wanted = container::fields(expansion, home, key, container, others);
         declare(expansion, key, container, &instances, &mut wanted);
         reach::declare(expansion, key, &mut wanted);
@@ -141,22 +141,32 @@ impl Rollout {
             Strategy::StartFirst => container.fixed(&name).or(joined),
             Strategy::Auto => {
                 let exclusive = container.exclusive(&name, &service.name).or(joined);
-                exclusive.or_else(|| writes_for_image(&name, &wanted, &instances))
+                let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
+                exclusive.or_else(|| hands_port_on(expansion, key, &instances))
             }
         };
-        let start_first = exclusive.is_none();
-
         let picked = generation::pick(expansion, &base, &wanted, &instances);
         let coming = jobs::coming(expansion, &base, &wanted, &instances);
         let successor = Target::of(&picked, &wanted);
-        let (effective, mut fields) =
-            generation::after_failure(expansion, container, &base, picked.clone(), wanted, &instances, start_first);
+        let (effective, mut fields) = generation::after_failure(
+            expansion,
+            container,
+            &base,
+            picked.clone(),
+            wanted,
+            &instances,
+            exclusive.is_none(),
+        );
         if effective != picked {
             // What is put back is not made anew for whom it follows.
             fields.0.remove(container::FOLLOWS);
         }
         declare(expansion, key, container, &instances, &mut fields);
         needs::note(expansion, &effective, &mut fields);
+        let again = service.update.strategy == Strategy::Auto && effective != picked;
+        let exclusive =
+            exclusive.or_else(|| Some(put_back_beside(&name, &effective, &fields, &instances)?).filter(|_| again));
+        let start_first = exclusive.is_none();
         let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
         let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
         let is_pointed_at =
@@ -324,12 +334,15 @@ impl Rollout {
     fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) -> Option<Refusal> {
         let others = pointers::meant_for_others(expansion, key);
         let meant_for_others: BTreeSet<Ipv4Addr> = others.iter().filter_map(|(host, _)| host.parse().ok()).collect();
-        reach::give_edge_address(expansion, &mut self.fields, &meant_for_others);
+        reach::give_edge_address(expansion, &self.base, &mut self.fields, &meant_for_others);
         let full = reach::give_ports(expansion, &self.base, &mut self.fields, &others).err();
         let Some(subnet) = home.subnet else { return full };
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
             let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
-            containers.filter_map(|(other, seen)| handover::place(expansion.input, other, seen)).collect()
+            let places = containers.filter_map(|(other, seen)| handover::place(expansion.input, other, seen));
+            places
+                .chain(pool::promised(expansion.input, &self.base, "address").filter_map(|text| text.parse().ok()))
+                .collect()
         });
         let asked_for = expansion.input.services.values().flat_map(|service| service.containers.values());
         let asked_for = asked_for.filter_map(|container| container.ipv4_address);
@@ -453,6 +466,55 @@ pub(super) fn declare(
 
 /// Why a second one cannot run beside it for what the image declares. An image that is not there yet is taken to
 /// declare what the one before it does.
+/// A port goes to a container that the next generation depends on, or to one of a service that it needs: that one waits
+/// for it.
+fn hands_port_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
+    let published: BTreeSet<u16> = instances.values().flat_map(|seen| reach::host_ports(&seen.fields)).collect();
+    if published.is_empty() {
+        return None;
+    }
+    let service = expansion.service;
+    let below = reached(key, |key| {
+        let own = service.containers.get(key);
+        own.into_iter().flat_map(|container| container.depends_on.keys()).map(String::as_str).collect()
+    });
+    let siblings = below.into_iter().map(|other| (service, other));
+    let services = reached(&service.name, |name| {
+        let of = expansion.input.services.get(name).filter(|of| of.host == service.host);
+        of.into_iter().flat_map(|of| &of.needs).map(|needed| needed.service.as_str()).collect()
+    });
+    let needed = services.into_iter().filter_map(|name| expansion.input.services.get(name));
+    let needed = needed.flat_map(|of| of.containers.keys().map(move |key| (of, key.as_str())));
+    siblings.chain(needed).find_map(|(of, other)| {
+        let port = of.containers.get(other)?.ports.iter().find(|port| published.contains(&port.published))?;
+        let (name, other) = (service.container_name(key), of.container_name(other));
+        Some(format!("port {} of {name} goes to {other}, which comes first", port.published))
+    })
+}
+
+/// Everything that follows from one name, itself not counted.
+fn reached<'a>(from: &'a str, next: impl Fn(&str) -> Vec<&'a str>) -> BTreeSet<&'a str> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(name) = open.pop() {
+        open.extend(next(name).into_iter().filter(|other| *other != from && found.insert(*other)));
+    }
+    found
+}
+
+/// What is put back may write to what its manifest no longer has, and another one beside it as well.
+fn put_back_beside(
+    name: &str,
+    effective: &Address,
+    fields: &Fields,
+    instances: &BTreeMap<Address, &Seen>,
+) -> Option<String> {
+    let own = rivals::exclusive(fields);
+    let others = instances.iter().filter(|(other, _)| *other != effective);
+    let theirs: BTreeSet<String> = others.flat_map(|(_, seen)| rivals::exclusive(&seen.fields)).collect();
+    let what = own.intersection(&theirs).next()?;
+    Some(format!("{name} is put back and has {} to itself", what.replacen(':', " ", 1)))
+}
+
 fn writes_for_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
     let all = std::iter::once(wanted).chain(instances.values().map(|seen| &seen.fields));
     let (volume, _) = all.flat_map(declared::sources).next()?;

@@ -27,7 +27,7 @@ pub fn containers(expansion: &mut Expansion<'_>) -> BTreeMap<String, Target> {
     let mut targets = BTreeMap::new();
     for (key, container) in &service.containers {
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
-        let instances = jobs::instances(input.world, &base);
+        let instances = input.world.instances(&base);
         let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
         if let Some((address, seen)) = serving.or(instances.first_key_value()) {
             targets.insert(key.clone(), Target::of(address, &seen.fields));

@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::engine::daemon::Handle;
+use crate::engine::events::{self, EventsOf};
 use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Act, Step};
@@ -120,6 +121,7 @@ fn acting() -> Vec<Route> {
         Route::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
         Route::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
         Route::new("/api/v1/logs", get(logs_of), openapi::logs()),
+        Route::new("/api/v1/events", get(events_of), openapi::events()),
     ];
     routes.extend(of_service::routes());
     routes
@@ -284,6 +286,10 @@ async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Resp
         Some(answer) => Json(answer).into_response(),
         None => stopping(),
     }
+}
+
+async fn events_of(State(handle): State<Handle>, Query(of): Query<EventsOf>) -> Response {
+    Json(events::events(&handle, &of).await).into_response()
 }
 
 async fn service_text(

@@ -218,6 +218,16 @@ pub(super) fn logs() -> Operation {
         .refuses(503, STOPPING)
 }
 
+pub(super) fn events() -> Operation {
+    let name = in_query("name", "A service, an address or its end; without one, all", &text());
+    let operation = look(Operation::document("events", "What was done and seen", "Answer")).takes(name);
+    let operation = operation.takes(in_query("kind", "`created`, `failed`, …, or a reason such as `drift`", &text()));
+    operation
+        .takes(in_query("since_s", "Not older than so many seconds", &count()))
+        .takes(in_query("limit", "At most so many, 50 if not said", &count()))
+        .checks_query()
+}
+
 pub(super) fn act() -> Operation {
     look(Operation::new("post", "act", "Acts")).acts(named("Act"), "The body is JSON, but none of the commands")
 }

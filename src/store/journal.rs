@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, RUNS_KEPT, StoreError, read, written};
@@ -38,6 +39,21 @@ pub struct Event {
     pub kind: String,
     /// In words.
     pub text: String,
+    /// Why a change was made, as plans say it: `drift`, `manifest_changed`, ….
+    pub reason: Option<String>,
+}
+
+/// Which events are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter<'a> {
+    /// A service, an address, or its end: `proxy-host/git.example.org`; empty = all.
+    pub of: &'a str,
+    /// A kind, or the reason of a change; empty = all.
+    pub kind: &'a str,
+    /// Not before.
+    pub since: Timestamp,
+    /// At most so many, the newest.
+    pub limit: u32,
 }
 
 impl Ledger {
@@ -89,32 +105,39 @@ impl Ledger {
 
     /// Writes down what happened.
     pub async fn record(&self, event: &Event) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO events (at_ms, run, service, address, kind, text) VALUES (?, ?, ?, ?, ?, ?)")
-            .bind(event.at.0)
-            .bind(event.run)
-            .bind(&event.service)
-            .bind(event.address.as_ref().map(ToString::to_string))
-            .bind(&event.kind)
-            .bind(&event.text)
-            .execute(&self.pool)
-            .await
-            .map_err(written)?;
+        sqlx::query(
+            "INSERT INTO events (at_ms, run, service, address, kind, text, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(event.at.0)
+        .bind(event.run)
+        .bind(&event.service)
+        .bind(event.address.as_ref().map(ToString::to_string))
+        .bind(&event.kind)
+        .bind(&event.text)
+        .bind(&event.reason)
+        .execute(&self.pool)
+        .await
+        .map_err(written)?;
         Ok(())
     }
 
     /// The latest events of a service (of all with an empty name), newest first.
     pub async fn events(&self, service: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let query = "SELECT at_ms, run, service, address, kind, text FROM events \
+        let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events \
                      WHERE service = ?1 OR ?1 = '' ORDER BY id DESC LIMIT ?2";
         let rows = sqlx::query(query).bind(service).bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read)?;
-        let event = |row: &sqlx::sqlite::SqliteRow| Event {
-            at: Timestamp(row.get("at_ms")),
-            run: row.get("run"),
-            service: row.get("service"),
-            address: row.get::<Option<String>, _>("address").and_then(|text| text.parse().ok()),
-            kind: row.get("kind"),
-            text: row.get("text"),
-        };
+        Ok(rows.iter().map(event).collect())
+    }
+
+    /// The latest events of some sort, newest first.
+    pub async fn events_of(&self, filter: &EventFilter<'_>) -> Result<Vec<Event>, StoreError> {
+        // Of an address its end does: `container/cloud-app` is one of `docker/container/cloud-app@4b78`.
+        let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events \
+                     WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
+                         OR instr(address, '/' || ?1 || '@') > 0 OR instr(address, '/' || ?1 || '/') > 0) \
+                     AND (?2 = '' OR kind = ?2 OR reason = ?2) AND at_ms >= ?3 ORDER BY id DESC LIMIT ?4";
+        let rows = sqlx::query(query).bind(filter.of).bind(filter.kind);
+        let rows = rows.bind(filter.since.0).bind(i64::from(filter.limit)).fetch_all(&self.pool).await.map_err(read)?;
         Ok(rows.iter().map(event).collect())
     }
 
@@ -160,6 +183,18 @@ impl Ledger {
                 .map_err(written)?;
         }
         transaction.commit().await.map_err(written)
+    }
+}
+
+fn event(row: &SqliteRow) -> Event {
+    Event {
+        at: Timestamp(row.get("at_ms")),
+        run: row.get("run"),
+        service: row.get("service"),
+        address: row.get::<Option<String>, _>("address").and_then(|text| text.parse().ok()),
+        kind: row.get("kind"),
+        text: row.get("text"),
+        reason: row.get("reason"),
     }
 }
 
@@ -210,6 +245,7 @@ mod tests {
             address: None,
             kind: "created".to_owned(),
             text: String::new(),
+            reason: None,
         };
         ledger.record(&event).await.unwrap();
         // As if there had been as many runs as are kept.

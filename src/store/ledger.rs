@@ -11,8 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 
 use super::flaps::note_writes;
+use super::orders;
 use super::updates::goes_away;
-use crate::model::world::{Applied, Failure, Good, Pulled, Suspension};
+use crate::model::world::{Applied, Failure, Good, NOT_ISSUED, Pulled, Suspension};
 use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 
 /// A statement that takes longer than this meets a locked database.
@@ -88,12 +89,14 @@ impl Ledger {
     /// Everything a plan may know.
     pub async fn facts(&self) -> Result<Facts, StoreError> {
         Ok(Facts {
+            promised: BTreeMap::new(),
             leases: self.leases().await?,
             refused_subnets: self.column("SELECT subnet FROM refused_subnets").await?.into_iter().collect(),
             ports: self.ports().await?,
             refused_ports: self.refused_ports().await?,
             failed: self.failed().await?,
             open_intents: self.open_intents().await?,
+            orders: self.orders().await?,
             applied: self.applied().await?,
             last_good: self.last_good().await?,
             repointed_at: self.repointed().await?,
@@ -139,6 +142,7 @@ impl Ledger {
         if let (Kind::Container, Verb::Create(fields)) = (change.address.kind, &change.verb) {
             lease_ports(&mut transaction, &change.address, fields).await?;
         }
+        orders::begin(&mut transaction, id, change, now).await?;
         goes_away(&mut transaction, change, now).await?;
         if let Some(scope) = &intent.publishes {
             sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
@@ -164,12 +168,23 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         close(&mut transaction, intent, "ok", now).await?;
+        orders::end(&mut transaction, intent, "issued").await?;
         if change.address.kind == Kind::Image {
             note_image(&mut transaction, change, vendor_id, now).await?;
         }
         let before = stored_fields(&mut transaction, &change.address).await?;
-        note_writes(&mut transaction, change, &before, run, now).await?;
+        // A certificate has no field that somebody else could write; that it came is seen by its being there.
+        if change.address.kind != Kind::Certificate {
+            note_writes(&mut transaction, change, &before, run, now).await?;
+        }
         match &change.verb {
+            // Only hosts were written: whatever became of the calls for it before, they are on line.
+            Verb::Update(_) if change.address.kind == Kind::Certificate => {
+                let query =
+                    "UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND address = ?";
+                let closed = sqlx::query(query).bind(now.0).bind(change.address.to_string());
+                closed.execute(&mut *transaction).await.map_err(written)?;
+            }
             Verb::Create(fields) => {
                 own(&mut transaction, &change.address, &change.service, vendor_id, fields, run, now).await?;
             }
@@ -189,17 +204,27 @@ impl Ledger {
     }
 
     /// Stores that a change did not happen. An unknown outcome is not stored: its intent stays open.
-    pub async fn failed_call(&self, intent: i64, why: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn failed_call(&self, intent: i64, code: &str, why: &str, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
+        orders::end(&mut transaction, intent, if code == NOT_ISSUED { "failed" } else { "nothing" }).await?;
         close(&mut transaction, intent, why, now).await?;
         transaction.commit().await.map_err(written)
     }
 
     /// Closes intents that are settled: what they did has been observed since, or will not be seen any more.
-    pub async fn settle(&self, before: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND at_ms < ?")
+    pub async fn settle(
+        &self,
+        before: Timestamp,
+        except: &BTreeSet<Address>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let except: Vec<String> = except.iter().map(Address::to_string).collect();
+        let query = "UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND at_ms < ? \
+                     AND address NOT IN (SELECT value FROM json_each(?))";
+        sqlx::query(query)
             .bind(now.0)
             .bind(before.0)
+            .bind(serde_json::json!(except).to_string())
             .execute(&self.pool)
             .await
             .map_err(written)?;

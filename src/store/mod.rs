@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod flaps;
 pub mod inspect;
 pub mod lock;
+pub mod orders;
 pub mod rollbacks;
 pub mod updates;
 

@@ -41,8 +41,8 @@ pub struct Weather {
     pub fails: usize,
     /// A call does its work and its answer is lost.
     pub loses: usize,
-    /// Lists of this provider are so many looks old.
-    pub lag: Option<(u8, usize)>,
+    /// Lists of OVH are so many looks old.
+    pub lag: Option<usize>,
     /// Another look comes while lanes are at work.
     pub hasty: usize,
 }
@@ -139,11 +139,22 @@ impl Life {
         self.past.clear();
     }
 
+    /// OVH's next list is as things are.
+    pub fn forget_lists(&mut self) {
+        self.past.clear();
+    }
+
     /// Whether a lane was given something.
     fn look(&mut self, scene: &Rc<Scene>) -> bool {
         self.looks += 1;
         let view = self.view();
         let state = &mut self.state;
+        let under_way = self.lanes.values().flatten();
+        let made = under_way.filter_map(|(change, _)| match &change.verb {
+            Verb::Create(fields) => Some((change.address.clone(), fields.clone())),
+            Verb::Update(_) | Verb::Delete => None,
+        });
+        state.facts.promised = made.collect();
         let (wants, plan, broken, doomed) = scene.with_input(&view, &state.facts, state.now, |input| {
             let (wants, plan) = plan::look(input);
             let broken = lint::broken_rules(input, &plan);
@@ -175,18 +186,16 @@ impl Life {
         given
     }
 
-    /// What a look sees: of one provider perhaps what was there a while ago.
+    /// What a look sees: of OVH perhaps what was there a while ago.
     fn view(&mut self) -> World {
         let view = sim::observe(&self.state);
-        let Some(_) = self.weather.lag else {
+        let Some(looks) = self.weather.lag else {
             self.past.clear();
             return view;
         };
         let mut seen = view.clone();
-        if let Some((provider, looks)) = self.weather.lag
-            && let Some(before) = self.past.iter().rev().nth(looks.saturating_sub(1))
-        {
-            let of = |address: &Address| family(address) == provider;
+        if let Some(before) = self.past.iter().rev().nth(looks.saturating_sub(1)) {
+            let of = |address: &Address| address.provider.family() == "ovh";
             seen.seen.retain(|address, _| !of(address));
             let old: Vec<(Address, Seen)> =
                 before.seen.iter().filter(|(address, _)| of(address)).map(|(a, s)| (a.clone(), s.clone())).collect();
@@ -221,7 +230,11 @@ impl Life {
         }
         if let Some(trace) = &mut self.trace {
             let fields = match &change.verb {
-                Verb::Create(_) | Verb::Delete => String::new(),
+                Verb::Create(fields) => {
+                    let place = ["subnet", "network", "address"].into_iter().filter_map(|name| fields.text(name));
+                    place.collect::<Vec<_>>().join(" ")
+                }
+                Verb::Delete => String::new(),
                 Verb::Update(fields) => format!("{fields:?}"),
             };
             let lost = if loses { " (its answer is lost)" } else { "" };
@@ -273,9 +286,10 @@ impl Life {
             (Expect::Absent, there) => there.is_none(),
             (Expect::Unchanged { .. }, None) => false,
             (Expect::Unchanged { vendor_id, fields }, Some(there)) => {
-                let by_fields = matches!(family(&change.address), 1 | 2);
-                there.vendor_id == *vendor_id
-                    && (!by_fields || sim::observe(&self.state).seen[&change.address].fields.digest() == *fields)
+                let by_fields = change.address.provider.family() != "docker";
+                // What is hidden cannot be read again.
+                let same = || Some(sim::observe(&self.state).seen.get(&change.address)?.fields.digest() == *fields);
+                there.vendor_id == *vendor_id && (!by_fields || same() == Some(true))
             }
         }
     }
@@ -302,16 +316,7 @@ impl Life {
     }
 }
 
-/// 0 for engines, 1 for NPM, 2 for OVH.
-fn family(address: &Address) -> u8 {
-    match address.provider.family() {
-        "docker" => 0,
-        "npm" => 1,
-        _ => 2,
-    }
-}
-
-/// The provider of a family.
+/// The first of engines, of NPMs, and OVH.
 pub fn provider(family: usize) -> ProviderId {
     [ProviderId::docker("default"), ProviderId::npm("main"), ProviderId::ovh()][family].clone()
 }

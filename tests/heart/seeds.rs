@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use amarre::model::{Address, Facts, Gap, Kind, Owner, Readiness, Seen, Value};
 
-use crate::ends::differences;
+use crate::ends::unlike_new;
 use crate::life::{Life, Until, Weather, foreign, provider};
 use crate::moments::{Moment, start};
 use crate::plan_cases::setting::{START, Scene, Sick};
@@ -16,8 +16,8 @@ use crate::plan_cases::walk::unexplained;
 use crate::shares::{Detail, Seeds, shares};
 use crate::support::dice::Dice;
 
-/// `scripts/chaos memory` tells more.
-const STORIES: Seeds = Seeds { called: "memory", usual: 500, tell: told };
+/// A hundred thousand together; `scripts/chaos memory` tells others.
+const STORIES: Seeds = Seeds { called: "memory", usual: 12_500, tell: told };
 /// Manifests that a story has at most before its last ones.
 const CHAPTERS_MAX: usize = 3;
 
@@ -49,13 +49,15 @@ struct Story {
     /// The ledger as it once was.
     copy: Facts,
     lost: bool,
+    /// Somebody stopped a container.
+    stopped: bool,
 }
 
 impl Story {
     fn new(seed: u64) -> Self {
         let life = Life::new(start());
         let (told, sick) = (Vec::new(), BTreeMap::new());
-        Self { dice: Dice::new(seed), life, told, sick, copy: Facts::default(), lost: false }
+        Self { dice: Dice::new(seed), life, told, sick, copy: Facts::default(), lost: false, stopped: false }
     }
 
     fn tell(&mut self) {
@@ -90,6 +92,8 @@ impl Story {
         self.told.push(format!("  {:?}", self.life.weather));
         let until = if self.dice.chance(50) { Until::Rest } else { Until::Changes(self.dice.below(14)) };
         let hidden = self.dice.chance(12).then(|| self.dice.below(3));
+        // With NPM hidden and the ledger lost, nobody knows where a host leads.
+        let hidden = hidden.filter(|hidden| !(self.lost && provider(*hidden).family() == "npm"));
         if let Some(hidden) = hidden {
             self.life.state.raw.gaps = vec![gap(hidden)];
         }
@@ -139,6 +143,11 @@ impl Story {
             }
         }
         self.life.go(&scene, Until::Rest, &mut self.dice);
+        if self.stopped && !self.life.state.facts.failed.is_empty() {
+            // What was stopped before it was known to be good cannot be told from what ended by itself.
+            self.life.state.facts.failed.clear();
+            self.life.go(&scene, Until::Rest, &mut self.dice);
+        }
         self.tell_changes();
         if !self.life.wrong.is_empty() {
             return;
@@ -162,7 +171,7 @@ impl Story {
             let unknown = self.lost && address.contains("/access-list/");
             !remains && !unknown
         };
-        self.life.wrong.extend(differences(&new.state, &self.life.state, counts));
+        self.life.wrong.extend(unlike_new(&new.state, &self.life.state, counts));
     }
 
     /// Something happens to the world, the ledger or the process.
@@ -229,6 +238,9 @@ impl Story {
         }
         let address = self.dice.pick(&ours).clone();
         let now = state.now;
+        // Nobody can tell from an old list what somebody did meanwhile.
+        self.life.forget_lists();
+        let state = &mut self.life.state;
         let seen = state.raw.seen.get_mut(&address).unwrap();
         match how {
             0 => {
@@ -236,6 +248,7 @@ impl Story {
                 format!("somebody removes {address}")
             }
             1 => {
+                self.stopped = true;
                 let ago = *self.dice.pick(&[60i64, 3600]);
                 seen.fields.set("running", Value::Bool(false));
                 seen.fields.set("finished_at_ms", Value::Int(now.0 - ago * 1000));
@@ -277,8 +290,8 @@ impl Story {
 
 fn weather(dice: &mut Dice) -> Weather {
     match dice.below(6) {
-        // An engine tells what is; vendors far away may tell what was.
-        0 => Weather { lag: Some((u8::try_from(1 + dice.below(2)).unwrap(), 1 + dice.below(2))), ..Weather::default() },
+        // An engine and an NPM are one process each and tell what is; OVH may tell what was.
+        0 => Weather { lag: Some(1 + dice.below(2)), ..Weather::default() },
         1 => Weather { fails: 15, ..Weather::default() },
         2 => Weather { loses: 15, ..Weather::default() },
         3 => Weather { hasty: 30, ..Weather::default() },

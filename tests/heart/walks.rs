@@ -10,7 +10,7 @@ use amarre::manifest::{Severity, SourceFile, load};
 use amarre::model::{Address, Plan, Value};
 use serde_json::Value as Json;
 
-use crate::ends::differences;
+use crate::ends::unlike_new;
 use crate::generated::{assets, site, the_schema};
 use crate::life::{Life, Until, foreign};
 use crate::moments::start;
@@ -90,8 +90,8 @@ impl Walk {
     /// A source that is good, running or not.
     fn draw(&mut self, seed: u64) -> Generated {
         // Names of people's own that change hands between services, together with routes, may wait for one another.
-        // Jobs and what `needs` them have walks of their own among the plan cases.
-        let without = ["container.container_name", "Service.jobs", "Service.needs"].map(str::to_owned).to_vec();
+        // Jobs have walks of their own among the plan cases.
+        let without = ["container.container_name", "Service.jobs"].map(str::to_owned).to_vec();
         let ground = Ground { without, ..Ground::default() };
         let mut drawn = generate(the_schema(), &ground, seed);
         while scene(&drawn).is_err() || scene(&started(&drawn)).is_err() {
@@ -171,7 +171,7 @@ impl Walk {
             !stays && !jobs.iter().any(|job| job == address) && !is_held(address)
         };
         let (new_end, own_end) = (without_defaults(&new.state), without_defaults(&self.life.state));
-        self.life.wrong.extend(differences(&new_end, &own_end, counts));
+        self.life.wrong.extend(unlike_new(&new_end, &own_end, counts));
         let (expected, found) = (environments(&new.state), environments(&self.life.state));
         for (address, environment) in expected {
             if let Some(other) = found.get(&address).filter(|other| **other != environment) {

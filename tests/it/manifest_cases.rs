@@ -432,6 +432,7 @@ fn tls(tls: &Tls) -> &str {
     match tls {
         Tls::None => "none",
         Tls::Existing(name) => name,
+        Tls::LetsEncrypt => "(letsencrypt)",
     }
 }
 

@@ -134,7 +134,7 @@ macro_rules! inside {
 }
 
 /// Every map that a manifest may have. What the map needs is written by itself: a key stands once.
-const MAPS: [Map; 44] = [
+const MAPS: [Map; 46] = [
     ("Service", |key| with(json!({"name": "x", "image": "a:1"}), key)),
     ("Service", |key| with(json!({"name": "x", "containers": {"a": {"image": "a:1"}}}), key)),
     ("Service", |key| with(json!({"name": "x", "image": "a:1", "port": 80}), key)),
@@ -150,6 +150,8 @@ const MAPS: [Map; 44] = [
     ("route", |key| json!({"name": "x", "image": "a:1", "routes": [{key: "x"}]})),
     ("location", |key| json!({"kind": "Route", "name": "x", "routes": [{"locations": [{key: "x"}]}]})),
     ("hsts", |key| json!({"kind": "Route", "name": "x", "routes": [{"hsts": {key: "x"}}]})),
+    ("tls", |key| json!({"kind": "Route", "name": "x", "routes": [{"tls": {key: "x"}}]})),
+    ("letsencrypt", |key| json!({"kind": "Redirect", "name": "x", "tls": {"letsencrypt": {key: "x"}}})),
     ("hsts", |key| json!({"kind": "Redirect", "name": "x", "hsts": {key: "x"}})),
     ("record", inside!("dns", |map| json!([map]))),
     ("own_network", inside!("network", |map| map)),

@@ -80,6 +80,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/flaps.rs",
             "src/store/rollbacks.rs",
             "src/store/updates.rs",
+            "src/store/orders.rs",
         ],
     ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.

@@ -98,6 +98,11 @@ impl Npm {
         self.shared.lock().issuance = issuance;
     }
 
+    /// Whether nginx has loaded a site of exactly this name, whatever the rows say.
+    pub fn serves(&self, domain: &str) -> bool {
+        self.shared.lock().nginx.loaded.iter().any(|site| site.names.iter().any(|name| name == domain))
+    }
+
     /// While down, every request to the API answers the 502 page of the nginx in front (backend-down-502).
     pub fn backend_down(&self, down: bool) {
         self.shared.lock().backend_down = down;

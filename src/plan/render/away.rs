@@ -9,7 +9,10 @@ use crate::plan::downtimes::{self, Expected};
 use crate::plan::forecast::Forecast;
 
 /// The services that are away for a while, each with what to expect, where that is known.
-pub fn services<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<&'a str, Option<Expected>> {
+pub type Services<'a> = BTreeMap<&'a str, Option<Expected>>;
+
+/// All of a plan.
+pub fn services<'a>(input: &Input<'_>, forecast: &'a Forecast) -> Services<'a> {
     let away = forecast.plan.changes.iter().filter(|change| change.impact.downtime == Downtime::Some);
     let mut by_service: BTreeMap<&str, BTreeSet<Address>> = BTreeMap::new();
     for change in away {

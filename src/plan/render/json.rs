@@ -21,12 +21,13 @@ pub fn plan(
     let by_service = super::lines(input, forecast);
     let summary = super::summary(input, forecast, &by_service);
     let waiting = held(forecast);
-    let services: Vec<Json> = by_service.iter().map(|(name, lines)| service(input, forecast, name, lines)).collect();
+    let down = away::services(input, forecast);
+    let services: Vec<Json> =
+        by_service.iter().map(|(name, lines)| service(input, forecast, &down, name, lines)).collect();
     let guard = forecast.plan.guard.as_ref().map(|guard| {
         let command = guard.hints.iter().find_map(|hint| hint.command.clone());
         json!({"code": guard.code, "message": guard.message, "confirm": command})
     });
-    let down = away::services(input, forecast);
     let mut counts = json!({
         "create": summary.create, "update": summary.update, "recreate": summary.recreate, "delete": summary.delete,
         "adopt": 0, "release": 0, "forget": 0, "held": summary.refused + waiting.len(),
@@ -54,7 +55,7 @@ pub fn plan(
     document
 }
 
-fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> Json {
+fn service(input: &Input<'_>, forecast: &Forecast, down: &away::Services<'_>, name: &str, lines: &[Line<'_>]) -> Json {
     let manifest = input.services.get(name);
     let sign = lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step);
     let history = &input.facts.history;
@@ -71,7 +72,6 @@ fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>
         let stop_first = forecast.wants.stop_first.contains_key(name);
         object.insert("strategy".to_owned(), json!(if stop_first { "stop-first" } else { "start-first" }));
     }
-    let down = away::services(input, forecast);
     let length = down.get(name).map_or(Some(Millis(0)), |expected| expected.map(|expected| expected.about));
     object.extend(length.map(|length| ("downtime_s".to_owned(), json!(away::seconds(length)))));
     if let Some(line) = lines.first() {

@@ -8,7 +8,7 @@ use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
-use crate::plan::{declared, generation};
+use crate::plan::{certificates, declared, generation};
 
 /// Column of the name, and of the detail after it.
 pub(super) const KIND_WIDTH: usize = 14;
@@ -42,13 +42,14 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
     // What the guard holds is told once, above.
     let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
     let is_silent = |line: &Line<'_>| is_guarded(line) || is_hidden(line);
+    let down = away::services(input, forecast);
     for (name, lines) in by_service.iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         out.push('\n');
-        service(input, forecast, name, lines, look, &mut out);
+        service(input, forecast, &down, name, lines, look, &mut out);
     }
     notes(&forecast.plan, look, &mut out);
     out.push('\n');
-    out.push_str(&closing(input, forecast, summary, look));
+    out.push_str(&closing(forecast, &down, summary, look));
     out
 }
 
@@ -68,7 +69,11 @@ pub fn counts(input: &Input<'_>, forecast: &Forecast) -> String {
     if by_service.is_empty() {
         return nothing(forecast, "", summary).trim_matches([':', ' ', '\n']).to_owned();
     }
-    closing(input, forecast, summary, Look::PLAIN).lines().next().unwrap_or_default().to_owned()
+    closing(forecast, &away::services(input, forecast), summary, Look::PLAIN)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The guard, each service and what could not be seen, in the order of the text.
@@ -84,11 +89,12 @@ pub fn sections(input: &Input<'_>, forecast: &Forecast) -> Vec<(Option<Sign>, Se
     }
     let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
     let is_silent = |line: &Line<'_>| is_guarded(line) || is_hidden(line);
+    let down = away::services(input, forecast);
     for (name, lines) in super::lines(input, forecast).iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         let mut body = String::new();
-        service(input, forecast, name, lines, look, &mut body);
+        service(input, forecast, &down, name, lines, look, &mut body);
         let body = body.split_once('\n').map_or("", |(_, rest)| rest).to_owned();
-        let title = format!("{name}: {}", headline(input, forecast, name, lines));
+        let title = format!("{name}: {}", headline(forecast, &down, name, lines));
         sections.push((Some(strongest(lines)), Section { title, body }));
     }
     let mut body = String::new();
@@ -116,10 +122,18 @@ fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
     format!("{revision}: nothing to do, {services}\n")
 }
 
-fn service(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
+fn service(
+    input: &Input<'_>,
+    forecast: &Forecast,
+    down: &away::Services<'_>,
+    name: &str,
+    lines: &[Line<'_>],
+    look: Look,
+    out: &mut String,
+) {
     let manifest = input.services.get(name);
     let sign = strongest(lines);
-    let why = headline(input, forecast, name, lines);
+    let why = headline(forecast, down, name, lines);
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
     let held = held(forecast);
     let mut told = BTreeSet::new();
@@ -199,12 +213,12 @@ fn is_on(network: &Address, lines: &[Line<'_>]) -> bool {
 }
 
 /// What the service's line says: refused, down, new, removed, or why it changes.
-fn headline(input: &Input<'_>, forecast: &Forecast, name: &str, lines: &[Line<'_>]) -> String {
+fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &str, lines: &[Line<'_>]) -> String {
     let refusal = lines.iter().find_map(|line| line.change.refusal());
     let recreated = lines.iter().find(|line| line.replaces.is_some());
     let down = forecast.wants.stop_first.contains_key(name);
-    let expected = away::services(input, forecast).remove(name).flatten();
-    let while_down = expected.map_or_else(|| "for a while".to_owned(), |expected| away::about(&expected));
+    let expected = away.get(name).and_then(Option::as_ref);
+    let while_down = expected.map_or_else(|| "for a while".to_owned(), away::about);
     let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
         (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
@@ -239,6 +253,10 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
             message.strip_prefix(&said).or_else(|| message.strip_prefix(&short)).unwrap_or(&message).to_owned()
         }
         (Verb::Create(_), None) if line.is_job => job(manifest, address),
+        (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificates::waits(input, address) {
+            Some(at) => format!("Let's Encrypt, none for another {}, A0805", at - input.now),
+            None => format!("Let's Encrypt, {} left this week", certificates::left(input, address)),
+        },
         (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
         (Verb::Create(fields), None) => lines::detail(address, fields, port),
         (Verb::Delete, _) => goes(input, line.change),
@@ -276,6 +294,7 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
         Wait::Backoff => format!("in {left}: the last try went wrong"),
         Wait::EngineStart => format!("in {left}: the engine has just started and brings its containers back itself"),
         Wait::Provider => format!("in {left}: {} fails for everybody", change.address.provider),
+        Wait::Budget => format!("in {left}: Let's Encrypt gives no more until then, A0805"),
         Wait::Drain => format!("in {left}: nothing leads to it any more, what is open at it ends"),
     })
 }
@@ -397,7 +416,7 @@ fn notes(plan: &Plan, look: Look, out: &mut String) {
     }
 }
 
-fn closing(input: &Input<'_>, forecast: &Forecast, summary: Summary, look: Look) -> String {
+fn closing(forecast: &Forecast, down: &away::Services<'_>, summary: Summary, look: Look) -> String {
     let counts = [
         (summary.create, "to create"),
         (summary.update, "to update"),
@@ -408,7 +427,6 @@ fn closing(input: &Input<'_>, forecast: &Forecast, summary: Summary, look: Look)
     ];
     let parts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let down = away::services(input, forecast);
     let parts = if parts.is_empty() { "Only steps are left".to_owned() } else { parts.join(", ") };
     let downtime = if down.is_empty() {
         " No downtime.".to_owned()

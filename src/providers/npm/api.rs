@@ -5,6 +5,7 @@
 //! expired = 400 or 401, not its own = 500, no rights = 403 or a 404 that names the *path*.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::{Deserialize, Deserializer};
@@ -14,6 +15,9 @@ use tokio::sync::Mutex;
 use super::trouble::{Trouble, reason};
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::secret::{Scrubber, Secret};
+
+/// NPM answers when certbot has ended; its own proxy waits for a quarter of an hour.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(16 * 60);
 
 /// A part of NPM: one kind of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,9 +200,17 @@ pub struct CertificateRow {
     pub domain_names: Vec<Option<String>>,
     #[serde(default)]
     pub expires_on: String,
+    #[serde(default)]
+    pub created_on: String,
 }
 
 impl CertificateRow {
+    /// Whether Let's Encrypt gave it: NPM makes the row first, which then ends on the day of its making.
+    pub fn is_issued(&self) -> bool {
+        let day = |text: &str| text.get(..10).map(str::to_owned);
+        self.provider == "letsencrypt" && day(&self.expires_on) != day(&self.created_on)
+    }
+
     /// Whether nginx would find its files.
     pub fn has_files(&self) -> bool {
         !self.domain_names.is_empty()
@@ -279,6 +291,24 @@ struct SignIn {
 #[derive(Debug, Deserialize)]
 struct ErrorBody {
     error: ErrorText,
+    /// Of certificates: what certbot printed.
+    #[serde(default)]
+    debug: ErrorDebug,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ErrorDebug {
+    #[serde(default)]
+    stack: Vec<String>,
+    #[serde(default)]
+    previous: Option<ErrorBefore>,
+}
+
+/// What NPM ran.
+#[derive(Debug, Deserialize)]
+struct ErrorBefore {
+    #[serde(default)]
+    cmd: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -475,7 +505,11 @@ impl Api {
         body: Option<&Json>,
         token: Option<&Secret>,
     ) -> Result<Answer, Trouble> {
+        let is_order = method == Method::POST && path == "/nginx/certificates";
         let mut request = self.http.request(method, &format!("{}{path}", self.base));
+        if is_order {
+            request = request.timeout(ORDER_TIMEOUT);
+        }
         if let Some(token) = token {
             request = request.bearer_auth(token.expose());
         }
@@ -502,6 +536,19 @@ fn passwords(body: &Json) -> Vec<Secret> {
     items.filter_map(|item| Some(Secret::new(item["password"].as_str()?))).collect()
 }
 
+/// What certbot said, without what it says every time. NPM has its output where an error has its stack.
+fn certbot(stack: &[String]) -> Option<String> {
+    const EVERY_TIME: [&str; 4] = ["Saving debug log", "Ask for help", "See the logfile", "    at "];
+    let lines = stack.iter().map(|line| line.trim_start_matches("Error: "));
+    let said: Vec<&str> = lines
+        .filter(|line| !line.trim().is_empty() && *line != "Error")
+        .filter(|line| !EVERY_TIME.iter().any(|start| line.starts_with(start)))
+        .map(str::trim)
+        .collect();
+    let words: String = said.join(" ").chars().filter(|letter| !letter.is_control()).take(WORDS_MAX).collect();
+    (!words.is_empty()).then_some(words)
+}
+
 /// The words that people are shown of a vendor's error.
 const WORDS_MAX: usize = 300;
 
@@ -514,10 +561,14 @@ fn judge(answer: Answer) -> Result<Answer, Trouble> {
     if answer.status == 429 {
         return Err(Trouble::TooMany(answer.retry_after));
     }
-    let Some(ErrorBody { error }) = answer.json::<ErrorBody>() else {
+    let Some(ErrorBody { error, debug }) = answer.json::<ErrorBody>() else {
         return Err(Trouble::Garbled(answer.status));
     };
     let words: String = error.message.chars().take(WORDS_MAX).collect();
+    let is_certbot = debug.previous.is_some_and(|ran| ran.cmd.contains("certbot"));
+    if let Some(words) = certbot(&debug.stack).filter(|_| is_certbot) {
+        return Err(Trouble::Certbot(words));
+    }
     Err(match answer.status {
         // "Not Found - 4" = no such row; "Not Found - /nginx/proxy-hosts/4" = no right to it.
         404 if words.ends_with(|last: char| last.is_ascii_digit()) && !words.contains(" - /") => Trouble::Absent,

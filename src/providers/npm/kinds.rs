@@ -440,7 +440,8 @@ impl Typed for AccessList {
     }
 }
 
-/// A certificate; its nice name is in the address. Observed only.
+/// A certificate; its nice name is in the address. Never changed: `loaded` is written when only hosts are brought back on
+/// line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// The names it says it is for; NPM records only the first of an uploaded one.

@@ -5,6 +5,7 @@
 //! NPM says "done" to much that it did not do, so what was written is read again (see `hosts.rs`).
 
 mod api;
+mod certificates;
 mod convert;
 mod examine;
 mod hosts;
@@ -231,8 +232,15 @@ impl Provider for NpmProvider {
                     Verb::Delete => self.delete_list(change).await,
                 };
             }
-            Kind::Certificate
-            | Kind::Network
+            Kind::Certificate => {
+                self.check_rights(change, Section::Certificates)?;
+                return match &change.verb {
+                    Verb::Create(fields) => self.create_certificate(change, fields).await,
+                    Verb::Update(_) => self.load_certificate(change).await,
+                    Verb::Delete => Err(unfit(change, "certificates are kept")),
+                };
+            }
+            Kind::Network
             | Kind::Attachment
             | Kind::Volume
             | Kind::Image

@@ -7,7 +7,8 @@
 //! | no mark, but the ledger has its id and one of its domains | ours, mark lost |
 //! | no mark | foreign |
 //!
-//! Access lists and certificates carry no mark: ours are called `<instance>/…` and were made by our account.
+//! Access lists and certificates carry no mark. Ours are lists that are called `<instance>/…` and were made by our account,
+//! and certificates that the ledger knows, or that our account made and a host of ours uses.
 
 use std::collections::BTreeMap;
 
@@ -176,21 +177,39 @@ fn certificates(inventory: &Inventory, viewer: Viewer<'_>, seen: &mut BTreeMap<A
     let mut rows: Vec<&CertificateRow> = inventory.certificates.iter().collect();
     rows.sort_by_key(|row| row.id);
     for row in rows {
-        let ours = is_ours_by_name(&row.nice_name, row.owner_user_id, viewer.instance, inventory.me);
+        let service = owner_of_certificate(row, inventory, viewer);
         let ready = match row.has_files() {
+            true if row.provider == "letsencrypt" && !row.is_issued() => {
+                Readiness::NotYet { since: viewer.ask.now, why: "Let's Encrypt has not given it".to_owned() }
+            }
             true => Readiness::Ready,
             false => Readiness::NotYet { since: viewer.ask.now, why: "its files were never uploaded".to_owned() },
         };
         let entry = Seen {
             fields: convert::certificate(row).fields(),
             ready,
-            owner: if ours { Owner::Ours } else { Owner::Foreign },
-            service: None,
+            owner: if service.is_some() { Owner::Ours } else { Owner::Foreign },
+            service,
             vendor_id: row.id.to_string(),
             at: viewer.ask.now,
         };
         seen.insert(named_once(Kind::Certificate, &row.nice_name, row.id, viewer, seen), entry);
     }
+}
+
+/// The manifest for which one was asked for, if it was by us.
+fn owner_of_certificate(row: &CertificateRow, inventory: &Inventory, viewer: Viewer<'_>) -> Option<String> {
+    if row.provider != "letsencrypt" {
+        return None;
+    }
+    let known = viewer.applied(Kind::Certificate, row.id).filter(|(address, _)| address.name == row.nice_name);
+    if let Some((_, applied)) = known {
+        return Some(applied.service.clone());
+    }
+    let hosts = inventory.proxy_hosts.iter().chain(&inventory.redirections);
+    let mut users = hosts.filter(|host| host.certificate_id == row.id && row.owner_user_id == inventory.me);
+    let user = users.find(|host| convert::instance_of(host) == Some(viewer.instance))?;
+    convert::service_of(user).map(str::to_owned)
 }
 
 /// NPM lets two rows have one name: the older keeps it.

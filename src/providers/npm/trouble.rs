@@ -2,6 +2,7 @@
 
 use super::api::{Level, Section};
 use crate::model::Millis;
+use crate::model::world::NOT_ISSUED;
 use crate::providers::{Class, ProviderError};
 
 /// Why a call gave nothing.
@@ -17,6 +18,8 @@ pub enum Trouble {
     Garbled(u16),
     /// NPM failed; it may have done the work before.
     Broken(u16, String),
+    /// Certbot did not get a certificate, in its words.
+    Certbot(String),
     /// NPM refuses, in its words.
     Refused(String),
     /// There is no such row.
@@ -65,6 +68,7 @@ impl Trouble {
             Trouble::Broken(status, words) => Trouble::Away(format!("it answered {status} to the sign-in: {words}")),
             Trouble::Away(_)
             | Trouble::TooMany(_)
+            | Trouble::Certbot(_)
             | Trouble::Refused(_)
             | Trouble::Absent
             | Trouble::Denied
@@ -80,6 +84,7 @@ impl Trouble {
             Trouble::Lost(_) | Trouble::Garbled(_) | Trouble::Broken(..) => true,
             Trouble::Away(_)
             | Trouble::TooMany(_)
+            | Trouble::Certbot(_)
             | Trouble::Refused(_)
             | Trouble::Absent
             | Trouble::Denied
@@ -133,6 +138,18 @@ impl Trouble {
                 format!("NPM {name} failed ({status}, {})", words.to_lowercase()),
                 "its container's log says why; one bad host or certificate makes nginx refuse every change".to_owned(),
             ),
+            Trouble::Certbot(words) if words.contains("Another instance of Certbot is already running") => (
+                Class::Rejected,
+                "A0802",
+                format!("certbot of NPM {name} is busy with another certificate"),
+                "it is tried again".to_owned(),
+            ),
+            Trouble::Certbot(words) => (
+                Class::Rejected,
+                NOT_ISSUED,
+                format!("Let's Encrypt issued no certificate: {words}"),
+                "its names must lead to this NPM from everywhere, on port 80; certbot's log is in NPM's /data/logs".to_owned(),
+            ),
             Trouble::Refused(words) => {
                 (Class::Rejected, "A0610", format!("NPM {name} refuses it: {words}"), String::new())
             }
@@ -149,7 +166,7 @@ impl Trouble {
                     Class::Reauthenticate,
                     "A0604",
                     format!("NPM {name} does not let {identity} {word} {what}"),
-                    format!("in NPM, Users, {identity}, Permissions: set {what} to {}", setting(section)),
+                    format!("in NPM, Users, {identity}, Permissions: set {what} to {}", setting(section, level)),
                 )
             }
             Trouble::Credentials(words) => (
@@ -171,10 +188,11 @@ impl Trouble {
 }
 
 /// What Amarre needs in the end, whatever it just tried.
-fn setting(section: Section) -> &'static str {
+fn setting(section: Section, level: Level) -> &'static str {
     match section {
         Section::ProxyHosts | Section::Redirections | Section::Streams | Section::AccessLists => "Manage",
-        Section::Certificates => "View Only or Manage",
+        Section::Certificates if level == Level::View => "View Only or Manage",
+        Section::Certificates => "Manage",
     }
 }
 

@@ -1,4 +1,4 @@
-//! A crash at every call of ten stories: before it has its effect, and after it with the answer lost.
+//! A crash at every call of eleven stories: before it has its effect, and after it with the answer lost.
 
 use serde_json::Value as Json;
 
@@ -125,4 +125,9 @@ async fn a_network_that_moves_survives_a_crash_at_every_call() {
 #[tokio::test]
 async fn npm_made_anew_with_drift_survives_a_crash_at_every_call() {
     crash_everywhere(9).await;
+}
+
+#[tokio::test]
+async fn a_certificate_survives_a_crash_at_every_call() {
+    crash_everywhere(10).await;
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! story.rs   what people do: manifests before, acts
 //! seeds.rs   small stories with random faults
-//! crash.rs   ten stories with a crash at every call
+//! crash.rs   eleven stories with a crash at every call
 //! walks.rs   manifests of all kinds that come and go
 //! writes.rs  small stories with a crash at every write to the ledger
 //! ledger.rs  what becomes of the ledger
@@ -25,3 +25,9 @@ mod story;
 mod walks;
 mod watch;
 mod writes;
+
+/// What `scripts/chaos` asks for.
+#[expect(clippy::disallowed_methods, reason = "it says how many, and which")]
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amarre::model::{Kind, Millis};
+use amarre_sim::npm;
 use serde_json::Value as Json;
 
 use super::stage::{Goal, SECRET_OF_DOCKER, SECRETS_OF_NPM, Stage, foreign};
@@ -64,10 +65,20 @@ pub async fn broken(stage: &mut Stage, before: &Before, expected: &Json) -> Vec<
     if !stage.has_forgotten && sorted(rig.ovh.published(zone)) != sorted(rig.ovh.records(zone)) {
         wrong.push("the zone is not published".to_owned());
     }
+    wrong.extend(off_line(rig));
     wrong.extend(stays_quiet(stage).await);
     wrong.extend(books(stage).await);
     wrong.extend(secrets(stage));
     wrong
+}
+
+/// Hosts that are on in NPM, and that nginx does not serve.
+fn off_line(rig: &Stepped) -> Vec<String> {
+    let hosts = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost].into_iter().flat_map(|kind| rig.npm.rows(kind));
+    let on = hosts.filter(|row| row["enabled"] == true || row["enabled"] == 1);
+    let names = on.flat_map(|row| row["domain_names"].as_array().cloned().unwrap_or_default());
+    let names: Vec<String> = names.filter_map(|name| Some(name.as_str()?.to_owned())).collect();
+    names.iter().filter(|name| !rig.npm.serves(name)).map(|name| format!("{name} is off line")).collect()
 }
 
 /// The world without what differs from install to install: ids, times, addresses, subnets.

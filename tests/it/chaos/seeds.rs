@@ -2,7 +2,7 @@
 //!
 //! What can strike is what the undisturbed story calls, so that each fault has a place; what comes after the first one
 //! may be another call than planned.
-#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "seeds are asked for by scripts/chaos, and told")]
+#![expect(clippy::print_stderr, reason = "scripts/chaos tells a seed")]
 
 use amarre_sim::Fault;
 use std::time::Duration;
@@ -11,10 +11,12 @@ use amarre::model::Millis;
 use serde_json::Value as Json;
 
 use super::crash::{Told, told};
+use super::from_environment;
 use super::oracle::Fresh;
 use super::script::{self, At, Rule, Strike};
 use super::stage::{Turn, Twist};
 use super::story::SMALL;
+use crate::support::dice::Dice;
 
 /// All parts together, where nobody says how many, as `scripts/chaos` does.
 const SEEDS: u64 = 2000;
@@ -51,7 +53,7 @@ async fn undisturbed() -> Vec<Undisturbed> {
 }
 
 fn plan(seed: u64, stories: &[Undisturbed]) -> Plan {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let story = dice.below(stories.len());
     let undisturbed = &stories[story];
     let mut rules = Vec::new();
@@ -110,20 +112,6 @@ fn rule(dice: &mut Dice, calls: &[script::Told]) -> Rule {
     Rule { at: At::Key(key), nth, times: u32::try_from(times).unwrap(), strike }
 }
 
-/// Splitmix64: small, and the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let limit = u64::try_from(limit.max(1)).unwrap();
-        usize::try_from((mixed ^ (mixed >> 31)) % limit).unwrap()
-    }
-}
-
 async fn tell_seed(seed: u64, stories: &[Undisturbed]) -> Result<(), String> {
     let plan = plan(seed, stories);
     let expected = &stories[plan.story].expected;
@@ -138,8 +126,8 @@ async fn tell_seed(seed: u64, stories: &[Undisturbed]) -> Result<(), String> {
 
 async fn part(part: u64) {
     let stories = undisturbed().await;
-    let all = std::env::var("CHAOS_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
-    let first = std::env::var("CHAOS_FIRST").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let all = from_environment("CHAOS_SEEDS").unwrap_or(SEEDS);
+    let first = from_environment("CHAOS_FIRST").unwrap_or(0);
     let mut failed = Vec::new();
     for seed in (first..first + all).filter(|seed| seed % PARTS == part) {
         failed.extend(tell_seed(seed, &stories).await.err());
@@ -153,7 +141,7 @@ async fn part(part: u64) {
 /// One seed, told: `scripts/chaos --seed S`.
 #[tokio::test]
 async fn one_seed() {
-    let Some(seed) = std::env::var("CHAOS_SEED").ok().and_then(|text| text.parse().ok()) else { return };
+    let Some(seed) = from_environment("CHAOS_SEED") else { return };
     let stories = undisturbed().await;
     let plan = plan(seed, &stories);
     eprintln!("{}: {plan:#?}", SMALL[plan.story].name);

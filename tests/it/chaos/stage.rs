@@ -344,14 +344,16 @@ impl Stage {
         let number = guard.filter_map(|command| command.rsplit_once("--confirm-deletes=")).next();
         let confirmed_deletes = number.map(|(_, number)| number.parse().unwrap());
         self.rig.engine.look(Mode::Act { confirmed_deletes, only }).await;
+        // Before it is done: what could not be foreseen while a vendor was hidden is said now.
+        let picture = self.rig.picture();
+        let away = picture.plan.changes.iter().filter(|change| change.impact.downtime == Downtime::Some);
+        self.watch.announce(away.map(|change| change.service.clone()));
         while self.rig.engine.lane_done().await {}
         let picture = self.rig.picture();
         // What vanishes after one number was matched is another question, and asks for another `apply`.
         if confirmed_deletes.is_some() && picture.plan.guard.is_some() {
             self.rig.restart().await;
         }
-        let away = picture.plan.changes.iter().filter(|change| change.impact.downtime == Downtime::Some);
-        self.watch.announce(away.map(|change| change.service.clone()));
     }
 
     fn is_at(&self, goal: Goal) -> bool {
@@ -453,7 +455,7 @@ pub fn foreign(rig: &Stepped) -> Json {
         "networks": networks.collect::<Vec<_>>(),
         "volumes": of_docker(rig.docker.volumes(), "/Labels"),
         "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "streams": rows(npm::Kind::Stream),
-        "lists": rows(npm::Kind::AccessList), "certificates": rows(npm::Kind::Certificate),
+        "lists": rows(npm::Kind::AccessList), "certificates": uploaded(&rig.npm),
         "records": records(rig.ovh.records(ZONE)), "published": records(rig.ovh.published(ZONE)),
     })
 }
@@ -485,4 +487,10 @@ impl<'a> MakeWriter<'a> for Log {
     fn make_writer(&'a self) -> Self {
         self.clone()
     }
+}
+
+/// Certificates that nobody asked Let's Encrypt for: not ours.
+fn uploaded(npm: &npm::Npm) -> Vec<Json> {
+    let rows = npm.rows(npm::Kind::Certificate);
+    rows.into_iter().filter(|row| row["provider"] != "letsencrypt").collect()
 }

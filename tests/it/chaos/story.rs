@@ -62,6 +62,7 @@ impl Story {
 /// One container without data, whose image has a healthcheck.
 const WEB: &str = "name: web\nimage: app:1\nport: 80\n";
 const WEB_2: &str = "name: web\nimage: app:1\nport: 80\nenvironment: {MODE: two}\n";
+const WEB_TLS: &str = "name: web\nimage: app:1\nport: 80\nssl: true\n";
 const WEB_BAD: &str = "name: web\nimage: bad:1\nport: 80\n";
 
 /// Two containers, data, a secret, an alias.
@@ -97,8 +98,8 @@ const MOVED: &str = "name: web\nimage: app:1\nport: 80\nnetwork: {subnet: 10.77.
 const OTHER: &str = "name: other\nimage: app:1\nport: 80\n";
 const OTHER_2: &str = "name: other\nimage: app:2\nport: 80\n";
 
-/// The ten stories in which every call is struck.
-pub const STORIES: [Story; 10] = [
+/// The stories in which every call is struck.
+pub const STORIES: [Story; 11] = [
     Story { name: "a-new-service", before: &[("other.yaml", OTHER)], acts: &[Act::Write("cloud.yaml", CLOUD)] },
     Story {
         name: "the-environment-changes-start-first",
@@ -150,13 +151,18 @@ pub const STORIES: [Story; 10] = [
         before: &[("web.yaml", WEB), ("other.yaml", OTHER), ("cloud.yaml", CLOUD)],
         acts: &[Act::Meddle(meddle), Act::Write("web.yaml", WEB_2), Act::Write("other.yaml", OTHER_2)],
     },
+    Story {
+        name: "a-served-host-gets-a-certificate",
+        before: &[("web.yaml", WEB), ("other.yaml", OTHER)],
+        acts: &[Act::Write("web.yaml", WEB_TLS)],
+    },
 ];
 
 /// A record alone. A zone that no manifest names is not read: what a lost ledger alone knew of it is not found there.
 const MAIL: (&str, &str) = ("mail.yaml", "{kind: Record, name: mail, type: CNAME, value: legacy.example.net.}\n");
 
 /// Small stories, told thousands of times.
-pub const SMALL: [Story; 7] = [
+pub const SMALL: [Story; 8] = [
     Story { name: "a-new-service", before: &[MAIL], acts: &[Act::Write("web.yaml", WEB)] },
     Story { name: "start-first", before: &[MAIL, ("web.yaml", WEB)], acts: &[Act::Write("web.yaml", WEB_2)] },
     Story { name: "stop-first", before: &[MAIL, ("store.yaml", STORE)], acts: &[Act::Write("store.yaml", STORE_2)] },
@@ -172,6 +178,7 @@ pub const SMALL: [Story; 7] = [
         before: &[MAIL, ("guarded.yaml", OPEN)],
         acts: &[Act::Write("family.yaml", FAMILY), Act::Write("guarded.yaml", GUARDED)],
     },
+    Story { name: "a-certificate", before: &[MAIL, ("web.yaml", WEB)], acts: &[Act::Write("web.yaml", WEB_TLS)] },
 ];
 
 /// NPM's container is made anew, so that it is on none of our networks; a record and a host are edited by hand, and

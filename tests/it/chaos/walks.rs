@@ -1,18 +1,20 @@
 //! Manifests of every kind and key, drawn from the schema, that come and go: A, then B, then C, then A again, over HTTP.
 //! At the end everything is as if A had been the first, whatever was there meanwhile and whether it was ever finished.
-#![expect(clippy::disallowed_methods, reason = "scripts/chaos says how many, and which")]
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use amarre::manifest::schema;
+use amarre::model::Change;
 use amarre_sim::docker::{DockerOptions, ImageSpec};
 use serde_json::{Value as Json, json};
 
+use super::from_environment;
 use super::oracle::{self, Before};
 use super::script::Script;
 use super::stage::{Goal, Stage};
 use super::watch::Aims;
+use crate::plan_cases::walk::unexplained;
 use crate::support::dice::Dice;
 use crate::support::generate::{Generated, Ground, generate};
 use crate::support::stepped::{Setting, Stepped, options};
@@ -78,13 +80,8 @@ fn put(stage: &Stage, source: &Generated) {
     }
 }
 
-/// Goes one; a subnet that a manifest names and a network of its own choice has already stays with that one, until a
-/// person decides.
+/// A walk to its end, or to where a person must decide.
 async fn walk(seed: u64) -> Result<(), String> {
-    go(seed).await.or_else(|why| if why.contains("A0412") { Ok(()) } else { Err(why) })
-}
-
-async fn go(seed: u64) -> Result<(), String> {
     let mut dice = Dice::new(seed);
     let [a, b, c] = [0, 1, 2].map(|at| drawn(seed * 3 + at));
     let mut fresh = open_stage().await;
@@ -107,19 +104,32 @@ async fn go(seed: u64) -> Result<(), String> {
         if dice.chance(LEFT_EARLY) {
             stage.some_looks(1 + dice.below(LOOKS_MAX)).await;
         } else {
-            stage.live(Goal::Converged).await.map_err(|why| format!("{name}: {why}"))?;
+            let End::Converged = end(&mut stage, name).await? else { return Ok(()) };
         }
     }
     put(&stage, &a);
     stage.foresee().await;
-    stage.live(Goal::Converged).await.map_err(|why| format!("A again: {why}"))?;
+    let End::Converged = end(&mut stage, "A again").await? else { return Ok(()) };
     before.volumes.extend(stage.watch.volumes());
     let wrong = oracle::broken(&mut stage, &before, &expected).await;
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
+/// Where a way ends.
+enum End {
+    Converged,
+    /// A subnet that a manifest names and that a network of automatic choice has already stays with that one.
+    Decision,
+}
+
+async fn end(stage: &mut Stage, name: &str) -> Result<End, String> {
+    let Err(why) = stage.live(Goal::Converged).await else { return Ok(End::Converged) };
+    let picture = stage.rig.picture();
+    let mut refusals = picture.plan.changes.iter().filter_map(Change::refusal).peekable();
+    let waits = refusals.peek().is_some() && refusals.all(|refusal| refusal.code == "A0412");
+    let nothing_else =
+        unexplained(&picture.plan).is_empty() && picture.plan.gaps.is_empty() && picture.errors.is_empty();
+    if waits && nothing_else { Ok(End::Decision) } else { Err(format!("{name}: {why}")) }
 }
 
 async fn part(part: u64) {

@@ -110,6 +110,36 @@ async fn a_watched_status_tells_each_change_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_are_told_of_what_is_asked_for() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    let rows = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
+    let id = rows.iter().find(|row| row["domain_names"][0] == "web.example.org").unwrap()["id"].as_u64().unwrap();
+    rig.npm.edit_proxy_host(id, &serde_json::json!({"allow_websocket_upgrade": false}));
+    rig.apply().await;
+    let events = async |args: &[&str]| rig.run(&[&["events"], args].concat()).await.out;
+    let all = events(&[]).await;
+    assert!(all.lines().count() > 4, "{all}");
+    let drift = events(&["--kind", "drift", "--since", "24h"]).await;
+    assert_eq!(drift.lines().count(), 1, "{drift}");
+    assert!(drift.contains("web  updated proxy host web.example.org: websockets"), "{drift}");
+    let of_host = events(&["proxy-host/web.example.org"]).await;
+    assert_eq!(of_host.lines().count(), 2, "made, then changed: {of_host}");
+    assert!(of_host.ends_with(&drift), "the oldest first: {of_host}");
+    assert_eq!(events(&["container/web", "--kind", "created"]).await.lines().count(), 1);
+    assert_eq!(events(&["web", "-n", "1"]).await, drift);
+    assert_eq!(events(&["proxy-host/we_.example.org"]).await, "nothing happened of that sort\n");
+    let document = json(&events(&["--kind", "drift", "-o", "json"]).await);
+    assert_eq!(document["schema"], "amarre.events/v1");
+    let event = &document["events"][0];
+    assert_eq!((&event["kind"], &event["reason"]), (&"updated".into(), &"drift".into()));
+    let daemon = rig.daemon(&[], &[]).await;
+    assert_eq!(events(&["--kind", "drift"]).await, drift, "a daemon tells the same");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn subnets_are_told_with_who_has_them() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);

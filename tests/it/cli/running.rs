@@ -113,6 +113,9 @@ async fn a_log_of_json_names_run_and_service_and_no_secret() {
     };
     eventually(30, "what was made is logged", async || says("web", "INFO")).await;
     eventually(30, "and what did not work", async || says("sick", "WARN")).await;
+    // The container is read again, with every variable of it.
+    rig.run(&["status", "web"]).await;
+    rig.run(&["reconcile", "web", "--timeout", "1s"]).await;
     assert_eq!(end(daemon).await, 0);
     assert!(!rig.log().contains("canary-4711") && !rig.log().contains("changeme-npm"), "{}", rig.log());
 }

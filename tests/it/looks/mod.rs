@@ -2,6 +2,7 @@
 
 mod apart;
 mod breadth;
+mod certificates;
 mod commands;
 mod crash;
 mod downtimes;

@@ -456,6 +456,28 @@ async fn a_service_has_one_lane() {
     rig.settle().await;
 }
 
+/// What a lane is about to make has its subnet and its addresses already, whoever comes meanwhile.
+#[tokio::test]
+async fn who_comes_while_a_lane_works_gets_other_subnets_and_addresses() {
+    let mut rig = Stepped::start().await;
+    let slow = Fault::Delay(std::time::Duration::from_millis(300));
+    for call in ["/v1.41/networks/create", "/v1.41/containers/create"] {
+        rig.docker.server.faults.add("POST", call, 9, slow.clone());
+    }
+    rig.write("one.yaml", &plain("one"));
+    for newcomer in ["another", "before-all"] {
+        rig.engine.look(act()).await;
+        rig.write(&format!("{newcomer}.yaml"), &plain(newcomer));
+        rig.engine.look(act()).await;
+        while rig.engine.lane_done().await {}
+    }
+    rig.settle().await;
+    let refused: Vec<_> = rig.picture().facts.refused_subnets.iter().copied().collect();
+    assert!(refused.is_empty(), "the engine was asked for what it has: {refused:?}");
+    let failed: Vec<_> = rig.docker.server.journal.writes().into_iter().filter(|call| call.status >= 400).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
 /// An image that cannot be had is no reason to stop what runs.
 #[tokio::test]
 async fn a_pull_that_fails_stops_nothing() {

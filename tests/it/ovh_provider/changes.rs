@@ -146,6 +146,11 @@ async fn another_instances_mark_stays() {
     desk.wanted.clear();
     desk.converge().await;
     assert_eq!(desk.rows(), [format!("_amarre.cloud TXT {theirs}")]);
+    // Where its mark is the only one, the record is its own.
+    desk.ovh.seed_record(ZONE, "wiki", "A", "192.0.2.1", 0);
+    desk.ovh.seed_record(ZONE, "_amarre.wiki", "TXT", theirs, 0);
+    desk.want("wiki.example.org/A", &["192.0.2.1"]);
+    assert_eq!(desk.seen("wiki.example.org/A").await.owner, Owner::Other("other".to_owned()));
 }
 
 #[tokio::test]

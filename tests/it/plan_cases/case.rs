@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use amarre::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
-use amarre::model::world::{Applied, Away, Suspension};
+use amarre::model::world::{Applied, Away, Order, Ordered, Suspension};
 use amarre::model::{
     Address, Commit, Facts, Fields, Gap, Kind, Mark, Millis, Owner, ProviderId, Readiness, SecretName, Timestamp,
     Value, World,
@@ -141,6 +141,8 @@ struct FactsFile {
     ports: BTreeMap<String, Vec<u16>>,
     /// Seconds ago.
     open_intents: BTreeMap<String, i64>,
+    /// Certificates that were asked for: which, how many hours ago, and `issued`, `failed` or `unknown`.
+    orders: Vec<(String, i64, String)>,
     /// For how many seconds containers were away in earlier updates, the newest last.
     downtimes: BTreeMap<String, Vec<i64>>,
     suspended: BTreeMap<String, SuspendedFile>,
@@ -442,6 +444,15 @@ fn facts(file: &FactsFile, state: &mut State) {
     }
     for (container, ports) in &file.ports {
         facts.ports.insert(container.parse().unwrap(), ports.iter().copied().collect());
+    }
+    for (name, ago, outcome) in &file.orders {
+        let certificate = Address::new(ProviderId::npm("main"), Kind::Certificate, name);
+        let outcome = match outcome.as_str() {
+            "issued" => Ordered::Issued,
+            "failed" => Ordered::Failed,
+            _ => Ordered::Unknown,
+        };
+        facts.orders.push(Order { certificate, at: Timestamp(now.0 - ago * 3_600_000), outcome });
     }
     for (address, ago) in &file.open_intents {
         facts.open_intents.insert(address.parse().unwrap(), Timestamp(now.0 - ago * 1000));

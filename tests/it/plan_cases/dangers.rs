@@ -7,20 +7,21 @@ use amarre::model::{Address, Change, Fields, Gate, Kind, Need, Plan, ProviderId,
 use ipnet::Ipv4Net;
 
 use super::setting::Scene;
-use super::sim;
+use super::sim::{self, State};
 
 /// What containers on the host's network listen on, in all cases and in walks.
 const PORTS_ON_HOST: [&str; 2] = ["8123", "22"];
 
 /// What is wrong with doing `change` now.
-pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
+pub fn of(state: &State, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
+    let raw = &state.raw;
     let fields = match &change.verb {
         Verb::Create(fields) | Verb::Update(fields) => fields.clone(),
         Verb::Delete => Fields::default(),
     };
     let is_create = matches!(change.verb, Verb::Create(_));
     match (change.address.kind, &change.verb) {
-        (Kind::Container, Verb::Delete) => container_goes(raw, change, scene, wants, plan),
+        (Kind::Container, Verb::Delete) => container_goes(state, change, scene, wants, plan),
         (Kind::Container, Verb::Update(_)) if fields.flag("running") == Some(false) => {
             container_stops(raw, change, scene)
         }
@@ -28,6 +29,7 @@ pub fn of(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Pla
         (Kind::Network, Verb::Delete) => network_goes(raw, &change.address),
         (Kind::Attachment, Verb::Delete) if wants.before_delete.contains_key(&change.address) => Vec::new(),
         (Kind::Attachment, Verb::Delete) => attachment_goes(raw, &change.address),
+        (Kind::Certificate, Verb::Create(_)) => certificate_comes(raw, &change.address),
         (Kind::AccessList, Verb::Delete) => list_goes(raw, &change.address),
         (Kind::Record, Verb::Delete) => record_goes(raw, &change.address, wants),
         (Kind::Record, _) => record_comes(raw, &change.address),
@@ -126,7 +128,8 @@ fn is_job(fields: &Fields) -> bool {
     fields.get("before").is_some()
 }
 
-fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
+fn container_goes(state: &State, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
+    let raw = &state.raw;
     let Some(seen) = raw.seen.get(&change.address) else { return Vec::new() };
     let replaced = is_wanted(scene, &change.service, &change.address.name);
     let makes_room = plan.changes.iter().any(|other| match &other.gate {
@@ -140,12 +143,27 @@ fn container_goes(raw: &World, change: &Change, scene: &Scene, wants: &Wants, pl
     let moves = scene.services.contains_key(&change.service) && wants.moving.iter().any(home);
     let is_away = moves || replaced && (wants.stop_first.contains_key(&change.service) || !seen.ready.is_ready());
     let window = makes_room || is_away;
+    // A service that goes on under other containers is changed, not taken from anybody.
+    let goes = !scene.services.contains_key(&change.service);
     let needed = containers(raw).filter(|(other, user)| {
-        let is_user = user.service.as_deref() != Some(&change.service)
-            && user.fields.strings("needs").contains(&change.service.as_str());
-        is_user && !replaced && !user.service.as_ref().is_some_and(|service| is_wanted(scene, service, &other.name))
+        // What it was made with may be out of date.
+        let noted = state.facts.applied.get(*other).map(|row| &row.fields).filter(|row| row.get("needs").is_some());
+        let needs = noted.unwrap_or(&user.fields).strings("needs");
+        let is_user = user.service.as_deref() != Some(&change.service) && needs.contains(&change.service.as_str());
+        is_user
+            && goes
+            && !makes_room
+            && !user.service.as_ref().is_some_and(|service| is_wanted(scene, service, &other.name))
     });
-    let mut wrong: Vec<String> = needed.map(|(user, _)| format!("{user} needs it")).collect();
+    let successor = plan.changes.iter().find_map(|other| match &other.verb {
+        Verb::Create(fields) if other.address.is_same(&change.address) => fields.text("image"),
+        Verb::Create(_) | Verb::Update(_) | Verb::Delete => None,
+    });
+    let image = successor.map(|image| Address::new(change.address.provider.clone(), Kind::Image, image));
+    let stops = wants.stop_first.contains_key(&change.service) && seen.ready.is_ready();
+    let missing = image.filter(|image| stops && !raw.seen.contains_key(image));
+    let missing = missing.map(|image| format!("the image of its successor, {}, is not there", image.name));
+    let mut wrong: Vec<String> = needed.map(|(user, _)| format!("{user} needs it")).chain(missing).collect();
     let pointing = hosts(raw).filter(|(_, host)| leads_to(&host.fields, &seen.fields));
     wrong.extend(pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")));
     wrong
@@ -324,6 +342,19 @@ fn attachment_goes(raw: &World, attachment: &Address) -> Vec<String> {
         led_to(&host.fields).iter().any(|(_, to, _)| lies_in(to))
     });
     through.map(|(host, _)| format!("{host} goes through it")).collect()
+}
+
+/// A try that cannot succeed is one of few.
+fn certificate_comes(raw: &World, certificate: &Address) -> Vec<String> {
+    let names: Vec<&str> = certificate.name.split(", ").collect();
+    let records = raw.seen.iter().filter(|(record, _)| {
+        let name = record.name.rsplit_once('/').map(|(name, _)| name);
+        record.kind == Kind::Record && name.is_some_and(|name| names.contains(&name))
+    });
+    records
+        .filter(|(_, seen)| !seen.ready.is_ready())
+        .map(|(record, _)| format!("{record} is not known everywhere"))
+        .collect()
 }
 
 fn list_goes(raw: &World, list: &Address) -> Vec<String> {

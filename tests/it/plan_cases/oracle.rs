@@ -286,7 +286,8 @@ fn gaps_are_harmless(scene: &Scene, start: &State) -> Vec<String> {
     broken
 }
 
-fn differ(what: &str, expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
+/// What is otherwise at one end than at another.
+pub fn differ(what: &str, expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
     let mut broken = Vec::new();
     for (address, entry) in expected {
         match found.get(address) {

@@ -154,7 +154,7 @@ fn ends(thing: &mut Seen, sick: Option<Sick>, now: Timestamp) {
 
 /// Does one change; answers what is wrong with it.
 pub fn apply(state: &mut State, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
-    let mut wrong = super::dangers::of(&state.raw, change, scene, wants, plan);
+    let mut wrong = super::dangers::of(state, change, scene, wants, plan);
     let address = &change.address;
     let there = state.raw.seen.get(address);
     if let (Expect::Unchanged { vendor_id, .. }, Some(there)) = (&change.expects, there)
@@ -171,6 +171,8 @@ pub fn apply(state: &mut State, change: &Change, scene: &Scene, wants: &Wants, p
             let made = made(state, change, fields, scene);
             state.raw.seen.insert(address.clone(), made);
         }
+        // Only hosts are written.
+        Verb::Update(_) if address.kind == Kind::Certificate => drop(state.facts.open_intents.remove(address)),
         Verb::Update(fields) => {
             let now = state.now;
             match state.raw.seen.get_mut(address) {

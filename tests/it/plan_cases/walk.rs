@@ -143,6 +143,7 @@ pub fn remember(state: &mut State, change: &Change) {
                 facts.applied.insert(change.address.clone(), own(fields.clone()));
             }
         }
+        Verb::Update(_) if change.address.kind == Kind::Certificate => (),
         Verb::Update(fields) => {
             let mut merged = facts.applied.get(&change.address).map(|row| row.fields.clone()).unwrap_or_default();
             merged.0.extend(fields.0.clone());
@@ -225,7 +226,12 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
 
 pub fn is_starting(raw: &World, wants: &Wants, facts: &Facts) -> bool {
     let probed = wants.probes.keys().filter(|address| !facts.failed.contains_key(*address));
-    let mut watched = probed.chain(&wants.tasks);
+    // Servers of a zone answer after a while; who waits for that waits for nothing else.
+    let awaited = wants.map.values().flat_map(|want| &want.needs);
+    let answered = awaited
+        .filter(|need| need.is == amarre::model::State::Ready && need.on.kind == Kind::Record)
+        .map(|need| &need.on);
+    let mut watched = probed.chain(&wants.tasks).chain(answered);
     watched.any(|address| raw.seen.get(address).is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })))
 }
 

@@ -29,6 +29,9 @@ pub struct Rig {
     pub tag: String,
     /// The second octet of its subnets: `10.X.0.0/16`.
     pub octet: u32,
+    /// Locked for as long as these are ours: tests share one engine.
+    #[allow(dead_code, reason = "held, never read")]
+    reserved: std::fs::File,
     pub npm: Npm,
     pub ovh: Ovh,
     pub gate: Gate,
@@ -57,8 +60,8 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("services")).unwrap();
         let gate = Gate::open(&folder.path().join("docker.sock"));
-        let octet = 20 + (pid * 3 + number) % 200;
-        let rig = Self { tag, octet, npm, ovh, gate, folder, settings: BTreeMap::new(), port: free_port() };
+        let (octet, reserved) = reserve_subnets(pid * 3 + number);
+        let rig = Self { tag, octet, reserved, npm, ovh, gate, folder, settings: BTreeMap::new(), port: free_port() };
         rig.configure();
         rig
     }
@@ -455,4 +458,16 @@ impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "exit {}\n{}\n{}", self.code, self.out, self.err)
     }
+}
+
+/// Subnets that no other test on this machine has now, beginning the search somewhere.
+fn reserve_subnets(from: u32) -> (u32, std::fs::File) {
+    let folder = std::env::temp_dir().join("amarre-subnets");
+    std::fs::create_dir_all(&folder).unwrap();
+    let reserve = |step: u32| {
+        let octet = 20 + from.wrapping_add(step) % 200;
+        let file = std::fs::File::create(folder.join(octet.to_string())).unwrap();
+        file.try_lock().is_ok().then_some((octet, file))
+    };
+    (0..200).find_map(reserve).expect("fewer than 200 tests run at once")
 }

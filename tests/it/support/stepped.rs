@@ -16,7 +16,7 @@ use amarre::secret::{MarkKey, Secret};
 use amarre::source::{Folder, Source};
 use amarre::store::Ledger;
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
-use amarre_sim::npm::{self, Npm, NpmOptions, Upstreams};
+use amarre_sim::npm::{self, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use amarre_sim::{Call, Server};
 use serde_json::{Value as Json, json};
@@ -89,7 +89,8 @@ impl Stepped {
         let docker = Arc::new(docker(options.clone()).await);
         let nas = if setting.with_nas { Some(Arc::new(Docker::start(options).await.unwrap())) } else { None };
         let through = Arc::new(FromNpm(docker.clone(), nas.clone()));
-        let npm = Arc::new(Npm::start(NpmOptions::with_upstreams(through)).await.unwrap());
+        let npm = NpmOptions { issuance: Issuance::Granted, ..NpmOptions::with_upstreams(through) };
+        let npm = Arc::new(Npm::start(npm).await.unwrap());
         let ovh = Arc::new(Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap());
         // A ledger in memory: hundreds of stories write to one each.
         let memory = std::path::Path::new("/dev/shm");
@@ -323,6 +324,9 @@ impl Stepped {
             rows.sort_by_key(|row| row["domain_names"].to_string());
             rows
         };
+        let mut certificates: Vec<Json> =
+            self.npm.rows(npm::Kind::Certificate).into_iter().map(|row| row["domain_names"].clone()).collect();
+        certificates.sort_by_key(ToString::to_string);
         let mut records: Vec<Json> = self.ovh.records(ZONE).into_iter().map(record).collect();
         records.sort_by_key(ToString::to_string);
         let mut containers = containers;
@@ -330,6 +334,7 @@ impl Stepped {
         json!({
             "containers": containers, "networks": networks, "volumes": volumes, "records": records,
             "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "lists": rows(npm::Kind::AccessList),
+            "certificates": certificates,
         })
     }
 }

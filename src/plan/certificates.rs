@@ -1,0 +1,396 @@
+//! Which certificate a host has whose manifest asks for one by Let's Encrypt, and when one may be asked for. Pure.
+//!
+//! | there is, in its NPM | the host has |
+//! |---|---|
+//! | the one that it has, and it fits | that one |
+//! | another that fits and lasts, be it with a wildcard or somebody else's | that one; nothing is asked for |
+//! | none | a new one, asked for once its names are answered everywhere and its container is well |
+//!
+//! NPM takes a served host off line while it asks for a certificate of one of its names, and leaves it so until its
+//! next reload: a call whose end is not known is followed by a write on each such host before anything else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::expand::Expansion;
+use super::{Input, SETTLE};
+use crate::model::plan::{Impact, Wait};
+use crate::model::world::{Order, Ordered};
+use crate::model::{
+    Address, Change, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason, ReasonCode,
+    Refusal, Seen, Site, Timestamp, Value, Verb,
+};
+
+/// What a change of a certificate says that only brings the hosts of its names back on line.
+pub const LOADED: &str = "loaded";
+/// Of a certificate by Let's Encrypt (its default profile; NPM renews 30 days before).
+const LIFETIME: Millis = Millis::minutes(90 * 24 * 60);
+/// One that nobody renews is not taken for a new host in its last days.
+const LASTS: Millis = Millis::minutes(14 * 24 * 60);
+/// NPM renews from then on, every hour.
+const RENEWED_BEFORE: Millis = Millis::minutes(30 * 24 * 60);
+/// After a first failure; each one more doubles it, up to a day.
+const AGAIN: Millis = Millis::minutes(15);
+const DAY: Millis = Millis::minutes(24 * 60);
+const WEEK: Millis = Millis::minutes(7 * 24 * 60);
+
+/// Let's Encrypt's limits (letsencrypt.org/docs/rate-limits), of which Amarre leaves one try to people.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    most: usize,
+    within: Millis,
+}
+
+/// Failed validations of a name.
+const FAILURES: Limit = Limit { most: 5, within: Millis::minutes(60) };
+/// Certificates for the very same names.
+const DUPLICATES: Limit = Limit { most: 5, within: WEEK };
+/// Certificates below one registered domain.
+const BELOW_DOMAIN: Limit = Limit { most: 50, within: WEEK };
+/// Orders of an account.
+const ORDERS: Limit = Limit { most: 300, within: Millis::minutes(3 * 60) };
+
+/// The front of a host: for which names a certificate is looked for.
+pub struct Front<'a> {
+    /// In which NPM.
+    pub npm: &'a ProviderId,
+    /// Its names.
+    pub domains: &'a [String],
+    /// What is there.
+    pub host: Option<&'a Seen>,
+    /// The records of its manifest, by name.
+    pub records: &'a BTreeMap<String, Vec<Address>>,
+    /// Where it stands.
+    pub origin: &'a Origin,
+}
+
+/// The name of the certificate that a host is to have, which is wanted where there is none.
+pub fn for_host(expansion: &mut Expansion<'_>, front: &Front<'_>, needs: &mut Vec<Need>) -> Value {
+    if expansion.service.stopped {
+        // Nothing is made for it; its host keeps what it has.
+        let has = front.host.and_then(|host| host.fields.get("certificate")).cloned();
+        return usable(expansion.input, front).map_or(has.unwrap_or(Value::None), |found| Value::text(&found.name));
+    }
+    let address = match usable(expansion.input, front) {
+        Some(found) => {
+            let is_ours = |seen: &Seen| seen.owner.is_ours();
+            if expansion.input.world.seen.get(&found).is_some_and(is_ours) {
+                // It belongs to what people are told of this service.
+                expansion.want(found.clone(), Fields::default(), Vec::new(), front.origin).keep_only = true;
+            }
+            found
+        }
+        None => ask_for(expansion, front, needs),
+    };
+    let name = Value::text(&address.name);
+    needs.push(Need::ready(address));
+    name
+}
+
+/// One that is there, fits and lasts. The one that the host has comes first, so that nothing changes without need.
+fn usable(input: &Input<'_>, front: &Front<'_>) -> Option<Address> {
+    let has = front.host.and_then(|host| host.fields.text("certificate"));
+    let fitting = input.world.of_kind(front.npm, Kind::Certificate).filter(|(_, seen)| {
+        let names = seen.fields.strings("domains");
+        seen.ready.is_ready() && front.domains.iter().all(|domain| covers(&names, domain))
+    });
+    let fitting: Vec<(&Address, &Seen)> = fitting.collect();
+    let left = |seen: &Seen| ends(&seen.fields).map_or(LIFETIME, |ends| ends - input.now);
+    let least = |seen: &Seen| if is_renewed(&seen.fields) { Millis(0) } else { LASTS };
+    let own = fitting.iter().find(|(address, seen)| Some(address.name.as_str()) == has && left(seen) > Millis(0));
+    let exact = asked_for(front);
+    let mut others: Vec<&(&Address, &Seen)> = fitting.iter().filter(|(_, seen)| left(seen) > least(seen)).collect();
+    others.sort_by_key(|(address, seen)| (address.name != exact.name, !is_renewed(&seen.fields), *address));
+    own.or(others.first().copied()).map(|(address, _)| (*address).clone())
+}
+
+/// Whether NPM renews it.
+fn is_renewed(certificate: &Fields) -> bool {
+    certificate.text("provider") == Some("letsencrypt")
+}
+
+/// Whether one of a certificate's names is `domain`, or `*` for its first label.
+fn covers(names: &[&str], domain: &str) -> bool {
+    let parent = domain.split_once('.').map(|(_, parent)| parent);
+    names.iter().any(|name| *name == domain || name.strip_prefix("*.").is_some_and(|below| Some(below) == parent))
+}
+
+/// When a certificate ends. NPM writes its server's local time without a zone; half a day more or less does not matter.
+pub fn ends(fields: &Fields) -> Option<Timestamp> {
+    let text = fields.text("expires_on")?.replace('T', " ");
+    let civil: jiff::civil::DateTime = text.trim_end_matches('Z').parse().ok()?;
+    Some(Timestamp(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond()))
+}
+
+/// `81 days left, NPM renews about 9 Jan`.
+pub fn in_words(certificate: &Fields, now: Timestamp) -> String {
+    let Some(ends) = ends(certificate) else { return String::new() };
+    let days = (ends - now).0.div_euclid(DAY.0);
+    let left = match days {
+        ..=-1 => "has ended".to_owned(),
+        1 => "1 day left".to_owned(),
+        days => format!("{days} days left"),
+    };
+    let renewed = Timestamp(ends.0 - RENEWED_BEFORE.0);
+    let day = jiff::Timestamp::from_millisecond(renewed.0).ok().filter(|_| now < renewed);
+    match day.filter(|_| is_renewed(certificate)) {
+        Some(day) => format!("{left}, NPM renews about {}", day.strftime("%-d %b")),
+        None => left,
+    }
+}
+
+/// A certificate for exactly these names: NPM calls it by them.
+fn asked_for(front: &Front<'_>) -> Address {
+    of_names(front.npm, front.domains.iter().map(String::as_str).collect())
+}
+
+fn of_names(npm: &ProviderId, names: Vec<&str>) -> Address {
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    Address::new(npm.clone(), Kind::Certificate, &names.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// The names in a certificate's address.
+fn names(certificate: &Address) -> Vec<&str> {
+    certificate.name.split(", ").collect()
+}
+
+/// Wants a new one, after all that the host itself waits for, and after every server of the zone answers its records.
+fn ask_for(expansion: &mut Expansion<'_>, front: &Front<'_>, needs: &[Need]) -> Address {
+    let address = asked_for(front);
+    let records = front.domains.iter().filter_map(|name| front.records.get(name)).flatten();
+    let is_record = |need: &&Need| need.on.kind == Kind::Record;
+    let first = needs.iter().filter(|need| !is_record(need)).cloned();
+    let first = first.chain(records.cloned().map(Need::ready)).collect();
+    let fields =
+        Fields::default().with("domains", Value::texts(names(&address))).with("provider", Value::text("letsencrypt"));
+    if expansion.input.world.seen.contains_key(&address) {
+        let text =
+            format!("certificate {} has ended or is not for these names: renew or delete it in NPM", address.name);
+        expansion.note(Some(address.clone()), text);
+    }
+    let refusal = in_the_way(expansion.input, front);
+    let want = expansion.want(address.clone(), fields, first, front.origin);
+    want.refusal = want.refusal.take().or(refusal);
+    address
+}
+
+/// NPM would take somebody else's host off line for it.
+fn in_the_way(input: &Input<'_>, front: &Front<'_>) -> Option<Refusal> {
+    let hosts = [Kind::ProxyHost, Kind::Redirection].into_iter().flat_map(|kind| input.world.of_kind(front.npm, kind));
+    let mut foreign = hosts.filter(|(_, seen)| !seen.owner.is_ours());
+    let (host, name) = foreign.find_map(|(host, seen)| {
+        let name = front.domains.iter().find(|name| seen.fields.strings("domains").contains(&name.as_str()))?;
+        Some((host, name))
+    })?;
+    Some(Refusal {
+        code: "A0405".to_owned(),
+        message: format!("is not asked for: {} {} has {name} and is not ours", host.kind.label(), host.name),
+        found: Vec::new(),
+        hints: vec![Hint::text(format!("delete that host in NPM, or take {name} out of {}", front.origin.file))],
+    })
+}
+
+/// Writes that bring hosts back on line which a certificate's call may have taken off: its end is not known.
+pub fn unloaded(input: &Input<'_>) -> Vec<Change> {
+    let calls = input.facts.open_intents.keys().filter(|address| address.kind == Kind::Certificate);
+    let calls = calls.filter(|address| input.world.gap(address).is_none());
+    let write = |certificate: &Address| {
+        let (_, host) = hosts_of(input, certificate).next()?;
+        let seen = input.world.seen.get(certificate);
+        let expects = seen.map_or(Expect::Absent, |seen| Expect::Unchanged {
+            vendor_id: seen.vendor_id.clone(),
+            fields: seen.fields.digest(),
+        });
+        let service = host.service.clone().unwrap_or_default();
+        Some(Change {
+            address: certificate.clone(),
+            service,
+            verb: Verb::Update(Fields::default().with(LOADED, Value::Bool(true))),
+            diff: Vec::new(),
+            because: Reason {
+                code: ReasonCode::Drift,
+                text: "was asked for, and how that ended is not known".to_owned(),
+                origin: None,
+            },
+            impact: Impact::default(),
+            expects,
+            gate: Gate::Now,
+        })
+    };
+    calls.filter_map(write).collect()
+}
+
+/// Whether a change is only such a write.
+pub fn is_load(change: &Change) -> bool {
+    let loads = |fields: &Fields| fields.flag(LOADED) == Some(true);
+    change.address.kind == Kind::Certificate && matches!(&change.verb, Verb::Update(fields) if loads(fields))
+}
+
+/// Our hosts that have one of a certificate's names and are on: NPM takes these off line while it asks.
+pub fn hosts_of<'a>(input: &Input<'a>, certificate: &Address) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
+    let names: BTreeSet<String> = names(certificate).into_iter().map(str::to_owned).collect();
+    let npm = certificate.provider.clone();
+    input.world.seen.iter().filter(move |(address, seen)| {
+        address.provider == npm
+            && matches!(address.kind, Kind::ProxyHost | Kind::Redirection)
+            && seen.owner.is_ours()
+            && seen.fields.flag("enabled") != Some(false)
+            && seen.fields.strings("domains").iter().any(|domain| names.contains(*domain))
+    })
+}
+
+/// Lets no more be asked for than Let's Encrypt would give.
+pub fn leave(input: &Input<'_>, plan: &mut Plan) {
+    let is_asked = |change: &Change| {
+        change.is_now() && change.address.kind == Kind::Certificate && matches!(change.verb, Verb::Create(_))
+    };
+    // Most plans ask for none.
+    if !plan.changes.iter().any(is_asked) {
+        return;
+    }
+    let mut orders = Orders::known(input);
+    for change in plan.changes.iter_mut().filter(|change| is_asked(change)) {
+        match orders.wait(&change.address) {
+            Some(at) => {
+                change.gate = Gate::Until { at, what: Wait::Budget };
+                plan.next_look = Some(plan.next_look.map_or(at, |known| known.min(at)));
+            }
+            None => orders.spend(&change.address),
+        }
+    }
+}
+
+/// When a certificate may be asked for, where that is not now.
+pub fn waits(input: &Input<'_>, certificate: &Address) -> Option<Timestamp> {
+    Orders::known(input).wait(certificate)
+}
+
+/// How many certificates may be asked for this week below the registered domain of one.
+pub fn left(input: &Input<'_>, certificate: &Address) -> usize {
+    let orders = Orders::known(input);
+    let names = names(certificate);
+    let used = names.iter().map(|name| orders.below(&orders.domain(name)).len()).max();
+    BELOW_DOMAIN.most.saturating_sub(used.unwrap_or_default())
+}
+
+/// What was asked for of late.
+struct Orders<'a> {
+    input: &'a Input<'a>,
+    all: Vec<Order>,
+}
+
+impl<'a> Orders<'a> {
+    /// What the ledger knows, and what is seen of others and of a ledger that was lost.
+    fn known(input: &'a Input<'a>) -> Self {
+        let mut all: Vec<Order> = input.facts.orders.clone();
+        for (address, seen) in input.world.seen.iter().filter(|(address, _)| address.kind == Kind::Certificate) {
+            let Some(ends) = ends(&seen.fields).filter(|_| is_renewed(&seen.fields)) else { continue };
+            let (at, outcome) = (Timestamp(ends.0 - LIFETIME.0), Ordered::Issued);
+            let certificate = of_names(&address.provider, seen.fields.strings("domains"));
+            let is_it = |order: &Order| order.certificate == certificate && order.outcome == Ordered::Issued;
+            if !all.iter().any(is_it) && input.now - at < WEEK {
+                all.push(Order { certificate, at, outcome });
+            }
+        }
+        Self { input, all }
+    }
+
+    /// When this one may be asked for; `None`: now.
+    fn wait(&self, certificate: &Address) -> Option<Timestamp> {
+        let each = names(certificate).into_iter().flat_map(|name| {
+            let is_of = move |order: &&Order| names(&order.certificate).contains(&name);
+            let failed = self.all.iter().filter(|order| order.outcome != Ordered::Issued).filter(is_of);
+            [self.over(FAILURES, failed), self.over(BELOW_DOMAIN, self.below(&self.domain(name)).into_iter())]
+        });
+        let is_same = |order: &&Order| order.certificate == *certificate && self.may_be_issued(order);
+        // Never two orders for one set: a list may be older than the certificate.
+        let last = self.all.iter().filter(is_same).map(|order| order.at.min(self.input.now) + SETTLE).max();
+        let last = last.filter(|shows| self.input.now < *shows);
+        let same = self.over(DUPLICATES, self.all.iter().filter(is_same));
+        let slower = self.slower(certificate).filter(|_| !self.input.facts.impatient);
+        each.chain([last, slower, same, self.over(ORDERS, self.all.iter())]).flatten().max()
+    }
+
+    /// One of unknown end was not issued where none is seen after a while: NPM has a row of each.
+    fn may_be_issued(&self, order: &Order) -> bool {
+        match order.outcome {
+            Ordered::Issued => true,
+            Ordered::Unknown => self.input.now - order.at < FAILURES.within,
+            Ordered::Failed => false,
+        }
+    }
+
+    /// One that fails again and again is asked for ever more seldom: each try takes hosts off line for a moment.
+    fn slower(&self, certificate: &Address) -> Option<Timestamp> {
+        let own = self.all.iter().filter(|order| order.certificate == *certificate).rev();
+        let failed: Vec<&Order> = own.take_while(|order| order.outcome == Ordered::Failed).collect();
+        let last = failed.first()?.at.min(self.input.now);
+        let doubled = u32::try_from(failed.len() - 1).unwrap_or(u32::MAX).min(10);
+        let until = last + Millis(AGAIN.0.saturating_mul(1 << doubled).min(DAY.0));
+        (self.input.now < until).then_some(until)
+    }
+
+    fn spend(&mut self, certificate: &Address) {
+        let (certificate, at) = (certificate.clone(), self.input.now);
+        self.all.push(Order { certificate, at, outcome: Ordered::Unknown });
+    }
+
+    /// What counts below a registered domain.
+    fn below(&self, domain: &str) -> Vec<&Order> {
+        let counts = |order: &&Order| {
+            let is_below = || names(&order.certificate).into_iter().any(|name| self.domain(name) == domain);
+            self.may_be_issued(order) && self.input.now - order.at < WEEK && is_below()
+        };
+        self.all.iter().filter(counts).collect()
+    }
+
+    /// The registered domain of a name: its zone, as far as that is known; else its last two labels, which may be more
+    /// than one registered and so allows less.
+    fn domain(&self, name: &str) -> String {
+        let name = name.trim_start_matches("*.");
+        let ovh = ProviderId::ovh();
+        let zones = self.input.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
+        let last_two = || {
+            let labels: Vec<&str> = name.rsplit('.').take(2).collect();
+            labels.into_iter().rev().collect::<Vec<_>>().join(".")
+        };
+        Site::zone_of(zones, name).map_or_else(last_two, str::to_owned)
+    }
+
+    /// When a limit lets one more pass, one try left to people.
+    fn over<'o>(&self, limit: Limit, orders: impl Iterator<Item = &'o Order>) -> Option<Timestamp> {
+        // What a clock that was put back left in the future was asked for now, at the latest.
+        let mut times: Vec<Timestamp> = orders.map(|order| order.at.min(self.input.now)).collect();
+        times.sort();
+        let oldest = times.len().checked_sub(limit.most - 1).and_then(|at| times.get(at))?;
+        let free = *oldest + limit.within;
+        (self.input.now < free).then_some(free)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_npm_are_read() {
+        for text in ["2026-11-20 12:00:00", "2026-11-20T12:00:00.000Z"] {
+            let fields = Fields::default().with("expires_on", Value::text(text));
+            assert_eq!(ends(&fields), Some(Timestamp(1_795_176_000_000)), "{text}");
+        }
+        assert_eq!(ends(&Fields::default().with("expires_on", Value::text("soon"))), None);
+    }
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        for (name, domain, fits) in [
+            ("a.example.org", "a.example.org", true),
+            ("*.example.org", "a.example.org", true),
+            ("*.example.org", "a.b.example.org", false),
+            ("*.example.org", "example.org", false),
+            ("*.example.org", "*.example.org", true),
+            ("a.example.org", "*.example.org", false),
+        ] {
+            assert_eq!(covers(&[name], domain), fits, "{name} for {domain}");
+        }
+    }
+}

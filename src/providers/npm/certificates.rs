@@ -1,0 +1,92 @@
+//! Asks for certificates by Let's Encrypt, and sees to it that no host stays off line for it.
+//!
+//! While NPM asks, it takes every host that has one of the names literally out of nginx. When it has the certificate it
+//! writes their files back, but does not reload: they answer 404 until the next write at any host, and the row says that
+//! they are on line. So each order ends with a write at each of them, and it is not done before.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::api::{CertificateRow, HostRow, Section};
+use super::{NpmProvider, convert, unfit};
+use crate::model::{Change, Fields};
+use crate::providers::{Class, Outcome, ProviderError};
+
+/// From this version on the address of the account that signs in goes to Let's Encrypt, and the two words are refused.
+const ACCOUNT_MAIL: (u32, u32) = (2, 13);
+
+impl NpmProvider {
+    /// Orders one, or finishes what an earlier try of ours has left.
+    pub(super) async fn create_certificate(&self, change: &Change, fields: &Fields) -> Result<Outcome, ProviderError> {
+        let names: Vec<&str> = fields.strings("domains");
+        if names.is_empty() {
+            return Err(unfit(change, "it has no names"));
+        }
+        if let Some(row) = self.issued(change, &names).await? {
+            return self.load(change, &names).await.map(|()| made(row.id));
+        }
+        let mut body = json!({"provider": "letsencrypt", "domain_names": names, "meta": {"dns_challenge": false}});
+        let health = self.api.health().await.map_err(|trouble| self.read_failed(change, trouble.not_sent()))?;
+        if (health.version.major, health.version.minor) < ACCOUNT_MAIL {
+            body["meta"]["letsencrypt_agree"] = Json::Bool(true);
+            body["meta"]["letsencrypt_email"] = json!(self.api.identity());
+        }
+        match self.api.create(Section::Certificates, &body).await {
+            Ok(id) => self.load(change, &names).await.map(|()| made(id)),
+            Err(trouble) if trouble.leaves_doubt() => {
+                self.load(change, &names).await?;
+                // What became of the order is as little known when NPM cannot be asked.
+                match self.issued(change, &names).await.map_err(open)? {
+                    Some(row) => Ok(made(row.id)),
+                    None => Err(self.write_failed(change, trouble)),
+                }
+            }
+            // After a failure NPM reloads by itself.
+            Err(trouble) => Err(self.write_failed(change, trouble)),
+        }
+    }
+
+    /// Brings the hosts of a certificate's names back on line: nobody knows how the call for it ended.
+    pub(super) async fn load_certificate(&self, change: &Change) -> Result<Outcome, ProviderError> {
+        let names: Vec<&str> = change.address.name.split(", ").collect();
+        self.load(change, &names).await.map(|()| Outcome::default())
+    }
+
+    /// The oldest one of ours for exactly these names.
+    async fn issued(&self, change: &Change, names: &[&str]) -> Result<Option<CertificateRow>, ProviderError> {
+        let wanted: BTreeSet<&str> = names.iter().copied().collect();
+        let rows: Vec<CertificateRow> = self.listed(Section::Certificates, change).await?;
+        let is_it = |row: &CertificateRow| {
+            let names: BTreeSet<&str> = row.domain_names.iter().flatten().map(String::as_str).collect();
+            row.is_issued() && row.nice_name == change.address.name && names == wanted
+        };
+        Ok(rows.into_iter().filter(is_it).min_by_key(|row| row.id))
+    }
+
+    /// Writes each of our hosts that has one of the names, as it is. Until that is done, the order has no known end.
+    async fn load(&self, change: &Change, names: &[&str]) -> Result<(), ProviderError> {
+        for section in [Section::ProxyHosts, Section::Redirections] {
+            let rows: Vec<HostRow> = self.listed(section, change).await.map_err(open)?;
+            let is_off = |row: &&HostRow| {
+                let ours = convert::instance_of(row) == Some(&self.instance);
+                ours && row.enabled && row.domain_names.iter().any(|name| names.contains(&name.as_str()))
+            };
+            for row in rows.iter().filter(is_off) {
+                let body = Map::from_iter([("meta".to_owned(), Json::Object(convert::kept_meta(row)))]);
+                let written = self.api.put(section, row.id, &Json::Object(body)).await;
+                written.map_err(|trouble| open(self.write_failed(change, trouble)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The end of the order stays unknown.
+fn open(error: ProviderError) -> ProviderError {
+    ProviderError { class: Class::OutcomeUnknown, ..error }
+}
+
+fn made(id: u64) -> Outcome {
+    Outcome { vendor_id: id.to_string() }
+}

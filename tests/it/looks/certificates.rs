@@ -1,0 +1,234 @@
+//! Certificates by Let's Encrypt: asked for when they can be had, never too often, and no host stays off line for one.
+
+use amarre::model::{Kind, Millis};
+use amarre_sim::Fault;
+use amarre_sim::npm::{self, Issuance};
+use serde_json::Value as Json;
+
+use super::plain;
+use crate::support::stepped::{Stepped, ZONE};
+
+const DOMAIN: &str = "shop.example.org";
+const ORDER: &str = "POST /api/nginx/certificates";
+
+fn with_tls() -> String {
+    format!("{}ssl: true\n", plain("shop"))
+}
+
+fn host(rig: &Stepped) -> Option<Json> {
+    let rows = rig.npm.rows(npm::Kind::ProxyHost);
+    rows.into_iter().find(|row| row["domain_names"].as_array().is_some_and(|names| names.contains(&DOMAIN.into())))
+}
+
+fn orders(rig: &Stepped) -> usize {
+    rig.writes().iter().filter(|line| *line == ORDER).count()
+}
+
+fn certificates(rig: &Stepped) -> Vec<Json> {
+    rig.npm.rows(npm::Kind::Certificate)
+}
+
+/// A service that is served, and then is to have HTTPS.
+async fn served() -> Stepped {
+    let mut rig = Stepped::start().await;
+    rig.write("shop.yaml", &plain("shop"));
+    rig.settle().await;
+    assert!(rig.npm.serves(DOMAIN));
+    rig.write("shop.yaml", &with_tls());
+    rig.forget();
+    rig
+}
+
+fn assert_has_https(rig: &Stepped) {
+    let (host, certificates) = (host(rig).unwrap(), certificates(rig));
+    assert_eq!(certificates.len(), 1, "{certificates:#?}");
+    assert_eq!(host["certificate_id"], certificates[0]["id"]);
+    assert_eq!((&host["ssl_forced"], &host["http2_support"]), (&true.into(), &true.into()));
+    assert!(rig.npm.serves(DOMAIN));
+}
+
+#[tokio::test]
+async fn a_new_service_gets_one_before_its_host_is_made() {
+    let mut rig = Stepped::start().await;
+    rig.write("shop.yaml", &with_tls());
+    let is_published = |rig: &Stepped| rig.ovh.published(ZONE).iter().any(|row| row["subDomain"] == "shop");
+    loop {
+        let (was_published, had_host) = (is_published(&rig), host(&rig).is_some());
+        rig.look().await;
+        if orders(&rig) > 0 {
+            assert!(was_published && !had_host, "asked for once its name is known, and before its host is there");
+            break;
+        }
+        rig.clock.advance(Millis::seconds(2));
+    }
+    rig.settle().await;
+    assert_has_https(&rig);
+}
+
+#[tokio::test]
+async fn a_served_host_is_on_line_again_when_it_has_one() {
+    let mut rig = served().await;
+    rig.rest().await;
+    assert_eq!(orders(&rig), 1);
+    rig.assert_quiet().await;
+    assert_has_https(&rig);
+}
+
+/// The certificate is there, and so is the host; without a write it would answer 404 for ever.
+#[tokio::test]
+async fn a_host_is_on_line_again_however_the_call_ends() {
+    for fault in [Fault::CutAfter, Fault::After(500), Fault::CutBefore, Fault::Before(502)] {
+        let mut rig = served().await;
+        rig.npm.server.faults.add("POST", "/api/nginx/certificates", 1, fault.clone());
+        // Up to the end of the call, and what follows it.
+        while orders(&rig) == 0 {
+            rig.look().await;
+            rig.clock.advance(Millis::seconds(2));
+        }
+        rig.look().await;
+        assert!(rig.npm.serves(DOMAIN), "{fault:?}");
+        for _ in 0..3 {
+            rig.clock.advance(Millis::minutes(61));
+            rig.rest().await;
+        }
+        rig.assert_quiet().await;
+        assert_has_https(&rig);
+    }
+}
+
+#[tokio::test]
+async fn after_a_crash_the_first_write_brings_the_host_back_on_line() {
+    for fault in [Fault::HangAfter, Fault::HangBefore] {
+        let mut rig = served().await;
+        rig.npm.server.faults.add("POST", "/api/nginx/certificates", 1, fault.clone());
+        assert!(rig.rest_or_die(1).await);
+        let is_off = !rig.npm.serves(DOMAIN);
+        assert_eq!(is_off, fault == Fault::HangAfter, "that is what NPM does");
+        rig.restart().await;
+        rig.forget();
+        rig.look().await;
+        assert!(rig.npm.serves(DOMAIN), "{fault:?}: {:#?}", rig.writes());
+        assert!(rig.writes()[0].starts_with("PUT /api/nginx/proxy-hosts/"), "{:#?}", rig.writes());
+        rig.clock.advance(Millis::minutes(1));
+        rig.settle().await;
+        assert_has_https(&rig);
+        assert!(rig.picture().facts.open_intents.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn failures_are_told_in_certbots_words_and_never_more_than_let_s_encrypt_allows() {
+    let mut rig = served().await;
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    let mut most_in_an_hour = Vec::new();
+    for _ in 0..4 {
+        rig.forget();
+        for _ in 0..60 {
+            rig.look().await;
+            assert!(rig.npm.serves(DOMAIN), "after a failure it is as before");
+            rig.clock.advance(Millis::minutes(1));
+        }
+        most_in_an_hour.push(orders(&rig));
+    }
+    assert_eq!(most_in_an_hour, [3, 1, 0, 1], "after 15 minutes, 30, 60, 120");
+    let error = rig.picture().errors["shop"].error.clone();
+    assert_eq!(error.code, "A0801");
+    assert!(error.message.contains("Some challenges have failed"), "{}", error.message);
+    assert!(!error.message.contains("Saving debug log"), "{}", error.message);
+    assert!(certificates(&rig).is_empty());
+    rig.npm.set_issuance(Issuance::Granted);
+    rig.clock.advance(Millis::minutes(4 * 60 + 1));
+    rig.rest().await;
+    rig.assert_quiet().await;
+    assert_has_https(&rig);
+}
+
+/// The ledger knows of the orders that failed; a restart forgets none.
+#[tokio::test]
+async fn a_restart_asks_for_no_more() {
+    let mut rig = served().await;
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    for _ in 0..30 {
+        rig.look().await;
+        rig.restart().await;
+        rig.clock.advance(Millis::minutes(1));
+    }
+    assert_eq!(orders(&rig), 2, "at once, and after 15 minutes");
+}
+
+#[tokio::test]
+async fn one_that_fits_is_used_and_nothing_is_asked_for() {
+    let mut rig = Stepped::start().await;
+    rig.npm.seed_certificate("everything", &["*.example.org"]);
+    rig.write("shop.yaml", &with_tls());
+    rig.settle().await;
+    assert_eq!(orders(&rig), 0);
+    let host = host(&rig).unwrap();
+    assert_eq!(host["certificate_id"], certificates(&rig)[0]["id"]);
+}
+
+#[tokio::test]
+async fn one_that_somebody_deletes_is_made_again() {
+    let mut rig = served().await;
+    rig.rest().await;
+    let service = |rig: &Stepped| {
+        let seen = rig.picture().world.seen.clone();
+        let mut found = seen.into_iter().filter(|(address, _)| address.kind == Kind::Certificate);
+        found.find(|(address, _)| address.name == DOMAIN).and_then(|(_, seen)| seen.service)
+    };
+    assert_eq!(service(&rig).as_deref(), Some("shop"));
+    // It is ours again without a ledger: a host of ours uses it, and our account made it.
+    rig.restart_without_ledger().await;
+    rig.rest().await;
+    assert_eq!(service(&rig).as_deref(), Some("shop"));
+    assert_eq!(certificates(&rig).len(), 1);
+}
+
+/// Amarre dies in the middle of an order, and NPM cannot be asked for longer than a call counts as open.
+#[tokio::test]
+async fn a_gap_after_a_crash_forgets_no_host() {
+    let mut rig = served().await;
+    rig.npm.server.faults.add("POST", "/api/nginx/certificates", 1, Fault::HangAfter);
+    assert!(rig.rest_or_die(1).await);
+    rig.restart().await;
+    rig.npm.backend_down(true);
+    for _ in 0..5 {
+        rig.look().await;
+        rig.clock.advance(Millis::minutes(2));
+    }
+    rig.npm.backend_down(false);
+    rig.clock.advance(Millis::minutes(2));
+    rig.rest().await;
+    assert!(rig.npm.serves(DOMAIN));
+    rig.settle().await;
+    assert_has_https(&rig);
+}
+
+/// However often it dies, a load is never taken for a fight with somebody.
+#[tokio::test]
+async fn crash_after_crash_brings_the_host_back_each_time() {
+    let mut rig = served().await;
+    rig.npm.server.faults.add("POST", "/api/nginx/certificates", 4, Fault::HangBefore);
+    for _ in 0..4 {
+        assert!(rig.rest_or_die(1).await);
+        rig.restart().await;
+        rig.look().await;
+        assert!(rig.npm.serves(DOMAIN));
+        rig.clock.advance(Millis::minutes(61));
+    }
+    rig.settle().await;
+    assert_has_https(&rig);
+}
+
+/// A list of people who may come in does not wait for a certificate that cannot be had.
+#[tokio::test]
+async fn what_has_nothing_to_do_with_it_does_not_wait() {
+    let mut rig = served().await;
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    rig.write("family.yaml", "{kind: AccessList, name: family, allow: [192.168.0.0/16]}\n");
+    rig.write("shop.yaml", &format!("{}access_list: family\n", with_tls()));
+    rig.rest().await;
+    let host = host(&rig).unwrap();
+    assert_ne!(host["access_list_id"], 0, "{host:#}");
+    assert_eq!(host["certificate_id"], 0);
+}
