@@ -137,6 +137,12 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
     let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| named(diff)).collect();
     let pointing: Vec<Need> = needs_of(want, &changed);
     let mut unmet = unmet(input, &pointing);
+    if changed.flag("enabled") == Some(false) && unmet.iter().any(|need| need.on.kind == Kind::AccessList) {
+        // Nobody comes in through what is switched off: that waits for nothing.
+        changed.0.retain(|field, _| field == "enabled");
+        diffs.retain(|diff| diff.field == "enabled");
+        unmet.clear();
+    }
     if unmet.iter().all(|need| need.on.kind == Kind::Certificate) {
         // What has nothing to do with the certificate does not wait for it.
         let waits = |field: &str| TLS_FIELDS.contains(&field);

@@ -68,6 +68,15 @@ pub fn leads_to(input: &Input<'_>, host: &Seen, to: Pointer<'_>, engine: &Provid
 /// to is not there. It may be any container on the machine's network.
 fn is_left_over(input: &Input<'_>, host: &Seen, to: Pointer<'_>) -> bool {
     let Some(of) = host.service.as_ref().and_then(|of| input.services.get(of)) else { return false };
+    let port = host.fields.get("port").and_then(Value::as_int);
+    if let Some(stream) = of.streams.iter().find(|stream| Some(i64::from(stream.port)) == port) {
+        return match &stream.to {
+            StreamTarget::Container { service, key, .. } => {
+                !input.services.get(service).is_some_and(|service| service.is_on_host(key))
+            }
+            StreamTarget::Address { host, port } => to.host != host || to.port != Some(i64::from(*port)),
+        };
+    }
     let domains = host.fields.strings("domains");
     let is_it = |domain: &String| domains.contains(&domain.as_str());
     let Some(route) = of.routes.iter().find(|route| route.domains.iter().any(is_it)) else { return false };

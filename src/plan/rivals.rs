@@ -16,6 +16,7 @@ pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
     contested(input, ups);
     stands_alone(ups, downs);
     takes_over(input, wants, ups, downs);
+    is_called(input, ups);
     starts_again(input, ups);
     still_used(wants, ups, downs);
 }
@@ -213,9 +214,9 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     let is_create = |change: &&mut Change| change.address.kind == Kind::Container && change.refusal().is_none();
     // What is made only when something is gone.
-    let waiting: Vec<(Address, Vec<Need>)> =
+    let mut waiting: Vec<(Address, Vec<Need>)> =
         ups.iter().map(|up| (up.address.clone(), needs(&up.gate))).filter(|(_, needs)| !needs.is_empty()).collect();
-    let waits_for = |up: &Address, gone: &Address| {
+    let waits_for = |waiting: &[(Address, Vec<Need>)], up: &Address, gone: &Address| {
         waiting.iter().any(|(address, needs)| address == up && needs.contains(&Need::absent(gone.clone())))
     };
     // Hosts that are about to go go first; others may be waiting for the successor.
@@ -240,6 +241,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
             let Some(seen) = input.world.seen.get(&down.address) else { continue };
             if is_rival(&down.address, seen) {
                 add_need(&mut change.gate, Need::absent(down.address.clone()));
+                waiting.push((change.address.clone(), vec![Need::absent(down.address.clone())]));
                 change.impact.downtime = Downtime::Some;
                 // What cannot be there before this one is made is not waited for.
                 let stays = |need: &Need| match need.is {
@@ -248,7 +250,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
                 };
                 let own = needs(&down.gate).into_iter().filter(stays);
                 // As with a port that moves to a sibling which shares a namespace of what had it.
-                let before = first.iter().filter(|need| !waits_for(&need.on, &down.address));
+                let before = first.iter().filter(|need| !waits_for(&waiting, &need.on, &down.address));
                 let all: BTreeSet<Need> = own.chain(before.cloned()).collect();
                 down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
             }
@@ -295,6 +297,25 @@ fn waits_for_port(
             for down in downs.iter_mut().filter(|down| down.address.is_same(&change.address)) {
                 add_need(&mut down.gate, Need::absent(rival.clone()));
             }
+        }
+    }
+}
+
+/// A name is given once nobody else has it; what else changes does not wait for that.
+fn is_called(input: &Input<'_>, ups: &mut [Change]) {
+    for change in ups.iter_mut().filter(|change| change.address.kind == Kind::Container) {
+        let Verb::Update(fields) = &mut change.verb else { continue };
+        let Some(name) = fields.text("name") else { continue };
+        let mut others = input.world.of_kind(&change.address.provider, Kind::Container);
+        let has_it = others.find(|(other, seen)| {
+            **other != change.address && seen.owner.is_ours() && seen.fields.text("name") == Some(name)
+        });
+        let Some((rival, _)) = has_it else { continue };
+        if fields.0.len() > 1 {
+            fields.0.remove("name");
+            change.diff.retain(|diff| diff.field != "name");
+        } else {
+            add_need(&mut change.gate, Need::absent(rival.clone()));
         }
     }
 }
@@ -362,7 +383,14 @@ fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
             })
         };
         let absent = needs.iter().filter(|need| need.is == State::Absent).map(|need| &need.on);
-        let user = absent.into_iter().find(|user| !going.contains(*user) && !lets_go(user));
+        // One that is to lead to what is still to be made has no change yet.
+        let leads_away = |user: &Address| {
+            let leads = wants.map.get(user).filter(|want| want.refusal.is_none())?.fields.get("forward_host")?;
+            let Value::Output { of, .. } = leads else { return None };
+            ups.iter().filter(moving).find(|up| up.address == *of && matches!(up.verb, Verb::Create(_)))
+        };
+        let is_kept = |user: &&Address| !going.contains(*user) && !lets_go(user) && leads_away(user).is_none();
+        let user = absent.into_iter().find(is_kept);
         let Some(user) = user else { continue };
         let is_room = down.address.kind == Kind::Container && user.kind == Kind::Container;
         let verb =

@@ -9,8 +9,9 @@
 //!
 //! With `state: running` again, containers start at once: they were not stopped by somebody else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::decide::is_left_alone;
 use super::expand::Expansion;
 use super::jobs;
 use super::rollout::{self, Target};
@@ -66,22 +67,28 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
     };
     // Of one that is left alone, nothing comes.
     let changes = |host: &Address| ups.iter().any(|change| change.address == *host && change.refusal().is_none());
-    let is_led_away = |host: &Address, seen: &Seen| {
-        let Some(want) = wants.map.get(host).filter(|_| host.kind == Kind::Stream && changes(host)) else {
-            return false;
-        };
+    let is_led_away = |host: &Address, seen: &Seen, stops: &Address| {
+        let Some(want) = wants.map.get(host).filter(|_| host.kind == Kind::Stream) else { return false };
         let leads = want.fields.get("forward_host");
+        if let Some(Value::Output { of, .. }) = leads.filter(|_| !changes(host)) {
+            // What it is to lead to is still to be made, so there is no change of it yet.
+            let is_left = want.refusal.is_some() || is_left_alone(input, &want.service);
+            let is_made = ups.iter().any(|up| up.address == *of && matches!(up.verb, Verb::Create(_)));
+            return !is_left && is_made && comes_without(ups, of, stops);
+        }
         let is_on = seen.fields.flag("enabled") != Some(false);
-        leads.is_some() && leads != seen.fields.get("forward_host")
-            || is_on && want.fields.flag("enabled") == Some(false)
+        let is_other = leads.is_some() && leads != seen.fields.get("forward_host");
+        changes(host) && (is_other || is_on && want.fields.flag("enabled") == Some(false))
     };
     let mut gates = Vec::new();
     for (at, change) in ups.iter().enumerate().filter(|(_, change)| stops(change) && change.is_now()) {
         let Some(container) = input.world.seen.get(&change.address) else { continue };
         let hosts = input.world.seen.iter().filter(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours());
         let leading = hosts.filter(|(_, seen)| pointers::lead_to(input, seen, &change.address.provider, container));
-        let leaving =
-            leading.filter(|(host, seen)| goes(host) || moves(host, &change.service) || is_led_away(host, seen));
+        let leaving = leading.filter(|(host, seen)| {
+            let stops = &change.address;
+            goes(host) || moves(host, &change.service) || is_led_away(host, seen, stops)
+        });
         let needs: Vec<Need> = leaving.map(|(host, _)| Need::absent(host.clone())).collect();
         if !needs.is_empty() {
             gates.push((at, Gate::After(needs)));
@@ -90,6 +97,25 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
     for (at, gate) in gates {
         ups[at].gate = gate;
     }
+}
+
+/// Whether a container comes about, even if another one never ends.
+fn comes_without(ups: &[Change], of: &Address, other: &Address) -> bool {
+    let (mut first, mut next) = (BTreeSet::new(), vec![of]);
+    while let Some(address) = next.pop() {
+        if address == other {
+            return false;
+        }
+        if !first.insert(address) {
+            continue;
+        }
+        match ups.iter().find(|up| up.address == *address).map(|up| &up.gate) {
+            Some(Gate::After(needs)) => next.extend(needs.iter().map(|need| &need.on)),
+            Some(Gate::Held(_)) => return false,
+            Some(Gate::Now | Gate::Until { .. }) | None => (),
+        }
+    }
+    true
 }
 
 /// Whether a change stops a container.

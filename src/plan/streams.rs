@@ -136,8 +136,14 @@ fn target<'a>(
     if other.stopped {
         return Err(format!("{name} is stopped"));
     }
-    if other.containers.get(key).is_some_and(|container| container.network_mode == ContainerNetwork::None) {
-        return Err(format!("{key} of {name} has no network"));
+    match other.containers.get(key).map(|container| &container.network_mode) {
+        Some(ContainerNetwork::None) => return Err(format!("{key} of {name} has no network")),
+        Some(ContainerNetwork::Of(sibling)) => {
+            return Err(format!(
+                "{key} of {name} has no address of its own, it shares that of {sibling}: lead to {name}/{sibling}:{port}"
+            ));
+        }
+        Some(ContainerNetwork::Own | ContainerNetwork::Host) | None => (),
     }
     let Some(reached) = reached.get(name.as_str()) else { return Err(format!("{name} is being taken down")) };
     match (reached.targets.get(key), reached.at.get(&(key.clone(), *port))) {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use amarre::model::Value;
+
 use crate::plan_cases::oracle::differ;
 use crate::plan_cases::sim::State;
 use crate::plan_cases::walk::essence;
@@ -9,7 +11,19 @@ use crate::plan_cases::walk::essence;
 /// What is otherwise at an end than on a new server, as far as it counts.
 pub fn unlike_new(new: &State, found: &State, counts: impl Fn(&str) -> bool) -> Vec<String> {
     let essence = |state: &State| -> BTreeMap<String, String> {
-        essence(state, false).into_iter().filter(|(address, _)| counts(address)).collect()
+        essence(&with_any_certificate(state), false).into_iter().filter(|(address, _)| counts(address)).collect()
     };
-    differ("not as on a new server", &essence(new), &essence(found))
+    let (new, mut found) = (essence(new), essence(found));
+    // Certificates are kept for a month after their last user.
+    found.retain(|address, _| !address.contains("/certificate/") || new.contains_key(address));
+    differ("not as on a new server", &new, &found)
+}
+
+/// Which of several certificates that fit a host has depends on what it had before.
+fn with_any_certificate(state: &State) -> State {
+    let mut state = state.clone();
+    for thing in state.raw.seen.values_mut().filter(|thing| thing.fields.text("certificate").is_some()) {
+        thing.fields.set("certificate", Value::text("one that fits"));
+    }
+    state
 }

@@ -15,7 +15,7 @@ use crate::support::dice::Dice;
 use crate::support::generate::{Generated, Ground, all_keys, generate};
 
 /// So many show every key, with some to spare.
-const SOURCES: u64 = 1500;
+const SOURCES: u64 = 4000;
 
 pub fn the_schema() -> &'static Json {
     static SCHEMA: OnceLock<Json> = OnceLock::new();

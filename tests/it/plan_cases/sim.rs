@@ -197,7 +197,8 @@ fn made(state: &State, change: &Change, fields: &Fields, scene: &Scene) -> Seen 
     let not_yet = |why: &str| Readiness::NotYet { since: state.now, why: why.to_owned() };
     match address.kind {
         Kind::Container => {
-            if fields.get("address").is_none() && fields.text("network") != Some("host") {
+            let has_network = fields.text("network") != Some("host") && fields.get("network_of").is_none();
+            if fields.get("address").is_none() && has_network {
                 fields.set("address", Value::text(format!("172.31.0.{}", state.ids % 250)));
             }
             read_back(&mut fields);

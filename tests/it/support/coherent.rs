@@ -193,7 +193,6 @@ fn containers(
     }
     if let Some(map) = entries.get_mut("containers").and_then(Json::as_object_mut) {
         let keys: Vec<String> = map.keys().cloned().collect();
-        let mut reached = Vec::new();
         for (at, key) in keys.iter().enumerate() {
             let container = map.get_mut(key).and_then(Json::as_object_mut).unwrap();
             super::coherent_container::make(
@@ -206,9 +205,9 @@ fn containers(
                 &mut stock.names,
             );
             place(container, network, at);
-            reached.push((key.clone(), is_reached(container)));
         }
-        return reached;
+        super::coherent_container::ends(map);
+        return map.iter().map(|(key, container)| (key.clone(), is_reached(container.as_object().unwrap()))).collect();
     }
     // At the top it is what the service has at OVH.
     let records = entries.remove("dns").filter(|dns| *dns == "none" || *dns == "auto" || dns[0].is_object());
@@ -255,7 +254,6 @@ fn place(container: &mut Map<String, Json>, network: &Network, at: usize) {
 
 /// `port`, `to` and `routes` of a service.
 fn routes_of_service(entries: &mut Map<String, Json>, reached: &[String], dice: &mut Dice, stock: &mut Stock) {
-    entries.remove("ssl");
     let short = entries.contains_key("port") && !reached.is_empty() && !entries.contains_key("compose");
     // The short form and the long one are two ways to say the same.
     if short {
@@ -268,8 +266,9 @@ fn routes_of_service(entries: &mut Map<String, Json>, reached: &[String], dice: 
             entries.remove("to");
         }
     } else {
-        entries.remove("port");
-        entries.remove("to");
+        for key in ["port", "to", "ssl"] {
+            entries.remove(key);
+        }
     }
     if reached.is_empty() && entries.contains_key("routes") {
         entries.remove("routes");
@@ -336,6 +335,13 @@ fn tls(front: &mut Map<String, Json>, stock: &Stock) {
             Some(certificate) => drop(front.insert("tls".to_owned(), json!(certificate))),
             None => drop(front.remove("tls")),
         }
+    }
+    // Over http no wildcard is given.
+    let aliases = front.get("aliases").and_then(Json::as_array).into_iter().flatten();
+    let names = front.get("domain").into_iter().chain(aliases);
+    let has_star = names.filter_map(Json::as_str).any(|name| name.starts_with('*'));
+    if has_star && front.get("tls").is_some_and(|tls| *tls == "letsencrypt" || tls.is_object()) {
+        front.remove("tls");
     }
     if front.get("tls").is_none_or(|tls| tls == "none") {
         for key in ["force_https", "http2", "hsts"] {

@@ -90,6 +90,26 @@ fn siblings(container: &mut Map<String, Json>, earlier: &[String]) {
     container.insert("depends_on".to_owned(), needs);
 }
 
+/// One whose end is waited for can end: nobody starts it again, and nobody asks it over a port.
+pub fn ends(containers: &mut Map<String, Json>) {
+    let waited: Vec<String> = containers
+        .values()
+        .filter_map(|container| container.get("depends_on")?.as_object())
+        .flatten()
+        .filter(|(_, need)| need["condition"] == "service_completed_successfully")
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in waited {
+        let Some(container) = containers.get_mut(&key).and_then(Json::as_object_mut) else { continue };
+        for said in ["ports", "restart"] {
+            container.remove(said);
+        }
+        if let Some(deploy) = container.get_mut("deploy").and_then(Json::as_object_mut) {
+            deploy.remove("restart_policy");
+        }
+    }
+}
+
 /// What `deploy` says may not stand beside the keys that say the same.
 fn limits(container: &mut Map<String, Json>) {
     const SAME: [(&str, &str, &str); 5] = [
