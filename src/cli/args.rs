@@ -53,6 +53,10 @@ pub enum Command {
     Retry(Retry),
     /// Put a service's containers back as they were when all was well
     Rollback(Rollback),
+    /// Take over what is there already, where a manifest wants it
+    Adopt(Adopt),
+    /// Give something of ours out of hand; it stays as it is
+    Release(Release),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
     /// Examine the set-up: what is wrong, and how to mend it
@@ -153,6 +157,9 @@ pub struct Plan {
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: PlanFormat,
+    /// Save it as well, for `amarre apply FILE`
+    #[arg(long, value_name = "FILE", conflicts_with = "reference")]
+    pub out: Option<PathBuf>,
     /// Exit 0 for nothing to do, 2 for changes, 1 for errors
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -161,6 +168,9 @@ pub struct Plan {
 /// `apply`
 #[derive(Debug, ClapArgs)]
 pub struct Apply {
+    /// A plan that `amarre plan --out FILE` saved: done if it is still what would be done, and nothing else
+    #[arg(value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Answer the question about deletes and downtime
     #[arg(short, long)]
     pub yes: bool,
@@ -325,6 +335,32 @@ pub struct Rollback {
     /// Answer the question
     #[arg(short, long)]
     pub yes: bool,
+    /// Stop waiting after this long
+    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub timeout: std::time::Duration,
+}
+
+/// `adopt`
+#[derive(Debug, ClapArgs)]
+pub struct Adopt {
+    /// What: `proxy-host/git.example.org`, `record/git.example.org/A`
+    pub thing: String,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer the question
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Stop waiting after this long
+    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub timeout: std::time::Duration,
+}
+
+/// `release`
+#[derive(Debug, ClapArgs)]
+pub struct Release {
+    /// What: `proxy-host/git.example.org`, `record/git.example.org/A`
+    pub thing: String,
     /// Stop waiting after this long
     #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: std::time::Duration,

@@ -1,5 +1,7 @@
 //! The verbs that ask, answer and end.
 
+use std::path::Path;
+
 use clap::CommandFactory;
 use serde_json::Value as Json;
 
@@ -101,6 +103,13 @@ pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failu
         PlanFormat::Json => output.data(&format!("{:#}\n", answer.document)),
     }
     let errors = broken(args, reference, output, &answer).await?;
+    if let Some(path) = plan.out.as_deref().filter(|_| !errors) {
+        std::fs::write(path, format!("{:#}\n", answer.document)).map_err(|error| {
+            let hint = "the plan itself was made; name a file in a folder that you may write to";
+            Failure::new("A0421", format!("could not write {}: {error}", path.display()), hint)
+        })?;
+        output.say(&format!("Saved: amarre apply {} does this, and nothing else.", path.display()));
+    }
     Ok(match (plan.detailed_exitcode, errors) {
         (_, true) => 1,
         (true, false) => answer.exit,
@@ -165,8 +174,10 @@ async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &
 
 /// `amarre apply`
 pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Failure> {
+    let plan = apply.plan.as_deref().map(saved).transpose()?;
     let link = Link::open(args).await?;
-    if !apply.yes {
+    // Who saved a plan has read it.
+    if !apply.yes && plan.is_none() {
         let planned = link.plan(None, output.look, false).await?;
         if let Some(question) = question(&planned.document) {
             output.data(&planned.text);
@@ -186,10 +197,25 @@ pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Fa
             }
         }
     }
-    let act = Act::Apply { confirm_deletes: apply.confirm_deletes, timeout_ms: millis(apply.timeout) };
+    let timeout_ms = millis(apply.timeout);
+    let act = Act::Apply { confirm_deletes: apply.confirm_deletes, plan, timeout_ms };
     let code = act_and_print(&link, act, output).await;
     link.close().await;
     code
+}
+
+/// The digest of a plan that was saved.
+fn saved(path: &Path) -> Result<String, Failure> {
+    let no_plan = |why: String| {
+        let hint = format!("amarre plan --out {} saves one", path.display());
+        Failure::new("A0421", format!("{} is not a saved plan: {why}", path.display()), hint)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| no_plan(error.to_string()))?;
+    let document: Json = serde_json::from_str(&text).map_err(|error| no_plan(error.to_string()))?;
+    match (document["schema"].as_str(), document["digest"].as_str()) {
+        (Some("amarre.plan/v1"), Some(digest)) => Ok(digest.to_owned()),
+        _ => Err(no_plan("it has no `digest`".to_owned())),
+    }
 }
 
 /// What a person has to agree to: deletes, and updates with downtime.

@@ -95,8 +95,12 @@ async fn guide(
     output: &Output,
 ) -> Result<u8, Failure> {
     let (steps, mut inbox) = tokio::sync::mpsc::channel(256);
-    let apply =
-        verbs::act(handle, Act::Apply { confirm_deletes: None, timeout_ms: APPLY_TIMEOUT_MS }, output.look, &steps);
+    let apply = verbs::act(
+        handle,
+        Act::Apply { confirm_deletes: None, plan: None, timeout_ms: APPLY_TIMEOUT_MS },
+        output.look,
+        &steps,
+    );
     tokio::pin!(apply);
     let answer = loop {
         tokio::select! {

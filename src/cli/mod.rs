@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod help;
 pub mod init;
 pub mod notify;
+pub mod own;
 pub mod reload;
 pub mod watch;
 
@@ -45,7 +46,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Validate(validate) => commands::validate(args, validate, output).await,
         Command::Plan(plan) => commands::plan(args, plan, output).await,
         Command::Apply(apply) => commands::apply(args, apply, output).await,
-        Command::Run(run) => daemon::run(args, run, output).await,
+        Command::Run(run) => Box::pin(daemon::run(args, run, output)).await,
         Command::Status(status) => watch::status(args, status, output).await,
         Command::Logs(logs) => commands::logs(args, logs, output).await,
         Command::Events(events) => commands::events(args, events, output).await,
@@ -55,6 +56,8 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Cancel(cancel) => mend::cancel(args, cancel, output).await,
         Command::Retry(retry) => mend::retry(args, retry, output).await,
         Command::Rollback(rollback) => mend::rollback(args, rollback, output).await,
+        Command::Adopt(adopt) => own::adopt(args, adopt, output).await,
+        Command::Release(release) => own::release(args, release, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,

@@ -9,17 +9,14 @@ use ipnet::Ipv4Net;
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
-use crate::model::site::{Defaults, HostSite, ImageCare, NpmSite, Policy, PublicAddress, Reach, ascii_name};
+use crate::model::site::{Defaults, HostSite, ImageCare, Mode, NpmSite, Policy, PublicAddress, Reach, ascii_name};
 use crate::model::{Millis, ProviderId, Site};
 
 impl File {
     /// Keys of the design that do nothing yet are refused, for a setting that is ignored is a trap.
     pub(super) fn not_yet_supported(&self) -> Result<(), ConfigError> {
         let set = |on: bool, name: &'static str| on.then_some(name);
-        let found = [
-            set(self.certificates.is_some(), "certificates"),
-            set(self.reconcile.mode.as_deref().is_some_and(|mode| mode != "enforce"), "reconcile.mode: report"),
-        ];
+        let found = [set(self.certificates.is_some(), "certificates")];
         match found.into_iter().flatten().next() {
             Some(name) => {
                 Err(ConfigError::new("A0202", format!("`{name}` is not yet supported"), "leave it out for now"))
@@ -151,8 +148,20 @@ impl File {
             defaults: self.defaults(),
             vars: self.vars.clone(),
             prune: self.reconcile.prune.unwrap_or(true),
+            mode: self.mode()?,
             images: self.images()?,
         })
+    }
+
+    fn mode(&self) -> Result<Mode, ConfigError> {
+        match self.reconcile.mode.as_deref() {
+            None | Some("enforce") => Ok(Mode::Enforce),
+            Some("report") => Ok(Mode::Report),
+            Some(other) => {
+                let message = format!("`reconcile.mode` cannot be `{other}`");
+                Err(ConfigError::new("A0202", message, "`enforce` or `report`"))
+            }
+        }
     }
 
     fn dns_timeout(&self) -> Result<Millis, ConfigError> {

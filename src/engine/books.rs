@@ -192,6 +192,11 @@ impl Engine {
         if !calm.is_empty() {
             ledger.converged(&calm, now).await?;
         }
+        let is_away = |address: &&Address| world.gap(address).is_none() && !world.seen.contains_key(*address);
+        let released: Vec<Address> = facts.released.keys().filter(is_away).cloned().collect();
+        if !released.is_empty() {
+            ledger.forget_released(&released).await?;
+        }
         self.keep_manifests(facts, desired).await
     }
 

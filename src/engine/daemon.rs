@@ -8,8 +8,8 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, pace};
-use crate::model::world::Suspension;
-use crate::model::{Millis, Timestamp};
+use crate::model::world::{Applied, Suspension};
+use crate::model::{Address, Millis, Timestamp};
 use crate::source::{Snapshot, Source, SourceError};
 use crate::store::Ledger;
 
@@ -87,6 +87,26 @@ pub enum Command {
     Retry {
         /// Which.
         service: String,
+    },
+    /// Take over what is there already.
+    Adopt {
+        /// What.
+        address: Address,
+        /// What is known of it, for which service.
+        row: Box<Applied>,
+        /// Who asks.
+        by: String,
+    },
+    /// Give something out of hand.
+    Release {
+        /// What.
+        address: Address,
+        /// Of which service it is.
+        service: String,
+        /// Which one it is to its vendor.
+        vendor_id: String,
+        /// Who asks.
+        by: String,
     },
 }
 
@@ -386,6 +406,16 @@ impl Daemon {
                 error
             }
             Command::Retry { service } => self.engine.retry(&service).await.err().map(|error| error.to_string()),
+            Command::Adopt { address, row, by } => {
+                let (run, now) = (self.engine.picture.run, self.engine.clock.now());
+                let adopted = self.engine.ledger.adopt(&address, &row, run, &by, now).await;
+                adopted.err().map(|error| error.to_string())
+            }
+            Command::Release { address, service, vendor_id, by } => {
+                let (run, now) = (self.engine.picture.run, self.engine.clock.now());
+                let released = self.engine.ledger.release(&address, (&service, &vendor_id), run, &by, now).await;
+                released.err().map(|error| error.to_string())
+            }
             Command::Resume { service } => match self.engine.ledger.resume(&service).await {
                 Ok(true) => {
                     self.look().await;

@@ -6,6 +6,7 @@ use super::Engine;
 use super::rollback::InForce;
 use crate::manifest;
 use crate::manifest::{Diagnostic, Loaded, SourceFile};
+use crate::model::service::Reconcile;
 use crate::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
 use crate::secret::Secrets;
 use crate::source::Snapshot;
@@ -22,6 +23,8 @@ pub(super) struct Desired {
     pub(super) marks: BTreeMap<SecretName, Mark>,
     pub(super) secrets: Secrets,
     pub(super) history: History,
+    /// How manifests that are gone said that they are kept.
+    pub(super) gone: BTreeMap<String, Reconcile>,
     pub(super) texts: BTreeMap<String, Document>,
     /// The state of the source, for people.
     pub(super) revision: String,
@@ -77,6 +80,7 @@ impl Engine {
         history.gone = gone.map(|(name, kept)| (name.clone(), kept.file.clone())).collect();
         let mut desired = Desired {
             history,
+            gone: BTreeMap::new(),
             services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
             diagnostics,
             broken: BTreeMap::new(),
@@ -100,6 +104,11 @@ impl Engine {
         for (name, text) in stored.iter().filter(|(_, kept)| lost(&kept.file)) {
             if !desired.services.contains_key(name) {
                 self.put_back(&mut desired, name, Some(text)).await;
+            }
+        }
+        for (name, kept) in stored.iter().filter(|(name, _)| !desired.services.contains_key(*name)) {
+            if let Some(service) = self.last_good(name, Some(kept)).await {
+                desired.gone.insert(name.clone(), service.reconcile);
             }
         }
         self.keep_names(&mut desired, &stored).await;
@@ -143,14 +152,7 @@ impl Engine {
 
     /// The last good text of a manifest; without one, nothing of the service is touched.
     pub(super) async fn put_back(&self, desired: &mut Desired, name: &str, stored: Option<&Kept>) {
-        let assets = match stored.filter(|kept| !kept.assets.is_empty()) {
-            Some(_) => self.ledger.assets(name).await.unwrap_or_default(),
-            None => Assets::new(),
-        };
-        let file = stored.map(|kept| SourceFile { path: kept.file.clone(), text: kept.text.clone() });
-        let loaded = file.map(|file| manifest::load_again(&file, &assets, &self.context.site));
-        let good = loaded.and_then(|loaded| loaded.services.into_iter().find(|service| service.name == name));
-        match good {
+        match self.last_good(name, stored).await {
             Some(service) => {
                 desired.services.insert(name.to_owned(), service);
             }
@@ -158,6 +160,18 @@ impl Engine {
                 desired.frozen.insert(name.to_owned());
             }
         }
+    }
+
+    /// What the last good text of a manifest says.
+    async fn last_good(&self, name: &str, stored: Option<&Kept>) -> Option<Service> {
+        let kept = stored?;
+        let assets = match kept.assets.is_empty() {
+            true => Assets::new(),
+            false => self.ledger.assets(name).await.unwrap_or_default(),
+        };
+        let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
+        let loaded = manifest::load_again(&file, &assets, &self.context.site);
+        loaded.services.into_iter().find(|service| service.name == name)
     }
 
     pub(super) fn resolve_secrets(&self, desired: &mut Desired) {

@@ -47,6 +47,7 @@ impl Engine {
         let rolling = Self::wake_rolling(&mut facts, &desired);
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();
+        facts.gone = desired.gone.clone();
         facts.confirmed = self.confirmed.clone();
         facts.impatient = self.impatient;
         facts.revision = source.as_ref().unwrap_or(&self.picture.source).revision.clone();
@@ -95,6 +96,7 @@ impl Engine {
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
         self.patience.forget(&plan, &world, |service| busy.contains(service));
         self.patience.hold_back(&mut plan, &facts.revision, now, |service| busy.contains(service));
+        self.name_culprits(&mut plan, now).await;
         when_to_look(&mut plan, &wants, &world, again, now);
         let only = match &mode {
             Mode::Act { only, .. } => only.clone(),

@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod patience;
 pub mod health;
 pub mod asking;
+mod culprits;
 pub mod observer;
 pub mod ages;
 pub mod lane;
@@ -32,6 +33,7 @@ pub mod daemon;
 pub mod verbs;
 pub mod logs;
 mod mend;
+mod own;
 pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -339,6 +341,8 @@ pub struct Engine {
     /// What people want forgiven with the next look.
     pardon: Pardon,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
+    /// Who made what is put right necessary.
+    culprits: culprits::Culprits,
     picture: Arc<Picture>,
     last_facts: Facts,
     ledger_error: Option<String>,
@@ -393,6 +397,7 @@ impl Engine {
             patience,
             pardon: Pardon::default(),
             publish_backoffs: BTreeMap::new(),
+            culprits: culprits::Culprits::new(),
             picture: Arc::default(),
             last_facts: Facts::default(),
             ledger_error: None,

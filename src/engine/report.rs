@@ -513,13 +513,15 @@ fn flaps(picture: &Picture, change: &Change) -> usize {
 pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, look: Look) -> (String, u8) {
     let services = status::services(picture);
     let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
+    // What a person only wants to see is no trouble of theirs.
+    let is_reported = |row: &ServiceStatus| row.code.as_deref() == Some("A0417") && row.health == Health::Healthy;
     let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name);
     let in_sync = services.values().filter(is_good).filter(in_force).count();
     let id: String = picture.source.revision.chars().take(7).collect();
     let needy: Vec<&ServiceStatus> =
         services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
     let needy: Vec<&ServiceStatus> =
-        needy.into_iter().filter(|row| !picture.facts.suspended.contains_key(&row.name)).collect();
+        needy.into_iter().filter(|row| !picture.facts.suspended.contains_key(&row.name) && !is_reported(row)).collect();
     let broken = !picture.broken.is_empty() || picture.diagnostics.iter().any(|d| d.severity == Severity::Error);
     if let Some(error) = &picture.ledger_error {
         return (format!("Nothing applied: {error}, A0903\n"), 1);

@@ -319,7 +319,8 @@ fn is_stuck(picture: &Picture, name: &str) -> bool {
 /// The one line, by what matters most.
 fn explain(picture: &Picture, status: &mut ServiceStatus) {
     let name = status.name.clone();
-    let refusal = picture.plan.changes.iter().filter(|change| change.service == name).find_map(Change::refusal);
+    let mine = || picture.plan.changes.iter().filter(|change| change.service == name);
+    let refusal = mine().find_map(Change::trouble).or_else(|| mine().find_map(Change::refusal));
     if let Some(why) = picture.broken.get(&name) {
         let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
         let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
@@ -397,7 +398,10 @@ fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &crat
     status.what_now = if is_guard { "held by the guard".to_owned() } else { format!("refused: {}", refusal.message) };
     status.code = Some(refusal.code.clone());
     status.hints = refusal.hints.clone();
-    status.attention = true;
+    status.attention = !refusal.is_left();
+    if refusal.is_report() {
+        status.what_now = "only reported: something differs".to_owned();
+    }
     let failed = status.resources.iter().find(|resource| resource.failure.is_some());
     let Some(failed) = failed.filter(|_| refusal.code == "A0512") else { return };
     status.hints.extend(log_hint(failed));

@@ -10,12 +10,15 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState, mend, subnets};
+use super::{Picture, Progress, ProgressState, mend, own, subnets};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Millis, Verb};
 use crate::plan::render::text::refusal_body;
 use crate::plan::render::{Look, Sign, lines};
+
+/// Why a plan that was saved is not applied.
+const STALE: &str = "the saved plan is not what would be done now; nothing was changed";
 
 /// After this long without news, people are told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,6 +42,9 @@ pub enum Act {
     Apply {
         /// How many services may be deleted.
         confirm_deletes: Option<usize>,
+        /// The digest of the plan that is meant: of another one nothing is done.
+        #[serde(default)]
+        plan: Option<String>,
         /// At most so long.
         timeout_ms: i64,
     },
@@ -93,6 +99,26 @@ pub enum Act {
         service: String,
         /// Who asks.
         by: String,
+    },
+    /// Take over what is there already and a manifest wants.
+    Adopt {
+        /// Its address, or the end of it.
+        thing: String,
+        /// Only say what would be done.
+        dry_run: bool,
+        /// Who asks.
+        by: String,
+        /// At most so long.
+        timeout_ms: i64,
+    },
+    /// Give something of ours out of hand; it stays as it is.
+    Release {
+        /// Its address, or the end of it.
+        thing: String,
+        /// Who asks.
+        by: String,
+        /// At most so long.
+        timeout_ms: i64,
     },
     /// Forget that anything of a service failed, and try again now.
     Retry {
@@ -156,7 +182,7 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
     let document = report::plan_json(picture);
     let text = report::plan_text(picture, look);
     let broken = picture.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    let is_left = |change: &Change| change.refusal().is_some_and(|refusal| refusal.code == "A0403");
+    let is_left = |change: &Change| change.refusal().is_some_and(|refusal| refusal.is_left());
     let has_changes = picture.plan.changes.iter().any(|change| !is_left(change));
     // 0 nothing to do, 2 changes, 1 error: for --detailed-exitcode.
     let exit = if broken
@@ -176,8 +202,17 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
 /// Does what was asked; tells each step.
 pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Step>) -> Option<Answer> {
     match act {
-        Act::Apply { confirm_deletes, timeout_ms } => {
+        Act::Apply { confirm_deletes, plan, timeout_ms } => {
             handle.fetch().await;
+            if let Some(meant) = plan {
+                let now = report::plan_json(&handle.ask(Command::Look).await?.picture);
+                if now["digest"] != meant.as_str() {
+                    return Some(Answer {
+                        exit: 4,
+                        ..refused("A0421", STALE, "amarre plan shows what would be done now")
+                    });
+                }
+            }
             converge(handle, confirm_deletes, None, timeout_ms, look, steps).await
         }
         Act::Reconcile { service, timeout_ms } => {
@@ -216,6 +251,10 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
         }
         Act::Cancel { service, by } => mend::cancel(handle, &service, &by, look).await,
         Act::Retry { service, timeout_ms } => mend::retry(handle, &service, timeout_ms, look, steps).await,
+        Act::Adopt { thing, dry_run, by, timeout_ms } => {
+            own::adopt(handle, &thing, dry_run, &by, timeout_ms, look, steps).await
+        }
+        Act::Release { thing, by, timeout_ms } => own::release(handle, &thing, &by, timeout_ms, look, steps).await,
         Act::Resume { service } => {
             let reply = handle.ask(Command::Resume { service: service.clone() }).await?;
             Some(answered(&reply, format!("{service} is taken up again\n")))

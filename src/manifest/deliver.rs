@@ -78,11 +78,12 @@ fn copied(content: DeliveryContent) -> MountSource {
 /// What is not in the source is data of the service, on its host.
 fn on_host(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     let data = scope.site.hosts.get(&scope.host).map_or("/srv", |host| host.data.as_str());
+    let name = scope.data_of.as_ref().unwrap_or(&scope.name);
     let inside = join("", source).filter(|_| !source.split('/').any(|part| part == ".."));
-    let path = inside.and_then(|inside| resolve::normal_path(&format!("{data}/{}/{inside}", scope.name)));
+    let path = inside.and_then(|inside| resolve::normal_path(&format!("{data}/{name}/{inside}")));
     let Some(path) = path else {
         let message = format!("there is no {} in the source", shown(source));
-        let hint = format!("what is not there is looked for below {data}/{}, without `..`", shown(&scope.name));
+        let hint = format!("what is not there is looked for below {data}/{}, without `..`", shown(name));
         scope.error_hint(A0106, spot, message, &hint);
         return None;
     };

@@ -24,6 +24,7 @@ mod merge;
 mod mounts;
 mod nginx;
 mod parse;
+mod policy;
 mod project;
 mod reader;
 mod records;

@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::service::{ContainerNetwork, Dns, ManifestKind, NetworkMode, STOPPED_GRACE, Service, Target, Update};
+use crate::model::service::{self, ContainerNetwork, Dns, ManifestKind, NetworkMode, Service, Target, Update};
 use crate::model::site::{PublicAddress, Reach};
-use crate::model::{Assets, Millis, Site, Value};
+use crate::model::{Assets, Site, Value};
 
 use super::check::Claims;
 use super::compose::{self, Read};
@@ -14,7 +14,7 @@ use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, 
 use super::files::{OtherFile, Source};
 use super::reader::{Reader, Scope, Text, Verdict, nearest};
 use super::yaml::{Data, Entry, Node};
-use super::{kinds, records, refused, resolve, routes, shapes, stack, streams, updates, waits};
+use super::{kinds, policy, records, refused, resolve, routes, shapes, stack, streams, updates, waits};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
 pub(super) const NAME_CHARS_MAX: usize = 40;
@@ -46,6 +46,7 @@ pub(super) fn document(site: &Site, source: &Source<'_>, file: &str, root: &Node
         file,
         name: name.clone().unwrap_or_default(),
         host: host.unwrap_or("default").to_owned(),
+        data_of: root.entry("moved_from").and_then(|entry| entry.value.scalar()).map(str::to_owned),
         variables: BTreeMap::new(),
         problems,
         claims,
@@ -69,6 +70,7 @@ pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
         file: "",
         name: String::new(),
         host: "default".to_owned(),
+        data_of: None,
         variables: BTreeMap::new(),
         problems: RefCell::default(),
         claims: RefCell::default(),
@@ -144,6 +146,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
             name(&mut reader, kind)
         }
     };
+    let reconcile = policy::reconcile(&mut reader, kind == ManifestKind::Service);
     let service = Service {
         name: name.unwrap_or_default(),
         kind,
@@ -160,7 +163,8 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         network: NetworkMode::Auto,
         volumes: BTreeMap::new(),
         stopped: false,
-        stopped_grace: STOPPED_GRACE,
+        reconcile,
+        data: service::Data::default(),
         update: Update::default(),
     };
     match kind {
@@ -247,7 +251,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         (containers(&mut reader), &refused::long_service_key)
     } else {
         let read = compose::container(&mut reader, true);
-        (BTreeMap::from([(service.name.clone(), read)]), &refused::short_service_key)
+        (BTreeMap::from([(service.name.clone(), read)]), &refused::container_key)
     };
     waits::siblings(scope, &read);
     service.jobs = waits::jobs(&mut reader, &read);
@@ -260,7 +264,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     places(scope, &read, &service);
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
-    service.stopped_grace = stopped_grace(&mut reader);
+    service.data = policy::data(&mut reader);
     service.update = updates::update(&mut reader, &read);
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
@@ -286,22 +290,6 @@ fn is_stopped(reader: &mut Reader<'_>) -> bool {
         reader.scope.not_allowed(&text, "`state`", "`running` or `stopped`");
     }
     text.text == "stopped"
-}
-
-/// `reconcile: {stopped_grace: 15m}`.
-fn stopped_grace(reader: &mut Reader<'_>) -> Millis {
-    const LATER: [&str; 3] = ["mode", "protect", "ignore"];
-    let Some(node) = reader.node("reconcile") else { return STOPPED_GRACE };
-    let Some(mut inner) = Reader::open(reader.scope, node, "`reconcile`", "reconcile.") else { return STOPPED_GRACE };
-    let span = compose::duration(&mut inner, "stopped_grace");
-    inner.finish(&|entry| {
-        if !LATER.contains(&entry.key.as_str()) {
-            return Verdict::Unknown;
-        }
-        let message = format!("`reconcile.{}` is not yet supported", entry.key);
-        Verdict::Refused(Problem::error(A0113, entry.key_spot, message))
-    });
-    span.map_or(STOPPED_GRACE, Millis)
 }
 
 fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {

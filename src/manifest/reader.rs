@@ -30,6 +30,8 @@ pub(super) struct Scope<'a> {
     pub name: String,
     /// The manifest's host; the default one when it names none or an unknown one.
     pub host: String,
+    /// `moved_from`: the name after which its data are called.
+    pub data_of: Option<String>,
     /// `${name}` and what else holds for this manifest only.
     pub variables: BTreeMap<String, String>,
     pub problems: RefCell<Vec<Problem>>,
@@ -265,7 +267,7 @@ impl<'a> Reader<'a> {
 
     fn unknown(&self, entry: &Entry) -> Problem {
         /// More keys than these would not fit a line.
-        const KEYS_LISTED_MAX: usize = 8;
+        const KEYS_LISTED_MAX: usize = 9;
         let problem = Problem::error(A0103, entry.key_spot, format!("unknown key `{}`", shown(&entry.key)));
         if let Some(near) = nearest(&entry.key, &self.asked) {
             return problem.hint(format!("did you mean `{near}`?"));

@@ -3,7 +3,7 @@
 //! The list of Compose keys is the whole Compose Spec, so that none of them falls to "unknown key".
 
 use super::compose;
-use super::diagnostic::{A0106, A0112, A0113, Problem};
+use super::diagnostic::{A0106, A0112, Problem};
 use super::reader::Verdict;
 use super::yaml::Entry;
 
@@ -38,9 +38,13 @@ const COMPOSE_FILES: [(&str, &str); 7] = [
     ("secrets", "use `environment:` with `{secret: NAME}`"),
 ];
 
-/// What a later version will know of a Service, and what to do until then.
-const SERVICE_LATER: [(&str, &str); 5] =
-    [("state", ""), ("update", ""), ("moved_from", ""), ("data", ""), ("reconcile", "")];
+/// Keys that are about containers, and what they are for.
+const OF_CONTAINERS: [(&str, &str); 4] = [
+    ("state", "it is for a Service: its containers run or stand still"),
+    ("update", "it is for a Service: how a new container takes the place of the old one"),
+    ("moved_from", "it is for a Service: whose data its containers have"),
+    ("data", "it is for a Service: whether its containers may start on nothing"),
+];
 
 /// Keys of a container that nobody asked for.
 pub(super) fn container_key(entry: &Entry) -> Verdict {
@@ -71,14 +75,6 @@ pub(super) fn container_keys() -> impl Iterator<Item = &'static str> {
     COMPOSE.iter().chain(&COMPOSE_FILES).map(|(key, _)| *key).filter(move |key| !of_files.contains(key))
 }
 
-/// Keys of a Service with one container, written at the top level.
-pub(super) fn short_service_key(entry: &Entry) -> Verdict {
-    match later(entry, &SERVICE_LATER) {
-        Verdict::Unknown => container_key(entry),
-        found @ (Verdict::Harmless | Verdict::Refused(_)) => found,
-    }
-}
-
 /// Keys at the top of a Compose file.
 pub(super) fn compose_file_key(entry: &Entry) -> Verdict {
     match entry.key.as_str() {
@@ -95,7 +91,7 @@ pub(super) fn stack_service_key(entry: &Entry) -> Verdict {
         let problem = Problem::error(A0106, entry.key_spot, message);
         return Verdict::Refused(problem.hint("write it into the Compose file".to_owned()));
     }
-    short_service_key(entry)
+    container_key(entry)
 }
 
 /// Keys of a Service with `containers:`.
@@ -110,22 +106,20 @@ pub(super) fn long_service_key(entry: &Entry) -> Verdict {
         };
         return Verdict::Refused(problem.hint(hint.to_owned()));
     }
-    short_service_key(entry)
+    container_key(entry)
 }
 
 /// Keys of the kinds without containers.
 pub(super) fn small_kind_key(entry: &Entry) -> Verdict {
-    later(entry, &SERVICE_LATER)
+    let Some((key, what)) = OF_CONTAINERS.iter().find(|(known, _)| *known == entry.key) else {
+        return Verdict::Unknown;
+    };
+    refused(Problem::error(A0106, entry.key_spot, format!("`{key}` does not belong in this kind")), what)
 }
 
 fn refused_key(entry: &Entry, hint: &str) -> Verdict {
     let message = format!("Compose key `{}` is not supported in a Service", entry.key);
     refused(Problem::error(A0112, entry.key_spot, message), hint)
-}
-
-fn later(entry: &Entry, table: &[(&str, &str)]) -> Verdict {
-    let Some((key, hint)) = table.iter().find(|(known, _)| *known == entry.key) else { return Verdict::Unknown };
-    refused(Problem::error(A0113, entry.key_spot, format!("`{key}` is not yet supported")), hint)
 }
 
 fn refused(problem: Problem, hint: &str) -> Verdict {

@@ -39,6 +39,7 @@ pub fn schema() -> Json {
         ("record", object(&["name", "type"], record_keys())),
         ("own_network", object(&["subnet"], vec![("subnet", text(), "As in 172.20.40.0/24")])),
         ("reconcile", object(&[], reconcile_keys())),
+        ("kept", object(&[], kept_keys())),
         ("update", object(&[], update_keys())),
     ] {
         parts.insert(name.to_owned(), part);
@@ -73,6 +74,8 @@ fn service() -> Json {
         ("network", either(&[text(), link("own_network")]), "auto, a shared network's name, or a subnet"),
         ("state", words(&["running", "stopped"]), "Whether its containers run"),
         ("reconcile", link("reconcile"), "How it is kept"),
+        ("data", words(&["new"]), "new: its containers may start on empty data"),
+        ("moved_from", text(), "The name that the service had: its data are still called after it"),
         ("update", link("update"), "How a new container takes the place of the old one"),
     ]);
     object(&["name"], keys)
@@ -88,7 +91,21 @@ fn update_keys() -> Vec<Key> {
 }
 
 fn reconcile_keys() -> Vec<Key> {
-    vec![("stopped_grace", text(), "How long a container that somebody stopped is left alone, as in 15m")]
+    let mut keys = kept_keys();
+    keys.push(("stopped_grace", text(), "How long a container that somebody stopped is left alone, as in 15m"));
+    keys
+}
+
+fn kept_keys() -> Vec<Key> {
+    vec![
+        ("mode", words(&["enforce", "report"]), "Whether what differs is put right, or only shown"),
+        ("protect", flag(), "Nothing of it is deleted or made anew"),
+        (
+            "ignore",
+            list(text()),
+            "Fields that others write, as in proxy-host.advanced or container.labels.com.example.*",
+        ),
+    ]
 }
 
 fn route_keys() -> Vec<Key> {
@@ -199,7 +216,7 @@ fn record_keys() -> Vec<Key> {
 }
 
 fn record_kind() -> Json {
-    let mut keys = vec![("kind", text(), "Record")];
+    let mut keys = vec![("kind", text(), "Record"), ("reconcile", link("kept"), "How it is kept")];
     keys.extend(record_keys());
     object(&["name", "type"], keys)
 }
@@ -216,6 +233,7 @@ fn head() -> Vec<Key> {
         ("kind", text(), "What it is"),
         ("name", scalar(), "Lower-case letters, digits and -, at most 40; unique over all kinds"),
         ("host", text(), "Which server of the configuration"),
+        ("reconcile", link("kept"), "How it is kept"),
     ]
 }
 

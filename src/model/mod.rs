@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod flap;
+pub mod kept;
 pub mod near;
 pub mod plan;
 pub mod schema;

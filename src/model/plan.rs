@@ -115,6 +115,18 @@ pub struct Refusal {
     pub hints: Vec<Hint>,
 }
 
+impl Refusal {
+    /// Whether people said that it is left as it is, for a while or for good: nothing about it needs them.
+    pub fn is_left(&self) -> bool {
+        self.code == "A0403" || self.is_report()
+    }
+
+    /// Whether it is `mode: report`.
+    pub fn is_report(&self) -> bool {
+        self.code == "A0417"
+    }
+}
+
 /// Why a change is in the plan. The list is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -137,6 +149,8 @@ pub enum ReasonCode {
     DestroyAsked,
     /// The generation before is put back.
     Rollback,
+    /// `amarre release` asked for it.
+    Released,
 }
 
 /// Why a change is in the plan.
@@ -226,6 +240,11 @@ impl Change {
     /// Why it is held, when it is.
     pub fn refusal(&self) -> Option<&Refusal> {
         if let Gate::Held(refusal) = &self.gate { Some(refusal) } else { None }
+    }
+
+    /// Why it is held against what people want. What they want shown only is nobody's trouble.
+    pub fn trouble(&self) -> Option<&Refusal> {
+        self.refusal().filter(|refusal| !refusal.is_report())
     }
 
     /// `create`, `update` or `delete`.

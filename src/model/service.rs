@@ -12,6 +12,7 @@ use super::time::Millis;
 use super::value::{SecretName, Value};
 use super::world::Origin;
 
+pub use super::kept::{Data, Ignored, Reconcile};
 pub use super::waits::{Condition, Dependency, Job, Needed};
 
 /// The kinds of manifests.
@@ -92,8 +93,10 @@ pub struct Service {
     pub volumes: BTreeMap<String, Volume>,
     /// `state: stopped`: what is there stands still, and nothing is made.
     pub stopped: bool,
-    /// A container that somebody stopped is left alone for this long: it may be a backup.
-    pub stopped_grace: Millis,
+    /// How it is kept.
+    pub reconcile: Reconcile,
+    /// Whose data its containers have.
+    pub data: Data,
     /// How a new generation of its containers takes the place of the old one.
     pub update: Update,
 }
@@ -158,9 +161,6 @@ pub struct Volume {
     /// Where it stands.
     pub origin: Origin,
 }
-
-/// How long a container that somebody stopped is left alone, unless its manifest says otherwise.
-pub const STOPPED_GRACE: Millis = Millis::minutes(15);
 
 /// One container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -658,7 +658,12 @@ impl Service {
     /// What Docker calls a volume of that name in the manifest.
     pub fn volume_name(&self, volume: &str) -> String {
         let own = self.volumes.get(volume).and_then(|volume| volume.name.clone());
-        own.unwrap_or_else(|| format!("{}_{volume}", self.name))
+        own.unwrap_or_else(|| format!("{}_{volume}", self.data_name()))
+    }
+
+    /// The name after which its data are called.
+    pub fn data_name(&self) -> &str {
+        self.data.of.as_ref().unwrap_or(&self.name)
     }
 
     /// The files that are copied into its containers.

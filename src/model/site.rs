@@ -39,6 +39,8 @@ pub struct Site {
     pub vars: BTreeMap<String, String>,
     /// Whether what no manifest names any more is deleted.
     pub prune: bool,
+    /// Whether what differs is put right, where a manifest does not say.
+    pub mode: Mode,
     /// What becomes of images.
     pub images: ImageCare,
 }
@@ -95,6 +97,15 @@ pub struct NpmSite {
     pub container: Option<String>,
     /// How it reaches containers.
     pub reach: Reach,
+}
+
+/// Whether what differs is put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Enforce,
+    /// It is shown only.
+    Report,
 }
 
 /// How NPM reaches a container.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId, generations};
 use super::flap::Flap;
+use super::plan::Refusal;
+use super::service::Reconcile;
 use super::source::History;
 use super::time::{Millis, Timestamp};
 use super::value::Fields;
@@ -86,6 +88,8 @@ pub struct Wants {
     pub failed: Vec<Failure>,
     /// Containers that are ready in a generation that the ledger does not know as good yet.
     pub good: Vec<Good>,
+    /// Manifests that are gone, whose data one that is new seems to be meant to have: why they are left as they are.
+    pub left_behind: BTreeMap<String, Refusal>,
     /// What must hold before an old generation may go.
     pub before_delete: BTreeMap<Address, Vec<Need>>,
     /// Old generations that nothing leads to any more, and until when they drain.
@@ -437,6 +441,10 @@ pub struct Facts {
     pub confirmed: BTreeSet<String>,
     /// Services whose manifest is broken and whose last good one is not known: nothing of them is touched.
     pub frozen: BTreeSet<String>,
+    /// How manifests that are gone said that they are kept.
+    pub gone: BTreeMap<String, Reconcile>,
+    /// What was given out of hand, each with its vendor's id.
+    pub released: BTreeMap<Address, String>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.
     pub prune_blocked: bool,
     /// Who changed which file of the source.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Input, SETTLE, certificates, diff, images, moves, needs, pointers, pool, reach, reason, rivals, stopped, tasks,
+    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reach, reason, rivals, stopped,
+    tasks,
 };
 use crate::model::address::generations;
 use crate::model::plan::{Downtime, Impact, Wait};
-use crate::model::service::STOPPED_GRACE;
+use crate::model::service::Reconcile;
 use crate::model::{
-    Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Refusal, Rule, Seen,
-    State, Timestamp, Value, Verb, Want, Wants,
+    Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Reason, ReasonCode,
+    Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
 };
 
 /// An engine that starts has dealt with what it ran within this time.
@@ -30,6 +31,9 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
             continue;
         }
         let seen = input.world.seen.get(address);
+        if seen.is_some_and(|seen| is_released(input, address, seen)) {
+            continue;
+        }
         match seen {
             None if want.keep_only => (),
             None => ups.push(create(input, wants, address, want)),
@@ -44,6 +48,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     // Until then nothing else is done with it.
     ups.retain(|change| !loads.iter().any(|load| load.address == change.address));
     ups.splice(..0, loads);
+    ups.extend(released(input));
     let mut downs = deletes(input, wants, &mut plan.notes);
     rivals::settle(input, wants, &mut ups, &mut downs);
     // What stops comes after what points at it is switched off.
@@ -110,7 +115,8 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
     let marked = want.fields.get("mark").and(named_otherwise(address, want, seen));
     let unmarked = marked.map(|_| seen.fields.clone().with("mark", Value::Bool(false)));
     let seen_fields = unmarked.as_ref().unwrap_or(&seen.fields);
-    let diffs = diff::compare_in(input.world, schema, &want.fields, seen_fields, applied);
+    let mut diffs = diff::compare_in(input.world, schema, &want.fields, seen_fields, applied);
+    diffs.retain(|(_, diff)| !policy::ignores(input, &want.service, address.kind, &diff.field));
     if diffs.is_empty() {
         return None;
     }
@@ -135,7 +141,7 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         Some(_) | None => diff,
     };
     let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| named(diff)).collect();
-    let pointing: Vec<Need> = needs_of(want, &changed);
+    let pointing: Vec<Need> = needs_of(input, address, want, &changed);
     let mut unmet = unmet(input, &pointing);
     if changed.flag("enabled") == Some(false) && unmet.iter().any(|need| need.on.kind == Kind::AccessList) {
         // Nobody comes in through what is switched off: that waits for nothing.
@@ -180,7 +186,13 @@ fn named_otherwise<'a>(address: &Address, want: &Want, seen: &'a Seen) -> Option
 }
 
 /// What the changed fields point to must be there; a host whose container is down may still be changed elsewhere.
-fn needs_of(want: &Want, changed: &Fields) -> Vec<Need> {
+fn needs_of(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields) -> Vec<Need> {
+    // A name leads to another host once the service is there.
+    if address.kind == Kind::Record && changed.get("values").is_some() {
+        let is_unseen = |on: &Address| !input.world.seen.contains_key(on) && input.world.gap(on).is_none();
+        let is_to_come = |need: &&Need| need.on.kind == Kind::Container && is_unseen(&need.on);
+        return want.needs.iter().filter(is_to_come).cloned().collect();
+    }
     let points = |kind: Kind| match kind {
         Kind::Container | Kind::Attachment => pointers::moves(changed) || changed.flag("enabled") == Some(true),
         Kind::Certificate => changed.get("certificate").is_some(),
@@ -220,7 +232,8 @@ fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, se
     if stopped::is_ours(applied, &seen.fields, restart) {
         return None;
     }
-    let grace = input.services.get(&want.service).map_or(STOPPED_GRACE, |service| service.stopped_grace);
+    let grace = input.services.get(&want.service).map(|service| service.reconcile.stopped_grace);
+    let grace = grace.unwrap_or(Reconcile::default().stopped_grace);
     changed.flag("running").filter(|running| *running && !input.facts.impatient)?;
     // What was made but never started is ours to start: the crash was between the two calls.
     let finished = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
@@ -235,6 +248,28 @@ fn fell_with_its_engine(input: &Input<'_>, address: &Address, seen: &Seen, finis
     let Some(came_up) = input.world.started.get(&address.provider) else { return false };
     let ran_before = tasks::time(&seen.fields, "started_at_ms").is_none_or(|began| began < *came_up);
     ran_before && (finished - *came_up).0.abs() <= ENGINE_COMES_UP.0
+}
+
+/// Whether something carries our mark that was given out of hand.
+fn is_released(input: &Input<'_>, address: &Address, seen: &Seen) -> bool {
+    seen.owner.is_ours() && input.facts.released.get(address).is_some_and(|vendor_id| *vendor_id == seen.vendor_id)
+}
+
+/// Takes the mark off what was given out of hand.
+fn released(input: &Input<'_>) -> Vec<Change> {
+    let seen = input.facts.released.keys().filter_map(|address| Some((address, input.world.seen.get(address)?)));
+    let marked = seen.filter(|(address, seen)| is_released(input, address, seen) && input.world.gap(address).is_none());
+    let change = |(address, seen): (&Address, &Seen)| Change {
+        address: address.clone(),
+        service: seen.service.clone().unwrap_or_default(),
+        verb: Verb::Update(Fields::default().with("mark", Value::Bool(false))),
+        diff: Vec::new(),
+        because: Reason { code: ReasonCode::Released, text: "leaves Amarre, stays as it is".to_owned(), origin: None },
+        impact: Impact::default(),
+        expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
+        gate: Gate::Now,
+    };
+    marked.map(change).collect()
 }
 
 fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes: &mut Vec<Note>) -> Option<Change> {
@@ -279,10 +314,16 @@ fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) ->
         Owner::Other(instance) => format!("belongs to the instance {instance}"),
         Owner::Foreign | Owner::Ours | Owner::MarkLost => "is not ours".to_owned(),
     };
-    let mut hints = vec![Hint::text(format!(
+    let mut hints = Vec::new();
+    let changes_hands = matches!(address.kind, Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Record);
+    if seen.owner == Owner::Foreign && changes_hands {
+        let thing = format!("{}/{}", address.kind.word(), address.name);
+        hints.push(Hint::command("to take it over", format!("amarre adopt {thing}")));
+    }
+    hints.push(Hint::text(format!(
         "give {} another name in {}, or remove the one that is there",
         want.service, want.origin.file
-    ))];
+    )));
     if address.kind == Kind::Record {
         hints.push(Hint::text("to leave it alone, put `dns: none` there"));
     }
@@ -326,6 +367,9 @@ fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Chang
     let mut doomed: Vec<(&Address, &Seen, String)> = Vec::new();
     for (address, seen) in &input.world.seen {
         if wants.map.contains_key(address) || !seen.owner.is_ours() || input.world.gap(address).is_some() {
+            continue;
+        }
+        if is_released(input, address, seen) {
             continue;
         }
         let service = seen.service.clone();

@@ -42,8 +42,10 @@ pub fn mounts(
     };
     let paths = declared.into_iter().filter(|path| !mapped.contains(path));
     let mounts = paths.map(|path| {
-        let source =
-            in_use.get(path).cloned().unwrap_or_else(|| format!("{}_{key}_{}", expansion.service.name, word(path)));
+        let source = in_use
+            .get(path)
+            .cloned()
+            .unwrap_or_else(|| format!("{}_{key}_{}", expansion.service.data_name(), word(path)));
         format!("volume:{source}:{path}:rw")
     });
     Value::texts(mounts.collect::<BTreeSet<String>>())

@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use super::certificates::{self, Front};
 use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, decide, fronts, moves, needs, pointers, pool, reach, stopped, streams};
+use super::{Input, decide, fronts, moves, needs, pointers, policy, pool, reach, stopped, streams};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -28,7 +28,10 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let mut reached: BTreeMap<&str, Reached> = BTreeMap::new();
     let mut services: Vec<&Service> = input.services.values().collect();
     // What several manifests want is wanted by one that is taken care of.
-    services.sort_by_key(|service| (decide::is_left_alone(input, &service.name), service.stopped));
+    services.sort_by_key(|service| {
+        let name = &service.name;
+        (decide::is_left_alone(input, name) || policy::is_reported(input, name), service.stopped)
+    });
     for service in needs::in_order(input, services) {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
             continue;

@@ -28,12 +28,14 @@ pub mod names;
 pub mod patience;
 pub mod needs;
 pub mod pointers;
+pub mod policy;
 pub mod pool;
 pub mod reach;
 pub mod reason;
 pub mod render;
 pub mod rivals;
 pub mod container;
+pub mod data;
 pub mod generation;
 pub mod rollout;
 pub mod handover;
@@ -94,6 +96,7 @@ pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     let mut plan = decide::decide(input, &wants);
     flaps::leave(input, &mut plan);
     patience::leave(input, &wants, &mut plan);
+    policy::leave(input, &wants, &mut plan);
     certificates::leave(input, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)

@@ -15,7 +15,9 @@ use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
 use super::needs::Waits;
-use super::{container, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, rivals, stopped};
+use super::{
+    container, data, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, rivals, stopped,
+};
 use crate::model::service::{Container, ContainerNetwork, Strategy};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
@@ -231,7 +233,10 @@ impl Rollout {
         first: Waits,
     ) {
         let input = expansion.input;
-        let waits = first.and(needs::of_siblings(expansion, container, targets));
+        let mut waits = first.and(needs::of_siblings(expansion, container, targets));
+        let is_new = !input.world.seen.contains_key(&self.effective);
+        let empty = if is_new { data::would_be_empty(expansion, &self.base, &self.fields) } else { None };
+        waits.refusal = waits.refusal.or(empty.clone());
         let mut needs = waits.needs;
         if expansion.service.has_network() {
             needs.push(Need::present(home.address.clone()));
@@ -239,7 +244,13 @@ impl Rollout {
         if self.fields.get("edge").is_some() {
             needs.push(Need::present(reach::edge_network(expansion.host)));
         }
-        needs.extend(mounted::image_and_volumes(expansion, container, &self.fields));
+        let mounted = mounted::image_and_volumes(expansion, container, &self.fields);
+        for need in mounted.iter().filter(|need| need.on.kind == Kind::Volume && empty.is_some()) {
+            // A volume that is there, though empty, would be taken for the data.
+            let want = expansion.wants.map.get_mut(&need.on);
+            want.into_iter().for_each(|want| want.refusal = want.refusal.take().or(empty.clone()));
+        }
+        needs.extend(mounted);
         needs.extend(container.joins().filter_map(|other| Some(Need::present(targets.get(other)?.address.clone()))));
         let name = expansion.service.container_name(key);
         let held_by_old = self

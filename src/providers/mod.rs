@@ -97,6 +97,14 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::new(Class::Rejected, "A0515", message))
     }
 
+    /// Who changed what is otherwise than we left it, as far as the vendor's own log tells.
+    ///
+    /// # Guarantees
+    /// Cannot fail: of what is not told, nothing is said; nobody is guessed. Makes no write.
+    async fn who(&self, _touched: &[Touched], _now: Timestamp) -> BTreeMap<Address, Trace> {
+        BTreeMap::new()
+    }
+
     /// Looks at the set-up: version, rights, clock, servers. For people, beside the looks of the loop.
     ///
     /// # Guarantees
@@ -163,6 +171,28 @@ pub struct Observation {
     pub started: Option<Timestamp>,
     /// What Amarre itself runs in there.
     pub own: BTreeSet<Address>,
+}
+
+/// Something that is otherwise than we left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// What.
+    pub address: Address,
+    /// Which one it was, or is, to its vendor.
+    pub vendor_id: String,
+    /// As we knew it last: not before.
+    pub since: Timestamp,
+}
+
+/// What a vendor's log tells of a change that was not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Whose account it was; `None` where the log does not say.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Which log: `NPM audit`.
+    pub evidence: &'static str,
 }
 
 /// What is waited for the lines that a container printed.

@@ -105,20 +105,9 @@ impl Ledger {
 
     /// Writes down what happened.
     pub async fn record(&self, event: &Event) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO events (at_ms, run, service, address, kind, text, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(event.at.0)
-        .bind(event.run)
-        .bind(&event.service)
-        .bind(event.address.as_ref().map(ToString::to_string))
-        .bind(&event.kind)
-        .bind(&event.text)
-        .bind(&event.reason)
-        .execute(&self.pool)
-        .await
-        .map_err(written)?;
-        Ok(())
+        let mut transaction = self.begin().await?;
+        record(&mut transaction, event).await?;
+        transaction.commit().await.map_err(written)
     }
 
     /// The latest events of a service (of all with an empty name), newest first.
@@ -184,6 +173,22 @@ impl Ledger {
         }
         transaction.commit().await.map_err(written)
     }
+}
+
+/// Writes down what happened, together with what else is written.
+pub(super) async fn record(transaction: &mut Transaction<'_, Sqlite>, event: &Event) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO events (at_ms, run, service, address, kind, text, reason) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        .bind(event.at.0)
+        .bind(event.run)
+        .bind(&event.service)
+        .bind(event.address.as_ref().map(ToString::to_string))
+        .bind(&event.kind)
+        .bind(&event.text)
+        .bind(&event.reason)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
 }
 
 fn event(row: &SqliteRow) -> Event {

@@ -13,6 +13,7 @@ use sqlx::{Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 use super::flaps::note_writes;
 use super::orders;
 use super::updates::goes_away;
+use crate::model::ReasonCode;
 use crate::model::world::{Applied, Failure, Good, NOT_ISSUED, Pulled, Suspension};
 use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 
@@ -107,6 +108,8 @@ impl Ledger {
             impatient: false,
             confirmed: std::collections::BTreeSet::new(),
             frozen: std::collections::BTreeSet::new(),
+            gone: BTreeMap::new(),
+            released: self.released().await?,
             prune_blocked: false,
             history: crate::model::History::default(),
             flaps: self.flaps().await?,
@@ -187,6 +190,10 @@ impl Ledger {
             }
             Verb::Create(fields) => {
                 own(&mut transaction, &change.address, &change.service, vendor_id, fields, run, now).await?;
+            }
+            // Its mark is off: it is nobody's.
+            Verb::Update(_) if change.because.code == ReasonCode::Released => {
+                disown(&mut transaction, &change.address).await?;
             }
             Verb::Update(fields) => {
                 let mut merged = before;
@@ -527,7 +534,7 @@ async fn close(
     Ok(())
 }
 
-async fn own(
+pub(super) async fn own(
     transaction: &mut Transaction<'_, Sqlite>,
     address: &Address,
     service: &str,
@@ -579,7 +586,7 @@ async fn note_image(
     Ok(())
 }
 
-async fn disown(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<(), StoreError> {
+pub(super) async fn disown(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<(), StoreError> {
     for query in ["DELETE FROM applied WHERE address = ?", "DELETE FROM leases WHERE network = ?"] {
         sqlx::query(query).bind(address.to_string()).execute(&mut **transaction).await.map_err(written)?;
     }

@@ -8,6 +8,7 @@ pub mod flaps;
 pub mod inspect;
 pub mod lock;
 pub mod orders;
+pub mod owning;
 pub mod rollbacks;
 pub mod updates;
 

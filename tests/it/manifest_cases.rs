@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use amarre::manifest::{Loaded, SourceFile, load, load_again, render, with_compose_files};
 use amarre::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode,
-    STOPPED_GRACE, Service, Target, Tls, Update,
+    Reconcile, Service, Target, Tls, Update,
 };
-use amarre::model::site::{Defaults, HostSite, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
+use amarre::model::site::{Defaults, HostSite, Mode, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::source::is_manifest;
 use amarre::model::{Asset, Assets, Origin, ProviderId};
 use proptest::prelude::*;
@@ -331,8 +331,13 @@ fn dump(out: &mut String, service: &Service) {
     if service.stopped {
         out.push_str("  stopped\n");
     }
-    if service.stopped_grace != STOPPED_GRACE {
-        let _ = writeln!(out, "  stopped grace {}", service.stopped_grace);
+    let Reconcile { mode, protect, ignore, stopped_grace } = &service.reconcile;
+    if service.reconcile != Reconcile::default() {
+        let ignore: Vec<String> = ignore.iter().map(|known| format!("{}.{}", known.kind.word(), known.field)).collect();
+        let _ = writeln!(out, "  kept {mode:?} protect={protect} ignore={ignore:?} grace={stopped_grace}");
+    }
+    if service.data != amarre::model::service::Data::default() {
+        let _ = writeln!(out, "  {:?}", service.data);
     }
     if service.update != Update::default() {
         let _ = writeln!(out, "  {:?}", service.update);
@@ -509,6 +514,7 @@ pub fn site() -> Site {
         },
         vars: BTreeMap::from([("TAG".to_owned(), "1.22".to_owned()), ("EMPTY".to_owned(), String::new())]),
         prune: true,
+        mode: Mode::Enforce,
         images: amarre::model::site::ImageCare::default(),
     }
 }

@@ -134,7 +134,7 @@ macro_rules! inside {
 }
 
 /// Every map that a manifest may have. What the map needs is written by itself: a key stands once.
-const MAPS: [Map; 46] = [
+const MAPS: [Map; 47] = [
     ("Service", |key| with(json!({"name": "x", "image": "a:1"}), key)),
     ("Service", |key| with(json!({"name": "x", "containers": {"a": {"image": "a:1"}}}), key)),
     ("Service", |key| with(json!({"name": "x", "image": "a:1", "port": 80}), key)),
@@ -156,6 +156,7 @@ const MAPS: [Map; 46] = [
     ("record", inside!("dns", |map| json!([map]))),
     ("own_network", inside!("network", |map| map)),
     ("reconcile", inside!("reconcile", |map| map)),
+    ("kept", |key| json!({"kind": "Route", "name": "x", "reconcile": {key: "x"}})),
     ("update", inside!("update", |map| map)),
     ("secret", inside!("environment", |map| json!({"A": map}))),
     ("job", |key| json!({"name": "x", "image": "a:1", "jobs": {"y": {key: "x"}}})),
@@ -268,11 +269,12 @@ fn every_key_that_the_reader_takes_is_in_the_schema() {
 }
 
 /// What is said of a key that is refused by its name.
-const REFUSALS: [&str; 6] = [
+const REFUSALS: [&str; 7] = [
     "is not supported",
     "is not yet supported",
     "does not belong in a container",
     "does not belong in a job",
+    "does not belong in this kind",
     "stands beside",
     "stands in a mount",
 ];

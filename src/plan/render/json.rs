@@ -30,7 +30,7 @@ pub fn plan(
     });
     let mut counts = json!({
         "create": summary.create, "update": summary.update, "recreate": summary.recreate, "delete": summary.delete,
-        "adopt": 0, "release": 0, "forget": 0, "held": summary.refused + waiting.len(),
+        "adopt": 0, "release": summary.release, "forget": 0, "held": summary.refused + summary.reported + waiting.len(),
         "services_changed": summary.services_changed, "services_in_sync": summary.services_in_sync,
     });
     // Services go side by side: the slowest tells how long.
@@ -88,6 +88,8 @@ fn action(sign: Sign) -> &'static str {
         Sign::Recreate => "recreate",
         Sign::Update => "update",
         Sign::Create => "create",
+        Sign::Adopt => "adopt",
+        Sign::Release => "release",
         Sign::Step | Sign::Done | Sign::Failed => "step",
     }
 }

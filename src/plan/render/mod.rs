@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::forecast::Forecast;
 use super::{Input, handover, jobs};
-use crate::model::{Address, Change, FieldDiff, Fields, Gap, Gate, Kind, ReasonCode, State, Value, Verb};
+use crate::model::{Address, Change, FieldDiff, Fields, Gap, Gate, Kind, ReasonCode, Refusal, State, Value, Verb};
 
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub enum Tone {
     Red,
     /// A step.
     Cyan,
+    /// Changes hands.
+    Blue,
     /// Reasons, times.
     Dim,
     /// Names, verdicts.
@@ -69,6 +71,7 @@ impl Tone {
             Tone::Magenta => 35,
             Tone::Red => 31,
             Tone::Cyan => 36,
+            Tone::Blue => 34,
             Tone::Dim => 2,
             Tone::Bold => 1,
         }
@@ -88,6 +91,10 @@ pub enum Sign {
     Update,
     /// Create.
     Create,
+    /// Comes under Amarre.
+    Adopt,
+    /// Leaves Amarre, stays in the world.
+    Release,
     /// A step without a resource.
     Step,
     /// Done.
@@ -105,6 +112,8 @@ impl Sign {
             Sign::Recreate => "±",
             Sign::Update => "~",
             Sign::Create => "+",
+            Sign::Adopt => "<",
+            Sign::Release => ">",
             Sign::Step => "…",
             Sign::Done => "✓",
             Sign::Failed => "✗",
@@ -122,6 +131,8 @@ impl Sign {
             Sign::Delete => "-",
             Sign::Update => "~",
             Sign::Create => "+",
+            Sign::Adopt => "<",
+            Sign::Release => ">",
         }
     }
 
@@ -132,6 +143,7 @@ impl Sign {
             Sign::Update => Tone::Yellow,
             Sign::Create | Sign::Done => Tone::Green,
             Sign::Step => Tone::Cyan,
+            Sign::Adopt | Sign::Release => Tone::Blue,
         }
     }
 }
@@ -155,8 +167,9 @@ impl Line<'_> {
     /// Its sign.
     pub fn sign(&self) -> Sign {
         match (&self.change.verb, self.replaces) {
-            _ if self.change.refusal().is_some() => Sign::Refuse,
+            _ if self.change.trouble().is_some() => Sign::Refuse,
             _ if self.is_job => Sign::Step,
+            _ if self.change.because.code == ReasonCode::Released => Sign::Release,
             (Verb::Create(_), _) if self.change.address.kind == Kind::Image => Sign::Step,
             (Verb::Create(_), Some(_)) => Sign::Recreate,
             (Verb::Create(_), None) => Sign::Create,
@@ -201,6 +214,10 @@ pub struct Summary {
     pub delete: usize,
     /// Refused.
     pub refused: usize,
+    /// Given out of hand.
+    pub release: usize,
+    /// Shown only.
+    pub reported: usize,
     /// Waiting for a refused one.
     pub held: usize,
     /// Services with a line.
@@ -296,12 +313,14 @@ pub fn summary(input: &Input<'_>, forecast: &Forecast, lines: &BTreeMap<String, 
     let held = held(forecast);
     for line in lines.values().flatten().filter(|line| line.counts) {
         let counter = match (line.sign(), held.contains(&line.change.address)) {
+            _ if line.change.refusal().is_some_and(Refusal::is_report) => &mut summary.reported,
             (Sign::Refuse, _) => &mut summary.refused,
             (_, true) => &mut summary.held,
             (Sign::Delete, false) => &mut summary.delete,
             (Sign::Recreate, false) => &mut summary.recreate,
             (Sign::Update, false) => &mut summary.update,
-            (Sign::Create | Sign::Step | Sign::Done | Sign::Failed, false) => &mut summary.create,
+            (Sign::Release, false) => &mut summary.release,
+            (Sign::Create | Sign::Adopt | Sign::Step | Sign::Done | Sign::Failed, false) => &mut summary.create,
         };
         *counter += 1;
     }

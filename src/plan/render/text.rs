@@ -136,7 +136,7 @@ fn service(
     let why = headline(forecast, down, name, lines);
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
     let held = held(forecast);
-    let mut told = BTreeSet::new();
+    let (mut told, mut explained) = (BTreeSet::new(), Vec::new());
     for line in lines {
         if is_hidden(line) {
             continue;
@@ -146,7 +146,7 @@ fn service(
         }
         one_line(input, line, held.contains(&line.change.address), look, out);
         let is_held = line.change.refusal().is_some() || held.contains(&line.change.address);
-        if line.change.refusal().is_none() {
+        if line.change.trouble().is_none() {
             diffs(line, look, out);
         }
         if let Some(why) = until(input, line.change) {
@@ -162,7 +162,11 @@ fn service(
         for exposed in line.change.impact.exposes.iter().filter(|_| !is_held) {
             out.push_str(&format!("      {}\n", look.paint(Tone::Dim, exposed)));
         }
-        if let Some(refusal) = line.change.refusal().filter(|refusal| refusal.code != GUARD) {
+        let refusal = line.change.trouble().filter(|refusal| refusal.code != GUARD);
+        // What several things are held for is explained once.
+        let said = |refusal: &Refusal| (refusal.code.clone(), refusal.found.clone(), refusal.hints.clone());
+        if let Some(refusal) = refusal.filter(|refusal| !explained.contains(&said(refusal))) {
+            explained.push(said(refusal));
             refusal_body(refusal, look, out);
         }
     }
@@ -214,7 +218,8 @@ fn is_on(network: &Address, lines: &[Line<'_>]) -> bool {
 
 /// What the service's line says: refused, down, new, removed, or why it changes.
 fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &str, lines: &[Line<'_>]) -> String {
-    let refusal = lines.iter().find_map(|line| line.change.refusal());
+    let refusal = lines.iter().find_map(|line| line.change.trouble());
+    let reported = lines.iter().find_map(|line| line.change.refusal());
     let recreated = lines.iter().find(|line| line.replaces.is_some());
     let down = forecast.wants.stop_first.contains_key(name);
     let expected = away.get(name).and_then(Option::as_ref);
@@ -222,6 +227,7 @@ fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &str, lines: &
     let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
         (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
+        (None, _, _) if reported.is_some() => "mode report: shown, not put right".to_owned(),
         (None, Some(line), _) if line.change.address.kind == Kind::Network && !down => {
             "its network is replaced".to_owned()
         }
@@ -245,8 +251,8 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
     let port = manifest.and_then(|manifest| routed_port(manifest, address));
     let detail = match (&line.change.verb, line.replaces) {
         _ if is_held => "held".to_owned(),
-        (_, _) if line.change.refusal().is_some() => {
-            let message = line.change.refusal().map(|refusal| refusal.message.clone()).unwrap_or_default();
+        (_, _) if line.change.trouble().is_some() => {
+            let message = line.change.trouble().map(|refusal| refusal.message.clone()).unwrap_or_default();
             // Kind and name stand in their columns.
             let said = format!("{} {} ", address.kind.label(), address.name);
             let short = format!("{} {} ", address.kind.label(), lines::name(address, fields));
@@ -320,7 +326,7 @@ fn reason_detail(reason: &Reason) -> String {
             reason.text.clone()
         }
         ReasonCode::ManifestNew | ReasonCode::ManifestChanged | ReasonCode::ManifestRemoved => reason.text.clone(),
-        ReasonCode::Missing | ReasonCode::DestroyAsked => reason.text.clone(),
+        ReasonCode::Missing | ReasonCode::DestroyAsked | ReasonCode::Released => reason.text.clone(),
     }
 }
 
@@ -422,6 +428,8 @@ fn closing(forecast: &Forecast, down: &away::Services<'_>, summary: Summary, loo
         (summary.update, "to update"),
         (summary.recreate, "to re-create"),
         (summary.delete, "to delete"),
+        (summary.release, "to release"),
+        (summary.reported, "only reported"),
         (summary.refused, "refused"),
         (summary.held, "held"),
     ];
@@ -443,7 +451,7 @@ fn closing(forecast: &Forecast, down: &away::Services<'_>, summary: Summary, loo
     let is_silent = down.is_empty() && (summary.refused > 0 || changes == 0);
     let downtime = if is_silent { String::new() } else { downtime };
     let can_act = forecast.first.changes.iter().any(Change::is_now)
-        || summary.create + summary.update + summary.recreate + summary.delete > 0;
+        || summary.create + summary.update + summary.recreate + summary.delete + summary.release > 0;
     let next = match (&forecast.plan.guard, can_act) {
         (_, false) => String::new(),
         (None, true) if summary.delete > 0 => "Next: amarre apply (asks before it deletes)\n".to_owned(),

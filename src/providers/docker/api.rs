@@ -337,6 +337,19 @@ impl Api {
         self.docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()))
     }
 
+    /// What was done with a container within a span of time, in seconds since 1970, as far as the engine remembers.
+    #[expect(clippy::disallowed_types, reason = "the client library takes a map without order")]
+    pub fn past_events(
+        &self,
+        container: &str,
+        from_s: i64,
+        to_s: i64,
+    ) -> impl Stream<Item = Result<bollard::models::EventMessage, Error>> + use<> {
+        let filters = std::collections::HashMap::from([("type", vec!["container"]), ("container", vec![container])]);
+        let options = EventsOptionsBuilder::new().filters(&filters);
+        self.docker.events(Some(options.since(&from_s.to_string()).until(&to_s.to_string()).build()))
+    }
+
     fn done<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<T, ProviderError> {
         match answer {
             Ok(value) => {

@@ -31,7 +31,7 @@ use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
-use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError};
+use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError, Touched, Trace};
 use crate::model::{
     Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
 };
@@ -444,6 +444,24 @@ impl Provider for DockerProvider {
         logs::read(self.api().await?, address, seen, ask).await
     }
 
+    async fn who(&self, touched: &[Touched], now: Timestamp) -> BTreeMap<Address, Trace> {
+        let Ok(api) = self.api().await else { return BTreeMap::new() };
+        let mut traces = BTreeMap::new();
+        for thing in touched.iter().filter(|thing| thing.address.kind == Kind::Container) {
+            // An engine counts whole seconds.
+            let (from, to) = (thing.since.0 / 1000, now.0 / 1000 + 1);
+            let mut events = Box::pin(api.past_events(&thing.vendor_id, from, to));
+            let mut last = None;
+            while let Some(Ok(event)) = events.next().await {
+                let is_end = event.action.as_deref().is_some_and(|action| ENDS.contains(&action));
+                last = event.time.filter(|_| is_end).or(last);
+            }
+            let trace = |at_s: i64| Trace { by: None, at: Timestamp(at_s * 1000), evidence: "Docker event" };
+            traces.extend(last.map(|at_s| (thing.address.clone(), trace(at_s))));
+        }
+        traces
+    }
+
     async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {
         let Some(address) = seen.fields.text("address") else { return Err("it has no address".to_owned()) };
         let url = format!("http://{address}:{port}/");
@@ -471,6 +489,9 @@ impl Provider for DockerProvider {
         }
     }
 }
+
+/// Events by which somebody may have brought about what is put right.
+const ENDS: [&str; 6] = ["destroy", "stop", "die", "rename", "update", "pause"];
 
 /// When the engine started: it makes its default bridge anew each time, unless its containers ran on meanwhile.
 fn started(network: &bollard::models::Network) -> Option<Timestamp> {

@@ -227,6 +227,26 @@ pub struct Me {
     pub permissions: BTreeMap<String, String>,
 }
 
+/// A line of the audit log.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AuditRow {
+    /// In the server's local time, without a zone.
+    pub created_on: String,
+    pub user_id: u64,
+    /// `proxy-host`, `redirection-host`, `stream`, `access-list`.
+    pub object_type: String,
+    pub object_id: u64,
+    /// Who it was, where the account is still there.
+    #[serde(default)]
+    pub user: Option<AuditUser>,
+}
+
+/// An account as the audit log tells it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AuditUser {
+    pub email: String,
+}
+
 impl Me {
     /// Whether it sees only what it has made itself.
     pub fn sees_its_own_only(&self) -> bool {
@@ -372,6 +392,11 @@ impl Api {
     pub async fn list<T: serde::de::DeserializeOwned>(&self, section: Section) -> Result<Vec<T>, Trouble> {
         let path = format!("/nginx/{}{}", section.path(), section.expand());
         self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
+    }
+
+    /// Who did what, the latest first: as many as NPM gives. For administrators.
+    pub async fn audit_log(&self) -> Result<Vec<AuditRow>, Trouble> {
+        self.read("/audit-log?expand=user").await
     }
 
     /// One row of a section.

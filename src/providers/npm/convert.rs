@@ -91,6 +91,13 @@ pub fn meta(row: Option<&HostRow>, marker: Marker<'_>) -> Json {
     Json::Object(meta)
 }
 
+/// The `meta` to write so that the row is nobody's: a PUT of it replaces the whole.
+pub fn unmarked_meta(row: &HostRow) -> Json {
+    let mut meta = kept_meta(row);
+    meta.retain(|key, _| ![INSTANCE, SERVICE, SPEC, NAME].contains(&key.as_str()));
+    Json::Object(meta)
+}
+
 /// The `meta` of a row as it may be written back: a PUT of it changes nothing and makes nginx reload.
 pub fn kept_meta(row: &HostRow) -> Map<String, Json> {
     let mut meta = row.meta.clone();

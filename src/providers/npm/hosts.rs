@@ -68,6 +68,9 @@ impl NpmProvider {
             return Err(conflict(change, "it is gone"));
         };
         self.refuse_others(change, &row)?;
+        if changed.flag("mark") == Some(false) {
+            return self.release_host(section, change, &row).await;
+        }
         let observed = convert::host_fields(section, &row, &self.instance);
         let mut wanted = observed.clone();
         wanted.0.extend(changed.0);
@@ -75,6 +78,15 @@ impl NpmProvider {
             return Err(conflict(change, "it has changed since it was looked at"));
         }
         self.bring(section, change, &row, &wanted).await
+    }
+
+    /// Takes our mark off a host; all else stays as it is.
+    async fn release_host(&self, section: Section, change: &Change, row: &HostRow) -> Result<Outcome, ProviderError> {
+        if convert::instance_of(row).is_some() {
+            let body = Map::from_iter([("meta".to_owned(), convert::unmarked_meta(row))]);
+            self.put(section, change, row.id, body).await?;
+        }
+        Ok(Outcome { vendor_id: row.id.to_string() })
     }
 
     /// Deletes a host that is as it was seen.

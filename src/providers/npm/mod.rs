@@ -5,6 +5,7 @@
 //! NPM says "done" to much that it did not do, so what was written is read again (see `hosts.rs`).
 
 mod api;
+mod audit;
 mod certificates;
 mod convert;
 mod examine;
@@ -28,8 +29,10 @@ use self::api::{Api, Level, Me, Section, Version};
 use self::report::{Inventory, Viewer};
 use self::trouble::{Call, Place, Trouble};
 use super::http::Counts;
-use super::{Ask, Class, EXAM_LIMIT, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError};
-use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Value, Verb};
+use super::{
+    Ask, Class, EXAM_LIMIT, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError, Touched, Trace,
+};
+use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Timestamp, Value, Verb};
 use crate::secret::{MarkKey, Secret, Secrets};
 
 /// Seven small GETs; an NPM with 200 hosts answers them in under a second.
@@ -211,6 +214,10 @@ impl Provider for NpmProvider {
         });
         self.remember(users.collect());
         Observation { seen, version: Some(version_text(version)), ..Observation::default() }
+    }
+
+    async fn who(&self, touched: &[Touched], _now: Timestamp) -> BTreeMap<Address, Trace> {
+        self.traces(touched).await
     }
 
     async fn examine(&self, _exam: &Exam) -> Vec<Finding> {

@@ -89,6 +89,9 @@ impl Work<'_> {
             whole.set("values", Value::texts(present.held.values()));
         }
         let wanted = self.wanted(&whole)?;
+        if wanted.mark == Some(false) {
+            return self.release(&present).await;
+        }
         if !self.is_done(&present, &wanted) {
             self.refuse_surprise(&present, expects)?;
         }
@@ -111,6 +114,14 @@ impl Work<'_> {
             self.remove(held.id).await?;
         }
         Ok(Outcome::default())
+    }
+
+    /// Takes our marks off a record; its rows stay as they are.
+    async fn release(&mut self, present: &Present) -> Result<Outcome, ProviderError> {
+        for held in present.held.marks.iter().filter(|held| held.mark.instance == self.provider.instance) {
+            self.remove(held.id).await?;
+        }
+        Ok(Outcome { vendor_id: present.held.vendor_id() })
     }
 
     /// Writes what is missing and removes what is too much.

@@ -3,21 +3,13 @@
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use serde_json::Value as Json;
 
-use super::Ended;
+use super::ends;
 use super::rig::{Rig, end};
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
 
 fn json(text: &str) -> Json {
     serde_json::from_str(text).unwrap()
-}
-
-#[track_caller]
-fn ends(ended: &Ended, code: i32, words: &[&str]) {
-    assert_eq!(ended.code, code, "{ended:?}");
-    for word in words {
-        assert!(ended.out.contains(word) || ended.err.contains(word), "{word:?} is not in {ended:?}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

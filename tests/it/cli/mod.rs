@@ -4,6 +4,7 @@ mod help;
 mod init;
 mod lists;
 mod mend;
+mod own;
 pub mod rig;
 mod running;
 
@@ -32,4 +33,11 @@ pub fn amarre_with(folder: &Path, env: &[(&str, &str)], args: &[&str]) -> Ended 
 
 pub fn amarre(args: &[&str]) -> Ended {
     amarre_with(Path::new(env!("CARGO_MANIFEST_DIR")), &[], args)
+}
+#[track_caller]
+pub fn ends(ended: &Ended, code: i32, words: &[&str]) {
+    assert_eq!(ended.code, code, "{ended:?}");
+    for word in words {
+        assert!(ended.out.contains(word) || ended.err.contains(word), "{word:?} is not in {ended:?}");
+    }
 }

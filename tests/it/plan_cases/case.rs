@@ -182,6 +182,11 @@ pub fn read(name: &str, text: &str) -> Case {
     for stage in &file.observed.from {
         run_stage(name, stage, &site, &file.declares, &mut state);
     }
+    for stage in &file.observed.from {
+        let before = self::scene(&stage.manifests, &site, &stage.secrets, &stage.sick);
+        let gone = before.services.into_iter().filter(|(service, _)| !scene.services.contains_key(service));
+        state.facts.gone.extend(gone.map(|(service, manifest)| (service, manifest.reconcile)));
+    }
     put(&file.observed.add, &mut state);
     for (address, patch) in &file.observed.patch {
         for address in matching(&state.raw, address) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use amarre::manifest::{Loaded, SourceFile, load};
-use amarre::model::site::{Defaults, HostSite, NpmSite, Policy, PublicAddress, Reach, Site};
+use amarre::model::site::{Defaults, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::{
     Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, SecretName, Seen, Service, Timestamp, Value,
     World,
@@ -148,6 +148,7 @@ pub fn site() -> Site {
         },
         vars: BTreeMap::new(),
         prune: true,
+        mode: Mode::Enforce,
         images: amarre::model::site::ImageCare::default(),
     }
 }

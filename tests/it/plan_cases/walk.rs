@@ -263,6 +263,7 @@ pub fn cut(walk: &Walk, start: &State, count: usize, crash: Crash) -> Option<Sta
                 last_good: facts.last_good,
                 suspended: facts.suspended,
                 frozen: facts.frozen,
+                gone: facts.gone,
                 prune_blocked: facts.prune_blocked,
                 ..Facts::default()
             };

@@ -48,6 +48,7 @@ pub fn make(documents: &mut Vec<Json>, ground: &Ground, dice: &mut Dice) -> Vec<
     let mut targets: Vec<(String, String)> = Vec::new();
     for document in documents.iter_mut() {
         let Some(entries) = document.as_object_mut() else { continue };
+        kept(entries);
         match entries.get("kind").and_then(Json::as_str).unwrap_or("Service") {
             "Service" => service(entries, ground, dice, &mut stock, &mut beside, &mut targets),
             "Route" => front(entries, &["http://192.168.1.20:5000".to_owned()], dice, &mut stock),
@@ -128,6 +129,7 @@ fn service(
     }
     let keys = containers(entries, ground, dice, stock, beside, &network);
     side_by_side(entries);
+    data(entries);
     targets.extend(keys.iter().filter(|(_, is_reached)| *is_reached).map(|(key, _)| (name.clone(), key.clone())));
     let reached: Vec<String> =
         keys.iter().filter(|(_, is_reached)| *is_reached).map(|(key, _)| format!("{key}:80")).collect();
@@ -149,6 +151,24 @@ fn side_by_side(entries: &mut Map<String, Json>) {
         if let Some(update) = update.filter(|update| update.get("strategy") == Some(&json!("start-first"))) {
             update.remove("strategy");
         }
+    }
+}
+
+/// Two sources have other volumes of the same service: it may start on nothing.
+fn data(entries: &mut Map<String, Json>) {
+    let has_data = Json::Object(entries.clone()).to_string().contains("\"volumes\"") || entries.contains_key("compose");
+    if has_data || !entries.contains_key("moved_from") {
+        entries.remove("moved_from");
+        entries.insert("data".to_owned(), json!("new"));
+    } else {
+        entries.remove("data");
+    }
+}
+
+/// Everything is to come to an end: nothing is only reported, or protected.
+fn kept(entries: &mut Map<String, Json>) {
+    if let Some(kept) = entries.get_mut("reconcile").and_then(Json::as_object_mut) {
+        kept.get_mut("protect").into_iter().for_each(|protect| *protect = json!(false));
     }
 }
 

@@ -1,0 +1,83 @@
+//! Who changed what is otherwise than we left it: asked once for each difference, and never guessed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Engine, telling};
+use crate::model::plan::ReasonCode;
+use crate::model::{Address, Change, Expect, Plan, ProviderId, Timestamp};
+use crate::providers::{Touched, Trace};
+
+/// A log that takes longer to be read is not waited for: the difference itself is known.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What was found out, by address: of which difference, and in which words.
+pub type Culprits = BTreeMap<Address, (String, String)>;
+
+impl Engine {
+    /// Says of each change that puts something right who made it necessary, as far as a log tells.
+    pub(super) async fn name_culprits(&mut self, plan: &mut Plan, now: Timestamp) {
+        let is_drift = |change: &Change| matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing);
+        self.culprits.retain(|address, _| plan.changes.iter().any(|change| change.address == *address));
+        let mut asked: BTreeMap<ProviderId, Vec<Touched>> = BTreeMap::new();
+        for change in plan.changes.iter().filter(|change| is_drift(change)) {
+            let is_known = self.culprits.get(&change.address).is_some_and(|(of, _)| *of == difference(change));
+            let Some(row) = self.last_facts.applied.get(&change.address).filter(|_| !is_known) else { continue };
+            let touched = Touched {
+                address: change.address.clone(),
+                vendor_id: row.vendor_id.clone(),
+                since: self.last_well(change),
+            };
+            asked.entry(change.address.provider.clone()).or_default().push(touched);
+        }
+        for (id, touched) in asked {
+            let Some(provider) = self.context.providers.get(&id) else { continue };
+            let traces = tokio::time::timeout(LIMIT, provider.who(&touched, now)).await.unwrap_or_default();
+            for thing in touched {
+                let change = plan.changes.iter().find(|change| change.address == thing.address);
+                let Some(change) = change.filter(|change| is_drift(change)) else { continue };
+                let text = in_words(change, traces.get(&thing.address), thing.since, now);
+                self.culprits.insert(thing.address, (difference(change), text));
+            }
+        }
+        for change in plan.changes.iter_mut().filter(|change| is_drift(change)) {
+            if let Some((_, text)) = self.culprits.get(&change.address) {
+                change.because.text.clone_from(text);
+            }
+        }
+    }
+
+    /// When a thing was seen last as it should be; the beginning of time, where that is not known.
+    fn last_well(&self, change: &Change) -> Timestamp {
+        let before = &self.picture;
+        let was_well = before.context.is_some()
+            && before.world.seen.contains_key(&change.address)
+            && !before.plan.changes.iter().any(|known| known.address == change.address);
+        if was_well { before.at } else { Timestamp::default() }
+    }
+}
+
+/// By which a difference is known again.
+fn difference(change: &Change) -> String {
+    let which = match &change.expects {
+        Expect::Absent => "",
+        Expect::Unchanged { fields, .. } => fields,
+    };
+    format!("{} {which}", change.action())
+}
+
+fn in_words(change: &Change, trace: Option<&Trace>, since: Timestamp, now: Timestamp) -> String {
+    let done = if change.because.code == ReasonCode::Missing { "removed" } else { "changed" };
+    match trace {
+        Some(Trace { by: Some(by), at, evidence }) => {
+            format!("{done} by {by} {} ({evidence})", telling::time(*at, now))
+        }
+        Some(Trace { by: None, at, evidence }) => {
+            format!("{done} {} ({evidence}; by whom is not recorded)", telling::time(*at, now))
+        }
+        None if since == Timestamp::default() => change.because.text.clone(),
+        None => {
+            format!("{done} by somebody, between {} and {}", telling::time(since, now), telling::time(now, now))
+        }
+    }
+}

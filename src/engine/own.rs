@@ -1,0 +1,180 @@
+//! `amarre adopt` and `amarre release`: what is there already comes under Amarre, what is ours is given out of hand.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::daemon::{Command, Handle};
+use super::verbs::{self, Answer, Step, refused};
+use super::{Picture, report};
+use crate::model::world::Applied;
+use crate::model::{Address, Kind, Owner, Seen};
+use crate::plan::forecast;
+use crate::plan::render::{self, Look, Sign, lines};
+
+/// What can change hands: kinds whose mark can be put on and taken off.
+const KINDS: [Kind; 4] = [Kind::ProxyHost, Kind::Redirection, Kind::Stream, Kind::Record];
+
+/// Takes over what a manifest wants and somebody else made. With `dry_run`, only what would be changed of it.
+pub async fn adopt(
+    handle: &Handle,
+    thing: &str,
+    dry_run: bool,
+    by: &str,
+    timeout_ms: i64,
+    look: Look,
+    steps: &mpsc::Sender<Step>,
+) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    let (address, seen) = match found(&picture, thing) {
+        Ok(found) => found,
+        Err(refusal) => return Some(refusal),
+    };
+    let label = label(&address);
+    if seen.owner.is_ours() {
+        return Some(done(format!("{label} is ours already.\n")));
+    }
+    if let Owner::Other(instance) = &seen.owner {
+        let hint = format!("release it there first: amarre release {thing}, with the configuration of {instance}");
+        return Some(refused("A0420", &format!("{label} belongs to the instance {instance}"), &hint));
+    }
+    let Some(want) = picture.wants.map.get(&address) else {
+        let hint = "write a manifest that wants it, then adopt it: what no manifest wants would be removed";
+        return Some(refused("A0420", &format!("no manifest wants {label}"), hint));
+    };
+    let service = want.service.clone();
+    let row = Applied { service: service.clone(), vendor_id: seen.vendor_id.clone(), fields: seen.fields.clone() };
+    if dry_run {
+        let mut text = format!("{} {label} comes under Amarre, for {service}\n", look.sign(Sign::Adopt));
+        text.push_str(&afterwards(&picture, &address, &service, look));
+        return Some(Answer { document: document(&address, &service), text, exit: 0 });
+    }
+    let asked = Command::Adopt { address: address.clone(), row: Box::new(row), by: by.to_owned() };
+    if let Some(error) = handle.ask(asked).await?.error {
+        return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
+    }
+    let only = Some(BTreeSet::from([service.clone()]));
+    let mut answer = verbs::converge(handle, None, only, timeout_ms, look, steps).await?;
+    answer.text = format!("{label} is ours, for {service}.\n{}", answer.text);
+    Some(answer)
+}
+
+/// Takes our mark off something, and leaves it as it is from then on.
+pub async fn release(
+    handle: &Handle,
+    thing: &str,
+    by: &str,
+    timeout_ms: i64,
+    look: Look,
+    steps: &mpsc::Sender<Step>,
+) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    let (address, seen) = match found(&picture, thing) {
+        Ok(found) => found,
+        Err(refusal) => return Some(refusal),
+    };
+    let label = label(&address);
+    if !seen.owner.is_ours() {
+        return Some(done(format!("{label} is not ours: there is nothing to release.\n")));
+    }
+    let applied = picture.facts.applied.get(&address).map(|row| &row.service);
+    let Some(service) = seen.service.as_ref().or(applied).cloned() else {
+        return Some(refused(
+            "A0420",
+            &format!("nobody knows for which service {label} is"),
+            "amarre status --only unmanaged",
+        ));
+    };
+    let asked = Command::Release {
+        address: address.clone(),
+        service: service.clone(),
+        vendor_id: seen.vendor_id.clone(),
+        by: by.to_owned(),
+    };
+    if let Some(error) = handle.ask(asked).await?.error {
+        return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
+    }
+    let (reply, _) = verbs::follow(handle, None, Some(BTreeSet::from([service.clone()])), timeout_ms, steps).await?;
+    let now = &reply.picture;
+    if now.world.seen.get(&address).is_some_and(|seen| seen.owner.is_ours()) {
+        let text = format!("{label} is released, and still carries our mark: it is taken off with the next run.\n");
+        return Some(Answer { document: document(&address, &service), text, exit: 3 });
+    }
+    let mut text = format!("{} {label} is not ours any more, and stays as it is.\n", look.sign(Sign::Release));
+    if now.wants.map.contains_key(&address) {
+        text.push_str(&format!(
+            "{service} still wants it: it is used as it is, and a change to the manifest would be a conflict.\n\
+             To take it back: amarre adopt {thing}\n"
+        ));
+    }
+    Some(Answer { document: document(&address, &service), text, exit: 0 })
+}
+
+fn done(text: String) -> Answer {
+    Answer { document: json!({"ok": true}), text, exit: 0 }
+}
+
+fn document(address: &Address, service: &str) -> serde_json::Value {
+    json!({"address": address.to_string(), "service": service})
+}
+
+fn label(address: &Address) -> String {
+    format!("{} {}", address.kind.label(), lines::name(address, None))
+}
+
+/// The one thing that is meant, by its address or any end of that.
+fn found(picture: &Picture, thing: &str) -> Result<(Address, Seen), Answer> {
+    let is_meant = |address: &Address| {
+        let text = address.base().to_string();
+        text == thing || text.ends_with(&format!("/{thing}"))
+    };
+    let all: Vec<(&Address, &Seen)> = picture.world.seen.iter().filter(|(address, _)| is_meant(address)).collect();
+    let fit: Vec<&(&Address, &Seen)> = all.iter().filter(|(address, _)| KINDS.contains(&address.kind)).collect();
+    match (fit.as_slice(), all.first()) {
+        ([(address, seen)], _) => Ok(((*address).clone(), (*seen).clone())),
+        ([], None) => {
+            let hint = "a thing is named as plans name it: proxy-host/cloud.example.org, record/cloud.example.org/A";
+            Err(refused("A1002", &format!("there is nothing called {thing}"), hint))
+        }
+        ([], Some((address, _))) => {
+            let why = format!("{} cannot change hands", label(address));
+            Err(refused("A0420", &why, way(address.kind)))
+        }
+        (several, _) => {
+            let names: Vec<String> = several.iter().map(|(address, _)| address.to_string()).collect();
+            let hint = format!("write more of it: {}", names.join(", "));
+            Err(refused("A1002", &format!("{thing} may be one of {}", several.len()), &hint))
+        }
+    }
+}
+
+/// What to do instead.
+fn way(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Container | Kind::Network | Kind::Attachment => {
+            "Docker puts no label on what is there, and takes none off: stop and remove it, and Amarre makes its own; \
+             its volumes stay, and are used when they have the names that the manifest gives"
+        }
+        Kind::Volume => "a volume that is there is used by its name, and is deleted by nobody",
+        Kind::AccessList => "an access list is ours by its name: name one of NPM's in `access_list:`, and it is used",
+        Kind::Certificate => "a certificate that is there and fits is used",
+        Kind::Image | Kind::Zone => "nobody owns it",
+        Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Record => "",
+    }
+}
+
+/// What the plan would do with it, once it is ours.
+fn afterwards(picture: &Picture, address: &Address, service: &str, look: Look) -> String {
+    let Some(context) = &picture.context else { return String::new() };
+    let mut world = picture.world.clone();
+    if let Some(seen) = world.seen.get_mut(address) {
+        (seen.owner, seen.service) = (Owner::MarkLost, Some(service.to_owned()));
+    }
+    context.with_input(&picture.services, &picture.marks, &world, &picture.facts, picture.at, None, |input| {
+        let mut forecast = forecast::forecast(input);
+        forecast.plan.changes.retain(|change| change.address == *address);
+        forecast.plan.notes.clear();
+        render::text::plan(input, &forecast, &report::revision(picture), look)
+    })
+}

@@ -1,0 +1,56 @@
+//! What a manifest says of how it is kept as a whole, and of its data.
+
+use super::address::Kind;
+use super::site::Mode;
+use super::time::Millis;
+
+/// How long a container that somebody stopped is left alone, unless its manifest says otherwise.
+const STOPPED_GRACE: Millis = Millis::minutes(15);
+
+/// How a manifest is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconcile {
+    /// Whether what differs is put right; `None`: as the configuration says.
+    pub mode: Option<Mode>,
+    /// Nothing of it is deleted or made anew.
+    pub protect: bool,
+    /// Fields that others write.
+    pub ignore: Vec<Ignored>,
+    /// A container that somebody stopped is left alone for this long: it may be a backup.
+    pub stopped_grace: Millis,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { mode: None, protect: false, ignore: Vec::new(), stopped_grace: STOPPED_GRACE }
+    }
+}
+
+/// A field, or keys of one, that are given when the thing is made and left alone from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// Of what.
+    pub kind: Kind,
+    /// `advanced`, `labels.com.example.*`.
+    pub field: String,
+}
+
+impl Ignored {
+    /// Whether it is about this field of this kind, as diffs name it.
+    pub fn is_about(&self, kind: Kind, field: &str) -> bool {
+        let is_it = match self.field.strip_suffix(".*") {
+            Some(start) => field.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            None => field == self.field || field.strip_prefix(&self.field).is_some_and(|rest| rest.starts_with('.')),
+        };
+        self.kind == kind && is_it
+    }
+}
+
+/// Whose data a service has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Data {
+    /// `data: new`: it may start on nothing.
+    pub is_new: bool,
+    /// `moved_from`: the name that it had, after which its data are called.
+    pub of: Option<String>,
+}

@@ -1,0 +1,50 @@
+//! Who changed a host by hand: NPM's audit log, which administrators may read.
+
+use std::collections::BTreeMap;
+
+use super::NpmProvider;
+use super::api::AuditRow;
+use crate::model::{Address, Kind, Timestamp};
+use crate::providers::{Touched, Trace};
+
+/// Clocks of two machines differ, and NPM tells whole seconds of its own.
+const SLACK_MS: i64 = 5_000;
+
+impl NpmProvider {
+    /// Of each thing the latest entry that is not ours; nothing where our account may not read the log.
+    pub(super) async fn traces(&self, touched: &[Touched]) -> BTreeMap<Address, Trace> {
+        let Some(me) = self.account() else { return BTreeMap::new() };
+        let Ok(rows) = self.api.audit_log().await else { return BTreeMap::new() };
+        let trace = |thing: &Touched| {
+            let word = word(thing.address.kind)?;
+            let is_it = |row: &&AuditRow| {
+                row.object_type == word && row.object_id.to_string() == thing.vendor_id && row.user_id != me.id
+            };
+            let row = rows.iter().filter(is_it).max_by(|one, other| one.created_on.cmp(&other.created_on))?;
+            let at = at(&row.created_on)?;
+            let by = row.user.as_ref().map(|user| user.email.clone());
+            (at.0 + SLACK_MS >= thing.since.0).then(|| (thing.address.clone(), Trace { by, at, evidence: "NPM audit" }))
+        };
+        touched.iter().filter_map(trace).collect()
+    }
+}
+
+const fn word(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::ProxyHost => Some("proxy-host"),
+        Kind::Redirection => Some("redirection-host"),
+        Kind::Stream => Some("stream"),
+        Kind::AccessList => Some("access-list"),
+        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => None,
+        Kind::Zone | Kind::Record | Kind::Certificate => None,
+    }
+}
+
+/// The time of an entry: without a zone, and so taken for that of this machine.
+fn at(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Some(Timestamp(at.as_millisecond()));
+    }
+    let civil: jiff::civil::DateTime = text.replace('T', " ").trim_end_matches('Z').parse().ok()?;
+    Some(Timestamp(civil.to_zoned(jiff::tz::TimeZone::system()).ok()?.timestamp().as_millisecond()))
+}

@@ -1,0 +1,112 @@
+//! `adopt` and `release`: what was there already comes under Amarre, what is ours leaves it.
+
+use amarre_sim::npm::Kind;
+use serde_json::{Value as Json, json};
+
+use super::ends;
+use super::rig::{Rig, end};
+use crate::support::stepped::ZONE;
+
+const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
+
+fn host(rig: &Rig, domain: &str) -> Json {
+    let rows = rig.npm.rows(Kind::ProxyHost);
+    rows.into_iter().find(|row| row["domain_names"][0] == domain).unwrap()
+}
+
+fn values(rig: &Rig, name: &str, kind: &str) -> Vec<String> {
+    let rows = rig.ovh.records(ZONE).into_iter().filter(|row| row["subDomain"] == name && row["fieldType"] == kind);
+    rows.map(|row| row["target"].as_str().unwrap().to_owned()).collect()
+}
+
+fn seed(rig: &Rig) -> u64 {
+    rig.ovh.seed_record(ZONE, "web", "A", "198.51.100.7", 0);
+    rig.npm.seed_proxy_host(&json!({
+        "domain_names": ["web.example.org"], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80,
+        "advanced_config": "client_max_body_size 1g;", "meta": {"theirs": 1},
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_there_is_taken_over_once_a_person_says_so() {
+    let rig = Rig::start().await;
+    let id = seed(&rig);
+    rig.file("services/web.yaml", WEB);
+    let refused = rig.run(&["apply", "--yes", "--timeout", "30s"]).await;
+    ends(&refused, 3, &["A0405"]);
+    ends(
+        &rig.run(&["plan"]).await,
+        0,
+        &["amarre adopt record/web.example.org/A", "amarre adopt proxy-host/web.example.org"],
+    );
+    ends(&rig.run(&["adopt", "nothing.example.org"]).await, 1, &["A1002"]);
+    ends(&rig.run(&["adopt", "foreign.example.org", "--yes"]).await, 1, &["A0420", "no manifest wants"]);
+    ends(&rig.run(&["adopt", "container/npm", "--yes"]).await, 1, &["A0420", "Docker"]);
+
+    let dry = rig.run(&["adopt", "record/web.example.org/A", "--dry-run"]).await;
+    ends(&dry, 0, &["< record web.example.org", "198.51.100.7 → 203.0.113.10"]);
+    ends(&rig.run(&["adopt", "record/web.example.org/A"]).await, 4, &["A0402", "--yes"]);
+    assert_eq!(values(&rig, "web", "A"), ["198.51.100.7"], "nothing was asked for yet");
+    let taken = rig.run(&["adopt", "record/web.example.org/A", "--yes", "--timeout", "30s"]).await;
+    ends(&taken, 3, &["record web.example.org is ours, for web"]);
+    assert_eq!(values(&rig, "web", "A"), ["203.0.113.10"]);
+    ends(&rig.run(&["adopt", "record/web.example.org/A", "--yes"]).await, 0, &["is ours already"]);
+
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    ends(&rig.run(&["adopt", "proxy-host/web.example.org", "--yes"]).await, 0, &["is ours, for web"]);
+    let row = host(&rig, "web.example.org");
+    assert_eq!(
+        (row["id"].as_u64(), &row["meta"]["theirs"]),
+        (Some(id), &json!(1)),
+        "the same row, with what others wrote"
+    );
+    assert_eq!((&row["meta"]["amarre_service"], &row["advanced_config"]), (&json!("web"), &json!("")));
+    ends(&rig.run(&["events", "proxy-host/web.example.org"]).await, 0, &["adopted proxy host web.example.org: by "]);
+    assert_eq!(end(daemon).await, 0);
+    ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &["nothing to do"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_released_stays_and_is_touched_no_more() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    ends(&rig.run(&["release", "container/web"]).await, 1, &["A0420"]);
+    for (thing, said) in
+        [("proxy-host/web.example.org", "web still wants it"), ("record/web.example.org/A", "amarre adopt")]
+    {
+        ends(&rig.run(&["release", thing]).await, 0, &["not ours any more", said]);
+    }
+    let row = host(&rig, "web.example.org");
+    assert_eq!(row["meta"].get("amarre_instance"), None, "{row}");
+    assert_eq!(values(&rig, "_amarre.web", "TXT"), [""; 0]);
+    ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &["nothing to do"]);
+    // Its manifest goes, and everything with it but what is not ours.
+    std::fs::remove_file(rig.path().join("services/web.yaml")).unwrap();
+    rig.apply().await;
+    assert_eq!(host(&rig, "web.example.org")["id"], row["id"]);
+    assert_eq!(values(&rig, "web", "A"), ["203.0.113.10"]);
+    // With a ledger that knows nothing of it, it is nobody's still.
+    for file in ["amarre.db", "amarre.db-wal", "amarre.db-shm"] {
+        let _ = std::fs::remove_file(rig.path().join(file));
+    }
+    rig.apply().await;
+    assert_eq!(host(&rig, "web.example.org")["id"], row["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_done_as_it_was_read_or_not_at_all() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    ends(&rig.run(&["apply", "no.json"]).await, 1, &["A0421", "no.json is not a saved plan"]);
+    rig.file("other.json", "{}");
+    ends(&rig.run(&["apply", "other.json"]).await, 1, &["A0421", "`digest`"]);
+    ends(&rig.run(&["plan", "--out", "no/folder/plan.json"]).await, 1, &["A0421", "could not write"]);
+    ends(&rig.run(&["plan", "--out", "plan.json"]).await, 0, &["+ web", "Saved: amarre apply plan.json"]);
+    rig.file("services/more.yaml", "name: more\nimage: web:1\n");
+    ends(&rig.run(&["apply", "plan.json"]).await, 4, &["A0421", "nothing was changed"]);
+    assert!(!rig.docker.containers().iter().any(|container| container["Name"] == "/web"));
+    std::fs::remove_file(rig.path().join("services/more.yaml")).unwrap();
+    ends(&rig.run(&["apply", "plan.json", "--timeout", "60s"]).await, 0, &["Applied"]);
+    ends(&rig.run(&["apply", "plan.json"]).await, 4, &["A0421"]);
+}
