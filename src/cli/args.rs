@@ -41,6 +41,10 @@ pub enum Command {
     Logs(Logs),
     /// Show what was done and seen
     Events(Events),
+    /// Show the runs, what one of them did, or the versions of a service
+    History(History),
+    /// Say why a thing is there, whose it is, and where its fields come from
+    Explain(Explain),
     /// Look now and put right one service, or all
     Reconcile(Reconcile),
     /// Leave a service alone until it is resumed
@@ -280,6 +284,32 @@ pub struct Events {
     pub output: Format,
 }
 
+/// `history`
+#[derive(Debug, ClapArgs)]
+pub struct History {
+    /// The versions of this service with which all was well
+    pub service: Option<String>,
+    /// What was done then: 03:12, or "2026-11-20 03:12"
+    #[arg(long, value_name = "TIME", conflicts_with = "service")]
+    pub at: Option<String>,
+    /// At most so many runs, the newest
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub lines: u32,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// `explain`
+#[derive(Debug, ClapArgs)]
+pub struct Explain {
+    /// What: `proxy-host/git.example.org`, `container/git`
+    pub thing: String,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
 /// `reconcile`
 #[derive(Debug, ClapArgs)]
 pub struct Reconcile {
@@ -329,6 +359,9 @@ pub struct Retry {
 pub struct Rollback {
     /// Which service
     pub service: String,
+    /// To this revision of `amarre history SERVICE`, or the beginning of it [default: the last one with which all was well]
+    #[arg(long, value_name = "REVISION")]
+    pub to: Option<String>,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

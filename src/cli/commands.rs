@@ -349,7 +349,7 @@ pub(super) async fn act_and_print(link: &Link, act: Act, output: &Output) -> Res
     Ok(answer.exit)
 }
 
-fn print(answer: &Answer, format: Format, output: &Output) {
+pub(super) fn print(answer: &Answer, format: Format, output: &Output) {
     match format {
         Format::Text => output.data(&answer.text),
         Format::Json => output.data(&format!("{:#}\n", answer.document)),

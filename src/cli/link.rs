@@ -12,6 +12,8 @@ use super::{Args, Failure};
 use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Command, Handle};
 use crate::engine::events::{self, EventsOf};
+use crate::engine::explain;
+use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Act, Answer, Step};
@@ -104,6 +106,26 @@ impl Link {
                 remote.get_of("/api/v1/events", &words, Look::PLAIN, &format!("&limit={}{since}", of.limit)).await
             }
             Link::Local(local) => Ok(events::events(&local.handle, of).await),
+        }
+    }
+
+    /// Runs, what one did, or the versions of a service.
+    pub async fn history(&self, of: &HistoryOf) -> Result<Answer, Failure> {
+        match self {
+            Link::Remote(remote) => {
+                let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
+                let at = of.at_ms.map(|at| format!("&at_ms={at}")).unwrap_or_default();
+                remote.get_of("/api/v1/history", &name, Look::PLAIN, &format!("&limit={}{at}", of.limit)).await
+            }
+            Link::Local(local) => Ok(history::history(&local.handle, of).await),
+        }
+    }
+
+    /// Why one thing is there.
+    pub async fn explain(&self, thing: &str, look: Look) -> Result<Answer, Failure> {
+        match self {
+            Link::Remote(remote) => remote.get_of("/api/v1/explain", &[("thing", thing)], look, "").await,
+            Link::Local(local) => explain::explain(&local.handle, thing, look).await.ok_or_else(stopped),
         }
     }
 

@@ -29,6 +29,7 @@ async fn roll_back(link: &Link, rollback: &Rollback, output: &Output) -> Result<
     let service = &rollback.service;
     let act = |dry_run: bool| Act::Rollback {
         service: service.clone(),
+        to: rollback.to.clone(),
         dry_run,
         by: whoami(),
         timeout_ms: millis(rollback.timeout),

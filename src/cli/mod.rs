@@ -1,6 +1,7 @@
 //! The command line: what was typed, whom it concerns (the daemon, or an engine of our own), what is printed.
 
 pub mod args;
+pub mod asking;
 pub mod output;
 pub mod build;
 pub mod link;
@@ -50,6 +51,8 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Status(status) => watch::status(args, status, output).await,
         Command::Logs(logs) => commands::logs(args, logs, output).await,
         Command::Events(events) => commands::events(args, events, output).await,
+        Command::History(history) => asking::history(args, history, output).await,
+        Command::Explain(explain) => asking::explain(args, explain, output).await,
         Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,

@@ -16,7 +16,7 @@ pub type Culprits = BTreeMap<Address, (String, String)>;
 
 impl Engine {
     /// Says of each change that puts something right who made it necessary, as far as a log tells.
-    pub(super) async fn name_culprits(&mut self, plan: &mut Plan, now: Timestamp) {
+    pub(super) async fn name_culprits(&mut self, plan: &mut Plan, now: Timestamp) -> BTreeMap<Address, String> {
         let is_drift = |change: &Change| matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing);
         self.culprits.retain(|address, _| plan.changes.iter().any(|change| change.address == *address));
         let mut asked: BTreeMap<ProviderId, Vec<Touched>> = BTreeMap::new();
@@ -45,6 +45,7 @@ impl Engine {
                 change.because.text.clone_from(text);
             }
         }
+        self.culprits.iter().map(|(address, (_, text))| (address.clone(), text.clone())).collect()
     }
 
     /// When a thing was seen last as it should be; the beginning of time, where that is not known.

@@ -56,7 +56,7 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
     Answer { document, text, exit: 0 }
 }
 
-fn document(event: &Event) -> Json {
+pub(super) fn document(event: &Event) -> Json {
     json!({
         "at": event.at.rfc3339(),
         "run": event.run,
@@ -69,7 +69,7 @@ fn document(event: &Event) -> Json {
 }
 
 /// A line each: when, in which run, of which service, what, and why.
-fn text(events: &[Event], now: Timestamp) -> String {
+pub(super) fn text(events: &[Event], now: Timestamp) -> String {
     let rows: Vec<[String; 4]> = events
         .iter()
         .map(|event| {

@@ -96,7 +96,7 @@ impl Engine {
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
         self.patience.forget(&plan, &world, |service| busy.contains(service));
         self.patience.hold_back(&mut plan, &facts.revision, now, |service| busy.contains(service));
-        self.name_culprits(&mut plan, now).await;
+        facts.culprits = self.name_culprits(&mut plan, now).await;
         when_to_look(&mut plan, &wants, &world, again, now);
         let only = match &mode {
             Mode::Act { only, .. } => only.clone(),

@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle};
+use super::report::short;
 use super::rollback::{self, Target};
 use super::status::{self, ServiceStatus};
 use super::verbs::{self, Answer, Step, no_such, refused};
@@ -16,9 +17,9 @@ use crate::plan::forecast;
 use crate::plan::render::{self, Look};
 
 /// What a rollback would do; nothing is done.
-pub async fn would_roll_back(handle: &Handle, service: &str, look: Look) -> Option<Answer> {
+pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, look: Look) -> Option<Answer> {
     let picture = handle.ask(Command::Look).await?.picture;
-    let target = match found(handle, &picture, service).await {
+    let target = match found(handle, &picture, service, to).await {
         Ok(target) => target,
         Err(refusal) => return Some(refusal),
     };
@@ -41,7 +42,7 @@ pub async fn would_roll_back(handle: &Handle, service: &str, look: Look) -> Opti
 /// Puts the containers of a service back, and waits until they are there.
 pub async fn roll_back(
     handle: &Handle,
-    service: &str,
+    (service, to): (&str, Option<&str>),
     by: &str,
     timeout_ms: i64,
     look: Look,
@@ -49,7 +50,7 @@ pub async fn roll_back(
 ) -> Option<Answer> {
     let started = handle.now();
     let picture = handle.ask(Command::Look).await?.picture;
-    let target = match found(handle, &picture, service).await {
+    let target = match found(handle, &picture, service, to).await {
         Ok(target) => target,
         Err(refusal) => return Some(refusal),
     };
@@ -145,7 +146,7 @@ pub async fn retry(
 }
 
 /// Where a service can go back to, or why it cannot.
-async fn found(handle: &Handle, picture: &Picture, service: &str) -> Result<Target, Answer> {
+async fn found(handle: &Handle, picture: &Picture, service: &str, to: Option<&str>) -> Result<Target, Answer> {
     if !status::services(picture).contains_key(service) {
         return Err(no_such(&format!("there is no service {service}")));
     }
@@ -154,10 +155,11 @@ async fn found(handle: &Handle, picture: &Picture, service: &str) -> Result<Targ
         let hint = format!("amarre resume {service} goes on with its manifest");
         return Err(refused("A0416", &format!("{service} {state} rolled back"), &hint));
     }
-    match rollback::target(handle.ledger(), picture, service).await {
+    match rollback::target(handle.ledger(), picture, service, to).await {
         Ok(Some(target)) => Ok(target),
         Ok(None) => {
-            let why = format!("there is nothing that {service} could go back to");
+            let version = to.map(|to| format!(" of {to}")).unwrap_or_default();
+            let why = format!("there is nothing{version} that {service} could go back to");
             let hint = "only what was healthy in every container, with this ledger, is gone back to";
             Err(refused("A0414", &why, hint))
         }
@@ -215,8 +217,4 @@ fn standing(row: &ServiceStatus, look: Look) -> String {
         report::resource_text(resource, look, &mut out);
     }
     out
-}
-
-fn short(revision: &str) -> String {
-    revision.chars().take(7).collect()
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle};
 use super::verbs::{self, Answer, Step, refused};
-use super::{Picture, report};
+use super::{Picture, naming, report};
 use crate::model::world::Applied;
 use crate::model::{Address, Kind, Owner, Seen};
 use crate::plan::forecast;
@@ -125,26 +125,19 @@ fn label(address: &Address) -> String {
 
 /// The one thing that is meant, by its address or any end of that.
 fn found(picture: &Picture, thing: &str) -> Result<(Address, Seen), Answer> {
-    let is_meant = |address: &Address| {
-        let text = address.base().to_string();
-        text == thing || text.ends_with(&format!("/{thing}"))
-    };
+    let is_meant = |address: &Address| naming::is_meant(address, thing);
     let all: Vec<(&Address, &Seen)> = picture.world.seen.iter().filter(|(address, _)| is_meant(address)).collect();
     let fit: Vec<&(&Address, &Seen)> = all.iter().filter(|(address, _)| KINDS.contains(&address.kind)).collect();
     match (fit.as_slice(), all.first()) {
         ([(address, seen)], _) => Ok(((*address).clone(), (*seen).clone())),
-        ([], None) => {
-            let hint = "a thing is named as plans name it: proxy-host/cloud.example.org, record/cloud.example.org/A";
-            Err(refused("A1002", &format!("there is nothing called {thing}"), hint))
-        }
+        ([], None) => Err(naming::nothing(thing)),
         ([], Some((address, _))) => {
             let why = format!("{} cannot change hands", label(address));
             Err(refused("A0420", &why, way(address.kind)))
         }
         (several, _) => {
-            let names: Vec<String> = several.iter().map(|(address, _)| address.to_string()).collect();
-            let hint = format!("write more of it: {}", names.join(", "));
-            Err(refused("A1002", &format!("{thing} may be one of {}", several.len()), &hint))
+            let found: Vec<Address> = several.iter().map(|(address, _)| (*address).clone()).collect();
+            Err(naming::several(thing, &found))
         }
     }
 }

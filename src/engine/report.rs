@@ -22,6 +22,11 @@ pub fn revision(picture: &Picture) -> String {
     if id.is_empty() { "no source yet".to_owned() } else { format!("{} @ {id}", picture.source.label) }
 }
 
+/// A revision as people say it.
+pub fn short(revision: &str) -> String {
+    revision.chars().take(7).collect()
+}
+
 /// The same with what is known of its commit: `main @ 3f2a9c1 "add gitea" (Alice Martin, 2 min ago)`.
 fn revision_and_commit(picture: &Picture) -> String {
     match &picture.source.commit {

@@ -154,12 +154,18 @@ fn asked_for(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, String)> 
     wanted
 }
 
-/// The newest good manifest that asks for other containers than the one in force; none when there is none. What was
+/// The newest good manifest, of the revision `to` where that is said, that asks for other containers than the one in force; none when there is none. What was
 /// good under a name that means another image by now is not to be had any more.
-pub async fn target(ledger: &Ledger, picture: &Picture, name: &str) -> Result<Option<Target>, StoreError> {
+pub async fn target(
+    ledger: &Ledger,
+    picture: &Picture,
+    name: &str,
+    to: Option<&str>,
+) -> Result<Option<Target>, StoreError> {
     let (Some(context), Some(now)) = (&picture.context, picture.services.get(name)) else { return Ok(None) };
     let wanted = asked_for(&picture.wants, name);
-    for good in ledger.good_manifests(name).await? {
+    let is_meant = |good: &GoodManifest| to.is_none_or(|to| good.revision.starts_with(to));
+    for good in ledger.good_manifests(name).await?.into_iter().filter(is_meant) {
         let Some(then) = read_good(ledger, &context.site, name, &good).await else { continue };
         let service = rewind(now, then);
         let mut services = picture.services.clone();
@@ -185,7 +191,7 @@ pub async fn target(ledger: &Ledger, picture: &Picture, name: &str) -> Result<Op
 }
 
 /// A good manifest, read again; none when it cannot be any more.
-async fn read_good(ledger: &Ledger, site: &Site, name: &str, good: &GoodManifest) -> Option<Service> {
+pub(super) async fn read_good(ledger: &Ledger, site: &Site, name: &str, good: &GoodManifest) -> Option<Service> {
     let assets = ledger.good_assets(name, &good.generations).await.ok()?;
     let file = SourceFile { path: good.file.clone(), text: good.text.clone() };
     let loaded = manifest::load(&[file], &assets, site);

@@ -499,7 +499,7 @@ fn is_for(picture: &Picture, address: &Address, name: &str) -> bool {
     picture.wants.map.get(address).is_some_and(|want| want.service == name)
 }
 
-fn need_text(picture: &Picture, need: &Need) -> String {
+pub(super) fn need_text(picture: &Picture, need: &Need) -> String {
     let thing = jobs::thing(picture, &need.on);
     let why = match picture.world.seen.get(&need.on).map(|seen| &seen.ready) {
         Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => format!(" ({why})"),

@@ -86,6 +86,9 @@ pub enum Act {
     Rollback {
         /// Which.
         service: String,
+        /// To which revision, or the beginning of it; `None`: the last one with which all was well.
+        #[serde(default)]
+        to: Option<String>,
         /// Only say what would be done.
         dry_run: bool,
         /// Who asks.
@@ -245,9 +248,11 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
                 format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
             ))
         }
-        Act::Rollback { service, dry_run: true, .. } => mend::would_roll_back(handle, &service, look).await,
-        Act::Rollback { service, dry_run: false, by, timeout_ms } => {
-            mend::roll_back(handle, &service, &by, timeout_ms, look, steps).await
+        Act::Rollback { service, to, dry_run: true, .. } => {
+            mend::would_roll_back(handle, &service, to.as_deref(), look).await
+        }
+        Act::Rollback { service, to, dry_run: false, by, timeout_ms } => {
+            mend::roll_back(handle, (&service, to.as_deref()), &by, timeout_ms, look, steps).await
         }
         Act::Cancel { service, by } => mend::cancel(handle, &service, &by, look).await,
         Act::Retry { service, timeout_ms } => mend::retry(handle, &service, timeout_ms, look, steps).await,

@@ -443,6 +443,8 @@ pub struct Facts {
     pub frozen: BTreeSet<String>,
     /// How manifests that are gone said that they are kept.
     pub gone: BTreeMap<String, Reconcile>,
+    /// Who made necessary what is put right, in words, where that is known.
+    pub culprits: BTreeMap<Address, String>,
     /// What was given out of hand, each with its vendor's id.
     pub released: BTreeMap<Address, String>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.

@@ -16,7 +16,7 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let (code, text) = if let Some(followed) = old.and_then(|(_, seen)| followed(input, want, seen)) {
         (ReasonCode::DependencyReplaced, format!("follows {followed}, which is new"))
     } else if was_applied {
-        (ReasonCode::Missing, "was here and is gone".to_owned())
+        (ReasonCode::Missing, by_hand(input, address, "was here and is gone"))
     } else if is_put_back(input, address) {
         (ReasonCode::Rollback, "the last good one is put back".to_owned())
     } else if let Some((_, seen)) = old {
@@ -81,13 +81,13 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
     } else if let Some(from) = from.filter(|_| address.kind != Kind::Container) {
         (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
-        (ReasonCode::Drift, "its mark was removed outside Amarre".to_owned())
+        (ReasonCode::Drift, by_hand(input, address, "its mark was removed outside Amarre"))
     } else if address.kind == Kind::Image {
         (ReasonCode::ImageMoved, "the registry has another one under this name".to_owned())
     } else if diffs.iter().all(|diff| diff.to.as_ref().is_some_and(Value::is_sensitive)) {
         (ReasonCode::ManifestChanged, "a secret has another value now".to_owned())
     } else if diffs.iter().all(drifted) {
-        (ReasonCode::Drift, "changed outside Amarre".to_owned())
+        (ReasonCode::Drift, by_hand(input, address, "changed outside Amarre"))
     } else if let Some(what) = hands_over(input, address, want, diffs) {
         (ReasonCode::DependencyReplaced, what.to_owned())
     } else if moved {
@@ -167,6 +167,11 @@ fn moves_with(input: &Input<'_>, wants: &Wants, address: &Address) -> Option<&'s
         return Some("a subnet cannot change in place");
     }
     moving.any(is_on).then_some("its network is made anew")
+}
+
+/// What is known of who did it, else that somebody did.
+fn by_hand(input: &Input<'_>, address: &Address, somehow: &str) -> String {
+    input.facts.culprits.get(address).map_or_else(|| somehow.to_owned(), Clone::clone)
 }
 
 /// ` in 8d41b07 (Alice Martin)`, the commit that made the file what it is; nothing where that is not known.

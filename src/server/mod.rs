@@ -22,6 +22,8 @@ use tokio::sync::mpsc;
 
 use crate::engine::daemon::Handle;
 use crate::engine::events::{self, EventsOf};
+use crate::engine::explain;
+use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Act, Step};
@@ -122,6 +124,8 @@ fn acting() -> Vec<Route> {
         Route::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
         Route::new("/api/v1/logs", get(logs_of), openapi::logs()),
         Route::new("/api/v1/events", get(events_of), openapi::events()),
+        Route::new("/api/v1/history", get(history_of), openapi::history()),
+        Route::new("/api/v1/explain", get(explain_of), openapi::explain()),
     ];
     routes.extend(of_service::routes());
     routes
@@ -290,6 +294,29 @@ async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Resp
 
 async fn events_of(State(handle): State<Handle>, Query(of): Query<EventsOf>) -> Response {
     Json(events::events(&handle, &of).await).into_response()
+}
+
+async fn history_of(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {
+    Json(history::history(&handle, &of).await).into_response()
+}
+
+/// What is to be explained.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ExplainQuery {
+    /// An address, or the end of it.
+    pub thing: String,
+}
+
+async fn explain_of(
+    State(handle): State<Handle>,
+    Query(query): Query<LookQuery>,
+    Query(of): Query<ExplainQuery>,
+) -> Response {
+    match explain::explain(&handle, &of.thing, query.look()).await {
+        Some(answer) => Json(answer).into_response(),
+        None => stopping(),
+    }
 }
 
 async fn service_text(

@@ -228,6 +228,25 @@ pub(super) fn events() -> Operation {
         .checks_query()
 }
 
+pub(super) fn history() -> Operation {
+    let name = in_query("name", "A service: its versions; without one, the runs", &text());
+    let operation =
+        look(Operation::document("history", "Runs, what one of them did, or the versions of a service", "Answer"));
+    operation
+        .takes(name)
+        .takes(in_query("at_ms", "What was done then, milliseconds since 1970", &count()))
+        .takes(in_query("limit", "At most so many, 20 if not said", &count()))
+        .checks_query()
+}
+
+pub(super) fn explain() -> Operation {
+    let thing = in_query("thing", "An address, or the end of it", &text());
+    look(Operation::document("explain", "Why a thing is there, whose it is, where its fields come from", "Answer"))
+        .takes(thing)
+        .checks_query()
+        .refuses(503, STOPPING)
+}
+
 pub(super) fn act() -> Operation {
     look(Operation::new("post", "act", "Acts")).acts(named("Act"), "The body is JSON, but none of the commands")
 }
@@ -451,14 +470,17 @@ fn rest() -> Json {
             "exit": says("Its exit code", count()),
         }), json!({})),
         "Act": {"oneOf": [
-            closed("apply", json!({"timeout_ms": timeout()}), json!({"confirm_deletes": or_null(count())})),
+            closed("apply", json!({"timeout_ms": timeout()}), json!({"confirm_deletes": or_null(count()), "plan": or_null(text())})),
             closed("reconcile", json!({"timeout_ms": timeout()}), json!({"service": or_null(text())})),
             closed("destroy", json!({"services": list(text()), "all": flag_type(), "purge": flag_type(), "by": text(),
                 "timeout_ms": timeout()}), json!({})),
             closed("suspend", json!({"service": text(), "why": text(), "by": text()}), json!({})),
             closed("resume", json!({"service": text()}), json!({})),
             closed("rollback", json!({"service": text(), "dry_run": flag_type(), "by": text(), "timeout_ms": timeout()}),
+                json!({"to": or_null(text())})),
+            closed("adopt", json!({"thing": text(), "dry_run": flag_type(), "by": text(), "timeout_ms": timeout()}),
                 json!({})),
+            closed("release", json!({"thing": text(), "by": text(), "timeout_ms": timeout()}), json!({})),
             closed("cancel", json!({"service": text(), "by": text()}), json!({})),
             closed("retry", json!({"service": text(), "timeout_ms": timeout()}), json!({})),
         ]},

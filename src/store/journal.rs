@@ -18,6 +18,8 @@ pub struct Run {
     pub started: Timestamp,
     /// When it ended; `None` = it is going on, or was cut off.
     pub ended: Option<Timestamp>,
+    /// The state of the source that it was for.
+    pub revision: String,
     /// `unchanged`, `applied`, `partial`, `failed`, `guarded`.
     pub result: Option<String>,
     /// Changes made.
@@ -92,15 +94,30 @@ impl Ledger {
 
     /// The latest run.
     pub async fn last_run(&self) -> Result<Option<Run>, StoreError> {
-        let row = sqlx::query("SELECT id, started_ms, ended_ms, result, writes FROM runs ORDER BY id DESC LIMIT 1");
-        let row = row.fetch_optional(&self.pool).await.map_err(read)?;
-        Ok(row.map(|row| Run {
+        Ok(self.runs(Timestamp(i64::MAX), 1).await?.into_iter().next())
+    }
+
+    /// Runs that began by a time, the latest first.
+    pub async fn runs(&self, by: Timestamp, limit: u32) -> Result<Vec<Run>, StoreError> {
+        let query = "SELECT id, started_ms, ended_ms, revision, result, writes FROM runs WHERE started_ms <= ? \
+                     ORDER BY id DESC LIMIT ?";
+        let rows = sqlx::query(query).bind(by.0).bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read)?;
+        let run = |row: &SqliteRow| Run {
             id: row.get("id"),
             started: Timestamp(row.get("started_ms")),
             ended: row.get::<Option<i64>, _>("ended_ms").map(Timestamp),
+            revision: row.get("revision"),
             result: row.get("result"),
             writes: row.get("writes"),
-        }))
+        };
+        Ok(rows.iter().map(run).collect())
+    }
+
+    /// What happened in a run, the oldest first.
+    pub async fn events_of_run(&self, run: i64) -> Result<Vec<Event>, StoreError> {
+        let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events WHERE run = ? ORDER BY id";
+        let rows = sqlx::query(query).bind(run).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(event).collect())
     }
 
     /// Writes down what happened.
@@ -123,7 +140,8 @@ impl Ledger {
         // Of an address its end does: `container/cloud-app` is one of `docker/container/cloud-app@4b78`.
         let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events \
                      WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
-                         OR instr(address, '/' || ?1 || '@') > 0 OR instr(address, '/' || ?1 || '/') > 0) \
+                         OR instr(address, '/' || ?1 || '@') > 0 \
+                         OR instr(address, ?1 || '@') = 1 OR instr(address, '/' || ?1 || '/') > 0) \
                      AND (?2 = '' OR kind = ?2 OR reason = ?2) AND at_ms >= ?3 ORDER BY id DESC LIMIT ?4";
         let rows = sqlx::query(query).bind(filter.of).bind(filter.kind);
         let rows = rows.bind(filter.since.0).bind(i64::from(filter.limit)).fetch_all(&self.pool).await.map_err(read)?;

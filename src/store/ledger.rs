@@ -110,6 +110,7 @@ impl Ledger {
             frozen: std::collections::BTreeSet::new(),
             gone: BTreeMap::new(),
             released: self.released().await?,
+            culprits: BTreeMap::new(),
             prune_blocked: false,
             history: crate::model::History::default(),
             flaps: self.flaps().await?,

@@ -1,6 +1,7 @@
 //! `adopt` and `release`: what was there already comes under Amarre, what is ours leaves it.
 
-use amarre_sim::npm::Kind;
+use amarre_sim::npm::{Kind, NpmUser};
+use amarre_sim::ovh::OvhOptions;
 use serde_json::{Value as Json, json};
 
 use super::ends;
@@ -109,4 +110,82 @@ async fn a_saved_plan_is_done_as_it_was_read_or_not_at_all() {
     std::fs::remove_file(rig.path().join("services/more.yaml")).unwrap();
     ends(&rig.run(&["apply", "plan.json", "--timeout", "60s"]).await, 0, &["Applied"]);
     ends(&rig.run(&["apply", "plan.json"]).await, 4, &["A0421"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_changed_what_is_said_where_a_log_tells_and_never_guessed() {
+    let own = NpmUser::admin(2, "amarre@example.net", "changeme-npm");
+    let rig = Rig::with_accounts(own, OvhOptions::with_zones(&[ZONE])).await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    let id = host(&rig, "web.example.org")["id"].as_u64().unwrap();
+    rig.npm.edit_proxy_host(id, &json!({"allow_websocket_upgrade": false}));
+    rig.docker.remove("web").unwrap();
+    let rows = rig.ovh.records(ZONE);
+    let row = rows.iter().find(|row| row["subDomain"] == "web").unwrap()["id"].as_u64().unwrap();
+    assert!(rig.ovh.edit_record(ZONE, row, "198.51.100.7"));
+    let plan = rig.run(&["plan"]).await;
+    ends(
+        &plan,
+        0,
+        &["changed by bob@example.org ", "(NPM audit)", "removed ", "(Docker event; by whom is not recorded)"],
+    );
+    // Nobody looked before, so nobody knows since when.
+    ends(&plan, 0, &["changed outside Amarre"]);
+
+    rig.apply().await;
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    assert!(rig.ovh.edit_record(ZONE, row, "198.51.100.8"));
+    ends(&rig.run(&["reconcile", "web"]).await, 0, &[]);
+    ends(&rig.run(&["events", "record/web.example.org/A", "--kind", "drift"]).await, 0, &["by somebody, between "]);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_and_the_reason_of_a_thing_are_told_with_a_daemon_and_without() {
+    let rig = Rig::start().await;
+    ends(&rig.run(&["history"]).await, 0, &["there was no run yet"]);
+    rig.file("services/web.yaml", &format!("{WEB}update: {{drain: 0s}}\n"));
+    rig.apply().await;
+    rig.file("services/web.yaml", &format!("{}update: {{drain: 0s}}\n", WEB.replace("web:1", "web:2")));
+    rig.apply().await;
+    let versions = rig.run(&["history", "web"]).await;
+    ends(&versions, 0, &["web: 2 versions", "web:1", "now", "web:2", "amarre rollback web --to"]);
+    let first = versions.out.lines().find(|line| line.ends_with("web:1")).unwrap().split_whitespace().next().unwrap();
+    ends(&rig.run(&["rollback", "web", "--to", "0000000", "--dry-run"]).await, 1, &["A0414", "nothing of 0000000"]);
+    ends(&rig.run(&["rollback", "web", "--to", first, "--dry-run"]).await, 0, &["web:2 → web:1"]);
+    ends(&rig.run(&["history", "nobody"]).await, 1, &["A1002"]);
+    ends(&rig.run(&["history", "--at", "yesterday"]).await, 1, &["not a time: yesterday", "--at 03:12"]);
+    ends(&rig.run(&["history", "--at", "2001-01-01 03:12"]).await, 0, &["nothing is known of what was done"]);
+    let now = jiff::Timestamp::now().to_string();
+    for daemon in [false, true] {
+        let daemon = if daemon { Some(rig.daemon(&["--yes"], &[]).await) } else { None };
+        ends(&rig.run(&["history"]).await, 0, &["RUN ", "applied"]);
+        ends(&rig.run(&["history", "--at", &now]).await, 0, &["nothing was being done", "container web"]);
+        let host = rig.run(&["explain", "proxy-host/web.example.org"]).await;
+        ends(
+            &host,
+            0,
+            &[
+                "Synced",
+                "web, services/web.yaml:3",
+                "this Amarre (home): ledger and mark agree",
+                "container web",
+                "address of container web",
+                "nothing: it is as wanted",
+            ],
+        );
+        ends(&rig.run(&["explain", "record/web.example.org"]).await, 0, &["values", "203.0.113.10"]);
+        ends(&rig.run(&["explain", "web"]).await, 0, &["docker/container/web", " in run ", "image web:2, network web"]);
+        ends(&rig.run(&["explain", "foreign"]).await, 0, &["not managed", "nothing: it is not ours"]);
+        ends(&rig.run(&["explain", "nothing/at-all"]).await, 1, &["A1002"]);
+        ends(&rig.run(&["explain", "proxy-host/foreign.example.org"]).await, 0, &["no manifest wants it", "not us"]);
+        if let Some(daemon) = daemon {
+            assert_eq!(end(daemon).await, 0);
+        }
+    }
+    let id = host(&rig, "web.example.org")["id"].as_u64().unwrap();
+    rig.npm.edit_proxy_host(id, &json!({"allow_websocket_upgrade": false}));
+    let told = rig.run(&["explain", "proxy-host/web.example.org"]).await;
+    ends(&told, 0, &["OutOfSync", "changed outside Amarre; wanted true", "it is put right with the next run"]);
 }

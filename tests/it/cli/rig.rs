@@ -46,7 +46,10 @@ impl Rig {
         docker.seed_network("foreign", "10.77.0.0/24").unwrap();
         docker.seed_container("stranger", "other:1", &["foreign"]).unwrap();
         let options = NpmOptions::with_upstreams(Arc::new(FromNpm(docker.clone())));
-        let npm = Npm::start(NpmOptions { users: vec![user], ..options }).await.unwrap();
+        // Beside an account of Amarre's own there is a person's, who edits by hand.
+        let person = (user.id != 1).then(|| NpmUser::admin(1, "bob@example.org", "changeme-bob"));
+        let users = person.into_iter().chain([user]).collect();
+        let npm = Npm::start(NpmOptions { users, ..options }).await.unwrap();
         npm.seed_proxy_host(&json!({
             "domain_names": ["foreign.example.org"], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80,
         }));

@@ -43,7 +43,7 @@ async fn act(handle: &Handle, act: Act) -> Answer {
 }
 
 fn rollback(service: &str, dry_run: bool) -> Act {
-    Act::Rollback { service: service.to_owned(), dry_run, by: "anna".to_owned(), timeout_ms: TIMEOUT_MS }
+    Act::Rollback { service: service.to_owned(), to: None, dry_run, by: "anna".to_owned(), timeout_ms: TIMEOUT_MS }
 }
 
 fn images(rig: &Stepped) -> Vec<String> {

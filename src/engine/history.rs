@@ -1,0 +1,154 @@
+//! `amarre history`: runs, what one of them did, and the versions of a service that can be gone back to.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::daemon::{Command, Handle};
+use super::verbs::{Answer, no_such, refused};
+use super::{Picture, events, report, rollback, status, telling};
+use crate::model::{Address, Millis, Timestamp};
+use crate::store::journal::Run;
+use crate::store::{GoodManifest, StoreError};
+
+/// Unless said otherwise.
+const LIMIT: u32 = 20;
+/// No more are read, whatever is asked.
+const LIMIT_MAX: u32 = 1_000;
+
+/// What is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HistoryOf {
+    /// A service: its versions; `None` = the runs.
+    pub name: Option<String>,
+    /// What was done then, milliseconds.
+    pub at_ms: Option<i64>,
+    /// At most so many, the newest.
+    pub limit: u32,
+}
+
+impl Default for HistoryOf {
+    fn default() -> Self {
+        Self { name: None, at_ms: None, limit: LIMIT }
+    }
+}
+
+/// Reads it, the newest last.
+pub async fn history(handle: &Handle, of: &HistoryOf) -> Answer {
+    let answer = match (&of.name, of.at_ms) {
+        (Some(name), _) => versions(handle, name).await,
+        (None, Some(at)) => done_at(handle, Timestamp(at)).await,
+        (None, None) => runs(handle, of.limit).await,
+    };
+    answer.unwrap_or_else(|error| refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"))
+}
+
+async fn runs(handle: &Handle, limit: u32) -> Result<Answer, StoreError> {
+    let now = handle.now();
+    let mut runs = handle.ledger().runs(Timestamp(i64::MAX), limit.clamp(1, LIMIT_MAX)).await?;
+    runs.reverse();
+    let document = json!({"schema": "amarre.history/v1", "runs": runs.iter().map(run_json).collect::<Vec<_>>()});
+    if runs.is_empty() {
+        return Ok(Answer { document, text: "there was no run yet\n".to_owned(), exit: 0 });
+    }
+    let mut text = format!("{:<7}{:<17}{:<10}{:<10}{:<11}CHANGES\n", "RUN", "BEGAN", "TOOK", "REVISION", "RESULT");
+    for run in &runs {
+        text.push_str(&format!(
+            "{:<7}{:<17}{:<10}{:<10}{:<11}{}\n",
+            run.id,
+            telling::time(run.started, now),
+            took(run).map(|took| took.to_string()).unwrap_or_default(),
+            report::short(&run.revision),
+            result(run),
+            run.writes
+        ));
+    }
+    Ok(Answer { document, text, exit: 0 })
+}
+
+/// The run that was going on at a time, or the last one before it.
+async fn done_at(handle: &Handle, at: Timestamp) -> Result<Answer, StoreError> {
+    let now = handle.now();
+    let Some(run) = handle.ledger().runs(at, 1).await?.into_iter().next() else {
+        let document = json!({"schema": "amarre.history/v1", "runs": []});
+        let text = format!("nothing is known of what was done at {}\n", telling::time(at, now));
+        return Ok(Answer { document, text, exit: 0 });
+    };
+    let events = handle.ledger().events_of_run(run.id).await?;
+    let document = json!({
+        "schema": "amarre.history/v1", "runs": [run_json(&run)],
+        "events": events.iter().map(events::document).collect::<Vec<_>>(),
+    });
+    let mut text = String::new();
+    if run.ended.is_some_and(|ended| ended < at) {
+        text.push_str(&format!("At {} nothing was being done. The last run before:\n\n", telling::time(at, now)));
+    }
+    let until = run.ended.map(|ended| format!(" to {}", telling::time(ended, now))).unwrap_or_default();
+    let (began, revision) = (telling::time(run.started, now), report::short(&run.revision));
+    text.push_str(&format!("run {}, {began}{until}, {revision}: {}, {} changes\n", run.id, result(&run), run.writes));
+    text.push_str(&events::text(&events, now));
+    Ok(Answer { document, text, exit: 0 })
+}
+
+/// The versions with which all containers of a service were well, the newest last.
+async fn versions(handle: &Handle, name: &str) -> Result<Answer, StoreError> {
+    let Some(reply) = handle.ask(Command::Look).await else {
+        return Ok(refused("A0904", "Amarre is stopping", "amarre status"));
+    };
+    let picture = reply.picture;
+    let good = handle.ledger().good_manifests(name).await?;
+    if good.is_empty() && !status::services(&picture).contains_key(name) {
+        return Ok(no_such(&format!("there is no service {name}")));
+    }
+    let now = handle.now();
+    let is_there = |generations: &str| {
+        let mut addresses = generations.split(',').filter_map(|text| text.trim().parse().ok());
+        addresses.all(|address: Address| picture.world.seen.contains_key(&address))
+    };
+    let mut versions = Vec::new();
+    let mut text = String::new();
+    for (at, good) in good.iter().enumerate().rev() {
+        let is_now = at == 0 && is_there(&good.generations);
+        let images = images(handle, &picture, name, good).await;
+        text.push_str(&format!(
+            "{:<5}{:<9}{:<17}{}\n",
+            if is_now { "now" } else { "" },
+            report::short(&good.revision),
+            telling::time(good.at, now),
+            images.join(", ")
+        ));
+        versions.push(json!({"revision": good.revision, "good_at": good.at.rfc3339(), "now": is_now, "images": images, "file": good.file}));
+    }
+    let head = match good.len() {
+        0 => format!("{name} was not yet well in every container, with this ledger\n"),
+        1 => format!("{name}: 1 version with which all was well\n"),
+        several => format!("{name}: {several} versions with which all was well\n"),
+    };
+    let hint =
+        if good.len() > 1 { format!("hint: amarre rollback {name} --to REVISION --dry-run\n") } else { String::new() };
+    let document = json!({"schema": "amarre.history/v1", "service": name, "versions": versions});
+    Ok(Answer { document, text: format!("{head}{text}{hint}"), exit: 0 })
+}
+
+/// The images of a good version, as far as its manifest can still be read.
+async fn images(handle: &Handle, picture: &Picture, name: &str, good: &GoodManifest) -> Vec<String> {
+    let Some(context) = &picture.context else { return Vec::new() };
+    let service = rollback::read_good(handle.ledger(), &context.site, name, good).await;
+    let containers = service.map(|service| service.containers).unwrap_or_default();
+    containers.into_values().map(|container| container.image).collect()
+}
+
+fn run_json(run: &Run) -> Json {
+    json!({
+        "id": run.id, "started_at": run.started.rfc3339(), "ended_at": run.ended.map(Timestamp::rfc3339),
+        "revision": run.revision, "result": run.result, "writes": run.writes,
+    })
+}
+
+fn took(run: &Run) -> Option<Millis> {
+    run.ended.map(|ended| ended - run.started)
+}
+
+fn result(run: &Run) -> &str {
+    run.result.as_deref().unwrap_or("going on")
+}

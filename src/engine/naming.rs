@@ -1,0 +1,41 @@
+//! What people mean by the end of an address.
+
+use super::Picture;
+use super::verbs::{Answer, refused};
+use crate::model::Address;
+
+/// Addresses that are there or wanted and that end so, without their generations. The whole text comes first.
+pub fn meant(picture: &Picture, thing: &str) -> Vec<Address> {
+    let all = picture.world.seen.keys().chain(picture.wants.map.keys()).chain(picture.facts.applied.keys());
+    let mut found: Vec<Address> = all.filter(|address| is_meant(address, thing)).cloned().collect();
+    found.sort();
+    found.dedup();
+    // Of several generations of one container, the one in force.
+    let bases: Vec<Address> = found.iter().map(Address::base).collect();
+    let is_in_force = |address: &Address| picture.wants.map.get(address).is_some_and(|want| !want.keep_only);
+    let has_better = |address: &Address| {
+        let same = found.iter().zip(&bases).filter(|(_, base)| **base == address.base());
+        !is_in_force(address) && same.into_iter().any(|(other, _)| is_in_force(other))
+    };
+    found.iter().filter(|address| !has_better(address)).cloned().collect()
+}
+
+/// `container/cloud-app` is one of `docker/container/cloud-app@4b78`; a record may be named without its type.
+pub fn is_meant(address: &Address, thing: &str) -> bool {
+    let text = address.base().to_string();
+    let end = |text: &str| text == thing || text.ends_with(&format!("/{thing}"));
+    end(&text) || text.rsplit_once('/').is_some_and(|(name, _)| thing.contains('/') && end(name))
+}
+
+/// Nothing is called so.
+pub fn nothing(thing: &str) -> Answer {
+    let hint = "a thing is named as plans name it: proxy-host/cloud.example.org, record/cloud.example.org/A";
+    refused("A1002", &format!("there is nothing called {thing}"), hint)
+}
+
+/// More than one is called so.
+pub fn several(thing: &str, found: &[Address]) -> Answer {
+    let names: Vec<String> = found.iter().map(|address| address.base().to_string()).collect();
+    let hint = format!("write more of it: {}", names.join(", "));
+    refused("A1002", &format!("{thing} may be one of {}", found.len()), &hint)
+}
