@@ -328,6 +328,9 @@ pub struct Suspend {
     /// Why, for whoever reads the status
     #[arg(long, default_value = "no reason given", value_name = "TEXT")]
     pub why: String,
+    /// When it ends by itself: 2h, 3d, 18:00, 2026-11-30, "2026-11-30 18:00"
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
 }
 
 /// `resume`

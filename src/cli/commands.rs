@@ -13,6 +13,7 @@ use super::args::{
 use super::build;
 use super::link::Link;
 use super::output::Output;
+use super::times;
 use crate::config::Config;
 use crate::engine::events::EventsOf;
 use crate::engine::listing::Listing;
@@ -252,7 +253,8 @@ pub async fn reconcile(args: &Args, reconcile: &Reconcile, output: &Output) -> R
 
 /// `amarre suspend`
 pub async fn suspend(args: &Args, suspend: &Suspend, output: &Output) -> Result<u8, Failure> {
-    let act = Act::Suspend { service: suspend.service.clone(), why: suspend.why.clone(), by: whoami() };
+    let until_ms = suspend.until.as_deref().map(times::to_come).transpose()?;
+    let act = Act::Suspend { service: suspend.service.clone(), why: suspend.why.clone(), by: whoami(), until_ms };
     once(args, act, output).await
 }
 

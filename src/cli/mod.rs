@@ -15,6 +15,7 @@ pub mod init;
 pub mod notify;
 pub mod own;
 pub mod reload;
+pub mod times;
 pub mod watch;
 
 use std::process::ExitCode;

@@ -45,6 +45,22 @@ impl Engine {
         }
     }
 
+    /// Suspensions whose time has come end, and that is said.
+    pub(super) async fn end_suspensions(&mut self, facts: &mut Facts, now: Timestamp) {
+        let is_over = |until: Option<Timestamp>| until.is_some_and(|until| until <= now);
+        let over = facts.suspended.iter().filter(|(_, suspension)| is_over(suspension.until));
+        for service in over.map(|(service, _)| service.clone()).collect::<Vec<_>>() {
+            match self.ledger.resume(&service).await {
+                Ok(_) => {
+                    facts.suspended.remove(&service);
+                    // What is not told is done all the same.
+                    let _ = self.say_of(&service, "resumed", "the time of its suspension is over", now).await;
+                }
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+    }
+
     /// A ledger that could not be written is tried again after a while, so that its trouble ends by itself.
     pub(super) async fn try_ledger(&mut self, plan: &mut Plan, now: Timestamp) {
         if self.ledger_retry <= now || self.ledger_retry > now + LEDGER_RETRY {

@@ -43,6 +43,9 @@ impl Engine {
         let Reading { snapshot: source, error: source_error } = reading;
         self.grant_pardon().await;
         let mut facts = self.read_facts(now).await;
+        if mode != Mode::PlanOnly {
+            self.end_suspensions(&mut facts, now).await;
+        }
         let mut desired = self.desired(source.as_ref()).await;
         let rolling = Self::wake_rolling(&mut facts, &desired);
         facts.frozen = desired.frozen.clone();
@@ -98,6 +101,9 @@ impl Engine {
         self.patience.hold_back(&mut plan, &facts.revision, now, |service| busy.contains(service));
         facts.culprits = self.name_culprits(&mut plan, now).await;
         when_to_look(&mut plan, &wants, &world, again, now);
+        for until in facts.suspended.values().filter_map(|suspension| suspension.until) {
+            plan.look_by(until);
+        }
         let only = match &mode {
             Mode::Act { only, .. } => only.clone(),
             Mode::PlanOnly => None,

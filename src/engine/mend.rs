@@ -55,7 +55,7 @@ pub async fn roll_back(
         Err(refusal) => return Some(refusal),
     };
     let why = format!("rolled back to {}", short(&target.good.revision));
-    let suspension = Suspension { by: by.to_owned(), why, destroy: false, purge: false, at: handle.now() };
+    let suspension = Suspension { by: by.to_owned(), why, destroy: false, purge: false, at: handle.now(), until: None };
     let generations = target.good.generations.clone();
     let asked = Command::RollBack { service: service.to_owned(), generations, suspension };
     if let Some(error) = handle.ask(asked).await?.error {
@@ -102,8 +102,14 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, look: Look) -> Opt
         let hint = format!("to have it left alone from now on: amarre suspend {service}");
         return Some(refused("A0415", &format!("nothing is being done or waited for with {service}"), &hint));
     }
-    let suspension =
-        Suspension { by: by.to_owned(), why: "cancelled".to_owned(), destroy: false, purge: false, at: handle.now() };
+    let suspension = Suspension {
+        by: by.to_owned(),
+        why: "cancelled".to_owned(),
+        destroy: false,
+        purge: false,
+        at: handle.now(),
+        until: None,
+    };
     let reply = handle.ask(Command::Cancel { service: service.to_owned(), suspension }).await?;
     if let Some(error) = reply.error {
         return Some(refused("A0903", &error, "is the disk full? nothing was changed"));

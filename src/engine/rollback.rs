@@ -108,7 +108,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn say_of(&self, service: &str, kind: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn say_of(&self, service: &str, kind: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
         let (kind, text) = (kind.to_owned(), text.to_owned());
         let event =
             Event { at, run: self.picture.run, service: service.to_owned(), address: None, kind, text, reason: None };

@@ -340,7 +340,10 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.what_now = if going {
             "is being destroyed".to_owned()
         } else {
-            format!("suspended by {}: {}", suspension.by, suspension.why)
+            {
+                let until = suspension.until.map(|until| format!(" until {}", telling::time(until, picture.at)));
+                format!("suspended by {}{}: {}", suspension.by, until.unwrap_or_default(), suspension.why)
+            }
         };
         status.hints = vec![Hint::command("to take it up again", format!("amarre resume {name}"))];
     } else if let Some(refusal) = refusal {

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState, mend, own, subnets};
+use super::{Picture, Progress, ProgressState, mend, own, subnets, telling};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
-use crate::model::{Change, Millis, Verb};
+use crate::model::{Change, Millis, Timestamp, Verb};
 use crate::plan::render::text::refusal_body;
 use crate::plan::render::{Look, Sign, lines};
 
@@ -76,6 +76,9 @@ pub enum Act {
         why: String,
         /// Who asks.
         by: String,
+        /// When it ends by itself, milliseconds since 1970.
+        #[serde(default)]
+        until_ms: Option<i64>,
     },
     /// Take a service up again.
     Resume {
@@ -240,12 +243,19 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
         Act::Destroy { services, all, purge, by, timeout_ms } => {
             destroy(handle, Doomed { services, all, purge, by }, timeout_ms, look, steps).await
         }
-        Act::Suspend { service, why, by } => {
-            let suspension = Suspension { by, why, destroy: false, purge: false, at: handle.now() };
+        Act::Suspend { service, why, by, until_ms } => {
+            let until = until_ms.map(Timestamp);
+            let suspension = Suspension { by, why, destroy: false, purge: false, at: handle.now(), until };
             let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
             Some(answered(
                 &reply,
-                format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
+                match until {
+                    None => format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
+                    Some(until) => format!(
+                        "{service} is suspended: shown, not touched, until {} or amarre resume {service}\n",
+                        telling::time(until, handle.now())
+                    ),
+                },
             ))
         }
         Act::Rollback { service, to, dry_run: true, .. } => {
@@ -299,8 +309,14 @@ async fn destroy(
     }
     for service in &names {
         let why = format!("amarre destroy {service}");
-        let suspension =
-            Suspension { by: doomed.by.clone(), why, destroy: true, purge: doomed.purge, at: handle.now() };
+        let suspension = Suspension {
+            by: doomed.by.clone(),
+            why,
+            destroy: true,
+            purge: doomed.purge,
+            at: handle.now(),
+            until: None,
+        };
         let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
         if let Some(error) = reply.error {
             return Some(no_such(&error));

@@ -354,6 +354,8 @@ pub struct Suspension {
     pub purge: bool,
     /// Since when.
     pub at: Timestamp,
+    /// When it ends by itself; `None`: when somebody resumes it.
+    pub until: Option<Timestamp>,
 }
 
 /// An image that was not on the engine before we pulled it.

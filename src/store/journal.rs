@@ -236,8 +236,8 @@ pub(super) async fn leave_alone(
     for query in of_destroyed.chain(["DELETE FROM rollbacks WHERE service = ?"]) {
         sqlx::query(query).bind(service).execute(&mut **transaction).await.map_err(written)?;
     }
-    let query =
-        "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
+    let query = "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms, until_ms) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?)";
     sqlx::query(query)
         .bind(service)
         .bind(&suspension.by)
@@ -245,6 +245,7 @@ pub(super) async fn leave_alone(
         .bind(i64::from(suspension.destroy))
         .bind(i64::from(suspension.purge))
         .bind(suspension.at.0)
+        .bind(suspension.until.map(|until| until.0))
         .execute(&mut **transaction)
         .await
         .map_err(written)?;

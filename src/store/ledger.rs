@@ -493,7 +493,7 @@ impl Ledger {
     }
 
     async fn suspended(&self) -> Result<BTreeMap<String, Suspension>, StoreError> {
-        let rows = sqlx::query("SELECT service, by_whom, why, destroy, purge, at_ms FROM suspensions");
+        let rows = sqlx::query("SELECT service, by_whom, why, destroy, purge, at_ms, until_ms FROM suspensions");
         let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
         let suspension = |row: &sqlx::sqlite::SqliteRow| Suspension {
             by: row.get("by_whom"),
@@ -501,6 +501,7 @@ impl Ledger {
             destroy: row.get::<i64, _>("destroy") != 0,
             purge: row.get::<i64, _>("purge") != 0,
             at: Timestamp(row.get("at_ms")),
+            until: row.get::<Option<i64>, _>("until_ms").map(Timestamp),
         };
         Ok(rows.iter().map(|row| (row.get("service"), suspension(row))).collect())
     }

@@ -184,6 +184,7 @@ mod tests {
             destroy,
             purge: false,
             at: Timestamp(6),
+            until: None,
         };
         let from = Kept::of(&document("two"));
         ledger.roll_back("a", "four", &from, &suspension(false)).await.unwrap();
@@ -205,7 +206,7 @@ mod tests {
         let trigger = "CREATE TRIGGER full BEFORE INSERT ON rollbacks BEGIN SELECT RAISE(ABORT, 'disk full'); END";
         sqlx::query(trigger).execute(&ledger.pool).await.unwrap();
         let (by, why) = ("anna".to_owned(), "x".to_owned());
-        let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp(6) };
+        let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp(6), until: None };
         let from = Kept::of(&Document { file: String::new(), text: String::new(), assets: Assets::new() });
         let result = ledger.roll_back("a", "four", &from, &suspension).await;
         assert!(result.is_err_and(|error| error.to_string().contains("disk full")));

@@ -151,7 +151,7 @@ async fn eventful() -> Stepped {
     }
     rig.settle().await;
     let (by, why) = ("a test".to_owned(), "a reason".to_owned());
-    let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp::default() };
+    let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp::default(), until: None };
     rig.engine.ledger().suspend("rests", &suspension).await.unwrap();
     let hosts = rig.npm.rows(npm::Kind::ProxyHost);
     let host = hosts.iter().find(|host| host["domain_names"][0] == "drifts.example.org").unwrap();

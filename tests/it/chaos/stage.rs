@@ -205,6 +205,7 @@ impl Stage {
                 destroy: true,
                 purge: asked.purge,
                 at: Timestamp::default(),
+                until: None,
             };
             self.rig.engine.ledger().suspend(asked.service, &suspension).await.unwrap();
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use amarre::engine::Mode;
+use amarre::engine::{Clock, Mode};
 use amarre::model::plan::Wait;
 use amarre::model::world::Suspension;
 use amarre::model::{Gate, Kind, Millis};
@@ -182,6 +182,7 @@ async fn a_suspended_service_is_left_alone_and_taken_up_again() {
         destroy: false,
         purge: false,
         at: amarre::model::Timestamp::default(),
+        until: None,
     };
     rig.engine.ledger().suspend("one", &suspension).await.unwrap();
     rig.docker.remove("one").unwrap();
@@ -195,6 +196,28 @@ async fn a_suspended_service_is_left_alone_and_taken_up_again() {
     assert!(rig.engine.ledger().resume("one").await.unwrap());
     rig.settle().await;
     assert!(container_names(&rig).contains(&"/one".to_owned()));
+}
+
+#[tokio::test]
+async fn a_suspension_with_an_end_ends_by_itself() {
+    let mut rig = settled(&["one"]).await;
+    let now = rig.clock.now();
+    let until = Some(now + Millis::minutes(60));
+    let suspension =
+        Suspension { by: "anna".to_owned(), why: "moving".to_owned(), destroy: false, purge: false, at: now, until };
+    rig.engine.ledger().suspend("one", &suspension).await.unwrap();
+    rig.docker.remove("one").unwrap();
+    rig.clock.advance(Millis::minutes(59));
+    rig.rest().await;
+    assert_eq!(container_names(&rig).iter().filter(|name| *name == "/one").count(), 0);
+    let said = &amarre::engine::status::services(&rig.picture())["one"].what_now;
+    assert!(said.starts_with("suspended by anna until "), "{said}");
+    assert!(rig.picture().plan.next_look.is_some_and(|at| Some(at) <= until), "it is looked at when its time comes");
+    rig.clock.advance(Millis::minutes(1));
+    rig.settle().await;
+    assert_eq!(container_names(&rig).iter().filter(|name| *name == "/one").count(), 1);
+    let events = rig.engine.ledger().events("one", 20).await.unwrap();
+    assert!(events.iter().any(|event| event.kind == "resumed"), "{events:?}");
 }
 
 #[tokio::test]

@@ -189,6 +189,7 @@ async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
         destroy: false,
         purge: false,
         at: amarre::model::Timestamp::default(),
+        until: None,
     };
     rig.engine.ledger().suspend("base", &suspended).await.unwrap();
     rig.write("base.yaml", "name: base\nimage: db:1\n");

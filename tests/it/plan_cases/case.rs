@@ -469,6 +469,7 @@ fn facts(file: &FactsFile, state: &mut State) {
             destroy: suspended.destroy || suspended.purge,
             purge: suspended.purge,
             at: now,
+            until: None,
         };
         facts.suspended.insert(service.clone(), suspension);
     }

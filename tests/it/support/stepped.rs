@@ -278,6 +278,7 @@ impl Stepped {
             destroy: true,
             purge: false,
             at: Timestamp::default(),
+            until: None,
         };
         self.engine.ledger().suspend(service, &suspension).await.unwrap();
     }
