@@ -45,6 +45,8 @@ pub enum Command {
     History(History),
     /// Say why a thing is there, whose it is, and where its fields come from
     Explain(Explain),
+    /// Follow a name to its container, step by step
+    Trace(Trace),
     /// Look now and put right one service, or all
     Reconcile(Reconcile),
     /// Leave a service alone until it is resumed
@@ -305,6 +307,16 @@ pub struct History {
 pub struct Explain {
     /// What: `proxy-host/git.example.org`, `container/git`
     pub thing: String,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// `trace`
+#[derive(Debug, ClapArgs)]
+pub struct Trace {
+    /// Which name
+    pub domain: String,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: Format,

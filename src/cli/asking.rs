@@ -1,7 +1,7 @@
 //! The verbs that look back and explain.
 
 use super::Failure;
-use super::args::{Args, Explain, History};
+use super::args::{Args, Explain, History, Trace};
 use super::commands::print;
 use super::link::Link;
 use super::output::Output;
@@ -27,5 +27,15 @@ pub async fn explain(args: &Args, explain: &Explain, output: &Output) -> Result<
     link.close().await;
     let answer = answer?;
     print(&answer, explain.output, output);
+    Ok(answer.exit)
+}
+
+/// `amarre trace`
+pub async fn trace(args: &Args, trace: &Trace, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let answer = link.trace(&trace.domain, output.look).await;
+    link.close().await;
+    let answer = answer?;
+    print(&answer, trace.output, output);
     Ok(answer.exit)
 }

@@ -16,6 +16,7 @@ use crate::engine::explain;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing};
 use crate::engine::logs::{self, LogsOf};
+use crate::engine::trace;
 use crate::engine::verbs::{self, Act, Answer, Step};
 use crate::engine::{report, status};
 use crate::plan::render::Look;
@@ -126,6 +127,14 @@ impl Link {
         match self {
             Link::Remote(remote) => remote.get_of("/api/v1/explain", &[("thing", thing)], look, "").await,
             Link::Local(local) => explain::explain(&local.handle, thing, look).await.ok_or_else(stopped),
+        }
+    }
+
+    /// The way of a request, from the name to the container.
+    pub async fn trace(&self, domain: &str, look: Look) -> Result<Answer, Failure> {
+        match self {
+            Link::Remote(remote) => remote.get_of("/api/v1/trace", &[("domain", domain)], look, "").await,
+            Link::Local(local) => trace::trace(&local.handle, domain, look).await.ok_or_else(stopped),
         }
     }
 

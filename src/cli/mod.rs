@@ -54,6 +54,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Events(events) => commands::events(args, events, output).await,
         Command::History(history) => asking::history(args, history, output).await,
         Command::Explain(explain) => asking::explain(args, explain, output).await,
+        Command::Trace(trace) => asking::trace(args, trace, output).await,
         Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,

@@ -1,6 +1,6 @@
 //! Who changed what is otherwise than we left it: asked once for each difference, and never guessed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, telling};
@@ -18,15 +18,29 @@ impl Engine {
     /// Says of each change that puts something right who made it necessary, as far as a log tells.
     pub(super) async fn name_culprits(&mut self, plan: &mut Plan, now: Timestamp) -> BTreeMap<Address, String> {
         let is_drift = |change: &Change| matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing);
-        self.culprits.retain(|address, _| plan.changes.iter().any(|change| change.address == *address));
+        let drift: BTreeMap<Address, Change> = plan
+            .changes
+            .iter()
+            .filter(|change| is_drift(change))
+            .map(|change| (change.address.clone(), change.clone()))
+            .collect();
+        self.culprits.retain(|address, _| drift.contains_key(address));
+        let were_planned: BTreeSet<Address> =
+            self.picture.plan.changes.iter().map(|change| change.address.clone()).collect();
         let mut asked: BTreeMap<ProviderId, Vec<Touched>> = BTreeMap::new();
-        for change in plan.changes.iter().filter(|change| is_drift(change)) {
+        for change in drift.values() {
             let is_known = self.culprits.get(&change.address).is_some_and(|(of, _)| *of == difference(change));
             let Some(row) = self.last_facts.applied.get(&change.address).filter(|_| !is_known) else { continue };
+            let was_well = self.picture.world.seen.contains_key(&change.address);
+            let was_well = was_well && !were_planned.contains(&change.address);
+            let last_well = if was_well { self.picture.at } else { Timestamp::default() };
+            // Nothing that happened before our own last write has brought this about.
+            let written = self.ledger.written_at(&change.address).await.ok().flatten().unwrap_or_default();
             let touched = Touched {
                 address: change.address.clone(),
                 vendor_id: row.vendor_id.clone(),
-                since: self.last_well(change),
+                since: last_well.max(written),
+                last_well,
             };
             asked.entry(change.address.provider.clone()).or_default().push(touched);
         }
@@ -34,9 +48,8 @@ impl Engine {
             let Some(provider) = self.context.providers.get(&id) else { continue };
             let traces = tokio::time::timeout(LIMIT, provider.who(&touched, now)).await.unwrap_or_default();
             for thing in touched {
-                let change = plan.changes.iter().find(|change| change.address == thing.address);
-                let Some(change) = change.filter(|change| is_drift(change)) else { continue };
-                let text = in_words(change, traces.get(&thing.address), thing.since, now);
+                let Some(change) = drift.get(&thing.address) else { continue };
+                let text = in_words(change, traces.get(&thing.address), thing.last_well, now);
                 self.culprits.insert(thing.address, (difference(change), text));
             }
         }
@@ -46,15 +59,6 @@ impl Engine {
             }
         }
         self.culprits.iter().map(|(address, (_, text))| (address.clone(), text.clone())).collect()
-    }
-
-    /// When a thing was seen last as it should be; the beginning of time, where that is not known.
-    fn last_well(&self, change: &Change) -> Timestamp {
-        let before = &self.picture;
-        let was_well = before.context.is_some()
-            && before.world.seen.contains_key(&change.address)
-            && !before.plan.changes.iter().any(|known| known.address == change.address);
-        if was_well { before.at } else { Timestamp::default() }
     }
 }
 

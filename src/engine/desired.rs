@@ -63,7 +63,9 @@ impl Engine {
 
     /// Manifests in force: the source's, and the last good text of each that is broken or out of reach.
     pub(super) async fn desired(&self, source: Option<&Snapshot>) -> Desired {
-        let stored = self.ledger.manifests().await.unwrap_or_default();
+        let stored = self.ledger.manifests().await;
+        let is_unread = stored.is_err();
+        let stored = stored.unwrap_or_default();
         let files: Vec<SourceFile> = match source {
             Some(snapshot) => {
                 let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
@@ -92,6 +94,8 @@ impl Engine {
             revision: source.map(|source| source.revision.clone()).unwrap_or_default(),
             going_back: InForce::default(),
         };
+        // What nobody can read may say that nothing of it goes.
+        desired.prune_blocked |= is_unread;
         for note in source.iter().flat_map(|snapshot| &snapshot.notes) {
             desired.diagnostics.push(Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
         }
@@ -107,9 +111,9 @@ impl Engine {
             }
         }
         for (name, kept) in stored.iter().filter(|(name, _)| !desired.services.contains_key(*name)) {
-            if let Some(service) = self.last_good(name, Some(kept)).await {
-                desired.gone.insert(name.clone(), service.reconcile);
-            }
+            let said = self.last_good(name, Some(kept)).await.map(|service| service.reconcile);
+            let unreadable = || Reconcile { protect: kept.text.contains("protect"), ..Reconcile::default() };
+            desired.gone.insert(name.clone(), said.unwrap_or_else(unreadable));
         }
         self.keep_names(&mut desired, &stored).await;
         self.rewind_all(&mut desired, source).await;

@@ -30,10 +30,10 @@ impl Engine {
 
     /// What a look would find with another state of the source in force. Nothing is done, and nothing comes of it.
     pub async fn preview(&mut self, snapshot: Snapshot) -> Arc<Picture> {
-        let kept = (self.health.clone(), self.run.take());
+        let kept = (self.health.clone(), self.run.take(), self.culprits.clone());
         let reading = Reading { snapshot: Some(snapshot), error: None };
         let picture = self.see(reading, Mode::PlanOnly).await;
-        (self.health, self.run) = kept;
+        (self.health, self.run, self.culprits) = kept;
         Arc::new(picture)
     }
 
@@ -101,7 +101,7 @@ impl Engine {
         self.patience.hold_back(&mut plan, &facts.revision, now, |service| busy.contains(service));
         facts.culprits = self.name_culprits(&mut plan, now).await;
         when_to_look(&mut plan, &wants, &world, again, now);
-        for until in facts.suspended.values().filter_map(|suspension| suspension.until) {
+        for until in facts.suspended.values().filter_map(|suspension| suspension.until).filter(|until| *until > now) {
             plan.look_by(until);
         }
         let only = match &mode {

@@ -32,6 +32,7 @@ pub mod listing;
 pub mod subnets;
 pub mod report;
 mod telling;
+pub mod trace;
 pub mod daemon;
 pub mod verbs;
 pub mod logs;

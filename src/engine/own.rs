@@ -32,7 +32,8 @@ pub async fn adopt(
         Err(refusal) => return Some(refusal),
     };
     let label = label(&address);
-    if seen.owner.is_ours() {
+    let is_pending = picture.facts.released.contains_key(&address);
+    if seen.owner.is_ours() && !is_pending {
         return Some(done(format!("{label} is ours already.\n")));
     }
     if let Owner::Other(instance) = &seen.owner {
@@ -164,7 +165,9 @@ fn afterwards(picture: &Picture, address: &Address, service: &str, look: Look) -
     if let Some(seen) = world.seen.get_mut(address) {
         (seen.owner, seen.service) = (Owner::MarkLost, Some(service.to_owned()));
     }
-    context.with_input(&picture.services, &picture.marks, &world, &picture.facts, picture.at, None, |input| {
+    let mut facts = picture.facts.clone();
+    facts.released.remove(address);
+    context.with_input(&picture.services, &picture.marks, &world, &facts, picture.at, None, |input| {
         let mut forecast = forecast::forecast(input);
         forecast.plan.changes.retain(|change| change.address == *address);
         forecast.plan.notes.clear();

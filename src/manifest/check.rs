@@ -12,7 +12,7 @@ use crate::model::site::PublicAddress;
 use crate::model::{Assets, Site};
 
 use super::diagnostic::{
-    A0120, A0121, A0122, A0123, A0124, A0171, A0205, A0206, A0208, A0209, A0215, Problem, Spot, shown,
+    A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0205, A0206, A0208, A0209, A0215, Problem, Spot, shown,
 };
 use super::files::OtherFile;
 use super::reader::{Scope, Text};
@@ -21,6 +21,8 @@ use super::{resolve, waits};
 /// What a document claims for itself, each with its place.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
+    /// Of `moved_from`.
+    pub moved_from: Option<Spot>,
     pub name: Option<Spot>,
     pub domains: Vec<(String, Spot)>,
     /// Name and type.
@@ -86,6 +88,7 @@ pub(super) fn across(drafts: &mut [Draft<'_>], site: &Site, company: Company) {
     if company == Company::All {
         waits::across(drafts);
     }
+    moved(drafts);
     let mut taken = Taken::default();
     for draft in drafts {
         let Some(service) = draft.service.as_ref().filter(|_| !draft.problems.iter().any(Problem::is_error)) else {
@@ -98,6 +101,19 @@ pub(super) fn across(drafts: &mut [Draft<'_>], site: &Site, company: Company) {
             taken.add(wanted);
         }
         draft.problems.extend(problems);
+    }
+}
+
+/// Data are one service's: `moved_from` names a manifest that is no more.
+fn moved(drafts: &mut [Draft<'_>]) {
+    let known: BTreeSet<String> = drafts.iter().filter_map(|draft| draft.name.clone()).collect();
+    for draft in drafts.iter_mut() {
+        let old = draft.service.as_ref().and_then(|service| service.data.of.clone());
+        let Some(old) = old.filter(|old| known.contains(old)) else { continue };
+        let spot = draft.claims.moved_from.unwrap_or(Spot::at(draft.line, 1));
+        let message = format!("`moved_from: {old}` names a manifest that is there: both would write to its data");
+        let hint = format!("remove the manifest of {old}, or leave the line out");
+        draft.problems.push(Problem::error(A0106, spot, message).hint(hint));
     }
 }
 

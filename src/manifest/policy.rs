@@ -7,6 +7,9 @@ use super::{compose, resolve};
 use crate::model::service::{Data, Ignored, Reconcile};
 use crate::model::{Kind, Millis, site};
 
+/// Fields of Amarre's own.
+const OURS: [&str; 3] = ["mark", "online", "enabled"];
+
 /// More would be a service that is hardly kept at all.
 const IGNORED_MAX: usize = 50;
 
@@ -58,6 +61,19 @@ fn ignored(scope: &Scope<'_>, text: &Text) -> Option<Ignored> {
         scope.not_allowed(text, label, hint);
         return None;
     }
+    if OURS.contains(&name) {
+        scope.not_allowed(text, label, "by that it is known what is ours, and what works");
+        return None;
+    }
+    if known != Kind::Container && field.contains('.') {
+        // Others write such a map as a whole.
+        scope.not_allowed(
+            text,
+            label,
+            &format!("a whole field, as in `{kind}.{name}`; keys are told apart of containers only"),
+        );
+        return None;
+    }
     Some(Ignored { kind: known, field: field.to_owned() })
 }
 
@@ -66,6 +82,7 @@ pub(super) fn data(reader: &mut Reader<'_>) -> Data {
     let is_new = reader.choice("data", &[("new", ())]).is_some();
     let Some(text) = reader.text("moved_from") else { return Data { is_new, of: None } };
     let scope = reader.scope;
+    scope.claims.borrow_mut().moved_from = Some(text.spot);
     if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
         scope.not_allowed(&text, "`moved_from`", &why);
     } else if text.text == scope.name {

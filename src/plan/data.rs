@@ -1,96 +1,156 @@
 //! Whether a container would start on nothing where its service had data: a volume that was renamed, another path on the
-//! host, another host, a service under another name.
+//! host, another host, a service or a container under another name.
 
-use super::declared;
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::expand::Expansion;
-use crate::model::{Address, Fields, Hint, Kind, Refusal};
+use super::{Input, declared, mounted};
+use crate::model::{Address, Fields, Hint, Kind, Refusal, Service, Value};
 
-/// Why a container that is yet to be made is held, if it would find a place empty where data were.
+/// Every container of ours.
+#[derive(Debug, Default)]
+pub struct Known<'a> {
+    /// By service: those that are there, then those that the ledger knows.
+    of: BTreeMap<&'a str, Vec<(&'a Address, &'a Fields)>>,
+    /// Services whose manifest is gone.
+    gone: Vec<&'a str>,
+}
+
+/// Gathers them.
+pub fn known<'a>(input: &Input<'a>) -> Known<'a> {
+    let mut known = Known::default();
+    let seen = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
+    let seen = seen.filter_map(|(address, seen)| Some((address, seen.service.as_ref()?, &seen.fields)));
+    let applied = input.facts.applied.iter().map(|(address, row)| (address, &row.service, &row.fields));
+    for (address, service, fields) in seen.chain(applied).filter(|(address, _, _)| address.kind == Kind::Container) {
+        known.of.entry(service).or_default().push((address, fields));
+    }
+    let is_gone = |name: &&str| !input.services.contains_key(*name) && !input.facts.frozen.contains(*name);
+    known.gone = known.of.keys().copied().filter(is_gone).collect();
+    known
+}
+
+/// Why a container that is yet to be made is held, if it would find a place empty where data were. Until a person has
+/// said what is meant, who has the data goes on.
 pub fn would_be_empty(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let service = expansion.service;
+    let (refusal, left_behind) = held(expansion.input, expansion.known, expansion.service, base, fields)?;
+    expansion.wants.left_behind.extend(left_behind.map(|service| (service, refusal.clone())));
+    Some(refusal)
+}
+
+/// Whether any container of a manifest would, for all that its manifest says of mounts.
+pub fn any_would_be_empty(input: &Input<'_>, service: &Service) -> bool {
+    let Some(host) = input.site.hosts.get(&service.host) else { return false };
+    let known = known(input);
+    service.containers.iter().any(|(key, container)| {
+        let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
+        let mounts = container.mounts.iter().filter_map(|mount| mounted::mount_text(service, mount));
+        let fields =
+            Fields::default().with("image", Value::text(&container.image)).with("mounts", Value::texts(mounts));
+        held(input, &known, service, &base, &fields).is_some()
+    })
+}
+
+/// The refusal, and the manifest whose things are to stay for it.
+fn held(
+    input: &Input<'_>,
+    known: &Known<'_>,
+    service: &Service,
+    base: &Address,
+    fields: &Fields,
+) -> Option<(Refusal, Option<String>)> {
     if service.data.is_new {
         return None;
     }
-    let former = former(expansion, base, fields)?;
-    let world = &expansion.input.world;
+    let former = former(input, known, service, base, fields)?;
     let is_there = |source: &str| {
-        let volume = source.strip_prefix("volume:");
-        volume.is_some_and(|name| world.seen.contains_key(&Address::new(base.provider.clone(), Kind::Volume, name)))
+        let volume = source.strip_prefix("volume:").map(|name| Address::new(base.provider.clone(), Kind::Volume, name));
+        volume.is_some_and(|volume| input.world.seen.contains_key(&volume))
     };
-    let moved = written(fields).find_map(|(source, target)| {
-        let (before, _) = written(&former.fields).find(|(_, at)| *at == target)?;
-        let is_same = before == source && former.at == *base.provider.as_str();
-        (!is_same && !is_there(source)).then(|| (before.to_owned(), source.to_owned(), target.to_owned()))
-    });
-    let (before, now, target) = moved?;
+    let elsewhere = former.at.provider != base.provider;
+    let (before, now, target) = written(fields).find_map(|(now, target)| {
+        let (before, _) = written(former.fields).find(|(_, at)| *at == target)?;
+        let is_same = before == now && !elsewhere;
+        (!is_same && !is_there(now)).then(|| (before.to_owned(), now.to_owned(), target.to_owned()))
+    })?;
     let file = &service.origin.file;
-    let (name, elsewhere) = (&base.name, former.at != *base.provider.as_str());
     let mut hints = Vec::new();
-    if let Some(old) = &former.service {
-        hints.push(Hint::text(format!(
-            "if it is the service that was called {old}, write `moved_from: {old}` in {file}"
-        )));
+    if let Some(old) = former.gone {
+        let text = format!("if it is the service that was called {old}, write `moved_from: {old}` in {file}");
+        hints.push(Hint::text(text));
     } else if elsewhere {
         hints.push(Hint::text(format!("bring the data to {} first, as {}", base.provider, shown(&now))));
     } else {
         hints.push(Hint::text(format!("to keep the data, put {} back in {file}", shown(&before))));
     }
-    hints.push(Hint::text(format!("if it may start on nothing, write `data: new` in {file}")));
-    let left_behind = former.service.clone();
-    let was = if elsewhere { format!("{} on {}", shown(&before), former.at) } else { shown(&before) };
+    if service.data.of.is_none() {
+        hints.push(Hint::text(format!("if it may start on nothing, write `data: new` in {file}")));
+    }
+    let was = if elsewhere { format!("{} on {}", shown(&before), former.at.provider) } else { shown(&before) };
     let refusal = Refusal {
         code: "A0419".to_owned(),
-        message: format!("container {name} would start without its data"),
+        message: format!("container {} would start without its data", base.name),
         found: vec![(format!("{target} was"), was), (format!("{target} would be"), shown(&now))],
         hints,
     };
-    // Until a person has said what is meant, who has the data goes on.
-    expansion.wants.left_behind.extend(left_behind.map(|service| (service, refusal.clone())));
-    Some(refusal)
+    let left_behind = former.gone.or(elsewhere.then_some(service.name.as_str()));
+    Some((refusal, left_behind.map(str::to_owned)))
 }
 
 /// What a container was before, where its data are to be looked for.
-struct Former {
-    /// Its provider.
-    at: String,
-    /// The service that it was of, where that has another name.
-    service: Option<String>,
-    fields: Fields,
+struct Former<'a> {
+    at: &'a Address,
+    /// The manifest that it was of, where that is gone.
+    gone: Option<&'a str>,
+    fields: &'a Fields,
 }
 
-fn former(expansion: &Expansion<'_>, base: &Address, fields: &Fields) -> Option<Former> {
-    let (input, service) = (expansion.input, expansion.service);
-    let here =
-        |fields: &Fields| Former { at: base.provider.as_str().to_owned(), service: None, fields: fields.clone() };
-    if let Some(seen) = input.world.instances(base).values().next() {
-        return Some(here(&seen.fields));
+fn former<'a>(
+    input: &'a Input<'_>,
+    known: &'a Known<'_>,
+    service: &Service,
+    base: &'a Address,
+    fields: &Fields,
+) -> Option<Former<'a>> {
+    let of = |name: &str| known.of.get(name).map(Vec::as_slice).unwrap_or_default();
+    let found = |(at, fields): (&'a Address, &'a Fields)| Former { at, gone: None, fields };
+    let own = of(&service.name);
+    let is_it = |(address, _): &(&'a Address, &'a Fields)| address.is_same(base);
+    let here = own.iter().copied().find(is_it).map(found);
+    // Of one that was destroyed, nothing is looked for.
+    let good =
+        || input.facts.last_good.get(base).filter(|_| !own.is_empty() || input.facts.converged.contains(&service.name));
+    let here = here.or_else(|| good().map(|(_, fields)| found((base, fields))));
+    if here.is_some() {
+        return here;
     }
-    if let Some((_, fields)) = input.facts.last_good.get(base) {
-        return Some(here(fields));
+    let is_like = |other: &Fields| repository(other.text("image")) == repository(fields.text("image"));
+    if let Some(old) = &service.data.of {
+        let all = of(old);
+        let same_key = base.name.strip_prefix(&service.name).map(|key| format!("{old}{key}"));
+        let named = all.iter().copied().find(|(address, _)| Some(&address.name) == same_key.as_ref());
+        return named.or_else(|| all.iter().copied().find(|(_, other)| is_like(other))).map(found);
     }
-    let applied = input.facts.applied.iter().map(|(address, row)| (address, &row.service, &row.fields));
-    let seen = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
-    let seen = seen.filter_map(|(address, seen)| Some((address, seen.service.as_ref()?, &seen.fields)));
-    let containers: Vec<(&Address, &String, &Fields)> =
-        seen.chain(applied).filter(|(address, _, _)| address.kind == Kind::Container).collect();
-    let own = || containers.iter().filter(|(_, of, _)| **of == service.name);
-    if let Some((address, _, fields)) = own().find(|(address, _, _)| address.name == base.name) {
-        return Some(Former { at: address.provider.as_str().to_owned(), service: None, fields: (*fields).clone() });
+    let elsewhere = own.iter().copied().find(|(address, _)| address.name == base.name);
+    let wanted: BTreeSet<String> = service.containers.keys().map(|key| service.address_name(key)).collect();
+    // Under another key it is another container, with the same data.
+    let renamed = || own.iter().copied().find(|(address, other)| !wanted.contains(&address.name) && is_like(other));
+    if let Some(former) = elsewhere.or_else(renamed) {
+        return Some(found(former));
     }
-    if own().next().is_some() {
+    if !own.is_empty() {
         return None;
     }
     // A manifest that is new, and another that has gone, with the same image.
-    let is_gone = |name: &String| !input.services.contains_key(name) && !input.facts.frozen.contains(name);
-    let image = |fields: &Fields| repository(fields.text("image").unwrap_or_default()).to_owned();
-    let mut gone = containers.iter().filter(|(address, of, _)| address.provider == base.provider && is_gone(of));
-    let (_, of, former) = gone.find(|(_, _, former)| image(former) == image(fields))?;
-    let at = base.provider.as_str().to_owned();
-    Some(Former { at, service: Some((*of).clone()), fields: (*former).clone() })
+    let gone = known.gone.iter().copied();
+    let mut gone = gone.flat_map(|name| of(name).iter().map(move |(at, fields)| (name, *at, *fields)));
+    let (name, at, fields) = gone.find(|(_, at, other)| at.provider == base.provider && is_like(other))?;
+    Some(Former { at, gone: Some(name), fields })
 }
 
 /// An image without its tag or digest.
-fn repository(image: &str) -> &str {
+fn repository(image: Option<&str>) -> &str {
+    let image = image.unwrap_or_default();
     let image = image.split('@').next().unwrap_or(image);
     match image.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => repository,
@@ -98,13 +158,13 @@ fn repository(image: &str) -> &str {
     }
 }
 
-/// Source and target of each mount that is written to.
+/// Source and target of each mount that is written to. A socket holds no data.
 fn written(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
     let mounts = fields.strings("mounts").into_iter().chain(fields.strings(declared::FIELD));
     mounts.filter_map(|mount| {
         let (place, mode) = mount.rsplit_once(':')?;
         let (source, target) = place.rsplit_once(':')?;
-        let has_source = source.starts_with("volume:") || source.starts_with("bind:");
+        let has_source = source.starts_with("volume:") || source.starts_with("bind:") && !source.ends_with(".sock");
         (has_source && mode.split(',').next() == Some("rw")).then_some((source, target))
     })
 }

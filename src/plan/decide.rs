@@ -252,7 +252,9 @@ fn fell_with_its_engine(input: &Input<'_>, address: &Address, seen: &Seen, finis
 
 /// Whether something carries our mark that was given out of hand.
 fn is_released(input: &Input<'_>, address: &Address, seen: &Seen) -> bool {
-    seen.owner.is_ours() && input.facts.released.get(address).is_some_and(|vendor_id| *vendor_id == seen.vendor_id)
+    // Rows of a record come and go; what it is called stays.
+    let is_it = |vendor_id: &String| address.kind == Kind::Record || *vendor_id == seen.vendor_id;
+    seen.owner.is_ours() && input.facts.released.get(address).is_some_and(is_it)
 }
 
 /// Takes the mark off what was given out of hand.
@@ -436,7 +438,12 @@ fn may_delete(input: &Input<'_>, address: &Address, service: &str) -> bool {
         Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => true,
     };
     let is_wanted_service = input.services.contains_key(service);
-    is_asked && (is_wanted_service || suspension.is_some() || (input.site.prune && !input.facts.prune_blocked))
+    // A service with another name may have gone on with its volumes.
+    let row = input.facts.applied.get(address).filter(|_| address.kind == Kind::Volume);
+    let is_its = row.is_none_or(|row| row.service == service);
+    is_asked
+        && is_its
+        && (is_wanted_service || suspension.is_some() || (input.site.prune && !input.facts.prune_blocked))
 }
 
 /// A vanished manifest whose things stay.

@@ -35,6 +35,9 @@ pub fn mounts(
     let mapped: BTreeSet<&str> = mounts.chain(tmpfs.map(|(path, _)| path.as_str())).collect();
     let known = instances.values().map(|seen| &seen.fields).chain(last_good);
     let in_use: BTreeMap<String, String> = known.flat_map(sources).map(|(source, target)| (target, source)).collect();
+    let data = expansion.service.data_name();
+    // One container is called as its service, and was so under the name before.
+    let key = if key == expansion.service.name { data } else { key };
     // Of an image that is only foreseen, nothing is known: it is taken to declare what the one before it did.
     let declared = match seen.fields.get("volumes") {
         Some(declared) => declared.strings(),
@@ -42,10 +45,7 @@ pub fn mounts(
     };
     let paths = declared.into_iter().filter(|path| !mapped.contains(path));
     let mounts = paths.map(|path| {
-        let source = in_use
-            .get(path)
-            .cloned()
-            .unwrap_or_else(|| format!("{}_{key}_{}", expansion.service.data_name(), word(path)));
+        let source = in_use.get(path).cloned().unwrap_or_else(|| format!("{data}_{key}_{}", word(path)));
         format!("volume:{source}:{path}:rw")
     });
     Value::texts(mounts.collect::<BTreeSet<String>>())

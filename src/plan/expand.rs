@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use super::certificates::{self, Front};
 use super::names::Names;
 use super::rollout::{self, Target};
-use super::{Input, decide, fronts, moves, needs, pointers, policy, pool, reach, stopped, streams};
+use super::{Input, data, decide, fronts, moves, needs, pointers, policy, pool, reach, stopped, streams};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -22,6 +22,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let subnets = pool::assign(input);
     let mut wants = Wants { moving: moves::networks(input, &subnets), ..Wants::default() };
     let names = Names::of(input);
+    let known = data::known(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
     // Where the containers of each service are, for the streams of others.
@@ -42,6 +43,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
             service,
             host,
             names: &names,
+            known: &known,
             subnets: &subnets,
             wants: &mut wants,
             taken: &mut taken_addresses,
@@ -73,6 +75,8 @@ pub struct Expansion<'a> {
     pub(super) service: &'a Service,
     pub(super) host: &'a HostSite,
     pub(super) names: &'a Names<'a>,
+    /// Containers of ours, by service.
+    pub(super) known: &'a data::Known<'a>,
     pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Refusal>>,
     pub(super) wants: &'a mut Wants,
     /// Addresses given out in this expansion, by network.

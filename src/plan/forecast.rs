@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Input, look};
 use crate::model::world::{Applied, Pulled};
 use crate::model::{
-    Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, Seen, Timestamp, Verb, Wants, World,
+    Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, ReasonCode, Seen, Timestamp, Verb, Wants, World,
 };
 
 /// Looks that a forecast takes at most: the longest way (a stop-first update behind two dependencies) takes 12.
@@ -111,6 +111,12 @@ fn first_gate(first: &Plan, mut change: Change) -> Change {
 /// One change in memory: as if the vendor had done it and it worked.
 pub fn apply(world: &mut World, change: &Change) {
     match &change.verb {
+        Verb::Update(_) if change.because.code == ReasonCode::Released => {
+            if let Some(seen) = world.seen.get_mut(&change.address) {
+                (seen.owner, seen.service) = (Owner::Foreign, None);
+                seen.fields.set("mark", crate::model::Value::Bool(false));
+            }
+        }
         Verb::Delete => {
             leave_networks(world, &change.address);
             world.seen.remove(&change.address);
@@ -207,6 +213,10 @@ fn remember(facts: &mut Facts, change: &Change) {
             facts.applied.insert(change.address.clone(), applied);
         }
         Verb::Update(_) if change.address.kind == Kind::Certificate => drop(facts.open_intents.remove(&change.address)),
+        Verb::Update(_) if change.because.code == ReasonCode::Released => {
+            facts.released.remove(&change.address);
+            facts.applied.remove(&change.address);
+        }
         Verb::Update(fields) => {
             if let Some(applied) = facts.applied.get_mut(&change.address) {
                 applied.fields.0.extend(fields.0.clone());

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::Expansion;
-use super::{declared, diff, mounted, reach, stopped, tasks};
+use super::{declared, diff, mounted, policy, reach, stopped, tasks};
 use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
 use crate::model::{Address, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
@@ -26,9 +26,11 @@ pub fn pick(
     instances: &BTreeMap<Address, &Seen>,
 ) -> Address {
     let Some(schema) = expansion.input.schema(base) else { return base.clone() };
-    choose(base, &digest(schema, wanted), instances, |address, seen| {
+    // What is left to others makes no other generation.
+    let wanted = policy::without_ignored(expansion.service, wanted);
+    choose(base, &digest(schema, &wanted), instances, |address, seen| {
         !reach::is_refused(expansion.input, address, seen)
-            && matches(schema, wanted, expansion.input.world, &seen.fields)
+            && matches(schema, &wanted, expansion.input.world, &seen.fields)
     })
 }
 

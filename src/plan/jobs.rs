@@ -103,12 +103,18 @@ pub fn before_update(
     rollouts: &BTreeMap<String, Rollout>,
     targets: &BTreeMap<String, Target>,
     first: &Waits,
+    held: Option<Refusal>,
 ) -> Gate {
     let service = expansion.service;
     let due: Vec<&Rollout> = rollouts.values().filter(|rollout| is_due(expansion, rollout)).collect();
     if service.jobs.is_empty() || due.is_empty() {
         keep(expansion);
         return Gate::default();
+    }
+    if held.is_some() {
+        // A job for an update that does not come would leave the old one with what it changed.
+        keep(expansion);
+        return Gate { waits: Waits { needs: Vec::new(), refusal: held }, is_shut: true, used: BTreeSet::new() };
     }
     let docker = &expansion.host.docker;
     let image =

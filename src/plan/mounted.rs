@@ -70,7 +70,7 @@ const TMPFS: &str = "tmpfs:";
 
 /// `volume:NAME:/target:rw`, `bind:/source:/target:ro`, `tmpfs::/target:rw,size=1024`; what is copied in is no mount to
 /// Docker.
-fn mount_text(service: &Service, mount: &Mount) -> Option<String> {
+pub fn mount_text(service: &Service, mount: &Mount) -> Option<String> {
     let mode = if mount.read_only { "ro" } else { "rw" };
     let options: String = mount.options.iter().map(|(name, value)| format!(",{name}={value}")).collect();
     let target = &mount.target;

@@ -9,17 +9,21 @@
 use super::Input;
 use crate::model::service::Reconcile;
 use crate::model::site::Mode;
-use crate::model::{Address, Change, Gate, Hint, Kind, Plan, Refusal, Verb, Wants};
+use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Value, Verb, Wants};
 
 /// Holds what people do not want done.
 pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
     for change in plan.changes.iter_mut().filter(|change| change.refusal().is_none()) {
+        // What a person asked for by name is done.
+        let is_release = change.because.code == ReasonCode::Released;
         let is_clean_up = change.address.kind == Kind::Image && change.verb == Verb::Delete;
         let is_asked = input.facts.suspended.get(&change.service).is_some_and(|suspension| suspension.destroy);
-        if is_reported(input, &change.service) && !is_asked && !is_clean_up {
+        if is_reported(input, &change.service) && !is_asked && !is_clean_up && !is_release {
             change.gate = Gate::Held(reported(input, &change.service));
-        } else if of(input, &change.service).is_some_and(|said| said.protect) && takes_away(input, change) {
-            change.gate = Gate::Held(protected(input, change));
+        } else if let Some(refusal) =
+            protected(input, &change.service, &change.address).filter(|_| takes_away(input, change))
+        {
+            change.gate = Gate::Held(refusal);
         } else if let Some(refusal) = wants.left_behind.get(&change.service).filter(|_| change.verb == Verb::Delete) {
             change.gate = Gate::Held(refusal.clone());
         }
@@ -40,6 +44,25 @@ pub fn is_reported(input: &Input<'_>, service: &str) -> bool {
 /// Whether a field is left to others once it was given.
 pub fn ignores(input: &Input<'_>, service: &str, kind: Kind, field: &str) -> bool {
     of(input, service).is_some_and(|said| said.ignore.iter().any(|ignored| ignored.is_about(kind, field)))
+}
+
+/// The fields of a container without those that are left to others.
+pub fn without_ignored(service: &Service, fields: &Fields) -> Fields {
+    let mut left = fields.clone();
+    let is_ignored = |field: &str| {
+        let mut ignored = service.reconcile.ignore.iter();
+        ignored.any(|ignored| ignored.is_about(Kind::Container, field))
+    };
+    if service.reconcile.ignore.is_empty() {
+        return left;
+    }
+    left.0.retain(|name, _| !is_ignored(name));
+    for (name, value) in &mut left.0 {
+        if let Value::Map(entries) = value {
+            entries.retain(|key, _| !is_ignored(&format!("{name}.{key}")));
+        }
+    }
+    left
 }
 
 /// Whether something that is there goes, or is made anew.
@@ -66,15 +89,16 @@ fn reported(input: &Input<'_>, service: &str) -> Refusal {
     }
 }
 
-fn protected(input: &Input<'_>, change: &Change) -> Refusal {
-    let what = if change.verb == Verb::Delete { "is not deleted" } else { "is not made anew" };
-    let Address { kind, name, .. } = &change.address;
-    Refusal {
+/// Why nothing of a service is deleted or made anew, if its manifest says so.
+pub fn protected(input: &Input<'_>, service: &str, address: &Address) -> Option<Refusal> {
+    of(input, service).filter(|said| said.protect)?;
+    let Address { kind, name, .. } = address;
+    Some(Refusal {
         code: "A0418".to_owned(),
-        message: format!("{} {name} {what}: {} is protected", kind.label(), change.service),
+        message: format!("{} {name} is neither deleted nor made anew: {service} is protected", kind.label()),
         found: Vec::new(),
-        hints: vec![Hint::text(format!("if it may, take `protect: true` out of {}", file(input, &change.service)))],
-    }
+        hints: vec![Hint::text(format!("if it may be, take `protect: true` out of {}", file(input, service)))],
+    })
 }
 
 /// Where a manifest stands, or stood.

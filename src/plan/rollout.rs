@@ -16,7 +16,8 @@ use std::net::Ipv4Addr;
 use super::expand::{Expansion, Home};
 use super::needs::Waits;
 use super::{
-    container, data, declared, generation, handover, jobs, mounted, needs, pointers, pool, reach, rivals, stopped,
+    container, data, declared, generation, handover, jobs, mounted, needs, pointers, policy, pool, reach, rivals,
+    stopped,
 };
 use crate::model::service::{Container, ContainerNetwork, Strategy};
 use crate::model::world::Probe;
@@ -71,7 +72,8 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     let targets: BTreeMap<String, Target> =
         rollouts.iter().map(|(key, rollout)| (key.clone(), rollout.target(expansion.input.world))).collect();
     let first = needs::of_services(expansion);
-    let gate = jobs::before_update(expansion, home, &rollouts, &targets, &first);
+    let held = held(expansion, &rollouts);
+    let gate = jobs::before_update(expansion, home, &rollouts, &targets, &first, held);
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
         let waits = first.clone().and(gate.before(expansion, &key, &rollout));
@@ -79,6 +81,20 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     }
     jobs::spare(expansion, &gate);
     targets
+}
+
+/// Why a container that is due is not made, whatever its jobs would do before.
+fn held(expansion: &mut Expansion<'_>, rollouts: &BTreeMap<String, Rollout>) -> Option<Refusal> {
+    let (input, name) = (expansion.input, &expansion.service.name);
+    let due = rollouts.values().filter(|rollout| !input.world.seen.contains_key(&rollout.effective));
+    for rollout in due {
+        let empty = data::would_be_empty(expansion, &rollout.base, &rollout.fields);
+        let protected = || (!rollout.olds.is_empty()).then(|| policy::protected(input, name, &rollout.base)).flatten();
+        if let Some(refusal) = empty.or_else(protected) {
+            return Some(refusal);
+        }
+    }
+    None
 }
 
 /// Keys in an order in which a container comes after those whose namespaces it shares, and those that it follows.
@@ -269,7 +285,8 @@ impl Rollout {
         let is_refused = waits.refusal.is_some() || nobody_makes(expansion, home);
         if is_refused && !input.world.seen.contains_key(&self.effective) {
             // What is not made takes nobody's place.
-            let left = self.olds.iter().filter(|old| !input.facts.failed.contains_key(*old));
+            let is_ready = |old: &Address| input.world.seen.get(old).is_some_and(|seen| seen.ready.is_ready());
+            let left = self.olds.iter().filter(|old| !input.facts.failed.contains_key(*old) || is_ready(old));
             left.for_each(|old| jobs::keep_one(expansion, old));
         } else if !self.start_first {
             for old in &self.olds {

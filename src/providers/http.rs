@@ -126,6 +126,23 @@ impl Http {
         Ok(Self { client, counts: Counts::default() })
     }
 
+    /// A client that finds `name` at this address, whatever DNS says, and waits for no answer longer than `limit`.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn towards(name: &str, address: std::net::SocketAddr, limit: Duration) -> Result<Self, String> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        #[expect(clippy::disallowed_methods, reason = "the one place that builds HTTP clients")]
+        let builder = Client::builder()
+            .connect_timeout(limit)
+            .timeout(limit)
+            .redirect(reqwest::redirect::Policy::none())
+            .resolve(name, address)
+            .user_agent(concat!("amarre/", env!("CARGO_PKG_VERSION")));
+        let client = builder.build().map_err(|error| chain(&error))?;
+        Ok(Self { client, counts: Counts::default() })
+    }
+
     /// Starts a request; nothing leaves before [`Http::send`].
     pub fn request(&self, method: reqwest::Method, url: &str) -> RequestBuilder {
         self.client.request(method, url)

@@ -105,6 +105,14 @@ pub trait Provider: Send + Sync {
         BTreeMap::new()
     }
 
+    /// What each server of a zone answers for a name, asked anew.
+    ///
+    /// # Guarantees
+    /// Cannot fail: what a server did not answer is said. Makes no write.
+    async fn resolve(&self, _zone: &str, _servers: &[String], _name: &str, _now: Timestamp) -> Vec<Resolved> {
+        Vec::new()
+    }
+
     /// Looks at the set-up: version, rights, clock, servers. For people, beside the looks of the loop.
     ///
     /// # Guarantees
@@ -173,6 +181,15 @@ pub struct Observation {
     pub own: BTreeSet<Address>,
 }
 
+/// What one name server says of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Which one, by its name or address.
+    pub server: String,
+    /// By type: the values, or why there was no answer.
+    pub said: BTreeMap<&'static str, Result<Vec<String>, String>>,
+}
+
 /// Something that is otherwise than we left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touched {
@@ -180,8 +197,10 @@ pub struct Touched {
     pub address: Address,
     /// Which one it was, or is, to its vendor.
     pub vendor_id: String,
-    /// As we knew it last: not before.
+    /// Not before: as we knew it last, or wrote it.
     pub since: Timestamp,
+    /// When it was seen last as it should be; the beginning of time where that is not known.
+    pub last_well: Timestamp,
 }
 
 /// What a vendor's log tells of a change that was not ours.

@@ -27,7 +27,7 @@ use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Act, Step};
-use crate::engine::{report, status, subnets};
+use crate::engine::{report, status, subnets, trace};
 use crate::plan::render::Look;
 use crate::store::journal::Event;
 
@@ -126,6 +126,7 @@ fn acting() -> Vec<Route> {
         Route::new("/api/v1/events", get(events_of), openapi::events()),
         Route::new("/api/v1/history", get(history_of), openapi::history()),
         Route::new("/api/v1/explain", get(explain_of), openapi::explain()),
+        Route::new("/api/v1/trace", get(trace_of), openapi::trace()),
     ];
     routes.extend(of_service::routes());
     routes
@@ -314,6 +315,25 @@ async fn explain_of(
     Query(of): Query<ExplainQuery>,
 ) -> Response {
     match explain::explain(&handle, &of.thing, query.look()).await {
+        Some(answer) => Json(answer).into_response(),
+        None => stopping(),
+    }
+}
+
+/// What is to be followed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct TraceQuery {
+    /// A whole name.
+    pub domain: String,
+}
+
+async fn trace_of(
+    State(handle): State<Handle>,
+    Query(query): Query<LookQuery>,
+    Query(of): Query<TraceQuery>,
+) -> Response {
+    match trace::trace(&handle, &of.domain, query.look()).await {
         Some(answer) => Json(answer).into_response(),
         None => stopping(),
     }

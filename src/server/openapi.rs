@@ -247,6 +247,14 @@ pub(super) fn explain() -> Operation {
         .refuses(503, STOPPING)
 }
 
+pub(super) fn trace() -> Operation {
+    let domain = in_query("domain", "A whole name", &text());
+    look(Operation::document("trace", "The way of a request, from the name to the container", "Answer"))
+        .takes(domain)
+        .checks_query()
+        .refuses(503, STOPPING)
+}
+
 pub(super) fn act() -> Operation {
     look(Operation::new("post", "act", "Acts")).acts(named("Act"), "The body is JSON, but none of the commands")
 }

@@ -53,6 +53,12 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
+    /// When something of ours was written last.
+    pub async fn written_at(&self, address: &Address) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT at_ms FROM applied WHERE address = ?").bind(address.to_string());
+        Ok(row.fetch_optional(&self.pool).await.map_err(read)?.map(|row| Timestamp(row.get("at_ms"))))
+    }
+
     /// What was given out of hand, each with its vendor's id.
     pub async fn released(&self) -> Result<BTreeMap<Address, String>, StoreError> {
         let rows = sqlx::query("SELECT address, vendor_id FROM released").fetch_all(&self.pool).await.map_err(read)?;

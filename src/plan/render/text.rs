@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Line, Look, Sign, Summary, Tone, away, handed_over, held, lines};
 use crate::model::plan::{Gate, Refusal, Wait};
 use crate::model::service::Target;
-use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
+use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb, Wants};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
 use crate::plan::{certificates, declared, generation};
@@ -177,7 +177,7 @@ fn service(
     {
         out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("why stop-first: {why}"))));
     }
-    kept(input, name, lines, look, out);
+    kept(input, &forecast.wants, name, lines, look, out);
 }
 
 /// The services that the manifest needs and a container waits for: each has lines of its own, elsewhere. What is only
@@ -366,7 +366,7 @@ fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
 }
 
 /// Volumes of a service that goes stay; the line says how to be rid of them.
-fn kept(input: &Input<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
+fn kept(input: &Input<'_>, wants: &Wants, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
     if input.services.contains_key(name) || lines.iter().any(|line| line.change.address.kind == Kind::Volume) {
         return;
     }
@@ -375,7 +375,9 @@ fn kept(input: &Input<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut
         .seen
         .iter()
         .filter(|(address, seen)| {
-            address.kind == Kind::Volume && seen.owner.is_ours() && seen.service.as_deref() == Some(name)
+            let is_of_it = address.kind == Kind::Volume && seen.service.as_deref() == Some(name);
+            // What another manifest goes on with is not offered for deletion.
+            is_of_it && seen.owner.is_ours() && !wants.map.contains_key(*address)
         })
         .map(|(address, _)| address.name.as_str())
         .collect();

@@ -446,20 +446,12 @@ impl Provider for DockerProvider {
 
     async fn who(&self, touched: &[Touched], now: Timestamp) -> BTreeMap<Address, Trace> {
         let Ok(api) = self.api().await else { return BTreeMap::new() };
-        let mut traces = BTreeMap::new();
-        for thing in touched.iter().filter(|thing| thing.address.kind == Kind::Container) {
-            // An engine counts whole seconds.
-            let (from, to) = (thing.since.0 / 1000, now.0 / 1000 + 1);
-            let mut events = Box::pin(api.past_events(&thing.vendor_id, from, to));
-            let mut last = None;
-            while let Some(Ok(event)) = events.next().await {
-                let is_end = event.action.as_deref().is_some_and(|action| ENDS.contains(&action));
-                last = event.time.filter(|_| is_end).or(last);
-            }
-            let trace = |at_s: i64| Trace { by: None, at: Timestamp(at_s * 1000), evidence: "Docker event" };
-            traces.extend(last.map(|at_s| (thing.address.clone(), trace(at_s))));
-        }
-        traces
+        let containers = touched.iter().filter(|thing| thing.address.kind == Kind::Container).cloned();
+        let containers: Vec<Touched> = containers.collect();
+        let traces = containers.into_iter().map(|thing| last_end(api, thing, now));
+        let traces: Vec<Option<(Address, Trace)>> =
+            futures_util::stream::iter(traces).buffer_unordered(INSPECTS_IN_FLIGHT).collect().await;
+        traces.into_iter().flatten().collect()
     }
 
     async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {
@@ -489,6 +481,22 @@ impl Provider for DockerProvider {
         }
     }
 }
+
+/// When a container was stopped, removed or changed last, as far as the engine remembers.
+async fn last_end(api: &Api, thing: Touched, now: Timestamp) -> Option<(Address, Trace)> {
+    // An engine counts whole seconds, and waits for what is yet to come of the last one.
+    let mut events = Box::pin(api.past_events(&thing.vendor_id, thing.since.0 / 1000, now.0 / 1000 + 1));
+    let mut last = None;
+    while let Ok(Some(Ok(event))) = tokio::time::timeout(EVENT_LIMIT, events.next()).await {
+        let is_end = event.action.as_deref().is_some_and(|action| ENDS.contains(&action));
+        last = event.time.filter(|_| is_end).or(last);
+    }
+    let at = Timestamp(last? * 1000);
+    Some((thing.address, Trace { by: None, at, evidence: "Docker event" }))
+}
+
+/// What is past is told at once; a clock that is behind makes an engine wait for it.
+const EVENT_LIMIT: std::time::Duration = std::time::Duration::from_millis(1500);
 
 /// Events by which somebody may have brought about what is put right.
 const ENDS: [&str; 6] = ["destroy", "stop", "die", "rename", "update", "pause"];

@@ -86,7 +86,7 @@ impl NpmProvider {
             let body = Map::from_iter([("meta".to_owned(), convert::unmarked_meta(row))]);
             self.put(section, change, row.id, body).await?;
         }
-        Ok(Outcome { vendor_id: row.id.to_string() })
+        self.settle(section, change, row.id).await
     }
 
     /// Deletes a host that is as it was seen.

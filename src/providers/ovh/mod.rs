@@ -22,9 +22,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Verb};
+use crate::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Timestamp, Verb};
 use crate::providers::http::Counts;
-use crate::providers::{Ask, Class, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError};
+use crate::providers::{Ask, Class, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError, Resolved};
 use crate::secret::Secrets;
 
 pub use crate::secret::OvhLogin;
@@ -152,6 +152,10 @@ impl Provider for OvhProvider {
 
     async fn observe(&self, ask: &Ask) -> Observation {
         self.look(ask).await
+    }
+
+    async fn resolve(&self, zone: &str, servers: &[String], name: &str, now: Timestamp) -> Vec<Resolved> {
+        self.watcher.resolve(zone, servers, name, now).await
     }
 
     async fn examine(&self, exam: &Exam) -> Vec<Finding> {

@@ -20,6 +20,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use crate::model::{Address, Millis, Readiness, Timestamp};
+use crate::providers::Resolved;
 use crate::providers::dns::{self, Said};
 
 use super::sets::canonical;
@@ -237,6 +238,33 @@ impl Watcher {
             verdicts.push((watch, verdict));
         }
         verdicts
+    }
+
+    /// What each of a zone's servers answers for a name, types of addresses and aliases only.
+    pub async fn resolve(&self, zone: &str, names: &[String], name: &str, now: Timestamp) -> Vec<Resolved> {
+        let zones = Zones { nameservers: BTreeMap::from([(zone.to_owned(), names.to_vec())]), ..Zones::default() };
+        let servers = self.servers_of(now, zone, &zones).await;
+        let heard = servers.into_iter().enumerate().map(|(at, server)| async move {
+            let label = names.get(at).filter(|_| self.settings.servers.is_empty()).cloned();
+            let label = label.or_else(|| server.first().map(ToString::to_string)).unwrap_or_default();
+            let mut said = BTreeMap::new();
+            for record_type in ["A", "AAAA", "CNAME"] {
+                let mut answer = Err("its own address is not known".to_owned());
+                for address in &server {
+                    answer = match dns::ask(*address, name, record_type, ANSWER_LIMIT).await {
+                        Ok(Said::Values(values)) => Ok(values),
+                        Ok(Said::Declined(why)) => Err(why),
+                        Err(why) => Err(why),
+                    };
+                    if answer.is_ok() {
+                        break;
+                    }
+                }
+                said.insert(record_type, answer);
+            }
+            Resolved { server: label, said }
+        });
+        join_all(heard).await
     }
 
     async fn servers_of(&self, now: Timestamp, zone: &str, zones: &Zones) -> Vec<Server> {

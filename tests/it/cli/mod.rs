@@ -5,6 +5,7 @@ mod init;
 mod lists;
 mod mend;
 mod own;
+mod questions;
 pub mod rig;
 mod running;
 
