@@ -119,7 +119,8 @@ impl Moment {
         let mut domains: Vec<&str> = owned.map(|(domain, _)| *domain).collect();
         let turn = self.main % domains.len().max(1);
         domains.rotate_left(turn);
-        let mut text = format!("name: {name}\ncontainers: {{app: {{{app}}}{db}}}\n");
+        // Services come and go with the same images; none of them is another one under a new name.
+        let mut text = format!("name: {name}\ndata: new\ncontainers: {{app: {{{app}}}{db}}}\n");
         let to = if host_network { "app:8123" } else { "app:80" };
         if let Some((main, aliases)) = domains.split_first() {
             let list = if shape.list { ", access_list: family" } else { "" };
