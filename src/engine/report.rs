@@ -18,7 +18,7 @@ const LISTED_ALWAYS: usize = 10;
 
 /// The state of the source in a few words: `services @ 5e1c0aa`.
 pub fn revision(picture: &Picture) -> String {
-    let id: String = picture.source.revision.chars().take(7).collect();
+    let id = short(&picture.source.revision);
     if id.is_empty() { "no source yet".to_owned() } else { format!("{} @ {id}", picture.source.label) }
 }
 
@@ -186,7 +186,7 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
         out.push_str(&format!("  http://{domain}\n"));
     }
     if let Some(manifest) = picture.services.get(name) {
-        let id: String = picture.source.revision.chars().take(7).collect();
+        let id = short(&picture.source.revision);
         let file = &manifest.origin.file;
         match picture.source.history.changed.get(file) {
             Some(commit) => {
@@ -522,7 +522,7 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
     let is_reported = |row: &ServiceStatus| row.code.as_deref() == Some("A0417") && row.health == Health::Healthy;
     let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name);
     let in_sync = services.values().filter(is_good).filter(in_force).count();
-    let id: String = picture.source.revision.chars().take(7).collect();
+    let id = short(&picture.source.revision);
     let needy: Vec<&ServiceStatus> =
         services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
     let needy: Vec<&ServiceStatus> =
