@@ -130,8 +130,9 @@ impl Engine {
         if !wants.failed.is_empty() || !wants.good.is_empty() {
             ledger.judge(&wants.failed, &wants.good, now).await?;
         }
-        if !wants.drains.keys().eq(facts.repointed_at.keys()) {
-            ledger.repoint(&wants.drains.keys().cloned().collect(), now).await?;
+        let left = wants.left();
+        if !left.iter().eq(facts.repointed_at.keys()) {
+            ledger.repoint(&left, now).await?;
         }
         if facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
             let unloaded = plan.changes.iter().filter(|change| plan::certificates::is_load(change));

@@ -94,6 +94,8 @@ pub struct Wants {
     pub before_delete: BTreeMap<Address, Vec<Need>>,
     /// Old generations that nothing leads to any more, and until when they drain.
     pub drains: BTreeMap<Address, Timestamp>,
+    /// Certificates of ours that nothing uses any more, and until when they are kept.
+    pub unused: BTreeMap<Address, Timestamp>,
     /// Networks that are made anew, with everything on them.
     pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
@@ -108,6 +110,13 @@ pub struct Wants {
     pub tasks: BTreeSet<Address>,
     /// Worth knowing.
     pub notes: Vec<super::plan::Note>,
+}
+
+impl Wants {
+    /// What nothing leads to, or uses, any more: since when is kept in the ledger.
+    pub fn left(&self) -> BTreeSet<Address> {
+        self.drains.keys().chain(self.unused.keys()).cloned().collect()
+    }
 }
 
 /// What is asked whether a container works.
@@ -427,7 +436,7 @@ pub struct Facts {
     pub orders: Vec<Order>,
     /// What is being made for others just now, with its fields: its subnet, its addresses and its ports are taken.
     pub promised: BTreeMap<Address, Fields>,
-    /// Since when nothing leads to an old generation any more.
+    /// Since when nothing leads to an old generation, or uses a certificate, any more.
     pub repointed_at: BTreeMap<Address, Timestamp>,
     /// When containers were away in updates, by base address, the newest last; at most one of each is not over yet.
     pub away: BTreeMap<Address, Vec<Away>>,

@@ -381,7 +381,7 @@ fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Chang
             continue;
         };
         notes.extend(not_pruned(input, address, &service));
-        if may_delete(input, address, &service) {
+        if may_delete(input, wants, address, &service) {
             doomed.push((address, seen, service));
         }
     }
@@ -426,14 +426,16 @@ fn downtime_of_delete(input: &Input<'_>, wants: &Wants, address: &Address, seen:
     if is_away { Downtime::Some } else { Downtime::None }
 }
 
-fn may_delete(input: &Input<'_>, address: &Address, service: &str) -> bool {
+fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> bool {
     if is_left_alone(input, service) {
         return false;
     }
     let suspension = input.facts.suspended.get(service);
+    let is_purged = suspension.is_some_and(|suspension| suspension.destroy && suspension.purge);
     let is_asked = match address.kind {
-        Kind::Image | Kind::Certificate | Kind::Zone => false,
-        Kind::Volume => suspension.is_some_and(|suspension| suspension.destroy && suspension.purge),
+        Kind::Image | Kind::Zone => false,
+        Kind::Certificate => wants.unused.get(address).is_some_and(|until| is_purged || *until <= input.now),
+        Kind::Volume => is_purged,
         Kind::Network | Kind::Attachment | Kind::Container | Kind::Record => true,
         Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => true,
     };

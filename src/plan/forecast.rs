@@ -72,9 +72,10 @@ fn judge(facts: &mut Facts, wants: &Wants, now: Timestamp) {
     facts.failed.extend(wants.failed.iter().map(|failure| (failure.address.clone(), failure.clone())));
     let good = wants.good.iter().map(|good| (good.base.clone(), (good.generation.clone(), good.fields.clone())));
     facts.last_good.extend(good);
-    facts.repointed_at.retain(|old, _| wants.drains.contains_key(old));
-    for old in wants.drains.keys() {
-        let since = facts.repointed_at.entry(old.clone()).or_insert(now);
+    let left = wants.left();
+    facts.repointed_at.retain(|address, _| left.contains(address));
+    for address in left {
+        let since = facts.repointed_at.entry(address).or_insert(now);
         *since = now.min(*since);
     }
 }

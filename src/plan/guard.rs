@@ -86,9 +86,9 @@ fn gathered(files: &BTreeSet<&str>) -> String {
 
 /// Services whose manifest is gone and that lose something, `destroy` apart.
 pub fn doomed(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
-    // An image that is cleaned up is no loss.
-    let deletes =
-        plan.changes.iter().filter(|change| change.verb == Verb::Delete && change.address.kind != Kind::Image);
+    // What is cleaned up, long after, is no loss.
+    let is_loss = |kind: Kind| !matches!(kind, Kind::Image | Kind::Certificate);
+    let deletes = plan.changes.iter().filter(|change| change.verb == Verb::Delete && is_loss(change.address.kind));
     let deletes = deletes.map(|change| &change.service);
     let vanished = deletes.filter(|name| !input.services.contains_key(*name));
     vanished.filter(|name| !input.facts.suspended.get(*name).is_some_and(|s| s.destroy)).cloned().collect()

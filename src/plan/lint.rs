@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Input, certificates, pointers, pool};
+use super::{Input, certificates, pointers, pool, unused};
 use crate::model::schema::unknown_fields;
 use crate::model::{Address, Expect, Gate, Kind, Need, Plan, Seen, Verb};
 
@@ -49,8 +49,11 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
         if is_image && change.verb == Verb::Delete && !input.facts.pulled.iter().any(|pulled| pulled.id == id) {
             broken.push(format!("{address} is deleted though we did not pull it"));
         }
-        if change.verb == Verb::Delete && matches!(address.kind, Kind::Certificate | Kind::Zone) {
+        if change.verb == Verb::Delete && address.kind == Kind::Zone {
             broken.push(format!("{address} is of a kind that is never deleted"));
+        }
+        if change.verb == Verb::Delete && address.kind == Kind::Certificate && unused::is_used(input, address) {
+            broken.push(format!("{address} is deleted while a host has it: nginx would not take its configuration"));
         }
         if change.verb == Verb::Delete && change.is_now() && address.kind == Kind::Container {
             broken.extend(pointed_at(input, plan, change));

@@ -42,6 +42,7 @@ pub mod handover;
 pub mod stopped;
 pub mod streams;
 pub mod tasks;
+pub mod unused;
 
 use std::collections::BTreeMap;
 
@@ -92,7 +93,8 @@ impl Input<'_> {
 
 /// One look: expand, decide, guard.
 pub fn look(input: &Input<'_>) -> (Wants, Plan) {
-    let wants = expand::expand(input);
+    let mut wants = expand::expand(input);
+    wants.unused = unused::certificates(input, &wants);
     let mut plan = decide::decide(input, &wants);
     flaps::leave(input, &mut plan);
     patience::leave(input, &wants, &mut plan);

@@ -121,7 +121,9 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
     let manifest = input.services.get(service);
     let destroyed = input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy);
     let failure = failure(input, wants, address).filter(|_| successor.is_some());
-    let (code, text, origin) = if destroyed {
+    let (code, text, origin) = if address.kind == Kind::Certificate && !destroyed {
+        (ReasonCode::DependencyReplaced, "nothing has used it for 30 days".to_owned(), None)
+    } else if destroyed {
         (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
     } else if let Some(manifest) = manifest.filter(|_| is_job(input, address)) {
         (ReasonCode::DependencyReplaced, "its update is done with".to_owned(), Some(manifest.origin.clone()))

@@ -356,7 +356,7 @@ async fn a_foreign_list_of_our_name_is_in_the_way() {
 }
 
 #[tokio::test]
-async fn certificates_are_only_observed() {
+async fn a_certificate_that_somebody_uploaded_is_only_observed() {
     let rig = Rig::start().await;
     rig.npm.seed_certificate("wild", &["*.example.org"]);
     let wild = address(Kind::Certificate, "wild");

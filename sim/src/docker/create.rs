@@ -108,6 +108,7 @@ impl State {
             logs: Vec::new(),
             behaviour,
             ports,
+            is_held: false,
             port_moves: 0,
             uploads: Vec::new(),
         });

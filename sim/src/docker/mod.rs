@@ -172,6 +172,17 @@ impl Docker {
         self.engine.lock().start(name).map(|_| ())
     }
 
+    /// What an engine leaves that was killed while it started a container (20.10): every later start is refused.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn hold(&self, name: &str) -> Result<(), Refusal> {
+        let mut state = self.engine.lock();
+        let index = state.find(name)?;
+        state.containers[index].is_held = true;
+        Ok(())
+    }
+
     /// `docker rm -f`.
     ///
     /// # Errors

@@ -61,6 +61,9 @@ impl State {
     /// Networks, published ports and the loopback listener: all of them or none.
     fn prepare(&mut self, index: usize) -> Answer<()> {
         let container = &self.containers[index];
+        if container.is_held {
+            return refuse(500, format!("task {}: already exists", container.id));
+        }
         let mode = container.network_mode().to_owned();
         if let Some(other) = mode.strip_prefix("container:") {
             let other = &self.containers[self.find(other)?];

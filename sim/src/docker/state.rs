@@ -114,6 +114,8 @@ pub(super) struct Container {
     pub(super) behaviour: Behaviour,
     /// TCP ports it listens on; none means every port.
     pub(super) ports: Vec<u16>,
+    /// The engine was killed while it started this one: what lies below it holds its task for good.
+    pub(super) is_held: bool,
     /// Times its published ports changed networks.
     pub(super) port_moves: u64,
     pub(super) uploads: Vec<(String, Vec<u8>)>,

@@ -125,6 +125,11 @@ impl Npm {
         self.seed_host(Kind::RedirectionHost, fields)
     }
 
+    /// Adds a 404 host as a person would in the UI.
+    pub fn seed_dead_host(&self, fields: &Value) -> u64 {
+        self.seed_host(Kind::DeadHost, fields)
+    }
+
     /// Adds a stream as a person would in the UI.
     pub fn seed_stream(&self, fields: &Value) -> u64 {
         self.seed_host(Kind::Stream, fields)

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::{Line, Look, Sign, Summary, Tone, away, handed_over, held, lines};
 use crate::model::plan::{Gate, Refusal, Wait};
 use crate::model::service::Target;
-use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb, Wants};
+use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Seen, Service, Verb, Wants};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
-use crate::plan::{certificates, declared, generation};
+use crate::plan::{certificates, declared, generation, unused};
 
 /// Column of the name, and of the detail after it.
 pub(super) const KIND_WIDTH: usize = 14;
@@ -381,12 +381,26 @@ fn kept(input: &Input<'_>, wants: &Wants, name: &str, lines: &[Line<'_>], look: 
         })
         .map(|(address, _)| address.name.as_str())
         .collect();
-    if !volumes.is_empty() {
-        let text = format!("kept: {}", volumes.join(", "));
+    let plural = if volumes.len() > 1 { "volumes" } else { "volume" };
+    let data = (!volumes.is_empty()).then(|| format!("{plural} {}", volumes.join(", ")));
+    let kept: Vec<String> = data.into_iter().chain(kept_certificate(input, wants, name)).collect();
+    if !kept.is_empty() {
+        let text = format!("kept: {}", kept.join(", "));
         out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &text)));
         let text = format!("to delete them too: amarre destroy {name} --purge");
         out.push_str(&format!("        {}\n", look.paint(Tone::Dim, &text)));
     }
+}
+
+/// `certificate until 20 Dec`: of those of a service that goes, the one that goes last.
+fn kept_certificate(input: &Input<'_>, wants: &Wants, name: &str) -> Option<String> {
+    let is_its = |seen: &Seen| seen.owner.is_ours() && seen.service.as_deref() == Some(name);
+    let all = input.world.seen.iter().filter(|(address, seen)| address.kind == Kind::Certificate && is_its(seen));
+    let left = all.filter(|(address, _)| !wants.map.contains_key(*address));
+    let until =
+        left.map(|(address, _)| wants.unused.get(address).copied().unwrap_or(input.now + unused::KEPT)).max()?;
+    let day = jiff::Timestamp::from_millisecond(until.0).ok().filter(|_| input.now < until)?;
+    Some(format!("certificate until {}", day.strftime("%-d %b")))
 }
 
 /// What was found and the ways past it.

@@ -77,14 +77,35 @@ impl DockerProvider {
     }
 
     /// Starts a container. One that cannot be started for a port that it was given, and not asked for, goes again:
-    /// its successor has another.
+    /// its successor has another. So does one that never ran, and never will since its engine was killed meanwhile.
     async fn start(&self, api: &Api, id: &str, name: &str, fields: &Fields, is_new: bool) -> Result<(), ProviderError> {
         let Err(error) = api.start(id, name).await else { return Ok(()) };
+        if error.message.ends_with(&format!("task {id}: already exists")) {
+            return Err(self.held(api, id, name, error).await?);
+        }
         let Some(port) = taken_port(&error, fields) else { return Err(error) };
         if is_new {
             api.remove(id, name).await?;
         }
         Err(ProviderError { class: Class::PortTaken(port), code: "A0540", ..error })
+    }
+
+    /// An engine that is killed while it starts a container leaves a task below it (measured on 20.10), for which every
+    /// later start is refused. What has never run holds nothing of anybody's, and is made anew.
+    async fn held(
+        &self,
+        api: &Api,
+        id: &str,
+        name: &str,
+        error: ProviderError,
+    ) -> Result<ProviderError, ProviderError> {
+        if api.container(id).await?.is_some_and(|there| has_run(&there)) {
+            let hint = format!("the engine was killed while it started it; `docker rm {name}`, and it is made anew");
+            return Ok(error.hint(hint));
+        }
+        api.remove(id, name).await?;
+        let message = format!("{}; it never ran and is made anew", error.message);
+        Ok(ProviderError { message, ..error })
     }
 
     pub(super) async fn update_container(

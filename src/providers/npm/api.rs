@@ -204,6 +204,39 @@ pub struct CertificateRow {
     pub created_on: String,
 }
 
+/// A certificate with what has it: hosts that are switched off, and those that this account cannot see, as well.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CertificateUsers {
+    #[serde(flatten)]
+    pub row: CertificateRow,
+    #[serde(default)]
+    proxy_hosts: Vec<UserRow>,
+    #[serde(default)]
+    redirection_hosts: Vec<UserRow>,
+    #[serde(default)]
+    dead_hosts: Vec<UserRow>,
+    #[serde(default)]
+    streams: Vec<UserRow>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct UserRow {
+    id: u64,
+}
+
+impl CertificateUsers {
+    /// One of those that have it: `404 host #4`.
+    pub fn any(&self) -> Option<String> {
+        let lists = [
+            ("proxy host", &self.proxy_hosts),
+            ("redirection", &self.redirection_hosts),
+            ("404 host", &self.dead_hosts),
+            ("stream", &self.streams),
+        ];
+        lists.into_iter().find_map(|(kind, rows)| rows.first().map(|row| format!("{kind} #{}", row.id)))
+    }
+}
+
 impl CertificateRow {
     /// Whether Let's Encrypt gave it: NPM makes the row first, which then ends on the day of its making.
     pub fn is_issued(&self) -> bool {
@@ -392,6 +425,12 @@ impl Api {
     pub async fn list<T: serde::de::DeserializeOwned>(&self, section: Section) -> Result<Vec<T>, Trouble> {
         let path = format!("/nginx/{}{}", section.path(), section.expand());
         self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
+    }
+
+    /// Every certificate with what has it (`cert-list-expand`).
+    pub async fn certificate_users(&self) -> Result<Vec<CertificateUsers>, Trouble> {
+        let path = "/nginx/certificates?expand=proxy_hosts,redirection_hosts,dead_hosts,streams";
+        self.read(path).await.map_err(|trouble| trouble.in_section(Section::Certificates, Level::View))
     }
 
     /// Who did what, the latest first: as many as NPM gives. For administrators.

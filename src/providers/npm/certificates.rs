@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{CertificateRow, HostRow, Section};
-use super::{NpmProvider, convert, unfit};
-use crate::model::{Change, Fields};
+use super::{NpmProvider, conflict, convert, expected, unfit};
+use crate::model::{Change, Fields, Typed};
 use crate::providers::{Class, Outcome, ProviderError};
 
 /// From this version on the address of the account that signs in goes to Let's Encrypt, and the two words are refused.
@@ -51,6 +51,26 @@ impl NpmProvider {
     pub(super) async fn load_certificate(&self, change: &Change) -> Result<Outcome, ProviderError> {
         let names: Vec<&str> = change.address.name.split(", ").collect();
         self.load(change, &names).await.map(|()| Outcome::default())
+    }
+
+    /// Deletes one that nothing has: NPM deletes one in use as well, and nginx then refuses its whole configuration.
+    pub(super) async fn delete_certificate(&self, change: &Change) -> Result<Outcome, ProviderError> {
+        let (id, digest) = expected(change)?;
+        let all = self.api.certificate_users().await.map_err(|trouble| self.read_failed(change, trouble))?;
+        let Some(found) = all.into_iter().find(|one| one.row.id.to_string() == id) else {
+            return Ok(Outcome::default());
+        };
+        if found.row.provider != "letsencrypt" {
+            return Err(unfit(change, "somebody uploaded it"));
+        }
+        if let Some(user) = found.any() {
+            return Err(conflict(change, &format!("{user} has it")));
+        }
+        if convert::certificate(&found.row).fields().digest() != digest {
+            return Err(conflict(change, "it has changed since it was looked at"));
+        }
+        let deleted = self.api.delete(Section::Certificates, found.row.id).await;
+        deleted.map(|()| Outcome::default()).map_err(|trouble| self.write_failed(change, trouble))
     }
 
     /// The oldest one of ours for exactly these names.

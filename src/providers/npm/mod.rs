@@ -244,7 +244,7 @@ impl Provider for NpmProvider {
                 return match &change.verb {
                     Verb::Create(fields) => self.create_certificate(change, fields).await,
                     Verb::Update(_) => self.load_certificate(change).await,
-                    Verb::Delete => Err(unfit(change, "certificates are kept")),
+                    Verb::Delete => self.delete_certificate(change).await,
                 };
             }
             Kind::Network

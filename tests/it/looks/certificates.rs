@@ -3,7 +3,7 @@
 use amarre::model::{Kind, Millis};
 use amarre_sim::Fault;
 use amarre_sim::npm::{self, Issuance};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::plain;
 use crate::support::stepped::{Stepped, ZONE};
@@ -231,4 +231,58 @@ async fn what_has_nothing_to_do_with_it_does_not_wait() {
     let host = host(&rig).unwrap();
     assert_ne!(host["access_list_id"], 0, "{host:#}");
     assert_eq!(host["certificate_id"], 0);
+}
+
+/// Its host is gone; who comes back within the month has it again, and after that it goes.
+#[tokio::test]
+async fn one_that_nothing_uses_is_kept_for_a_month() {
+    let mut rig = served().await;
+    rig.settle().await;
+    let first = certificates(&rig);
+    rig.write("shop.yaml", &plain("shop"));
+    rig.settle().await;
+    rig.clock.advance(Millis::minutes(29 * 24 * 60));
+    rig.settle().await;
+    rig.write("shop.yaml", &with_tls());
+    rig.settle().await;
+    assert_eq!(certificates(&rig), first, "what was kept is used again");
+    assert_has_https(&rig);
+    // A month from its last use, not from its first.
+    rig.remove("shop.yaml");
+    rig.settle().await;
+    rig.clock.advance(Millis::minutes(29 * 24 * 60));
+    rig.settle().await;
+    assert_eq!(certificates(&rig).len(), 1);
+    rig.clock.advance(Millis::minutes(2 * 24 * 60));
+    rig.settle().await;
+    assert_eq!(certificates(&rig), [Json::Null; 0]);
+}
+
+/// NPM would delete it, and nginx refuse its whole configuration: Amarre does not see such a host, and asks for it.
+#[tokio::test]
+async fn one_that_a_hidden_host_has_stays() {
+    let mut rig = served().await;
+    rig.settle().await;
+    let certificate = certificates(&rig)[0]["id"].clone();
+    rig.npm.seed_dead_host(&json!({"domain_names": ["old.example.org"], "certificate_id": certificate}));
+    rig.remove("shop.yaml");
+    rig.settle().await;
+    rig.clock.advance(Millis::minutes(31 * 24 * 60));
+    for _ in 0..3 {
+        rig.look().await;
+        rig.clock.advance(Millis::minutes(11));
+    }
+    assert_eq!(certificates(&rig).len(), 1);
+    let error = format!("{:?}", rig.picture().errors);
+    assert!(error.contains("404 host #"), "{error}");
+}
+
+/// `destroy --purge` is asked for by a person: it goes with its service.
+#[tokio::test]
+async fn a_purge_takes_it_along() {
+    let mut rig = served().await;
+    rig.settle().await;
+    rig.purge("shop").await;
+    rig.settle().await;
+    assert_eq!(certificates(&rig), [Json::Null; 0]);
 }

@@ -1,7 +1,10 @@
 //! Standing firm: engines that restart, NPM that is made anew, Amarre's own container.
 
+use std::sync::Arc;
+
 use amarre::model::plan::Wait;
 use amarre::model::{Gate, Kind, Millis, Timestamp, Verb};
+use amarre_sim::Fault;
 use serde_json::json;
 
 use super::{plain, settled};
@@ -160,4 +163,47 @@ async fn the_own_container_is_never_replaced_stopped_or_cut_off() {
         assert_eq!((&still["Id"], &still["State"]["Running"]), (&own["Id"], &json!(true)), "{story}");
         assert!(still["NetworkSettings"]["Networks"]["zz-amarre-amarre"].is_object(), "{story}");
     }
+}
+
+/// An engine that was killed while it started a candidate refuses to start that one for good (measured: 20.10).
+#[tokio::test]
+async fn a_candidate_that_its_engine_cannot_start_any_more_is_made_anew() {
+    let mut rig = settled(&["one"]).await;
+    rig.write("one.yaml", &plain("one").replace("web:1", "web:2"));
+    let is_start = |method: &str, path: &str| method == "POST" && path.ends_with("/start");
+    rig.docker
+        .server
+        .faults
+        .decide_by(Arc::new(move |method, path| is_start(method, path).then_some(Fault::CutBefore)));
+    let is_candidate = |name: &String| name.starts_with("/one-");
+    while !names(&rig).iter().any(is_candidate) {
+        rig.look().await;
+    }
+    rig.docker.server.faults.clear();
+    let candidate = names(&rig).into_iter().find(is_candidate).unwrap();
+    rig.docker.hold(candidate.trim_start_matches('/')).unwrap();
+    rig.docker.restart_engine();
+    rig.clock.advance(Millis::minutes(2));
+    rig.settle().await;
+    let containers = rig.docker.containers();
+    assert_eq!(names(&rig), ["/npm", "/stranger", "/one"]);
+    assert!(containers.iter().any(|container| container["Config"]["Image"] == "web:2"), "{containers:?}");
+}
+
+/// One that has run is a person's to remove: it is said how.
+#[tokio::test]
+async fn what_has_run_is_not_made_anew_for_its_engines_sake() {
+    let mut rig = settled(&["one"]).await;
+    rig.docker.hold("one").unwrap();
+    rig.docker.stop("one").unwrap();
+    for _ in 0..5 {
+        rig.clock.advance(Millis::minutes(11));
+        rig.look().await;
+    }
+    let error = format!("{:?}", rig.picture().errors);
+    assert!(error.contains("`docker rm one`, and it is made anew"), "{error}");
+    rig.docker.remove("one").unwrap();
+    rig.clock.advance(Millis::minutes(11));
+    rig.settle().await;
+    assert_eq!(names(&rig), ["/npm", "/stranger", "/one"]);
 }

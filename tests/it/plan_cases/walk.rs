@@ -184,9 +184,10 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
     for good in &wants.good {
         facts.last_good.insert(good.base.clone(), (good.generation.clone(), good.fields.clone()));
     }
-    facts.repointed_at.retain(|old, _| wants.drains.contains_key(old));
-    for old in wants.drains.keys() {
-        let since = facts.repointed_at.entry(old.clone()).or_insert(now);
+    let left = wants.left();
+    facts.repointed_at.retain(|address, _| left.contains(address));
+    for address in left {
+        let since = facts.repointed_at.entry(address).or_insert(now);
         *since = now.min(*since);
     }
     facts.open_intents.retain(|_, left| now - *left < plan::SETTLE);

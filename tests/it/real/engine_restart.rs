@@ -59,6 +59,11 @@ async fn is_calm(daemon: &Daemon, rig: &Rig, but: &[u32]) -> bool {
     true
 }
 
+/// Nothing is left to be done for anybody, those included that may stay ended.
+async fn is_done(daemon: &Daemon) -> bool {
+    daemon.json("/api/v1/plan").await["summary"]["services_changed"] == 0
+}
+
 async fn away(daemon: &Daemon) {
     eventually(30, "the engine is a gap", async || {
         let status = daemon.json("/api/v1/status").await;
@@ -132,6 +137,7 @@ async fn an_engine_that_is_killed_in_the_middle_of_updates_finds_its_containers_
     // Of those whose policy lets them end, the old ones as well as the new ones may have.
     let ended: Vec<u32> = (0..SERVICES).filter(|number| ends(*number)).collect();
     eventually(CALM_S_MAX, "calm after a kill", async || is_calm(&daemon, &rig, &ended).await).await;
+    eventually(CALM_S_MAX, "nothing left to do", async || is_done(&daemon).await).await;
     let log = daemon.log();
     assert_eq!(daemon.stop().await, 0);
     rig.quiet().await;

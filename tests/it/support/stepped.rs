@@ -272,11 +272,20 @@ impl Stepped {
     }
 
     pub async fn destroy(&self, service: &str) {
+        self.take_down(service, false).await;
+    }
+
+    /// With its data.
+    pub async fn purge(&self, service: &str) {
+        self.take_down(service, true).await;
+    }
+
+    async fn take_down(&self, service: &str, purge: bool) {
         let suspension = Suspension {
             by: "a test".to_owned(),
             why: "a test".to_owned(),
             destroy: true,
-            purge: false,
+            purge,
             at: Timestamp::default(),
             until: None,
         };
