@@ -145,6 +145,8 @@ pub struct NpmAccess {
     pub identity: String,
     /// Its password.
     pub secret: Secret,
+    /// With which certbot writes records for it; `None`: it cannot.
+    pub dns_credentials: Option<Secret>,
 }
 
 /// How OVH is asked.
@@ -187,7 +189,6 @@ impl Config {
         let file = read(text, path, &overlay::ours(secrets::variables()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-        file.not_yet_supported()?;
         let secrets = Resolver { base: base.clone() };
         file.build(absolute, &base, &secrets)
     }

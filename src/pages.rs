@@ -84,6 +84,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0211", include_str!("../docs/errors/A0211.md")),
     ("A0212", include_str!("../docs/errors/A0212.md")),
     ("A0215", include_str!("../docs/errors/A0215.md")),
+    ("A0216", include_str!("../docs/errors/A0216.md")),
     ("A0220", include_str!("../docs/errors/A0220.md")),
     ("A0221", include_str!("../docs/errors/A0221.md")),
     ("A0222", include_str!("../docs/errors/A0222.md")),

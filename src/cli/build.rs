@@ -119,6 +119,7 @@ pub fn providers(config: &Config, key: &MarkKey) -> Result<Vec<Arc<dyn Provider>
             url: npm.url.clone(),
             identity: npm.identity.clone(),
             secret: npm.secret.clone(),
+            dns_credentials: npm.dns_credentials.clone(),
             instance: instance.clone(),
             key: key.clone(),
         })?));

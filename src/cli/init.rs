@@ -190,6 +190,7 @@ async fn npm(
             url: url.clone(),
             identity: identity.clone(),
             secret: secret.clone(),
+            dns_credentials: None,
             instance: INSTANCE.to_owned(),
             key: MarkKey::new([0; 32]),
         });

@@ -9,34 +9,29 @@ use ipnet::Ipv4Net;
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
-use crate::model::site::{Defaults, HostSite, ImageCare, Mode, NpmSite, Policy, PublicAddress, Reach, ascii_name};
+use crate::model::site::{
+    CertificateCare, Challenge, Defaults, HostSite, ImageCare, Mode, NpmSite, Policy, PublicAddress, Reach, ascii_name,
+};
 use crate::model::{Millis, ProviderId, Site};
+use crate::secret::Secret;
 
 impl File {
-    /// Keys of the design that do nothing yet are refused, for a setting that is ignored is a trap.
-    pub(super) fn not_yet_supported(&self) -> Result<(), ConfigError> {
-        let set = |on: bool, name: &'static str| on.then_some(name);
-        let found = [set(self.certificates.is_some(), "certificates")];
-        match found.into_iter().flatten().next() {
-            Some(name) => {
-                Err(ConfigError::new("A0202", format!("`{name}` is not yet supported"), "leave it out for now"))
-            }
-            None => Ok(()),
-        }
-    }
-
     pub(super) fn build(self, path: PathBuf, base: &Path, secrets: &Resolver) -> Result<Config, ConfigError> {
         check_instance(&self.instance)?;
         let ovh = self.ovh(secrets)?;
         let site = self.site(ovh.is_some())?;
         let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
+        let dns_credentials = self.dns_credentials(secrets)?;
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
             let secret = secrets.read(&npm.secret)?;
             no_credentials(&format!("npm.{name}.url"), &npm.url)?;
             let url = npm.url.trim_end_matches('/').trim_end_matches("/api").to_owned();
-            npms.insert(name.clone(), NpmAccess { url, identity: npm.identity.clone(), secret });
+            npms.insert(
+                name.clone(),
+                NpmAccess { url, identity: npm.identity.clone(), secret, dns_credentials: dns_credentials.clone() },
+            );
         }
         let listen = self.server.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070)));
         if !listen.ip().is_loopback() {
@@ -150,6 +145,7 @@ impl File {
             prune: self.reconcile.prune.unwrap_or(true),
             mode: self.mode()?,
             images: self.images()?,
+            certificates: self.certificates()?,
         })
     }
 
@@ -166,6 +162,53 @@ impl File {
 
     fn dns_timeout(&self) -> Result<Millis, ConfigError> {
         duration("dns.propagation.timeout", self.dns.propagation.timeout.as_deref(), Millis::minutes(10))
+    }
+
+    fn certificates(&self) -> Result<CertificateCare, ConfigError> {
+        let file = &self.certificates;
+        let challenge = match file.challenge.as_deref() {
+            None | Some("http") => Challenge::Http,
+            Some("dns") => Challenge::Dns,
+            Some(other) => {
+                let message = format!("certificates.challenge: `{other}`");
+                return Err(ConfigError::new("A0201", message, "it is http or dns"));
+            }
+        };
+        let has_dns_credentials = file.dns_credentials.is_some();
+        if challenge == Challenge::Dns && !has_dns_credentials {
+            let message = "certificates.challenge is dns, and certificates.dns_credentials is not set";
+            return Err(ConfigError::new("A0201", message, "NPM needs a key of its own to write records at OVH"));
+        }
+        let asks_port80 = match file.port80.as_deref() {
+            None | Some("require") => true,
+            Some("assume") => false,
+            Some(other) => {
+                let message = format!("certificates.port80: `{other}`");
+                return Err(ConfigError::new("A0201", message, "it is require or assume"));
+            }
+        };
+        Ok(CertificateCare { challenge, asks_port80, has_dns_credentials })
+    }
+
+    /// What NPM is given so that it can write records: the lines of certbot's OVH plugin.
+    fn dns_credentials(&self, secrets: &Resolver) -> Result<Option<Secret>, ConfigError> {
+        let Some(file) = &self.certificates.dns_credentials else { return Ok(None) };
+        let (secret, consumer) = (secrets.read(&file.application_secret)?, secrets.read(&file.consumer_key)?);
+        let endpoint = file.endpoint.as_deref().unwrap_or("ovh-eu");
+        let values = [
+            ("endpoint", endpoint),
+            ("application_key", file.application_key.as_str()),
+            ("application_secret", secret.expose()),
+            ("consumer_key", consumer.expose()),
+        ];
+        let is_word =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if let Some((key, _)) = values.iter().find(|(_, value)| !is_word(value)) {
+            let message = format!("certificates.dns_credentials.{key} is not what OVH gives out");
+            return Err(ConfigError::new("A0201", message, "letters, digits and `-` only; endpoint as in `ovh-eu`"));
+        }
+        let lines = values.map(|(key, value)| format!("dns_ovh_{key} = {value}"));
+        Ok(Some(Secret::new(lines.join("\n"))))
     }
 
     fn images(&self) -> Result<ImageCare, ConfigError> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::model::site::NginxPolicy;
@@ -46,8 +46,8 @@ pub(super) struct File {
     pub(super) state: PathBuf,
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
-    // Of the design, for later.
-    pub(super) certificates: Option<IgnoredAny>,
+    #[serde(default)]
+    pub(super) certificates: CertificatesFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -290,6 +290,23 @@ impl From<NginxFile> for NginxPolicy {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerFile {
     pub(super) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CertificatesFile {
+    pub(super) challenge: Option<String>,
+    pub(super) port80: Option<String>,
+    pub(super) dns_credentials: Option<DnsCredentialsFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DnsCredentialsFile {
+    pub(super) endpoint: Option<String>,
+    pub(super) application_key: String,
+    pub(super) application_secret: SecretSource,
+    pub(super) consumer_key: SecretSource,
 }
 
 /// A secret as the configuration writes it.

@@ -92,6 +92,8 @@ pub const A0211: &str = "A0211";
 pub const A0212: &str = "A0212";
 /// Policy forbids a capability.
 pub const A0215: &str = "A0215";
+/// A certificate for a record in the DNS, and no key with which NPM could write one.
+pub const A0216: &str = "A0216";
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(super) const PROBLEMS_MAX: usize = 200;

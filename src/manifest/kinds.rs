@@ -48,8 +48,7 @@ pub(super) fn redirect(mut reader: Reader<'_>, mut service: Service) -> Option<S
     let (scheme, to) = to?;
     // Without HSTS, one redirection is enough.
     let force_https = force_https.unwrap_or(hsts != Hsts::Off);
-    let (tls, origin) = (tls?, scope.origin(spot));
-    routes::needs_dns_challenge(scope, &tls, &domains, spot);
+    let (tls, origin) = (routes::by_record(scope, tls?, &domains, spot), scope.origin(spot));
     service.redirects = vec![Redirect {
         domains,
         scheme,

@@ -1,9 +1,10 @@
 //! Routes: which names lead where, behind which certificate.
 
-use crate::model::service::{Hsts, Route, Target, Tls};
+use crate::model::service::{Hsts, LetsEncrypt, Route, Target, Tls};
+use crate::model::site::Challenge;
 
 use super::check;
-use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0113, Spot, shown};
+use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0216, Spot, shown};
 use super::front::{self, Front};
 use super::nginx;
 use super::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
@@ -88,7 +89,7 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
     Some(Route {
         domains: vec![domain],
         to: Target::Container { key: (*key).to_owned(), port },
-        tls: if ssl { Tls::LetsEncrypt } else { Tls::None },
+        tls: if ssl { Tls::LetsEncrypt(usual(scope)) } else { Tls::None },
         force_https: ssl,
         websockets: true,
         block_exploits: true,
@@ -144,8 +145,7 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
     let reader_spot = reader.spot;
     let origin = scope.origin(reader_spot);
     reader.finish(&nothing_else);
-    let tls = tls?;
-    needs_dns_challenge(scope, &tls, &domains, reader_spot);
+    let tls = by_record(scope, tls?, &domains, reader_spot);
     let force_https = force_https.unwrap_or(tls != Tls::None);
     Some(Route {
         domains,
@@ -202,7 +202,7 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
     let text = scope.text(node, "`tls`")?;
     match text.text.as_str() {
         "none" => Some(Tls::None),
-        "letsencrypt" => Some(Tls::LetsEncrypt),
+        "letsencrypt" => Some(Tls::LetsEncrypt(usual(scope))),
         "" => {
             scope.error_hint(A0105, text.spot, "`tls` is empty".to_owned(), HINT);
             None
@@ -211,7 +211,12 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
     }
 }
 
-/// `{letsencrypt: {challenge: http}}`.
+/// What the configuration says.
+fn usual(scope: &Scope<'_>) -> LetsEncrypt {
+    LetsEncrypt { challenge: scope.site.certificates.challenge, wildcard: false }
+}
+
+/// `{letsencrypt: {challenge: dns, wildcard: true}}`.
 fn lets_encrypt(scope: &Scope<'_>, node: &Node) -> Option<Tls> {
     let mut outer = Reader::open(scope, node, "`tls`", "tls.")?;
     let inner = outer.node("letsencrypt");
@@ -220,32 +225,42 @@ fn lets_encrypt(scope: &Scope<'_>, node: &Node) -> Option<Tls> {
     }
     outer.finish(&nothing_else);
     let mut inner = Reader::open(scope, inner?, "`letsencrypt`", "tls.letsencrypt.")?;
-    let challenge = inner.text("challenge");
-    let wildcard = inner.flag("wildcard").filter(|wildcard| *wildcard).map(|_| inner.key_spot("wildcard"));
+    let (text, spot) = (inner.text("challenge"), inner.key_spot("wildcard"));
+    let wildcard = inner.flag("wildcard").unwrap_or_default();
     inner.finish(&nothing_else);
-    let hint = "`challenge: http` asks on port 80 of the host; make a wildcard in NPM, and give its name";
-    if let Some(spot) = wildcard {
-        scope.error_hint(A0113, spot, "`wildcard: true` is not yet supported".to_owned(), hint);
-        return None;
-    }
-    match challenge {
-        Some(text) if text.text == "dns" => {
-            scope.error_hint(A0113, text.spot, "`challenge: dns` is not yet supported".to_owned(), hint);
-            None
+    let challenge = match text.as_ref().map(|text| text.text.as_str()) {
+        Some("http") if wildcard => {
+            scope.error_hint(A0106, spot, "`wildcard: true` beside `challenge: http`".to_owned(), ONLY_BY_DNS);
+            return None;
         }
-        Some(text) if text.text != "http" => {
-            scope.not_allowed(&text, "`challenge`", "`http`");
-            None
+        Some("http") => Challenge::Http,
+        Some("dns") => Challenge::Dns,
+        None if wildcard => Challenge::Dns,
+        None => usual(scope).challenge,
+        Some(_) => {
+            let text = text?;
+            scope.not_allowed(&text, "`challenge`", "`http` or `dns`");
+            return None;
         }
-        Some(_) | None => Some(Tls::LetsEncrypt),
-    }
+    };
+    Some(Tls::LetsEncrypt(LetsEncrypt { challenge, wildcard }))
 }
 
-/// A name with `*` can only be shown to be ours in the DNS.
-pub(super) fn needs_dns_challenge(scope: &Scope<'_>, tls: &Tls, domains: &[String], spot: Spot) {
-    let Some(name) = domains.iter().find(|name| *tls == Tls::LetsEncrypt && name.starts_with('*')) else { return };
-    let hint = "Let's Encrypt gives it for a record in the DNS only, which is not yet supported; make it in NPM, and give its name";
-    scope.error_hint(A0106, spot, format!("no certificate for {name} is given for an answer on port 80"), hint);
+const ONLY_BY_DNS: &str = "for `*` Let's Encrypt asks for a record in the DNS only: write `challenge: dns`";
+
+/// How it is shown that these names are ours: for one with `*` there is one way only, and that needs a key.
+pub(super) fn by_record(scope: &Scope<'_>, tls: Tls, domains: &[String], spot: Spot) -> Tls {
+    let Tls::LetsEncrypt(mut asked) = tls else { return tls };
+    if domains.iter().any(|name| name.starts_with('*')) {
+        asked.challenge = Challenge::Dns;
+    }
+    if asked.challenge == Challenge::Dns && !scope.site.certificates.has_dns_credentials {
+        let hint =
+            "set `certificates.dns_credentials` in amarre.yaml; or make the certificate in NPM, and give its name";
+        let message = "a certificate for a record in the DNS needs a key with which NPM can write it".to_owned();
+        scope.error_hint(A0216, spot, message, hint);
+    }
+    Tls::LetsEncrypt(asked)
 }
 
 /// `app:80`, or `80` when there is one container.

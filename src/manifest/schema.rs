@@ -136,8 +136,8 @@ fn tls_keys() -> Vec<Key> {
 
 fn letsencrypt_keys() -> Vec<Key> {
     vec![
-        ("challenge", words(&["http"]), "How it is shown that the names are ours"),
-        ("wildcard", json!({"const": false}), "Not yet supported"),
+        ("challenge", words(&["http", "dns"]), "How it is shown that the names are ours"),
+        ("wildcard", flag(), "One for `*`, which other services use as well"),
     ]
 }
 

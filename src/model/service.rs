@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::site::Challenge;
 use super::source::Bundle;
 use super::time::Millis;
 use super::value::{SecretName, Value};
@@ -484,8 +485,17 @@ pub enum Tls {
     None,
     /// An existing one in NPM, by its name there.
     Existing(String),
-    /// One by Let's Encrypt, which NPM asks for and renews: by answering on port 80.
-    LetsEncrypt,
+    /// One by Let's Encrypt, which NPM asks for and renews.
+    LetsEncrypt(LetsEncrypt),
+}
+
+/// How a certificate is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LetsEncrypt {
+    /// How it is shown that the names are ours.
+    pub challenge: Challenge,
+    /// One for `*` beside the names, which others have as well.
+    pub wildcard: bool,
 }
 
 /// One redirection host.

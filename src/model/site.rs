@@ -43,6 +43,34 @@ pub struct Site {
     pub mode: Mode,
     /// What becomes of images.
     pub images: ImageCare,
+    /// How certificates are asked for.
+    pub certificates: CertificateCare,
+}
+
+/// How certificates are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateCare {
+    /// Where a manifest does not say.
+    pub challenge: Challenge,
+    /// Whether it is asked first who answers on port 80.
+    pub asks_port80: bool,
+    /// Whether NPM can be told how to write a record.
+    pub has_dns_credentials: bool,
+}
+
+impl Default for CertificateCare {
+    fn default() -> Self {
+        Self { challenge: Challenge::Http, asks_port80: true, has_dns_credentials: false }
+    }
+}
+
+/// How it is shown to Let's Encrypt that a name is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// By an answer on port 80 (HTTP-01).
+    Http,
+    /// By a record in the DNS, which NPM writes (DNS-01): the one way for `*`.
+    Dns,
 }
 
 /// What becomes of images.

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::Expansion;
 use super::{Input, SETTLE};
 use crate::model::plan::{Impact, Wait};
+use crate::model::service::LetsEncrypt;
+use crate::model::site::{Challenge, is_below};
 use crate::model::world::{Order, Ordered};
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason, ReasonCode,
@@ -64,13 +66,14 @@ pub struct Front<'a> {
 }
 
 /// The name of the certificate that a host is to have, which is wanted where there is none.
-pub fn for_host(expansion: &mut Expansion<'_>, front: &Front<'_>, needs: &mut Vec<Need>) -> Value {
+pub fn for_host(expansion: &mut Expansion<'_>, front: &Front<'_>, asked: LetsEncrypt, needs: &mut Vec<Need>) -> Value {
     if expansion.service.stopped {
         // Nothing is made for it; its host keeps what it has.
         let has = front.host.and_then(|host| host.fields.get("certificate")).cloned();
-        return usable(expansion.input, front).map_or(has.unwrap_or(Value::None), |found| Value::text(&found.name));
+        return usable(expansion.input, front, asked)
+            .map_or(has.unwrap_or(Value::None), |found| Value::text(&found.name));
     }
-    let address = match usable(expansion.input, front) {
+    let address = match usable(expansion.input, front, asked) {
         Some(found) => {
             let is_ours = |seen: &Seen| seen.owner.is_ours();
             if expansion.input.world.seen.get(&found).is_some_and(is_ours) {
@@ -79,7 +82,7 @@ pub fn for_host(expansion: &mut Expansion<'_>, front: &Front<'_>, needs: &mut Ve
             }
             found
         }
-        None => ask_for(expansion, front, needs),
+        None => ask_for(expansion, front, asked, needs),
     };
     let name = Value::text(&address.name);
     needs.push(Need::ready(address));
@@ -87,7 +90,7 @@ pub fn for_host(expansion: &mut Expansion<'_>, front: &Front<'_>, needs: &mut Ve
 }
 
 /// One that is there, fits and lasts. The one that the host has comes first, so that nothing changes without need.
-fn usable(input: &Input<'_>, front: &Front<'_>) -> Option<Address> {
+fn usable(input: &Input<'_>, front: &Front<'_>, asked: LetsEncrypt) -> Option<Address> {
     let has = front.host.and_then(|host| host.fields.text("certificate"));
     let fitting = input.world.of_kind(front.npm, Kind::Certificate).filter(|(_, seen)| {
         let names = seen.fields.strings("domains");
@@ -97,7 +100,7 @@ fn usable(input: &Input<'_>, front: &Front<'_>) -> Option<Address> {
     let left = |seen: &Seen| ends(&seen.fields).map_or(LIFETIME, |ends| ends - input.now);
     let least = |seen: &Seen| if is_renewed(&seen.fields) { Millis(0) } else { LASTS };
     let own = fitting.iter().find(|(address, seen)| Some(address.name.as_str()) == has && left(seen) > Millis(0));
-    let exact = asked_for(front);
+    let exact = asked_for(input, front, asked);
     let mut others: Vec<&(&Address, &Seen)> = fitting.iter().filter(|(_, seen)| left(seen) > least(seen)).collect();
     others.sort_by_key(|(address, seen)| (address.name != exact.name, !is_renewed(&seen.fields), *address));
     own.or(others.first().copied()).map(|(address, _)| (*address).clone())
@@ -138,9 +141,31 @@ pub fn in_words(certificate: &Fields, now: Timestamp) -> String {
     }
 }
 
-/// A certificate for exactly these names: NPM calls it by them.
-fn asked_for(front: &Front<'_>) -> Address {
-    of_names(front.npm, front.domains.iter().map(String::as_str).collect())
+/// The certificate that is asked for: NPM calls it by its names.
+fn asked_for(input: &Input<'_>, front: &Front<'_>, asked: LetsEncrypt) -> Address {
+    let name = |name: &'_ String| if asked.wildcard { wildcard_for(input, name) } else { name.clone() };
+    let names: Vec<String> = front.domains.iter().map(name).collect();
+    of_names(front.npm, names.iter().map(String::as_str).collect())
+}
+
+/// `*` and what lies above a name; a zone's own name stays itself.
+fn wildcard_for(input: &Input<'_>, name: &str) -> String {
+    let zone = registered(input, name);
+    let above = name.split_once('.').map(|(_, above)| above).filter(|above| is_below(above, &zone));
+    above.map_or_else(|| name.to_owned(), |above| format!("*.{above}"))
+}
+
+/// The registered domain of a name: its zone, as far as that is known; else its last two labels, which may be more than
+/// one registered and so allows less.
+fn registered(input: &Input<'_>, name: &str) -> String {
+    let name = name.trim_start_matches("*.");
+    let ovh = ProviderId::ovh();
+    let zones = input.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
+    let last_two = || {
+        let labels: Vec<&str> = name.rsplit('.').take(2).collect();
+        labels.into_iter().rev().collect::<Vec<_>>().join(".")
+    };
+    Site::zone_of(zones, name).map_or_else(last_two, str::to_owned)
 }
 
 fn of_names(npm: &ProviderId, names: Vec<&str>) -> Address {
@@ -153,15 +178,24 @@ fn names(certificate: &Address) -> Vec<&str> {
     certificate.name.split(", ").collect()
 }
 
+/// Whether a record in the DNS is to show that the names are ours.
+pub fn is_by_record(verb: &Verb) -> bool {
+    matches!(verb, Verb::Create(fields) if fields.text("challenge") == Some("dns"))
+}
+
 /// Wants a new one, after all that the host itself waits for, and after every server of the zone answers its records.
-fn ask_for(expansion: &mut Expansion<'_>, front: &Front<'_>, needs: &[Need]) -> Address {
-    let address = asked_for(front);
-    let records = front.domains.iter().filter_map(|name| front.records.get(name)).flatten();
+fn ask_for(expansion: &mut Expansion<'_>, front: &Front<'_>, asked: LetsEncrypt, needs: &[Need]) -> Address {
+    let address = asked_for(expansion.input, front, asked);
+    let by_record = asked.challenge == Challenge::Dns;
+    // Where a record shows that the names are ours, nobody comes by them.
+    let records = front.domains.iter().filter_map(|name| front.records.get(name)).flatten().filter(|_| !by_record);
     let is_record = |need: &&Need| need.on.kind == Kind::Record;
     let first = needs.iter().filter(|need| !is_record(need)).cloned();
     let first = first.chain(records.cloned().map(Need::ready)).collect();
-    let fields =
-        Fields::default().with("domains", Value::texts(names(&address))).with("provider", Value::text("letsencrypt"));
+    let fields = Fields::default()
+        .with("domains", Value::texts(names(&address)))
+        .with("provider", Value::text("letsencrypt"))
+        .with("challenge", Value::text(if by_record { "dns" } else { "http" }));
     if expansion.input.world.seen.contains_key(&address) {
         let text =
             format!("certificate {} has ended or is not for these names: renew or delete it in NPM", address.name);
@@ -268,7 +302,7 @@ pub fn waits(input: &Input<'_>, certificate: &Address) -> Option<Timestamp> {
 pub fn left(input: &Input<'_>, certificate: &Address) -> usize {
     let orders = Orders::known(input);
     let names = names(certificate);
-    let used = names.iter().map(|name| orders.below(&orders.domain(name)).len()).max();
+    let used = names.iter().map(|name| orders.below(&registered(input, name)).len()).max();
     BELOW_DOMAIN.most.saturating_sub(used.unwrap_or_default())
 }
 
@@ -299,7 +333,10 @@ impl<'a> Orders<'a> {
         let each = names(certificate).into_iter().flat_map(|name| {
             let is_of = move |order: &&Order| names(&order.certificate).contains(&name);
             let failed = self.all.iter().filter(|order| order.outcome != Ordered::Issued).filter(is_of);
-            [self.over(FAILURES, failed), self.over(BELOW_DOMAIN, self.below(&self.domain(name)).into_iter())]
+            [
+                self.over(FAILURES, failed),
+                self.over(BELOW_DOMAIN, self.below(&registered(self.input, name)).into_iter()),
+            ]
         });
         let is_same = |order: &&Order| order.certificate == *certificate && self.may_be_issued(order);
         // Never two orders for one set: a list may be older than the certificate.
@@ -337,23 +374,10 @@ impl<'a> Orders<'a> {
     /// What counts below a registered domain.
     fn below(&self, domain: &str) -> Vec<&Order> {
         let counts = |order: &&Order| {
-            let is_below = || names(&order.certificate).into_iter().any(|name| self.domain(name) == domain);
+            let is_below = || names(&order.certificate).into_iter().any(|name| registered(self.input, name) == domain);
             self.may_be_issued(order) && self.input.now - order.at < WEEK && is_below()
         };
         self.all.iter().filter(counts).collect()
-    }
-
-    /// The registered domain of a name: its zone, as far as that is known; else its last two labels, which may be more
-    /// than one registered and so allows less.
-    fn domain(&self, name: &str) -> String {
-        let name = name.trim_start_matches("*.");
-        let ovh = ProviderId::ovh();
-        let zones = self.input.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
-        let last_two = || {
-            let labels: Vec<&str> = name.rsplit('.').take(2).collect();
-            labels.into_iter().rev().collect::<Vec<_>>().join(".")
-        };
-        Site::zone_of(zones, name).map_or_else(last_two, str::to_owned)
     }
 
     /// When a limit lets one more pass, one try left to people.

@@ -487,7 +487,7 @@ impl Expansion<'_> {
                 needs.push(Need::present(Address::new(front.npm.clone(), Kind::Certificate, name)));
                 Value::text(name)
             }
-            Tls::LetsEncrypt => certificates::for_host(self, front, needs),
+            Tls::LetsEncrypt(asked) => certificates::for_host(self, front, *asked, needs),
         }
     }
 

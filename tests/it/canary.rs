@@ -31,6 +31,8 @@ const CANARIES: &[(&str, &str)] = &[
     ("ovh-application-secret", "cAnary-Application-57+/x"),
     ("ovh-consumer-key", "cAnary-Consumer-57+/x"),
     ("ovh-client-secret", "cAnary-Client-5\"7+/ b&x"),
+    // Letters and digits only, as OVH's keys are.
+    ("npm-dns-key", "cAnary0dNs0Key57x"),
     ("registry-password", "cAnary-Registry-?>5\"7+/ b&x"),
     ("git-token", "cAnary-Git-57+/x"),
     ("environment", "cAnary-Env-5\"7+/ b&x"),
@@ -50,6 +52,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/cli/init.rs application_secret", "ovh-application-secret"),
     ("src/cli/init.rs consumer_key", "ovh-consumer-key"),
     ("src/cli/init.rs secret", "npm-password"),
+    ("src/config.rs dns_credentials", "npm-dns-key"),
     ("src/config.rs password", "registry-password"),
     ("src/config.rs secret", "npm-password"),
     ("src/config.rs token", "git-token"),
@@ -67,6 +70,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/providers/docker/registry.rs password", "registry-password"),
     ("src/providers/npm/api.rs secret", "npm-password"),
     ("src/providers/npm/api.rs token", "npm-token"),
+    ("src/providers/npm/mod.rs dns_credentials", "npm-dns-key"),
     ("src/providers/npm/mod.rs secret", "npm-password"),
     ("src/providers/ovh/login.rs application_secret", "ovh-application-secret"),
     ("src/providers/ovh/login.rs client_secret", "ovh-client-secret"),
@@ -101,6 +105,8 @@ environment: {PASSWORD: {secret: cloud}}
 port: 80
 ";
 const MAIL: &str = "{kind: Record, name: mail, type: A, value: 192.0.2.7}\n";
+const APPS: &str =
+    "{kind: Route, name: apps, routes: [{domain: '*.apps', to: 'http://192.0.2.8', tls: letsencrypt}]}\n";
 const STACK: &str = "name: stack\ncompose: stack/compose.yaml\n";
 const COMPOSE: &str =
     "services: {stack: {image: 'web:1', secrets: [token]}}\nsecrets: {token: {external: true, name: stack/token}}\n";
@@ -142,6 +148,7 @@ impl Life {
         forge.write("services/family.yaml", FAMILY);
         forge.write("services/sick.yaml", SICK);
         forge.write("services/mail.yaml", MAIL);
+        forge.write("services/apps.yaml", APPS);
         forge.write("services/stack/compose.yaml", COMPOSE);
         forge.commit("Alice Martin", "everything", "services/stack.yaml", STACK);
         let life = Self {
@@ -158,6 +165,7 @@ impl Life {
             ("npm", "npm-password"),
             ("consumer", "ovh-consumer-key"),
             ("git", "git-token"),
+            ("dns", "npm-dns-key"),
             ("anna", "access-list"),
             ("stack/token", "file"),
         ] {
@@ -176,6 +184,10 @@ impl Life {
         config["ovh"] = json!({
             "endpoint": format!("http://{}/1.0", self.ovh.address), "application_key": "application-key",
             "application_secret": {"env": "APPLICATION_SECRET"},
+        });
+        let key = canary("npm-dns-key");
+        config["certificates"] = json!({
+            "dns_credentials": {"application_key": "a", "application_secret": key, "consumer_key": {"file": "secrets/dns"}},
         });
         config["registries"] =
             json!({"registry.example.net": {"username": "ops", "password": canary("registry-password")}});
@@ -241,7 +253,7 @@ impl Life {
         ] {
             let echoes = [(&self.docker, docker), (&self.npm, npm), (&self.ovh, ovh)];
             let before = echoes.map(|(echo, rule)| {
-                echo.repeats(&[rule]);
+                echo.repeats(&[rule, ("POST", "/nginx/certificates", 400)]);
                 echo.repeated().len()
             });
             // Only now: else it would have done everything before anybody repeats anything.

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 
 use amarre::manifest::{Loaded, SourceFile, load, load_again, render, with_compose_files};
 use amarre::model::service::{
-    Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, Location, MountSource, NetworkMode,
-    Reconcile, Service, Target, Tls, Update,
+    Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, LetsEncrypt, Location, MountSource,
+    NetworkMode, Reconcile, Service, Target, Tls, Update,
 };
-use amarre::model::site::{Defaults, HostSite, Mode, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site};
+use amarre::model::site::{
+    CertificateCare, Challenge, Defaults, HostSite, Mode, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, Site,
+};
 use amarre::model::source::is_manifest;
 use amarre::model::{Asset, Assets, Origin, ProviderId};
 use proptest::prelude::*;
@@ -33,6 +35,7 @@ fn every_case_reads_as_recorded() {
             site.policy.records = list.split(' ').map(str::to_owned).collect();
             site.policy.are_records_named = true;
         }
+        site.certificates.has_dns_credentials = text.starts_with("# certificates.dns_credentials\n");
         let loaded = load(&files, &assets, &site);
         promises(&files, &assets, &loaded);
         let got = printed(&with_compose_files(&files, &assets), &loaded);
@@ -433,11 +436,12 @@ fn copied(delivery: &Delivery) -> String {
     format!("copy of {content} mode={mode} owner={}:{}", delivery.uid, delivery.gid)
 }
 
-fn tls(tls: &Tls) -> &str {
+fn tls(tls: &Tls) -> String {
     match tls {
-        Tls::None => "none",
-        Tls::Existing(name) => name,
-        Tls::LetsEncrypt => "(letsencrypt)",
+        Tls::None => "none".to_owned(),
+        Tls::Existing(name) => name.clone(),
+        Tls::LetsEncrypt(LetsEncrypt { challenge: Challenge::Http, .. }) => "(letsencrypt)".to_owned(),
+        Tls::LetsEncrypt(asked) => format!("(letsencrypt dns{})", if asked.wildcard { " *" } else { "" }),
     }
 }
 
@@ -516,5 +520,6 @@ pub fn site() -> Site {
         prune: true,
         mode: Mode::Enforce,
         images: amarre::model::site::ImageCare::default(),
+        certificates: CertificateCare::default(),
     }
 }

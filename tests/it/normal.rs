@@ -119,6 +119,7 @@ async fn what_npm_answers_compares_as_what_was_asked_for() {
             url: npm.server.url(),
             identity: "amarre@example.net".to_owned(),
             secret: Secret::new("changeme-npm"),
+            dns_credentials: None,
             instance: "home".to_owned(),
             key: MarkKey::new([7; 32]),
         });

@@ -261,7 +261,10 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
         (Verb::Create(_), None) if line.is_job => job(manifest, address),
         (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificates::waits(input, address) {
             Some(at) => format!("Let's Encrypt, none for another {}, A0805", at - input.now),
-            None => format!("Let's Encrypt, {} left this week", certificates::left(input, address)),
+            None => {
+                let how = if certificates::is_by_record(&line.change.verb) { " by a record in the DNS" } else { "" };
+                format!("Let's Encrypt{how}, {} left this week", certificates::left(input, address))
+            }
         },
         (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
         (Verb::Create(fields), None) => lines::detail(address, fields, port),

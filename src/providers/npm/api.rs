@@ -594,10 +594,14 @@ impl Api {
     }
 }
 
-/// What of a body is secret: the passwords of an access list.
+/// What of a body is secret: the passwords of an access list, the keys with which certbot writes a record.
 fn passwords(body: &Json) -> Vec<Secret> {
     let items = body["items"].as_array().into_iter().flatten();
-    items.filter_map(|item| Some(Secret::new(item["password"].as_str()?))).collect()
+    let passwords = items.filter_map(|item| item["password"].as_str());
+    let credentials = body["meta"]["dns_provider_credentials"].as_str().unwrap_or_default();
+    let keys =
+        credentials.lines().filter_map(|line| line.split_once(" = ")).filter(|(name, _)| !name.ends_with("_endpoint"));
+    passwords.chain(keys.map(|(_, key)| key)).map(Secret::new).collect()
 }
 
 /// What certbot said, without what it says every time. NPM has its output where an error has its stack.

@@ -10,11 +10,20 @@ use serde_json::{Map, Value as Json, json};
 
 use super::api::{CertificateRow, HostRow, Section};
 use super::{NpmProvider, conflict, convert, expected, unfit};
+use crate::model::world::NOT_ISSUED;
 use crate::model::{Change, Fields, Typed};
 use crate::providers::{Class, Outcome, ProviderError};
 
 /// From this version on the address of the account that signs in goes to Let's Encrypt, and the two words are refused.
 const ACCOUNT_MAIL: (u32, u32) = (2, 13);
+
+/// What certbot waits after it has written its record, before Let's Encrypt asks for it: OVH's servers took 10 to 210 s, and
+/// certbot's own plugin waits as long for OVH (its issues #9065, #9244).
+const PROPAGATION_S: u64 = 120;
+
+/// What helps where a record is to show that the names are ours.
+const BY_RECORD: &str = "NPM writes a record below `_acme-challenge` with `certificates.dns_credentials`: does that key still work, and may it \
+                         write TXT in this zone? certbot's log is in NPM's /data/logs";
 
 impl NpmProvider {
     /// Orders one, or finishes what an earlier try of ours has left.
@@ -26,7 +35,16 @@ impl NpmProvider {
         if let Some(row) = self.issued(change, &names).await? {
             return self.load(change, &names).await.map(|()| made(row.id));
         }
-        let mut body = json!({"provider": "letsencrypt", "domain_names": names, "meta": {"dns_challenge": false}});
+        let by_record = fields.text("challenge") == Some("dns");
+        let mut body = json!({"provider": "letsencrypt", "domain_names": names, "meta": {"dns_challenge": by_record}});
+        if by_record {
+            let Some(credentials) = &self.dns_credentials else {
+                return Err(unfit(change, "`certificates.dns_credentials` is not set"));
+            };
+            body["meta"]["dns_provider"] = json!("ovh");
+            body["meta"]["dns_provider_credentials"] = json!(credentials.expose());
+            body["meta"]["propagation_seconds"] = json!(PROPAGATION_S);
+        }
         let health = self.api.health().await.map_err(|trouble| self.read_failed(change, trouble.not_sent()))?;
         if (health.version.major, health.version.minor) < ACCOUNT_MAIL {
             body["meta"]["letsencrypt_agree"] = Json::Bool(true);
@@ -43,7 +61,10 @@ impl NpmProvider {
                 }
             }
             // After a failure NPM reloads by itself.
-            Err(trouble) => Err(self.write_failed(change, trouble)),
+            Err(trouble) => {
+                let error = self.write_failed(change, trouble);
+                Err(if by_record && error.code == NOT_ISSUED { error.hint(BY_RECORD) } else { error })
+            }
         }
     }
 

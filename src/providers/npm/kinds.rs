@@ -459,6 +459,7 @@ impl Typed for Certificate {
             Field::new("domains", Rule::Observed),
             Field::new("expires_on", Rule::Observed),
             Field::new("provider", Rule::Observed),
+            Field::new("challenge", Rule::Observed),
         ],
         claims: None,
     };

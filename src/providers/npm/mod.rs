@@ -51,6 +51,8 @@ pub struct NpmConfig {
     pub identity: String,
     /// Its password.
     pub secret: Secret,
+    /// With which certbot writes records, in the form of its OVH plugin; `None`: no certificate by a record.
+    pub dns_credentials: Option<Secret>,
     /// Our mark.
     pub instance: String,
     /// Tells whether a password is the one that the plan was made with.
@@ -63,6 +65,7 @@ pub struct NpmProvider {
     url: String,
     instance: String,
     key: MarkKey,
+    dns_credentials: Option<Secret>,
     api: Api,
     /// Held for the whole of a change.
     writing: Mutex<()>,
@@ -81,13 +84,14 @@ impl NpmProvider {
     /// # Errors
     /// `url` is no address, or the machine's TLS set-up is unusable.
     pub fn new(config: NpmConfig) -> Result<Self, String> {
-        let NpmConfig { id, url, identity, secret, instance, key } = config;
+        let NpmConfig { id, url, identity, secret, dns_credentials, instance, key } = config;
         Ok(Self {
             api: Api::new(&url, identity, secret)?,
             id,
             url,
             instance,
             key,
+            dns_credentials,
             writing: Mutex::new(()),
             passwords: std::sync::Mutex::default(),
             account: std::sync::Mutex::default(),

@@ -286,3 +286,28 @@ async fn a_purge_takes_it_along() {
     rig.settle().await;
     assert_eq!(certificates(&rig), [Json::Null; 0]);
 }
+
+/// Asked for with the key that NPM was given for it; what NPM shows of the row tells nothing of the key.
+#[tokio::test]
+async fn one_by_a_record_is_for_all_and_nobody_goes_off_line() {
+    let mut rig = Stepped::start().await;
+    for name in ["shop", "wiki"] {
+        rig.write(&format!("{name}.yaml"), &plain(name));
+    }
+    rig.settle().await;
+    for name in ["shop", "wiki"] {
+        let tls = "tls: {letsencrypt: {wildcard: true}}";
+        let text = plain(name).replace("port: 80", &format!("routes: [{{domain: {name}, to: 80, {tls}}}]"));
+        rig.write(&format!("{name}.yaml"), &text);
+    }
+    rig.rest().await;
+    assert_eq!(orders(&rig), 1);
+    let all = certificates(&rig);
+    assert_eq!((all.len(), &all[0]["nice_name"]), (1, &json!("*.example.org")));
+    assert_eq!(all[0]["meta"]["dns_provider"], "ovh");
+    let sent = "dns_ovh_endpoint = ovh-eu\ndns_ovh_application_key = key\n\
+                dns_ovh_application_secret = secret\ndns_ovh_consumer_key = for-npm";
+    assert_eq!(all[0]["meta"]["dns_provider_credentials"], sent);
+    assert!(["shop", "wiki"].iter().all(|name| rig.npm.serves(&format!("{name}.example.org"))));
+    rig.assert_quiet().await;
+}

@@ -31,6 +31,7 @@ pub fn provider(url: &str, identity: &str, secret: &str) -> NpmProvider {
         url: url.to_owned(),
         identity: identity.to_owned(),
         secret: Secret::new(secret),
+        dns_credentials: None,
         instance: "amarre".to_owned(),
         key: key(),
     };

@@ -29,7 +29,10 @@ pub fn of(state: &State, change: &Change, scene: &Scene, wants: &Wants, plan: &P
         (Kind::Network, Verb::Delete) => network_goes(raw, &change.address),
         (Kind::Attachment, Verb::Delete) if wants.before_delete.contains_key(&change.address) => Vec::new(),
         (Kind::Attachment, Verb::Delete) => attachment_goes(raw, &change.address),
+        // Where Let's Encrypt asks for a record of its own, nobody's record matters.
+        (Kind::Certificate, Verb::Create(fields)) if fields.text("challenge") == Some("dns") => Vec::new(),
         (Kind::Certificate, Verb::Create(_)) => certificate_comes(raw, &change.address),
+        (Kind::Certificate, Verb::Delete) => certificate_goes(raw, &change.address),
         (Kind::AccessList, Verb::Delete) => list_goes(raw, &change.address),
         (Kind::Record, Verb::Delete) => record_goes(raw, &change.address, wants),
         (Kind::Record, _) => record_comes(raw, &change.address),
@@ -355,6 +358,13 @@ fn certificate_comes(raw: &World, certificate: &Address) -> Vec<String> {
         .filter(|(_, seen)| !seen.ready.is_ready())
         .map(|(record, _)| format!("{record} is not known everywhere"))
         .collect()
+}
+
+/// nginx refuses its whole configuration when the files of one that it names are gone.
+fn certificate_goes(raw: &World, certificate: &Address) -> Vec<String> {
+    let users = raw.seen.iter().filter(|(address, _)| address.provider == certificate.provider);
+    let users = users.filter(|(_, seen)| seen.fields.text("certificate") == Some(certificate.name.as_str()));
+    users.map(|(user, _)| format!("{user} has it")).collect()
 }
 
 fn list_goes(raw: &World, list: &Address) -> Vec<String> {

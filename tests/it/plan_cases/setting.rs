@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use amarre::manifest::{Loaded, SourceFile, load};
-use amarre::model::site::{Defaults, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site};
+use amarre::model::site::{CertificateCare, Defaults, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site};
 use amarre::model::{
     Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, SecretName, Seen, Service, Timestamp, Value,
     World,
@@ -150,6 +150,7 @@ pub fn site() -> Site {
         prune: true,
         mode: Mode::Enforce,
         images: amarre::model::site::ImageCare::default(),
+        certificates: CertificateCare { has_dns_credentials: true, ..CertificateCare::default() },
     }
 }
 

@@ -446,6 +446,7 @@ async fn engine(
         "npm": {"main": {"url": npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm", "container": "npm"}},
         "ovh": {"endpoint": ovh.endpoint(), "application_key": "a", "application_secret": "b", "consumer_key": "c"},
         "network": {"pools": ["10.77.0.0/16"]},
+        "certificates": {"dns_credentials": {"application_key": "key", "application_secret": "secret", "consumer_key": "for-npm"}},
     });
     if let Some(reach) = setting.reach {
         text["npm"]["main"]["reach"] = json!(reach);
@@ -470,6 +471,7 @@ async fn engine(
         url: npm.server.url(),
         identity: "amarre@example.net".to_owned(),
         secret: Secret::new("changeme-npm"),
+        dns_credentials: config.npms["main"].dns_credentials.clone(),
         instance: instance.clone(),
         key: key.clone(),
     });
