@@ -135,7 +135,7 @@ impl Engine {
             ledger.repoint(&left, now).await?;
         }
         if facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
-            let unloaded = plan.changes.iter().filter(|change| plan::certificates::is_load(change));
+            let unloaded = plan.changes.iter().filter(|change| change.is_load());
             let unloaded = unloaded.map(|change| change.address.clone());
             // While its NPM cannot be seen, nobody knows whether a host is off line for it.
             let hidden = facts.open_intents.keys().filter(|address| address.kind == Kind::Certificate);

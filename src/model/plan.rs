@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::address::Address;
+use super::address::{Address, Kind};
 use super::time::{Millis, Timestamp};
 use super::value::{FieldPath, Fields, Value};
 use super::world::{Gap, Need, Origin};
@@ -231,7 +231,27 @@ pub struct Change {
     pub gate: Gate,
 }
 
+/// What an update of a certificate says that only brings the hosts of its names back on line.
+pub const LOADED: &str = "loaded";
+/// What an update of a certificate says that has it renewed now.
+pub const RENEWED: &str = "renewed";
+
 impl Change {
+    /// Whether it only brings the hosts of a certificate's names back on line.
+    pub fn is_load(&self) -> bool {
+        self.says(LOADED)
+    }
+
+    /// Whether Let's Encrypt is asked: for a certificate that is not there, or for the next one.
+    pub fn is_order(&self) -> bool {
+        self.address.kind == Kind::Certificate && matches!(self.verb, Verb::Create(_)) || self.says(RENEWED)
+    }
+
+    fn says(&self, word: &str) -> bool {
+        let says = |fields: &Fields| fields.flag(word) == Some(true);
+        self.address.kind == Kind::Certificate && matches!(&self.verb, Verb::Update(fields) if says(fields))
+    }
+
     /// Whether it may happen at once.
     pub fn is_now(&self) -> bool {
         self.gate == Gate::Now

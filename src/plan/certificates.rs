@@ -11,19 +11,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decide::is_left_alone;
 use super::expand::Expansion;
 use super::{Input, SETTLE};
-use crate::model::plan::{Impact, Wait};
+use crate::model::plan::{Impact, LOADED, RENEWED, Wait};
 use crate::model::service::LetsEncrypt;
 use crate::model::site::{Challenge, is_below};
 use crate::model::world::{Order, Ordered};
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason, ReasonCode,
-    Refusal, Seen, Site, Timestamp, Value, Verb,
+    Refusal, Seen, Site, Timestamp, Value, Verb, Want, Wants,
 };
 
-/// What a change of a certificate says that only brings the hosts of its names back on line.
-pub const LOADED: &str = "loaded";
 /// Of a certificate by Let's Encrypt (its default profile; NPM renews 30 days before).
 const LIFETIME: Millis = Millis::minutes(90 * 24 * 60);
 /// One that nobody renews is not taken for a new host in its last days.
@@ -127,12 +126,7 @@ pub fn ends(fields: &Fields) -> Option<Timestamp> {
 /// `81 days left, NPM renews about 9 Jan`.
 pub fn in_words(certificate: &Fields, now: Timestamp) -> String {
     let Some(ends) = ends(certificate) else { return String::new() };
-    let days = (ends - now).0.div_euclid(DAY.0);
-    let left = match days {
-        ..=-1 => "has ended".to_owned(),
-        1 => "1 day left".to_owned(),
-        days => format!("{days} days left"),
-    };
+    let left = days_left(ends - now);
     let renewed = Timestamp(ends.0 - RENEWED_BEFORE.0);
     let day = jiff::Timestamp::from_millisecond(renewed.0).ok().filter(|_| now < renewed);
     match day.filter(|_| is_renewed(certificate)) {
@@ -253,10 +247,42 @@ pub fn unloaded(input: &Input<'_>) -> Vec<Change> {
     calls.filter_map(write).collect()
 }
 
-/// Whether a change is only such a write.
-pub fn is_load(change: &Change) -> bool {
-    let loads = |fields: &Fields| fields.flag(LOADED) == Some(true);
-    change.address.kind == Kind::Certificate && matches!(&change.verb, Verb::Update(fields) if loads(fields))
+/// Those of ours that will end and that NPM has not renewed: it should have begun a fortnight before. That takes no host
+/// off line.
+pub fn overdue(input: &Input<'_>, wants: &Wants) -> Vec<Change> {
+    let orders = Orders::known(input);
+    let wanted = wants.map.iter().filter(|(address, _)| address.kind == Kind::Certificate);
+    let renewal = |(address, want): (&Address, &Want)| {
+        let seen = input.world.seen.get(address)?;
+        let left = ends(&seen.fields)? - input.now;
+        // What was issued a moment ago may not be shown yet.
+        let is_fresh = orders.of(address).any(|order| orders.may_be_issued(order) && input.now - order.at < DAY);
+        let is_due = seen.owner.is_ours() && is_renewed(&seen.fields) && left < LASTS && !is_fresh;
+        (is_due && !is_left_alone(input, &want.service)).then(|| Change {
+            address: address.clone(),
+            service: want.service.clone(),
+            verb: Verb::Update(Fields::default().with(RENEWED, Value::Bool(true))),
+            diff: Vec::new(),
+            because: Reason {
+                code: ReasonCode::Drift,
+                text: format!("{}, and NPM has not renewed it", days_left(left)),
+                origin: None,
+            },
+            impact: Impact::default(),
+            expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
+            gate: Gate::Now,
+        })
+    };
+    wanted.filter_map(renewal).collect()
+}
+
+/// `1 day left`.
+fn days_left(left: Millis) -> String {
+    match left.0.div_euclid(DAY.0) {
+        ..=-1 => "has ended".to_owned(),
+        1 => "1 day left".to_owned(),
+        days => format!("{days} days left"),
+    }
 }
 
 /// Our hosts that have one of a certificate's names and are on: NPM takes these off line while it asks.
@@ -274,9 +300,7 @@ pub fn hosts_of<'a>(input: &Input<'a>, certificate: &Address) -> impl Iterator<I
 
 /// Lets no more be asked for than Let's Encrypt would give.
 pub fn leave(input: &Input<'_>, plan: &mut Plan) {
-    let is_asked = |change: &Change| {
-        change.is_now() && change.address.kind == Kind::Certificate && matches!(change.verb, Verb::Create(_))
-    };
+    let is_asked = |change: &Change| change.is_now() && change.is_order();
     // Most plans ask for none.
     if !plan.changes.iter().any(is_asked) {
         return;
@@ -338,11 +362,11 @@ impl<'a> Orders<'a> {
                 self.over(BELOW_DOMAIN, self.below(&registered(self.input, name)).into_iter()),
             ]
         });
-        let is_same = |order: &&Order| order.certificate == *certificate && self.may_be_issued(order);
+        let is_same = |order: &&Order| self.may_be_issued(order);
         // Never two orders for one set: a list may be older than the certificate.
-        let last = self.all.iter().filter(is_same).map(|order| order.at.min(self.input.now) + SETTLE).max();
+        let last = self.of(certificate).filter(is_same).map(|order| order.at.min(self.input.now) + SETTLE).max();
         let last = last.filter(|shows| self.input.now < *shows);
-        let same = self.over(DUPLICATES, self.all.iter().filter(is_same));
+        let same = self.over(DUPLICATES, self.of(certificate).filter(is_same));
         let slower = self.slower(certificate).filter(|_| !self.input.facts.impatient);
         each.chain([last, slower, same, self.over(ORDERS, self.all.iter())]).flatten().max()
     }
@@ -358,12 +382,16 @@ impl<'a> Orders<'a> {
 
     /// One that fails again and again is asked for ever more seldom: each try takes hosts off line for a moment.
     fn slower(&self, certificate: &Address) -> Option<Timestamp> {
-        let own = self.all.iter().filter(|order| order.certificate == *certificate).rev();
+        let own = self.all.iter().rev().filter(|order| order.certificate == *certificate);
         let failed: Vec<&Order> = own.take_while(|order| order.outcome == Ordered::Failed).collect();
         let last = failed.first()?.at.min(self.input.now);
         let doubled = u32::try_from(failed.len() - 1).unwrap_or(u32::MAX).min(10);
         let until = last + Millis(AGAIN.0.saturating_mul(1 << doubled).min(DAY.0));
         (self.input.now < until).then_some(until)
+    }
+
+    fn of(&self, certificate: &Address) -> impl Iterator<Item = &Order> {
+        self.all.iter().filter(move |order| order.certificate == *certificate)
     }
 
     fn spend(&mut self, certificate: &Address) {

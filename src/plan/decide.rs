@@ -48,6 +48,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     // Until then nothing else is done with it.
     ups.retain(|change| !loads.iter().any(|load| load.address == change.address));
     ups.splice(..0, loads);
+    ups.extend(certificates::overdue(input, wants));
     ups.extend(released(input));
     let mut downs = deletes(input, wants, &mut plan.notes);
     rivals::settle(input, wants, &mut ups, &mut downs);

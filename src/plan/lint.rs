@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Input, certificates, pointers, pool, unused};
+use super::{Input, pointers, pool, unused};
 use crate::model::schema::unknown_fields;
 use crate::model::{Address, Expect, Gate, Kind, Need, Plan, Seen, Verb};
 
@@ -20,7 +20,8 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
         }
         let seen = input.world.seen.get(address);
         let is_image = address.kind == Kind::Image;
-        let is_load = certificates::is_load(change);
+        let is_load = change.is_load();
+        let is_renewal = change.is_order() && matches!(change.verb, Verb::Update(_));
         if change.refusal().is_none() && !is_image && !is_load && seen.is_some_and(|seen| !seen.owner.is_ours()) {
             broken.push(format!("{address} is changed though it is not ours"));
         }
@@ -31,8 +32,8 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
         if change.is_now() && fields.is_some_and(|fields| fields.is_unresolved()) {
             broken.push(format!("{address} is executed with a value that is not known"));
         }
-        // Such a change writes hosts, no field of its own.
-        if let (Some(fields), Some(schema), false) = (fields, input.schema(address), is_load) {
+        // Such a change writes no field of its own.
+        if let (Some(fields), Some(schema), false) = (fields, input.schema(address), is_load || is_renewal) {
             broken.extend(
                 unknown_fields(schema, fields).into_iter().map(|name| format!("{address} has no field {name}")),
             );

@@ -4,7 +4,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, address, read, written};
 use crate::model::world::{Order, Ordered};
-use crate::model::{Change, Kind, Millis, Timestamp, Verb};
+use crate::model::{Change, Millis, Timestamp};
 
 /// No limit looks farther back than a week; kept a little longer, for people.
 const KEPT: Millis = Millis::minutes(30 * 24 * 60);
@@ -16,7 +16,7 @@ pub(super) async fn begin(
     change: &Change,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if !matches!((change.address.kind, &change.verb), (Kind::Certificate, Verb::Create(_))) {
+    if !change.is_order() {
         return Ok(());
     }
     sqlx::query("INSERT INTO orders (intent, address, at_ms) VALUES (?, ?, ?)")

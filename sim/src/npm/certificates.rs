@@ -304,6 +304,11 @@ fn test_http(state: &State, call: &Call) -> Answer {
     Ok(Reply::ok(Value::Object(results)))
 }
 
+pub(super) fn set_days_left(state: &mut State, id: u64, days: i64) {
+    let ends = local(Timestamp::now().as_second() + days * 24 * 60 * 60);
+    state.patch(KIND, id, Map::from_iter([("expires_on".to_owned(), json!(ends))]));
+}
+
 /// A custom certificate that a person uploaded, for tests.
 pub(super) fn seed(state: &mut State, owner: u64, nice_name: &str, names: &[&str]) -> u64 {
     let expires = Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;

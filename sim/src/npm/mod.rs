@@ -146,6 +146,11 @@ impl Npm {
         id
     }
 
+    /// A certificate has so many days left, as though NPM had not renewed it.
+    pub fn set_days_left(&self, certificate: u64, days: i64) {
+        certificates::set_days_left(&mut self.shared.lock(), certificate, days);
+    }
+
     /// Adds a custom certificate with its files.
     pub fn seed_certificate(&self, nice_name: &str, domain_names: &[&str]) -> u64 {
         let mut state = self.shared.lock();

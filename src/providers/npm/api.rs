@@ -469,6 +469,11 @@ impl Api {
         }
     }
 
+    /// Asks Let's Encrypt for the next certificate of a row.
+    pub async fn renew(&self, id: u64) -> Result<(), Trouble> {
+        self.write(Method::POST, Section::Certificates, &format!("/{id}/renew"), None).await.map(|_| ())
+    }
+
     /// Deletes a row; one that is gone already is fine.
     pub async fn delete(&self, section: Section, id: u64) -> Result<(), Trouble> {
         match self.write(Method::DELETE, section, &format!("/{id}"), None).await {
@@ -569,7 +574,7 @@ impl Api {
         body: Option<&Json>,
         token: Option<&Secret>,
     ) -> Result<Answer, Trouble> {
-        let is_order = method == Method::POST && path == "/nginx/certificates";
+        let is_order = method == Method::POST && path.starts_with("/nginx/certificates");
         let mut request = self.http.request(method, &format!("{}{path}", self.base));
         if is_order {
             request = request.timeout(ORDER_TIMEOUT);

@@ -247,6 +247,7 @@ impl Provider for NpmProvider {
                 self.check_rights(change, Section::Certificates)?;
                 return match &change.verb {
                     Verb::Create(fields) => self.create_certificate(change, fields).await,
+                    Verb::Update(_) if change.is_order() => self.renew_certificate(change).await,
                     Verb::Update(_) => self.load_certificate(change).await,
                     Verb::Delete => self.delete_certificate(change).await,
                 };

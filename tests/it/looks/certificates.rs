@@ -311,3 +311,30 @@ async fn one_by_a_record_is_for_all_and_nobody_goes_off_line() {
     assert!(["shop", "wiki"].iter().all(|name| rig.npm.serves(&format!("{name}.example.org"))));
     rig.assert_quiet().await;
 }
+
+/// NPM begins a month before; a fortnight later Amarre asks itself, and ever more seldom when that fails.
+#[tokio::test]
+async fn one_that_npm_does_not_renew_is_renewed() {
+    let mut rig = served().await;
+    rig.rest().await;
+    rig.settle().await;
+    let id = certificates(&rig)[0]["id"].as_u64().unwrap();
+    rig.clock.advance(Millis::minutes(8 * 24 * 60));
+    rig.npm.set_days_left(id, 8 + 20);
+    rig.settle().await;
+    assert_eq!(certificates(&rig)[0]["id"], id, "that is still NPM's");
+    rig.npm.set_days_left(id, 8 + 12);
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    rig.forget();
+    for _ in 0..60 {
+        rig.look().await;
+        rig.clock.advance(Millis::minutes(2));
+    }
+    let renewals = |rig: &Stepped| rig.writes().iter().filter(|line| line.ends_with("/renew")).count();
+    assert!((2..=4).contains(&renewals(&rig)), "{}", renewals(&rig));
+    assert_eq!(certificates(&rig).len(), 1);
+    rig.npm.set_issuance(Issuance::Granted);
+    rig.clock.advance(Millis::minutes(24 * 60));
+    rig.settle().await;
+    assert_has_https(&rig);
+}
