@@ -189,6 +189,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0801", include_str!("../docs/errors/A0801.md")),
     ("A0802", include_str!("../docs/errors/A0802.md")),
     ("A0805", include_str!("../docs/errors/A0805.md")),
+    ("A0806", include_str!("../docs/errors/A0806.md")),
     ("A0901", include_str!("../docs/errors/A0901.md")),
     ("A0902", include_str!("../docs/errors/A0902.md")),
     ("A0903", include_str!("../docs/errors/A0903.md")),

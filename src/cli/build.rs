@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use crate::config::{Config, SourceAccess};
+use crate::engine::port80::HttpVisitor;
 use crate::engine::{Engine, Parts, Settings, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
@@ -46,6 +47,7 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         secrets,
         key: config.key()?,
         clock: Arc::new(SystemClock),
+        visitor: Arc::new(HttpVisitor),
         interval,
     });
     Ok(Built { engine, lock })

@@ -78,6 +78,8 @@ impl Engine {
         let (ages, steady) = (&self.ages, self.clock.steady());
         let up_since = |address: &Address, stamp| ages.up_since(address, stamp, now, steady);
         self.health.judge(&self.context.providers, &probed, &facts, &mut world, up_since, now).await;
+        let (site, services) = (&self.context.site, &desired.services);
+        self.port80.ask(site, services, &probed, &mut world, now).await;
         let scrubber = Scrubber::of(desired.secrets.values());
         failures::scrub(&mut world, &scrubber);
         plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);

@@ -7,6 +7,7 @@ pub mod pace;
 pub mod breaker;
 pub mod patience;
 pub mod health;
+pub mod port80;
 pub mod asking;
 mod culprits;
 pub mod observer;
@@ -90,6 +91,8 @@ pub struct Parts {
     pub key: MarkKey,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Asks who answers on port 80.
+    pub visitor: Arc<dyn port80::Visitor>,
     /// Between looks when nothing wakes us.
     pub interval: Millis,
 }
@@ -323,6 +326,7 @@ pub struct Engine {
     /// When the latest write ended, by provider.
     written: BTreeMap<ProviderId, Timestamp>,
     health: Health,
+    port80: port80::Asked,
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
     busy: BTreeMap<tokio::task::Id, String>,
@@ -389,6 +393,7 @@ impl Engine {
             ages: Ages::default(),
             written: BTreeMap::new(),
             health: Health::default(),
+            port80: port80::Asked::new(parts.visitor),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
             promised: BTreeMap::new(),

@@ -248,6 +248,29 @@ impl Gap {
     }
 }
 
+/// Who answers on port 80 by a name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Port80 {
+    /// NPM's nginx.
+    Npm,
+    /// Nobody, asked from here, and why: `connection refused`.
+    Silent(String),
+    /// Somebody else: `lighttpd answers 301 to https://box.lan/`.
+    Other(String),
+}
+
+impl Port80 {
+    /// With the address at which that was found.
+    #[must_use]
+    pub fn at(self, ip: std::net::IpAddr) -> Self {
+        match self {
+            Port80::Npm => Port80::Npm,
+            Port80::Silent(why) => Port80::Silent(format!("{ip}: {why}")),
+            Port80::Other(what) => Port80::Other(format!("{what} at {ip}")),
+        }
+    }
+}
+
 /// Everything observed in one look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
@@ -265,6 +288,8 @@ pub struct World {
     pub waking: BTreeMap<ProviderId, Timestamp>,
     /// The container that Amarre itself runs in, where it runs in one.
     pub own: BTreeSet<Address>,
+    /// Who answers on port 80 by names for which a certificate is to be asked; names that were not asked for are not in it.
+    pub port80: BTreeMap<String, Port80>,
 }
 
 impl World {

@@ -17,7 +17,7 @@ use super::{Input, SETTLE};
 use crate::model::plan::{Impact, LOADED, RENEWED, Wait};
 use crate::model::service::LetsEncrypt;
 use crate::model::site::{Challenge, is_below};
-use crate::model::world::{Order, Ordered};
+use crate::model::world::{Order, Ordered, Port80};
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason, ReasonCode,
     Refusal, Seen, Site, Timestamp, Value, Verb, Want, Wants,
@@ -307,13 +307,41 @@ pub fn leave(input: &Input<'_>, plan: &mut Plan) {
     }
     let mut orders = Orders::known(input);
     for change in plan.changes.iter_mut().filter(|change| is_asked(change)) {
-        match orders.wait(&change.address) {
+        let door = door(input, change);
+        if let Some(Port80::Other(what)) = door {
+            change.gate = Gate::Held(somebody_else(change, what));
+            continue;
+        }
+        let behind = door.and_then(|_| orders.hourly(&change.address));
+        match orders.wait(&change.address).max(behind) {
             Some(at) => {
                 change.gate = Gate::Until { at, what: Wait::Budget };
                 plan.next_look = Some(plan.next_look.map_or(at, |known| known.min(at)));
             }
             None => orders.spend(&change.address),
         }
+    }
+}
+
+/// Who answers on port 80 by the names of a certificate, where that is not NPM.
+fn door<'a>(input: &Input<'a>, change: &Change) -> Option<&'a Port80> {
+    let is_by_http = matches!(&change.verb, Verb::Create(fields) if fields.text("challenge") == Some("http"));
+    let doors = names(&change.address).into_iter().filter_map(|name| input.world.port80.get(name));
+    doors.filter(|door| is_by_http && **door != Port80::Npm).max()
+}
+
+/// What a request would fail for.
+fn somebody_else(change: &Change, what: &str) -> Refusal {
+    Refusal {
+        code: "A0806".to_owned(),
+        message: format!("certificate {} is not asked for: on port 80, {what}, not NPM", change.address.name),
+        found: Vec::new(),
+        hints: vec![
+            Hint::text("port 80 of this address must lead to NPM: Let's Encrypt asks there"),
+            Hint::text(
+                "if it does, seen from the Internet, set `certificates.port80: assume`; or use `challenge: dns`",
+            ),
+        ],
     }
 }
 
@@ -369,6 +397,13 @@ impl<'a> Orders<'a> {
         let same = self.over(DUPLICATES, self.of(certificate).filter(is_same));
         let slower = self.slower(certificate).filter(|_| !self.input.facts.impatient);
         each.chain([last, slower, same, self.over(ORDERS, self.all.iter())]).flatten().max()
+    }
+
+    /// The next try of one of which nobody here can tell whether it will succeed.
+    fn hourly(&self, certificate: &Address) -> Option<Timestamp> {
+        let failed = self.of(certificate).filter(|order| order.outcome != Ordered::Issued);
+        let next = failed.map(|order| order.at.min(self.input.now) + FAILURES.within).max();
+        next.filter(|next| self.input.now < *next && !self.input.facts.impatient)
     }
 
     /// One of unknown end was not issued where none is seen after a while: NPM has a row of each.

@@ -51,7 +51,14 @@ pub(super) async fn serve(
     Ok((address, task))
 }
 
-async fn answer(
+/// nginx says who it is in each answer, whoever stands behind it.
+async fn answer(proxy: Extracted<Proxy>, client: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    let mut response = answered(proxy, client, request).await;
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static("openresty"));
+    response
+}
+
+async fn answered(
     Extracted(proxy): Extracted<Proxy>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,

@@ -1,5 +1,6 @@
 //! Certificates by Let's Encrypt: asked for when they can be had, never too often, and no host stays off line for one.
 
+use amarre::model::world::Port80;
 use amarre::model::{Kind, Millis};
 use amarre_sim::Fault;
 use amarre_sim::npm::{self, Issuance};
@@ -333,6 +334,44 @@ async fn one_that_npm_does_not_renew_is_renewed() {
     let renewals = |rig: &Stepped| rig.writes().iter().filter(|line| line.ends_with("/renew")).count();
     assert!((2..=4).contains(&renewals(&rig)), "{}", renewals(&rig));
     assert_eq!(certificates(&rig).len(), 1);
+    rig.npm.set_issuance(Issuance::Granted);
+    rig.clock.advance(Millis::minutes(24 * 60));
+    rig.settle().await;
+    assert_has_https(&rig);
+}
+
+/// A request that would fail is not made, and the host stays as it is.
+#[tokio::test]
+async fn none_is_asked_for_while_something_else_answers_on_port_80() {
+    let mut rig = served().await;
+    *rig.doors.0.lock().unwrap() = Some(Port80::Other("lighttpd answers 200".to_owned()));
+    for _ in 0..20 {
+        rig.look().await;
+        rig.clock.advance(Millis::minutes(11));
+    }
+    assert_eq!(orders(&rig), 0);
+    assert!(rig.npm.serves(DOMAIN));
+    let picture = rig.picture();
+    let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
+    assert_eq!(refusal.code, "A0806");
+    assert!(refusal.message.ends_with("on port 80, lighttpd answers 200 at 203.0.113.10, not NPM"), "{refusal:?}");
+    *rig.doors.0.lock().unwrap() = None;
+    rig.clock.advance(Millis::minutes(2));
+    rig.settle().await;
+    assert_has_https(&rig);
+}
+
+/// Behind a router that leads nothing back inside nobody can tell from here: one try an hour.
+#[tokio::test]
+async fn where_nobody_answers_from_here_one_is_asked_for_once_an_hour() {
+    let mut rig = served().await;
+    *rig.doors.0.lock().unwrap() = Some(Port80::Silent("connection refused".to_owned()));
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    for _ in 0..90 {
+        rig.look().await;
+        rig.clock.advance(Millis::minutes(2));
+    }
+    assert!((2..=3).contains(&orders(&rig)), "{} in three hours", orders(&rig));
     rig.npm.set_issuance(Issuance::Granted);
     rig.clock.advance(Millis::minutes(24 * 60));
     rig.settle().await;

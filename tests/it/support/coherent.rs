@@ -356,13 +356,6 @@ fn tls(front: &mut Map<String, Json>, stock: &Stock) {
             None => drop(front.remove("tls")),
         }
     }
-    // Over http no wildcard is given.
-    let aliases = front.get("aliases").and_then(Json::as_array).into_iter().flatten();
-    let names = front.get("domain").into_iter().chain(aliases);
-    let has_star = names.filter_map(Json::as_str).any(|name| name.starts_with('*'));
-    if has_star && front.get("tls").is_some_and(|tls| *tls == "letsencrypt" || tls.is_object()) {
-        front.remove("tls");
-    }
     if front.get("tls").is_none_or(|tls| tls == "none") {
         for key in ["force_https", "http2", "hsts"] {
             front.remove(key);

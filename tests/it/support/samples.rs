@@ -132,7 +132,10 @@ const SAMPLES: &[(&str, &str)] = &[
     ("route.domain", r#"["DOMAIN"]"#),
     ("route.aliases[]", r#"["DOMAIN"]"#),
     ("route.to", r#"["TARGET"]"#),
-    ("route.tls", r#"["none", "wild", "letsencrypt", {"letsencrypt": {}}, {"letsencrypt": {"challenge": "http"}}]"#),
+    (
+        "route.tls",
+        r#"["none", "wild", "letsencrypt", {"letsencrypt": {}}, {"letsencrypt": {"challenge": "http"}}, {"letsencrypt": {"challenge": "dns"}}, {"letsencrypt": {"wildcard": true}}]"#,
+    ),
     ("route.access_list", r#"["LIST"]"#),
     ("route.advanced", r#"["client_max_body_size 1G;", "proxy_read_timeout 1h;"]"#),
     ("location.path", r#"["/api", "= /exact", "^~ /files"]"#),
@@ -154,7 +157,10 @@ const SAMPLES: &[(&str, &str)] = &[
     ("Redirect.aliases[]", r#"["DOMAIN"]"#),
     ("Redirect.to", r#"["https://new.example.org", "https://other.example.org/x"]"#),
     ("Redirect.code", r#"[301, 302, 308, "307"]"#),
-    ("Redirect.tls", r#"["none", "wild", "letsencrypt", {"letsencrypt": {}}, {"letsencrypt": {"challenge": "http"}}]"#),
+    (
+        "Redirect.tls",
+        r#"["none", "wild", "letsencrypt", {"letsencrypt": {}}, {"letsencrypt": {"challenge": "http"}}, {"letsencrypt": {"challenge": "dns"}}, {"letsencrypt": {"wildcard": true}}]"#,
+    ),
     ("Redirect.advanced", r#"["add_header X-From old;"]"#),
     ("Stream.port", r#"["STREAM"]"#),
     ("Stream.to", r#"["STREAM_TARGET"]"#),

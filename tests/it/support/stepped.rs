@@ -1,12 +1,14 @@
 //! An engine, stepped look by look, with every vendor simulated and a clock that is put forward by hand.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use amarre::config::Config;
+use amarre::engine::port80::{HttpVisitor, Visitor};
 use amarre::engine::{Engine, Mode, Parts, Picture, ShiftedClock};
-use amarre::model::world::Suspension;
+use amarre::model::world::{Port80, Suspension};
 use amarre::model::{Millis, ProviderId, Timestamp};
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
@@ -19,6 +21,7 @@ use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
 use amarre_sim::npm::{self, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use amarre_sim::{Call, Server};
+use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -56,6 +59,22 @@ pub struct Setting {
     pub allows_all: bool,
 }
 
+/// Who answers on port 80: NPM's simulated nginx, unless a test says otherwise.
+#[derive(Default)]
+pub struct Doors(pub Mutex<Option<Port80>>, Mutex<Option<SocketAddr>>);
+
+#[async_trait]
+impl Visitor for Doors {
+    async fn visit(&self, name: &str, _: SocketAddr) -> Port80 {
+        let said = self.0.lock().unwrap().clone();
+        let proxy = self.1.lock().unwrap().unwrap();
+        match said {
+            Some(said) => said,
+            None => HttpVisitor.visit(name, proxy).await,
+        }
+    }
+}
+
 pub struct Stepped {
     pub docker: Arc<Docker>,
     pub npm: Arc<Npm>,
@@ -65,6 +84,7 @@ pub struct Stepped {
     pub engine: Engine,
     /// No secret can be found.
     pub no_secrets: Arc<AtomicBool>,
+    pub doors: Arc<Doors>,
     /// The engine of the second host.
     pub nas: Option<Arc<Docker>>,
     /// The id of the container that Amarre itself runs in, or how it begins.
@@ -99,9 +119,20 @@ impl Stepped {
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
-        let engine =
-            engine(&docker, nas.as_deref(), &npm, &ovh, &folder, &clock, &no_secrets, (setting, 0), (None, "home"))
-                .await;
+        let doors = Arc::new(Doors::default());
+        *doors.1.lock().unwrap() = Some(npm.proxy_address);
+        let engine = engine(
+            &docker,
+            nas.as_deref(),
+            &npm,
+            &ovh,
+            &folder,
+            &clock,
+            (&no_secrets, &doors),
+            (setting, 0),
+            (None, "home"),
+        )
+        .await;
         let rig = Self {
             docker,
             npm,
@@ -110,6 +141,7 @@ impl Stepped {
             folder,
             engine,
             no_secrets,
+            doors,
             nas,
             own: None,
             instance: "home".to_owned(),
@@ -127,7 +159,7 @@ impl Stepped {
 
     /// One more on the same ledger and vendors.
     pub async fn another_engine(&self) -> Engine {
-        let Self { docker, nas, npm, ovh, folder, clock, no_secrets, setting, ledger, .. } = self;
+        let Self { docker, nas, npm, ovh, folder, clock, no_secrets, doors, setting, ledger, .. } = self;
         engine(
             docker,
             nas.as_deref(),
@@ -135,7 +167,7 @@ impl Stepped {
             ovh,
             folder,
             clock,
-            no_secrets,
+            (no_secrets, doors),
             (*setting, *ledger),
             (self.own.clone(), &self.instance),
         )
@@ -433,7 +465,7 @@ async fn engine(
     ovh: &Ovh,
     folder: &TempDir,
     clock: &Arc<ShiftedClock>,
-    no_secrets: &Arc<AtomicBool>,
+    (no_secrets, doors): (&Arc<AtomicBool>, &Arc<Doors>),
     (setting, ledger): (Setting, u32),
     (own, instance): (Option<String>, &str),
 ) -> Engine {
@@ -507,6 +539,7 @@ async fn engine(
         }),
         key,
         clock: clock.clone(),
+        visitor: doors.clone(),
         interval: Millis::minutes(5),
     })
 }

@@ -1,0 +1,186 @@
+//! Who answers on port 80 of a host, by a name for which a certificate is to be asked: Let's Encrypt will ask there.
+//!
+//! | answer | then |
+//! |---|---|
+//! | NPM's nginx | the certificate is asked for |
+//! | something else | held, with what answered: a request would fail and count |
+//! | none, as behind a router that leads nothing back inside | asked for, at most once an hour |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{FutureExt, StreamExt};
+
+use crate::model::service::Service;
+use crate::model::site::PublicAddress;
+use crate::model::world::Port80;
+use crate::model::{Kind, Millis, Site, Timestamp, Wants, World};
+use crate::providers::http::Http;
+
+/// Long enough for an answer from the same machine or its router; a look waits for it.
+const LIMIT: Duration = Duration::from_secs(3);
+/// An answer counts for as long.
+const KNOWN_FOR: Millis = Millis::seconds(60);
+/// Visits in flight at once.
+const AT_ONCE: usize = 8;
+/// NPM answers 404 there by itself, whatever the name leads to.
+const PATH: &str = "/.well-known/acme-challenge/amarre";
+
+/// Goes to a name on port 80.
+#[async_trait]
+pub trait Visitor: Send + Sync {
+    /// Who answers there by this name.
+    async fn visit(&self, name: &str, at: SocketAddr) -> Port80;
+}
+
+/// Over the network.
+#[derive(Debug, Default)]
+pub struct HttpVisitor;
+
+#[async_trait]
+impl Visitor for HttpVisitor {
+    async fn visit(&self, name: &str, at: SocketAddr) -> Port80 {
+        let http = match Http::towards(name, at, LIMIT) {
+            Ok(http) => http,
+            Err(why) => return Port80::Silent(why),
+        };
+        match http.open(http.request(reqwest::Method::GET, &format!("http://{name}:{}{PATH}", at.port()))).await {
+            Ok(answer) => judge(answer.status(), |header| answer.header(header).unwrap_or_default()),
+            Err(failure) => {
+                let why = failure.message().rsplit(": ").next().unwrap_or_default();
+                Port80::Silent(why.split(" (os error").next().unwrap_or(why).to_lowercase())
+            }
+        }
+    }
+}
+
+/// NPM's nginx calls itself openresty; the same on plain nginx is told by its 404, or by a header that only NPM sets.
+fn judge<'a>(status: u16, header: impl Fn(&str) -> &'a str) -> Port80 {
+    let server = header("server").to_ascii_lowercase();
+    let is_nginx = server.starts_with("nginx") && (status == 404 || !header("x-served-by").is_empty());
+    if server.starts_with("openresty") || is_nginx {
+        return Port80::Npm;
+    }
+    let shown = |text: &str| text.chars().filter(|letter| !letter.is_control()).take(80).collect::<String>();
+    let who =
+        if server.is_empty() { "something that does not say its name".to_owned() } else { shown(header("server")) };
+    let to = header("location");
+    let to = if to.is_empty() { String::new() } else { format!(" to {}", shown(to)) };
+    Port80::Other(format!("{who} answers {status}{to}"))
+}
+
+/// What was found out of late.
+#[derive(Clone)]
+pub struct Asked {
+    visitor: Arc<dyn Visitor>,
+    known: BTreeMap<(String, IpAddr), (Timestamp, Port80)>,
+}
+
+impl Asked {
+    /// Nothing yet.
+    pub fn new(visitor: Arc<dyn Visitor>) -> Self {
+        Self { visitor, known: BTreeMap::new() }
+    }
+
+    /// Visits the names of certificates that are to be asked for, and writes who answers into the world.
+    pub async fn ask(
+        &mut self,
+        site: &Site,
+        services: &BTreeMap<String, Service>,
+        wants: &Wants,
+        world: &mut World,
+        now: Timestamp,
+    ) {
+        if !site.certificates.asks_port80 {
+            return;
+        }
+        let is_asked_for = |address: &crate::model::Address| {
+            address.kind == Kind::Certificate && !world.seen.contains_key(address) && world.gap(address).is_none()
+        };
+        let wanted = wants
+            .map
+            .iter()
+            .filter(|(address, want)| is_asked_for(address) && want.fields.text("challenge") == Some("http"));
+        let mut doors: BTreeSet<(String, IpAddr)> = BTreeSet::new();
+        for (_, want) in wanted {
+            let host = services.get(&want.service).and_then(|service| site.hosts.get(&service.host));
+            let addresses = host.into_iter().flat_map(|host| &host.address).filter_map(|address| match address {
+                PublicAddress::Ip(ip) => Some(*ip),
+                PublicAddress::Name(_) => None,
+            });
+            for ip in addresses {
+                doors.extend(want.fields.strings("domains").into_iter().map(|name| (name.to_owned(), ip)));
+            }
+        }
+        self.known.retain(|door, (at, _)| doors.contains(door) && (now - *at).0.abs() < KNOWN_FOR.0);
+        let open: Vec<_> = doors.iter().filter(|door| !self.known.contains_key(*door)).cloned().collect();
+        let visits: Vec<_> = open
+            .into_iter()
+            .map(|(name, ip)| {
+                let visitor = self.visitor.clone();
+                async move {
+                    let answer = visitor.visit(&name, SocketAddr::new(ip, 80)).await;
+                    ((name, ip), (now, answer))
+                }
+                .boxed()
+            })
+            .collect();
+        let answers: Vec<_> = futures_util::stream::iter(visits).buffer_unordered(AT_ONCE).collect().await;
+        self.known.extend(answers);
+        for ((name, ip), (_, answer)) in &self.known {
+            let answer = answer.clone().at(*ip);
+            let worst = world.port80.entry(name.clone()).or_insert_with(|| answer.clone());
+            *worst = worst.clone().max(answer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_answers_is_told_by_what_it_says() {
+        for (status, headers, expected) in [
+            (404, &[("server", "openresty")][..], None),
+            (200, &[("server", "openresty/1.25"), ("x-served-by", "git.example.org")], None),
+            (404, &[("server", "nginx")], None),
+            (200, &[("server", "nginx"), ("x-served-by", "git.example.org")], None),
+            (200, &[("server", "nginx")], Some("nginx answers 200")),
+            (404, &[("server", "Apache/2.4")], Some("Apache/2.4 answers 404")),
+            (404, &[], Some("something that does not say its name answers 404")),
+            (
+                301,
+                &[("server", "lighttpd"), ("location", "https://box.lan/")],
+                Some("lighttpd answers 301 to https://box.lan/"),
+            ),
+        ] {
+            let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
+            let expected = expected.map_or(Port80::Npm, |text| Port80::Other(text.to_owned()));
+            assert_eq!(judge(status, header), expected, "{status} {headers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_visit_is_by_name_and_a_closed_door_is_silent() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 1024];
+            let read = stream.read(&mut request).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nServer: Box\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&request[..read]).to_lowercase()
+        });
+        let answer = HttpVisitor.visit("git.example.org", at).await;
+        assert_eq!(answer, Port80::Other("Box answers 200".to_owned()));
+        let request = served.await.unwrap();
+        assert!(request.starts_with("get /.well-known/acme-challenge/"), "{request}");
+        assert!(request.contains("host: git.example.org"), "{request}");
+        assert_eq!(HttpVisitor.visit("git.example.org", at).await, Port80::Silent("connection refused".to_owned()));
+    }
+}
