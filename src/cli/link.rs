@@ -1,6 +1,7 @@
 //! Whom a command speaks to: the daemon that holds the ledger, over its socket, or an engine of our own.
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
@@ -24,6 +25,10 @@ use crate::store::Lock;
 
 /// Steps on their way to the terminal.
 const STEPS_MAX: usize = 256;
+
+/// How long a daemon that holds the ledger may take to listen: so often, with such a pause.
+const STARTING_TRIES: u32 = 10;
+const STARTING_PAUSE: Duration = Duration::from_millis(200);
 
 /// One of the two.
 pub enum Link {
@@ -50,10 +55,19 @@ impl Link {
     /// The daemon where one holds the ledger, else an engine of our own.
     pub async fn open(args: &Args) -> Result<Self, Failure> {
         let config = Config::load(args.config.as_deref())?;
-        if let Some(remote) = Remote::connect(&config.beside_state("sock")).await {
-            return Ok(Link::Remote(remote));
-        }
-        let Built { engine, lock } = build::engine(&config).await?;
+        let socket = config.beside_state("sock");
+        let mut tries = 0;
+        let Built { engine, lock } = loop {
+            if let Some(remote) = Remote::connect(&socket).await {
+                return Ok(Link::Remote(remote));
+            }
+            match build::engine(&config).await {
+                // A daemon that starts takes the ledger first, and listens a moment later.
+                Err(failure) if failure.code == "A0902" && tries < STARTING_TRIES => tries += 1,
+                built => break built?,
+            }
+            tokio::time::sleep(STARTING_PAUSE).await;
+        };
         let (handle, task, stop) = daemon::start(engine, Behaviour { acts: false, watches: false });
         Ok(Link::Local(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock }))
     }

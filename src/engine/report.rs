@@ -8,6 +8,7 @@ use super::waits::Waiting;
 use super::{Picture, conditions, telling};
 use crate::manifest::Severity;
 use crate::model::{Change, Commit, Hint, Millis, ReasonCode, Timestamp, Verb};
+use crate::plan::certificates::{self, Budget};
 use crate::plan::forecast;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
 use crate::source::SourceError;
@@ -143,6 +144,11 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
     if let Some(only) = listing.only.filter(|only| rows.is_empty() || *only != Only::Attention) {
         out.push_str(&format!("{}\n", look.paint(Tone::Bold, &listing::closing(&rows, only))));
         return out;
+    }
+    if listing.wide {
+        for Budget { domain, left, of } in budgets(picture) {
+            out.push_str(&format!("Let's Encrypt: {left} of {of} certificates left this week below {domain}.\n"));
+        }
     }
     let needy: Vec<&str> = rows.iter().filter(|row| row.attention).map(|row| row.name.as_str()).collect();
     let hidden_text = match rows.len() - shown.len() {
@@ -338,12 +344,20 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
             |trouble| json!({"code": trouble.code, "message": trouble.message}))},
         "guard": picture.plan.guard.as_ref().map(render::json::refusal),
         "providers": providers_json(picture),
+        "certificates": budgets(picture).iter().map(|budget| json!({
+            "domain": budget.domain, "left_this_week": budget.left, "of": budget.of,
+        })).collect::<Vec<_>>(),
         "services": services.values().map(|row| service_json(picture, row)).collect::<Vec<_>>(),
     });
     if let (Some(object), Some(at)) = (document.as_object_mut(), next_run) {
         object.insert("next_run_at".to_owned(), json!(at.rfc3339()));
     }
     document
+}
+
+/// What Let's Encrypt would still give.
+fn budgets(picture: &Picture) -> Vec<Budget> {
+    picture.with_input(certificates::budgets).unwrap_or_default()
 }
 
 fn providers_json(picture: &Picture) -> Vec<Json> {

@@ -350,6 +350,32 @@ pub fn waits(input: &Input<'_>, certificate: &Address) -> Option<Timestamp> {
     Orders::known(input).wait(certificate)
 }
 
+/// What Let's Encrypt would still give below one registered domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// `example.org`.
+    pub domain: String,
+    /// Certificates that may still be asked for within the week.
+    pub left: usize,
+    /// Of so many.
+    pub of: usize,
+}
+
+/// Of each domain below which there are certificates by Let's Encrypt, or some were asked for within the week.
+pub fn budgets(input: &Input<'_>) -> Vec<Budget> {
+    let orders = Orders::known(input);
+    let seen =
+        input.world.seen.iter().filter(|(address, seen)| address.kind == Kind::Certificate && is_renewed(&seen.fields));
+    let of_seen = seen.flat_map(|(_, seen)| seen.fields.strings("domains"));
+    let of_orders = orders.all.iter().flat_map(|order| names(&order.certificate));
+    let domains: BTreeSet<String> = of_seen.chain(of_orders).map(|name| registered(input, name)).collect();
+    let budget = |domain: String| {
+        let left = BELOW_DOMAIN.most.saturating_sub(orders.below(&domain).len());
+        Budget { domain, left, of: BELOW_DOMAIN.most }
+    };
+    domains.into_iter().map(budget).collect()
+}
+
 /// How many certificates may be asked for this week below the registered domain of one.
 pub fn left(input: &Input<'_>, certificate: &Address) -> usize {
     let orders = Orders::known(input);

@@ -330,6 +330,9 @@ fn services() -> Json {
             "planning_only": says("The ledger is new and nobody has applied", flag_type()),
             "ledger": holder_of_error(), "configuration": holder_of_error(), "guard": or_null(named("Refusal")),
             "providers": list(named("Provider")), "services": list(named("Service")),
+            "certificates": says("What Let's Encrypt would still give", list(object(json!({
+                "domain": text(), "left_this_week": count(), "of": count(),
+            }), json!({})))),
         }), json!({"next_run_at": time(), "last_run": named("Run")})),
         "Source": object(json!({
             "revision": named("Revision"), "checked_at": time(),

@@ -427,5 +427,5 @@ fn width_in_bits(address: &str) -> u8 {
 pub fn certificate(row: &CertificateRow) -> Certificate {
     let mut domains: Vec<String> = row.domain_names.iter().flatten().cloned().collect();
     domains.sort();
-    Certificate { domains, expires_on: row.expires_on.clone(), provider: row.provider.clone() }
+    Certificate { domains, expires_on: row.expires_on.clone(), provider: row.provider.clone(), challenge: None }
 }

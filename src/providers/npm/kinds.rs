@@ -441,7 +441,7 @@ impl Typed for AccessList {
 }
 
 /// A certificate; its nice name is in the address. Never changed: `loaded` is written when only hosts are brought back on
-/// line.
+/// line, `renewed` when NPM is to renew it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// The names it says it is for; NPM records only the first of an uploaded one.
@@ -450,6 +450,8 @@ pub struct Certificate {
     pub expires_on: String,
     /// `letsencrypt` or `other`.
     pub provider: String,
+    /// `http` or `dns`, how one is asked for; nobody tells it of one that is there.
+    pub challenge: Option<String>,
 }
 
 impl Typed for Certificate {
@@ -465,10 +467,12 @@ impl Typed for Certificate {
     };
 
     fn fields(&self) -> Fields {
-        Fields::default()
+        let mut fields = Fields::default()
             .with("domains", Value::texts(self.domains.iter()))
             .with("expires_on", Value::text(&self.expires_on))
-            .with("provider", Value::text(&self.provider))
+            .with("provider", Value::text(&self.provider));
+        fields.0.extend(self.challenge.iter().map(|challenge| ("challenge".to_owned(), Value::text(challenge))));
+        fields
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, String> {
@@ -477,6 +481,7 @@ impl Typed for Certificate {
             domains: read.texts("domains")?,
             expires_on: read.text("expires_on")?,
             provider: read.text("provider")?,
+            challenge: fields.text("challenge").map(str::to_owned),
         })
     }
 }

@@ -123,8 +123,12 @@ fn tables_and_structs_agree() {
     check_kind(&redirection(), &Redirection::SCHEMA);
     check_kind(&ssh(), &Stream::SCHEMA);
     check_kind(&family(), &AccessList::SCHEMA);
-    let certificate =
-        Certificate { domains: vec!["a".to_owned()], expires_on: "later".to_owned(), provider: "other".to_owned() };
+    let certificate = Certificate {
+        domains: vec!["a".to_owned()],
+        expires_on: "later".to_owned(),
+        provider: "other".to_owned(),
+        challenge: Some("dns".to_owned()),
+    };
     check_kind(&certificate, &Certificate::SCHEMA);
 }
 

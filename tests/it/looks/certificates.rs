@@ -1,7 +1,10 @@
 //! Certificates by Let's Encrypt: asked for when they can be had, never too often, and no host stays off line for one.
 
+use amarre::engine::listing::Listing;
+use amarre::engine::report;
 use amarre::model::world::Port80;
 use amarre::model::{Kind, Millis};
+use amarre::plan::render::Look;
 use amarre_sim::Fault;
 use amarre_sim::npm::{self, Issuance};
 use serde_json::{Value as Json, json};
@@ -376,4 +379,18 @@ async fn where_nobody_answers_from_here_one_is_asked_for_once_an_hour() {
     rig.clock.advance(Millis::minutes(24 * 60));
     rig.settle().await;
     assert_has_https(&rig);
+}
+
+/// What is left of Let's Encrypt's limit is told without being asked for one.
+#[tokio::test]
+async fn the_status_says_how_many_are_left() {
+    let mut rig = served().await;
+    rig.settle().await;
+    let picture = rig.picture();
+    let document = report::status_json(&picture, None);
+    assert_eq!(document["certificates"], json!([{"domain": "example.org", "left_this_week": 49, "of": 50}]));
+    let listing = |wide| Listing { all: true, wide, only: None };
+    let text = |wide| report::status_text(&picture, listing(wide), rig.clock_now(), None, Look::PLAIN);
+    let line = "Let's Encrypt: 49 of 50 certificates left this week below example.org.";
+    assert!(text(true).contains(line) && !text(false).contains(line), "{}", text(true));
 }

@@ -1,0 +1,106 @@
+//! How long the pure part takes: reading manifests, and one quiet look at a server where everything is as it should be.
+//!
+//! `scripts/bench planning` prints a table. Figures are of one run on one machine; what counts are the ratios.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+#![expect(clippy::disallowed_types, reason = "a bench measures")]
+
+extern crate amarre_heart as amarre;
+
+#[path = "../it/plan_cases/setting.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod setting;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use amarre::manifest::{SourceFile, load};
+use amarre::model::{Assets, Facts, Service, Site, World};
+use amarre::plan::{forecast, look};
+
+use setting::{START, Scene, empty_server, site};
+
+/// As many as one source may hold.
+const FILES_MAX: usize = 10_000;
+const ROUNDS: usize = 5;
+
+fn main() {
+    let sizes: &[usize] = if std::env::args().any(|arg| arg == "--smoke") { &[200, 2_000] } else { &[10_000, 100_000] };
+    println!("{:>9} {:>12} {:>12} {:>12}", "services", "read", "quiet look", "per service");
+    let mut looks = Vec::new();
+    for &count in sizes {
+        let (scene, read) = scene(count);
+        let world = settled(&scene);
+        let facts = Facts::default();
+        let quiet = fastest(|| {
+            scene.with_input(&world, &facts, START, |input| {
+                let (_, plan) = look(input);
+                assert!(plan.changes.is_empty(), "{:#?}", plan.changes.first());
+            });
+        });
+        println!(
+            "{count:>9} {:>9.0} ms {:>9.0} ms {:>9.1} µs",
+            millis(read),
+            millis(quiet),
+            millis(quiet) * 1000.0 / count as f64
+        );
+        looks.push(quiet);
+    }
+    if let [few, many] = looks.as_slice() {
+        println!(
+            "{} times the services take {:.1} times as long",
+            sizes[1] / sizes[0],
+            many.as_secs_f64() / few.as_secs_f64()
+        );
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn fastest(mut what: impl FnMut()) -> Duration {
+    let time = |_| {
+        let began = Instant::now();
+        what();
+        began.elapsed()
+    };
+    (0..ROUNDS).map(time).min().unwrap()
+}
+
+/// Services as most are: one container with a variable, a volume and a route. Also how long reading took.
+fn scene(count: usize) -> (Scene, Duration) {
+    let site = Site { pools: vec!["10.0.0.0/8".parse().unwrap()], prefix: 28, ..site() };
+    let mut services: BTreeMap<String, Service> = BTreeMap::new();
+    let mut read = Duration::ZERO;
+    let numbers: Vec<usize> = (0..count).collect();
+    for part in numbers.chunks(FILES_MAX) {
+        let file = |number: &usize| SourceFile {
+            path: format!("services/s{number}.yaml"),
+            text: format!(
+                "name: s{number}\nimage: web:1\nport: 80\nenvironment: {{TZ: Europe/Paris}}\nvolumes: ['data:/data']\n"
+            ),
+        };
+        let files: Vec<SourceFile> = part.iter().map(file).collect();
+        let began = Instant::now();
+        let loaded = load(&files, &Assets::new(), &site);
+        read += began.elapsed();
+        assert!(loaded.broken.is_empty(), "{:#?}", loaded.diagnostics.first());
+        services.extend(loaded.services.into_iter().map(|service| (service.name.clone(), service)));
+    }
+    let scene = Scene {
+        services,
+        site,
+        marks: BTreeMap::new(),
+        sick: BTreeMap::new(),
+        declares: BTreeMap::new(),
+        confirmed: None,
+    };
+    (scene, read)
+}
+
+/// The server when everything has been done.
+fn settled(scene: &Scene) -> World {
+    let done = scene.with_input(&empty_server(), &Facts::default(), START, forecast::forecast);
+    assert!(done.settled, "{:#?}", done.plan.changes.last());
+    done.world
+}
