@@ -273,6 +273,7 @@ impl Folder {
              npm: {{main: {{url: \"{}\", identity: {IDENTITY}, secret: {PASSWORD}{container}}}}}\n\
              ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}\n\
              dns: {{propagation: {{servers: [\"{}\"]}}}}\n\
+             certificates: {{port80: assume}}\n\
              server: {{listen: \"127.0.0.1:{}\"}}\n",
             world.npm.server.url(),
             world.ovh.endpoint(),

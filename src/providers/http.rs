@@ -126,7 +126,8 @@ impl Http {
         Ok(Self { client, counts: Counts::default() })
     }
 
-    /// A client that finds `name` at this address, whatever DNS says, and waits for no answer longer than `limit`.
+    /// A client that finds `name` at this address, whatever DNS and the environment's proxy say, and waits for no answer
+    /// longer than `limit`.
     ///
     /// # Errors
     /// As [`Http::new`].
@@ -137,6 +138,7 @@ impl Http {
             .connect_timeout(limit)
             .timeout(limit)
             .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
             .resolve(name, address)
             .user_agent(concat!("amarre/", env!("CARGO_PKG_VERSION")));
         let client = builder.build().map_err(|error| chain(&error))?;
