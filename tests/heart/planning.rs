@@ -24,7 +24,7 @@ const FILES_MAX: usize = 10_000;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let sizes: &[usize] = if std::env::args().any(|arg| arg == "--smoke") { &[200, 2_000] } else { &[10_000, 100_000] };
+    let sizes: &[usize] = if std::env::args().any(|arg| arg == "--smoke") { &[200, 2_000] } else { &[500, 5_000] };
     println!("{:>9} {:>12} {:>12} {:>12}", "services", "read", "quiet look", "per service");
     let mut looks = Vec::new();
     for &count in sizes {
