@@ -22,3 +22,10 @@ pub fn root(error: &dyn std::error::Error) -> String {
     }
     error.to_string()
 }
+
+/// The last cause of a chain of errors, as people say it: `connection refused`.
+pub fn reason(chain: &str) -> String {
+    let last = chain.rsplit(": ").next().unwrap_or(chain);
+    let plain = last.split(" (os error").next().unwrap_or(last);
+    plain.to_lowercase()
+}

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 
 use crate::model::service::Service;
-use crate::model::site::PublicAddress;
+use crate::model::site::HostSite;
 use crate::model::world::Port80;
 use crate::model::{Kind, Millis, Site, Timestamp, Wants, World};
 use crate::providers::http::Http;
@@ -49,10 +49,7 @@ impl Visitor for HttpVisitor {
         };
         match http.open(http.request(reqwest::Method::GET, &format!("http://{name}:{}{PATH}", at.port()))).await {
             Ok(answer) => judge(answer.status(), |header| answer.header(header).unwrap_or_default()),
-            Err(failure) => {
-                let why = failure.message().rsplit(": ").next().unwrap_or_default();
-                Port80::Silent(why.split(" (os error").next().unwrap_or(why).to_lowercase())
-            }
+            Err(failure) => Port80::Silent(failure.reason()),
         }
     }
 }
@@ -73,7 +70,6 @@ fn judge<'a>(status: u16, header: impl Fn(&str) -> &'a str) -> Port80 {
 }
 
 /// What was found out of late.
-#[derive(Clone)]
 pub struct Asked {
     visitor: Arc<dyn Visitor>,
     known: BTreeMap<(String, IpAddr), (Timestamp, Port80)>,
@@ -107,11 +103,7 @@ impl Asked {
         let mut doors: BTreeSet<(String, IpAddr)> = BTreeSet::new();
         for (_, want) in wanted {
             let host = services.get(&want.service).and_then(|service| site.hosts.get(&service.host));
-            let addresses = host.into_iter().flat_map(|host| &host.address).filter_map(|address| match address {
-                PublicAddress::Ip(ip) => Some(*ip),
-                PublicAddress::Name(_) => None,
-            });
-            for ip in addresses {
+            for ip in host.into_iter().flat_map(HostSite::ips) {
                 doors.extend(want.fields.strings("domains").into_iter().map(|name| (name.to_owned(), ip)));
             }
         }
@@ -132,8 +124,10 @@ impl Asked {
         self.known.extend(answers);
         for ((name, ip), (_, answer)) in &self.known {
             let answer = answer.clone().at(*ip);
-            let worst = world.port80.entry(name.clone()).or_insert_with(|| answer.clone());
-            *worst = worst.clone().max(answer);
+            let worst = world.port80.entry(name.clone()).or_insert(Port80::Npm);
+            if answer > *worst {
+                *worst = answer;
+            }
         }
     }
 }

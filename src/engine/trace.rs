@@ -18,7 +18,6 @@ use super::Picture;
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
 use crate::model::service::Service;
-use crate::model::site::PublicAddress;
 use crate::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value};
 use crate::plan::render::{Look, Sign};
 use crate::plan::{certificates, pointers, pool};
@@ -73,16 +72,8 @@ pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> 
     let site = &context.site;
     let manifest = picture.services.values().find(|service| has(service, &domain));
     let host = manifest.and_then(|service| site.hosts.get(&service.host)).or_else(|| site.hosts.get("default"));
-    let own: BTreeSet<IpAddr> = host
-        .into_iter()
-        .flat_map(|host| {
-            let ips = host.address.iter().filter_map(|address| match address {
-                PublicAddress::Ip(ip) => Some(*ip),
-                PublicAddress::Name(_) => None,
-            });
-            ips.chain(host.also_at.iter().copied())
-        })
-        .collect();
+    let own: BTreeSet<IpAddr> =
+        host.into_iter().flat_map(|host| host.ips().chain(host.also_at.iter().copied())).collect();
     let (mut steps, addresses) = names(&picture, &context.providers, &domain, &own).await;
     let target = addresses.first().copied().or_else(|| own.first().copied());
     let mut answered = None;

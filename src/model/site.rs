@@ -107,6 +107,16 @@ pub struct HostSite {
     pub npm: Option<NpmSite>,
 }
 
+impl HostSite {
+    /// Those of its public addresses that are no names.
+    pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.address.iter().filter_map(|address| match address {
+            PublicAddress::Ip(ip) => Some(*ip),
+            PublicAddress::Name(_) => None,
+        })
+    }
+}
+
 /// What A, AAAA or CNAME records point to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicAddress {

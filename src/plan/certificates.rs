@@ -250,15 +250,17 @@ pub fn unloaded(input: &Input<'_>) -> Vec<Change> {
 /// Those of ours that will end and that NPM has not renewed: it should have begun a fortnight before. That takes no host
 /// off line.
 pub fn overdue(input: &Input<'_>, wants: &Wants) -> Vec<Change> {
-    let orders = Orders::known(input);
     let wanted = wants.map.iter().filter(|(address, _)| address.kind == Kind::Certificate);
+    // What was issued a moment ago may not be shown yet. Most looks find none due, and count no orders.
+    let is_fresh = |address: &Address| {
+        let orders = Orders::known(input);
+        orders.of(address).any(|order| orders.may_be_issued(order) && input.now - order.at < DAY)
+    };
     let renewal = |(address, want): (&Address, &Want)| {
         let seen = input.world.seen.get(address)?;
         let left = ends(&seen.fields)? - input.now;
-        // What was issued a moment ago may not be shown yet.
-        let is_fresh = orders.of(address).any(|order| orders.may_be_issued(order) && input.now - order.at < DAY);
-        let is_due = seen.owner.is_ours() && is_renewed(&seen.fields) && left < LASTS && !is_fresh;
-        (is_due && !is_left_alone(input, &want.service)).then(|| Change {
+        let is_due = seen.owner.is_ours() && is_renewed(&seen.fields) && left < LASTS;
+        (is_due && !is_left_alone(input, &want.service) && !is_fresh(address)).then(|| Change {
             address: address.clone(),
             service: want.service.clone(),
             verb: Verb::Update(Fields::default().with(RENEWED, Value::Bool(true))),
@@ -369,19 +371,14 @@ pub fn budgets(input: &Input<'_>) -> Vec<Budget> {
     let of_seen = seen.flat_map(|(_, seen)| seen.fields.strings("domains"));
     let of_orders = orders.all.iter().flat_map(|order| names(&order.certificate));
     let domains: BTreeSet<String> = of_seen.chain(of_orders).map(|name| registered(input, name)).collect();
-    let budget = |domain: String| {
-        let left = BELOW_DOMAIN.most.saturating_sub(orders.below(&domain).len());
-        Budget { domain, left, of: BELOW_DOMAIN.most }
-    };
+    let budget = |domain: String| Budget { left: orders.left(&domain), domain, of: BELOW_DOMAIN.most };
     domains.into_iter().map(budget).collect()
 }
 
 /// How many certificates may be asked for this week below the registered domain of one.
 pub fn left(input: &Input<'_>, certificate: &Address) -> usize {
     let orders = Orders::known(input);
-    let names = names(certificate);
-    let used = names.iter().map(|name| orders.below(&registered(input, name)).len()).max();
-    BELOW_DOMAIN.most.saturating_sub(used.unwrap_or_default())
+    names(certificate).into_iter().map(|name| orders.left(&registered(input, name))).min().unwrap_or(BELOW_DOMAIN.most)
 }
 
 /// What was asked for of late.
@@ -467,6 +464,11 @@ impl<'a> Orders<'a> {
             self.may_be_issued(order) && self.input.now - order.at < WEEK && is_below()
         };
         self.all.iter().filter(counts).collect()
+    }
+
+    /// What is left of that.
+    fn left(&self, domain: &str) -> usize {
+        BELOW_DOMAIN.most.saturating_sub(self.below(domain).len())
     }
 
     /// When a limit lets one more pass, one try left to people.

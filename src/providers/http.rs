@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value as Json;
 
-use crate::causes::chain;
+use crate::causes::{chain, reason};
 use crate::model::Millis;
 use crate::secret::Scrubber;
 
@@ -102,6 +102,11 @@ impl Failure {
         match self {
             Failure::NotSent(message) | Failure::Unknown(message) => message,
         }
+    }
+
+    /// Its last cause, as people say it.
+    pub fn reason(&self) -> String {
+        reason(self.message())
     }
 }
 

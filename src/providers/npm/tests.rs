@@ -9,7 +9,7 @@ use super::convert::{self, Ids, Marker};
 use super::kinds::{AccessList, Certificate, KINDS, Life, Location, ProxyHost, Redirection, Site, Stream};
 use super::normal::normalize;
 use super::report::{Inventory, Viewer, report};
-use super::trouble::reason;
+use crate::causes::reason;
 use crate::model::world::Applied;
 use crate::model::{
     Address, Fields, Kind, KindSchema, Mark, Owner, ProviderId, Readiness, SecretName, Typed, Value, check_schema,

@@ -195,10 +195,3 @@ fn setting(section: Section, level: Level) -> &'static str {
         Section::Certificates => "Manage",
     }
 }
-
-/// The last cause of a chain of errors, as people say it: `connection refused`.
-pub fn reason(chain: &str) -> String {
-    let last = chain.rsplit(": ").next().unwrap_or(chain);
-    let plain = last.split(" (os error").next().unwrap_or(last);
-    plain.to_lowercase()
-}

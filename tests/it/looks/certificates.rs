@@ -43,6 +43,14 @@ async fn served() -> Stepped {
     rig
 }
 
+/// So many looks, one after another in such a time.
+async fn look_on(rig: &mut Stepped, looks: usize, every: Millis) {
+    for _ in 0..looks {
+        rig.look().await;
+        rig.clock.advance(every);
+    }
+}
+
 fn assert_has_https(rig: &Stepped) {
     let (host, certificates) = (host(rig).unwrap(), certificates(rig));
     assert_eq!(certificates.len(), 1, "{certificates:#?}");
@@ -196,10 +204,7 @@ async fn a_gap_after_a_crash_forgets_no_host() {
     assert!(rig.rest_or_die(1).await);
     rig.restart().await;
     rig.npm.backend_down(true);
-    for _ in 0..5 {
-        rig.look().await;
-        rig.clock.advance(Millis::minutes(2));
-    }
+    look_on(&mut rig, 5, Millis::minutes(2)).await;
     rig.npm.backend_down(false);
     rig.clock.advance(Millis::minutes(2));
     rig.rest().await;
@@ -272,10 +277,7 @@ async fn one_that_a_hidden_host_has_stays() {
     rig.remove("shop.yaml");
     rig.settle().await;
     rig.clock.advance(Millis::minutes(31 * 24 * 60));
-    for _ in 0..3 {
-        rig.look().await;
-        rig.clock.advance(Millis::minutes(11));
-    }
+    look_on(&mut rig, 3, Millis::minutes(11)).await;
     assert_eq!(certificates(&rig).len(), 1);
     let error = format!("{:?}", rig.picture().errors);
     assert!(error.contains("404 host #"), "{error}");
@@ -330,10 +332,7 @@ async fn one_that_npm_does_not_renew_is_renewed() {
     rig.npm.set_days_left(id, 8 + 12);
     rig.npm.set_issuance(Issuance::ChallengesFail);
     rig.forget();
-    for _ in 0..60 {
-        rig.look().await;
-        rig.clock.advance(Millis::minutes(2));
-    }
+    look_on(&mut rig, 60, Millis::minutes(2)).await;
     let renewals = |rig: &Stepped| rig.writes().iter().filter(|line| line.ends_with("/renew")).count();
     assert!((2..=4).contains(&renewals(&rig)), "{}", renewals(&rig));
     assert_eq!(certificates(&rig).len(), 1);
@@ -347,18 +346,15 @@ async fn one_that_npm_does_not_renew_is_renewed() {
 #[tokio::test]
 async fn none_is_asked_for_while_something_else_answers_on_port_80() {
     let mut rig = served().await;
-    *rig.doors.0.lock().unwrap() = Some(Port80::Other("lighttpd answers 200".to_owned()));
-    for _ in 0..20 {
-        rig.look().await;
-        rig.clock.advance(Millis::minutes(11));
-    }
+    *rig.doors.said.lock().unwrap() = Some(Port80::Other("lighttpd answers 200".to_owned()));
+    look_on(&mut rig, 20, Millis::minutes(11)).await;
     assert_eq!(orders(&rig), 0);
     assert!(rig.npm.serves(DOMAIN));
     let picture = rig.picture();
     let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
     assert_eq!(refusal.code, "A0806");
     assert!(refusal.message.ends_with("on port 80, lighttpd answers 200 at 203.0.113.10, not NPM"), "{refusal:?}");
-    *rig.doors.0.lock().unwrap() = None;
+    *rig.doors.said.lock().unwrap() = None;
     rig.clock.advance(Millis::minutes(2));
     rig.settle().await;
     assert_has_https(&rig);
@@ -368,12 +364,9 @@ async fn none_is_asked_for_while_something_else_answers_on_port_80() {
 #[tokio::test]
 async fn where_nobody_answers_from_here_one_is_asked_for_once_an_hour() {
     let mut rig = served().await;
-    *rig.doors.0.lock().unwrap() = Some(Port80::Silent("connection refused".to_owned()));
+    *rig.doors.said.lock().unwrap() = Some(Port80::Silent("connection refused".to_owned()));
     rig.npm.set_issuance(Issuance::ChallengesFail);
-    for _ in 0..90 {
-        rig.look().await;
-        rig.clock.advance(Millis::minutes(2));
-    }
+    look_on(&mut rig, 90, Millis::minutes(2)).await;
     assert!((2..=3).contains(&orders(&rig)), "{} in three hours", orders(&rig));
     rig.npm.set_issuance(Issuance::Granted);
     rig.clock.advance(Millis::minutes(24 * 60));

@@ -5,6 +5,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 
+/// Of a route and of a redirection alike.
+const TLS: &str = r#"["none", "wild", "letsencrypt", {"letsencrypt": {}}, {"letsencrypt": {"challenge": "http"}}, {"letsencrypt": {"challenge": "dns"}}, {"letsencrypt": {"wildcard": true}}]"#;
+
 /// `part.key`, with `[]` for an item of a list and `.*` for a value of a map; the values in JSON. Where a path stands
 /// here, the schema is not followed further.
 const SAMPLES: &[(&str, &str)] = &[
@@ -132,10 +135,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("route.domain", r#"["DOMAIN"]"#),
     ("route.aliases[]", r#"["DOMAIN"]"#),
     ("route.to", r#"["TARGET"]"#),
-    (
-        "route.tls",
-        r#"["none", "wild", "letsencrypt", {"letsencrypt": {}}, {"letsencrypt": {"challenge": "http"}}, {"letsencrypt": {"challenge": "dns"}}, {"letsencrypt": {"wildcard": true}}]"#,
-    ),
+    ("route.tls", TLS),
     ("route.access_list", r#"["LIST"]"#),
     ("route.advanced", r#"["client_max_body_size 1G;", "proxy_read_timeout 1h;"]"#),
     ("location.path", r#"["/api", "= /exact", "^~ /files"]"#),
@@ -157,10 +157,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("Redirect.aliases[]", r#"["DOMAIN"]"#),
     ("Redirect.to", r#"["https://new.example.org", "https://other.example.org/x"]"#),
     ("Redirect.code", r#"[301, 302, 308, "307"]"#),
-    (
-        "Redirect.tls",
-        r#"["none", "wild", "letsencrypt", {"letsencrypt": {}}, {"letsencrypt": {"challenge": "http"}}, {"letsencrypt": {"challenge": "dns"}}, {"letsencrypt": {"wildcard": true}}]"#,
-    ),
+    ("Redirect.tls", TLS),
     ("Redirect.advanced", r#"["add_header X-From old;"]"#),
     ("Stream.port", r#"["STREAM"]"#),
     ("Stream.to", r#"["STREAM_TARGET"]"#),

@@ -60,17 +60,18 @@ pub struct Setting {
 }
 
 /// Who answers on port 80: NPM's simulated nginx, unless a test says otherwise.
-#[derive(Default)]
-pub struct Doors(pub Mutex<Option<Port80>>, Mutex<Option<SocketAddr>>);
+pub struct Doors {
+    pub said: Mutex<Option<Port80>>,
+    proxy: SocketAddr,
+}
 
 #[async_trait]
 impl Visitor for Doors {
     async fn visit(&self, name: &str, _: SocketAddr) -> Port80 {
-        let said = self.0.lock().unwrap().clone();
-        let proxy = self.1.lock().unwrap().unwrap();
+        let said = self.said.lock().unwrap().clone();
         match said {
             Some(said) => said,
-            None => HttpVisitor.visit(name, proxy).await,
+            None => HttpVisitor.visit(name, self.proxy).await,
         }
     }
 }
@@ -119,8 +120,7 @@ impl Stepped {
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
-        let doors = Arc::new(Doors::default());
-        *doors.1.lock().unwrap() = Some(npm.proxy_address);
+        let doors = Arc::new(Doors { said: Mutex::default(), proxy: npm.proxy_address });
         let engine = engine(
             &docker,
             nas.as_deref(),
