@@ -5,15 +5,29 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A system that holds resources: `docker`, `docker.edge`, `npm`, `npm.edge`, `ovh`.
 ///
 /// The host `default` and the NPM `main` have no suffix, so that the common case reads well and
-/// adding a second one renames nothing.
+/// adding a second one renames nothing. Shared, for every address has one and there are few.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ProviderId(String);
+#[serde(from = "String", into = "String")]
+pub struct ProviderId(Arc<str>);
+
+impl From<String> for ProviderId {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<ProviderId> for String {
+    fn from(id: ProviderId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
 
 impl ProviderId {
     /// The Docker engine of a host.
@@ -28,7 +42,7 @@ impl ProviderId {
 
     /// The OVH account.
     pub fn ovh() -> Self {
-        Self("ovh".to_owned())
+        Self("ovh".into())
     }
 
     /// The text, as in an address.
@@ -42,7 +56,7 @@ impl ProviderId {
     }
 
     fn named(family: &str, name: &str, usual: &str) -> Self {
-        if name == usual { Self(family.to_owned()) } else { Self(format!("{family}.{name}")) }
+        if name == usual { Self(family.into()) } else { Self(format!("{family}.{name}").into()) }
     }
 }
 
@@ -241,7 +255,7 @@ impl FromStr for Address {
             return Err(AddressError(text.to_owned()));
         };
         let kind: Kind = kind.parse()?;
-        let provider = ProviderId(provider.to_owned());
+        let provider = ProviderId(provider.into());
         // An image's name may hold an `@sha256:`; only containers have generations.
         match rest.rsplit_once('@').filter(|_| kind == Kind::Container) {
             Some((name, generation)) => Ok(Self::new(provider, kind, name).at(generation)),

@@ -56,7 +56,7 @@ pub enum Left {
 
 /// What stands for a wanted value; of a secret its mark.
 pub fn digest(field: &str, value: &Value) -> String {
-    Fields::default().with(field, value.clone()).marked_digest()
+    Fields::default().with(field.to_owned(), value.clone()).marked_digest()
 }
 
 impl Flap {

@@ -23,5 +23,5 @@ pub use service::Service;
 pub use site::Site;
 pub use source::{Asset, Assets, Bundle, BundleFile, Commit, Document, GitRef, GitUrl, History, Payloads};
 pub use time::{Millis, Timestamp};
-pub use value::{FieldPath, Fields, Mark, SecretName, Value};
+pub use value::{FieldName, FieldPath, Fields, Mark, SecretName, Value};
 pub use world::{Facts, Gap, Need, Origin, Owner, Readiness, Seen, State, Want, Wants, World};

@@ -1,5 +1,6 @@
 //! Values of fields. A secret is a variant of its own: its plain text never gets here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -23,7 +24,7 @@ impl fmt::Debug for Mark {
     }
 }
 
-/// One value.
+/// One value. What is rare is boxed: there are tens of them in each resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
@@ -42,16 +43,16 @@ pub enum Value {
     /// A secret: which one, and its mark. An observed one has no name.
     Secret {
         /// Which one; empty when observed.
-        name: SecretName,
+        name: Box<SecretName>,
         /// For comparison only.
-        mark: Mark,
+        mark: Box<Mark>,
     },
     /// A value that another resource has once it is there.
     Output {
         /// Whose.
-        of: Address,
+        of: Box<Address>,
         /// Which field of it.
-        field: String,
+        field: Box<str>,
     },
 }
 
@@ -64,6 +65,16 @@ impl Value {
     /// A list of texts.
     pub fn texts<I: IntoIterator<Item = S>, S: Into<String>>(texts: I) -> Self {
         Value::List(texts.into_iter().map(|text| Value::Text(text.into())).collect())
+    }
+
+    /// A secret.
+    pub fn secret(name: SecretName, mark: Mark) -> Self {
+        Value::Secret { name: Box::new(name), mark: Box::new(mark) }
+    }
+
+    /// What `field` of another resource will be.
+    pub fn output(of: Address, field: &str) -> Self {
+        Value::Output { of: Box::new(of), field: field.into() }
     }
 
     /// The text, when it is one.
@@ -133,7 +144,7 @@ impl<'a> Covered<'a> {
 struct CoveredItems<'a>(&'a [Value]);
 
 /// The entries of a map that a digest covers.
-struct CoveredEntries<'a>(&'a BTreeMap<String, Value>);
+struct CoveredEntries<'a, K>(&'a BTreeMap<K, Value>);
 
 impl Serialize for Covered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -159,7 +170,7 @@ impl Serialize for CoveredItems<'_> {
     }
 }
 
-impl Serialize for CoveredEntries<'_> {
+impl<K: Serialize> Serialize for CoveredEntries<'_, K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().filter_map(|(key, item)| Some((key, Covered::of(item)?))))
     }
@@ -190,10 +201,13 @@ impl fmt::Display for Value {
 /// `environment.TZ`: a field, or an entry of a map in it.
 pub type FieldPath = String;
 
+/// The name of a field: most are of the tables of kinds, and need no memory of their own.
+pub type FieldName = Cow<'static, str>;
+
 /// The fields of one resource, by name. What is absent is not managed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Fields(pub BTreeMap<String, Value>);
+pub struct Fields(pub BTreeMap<FieldName, Value>);
 
 impl Fields {
     /// One field.
@@ -202,13 +216,13 @@ impl Fields {
     }
 
     /// Sets one field.
-    pub fn set(&mut self, name: &str, value: Value) {
-        self.0.insert(name.to_owned(), value);
+    pub fn set(&mut self, name: impl Into<FieldName>, value: Value) {
+        self.0.insert(name.into(), value);
     }
 
     /// The same with one more field.
     #[must_use]
-    pub fn with(mut self, name: &str, value: Value) -> Self {
+    pub fn with(mut self, name: impl Into<FieldName>, value: Value) -> Self {
         self.set(name, value);
         self
     }
@@ -240,7 +254,7 @@ impl Fields {
 
     /// As [`Fields::digest`], of some of the fields only.
     pub fn digest_where(&self, is_covered: impl Fn(&str) -> bool) -> String {
-        let covered: BTreeMap<&String, Covered<'_>> = self
+        let covered: BTreeMap<&FieldName, Covered<'_>> = self
             .0
             .iter()
             .filter(|(name, _)| is_covered(name))

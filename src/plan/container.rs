@@ -52,7 +52,7 @@ pub fn fields(
 
     let mut fields = Fields::default()
         .with("image", Value::text(image))
-        .with("image_id", Value::Output { of: image_address, field: "id".to_owned() })
+        .with("image_id", Value::output(image_address, "id"))
         .with("environment", Value::Map(environment))
         .with("logging", Value::Map(logging))
         .with("restart", Value::text(&container.restart))
@@ -71,7 +71,7 @@ pub fn fields(
     }
     let of = |namespace: &str, other: &String| {
         let of = others.get(other).map(|rollout| rollout.effective.clone());
-        of.map(|of| (format!("{namespace}_of"), Value::Output { of, field: "id".to_owned() }))
+        of.map(|of| (format!("{namespace}_of").into(), Value::output(of, "id")))
     };
     if let ContainerNetwork::Of(other) = &container.network_mode {
         fields.0.extend(of("network", other));
@@ -79,13 +79,13 @@ pub fn fields(
     fields.0.extend(container.shares.iter().filter_map(|(namespace, other)| of(namespace, other)));
     let followed = container.follows().filter_map(|other| {
         let of = others.get(other)?.effective.clone();
-        Some((other.clone(), Value::Output { of, field: "id".to_owned() }))
+        Some((other.clone(), Value::output(of, "id")))
     });
     let followed: BTreeMap<String, Value> = followed.collect();
     if !followed.is_empty() {
         fields.set(FOLLOWS, Value::Map(followed));
     }
-    fields.0.extend(container.settings.iter().map(|(name, value)| (name.clone(), fill_value(value, home))));
+    fields.0.extend(container.settings.iter().map(|(name, value)| (name.clone().into(), fill_value(value, home))));
     let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text)));
     if let Some(command) = &container.command {
         fields.set("command", texts(command));

@@ -128,12 +128,12 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         // A map is written whole, though it is shown entry by entry.
         let name = diff.field.split('.').next().unwrap_or(&diff.field);
         let value = fields.get(name).cloned().or_else(|| diff.to.clone());
-        changed.0.extend(value.map(|value| (name.to_owned(), value)));
+        changed.0.extend(value.map(|value| (name.to_owned().into(), value)));
     }
     if changed.get("aliases").is_some() {
         // With other names a container is connected anew, where it was.
         let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
-        changed.0.extend(place.map(|(name, value)| (name.to_owned(), value)));
+        changed.0.extend(place.map(|(name, value)| (name.into(), value)));
     }
     let named = |diff: FieldDiff| match marked {
         Some(other) if diff.field == "mark" => {
@@ -565,7 +565,7 @@ fn outputs(fields: &Fields) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
     for value in fields.0.values() {
         if let Value::Output { of, .. } = value {
-            needs.push(Need::ready(of.clone()));
+            needs.push(Need::ready(Address::clone(of)));
         }
     }
     needs

@@ -28,7 +28,7 @@ pub fn mounts(
 ) -> Value {
     let address = Address::new(expansion.host.docker.clone(), Kind::Image, image);
     let Some(seen) = expansion.input.world.seen.get(&address) else {
-        return Value::Output { of: address, field: FIELD.to_owned() };
+        return Value::output(address, FIELD);
     };
     let tmpfs = container.settings.get("tmpfs").and_then(Value::entries).into_iter().flatten();
     let mounts = container.mounts.iter().filter(|mount| !mount.is_copied()).map(|mount| mount.target.as_str());

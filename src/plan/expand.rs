@@ -9,8 +9,9 @@ use ipnet::Ipv4Net;
 
 use super::certificates::{self, Front};
 use super::names::Names;
+use super::pointers::{Led, Streamed};
 use super::rollout::{self, Target};
-use super::{Input, data, decide, fronts, moves, needs, pointers, policy, pool, reach, stopped, streams};
+use super::{Input, data, decide, fronts, moves, needs, policy, pool, reach, stopped, streams};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -19,10 +20,14 @@ use crate::model::{
 
 /// Every want of every manifest that is in force.
 pub fn expand(input: &Input<'_>) -> Wants {
-    let subnets = pool::assign(input);
+    let streamed = Streamed::by(input);
+    let subnets = pool::assign(input, &streamed);
     let mut wants = Wants { moving: moves::networks(input, &subnets), ..Wants::default() };
     let names = Names::of(input);
     let known = data::known(input);
+    let containers = input.services.values().flat_map(|service| service.containers.values());
+    let asked_for: BTreeSet<Ipv4Addr> = containers.filter_map(|container| container.ipv4_address).collect();
+    let led = Led::by(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
     // Where the containers of each service are, for the streams of others.
@@ -44,6 +49,9 @@ pub fn expand(input: &Input<'_>) -> Wants {
             host,
             names: &names,
             known: &known,
+            streamed: &streamed,
+            led: &led,
+            asked_for: &asked_for,
             subnets: &subnets,
             wants: &mut wants,
             taken: &mut taken_addresses,
@@ -77,6 +85,12 @@ pub struct Expansion<'a> {
     pub(super) names: &'a Names<'a>,
     /// Containers of ours, by service.
     pub(super) known: &'a data::Known<'a>,
+    /// Containers that streams lead to.
+    pub(super) streamed: &'a Streamed<'a>,
+    /// Where everything of ours in an NPM leads.
+    pub(super) led: &'a Led<'a>,
+    /// Addresses that manifests ask for, whoever they are.
+    pub(super) asked_for: &'a BTreeSet<Ipv4Addr>,
     pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Refusal>>,
     pub(super) wants: &'a mut Wants,
     /// Addresses given out in this expansion, by network.
@@ -145,7 +159,8 @@ impl Expansion<'_> {
         for redirect in &self.service.redirects {
             self.redirect(redirect, &records);
         }
-        let at = pointers::streamed(self.input, self.service)
+        let at = (self.streamed)
+            .of(self.service)
             .filter_map(|(key, port)| {
                 let target = targets.get(key)?;
                 Some(((key.to_owned(), port), reach::point(self, target, port)))
@@ -202,7 +217,7 @@ impl Expansion<'_> {
 
     /// The network that the host's routed containers share with NPM, and NPM on it.
     fn edge(&mut self) -> Option<Address> {
-        if !pool::is_on_edge(self.input, self.service) {
+        if !pool::is_on_edge(self.streamed, self.service) {
             return None;
         }
         let address = reach::edge_network(self.host);
@@ -245,7 +260,7 @@ impl Expansion<'_> {
         }
         let mut targets = self.service.routes.iter().flat_map(|route| route.targets());
         let leads_elsewhere = targets.any(|target| matches!(target, Leads::Url { .. }));
-        if !self.service.has_network() || !leads_elsewhere && !pool::is_on_edge(self.input, self.service) {
+        if !self.service.has_network() || !leads_elsewhere && !pool::is_on_edge(self.streamed, self.service) {
             return None;
         }
         let mut fields = Fields::default();
@@ -295,7 +310,7 @@ impl Expansion<'_> {
     /// A reference to a secret with its mark.
     pub(super) fn secret(&self, name: &SecretName) -> Value {
         let mark = self.input.marks.get(name).cloned().unwrap_or(crate::model::Mark(String::new()));
-        Value::Secret { name: name.clone(), mark }
+        Value::secret(name.clone(), mark)
     }
 
     /// The records of this manifest, by name: what a proxy host of that name comes after.
@@ -448,9 +463,9 @@ impl Expansion<'_> {
             fields.set("forward_host", host);
             fields.set("forward_port", port);
         }
-        fields.0.extend(locations.map(|locations| ("locations".to_owned(), locations)));
+        fields.0.extend(locations.map(|locations| ("locations".into(), locations)));
         // The one that is left to NPM unless the manifest names it.
-        fields.0.extend(route.caching.map(|caching| ("caching".to_owned(), Value::Bool(caching))));
+        fields.0.extend(route.caching.map(|caching| ("caching".into(), Value::Bool(caching))));
         self.want(address, fields, needs, &route.origin);
     }
 

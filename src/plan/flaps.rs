@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::{Input, SETTLE, diff};
 use crate::model::flap::{self, DAY_MAX, Flap, HOUR_MAX, ITSELF, Left, UNSEEN_MAX};
 use crate::model::plan::Wait;
-use crate::model::{Address, Change, FieldDiff, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants, World};
+use crate::model::{
+    Address, Change, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants, World,
+};
 
 /// Takes what is left alone out of each change; one of which nothing is left is held.
 pub fn leave(input: &Input<'_>, plan: &mut Plan) {
@@ -23,9 +25,9 @@ pub fn leave(input: &Input<'_>, plan: &mut Plan) {
         let Some((_, why)) = left.first_key_value() else { continue };
         let refusal = refusal(input, change, &left, flaps, *why);
         if let Verb::Update(fields) = &mut change.verb
-            && fields.0.keys().any(|field| !left.contains_key(field))
+            && fields.0.keys().any(|field| !left.contains_key(&**field))
         {
-            fields.0.retain(|field, _| !left.contains_key(field));
+            fields.0.retain(|field, _| !left.contains_key(&**field));
             change.diff.retain(|diff| !left.contains_key(top(diff)));
             notes.push(Note {
                 service: change.service.clone(),
@@ -96,7 +98,7 @@ fn left(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> B
     let of = |field: &str, wanted: &str| flaps.get(field)?.left(wanted, revision, input.now);
     match &change.verb {
         Verb::Update(fields) => {
-            let left = |(name, value): (&String, _)| Some((name.clone(), of(name, &flap::digest(name, value))?));
+            let left = |(name, value): (&FieldName, _)| Some((name.to_string(), of(name, &flap::digest(name, value))?));
             fields.0.iter().filter_map(left).collect()
         }
         // That something is made or removed over and over by turns is somebody's work; only what has no effect is left.

@@ -1,6 +1,6 @@
 //! The whole way to the end: applies the plan to the observed world in memory, look after look, until it settles.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Input, look};
 use crate::model::world::{Applied, Pulled};
@@ -32,6 +32,10 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
     let mut facts = input.facts.clone();
     let mut now = input.now;
     let (wants, first) = look(input);
+    let mut firsts: BTreeMap<&Address, Vec<&Change>> = BTreeMap::new();
+    for change in &first.changes {
+        firsts.entry(&change.address).or_default().push(change);
+    }
     let mut done: Vec<Change> = Vec::new();
     let mut settled = false;
     let mut last = first.clone();
@@ -56,7 +60,7 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
         for change in ready {
             apply(&mut world, &change);
             remember(&mut facts, &change);
-            done.push(first_gate(&first, change));
+            done.push(first_gate(firsts.get(&change.address).map_or(&[], Vec::as_slice), change));
         }
         now = now + Millis::seconds(1);
     }
@@ -95,9 +99,8 @@ fn comes_up(world: &mut World, facts: &Facts, wants: &Wants) -> bool {
 }
 
 /// The same change with the gate that it has in the first look, so that a stored plan says what waits.
-fn first_gate(first: &Plan, mut change: Change) -> Change {
-    let same = |known: &&Change| known.address == change.address && known.action() == change.action();
-    match first.changes.iter().find(same) {
+fn first_gate(of_address: &[&Change], mut change: Change) -> Change {
+    match of_address.iter().find(|known| known.action() == change.action()) {
         Some(known) => {
             change.gate = known.gate.clone();
             // What people notice is told from where they stand now.

@@ -17,6 +17,9 @@ const COMMITS_MAX: usize = 3;
 pub fn guard(input: &Input<'_>, plan: &mut Plan) {
     let mut doomed = doomed(input, plan);
     doomed.retain(|service| !input.facts.confirmed.contains(service));
+    if doomed.is_empty() {
+        return;
+    }
     let known: BTreeSet<&String> = input
         .services
         .keys()

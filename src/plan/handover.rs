@@ -12,6 +12,7 @@
 //! A name cannot be added to an endpoint that is there: a container is connected anew, at the same address, and what is
 //! open stays open. So what has no fixed address, or publishes ports, keeps its names to its end.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::expand::{Expansion, Home};
@@ -101,12 +102,13 @@ pub fn address(expansion: &Expansion<'_>, home: &Home, instance: &Address, seen:
         return Some(address.clone());
     }
     let (input, subnet) = (expansion.input, home.subnet?);
-    let taken = || {
+    let free = || {
         let containers = input.world.of_kind(&instance.provider, Kind::Container);
-        containers.filter_map(|(other, seen)| place(input, other, seen)).collect()
+        let taken: BTreeSet<Ipv4Addr> = containers.filter_map(|(other, seen)| place(input, other, seen)).collect();
+        pool::free_address(subnet, |address| taken.contains(address))
     };
     let known = place(input, instance, seen).filter(|address| subnet.contains(address));
-    known.or_else(|| pool::free_address(subnet, &taken())).map(|address| Value::text(address.to_string()))
+    known.or_else(free).map(|address| Value::text(address.to_string()))
 }
 
 /// The address that an instance has on its network, or comes back to while it is on none.

@@ -118,7 +118,7 @@ fn siblings_go_too(expansion: &mut Expansion<'_>) {
 pub fn keep_pointing(want: &mut Want, seen: &Fields) {
     for name in pointers::FIELDS {
         want.fields.0.remove(name);
-        want.fields.0.extend(seen.get(name).map(|value| (name.to_owned(), value.clone())));
+        want.fields.0.extend(seen.get(name).map(|value| (name.into(), value.clone())));
     }
 }
 

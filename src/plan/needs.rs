@@ -230,16 +230,34 @@ fn is_of(seen: &Seen, name: &str) -> bool {
 /// stopped, does not come forward: what several want is wanted by one that is taken care of.
 pub fn in_order<'a>(input: &Input<'_>, services: Vec<&'a Service>) -> Vec<&'a Service> {
     let class = |service: &Service| (decide::is_left_alone(input, &service.name), service.stopped);
+    let places: BTreeMap<&str, usize> =
+        services.iter().enumerate().map(|(place, service)| (service.name.as_str(), place)).collect();
+    // For each place those that come first, and who waits for it.
+    let mut waits: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    let mut users: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (place, service) in services.iter().enumerate() {
+        for needed in &service.needs {
+            let first = places.get(needed.service.as_str()).and_then(|first| Some((*first, services.get(*first)?)));
+            if let Some((first, _)) = first.filter(|(_, other)| class(other) == class(service)) {
+                waits.entry(place).or_default().insert(first);
+                users.entry(first).or_default().push(place);
+            }
+        }
+    }
+    let mut left: BTreeSet<usize> = (0..services.len()).collect();
+    let mut free: BTreeSet<usize> = left.iter().filter(|place| !waits.contains_key(place)).copied().collect();
     let mut order: Vec<&'a Service> = Vec::new();
-    let mut left = services;
-    while !left.is_empty() {
-        let waits = |service: &Service| {
-            let mut rivals = left.iter().filter(|other| class(other) == class(service));
-            rivals.any(|other| service.needs.iter().any(|needed| needed.service == other.name))
-        };
-        // Manifests of different times may go in a circle: the first of those that are left breaks it.
-        let next = left.iter().position(|service| !waits(service)).unwrap_or(0);
-        order.push(left.remove(next));
+    // Manifests of different times may go in a circle: the first of those that are left breaks it.
+    while let Some(next) = free.pop_first().or_else(|| left.first().copied()) {
+        left.remove(&next);
+        order.extend(services.get(next));
+        for user in users.remove(&next).unwrap_or_default() {
+            let Some(waits) = waits.get_mut(&user) else { continue };
+            waits.remove(&next);
+            if waits.is_empty() && left.contains(&user) {
+                free.insert(user);
+            }
+        }
     }
     order
 }

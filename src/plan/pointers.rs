@@ -1,10 +1,9 @@
 //! What hosts and streams of NPM point at: the main target and that of each path. Whoever moves, keeps or deletes a
 //! container asks here, so that nothing of NPM ever points at nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
-use super::expand::Expansion;
 use super::reach;
 use crate::model::service::{Service, StreamTarget, Target};
 use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value, World};
@@ -115,16 +114,32 @@ fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a
     }
 }
 
-/// The keys of the containers of a service that streams of its NPM lead to, each with the port.
-pub fn streamed<'a>(input: &Input<'a>, service: &'a Service) -> impl Iterator<Item = (&'a str, u16)> {
-    let (site, services) = (input.site, input.services);
-    let npm = move |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
-    let others = services.values().filter(|other| !other.streams.is_empty());
-    let others = others.filter(move |other| npm(other).is_some() && npm(other) == npm(service));
-    others.flat_map(|other| &other.streams).filter_map(|stream| match &stream.to {
-        StreamTarget::Container { service: of, key, port } if *of == service.name => Some((key.as_str(), *port)),
-        StreamTarget::Container { .. } | StreamTarget::Address { .. } => None,
-    })
+/// The containers that streams lead to.
+#[derive(Debug, Default)]
+pub struct Streamed<'a>(BTreeMap<&'a str, Vec<(&'a str, u16)>>);
+
+impl<'a> Streamed<'a> {
+    /// Those of every manifest in force.
+    pub fn by(input: &Input<'a>) -> Self {
+        let (site, services) = (input.site, input.services);
+        let npm = |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
+        let mut streamed = Self::default();
+        for service in services.values() {
+            for stream in &service.streams {
+                let StreamTarget::Container { service: of, key, port } = &stream.to else { continue };
+                let own = npm(service);
+                if own.is_some() && services.get(of).is_some_and(|of| npm(of) == own) {
+                    streamed.0.entry(of).or_default().push((key, *port));
+                }
+            }
+        }
+        streamed
+    }
+
+    /// The keys of the containers of a service that streams of its NPM lead to, each with the port.
+    pub fn of(&self, service: &Service) -> impl Iterator<Item = (&'a str, u16)> {
+        self.0.get(service.name.as_str()).into_iter().flatten().copied()
+    }
 }
 
 /// The keys of the containers of a service that its routes lead to, each with the port.
@@ -135,19 +150,29 @@ pub fn routed(service: &Service) -> impl Iterator<Item = (&str, u16)> {
     })
 }
 
-/// Places that something of ours leads to and that do not mean the container `key` of this service: there it would
-/// answer for another.
-pub fn meant_for_others(expansion: &Expansion<'_>, container: &str) -> BTreeSet<(String, Option<i64>)> {
-    let (input, service) = (expansion.input, expansion.service);
-    let hosts = input.world.seen.iter().filter(|(host, seen)| points(host.kind) && seen.owner.is_ours());
-    let hosts = hosts.map(|(host, seen)| (host, seen.service.as_ref(), &seen.fields));
-    // Of hosts that cannot be seen, the ledger knows where they pointed.
-    let hidden = input.facts.applied.iter().filter(|(host, _)| points(host.kind) && input.world.gap(host).is_some());
-    let hidden = hidden.map(|(host, row)| (host, Some(&row.service), &row.fields));
-    let others = hosts.chain(hidden).flat_map(|(host, of, fields)| {
-        let of = of.and_then(|of| input.services.get(of));
-        let is_meant = move |path| of.and_then(|of| meant(of, host, path)) == Some((&service.name, container));
-        all(fields).filter(move |pointer| !is_meant(pointer.path))
-    });
-    others.map(|pointer| (pointer.host.to_owned(), pointer.port)).collect()
+/// Where everything of ours in an NPM leads, and which container of which manifest is meant there.
+#[derive(Debug, Default)]
+pub struct Led<'a>(Vec<(Pointer<'a>, Option<(&'a str, &'a str)>)>);
+
+impl<'a> Led<'a> {
+    /// As it is seen.
+    pub fn by(input: &Input<'a>) -> Self {
+        let hosts = input.world.seen.iter().filter(|(host, seen)| points(host.kind) && seen.owner.is_ours());
+        let hosts = hosts.map(|(host, seen)| (host, seen.service.as_ref(), &seen.fields));
+        // Of hosts that cannot be seen, the ledger knows where they pointed.
+        let world = input.world;
+        let hidden = input.facts.applied.iter().filter(|(host, _)| points(host.kind) && world.gap(host).is_some());
+        let hidden = hidden.map(|(host, row)| (host, Some(&row.service), &row.fields));
+        let all = hosts.chain(hidden).flat_map(|(host, of, fields)| {
+            let of = of.and_then(|of| input.services.get(of));
+            all(fields).map(move |pointer| (pointer, of.and_then(|of| meant(of, host, pointer.path))))
+        });
+        Self(all.collect())
+    }
+
+    /// Places that do not mean the container `key` of a service: there it would answer for another.
+    pub fn meant_for_others(&self, service: &str, key: &str) -> BTreeSet<(String, Option<i64>)> {
+        let others = self.0.iter().filter(|(_, meant)| *meant != Some((service, key)));
+        others.map(|(pointer, _)| (pointer.host.to_owned(), pointer.port)).collect()
+    }
 }

@@ -7,10 +7,11 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::pointers::Streamed;
 use super::{Input, pointers, reach};
 use crate::model::service::NetworkMode;
 use crate::model::site::Reach;
-use crate::model::{Address, Fields, Hint, Kind, Refusal, Service};
+use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service};
 
 /// The name of a service's network: must sort after NPM's own, for Docker publishes a container's ports through
 /// the network whose name sorts first.
@@ -35,20 +36,21 @@ pub fn ip_range(subnet: Ipv4Net) -> Option<Ipv4Net> {
 }
 
 /// The first free one of our addresses.
-pub fn free_address(subnet: Ipv4Net, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+pub fn free_address(subnet: Ipv4Net, is_taken: impl Fn(&Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
     let last = ip_range(subnet).map_or_else(|| subnet.broadcast(), |range| range.network());
     let ours = (u32::from(subnet.network()) + 3)..u32::from(last).saturating_sub(1);
-    ours.map(Ipv4Addr::from).find(|address| !taken.contains(address))
+    ours.map(Ipv4Addr::from).find(|address| !is_taken(address))
 }
 
 /// The subnet of every network that a manifest wants and that is ours to make.
 ///
 /// What is there keeps its subnet, then what is leased, then the next free one of the first pool that has one.
-pub fn assign(input: &Input<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> {
+pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> {
     let mut subnets = BTreeMap::new();
     let mut missing: Vec<Address> = Vec::new();
     let own = input.services.values().filter_map(|service| network_of(input, service));
-    for (address, asked) in own.chain(edges(input)) {
+    let edges: BTreeSet<Address> = edges(input, streamed).collect();
+    for (address, asked) in own.chain(edges.iter().map(|edge| (edge.clone(), None))) {
         // What is there is where containers live, whatever is asked for.
         if let Some(subnet) = observed_subnet(input, &address) {
             subnets.insert(address, Ok(subnet));
@@ -61,12 +63,19 @@ pub fn assign(input: &Input<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> 
             missing.push(address);
         }
     }
+    let mut assigned: Taken = subnets.values().filter_map(|subnet| subnet.as_ref().ok()).copied().collect();
+    let mut known: BTreeMap<ProviderId, Taken> = BTreeMap::new();
     for address in missing {
-        let taken = taken(input, &address, &subnets);
-        let is_edge = edges(input).any(|(edge, _)| edge == address);
-        let prefix = if is_edge { edge_prefix(input) } else { input.site.prefix };
-        let subnet = next_free(input, prefix, &taken).ok_or_else(|| full(input, prefix));
-        subnets.insert(address, subnet);
+        let prefix = if edges.contains(&address) { edge_prefix(input) } else { input.site.prefix };
+        // What it has itself is not in its way; most have nothing yet.
+        let own = has_any(input, &address).then(|| taken(input, &address.provider, Some(&address)));
+        let others = match &own {
+            Some(own) => own,
+            None => known.entry(address.provider.clone()).or_insert_with(|| taken(input, &address.provider, None)),
+        };
+        let subnet = next_free(input, prefix, [others, &assigned]);
+        assigned.extend(subnet);
+        subnets.insert(address, subnet.ok_or_else(|| full(input, prefix)));
     }
     subnets
 }
@@ -84,17 +93,17 @@ pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Opti
 }
 
 /// The networks that routed containers share with their host's NPM.
-fn edges<'a>(input: &'a Input<'a>) -> impl Iterator<Item = (Address, Option<Ipv4Net>)> + 'a {
+fn edges<'a>(input: &'a Input<'_>, streamed: &'a Streamed<'_>) -> impl Iterator<Item = Address> + 'a {
     let hosts = input.site.hosts.iter().filter(|(_, host)| reach::of(input, host) == Some(Reach::Edge));
     let used = hosts.filter(|(name, _)| {
-        input.services.values().any(|service| service.host == **name && is_on_edge(input, service))
+        input.services.values().any(|service| service.host == **name && is_on_edge(streamed, service))
     });
-    used.map(|(_, host)| (reach::edge_network(host), None))
+    used.map(|(_, host)| reach::edge_network(host))
 }
 
 /// Whether a route or stream leads to a container of the service that is reached by a network.
-pub fn is_on_edge(input: &Input<'_>, service: &Service) -> bool {
-    pointers::routed(service).chain(pointers::streamed(input, service)).any(|(key, _)| !service.is_on_host(key))
+pub fn is_on_edge(streamed: &Streamed<'_>, service: &Service) -> bool {
+    pointers::routed(service).chain(streamed.of(service)).any(|(key, _)| !service.is_on_host(key))
 }
 
 /// The containers of many services share it: four times as many addresses, where the pools are that large.
@@ -110,7 +119,7 @@ fn observed_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
 fn leased_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
     let promised = || subnet_of(input.facts.promised.get(address)?);
     let leased = input.facts.leases.get(address).copied().or_else(promised)?;
-    let conflicts = foreign(input, address).iter().any(|other| overlap(other, &leased));
+    let conflicts = foreign(input, &address.provider, Some(address)).any(|other| overlap(&other, &leased));
     (!conflicts && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
 }
 
@@ -144,12 +153,54 @@ pub fn free_of_others(input: &Input<'_>, address: &Address, subnet: Ipv4Net) -> 
     })
 }
 
-/// Everything a new subnet at this engine must not touch.
-fn taken(input: &Input<'_>, address: &Address, assigned: &BTreeMap<Address, Result<Ipv4Net, Refusal>>) -> Vec<Ipv4Net> {
-    let mut taken = foreign(input, address);
-    taken.extend(leases(input).filter(|(other, _)| *other != address).map(|(_, subnet)| subnet));
-    taken.extend(assigned.values().filter_map(|subnet| subnet.as_ref().ok()));
-    taken
+/// Everything at an engine that a new subnet must not touch; what `except` has itself does not count.
+fn taken(input: &Input<'_>, engine: &ProviderId, except: Option<&Address>) -> Taken {
+    let leased = leases(input).filter(|(other, _)| Some(*other) != except).map(|(_, subnet)| subnet);
+    foreign(input, engine, except).chain(leased).collect()
+}
+
+/// Whether a network is, was, or is being made.
+fn has_any(input: &Input<'_>, network: &Address) -> bool {
+    input.world.seen.contains_key(network)
+        || input.facts.leases.contains_key(network)
+        || input.facts.promised.contains_key(network)
+}
+
+/// Addresses that are not free: the first and the last of each stretch, which neither overlap nor touch.
+#[derive(Debug, Default)]
+struct Taken(BTreeMap<u32, u32>);
+
+impl Extend<Ipv4Net> for Taken {
+    fn extend<T: IntoIterator<Item = Ipv4Net>>(&mut self, subnets: T) {
+        for subnet in subnets {
+            let (mut first, mut last) = ends(subnet);
+            while let Some((from, to)) = self.stretch(first.saturating_sub(1), last.saturating_add(1)) {
+                self.0.remove(&from);
+                (first, last) = (first.min(from), last.max(to));
+            }
+            self.0.insert(first, last);
+        }
+    }
+}
+
+impl FromIterator<Ipv4Net> for Taken {
+    fn from_iter<T: IntoIterator<Item = Ipv4Net>>(subnets: T) -> Self {
+        let mut taken = Self::default();
+        taken.extend(subnets);
+        taken
+    }
+}
+
+impl Taken {
+    /// The last stretch that has anything from `first` to `last`.
+    fn stretch(&self, first: u32, last: u32) -> Option<(u32, u32)> {
+        let (from, to) = self.0.range(..=last).next_back()?;
+        (*to >= first).then_some((*from, *to))
+    }
+}
+
+fn ends(subnet: Ipv4Net) -> (u32, u32) {
+    (subnet.network().into(), subnet.broadcast().into())
 }
 
 /// The subnets of networks that are or were there, then of those that are being made.
@@ -173,26 +224,33 @@ pub fn promised<'a>(input: &Input<'a>, base: &Address, field: &'a str) -> impl I
         .flat_map(move |(_, fields)| fields.text(field).into_iter().chain(fields.strings(field)))
 }
 
-fn foreign(input: &Input<'_>, address: &Address) -> Vec<Ipv4Net> {
-    let mut taken: Vec<Ipv4Net> = input.site.avoid.clone();
-    taken.extend(input.facts.refused_subnets.iter());
-    taken.extend(input.world.routes.get(&address.provider).into_iter().flatten());
-    for (other, seen) in input.world.of_kind(&address.provider, Kind::Network) {
-        if other != address {
-            let subnets = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
-            taken.extend(subnets.filter_map(|text| text.parse::<Ipv4Net>().ok()));
-        }
-    }
-    taken
+fn foreign<'a>(
+    input: &'a Input<'_>,
+    engine: &'a ProviderId,
+    except: Option<&'a Address>,
+) -> impl Iterator<Item = Ipv4Net> + 'a {
+    let networks = input.world.of_kind(engine, Kind::Network).filter(move |(other, _)| Some(*other) != except);
+    let texts = networks.flat_map(|(_, seen)| {
+        seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets")).collect::<Vec<_>>()
+    });
+    let routes = input.world.routes.get(engine).into_iter().flatten();
+    let avoided = input.site.avoid.iter().chain(&input.facts.refused_subnets).chain(routes).copied();
+    avoided.chain(texts.filter_map(|text| text.parse().ok()))
 }
 
-fn next_free(input: &Input<'_>, prefix: u8, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+/// The first subnet of this size that touches nothing.
+fn next_free(input: &Input<'_>, prefix: u8, taken: [&Taken; 2]) -> Option<Ipv4Net> {
     for pool in &input.site.pools {
-        let Ok(candidates) = pool.subnets(prefix) else { continue };
-        for candidate in candidates {
-            if !taken.iter().any(|other| overlap(other, &candidate)) {
-                return Some(candidate);
-            }
+        let (mut at, end) = ends(*pool);
+        while at <= end && prefix >= pool.prefix_len() {
+            let candidate = Ipv4Net::new(at.into(), prefix).ok()?.trunc();
+            let (first, last) = ends(candidate);
+            let in_the_way = taken.iter().filter_map(|taken| taken.stretch(first, last)).map(|(_, to)| to).max();
+            let Some(to) = in_the_way else { return Some(candidate) };
+            // The one after that which holds the end of what is in the way.
+            let beyond = Ipv4Net::new(to.max(last).into(), prefix).ok()?.broadcast();
+            let Some(next) = u32::from(beyond).checked_add(1) else { break };
+            at = next;
         }
     }
     None

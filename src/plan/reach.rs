@@ -38,7 +38,7 @@ pub fn of(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
 /// The ports of a container that routes and streams lead to.
 fn reached_ports(expansion: &Expansion<'_>, key: &str) -> BTreeSet<u16> {
     let service = expansion.service;
-    let all = pointers::routed(service).chain(pointers::streamed(expansion.input, service));
+    let all = pointers::routed(service).chain(expansion.streamed.of(service));
     all.filter(|(target, _)| *target == key).map(|(_, port)| port).collect()
 }
 
@@ -67,7 +67,7 @@ pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
 /// output of it.
 pub fn point(expansion: &Expansion<'_>, target: &rollout::Target, port: u16) -> (Value, Value) {
     let instance = &target.address;
-    let later = |field: &str| Value::Output { of: instance.clone(), field: field.to_owned() };
+    let later = |field: &str| Value::output(instance.clone(), field);
     let number = |port: u16| Value::Int(i64::from(port));
     if target.on_host {
         return (host_address(expansion), number(port));
@@ -104,7 +104,7 @@ fn host_address(expansion: &Expansion<'_>) -> Value {
             // NPM's own come first: ours come and go.
             let (ours, own): (Vec<&Seen>, Vec<&Seen>) = networks.partition(|network| network.owner.is_ours());
             let gateway = own.into_iter().chain(ours).find_map(gateway);
-            gateway.map_or(Value::Output { of: npm, field: "gateway".to_owned() }, Value::text)
+            gateway.map_or(Value::output(npm, "gateway"), Value::text)
         }
         (Some(_), _, _) | (None, _, _) => Value::text("127.0.0.1"),
     }
@@ -266,8 +266,7 @@ pub fn give_edge_address(
         let there = containers.filter_map(|(_, seen)| seen.fields.text("edge_address"));
         there.chain(pool::promised(input, base, "edge_address")).filter_map(|text| text.parse().ok()).collect()
     });
-    let all: BTreeSet<Ipv4Addr> = taken.union(kept).copied().collect();
-    if let Some(address) = pool::free_address(subnet, &all) {
+    if let Some(address) = pool::free_address(subnet, |address| taken.contains(address) || kept.contains(address)) {
         taken.insert(address);
         fields.set("edge_address", Value::text(address.to_string()));
     }

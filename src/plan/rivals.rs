@@ -1,13 +1,15 @@
 //! What cannot be there at the same time: whoever uses something goes before it, whoever takes a place comes after.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use super::{Input, mounted, pointers};
 use crate::model::plan::Downtime;
-use crate::model::{Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Refusal, Seen, State, Value, Verb, Wants};
+use crate::model::{
+    Address, Change, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
+};
 
 /// Orders changes that are in one another's way.
 pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
@@ -87,18 +89,19 @@ fn in_the_way(wants: &Wants, ups: &mut [Change]) {
 ///
 /// Who has a name keeps it until everything else of its successor is there.
 fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
+    if !ups.iter().any(|change| matches!(change.verb, Verb::Create(_))) {
+        return;
+    }
+    let holders = holders(input);
     let mut keeps: Vec<(Address, Vec<Need>)> = Vec::new();
     for change in ups.iter_mut() {
         let (Verb::Create(fields), Some(schema)) = (&change.verb, input.schema(&change.address)) else { continue };
         let Some(claim) = schema.claims.filter(|_| change.refusal().is_none()) else { continue };
         let claimed = texts(fields.get(claim));
-        let rivals = input.world.seen.iter().filter(|(address, seen)| {
-            address.provider == change.address.provider
-                && **address != change.address
-                && seen.fields.get(claim).is_some_and(|held| has_any(held, &claimed))
-                && input.schema(address).is_some_and(|other| other.claims == Some(claim))
-        });
-        for (rival, seen) in rivals {
+        let of_provider = holders.get(&(&change.address.provider, claim));
+        let rivals = claimed.iter().filter_map(|text| of_provider?.get(text)).flatten();
+        let rivals: BTreeMap<&Address, &Seen> = rivals.copied().collect();
+        for (rival, seen) in rivals.into_iter().filter(|(rival, _)| **rival != change.address) {
             if !seen.owner.is_ours() {
                 let held: Vec<String> =
                     texts(seen.fields.get(claim)).into_iter().filter(|t| claimed.contains(t)).collect();
@@ -131,6 +134,21 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
             first.iter().for_each(|need| add_need(&mut change.gate, need.clone()));
         }
     }
+}
+
+/// Who holds what can be held once only: by provider and field, then by text.
+type Holders<'a> = BTreeMap<(&'a ProviderId, &'static str), BTreeMap<String, Vec<(&'a Address, &'a Seen)>>>;
+
+fn holders<'a>(input: &Input<'a>) -> Holders<'a> {
+    let mut holders = Holders::new();
+    for (address, seen) in &input.world.seen {
+        let Some(claim) = input.schema(address).and_then(|schema| schema.claims) else { continue };
+        let of_provider = holders.entry((&address.provider, claim)).or_default();
+        for text in texts(seen.fields.get(claim)) {
+            of_provider.entry(text).or_default().push((address, seen));
+        }
+    }
+    holders
 }
 
 /// A name that another host still has is left out of an update until that one has let go of it: two hosts that
@@ -387,7 +405,7 @@ fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
         let leads_away = |user: &Address| {
             let leads = wants.map.get(user).filter(|want| want.refusal.is_none())?.fields.get("forward_host")?;
             let Value::Output { of, .. } = leads else { return None };
-            ups.iter().filter(moving).find(|up| up.address == *of && matches!(up.verb, Verb::Create(_)))
+            ups.iter().filter(moving).find(|up| up.address == **of && matches!(up.verb, Verb::Create(_)))
         };
         let is_kept = |user: &&Address| !going.contains(*user) && !lets_go(user) && leads_away(user).is_none();
         let user = absent.into_iter().find(is_kept);

@@ -308,7 +308,7 @@ impl Rollout {
         }
         if let Some(seen) = input.world.seen.get(&self.effective).filter(|_| self.fields.get("aliases").is_some()) {
             let at = handover::address(expansion, home, &self.effective, seen);
-            self.fields.0.extend(at.map(|at| ("address".to_owned(), at)));
+            self.fields.0.extend(at.map(|at| ("address".into(), at)));
         }
         let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
         let probe = |instance| port.map(|port| reach::probe(expansion, instance, port));
@@ -360,7 +360,7 @@ impl Rollout {
 
     /// Chooses free addresses and ports for an instance that is yet to be made; why there are none, if so.
     fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) -> Option<Refusal> {
-        let others = pointers::meant_for_others(expansion, key);
+        let others = expansion.led.meant_for_others(&expansion.service.name, key);
         let meant_for_others: BTreeSet<Ipv4Addr> = others.iter().filter_map(|(host, _)| host.parse().ok()).collect();
         reach::give_edge_address(expansion, &self.base, &mut self.fields, &meant_for_others);
         let full = reach::give_ports(expansion, &self.base, &mut self.fields, &others).err();
@@ -372,10 +372,10 @@ impl Rollout {
                 .chain(pool::promised(expansion.input, &self.base, "address").filter_map(|text| text.parse().ok()))
                 .collect()
         });
-        let asked_for = expansion.input.services.values().flat_map(|service| service.containers.values());
-        let asked_for = asked_for.filter_map(|container| container.ipv4_address);
-        let kept: BTreeSet<Ipv4Addr> = taken.union(&meant_for_others).copied().chain(asked_for).collect();
-        if let Some(address) = pool::free_address(subnet, &kept) {
+        let asked_for = expansion.asked_for;
+        let is_taken =
+            |address: &Ipv4Addr| [&*taken, &meant_for_others, asked_for].iter().any(|known| known.contains(address));
+        if let Some(address) = pool::free_address(subnet, is_taken) {
             taken.insert(address);
             self.fields.set("address", Value::text(address.to_string()));
         }
@@ -389,6 +389,9 @@ impl Rollout {
         let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
         let is_dark = npm.is_some_and(|npm| world.is_dark(npm));
         let successor = world.seen.get(&self.effective);
+        if self.olds.is_empty() {
+            return;
+        }
         let is_switched = successor.is_none_or(|seen| handover::is_on_line(expansion, seen));
         for old in &self.olds {
             let Some(seen) = world.seen.get(old) else { continue };
@@ -411,7 +414,7 @@ impl Rollout {
                 continue;
             }
             if fields.get("aliases").is_some() {
-                fields.0.extend(handover::address(expansion, home, old, seen).map(|at| ("address".to_owned(), at)));
+                fields.0.extend(handover::address(expansion, home, old, seen).map(|at| ("address".into(), at)));
             }
             let want = Want {
                 fields,
@@ -433,7 +436,7 @@ impl Rollout {
         // One that is on another network, or on the machine's, has no names there that siblings ask for.
         let is_home = seen.fields.text("network") == self.fields.text("network");
         let names = names.filter(|_| is_home && !handover::has_names(&seen.fields));
-        Fields(names.map(|names| ("aliases".to_owned(), names.clone())).into_iter().collect())
+        Fields(names.map(|names| ("aliases".into(), names.clone())).into_iter().collect())
     }
 
     /// Siblings reach the one that serves by name, and no candidate.

@@ -73,7 +73,7 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
         if let Some(Value::Output { of, .. }) = leads.filter(|_| !changes(host)) {
             // What it is to lead to is still to be made, so there is no change of it yet.
             let is_left = want.refusal.is_some() || is_left_alone(input, &want.service);
-            let is_made = ups.iter().any(|up| up.address == *of && matches!(up.verb, Verb::Create(_)));
+            let is_made = ups.iter().any(|up| up.address == **of && matches!(up.verb, Verb::Create(_)));
             return !is_left && is_made && comes_without(ups, of, stops);
         }
         let is_on = seen.fields.flag("enabled") != Some(false);

@@ -6,7 +6,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, read, written};
 use crate::model::flap::{self, Flap, ITSELF};
-use crate::model::{Address, Change, Fields, Timestamp, Verb};
+use crate::model::{Address, Change, FieldName, Fields, Timestamp, Verb};
 
 /// By address, then by field.
 pub type Flaps = BTreeMap<Address, BTreeMap<String, Flap>>;
@@ -80,7 +80,8 @@ pub(super) async fn note_writes(
         Verb::Create(_) | Verb::Delete => vec![(ITSELF.to_owned(), change.action().to_owned(), false)],
         Verb::Update(fields) => {
             let other = |name: &str, value| before.get(name) != Some(value);
-            let row = |(name, value)| (String::clone(name), flap::digest(name, value), other(name, value));
+            let row =
+                |(name, value): (&FieldName, _)| (name.to_string(), flap::digest(name, value), other(name, value));
             fields.0.iter().map(row).collect()
         }
     };

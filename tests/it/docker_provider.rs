@@ -68,7 +68,7 @@ fn network() -> Fields {
 }
 
 fn container() -> Fields {
-    let password = Value::Secret { name: SecretName("web".to_owned()), mark: Mark(String::new()) };
+    let password = Value::secret(SecretName("web".to_owned()), Mark(String::new()));
     let environment = BTreeMap::from([("MODE".to_owned(), Value::text("one")), ("PASSWORD".to_owned(), password)]);
     Fields::default()
         .with("name", Value::text("web"))
@@ -201,7 +201,7 @@ async fn a_variable_shows_only_when_the_manifest_shows_it() {
     let environment = seen[&web()].fields.get("environment").and_then(Value::entries).unwrap().clone();
     assert_eq!(environment["MODE"], Value::text("one"));
     let mark = key().mark(PLAIN_TEXT);
-    assert_eq!(environment["PASSWORD"], Value::Secret { name: SecretName(String::new()), mark });
+    assert_eq!(environment["PASSWORD"], Value::secret(SecretName(String::new()), mark));
     let text = serde_json::to_string(&seen.into_values().collect::<Vec<_>>()).unwrap();
     assert!(!text.contains(PLAIN_TEXT), "{text}");
     let container = docker.containers().into_iter().find(|container| container["Name"] == "/web").unwrap();

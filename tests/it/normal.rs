@@ -47,7 +47,7 @@ fn read(line: &str, known: &[&str]) -> Line {
     assert!(versions.iter().all(|version| version == "all" || known.contains(&version.as_str())), "{line}");
     assert!(matches!(*word, "equal" | "differs"), "{line}");
     let wanted: BTreeMap<String, Json> = serde_yaml::from_str(wanted).unwrap();
-    let wanted = Fields(wanted.into_iter().map(|(name, json)| (name, value(&json))).collect());
+    let wanted = Fields(wanted.into_iter().map(|(name, json)| (name.into(), value(&json))).collect());
     Line { text: line.to_owned(), versions, wanted, answer: (*answer).to_owned(), is_equal: *word == "equal" }
 }
 

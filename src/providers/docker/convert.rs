@@ -159,7 +159,7 @@ impl Reader {
             let value = if plain.contains(name) {
                 Value::text(value)
             } else {
-                Value::Secret { name: SecretName(String::new()), mark: self.key.mark(value) }
+                Value::secret(SecretName(String::new()), self.key.mark(value))
             };
             (name.to_owned(), value)
         });

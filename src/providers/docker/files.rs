@@ -44,7 +44,7 @@ fn item(value: &Value) -> Item {
     let of = |name: &str| value.entries().and_then(|entries| entries.get(name));
     let text = |name: &str| of(name).and_then(Value::as_text).map(str::to_owned);
     let secret = match of("content") {
-        Some(Value::Secret { name, .. }) => Some(name.clone()),
+        Some(Value::Secret { name, .. }) => Some(SecretName::clone(name)),
         _ => None,
     };
     Item { content: text("content"), secret, mode: text("mode"), owner: text("owner").unwrap_or_default() }
@@ -65,8 +65,9 @@ pub fn seen(label: &str, known: Option<&Fields>) -> Value {
         }
         if let Some(name) = item.secret {
             let applied = known.and_then(|files| files.get(target)?.entries()?.get("content"));
-            let same = applied.filter(|applied| matches!(applied, Value::Secret { name: other, .. } if *other == name));
-            let unknown = Value::Secret { name, mark: crate::model::Mark(String::new()) };
+            let same =
+                applied.filter(|applied| matches!(applied, Value::Secret { name: other, .. } if **other == name));
+            let unknown = Value::secret(name, crate::model::Mark(String::new()));
             entries.insert("content".to_owned(), same.cloned().unwrap_or(unknown));
         }
         Value::Map(entries)
@@ -199,7 +200,7 @@ mod tests {
             (format!("deep/{}/run.sh", "x".repeat(120)), file("run", true)),
         ]));
         let content = Value::text(&folder.digest);
-        let secret = Value::Secret { name: SecretName("cloud/db".to_owned()), mark: Mark("5f".to_owned()) };
+        let secret = Value::secret(SecretName("cloud/db".to_owned()), Mark("5f".to_owned()));
         let entry = |content: Value, mode: Option<&str>, owner: &str| {
             let mut map = BTreeMap::from([("content".to_owned(), content), ("owner".to_owned(), Value::text(owner))]);
             map.extend(mode.map(|mode| ("mode".to_owned(), Value::text(mode))));

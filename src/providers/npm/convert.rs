@@ -373,7 +373,7 @@ pub fn changed_host(section: Section, row: &HostRow, wire: &Wire) -> Map<String,
 
 /// An access list as a look reports it; `known` has the secrets of users as they were last applied.
 pub fn access_list(row: &ListRow, known: Option<&BTreeMap<String, Value>>) -> AccessList {
-    let unknown = Value::Secret { name: SecretName(String::new()), mark: Mark(String::new()) };
+    let unknown = Value::secret(SecretName(String::new()), Mark(String::new()));
     let secret_of = |user: &str| known.and_then(|known| known.get(user)).unwrap_or(&unknown).clone();
     let users = row.items.iter().map(|item| (item.username.clone(), secret_of(&item.username))).collect();
     let clients = |directive: &str| {

@@ -164,7 +164,7 @@ fn is_kept(held: Option<&BTreeMap<String, Value>>, user: &str, wanted: &Value) -
 
 /// The mark of a secret that is known.
 fn mark_of(value: &Value) -> Option<&Mark> {
-    if let Value::Secret { mark, .. } = value { Some(mark).filter(|mark| !mark.0.is_empty()) } else { None }
+    if let Value::Secret { mark, .. } = value { Some(&**mark).filter(|mark| !mark.0.is_empty()) } else { None }
 }
 
 fn made(id: u64) -> Outcome {

@@ -109,7 +109,7 @@ fn locations(fields: &mut Fields) -> Result<(), Objection> {
 /// A rewritten text, or why not, as a sentence that ends in the value.
 type Checked = Result<String, String>;
 
-fn text(fields: &mut Fields, name: &str, rewrite: impl Fn(&str) -> Checked) -> Result<(), Objection> {
+fn text(fields: &mut Fields, name: &'static str, rewrite: impl Fn(&str) -> Checked) -> Result<(), Objection> {
     if let Some(given) = fields.text(name) {
         let written = rewrite(given.trim()).map_err(|why| objection(name, why))?;
         fields.set(name, Value::Text(written));
@@ -117,7 +117,7 @@ fn text(fields: &mut Fields, name: &str, rewrite: impl Fn(&str) -> Checked) -> R
     Ok(())
 }
 
-fn texts(fields: &mut Fields, name: &str, rewrite: impl Fn(&str) -> Checked) -> Result<(), Objection> {
+fn texts(fields: &mut Fields, name: &'static str, rewrite: impl Fn(&str) -> Checked) -> Result<(), Objection> {
     let Some(Value::List(items)) = fields.get(name) else { return Ok(()) };
     let mut written = Vec::new();
     for item in items {

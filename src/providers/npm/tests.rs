@@ -91,7 +91,7 @@ fn ssh() -> Stream {
 }
 
 fn secret(name: &str, mark: &str) -> Value {
-    Value::Secret { name: SecretName(name.to_owned()), mark: Mark(mark.to_owned()) }
+    Value::secret(SecretName(name.to_owned()), Mark(mark.to_owned()))
 }
 
 fn family() -> AccessList {
@@ -112,7 +112,7 @@ fn check_kind<T: Typed + PartialEq + std::fmt::Debug>(typed: &T, schema: &KindSc
     let table: Vec<&str> = schema.fields.iter().map(|field| field.name).collect();
     let mut sorted = table.clone();
     sorted.sort_unstable();
-    assert_eq!(fields.0.keys().map(String::as_str).collect::<Vec<_>>(), sorted, "table and struct differ");
+    assert_eq!(fields.0.keys().map(AsRef::as_ref).collect::<Vec<_>>(), sorted, "table and struct differ");
     let unknown = fields.with("surprise", Value::None);
     assert!(T::from_fields(&unknown).unwrap_err().contains("`surprise`"));
 }
@@ -223,7 +223,7 @@ fn what_npm_would_take_and_not_serve_is_refused() {
 #[test]
 fn a_value_known_later_is_left_alone() {
     let of = Address::new(ProviderId::docker("default"), Kind::Container, "git");
-    let output = Value::Output { of, field: "address".to_owned() };
+    let output = Value::output(of, "address");
     let mut fields = Fields::default().with("forward_host", output.clone());
     normalize(Kind::ProxyHost, &mut fields).unwrap();
     assert_eq!(fields.get("forward_host"), Some(&output));

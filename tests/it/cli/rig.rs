@@ -109,7 +109,7 @@ impl Rig {
 
     /// `apply` to the end; then nothing is left to do.
     pub async fn apply(&self) {
-        let ended = self.run(&["apply", "--yes", "--timeout", "60s"]).await;
+        let ended = self.run(&["apply", "--yes", "--timeout", "180s"]).await;
         assert_eq!(ended.code, 0, "{ended:?}");
         let plan = self.run(&["plan", "--detailed-exitcode"]).await;
         assert_eq!(plan.code, 0, "{plan:?}");

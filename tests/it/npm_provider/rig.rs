@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use amarre::model::plan::Downtime;
 use amarre::model::world::Applied;
 use amarre::model::{
-    Address, Change, Expect, Fields, Gap, Gate, Impact, Kind, Mark, Owner, ProviderId, Reason, ReasonCode, Seen,
-    Timestamp, Value, Verb,
+    Address, Change, Expect, Fields, Gap, Gate, Impact, Kind, Owner, ProviderId, Reason, ReasonCode, Seen, Timestamp,
+    Value, Verb,
 };
 use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::{Ask, Outcome, Provider, ProviderError};
@@ -130,7 +130,7 @@ pub fn list(users: &[&str]) -> Fields {
 }
 
 pub fn secret(name: &str, plain: &str) -> Value {
-    Value::Secret { name: amarre::model::SecretName(name.to_owned()), mark: key().mark(plain) }
+    Value::secret(amarre::model::SecretName(name.to_owned()), key().mark(plain))
 }
 
 impl Rig {
@@ -247,7 +247,7 @@ impl Rig {
 /// Puts the marks of this test's key in place of a sample's.
 pub fn with_real_marks(value: Value, seen: &mut BTreeSet<String>) -> Value {
     match value {
-        Value::Secret { name, mark: Mark(_) } => {
+        Value::Secret { name, .. } => {
             seen.insert(name.0.clone());
             secret(&name.0, &format!("pw-{}", name.0))
         }

@@ -235,6 +235,6 @@ pub fn same(wanted: &Fields, observed: &Fields) -> bool {
         values.sort();
         values
     };
-    let others = |name: &String, value: &Value| name == "values" || observed.get(name) == Some(value);
+    let others = |name: &str, value: &Value| name == "values" || observed.get(name) == Some(value);
     sorted(wanted) == sorted(observed) && wanted.0.iter().all(|(name, value)| others(name, value))
 }

@@ -327,9 +327,9 @@ fn change(state: &mut State, address: &Address, patch: &Thing) {
             Some((map, key)) => {
                 let mut entries = thing.fields.get(map).and_then(Value::entries).cloned().unwrap_or_default();
                 entries.insert(key.to_owned(), value(json, now));
-                thing.fields.set(map, Value::Map(entries));
+                thing.fields.set(map.to_owned(), Value::Map(entries));
             }
-            None => thing.fields.set(name, value(json, now)),
+            None => thing.fields.set(name.clone(), value(json, now)),
         }
     }
     if let Some(owner) = &patch.owner {
@@ -381,7 +381,7 @@ fn value(json: &Json, now: Timestamp) -> Value {
         Json::Object(entries) => match (entries.get("secret"), entries.get("ago_s")) {
             (Some(secret), _) => {
                 let mark = Mark(format!("{CANARY}{}", secret.as_str().unwrap()));
-                Value::Secret { name: SecretName(String::new()), mark }
+                Value::secret(SecretName(String::new()), mark)
             }
             (None, Some(ago)) => Value::Int(now.0 - ago.as_i64().unwrap() * 1000),
             (None, None) => Value::Map(entries.iter().map(|(key, item)| (key.clone(), value(item, now))).collect()),

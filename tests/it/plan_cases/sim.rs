@@ -61,7 +61,7 @@ pub fn observe(state: &State) -> World {
                 let known = known.and_then(|known| known.fields.get("users")).and_then(Value::entries);
                 if let Some(users) = thing.fields.get("users").and_then(Value::entries).cloned() {
                     let users = users.into_keys().map(|user| {
-                        let unknown = Value::Secret { name: SecretName(String::new()), mark: Mark(String::new()) };
+                        let unknown = Value::secret(SecretName(String::new()), Mark(String::new()));
                         let secret = known.and_then(|known| known.get(&user)).cloned().unwrap_or(unknown);
                         (user, secret)
                     });
@@ -232,7 +232,7 @@ fn made(state: &State, change: &Change, fields: &Fields, scene: &Scene) -> Seen 
 /// Secrets lose their names, and the image adds variables of its own.
 fn read_back(fields: &mut Fields) {
     let Some(environment) = fields.get("environment").and_then(Value::entries).cloned() else { return };
-    let secret = |mark: &Mark| Value::Secret { name: SecretName(String::new()), mark: mark.clone() };
+    let secret = |mark: &Mark| Value::secret(SecretName(String::new()), mark.clone());
     let mut environment: BTreeMap<String, Value> = environment
         .into_iter()
         .map(|(name, value)| match &value {

@@ -307,7 +307,7 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
         }
         if let Some(environment) = fields.get("environment").and_then(Value::entries).cloned() {
             let nameless = |value: Value| match value {
-                Value::Secret { mark, .. } => Value::Secret { name: SecretName(mark.0.clone()), mark },
+                Value::Secret { mark, .. } => Value::secret(SecretName(mark.0.clone()), *mark),
                 other => other,
             };
             let kept = environment.into_iter().filter(|(name, _)| name != "PATH");

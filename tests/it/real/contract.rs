@@ -281,9 +281,9 @@ impl Bench {
     /// Set, and changed: a container each.
     async fn generations(&self, name: &str, samples: &[&str]) {
         for (at, sample) in samples.iter().enumerate() {
-            let mut fields = self.least().with(name, self.own(sample));
+            let mut fields = self.least().with(name.to_owned(), self.own(sample));
             for (_, beside, value) in COMPANIONS.iter().filter(|(field, ..)| *field == name) {
-                fields.set(beside, self.own(value));
+                fields.set(*beside, self.own(value));
             }
             if name == "publish" {
                 fields.set("published", self.leased(&fields));
@@ -304,11 +304,11 @@ impl Bench {
         self.try_out(name, &self.least(), name).await;
         let before = self.seen().await[&address].vendor_id.clone();
         for sample in samples {
-            let wanted = self.least().with(name, self.own(sample));
+            let wanted = self.least().with(name.to_owned(), self.own(sample));
             let seen = self.seen().await;
             let found = &seen[&address];
             if !diff::compare(&kinds::CONTAINER, &wanted, &found.fields, None).is_empty() {
-                let update = Fields::default().with(name, self.own(sample));
+                let update = Fields::default().with(name.to_owned(), self.own(sample));
                 self.apply(&change(&address, Verb::Update(update), unchanged(found))).await;
             }
             let seen = self.seen().await;

@@ -193,7 +193,7 @@ async fn an_engine_is_reached_over_ssh() {
     use_docker(&mut rig, &json!(format!("{}{}", sshd.endpoint(), socket.display())));
     rig.write("plain.yaml", PLAIN);
     let path = sshd.client("known", "user");
-    let applied = run_with(&rig, &path, &["apply", "--yes", "--timeout", "60s"]).await;
+    let applied = run_with(&rig, &path, &["apply", "--yes", "--timeout", "180s"]).await;
     assert_eq!(applied.code, 0, "{applied}");
     rig.assert_serves("plain", "amarre-test 2").await;
     assert!(rig.gate.writes().iter().any(|line| line.contains("/containers/create")), "{:?}", rig.gate.writes());

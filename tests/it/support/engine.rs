@@ -6,6 +6,7 @@
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -25,6 +26,38 @@ pub struct SecondEngine {
     folder: TempDir,
     /// Where it listens with TLS, if it was asked to.
     port: Option<u16>,
+    _bridge: Bridge,
+}
+
+/// The default bridge of a second engine; gone on drop. Without one of its own it would have that of the first, and with
+/// `none` it would remove that.
+struct Bridge {
+    name: String,
+}
+
+impl Bridge {
+    fn make() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        // Beside the subnets of the tests: `10.20` to `10.219`.
+        let address = format!("10.{}.{}.1/28", 10 + number / 250 % 10, number % 250);
+        let bridge = Self { name: format!("amarre{}", number % 100_000) };
+        let is_made = ip(&["link", "add", "name", &bridge.name, "type", "bridge"])
+            && ip(&["address", "add", &address, "dev", &bridge.name]);
+        assert!(is_made, "a bridge {} with {address}", bridge.name);
+        bridge
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        ip(&["link", "del", &self.name]);
+    }
+}
+
+fn ip(args: &[&str]) -> bool {
+    let status = Command::new("ip").args(args).status();
+    status.expect("ip is there: scripts/test").success()
 }
 
 impl SecondEngine {
@@ -41,12 +74,14 @@ impl SecondEngine {
     async fn start_with(certificates: Option<&Certificates>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
-        let mut arguments = ["--bridge=none", "--iptables=false", "--ip6tables=false"].map(str::to_owned).to_vec();
+        let bridge = Bridge::make();
+        let mut arguments = ["--iptables=false", "--ip6tables=false"].map(str::to_owned).to_vec();
         let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
         for (option, name) in [("--data-root", "data"), ("--exec-root", "run"), ("--pidfile", "pid")] {
             add(option, at(name));
         }
         add("--host", format!("unix://{}", at("docker.sock")));
+        add("--bridge", bridge.name.clone());
         // It logs what it is asked.
         add("--log-level", "debug".to_owned());
         let port = certificates.map(|_| free_port());
@@ -60,7 +95,7 @@ impl SecondEngine {
             arguments.push("--tlsverify".to_owned());
         }
         let child = spawn(folder.path(), &arguments);
-        let engine = Self { child, arguments, folder, port };
+        let engine = Self { child, arguments, folder, port, _bridge: bridge };
         engine.answers().await;
         engine
     }

@@ -1,6 +1,6 @@
 //! A real engine, a simulated NPM and OVH, and the real program between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -155,7 +155,8 @@ impl Rig {
 
     /// `apply` to the end; then nothing is left to do.
     pub async fn apply(&self) -> Ended {
-        let ended = self.run(&["apply", "--yes", "--timeout", "60s"]).await;
+        // Longer than what Amarre waits for an engine that has come up.
+        let ended = self.run(&["apply", "--yes", "--timeout", "180s"]).await;
         assert_eq!(ended.code, 0, "{ended}");
         self.quiet().await;
         ended
@@ -460,12 +461,26 @@ impl std::fmt::Display for Ended {
     }
 }
 
+/// The second octets of `10.X.…` to which this machine knows a way.
+fn routes() -> BTreeSet<u32> {
+    let table = read(Path::new("/proc/net/route"));
+    // The destination as the bytes lie in memory: the first octet is the last two digits.
+    let destinations = table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1));
+    let numbers = destinations.filter_map(|text| u32::from_str_radix(text, 16).ok()).map(u32::from_be);
+    numbers.filter(|number| number >> 24 == 10).map(|number| number >> 16 & 0xff).collect()
+}
+
 /// Subnets that no other test on this machine has now, beginning the search somewhere.
 fn reserve_subnets(from: u32) -> (u32, std::fs::File) {
     let folder = std::env::temp_dir().join("amarre-subnets");
     std::fs::create_dir_all(&folder).unwrap();
+    // What a test that was killed has left behind would answer in its place.
+    let routes = routes();
     let reserve = |step: u32| {
         let octet = 20 + from.wrapping_add(step) % 200;
+        if routes.contains(&octet) {
+            return None;
+        }
         let file = std::fs::File::create(folder.join(octet.to_string())).unwrap();
         file.try_lock().is_ok().then_some((octet, file))
     };
