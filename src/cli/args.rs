@@ -65,6 +65,9 @@ pub enum Command {
     Release(Release),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
+    /// Look after a Nginx Proxy Manager itself
+    #[command(subcommand)]
+    Npm(Npm),
     /// Examine the set-up: what is wrong, and how to mend it
     Doctor(Doctor),
     /// Show who has which subnet and address, and where room is
@@ -412,6 +415,26 @@ pub struct Release {
     /// Stop waiting after this long
     #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: std::time::Duration,
+}
+
+/// `npm`
+#[derive(Debug, Subcommand)]
+pub enum Npm {
+    /// Find what nginx refuses, and switch it off
+    Rescue(Rescue),
+}
+
+/// `npm rescue`
+#[derive(Debug, ClapArgs)]
+pub struct Rescue {
+    /// Which NPM, by its name in amarre.yaml [default: the only one]
+    pub npm: Option<String>,
+    /// Show what nginx refuses, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer the question
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// `doctor`

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::args::{Args, Command};
+use self::args::{Args, Command, Npm};
 use self::output::Output;
 
 /// Runs what was typed; the exit code is the verdict.
@@ -63,6 +63,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Rollback(rollback) => mend::rollback(args, rollback, output).await,
         Command::Adopt(adopt) => own::adopt(args, adopt, output).await,
         Command::Release(release) => own::release(args, release, output).await,
+        Command::Npm(Npm::Rescue(rescue)) => own::rescue(args, rescue, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,

@@ -1,7 +1,7 @@
 //! The verbs by which something comes under Amarre, and leaves it.
 
 use super::Failure;
-use super::args::{Adopt, Args, Release};
+use super::args::{Adopt, Args, Release, Rescue};
 use super::commands::{REFUSED, act_and_print, millis, once, whoami};
 use super::link::Link;
 use super::output::Output;
@@ -30,13 +30,49 @@ async fn take_over(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Fa
         if adopt.dry_run || code != 0 {
             return Ok(code);
         }
-        if !output.is_terminal() {
-            let message = format!("{thing} would be taken over, and nobody can be asked here");
-            output.failure(&Failure::new("A0402", message, format!("if you mean it: amarre adopt {thing} --yes")));
+        let message = format!("{thing} would be taken over, and nobody can be asked here");
+        let refusal = Failure::new("A0402", message, format!("if you mean it: amarre adopt {thing} --yes"));
+        if !agrees(output, &format!("Take {thing} over?"), &refusal) {
             return Ok(REFUSED);
         }
-        if !output.ask(&format!("Take {thing} over? Type yes, or press Enter to stop:"), "yes") {
-            output.say("Nothing was changed.");
+    }
+    act_and_print(link, act(false), output).await
+}
+
+/// Whether the person says yes; `refusal` where there is none to be asked.
+fn agrees(output: &Output, question: &str, refusal: &Failure) -> bool {
+    if !output.is_terminal() {
+        output.failure(refusal);
+        return false;
+    }
+    let agrees = output.ask(&format!("{question} Type yes, or press Enter to stop:"), "yes");
+    if !agrees {
+        output.say("Nothing was changed.");
+    }
+    agrees
+}
+
+/// What `amarre npm rescue --dry-run` exits with when there is something to switch off.
+const WOULD_CHANGE: u8 = 2;
+
+/// `amarre npm rescue`
+pub async fn rescue(args: &Args, rescue: &Rescue, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let code = rescued(&link, rescue, output).await;
+    link.close().await;
+    code
+}
+
+async fn rescued(link: &Link, rescue: &Rescue, output: &Output) -> Result<u8, Failure> {
+    let act = |dry_run: bool| Act::Rescue { npm: rescue.npm.clone(), dry_run, by: whoami() };
+    if rescue.dry_run || !rescue.yes {
+        let code = act_and_print(link, act(true), output).await?;
+        if rescue.dry_run || code != WOULD_CHANGE {
+            return Ok(code);
+        }
+        let message = "a host would be switched off, and nobody can be asked here";
+        if !agrees(output, "Switch it off?", &Failure::new("A0402", message, "if you mean it: amarre npm rescue --yes"))
+        {
             return Ok(REFUSED);
         }
     }

@@ -12,6 +12,7 @@ use crate::model::world::{Applied, Suspension};
 use crate::model::{Address, Millis, Timestamp};
 use crate::source::{Snapshot, Source, SourceError};
 use crate::store::Ledger;
+use crate::store::journal::Event;
 
 /// Events come in bursts; those within this span are looked at once.
 const COALESCE: Millis = Millis(100);
@@ -97,6 +98,8 @@ pub enum Command {
         /// Who asks.
         by: String,
     },
+    /// Write down what a person did.
+    Record(Box<Event>),
     /// Give something out of hand.
     Release {
         /// What.
@@ -410,6 +413,10 @@ impl Daemon {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());
                 let adopted = self.engine.ledger.adopt(&address, &row, run, &by, now).await;
                 adopted.err().map(|error| error.to_string())
+            }
+            Command::Record(event) => {
+                let event = Event { run: self.engine.picture.run, ..*event };
+                self.engine.ledger.record(&event).await.err().map(|error| error.to_string())
             }
             Command::Release { address, service, vendor_id, by } => {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());

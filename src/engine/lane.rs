@@ -3,13 +3,13 @@
 //! A change that fails holds up what would take something away, and nothing else: all that a lane is given may be done
 //! now, each by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::breaker::Breakers;
-use super::{Clock, Progress, ProgressState, limits};
+use super::{Clock, Context, Progress, ProgressState, limits, rescue};
 use crate::model::{Address, Change, Payloads, ProviderId, Timestamp, Verb};
 use crate::plan::render::lines;
 use crate::providers::{Class, Outcome, Provider, ProviderError};
@@ -66,8 +66,8 @@ pub enum LaneFailure {
 /// What a lane works with.
 #[derive(Clone)]
 pub struct Tools {
-    /// By name.
-    pub providers: Arc<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+    /// The vendors, and which NPM runs where.
+    pub context: Arc<Context>,
     /// The ledger.
     pub ledger: Ledger,
     /// The time.
@@ -139,7 +139,7 @@ pub fn takes_away(change: &Change) -> bool {
 
 async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailure> {
     let started = tools.clock.now();
-    let provider = tools.providers.get(&change.address.provider);
+    let provider = tools.context.providers.get(&change.address.provider);
     let provider = provider.expect("a change's provider is one of those that were observed");
     let publishes = provider.publishes(&change.address);
     let intent = Intent { run: job.run, change, publishes };
@@ -158,6 +158,7 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
             Ok(())
         }
         Err(error) => {
+            let error = rescue::named(&tools.context, &change.address.provider, error).await;
             if error.class == Class::SubnetTaken {
                 refuse_subnet(tools, change, now).await.map_err(LaneFailure::Ledger)?;
             }

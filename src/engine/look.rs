@@ -242,7 +242,7 @@ impl Engine {
         for (service, changes) in ready {
             let payloads = self.payloads(&changes, wants, &known).await;
             let tools = Tools {
-                providers: self.context.providers.clone(),
+                context: self.context.clone(),
                 ledger: self.ledger.clone(),
                 clock: self.clock.clone(),
                 progress: self.progress.clone(),

@@ -32,6 +32,7 @@ pub mod status;
 pub mod listing;
 pub mod subnets;
 pub mod report;
+mod rescue;
 mod telling;
 pub mod trace;
 pub mod daemon;

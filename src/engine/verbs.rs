@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState, mend, own, subnets, telling};
+use super::{Picture, Progress, ProgressState, mend, own, rescue, subnets, telling};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Millis, Timestamp, Verb};
@@ -125,6 +125,16 @@ pub enum Act {
         by: String,
         /// At most so long.
         timeout_ms: i64,
+    },
+    /// Switch off what keeps an NPM's nginx from its configuration.
+    Rescue {
+        /// Which NPM; `None` = the only one.
+        #[serde(default)]
+        npm: Option<String>,
+        /// Only say what nginx refuses.
+        dry_run: bool,
+        /// Who asks.
+        by: String,
     },
     /// Forget that anything of a service failed, and try again now.
     Retry {
@@ -270,6 +280,7 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
             own::adopt(handle, &thing, dry_run, &by, timeout_ms, look, steps).await
         }
         Act::Release { thing, by, timeout_ms } => own::release(handle, &thing, &by, timeout_ms, look, steps).await,
+        Act::Rescue { npm, dry_run, by } => rescue::rescue(handle, npm.as_deref(), dry_run, &by, look).await,
         Act::Resume { service } => {
             let reply = handle.ask(Command::Resume { service: service.clone() }).await?;
             Some(answered(&reply, format!("{service} is taken up again\n")))

@@ -17,7 +17,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::Notify;
 
 use crate::model::world::Applied;
-use crate::model::{Address, Change, Fields, Gap, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
+use crate::model::{Address, Change, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
 use crate::secret::{Scrubber, Secrets};
 
 pub use objection::Objection;
@@ -121,6 +121,34 @@ pub trait Provider: Send + Sync {
         Vec::new()
     }
 
+    /// Whether the nginx in a container takes its configuration: `None`, or all that it printed.
+    ///
+    /// # Guarantees
+    /// Makes no write. Answers within [`TEST_LIMIT`].
+    /// # Errors
+    /// It could not be asked.
+    async fn test_nginx(&self, container: &str) -> Result<Option<String>, ProviderError> {
+        Err(ProviderError::new(Class::Rejected, "A0614", format!("there is no container {container} at {}", self.id())))
+    }
+
+    /// Which hosts nginx means by what it printed.
+    ///
+    /// # Guarantees
+    /// Makes no write.
+    /// # Errors
+    /// They could not be read.
+    async fn blame(&self, said: &str) -> Result<Blame, ProviderError> {
+        Ok(Blame { words: said.to_owned(), culprits: Vec::new() })
+    }
+
+    /// Takes a host out of nginx's configuration, also while nginx refuses that.
+    ///
+    /// # Errors
+    /// As [`Provider::apply`].
+    async fn switch_off(&self, _culprit: &Culprit) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     /// How far the change at `address` is, or how much the last one was, in words for people; empty = not known.
     fn news(&self, _address: &Address) -> String {
         String::new()
@@ -142,6 +170,38 @@ pub trait Provider: Send + Sync {
     /// Rings `wake` whenever something may have changed there. Runs until dropped.
     async fn watch(&self, _wake: Arc<Notify>) {
         std::future::pending::<()>().await;
+    }
+}
+
+/// nginx reads every file, and resolves every name in them.
+pub const TEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// Why nginx refuses its configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Blame {
+    /// What it objects to, in its words.
+    pub words: String,
+    /// The hosts that are meant; none where it names none.
+    pub culprits: Vec<Culprit>,
+}
+
+/// A host that keeps nginx from its configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Culprit {
+    /// What it is.
+    pub kind: Kind,
+    /// Its number in NPM.
+    pub id: u64,
+    /// Its domains, or its port.
+    pub names: String,
+    /// It carries our mark.
+    pub is_ours: bool,
+}
+
+impl Culprit {
+    /// `proxy host 23 old.example.org`.
+    pub fn label(&self) -> String {
+        format!("{} {} {}", self.kind.label(), self.id, self.names)
     }
 }
 

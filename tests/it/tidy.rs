@@ -544,6 +544,7 @@ fn unknown_commands(text: &str) -> BTreeSet<String> {
                     unknown.insert(format!("amarre {verb}"));
                     continue;
                 };
+                let command = words.iter().find_map(|word| command.find_subcommand(word)).unwrap_or(command);
                 for flag in words.iter().filter_map(|word| word.strip_prefix("--")) {
                     let flag = flag.split('=').next().unwrap_or_default().trim_end_matches(['.', ':', ']']);
                     if !flag.is_empty() && !knows(command, flag) {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::show::words;
-use super::state::{Answer, Engine, Exec, State, Status, refuse};
+use super::state::{Answer, Engine, Exec, NginxTest, State, Status, refuse};
 
 /// curl gives up after this when it is not told otherwise (the real one waits for minutes).
 const CURL_SECONDS: u64 = 5;
@@ -25,6 +25,11 @@ pub(super) struct Output {
 }
 
 impl State {
+    fn nginx_of(&self, id: &str) -> Option<NginxTest> {
+        let container = self.containers.iter().find(|container| container.id == id)?;
+        self.nginxes.get(&container.name).cloned()
+    }
+
     /// `POST /containers/{id}/exec`.
     pub(super) fn create_exec(&mut self, term: &str, body: &Map<String, Value>) -> Answer<String> {
         let index = self.find(term)?;
@@ -126,6 +131,7 @@ impl State {
 pub(super) async fn run(engine: &Engine, id: &str, exec: &Exec) -> Output {
     let output = match exec.command.first().map(|program| base_name(program)) {
         Some("curl") => curl(engine, &exec.container, &exec.command[1..]).await,
+        Some("nginx") if engine.lock().nginx_of(&exec.container).is_some() => nginx(engine, exec),
         _ => simple(&exec.command).unwrap_or_else(|| {
             let program = exec.command.first().map(String::as_str).unwrap_or_default();
             Output {
@@ -255,6 +261,18 @@ impl Asked {
         }
         asked
     }
+}
+
+/// `nginx -t`, as it ends in NPM's container.
+fn nginx(engine: &Engine, exec: &Exec) -> Output {
+    let test = engine.lock().nginx_of(&exec.container);
+    let (fault, code) = match test.and_then(|test| test.0()) {
+        None => ("nginx: the configuration file /etc/nginx/nginx.conf syntax is ok".to_owned(), 0),
+        Some(fault) => (format!("nginx: [emerg] {fault}"), 1),
+    };
+    let verdict = if code == 0 { "successful" } else { "failed" };
+    let text = format!("{fault}\nnginx: configuration file /etc/nginx/nginx.conf test {verdict}\n");
+    Output { written: vec![(2, text)], code }
 }
 
 async fn curl(engine: &Engine, container: &str, words: &[String]) -> Output {

@@ -37,7 +37,7 @@ use crate::{Server, serve};
 use images::Reference;
 pub use spec::{Behaviour, DockerOptions, ImageSpec};
 pub use state::Refusal;
-use state::{Engine, State};
+use state::{Engine, NginxTest, State};
 
 /// A running simulated engine. Dropping it stops it and all its containers.
 #[derive(Debug)]
@@ -86,6 +86,11 @@ impl Docker {
         let mut state = self.engine.lock();
         let from = state.find(container).ok()?;
         state.locate_from(from, host, port)
+    }
+
+    /// There is an nginx in a container: `nginx -t` there objects to what `test` says.
+    pub fn nginx_in(&self, name: &str, test: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        self.engine.lock().nginxes.insert(name.to_owned(), NginxTest(Arc::new(test)));
     }
 
     /// How often a container's published ports moved to another network, each time cutting its open connections.

@@ -68,6 +68,8 @@ pub(super) struct State {
     /// What can be pulled, by familiar reference.
     pub(super) registry: BTreeMap<String, ImageSpec>,
     pub(super) execs: BTreeMap<String, Exec>,
+    /// What `nginx -t` says, by name of the container.
+    pub(super) nginxes: BTreeMap<String, NginxTest>,
     pub(super) history: VecDeque<Value>,
     /// `None` ends every stream: the engine went away.
     pub(super) events: broadcast::Sender<Option<Value>>,
@@ -79,6 +81,16 @@ pub(super) struct State {
     /// Where the search for a default pool goes on.
     pub(super) next_pool: usize,
     made: u64,
+}
+
+/// What an nginx objects to; `None`: nothing.
+#[derive(Clone)]
+pub(super) struct NginxTest(pub(super) Arc<dyn Fn() -> Option<String> + Send + Sync>);
+
+impl std::fmt::Debug for NginxTest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NginxTest")
+    }
 }
 
 #[derive(Debug)]
@@ -236,6 +248,7 @@ impl State {
             images: Vec::new(),
             registry: BTreeMap::new(),
             execs: BTreeMap::new(),
+            nginxes: BTreeMap::new(),
             history: VecDeque::new(),
             events: broadcast::Sender::new(BACKLOG_MAX),
             changed: watch::Sender::new(0),

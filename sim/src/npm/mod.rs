@@ -115,6 +115,26 @@ impl Npm {
         self.shared.lock().nginx.broken = broken.then(|| fault.to_owned());
     }
 
+    /// What its nginx objects to whenever it is asked, without time and process; `None`: nothing.
+    pub fn nginx_test(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+        let shared = self.shared.clone();
+        move || shared.lock().first_fault()
+    }
+
+    /// Puts `enabled: false` as other clients do: the row is off, and its file stays.
+    pub fn put_off(&self, id: u64) {
+        let patch = Map::from_iter([("enabled".to_owned(), Value::Bool(false))]);
+        self.shared.lock().patch(Kind::ProxyHost, id, patch);
+    }
+
+    /// Deletes a certificate as a person does whose hosts still use it: one of Let's Encrypt takes its files along
+    /// (cert-delete-le-in-use).
+    pub fn lose_certificate(&self, id: u64) {
+        let mut state = self.shared.lock();
+        state.delete(Kind::Certificate, id);
+        state.nginx.certificates.remove(&id);
+    }
+
     /// Adds a proxy host as a person would in the UI. Missing fields get NPM's defaults.
     pub fn seed_proxy_host(&self, fields: &Value) -> u64 {
         self.seed_host(Kind::ProxyHost, fields)

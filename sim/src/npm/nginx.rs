@@ -100,9 +100,13 @@ impl State {
         Ok(())
     }
 
+    /// What nginx objects to first.
+    pub(super) fn first_fault(&self) -> Option<String> {
+        self.nginx.broken.clone().or_else(|| self.nginx.written.values().find_map(|site| self.fault(site)))
+    }
+
     fn test(&mut self) -> Result<(), Refused> {
-        let fault = self.nginx.broken.clone().or_else(|| self.nginx.written.values().find_map(|site| self.fault(site)));
-        let Some(fault) = fault else {
+        let Some(fault) = self.first_fault() else {
             return self.front.as_ref().map_or(Ok(()), |front| front.test().map_err(Refused));
         };
         self.nginx.process = self.nginx.process.wrapping_add(1);

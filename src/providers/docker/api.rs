@@ -303,6 +303,20 @@ impl Api {
     /// Runs a command in a container; answers what it printed. For probes, which change nothing.
     pub async fn exec(&self, container: &str, command: Vec<String>) -> Result<String, ProviderError> {
         let config = ExecConfig { cmd: Some(command), attach_stdout: Some(true), ..ExecConfig::default() };
+        self.executed(container, config).await.map(|(_, text)| text)
+    }
+
+    /// The same with what it said of errors, and its exit code.
+    pub async fn run(&self, container: &str, command: Vec<String>) -> Result<(i64, String), ProviderError> {
+        let both = ExecConfig { attach_stdout: Some(true), attach_stderr: Some(true), ..ExecConfig::default() };
+        let (id, text) = self.executed(container, ExecConfig { cmd: Some(command), ..both }).await?;
+        let ended =
+            self.done("EXEC", &format!("running a test in {container}"), self.docker.inspect_exec(&id).await)?;
+        Ok((ended.exit_code.unwrap_or(-1), text))
+    }
+
+    /// The id of what ran, and what it printed.
+    async fn executed(&self, container: &str, config: ExecConfig) -> Result<(String, String), ProviderError> {
         let doing = format!("running a probe in {container}");
         let exec = self.done("EXEC", &doing, self.docker.create_exec(container, config).await)?;
         let started = self.done("EXEC", &doing, self.docker.start_exec(&exec.id, None).await)?;
@@ -315,7 +329,7 @@ impl Api {
                 }
             }
         }
-        Ok(text)
+        Ok((exec.id, text))
     }
 
     /// The last lines that a container printed, as they come: stream and bytes.

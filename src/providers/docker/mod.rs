@@ -31,7 +31,7 @@ use self::images::{Pulls, Remotes};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
-use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError, Touched, Trace};
+use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError, TEST_LIMIT, Touched, Trace};
 use crate::model::{
     Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
 };
@@ -377,6 +377,26 @@ impl DockerProvider {
 impl Provider for DockerProvider {
     fn id(&self) -> &ProviderId {
         &self.config.id
+    }
+
+    async fn test_nginx(&self, container: &str) -> Result<Option<String>, ProviderError> {
+        let api = self.api().await?;
+        let command = ["nginx", "-t"].map(str::to_owned).to_vec();
+        let late = || {
+            let message = format!("nginx in container {container} did not say within {} s", TEST_LIMIT.as_secs());
+            ProviderError::new(Class::RetryLater, "A0614", message)
+        };
+        let ended = tokio::time::timeout(TEST_LIMIT, api.run(container, command)).await.map_err(|_| late())?;
+        match ended? {
+            (0, _) => Ok(None),
+            (_, said) if said.contains("[emerg]") => Ok(Some(said)),
+            (code, said) => {
+                let line = said.lines().next().unwrap_or_default().trim().to_owned();
+                let message = format!("nginx in container {container} could not be asked (exit {code}, {line})");
+                let hint = "is it the container of NPM? `npm.<name>.container` names it";
+                Err(ProviderError::new(Class::Rejected, "A0614", message).hint(hint))
+            }
+        }
     }
 
     fn counts(&self) -> Counts {

@@ -77,10 +77,18 @@ pub fn nginx_last_words(row: &HostRow) -> Option<String> {
     text.lines().next().map(plain_words)
 }
 
-/// "2026/11/20 05:57:56 [emerg] 25850#25850: unknown directive …": the words after the process number.
+/// What nginx objects to, of all that it printed when it was asked.
+pub fn emergency(said: &str) -> String {
+    let line = said.lines().find(|line| line.contains("[emerg]")).or(said.lines().next());
+    line.map(plain_words).unwrap_or_default()
+}
+
+/// "2026/11/20 05:57:56 [emerg] 25850#25850: unknown directive …", or "nginx: [emerg] unknown directive …": the words.
 fn plain_words(line: &str) -> String {
-    let after = line.split_once("[emerg]").and_then(|(_, rest)| rest.split_once(": "));
-    after.map_or(line, |(_, words)| words).trim().chars().take(WORDS_MAX).collect()
+    let words = line.split_once("[emerg]").map_or(line, |(_, rest)| rest).trim();
+    let is_process = |text: &str| text.chars().all(|letter| letter.is_ascii_digit() || letter == '#');
+    let words = words.split_once(": ").filter(|(process, _)| is_process(process)).map_or(words, |(_, rest)| rest);
+    words.trim().chars().take(WORDS_MAX).collect()
 }
 
 /// The `meta` to write: foreign keys kept, nginx's verdict dropped, our mark set.

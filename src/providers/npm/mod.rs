@@ -14,6 +14,7 @@ pub mod kinds;
 mod lists;
 pub mod normal;
 mod report;
+mod rescue;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -30,7 +31,8 @@ use self::report::{Inventory, Viewer};
 use self::trouble::{Call, Place, Trouble};
 use super::http::Counts;
 use super::{
-    Ask, Class, EXAM_LIMIT, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError, Touched, Trace,
+    Ask, Blame, Class, Culprit, EXAM_LIMIT, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError,
+    Touched, Trace,
 };
 use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Timestamp, Value, Verb};
 use crate::secret::{MarkKey, Secret, Secrets};
@@ -227,6 +229,14 @@ impl Provider for NpmProvider {
     async fn examine(&self, _exam: &Exam) -> Vec<Finding> {
         let examined = tokio::time::timeout(EXAM_LIMIT, self.examined()).await;
         examined.unwrap_or_else(|_| vec![Finding::late("NPM", self.name())])
+    }
+
+    async fn blame(&self, said: &str) -> Result<Blame, ProviderError> {
+        self.blame_hosts(said).await
+    }
+
+    async fn switch_off(&self, culprit: &Culprit) -> Result<(), ProviderError> {
+        self.switch_off_host(culprit).await
     }
 
     async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {

@@ -6,6 +6,7 @@ mod lists;
 mod mend;
 mod own;
 mod questions;
+mod rescue;
 pub mod rig;
 mod running;
 
