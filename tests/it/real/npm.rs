@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::apply::PLAIN;
+use crate::support::nginx::RealFront;
 use crate::support::rig::Rig;
 use crate::support::{docker, docker_lines, free_port, image, inspect};
 
@@ -210,4 +211,29 @@ async fn a_long_download_through_npm_survives_fifty_attachments() {
         docker(&["network", "rm", &format!("zz-amarre-{}-{number}", rig.tag)]);
     }
     docker(&["network", "rm", &own]);
+}
+
+/// As a real nginx says it, in a real container.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_real_nginx_names_what_it_refuses_and_is_rescued() {
+    let mut rig = Rig::start().await;
+    let front = RealFront::start(&mut rig).await;
+    let host = |name: &str| json!({"domain_names": [rig.domain(name)], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80});
+    let (good, bad) = (rig.npm.seed_proxy_host(&host("good")), rig.npm.seed_proxy_host(&host("bad")));
+    let well = rig.run(&["npm", "rescue"]).await;
+    assert!(well.code == 0 && well.out.contains("nothing to rescue"), "{well}");
+    // What passed once and does not any more, as a certificate whose files are gone.
+    let file = rig.folder.path().join(format!("proxy_host/{bad}.conf"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}\nssl_certificate /data/custom_ssl/gone.pem; bogus;\n")).unwrap();
+
+    let dry = rig.run(&["npm", "rescue", "--dry-run"]).await;
+    let named = format!("proxy host {bad} {} would be switched off, not ours", rig.domain("bad"));
+    assert!(dry.code == 2 && dry.out.contains(&named) && dry.out.contains("unknown directive \"bogus\""), "{dry}");
+    let done = rig.run(&["npm", "rescue", "--yes"]).await;
+    assert!(done.code == 0 && done.out.contains("takes its configuration again"), "{done}");
+    let rows = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
+    let is_on = |id: u64| rows.iter().any(|row| row["id"] == id && row["enabled"] == true);
+    assert_eq!((is_on(good), is_on(bad), file.exists()), (true, false, false));
+    front.end();
 }
