@@ -258,8 +258,11 @@ pub struct Logs {
     /// Only of this service, or this container
     #[arg(value_name = "SERVICE|CONTAINER")]
     pub of: Option<String>,
+    /// Go on with each line as it is printed, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
     /// What is kept of those that failed last, be they gone or not
-    #[arg(long)]
+    #[arg(long, conflicts_with = "follow")]
     pub last_failed: bool,
     /// At most so many lines of each
     #[arg(short = 'n', long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -16,6 +16,7 @@ use super::output::Output;
 use super::times;
 use crate::config::Config;
 use crate::engine::events::EventsOf;
+use crate::engine::follow::{self, Printing};
 use crate::engine::listing::Listing;
 use crate::engine::logs::LogsOf;
 use crate::engine::verbs::{Act, Answer};
@@ -131,10 +132,44 @@ pub async fn subnets(args: &Args, subnets: &Subnets, output: &Output) -> Result<
 pub async fn logs(args: &Args, logs: &Logs, output: &Output) -> Result<u8, Failure> {
     let link = Link::open(args).await?;
     let of = LogsOf { name: logs.of.clone(), last_failed: logs.last_failed, lines: logs.lines };
+    if logs.follow {
+        let code = follow(&link, &of, logs.output, output).await;
+        link.close().await;
+        return code;
+    }
     let answer = link.logs(&of).await;
     link.close().await;
     let answer = answer?;
     print(&answer, logs.output, output);
+    Ok(answer.exit)
+}
+
+/// Prints lines as they come, until Ctrl-C.
+async fn follow(link: &Link, of: &LogsOf, format: Format, output: &Output) -> Result<u8, Failure> {
+    let (lines, mut inbox) = follow::lines();
+    let mut work = std::pin::pin!(link.follow(of, lines));
+    let show = |printing: &Printing| {
+        let Printing { container, line, .. } = printing;
+        match format {
+            Format::Json => output.data(&format!("{}\n", serde_json::json!(printing))),
+            // One container needs no name before each line.
+            Format::Text if of.name.as_ref() == Some(container) => output.data(&format!("{line}\n")),
+            Format::Text => output.data(&format!("{container} | {line}\n")),
+        }
+    };
+    let answer = loop {
+        tokio::select! {
+            biased;
+            Some(printing) = inbox.recv() => show(&printing),
+            answer = &mut work => break answer?,
+            _ = tokio::signal::ctrl_c() => return Ok(0),
+        }
+    };
+    while let Ok(printing) = inbox.try_recv() {
+        show(&printing);
+    }
+    let Some(answer) = answer else { return Ok(0) };
+    print(&answer, format, output);
     Ok(answer.exit)
 }
 

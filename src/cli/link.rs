@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Command, Handle};
 use crate::engine::events::{self, EventsOf};
 use crate::engine::explain;
+use crate::engine::follow;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing};
 use crate::engine::logs::{self, LogsOf};
@@ -107,6 +108,14 @@ impl Link {
                 remote.get_of("/api/v1/logs", &name, Look::PLAIN, &query).await
             }
             Link::Local(local) => logs::logs(&local.handle, of).await.ok_or_else(stopped),
+        }
+    }
+
+    /// What containers print from now on; `Some` when there is nothing to follow.
+    pub async fn follow(&self, of: &LogsOf, lines: follow::Lines) -> Result<Option<Answer>, Failure> {
+        match self {
+            Link::Remote(remote) => remote.follow(of, lines).await,
+            Link::Local(local) => Ok(follow::follow(local.handle.clone(), of.clone(), lines).await),
         }
     }
 
@@ -276,23 +285,39 @@ impl Remote {
 
     async fn act(&self, act: Act, look: Look, steps: mpsc::Sender<Step>) -> Result<Answer, Failure> {
         let url = format!("http://amarre/api/v1/act?ascii={}&colour={}", look.ascii, look.colour);
-        let mut response = self.client.post(url).json(&act).send().await.map_err(|error| lost(&error))?;
-        let mut buffer: Vec<u8> = Vec::new();
-        let mut answer = None;
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
-            buffer.extend_from_slice(&chunk);
-            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = buffer.drain(..=end).collect();
-                let mut line: Json = serde_json::from_slice(&line).map_err(|_| other_version())?;
-                if let Ok(step) = serde_json::from_value(line["step"].take()) {
-                    let _ = steps.send(step).await;
-                } else {
-                    answer = serde_json::from_value(line["end"].take()).ok();
-                }
+        let response = self.client.post(url).json(&act).send().await.map_err(|error| lost(&error))?;
+        in_lines(response, "step", &steps).await?.ok_or_else(stopped)
+    }
+
+    async fn follow(&self, of: &LogsOf, lines: follow::Lines) -> Result<Option<Answer>, Failure> {
+        let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
+        let url = format!("http://amarre/api/v1/logs/follow?lines={}", of.lines);
+        let response = self.client.get(url).query(&name).send().await.map_err(|error| lost(&error))?;
+        in_lines(response, "line", &lines).await
+    }
+}
+
+/// Passes on what comes under a key; answers what stands at the end.
+async fn in_lines<T: serde::de::DeserializeOwned>(
+    mut response: reqwest::Response,
+    key: &str,
+    things: &mpsc::Sender<T>,
+) -> Result<Option<Answer>, Failure> {
+    let mut buffer: Vec<u8> = Vec::new();
+    let mut answer = None;
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+        buffer.extend_from_slice(&chunk);
+        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = buffer.drain(..=end).collect();
+            let mut line: Json = serde_json::from_slice(&line).map_err(|_| other_version())?;
+            if let Ok(thing) = serde_json::from_value(line[key].take()) {
+                let _ = things.send(thing).await;
+            } else {
+                answer = serde_json::from_value(line["end"].take()).ok();
             }
         }
-        answer.ok_or_else(stopped)
     }
+    Ok(answer)
 }
 
 fn lost(error: &reqwest::Error) -> Failure {

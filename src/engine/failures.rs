@@ -47,7 +47,8 @@ impl Engine {
         let reads = fresh.map(|(address, why)| {
             let fields = wants.map.get(&address).map(|want| &want.fields);
             let fields = fields.or_else(|| facts.applied.get(&address).map(|row| &row.fields));
-            let ask = LogAsk { lines: LINES_KEPT, hidden: fields.map(secret_variables).unwrap_or_default() };
+            let ask =
+                LogAsk { lines: LINES_KEPT, hidden: fields.map(secret_variables).unwrap_or_default(), since: None };
             let provider = self.context.providers.get(&address.provider).cloned();
             let seen = world.seen.get(&address).cloned();
             async move {

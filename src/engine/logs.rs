@@ -15,7 +15,7 @@ use crate::providers::LogAsk;
 /// Lines of each container, unless said otherwise.
 const LINES: u32 = 50;
 /// No more are read of one container, whatever is asked.
-const LINES_MAX: u32 = 1_000;
+pub(super) const LINES_MAX: u32 = 1_000;
 /// Containers whose lines are read at once.
 const READS_IN_FLIGHT: usize = 4;
 
@@ -37,6 +37,13 @@ impl Default for LogsOf {
     }
 }
 
+impl LogsOf {
+    /// How many lines of each.
+    pub(super) fn tail(&self) -> usize {
+        self.lines.clamp(1, LINES_MAX) as usize
+    }
+}
+
 /// What one container printed.
 struct Printed {
     heading: String,
@@ -51,7 +58,7 @@ pub async fn logs(handle: &Handle, of: &LogsOf) -> Option<Answer> {
     if picture.context.is_none() {
         picture = handle.ask(Command::Look).await?.picture;
     }
-    let lines = of.lines.clamp(1, LINES_MAX) as usize;
+    let lines = of.tail();
     let printed = if of.last_failed {
         failed(&picture, of.name.as_deref(), lines, handle.now())
     } else {
@@ -96,23 +103,32 @@ fn failed(picture: &Picture, name: Option<&str>, lines: usize, now: Timestamp) -
 
 /// What those that are there printed, asked from their engines.
 async fn running(picture: &Picture, name: Option<&str>, lines: usize) -> Vec<Printed> {
-    let ours = picture.world.seen.iter().filter(|(address, seen)| {
-        let service = seen.service.as_deref().unwrap_or_default();
-        let is_asked =
-            name.is_none_or(|name| is_called(address, service, name) || seen.fields.text("name") == Some(name));
-        address.kind == Kind::Container && seen.owner.is_ours() && is_asked
-    });
     let mut reads = Vec::new();
-    for (address, seen) in ours {
+    for (address, seen) in asked(picture, name) {
         reads.push(read(picture, address, seen, lines).boxed());
     }
     futures_util::stream::iter(reads).buffered(READS_IN_FLIGHT).collect().await
 }
 
-async fn read(picture: &Picture, address: &Address, seen: &Seen, lines: usize) -> Printed {
+/// The containers of ours that are meant.
+pub(super) fn asked<'a>(picture: &'a Picture, name: Option<&'a str>) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
+    picture.world.seen.iter().filter(move |(address, seen)| {
+        let service = seen.service.as_deref().unwrap_or_default();
+        let is_asked =
+            name.is_none_or(|name| is_called(address, service, name) || seen.fields.text("name") == Some(name));
+        address.kind == Kind::Container && seen.owner.is_ours() && is_asked
+    })
+}
+
+/// What a provider is asked for: nothing that is secret there.
+pub(super) fn ask(picture: &Picture, address: &Address, lines: usize) -> LogAsk {
     let fields = picture.wants.map.get(address).map(|want| &want.fields);
     let fields = fields.or_else(|| picture.facts.applied.get(address).map(|row| &row.fields));
-    let ask = LogAsk { lines, hidden: fields.map(failures::secret_variables).unwrap_or_default() };
+    LogAsk { lines, hidden: fields.map(failures::secret_variables).unwrap_or_default(), since: None }
+}
+
+async fn read(picture: &Picture, address: &Address, seen: &Seen, lines: usize) -> Printed {
+    let ask = ask(picture, address, lines);
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&address.provider));
     let answer = match provider {
         Some(provider) => provider.logs(address, seen, &ask).await.map_err(|error| (error.message, error.hint)),
@@ -143,7 +159,7 @@ fn is_called(container: &Address, service: &str, name: &str) -> bool {
 }
 
 /// Why there is nothing to show.
-fn nothing(picture: &Picture, of: &LogsOf) -> Answer {
+pub(super) fn nothing(picture: &Picture, of: &LogsOf) -> Answer {
     let Some(name) = &of.name else {
         let what = if of.last_failed { "no container has failed" } else { "no container of ours is there" };
         return Answer {

@@ -24,6 +24,7 @@ pub mod explain;
 pub mod history;
 mod naming;
 pub mod failures;
+pub mod follow;
 mod jobs;
 pub mod waits;
 pub mod conditions;

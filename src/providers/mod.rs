@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::Ipv4Net;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::model::world::Applied;
 use crate::model::{Address, Change, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
@@ -95,6 +95,25 @@ pub trait Provider: Send + Sync {
     async fn logs(&self, address: &Address, _seen: &Seen, _ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
         let message = format!("{} {} prints nothing", address.kind.label(), address.name);
         Err(ProviderError::new(Class::Rejected, "A0515", message))
+    }
+
+    /// The same and what comes after, each line as it is printed, until the container ends or nobody reads any more.
+    ///
+    /// # Errors
+    /// As [`Provider::logs`].
+    async fn follow(
+        &self,
+        address: &Address,
+        seen: &Seen,
+        ask: &LogAsk,
+        lines: mpsc::Sender<String>,
+    ) -> Result<(), ProviderError> {
+        for line in self.logs(address, seen, ask).await? {
+            if lines.send(line).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Who changed what is otherwise than we left it, as far as the vendor's own log tells.
@@ -286,6 +305,8 @@ pub struct LogAsk {
     pub lines: usize,
     /// Variables of the container's environment whose values are secret.
     pub hidden: BTreeSet<String>,
+    /// Nothing from before, where that is said.
+    pub since: Option<Timestamp>,
 }
 
 /// What people wait for one line of an examination.

@@ -16,13 +16,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use futures_util::StreamExt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::engine::daemon::Handle;
 use crate::engine::events::{self, EventsOf};
 use crate::engine::explain;
+use crate::engine::follow;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
@@ -123,6 +124,7 @@ fn acting() -> Vec<Route> {
         Route::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
         Route::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
         Route::new("/api/v1/logs", get(logs_of), openapi::logs()),
+        Route::new("/api/v1/logs/follow", get(logs_follow), openapi::logs_follow()),
         Route::new("/api/v1/events", get(events_of), openapi::events()),
         Route::new("/api/v1/history", get(history_of), openapi::history()),
         Route::new("/api/v1/explain", get(explain_of), openapi::explain()),
@@ -293,6 +295,12 @@ async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Resp
     }
 }
 
+/// JSON lines: a `line` each; an `end` where there is nothing to follow, or the daemon stops.
+async fn logs_follow(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
+    let (lines, inbox) = follow::lines();
+    in_lines("line", inbox, Box::pin(follow::follow(handle, of, lines)))
+}
+
 async fn events_of(State(handle): State<Handle>, Query(of): Query<EventsOf>) -> Response {
     Json(events::events(&handle, &of).await).into_response()
 }
@@ -368,38 +376,47 @@ fn answer_in_lines(handle: Handle, act: Act, query: LookQuery) -> Response {
         drop(steps);
         answer
     };
-    let lines = futures_util::stream::unfold(Turn::Steps(inbox, Box::pin(ending)), turn);
+    in_lines("step", inbox, Box::pin(ending))
+}
+
+/// JSON lines: each thing that comes under its key, then one `end`.
+fn in_lines<T: Serialize + Send + 'static>(key: &'static str, inbox: mpsc::Receiver<T>, ending: Ending) -> Response {
+    let lines = futures_util::stream::unfold(Turn::Going(inbox, ending), move |at| turn(key, at));
     let body = lines.map(|line| Ok::<String, std::convert::Infallible>(format!("{line}\n")));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response()
 }
 
 type Ending = std::pin::Pin<Box<dyn Future<Output = Option<verbs::Answer>> + Send>>;
 
-/// Where a stream of steps is.
-enum Turn {
-    Steps(mpsc::Receiver<Step>, Ending),
-    Rest(mpsc::Receiver<Step>, Option<verbs::Answer>),
+/// Where a stream of things is.
+enum Turn<T> {
+    Going(mpsc::Receiver<T>, Ending),
+    Rest(mpsc::Receiver<T>, Option<verbs::Answer>),
     Over,
 }
 
-async fn turn(turn: Turn) -> Option<(serde_json::Value, Turn)> {
+async fn turn<T: Serialize>(key: &str, turn: Turn<T>) -> Option<(serde_json::Value, Turn<T>)> {
     match turn {
-        Turn::Steps(mut inbox, mut ending) => {
+        Turn::Going(mut inbox, mut ending) => {
             tokio::select! {
                 biased;
-                Some(step) = inbox.recv() => Some((json!({"step": step}), Turn::Steps(inbox, ending))),
-                answer = &mut ending => rest(inbox, answer).await,
+                Some(thing) = inbox.recv() => Some((json!({key: thing}), Turn::Going(inbox, ending))),
+                answer = &mut ending => rest(key, inbox, answer).await,
             }
         }
-        Turn::Rest(inbox, answer) => rest(inbox, answer).await,
+        Turn::Rest(inbox, answer) => rest(key, inbox, answer).await,
         Turn::Over => None,
     }
 }
 
 /// What was told before the end comes before the end.
-async fn rest(mut inbox: mpsc::Receiver<Step>, answer: Option<verbs::Answer>) -> Option<(serde_json::Value, Turn)> {
+async fn rest<T: Serialize>(
+    key: &str,
+    mut inbox: mpsc::Receiver<T>,
+    answer: Option<verbs::Answer>,
+) -> Option<(serde_json::Value, Turn<T>)> {
     match inbox.recv().await {
-        Some(step) => Some((json!({"step": step}), Turn::Rest(inbox, answer))),
+        Some(thing) => Some((json!({key: thing}), Turn::Rest(inbox, answer))),
         None => Some((json!({"end": answer}), Turn::Over)),
     }
 }

@@ -218,6 +218,16 @@ pub(super) fn logs() -> Operation {
         .refuses(503, STOPPING)
 }
 
+pub(super) fn logs_follow() -> Operation {
+    let name = in_query("name", "A service or a container; without one, all", &text());
+    let lines = "JSON lines: one `line` for each that is printed; one `end` where there is nothing to follow";
+    Operation::new("get", "logs_follow", "What containers print, as they print it")
+        .takes(name)
+        .takes(in_query("lines", "First the last so many of each, 50 if not said", &count()))
+        .gives(200, lines, "application/x-ndjson", &named("LogLine"))
+        .checks_query()
+}
+
 pub(super) fn events() -> Operation {
     let name = in_query("name", "A service, an address or its end; without one, all", &text());
     let operation = look(Operation::document("events", "What was done and seen", "Answer")).takes(name);
@@ -495,9 +505,16 @@ fn rest() -> Json {
             closed("release", json!({"thing": text(), "by": text(), "timeout_ms": timeout()}), json!({})),
             closed("cancel", json!({"service": text(), "by": text()}), json!({})),
             closed("retry", json!({"service": text(), "timeout_ms": timeout()}), json!({})),
+            closed("rescue", json!({"dry_run": flag_type(), "by": text()}), json!({"npm": or_null(text())})),
         ]},
         "ActLine": {"oneOf": [
             object(json!({"step": named("Step")}), json!({})),
+            object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
+        ]},
+        "LogLine": {"oneOf": [
+            object(json!({"line": object(json!({
+                "container": text(), "generation": says("Which version of it", or_null(text())), "service": text(), "line": text(),
+            }), json!({}))}), json!({})),
             object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
         ]},
         "Step": object(json!({

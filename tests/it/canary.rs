@@ -563,7 +563,8 @@ fn every_place_that_takes_a_secret_has_a_canary() {
 
 /// The name of a field, or of a variant, that holds a secret or the name of one.
 fn secret_field(line: &str) -> Option<&str> {
-    const TYPES: [&str; 9] = [
+    const TYPES: [&str; 10] = [
+        "Box<SecretName>",
         "Secret",
         "Option<Secret>",
         "Mutex<Option<Secret>>",

@@ -213,6 +213,7 @@ impl Docker {
         let index = state.find(name)?;
         let lines = text.split_inclusive('\n').map(|line| (stream, jiff::Timestamp::now(), line.to_owned()));
         state.containers[index].logs.extend(lines);
+        state.changed.send_modify(|count| *count += 1);
         Ok(())
     }
 

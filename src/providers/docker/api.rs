@@ -338,6 +338,12 @@ impl Api {
         self.docker.logs(id, Some(options))
     }
 
+    /// The same and what comes after, until the container ends. `since`: seconds since 1970.
+    pub fn follow(&self, id: &str, lines: usize, since: i32) -> impl Stream<Item = Result<LogOutput, Error>> + use<'_> {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string());
+        self.docker.logs(id, Some(options.follow(true).since(since).build()))
+    }
+
     /// How reading a log ended.
     pub fn log_read<T>(&self, name: &str, answer: Result<T, Error>) -> Result<Option<T>, ProviderError> {
         self.found("GET", &format!("reading the log of container {name}"), answer)

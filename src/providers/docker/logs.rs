@@ -4,6 +4,7 @@
 use bollard::container::LogOutput;
 use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt;
+use tokio::sync::mpsc;
 
 use super::api::Api;
 use super::convert;
@@ -32,6 +33,46 @@ pub async fn read(api: &Api, address: &Address, seen: &Seen, ask: &LogAsk) -> Re
         Ok(lines.iter().map(|line| hidden.scrub(&clean(&hidden.scrub(line)))).collect())
     };
     tokio::time::timeout(LOG_LIMIT, reading).await.map_err(late)?
+}
+
+/// Reads as the container prints, until it ends or nobody listens.
+pub async fn follow(
+    api: &Api,
+    address: &Address,
+    seen: &Seen,
+    ask: &LogAsk,
+    lines: mpsc::Sender<String>,
+) -> Result<(), ProviderError> {
+    let name = address.name.as_str();
+    let gone = || ProviderError::new(Class::Conflict, "A0515", format!("container {name} is gone"));
+    let there = api.container(&seen.vendor_id).await?.ok_or_else(gone)?;
+    let hidden = hidden(&there, ask);
+    let since = ask.since.and_then(|at| i32::try_from(at.0 / 1000).ok()).unwrap_or(0);
+    let mut parts = std::pin::pin!(api.follow(&seen.vendor_id, ask.lines, since));
+    let mut assembled = Lines::default();
+    loop {
+        let part = tokio::select! {
+            part = parts.next() => part,
+            () = lines.closed() => return Ok(()),
+        };
+        let part = part.map(|part| api.log_read(name, part));
+        let (done, is_over) = match part {
+            Some(Ok(Some(part))) => {
+                assembled.take(&part);
+                (std::mem::take(&mut assembled.done), false)
+            }
+            Some(Ok(None)) | None => (std::mem::take(&mut assembled).end(), true),
+            Some(Err(error)) => return Err(unreadable(&there, name).unwrap_or(error)),
+        };
+        for line in done {
+            if lines.send(hidden.scrub(&clean(&hidden.scrub(&line)))).await.is_err() {
+                return Ok(());
+            }
+        }
+        if is_over {
+            return Ok(());
+        }
+    }
 }
 
 async fn lines(

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, ImageSummary};
 use futures_util::StreamExt;
 use ipnet::Ipv4Net;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell, mpsc};
 
 use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
@@ -462,6 +462,16 @@ impl Provider for DockerProvider {
 
     async fn logs(&self, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
         logs::read(self.api().await?, address, seen, ask).await
+    }
+
+    async fn follow(
+        &self,
+        address: &Address,
+        seen: &Seen,
+        ask: &LogAsk,
+        lines: mpsc::Sender<String>,
+    ) -> Result<(), ProviderError> {
+        logs::follow(self.api().await?, address, seen, ask, lines).await
     }
 
     async fn who(&self, touched: &[Touched], now: Timestamp) -> BTreeMap<Address, Trace> {

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::ends;
 use super::rig::{Rig, end};
+use crate::support::following::Following;
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
 
@@ -55,6 +56,43 @@ async fn a_version_goes_back_with_a_daemon_and_without() {
         status["conditions"].as_array().unwrap().iter().map(|one| one["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["Parsed", "Converged", "Serving", "Suspended"], "{status}");
     ends(&rig.run(&["cancel", "web"]).await, 1, &["A0415", "left alone already"]);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_containers_print_is_followed_also_into_the_next_version() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    // Without a daemon.
+    let mut alone = Following::start(rig.command(&["logs", "-f", "web"]));
+    assert_eq!(alone.next().await, "listening");
+    rig.docker.print("web", 1, "one\ntw").unwrap();
+    assert_eq!(alone.next().await, "one");
+    rig.docker.print("web", 1, "o\n").unwrap();
+    assert_eq!(alone.next().await, "two");
+    rig.docker.print("web", 1, "three\n").unwrap();
+    assert_eq!(alone.next().await, "three");
+    assert_eq!(alone.end().await, Some(0));
+
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut all = Following::start(rig.command(&["logs", "--follow", "-n", "1"]));
+    assert_eq!(all.next().await, "web | three");
+    let mut document = Following::start(rig.command(&["logs", "-f", "web", "-n", "1", "-o", "json"]));
+    let line = json(&document.next().await);
+    assert_eq!((&line["container"], &line["line"]), (&Json::from("web"), &Json::from("three")), "{line}");
+    rig.file("services/web.yaml", &WEB.replace("web:1", "web:2"));
+    ends(&rig.run(&["reconcile"]).await, 0, &[]);
+    // The new one, from its first line; the old one had no more to say.
+    assert_eq!(all.next().await, "web | listening");
+    rig.docker.print("web", 2, "four\n").unwrap();
+    assert_eq!(all.next().await, "web | four");
+    let next = [json(&document.next().await), json(&document.next().await)];
+    assert_eq!((&next[0]["line"], &next[1]["line"]), (&Json::from("listening"), &Json::from("four")), "{next:?}");
+    assert_ne!(next[0]["generation"], line["generation"]);
+    assert_eq!((all.end().await, document.end().await), (Some(0), Some(0)));
+    ends(&rig.run(&["logs", "-f", "nobody"]).await, 1, &["A1002"]);
+    ends(&rig.run(&["logs", "-f", "--last-failed"]).await, 2, &["cannot be used with"]);
     assert_eq!(end(daemon).await, 0);
 }
 

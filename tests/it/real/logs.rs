@@ -1,5 +1,7 @@
 //! What containers said, read from a real engine: both streams, with a terminal and without, from each logging driver.
 
+use crate::support::docker;
+use crate::support::following::Following;
 use crate::support::rig::Rig;
 
 use super::apply::WEB;
@@ -44,6 +46,32 @@ async fn a_running_container_is_heard_whatever_its_driver() {
     let last = rig.run(&["logs", &rig.name("local"), "-n", "1"]).await;
     assert_eq!(last.out.lines().count(), 1, "{last}");
     assert_eq!(rig.writes(), [""; 0], "asking changes nothing");
+}
+
+/// One a second, and a secret at each start.
+const TICKS: &str = "
+name: TAG-ticks
+image: amarre-test:1
+entrypoint: [/bin/sh, -c, 'echo \"starts with $$PASSWORD\"; while :; do echo tick; sleep 1; done']
+environment: {PASSWORD: {secret: says}}
+stop_grace_period: 1s
+healthcheck: {test: [CMD, 'true'], interval: 1s}
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_printed_is_followed_also_after_a_restart() {
+    let rig = Rig::start().await;
+    secret(&rig);
+    rig.write("ticks.yaml", TICKS);
+    rig.apply().await;
+    let name = rig.name("ticks");
+    let mut following = Following::start(rig.command(&["logs", "-f", &name]));
+    assert_eq!(following.next().await, "starts with (hidden)");
+    assert_eq!((following.next().await, following.next().await), ("tick".to_owned(), "tick".to_owned()));
+    docker(&["restart", "-t", "0", &name]);
+    while following.next().await != "starts with (hidden)" {}
+    assert_eq!(following.next().await, "tick");
+    assert_eq!(following.end().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -10,6 +10,7 @@ pub mod generate;
 pub mod samples;
 pub mod engine;
 pub mod forge;
+pub mod following;
 pub mod gate;
 pub mod image;
 pub mod nginx;
