@@ -11,6 +11,7 @@ mod deploy;
 mod looks;
 mod mutants;
 mod tidy;
+mod traps;
 mod manifest_cases;
 mod compose_keys;
 mod docker_provider;

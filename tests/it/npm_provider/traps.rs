@@ -1,6 +1,6 @@
 //! What real NPMs (2.15.1, 2.13.7, 2.12.6) were caught at, each with the test that a client does not fall for it.
 //!
-//! What belongs to asking for certificates is not here: Amarre does not ask for any yet.
+//! What belongs to asking for certificates, and to an nginx that refuses everything, stands with the traps of operators.
 
 /// Number, trap, the test.
 const TRAPS: &[(u8, &str, &str)] = &[
