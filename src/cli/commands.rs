@@ -157,12 +157,14 @@ async fn follow(link: &Link, of: &LogsOf, format: Format, output: &Output) -> Re
             Format::Text => output.data(&format!("{container} | {line}\n")),
         }
     };
+    // One for all lines: what comes between two would be lost.
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let answer = loop {
         tokio::select! {
             biased;
+            _ = &mut interrupt => return Ok(0),
             Some(printing) = inbox.recv() => show(&printing),
             answer = &mut work => break answer?,
-            _ = tokio::signal::ctrl_c() => return Ok(0),
         }
     };
     while let Ok(printing) = inbox.try_recv() {

@@ -204,13 +204,15 @@ impl Link {
             }),
         };
         tokio::pin!(work);
+        // One for all steps: what comes between two would be lost.
+        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
         let mut interrupted = false;
         let answer = loop {
             tokio::select! {
                 biased;
                 Some(step) = inbox.recv() => output.step(&step),
                 answer = &mut work => break answer,
-                _ = tokio::signal::ctrl_c(), if !interrupted => {
+                _ = &mut interrupt, if !interrupted => {
                     interrupted = true;
                     match self {
                         Link::Remote(_) => return Err(Failure::new("", "stopped watching; the daemon goes on", "amarre status")),

@@ -93,10 +93,16 @@ pub async fn rescue(handle: &Handle, npm: Option<&str>, dry_run: bool, by: &str,
         );
         return Some(refused("A0614", &why, &hint));
     };
-    Some(match treat(handle, &patient, dry_run, by).await {
-        Ok(course) => course.answer(&patient, dry_run, look),
-        Err(error) => refused(error.code, &error.message, &error.hint),
-    })
+    let mut course = Course::default();
+    let treated = course.run(handle, &patient, dry_run, by).await;
+    let mut answer = course.answer(&patient, dry_run, look);
+    if let Err(error) = treated {
+        // What is off by then is said before.
+        let refusal = refused(error.code, &error.message, &error.hint);
+        let before = if course.found.is_empty() { String::new() } else { answer.text };
+        answer = Answer { text: before + &refusal.text, ..refusal };
+    }
+    Some(answer)
 }
 
 /// What was found, and what of it is off.
@@ -107,28 +113,6 @@ struct Course {
     off: Vec<Culprit>,
     /// nginx takes its configuration now.
     is_well: bool,
-}
-
-async fn treat(handle: &Handle, patient: &Patient<'_>, dry_run: bool, by: &str) -> Result<Course, ProviderError> {
-    let mut course = Course::default();
-    while course.off.len() < OFF_MAX {
-        let Some(mut blame) = patient.complaint().await? else {
-            course.is_well = true;
-            break;
-        };
-        // What is off already and still named is somebody's file, not NPM's.
-        blame.culprits.retain(|culprit| !course.off.contains(culprit));
-        course.found.push(blame.clone());
-        if dry_run || blame.culprits.is_empty() {
-            break;
-        }
-        for culprit in blame.culprits {
-            patient.npm.switch_off(&culprit).await?;
-            record(handle, patient, &culprit, &blame.words, by).await;
-            course.off.push(culprit);
-        }
-    }
-    Ok(course)
 }
 
 /// Whose doing it was stays readable, also where the host is somebody else's.
@@ -148,11 +132,38 @@ async fn record(handle: &Handle, patient: &Patient<'_>, culprit: &Culprit, words
 }
 
 impl Course {
+    async fn run(
+        &mut self,
+        handle: &Handle,
+        patient: &Patient<'_>,
+        dry_run: bool,
+        by: &str,
+    ) -> Result<(), ProviderError> {
+        while self.off.len() < OFF_MAX {
+            let Some(mut blame) = patient.complaint().await? else {
+                self.is_well = true;
+                break;
+            };
+            // What is off already and still named is somebody's file, not NPM's.
+            blame.culprits.retain(|culprit| !self.off.contains(culprit));
+            self.found.push(blame.clone());
+            if dry_run || blame.culprits.is_empty() {
+                break;
+            }
+            for culprit in blame.culprits {
+                patient.npm.switch_off(&culprit).await?;
+                record(handle, patient, &culprit, &blame.words, by).await;
+                self.off.push(culprit);
+            }
+        }
+        Ok(())
+    }
+
     fn answer(&self, patient: &Patient<'_>, dry_run: bool, look: Look) -> Answer {
         let name = &patient.name;
         let found: Vec<Json> = self.found.iter().map(|blame| self.json(blame)).collect();
         let document = json!({"schema": "amarre.rescue/v1", "npm": name, "well": self.is_well, "found": found});
-        let Some(first) = self.found.first() else {
+        let Some(last) = self.found.last() else {
             let text = format!("NPM {name}: nginx takes its configuration, there is nothing to rescue.\n");
             return Answer { document, text, exit: 0 };
         };
@@ -161,29 +172,29 @@ impl Course {
             text.push_str(&format!("NPM {name}: nginx refuses its configuration: {}\n", blame.words));
             for culprit in &blame.culprits {
                 let whose = if culprit.is_ours { "ours" } else { "not ours" };
-                let what = if dry_run { "would be switched off" } else { "is switched off" };
+                let what = match (dry_run, self.off.contains(culprit)) {
+                    (true, _) => "would be switched off",
+                    (false, true) => "is switched off",
+                    (false, false) => "is still on",
+                };
                 text.push_str(&format!("  {} {} {what}, {whose}\n", look.sign(Sign::Update), culprit.label()));
             }
         }
-        let exit = match (dry_run, self.is_well, first.culprits.is_empty()) {
+        let (verdict, exit) = match (dry_run, self.is_well, last.culprits.is_empty()) {
             (true, _, false) => {
-                text.push_str("Nothing was changed. nginx names one thing at a time: there may be more.\n");
-                2
+                ("Nothing was changed. nginx names one thing at a time: there may be more.".to_owned(), 2)
             }
             (false, true, _) => {
-                text.push_str(
-                    "nginx takes its configuration again. Correct what is off in NPM, then switch it on there.\n",
-                );
-                0
+                let todo = "Correct what is off in NPM, then switch it on there.";
+                (format!("nginx takes its configuration again. {todo}"), 0)
             }
-            _ => {
-                let container = patient.container;
-                text.push_str(&format!(
-                    "It names no host that can be switched off: correct the file, then docker exec {container} nginx -t\n"
-                ));
-                1
+            (_, _, true) => {
+                let check = format!("docker exec {} nginx -t", patient.container);
+                (format!("It names no host that can be switched off: correct the file, then {check}"), 1)
             }
+            (false, false, false) => ("nginx does not take its configuration yet: amarre npm rescue".to_owned(), 1),
         };
+        text.push_str(&format!("{verdict}\n"));
         Answer { document, text, exit }
     }
 

@@ -1,0 +1,191 @@
+//! What converging costs on a real engine, beside a bare client that makes the same calls, in one run on one machine.
+//!
+//! `scripts/bench engine` prints a table. NPM and OVH are simulated; Docker is not.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+#![expect(clippy::disallowed_types, reason = "a bench measures")]
+#![expect(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "its rigs are those of the tests")]
+
+#[path = "../it/support/mod.rs"]
+#[allow(dead_code, unfulfilled_lint_expectations, reason = "the tests use more of it")]
+mod support;
+
+mod bare;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::process::Child;
+
+use support::eventually;
+use support::rig::Rig;
+
+/// So many services are made at once.
+const SIZES: [usize; 2] = [50, 200];
+const SIZE_SMOKE: usize = 3;
+/// The bare client is tried with each, and the fastest counts.
+const PARALLEL: [usize; 4] = [2, 4, 8, 16];
+const ROUNDS: usize = 10;
+/// How long an idle daemon is watched.
+const IDLE: Duration = Duration::from_secs(60);
+/// The kernel counts a process's time in hundredths of a second.
+const TICKS_PER_S: f64 = 100.0;
+
+#[tokio::main]
+async fn main() {
+    let is_smoke = std::env::args().any(|arg| arg == "--smoke");
+    println!("{:<44} {:>10} {:>10} {:>7}  aim", "", "amarre", "bare", "ratio");
+    let sizes: &[usize] = if is_smoke { &[SIZE_SMOKE] } else { &SIZES };
+    for (at, count) in sizes.iter().enumerate() {
+        let rig = rig(*count).await;
+        let bare = bare_best(&rig, *count, is_smoke).await;
+        let ours = first_apply(&rig, *count).await;
+        row(&format!("{count} new services, until all run"), ours, bare, "1.10");
+        if at + 1 == sizes.len() {
+            standing(&rig, *count, is_smoke).await;
+        }
+        let gone = rig.run(&["destroy", "--all", "--yes", "--timeout", "10m"]).await;
+        assert_eq!(gone.code, 0, "{gone}");
+    }
+}
+
+fn row(what: &str, ours: Duration, bare: Duration, aim: &str) {
+    let ratio = ours.as_secs_f64() / bare.as_secs_f64();
+    println!("{what:<44} {:>8.0} ms {:>8.0} ms {ratio:>6.2}×  {aim}", millis(ours), millis(bare));
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// A network, a container, a record and a host each.
+async fn rig(count: usize) -> Rig {
+    let mut rig = Rig::start().await;
+    let host = json!({"docker": format!("unix://{}", bare::SOCKET), "address": support::rig::PUBLIC, "npm": "main"});
+    rig.settings.insert("hosts".to_owned(), json!({"default": host}));
+    rig.settings.insert("reconcile".to_owned(), json!({"interval": "30s"}));
+    rig.configure();
+    for number in 0..count {
+        rig.write(
+            &format!("s{number:03}.yaml"),
+            &format!("name: TAG-s{number:03}\nimage: amarre-test:1\ncommand: [serve, '80']\nport: 80\nstop_grace_period: 1s\n"),
+        );
+    }
+    rig
+}
+
+/// The same calls with nothing around them.
+async fn bare_best(rig: &Rig, count: usize, is_smoke: bool) -> Duration {
+    let parallel: &[usize] = if is_smoke { &PARALLEL[..1] } else { &PARALLEL };
+    let mut best = Duration::MAX;
+    for at_once in parallel {
+        let began = Instant::now();
+        bare::make(&rig.tag, rig.octet, count, *at_once).await;
+        best = best.min(began.elapsed());
+        bare::remove(&rig.tag, count).await;
+    }
+    best
+}
+
+/// From the start of the command to the start of the last container.
+async fn first_apply(rig: &Rig, count: usize) -> Duration {
+    let label = format!("io.amarre.instance={}", rig.instance());
+    let mut starts = bare::Starts::of(&label).await;
+    let began = Instant::now();
+    let apply = rig.command(&["apply", "--yes", "--timeout", "10m"]).stdout(Stdio::null()).spawn().unwrap();
+    starts.wait(count).await;
+    let took = began.elapsed();
+    let ended = apply.wait_with_output().await.unwrap();
+    assert!(ended.status.success(), "apply: {}", String::from_utf8_lossy(&ended.stderr));
+    took
+}
+
+/// What a daemon costs when nothing is to be done, and when something is.
+async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
+    let mut daemon = start(rig).await;
+    let rounds = if is_smoke { 2 } else { ROUNDS };
+
+    let look = |_: usize| async {
+        let began = Instant::now();
+        let plan =
+            bare::ask(&rig.state().join("amarre.sock"), "GET", "/api/v1/plan/text?ascii=true&colour=false", None).await;
+        assert!(String::from_utf8_lossy(&plan).contains("\"exit\":0"), "{}", String::from_utf8_lossy(&plan));
+        began.elapsed()
+    };
+    let token = bare::token(rig).await;
+    let lists = |_: usize| async {
+        let began = Instant::now();
+        for path in ["/containers/json?all=1", "/networks", "/volumes", "/images/json"] {
+            bare::engine("GET", path, None).await;
+        }
+        for section in ["proxy-hosts", "redirection-hosts", "streams", "access-lists", "certificates"] {
+            bare::npm(rig, "GET", &format!("/api/nginx/{section}"), &token, None).await;
+        }
+        began.elapsed()
+    };
+    let (ours, bare) = (median(rounds, look).await, median(rounds, lists).await);
+    row(&format!("a quiet look at {count} services, bare lists"), ours, bare, "3");
+
+    let name = rig.name("s000");
+    let label = format!("io.amarre.instance={}", rig.instance());
+    let healed = |_: usize| async {
+        let mut starts = bare::Starts::of(&label).await;
+        bare::engine("DELETE", &format!("/containers/{name}?force=1"), None).await;
+        let began = Instant::now();
+        starts.wait(1).await;
+        let took = began.elapsed();
+        eventually(60, "it is well again", async || {
+            bare::json(&bare::engine("GET", &format!("/containers/{name}/json"), None).await)["State"]["Running"]
+                == true
+        })
+        .await;
+        // What follows a look is over before the next is removed.
+        look(0).await;
+        took
+    };
+    let ours = median(rounds, healed).await;
+    let made = |_: usize| bare::remade(&rig.tag, rig.octet);
+    row("a removed container, until it runs", ours, median(rounds, made).await, "1.3");
+
+    let watched = if is_smoke { Duration::from_secs(2) } else { IDLE };
+    let before = ticks(&daemon);
+    tokio::time::sleep(watched).await;
+    let share = (ticks(&daemon) - before) / TICKS_PER_S / watched.as_secs_f64() * 100.0;
+    println!(
+        "an idle daemon with {count} services: {:.1} MB, {share:.2} % of a core  (aims: 30 MB, 0.2 %)",
+        resident_mb(&daemon)
+    );
+    daemon.start_kill().unwrap();
+    daemon.wait().await.unwrap();
+}
+
+async fn median<F: AsyncFn(usize) -> Duration>(rounds: usize, what: F) -> Duration {
+    let mut times = Vec::new();
+    for round in 0..rounds {
+        times.push(what(round).await);
+    }
+    times.sort();
+    times[times.len() / 2]
+}
+
+async fn start(rig: &Rig) -> Child {
+    let daemon = rig.command(&["run", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let address = ([127, 0, 0, 1], rig.port()).into();
+    let is_ready = async || support::get(address, "localhost", "/readyz").await.is_some_and(|(code, _)| code == 200);
+    eventually(60, "the daemon is ready", is_ready).await;
+    daemon
+}
+
+/// Of the process alone: user and system time.
+fn ticks(daemon: &Child) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.id().unwrap())).unwrap();
+    let after = stat.rsplit_once(") ").unwrap().1;
+    let fields: Vec<&str> = after.split(' ').collect();
+    fields[11..13].iter().map(|text| text.parse::<f64>().unwrap()).sum()
+}
+
+fn resident_mb(daemon: &Child) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.id().unwrap())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
