@@ -11,6 +11,7 @@ mod support;
 
 mod bare;
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use support::rig::Rig;
 const SIZES: [usize; 2] = [50, 200];
 const SIZE_SMOKE: usize = 3;
 /// The bare client is tried with each, and the fastest counts.
-const PARALLEL: [usize; 4] = [2, 4, 8, 16];
+const PARALLEL: [usize; 2] = [4, 8];
 const ROUNDS: usize = 10;
 /// How long an idle daemon is watched.
 const IDLE: Duration = Duration::from_secs(60);
@@ -125,6 +126,14 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
     };
     let (ours, bare) = (median(rounds, look).await, median(rounds, lists).await);
     row(&format!("a quiet look at {count} services, bare lists"), ours, bare, "3");
+    let before = requests(rig).await;
+    look(0).await;
+    let calls = requests(rig).await.into_iter().map(|(of, many)| {
+        let new = many - before.get(&of).copied().unwrap_or_default();
+        (of, new)
+    });
+    let calls: Vec<String> = calls.filter(|(_, new)| *new > 0).map(|(of, new)| format!("{new} {of}")).collect();
+    println!("  requests of one: {}", calls.join(", "));
 
     let name = rig.name("s000");
     let label = format!("io.amarre.instance={}", rig.instance());
@@ -157,6 +166,14 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
     );
     daemon.start_kill().unwrap();
     daemon.wait().await.unwrap();
+}
+
+/// How many requests the daemon has made, by provider and method, as its metrics say.
+async fn requests(rig: &Rig) -> BTreeMap<String, u64> {
+    let (_, text) = support::get(([127, 0, 0, 1], rig.port()).into(), "localhost", "/metrics").await.unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("amarre_provider_requests"));
+    let parts = lines.filter_map(|line| line.split_once('{')?.1.split_once("} "));
+    parts.map(|(of, many)| (of.replace('"', ""), many.parse().unwrap_or_default())).collect()
 }
 
 async fn median<F: AsyncFn(usize) -> Duration>(rounds: usize, what: F) -> Duration {
