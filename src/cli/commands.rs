@@ -219,18 +219,10 @@ pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Fa
         let planned = link.plan(None, output.look, false).await?;
         if let Some(question) = question(&planned.document) {
             output.data(&planned.text);
-            if !output.is_terminal() {
+            let message = format!("{question}, and nobody can be asked here");
+            let refusal = Failure::new("A0402", message, "if you mean it: amarre apply --yes");
+            if !agrees(output, &format!("{question}. Go on?"), "yes", &refusal) {
                 link.close().await;
-                output.failure(&Failure::new(
-                    "A0402",
-                    format!("{question}, and nobody can be asked here"),
-                    "if you mean it: amarre apply --yes",
-                ));
-                return Ok(REFUSED);
-            }
-            if !output.ask(&format!("{question}. Go on? Type yes, or press Enter to stop:"), "yes") {
-                link.close().await;
-                output.say("Nothing was changed.");
                 return Ok(REFUSED);
             }
         }
@@ -313,23 +305,12 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
         return Ok(0);
     }
     if !destroy.yes {
-        if !output.is_terminal() {
-            link.close().await;
-            let failure = Failure::new(
-                "A0402",
-                format!("{names} would be destroyed, and nobody can be asked here"),
-                format!(
-                    "if you mean it: amarre destroy {} --yes",
-                    if destroy.all { "--all".to_owned() } else { destroy.services.join(" ") }
-                ),
-            );
-            output.failure(&failure);
-            return Ok(REFUSED);
-        }
         let expected = if destroy.all { "all".to_owned() } else { destroy.services.join(" ") };
-        if !output.ask(&format!("Destroy {names}? Type {expected}, or press Enter to stop:"), &expected) {
+        let typed = if destroy.all { "--all" } else { &expected };
+        let message = format!("{names} would be destroyed, and nobody can be asked here");
+        let refusal = Failure::new("A0402", message, format!("if you mean it: amarre destroy {typed} --yes"));
+        if !agrees(output, &format!("Destroy {names}?"), &expected, &refusal) {
             link.close().await;
-            output.say("Nothing was changed.");
             return Ok(REFUSED);
         }
     }
@@ -386,6 +367,19 @@ pub(super) async fn act_and_print(link: &Link, act: Act, output: &Output) -> Res
     let answer = link.act(act, output).await?;
     output.data(&answer.text);
     Ok(answer.exit)
+}
+
+/// Whether the person types what is expected; `refusal` where there is nobody to be asked.
+pub(super) fn agrees(output: &Output, question: &str, expected: &str, refusal: &Failure) -> bool {
+    if !output.is_terminal() {
+        output.failure(refusal);
+        return false;
+    }
+    let agrees = output.ask(&format!("{question} Type {expected}, or press Enter to stop:"), expected);
+    if !agrees {
+        output.say("Nothing was changed.");
+    }
+    agrees
 }
 
 pub(super) fn print(answer: &Answer, format: Format, output: &Output) {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::args::{Args, Cancel, Retry, Rollback};
-use super::commands::{REFUSED, act_and_print, millis, once, whoami};
+use super::commands::{REFUSED, act_and_print, agrees, millis, once, whoami};
 use super::link::Link;
 use super::output::Output;
 use crate::engine::verbs::Act;
@@ -42,14 +42,9 @@ async fn roll_back(link: &Link, rollback: &Rollback, output: &Output) -> Result<
         if code != 0 {
             return Ok(code);
         }
-        if !output.is_terminal() {
-            let message = format!("{service} would be rolled back, and nobody can be asked here");
-            let hint = format!("if you mean it: amarre rollback {service} --yes");
-            output.failure(&Failure::new("A0402", message, hint));
-            return Ok(REFUSED);
-        }
-        if !output.ask(&format!("Roll {service} back? Type {service}, or press Enter to stop:"), service) {
-            output.say("Nothing was changed.");
+        let message = format!("{service} would be rolled back, and nobody can be asked here");
+        let refusal = Failure::new("A0402", message, format!("if you mean it: amarre rollback {service} --yes"));
+        if !agrees(output, &format!("Roll {service} back?"), service, &refusal) {
             return Ok(REFUSED);
         }
     }

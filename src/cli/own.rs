@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::args::{Adopt, Args, Release, Rescue};
-use super::commands::{REFUSED, act_and_print, millis, once, whoami};
+use super::commands::{REFUSED, act_and_print, agrees, millis, once, whoami};
 use super::link::Link;
 use super::output::Output;
 use crate::engine::verbs::Act;
@@ -32,24 +32,11 @@ async fn take_over(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Fa
         }
         let message = format!("{thing} would be taken over, and nobody can be asked here");
         let refusal = Failure::new("A0402", message, format!("if you mean it: amarre adopt {thing} --yes"));
-        if !agrees(output, &format!("Take {thing} over?"), &refusal) {
+        if !agrees(output, &format!("Take {thing} over?"), "yes", &refusal) {
             return Ok(REFUSED);
         }
     }
     act_and_print(link, act(false), output).await
-}
-
-/// Whether the person says yes; `refusal` where there is none to be asked.
-fn agrees(output: &Output, question: &str, refusal: &Failure) -> bool {
-    if !output.is_terminal() {
-        output.failure(refusal);
-        return false;
-    }
-    let agrees = output.ask(&format!("{question} Type yes, or press Enter to stop:"), "yes");
-    if !agrees {
-        output.say("Nothing was changed.");
-    }
-    agrees
 }
 
 /// What `amarre npm rescue --dry-run` exits with when there is something to switch off.
@@ -71,8 +58,12 @@ async fn rescued(link: &Link, rescue: &Rescue, output: &Output) -> Result<u8, Fa
             return Ok(code);
         }
         let message = "a host would be switched off, and nobody can be asked here";
-        if !agrees(output, "Switch it off?", &Failure::new("A0402", message, "if you mean it: amarre npm rescue --yes"))
-        {
+        if !agrees(
+            output,
+            "Switch it off?",
+            "yes",
+            &Failure::new("A0402", message, "if you mean it: amarre npm rescue --yes"),
+        ) {
             return Ok(REFUSED);
         }
     }

@@ -32,7 +32,7 @@ impl<'a> Patient<'a> {
             Some((&host.docker, site.container.as_deref()?))
         })?;
         let provider = |id| context.providers.get(id).map(AsRef::as_ref);
-        Some(Self { name: name_of(npm), npm: provider(npm)?, engine: provider(engine)?, container })
+        Some(Self { name: npm.npm_name().to_owned(), npm: provider(npm)?, engine: provider(engine)?, container })
     }
 
     /// What nginx refuses, if it refuses anything.
@@ -79,13 +79,13 @@ pub async fn rescue(handle: &Handle, npm: Option<&str>, dry_run: bool, by: &str,
             return Some(refused("A0614", &format!("{which} is configured"), "amarre doctor lists them"));
         }
         [first, ..] => {
-            let names: Vec<String> = npms.iter().map(|id| name_of(id)).collect();
-            let hint = format!("amarre npm rescue {}", name_of(first));
+            let names: Vec<String> = npms.iter().map(|id| id.npm_name().to_owned()).collect();
+            let hint = format!("amarre npm rescue {}", first.npm_name());
             return Some(refused("A0614", &format!("which one: {}", names.join(", ")), &hint));
         }
     };
     let Some(patient) = Patient::of(context, id) else {
-        let name = name_of(id);
+        let name = id.npm_name();
         let why = format!("nginx of NPM {name} cannot be asked: its container is not known");
         let hint = format!(
             "set `npm.{name}.container`, or run `nginx -t` where it runs: it names /data/nginx/proxy_host/23.conf, \
@@ -211,8 +211,4 @@ impl Course {
             .collect();
         json!({"nginx": blame.words, "culprits": culprits})
     }
-}
-
-fn name_of(npm: &ProviderId) -> String {
-    npm.as_str().split_once('.').map_or("main", |(_, name)| name).to_owned()
 }

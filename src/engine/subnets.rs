@@ -175,7 +175,7 @@ fn addresses(
     subnet: Ipv4Net,
     npm: Option<&crate::model::site::NpmSite>,
 ) -> Vec<(Ipv4Addr, String)> {
-    let npm_name = npm.map_or("main", |npm| npm.provider.as_str().split_once('.').map_or("main", |(_, name)| name));
+    let npm_name = npm.map_or("main", |npm| npm.provider.npm_name());
     let attached = picture.world.of_kind(docker, Kind::Attachment).filter_map(|(address, seen)| {
         let on = address.name.rsplit_once('/')?.0;
         (on == network.name).then_some((seen, format!("NPM {npm_name}")))

@@ -50,6 +50,11 @@ impl ProviderId {
         &self.0
     }
 
+    /// The name of an NPM in the configuration: `main`.
+    pub fn npm_name(&self) -> &str {
+        self.0.split_once('.').map_or("main", |(_, name)| name)
+    }
+
     /// `docker`, `npm` or `ovh`, without the suffix.
     pub fn family(&self) -> &str {
         self.0.split('.').next().unwrap_or_default()

@@ -384,14 +384,14 @@ impl Rollout {
 
     /// An old one stays until the new one has taken over, nothing leads to the old one any more, and it has drained.
     fn keep_olds(&self, expansion: &mut Expansion<'_>, home: &Home, name: &str) {
+        if self.olds.is_empty() {
+            return;
+        }
         let (input, service) = (expansion.input, expansion.service);
         let world = input.world;
         let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
         let is_dark = npm.is_some_and(|npm| world.is_dark(npm));
         let successor = world.seen.get(&self.effective);
-        if self.olds.is_empty() {
-            return;
-        }
         let is_switched = successor.is_none_or(|seen| handover::is_on_line(expansion, seen));
         for old in &self.olds {
             let Some(seen) = world.seen.get(old) else { continue };

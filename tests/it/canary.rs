@@ -584,7 +584,7 @@ fn secret_field(line: &str) -> Option<&str> {
     TYPES.contains(&of).then_some(name)
 }
 
-fn sources(folder: &Path) -> Vec<(String, String)> {
+pub fn sources(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

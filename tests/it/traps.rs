@@ -3,7 +3,9 @@
 //! What NPM's interface alone was caught at stands in `npm_provider/traps.rs`.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::canary::sources;
 
 /// The trap, and what shows that it is not fallen into: a test, or a case of `tests/cases`.
 const TRAPS: &[(&str, &str)] = &[
@@ -104,27 +106,11 @@ const TRAPS: &[(&str, &str)] = &[
     ("a digest of a weak password", "a_label_says_what_was_copied_and_shows_no_secret"),
 ];
 
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-}
-
 #[test]
 fn every_trap_of_operators_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    for folder in ["tests", "sim/tests", "src"] {
-        sources(&root.join(folder), &mut files);
-    }
     let mut tests: BTreeSet<String> = BTreeSet::new();
-    for file in files {
-        let text = std::fs::read_to_string(file).unwrap();
+    for (_, text) in ["tests", "sim/tests", "src"].into_iter().flat_map(|folder| sources(&root.join(folder))) {
         let parts = text.split("#[test]\n").chain(text.split("#[tokio::test")).skip(1);
         tests.extend(parts.filter_map(|part| Some(part.split_once("fn ")?.1.split_once("()")?.0.to_owned())));
     }

@@ -24,13 +24,10 @@ pub async fn read(api: &Api, address: &Address, seen: &Seen, ask: &LogAsk) -> Re
         ProviderError::new(Class::RetryLater, "A0515", message)
     };
     let reading = async {
-        let Some(there) = api.container(&seen.vendor_id).await? else {
-            return Err(ProviderError::new(Class::Conflict, "A0515", format!("container {name} is gone")));
-        };
+        let there = there(api, name, seen).await?;
         let lines = lines(api, name, &there, ask.lines).await?;
         let hidden = hidden(&there, ask);
-        // Once more: what was taken out may have stood in the middle of a secret.
-        Ok(lines.iter().map(|line| hidden.scrub(&clean(&hidden.scrub(line)))).collect())
+        Ok(lines.iter().map(|line| shown(line, &hidden)).collect())
     };
     tokio::time::timeout(LOG_LIMIT, reading).await.map_err(late)?
 }
@@ -44,8 +41,7 @@ pub async fn follow(
     lines: mpsc::Sender<String>,
 ) -> Result<(), ProviderError> {
     let name = address.name.as_str();
-    let gone = || ProviderError::new(Class::Conflict, "A0515", format!("container {name} is gone"));
-    let there = api.container(&seen.vendor_id).await?.ok_or_else(gone)?;
+    let there = there(api, name, seen).await?;
     let hidden = hidden(&there, ask);
     let since = ask.since.and_then(|at| i32::try_from(at.0 / 1000).ok()).unwrap_or(0);
     let mut parts = std::pin::pin!(api.follow(&seen.vendor_id, ask.lines, since));
@@ -65,7 +61,7 @@ pub async fn follow(
             Some(Err(error)) => return Err(unreadable(&there, name).unwrap_or(error)),
         };
         for line in done {
-            if lines.send(hidden.scrub(&clean(&hidden.scrub(&line)))).await.is_err() {
+            if lines.send(shown(&line, &hidden)).await.is_err() {
                 return Ok(());
             }
         }
@@ -73,6 +69,16 @@ pub async fn follow(
             return Ok(());
         }
     }
+}
+
+async fn there(api: &Api, name: &str, seen: &Seen) -> Result<ContainerInspectResponse, ProviderError> {
+    let gone = || ProviderError::new(Class::Conflict, "A0515", format!("container {name} is gone"));
+    api.container(&seen.vendor_id).await?.ok_or_else(gone)
+}
+
+/// A line as people may see it. Scrubbed once more at the end: what was taken out may have stood in the middle of a secret.
+fn shown(line: &str, hidden: &Scrubber) -> String {
+    hidden.scrub(&clean(&hidden.scrub(line)))
 }
 
 async fn lines(

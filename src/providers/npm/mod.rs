@@ -102,7 +102,7 @@ impl NpmProvider {
 
     /// The name in the configuration: `main`.
     fn name(&self) -> &str {
-        self.id.as_str().split_once('.').map_or("main", |(_, name)| name)
+        self.id.npm_name()
     }
 
     fn place(&self) -> Place<'_> {
