@@ -181,7 +181,7 @@ async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Fa
 
 fn is_quiet(handle: &Handle) -> bool {
     let (picture, _) = handle.picture();
-    status::services(&picture).values().all(|row| row.sync == status::Sync::Synced)
+    picture.statuses().values().all(|row| row.sync == status::Sync::Synced)
 }
 
 fn sign(ok: bool) -> crate::plan::render::Sign {

@@ -18,9 +18,9 @@ use crate::engine::follow;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing};
 use crate::engine::logs::{self, LogsOf};
+use crate::engine::report;
 use crate::engine::trace;
 use crate::engine::verbs::{self, Act, Answer, Step};
-use crate::engine::{report, status};
 use crate::plan::render::Look;
 use crate::store::Lock;
 
@@ -180,7 +180,7 @@ impl Link {
                     let document = listing::document(&picture, report::status_json(&picture, None), listing.only);
                     return Ok(Answer { document, text, exit: 0 });
                 };
-                let row = status::services(&picture).get(name).map(|row| report::service_json(&picture, row));
+                let row = picture.statuses().get(name).map(|row| report::service_json(&picture, row));
                 let events = local.handle.ledger().events(name, 5).await.unwrap_or_default();
                 let text = report::service_text(&picture, name, &events, picture.at, look);
                 let both = row.zip(text).map(|(document, text)| Answer { document, text, exit: 0 });

@@ -46,7 +46,7 @@ impl Ages {
                     // Both are of one clock: how long it ran stays as it was.
                     let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
                     let started = started.map(|started| Value::Int(started + right.0 - stamp));
-                    seen.fields.0.extend(started.map(|started| ("started_at_ms".into(), started)));
+                    seen.fields.extend(started.map(|started| ("started_at_ms".into(), started)));
                 }
                 let is_ours_to_tell = seen.fields.text("health") == Some("none");
                 let Readiness::NotYet { since, .. } = &mut seen.ready else { continue };

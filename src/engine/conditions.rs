@@ -73,8 +73,8 @@ pub fn json(picture: &Picture, row: &ServiceStatus) -> Vec<Json> {
 /// When each came to be as it is, from the picture before.
 pub fn since(before: &Picture, picture: &Picture) -> Since {
     let mut since = Since::new();
-    for (name, row) in status::services(picture) {
-        for condition in of(picture, &row) {
+    for (name, row) in picture.statuses() {
+        for condition in of(picture, row) {
             let key = (name.clone(), condition.name);
             let at = match before.conditions_since.get(&key) {
                 Some((known, at)) if *known == condition.holds => *at,
@@ -99,7 +99,7 @@ fn parsed(picture: &Picture, row: &ServiceStatus) -> Condition {
 
 fn converged(picture: &Picture, row: &ServiceStatus) -> Condition {
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
-    let is_held = picture.plan.changes.iter().any(|change| change.service == row.name && change.refusal().is_some());
+    let is_held = picture.changes_of(&row.name).any(|change| change.refusal().is_some());
     let is_suspended = picture.facts.suspended.contains_key(&row.name);
     let (holds, reason) = match row.sync {
         Sync::Synced | Sync::OutOfSync if has_failed_job(row) && !is_suspended => (Some(false), "JobFailed"),
@@ -129,7 +129,7 @@ fn serving(picture: &Picture, row: &ServiceStatus) -> Condition {
     }
     let works = |resource: &status::ResourceStatus| {
         let base = resource.address.base();
-        let mut instances = picture.world.seen.iter().filter(|(address, _)| address.base() == base);
+        let mut instances = picture.world.seen.range(base.clone()..).take_while(|(address, _)| address.is_same(&base));
         instances.any(|(_, seen)| seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready))
     };
     match relevant.find(|resource| !works(resource)) {

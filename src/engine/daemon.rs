@@ -7,6 +7,7 @@ use notify::Watcher;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::pace::Weariness;
 use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, pace};
 use crate::model::world::{Applied, Suspension};
 use crate::model::{Address, Millis, Timestamp};
@@ -14,8 +15,6 @@ use crate::source::{Snapshot, Source, SourceError};
 use crate::store::Ledger;
 use crate::store::journal::Event;
 
-/// Events come in bursts; those within this span are looked at once.
-const COALESCE: Millis = Millis(100);
 /// Commands that may wait for the loop.
 const COMMANDS_MAX: usize = 64;
 /// The folder is read at least this often, whatever the file system tells.
@@ -200,6 +199,9 @@ struct Daemon {
     only: Option<BTreeSet<String>>,
     acts: bool,
     last_look: Timestamp,
+    weariness: Weariness,
+    /// When what woke the loop is looked at.
+    due: Option<Timestamp>,
     /// The configuration was just changed: other providers are to be watched.
     is_renewed: bool,
 }
@@ -225,6 +227,8 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         only: None,
         acts: behaviour.acts,
         last_look: Timestamp::default(),
+        weariness: Weariness::default(),
+        due: None,
         is_renewed: false,
     };
     (handle, daemon.run(inbox, pictures, shutdown.clone()), shutdown)
@@ -276,11 +280,8 @@ impl Daemon {
                     Some((command, reply)) => self.take(command, reply).await,
                     None => break,
                 },
-                _ = self.engine.lane_done(), if self.engine.is_busy() => self.look().await,
-                () = wake.notified(), if !idle => {
-                    tokio::time::sleep(COALESCE.to_duration()).await;
-                    self.look().await;
-                }
+                _ = self.engine.lane_done(), if self.engine.is_busy() => self.look_soon(),
+                () = wake.notified(), if !idle => self.look_soon(),
                 () = sleep, if !idle => self.look().await,
                 () = tokio::time::sleep(POLL.to_duration()), if self.behaviour.watches => {
                     if self.engine.source_moved().await {
@@ -292,6 +293,12 @@ impl Daemon {
         self.engine.stop().await;
         self.engine.end_run().await;
         pictures.send_replace((self.engine.picture(), Timestamp::default()));
+    }
+
+    /// What comes in a burst is looked at once.
+    fn look_soon(&mut self) {
+        let due = self.weariness.look_soon(self.engine.clock.now());
+        self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
     }
 
     /// Who wakes the loop: every provider by its own means, and the source's server.
@@ -326,8 +333,10 @@ impl Daemon {
         } else {
             Mode::PlanOnly
         };
+        self.due = None;
         self.engine.look(mode).await;
         self.last_look = self.engine.clock.now();
+        self.weariness = self.weariness.after_look(self.engine.picture.took, self.last_look);
         self.answer_waiters();
     }
 
@@ -351,6 +360,7 @@ impl Daemon {
     fn next_wake(&self) -> Timestamp {
         let now = self.engine.clock.now();
         let mut wishes: Vec<Timestamp> = self.engine.picture.plan.next_look.into_iter().collect();
+        wishes.extend(self.due);
         wishes.extend(self.waiters.iter().map(|waiter| waiter.deadline));
         wishes.extend(self.engine.publish_backoffs.values().map(|(backoff, _)| backoff.until));
         let is_moving = self.engine.picture.plan.changes.iter().any(crate::model::Change::is_now) && self.acts;
@@ -370,7 +380,9 @@ impl Daemon {
             Command::Look => {
                 self.engine.read_anew();
                 self.look().await;
-                None
+                let picture = self.engine.picture();
+                let _ = reply.send(Reply { settled: picture.at_rest, picture, error: None });
+                return;
             }
             Command::Preview { snapshot } => {
                 self.engine.read_anew();
@@ -434,7 +446,7 @@ impl Daemon {
         };
         let picture = self.engine.picture();
         let _ = reply.send(Reply { settled: picture.at_rest, picture, error });
-        self.engine.wake.notify_one();
+        self.look_soon();
     }
 
     /// From now on the loop may act by itself, after a restart as well.

@@ -62,7 +62,7 @@ impl Engine {
     }
 
     /// Manifests in force: the source's, and the last good text of each that is broken or out of reach.
-    pub(super) async fn desired(&self, source: Option<&Snapshot>) -> Desired {
+    pub(super) async fn desired(&mut self, source: Option<&Snapshot>) -> Desired {
         let stored = self.ledger.manifests().await;
         let is_unread = stored.is_err();
         let stored = stored.unwrap_or_default();
@@ -75,7 +75,7 @@ impl Engine {
         };
         let none = Assets::new();
         let assets = source.map_or(&none, |snapshot| &snapshot.assets);
-        let Loaded { services, diagnostics, broken, texts } = manifest::load(&files, assets, &self.context.site);
+        let Loaded { services, diagnostics, broken, texts } = self.load(&files, assets, source);
         let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
         let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
         let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
@@ -119,6 +119,17 @@ impl Engine {
         self.rewind_all(&mut desired, source).await;
         self.resolve_secrets(&mut desired);
         desired
+    }
+
+    /// The same state of the source says the same.
+    fn load(&mut self, files: &[SourceFile], assets: &Assets, source: Option<&Snapshot>) -> Loaded {
+        let revision = source.map(|source| source.revision.as_str()).filter(|revision| !revision.is_empty());
+        if let Some((_, loaded)) = self.loaded.as_ref().filter(|(known, _)| Some(known.as_str()) == revision) {
+            return loaded.clone();
+        }
+        let loaded = manifest::load(files, assets, &self.context.site);
+        self.loaded = revision.map(|revision| (revision.to_owned(), loaded.clone()));
+        loaded
     }
 
     /// A name that the last good text of a broken manifest holds stays with it: a newcomer that takes it is the one that

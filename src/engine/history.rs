@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, no_such, refused};
-use super::{Picture, events, report, rollback, status, telling};
+use super::{Picture, events, report, rollback, telling};
 use crate::model::{Address, Millis, Timestamp};
 use crate::store::journal::Run;
 use crate::store::{GoodManifest, StoreError};
@@ -97,7 +97,7 @@ async fn versions(handle: &Handle, name: &str) -> Result<Answer, StoreError> {
     };
     let picture = reply.picture;
     let good = handle.ledger().good_manifests(name).await?;
-    if good.is_empty() && !status::services(&picture).contains_key(name) {
+    if good.is_empty() && !picture.statuses().contains_key(name) {
         return Ok(no_such(&format!("there is no service {name}")));
     }
     let now = handle.now();

@@ -314,7 +314,7 @@ pub fn document(picture: &Picture, mut whole: Json, only: Option<Only>) -> Json 
         Some(Only::Drift) => report::drift_json(picture),
         Some(Only::Unmanaged) => unmanaged_json(picture),
         Some(only @ (Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring)) => {
-            let services = status::services(picture);
+            let services = picture.statuses();
             if let Some(rows) = whole["services"].as_array_mut() {
                 let takes = |name: &str| services.get(name).is_some_and(|row| only.takes(picture, row));
                 rows.retain(|row| row["name"].as_str().is_some_and(takes));

@@ -168,7 +168,7 @@ pub(super) fn nothing(picture: &Picture, of: &LogsOf) -> Answer {
             exit: 0,
         };
     };
-    let is_service = super::status::services(picture).contains_key(name);
+    let is_service = picture.statuses().contains_key(name);
     let of_wants = |(address, want): (&Address, &crate::model::Want)| {
         address.kind == Kind::Container && is_called(address, &want.service, name)
     };

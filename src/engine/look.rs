@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::asking::Past;
+use super::derived::Derived;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, conditions, failures, lane, pace};
+use super::{Engine, Looks, Mode, Picture, conditions, failures, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
@@ -22,9 +23,12 @@ const READ_ANEW: Millis = Millis::seconds(60);
 impl Engine {
     /// Looks once. Cannot fail: what went wrong is in the picture.
     pub async fn look(&mut self, mode: Mode) {
+        let started = self.clock.now();
         let reading = self.source.read().await;
         self.tell_source_events().await;
-        let picture = self.see(reading, mode).await;
+        let mut picture = self.see(reading, mode).await;
+        picture.took = self.clock.now() - started;
+        picture.looks = self.picture.looks.with(picture.took);
         self.picture = Arc::new(picture);
     }
 
@@ -38,8 +42,7 @@ impl Engine {
     }
 
     async fn see(&mut self, reading: Reading, mode: Mode) -> Picture {
-        let started = self.clock.now();
-        let now = started;
+        let now = self.clock.now();
         let Reading { snapshot: source, error: source_error } = reading;
         self.grant_pardon().await;
         let mut facts = self.read_facts(now).await;
@@ -170,7 +173,9 @@ impl Engine {
             conditions_since: BTreeMap::new(),
             context: Some(self.context.clone()),
             marks: desired.marks,
-            took: self.clock.now() - started,
+            took: Millis(0),
+            looks: Looks::default(),
+            derived: Derived::default(),
         };
         picture.since = since(&self.picture, &picture);
         picture.conditions_since = conditions::since(&self.picture, &picture);

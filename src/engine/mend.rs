@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::daemon::{Command, Handle};
 use super::report::short;
 use super::rollback::{self, Target};
-use super::status::{self, ServiceStatus};
+use super::status::ServiceStatus;
 use super::verbs::{self, Answer, Step, no_such, refused};
 use super::{Picture, report, telling};
 use crate::model::world::Suspension;
@@ -76,7 +76,7 @@ pub async fn roll_back(
         return Some(Answer { document, text, exit: 0 });
     }
     let mut text = format!("{service} is not back at {revision} yet, after {}: {tally}.\n", took.in_words());
-    let rows = status::services(&reply.picture);
+    let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {
         text.push_str(&standing(row, look));
     }
@@ -90,7 +90,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, look: Look) -> Opt
     if picture.context.is_none() {
         picture = handle.ask(Command::Look).await?.picture;
     }
-    let rows = status::services(&picture);
+    let rows = picture.statuses();
     let Some(row) = rows.get(service) else { return Some(no_such(&format!("there is no service {service}"))) };
     if let Some(suspension) = picture.facts.suspended.get(service).filter(|suspension| !suspension.destroy) {
         let why = format!("{service} is left alone already: suspended by {}, {}", suspension.by, suspension.why);
@@ -115,7 +115,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, look: Look) -> Opt
         return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
     }
     let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
-    let rows = status::services(&reply.picture);
+    let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {
         text.push_str(&standing(row, look));
     }
@@ -135,7 +135,7 @@ pub async fn retry(
 ) -> Option<Answer> {
     handle.fetch().await;
     let picture = handle.ask(Command::Look).await?.picture;
-    if !status::services(&picture).contains_key(service) {
+    if !picture.statuses().contains_key(service) {
         return Some(no_such(&format!("there is no service {service}")));
     }
     if !picture.consented {
@@ -153,7 +153,7 @@ pub async fn retry(
 
 /// Where a service can go back to, or why it cannot.
 async fn found(handle: &Handle, picture: &Picture, service: &str, to: Option<&str>) -> Result<Target, Answer> {
-    if !status::services(picture).contains_key(service) {
+    if !picture.statuses().contains_key(service) {
         return Err(no_such(&format!("there is no service {service}")));
     }
     if let Some(rollback) = picture.rollbacks.get(service) {

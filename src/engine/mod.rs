@@ -10,6 +10,7 @@ pub mod health;
 pub mod port80;
 pub mod asking;
 mod culprits;
+mod derived;
 pub mod observer;
 pub mod ages;
 pub mod lane;
@@ -53,12 +54,13 @@ use tokio::task::JoinSet;
 use self::ages::Ages;
 use self::breaker::{Breakers, Open};
 pub use self::clock::{Clock, ShiftedClock, SystemClock};
+use self::derived::Derived;
 use self::health::Health;
 use self::lane::{LaneDone, LaneFailure};
 use self::observer::Observer;
 use self::pace::Backoff;
 use self::patience::Patience;
-use crate::manifest::Diagnostic;
+use crate::manifest::{Diagnostic, Loaded};
 use crate::model::{
     Address, Change, Facts, Fields, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World,
 };
@@ -208,12 +210,31 @@ pub struct Picture {
     pub marks: BTreeMap<SecretName, Mark>,
     /// How long the look took.
     pub took: Millis,
+    /// All looks so far.
+    pub looks: Looks,
+    /// What follows from all that.
+    derived: Derived,
+}
+
+/// How many looks there were, and how long they took together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// How many.
+    pub count: u64,
+    /// How long.
+    pub took: Millis,
+}
+
+impl Looks {
+    fn with(self, took: Millis) -> Self {
+        Self { count: self.count + 1, took: Millis(self.took.0 + took.0.max(0)) }
+    }
 }
 
 impl Picture {
     /// Whether a change of the service is planned.
     pub fn is_changing(&self, service: &str) -> bool {
-        self.plan.changes.iter().any(|change| change.service == service)
+        self.changes_of(service).next().is_some()
     }
 
     /// Calls `use_it` with everything that a plan for this picture depends on.
@@ -354,6 +375,8 @@ pub struct Engine {
     /// Who made what is put right necessary.
     culprits: culprits::Culprits,
     picture: Arc<Picture>,
+    /// What the source's latest state says, as far as it was read with this configuration.
+    loaded: Option<(String, Loaded)>,
     last_facts: Facts,
     ledger_error: Option<String>,
     config_trouble: Option<ConfigTrouble>,
@@ -410,6 +433,7 @@ impl Engine {
             publish_backoffs: BTreeMap::new(),
             culprits: culprits::Culprits::new(),
             picture: Arc::default(),
+            loaded: None,
             last_facts: Facts::default(),
             ledger_error: None,
             config_trouble: None,
@@ -522,6 +546,7 @@ impl Engine {
         self.context = Context::of(settings.site, &settings.providers);
         self.patience = Patience::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;
+        self.loaded = None;
         self.interval = settings.interval;
         self.stopping.store(false, Ordering::Relaxed);
         self.retry_now();

@@ -9,6 +9,12 @@ const BACKOFF_FIRST: Millis = Millis::seconds(1);
 pub const BACKOFF_LAST: Millis = Millis::minutes(5);
 /// With all of the jitter.
 pub const BACKOFF_WITH_JITTER: Millis = Millis(BACKOFF_LAST.0 + BACKOFF_LAST.0 / 4);
+/// Events come in bursts: what comes within this span is looked at once.
+const COALESCE: Millis = Millis(10);
+/// So long looks may take together before rests are due.
+const HASTE: Millis = Millis(500);
+/// A clock that was set meanwhile says nothing about how long a look takes.
+const LOOK_LAST: Millis = Millis::seconds(1);
 /// Something that just started is watched closely.
 const WATCH_CLOSE: Millis = Millis::seconds(1);
 /// Something that takes its time is not.
@@ -71,6 +77,30 @@ pub fn watch(since: Timestamp, now: Timestamp) -> Timestamp {
     }
 }
 
+/// What looks have taken of late that has not been rested for since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Weariness {
+    owed: Millis,
+    ended: Timestamp,
+}
+
+impl Weariness {
+    /// One more look, which took so long and is over now.
+    #[must_use]
+    pub fn after_look(self, took: Millis, now: Timestamp) -> Self {
+        let took = took.0.clamp(0, LOOK_LAST.0);
+        let rested = ((now - self.ended).0 - took).max(0);
+        Self { owed: Millis((self.owed.0 - rested).max(0) + took), ended: now }
+    }
+
+    /// When to look at what has just happened: soon; where one thing after another happens, so that looking takes half
+    /// of the time.
+    pub fn look_soon(self, now: Timestamp) -> Timestamp {
+        let rest = (self.owed.0 - HASTE.0).max(0);
+        (self.ended.min(now) + Millis(rest)).max(now + COALESCE)
+    }
+}
+
 /// The next look: at the interval, or earlier where something is waited for, never in the past.
 pub fn next_wake(last: Timestamp, interval: Millis, wishes: &[Timestamp], now: Timestamp) -> Timestamp {
     let regular = last + interval;
@@ -105,6 +135,23 @@ mod tests {
         let jittered = [0.0, 1.0].map(|jitter| ask_source_again(minute, 0, jitter).0 / 1000);
         assert_eq!(jittered, [54, 66]);
         assert_eq!(ask_source_again(Millis::minutes(60), 5, 0.5), Millis::minutes(60), "its own interval is longer");
+    }
+
+    #[test]
+    fn what_happens_is_looked_at_soon_and_looking_takes_half_of_the_time_at_most() {
+        let (took, mut now, mut weariness) = (Millis(100), Timestamp(1_000_000), Weariness::default());
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            weariness = weariness.after_look(took, now);
+            let next = weariness.look_soon(now);
+            waits.push((next - now).0);
+            now = next + took;
+        }
+        assert_eq!(waits, [10, 10, 10, 10, 10, 60, 100, 100, 100, 100]);
+        let rested = weariness.after_look(took, now + Millis::minutes(1));
+        assert_eq!(rested.look_soon(now + Millis::minutes(1)), now + Millis::minutes(1) + COALESCE);
+        let clock_put_back = Timestamp(0);
+        assert_eq!(weariness.look_soon(clock_put_back), clock_put_back + Millis(100));
     }
 
     #[test]

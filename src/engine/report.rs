@@ -8,8 +8,9 @@ use super::waits::Waiting;
 use super::{Picture, conditions, telling};
 use crate::manifest::Severity;
 use crate::model::{Change, Commit, Hint, Millis, ReasonCode, Timestamp, Verb};
+use crate::plan::Input;
 use crate::plan::certificates::{self, Budget};
-use crate::plan::forecast;
+use crate::plan::forecast::Forecast;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
 use crate::source::SourceError;
 use crate::store::journal::Event;
@@ -44,7 +45,7 @@ fn about(commit: &Commit, now: Timestamp) -> String {
 /// The plan as text.
 pub fn plan_text(picture: &Picture, look: Look) -> String {
     let (short, long) = (revision(picture), revision_and_commit(picture));
-    let text = picture.with_input(|input| render::text::plan(input, &forecast::forecast(input), &long, look));
+    let text = with_forecast(picture, |input, forecast| render::text::plan(input, forecast, &long, look));
     let text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
     // One line says all where there is nothing to do.
     let quiet = text.strip_prefix(&long).filter(|rest| rest.starts_with(": ")).map(|rest| format!("{short}{rest}"));
@@ -53,10 +54,15 @@ pub fn plan_text(picture: &Picture, look: Look) -> String {
     text
 }
 
+fn with_forecast<T>(picture: &Picture, use_it: impl FnOnce(&Input<'_>, &Forecast) -> T) -> Option<T> {
+    let forecast = picture.forecast()?;
+    picture.with_input(|input| use_it(input, forecast))
+}
+
 /// The plan as the comment of a merge request.
 pub fn plan_markdown(picture: &Picture) -> String {
-    let text = picture
-        .with_input(|input| render::markdown::plan(input, &forecast::forecast(input), &revision_and_commit(picture)))
+    let revision = revision_and_commit(picture);
+    let text = with_forecast(picture, |input, forecast| render::markdown::plan(input, forecast, &revision))
         .unwrap_or_else(|| "not looked yet\n".to_owned());
     let mut beside = String::new();
     beside_plan(picture, Look::PLAIN, &mut beside);
@@ -81,8 +87,8 @@ fn beside_plan(picture: &Picture, look: Look, text: &mut String) {
 
 /// The plan as a document, `amarre.plan/v1`.
 pub fn plan_json(picture: &Picture) -> Json {
-    let document = picture.with_input(|input| {
-        render::json::plan(input, &forecast::forecast(input), &revision_json(picture), &picture.diagnostics, picture.at)
+    let document = with_forecast(picture, |input, forecast| {
+        render::json::plan(input, forecast, &revision_json(picture), &picture.diagnostics, picture.at)
     });
     document.unwrap_or_else(|| json!({"schema": "amarre.plan/v1"}))
 }
@@ -119,7 +125,7 @@ fn stays(picture: &Picture, error: &SourceError) -> String {
 /// All services as a table, the ones that need somebody first. `next`: when the daemon looks again, where
 /// one runs.
 pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Option<Timestamp>, look: Look) -> String {
-    let services = status::services(picture);
+    let services = picture.statuses();
     let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
     match next {
         Some(next) if picture.acts => out.push_str(&format!(", next run in {}", next - now)),
@@ -176,7 +182,7 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
 
 /// One service with its resources and what happened to it last.
 pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timestamp, look: Look) -> Option<String> {
-    let services = status::services(picture);
+    let services = picture.statuses();
     let row = services.get(name)?;
     let mut out = format!(
         "{}   {}, {}{}\n",
@@ -317,7 +323,7 @@ pub fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
 
 /// Everything, `amarre.status/v1`.
 pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
-    let services = status::services(picture);
+    let services = picture.statuses();
     let count = |test: &dyn Fn(&ServiceStatus) -> bool| services.values().filter(|row| test(row)).count();
     let mut document = json!({
         "schema": "amarre.status/v1",
@@ -530,7 +536,7 @@ fn flaps(picture: &Picture, change: &Change) -> usize {
 
 /// How an `apply` ended: its text and its exit code.
 pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, look: Look) -> (String, u8) {
-    let services = status::services(picture);
+    let services = picture.statuses();
     let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
     // What a person only wants to see is no trouble of theirs.
     let is_reported = |row: &ServiceStatus| row.code.as_deref() == Some("A0417") && row.health == Health::Healthy;

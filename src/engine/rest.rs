@@ -12,7 +12,7 @@ impl Engine {
         if self.is_busy() || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
             return false;
         }
-        let stuck = stuck(picture);
+        let stuck = picture.stuck();
         let asked = |service: &String| picture.only.as_ref().is_none_or(|only| only.contains(service));
         let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
         let moving = changes.any(|change| !stuck.contains(&change.address));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::waits::{self, Waiting};
-use super::{Picture, jobs, rest, telling};
+use super::{Picture, jobs, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
@@ -123,7 +123,7 @@ impl ResourceStatus {
     }
 }
 
-/// Every service, by name: those in force, and those that are known to the ledger only.
+/// Every service; [`Picture::statuses`] has them ready.
 pub fn services(picture: &Picture) -> BTreeMap<String, ServiceStatus> {
     let known = picture.facts.applied.values().map(|applied| &applied.service);
     let names: BTreeSet<&String> = picture
@@ -162,12 +162,9 @@ fn service(picture: &Picture, name: &str) -> ServiceStatus {
 }
 
 fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
-    let mut addresses: BTreeSet<Address> =
-        picture.wants.map.iter().filter(|(_, want)| want.service == name).map(|(address, _)| address.clone()).collect();
-    addresses.extend(
-        picture.plan.changes.iter().filter(|change| change.service == name).map(|change| change.address.clone()),
-    );
-    let owned = picture.facts.applied.iter().filter(|(_, row)| row.service == name).map(|(address, _)| address);
+    let mut addresses: BTreeSet<Address> = picture.wanted_by(name).iter().cloned().collect();
+    addresses.extend(picture.changes_of(name).map(|change| change.address.clone()));
+    let owned = picture.owned_by(name).iter();
     addresses.extend(owned.filter(|address| picture.world.gap(address).is_some()).cloned());
     let unasked =
         |address: &Address| picture.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
@@ -176,7 +173,7 @@ fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
 }
 
 fn resource(picture: &Picture, address: Address) -> ResourceStatus {
-    let change = picture.plan.changes.iter().find(|change| change.address == address).cloned();
+    let change = picture.change_of(&address).cloned();
     let seen = picture.world.seen.get(&address);
     let is_hidden = picture.world.gap(&address).is_some();
     let unasked = seen.and_then(|seen| seen.fields.text("unasked")).filter(|_| address.kind == Kind::Image);
@@ -297,7 +294,7 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
     let relevant = resources.iter().filter(|resource| serves(resource.address.kind));
     let goes = |resource: &&ResourceStatus| resource.change.as_ref().is_none_or(|change| change.verb != Verb::Delete);
     let worst = relevant.filter(goes).map(|resource| resource.health).min();
-    let is_moving = picture.plan.changes.iter().any(|change| change.service == name && change.refusal().is_none());
+    let is_moving = picture.changes_of(name).any(|change| change.refusal().is_none());
     match worst {
         // What is about to be made, or made again, is on its way.
         Some(Health::Missing) if is_moving && !picture.errors.contains_key(name) && !is_stuck(picture, name) => {
@@ -312,14 +309,13 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
 }
 
 fn is_stuck(picture: &Picture, name: &str) -> bool {
-    let stuck = rest::stuck(picture);
-    picture.plan.changes.iter().filter(|change| change.service == name).all(|change| stuck.contains(&change.address))
+    picture.changes_of(name).all(|change| picture.stuck().contains(&change.address))
 }
 
 /// The one line, by what matters most.
 fn explain(picture: &Picture, status: &mut ServiceStatus) {
     let name = status.name.clone();
-    let mine = || picture.plan.changes.iter().filter(|change| change.service == name);
+    let mine = || picture.changes_of(&name);
     let refusal = mine().find_map(Change::trouble).or_else(|| mine().find_map(Change::refusal));
     if let Some(why) = picture.broken.get(&name) {
         let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
@@ -386,9 +382,8 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
             status.what_now = format!("is being rolled back: {}", status.what_now);
         }
-        let is_stopped = picture.plan.changes.iter().any(|change| {
-            change.service == name && matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. })
-        });
+        let is_stopped =
+            picture.changes_of(&name).any(|change| matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. }));
         if is_stopped {
             status.hints = vec![Hint::command("to start it now", format!("amarre reconcile {name}"))];
             status.attention = true;
@@ -451,7 +446,7 @@ fn unpublished<'a>(
 
 /// What happens next by itself.
 fn next_step(picture: &Picture, name: &str) -> String {
-    let mine: Vec<&Change> = picture.plan.changes.iter().filter(|change| change.service == name).collect();
+    let mine: Vec<&Change> = picture.changes_of(name).collect();
     let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
     let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);
     let drift: Vec<&str> = drift.map(|change| drift_word(change)).collect();
@@ -475,10 +470,10 @@ fn next_step(picture: &Picture, name: &str) -> String {
         Gate::After(needs) => needs.first().map(|need| format!("waits for {}", need_text(picture, need))),
         Gate::Now | Gate::Held(_) => None,
     });
-    let starting =
-        picture.wants.map.iter().filter(|(address, want)| want.service == name && address.kind == Kind::Container);
-    let starting = starting
-        .filter_map(|(address, _)| Some((address, &picture.world.seen.get(address)?.ready)))
+    let wanted = || picture.wanted_by(name).iter();
+    let starting = wanted()
+        .filter(|address| address.kind == Kind::Container)
+        .filter_map(|address| Some((address, &picture.world.seen.get(address)?.ready)))
         .find_map(|(address, ready)| match ready {
             Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {
                 Some(job) => format!("job {job} {why}"),
@@ -491,15 +486,10 @@ fn next_step(picture: &Picture, name: &str) -> String {
         .iter()
         .find(|change| change.is_now())
         .map(|change| format!("{} {}", change.action(), jobs::thing(picture, &change.address)));
-    let unasked =
-        picture.wants.map.keys().filter(|address| address.kind == Kind::Image && is_for(picture, address, name));
+    let unasked = wanted().filter(|address| address.kind == Kind::Image);
     let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
     let unasked = unasked.map(|(image, why)| format!("is there a newer {}? {why}", image.name)).next();
     starting.or(waits).or(ready).or(unasked).unwrap_or_default()
-}
-
-fn is_for(picture: &Picture, address: &Address, name: &str) -> bool {
-    picture.wants.map.get(address).is_some_and(|want| want.service == name)
 }
 
 pub(super) fn need_text(picture: &Picture, need: &Need) -> String {

@@ -304,7 +304,7 @@ async fn destroy(
 ) -> Option<Answer> {
     let reply = handle.ask(Command::Look).await?;
     let names: BTreeSet<String> = if doomed.all {
-        super::status::services(&reply.picture).into_keys().collect()
+        reply.picture.statuses().keys().cloned().collect()
     } else {
         doomed.services.into_iter().collect()
     };
@@ -422,17 +422,16 @@ pub(super) async fn follow(
 fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap<String, String>) -> Vec<Step> {
     let (picture, _) = handle.picture();
     let mut steps = Vec::new();
-    for (service, row) in super::status::services(&picture) {
-        let asked = only.is_none_or(|only| only.contains(&service));
-        if !asked || row.what_now.is_empty() || said.get(&service).is_some_and(|known| *known == steady(&row.what_now))
-        {
+    for (service, row) in picture.statuses() {
+        let asked = only.is_none_or(|only| only.contains(service));
+        if !asked || row.what_now.is_empty() || said.get(service).is_some_and(|known| *known == steady(&row.what_now)) {
             continue;
         }
         said.insert(service.clone(), steady(&row.what_now));
         let progress = row.progress(picture.at).map(|progress| format!(", {progress}")).unwrap_or_default();
         steps.push(Step {
             at_ms: handle.now().0,
-            service,
+            service: service.clone(),
             state: "waiting".to_owned(),
             action: String::new(),
             kind: String::new(),
@@ -489,7 +488,7 @@ fn step(progress: &Progress) -> Step {
 async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Option<String>> {
     let Some(names) = names else { return Some(None) };
     let reply = handle.ask(Command::Look).await?;
-    let known = super::status::services(&reply.picture);
+    let known = reply.picture.statuses();
     let seen = |name: &str| {
         reply.picture.world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_deref() == Some(name))
     };

@@ -125,7 +125,7 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
         waiting.since = failed.failure.as_ref().map(|failure| failure.first).or(waiting.since);
         return Some(waiting);
     }
-    let mine: Vec<&Change> = picture.plan.changes.iter().filter(|change| change.service == name).collect();
+    let mine: Vec<&Change> = picture.changes_of(name).collect();
     if let Some(refusal) = mine.iter().find_map(|change| change.refusal()) {
         return Some(person(&refusal.message, "what holds it has to be settled"));
     }
@@ -200,7 +200,7 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
 
 /// Something that starts or is on its way: of what changes need first, what is not ready; else what is there and is not.
 fn on(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
-    let mine = picture.plan.changes.iter().filter(|change| change.service == row.name);
+    let mine = picture.changes_of(&row.name);
     let needs = mine.filter_map(|change| match &change.gate {
         Gate::After(needs) => Some(needs.as_slice()),
         Gate::Now | Gate::Until { .. } | Gate::Held(_) => None,

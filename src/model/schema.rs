@@ -112,5 +112,5 @@ pub fn check_schema(schema: &KindSchema) -> Vec<String> {
 
 /// The fields that a table leaves out.
 pub fn unknown_fields(schema: &KindSchema, fields: &Fields) -> Vec<String> {
-    fields.0.keys().filter(|name| schema.field(name).is_none()).map(ToString::to_string).collect()
+    fields.names().filter(|name| schema.field(name).is_none()).map(ToString::to_string).collect()
 }

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::ser::SerializeStructVariant as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::address::Address;
@@ -144,7 +145,10 @@ impl<'a> Covered<'a> {
 struct CoveredItems<'a>(&'a [Value]);
 
 /// The entries of a map that a digest covers.
-struct CoveredEntries<'a, K>(&'a BTreeMap<K, Value>);
+struct CoveredEntries<'a>(&'a BTreeMap<String, Value>);
+
+/// The fields that a digest covers.
+struct CoveredFields<'a, F>(&'a Fields, F);
 
 impl Serialize for Covered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -170,7 +174,14 @@ impl Serialize for CoveredItems<'_> {
     }
 }
 
-impl<K: Serialize> Serialize for CoveredEntries<'_, K> {
+impl<F: Fn(&str) -> bool> Serialize for CoveredFields<'_, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let covered = self.0.iter().filter(|(name, _)| (self.1)(name));
+        serializer.collect_map(covered.filter_map(|(name, value)| Some((name, Covered::of(value)?))))
+    }
+}
+
+impl Serialize for CoveredEntries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().filter_map(|(key, item)| Some((key, Covered::of(item)?))))
     }
@@ -204,20 +215,73 @@ pub type FieldPath = String;
 /// The name of a field: most are of the tables of kinds, and need no memory of their own.
 pub type FieldName = Cow<'static, str>;
 
-/// The fields of one resource, by name. What is absent is not managed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fields(pub BTreeMap<FieldName, Value>);
+/// The fields of one resource, in order of their names. What is absent is not managed.
+///
+/// A copy shares what it was made of until one of the two is changed: each look copies all that it knows, and changes
+/// little of it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fields(Arc<Vec<(FieldName, Value)>>);
 
 impl Fields {
     /// One field.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        let at = self.at(name).ok()?;
+        self.0.get(at).map(|(_, value)| value)
     }
 
     /// Sets one field.
     pub fn set(&mut self, name: impl Into<FieldName>, value: Value) {
-        self.0.insert(name.into(), value);
+        let name = name.into();
+        let at = self.at(&name);
+        let fields = Arc::make_mut(&mut self.0);
+        match at.map(|at| fields.get_mut(at)) {
+            Ok(Some((_, old))) => *old = value,
+            Ok(None) => (),
+            Err(at) => fields.insert(at, (name, value)),
+        }
+    }
+
+    /// Takes one field away, and answers what it was.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        let at = self.at(name).ok()?;
+        Some(Arc::make_mut(&mut self.0).remove(at).1)
+    }
+
+    /// Where a field is, or would be.
+    fn at(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name))
+    }
+
+    /// All fields.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&FieldName, &Value)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &FieldName> {
+        self.iter().map(|(name, _)| name)
+    }
+
+    /// Their values.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Leaves those fields of which it holds.
+    pub fn retain(&mut self, mut stays: impl FnMut(&FieldName, &Value) -> bool) {
+        if !self.iter().all(|(name, value)| stays(name, value)) {
+            Arc::make_mut(&mut self.0).retain(|(name, value)| stays(name, value));
+        }
     }
 
     /// The same with one more field.
@@ -244,28 +308,65 @@ impl Fields {
 
     /// Whether any value is known only later.
     pub fn is_unresolved(&self) -> bool {
-        self.0.values().any(Value::is_unresolved)
+        self.values().any(Value::is_unresolved)
     }
 
     /// The same bytes for the same fields: 12 hex digits of SHA-256, secrets by name only, outputs left out.
     pub fn digest(&self) -> String {
-        digest_of(&CoveredEntries(&self.0))
+        self.digest_where(|_| true)
     }
 
     /// As [`Fields::digest`], of some of the fields only.
     pub fn digest_where(&self, is_covered: impl Fn(&str) -> bool) -> String {
-        let covered: BTreeMap<&FieldName, Covered<'_>> = self
-            .0
-            .iter()
-            .filter(|(name, _)| is_covered(name))
-            .filter_map(|(name, value)| Some((name, Covered::of(value)?)))
-            .collect();
-        digest_of(&covered)
+        digest_of(&CoveredFields(self, is_covered))
     }
 
     /// As [`Fields::digest`], marks of secrets included: tells whether *anything* changed. Ledger only.
     pub fn marked_digest(&self) -> String {
-        digest_of(&self.0)
+        digest_of(self)
+    }
+}
+
+impl Extend<(FieldName, Value)> for Fields {
+    fn extend<I: IntoIterator<Item = (FieldName, Value)>>(&mut self, fields: I) {
+        for (name, value) in fields {
+            self.set(name, value);
+        }
+    }
+}
+
+impl FromIterator<(FieldName, Value)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (FieldName, Value)>>(fields: I) -> Self {
+        let mut all = Self::default();
+        all.extend(fields);
+        all
+    }
+}
+
+impl IntoIterator for Fields {
+    type Item = (FieldName, Value);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Arc::unwrap_or_clone(self.0).into_iter()
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(BTreeMap::<FieldName, Value>::deserialize(deserializer)?.into_iter().collect())
     }
 }
 

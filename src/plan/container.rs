@@ -74,9 +74,9 @@ pub fn fields(
         of.map(|of| (format!("{namespace}_of").into(), Value::output(of, "id")))
     };
     if let ContainerNetwork::Of(other) = &container.network_mode {
-        fields.0.extend(of("network", other));
+        fields.extend(of("network", other));
     }
-    fields.0.extend(container.shares.iter().filter_map(|(namespace, other)| of(namespace, other)));
+    fields.extend(container.shares.iter().filter_map(|(namespace, other)| of(namespace, other)));
     let followed = container.follows().filter_map(|other| {
         let of = others.get(other)?.effective.clone();
         Some((other.clone(), Value::output(of, "id")))
@@ -85,7 +85,7 @@ pub fn fields(
     if !followed.is_empty() {
         fields.set(FOLLOWS, Value::Map(followed));
     }
-    fields.0.extend(container.settings.iter().map(|(name, value)| (name.clone().into(), fill_value(value, home))));
+    fields.extend(container.settings.iter().map(|(name, value)| (name.clone().into(), fill_value(value, home))));
     let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text)));
     if let Some(command) = &container.command {
         fields.set("command", texts(command));

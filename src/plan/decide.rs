@@ -128,12 +128,12 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
         // A map is written whole, though it is shown entry by entry.
         let name = diff.field.split('.').next().unwrap_or(&diff.field);
         let value = fields.get(name).cloned().or_else(|| diff.to.clone());
-        changed.0.extend(value.map(|value| (name.to_owned().into(), value)));
+        changed.extend(value.map(|value| (name.to_owned().into(), value)));
     }
     if changed.get("aliases").is_some() {
         // With other names a container is connected anew, where it was.
         let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
-        changed.0.extend(place.map(|(name, value)| (name.into(), value)));
+        changed.extend(place.map(|(name, value)| (name.into(), value)));
     }
     let named = |diff: FieldDiff| match marked {
         Some(other) if diff.field == "mark" => {
@@ -146,15 +146,15 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
     let mut unmet = unmet(input, &pointing);
     if changed.flag("enabled") == Some(false) && unmet.iter().any(|need| need.on.kind == Kind::AccessList) {
         // Nobody comes in through what is switched off: that waits for nothing.
-        changed.0.retain(|field, _| field == "enabled");
+        changed.retain(|field, _| field == "enabled");
         diffs.retain(|diff| diff.field == "enabled");
         unmet.clear();
     }
     if unmet.iter().all(|need| need.on.kind == Kind::Certificate) {
         // What has nothing to do with the certificate does not wait for it.
         let waits = |field: &str| TLS_FIELDS.contains(&field);
-        if !unmet.is_empty() && changed.0.keys().any(|field| !waits(field)) {
-            changed.0.retain(|field, _| !waits(field));
+        if !unmet.is_empty() && changed.names().any(|field| !waits(field)) {
+            changed.retain(|field, _| !waits(field));
             diffs.retain(|diff| !waits(&diff.field));
             unmet.clear();
         }
@@ -280,11 +280,11 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
     let mut fields = diff::resolve(&want.fields, input.world);
     // A mark is what makes it ours; an equal thing without it is used as it is.
     for ours in ["mark", "online"] {
-        fields.0.remove(ours);
+        fields.remove(ours);
     }
     if address.kind == Kind::Record {
         // The same answer with another TTL is the same answer.
-        fields.0.remove("ttl");
+        fields.remove("ttl");
     }
     let diffs = diff::compare(schema, &fields, &seen.fields, None);
     if diffs.is_empty() && !fields.is_unresolved() {
@@ -563,7 +563,7 @@ fn unmet(input: &Input<'_>, needs: &[Need]) -> Vec<Need> {
 
 fn outputs(fields: &Fields) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    for value in fields.0.values() {
+    for value in fields.values() {
         if let Value::Output { of, .. } = value {
             needs.push(Need::ready(Address::clone(of)));
         }

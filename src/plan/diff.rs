@@ -53,7 +53,7 @@ pub fn compare_in(
 
 /// Whether what was applied says the same as what is wanted, with what of that is known by now.
 pub fn is_applied(wanted: &Fields, world: &World, applied: &Fields) -> bool {
-    wanted.0.iter().all(|(name, value)| {
+    wanted.iter().all(|(name, value)| {
         let known = applied.get(name);
         if value.is_unresolved() { known == Some(&resolve_value(value, world)) } else { known == Some(value) }
     })
@@ -61,7 +61,7 @@ pub fn is_applied(wanted: &Fields, world: &World, applied: &Fields) -> bool {
 
 /// The same fields with every output that is known by now made a literal.
 pub fn resolve(fields: &Fields, world: &World) -> Fields {
-    Fields(fields.0.iter().map(|(name, value)| (name.clone(), resolve_value(value, world))).collect())
+    fields.iter().map(|(name, value)| (name.clone(), resolve_value(value, world))).collect()
 }
 
 fn resolve_value(value: &Value, world: &World) -> Value {

@@ -463,9 +463,9 @@ impl Expansion<'_> {
             fields.set("forward_host", host);
             fields.set("forward_port", port);
         }
-        fields.0.extend(locations.map(|locations| ("locations".into(), locations)));
+        fields.extend(locations.map(|locations| ("locations".into(), locations)));
         // The one that is left to NPM unless the manifest names it.
-        fields.0.extend(route.caching.map(|caching| ("caching".into(), Value::Bool(caching))));
+        fields.extend(route.caching.map(|caching| ("caching".into(), Value::Bool(caching))));
         self.want(address, fields, needs, &route.origin);
     }
 

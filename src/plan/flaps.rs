@@ -25,9 +25,9 @@ pub fn leave(input: &Input<'_>, plan: &mut Plan) {
         let Some((_, why)) = left.first_key_value() else { continue };
         let refusal = refusal(input, change, &left, flaps, *why);
         if let Verb::Update(fields) = &mut change.verb
-            && fields.0.keys().any(|field| !left.contains_key(&**field))
+            && fields.names().any(|field| !left.contains_key(&**field))
         {
-            fields.0.retain(|field, _| !left.contains_key(&**field));
+            fields.retain(|field, _| !left.contains_key(&**field));
             change.diff.retain(|diff| !left.contains_key(top(diff)));
             notes.push(Note {
                 service: change.service.clone(),
@@ -99,7 +99,7 @@ fn left(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> B
     match &change.verb {
         Verb::Update(fields) => {
             let left = |(name, value): (&FieldName, _)| Some((name.to_string(), of(name, &flap::digest(name, value))?));
-            fields.0.iter().filter_map(left).collect()
+            fields.iter().filter_map(left).collect()
         }
         // That something is made or removed over and over by turns is somebody's work; only what has no effect is left.
         Verb::Create(_) | Verb::Delete => of(ITSELF, change.action())

@@ -138,7 +138,7 @@ pub fn apply(world: &mut World, change: &Change) {
         }
         Verb::Update(fields) => {
             if let Some(seen) = world.seen.get_mut(&change.address) {
-                seen.fields.0.extend(fields.0.clone());
+                seen.fields.extend(fields.clone());
                 seen.ready = match fields.flag("running") {
                     Some(false) => Readiness::Failed { why: "stopped".to_owned() },
                     Some(true) | None => Readiness::Ready,
@@ -223,7 +223,7 @@ fn remember(facts: &mut Facts, change: &Change) {
         }
         Verb::Update(fields) => {
             if let Some(applied) = facts.applied.get_mut(&change.address) {
-                applied.fields.0.extend(fields.0.clone());
+                applied.fields.extend(fields.clone());
             }
         }
     }

@@ -49,9 +49,9 @@ pub fn coming(expansion: &Expansion<'_>, base: &Address, wanted: &Fields, there:
         return Coming::default();
     }
     let mut own = wanted.clone();
-    OF_OTHERS.iter().for_each(|name| drop(own.0.remove(*name)));
+    OF_OTHERS.iter().for_each(|name| drop(own.remove(name)));
     let picked = generation::pick(expansion, base, &own, there);
-    own.0.remove(super::declared::FIELD);
+    own.remove(super::declared::FIELD);
     let inputs = diff::resolve(&own, expansion.input.world).marked_digest();
     Coming { is_replaced: !there.is_empty() && !there.contains_key(&picked), inputs }
 }
@@ -349,7 +349,7 @@ impl<'a> Run<'a> {
                 State::Due
             }
             (None, None) => {
-                self.fields.0.retain(|name, _| name != "address");
+                self.fields.retain(|name, _| name != "address");
                 self.make(expansion, home, job, targets, first, others);
                 State::Due
             }
@@ -411,7 +411,7 @@ fn place(service: &Service, job: &Job, fields: &mut Fields) {
     }
     let is_on_host = service.containers.keys().any(|key| service.is_on_host(key));
     fields.set("network", Value::text(if is_on_host { "host" } else { "none" }));
-    fields.0.remove("aliases");
+    fields.remove("aliases");
 }
 
 /// The generation that stands for this update: one that is there, was made for it and matches, else the first number that

@@ -117,8 +117,8 @@ fn siblings_go_too(expansion: &mut Expansion<'_>) {
 /// A host or stream that is there leads where it does now.
 pub fn keep_pointing(want: &mut Want, seen: &Fields) {
     for name in pointers::FIELDS {
-        want.fields.0.remove(name);
-        want.fields.0.extend(seen.get(name).map(|value| (name.into(), value.clone())));
+        want.fields.remove(name);
+        want.fields.extend(seen.get(name).map(|value| (name.into(), value.clone())));
     }
 }
 

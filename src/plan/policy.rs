@@ -48,21 +48,21 @@ pub fn ignores(input: &Input<'_>, service: &str, kind: Kind, field: &str) -> boo
 
 /// The fields of a container without those that are left to others.
 pub fn without_ignored(service: &Service, fields: &Fields) -> Fields {
-    let mut left = fields.clone();
+    if service.reconcile.ignore.is_empty() {
+        return fields.clone();
+    }
     let is_ignored = |field: &str| {
         let mut ignored = service.reconcile.ignore.iter();
         ignored.any(|ignored| ignored.is_about(Kind::Container, field))
     };
-    if service.reconcile.ignore.is_empty() {
-        return left;
-    }
-    left.0.retain(|name, _| !is_ignored(name));
-    for (name, value) in &mut left.0 {
-        if let Value::Map(entries) = value {
+    let left = fields.iter().filter(|(name, _)| !is_ignored(name)).map(|(name, value)| {
+        let mut value = value.clone();
+        if let Value::Map(entries) = &mut value {
             entries.retain(|key, _| !is_ignored(&format!("{name}.{key}")));
         }
-    }
-    left
+        (name.clone(), value)
+    });
+    left.collect()
 }
 
 /// Whether something that is there goes, or is made anew.

@@ -125,7 +125,7 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
         }
     }
     let only_drops = |change: &Change| match &change.verb {
-        Verb::Update(fields) => fields.0.keys().eq(["domains"]),
+        Verb::Update(fields) => fields.names().eq(["domains"]),
         Verb::Delete => true,
         Verb::Create(_) => false,
     };
@@ -175,8 +175,8 @@ fn contested(input: &Input<'_>, ups: &mut [Change]) {
             for diff in change.diff.iter_mut().filter(|diff| diff.field == "domains") {
                 diff.to = Some(Value::texts(free.clone()));
             }
-        } else if fields.0.len() > 1 {
-            fields.0.remove("domains");
+        } else if fields.len() > 1 {
+            fields.remove("domains");
             change.diff.retain(|diff| diff.field != "domains");
         } else {
             add_need(&mut change.gate, Need::absent((*first).clone()));
@@ -329,8 +329,8 @@ fn is_called(input: &Input<'_>, ups: &mut [Change]) {
             **other != change.address && seen.owner.is_ours() && seen.fields.text("name") == Some(name)
         });
         let Some((rival, _)) = has_it else { continue };
-        if fields.0.len() > 1 {
-            fields.0.remove("name");
+        if fields.len() > 1 {
+            fields.remove("name");
             change.diff.retain(|diff| diff.field != "name");
         } else {
             add_need(&mut change.gate, Need::absent(rival.clone()));

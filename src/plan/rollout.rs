@@ -177,7 +177,7 @@ impl Rollout {
         );
         if effective != picked {
             // What is put back is not made anew for whom it follows.
-            fields.0.remove(container::FOLLOWS);
+            fields.remove(container::FOLLOWS);
         }
         declare(expansion, key, container, &instances, &mut fields);
         needs::note(expansion, &effective, &mut fields);
@@ -298,17 +298,17 @@ impl Rollout {
         match input.world.seen.get(&self.effective) {
             None => refusal = waits.refusal.or(self.place(expansion, home, key, container)),
             Some(seen) if has_ended(expansion, &self.effective, container, seen) => {
-                self.fields.0.remove("running");
+                self.fields.remove("running");
             }
             // It ended with the other, and cannot start without it: it is made anew when the other is there.
             Some(_) if !are_there(input.world, container, targets) => {
-                self.fields.0.remove("running");
+                self.fields.remove("running");
             }
             Some(_) => (),
         }
         if let Some(seen) = input.world.seen.get(&self.effective).filter(|_| self.fields.get("aliases").is_some()) {
             let at = handover::address(expansion, home, &self.effective, seen);
-            self.fields.0.extend(at.map(|at| ("address".into(), at)));
+            self.fields.extend(at.map(|at| ("address".into(), at)));
         }
         let port = pointers::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
         let probe = |instance| port.map(|port| reach::probe(expansion, instance, port));
@@ -408,13 +408,13 @@ impl Rollout {
                 (false, true) => handover::still_to_take(home, old, seen, name),
                 (false, false) => continue,
             };
-            if !stays && fields.0.is_empty() {
+            if !stays && fields.is_empty() {
                 let until = handover::until(expansion, old);
                 expansion.wants.drains.insert(old.clone(), until);
                 continue;
             }
             if fields.get("aliases").is_some() {
-                fields.0.extend(handover::address(expansion, home, old, seen).map(|at| ("address".into(), at)));
+                fields.extend(handover::address(expansion, home, old, seen).map(|at| ("address".into(), at)));
             }
             let want = Want {
                 fields,
@@ -436,7 +436,7 @@ impl Rollout {
         // One that is on another network, or on the machine's, has no names there that siblings ask for.
         let is_home = seen.fields.text("network") == self.fields.text("network");
         let names = names.filter(|_| is_home && !handover::has_names(&seen.fields));
-        Fields(names.map(|names| ("aliases".into(), names.clone())).into_iter().collect())
+        names.map(|names| ("aliases".into(), names.clone())).into_iter().collect()
     }
 
     /// Siblings reach the one that serves by name, and no candidate.
@@ -447,7 +447,7 @@ impl Rollout {
         let Some(standing) = standing.filter(|_| !is_ready && self.fields.get("aliases").is_some()) else { return };
         match handover::of_candidate(&self.fields, effective, standing) {
             Some(names) => self.fields.set("aliases", names),
-            None => drop(self.fields.0.remove("aliases")),
+            None => drop(self.fields.remove("aliases")),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What Prometheus reads. Names in the field's habit; service names are labels, domains are not.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -21,16 +23,21 @@ pub fn render(picture: &Picture, last_run: Option<&Run>) -> String {
     build.get_or_create(&labels(&[("version", env!("CARGO_PKG_VERSION"))])).set(1);
     services(&mut registry, picture);
     providers(&mut registry, picture);
-    let last = gauge(&mut registry, "amarre_last_reconcile_timestamp_seconds", "When it looked last");
-    last.get_or_create(&Vec::new()).set(picture.at.0 / 1000);
+    single(&mut registry, "amarre_last_reconcile_timestamp_seconds", "When it looked last", picture.at.0 / 1000);
+    let looks = Counter::<u64>::default();
+    looks.inc_by(picture.looks.count);
+    registry.register("amarre_reconciles", "How often it has looked", looks);
+    let took = Counter::<f64, AtomicU64>::default();
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a process's life fit")]
+    took.inc_by(picture.looks.took.0 as f64 / 1000.0);
+    registry.register("amarre_reconcile_seconds", "How long that took in all", took);
     if let Some(run) = last_run {
-        let writes = gauge(&mut registry, "amarre_last_run_writes", "Changes made by the last run that had work");
-        writes.get_or_create(&Vec::new()).set(run.writes);
+        let help = "Changes made by the last run that had work";
+        single(&mut registry, "amarre_last_run_writes", help, run.writes);
     }
-    let errors = gauge(&mut registry, "amarre_manifest_errors", "Errors in manifests");
     let count =
         picture.diagnostics.iter().filter(|diagnostic| diagnostic.severity == crate::manifest::Severity::Error).count();
-    errors.get_or_create(&Vec::new()).set(number(count));
+    single(&mut registry, "amarre_manifest_errors", "Errors in manifests", number(count));
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = encode(&mut text, &registry);
@@ -40,18 +47,17 @@ pub fn render(picture: &Picture, last_run: Option<&Run>) -> String {
 fn services(registry: &mut Registry, picture: &Picture) {
     let info = gauge(registry, "amarre_service_info", "How each service is");
     let attention = gauge(registry, "amarre_service_attention", "Whether a service needs a person");
-    for (name, row) in status::services(picture) {
+    for (name, row) in picture.statuses() {
         let all =
             [("service", name.as_str()), ("host", &row.host), ("sync", row.sync.word()), ("health", row.health.word())];
         info.get_or_create(&labels(&all)).set(1);
-        attention.get_or_create(&labels(&[("service", &name)])).set(i64::from(row.attention));
+        attention.get_or_create(&labels(&[("service", name)])).set(i64::from(row.attention));
     }
     let drift = gauge(registry, "amarre_drift_resources", "Resources that differ from what was last applied");
     for change in picture.plan.changes.iter().filter(|change| status::is_drift(change)) {
         drift.get_or_create(&labels(&[("kind", change.address.kind.word())])).inc();
     }
-    let waiting = gauge(registry, "amarre_backoff_services", "Services that wait after a failure");
-    waiting.get_or_create(&Vec::new()).set(number(picture.errors.len()));
+    single(registry, "amarre_backoff_services", "Services that wait after a failure", number(picture.errors.len()));
 }
 
 fn providers(registry: &mut Registry, picture: &Picture) {
@@ -73,6 +79,13 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Family<Labels, Gaug
     let family = Family::<Labels, Gauge>::default();
     registry.register(name, help, family.clone());
     family
+}
+
+/// One value without labels.
+fn single(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    let gauge = Gauge::<i64>::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
 }
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {

@@ -28,7 +28,7 @@ use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Act, Step};
-use crate::engine::{report, status, subnets, trace};
+use crate::engine::{report, subnets, trace};
 use crate::plan::render::Look;
 use crate::store::journal::Event;
 
@@ -179,7 +179,7 @@ async fn readyz(State(handle): State<Handle>) -> Response {
 
 async fn health(State(handle): State<Handle>) -> Response {
     let (picture, _) = handle.picture();
-    let services = status::services(&picture);
+    let services = picture.statuses();
     let attention = services.values().filter(|row| row.attention).count();
     let ok = picture.ledger_error.is_none() && picture.plan.gaps.is_empty() && picture.source_error.is_none();
     let body = json!({
@@ -221,13 +221,13 @@ async fn status_document(handle: &Handle) -> serde_json::Value {
 
 async fn services(State(handle): State<Handle>) -> Response {
     let (picture, _) = handle.picture();
-    let rows: Vec<_> = status::services(&picture).values().map(|row| report::service_json(&picture, row)).collect();
+    let rows: Vec<_> = picture.statuses().values().map(|row| report::service_json(&picture, row)).collect();
     Json(json!({"schema": "amarre.status/v1", "services": rows})).into_response()
 }
 
 async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
     let (picture, _) = handle.picture();
-    match status::services(&picture).get(&name) {
+    match picture.statuses().get(&name) {
         Some(row) => Json(with_events(&handle, report::service_json(&picture, row), &name).await.0).into_response(),
         None => no_such(&name),
     }
@@ -353,7 +353,7 @@ async fn service_text(
     Query(query): Query<LookQuery>,
 ) -> Response {
     let (picture, _) = handle.picture();
-    let row = status::services(&picture).get(&name).map(|row| report::service_json(&picture, row));
+    let row = picture.statuses().get(&name).map(|row| report::service_json(&picture, row));
     let Some(row) = row else {
         return no_such(&name);
     };

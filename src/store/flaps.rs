@@ -82,7 +82,7 @@ pub(super) async fn note_writes(
             let other = |name: &str, value| before.get(name) != Some(value);
             let row =
                 |(name, value): (&FieldName, _)| (name.to_string(), flap::digest(name, value), other(name, value));
-            fields.0.iter().map(row).collect()
+            fields.iter().map(row).collect()
         }
     };
     for (field, wanted, is_other) in writes {

@@ -35,7 +35,7 @@ impl Ledger {
         let is_at_rest = !Path::new(&log).exists();
         let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_at_rest);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-        let ledger = Self { pool: pool.map_err(|error| StoreError::new("could not be opened", &error))? };
+        let ledger = Self::of(pool.map_err(|error| StoreError::new("could not be opened", &error))?);
         let damage = ledger.damage().await;
         let facts = match damage.is_empty() {
             true => ledger.facts().await,

@@ -97,6 +97,10 @@ impl Ledger {
 
     /// The last good text of each manifest, by service.
     pub async fn manifests(&self) -> Result<BTreeMap<String, Kept>, StoreError> {
+        self.manifests.get(&self.pool, self.read_manifests()).await
+    }
+
+    async fn read_manifests(&self) -> Result<BTreeMap<String, Kept>, StoreError> {
         let rows = sqlx::query("SELECT service, file, text FROM manifests").fetch_all(&self.pool).await;
         let kept = |row: &sqlx::sqlite::SqliteRow| {
             let kept = Kept { file: row.get("file"), text: row.get("text"), assets: BTreeMap::new() };

@@ -8,9 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{ConnectOptions, Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 
+use super::cached::Cached;
 use super::flaps::note_writes;
+use super::keep::Kept;
 use super::orders;
 use super::updates::goes_away;
 use crate::model::ReasonCode;
@@ -62,6 +64,8 @@ pub struct Unpublished {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     pub(super) pool: SqlitePool,
+    facts: Cached<Facts>,
+    pub(super) manifests: Cached<BTreeMap<String, Kept>>,
 }
 
 impl Ledger {
@@ -76,7 +80,8 @@ impl Ledger {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
         // One connection: one ledger has one writer, and its reads are small.
         let pool =
             SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| Box::pin(is_clean(connection)));
@@ -84,11 +89,19 @@ impl Ledger {
         let pool = pool.map_err(|error| StoreError::new("could not be opened", &error))?;
         let migrated = sqlx::migrate!().run(&pool).await;
         migrated.map_err(|error| StoreError::new("could not be brought up to date", &error))?;
-        Ok(Self { pool })
+        Ok(Self::of(pool))
+    }
+
+    pub(super) fn of(pool: SqlitePool) -> Self {
+        Self { pool, facts: Cached::default(), manifests: Cached::default() }
     }
 
     /// Everything a plan may know.
     pub async fn facts(&self) -> Result<Facts, StoreError> {
+        self.facts.get(&self.pool, self.read_facts()).await
+    }
+
+    async fn read_facts(&self) -> Result<Facts, StoreError> {
         Ok(Facts {
             promised: BTreeMap::new(),
             leases: self.leases().await?,
@@ -198,7 +211,7 @@ impl Ledger {
             }
             Verb::Update(fields) => {
                 let mut merged = before;
-                merged.0.extend(fields.0.clone());
+                merged.extend(fields.clone());
                 own(&mut transaction, &change.address, &change.service, vendor_id, &merged, run, now).await?;
             }
             Verb::Delete => disown(&mut transaction, &change.address).await?,

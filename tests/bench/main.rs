@@ -27,8 +27,10 @@ const SIZE_SMOKE: usize = 3;
 /// The bare client is tried with each, and the fastest counts.
 const PARALLEL: [usize; 2] = [4, 8];
 const ROUNDS: usize = 10;
-/// How long an idle daemon is watched.
-const IDLE: Duration = Duration::from_secs(60);
+/// Between two containers that are removed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long an idle daemon is watched: it looks once within that.
+const IDLE: Duration = Duration::from_secs(30);
 /// The kernel counts a process's time in hundredths of a second.
 const TICKS_PER_S: f64 = 100.0;
 
@@ -36,7 +38,12 @@ const TICKS_PER_S: f64 = 100.0;
 async fn main() {
     let is_smoke = std::env::args().any(|arg| arg == "--smoke");
     println!("{:<44} {:>10} {:>10} {:>7}  aim", "", "amarre", "bare", "ratio");
-    let sizes: &[usize] = if is_smoke { &[SIZE_SMOKE] } else { &SIZES };
+    let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let sizes: &[usize] = match asked.as_slice() {
+        [] if is_smoke => &[SIZE_SMOKE],
+        [] => &SIZES,
+        asked => asked,
+    };
     for (at, count) in sizes.iter().enumerate() {
         let rig = rig(*count).await;
         let bare = bare_best(&rig, *count, is_smoke).await;
@@ -64,15 +71,16 @@ async fn rig(count: usize) -> Rig {
     let mut rig = Rig::start().await;
     let host = json!({"docker": format!("unix://{}", bare::SOCKET), "address": support::rig::PUBLIC, "npm": "main"});
     rig.settings.insert("hosts".to_owned(), json!({"default": host}));
-    rig.settings.insert("reconcile".to_owned(), json!({"interval": "30s"}));
+    rig.settings.insert("reconcile".to_owned(), json!({"interval": "5m"}));
     rig.configure();
     for number in 0..count {
-        rig.write(
-            &format!("s{number:03}.yaml"),
-            &format!("name: TAG-s{number:03}\nimage: amarre-test:1\ncommand: [serve, '80']\nport: 80\nstop_grace_period: 1s\n"),
-        );
+        rig.write(&format!("s{number:03}.yaml"), &service(number));
     }
     rig
+}
+
+fn service(number: usize) -> String {
+    format!("name: TAG-s{number:03}\nimage: amarre-test:1\ncommand: [serve, '80']\nport: 80\nstop_grace_period: 1s\n")
 }
 
 /// The same calls with nothing around them.
@@ -106,13 +114,14 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
     let mut daemon = start(rig).await;
     let rounds = if is_smoke { 2 } else { ROUNDS };
 
-    let look = |_: usize| async {
+    let plan = |_: usize| async {
         let began = Instant::now();
         let plan =
             bare::ask(&rig.state().join("amarre.sock"), "GET", "/api/v1/plan/text?ascii=true&colour=false", None).await;
         assert!(String::from_utf8_lossy(&plan).contains("\"exit\":0"), "{}", String::from_utf8_lossy(&plan));
         began.elapsed()
     };
+    let look = |round: usize| quiet_look(rig, round);
     let token = bare::token(rig).await;
     let lists = |_: usize| async {
         let began = Instant::now();
@@ -124,16 +133,12 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
         }
         began.elapsed()
     };
-    let (ours, bare) = (median(rounds, look).await, median(rounds, lists).await);
-    row(&format!("a quiet look at {count} services, bare lists"), ours, bare, "3");
-    let before = requests(rig).await;
-    look(0).await;
-    let calls = requests(rig).await.into_iter().map(|(of, many)| {
-        let new = many - before.get(&of).copied().unwrap_or_default();
-        (of, new)
-    });
-    let calls: Vec<String> = calls.filter(|(_, new)| *new > 0).map(|(of, new)| format!("{new} {of}")).collect();
-    println!("  requests of one: {}", calls.join(", "));
+    plan(0).await;
+    let bare = median(rounds, lists).await;
+    row(&format!("a quiet look at {count} services, bare lists"), median(rounds, look).await, bare, "3");
+    println!("  requests of one: {}", calls_of(rig, async || _ = look(0).await).await);
+    row("`plan` for them, all read anew, bare lists", median(rounds, plan).await, bare, "-");
+    println!("  requests of one: {}", calls_of(rig, async || _ = plan(0).await).await);
 
     let name = rig.name("s000");
     let label = format!("io.amarre.instance={}", rig.instance());
@@ -148,8 +153,8 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
                 == true
         })
         .await;
-        // What follows a look is over before the next is removed.
-        look(0).await;
+        // What follows is over before the next is removed: what nobody has seen yet is not made a second time at once.
+        tokio::time::sleep(PAUSE).await;
         took
     };
     let ours = median(rounds, healed).await;
@@ -168,9 +173,42 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
     daemon.wait().await.unwrap();
 }
 
+/// What the daemon says of the time that one look takes. A hidden file in the folder wakes it, and says nothing.
+async fn quiet_look(rig: &Rig, round: usize) -> Duration {
+    let (count, took) = looks(rig).await;
+    rig.write(".woken", &round.to_string());
+    eventually(60, "it has looked", async || looks(rig).await.0 > count).await;
+    let (after, all) = looks(rig).await;
+    (all - took) / u32::try_from(after - count).unwrap()
+}
+
+/// How many looks there were, and how long they took together.
+async fn looks(rig: &Rig) -> (u64, Duration) {
+    let text = metrics(rig).await;
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok()).unwrap();
+    let took = Duration::from_secs_f64(value("amarre_reconcile_seconds_total"));
+    (value("amarre_reconciles_total") as u64, took)
+}
+
+/// The requests that the daemon makes meanwhile.
+async fn calls_of(rig: &Rig, what: impl AsyncFn()) -> String {
+    let before = requests(rig).await;
+    what().await;
+    let calls = requests(rig).await.into_iter().map(|(of, many)| {
+        let new = many - before.get(&of).copied().unwrap_or_default();
+        (of, new)
+    });
+    let calls: Vec<String> = calls.filter(|(_, new)| *new > 0).map(|(of, new)| format!("{new} {of}")).collect();
+    calls.join(", ")
+}
+
+async fn metrics(rig: &Rig) -> String {
+    support::get(([127, 0, 0, 1], rig.port()).into(), "localhost", "/metrics").await.unwrap().1
+}
+
 /// How many requests the daemon has made, by provider and method, as its metrics say.
 async fn requests(rig: &Rig) -> BTreeMap<String, u64> {
-    let (_, text) = support::get(([127, 0, 0, 1], rig.port()).into(), "localhost", "/metrics").await.unwrap();
+    let text = metrics(rig).await;
     let lines = text.lines().filter_map(|line| line.strip_prefix("amarre_provider_requests"));
     let parts = lines.filter_map(|line| line.split_once('{')?.1.split_once("} "));
     parts.map(|(of, many)| (of.replace('"', ""), many.parse().unwrap_or_default())).collect()
@@ -186,7 +224,13 @@ async fn median<F: AsyncFn(usize) -> Duration>(rounds: usize, what: F) -> Durati
 }
 
 async fn start(rig: &Rig) -> Child {
-    let daemon = rig.command(&["run", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let daemon = rig
+        .command(&["run", "--yes"])
+        .env("RUST_LOG", "amarre=debug")
+        .stdout(Stdio::from(std::fs::File::create("/tmp/daemon.log").unwrap()))
+        .stderr(Stdio::from(std::fs::File::create("/tmp/daemon.err").unwrap()))
+        .spawn()
+        .unwrap();
     let address = ([127, 0, 0, 1], rig.port()).into();
     let is_ready = async || support::get(address, "localhost", "/readyz").await.is_some_and(|(code, _)| code == 200);
     eventually(60, "the daemon is ready", is_ready).await;

@@ -207,7 +207,7 @@ fn without_defaults(state: &State) -> State {
     let mut state = state.clone();
     for (address, seen) in &mut state.raw.seen {
         let Some(schema) = schemas().get(&(address.provider.family().to_owned(), address.kind)) else { continue };
-        seen.fields.0.retain(|name, value| {
+        seen.fields.retain(|name, value| {
             let default = schema.field(name).and_then(|field| field.default);
             default.is_none_or(|default| serde_json::from_str::<Value>(default).ok().as_ref() != Some(value))
         });

@@ -47,7 +47,7 @@ fn read(line: &str, known: &[&str]) -> Line {
     assert!(versions.iter().all(|version| version == "all" || known.contains(&version.as_str())), "{line}");
     assert!(matches!(*word, "equal" | "differs"), "{line}");
     let wanted: BTreeMap<String, Json> = serde_yaml::from_str(wanted).unwrap();
-    let wanted = Fields(wanted.into_iter().map(|(name, json)| (name.into(), value(&json))).collect());
+    let wanted: Fields = wanted.into_iter().map(|(name, json)| (name.into(), value(&json))).collect();
     Line { text: line.to_owned(), versions, wanted, answer: (*answer).to_owned(), is_equal: *word == "equal" }
 }
 
@@ -70,7 +70,7 @@ fn judge(provider: &dyn Provider, address: &Address, line: &Line, observed: &Fie
     provider.normalize(address, &mut twice).unwrap();
     assert_eq!(twice, wanted, "{}: doing it twice changes something", line.text);
     let schema = provider.kinds().iter().find(|schema| schema.kind == address.kind).unwrap();
-    for field in wanted.0.keys() {
+    for field in wanted.names() {
         assert!(schema.fields.iter().any(|known| known.name == field), "{}: there is no field {field}", line.text);
     }
     let diffs = diff::compare(schema, &wanted, observed, None);

@@ -53,7 +53,7 @@ async fn only_what_differs_is_put() {
     );
     let mut named = host(GIT).with("forward_port", Value::Int(8080));
     for unmanaged in ["advanced", "locations", "caching"] {
-        named.0.remove(unmanaged);
+        named.remove(unmanaged);
     }
     rig.step(&git, &named).await.unwrap();
     assert_eq!(rig.step(&git, &named).await.unwrap(), None);

@@ -82,6 +82,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/updates.rs",
             "src/store/orders.rs",
             "src/store/owning.rs",
+            "src/store/cached.rs",
         ],
     ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.

@@ -275,11 +275,11 @@ fn recreation_diff(input: &Input<'_>, new: &Change, old: &Change) -> Vec<FieldDi
     };
     let mut wanted = fields.clone();
     for name in ["name", "running", "restart"] {
-        wanted.0.remove(name);
+        wanted.remove(name);
     }
     // A candidate gets its names later.
     if !handover::has_names(&wanted) {
-        wanted.0.remove("aliases");
+        wanted.remove("aliases");
     }
     let diffs = super::diff::compare(schema, &wanted, &seen.fields, None);
     let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();

@@ -24,6 +24,7 @@ use super::DockerConfig;
 use super::registry::{self, Registries};
 use super::transport::{self, TlsFiles, Trouble};
 use crate::causes::{chain, root};
+use crate::model::Timestamp;
 use crate::providers::http::Counts;
 use crate::providers::{Class, ProviderError};
 
@@ -357,17 +358,21 @@ impl Api {
         self.docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()))
     }
 
-    /// What was done with a container within a span of time, in seconds since 1970, as far as the engine remembers.
+    /// What was done with a container within a span of time, as far as the engine remembers. An engine whose clock is
+    /// behind waits for what is yet to come.
     #[expect(clippy::disallowed_types, reason = "the client library takes a map without order")]
     pub fn past_events(
         &self,
         container: &str,
-        from_s: i64,
-        to_s: i64,
+        from: Timestamp,
+        to: Timestamp,
     ) -> impl Stream<Item = Result<bollard::models::EventMessage, Error>> + use<> {
         let filters = std::collections::HashMap::from([("type", vec!["container"]), ("container", vec![container])]);
         let options = EventsOptionsBuilder::new().filters(&filters);
-        self.docker.events(Some(options.since(&from_s.to_string()).until(&to_s.to_string()).build()))
+        let since = from.0.div_euclid(1000).to_string();
+        // With a fraction: the rest of a whole second would be waited for.
+        let until = format!("{}.{:03}", to.0.div_euclid(1000), to.0.rem_euclid(1000));
+        self.docker.events(Some(options.since(&since).until(&until).build()))
     }
 
     fn done<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<T, ProviderError> {

@@ -9,6 +9,7 @@ mod containers;
 pub mod convert;
 pub mod files;
 pub mod images;
+mod inspects;
 pub mod kinds;
 mod logs;
 pub mod registry;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, ImageSummary};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary};
 use futures_util::StreamExt;
 use ipnet::Ipv4Net;
 use tokio::sync::{Notify, OnceCell, mpsc};
@@ -28,6 +29,7 @@ use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
 use self::files::LABEL_FILES;
 use self::images::{Pulls, Remotes};
+use self::inspects::Inspects;
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
@@ -37,8 +39,6 @@ use crate::model::{
 };
 use crate::secret::{MarkKey, Scrubber, Secrets};
 
-/// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
-const INSPECTS_IN_FLIGHT: usize = 8;
 /// A probe that takes longer is a no.
 const PROBE_TIMEOUT_S: u64 = 3;
 
@@ -78,18 +78,11 @@ pub struct DockerProvider {
     api: OnceCell<Api>,
     counts: Counts,
     prober: Http,
-    inspects: Arc<Mutex<BTreeMap<String, Inspected>>>,
+    inspects: Inspects,
     /// What images declare as volumes, by id: an id never means something else.
     declared: Mutex<BTreeMap<String, BTreeSet<String>>>,
     remotes: Remotes,
     pulls: Pulls,
-}
-
-/// An inspection and the line of the list that it belongs to.
-#[derive(Debug, Clone)]
-struct Inspected {
-    line: String,
-    inspect: ContainerInspectResponse,
 }
 
 impl DockerProvider {
@@ -104,7 +97,7 @@ impl DockerProvider {
             api: OnceCell::new(),
             counts: Counts::default(),
             prober,
-            inspects: Arc::default(),
+            inspects: Inspects::default(),
             declared: Mutex::default(),
             remotes: Remotes::default(),
             pulls: Pulls::default(),
@@ -141,7 +134,7 @@ impl DockerProvider {
             seen.insert(address, foreign);
         }
         let own: Vec<&ContainerSummary> = containers.iter().filter(ours).collect();
-        for inspect in self.inspect(api, &own).await? {
+        for inspect in self.inspects.of(api, &own).await? {
             let Some((address, mut container)) = reader.container(&inspect) else { continue };
             if let Some(label) = labels_of(&inspect).get(LABEL_FILES) {
                 let applied = ask.applied.get(&address).map(|row| &row.fields);
@@ -196,42 +189,6 @@ impl DockerProvider {
         }
         *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = declared.clone();
         Ok(declared)
-    }
-
-    /// Inspections of our containers; one whose line in the list did not change is not asked again.
-    async fn inspect(
-        &self,
-        api: &Api,
-        own: &[&ContainerSummary],
-    ) -> Result<Vec<ContainerInspectResponse>, ProviderError> {
-        let known = self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut asks: Vec<(String, String, Option<Inspected>)> = Vec::new();
-        for summary in own {
-            let (id, line) = (summary.id.clone().unwrap_or_default(), line(summary));
-            let known = known.get(&id).filter(|inspected| inspected.line == line).cloned();
-            asks.push((id, line, known));
-        }
-        let looks = asks.into_iter().map(|(id, line, known)| {
-            let api = api.clone();
-            async move {
-                if let Some(inspected) = known {
-                    return Ok(Some((id, inspected)));
-                }
-                let inspect = api.container(&id).await?;
-                Ok(inspect.map(|inspect| (id, Inspected { line, inspect })))
-            }
-        });
-        let looks: Vec<Result<Option<(String, Inspected)>, ProviderError>> =
-            futures_util::stream::iter(looks).buffer_unordered(INSPECTS_IN_FLIGHT).collect().await;
-        let mut fresh = BTreeMap::new();
-        for look in looks {
-            fresh.extend(look?);
-        }
-        let inspects = fresh.values().map(|inspected| inspected.inspect.clone()).collect();
-        // What still moves (starting, unhealthy) has more to tell than its line in the list.
-        fresh.retain(|_, inspected| is_settled(&inspected.inspect));
-        *self.inspects.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(inspects)
     }
 
     /// NPM on networks: ours where the network is, or where the ledger says so.
@@ -453,9 +410,10 @@ impl Provider for DockerProvider {
         let accounts = self.config.registries.0.values().map(|login| &login.password);
         let sent = Scrubber::of_words(secrets.values().chain(accounts));
         let outcome = outcome.map_err(|error| error.without(&sent));
-        // Not all that is written shows in the list. An image shows in no container.
-        if change.address.kind != Kind::Image {
-            self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if change.address.kind == Kind::Container {
+            self.inspects.written(&change.address.name);
+        } else if change.address.kind == Kind::Attachment {
+            self.inspects.written(attachment_parts(&change.address.name)?.1);
         }
         outcome
     }
@@ -480,7 +438,7 @@ impl Provider for DockerProvider {
         let containers: Vec<Touched> = containers.collect();
         let traces = containers.into_iter().map(|thing| last_end(api, thing, now));
         let traces: Vec<Option<(Address, Trace)>> =
-            futures_util::stream::iter(traces).buffer_unordered(INSPECTS_IN_FLIGHT).collect().await;
+            futures_util::stream::iter(traces).buffer_unordered(inspects::IN_FLIGHT).collect().await;
         traces.into_iter().flatten().collect()
     }
 
@@ -498,15 +456,14 @@ impl Provider for DockerProvider {
             if let Ok(api) = self.api().await {
                 let mut events = Box::pin(api.events());
                 while let Some(Ok(event)) = events.next().await {
-                    if matters(&event) {
-                        self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                    if self.inspects.heed(&event) {
                         wake.notify_one();
                     }
                 }
             }
             // The stream also ends on an event that the client cannot read: whatever it was is looked for anew.
             tokio::time::sleep(api::RESUBSCRIBE_AFTER).await;
-            self.inspects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.inspects.forget_all();
             wake.notify_one();
         }
     }
@@ -514,8 +471,7 @@ impl Provider for DockerProvider {
 
 /// When a container was stopped, removed or changed last, as far as the engine remembers.
 async fn last_end(api: &Api, thing: Touched, now: Timestamp) -> Option<(Address, Trace)> {
-    // An engine counts whole seconds, and waits for what is yet to come of the last one.
-    let mut events = Box::pin(api.past_events(&thing.vendor_id, thing.since.0 / 1000, now.0 / 1000 + 1));
+    let mut events = Box::pin(api.past_events(&thing.vendor_id, thing.since, now));
     let mut last = None;
     while let Ok(Some(Ok(event))) = tokio::time::timeout(EVENT_LIMIT, events.next()).await {
         let is_end = event.action.as_deref().is_some_and(|action| ENDS.contains(&action));
@@ -539,48 +495,6 @@ fn started(network: &bollard::models::Network) -> Option<Timestamp> {
 
 fn labels_of(inspect: &ContainerInspectResponse) -> BTreeMap<String, String> {
     ordered(inspect.config.as_ref().and_then(|config| config.labels.as_ref()))
-}
-
-/// Whether an event may have changed what we look at; every healthcheck is an `exec_*`.
-fn matters(event: &EventMessage) -> bool {
-    let action = event.action.as_deref().unwrap_or_default();
-    let word = action.split(':').next().unwrap_or_default();
-    matches!(
-        word,
-        "create"
-            | "start"
-            | "die"
-            | "stop"
-            | "kill"
-            | "destroy"
-            | "rename"
-            | "update"
-            | "health_status"
-            | "connect"
-            | "disconnect"
-            | "remove"
-            | "delete"
-            | "tag"
-            | "untag"
-            | "oom"
-    )
-}
-
-/// What the list says of a container; uptime texts change all the time and are left out.
-fn line(summary: &ContainerSummary) -> String {
-    let status = summary.status.as_deref().unwrap_or_default();
-    let health = status.rsplit_once('(').map_or("", |(_, health)| health);
-    format!("{:?}|{health}|{}|{:?}", summary.state, convert::summary_name(summary), convert::summary_networks(summary))
-}
-
-fn is_settled(inspect: &ContainerInspectResponse) -> bool {
-    let state = inspect.state.as_ref();
-    let health = state.and_then(|state| state.health.as_ref()).and_then(|health| health.status);
-    let calm = matches!(
-        health,
-        None | Some(bollard::models::HealthStatusEnum::HEALTHY | bollard::models::HealthStatusEnum::NONE)
-    );
-    calm && state.is_some_and(|state| state.running.unwrap_or_default())
 }
 
 fn judge_status(status: u16, url: &str) -> Result<(), String> {

@@ -191,7 +191,7 @@ pub fn read(config: &ContainerConfig, host: &HostConfig, fields: &mut Fields) {
     for (field, of) in [("pid", "pid_of"), ("ipc", "ipc_of")] {
         let id = fields.text(field).and_then(|mode| mode.strip_prefix("container:")).map(str::to_owned);
         if let Some(id) = id {
-            fields.0.remove(field);
+            fields.remove(field);
             fields.set(of, Value::Text(id));
         }
     }

@@ -73,7 +73,7 @@ impl NpmProvider {
         }
         let observed = convert::host_fields(section, &row, &self.instance);
         let mut wanted = observed.clone();
-        wanted.0.extend(changed.0);
+        wanted.extend(changed);
         if observed.digest() != digest && observed != wanted {
             return Err(conflict(change, "it has changed since it was looked at"));
         }

@@ -471,7 +471,7 @@ impl Typed for Certificate {
             .with("domains", Value::texts(self.domains.iter()))
             .with("expires_on", Value::text(&self.expires_on))
             .with("provider", Value::text(&self.provider));
-        fields.0.extend(self.challenge.iter().map(|challenge| ("challenge".into(), Value::text(challenge))));
+        fields.extend(self.challenge.iter().map(|challenge| ("challenge".into(), Value::text(challenge))));
         fields
     }
 

@@ -112,7 +112,7 @@ fn check_kind<T: Typed + PartialEq + std::fmt::Debug>(typed: &T, schema: &KindSc
     let table: Vec<&str> = schema.fields.iter().map(|field| field.name).collect();
     let mut sorted = table.clone();
     sorted.sort_unstable();
-    assert_eq!(fields.0.keys().map(AsRef::as_ref).collect::<Vec<_>>(), sorted, "table and struct differ");
+    assert_eq!(fields.names().map(AsRef::as_ref).collect::<Vec<_>>(), sorted, "table and struct differ");
     let unknown = fields.with("surprise", Value::None);
     assert!(T::from_fields(&unknown).unwrap_err().contains("`surprise`"));
 }
@@ -140,7 +140,7 @@ fn a_wrong_type_is_named() {
         "`forward_port` of a proxy host is not a number from 0 to 65535"
     );
     let mut short = host().fields();
-    short.0.remove("forward_host");
+    short.remove("forward_host");
     assert_eq!(ProxyHost::from_fields(&short).unwrap_err(), "a proxy host needs `forward_host`");
 }
 

@@ -217,7 +217,7 @@ impl Work<'_> {
     /// Whether nothing is left to do.
     fn is_done(&self, present: &Present, wanted: &RecordSet) -> bool {
         let now = present.held.fields(&self.provider.instance, self.provider.registry, present.default_ttl);
-        wanted.fields().0.iter().all(|(name, value)| now.get(name) == Some(value))
+        wanted.fields().iter().all(|(name, value)| now.get(name) == Some(value))
     }
 
     /// A create finds nothing, or its own earlier try.

@@ -197,8 +197,8 @@ impl Rig {
             None => change(address, Verb::Create(wanted.clone()), Expect::Absent),
             Some(seen) => {
                 let mut changed = wanted.clone();
-                changed.0.retain(|name, value| seen.fields.get(name) != Some(value));
-                if changed.0.is_empty() {
+                changed.retain(|name, value| seen.fields.get(name) != Some(value));
+                if changed.is_empty() {
                     return Ok(None);
                 }
                 change(address, Verb::Update(changed), unchanged(&seen))

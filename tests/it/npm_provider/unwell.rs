@@ -114,7 +114,7 @@ async fn nginxs_own_words_are_told() {
     let words = format!("unknown directive \"this_is_not_nginx\" in /data/nginx/proxy_host/{id}.conf");
     assert!(matches!(&seen.ready, Readiness::NotYet { why, .. } if why.starts_with(&words)), "{:?}", seen.ready);
     let mut unmanaged = host(GIT);
-    unmanaged.0.remove("advanced");
+    unmanaged.remove("advanced");
     let error = rig.step(&git, &unmanaged).await.unwrap_err();
     assert_eq!((error.class, error.code), (Class::Rejected, "A0607"));
     assert!(error.message.contains(&words), "{error}");

@@ -236,5 +236,5 @@ pub fn same(wanted: &Fields, observed: &Fields) -> bool {
         values
     };
     let others = |name: &str, value: &Value| name == "values" || observed.get(name) == Some(value);
-    sorted(wanted) == sorted(observed) && wanted.0.iter().all(|(name, value)| others(name, value))
+    sorted(wanted) == sorted(observed) && wanted.iter().all(|(name, value)| others(name, value))
 }

@@ -409,7 +409,7 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
     let mut wrong = Vec::new();
     let address = &change.address;
     let mut fields = raw.seen.get(address).map(|seen| seen.fields.clone()).unwrap_or_default();
-    fields.0.extend(changed.0.clone());
+    fields.extend(changed.clone());
     let domains = fields.strings("domains");
     let rivals = raw.seen.iter().filter(|(other, _)| {
         *other != address

@@ -150,7 +150,7 @@ fn foresee(facts: &mut Facts, change: &amarre::model::Change) {
         }
         Verb::Update(fields) => {
             if let Some(row) = facts.applied.get_mut(&change.address) {
-                row.fields.0.extend(fields.0.clone());
+                row.fields.extend(fields.clone());
             }
         }
     }

@@ -245,7 +245,7 @@ fn read_back(fields: &mut Fields) {
 }
 
 fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: Timestamp) {
-    thing.fields.0.extend(fields.0.clone());
+    thing.fields.extend(fields.clone());
     match kind {
         Kind::ProxyHost | Kind::Redirection | Kind::Stream => {
             thing.fields.set("online", Value::Bool(true));

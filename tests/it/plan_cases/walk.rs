@@ -146,7 +146,7 @@ pub fn remember(state: &mut State, change: &Change) {
         Verb::Update(_) if change.address.kind == Kind::Certificate => (),
         Verb::Update(fields) => {
             let mut merged = facts.applied.get(&change.address).map(|row| row.fields.clone()).unwrap_or_default();
-            merged.0.extend(fields.0.clone());
+            merged.extend(fields.clone());
             facts.applied.insert(change.address.clone(), own(merged));
         }
     }
@@ -292,18 +292,18 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
         let mut fields = seen.fields.clone();
         let schema = schemas().get(&(address.provider.family().to_owned(), address.kind)).unwrap();
         let observed = schema.fields.iter().filter(|field| matches!(field.rule, Rule::Observed | Rule::Volatile));
-        observed.for_each(|field| drop(fields.0.remove(field.name)));
+        observed.for_each(|field| drop(fields.remove(field.name)));
         if address.kind == Kind::Container && fields.text("restart") == Some("no") {
             // A plan does not wait until what ends has ended.
-            fields.0.remove("running");
+            fields.remove("running");
         }
         if !strict {
-            ["subnet", "environment", "mark"].iter().for_each(|name| drop(fields.0.remove(*name)));
+            ["subnet", "environment", "mark"].iter().for_each(|name| drop(fields.remove(name)));
         }
         if !strict && !state.raw.gaps.is_empty() {
             // Without a ledger, nobody knows where hidden hosts point.
-            fields.0.remove("forward_host");
-            fields.0.remove("locations");
+            fields.remove("forward_host");
+            fields.remove("locations");
         }
         if let Some(environment) = fields.get("environment").and_then(Value::entries).cloned() {
             let nameless = |value: Value| match value {
@@ -318,7 +318,7 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
             fields.set("forward_host", Value::text(target.base().to_string()));
             if view.seen[target].fields.get("published").is_some() {
                 // Which of several free ones was taken does not count.
-                fields.0.remove("forward_port");
+                fields.remove("forward_port");
             }
         }
         if let Some(Value::List(locations)) = fields.get("locations").cloned() {

@@ -1,0 +1,182 @@
+//! Inspections of our containers, kept from look to look until something says that one of them is out of date.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerSummary, EventMessage, EventMessageTypeEnum, HealthStatusEnum,
+};
+use futures_util::StreamExt;
+
+use super::api::Api;
+use super::convert;
+use crate::providers::ProviderError;
+
+/// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
+pub const IN_FLIGHT: usize = 8;
+
+/// What is known of each container, by its id.
+#[derive(Debug, Default, Clone)]
+pub struct Inspects(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    inspected: BTreeMap<String, Inspected>,
+    /// What was changed while containers were being inspected: those answers are not kept.
+    changed: Vec<Changed>,
+}
+
+/// An inspection and the line of the list that it belongs to.
+#[derive(Debug, Clone)]
+struct Inspected {
+    line: String,
+    inspect: Arc<ContainerInspectResponse>,
+}
+
+#[derive(Debug)]
+enum Changed {
+    All,
+    Id(String),
+    /// A container's name, or what it begins with: one that is being replaced has an ending.
+    Name(String),
+}
+
+impl Changed {
+    fn is(&self, id: &str, inspected: &Inspected) -> bool {
+        match self {
+            Self::All => true,
+            Self::Id(changed) => id == changed,
+            Self::Name(name) => {
+                let named = inspected.inspect.name.as_deref().unwrap_or_default();
+                named.trim_start_matches('/').starts_with(name.as_str())
+            }
+        }
+    }
+}
+
+impl Inspects {
+    /// Inspections of these; one whose line in the list did not change, and of which no event told, is not asked again.
+    pub async fn of(
+        &self,
+        api: &Api,
+        own: &[&ContainerSummary],
+    ) -> Result<Vec<Arc<ContainerInspectResponse>>, ProviderError> {
+        let asks: Vec<(String, String, Option<Inspected>)> = {
+            let mut known = self.known();
+            known.changed.clear();
+            let ask = |summary: &&ContainerSummary| {
+                let (id, line) = (summary.id.clone().unwrap_or_default(), line(summary));
+                let inspected = known.inspected.get(&id).filter(|inspected| inspected.line == line).cloned();
+                (id, line, inspected)
+            };
+            own.iter().map(ask).collect()
+        };
+        let looks = asks.into_iter().map(|(id, line, known)| {
+            let api = api.clone();
+            async move {
+                if let Some(inspected) = known {
+                    return Ok(Some((id, inspected)));
+                }
+                let inspect = api.container(&id).await?;
+                Ok(inspect.map(|inspect| (id, Inspected { line, inspect: Arc::new(inspect) })))
+            }
+        });
+        let looks: Vec<Result<Option<(String, Inspected)>, ProviderError>> =
+            futures_util::stream::iter(looks).buffer_unordered(IN_FLIGHT).collect().await;
+        let mut fresh = BTreeMap::new();
+        for look in looks {
+            fresh.extend(look?);
+        }
+        let inspects = fresh.values().map(|inspected| inspected.inspect.clone()).collect();
+        let mut known = self.known();
+        let Known { inspected, changed } = &mut *known;
+        // What still moves (starting, unhealthy) has more to tell than its line in the list.
+        fresh.retain(|id, inspected| {
+            is_settled(&inspected.inspect) && !changed.iter().any(|changed| changed.is(id, inspected))
+        });
+        *inspected = fresh;
+        Ok(inspects)
+    }
+
+    /// Whether an event may have changed what we look at; if so, what it is about is inspected again.
+    pub fn heed(&self, event: &EventMessage) -> bool {
+        if !matters(event) {
+            return false;
+        }
+        let actor = event.actor.as_ref();
+        let attribute = |name: &str| actor.and_then(|actor| actor.attributes.as_ref()?.get(name).cloned());
+        let changed = match event.typ {
+            Some(EventMessageTypeEnum::CONTAINER) => actor.and_then(|actor| actor.id.clone()),
+            Some(EventMessageTypeEnum::NETWORK) => attribute("container"),
+            // Neither shows in a container that is there.
+            Some(EventMessageTypeEnum::VOLUME | EventMessageTypeEnum::IMAGE) => return true,
+            Some(_) | None => {
+                self.forget(Changed::All);
+                return true;
+            }
+        };
+        if let Some(id) = changed {
+            self.forget(Changed::Id(id));
+        }
+        true
+    }
+
+    /// Something was written to this container: not all of that shows in the list.
+    pub fn written(&self, name: &str) {
+        self.forget(Changed::Name(name.to_owned()));
+    }
+
+    /// Nobody knows what was changed.
+    pub fn forget_all(&self) {
+        self.forget(Changed::All);
+    }
+
+    fn forget(&self, changed: Changed) {
+        let mut known = self.known();
+        known.inspected.retain(|id, inspected| !changed.is(id, inspected));
+        known.changed.push(changed);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every healthcheck is an `exec_*`; a signal alone (`kill`) changes nothing, and one that ends a container is followed
+/// by `die`.
+fn matters(event: &EventMessage) -> bool {
+    let action = event.action.as_deref().unwrap_or_default();
+    let word = action.split(':').next().unwrap_or_default();
+    matches!(
+        word,
+        "create"
+            | "start"
+            | "die"
+            | "stop"
+            | "destroy"
+            | "rename"
+            | "update"
+            | "health_status"
+            | "connect"
+            | "disconnect"
+            | "remove"
+            | "delete"
+            | "tag"
+            | "untag"
+            | "oom"
+    )
+}
+
+/// What the list says of a container; uptime texts change all the time and are left out.
+fn line(summary: &ContainerSummary) -> String {
+    let status = summary.status.as_deref().unwrap_or_default();
+    let health = status.rsplit_once('(').map_or("", |(_, health)| health);
+    format!("{:?}|{health}|{}|{:?}", summary.state, convert::summary_name(summary), convert::summary_networks(summary))
+}
+
+fn is_settled(inspect: &ContainerInspectResponse) -> bool {
+    let state = inspect.state.as_ref();
+    let health = state.and_then(|state| state.health.as_ref()).and_then(|health| health.status);
+    let calm = matches!(health, None | Some(HealthStatusEnum::HEALTHY | HealthStatusEnum::NONE));
+    calm && state.is_some_and(|state| state.running.unwrap_or_default())
+}
