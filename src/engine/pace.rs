@@ -147,7 +147,7 @@ mod tests {
             waits.push((next - now).0);
             now = next + took;
         }
-        assert_eq!(waits, [10, 10, 10, 10, 10, 60, 100, 100, 100, 100]);
+        assert_eq!(waits, [10, 10, 10, 10, 10, 50, 100, 100, 100, 100]);
         let rested = weariness.after_look(took, now + Millis::minutes(1));
         assert_eq!(rested.look_soon(now + Millis::minutes(1)), now + Millis::minutes(1) + COALESCE);
         let clock_put_back = Timestamp(0);

@@ -51,3 +51,33 @@ async fn state(pool: &SqlitePool) -> Result<State, StoreError> {
     let query = "SELECT total_changes(), data_version FROM pragma_data_version";
     sqlx::query_as(query).fetch_one(pool).await.map_err(|error| StoreError::new("could not be read", &error))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Timestamp;
+    use crate::model::world::Suspension;
+    use crate::store::Ledger;
+
+    #[tokio::test]
+    async fn what_anybody_wrote_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("amarre.db");
+        let (ours, another) = (Ledger::open(&path).await.unwrap(), Ledger::open(&path).await.unwrap());
+        let suspended = async || ours.facts().await.unwrap().suspended.into_keys().collect::<Vec<_>>();
+        assert!(suspended().await.is_empty());
+        let suspension = Suspension {
+            by: "alice".to_owned(),
+            why: String::new(),
+            destroy: false,
+            purge: false,
+            at: Timestamp(1),
+            until: None,
+        };
+        ours.suspend("one", &suspension).await.unwrap();
+        assert_eq!(suspended().await, ["one"]);
+        another.suspend("two", &suspension).await.unwrap();
+        assert_eq!(suspended().await, ["one", "two"]);
+        assert!(another.resume("one").await.unwrap());
+        assert_eq!(suspended().await, ["two"]);
+    }
+}

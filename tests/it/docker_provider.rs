@@ -10,7 +10,7 @@ use amarre::model::{
     Timestamp, Value, Verb,
 };
 use amarre::providers::docker::{DockerConfig, DockerProvider};
-use amarre::providers::{Ask, Class, Observation, Outcome, Provider, ProviderError};
+use amarre::providers::{Ask, Class, Observation, Outcome, Provider, ProviderError, Touched};
 use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, Docker, DockerOptions, ImageSpec};
@@ -245,6 +245,52 @@ async fn what_an_event_tells_of_is_read_again() {
         () = told => (),
     }
     assert_eq!(restart().await.as_deref(), Some("no"));
+}
+
+/// An event about one container is none about the others.
+#[tokio::test]
+async fn only_what_an_event_tells_of_is_read_again() {
+    let (docker, ours) = served("home").await;
+    let other = address(Kind::Container, "other").at("0123456789ab");
+    let named = container().with("name", Value::text("other"));
+    apply(&ours, &create(&other, &named)).await.unwrap();
+    let inspected = || {
+        let calls = docker.server.journal.calls();
+        calls.iter().filter(|call| call.path.ends_with("/json") && call.path.contains("/containers/")).count()
+    };
+    look(&ours).await;
+    let wake = Arc::new(Notify::new());
+    let told = async {
+        let is_watched = || docker.server.journal.calls().iter().any(|call| call.path.contains("/events"));
+        eventually(20, "a watch", async || is_watched()).await;
+        docker.stop("other").unwrap();
+        docker.start_container("other").unwrap();
+        wake.notified().await;
+    };
+    tokio::select! {
+        () = ours.watch(wake.clone()) => (),
+        () = told => (),
+    }
+    docker.server.journal.clear();
+    look(&ours).await;
+    assert_eq!(inspected(), 1, "{:?}", docker.server.journal.calls());
+}
+
+/// An engine that is asked what has happened until a time that is yet to come waits for it.
+#[tokio::test]
+async fn who_removed_it_is_asked_of_the_past_only() {
+    let (docker, ours) = served("home").await;
+    let seen = look(&ours).await.seen.remove(&web()).unwrap();
+    docker.remove("web").unwrap();
+    let now = Timestamp(jiff::Timestamp::now().as_millisecond());
+    let (since, last_well) = (Timestamp(now.0 - 60_000), Timestamp::default());
+    let touched = Touched { address: web(), vendor_id: seen.vendor_id, since, last_well };
+    let traces = ours.who(&[touched], now).await;
+    assert_eq!(traces[&web()].evidence, "Docker event");
+    let calls = docker.server.journal.calls();
+    let query = calls.iter().find_map(|call| call.path.split_once("/events?").map(|(_, query)| query)).unwrap();
+    let until = query.split('&').find_map(|pair| pair.strip_prefix("until=")).unwrap();
+    assert!(until.parse::<f64>().unwrap() <= now.0 as f64 / 1000.0, "{until}");
 }
 
 /// Engines get new sorts of events: one that is not known is left out, and the others still come.

@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use amarre::engine::daemon::{self, Behaviour};
+use amarre::engine::daemon::{self, Behaviour, Command};
+use amarre::model::Millis;
 use amarre::server;
 use amarre::server::socket;
 use amarre::store::Ledger;
@@ -45,6 +46,23 @@ async fn a_name_that_is_not_ours_is_not_served_and_nobody_acts_over_tcp() {
         }
     };
     tokio::join!(daemon, served);
+}
+
+/// A look that somebody asked for is not followed by another one.
+#[tokio::test]
+async fn a_look_that_was_asked_for_says_all_there_is() {
+    let rig = Stepped::start().await;
+    let (handle, daemon, shutdown) =
+        daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: true });
+    let asks = async {
+        handle.ask(Command::Look).await.unwrap();
+        let mut turning = handle.clone();
+        assert!(turning.turned().await);
+        let next = handle.picture().1;
+        assert!(next - handle.now() > Millis::seconds(10), "looks again in {}", next - handle.now());
+        shutdown.notify_one();
+    };
+    tokio::join!(daemon, asks);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use bollard::models::{
 use futures_util::StreamExt;
 
 use super::api::Api;
-use super::convert;
+use super::convert::{self, LABEL_SERVICE};
 use crate::providers::ProviderError;
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
@@ -37,7 +37,9 @@ struct Inspected {
 enum Changed {
     All,
     Id(String),
-    /// A container's name, or what it begins with: one that is being replaced has an ending.
+    /// All of a service's: what is written to one may show in those that it is reached by, or that it replaces.
+    Service(String),
+    /// By its name on the engine.
     Name(String),
 }
 
@@ -46,9 +48,14 @@ impl Changed {
         match self {
             Self::All => true,
             Self::Id(changed) => id == changed,
+            Self::Service(service) => {
+                let config = inspected.inspect.config.as_ref();
+                let labels = config.and_then(|config| config.labels.as_ref());
+                labels.and_then(|labels| labels.get(LABEL_SERVICE)) == Some(service)
+            }
             Self::Name(name) => {
                 let named = inspected.inspect.name.as_deref().unwrap_or_default();
-                named.trim_start_matches('/').starts_with(name.as_str())
+                named.trim_start_matches('/') == name
             }
         }
     }
@@ -121,8 +128,13 @@ impl Inspects {
         true
     }
 
-    /// Something was written to this container: not all of that shows in the list.
-    pub fn written(&self, name: &str) {
+    /// Something was written to a container of this service: not all of that shows in the list.
+    pub fn written_for(&self, service: &str) {
+        self.forget(Changed::Service(service.to_owned()));
+    }
+
+    /// Something was written to the container of this name.
+    pub fn written_to(&self, name: &str) {
         self.forget(Changed::Name(name.to_owned()));
     }
 
