@@ -370,8 +370,9 @@ impl Api {
         let filters = std::collections::HashMap::from([("type", vec!["container"]), ("container", vec![container])]);
         let options = EventsOptionsBuilder::new().filters(&filters);
         let since = from.0.div_euclid(1000).to_string();
-        // With a fraction: the rest of a whole second would be waited for.
-        let until = format!("{}.{:03}", to.0.div_euclid(1000), to.0.rem_euclid(1000));
+        // Not rounded to whole seconds, for the rest of one would be waited for; what happened within this millisecond
+        // counts.
+        let until = format!("{}.{:03}", (to.0 + 1).div_euclid(1000), (to.0 + 1).rem_euclid(1000));
         self.docker.events(Some(options.since(&since).until(&until).build()))
     }
 
