@@ -10,7 +10,7 @@ import os
 import ovh.client
 
 
-def arguments(description):
+def arguments(description, **more):
     parser = argparse.ArgumentParser(description=description)
     for name, default in (
         ("endpoint", None),
@@ -19,6 +19,7 @@ def arguments(description):
         ("consumer-key", "consumer-key"),
         ("zone", "example.com"),
         ("dns", None),
+        *more.items(),
     ):
         value = os.environ.get("OVH_" + name.upper().replace("-", "_"), default)
         parser.add_argument("--" + name, default=value)

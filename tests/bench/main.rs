@@ -10,6 +10,8 @@
 mod support;
 
 mod bare;
+mod rows;
+mod zone;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -48,18 +50,23 @@ async fn main() {
         let rig = rig(*count).await;
         let bare = bare_best(&rig, *count, is_smoke).await;
         let ours = first_apply(&rig, *count).await;
-        row(&format!("{count} new services, until all run"), ours, bare, "1.10");
+        row(&format!("{count} new services, until all run"), ours, bare, Some(1.1));
         if at + 1 == sizes.len() {
             standing(&rig, *count, is_smoke).await;
         }
         let gone = rig.run(&["destroy", "--all", "--yes", "--timeout", "10m"]).await;
         assert_eq!(gone.code, 0, "{gone}");
     }
+    zone::compare(is_smoke).await;
 }
 
-fn row(what: &str, ours: Duration, bare: Duration, aim: &str) {
+fn row(what: &str, ours: Duration, bare: Duration, aim: Option<f64>) {
     let ratio = ours.as_secs_f64() / bare.as_secs_f64();
-    println!("{what:<44} {:>8.0} ms {:>8.0} ms {ratio:>6.2}×  {aim}", millis(ours), millis(bare));
+    let aimed = aim.map(|aim| format!("{aim:.2}")).unwrap_or_default();
+    println!("{what:<44} {:>8.0} ms {:>8.0} ms {ratio:>6.2}×  {aimed}", millis(ours), millis(bare));
+    if let Some(aim) = aim {
+        rows::note(what, ratio, aim, "×", 2);
+    }
 }
 
 fn millis(time: Duration) -> f64 {
@@ -135,9 +142,9 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
     };
     plan(0).await;
     let bare = median(rounds, lists).await;
-    row(&format!("a quiet look at {count} services, bare lists"), median(rounds, look).await, bare, "3");
+    row(&format!("a quiet look at {count} services, bare lists"), median(rounds, look).await, bare, Some(3.0));
     println!("  requests of one: {}", calls_of(rig, async || _ = look(0).await).await);
-    row("`plan` for them, all read anew, bare lists", median(rounds, plan).await, bare, "-");
+    row("`plan` for them, all read anew, bare lists", median(rounds, plan).await, bare, None);
     println!("  requests of one: {}", calls_of(rig, async || _ = plan(0).await).await);
 
     let name = rig.name("s000");
@@ -159,16 +166,16 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
     };
     let ours = median(rounds, healed).await;
     let made = |_: usize| bare::remade(&rig.tag, rig.octet);
-    row("a removed container, until it runs", ours, median(rounds, made).await, "1.3");
+    row("a removed container, until it runs", ours, median(rounds, made).await, Some(1.3));
 
     let watched = if is_smoke { Duration::from_secs(2) } else { IDLE };
     let before = ticks(&daemon);
     tokio::time::sleep(watched).await;
     let share = (ticks(&daemon) - before) / TICKS_PER_S / watched.as_secs_f64() * 100.0;
-    println!(
-        "an idle daemon with {count} services: {:.1} MB, {share:.2} % of a core  (aims: 30 MB, 0.2 %)",
-        resident_mb(&daemon)
-    );
+    let held = resident_mb(&daemon);
+    println!("an idle daemon with {count} services: {held:.1} MB, {share:.2} % of a core  (aims: 30 MB, 0.2 %)");
+    rows::note("an idle daemon, memory", held, 30.0, " MB", 0);
+    rows::note("an idle daemon, of a core", share, 0.2, " %", 2);
     daemon.start_kill().unwrap();
     daemon.wait().await.unwrap();
 }

@@ -10,6 +10,8 @@ extern crate amarre_heart as amarre;
 #[path = "../it/plan_cases/setting.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod setting;
+#[path = "../bench/rows.rs"]
+mod rows;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -48,14 +50,16 @@ fn main() {
             millis(quiet),
             millis(quiet) * 1000.0 / count as f64
         );
+        if count == FILES_MAX {
+            rows::note("reading 10,000 manifests", millis(read), 1000.0, " ms", 0);
+            rows::note("planning 10,000 quiet services", millis(quiet), 250.0, " ms", 0);
+        }
         looks.push(quiet);
     }
     if let [few, many] = looks.as_slice() {
-        println!(
-            "{} times the services take {:.1} times as long",
-            sizes[1] / sizes[0],
-            many.as_secs_f64() / few.as_secs_f64()
-        );
+        let ratio = many.as_secs_f64() / few.as_secs_f64();
+        println!("{} times the services take {ratio:.1} times as long", sizes[1] / sizes[0]);
+        rows::note("10 times as many services", ratio, 11.0, "×", 1);
     }
 }
 

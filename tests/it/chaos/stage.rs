@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use amarre::engine::Mode;
-use amarre::model::plan::Downtime;
 use amarre::model::world::Suspension;
 use amarre::model::{Millis, Timestamp};
 use amarre::plan::forecast::forecast;
@@ -150,8 +149,8 @@ impl Stage {
         expected: &Json,
     ) -> Result<(), String> {
         let rig = &self.rig;
-        let aims = Aims { kept: oracle::domains(expected), may_purge: story.purges() };
-        self.watch.begin(&rig.docker, &rig.npm, &rig.ovh.server, &self.script, aims);
+        let aims = Aims { kept: oracle::domains(expected), may_purge: story.purges(), has_records: true };
+        self.watch.begin(&rig.docker, &rig.npm, &rig.ovh, &self.script, aims);
         for word in SECRETS_OF_NPM {
             rig.docker.server.journal.forbid(word);
             rig.ovh.server.journal.forbid(word);
@@ -227,8 +226,7 @@ impl Stage {
         }
         let picture = self.rig.picture();
         let plan = picture.with_input(|input| forecast(input).plan).unwrap_or_default();
-        let away = plan.changes.into_iter().filter(|change| change.impact.downtime == Downtime::Some);
-        self.watch.announce(away.map(|change| change.service));
+        self.watch.announce(&plan.changes);
     }
 
     /// Looks until the goal is reached; the process may die on the way, and starts again.
@@ -347,8 +345,7 @@ impl Stage {
         self.rig.engine.look(Mode::Act { confirmed_deletes, only }).await;
         // Before it is done: what could not be foreseen while a vendor was hidden is said now.
         let picture = self.rig.picture();
-        let away = picture.plan.changes.iter().filter(|change| change.impact.downtime == Downtime::Some);
-        self.watch.announce(away.map(|change| change.service.clone()));
+        self.watch.announce(&picture.plan.changes);
         while self.rig.engine.lane_done().await {}
         let picture = self.rig.picture();
         // What vanishes after one number was matched is another question, and asks for another `apply`.

@@ -96,8 +96,8 @@ async fn walk(seed: u64) -> Result<(), String> {
     stage.live(Goal::Converged).await?;
     let script = std::sync::Arc::<Script>::default();
     let rig = &stage.rig;
-    let aims = Aims { kept: BTreeSet::new(), may_purge: false };
-    stage.watch.begin(&rig.docker, &rig.npm, &rig.ovh.server, &script, aims);
+    let aims = Aims { kept: BTreeSet::new(), may_purge: false, has_records: false };
+    stage.watch.begin(&rig.docker, &rig.npm, &rig.ovh, &script, aims);
     for (name, source) in [("B", &b), ("C", &c)] {
         put(&stage, source);
         stage.foresee().await;

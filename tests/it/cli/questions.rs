@@ -33,7 +33,7 @@ const QUESTIONS: [Question; 20] = [
         "what did it do at that time?",
         &["history", "--at", "2099-01-01 03:12"],
         0,
-        &["nothing was being done", "created container web"],
+        &["nothing was being done", "created proxy host web.example.org"],
     ),
     ("what would be deleted?", &["destroy", "web", "--dry-run"], 0, &["- web", "proxy host", "network"]),
     ("what here is not managed?", &["status", "--only", "unmanaged"], 0, &["foreign.example.org"]),
