@@ -32,7 +32,7 @@ const ROUNDS: usize = 10;
 /// Between two containers that are removed.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long an idle daemon is watched: it looks once within that.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(300);
 /// The kernel counts a process's time in hundredths of a second.
 const TICKS_PER_S: f64 = 100.0;
 
@@ -231,13 +231,10 @@ async fn median<F: AsyncFn(usize) -> Duration>(rounds: usize, what: F) -> Durati
 }
 
 async fn start(rig: &Rig) -> Child {
-    let daemon = rig
-        .command(&["run", "--yes"])
-        .env("RUST_LOG", "amarre=debug")
-        .stdout(Stdio::from(std::fs::File::create("/tmp/daemon.log").unwrap()))
-        .stderr(Stdio::from(std::fs::File::create("/tmp/daemon.err").unwrap()))
-        .spawn()
-        .unwrap();
+    let mut command = rig.command(&["run", "--yes"]);
+    // As `deploy/` has it.
+    command.env("MALLOC_ARENA_MAX", "1").stdout(Stdio::null()).stderr(Stdio::null());
+    let daemon = command.spawn().unwrap();
     let address = ([127, 0, 0, 1], rig.port()).into();
     let is_ready = async || support::get(address, "localhost", "/readyz").await.is_some_and(|(code, _)| code == 200);
     eventually(60, "the daemon is ready", is_ready).await;
