@@ -39,6 +39,9 @@ const TICKS_PER_S: f64 = 100.0;
 #[tokio::main]
 async fn main() {
     let is_smoke = std::env::args().any(|arg| arg == "--smoke");
+    if std::env::args().any(|arg| arg == "zone") {
+        return zone::compare(is_smoke).await;
+    }
     println!("{:<44} {:>10} {:>10} {:>7}  aim", "", "amarre", "bare", "ratio");
     let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let sizes: &[usize] = match asked.as_slice() {
