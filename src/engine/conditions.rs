@@ -128,9 +128,10 @@ fn serving(picture: &Picture, row: &ServiceStatus) -> Condition {
         return condition(None, "NotSeen", "not all of it can be seen".to_owned());
     }
     let works = |resource: &status::ResourceStatus| {
-        let base = resource.address.base();
-        let mut instances = picture.world.seen.range(base.clone()..).take_while(|(address, _)| address.is_same(&base));
-        instances.any(|(_, seen)| seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready))
+        picture
+            .world
+            .generations(&resource.address)
+            .any(|(_, seen)| seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready))
     };
     match relevant.find(|resource| !works(resource)) {
         Some(down) => condition(Some(false), "Down", format!("{}: {}", down.thing(), down.detail)),
@@ -156,7 +157,7 @@ fn stalled(picture: &Picture, row: &ServiceStatus) -> &'static str {
         "JobFailed"
     } else if row.resources.iter().any(|resource| resource.health == Health::Degraded) {
         "NotHealthy"
-    } else if picture.plan.changes.iter().any(|change| change.service == row.name && change.refusal().is_some()) {
+    } else if picture.changes_of(&row.name).any(|change| change.refusal().is_some()) {
         "Held"
     } else if picture.errors.contains_key(&row.name) {
         "Rejected"

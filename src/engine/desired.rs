@@ -66,16 +66,8 @@ impl Engine {
         let stored = self.ledger.manifests().await;
         let is_unread = stored.is_err();
         let stored = stored.unwrap_or_default();
-        let files: Vec<SourceFile> = match source {
-            Some(snapshot) => {
-                let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
-                snapshot.files.iter().map(file).collect()
-            }
-            None => Vec::new(),
-        };
-        let none = Assets::new();
-        let assets = source.map_or(&none, |snapshot| &snapshot.assets);
-        let Loaded { services, diagnostics, broken, texts } = self.load(&files, assets, source);
+        let Loaded { services, diagnostics, broken, texts } =
+            source.map(|source| self.load(source)).unwrap_or_default();
         let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
         let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
         let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
@@ -122,13 +114,15 @@ impl Engine {
     }
 
     /// The same state of the source says the same.
-    fn load(&mut self, files: &[SourceFile], assets: &Assets, source: Option<&Snapshot>) -> Loaded {
-        let revision = source.map(|source| source.revision.as_str()).filter(|revision| !revision.is_empty());
-        if let Some((_, loaded)) = self.loaded.as_ref().filter(|(known, _)| Some(known.as_str()) == revision) {
+    fn load(&mut self, source: &Snapshot) -> Loaded {
+        let is_named = !source.revision.is_empty();
+        if let Some((_, loaded)) = self.loaded.as_ref().filter(|(known, _)| is_named && *known == source.revision) {
             return loaded.clone();
         }
-        let loaded = manifest::load(files, assets, &self.context.site);
-        self.loaded = revision.map(|revision| (revision.to_owned(), loaded.clone()));
+        let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
+        let files: Vec<SourceFile> = source.files.iter().map(file).collect();
+        let loaded = manifest::load(&files, &source.assets, &self.context.site);
+        self.loaded = is_named.then(|| (source.revision.clone(), loaded.clone()));
         loaded
     }
 

@@ -366,7 +366,9 @@ impl Serialize for Fields {
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(BTreeMap::<FieldName, Value>::deserialize(deserializer)?.into_iter().collect())
+        // In order of their names, as they are kept.
+        let fields = BTreeMap::<FieldName, Value>::deserialize(deserializer)?;
+        Ok(Self(Arc::new(fields.into_iter().collect())))
     }
 }
 

@@ -9,7 +9,9 @@ use bollard::models::{
 use futures_util::StreamExt;
 
 use super::api::Api;
+use super::attachment_parts;
 use super::convert::{self, LABEL_SERVICE};
+use crate::model::{Change, Kind};
 use crate::providers::ProviderError;
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
@@ -128,14 +130,16 @@ impl Inspects {
         true
     }
 
-    /// Something was written to a container of this service: not all of that shows in the list.
-    pub fn written_for(&self, service: &str) {
-        self.forget(Changed::Service(service.to_owned()));
-    }
-
-    /// Something was written to the container of this name.
-    pub fn written_to(&self, name: &str) {
-        self.forget(Changed::Name(name.to_owned()));
+    /// Something was written, or may have been: not all that changes of a container shows in the list.
+    pub fn written(&self, change: &Change) {
+        let address = &change.address;
+        if address.kind == Kind::Container {
+            self.forget(Changed::Service(change.service.clone()));
+        } else if address.kind == Kind::Attachment
+            && let Ok((_, container)) = attachment_parts(&address.name)
+        {
+            self.forget(Changed::Name(container.to_owned()));
+        }
     }
 
     /// Nobody knows what was changed.

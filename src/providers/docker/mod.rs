@@ -410,11 +410,7 @@ impl Provider for DockerProvider {
         let accounts = self.config.registries.0.values().map(|login| &login.password);
         let sent = Scrubber::of_words(secrets.values().chain(accounts));
         let outcome = outcome.map_err(|error| error.without(&sent));
-        if change.address.kind == Kind::Container {
-            self.inspects.written_for(&change.service);
-        } else if change.address.kind == Kind::Attachment {
-            self.inspects.written_to(attachment_parts(&change.address.name)?.1);
-        }
+        self.inspects.written(change);
         outcome
     }
 
