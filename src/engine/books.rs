@@ -85,7 +85,8 @@ impl Engine {
         if let Some(run) = self.run {
             return run.id;
         }
-        let has_work = plan.changes.iter().any(Change::is_now) || !unpublished.is_empty();
+        let publishes = unpublished.iter().any(|dirty| self.is_publishable(dirty, plan, now));
+        let has_work = plan.changes.iter().any(Change::is_now) || publishes;
         if !acts || !has_work {
             return self.picture.run;
         }

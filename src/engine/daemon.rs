@@ -362,13 +362,12 @@ impl Daemon {
         let mut wishes: Vec<Timestamp> = self.engine.picture.plan.next_look.into_iter().collect();
         wishes.extend(self.due);
         wishes.extend(self.waiters.iter().map(|waiter| waiter.deadline));
-        wishes.extend(self.engine.publish_backoffs.values().map(|(backoff, _)| backoff.until));
         let is_moving = self.engine.picture.plan.changes.iter().any(crate::model::Change::is_now) && self.acts;
         if is_moving && !self.engine.is_busy() && self.engine.ledger_error.is_none() {
             wishes.push(now + Millis(50));
         }
-        if self.acts && self.engine.picture.unpublished.iter().any(|(_, error)| error.is_none()) {
-            wishes.push(now + Millis::seconds(1));
+        if self.acts {
+            wishes.extend(self.engine.when_to_publish(now));
         }
         let interval = if self.waiters.is_empty() { self.engine.interval } else { Millis::seconds(1) };
         // A clock that was put back keeps nobody waiting.

@@ -9,13 +9,29 @@ use crate::store::Unpublished;
 const JOIN_WITHIN: Millis = Millis::seconds(5);
 
 impl Engine {
-    /// Publishes each zone once no record in it is being written, and none is about to be.
+    /// Whether a zone is to be published now: no record in it is being written, and none is about to be.
+    pub(super) fn is_publishable(&self, dirty: &Unpublished, plan: &Plan, now: Timestamp) -> bool {
+        self.backs_off(dirty, now).is_none() && !self.is_written_to(dirty, plan, now)
+    }
+
+    /// Until when a zone that could not be published is left alone.
+    fn backs_off(&self, dirty: &Unpublished, now: Timestamp) -> Option<Timestamp> {
+        let (backoff, _) = self.publish_backoffs.get(&(dirty.provider.clone(), dirty.scope.clone()))?;
+        backoff.is_due_later(now).then_some(backoff.until)
+    }
+
+    /// When to look at the zones that wait to be published: that what is written to one has ended, nobody tells.
+    pub(super) fn when_to_publish(&self, now: Timestamp) -> Option<Timestamp> {
+        let zones = self.picture.unpublished.iter();
+        zones.map(|(dirty, _)| self.backs_off(dirty, now).unwrap_or(now + Millis::seconds(1))).min()
+    }
+
+    /// Publishes each zone that may be published.
     pub(super) async fn publish(&mut self, unpublished: &[Unpublished], plan: &Plan, now: Timestamp) {
         for dirty in unpublished {
             let key = (dirty.provider.clone(), dirty.scope.clone());
-            let backs_off = self.publish_backoffs.get(&key).is_some_and(|(backoff, _)| backoff.is_due_later(now));
             let Some(provider) = self.context.providers.get(&dirty.provider).cloned() else { continue };
-            if backs_off || self.is_written_to(dirty, plan, now) {
+            if !self.is_publishable(dirty, plan, now) {
                 continue;
             }
             match provider.publish(&dirty.scope).await {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amarre_sim::docker::Docker;
+use amarre_sim::docker::{Docker, DockerOptions};
 use amarre_sim::npm::{Npm, NpmOptions, NpmUser, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use serde_json::{Value as Json, json};
@@ -42,7 +42,9 @@ impl Rig {
 
     /// With other accounts than those of the configuration that is written.
     pub async fn with_accounts(user: NpmUser, ovh: OvhOptions) -> Self {
-        let docker = Arc::new(stepped::docker(stepped::options()).await);
+        // Its time is the real one, so containers are restarted as a real engine does.
+        let options = DockerOptions { restart_delay: Duration::from_millis(100), ..stepped::options() };
+        let docker = Arc::new(stepped::docker(options).await);
         docker.seed_network("foreign", "10.77.0.0/24").unwrap();
         docker.seed_container("stranger", "other:1", &["foreign"]).unwrap();
         let options = NpmOptions::with_upstreams(Arc::new(FromNpm(docker.clone())));
@@ -120,9 +122,15 @@ impl Rig {
         let log = std::fs::File::create(self.path().join("run.log")).unwrap();
         let mut command = self.command(&[&["run"], args].concat());
         command.envs(env.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
-        let child = command.spawn().unwrap();
-        eventually(30, "the daemon is ready", async || self.get("/readyz").await.is_some_and(|(code, _)| code == 200))
-            .await;
+        let mut child = command.spawn().unwrap();
+        let ready = eventually(90, "the daemon is ready", async || {
+            self.get("/readyz").await.is_some_and(|(code, _)| code == 200)
+        });
+        let _told = ToldOnPanic(self);
+        tokio::select! {
+            () = ready => {}
+            status = child.wait() => panic!("the daemon ended before it was ready: {status:?}"),
+        }
         child
     }
 
@@ -136,6 +144,20 @@ impl Rig {
 
     pub async fn json(&self, path: &str) -> Json {
         serde_json::from_str(&self.get(path).await.unwrap().1).unwrap()
+    }
+}
+
+/// What the daemon said last, where waiting for it fails.
+struct ToldOnPanic<'a>(&'a Rig);
+
+impl Drop for ToldOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.0.log();
+            let last = log.lines().rev().take(60).collect::<Vec<_>>();
+            eprintln!("{} lines of run.log, the last of them:", log.lines().count());
+            last.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
     }
 }
 

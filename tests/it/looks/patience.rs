@@ -2,6 +2,7 @@
 
 use amarre::model::Millis;
 use amarre_sim::Fault;
+use amarre_sim::docker::{Behaviour, ImageSpec};
 
 use super::{plain, settled};
 use crate::support::stepped::{Stepped, ZONE, act};
@@ -78,6 +79,24 @@ async fn records_of_several_services_share_a_refresh() {
     rig.settle().await;
     assert_eq!(rig.ovh.refreshes(ZONE), 2, "a container that is about to be ready");
     rig.assert_published("all of them");
+}
+
+#[tokio::test]
+async fn a_zone_that_waits_for_another_record_is_no_run() {
+    let mut rig = Stepped::start().await;
+    rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
+    rig.write("slow.yaml", &plain("slow").replace("web:1", "slow:1"));
+    while !rig.docker.containers().iter().any(|container| container["Name"] == "/slow") {
+        rig.look().await;
+    }
+    rig.write("one.yaml", &record("one"));
+    let mut runs = std::collections::BTreeSet::new();
+    for _ in 0..12 {
+        rig.look().await;
+        runs.insert(rig.picture().run);
+    }
+    assert_eq!(rig.ovh.refreshes(ZONE), 0, "the record of the slow one may join");
+    assert!(runs.len() <= 2, "{runs:?}");
 }
 
 /// A refresh that leaves while a record is still on its way does not stand for it.
