@@ -2,8 +2,10 @@
 //!
 //! Only containers carry a generation. A record's name ends in its type (`cloud.example.org/A`).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -13,9 +15,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// The host `default` and the NPM `main` have no suffix, so that the common case reads well and
 /// adding a second one renames nothing. Shared, for every address has one and there are few.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct ProviderId(Arc<str>);
+
+impl PartialEq for ProviderId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Ord for ProviderId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Most are copies of each other.
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for ProviderId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for ProviderId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl From<String> for ProviderId {
     fn from(text: String) -> Self {

@@ -76,7 +76,16 @@ pub struct Want {
     /// Kept as it is while it is there, never made: an old generation that still serves.
     pub keep_only: bool,
     /// Why it may not be made or changed now, decided while expanding (a pool that is full, no zone).
-    pub refusal: Option<super::plan::Refusal>,
+    pub refusal: Option<Box<super::plan::Refusal>>,
+}
+
+impl Want {
+    /// It may not be made or changed now, if there is a reason and none was given before.
+    pub fn refuse(&mut self, reason: Option<super::plan::Refusal>) {
+        if self.refusal.is_none() {
+            self.refusal = reason.map(Box::new);
+        }
+    }
 }
 
 /// Every want, by address, and what was found out while expanding.

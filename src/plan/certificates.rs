@@ -197,7 +197,7 @@ fn ask_for(expansion: &mut Expansion<'_>, front: &Front<'_>, asked: LetsEncrypt,
     }
     let refusal = in_the_way(expansion.input, front);
     let want = expansion.want(address.clone(), fields, first, front.origin);
-    want.refusal = want.refusal.take().or(refusal);
+    want.refuse(refusal);
     address
 }
 

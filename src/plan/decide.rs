@@ -78,7 +78,7 @@ fn create(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want) -> C
     let fields = diff::resolve(&want.fields, input.world);
     let intent = input.facts.open_intents.get(address).map(|left| *left + SETTLE).filter(|until| input.now < *until);
     let unmet = unmet(input, &want.needs);
-    let refusal = want.refusal.clone().or_else(|| nobody_makes(input, wants, want, &unmet));
+    let refusal = want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet));
     let gate = match (refusal, intent) {
         (Some(refusal), _) => Gate::Held(refusal),
         (None, Some(at)) => Gate::Until { at, what: Wait::Settle },
@@ -159,7 +159,9 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
             unmet.clear();
         }
     }
-    let gate = if let Some(refusal) = want.refusal.clone().or_else(|| nobody_makes(input, wants, want, &unmet)) {
+    let gate = if let Some(refusal) =
+        want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet))
+    {
         Gate::Held(refusal)
     } else if is_fixed {
         Gate::Held(cannot_change(input, address, want, &diffs))

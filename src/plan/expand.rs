@@ -91,7 +91,7 @@ pub struct Expansion<'a> {
     pub(super) led: &'a Led<'a>,
     /// Addresses that manifests ask for, whoever they are.
     pub(super) asked_for: &'a BTreeSet<Ipv4Addr>,
-    pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Refusal>>,
+    pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>>,
     pub(super) wants: &'a mut Wants,
     /// Addresses given out in this expansion, by network.
     pub(super) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
@@ -239,12 +239,12 @@ impl Expansion<'_> {
                     fields.set("ip_range", Value::text(range.to_string()));
                 }
             }
-            Some(Err(full)) => refusal = Some(full.clone()),
+            Some(Err(full)) => refusal = Some(full.as_ref().clone()),
             None => (),
         }
         let origin = self.service.origin.clone();
         let want = self.want(address, fields, Vec::new(), &origin);
-        want.refusal = want.refusal.take().or(refusal);
+        want.refuse(refusal);
     }
 
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
@@ -271,7 +271,7 @@ impl Expansion<'_> {
         let refusal = self.would_cut_npm(&npm_container, &network.name);
         let origin = self.service.origin.clone();
         let want = self.want(address.clone(), fields, needs, &origin);
-        want.refusal = want.refusal.take().or(refusal);
+        want.refuse(refusal);
         Some(address)
     }
 
@@ -376,7 +376,7 @@ impl Expansion<'_> {
         let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
         self.wants.limits.insert(address.clone(), self.input.site.dns_timeout);
         let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
-        want.refusal = want.refusal.take().or(refusal);
+        want.refuse(refusal);
         address
     }
 
@@ -536,7 +536,14 @@ pub(super) fn want<'w>(
     origin: &Origin,
 ) -> &'w mut Want {
     let refusal = (input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
-    let want = Want { fields, needs, service: service.to_owned(), origin: origin.clone(), keep_only: false, refusal };
+    let want = Want {
+        fields,
+        needs,
+        service: service.to_owned(),
+        origin: origin.clone(),
+        keep_only: false,
+        refusal: refusal.map(Box::new),
+    };
     wants.map.entry(address).or_insert(want)
 }
 

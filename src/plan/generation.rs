@@ -151,7 +151,7 @@ fn not_tried_again(
         ],
         hints: vec![Hint::text("it is not tried again before its manifest, its image or a secret of it changes")],
     };
-    expansion.want(picked, wanted, Vec::new(), &container.origin).refusal = Some(refusal);
+    expansion.want(picked, wanted, Vec::new(), &container.origin).refusal = Some(Box::new(refusal));
 }
 
 /// Why an instance counts as failed, if it does.

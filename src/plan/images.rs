@@ -42,7 +42,7 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
         expansion.note(Some(address.clone()), text);
     }
     let want = expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
-    want.refusal = want.refusal.take().or(refusal);
+    want.refuse(refusal);
     if let Some(digest) = fields.get("digest") {
         want.fields.set("digest", digest.clone());
     }

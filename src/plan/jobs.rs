@@ -395,7 +395,7 @@ impl<'a> Run<'a> {
         let refusal =
             waits.refusal.or(unwell).or(unknown).or_else(|| mounted::missing_volume(expansion, &job.container));
         let want = expansion.want(self.address, self.fields, waits.needs, &job.container.origin);
-        want.refusal = want.refusal.take().or(refusal);
+        want.refuse(refusal);
     }
 }
 

@@ -14,7 +14,10 @@ use crate::model::service::NetworkMode;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
 
 /// Networks that are there, are ours, and are to be otherwise.
-pub fn networks(input: &Input<'_>, subnets: &BTreeMap<Address, Result<ipnet::Ipv4Net, Refusal>>) -> BTreeSet<Address> {
+pub fn networks(
+    input: &Input<'_>,
+    subnets: &BTreeMap<Address, Result<ipnet::Ipv4Net, Box<Refusal>>>,
+) -> BTreeSet<Address> {
     let mut moving = BTreeSet::new();
     for service in input.services.values() {
         let Some((address, asked)) = pool::network_of(input, service) else { continue };

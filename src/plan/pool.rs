@@ -45,7 +45,7 @@ pub fn free_address(subnet: Ipv4Net, is_taken: impl Fn(&Ipv4Addr) -> bool) -> Op
 /// The subnet of every network that a manifest wants and that is ours to make.
 ///
 /// What is there keeps its subnet, then what is leased, then the next free one of the first pool that has one.
-pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, Result<Ipv4Net, Refusal>> {
+pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>> {
     let mut subnets = BTreeMap::new();
     let mut missing: Vec<Address> = Vec::new();
     let own = input.services.values().filter_map(|service| network_of(input, service));
@@ -56,7 +56,7 @@ pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, R
             subnets.insert(address, Ok(subnet));
         } else if let Some(subnet) = asked {
             let free = free_of_others(input, &address, subnet);
-            subnets.insert(address, free.map(|()| subnet));
+            subnets.insert(address, free.map(|()| subnet).map_err(Box::new));
         } else if let Some(subnet) = leased_subnet(input, &address) {
             subnets.insert(address, Ok(subnet));
         } else {
@@ -75,7 +75,7 @@ pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, R
         };
         let subnet = next_free(input, prefix, [others, &assigned]);
         assigned.extend(subnet);
-        subnets.insert(address, subnet.ok_or_else(|| full(input, prefix)));
+        subnets.insert(address, subnet.ok_or_else(|| Box::new(full(input, prefix))));
     }
     subnets
 }

@@ -264,7 +264,7 @@ impl Rollout {
         for need in mounted.iter().filter(|need| need.on.kind == Kind::Volume && empty.is_some()) {
             // A volume that is there, though empty, would be taken for the data.
             let want = expansion.wants.map.get_mut(&need.on);
-            want.into_iter().for_each(|want| want.refusal = want.refusal.take().or(empty.clone()));
+            want.into_iter().for_each(|want| want.refuse(empty.clone()));
         }
         needs.extend(mounted);
         needs.extend(container.joins().filter_map(|other| Some(Need::present(targets.get(other)?.address.clone()))));
@@ -335,7 +335,7 @@ impl Rollout {
             refusal.or_else(|| unknown.map(|variable| container::no_value(variable, home, has_network, container)));
         let missing = mounted::missing_volume(expansion, container);
         let want = expansion.want(self.effective, self.fields, needs, &container.origin);
-        want.refusal = want.refusal.take().or(refusal).or(missing);
+        want.refuse(refusal.or(missing));
     }
 
     /// What of the network an instance that is yet to be made gets: nothing, where it has none to itself.

@@ -85,7 +85,7 @@ fn stream(
         }
     }
     let want = want(input, wants, &service.name, address, fields, needs, &stream.origin);
-    want.refusal = refusal.or(want.refusal.take());
+    want.refusal = refusal.map(Box::new).or(want.refusal.take());
     if let Some(seen) = seen.filter(|_| moves) {
         moves::keep_pointing(want, &seen.fields);
     }

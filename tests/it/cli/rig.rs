@@ -151,12 +151,13 @@ impl Rig {
 struct ToldOnPanic<'a>(&'a Rig);
 
 impl Drop for ToldOnPanic<'_> {
+    #[expect(clippy::print_stderr, reason = "beside what the test says")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.0.log();
-            let last = log.lines().rev().take(60).collect::<Vec<_>>();
-            eprintln!("{} lines of run.log, the last of them:", log.lines().count());
-            last.iter().rev().for_each(|line| eprintln!("{line}"));
+            let before = log.lines().count().saturating_sub(60);
+            let last: Vec<&str> = log.lines().skip(before).collect();
+            eprintln!("run.log without its first {before} lines:\n{}", last.join("\n"));
         }
     }
 }
