@@ -113,6 +113,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0309", include_str!("../docs/errors/A0309.md")),
     ("A0310", include_str!("../docs/errors/A0310.md")),
     ("A0311", include_str!("../docs/errors/A0311.md")),
+    ("A0312", include_str!("../docs/errors/A0312.md")),
+    ("A0313", include_str!("../docs/errors/A0313.md")),
     ("A0401", include_str!("../docs/errors/A0401.md")),
     ("A0402", include_str!("../docs/errors/A0402.md")),
     ("A0403", include_str!("../docs/errors/A0403.md")),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::edit::{self, Edit};
 use super::{Snapshot, SourceError};
 use crate::model::source::{is_env_file, is_manifest};
 use crate::model::{Asset, Assets, Hint, History};
@@ -41,6 +42,21 @@ impl Folder {
         &self.path
     }
 
+    /// What paths in it begin with, as they are shown.
+    pub fn label(&self) -> String {
+        self.path.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Writes a change of one file.
+    ///
+    /// # Errors
+    /// The file is another one by now, or the folder cannot be written.
+    pub async fn write(&self, edit: Edit) -> Result<(), SourceError> {
+        let (root, label) = (self.path.clone(), self.label());
+        let done = tokio::task::spawn_blocking(move || edit::write(&root, &label, &edit)).await;
+        done.unwrap_or_else(|_| Err(edit::unwritable("it broke", "see the log")))
+    }
+
     /// Reads every manifest, and every file beside them.
     ///
     /// # Errors
@@ -58,7 +74,7 @@ impl Folder {
         collect(&self.path, 0, &mut found).map_err(failed)?;
         found.manifests.sort();
         found.others.sort();
-        let label = self.path.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned());
+        let label = self.label();
         let shown = |path: &Path| path.strip_prefix(&self.path).unwrap_or(path).to_string_lossy().into_owned();
         let mut digest = Sha256::new();
         let mut files = Vec::new();

@@ -3,11 +3,13 @@
 //! Reading never asks a server: a folder is read, and of a repository the last good commit that was fetched. What
 //! fetches is [`Source::fetch`], which the engine calls from time to time and whenever a person asks.
 
+pub mod edit;
 pub mod folder;
 pub mod git;
 
 use std::path::Path;
 
+pub use edit::{Author, Edit};
 pub use folder::Folder;
 pub use git::Git;
 
@@ -128,6 +130,26 @@ impl Source {
             Source::Folder(_) => Err(no_refs()),
             Source::Git(git) => git.read_ref(name).await,
         }
+    }
+
+    /// Writes a change of one file: into the folder, or as a commit that is pushed. The next reading has it.
+    ///
+    /// # Errors
+    /// The file is another one by now (A0312); the source takes no change (A0313), or its server does not answer.
+    pub async fn write(&self, edit: Edit, now: Timestamp) -> Result<(), SourceError> {
+        match self {
+            Source::Folder(folder) => folder.write(edit).await,
+            Source::Git(git) => git.write(edit, now).await,
+        }
+    }
+
+    /// The path, as shown, of a manifest that is not there yet.
+    pub fn path_of(&self, service: &str) -> String {
+        let folder = match self {
+            Source::Folder(folder) => folder.label(),
+            Source::Git(git) => git.path().to_owned(),
+        };
+        if folder.is_empty() { format!("{service}.yaml") } else { format!("{folder}/{service}.yaml") }
     }
 
     /// How often the server is asked; `None`: there is none.

@@ -14,6 +14,8 @@ pub(super) struct Exchange {
     session: Arc<Session>,
     http: Http,
     url: String,
+    /// `git-upload-pack` or `git-receive-pack`.
+    program: &'static str,
     lists: bool,
     question: Vec<u8>,
     answer: Option<Body>,
@@ -23,12 +25,18 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Nothing leaves before the first read.
-    pub(super) fn new(session: Arc<Session>, url: &str, lists: bool) -> Result<Self, git2::Error> {
+    pub(super) fn new(
+        session: Arc<Session>,
+        url: &str,
+        program: &'static str,
+        lists: bool,
+    ) -> Result<Self, git2::Error> {
         let http = Http::new(None).map_err(|why| git2::Error::from_str(&why))?;
         Ok(Self {
             session,
             http,
             url: url.to_owned(),
+            program,
             lists,
             question: Vec::new(),
             answer: None,
@@ -39,15 +47,15 @@ impl Exchange {
 
     fn ask(&mut self) -> io::Result<Body> {
         let (method, path, kind) = if self.lists {
-            (reqwest::Method::GET, "info/refs?service=git-upload-pack", "advertisement")
+            (reqwest::Method::GET, format!("info/refs?service={}", self.program), "advertisement")
         } else {
-            (reqwest::Method::POST, "git-upload-pack", "result")
+            (reqwest::Method::POST, self.program.to_owned(), "result")
         };
         let mut request = self.http.request(method, &format!("{}/{path}", self.url)).timeout(self.session.left());
         // Some servers tell git from browsers by it.
         request = request.header("User-Agent", concat!("git/2.0 (amarre ", env!("CARGO_PKG_VERSION"), ")"));
         if !self.lists {
-            request = request.header("Content-Type", "application/x-git-upload-pack-request");
+            request = request.header("Content-Type", format!("application/x-{}-request", self.program));
             request = request.body(std::mem::take(&mut self.question));
         }
         if let Some(token) = &self.session.access.token {
@@ -55,7 +63,7 @@ impl Exchange {
         }
         let answer = self.session.wait(self.http.open(request))?;
         let answer = answer.map_err(|failure| self.no_answer(&failure))?;
-        let wanted = format!("application/x-git-upload-pack-{kind}");
+        let wanted = format!("application/x-{}-{kind}", self.program);
         let is_git = answer.header("Content-Type").is_some_and(|kind| kind.eq_ignore_ascii_case(&wanted));
         match answer.status() {
             200 if is_git => Ok(answer),

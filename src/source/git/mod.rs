@@ -19,6 +19,7 @@ mod ssh;
 mod clone;
 mod tree;
 mod history;
+mod push;
 mod signature;
 
 use std::path::{Path, PathBuf};
@@ -32,13 +33,17 @@ pub use self::session::Access;
 pub use self::signature::Verify;
 
 use self::clone::Failed;
+use self::push::NotPushed;
 use self::session::{Asker, Session, Trouble};
 use self::tree::Unfit;
+use super::edit::{self, Edit};
 use super::{Reading, Snapshot, SourceError};
 use crate::model::{Commit, GitRef, Hint, Millis, Timestamp};
 
 /// Names of branches, tags and commits are no longer than this.
 const NAME_CHARS_MAX: usize = 200;
+/// A branch that moves while we commit is tried again, so often.
+const PUSHES_MAX: usize = 4;
 /// Events that nobody has taken.
 const EVENTS_MAX: usize = 20;
 
@@ -183,6 +188,29 @@ impl Git {
             .ok_or_else(|| SourceError::new("A0305", "it was not fetched yet", Hint::text("fetch it first")))
     }
 
+    /// The folder of manifests in the repository; empty = all of it.
+    pub fn path(&self) -> &str {
+        &self.settings.path
+    }
+
+    /// Commits a change of one file on top of what the server has, pushes it, and takes it.
+    ///
+    /// # Errors
+    /// The file is another one by now, or what is followed takes no commit of ours; the server does not answer, or
+    /// refuses it.
+    pub async fn write(&self, edit: Edit, now: Timestamp) -> Result<(), SourceError> {
+        {
+            let _turn = self.turn.lock().await;
+            let settings = self.settings.clone();
+            let (_waiting, asker) = watch::channel(());
+            let done = tokio::task::spawn_blocking(move || settings.write(&edit, &asker)).await;
+            let what = || self.settings.explain(&Trouble::NoAnswer("it answers what cannot be read".to_owned()));
+            done.unwrap_or_else(|_| Err(what()))?;
+        }
+        self.fetch(now).await;
+        Ok(())
+    }
+
     /// What happened since this was asked last.
     pub fn take_events(&self) -> Vec<String> {
         std::mem::take(&mut self.known().events)
@@ -263,6 +291,48 @@ impl GitSettings {
         }
         let event = accepted.and_then(|accepted| self.rewritten(&repository, accepted, &snapshot, commit));
         Outcome { snapshot: Some(snapshot), error: None, has_answered: true, event }
+    }
+
+    fn write(&self, edit: &Edit, asker: &Asker) -> Result<(), SourceError> {
+        let GitRef::Branch(_) = &self.reference else {
+            let hint = "let `source.git.branch` name a branch";
+            return Err(edit::unwritable(format!("{} is no branch", self.reference), hint));
+        };
+        if self.verify.is_some() {
+            let hint = "commit it yourself, signed, and push it";
+            return Err(edit::unwritable("commits have to be signed here, and Amarre signs none", hint));
+        }
+        if edit::below(Path::new(""), &edit.path).is_none() {
+            return Err(edit::unwritable(format!("{} is no path in the source", edit.path), "name a file in it"));
+        }
+        let branch = self.reference.full();
+        for _ in 0..PUSHES_MAX {
+            let (repository, head) = self.bring(std::slice::from_ref(&branch), asker).map_err(|(error, _)| error)?;
+            let session = Arc::new(Session::new(self.access.clone(), repository.path().to_owned(), asker.clone()));
+            let pushed = push::commit(&repository, head, edit)
+                .and_then(|commit| push::push(&repository, &session, commit, &branch));
+            match pushed {
+                Ok(()) => return Ok(()),
+                Err(NotPushed::Overtaken) => (),
+                Err(NotPushed::Changed) => return Err(edit::moved(&edit.path)),
+                Err(NotPushed::Refused(why)) => {
+                    let hint = "may this token or key push to the branch, and is the branch not protected?";
+                    return Err(edit::unwritable(format!("{} refuses it: {why}", self.access.url), hint));
+                }
+                Err(NotPushed::Failed(failed)) => {
+                    return Err(match (failed, session.trouble()) {
+                        (_, Some(Trouble::Denied(why))) => {
+                            let hint = "give the token or the deploy key the right to write";
+                            edit::unwritable(format!("{} does not let us write: {why}", self.access.url), hint)
+                        }
+                        (_, Some(trouble)) => self.explain(&trouble),
+                        (Failed::Server(why), None) => self.explain(&Trouble::NoAnswer(why)),
+                        (failed, None) => self.here(&failed),
+                    });
+                }
+            }
+        }
+        Err(edit::unwritable(format!("{} moves all the time", self.reference), "try again in a moment"))
     }
 
     fn rewritten(&self, repository: &Repository, before: &Snapshot, after: &Snapshot, commit: Oid) -> Option<String> {

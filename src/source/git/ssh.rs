@@ -27,13 +27,14 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    pub(super) fn open(session: Arc<Session>) -> Result<Self, git2::Error> {
+    /// `program`: what runs on the other side, `git-upload-pack` or `git-receive-pack`.
+    pub(super) fn open(session: Arc<Session>, program: &str) -> Result<Self, git2::Error> {
         let failed = |why: String| {
             let _ = session.fail(Trouble::NoAnswer(why.clone()));
             git2::Error::from_str(&why)
         };
         let known_hosts = known_hosts(&session).map_err(|error| failed(format!("known hosts: {error}")))?;
-        let Some(mut command) = command(&session, known_hosts.as_deref()) else {
+        let Some(mut command) = command(&session, program, known_hosts.as_deref()) else {
             return Err(failed("this is no address for ssh".to_owned()));
         };
         let mut child = command.spawn().map_err(|error| failed(format!("could not start ssh: {error}")))?;
@@ -98,7 +99,7 @@ fn known_hosts(session: &Session) -> io::Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-fn command(session: &Session, known_hosts: Option<&Path>) -> Option<Command> {
+fn command(session: &Session, program: &str, known_hosts: Option<&Path>) -> Option<Command> {
     let GitUrl::Ssh { user, host, port, path, .. } = &session.access.url else { return None };
     let mut command = Command::new("ssh");
     let options = [
@@ -135,7 +136,7 @@ fn command(session: &Session, known_hosts: Option<&Path>) -> Option<Command> {
     }
     // A shell on the other side reads it.
     let quoted = path.replace('\'', "'\\''");
-    command.arg("--").arg(host).arg(format!("git-upload-pack '{quoted}'"));
+    command.arg("--").arg(host).arg(format!("{program} '{quoted}'"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).env("LC_ALL", "C");
     Some(command)
 }

@@ -96,18 +96,19 @@ struct Line {
 
 impl SmartSubtransport for Line {
     fn action(&self, _url: &str, action: Service) -> Result<Box<dyn SmartSubtransportStream>, Error> {
-        let lists = match action {
-            Service::UploadPackLs => true,
-            Service::UploadPack => false,
-            Service::ReceivePackLs | Service::ReceivePack => return Err(Error::from_str("nothing is pushed")),
+        let (program, lists) = match action {
+            Service::UploadPackLs => ("git-upload-pack", true),
+            Service::UploadPack => ("git-upload-pack", false),
+            Service::ReceivePackLs => ("git-receive-pack", true),
+            Service::ReceivePack => ("git-receive-pack", false),
         };
         match &self.session.access.url {
             GitUrl::Http(url) => {
-                let exchange = http::Exchange::new(self.session.clone(), url, lists)?;
+                let exchange = http::Exchange::new(self.session.clone(), url, program, lists)?;
                 // What the service is called is a list of its own.
                 Ok(Box::new(Listing::new(exchange, if lists { 2 } else { 0 })))
             }
-            GitUrl::Ssh { .. } => Ok(Box::new(Listing::new(ssh::Pipe::open(self.session.clone())?, 1))),
+            GitUrl::Ssh { .. } => Ok(Box::new(Listing::new(ssh::Pipe::open(self.session.clone(), program)?, 1))),
         }
     }
 

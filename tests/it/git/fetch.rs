@@ -14,7 +14,7 @@ const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const MINUTE: Millis = Millis::minutes(1);
 
 /// Settings for a repository, with the clone in a folder that goes with the test.
-fn settings(state: &TempDir, url: &str) -> GitSettings {
+pub fn settings(state: &TempDir, url: &str) -> GitSettings {
     GitSettings {
         access: Access {
             url: GitUrl::parse(url).unwrap(),
@@ -32,7 +32,7 @@ fn settings(state: &TempDir, url: &str) -> GitSettings {
     }
 }
 
-fn over_ssh(state: &TempDir, forge: &SshForge) -> GitSettings {
+pub fn over_ssh(state: &TempDir, forge: &SshForge) -> GitSettings {
     let mut settings = settings(state, &forge.url());
     settings.access.ssh_key = Some(forge.key("user"));
     settings.access.host_key = Some(forge.host_key("host"));

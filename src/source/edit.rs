@@ -1,0 +1,92 @@
+//! One change of one file of the source, as a person made it: written atomically to a folder, or committed and pushed.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::SourceError;
+use crate::model::Hint;
+
+/// A change of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Path as shown: `services/gitea.yaml`.
+    pub path: String,
+    /// What the person saw there; `None`: there was no such file. Where something else is there by now, nothing is
+    /// written.
+    pub before: Option<String>,
+    /// What is to be there; `None`: the file goes.
+    pub after: Option<String>,
+    /// Whose change it is.
+    pub author: Author,
+    /// What the commit says.
+    pub message: String,
+}
+
+/// Who is named in a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// `Alice Martin`.
+    pub name: String,
+    /// `alice@example.org`.
+    pub email: String,
+}
+
+/// The source moved meanwhile: the same file is another one.
+pub(super) fn moved(path: &str) -> SourceError {
+    let hint = Hint::text("read it again, and make the change once more");
+    SourceError::new("A0312", format!("{path} is not what it was when the change was begun; nothing was written"), hint)
+}
+
+/// The source takes no change.
+pub(super) fn unwritable(why: impl std::fmt::Display, hint: &str) -> SourceError {
+    SourceError::new("A0313", format!("the change was not written: {why}"), Hint::text(hint))
+}
+
+/// The path of a file below a folder, when it is one: relative, without `..`, hidden names and backslashes.
+pub(super) fn below(root: &Path, relative: &str) -> Option<PathBuf> {
+    let is_plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0']);
+    relative.split('/').all(is_plain).then(|| root.join(relative))
+}
+
+/// Writes a change into a folder. A reader sees the old file or the new one, never a part, also after a power cut.
+///
+/// # Errors
+/// The file is another one by now (A0312), or the folder cannot be written (A0313).
+pub(super) fn write(root: &Path, label: &str, edit: &Edit) -> Result<(), SourceError> {
+    let failed = |error: io::Error| {
+        unwritable(format!("{}: {error}", edit.path), "may Amarre write into `source.folder`, and is there room?")
+    };
+    let relative = edit.path.strip_prefix(label).and_then(|rest| rest.strip_prefix('/'));
+    let path = relative.and_then(|relative| below(root, relative));
+    let path =
+        path.ok_or_else(|| unwritable(format!("{} is no path in the source", edit.path), "name a file in it"))?;
+    let there = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    if there != edit.before {
+        return Err(moved(&edit.path));
+    }
+    let folder = path.parent().unwrap_or(root);
+    match &edit.after {
+        Some(text) => replace(folder, &path, text).map_err(failed)?,
+        None if there.is_some() => std::fs::remove_file(&path).map_err(failed)?,
+        None => (),
+    }
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A hidden name is no part of a source.
+    let fresh = folder.join(format!(".{name}.new"));
+    let mut file = std::fs::File::create(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    if let Ok(metadata) = std::fs::metadata(path) {
+        std::fs::set_permissions(&fresh, metadata.permissions())?;
+    }
+    std::fs::rename(&fresh, path)
+}
