@@ -208,4 +208,6 @@ const PAGES: &[(&str, &str)] = &[
     ("A1004", include_str!("../docs/errors/A1004.md")),
     ("A1005", include_str!("../docs/errors/A1005.md")),
     ("A1006", include_str!("../docs/errors/A1006.md")),
+    ("A1007", include_str!("../docs/errors/A1007.md")),
+    ("A1008", include_str!("../docs/errors/A1008.md")),
 ];

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::accounts::Role;
 use crate::engine::listing::Only;
 
 /// Keeps services on Docker, Nginx Proxy Manager and OVH DNS as one manifest says they should be.
@@ -65,6 +66,9 @@ pub enum Command {
     Release(Release),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
+    /// Say who may sign in on the pages, and what for
+    #[command(subcommand)]
+    User(User),
     /// Look after a Nginx Proxy Manager itself
     #[command(subcommand)]
     Npm(Npm),
@@ -418,6 +422,59 @@ pub struct Release {
     /// Stop waiting after this long
     #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: std::time::Duration,
+}
+
+/// `user`
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Make an account; its password is asked for, or read from standard input
+    Add(AddUser),
+    /// Show who may sign in
+    List(Users),
+    /// Give somebody another password; sessions end
+    Password(NameUser),
+    /// Give somebody another role; sessions end
+    Role(RoleOfUser),
+    /// Take an account away; sessions end
+    Remove(NameUser),
+}
+
+/// `user add`
+#[derive(Debug, ClapArgs)]
+pub struct AddUser {
+    /// By which the user signs in
+    pub email: String,
+    /// As it stands in commits; the address, if not said
+    #[arg(long)]
+    pub name: Option<String>,
+    /// viewer, operator, editor or admin
+    #[arg(long, default_value = "viewer", value_parser = super::user::role)]
+    pub role: Role,
+}
+
+/// `user list`
+#[derive(Debug, ClapArgs)]
+pub struct Users {
+    /// As text or JSON
+    #[arg(short, long, default_value = "text")]
+    pub output: Format,
+}
+
+/// `user password`, `user remove`
+#[derive(Debug, ClapArgs)]
+pub struct NameUser {
+    /// Whose
+    pub email: String,
+}
+
+/// `user role`
+#[derive(Debug, ClapArgs)]
+pub struct RoleOfUser {
+    /// Whose
+    pub email: String,
+    /// viewer, operator, editor or admin
+    #[arg(value_parser = super::user::role)]
+    pub role: Role,
 }
 
 /// `npm`

@@ -1,5 +1,6 @@
 //! `amarre run`: the loop, the socket and HTTP, until somebody says stop.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -11,9 +12,11 @@ use super::build::{self, Built};
 use super::notify::Notifier;
 use super::output::Output;
 use super::reload;
+use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour};
 use crate::server;
+use crate::web;
 
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
 pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure> {
@@ -52,7 +55,17 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     if !acts {
         output.say("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
     }
-    let mut servers = serve(private, public, &handle);
+    let accounts = Accounts::new(handle.ledger().clone());
+    // A ledger that cannot be read is reported by the loop itself.
+    if !accounts.any().await.unwrap_or(true) {
+        let token = accounts.first_token();
+        output.say(&format!(
+            "No account yet: make the first one at http://{}/setup?token={}",
+            config.listen,
+            token.expose()
+        ));
+    }
+    let mut servers = serve(private, public, &handle, accounts);
     let notifier = Notifier::from_environment();
     servers.spawn(reload::when_told(handle.clone(), config, notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
@@ -75,9 +88,10 @@ async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Hand
 }
 
 /// Serves both until the set is dropped.
-pub fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle) -> JoinSet<()> {
+pub fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle, accounts: Accounts) -> JoinSet<()> {
     let mut servers = JoinSet::new();
-    let (acting, reading) = (server::private(handle.clone()), server::public(handle.clone()));
+    let acting = server::private(handle.clone());
+    let reading = web::public(handle.clone(), accounts).into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
         if let Err(error) = axum::serve(private, acting).await {
             tracing::error!("the socket is not served any more: {error}");

@@ -20,6 +20,7 @@ use crate::engine::listing::Listing;
 use crate::engine::verbs::{self, Act};
 use crate::engine::{report, status};
 use crate::providers::http::Http;
+use crate::secret::Secret;
 
 /// The examples, as in the repository.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -70,14 +71,16 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     let public = tokio::net::TcpListener::bind(config.listen).await.map_err(|error| failed(error.to_string()))?;
     let address = public.local_addr().map_err(|error| failed(error.to_string()))?;
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts: true, watches: true });
-    let servers = super::daemon::serve(socket, public, &handle);
+    let accounts = crate::accounts::Accounts::new(handle.ledger().clone());
+    let servers = super::daemon::serve(socket, public, &handle, accounts.clone());
     output.say(&format!(
         "Simulated {} on loopback; the examples are in {}",
         if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },
         folder.path.join("services").display()
     ));
     let guide = async {
-        let code = guide(demo, &handle, &world, &path, address, output).await;
+        let first = accounts.first_token();
+        let code = guide(demo, &handle, &world, (&path, address, &first), output).await;
         stop.notify_one();
         code
     };
@@ -90,8 +93,7 @@ async fn guide(
     demo: &Demo,
     handle: &Handle,
     world: &World,
-    config: &Path,
-    address: SocketAddr,
+    (config, address, first): (&Path, SocketAddr, &Secret),
     output: &Output,
 ) -> Result<u8, Failure> {
     let (steps, mut inbox) = tokio::sync::mpsc::channel(256);
@@ -117,11 +119,12 @@ async fn guide(
     output.say(&format!("
 Open a service through the simulated proxy:
   curl -H 'Host: whoami.example.org' http://{}/
-Look at what Amarre knows:
-  http://{address}/api/v1/status
+Look at what Amarre knows, and make an account that may change something:
+  http://{address}/
+  http://{address}/setup?token={}
   {} --config {} status
 Then change a file in the folder above, or edit a proxy host in the simulated NPM ({}, user {} with password {PASSWORD}),
-and watch it being put right. Ctrl-C ends the demo; nothing stays.", world.npm.proxy_address, program(), config.display(), world.npm.server.url(), IDENTITY));
+and watch it being put right. Ctrl-C ends the demo; nothing stays.", world.npm.proxy_address, first.expose(), program(), config.display(), world.npm.server.url(), IDENTITY));
     super::daemon::stopped().await;
     output.say("The demo ends; nothing of it stays.");
     Ok(0)

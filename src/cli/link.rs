@@ -251,6 +251,13 @@ fn stopped() -> Failure {
     )
 }
 
+impl Local {
+    /// The engine.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
 impl Remote {
     /// `None` when nobody listens there.
     async fn connect(path: &Path) -> Option<Self> {
@@ -271,18 +278,29 @@ impl Remote {
     /// As [`Remote::get`], with words that people typed.
     async fn get_of(&self, path: &str, of: &[(&str, &str)], look: Look, query: &str) -> Result<Answer, Failure> {
         let url = format!("http://amarre{path}?ascii={}&colour={}{query}", look.ascii, look.colour);
-        let mut response = self.client.get(url).query(of).send().await.map_err(|error| lost(&error))?;
+        let response = self.client.get(url).query(of).send().await.map_err(|error| lost(&error))?;
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
-            body.extend_from_slice(&chunk);
-        }
+        let body = whole(response).await?;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|_| other_version());
         }
-        let problem: Json = serde_json::from_slice(&body).map_err(|_| other_version())?;
-        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-        Err(Failure::new(&text(&problem["code"]), text(&problem["title"]), text(&problem["hints"][0]["text"])))
+        Err(refused(&serde_json::from_slice(&body).map_err(|_| other_version())?))
+    }
+
+    /// Asks for something that is no answer for people; what it gives is JSON, or nothing.
+    pub async fn send(&self, method: reqwest::Method, path: &str, body: Option<Json>) -> Result<Json, Failure> {
+        let mut request = self.client.request(method, format!("http://amarre{path}"));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.map_err(|error| lost(&error))?;
+        let status = response.status();
+        let body = whole(response).await?;
+        match (status.is_success(), body.is_empty()) {
+            (true, true) => Ok(Json::Null),
+            (true, false) => serde_json::from_slice(&body).map_err(|_| other_version()),
+            (false, _) => Err(refused(&serde_json::from_slice(&body).map_err(|_| other_version())?)),
+        }
     }
 
     async fn act(&self, act: Act, look: Look, steps: mpsc::Sender<Step>) -> Result<Answer, Failure> {
@@ -320,6 +338,21 @@ async fn in_lines<T: serde::de::DeserializeOwned>(
         }
     }
     Ok(answer)
+}
+
+/// What our own daemon answers.
+async fn whole(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A problem as a failure.
+fn refused(problem: &Json) -> Failure {
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    Failure::new(&text(&problem["code"]), text(&problem["title"]), text(&problem["hints"][0]["text"]))
 }
 
 fn lost(error: &reqwest::Error) -> Failure {

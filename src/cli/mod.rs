@@ -17,6 +17,7 @@ pub mod own;
 pub mod reload;
 pub mod times;
 pub mod watch;
+mod user;
 
 use std::process::ExitCode;
 
@@ -63,6 +64,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Rollback(rollback) => mend::rollback(args, rollback, output).await,
         Command::Adopt(adopt) => own::adopt(args, adopt, output).await,
         Command::Release(release) => own::release(args, release, output).await,
+        Command::User(user) => user::user(args, user, output).await,
         Command::Npm(Npm::Rescue(rescue)) => own::rescue(args, rescue, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,

@@ -131,16 +131,15 @@ impl Output {
     /// Asks for a line; an error when there is none any more.
     pub fn prompt(&self, question: &str) -> std::io::Result<String> {
         let _ = write!(std::io::stderr().lock(), "{question} ");
-        let mut line = String::new();
-        match std::io::stdin().read_line(&mut line)? {
-            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(line.trim().to_owned()),
-        }
+        read_line()
     }
 
-    /// Asks for a line that is not shown while it is typed.
+    /// Asks for a line that is not shown while it is typed. Where nobody types, it is only read.
     pub fn prompt_hidden(&self, question: &str) -> std::io::Result<String> {
         let echo = |word: &str| std::process::Command::new("stty").arg(word).status().is_ok_and(|it| it.success());
+        if !std::io::stdin().is_terminal() {
+            return read_line();
+        }
         let hidden = echo("-echo");
         let line = self.prompt(question);
         if hidden {
@@ -167,4 +166,12 @@ fn clock(at_ms: i64) -> String {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of one step")]
 fn seconds(span: Millis) -> f64 {
     span.0 as f64 / 1000.0
+}
+
+fn read_line() -> std::io::Result<String> {
+    let mut line = String::new();
+    match std::io::stdin().read_line(&mut line)? {
+        0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line.trim().to_owned()),
+    }
 }

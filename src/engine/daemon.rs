@@ -11,7 +11,7 @@ use super::pace::Weariness;
 use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, pace};
 use crate::model::world::{Applied, Suspension};
 use crate::model::{Address, Millis, Timestamp};
-use crate::source::{Snapshot, Source, SourceError};
+use crate::source::{Edit, Snapshot, Source, SourceError};
 use crate::store::Ledger;
 use crate::store::journal::Event;
 
@@ -156,6 +156,24 @@ impl Handle {
     /// The source has no such thing, or does not answer.
     pub async fn fetch_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
         self.source.fetch_ref(name).await
+    }
+
+    /// Writes a change of one manifest to where manifests come from; the next look has it.
+    ///
+    /// # Errors
+    /// The file is another one by now, or the source takes no change.
+    pub async fn write(&self, edit: Edit) -> Result<(), SourceError> {
+        self.source.write(edit, self.clock.now()).await
+    }
+
+    /// The path, as shown, of a manifest that is not there yet.
+    pub fn path_of(&self, service: &str) -> String {
+        self.source.path_of(service)
+    }
+
+    /// Where manifests come from, for people.
+    pub fn source_name(&self) -> String {
+        self.source.to_string()
     }
 
     /// What the last look found out, and when the next one is due.

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod look;
 pub mod desired;
 pub mod books;
+pub mod planned;
 pub mod rest;
 pub mod publish;
 pub mod events;

@@ -162,7 +162,7 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
         n if n == rows.len() => format!("{n} services, all in sync. "),
         n => format!("{n} more are in sync. "),
     };
-    let is_troubled = !trouble_lines(picture).is_empty();
+    let is_troubled = !troubles_of(picture).is_empty();
     let need_text = match needy.as_slice() {
         [] if is_troubled => "What stands above needs you.".to_owned(),
         [] if rows.is_empty() => format!("No manifest in {}.", picture.source.label),
@@ -256,43 +256,57 @@ pub(super) fn resource_text(resource: &ResourceStatus, look: Look, out: &mut Str
 }
 
 fn troubles(picture: &Picture, look: Look, out: &mut String) {
-    for (text, hints) in trouble_lines(picture) {
-        out.push_str(&format!("{} {text}\n", look.sign(Sign::Refuse)));
+    for Trouble { text, code, hints } in troubles_of(picture) {
+        out.push_str(&format!("{} {text}, {code}\n", look.sign(Sign::Refuse)));
         for hint in hints {
             out.push_str(&format!("  {} {hint}\n", look.paint(Tone::Dim, "hint:")));
         }
     }
 }
 
+/// Something that is wrong beside the services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What, in one sentence.
+    pub text: String,
+    /// `A0601`.
+    pub code: String,
+    /// The ways past it.
+    pub hints: Vec<String>,
+}
+
 /// What is wrong beside the services, each with the ways past it.
-fn trouble_lines(picture: &Picture) -> Vec<(String, Vec<String>)> {
+pub fn troubles_of(picture: &Picture) -> Vec<Trouble> {
+    let trouble = |text: String, code: &str, hints: Vec<String>| Trouble { text, code: code.to_owned(), hints };
     let mut lines = Vec::new();
     if let Some(error) = &picture.ledger_error {
-        let text = format!("{error}; nothing is written anywhere until it can be, A0903");
-        lines.push((text, vec!["is the disk full? what runs goes on running".to_owned()]));
+        let text = format!("{error}; nothing is written anywhere until it can be");
+        lines.push(trouble(text, "A0903", vec!["is the disk full? what runs goes on running".to_owned()]));
     }
-    if let Some(trouble) = &picture.config_trouble {
-        let text = format!("{}, {}", trouble.message, trouble.code);
-        lines.push((text, vec!["mend amarre.yaml, then send SIGHUP again; what was in force stays".to_owned()]));
+    if let Some(wrong) = &picture.config_trouble {
+        let hint = "mend amarre.yaml, then send SIGHUP again; what was in force stays".to_owned();
+        lines.push(trouble(wrong.message.clone(), &wrong.code, vec![hint]));
     }
     if let Some(error) = &picture.source_error {
         let since = error.since.map(|since| picture.at - since).filter(|span| *span >= Millis::seconds(1));
         let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
-        let text = format!("{error}{since}; {}, {}", stays(picture, error), error.code);
-        lines.push((text, error.hints.iter().map(hint_text).collect()));
+        let text = format!("{error}{since}; {}", stays(picture, error));
+        lines.push(trouble(text, error.code, error.hints.iter().map(hint_text).collect()));
     }
     for gap in &picture.plan.gaps {
         let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
-        let text = format!("{}{place}: {}, for {}, {}", gap.provider, gap.message, picture.at - gap.since, gap.code);
-        lines.push((text, Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).into_iter().collect()));
+        let text = format!("{}{place}: {}, for {}", gap.provider, gap.message, picture.at - gap.since);
+        let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty());
+        lines.push(trouble(text, &gap.code, hint.into_iter().collect()));
     }
     let files = picture.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
     for known in files {
-        let text = format!("{}:{}:{}: {}, {}", known.file, known.line, known.column, known.message, known.code);
-        lines.push((text, vec![known.hint.clone().unwrap_or_else(|| "amarre validate shows the place".to_owned())]));
+        let text = format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message);
+        let hint = known.hint.clone().unwrap_or_else(|| "amarre validate shows the place".to_owned());
+        lines.push(trouble(text, known.code, vec![hint]));
     }
     if let Some(guard) = &picture.plan.guard {
-        lines.push((format!("{}, {}", guard.message, guard.code), guard.hints.iter().map(hint_text).collect()));
+        lines.push(trouble(guard.message.clone(), &guard.code, guard.hints.iter().map(hint_text).collect()));
     }
     lines
 }

@@ -5,6 +5,7 @@ pub mod metrics;
 mod of_service;
 pub mod openapi;
 pub mod socket;
+mod users;
 
 use std::net::SocketAddr;
 
@@ -131,6 +132,7 @@ fn acting() -> Vec<Route> {
         Route::new("/api/v1/trace", get(trace_of), openapi::trace()),
     ];
     routes.extend(of_service::routes());
+    routes.extend(users::routes());
     routes
 }
 
@@ -147,7 +149,7 @@ fn router(handle: Handle, routes: Vec<Route>, checks_host: bool) -> Router {
 }
 
 /// A web page can reach 127.0.0.1 through a name of its own; the name in `Host` gives it away.
-async fn check_host(request: Request, next: Next) -> Response {
+pub async fn check_host(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host
         .rsplit_once(':')

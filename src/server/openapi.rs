@@ -1,6 +1,8 @@
 //! What HTTP serves, as an OpenAPI 3.1 document: `/api/v1/openapi.json`. The router and the document are made of the same
 //! rows, so neither has a route that the other lacks. Schemas are open: fields are only ever added within `v1`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::engine::listing::Only;
@@ -38,22 +40,58 @@ impl Operation {
     }
 
     /// A document of ours, by the name of its schema.
-    fn document(id: &'static str, summary: &'static str, schema: &str) -> Self {
+    pub(super) fn document(id: &'static str, summary: &'static str, schema: &str) -> Self {
         Self::get(id, summary).gives(200, summary, JSON, &named(schema))
     }
 
-    fn gives(mut self, status: u16, what: &str, content: &str, schema: &Json) -> Self {
+    pub(super) fn gives(mut self, status: u16, what: &str, content: &str, schema: &Json) -> Self {
         let answer = json!({"description": what, "content": {content: {"schema": schema}}});
         self.answers.insert(status.to_string(), answer);
         self
     }
 
-    fn refuses(self, status: u16, what: &str) -> Self {
+    pub(super) fn refuses(self, status: u16, what: &str) -> Self {
         self.gives(status, what, "application/problem+json", &named("Problem"))
     }
 
     fn takes(mut self, parameter: Json) -> Self {
         self.parameters.push(parameter);
+        self
+    }
+
+    /// Changes something; the body's fields, and those of them that must be there.
+    pub(super) fn writes(
+        method: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        body: Option<(Json, &[&str])>,
+    ) -> Self {
+        let mut operation = Self::new(method, id, summary);
+        if let Some((fields, required)) = body {
+            let body = json!({"type": "object", "properties": fields, "required": required,
+                "additionalProperties": false});
+            operation.body = Some(body);
+            operation = operation
+                .gives(400, "The body is no JSON", TEXT, &text())
+                .gives(413, "The body is too large", TEXT, &text())
+                .gives(415, "The body is not called application/json", TEXT, &text())
+                .gives(422, "The body has other fields", TEXT, &text());
+        }
+        operation
+    }
+
+    /// About the user that the path names.
+    pub(super) fn on_user(self) -> Self {
+        let operation = self.takes(in_path("email", "By which the user signs in"));
+        operation
+            .refuses(404, "A1008: there is no such user")
+            .refuses(409, "A1007: it is the last admin")
+            .refuses(422, "A1007: something does not fit")
+    }
+
+    /// It was done, and there is nothing to say.
+    pub(super) fn gives_nothing(mut self, what: &str) -> Self {
+        self.answers.insert("204".to_owned(), json!({"description": what}));
         self
     }
 
@@ -100,9 +138,11 @@ impl Operation {
 /// The whole document. `is_checked`: requests are refused that name another host.
 pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>, is_checked: bool) -> Json {
     let own = Operation::document("openapi", "This document", "OpenApi");
-    let mut paths: Map<String, Json> =
-        routes.map(|(path, of)| (path.to_owned(), json!({of.method: of.json(is_checked)}))).collect();
-    paths.insert(PATH.to_owned(), json!({own.method: own.json(is_checked)}));
+    let mut paths: BTreeMap<&str, Map<String, Json>> = BTreeMap::new();
+    for (path, of) in routes {
+        paths.entry(path).or_default().insert(of.method.to_owned(), of.json(is_checked));
+    }
+    paths.entry(PATH).or_default().insert(own.method.to_owned(), own.json(is_checked));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -298,6 +338,8 @@ fn general() -> Json {
     json!({
         "OpenApi": object(json!({"openapi": text(), "info": any(), "servers": any(), "security": any(), "paths": any(),
             "components": any()}), json!({})),
+        "User": object(json!({"email": text(), "name": text(), "role": text(), "created_at": time()}), json!({})),
+        "Users": object(json!({"schema": text(), "users": list(named("User"))}), json!({})),
         "Problem": object(json!({
             "type": says("Where the page of the code is", text()), "title": text(), "status": count(), "code": code(),
             "hints": list(named("Hint")),

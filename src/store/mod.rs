@@ -1,5 +1,6 @@
 //! The ledger on disk: SQLite, all SQL, and the lock that makes one process its writer.
 
+pub mod accounts;
 mod cached;
 pub mod journal;
 pub mod failures;

@@ -20,6 +20,8 @@ use crate::cli::rig::{Rig, end};
 use crate::support::eventually;
 use crate::support::forge::{Forge, keygen};
 use crate::support::stepped::ZONE;
+use crate::web::browser::Browser;
+use crate::web::typed;
 
 /// Makes a configuration wrong.
 type Mistake = Box<dyn Fn(&mut Json)>;
@@ -40,6 +42,7 @@ const CANARIES: &[(&str, &str)] = &[
     ("access-list", "cAnary-Anna-5\"7+/ b&x"),
     ("of-the-image", "cAnary-Image-5\"7+/ b&x"),
     ("of-a-stranger", "cAnary-Stranger-5\"7+/ b&x"),
+    ("user-password", "cAnary-User-5\"7+/ b&x"),
     ("tls-key", "cAnary/tLs/key/57x"),
     ("ssh-key", "cAnary/sSh/key/57x"),
     // What the simulated vendors' tokens begin with.
@@ -49,6 +52,8 @@ const CANARIES: &[(&str, &str)] = &[
 
 /// Every field of the source that may hold a secret, or name one, and the canary that goes through it.
 const PLACES: &[(&str, &str)] = &[
+    // What opens a session is made by chance; of whoever signs in, the password is looked for.
+    ("src/accounts/mod.rs token", "user-password"),
     ("src/cli/init.rs application_secret", "ovh-application-secret"),
     ("src/cli/init.rs consumer_key", "ovh-consumer-key"),
     ("src/cli/init.rs secret", "npm-password"),
@@ -310,6 +315,7 @@ impl Life {
         self.says_all().await;
         self.mends().await;
         self.asks_everything().await;
+        self.signs_in().await;
         assert_eq!(end(daemon).await, 0);
         self.found.add("the daemon's log", self.rig.log().as_bytes());
     }
@@ -337,6 +343,30 @@ impl Life {
         self.says(&["cancel", "sick"]).await;
         self.says(&["status", "sick", "-o", "json"]).await;
         self.says(&["resume", "sick"]).await;
+    }
+
+    /// Somebody with an account looks at every page.
+    async fn signs_in(&mut self) {
+        let email = "canary@example.org";
+        let variables = self.variables();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let args = ["user", "add", email, "--role", "admin"];
+        let added = typed(&self.rig, canary("user-password"), &args, &variables).await;
+        assert_eq!(added.code, 0, "{added:?}");
+        self.found.add("what amarre user add says", format!("{}{}", added.out, added.err).as_bytes());
+        let mut browser = Browser::at(self.rig.port);
+        self.found.add("a page", browser.signs_in("nobody@example.org", canary("user-password")).await.body.as_bytes());
+        assert_eq!(browser.signs_in(email, canary("user-password")).await.status, 303);
+        for path in ["/", "/new", "/runs", "/network", "/accounts", "/login"] {
+            self.found.add(format!("GET {path}"), browser.get(path).await.body.as_bytes());
+        }
+        for service in ["cloud", "sick", "stack"] {
+            for page in ["", "/history", "/logs", "/manifest", "/edit", "/delete", "/rollback"] {
+                let path = format!("/services/{service}{page}");
+                self.found.add(format!("GET {path}"), browser.get(&path).await.body.as_bytes());
+            }
+        }
     }
 
     async fn asks_everything(&mut self) {

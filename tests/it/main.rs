@@ -12,6 +12,7 @@ mod looks;
 mod mutants;
 mod tidy;
 mod traps;
+mod web;
 mod manifest_cases;
 mod compose_keys;
 mod docker_provider;

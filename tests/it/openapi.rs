@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use amarre::accounts::{Accounts, Role};
 use amarre::engine::daemon::{self, Behaviour, Handle};
 use amarre::engine::verbs;
 use amarre::model::Timestamp;
 use amarre::model::world::Suspension;
 use amarre::plan::render::Look;
+use amarre::secret::Secret;
 use amarre::server;
 use amarre_sim::Fault;
 use amarre_sim::npm;
@@ -19,6 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::looks::plain;
 use crate::schema::judged;
 use crate::support::stepped::Stepped;
+
+/// Somebody with an account.
+const USER: &str = "somebody@example.org";
 
 /// One answer.
 #[derive(Debug)]
@@ -62,7 +67,7 @@ fn closed(mut schema: Json) -> Json {
 }
 
 /// What a path that acts is asked with. It changes nothing that another one needs.
-fn command(path: &str, service: &str) -> String {
+fn command(method: &str, path: &str, service: &str) -> String {
     let body = match path.rsplit('/').next().unwrap() {
         "act" => json!({"resume": {"service": service}}),
         "cancel" => json!({"by": "a test"}),
@@ -70,6 +75,11 @@ fn command(path: &str, service: &str) -> String {
         "resume" => json!({}),
         "rollback" => json!({"dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "suspend" => json!({"by": "a test", "why": "a reason"}),
+        "users" => {
+            json!({"email": "new@example.org", "name": "New", "role": "viewer", "password": "correct horse battery"})
+        }
+        "{email}" if method == "patch" => json!({"role": "operator"}),
+        "{email}" => return String::new(),
         other => panic!("{other}: what is it asked with?"),
     };
     body.to_string()
@@ -94,7 +104,11 @@ impl Judge {
         let methods = |(path, item): (&String, &Json)| {
             item.as_object().unwrap().keys().map(|method| (method.clone(), path.clone())).collect::<Vec<_>>()
         };
-        self.document["paths"].as_object().unwrap().iter().flat_map(methods).collect()
+        let mut paths: Vec<(String, String)> =
+            self.document["paths"].as_object().unwrap().iter().flat_map(methods).collect();
+        // What is taken away is not asked for afterwards.
+        paths.sort_by_key(|(method, _)| method == "delete");
+        paths
     }
 
     /// Asks, and holds the answer against what the document says of this path and this status.
@@ -107,6 +121,10 @@ impl Judge {
         let mut said = &self.document["paths"][path][method]["responses"][answer.status.to_string()];
         if let Some(name) = said["$ref"].as_str() {
             said = self.document.pointer(name.trim_start_matches('#')).unwrap();
+        }
+        if answer.status == 204 {
+            assert!(said["description"].is_string() && answer.body.is_empty(), "{what}");
+            return answer.status;
         }
         let said = &said["content"][&answer.content]["schema"];
         assert!(said.is_object(), "{what}: the document does not say so: {}", answer.body);
@@ -123,10 +141,10 @@ impl Judge {
     async fn asks_all(&mut self, service: &str) -> Vec<u16> {
         let mut statuses = Vec::new();
         for (method, path) in self.paths() {
-            let real = path.replace("{name}", service).replace("{code}", "A0401");
+            let real = path.replace("{name}", service).replace("{code}", "A0401").replace("{email}", USER);
             // Where there is nothing to follow, it ends.
             let real = if path.ends_with("/follow") { format!("{real}?name=nobody") } else { real };
-            let body = if method == "post" { command(&path, service) } else { String::new() };
+            let body = if method == "get" { String::new() } else { command(&method, &path, service) };
             statuses.push(self.asks(&method, &path, &real, "application/json", &body).await);
         }
         statuses
@@ -185,7 +203,37 @@ async fn what_is_served_is_what_the_document_says() {
         for service in ["calm", "drifts", "rests", "broken", "new"] {
             assert!(public.asks_all(service).await.iter().all(|status| *status == 200), "{service}");
         }
-        assert!(private.asks_all("calm").await.iter().all(|status| *status == 200));
+        let accounts = Accounts::new(handle.ledger().clone());
+        let password = Secret::new("correct horse battery");
+        for (email, role) in [(USER, Role::Viewer), ("admin@example.org", Role::Admin)] {
+            accounts.add((email, "Somebody"), role, &password, handle.now()).await.unwrap();
+        }
+        assert!(private.asks_all("calm").await.iter().all(|status| (200..300).contains(status)));
+        let (all, one) = ("/api/v1/users", "/api/v1/users/{email}");
+        let json = "application/json";
+        let new = |email: &str, password: &str, role: &str| {
+            json!({"email": email, "name": "X", "role": role, "password": password}).to_string()
+        };
+        for (email, password, role, status) in [
+            ("admin@example.org", "correct horse battery", "viewer", 409),
+            ("b@example.org", "short", "viewer", 422),
+            ("b@example.org", "correct horse battery", "king", 422),
+            ("b", "correct horse battery", "viewer", 422),
+        ] {
+            assert_eq!(private.asks("post", all, all, json, &new(email, password, role)).await, status, "{email}");
+        }
+        assert_eq!(private.asks("post", all, all, json, "{").await, 400);
+        assert_eq!(
+            private.asks("patch", one, "/api/v1/users/admin@example.org", json, "{\"role\":\"viewer\"}").await,
+            409
+        );
+        assert_eq!(
+            private.asks("patch", one, "/api/v1/users/nobody@example.org", json, "{\"role\":\"viewer\"}").await,
+            404
+        );
+        assert_eq!(private.asks("delete", one, "/api/v1/users/nobody@example.org", "", "").await, 404);
+        accounts.add(("b@example.org", "B"), Role::Viewer, &password, handle.now()).await.unwrap();
+        assert_eq!(private.asks("delete", one, "/api/v1/users/admin@example.org", "", "").await, 409);
         // What is refused.
         let service = "/api/v1/services/{name}";
         assert_eq!(public.asks("get", service, "/api/v1/services/nobody", "", "").await, 404);
@@ -281,7 +329,7 @@ async fn before_the_first_look_the_document_holds_too_and_its_page_names_every_p
         judge.verdict();
         let page = include_str!("../../docs/http.md");
         for (method, path) in judge.paths() {
-            let shown = path.replace("{name}", "NAME").replace("{code}", "CODE");
+            let shown = path.replace("{name}", "NAME").replace("{code}", "CODE").replace("{email}", "EMAIL");
             assert!(page.contains(&format!("`{} {shown}`", method.to_uppercase())), "docs/http.md lacks {shown}");
         }
     };

@@ -23,12 +23,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("providers", &["model", "secret", "causes"]),
     ("source", &["model", "secret"]),
     ("store", &["model", "causes"]),
+    ("accounts", &["model", "secret", "store"]),
     ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "store"]),
     // What is shown: the engine's picture and its words, and of the store what was recorded.
-    ("server", &["model", "manifest", "engine", "plan::render", "store::journal", "pages"]),
+    ("server", &["model", "manifest", "engine", "plan::render", "store::journal", "accounts", "secret", "pages"]),
+    (
+        "web",
+        &["model", "manifest", "engine", "plan::render", "store", "source", "accounts", "secret", "server", "pages"],
+    ),
     (
         "cli",
         &[
+            "accounts",
+            "web",
             "model",
             "manifest",
             "engine",
@@ -51,6 +58,8 @@ const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/build.rs", "secret", "hands the instance's key to them"),
     ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),
     ("src/cli/init.rs", "secret", "hands the answers to them and to files"),
+    ("src/cli/user.rs", "secret", "takes a password to where accounts are"),
+    ("src/cli/demo.rs", "secret", "prints the link that makes the first account of a demo"),
     ("src/cli/demo.rs", "providers::http", "asks the proxy as a visitor would, through the one HTTP client"),
     ("src/plan/render/json.rs", "manifest", "the plan's document lists what is wrong with manifests; both are pure"),
 ];
@@ -83,6 +92,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/orders.rs",
             "src/store/owning.rs",
             "src/store/cached.rs",
+            "src/store/accounts.rs",
         ],
     ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.

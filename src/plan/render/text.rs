@@ -204,7 +204,7 @@ fn comes_after(
 }
 
 /// An attachment that is told by its network's line.
-fn is_hidden(line: &Line<'_>) -> bool {
+pub fn is_hidden(line: &Line<'_>) -> bool {
     line.change.address.kind == Kind::Attachment && !line.counts
 }
 
@@ -241,7 +241,19 @@ fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &str, lines: &
     }
 }
 
-fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: &mut String) {
+/// The three columns of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    /// `container`, `pull`.
+    pub kind: String,
+    /// As people call it.
+    pub name: String,
+    /// What is worth knowing, or why it is refused.
+    pub detail: String,
+}
+
+/// What a line says. `is_held`: it waits for something that is refused.
+pub fn columns(input: &Input<'_>, line: &Line<'_>, is_held: bool) -> Columns {
     let address = &line.change.address;
     let fields = match &line.change.verb {
         Verb::Create(fields) | Verb::Update(fields) => Some(fields),
@@ -278,6 +290,11 @@ fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: 
         (false, true) => "job".to_owned(),
         (false, false) => lines::kind(address.kind, &line.change.verb),
     };
+    Columns { kind, name, detail }
+}
+
+fn one_line(input: &Input<'_>, line: &Line<'_>, is_held: bool, look: Look, out: &mut String) {
+    let Columns { kind, name, detail } = columns(input, line, is_held);
     let text = format!("{kind:KIND_WIDTH$}{name:NAME_WIDTH$}{detail}");
     // A name that does not fit keeps its whole length, and a blank.
     let text = if name.chars().count() >= NAME_WIDTH { format!("{kind:KIND_WIDTH$}{name}  {detail}") } else { text };

@@ -239,7 +239,11 @@ async fn a_ledger_that_cannot_be_written_means_no_writes_anywhere() {
     let text = rig.status_text().await;
     assert!(text.contains("A0903") && text.contains("disk"), "{text}");
     assert_eq!(daemon.json("/health").await["ledger"], false);
-    assert!(daemon.json("/api/v1/drift").await["count"]["resources"].as_u64() >= Some(2), "what differs is reported");
+    eventually(60, "what differs is reported", async || {
+        daemon.json("/api/v1/drift").await["count"]["resources"].as_u64() >= Some(2)
+    })
+    .await;
+    assert_eq!(rig.writes(), [""; 0], "and still nothing is written");
 
     limit(&daemon, "unlimited");
     eventually(60, "it goes on by itself", async || rig.visit("web").await == Some((200, "web two\n".to_owned())))

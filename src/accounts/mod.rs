@@ -1,0 +1,403 @@
+//! Who may do what by HTTP: users with a password and a role, and the sessions that they open.
+//!
+//! Passwords are kept as argon2id, what opens a session as a digest: who reads the ledger can sign in as nobody.
+
+mod guesses;
+mod password;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use self::guesses::Guesses;
+use crate::model::{Millis, Timestamp};
+use crate::secret::Secret;
+use crate::store::accounts::{AuditRow, SessionRow, UserRow};
+use crate::store::{Ledger, StoreError};
+
+/// A session lasts no longer.
+const SESSION_LASTS: Millis = Millis::minutes(30 * 24 * 60);
+/// One that nobody uses ends earlier.
+const SESSION_IDLE: Millis = Millis::minutes(7 * 24 * 60);
+/// So long a session's last use is not written down again.
+const SEEN_AGAIN: Millis = Millis::minutes(5);
+/// As long as what opens something is, before it is written as text.
+const TOKEN_BYTES: usize = 32;
+/// The shortest password.
+const PASSWORD_CHARS_MIN: usize = 12;
+/// Longer ones cost time and nothing else.
+const PASSWORD_BYTES_MAX: usize = 1024;
+/// The longest name and the longest e-mail address.
+const NAME_CHARS_MAX: usize = 100;
+
+/// What somebody may do; each may do all that those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Reconcile, suspend, resume, cancel, try again, roll back.
+    Operator,
+    /// Write and delete manifests.
+    Editor,
+    /// Users, and what takes things over or gives them away.
+    Admin,
+}
+
+impl Role {
+    /// All, in order.
+    pub const ALL: [Role; 4] = [Role::Viewer, Role::Operator, Role::Editor, Role::Admin];
+
+    /// As it is written.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Editor => "editor",
+            Role::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Role {
+    type Err = AccountError;
+
+    fn from_str(text: &str) -> Result<Self, AccountError> {
+        let found = Role::ALL.into_iter().find(|role| role.word() == text);
+        found.ok_or_else(|| AccountError::Unfit("the role is viewer, operator, editor or admin".to_owned()))
+    }
+}
+
+/// Somebody who may sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// By which the user signs in, in lower case.
+    pub email: String,
+    /// As it stands in commits.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// When the account was made.
+    pub created: Timestamp,
+}
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Who.
+    pub user: User,
+    /// What the forms of this session carry.
+    pub csrf: String,
+    digest: String,
+}
+
+/// A session that was just opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// What opens it, for the cookie; it is kept nowhere.
+    pub token: Secret,
+    /// Who.
+    pub user: User,
+}
+
+/// Why an account, or a session, is not had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// A name, an address, a password or a role is not what it should be.
+    #[error("{0}")]
+    Unfit(String),
+    /// There is such a user already.
+    #[error("there is a user {0} already")]
+    Known(String),
+    /// There is none.
+    #[error("there is no user {0}")]
+    Unknown(String),
+    /// Without it nobody could manage users any more.
+    #[error("{0} is the last one with the role admin")]
+    LastAdmin(String),
+    /// The password is wrong, or there is no such user. How many may still be tried.
+    #[error("e-mail address or password is wrong")]
+    Wrong(u32),
+    /// Too many were wrong; until when nothing is tried.
+    #[error("too many passwords were wrong")]
+    Locked(Timestamp),
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] StoreError),
+}
+
+/// All accounts of a ledger. Clones share what is known of guesses.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    ledger: Ledger,
+    guesses: Arc<Mutex<Guesses>>,
+    /// The digest of what makes the first account, while there is none.
+    first: Arc<Mutex<Option<String>>>,
+}
+
+impl Accounts {
+    /// Those of a ledger.
+    pub fn new(ledger: Ledger) -> Self {
+        Self { ledger, guesses: Arc::default(), first: Arc::default() }
+    }
+
+    /// Whether there is a user at all.
+    pub async fn any(&self) -> Result<bool, AccountError> {
+        Ok(!self.ledger.users().await?.is_empty())
+    }
+
+    /// All users.
+    pub async fn users(&self) -> Result<Vec<User>, AccountError> {
+        Ok(self.ledger.users().await?.into_iter().map(User::from).collect())
+    }
+
+    /// What makes the first account, once and for whoever has it; good until the process ends.
+    pub fn first_token(&self) -> Secret {
+        let token = token();
+        *lock(&self.first) = Some(digest(token.expose()));
+        token
+    }
+
+    /// Whether this makes the first account.
+    pub fn is_first(&self, token: &str) -> bool {
+        lock(&self.first).as_ref().is_some_and(|first| same(first, &digest(token)))
+    }
+
+    /// Makes the first account, an admin.
+    ///
+    /// # Errors
+    /// The token is not that of this process, or there is a user already; what was given does not fit.
+    pub async fn add_first(
+        &self,
+        with: &str,
+        (email, name): (&str, &str),
+        password: &Secret,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        if !self.is_first(with) {
+            return Err(AccountError::Unfit("this link is not good any more".to_owned()));
+        }
+        self.write(email, name, Role::Admin, password, true, now).await?;
+        *lock(&self.first) = None;
+        Ok(())
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// There is one for this address; what was given does not fit.
+    pub async fn add(
+        &self,
+        (email, name): (&str, &str),
+        role: Role,
+        password: &Secret,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        self.write(email, name, role, password, false, now).await
+    }
+
+    async fn write(
+        &self,
+        email: &str,
+        name: &str,
+        role: Role,
+        password: &Secret,
+        only_first: bool,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let (email, name) = (fit_email(email)?, fit_name(name)?);
+        fit_password(password)?;
+        let password = password::hash(password).await.map_err(AccountError::Unfit)?;
+        let row = UserRow { email: email.clone(), name, role: role.word().to_owned(), password, created: now };
+        match self.ledger.add_user(&row, only_first).await? {
+            true => Ok(()),
+            false if only_first => Err(AccountError::Unfit("this link is not good any more".to_owned())),
+            false => Err(AccountError::Known(email)),
+        }
+    }
+
+    /// Gives a user another password, another role or both. The user's sessions end.
+    ///
+    /// # Errors
+    /// There is no such user, it is the last admin, or the password does not fit.
+    pub async fn change(&self, email: &str, password: Option<&Secret>, role: Option<Role>) -> Result<(), AccountError> {
+        let email = fit_email(email)?;
+        if role.is_some_and(|role| role != Role::Admin) {
+            self.spare_last_admin(&email).await?;
+        }
+        let password = match password {
+            Some(password) => {
+                fit_password(password)?;
+                Some(password::hash(password).await.map_err(AccountError::Unfit)?)
+            }
+            None => None,
+        };
+        match self.ledger.change_user(&email, password.as_deref(), role.map(Role::word)).await? {
+            true => Ok(()),
+            false => Err(AccountError::Unknown(email)),
+        }
+    }
+
+    /// Takes a user away.
+    ///
+    /// # Errors
+    /// There is no such user, or it is the last admin.
+    pub async fn remove(&self, email: &str) -> Result<(), AccountError> {
+        let email = email.to_lowercase();
+        self.spare_last_admin(&email).await?;
+        if self.ledger.remove_user(&email).await? { Ok(()) } else { Err(AccountError::Unknown(email)) }
+    }
+
+    async fn spare_last_admin(&self, email: &str) -> Result<(), AccountError> {
+        let users = self.users().await?;
+        let mut admins = users.iter().filter(|user| user.role == Role::Admin);
+        let is_last = admins.clone().count() == 1 && admins.any(|user| user.email == email);
+        // The last user of all may go: then a first one can be made again.
+        if is_last && users.len() > 1 { Err(AccountError::LastAdmin(email.to_owned())) } else { Ok(()) }
+    }
+
+    /// Opens a session for whoever knows the password.
+    ///
+    /// # Errors
+    /// The password is wrong, or there is no such user: which of the two is not told, and takes the same time.
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: &Secret,
+        address: &str,
+        now: Timestamp,
+    ) -> Result<Opened, AccountError> {
+        let email: String = email.trim().to_lowercase().chars().take(NAME_CHARS_MAX).collect();
+        if let Some(until) = lock(&self.guesses).waits(&email, address, now) {
+            return Err(AccountError::Locked(until));
+        }
+        let row = self.ledger.user(&email).await?;
+        let known = row.as_ref().map(|row| row.password.clone());
+        if !password::is(known, password).await {
+            let left = lock(&self.guesses).wrong(&email, address, now);
+            return Err(AccountError::Wrong(left));
+        }
+        lock(&self.guesses).right(&email, address);
+        let Some(row) = row else { return Err(AccountError::Wrong(0)) };
+        let (token, csrf) = (token(), token());
+        let since = (Timestamp(now.0 - SESSION_LASTS.0), Timestamp(now.0 - SESSION_IDLE.0));
+        self.ledger.open_session(&digest(token.expose()), &email, csrf.expose(), now, since).await?;
+        Ok(Opened { token, user: row.into() })
+    }
+
+    /// Who has this session; `None` when it has ended.
+    pub async fn session(&self, token: &str, now: Timestamp) -> Option<Session> {
+        let digest = digest(token);
+        let row = self.ledger.session(&digest).await.ok().flatten()?;
+        let is_over = now - row.created >= SESSION_LASTS || now - row.seen >= SESSION_IDLE;
+        if is_over {
+            return None;
+        }
+        if now - row.seen >= SEEN_AGAIN {
+            // Only its end by itself comes earlier when it cannot be written.
+            let _ = self.ledger.session_seen(&digest, now).await;
+        }
+        let SessionRow { user, csrf, .. } = row;
+        Some(Session { user: user.into(), csrf, digest })
+    }
+
+    /// Ends a session.
+    pub async fn sign_out(&self, session: &Session) -> Result<(), AccountError> {
+        Ok(self.ledger.end_session(&session.digest).await?)
+    }
+
+    /// The next page of this session says it, once.
+    pub async fn say_once(&self, session: &Session, text: &str) {
+        if let Err(error) = self.ledger.set_flash(&session.digest, text).await {
+            tracing::warn!("could not keep what the next page says: {error}");
+        }
+    }
+
+    /// What this page says once.
+    pub async fn said_once(&self, session: &Session) -> Option<String> {
+        self.ledger.take_flash(&session.digest).await.ok().flatten()
+    }
+
+    /// Writes down what somebody did, or tried.
+    pub async fn audit(&self, row: AuditRow) {
+        if let Err(error) = self.ledger.audit(&row).await {
+            tracing::warn!(who = row.who, action = row.action, "could not write down what was done: {error}");
+        }
+    }
+
+    /// What people did last.
+    pub async fn audited(&self, limit: u32) -> Result<Vec<AuditRow>, AccountError> {
+        Ok(self.ledger.audited(limit).await?)
+    }
+}
+
+impl Session {
+    /// Whether a form comes from a page of this session.
+    pub fn is_csrf(&self, given: &str) -> bool {
+        same(&digest(&self.csrf), &digest(given))
+    }
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        // A role of a later version may do nothing here but look.
+        let role = row.role.parse().unwrap_or(Role::Viewer);
+        Self { email: row.email, name: row.name, role, created: row.created }
+    }
+}
+
+fn fit_email(email: &str) -> Result<String, AccountError> {
+    let email = email.trim().to_lowercase();
+    let is_plain = |char: char| char.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@".contains(char);
+    let parts: Vec<&str> = email.split('@').collect();
+    let is_fit = matches!(parts.as_slice(), [before, after] if !before.is_empty() && !after.is_empty());
+    if is_fit && email.chars().all(is_plain) && email.chars().count() <= NAME_CHARS_MAX {
+        return Ok(email);
+    }
+    Err(AccountError::Unfit("an e-mail address looks like alice@example.org".to_owned()))
+}
+
+fn fit_name(name: &str) -> Result<String, AccountError> {
+    let name = name.trim();
+    // git takes `<`, `>` and line ends for its own.
+    let is_fit = !name.is_empty()
+        && name.chars().count() <= NAME_CHARS_MAX
+        && !name.chars().any(|char| char.is_control() || matches!(char, '<' | '>'));
+    if is_fit { Ok(name.to_owned()) } else { Err(AccountError::Unfit("a name is one line, as in commits".to_owned())) }
+}
+
+fn fit_password(password: &Secret) -> Result<(), AccountError> {
+    let text = password.expose();
+    if text.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(AccountError::Unfit(format!("a password has at least {PASSWORD_CHARS_MIN} characters")));
+    }
+    if text.len() > PASSWORD_BYTES_MAX {
+        return Err(AccountError::Unfit(format!("a password has at most {PASSWORD_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
+/// Something that nobody guesses.
+fn token() -> Secret {
+    Secret::new(hex::encode(rand::random::<[u8; TOKEN_BYTES]>()))
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+/// Compares digests, whose bytes tell nothing of what they are of.
+fn same(one: &str, other: &str) -> bool {
+    one == other
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

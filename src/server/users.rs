@@ -1,0 +1,140 @@
+//! `/api/v1/users` on the socket: who may sign in, and what for. Whoever may open the socket may do everything.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, patch, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::openapi::{Operation, text};
+use super::{Route, problem};
+use crate::accounts::{AccountError, Accounts, Role};
+use crate::engine::daemon::Handle;
+use crate::secret::Secret;
+
+const ALL: &str = "/api/v1/users";
+const ONE: &str = "/api/v1/users/{email}";
+
+pub(super) fn routes() -> Vec<Route> {
+    let roles = || json!({"enum": Role::ALL.map(Role::word)});
+    let new = json!({"email": text(), "name": text(), "role": roles(), "password": text()});
+    let change = json!({"role": roles(), "password": text()});
+    vec![
+        Route::new(ALL, get(list), Operation::document("users", "Who may sign in", "Users")),
+        Route::new(
+            ALL,
+            post(add),
+            Operation::writes(
+                "post",
+                "add_user",
+                "Makes an account",
+                Some((new, &["email", "name", "role", "password"])),
+            )
+            .gives(201, "It is made", "application/json", &json!({"$ref": "#/components/schemas/User"}))
+            .refuses(409, "A1007: there is such a user")
+            .refuses(422, "A1007: something does not fit"),
+        ),
+        Route::new(
+            ONE,
+            patch(change_one),
+            Operation::writes("patch", "change_user", "Gives a user another role or password", Some((change, &[])))
+                .on_user()
+                .gives_nothing("It is changed, and the user's sessions are ended"),
+        ),
+        Route::new(
+            ONE,
+            delete(remove),
+            Operation::writes("delete", "remove_user", "Takes a user away", None)
+                .on_user()
+                .gives_nothing("It is gone, with its sessions"),
+        ),
+    ]
+}
+
+fn accounts(handle: &Handle) -> Accounts {
+    Accounts::new(handle.ledger().clone())
+}
+
+fn refused(error: &AccountError) -> Response {
+    let (status, code, hint) = match error {
+        AccountError::Unknown(_) => (StatusCode::NOT_FOUND, "A1008", "amarre user list shows them"),
+        AccountError::Known(_) => (StatusCode::CONFLICT, "A1007", "amarre user role, or amarre user password"),
+        AccountError::LastAdmin(_) => (StatusCode::CONFLICT, "A1007", "give somebody else the role admin first"),
+        AccountError::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "A1007", "see docs/accounts.md"),
+        AccountError::Wrong(_) | AccountError::Locked(_) => (StatusCode::FORBIDDEN, "A1007", "see docs/accounts.md"),
+        AccountError::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "A0903", "is the disk full?"),
+    };
+    problem(status, code, &error.to_string(), hint)
+}
+
+async fn list(State(handle): State<Handle>) -> Response {
+    match accounts(&handle).users().await {
+        Ok(users) => {
+            let users: Vec<Value> = users
+                .iter()
+                .map(|user| {
+                    json!({"email": user.email, "name": user.name, "role": user.role.word(),
+                        "created_at": user.created.rfc3339()})
+                })
+                .collect();
+            Json(json!({"schema": "amarre.users/v1", "users": users})).into_response()
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// An account that is to be made.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    email: String,
+    name: String,
+    role: String,
+    password: String,
+}
+
+async fn add(State(handle): State<Handle>, Json(new): Json<New>) -> Response {
+    let password = Secret::new(new.password);
+    let now = handle.now();
+    let made = match new.role.parse() {
+        Ok(role) => accounts(&handle).add((&new.email, &new.name), role, &password, now).await,
+        Err(error) => Err(error),
+    };
+    match made {
+        Ok(()) => {
+            let user = json!({"email": new.email.trim().to_lowercase(), "name": new.name.trim(), "role": new.role,
+                "created_at": now.rfc3339()});
+            (StatusCode::CREATED, Json(user)).into_response()
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// What of an account is to be another.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    role: Option<String>,
+    password: Option<String>,
+}
+
+async fn change_one(State(handle): State<Handle>, Path(email): Path<String>, Json(change): Json<Change>) -> Response {
+    let password = change.password.map(Secret::new);
+    let done = match change.role.map(|role| role.parse()).transpose() {
+        Ok(role) => accounts(&handle).change(&email, password.as_ref(), role).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn remove(State(handle): State<Handle>, Path(email): Path<String>) -> Response {
+    match accounts(&handle).remove(&email).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refused(&error),
+    }
+}

@@ -1,0 +1,167 @@
+//! Buttons: each is a command of [`verbs`], which goes on after the page has been answered.
+
+use askama::Template;
+use axum::extract::{ConnectInfo, Form, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::mpsc;
+
+use super::{Fields, Frame, From, Visitor, Web, doer, page, problem, said, to, view};
+use crate::accounts::Role;
+use crate::engine::daemon::Command;
+use crate::engine::verbs::{self, Act, Answer};
+use crate::plan::render::Look;
+
+/// Steps that nobody waits for here: the page shows them.
+const STEPS_MAX: usize = 256;
+/// Nobody waits for the end: a look hands out what is to be done, and the loop goes on by itself.
+const NO_WAIT_MS: i64 = 0;
+
+/// Does it, without waiting until all is done. What is not done for want of a wait is not a failure.
+async fn act(web: &Web, act: Act) -> Option<Answer> {
+    let (steps, mut inbox) = mpsc::channel(STEPS_MAX);
+    let doing = verbs::act(&web.handle, act, Look::PLAIN, &steps);
+    let mut doing = std::pin::pin!(doing);
+    loop {
+        tokio::select! {
+            biased;
+            answer = &mut doing => return answer,
+            Some(_) = inbox.recv() => (),
+        }
+    }
+}
+
+/// What a command says when it did not do what was asked; `None`: it did, or is at it.
+fn refusal(answer: &Answer) -> Option<String> {
+    let error = &answer.document["error"];
+    let message = error["message"].as_str()?;
+    Some(match error["code"].as_str() {
+        Some(code) if !code.is_empty() => format!("{message} ({code})"),
+        Some(_) | None => message.to_owned(),
+    })
+}
+
+/// `POST /services/{name}/{verb}`
+pub async fn verb(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Path((name, verb)): Path<(String, String)>,
+    Form(fields): Form<Fields>,
+) -> Response {
+    let back = format!("/services/{}", view::encoded(&name));
+    let doer = match doer(&web, &headers, &fields, Role::Operator, &back).await {
+        Ok(doer) => doer,
+        Err(answer) => return answer,
+    };
+    let (service, by, timeout_ms) = (name.clone(), doer.by(), NO_WAIT_MS);
+    let why = fields.get("why").cloned().unwrap_or_default();
+    let command = match verb.as_str() {
+        "reconcile" => Act::Reconcile { service: Some(service), timeout_ms },
+        "suspend" => Act::Suspend { service, why, by, until_ms: None },
+        "resume" => Act::Resume { service },
+        "retry" => Act::Retry { service, timeout_ms },
+        "cancel" => Act::Cancel { service, by },
+        _ => return problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await,
+    };
+    finish(&web, &doer, (from, &verb, &name), command, &back).await
+}
+
+async fn finish(
+    web: &Web,
+    doer: &super::Doer,
+    (from, verb, name): (std::net::SocketAddr, &str, &str),
+    command: Act,
+    back: &str,
+) -> Response {
+    let Some(answer) = act(web, command).await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response();
+    };
+    let refused = refusal(&answer);
+    doer.did(web, from, verb, name, refused.as_deref().unwrap_or("ok")).await;
+    match refused {
+        Some(text) => web.accounts.say_once(&doer.session, &text).await,
+        // The page that follows shows what is so now.
+        None => _ = web.handle.ask(Command::Look).await,
+    }
+    to(back)
+}
+
+/// `POST /apply`: everything is looked at and put right; with `consent`, for the first time.
+pub async fn apply(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Form(fields): Form<Fields>,
+) -> Response {
+    let is_first = fields.contains_key("consent");
+    let role = if is_first { Role::Admin } else { Role::Operator };
+    let doer = match doer(&web, &headers, &fields, role, "/").await {
+        Ok(doer) => doer,
+        Err(answer) => return answer,
+    };
+    let timeout_ms = NO_WAIT_MS;
+    let command = match is_first {
+        true => Act::Apply { confirm_deletes: None, plan: None, timeout_ms },
+        false => Act::Reconcile { service: None, timeout_ms },
+    };
+    finish(&web, &doer, (from, if is_first { "apply" } else { "reconcile" }, ""), command, "/").await
+}
+
+#[derive(Template)]
+#[template(path = "rollback.html")]
+struct Rollback {
+    frame: Frame,
+    name: String,
+    to: String,
+    text: String,
+    is_possible: bool,
+    may_act: bool,
+}
+
+/// `GET /services/{name}/rollback?to=…`: what would be done.
+pub async fn rollback(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Query(fields): Query<Fields>,
+) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let words = visitor.words;
+    let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
+    let (service, by) = (name.clone(), String::new());
+    let command = Act::Rollback { service, to: revision.clone(), dry_run: true, by, timeout_ms: NO_WAIT_MS };
+    let Some(answer) = act(&web, command).await else {
+        return said(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, words.of("problem-page")).await;
+    };
+    let here = format!("/services/{}/rollback", view::encoded(&name));
+    let frame = Frame::new(&web, &visitor, "services", words.with("rollback-title", "name", &name), here).await;
+    let refused = refusal(&answer);
+    page(&Rollback {
+        frame,
+        name,
+        to: revision.unwrap_or_default(),
+        is_possible: refused.is_none(),
+        text: refused.unwrap_or(answer.text),
+        may_act: visitor.may(Role::Operator),
+    })
+}
+
+/// `POST /services/{name}/rollback`
+pub async fn rollback_now(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Form(fields): Form<Fields>,
+) -> Response {
+    let back = format!("/services/{}", view::encoded(&name));
+    let doer = match doer(&web, &headers, &fields, Role::Operator, &back).await {
+        Ok(doer) => doer,
+        Err(answer) => return answer,
+    };
+    let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
+    let (service, by, timeout_ms) = (name.clone(), doer.by(), NO_WAIT_MS);
+    let command = Act::Rollback { service, to: revision, dry_run: false, by, timeout_ms };
+    finish(&web, &doer, (from, "rollback", &name), command, &back).await
+}

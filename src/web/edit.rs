@@ -1,0 +1,443 @@
+//! The form of a new service, a manifest that is changed, and one that goes: each checked and planned before it is
+//! written to where manifests come from.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::extract::{ConnectInfo, Form as Body, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::manifest::Form;
+use super::view::{self, PlanRow};
+use super::{Doer, Fields, Frame, From, Visitor, Web, doer, page, said, to};
+use crate::accounts::Role;
+use crate::engine::Picture;
+use crate::engine::daemon::Command;
+use crate::engine::planned::{self, PlanLine};
+use crate::manifest::Severity;
+use crate::plan::render::Sign;
+use crate::source::{Author, Edit, Snapshot};
+
+/// Something that must be settled before a manifest is written.
+struct Settle {
+    text: String,
+    hint: String,
+    code: String,
+}
+
+/// What a manifest would lead to.
+struct Checked {
+    settle: Vec<Settle>,
+    plan: Vec<PlanRow>,
+    summary: String,
+}
+
+#[derive(Template)]
+#[template(path = "new.html")]
+struct New {
+    frame: Frame,
+    form: Form,
+    typed_name: String,
+    domain: String,
+    is_asked: bool,
+    may_edit: bool,
+    settle: Vec<Settle>,
+    settle_title: String,
+    is_name_taken: bool,
+    plan: Vec<PlanRow>,
+    summary: String,
+    file: String,
+    place: String,
+    text: String,
+    message: String,
+    author: String,
+}
+
+#[derive(Template)]
+#[template(path = "edit.html")]
+struct Change {
+    frame: Frame,
+    name: String,
+    may_edit: bool,
+    settle: Vec<Settle>,
+    settle_title: String,
+    plan: Vec<PlanRow>,
+    summary: String,
+    file: String,
+    place: String,
+    text: String,
+    before: String,
+    message: String,
+    author: String,
+}
+
+#[derive(Template)]
+#[template(path = "delete.html")]
+struct Delete {
+    frame: Frame,
+    name: String,
+    removes: String,
+    plan: Vec<PlanRow>,
+    keeps: Option<String>,
+    error: Option<String>,
+    is_possible: bool,
+    may_edit: bool,
+    before: String,
+}
+
+/// The file in which a service's manifest stands, and its text.
+pub fn file_of(picture: &Picture, name: &str) -> Option<(String, String)> {
+    let file = &picture.services.get(name)?.origin.file;
+    let found = picture.source.files.iter().find(|(path, _)| path == file);
+    found.map(|(path, text)| (path.clone(), text.clone()))
+}
+
+/// The source with one file changed.
+fn changed(picture: &Picture, path: &str, text: Option<&str>) -> Snapshot {
+    let mut snapshot = picture.source.clone();
+    snapshot.files.retain(|(known, _)| known != path);
+    snapshot.files.extend(text.map(|text| (path.to_owned(), text.to_owned())));
+    snapshot.files.sort();
+    // Another state has another name.
+    let mut digest = Sha256::new();
+    [&snapshot.revision, path, text.unwrap_or_default()].iter().for_each(|part| digest.update(part.as_bytes()));
+    snapshot.revision = hex::encode(&digest.finalize()[..20]);
+    snapshot
+}
+
+/// What the engine makes of a manifest that is not written yet.
+async fn check(web: &Web, visitor: &Visitor, path: &str, text: &str, named: &str) -> Option<Checked> {
+    let (picture, _) = web.handle.picture();
+    let snapshot = Box::new(changed(&picture, path, Some(text)));
+    let after = web.handle.ask(Command::Preview { snapshot }).await?.picture;
+    let known: BTreeSet<(&str, &str)> =
+        picture.diagnostics.iter().map(|old| (old.code, old.message.as_str())).collect();
+    let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    // What the change breaks elsewhere is its matter too.
+    let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, found.message.as_str())));
+    let mut settle: Vec<Settle> = errors
+        .map(|found| Settle {
+            text: if found.line > 0 {
+                format!("{}:{}: {}", found.line, found.column, found.message)
+            } else {
+                found.message.clone()
+            },
+            hint: found.hint.clone().unwrap_or_default(),
+            code: found.code.to_owned(),
+        })
+        .collect();
+    let mine: BTreeSet<&str> = after
+        .services
+        .values()
+        .filter(|service| service.origin.file == path)
+        .map(|service| service.name.as_str())
+        .chain([named])
+        .collect();
+    let lines: Vec<PlanLine> = mine.iter().flat_map(|name| planned::lines_of(&after, name)).collect();
+    let refusals = lines.iter().filter(|line| line.sign == Sign::Refuse).filter_map(|line| line.refusal.as_ref());
+    settle.extend(refusals.filter(|refusal| !refusal.is_left()).map(|refusal| Settle {
+        text: refusal.message.clone(),
+        hint: refusal.hints.first().map(|hint| hint.text.clone()).unwrap_or_default(),
+        code: refusal.code.clone(),
+    }));
+    if let Some(missing) = after.broken.get(named).filter(|_| settle.is_empty()) {
+        settle.push(Settle { text: missing.clone(), hint: String::new(), code: "A0101".to_owned() });
+    }
+    Some(Checked { settle, summary: view::summary(&lines, visitor.words), plan: view::plan(&lines) })
+}
+
+fn title(settle: &[Settle], visitor: &Visitor) -> String {
+    match settle.len() {
+        0 => visitor.words.of("new-settled"),
+        n => visitor.words.count("new-to-settle", &n),
+    }
+}
+
+/// `will be committed to main`, `will be written to services`.
+fn place(web: &Web, visitor: &Visitor) -> String {
+    let (picture, _) = web.handle.picture();
+    let key = if picture.source.commit.is_some() { "new-manifest" } else { "new-written" };
+    visitor.words.with(key, "where", &picture.source.label)
+}
+
+fn author(visitor: &Visitor) -> String {
+    let session = visitor.session.as_ref();
+    session.map(|session| visitor.words.with("new-author", "name", &session.user.name)).unwrap_or_default()
+}
+
+async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, problem: Option<Settle>) -> Response {
+    let (picture, _) = web.handle.picture();
+    let is_asked = !form.image.is_empty() || !form.name.is_empty();
+    let typed_name = form.name.clone();
+    let form = form.with_name();
+    let (file, text) = (web.handle.path_of(&form.name), form.manifest());
+    let is_name_taken = picture.statuses().contains_key(&form.name)
+        || picture.source.files.iter().any(|(path, _)| *path == file && !form.name.is_empty());
+    let mut checked = Checked { settle: Vec::new(), plan: Vec::new(), summary: String::new() };
+    if is_asked && !is_name_taken {
+        checked = match check(web, visitor, &file, &text, &form.name).await {
+            Some(checked) => checked,
+            None => return stopping(),
+        };
+    }
+    if is_name_taken {
+        let (text, hint) = (visitor.words.of("new-taken"), String::new());
+        checked.settle.push(Settle { text, hint, code: String::new() });
+    }
+    checked.settle.extend(problem);
+    let domain = picture.context.as_ref().and_then(|context| context.site.domains.first().cloned()).unwrap_or_default();
+    let frame = Frame::new(web, visitor, "services", visitor.words.of("new-title"), "/new".to_owned()).await;
+    let message = if message.is_empty() { format!("add {}", form.name) } else { message };
+    page(&New {
+        typed_name,
+        domain,
+        is_asked,
+        may_edit: visitor.may(Role::Editor),
+        settle_title: title(&checked.settle, visitor),
+        settle: checked.settle,
+        is_name_taken,
+        plan: checked.plan,
+        summary: checked.summary,
+        file,
+        place: place(web, visitor),
+        text,
+        message,
+        author: author(visitor),
+        form,
+        frame,
+    })
+}
+
+/// `GET /new`
+pub async fn new(State(web): State<Web>, headers: HeaderMap) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let form = Form { tls: true, ..Form::default() };
+    new_page(&web, &visitor, form, String::new(), None).await
+}
+
+/// `POST /new`: checks, or writes.
+pub async fn make(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Body(fields): Body<Fields>,
+) -> Response {
+    let form = Form::of(&fields);
+    let message = fields.get("message").cloned().unwrap_or_default();
+    if fields.get("do").map(String::as_str) != Some("commit") {
+        let visitor = Visitor::of(&headers, &web).await;
+        return new_page(&web, &visitor, form, message, None).await;
+    }
+    let doer = match doer(&web, &headers, &fields, Role::Editor, "/new").await {
+        Ok(doer) => doer,
+        Err(answer) => return answer,
+    };
+    let form = form.with_name();
+    let (path, text) = (web.handle.path_of(&form.name), form.manifest());
+    let Some(checked) = check(&web, &doer.visitor, &path, &text, &form.name).await else { return stopping() };
+    let (picture, _) = web.handle.picture();
+    let problem = if !checked.settle.is_empty() || picture.statuses().contains_key(&form.name) {
+        None
+    } else {
+        let message = if message.is_empty() { format!("add {}", form.name) } else { message.clone() };
+        match written(&web, &doer, (path, None, Some(text)), message, (from, "add", &form.name)).await {
+            Ok(()) => return to(&format!("/services/{}", view::encoded(&form.name))),
+            Err(problem) => Some(problem),
+        }
+    };
+    let page = new_page(&web, &doer.visitor, form, message, problem).await;
+    (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+}
+
+/// Writes a change to the source, and waits for the look that takes it up.
+async fn written(
+    web: &Web,
+    doer: &Doer,
+    (path, before, after): (String, Option<String>, Option<String>),
+    message: String,
+    (from, action, name): (std::net::SocketAddr, &str, &str),
+) -> Result<(), Settle> {
+    let user = &doer.session.user;
+    let author = Author { name: user.name.clone(), email: user.email.clone() };
+    let message: String = message.chars().filter(|c| !c.is_control() || *c == '\n').take(2_000).collect();
+    let edit = Edit { path: path.clone(), before, after, author, message };
+    let done = web.handle.write(edit).await;
+    let result = done.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());
+    doer.did(web, from, action, name, &result).await;
+    match done {
+        Ok(()) => {
+            let _ = web.handle.ask(Command::Look).await;
+            let text = doer.visitor.words.with("new-committed", "file", &path);
+            web.accounts.say_once(&doer.session, &text).await;
+            Ok(())
+        }
+        Err(error) => Err(Settle {
+            text: error.message,
+            hint: error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default(),
+            code: error.code.to_owned(),
+        }),
+    }
+}
+
+async fn edit_page(web: &Web, visitor: &Visitor, name: &str, given: Given, problem: Option<Settle>) -> Response {
+    let Some(checked) = check(web, visitor, &given.file, &given.text, name).await else { return stopping() };
+    let mut settle = checked.settle;
+    settle.extend(problem);
+    let words = visitor.words;
+    let here = format!("/services/{}/edit", view::encoded(name));
+    let frame = Frame::new(web, visitor, "services", words.with("edit-title", "name", name), here).await;
+    let message = if given.message.is_empty() { format!("change {name}") } else { given.message };
+    page(&Change {
+        name: name.to_owned(),
+        may_edit: visitor.may(Role::Editor),
+        settle_title: title(&settle, visitor),
+        settle,
+        plan: checked.plan,
+        summary: checked.summary,
+        file: given.file,
+        place: place(web, visitor),
+        text: given.text,
+        before: given.before,
+        message,
+        author: author(visitor),
+        frame,
+    })
+}
+
+/// What is being edited.
+struct Given {
+    file: String,
+    before: String,
+    text: String,
+    message: String,
+}
+
+async fn no_manifest(web: &Web, visitor: &Visitor) -> Response {
+    said(web, visitor, StatusCode::NOT_FOUND, visitor.words.of("svc-no-manifest")).await
+}
+
+/// `GET /services/{name}/edit`
+pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let Some((file, text)) = file_of(&web.handle.picture().0, &name) else { return no_manifest(&web, &visitor).await };
+    let given = Given { file, before: text.clone(), text, message: String::new() };
+    edit_page(&web, &visitor, &name, given, None).await
+}
+
+/// `POST /services/{name}/edit`: checks, or writes.
+pub async fn change(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Body(fields): Body<Fields>,
+) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let Some((file, _)) = file_of(&web.handle.picture().0, &name) else { return no_manifest(&web, &visitor).await };
+    // Browsers send line ends of their own.
+    let field = |name: &str| fields.get(name).map(|text| text.replace("\r\n", "\n")).unwrap_or_default();
+    let mut text = field("text");
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let given = Given { file: file.clone(), before: field("before"), text: text.clone(), message: field("message") };
+    if field("do") != "commit" {
+        return edit_page(&web, &visitor, &name, given, None).await;
+    }
+    let path = format!("/services/{}", view::encoded(&name));
+    let doer = match doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await {
+        Ok(doer) => doer,
+        Err(answer) => return answer,
+    };
+    let Some(checked) = check(&web, &visitor, &file, &text, &name).await else { return stopping() };
+    let mut problem = None;
+    if checked.settle.is_empty() {
+        let message = if given.message.is_empty() { format!("change {name}") } else { given.message.clone() };
+        let change = (file, Some(given.before.clone()), Some(text));
+        match written(&web, &doer, change, message, (from, "change", &name)).await {
+            Ok(()) => return to(&path),
+            Err(error) => problem = Some(error),
+        }
+    }
+    let page = edit_page(&web, &visitor, &name, given, problem).await;
+    (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+}
+
+async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) -> Response {
+    let (picture, _) = web.handle.picture();
+    let Some((file, before)) = file_of(&picture, name) else { return no_manifest(web, visitor).await };
+    let words = visitor.words;
+    let is_only_one = picture.services.values().filter(|service| service.origin.file == file).count() == 1;
+    let snapshot = Box::new(changed(&picture, &file, None));
+    let Some(reply) = web.handle.ask(Command::Preview { snapshot }).await else { return stopping() };
+    let lines = planned::lines_of(&reply.picture, name);
+    let volumes: Vec<String> = picture
+        .owned_by(name)
+        .iter()
+        .filter(|address| address.kind == crate::model::Kind::Volume)
+        .map(|address| address.name.clone())
+        .collect();
+    let who = visitor.session.as_ref().map(|session| session.user.name.clone()).unwrap_or_default();
+    let removes = words.with_all("delete-removes", &[("file", &file), ("where", &picture.source.label), ("who", &who)]);
+    let here = format!("/services/{}/delete", view::encoded(name));
+    let frame = Frame::new(web, visitor, "services", words.with("delete-title", "name", name), here).await;
+    let error = if is_only_one { error } else { Some(words.with("delete-several", "file", &file)) };
+    page(&Delete {
+        name: name.to_owned(),
+        removes,
+        plan: view::plan(&lines),
+        keeps: (!volumes.is_empty()).then(|| words.with("delete-keeps", "volumes", &volumes.join(", "))),
+        error,
+        is_possible: is_only_one,
+        may_edit: visitor.may(Role::Editor),
+        before,
+        frame,
+    })
+}
+
+/// `GET /services/{name}/delete`
+pub async fn delete(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    delete_page(&web, &visitor, &name, None).await
+}
+
+/// `POST /services/{name}/delete`: its file goes, and with the next look all that it made but its data.
+pub async fn delete_now(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Body(fields): Body<Fields>,
+) -> Response {
+    let here = format!("/services/{}/delete", view::encoded(&name));
+    let doer = match doer(&web, &headers, &fields, Role::Editor, &here).await {
+        Ok(doer) => doer,
+        Err(answer) => return answer,
+    };
+    let (picture, _) = web.handle.picture();
+    let Some((file, _)) = file_of(&picture, &name) else { return no_manifest(&web, &doer.visitor).await };
+    let is_only_one = picture.services.values().filter(|service| service.origin.file == file).count() == 1;
+    let is_meant = fields.get("name").is_some_and(|typed| typed.trim() == name);
+    let mut error = None;
+    if !is_meant {
+        error = Some(doer.visitor.words.of("delete-wrong-name"));
+    } else if is_only_one {
+        let before = fields.get("before").map(|text| text.replace("\r\n", "\n"));
+        let change = (file, before, None);
+        match written(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
+            Ok(()) => {
+                web.accounts.say_once(&doer.session, &doer.visitor.words.with("deleted", "name", &name)).await;
+                return to("/");
+            }
+            Err(problem) => error = Some(format!("{} {}", problem.text, problem.hint)),
+        }
+    }
+    let page = delete_page(&web, &doer.visitor, &name, error).await;
+    (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+}
+
+fn stopping() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response()
+}

@@ -1,0 +1,142 @@
+//! What every page has: who looks, in which language, and what stands above and below.
+
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT_LANGUAGE, COOKIE};
+
+use super::Web;
+use super::assets::Assets;
+use super::words::{Language, Words};
+use crate::accounts::{Role, Session};
+use crate::engine::report;
+
+/// The cookie that opens a session.
+pub const SESSION_COOKIE: &str = "amarre_session";
+/// The cookie with the language that somebody chose.
+pub const LANGUAGE_COOKIE: &str = "amarre_language";
+
+/// Who asks, and how.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// The session, when one is open.
+    pub session: Option<Session>,
+    /// In whose language.
+    pub words: Words,
+}
+
+impl Visitor {
+    /// From a request's headers.
+    pub async fn of(headers: &HeaderMap, web: &Web) -> Self {
+        let cookie = |name: &str| cookie(headers, name);
+        let session = match cookie(SESSION_COOKIE) {
+            Some(token) => web.accounts.session(&token, web.handle.now()).await,
+            None => None,
+        };
+        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let words = Words(Language::of(cookie(LANGUAGE_COOKIE).as_deref(), accepted));
+        Self { session, words }
+    }
+
+    /// Whether somebody is signed in who may do this.
+    pub fn may(&self, role: Role) -> bool {
+        self.session.as_ref().is_some_and(|session| session.user.role >= role)
+    }
+}
+
+/// The value of a cookie.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
+/// What stands around the content of a page.
+pub struct Frame {
+    /// In which language.
+    pub words: Words,
+    /// The title of the page, without the program's name.
+    pub title: String,
+    /// Which entry of the navigation it belongs to.
+    pub section: &'static str,
+    /// Who is signed in.
+    pub user: Option<String>,
+    /// What forms carry; empty where nobody is signed in.
+    pub csrf: String,
+    /// What is said once.
+    pub flash: Option<String>,
+    /// Where the source is: `main @ 3f2a9c1`.
+    pub revision: String,
+    /// Whether all that should be seen is seen.
+    pub is_well: bool,
+    /// How long ago everything was looked at.
+    pub checked: String,
+    /// When the next look is due.
+    pub next: String,
+    /// The path and query of this page, for the way back.
+    pub here: String,
+    /// Whether something moves: without scripts the page is read again by itself.
+    pub moves: bool,
+    /// Whoever is signed in sees who else may be.
+    pub is_admin: bool,
+    /// Style and script.
+    pub css: &'static str,
+    /// The script.
+    pub js: &'static str,
+    /// What browsers show beside the title.
+    pub icon: &'static str,
+}
+
+impl Frame {
+    /// For a page of a section. Takes what is to be said once.
+    pub async fn new(web: &Web, visitor: &Visitor, section: &'static str, title: String, here: String) -> Self {
+        let (picture, next) = web.handle.picture();
+        let (words, now) = (visitor.words, web.handle.now());
+        let (flash, csrf, user) = match &visitor.session {
+            Some(session) => {
+                (web.accounts.said_once(session).await, session.csrf.clone(), Some(session.user.name.clone()))
+            }
+            None => (None, String::new(), None),
+        };
+        let has_looked = picture.context.is_some();
+        let checked = match has_looked {
+            true => words.with("checked", "time", &super::view::span(now - picture.at)),
+            false => words.of("not-checked"),
+        };
+        let assets = Assets::get();
+        Self {
+            words,
+            title,
+            section,
+            user,
+            csrf,
+            flash,
+            revision: report::revision(&picture),
+            is_well: has_looked
+                && picture.plan.gaps.is_empty()
+                && picture.source_error.is_none()
+                && picture.ledger_error.is_none(),
+            checked,
+            next: if next.0 > 0 { super::view::clock(next) } else { String::new() },
+            here,
+            moves: !picture.busy.is_empty() || !has_looked,
+            is_admin: visitor.may(Role::Admin),
+            css: assets.css_path(),
+            js: assets.js_path(),
+            icon: assets.icon_path(),
+        }
+    }
+
+    /// What stands under a key.
+    pub fn t(&self, key: &str) -> String {
+        self.words.of(key)
+    }
+
+    /// Of the program.
+    pub fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// `here` as part of a URL.
+    pub fn back(&self) -> String {
+        super::view::encoded(&self.here)
+    }
+}

@@ -1,0 +1,173 @@
+//! Signing in and out, the first account, and the language.
+
+use askama::Template;
+use axum::extract::{ConnectInfo, Form, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::frame::{LANGUAGE_COOKIE, SESSION_COOKIE};
+use super::{Fields, Frame, From, Visitor, Web, doer, to, view};
+use crate::accounts::{AccountError, Role};
+use crate::secret::Secret;
+use crate::store::accounts::AuditRow;
+
+/// A year, for what is only a choice.
+const YEAR_S: u32 = 365 * 24 * 60 * 60;
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Login {
+    frame: Frame,
+    email: String,
+    back: String,
+    error: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "setup.html")]
+struct Setup {
+    frame: Frame,
+    token: String,
+    name: String,
+    email: String,
+    error: Option<String>,
+    is_good: bool,
+}
+
+fn field(fields: &Fields, name: &str) -> String {
+    fields.get(name).cloned().unwrap_or_default()
+}
+
+/// A path of this site, and nothing that leads elsewhere.
+fn back(fields: &Fields) -> String {
+    let back = field(fields, "back");
+    let is_ours =
+        back.starts_with('/') && !back.starts_with("//") && !back.contains(|c: char| c == '\\' || c.is_control());
+    if is_ours { back } else { "/".to_owned() }
+}
+
+async fn login(web: &Web, visitor: &Visitor, fields: &Fields, error: Option<String>) -> Response {
+    let frame = Frame::new(web, visitor, "", visitor.words.of("login-title"), "/login".to_owned()).await;
+    super::page(&Login { frame, email: field(fields, "email"), back: back(fields), error })
+}
+
+/// `GET /login`
+pub async fn page(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<Fields>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    login(&web, &visitor, &fields, None).await
+}
+
+/// `POST /login`
+pub async fn sign_in(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Form(fields): Form<Fields>,
+) -> Response {
+    let (email, now) = (field(&fields, "email"), web.handle.now());
+    let password = Secret::new(field(&fields, "password"));
+    let address = from.ip().to_string();
+    let opened = web.accounts.sign_in(&email, &password, &address, now).await;
+    let result = opened.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned());
+    let who = email.chars().take(100).collect();
+    let row = AuditRow { at: now, who, address, action: "sign_in".to_owned(), target: String::new(), result };
+    web.accounts.audit(row).await;
+    let visitor = Visitor::of(&headers, &web).await;
+    let words = visitor.words;
+    let (status, error) = match opened {
+        Ok(opened) => return with_session(to(&back(&fields)), opened.token.expose()),
+        Err(AccountError::Wrong(left)) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, words.count("login-wrong", &usize::try_from(left).unwrap_or_default()))
+        }
+        Err(AccountError::Locked(until)) => {
+            (StatusCode::TOO_MANY_REQUESTS, words.with("login-locked", "time", &view::span(until - now)))
+        }
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    };
+    (status, login(&web, &visitor, &fields, Some(error)).await).into_response()
+}
+
+/// `POST /logout`
+pub async fn sign_out(State(web): State<Web>, headers: HeaderMap, Form(fields): Form<Fields>) -> Response {
+    match doer(&web, &headers, &fields, Role::Viewer, "/").await {
+        Ok(doer) => {
+            let _ = web.accounts.sign_out(&doer.session).await;
+            with_session(to("/"), "")
+        }
+        Err(answer) => answer,
+    }
+}
+
+async fn setup_page(web: &Web, visitor: &Visitor, fields: &Fields, error: Option<String>) -> Response {
+    let token = field(fields, "token");
+    let here = format!("/setup?token={}", view::encoded(&token));
+    let frame = Frame::new(web, visitor, "", visitor.words.of("setup-title"), here).await;
+    let is_good = web.accounts.is_first(&token);
+    let (name, email) = (field(fields, "name"), field(fields, "email"));
+    super::page(&Setup { frame, token, name, email, error, is_good })
+}
+
+/// `GET /setup?token=…`
+pub async fn setup(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<Fields>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let status = if web.accounts.is_first(&field(&fields, "token")) { StatusCode::OK } else { StatusCode::GONE };
+    (status, setup_page(&web, &visitor, &fields, None).await).into_response()
+}
+
+/// `POST /setup`: the first account, which is signed in at once.
+pub async fn set_up(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Form(fields): Form<Fields>,
+) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let (email, name, now) = (field(&fields, "email"), field(&fields, "name"), web.handle.now());
+    let password = Secret::new(field(&fields, "password"));
+    let address = from.ip().to_string();
+    let made = web.accounts.add_first(&field(&fields, "token"), (&email, &name), &password, now).await;
+    let opened = match made {
+        Ok(()) => web.accounts.sign_in(&email, &password, &address, now).await,
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(opened) => {
+            let row = AuditRow {
+                at: now,
+                who: opened.user.email,
+                address,
+                action: "first_account".to_owned(),
+                target: String::new(),
+                result: "ok".to_owned(),
+            };
+            web.accounts.audit(row).await;
+            with_session(to("/"), opened.token.expose())
+        }
+        Err(error) => {
+            let page = setup_page(&web, &visitor, &fields, Some(error.to_string())).await;
+            (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+        }
+    }
+}
+
+/// `GET /language/{code}?back=…`
+pub async fn language(Path(code): Path<String>, Query(fields): Query<Fields>) -> Response {
+    let mut answer = to(&back(&fields));
+    if matches!(code.as_str(), "en" | "fr") {
+        set_cookie(&mut answer, &format!("{LANGUAGE_COOKIE}={code}; Path=/; Max-Age={YEAR_S}; SameSite=Lax"));
+    }
+    answer
+}
+
+/// Not `Secure`: it is served on loopback only, over HTTP.
+fn with_session(mut answer: Response, token: &str) -> Response {
+    let end = if token.is_empty() { "; Max-Age=0" } else { "" };
+    set_cookie(&mut answer, &format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{end}"));
+    answer
+}
+
+fn set_cookie(answer: &mut Response, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        answer.headers_mut().append(header::SET_COOKIE, value);
+    }
+}

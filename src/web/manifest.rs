@@ -1,0 +1,147 @@
+//! What a form says, as the shortest manifest that says it. Pure.
+
+use std::fmt::Write as _;
+
+use super::Fields;
+
+/// What was filled in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Image with its tag.
+    pub image: String,
+    /// A DNS label.
+    pub name: String,
+    /// Where it listens; empty: no route.
+    pub port: String,
+    /// The name below the default domain, or a whole one; empty: as the service.
+    pub address: String,
+    /// Whether it has a certificate of Let's Encrypt.
+    pub tls: bool,
+    /// `NAME=value`, one a line.
+    pub environment: String,
+    /// `name:/path`, one a line.
+    pub volumes: String,
+}
+
+impl Form {
+    /// From what a browser sends.
+    pub fn of(fields: &Fields) -> Self {
+        let field = |name: &str| fields.get(name).map(|value| value.trim().replace('\r', "")).unwrap_or_default();
+        Self {
+            image: field("image"),
+            name: field("name"),
+            port: field("port"),
+            address: field("address"),
+            tls: fields.get("tls").is_some_and(|tls| tls == "letsencrypt"),
+            environment: field("environment"),
+            volumes: field("volumes"),
+        }
+    }
+
+    /// The name that follows from the image, where none was given: `gitea/gitea:1.22` → `gitea`.
+    pub fn with_name(mut self) -> Self {
+        if self.name.is_empty() {
+            let last = self.image.rsplit('/').next().unwrap_or_default();
+            let plain = last.split([':', '@']).next().unwrap_or_default().to_lowercase();
+            let label: String = plain.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+            label.trim_matches('-').clone_into(&mut self.name);
+        }
+        self
+    }
+
+    /// As YAML.
+    pub fn manifest(&self) -> String {
+        let mut text = format!("name: {}\nimage: {}\n", scalar(&self.name), scalar(&self.image));
+        let is_elsewhere = !self.address.is_empty() && self.address != self.name;
+        if !self.port.is_empty() && is_elsewhere {
+            let to = scalar(&format!("{}:{}", self.name, self.port));
+            let tls = if self.tls { "    tls: letsencrypt\n" } else { "" };
+            let _ = write!(text, "routes:\n  - domain: {}\n    to: {to}\n{tls}", scalar(&self.address));
+        } else if !self.port.is_empty() {
+            let _ = writeln!(text, "port: {}", number(&self.port));
+            text.push_str(if self.tls { "ssl: true\n" } else { "" });
+        }
+        let variables: Vec<&str> = lines(&self.environment).collect();
+        if !variables.is_empty() {
+            text.push_str("environment:\n");
+        }
+        for variable in variables {
+            let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
+            let _ = writeln!(text, "  {}: {}", scalar(name.trim()), quoted(value));
+        }
+        let volumes: Vec<&str> = lines(&self.volumes).collect();
+        if !volumes.is_empty() {
+            text.push_str("volumes:\n");
+        }
+        for volume in volumes {
+            let _ = writeln!(text, "  - {}", scalar(volume));
+        }
+        text
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+/// A number where it is one; else what was typed, so that the reader says what is wrong with it.
+fn number(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.to_owned() } else { quoted(text) }
+}
+
+/// Plain where YAML cannot mistake it for anything else.
+fn scalar(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+    let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
+    let is_safe = begins && text.chars().all(is_plain) && !text.ends_with(':') && !is_word;
+    if is_safe { text.to_owned() } else { quoted(text) }
+}
+
+/// JSON's strings are YAML's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn says(form: Form, expected: &str) {
+        assert_eq!(form.with_name().manifest(), expected);
+    }
+
+    #[test]
+    fn the_shortest_manifest_that_says_it() {
+        let form = |image: &str| Form { image: image.to_owned(), ..Form::default() };
+        says(form("gitea/gitea:1.22"), "name: gitea\nimage: gitea/gitea:1.22\n");
+        says(
+            Form { port: "3000".into(), tls: true, ..form("ghcr.io/a/My_App@sha256:00") },
+            "name: my-app\nimage: ghcr.io/a/My_App@sha256:00\nport: 3000\nssl: true\n",
+        );
+        says(
+            Form { name: "git".into(), port: "3000".into(), address: "code".into(), tls: true, ..form("gitea:1") },
+            "name: git\nimage: gitea:1\nroutes:\n  - domain: code\n    to: git:3000\n    tls: letsencrypt\n",
+        );
+        says(
+            Form {
+                environment: "A=b: c\r\nEMPTY=\nNO = yes".replace('\r', ""),
+                volumes: "data:/data\n/srv/x:/x:ro".into(),
+                ..form("web:1")
+            },
+            "name: web\nimage: web:1\nenvironment:\n  A: \"b: c\"\n  EMPTY: \"\"\n  \"NO\": \" yes\"\nvolumes:\n  - data:/data\n  - /srv/x:/x:ro\n",
+        );
+    }
+
+    #[test]
+    fn nothing_that_is_typed_becomes_another_key() {
+        let form = Form {
+            name: "a\nprivileged: true".into(),
+            image: "x: y\" #".into(),
+            port: "80\nb: c".into(),
+            ..Form::default()
+        };
+        assert_eq!(form.manifest(), "name: \"a\\nprivileged: true\"\nimage: \"x: y\\\" #\"\nport: \"80\\nb: c\"\n");
+    }
+}

@@ -1,0 +1,208 @@
+//! Pages for people, beside the reading part of HTTP. Rendered here, usable without scripts; with them they follow what
+//! happens. Nothing is loaded from elsewhere.
+//!
+//! On loopback anybody may look, as with the rest of HTTP there; what changes something needs a session, whose role says
+//! what. Every form carries what only a page of the session knows.
+
+mod assets;
+mod doing;
+mod edit;
+mod frame;
+mod live;
+mod login;
+mod manifest;
+mod overview;
+mod rest;
+mod service;
+pub mod view;
+pub mod words;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+
+pub use self::frame::{Frame, Visitor};
+
+use crate::accounts::{Accounts, Role, Session};
+use crate::engine::daemon::Handle;
+use crate::server;
+use crate::store::accounts::AuditRow;
+
+/// A form: what was filled in, by name.
+type Fields = BTreeMap<String, String>;
+
+/// What pages are made with.
+#[derive(Clone)]
+pub struct Web {
+    /// The loop.
+    pub handle: Handle,
+    /// Who may do what.
+    pub accounts: Accounts,
+}
+
+/// Everything that is served on loopback: the pages, and what [`server::public`] has.
+pub fn public(handle: Handle, accounts: Accounts) -> Router {
+    let api = server::public(handle.clone());
+    let web = Web { handle, accounts };
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/new", get(edit::new).post(edit::make))
+        .route("/services/{name}", get(service::now))
+        .route("/services/{name}/history", get(service::history))
+        .route("/services/{name}/logs", get(service::logs))
+        .route("/services/{name}/manifest", get(service::manifest))
+        .route("/services/{name}/edit", get(edit::edit).post(edit::change))
+        .route("/services/{name}/delete", get(edit::delete).post(edit::delete_now))
+        .route("/services/{name}/rollback", get(doing::rollback).post(doing::rollback_now))
+        .route("/services/{name}/{verb}", axum::routing::post(doing::verb))
+        .route("/apply", axum::routing::post(doing::apply))
+        .route("/runs", get(rest::runs))
+        .route("/network", get(rest::network))
+        .route("/accounts", get(rest::accounts))
+        .route("/live", get(live::live))
+        .route("/login", get(login::page).post(login::sign_in))
+        .route("/logout", axum::routing::post(login::sign_out))
+        .route("/setup", get(login::setup).post(login::set_up))
+        .route("/language/{code}", get(login::language))
+        .route("/assets/{name}", get(assets::asset))
+        .with_state(web.clone())
+        .fallback_service(api)
+        .layer(middleware::from_fn_with_state(web, around))
+        .layer(middleware::from_fn(server::check_host))
+}
+
+/// What holds for every answer to a browser: no other page may send a form, and nothing is loaded from elsewhere.
+async fn around(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let wants_page = request.method() == Method::GET && accepts_html(request.headers());
+    if request.method() == Method::POST && !is_of_this_site(request.headers()) {
+        return problem(&web, request.headers(), StatusCode::FORBIDDEN, "problem-csrf").await;
+    }
+    let headers = request.headers().clone();
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND && wants_page && !is_html(&response) {
+        response = problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await;
+    }
+    let page = is_html(&response);
+    let set = response.headers_mut();
+    set.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    set.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    set.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    if page {
+        set.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn is_html(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/html"))
+}
+
+/// Browsers say from where a form is sent; what is no browser says neither.
+fn is_of_this_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("sec-fetch-site"), text("origin"), text("host")) {
+        (Some(site), _, _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, from)| from == host),
+        (None, Some(_), None) => false,
+        (None, None, _) => true,
+    }
+}
+
+/// A page that says what is wrong, and nothing else.
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Problem {
+    frame: Frame,
+    text: String,
+}
+
+async fn problem(web: &Web, headers: &HeaderMap, status: StatusCode, key: &str) -> Response {
+    let visitor = Visitor::of(headers, web).await;
+    said(web, &visitor, status, visitor.words.of(key)).await
+}
+
+async fn said(web: &Web, visitor: &Visitor, status: StatusCode, text: String) -> Response {
+    let frame = Frame::new(web, visitor, "", text.clone(), "/".to_owned()).await;
+    (status, page(&Problem { frame, text })).into_response()
+}
+
+/// A page, written.
+fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!("a page could not be written: {error}");
+            (StatusCode::INTERNAL_SERVER_ERROR, "This page could not be shown. Your services are not affected.\n")
+                .into_response()
+        }
+    }
+}
+
+fn to(path: &str) -> Response {
+    Redirect::to(path).into_response()
+}
+
+/// Somebody who is signed in and may do what is asked, by a form of a page of the session.
+struct Doer {
+    visitor: Visitor,
+    session: Session,
+}
+
+/// Who sends this form, when that one may; else what is answered.
+async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back: &str) -> Result<Doer, Response> {
+    let visitor = Visitor::of(headers, web).await;
+    let Some(session) = visitor.session.clone() else {
+        return Err(to(&format!("/login?back={}", view::encoded(back))));
+    };
+    if !fields.get("csrf").is_some_and(|given| session.is_csrf(given)) {
+        return Err(said(web, &visitor, StatusCode::FORBIDDEN, visitor.words.of("problem-csrf")).await);
+    }
+    if session.user.role < role {
+        return Err(denied(web, &visitor, &session, role).await);
+    }
+    Ok(Doer { visitor, session })
+}
+
+async fn denied(web: &Web, visitor: &Visitor, session: &Session, role: Role) -> Response {
+    let (is, needed) = (session.user.role.word(), role.word());
+    let text = visitor.words.with_all("problem-denied", &[("role", is), ("needed", needed)]);
+    said(web, visitor, StatusCode::FORBIDDEN, text).await
+}
+
+impl Doer {
+    /// Writes down what was done.
+    async fn did(&self, web: &Web, from: SocketAddr, action: &str, target: &str, result: &str) {
+        let row = AuditRow {
+            at: web.handle.now(),
+            who: self.session.user.email.clone(),
+            address: from.ip().to_string(),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            result: result.to_owned(),
+        };
+        web.accounts.audit(row).await;
+    }
+
+    /// Who is named for what is done.
+    fn by(&self) -> String {
+        format!("{} <{}>", self.session.user.name, self.session.user.email)
+    }
+}
+
+/// From where a request comes.
+type From = ConnectInfo<SocketAddr>;

@@ -1,0 +1,167 @@
+//! `/`: does anything need me?
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::view::{self, State as Shown};
+use super::{Fields, Frame, Visitor, Web, page};
+use crate::accounts::Role;
+use crate::engine::listing::{self, Only};
+use crate::engine::report;
+use crate::engine::status::{Health, ServiceStatus, Sync};
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview {
+    frame: Frame,
+    counts: String,
+    is_plan_only: bool,
+    may_act: bool,
+    may_edit: bool,
+    may_apply: bool,
+    has_looked: bool,
+    is_empty: bool,
+    source: String,
+    needs: Vec<Need>,
+    query: String,
+    chips: Vec<Chip>,
+    rows: Vec<Row>,
+}
+
+/// Something that needs a person.
+struct Need {
+    tone: &'static str,
+    /// The service; empty: something else.
+    name: String,
+    what: String,
+    more: String,
+    code: Option<String>,
+    has_logs: bool,
+}
+
+impl Need {
+    fn mark(&self) -> &'static str {
+        view::mark(self.tone)
+    }
+}
+
+struct Chip {
+    word: String,
+    only: &'static str,
+    count: usize,
+    is_chosen: bool,
+}
+
+struct Row {
+    name: String,
+    domain: String,
+    sync: Shown,
+    health: Shown,
+    now: String,
+    since: String,
+}
+
+/// `GET /`
+pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<Fields>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let words = visitor.words;
+    let (picture, _) = web.handle.picture();
+    let (now, all) = (web.handle.now(), picture.statuses());
+    let of = |only: Only| listing::rows(&picture, all.values(), Some(only)).len();
+    let chosen = fields.get("only").and_then(|word| Only::WORDS.iter().find(|(known, _)| known == word));
+    let chosen = chosen.map(|(_, only)| *only);
+    let query = fields.get("q").map(|text| text.trim().to_lowercase()).unwrap_or_default();
+    let is_meant = |row: &&ServiceStatus| {
+        let images = picture.services.get(&row.name).into_iter().flat_map(|service| service.containers.values());
+        query.is_empty()
+            || row.name.contains(&query)
+            || row.domains.iter().any(|domain| domain.contains(&query))
+            || images.into_iter().any(|container| container.image.contains(&query))
+    };
+    let rows = listing::rows(&picture, all.values(), chosen).into_iter().filter(is_meant).map(|row| {
+        let (sync, health) = view::states(&picture, row, words);
+        Row {
+            name: row.name.clone(),
+            domain: row.domains.first().cloned().unwrap_or_default(),
+            sync,
+            health,
+            now: row.what_now.clone(),
+            since: since(&picture, &row.name, now),
+        }
+    });
+    let count = |test: &dyn Fn(&ServiceStatus) -> bool| all.values().filter(|row| test(row)).count();
+    let suspended = of(Only::Suspended);
+    let synced = count(&|row| row.sync == Sync::Synced);
+    let parts = [
+        ("count-synced", synced),
+        ("count-attention", of(Only::Attention)),
+        ("count-drifted", of(Only::Drift)),
+        ("count-moving", count(&|row| row.health == Health::Progressing)),
+        ("count-unknown", count(&|row| row.health == Health::Unknown)),
+        ("count-suspended", suspended),
+    ];
+    let is_all_well = synced == all.len() && of(Only::Attention) == 0 && suspended == 0;
+    let counts = if is_all_well && !all.is_empty() {
+        words.count("overview-all-well", &all.len())
+    } else {
+        let parts = parts.iter().filter(|(_, n)| *n > 0).map(|(key, n)| words.count(key, n));
+        std::iter::once(words.count("overview-counts", &all.len())).chain(parts).collect::<Vec<_>>().join(" · ")
+    };
+    let chips = [("filter-all", "", all.len()), ("filter-attention", "attention", of(Only::Attention))]
+        .into_iter()
+        .chain([("filter-drifted", "drift", of(Only::Drift)), ("filter-suspended", "suspended", suspended)])
+        .map(|(key, only, count)| Chip {
+            word: words.of(key),
+            only,
+            count,
+            is_chosen: chosen.map_or("", Only::word) == only,
+        });
+    let may_act = visitor.may(Role::Operator) || visitor.session.is_none();
+    let here = if query.is_empty() { "/".to_owned() } else { format!("/?q={}", view::encoded(&query)) };
+    let frame = Frame::new(&web, &visitor, "services", words.of("overview-title"), here).await;
+    page(&Overview {
+        counts,
+        is_plan_only: picture.context.is_some() && !picture.consented,
+        may_act,
+        may_edit: visitor.may(Role::Editor) || visitor.session.is_none(),
+        may_apply: visitor.may(Role::Admin),
+        has_looked: picture.context.is_some(),
+        is_empty: all.is_empty(),
+        source: web.handle.source_name(),
+        needs: troubles(&picture).chain(needs(all.values())).collect(),
+        query: fields.get("q").cloned().unwrap_or_default(),
+        chips: chips.collect(),
+        rows: rows.collect(),
+        frame,
+    })
+}
+
+fn since(picture: &crate::engine::Picture, name: &str, now: crate::model::Timestamp) -> String {
+    let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
+    known.map(|(_, at)| view::span(now - *at)).unwrap_or_default()
+}
+
+/// What is wrong beside the services.
+fn troubles(picture: &crate::engine::Picture) -> impl Iterator<Item = Need> {
+    report::troubles_of(picture).into_iter().map(|trouble| Need {
+        tone: "dim",
+        name: String::new(),
+        what: trouble.text,
+        more: trouble.hints.join(" · "),
+        code: Some(trouble.code),
+        has_logs: false,
+    })
+}
+
+fn needs<'a>(rows: impl Iterator<Item = &'a ServiceStatus>) -> impl Iterator<Item = Need> {
+    rows.filter(|row| row.attention).map(|row| Need {
+        tone: if row.health == Health::Missing { "missing" } else { "bad" },
+        name: row.name.clone(),
+        what: row.what_now.clone(),
+        more: row.hints.first().map(|hint| hint.text.clone()).unwrap_or_default(),
+        code: row.code.clone(),
+        has_logs: row.resources.iter().any(|resource| resource.failure.is_some()),
+    })
+}

@@ -1,0 +1,433 @@
+//! `/services/{name}`: what is it, why, what next?
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::view::{self, PlanRow, State as Shown};
+use super::{Frame, Visitor, Web, page, said};
+use crate::accounts::Role;
+use crate::engine::Picture;
+use crate::engine::history::{self, HistoryOf};
+use crate::engine::logs::{self, LogsOf};
+use crate::engine::planned;
+use crate::engine::status::{self, ResourceStatus, ServiceStatus};
+use crate::model::service::{MountSource, Service, Target};
+use crate::model::{Kind, near};
+use crate::plan::render::lines;
+
+/// What happened lately.
+const EVENTS_SHOWN: u32 = 8;
+/// Lines of a log on the page.
+const LINES_SHOWN: u32 = 200;
+/// Nodes of a column; the rest is counted.
+const NODES_MAX: usize = 6;
+/// A node and the gap below it, in the picture's units; the line meets a node this far below its top.
+const ROW: usize = 96;
+const MEETS: usize = 16;
+
+/// What every page of a service begins with.
+struct Head {
+    name: String,
+    sync: Shown,
+    health: Shown,
+    domain: Option<String>,
+    about: String,
+    tab: &'static str,
+    may_act: bool,
+    may_edit: bool,
+    is_suspended: bool,
+    is_drifted: bool,
+    is_failing: bool,
+    is_moving: bool,
+    has_manifest: bool,
+}
+
+impl Head {
+    fn of(picture: &Picture, row: &ServiceStatus, visitor: &Visitor, tab: &'static str) -> Self {
+        let (sync, health) = view::states(picture, row, visitor.words);
+        let manifest = picture.services.get(&row.name);
+        let is_new = visitor.session.is_none();
+        Self {
+            name: row.name.clone(),
+            sync,
+            health,
+            domain: row.domains.first().cloned(),
+            about: manifest.map(|manifest| about(picture, manifest)).unwrap_or_default(),
+            tab,
+            may_act: visitor.may(Role::Operator) || is_new,
+            may_edit: visitor.may(Role::Editor) || is_new,
+            is_suspended: picture.facts.suspended.contains_key(&row.name),
+            is_drifted: drifts(row).next().is_some(),
+            is_failing: row.attention,
+            is_moving: row.health == status::Health::Progressing,
+            has_manifest: manifest.is_some(),
+        }
+    }
+}
+
+/// `services/cloud.yaml @ 3f2a9c1 by Alice Martin`
+fn about(picture: &Picture, manifest: &Service) -> String {
+    let file = &manifest.origin.file;
+    match picture.source.history.changed.get(file) {
+        Some(commit) => format!("{file} @ {} ({}, {})", commit.short(), commit.subject, commit.author),
+        None => format!("{file} @ {}", crate::engine::report::short(&picture.source.revision)),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "service_now.html")]
+struct Now {
+    frame: Frame,
+    head: Head,
+    what_now: String,
+    code: Option<String>,
+    hints: Vec<String>,
+    suspended: Option<String>,
+    columns: Vec<Column>,
+    wires: Vec<String>,
+    network: Option<String>,
+    plan: Vec<PlanRow>,
+    drift: Vec<Drift>,
+    drift_title: String,
+    events: Vec<Happened>,
+    host: String,
+    file: String,
+}
+
+struct Column {
+    title: String,
+    nodes: Vec<Node>,
+    more: usize,
+}
+
+#[derive(Clone)]
+struct Node {
+    tone: &'static str,
+    name: String,
+    lines: Vec<String>,
+    word: String,
+}
+
+impl Node {
+    fn mark(&self) -> &'static str {
+        view::mark(self.tone)
+    }
+}
+
+struct Drift {
+    thing: String,
+    field: String,
+    wanted: String,
+    now: String,
+    why: String,
+}
+
+struct Happened {
+    at: String,
+    what: String,
+}
+
+/// A service's page, or one that says that there is none.
+async fn found<'a>(
+    web: &Web,
+    visitor: &Visitor,
+    picture: &'a Picture,
+    name: &str,
+) -> Result<&'a ServiceStatus, Response> {
+    if let Some(row) = picture.statuses().get(name) {
+        return Ok(row);
+    }
+    let words = visitor.words;
+    let known: Vec<&str> = picture.statuses().keys().map(String::as_str).collect();
+    let near = near::nearest(name, &known);
+    let mut text = words.with("svc-unknown", "name", name);
+    if let Some(near) = near {
+        let _ = write!(text, " {}", words.with("svc-near", "name", near));
+    }
+    Err(said(web, visitor, StatusCode::NOT_FOUND, text).await)
+}
+
+/// `GET /services/{name}`
+pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let (picture, _) = web.handle.picture();
+    let row = match found(&web, &visitor, &picture, &name).await {
+        Ok(row) => row,
+        Err(answer) => return answer,
+    };
+    let words = visitor.words;
+    let manifest = picture.services.get(&name);
+    let plan = planned::lines_of(&picture, &name);
+    let is_drift = |change: &crate::model::Change| status::is_drift(change);
+    let only_drift = picture.changes_of(&name).all(is_drift);
+    let drift: Vec<Drift> = drifts(row).collect();
+    let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
+    let events = events.iter().map(|event| Happened {
+        at: view::moment(event.at, web.handle.now()),
+        what: match &event.address {
+            Some(address) => {
+                format!("{} {} {}: {}", event.kind, address.kind.label(), lines::name(address, None), event.text)
+            }
+            None => format!("{}: {}", event.kind, event.text),
+        },
+    });
+    let suspended = picture
+        .facts
+        .suspended
+        .get(&name)
+        .map(|suspension| words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", &suspension.why)]));
+    let columns = columns(row, words);
+    let mut frame =
+        Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view::encoded(&name))).await;
+    frame.moves |= row.health == status::Health::Progressing;
+    page(&Now {
+        wires: manifest.map(|manifest| wires(row, manifest, &columns)).unwrap_or_else(|| vec![String::new(); 3]),
+        columns,
+        head: Head::of(&picture, row, &visitor, "now"),
+        what_now: row.what_now.clone(),
+        code: row.code.clone(),
+        hints: row.hints.iter().map(|hint| hint.text.clone()).collect(),
+        suspended,
+        network: network(row, words),
+        plan: if only_drift { Vec::new() } else { view::plan(&plan) },
+        drift_title: words.count("svc-drift", &drift.len()),
+        drift,
+        events: events.collect(),
+        host: row.host.clone(),
+        file: manifest.map(|manifest| manifest.origin.file.clone()).unwrap_or_default(),
+        frame,
+    })
+}
+
+fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
+    let drifted = row.resources.iter().filter_map(|resource| Some((resource, resource.change.as_ref()?)));
+    drifted.filter(|(_, change)| status::is_drift(change)).flat_map(|(resource, change)| {
+        let thing = resource.thing();
+        let why = change.because.text.clone();
+        let shown = |field: &str, value: Option<&crate::model::Value>| match value {
+            Some(value) if value.is_sensitive() => "(sensitive)".to_owned(),
+            value => lines::value(field, value),
+        };
+        let mut rows: Vec<Drift> = change
+            .diff
+            .iter()
+            .map(|diff| Drift {
+                thing: thing.clone(),
+                field: diff.field.clone(),
+                wanted: shown(&diff.field, diff.to.as_ref()),
+                now: shown(&diff.field, diff.from.as_ref()),
+                why: why.clone(),
+            })
+            .collect();
+        if rows.is_empty() {
+            let (field, wanted, now) = (String::new(), String::new(), String::new());
+            rows.push(Drift { thing, field, wanted, now, why });
+        }
+        rows
+    })
+}
+
+/// In which column of the picture a kind stands.
+fn column(kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Record => Some(0),
+        Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Certificate | Kind::AccessList => Some(1),
+        Kind::Container => Some(2),
+        Kind::Volume => Some(3),
+        Kind::Network | Kind::Attachment | Kind::Image | Kind::Zone => None,
+    }
+}
+
+fn of_column(row: &ServiceStatus, at: usize) -> impl Iterator<Item = &ResourceStatus> {
+    row.resources.iter().filter(move |resource| column(resource.address.kind) == Some(at))
+}
+
+fn columns(row: &ServiceStatus, words: super::words::Words) -> Vec<Column> {
+    let titles = ["svc-dns", "svc-proxy", "svc-containers", "svc-volumes"];
+    let column = |(at, title): (usize, &str)| {
+        let mut nodes: Vec<Node> = of_column(row, at).map(|resource| node(resource, words)).collect();
+        let more = nodes.len().saturating_sub(NODES_MAX);
+        nodes.truncate(NODES_MAX);
+        Column { title: words.of(title), nodes, more }
+    };
+    titles.into_iter().enumerate().map(column).collect()
+}
+
+fn node(resource: &ResourceStatus, words: super::words::Words) -> Node {
+    let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
+    // What works and differs shows that it differs.
+    let state = if resource.health == status::Health::Healthy { &sync } else { &health };
+    let kind = resource.address.kind.label();
+    Node {
+        tone: state.tone,
+        name: lines::name(&resource.address, None),
+        lines: vec![if resource.job.is_some() { "job".to_owned() } else { kind }, resource.detail.clone()],
+        word: state.word.clone(),
+    }
+}
+
+fn network(row: &ServiceStatus, words: super::words::Words) -> Option<String> {
+    let network = row.resources.iter().find(|resource| resource.address.kind == Kind::Network)?;
+    let name = words.with("svc-network", "name", &lines::name(&network.address, None));
+    Some(if network.detail.is_empty() { name } else { format!("{name}: {}", network.detail) })
+}
+
+/// The lines between the columns, as paths of an SVG.
+fn wires(row: &ServiceStatus, manifest: &Service, columns: &[Column]) -> Vec<String> {
+    let place = |at: usize, test: &dyn Fn(&ResourceStatus) -> bool| of_column(row, at).take(NODES_MAX).position(test);
+    let host_of = |domain: &str| {
+        place(1, &|resource| {
+            let domains = resource.address.name.split(['/', ',']).next().unwrap_or_default();
+            matches!(resource.address.kind, Kind::ProxyHost | Kind::Redirection) && domains == domain
+        })
+    };
+    let container_of = |key: &str| place(2, &|resource| resource.address.name == manifest.address_name(key));
+    let mut links: [BTreeMap<(usize, usize), bool>; 3] = Default::default();
+    for (at, record) in of_column(row, 0).take(NODES_MAX).enumerate() {
+        let name = record.address.name.split('/').next().unwrap_or_default();
+        let of_route = manifest.routes.iter().find(|route| route.domains.iter().any(|domain| domain == name));
+        let main = of_route.and_then(|route| route.domains.first());
+        if let Some(to) = main.and_then(|main| host_of(main)).or_else(|| host_of(name)) {
+            links[0].insert((at, to), main.is_some_and(|main| main != name));
+        }
+    }
+    for route in &manifest.routes {
+        let from = route.domains.first().and_then(|domain| host_of(domain));
+        for target in route.targets() {
+            let Target::Container { key, .. } = target else { continue };
+            if let (Some(from), Some(to)) = (from, container_of(key)) {
+                links[1].insert((from, to), false);
+            }
+        }
+    }
+    for (key, container) in &manifest.containers {
+        for mount in &container.mounts {
+            let MountSource::Volume(volume) = &mount.source else { continue };
+            let to = place(3, &|resource| {
+                resource.address.name == *volume || resource.address.name == format!("{}_{volume}", manifest.name)
+            });
+            if let (Some(from), Some(to)) = (container_of(key), to) {
+                links[2].insert((from, to), false);
+            }
+        }
+    }
+    let height = columns.iter().map(|column| column.nodes.len()).max().unwrap_or(1).max(1) * ROW;
+    links.iter().map(|links| wire(links, height)).collect()
+}
+
+/// One gap between two columns.
+fn wire(links: &BTreeMap<(usize, usize), bool>, height: usize) -> String {
+    let mut svg = format!(
+        "<svg class=\"wire\" height=\"{height}\" viewBox=\"0 0 44 {height}\" aria-hidden=\"true\" fill=\"none\" \
+         stroke=\"currentColor\" stroke-width=\"1.5\">"
+    );
+    for ((from, to), is_dashed) in links {
+        let (from, to) = (MEETS + ROW * from, MEETS + ROW * to);
+        let way = if from == to { format!("M2 {from}H41") } else { format!("M2 {from}H22V{to}H41") };
+        let dashed = if *is_dashed { " stroke-dasharray=\"3 3\"" } else { "" };
+        let _ = write!(svg, "<path d=\"{way}\"{dashed}/><path d=\"M37 {}l5 4l-5 4\"/>", to - 4);
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+#[derive(Template)]
+#[template(path = "service_history.html")]
+struct History {
+    frame: Frame,
+    head: Head,
+    versions: Vec<Version>,
+}
+
+struct Version {
+    revision: String,
+    whole: String,
+    since: String,
+    images: String,
+    is_now: bool,
+}
+
+/// `GET /services/{name}/history`
+pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let (picture, _) = web.handle.picture();
+    let row = match found(&web, &visitor, &picture, &name).await {
+        Ok(row) => row,
+        Err(answer) => return answer,
+    };
+    let answer = history::history(&web.handle, &HistoryOf { name: Some(name.clone()), ..HistoryOf::default() }).await;
+    let texts = |value: &serde_json::Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    let versions = answer.document["versions"].as_array().into_iter().flatten().rev().map(|version| {
+        let text = |key: &str| version[key].as_str().unwrap_or_default().to_owned();
+        let at = text("good_at").parse::<jiff::Timestamp>().map(|at| crate::model::Timestamp(at.as_millisecond()));
+        Version {
+            revision: crate::engine::report::short(&text("revision")),
+            whole: text("revision"),
+            since: at.map(view::day).unwrap_or_default(),
+            images: texts(&version["images"]).join(", "),
+            is_now: version["now"].as_bool().unwrap_or_default(),
+        }
+    });
+    let here = format!("/services/{}/history", view::encoded(&name));
+    let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
+    page(&History { frame, head: Head::of(&picture, row, &visitor, "history"), versions: versions.collect() })
+}
+
+#[derive(Template)]
+#[template(path = "service_text.html")]
+struct Text {
+    frame: Frame,
+    head: Head,
+    title: String,
+    text: String,
+    is_log: bool,
+    may_change: bool,
+}
+
+/// `GET /services/{name}/logs`
+pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let (picture, _) = web.handle.picture();
+    let row = match found(&web, &visitor, &picture, &name).await {
+        Ok(row) => row,
+        Err(answer) => return answer,
+    };
+    let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
+    let mut text = String::new();
+    for last_failed in [true, false].into_iter().filter(|last_failed| !last_failed || has_failed) {
+        let of = LogsOf { name: Some(name.clone()), last_failed, lines: LINES_SHOWN };
+        match logs::logs(&web.handle, &of).await {
+            Some(answer) => text.push_str(&answer.text),
+            None => return (StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response(),
+        }
+    }
+    let here = format!("/services/{}/logs", view::encoded(&name));
+    let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
+    let title = visitor.words.of("tab-logs");
+    let head = Head::of(&picture, row, &visitor, "logs");
+    page(&Text { frame, head, title, text, is_log: true, may_change: false })
+}
+
+/// `GET /services/{name}/manifest`
+pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let (picture, _) = web.handle.picture();
+    let row = match found(&web, &visitor, &picture, &name).await {
+        Ok(row) => row,
+        Err(answer) => return answer,
+    };
+    let file = super::edit::file_of(&picture, &name);
+    let (title, text) = file.unwrap_or_else(|| (visitor.words.of("svc-no-manifest"), String::new()));
+    let here = format!("/services/{}/manifest", view::encoded(&name));
+    let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
+    let head = Head::of(&picture, row, &visitor, "manifest");
+    let may_change = head.may_edit && !text.is_empty();
+    page(&Text { frame, head, title, text, is_log: false, may_change })
+}

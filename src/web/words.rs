@@ -1,0 +1,165 @@
+//! What pages say, in English and French. The keys are the same in both; sentences of the engine are English in both.
+
+use std::sync::OnceLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use unic_langid::LanguageIdentifier;
+
+/// A language of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    En,
+    /// French.
+    Fr,
+}
+
+type Bundle = FluentBundle<FluentResource>;
+
+impl Language {
+    /// As HTML spells it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Language::En => "en",
+            Language::Fr => "fr",
+        }
+    }
+
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Language::En => Language::Fr,
+            Language::Fr => Language::En,
+        }
+    }
+
+    /// What somebody chose, else what the browser asks for.
+    pub fn of(chosen: Option<&str>, accepted: Option<&str>) -> Self {
+        match chosen {
+            Some("fr") => return Language::Fr,
+            Some("en") => return Language::En,
+            Some(_) | None => (),
+        }
+        // The first that is one of ours: browsers send them in order.
+        let tags = accepted.unwrap_or_default().split(',').map(|part| part.trim().to_lowercase());
+        let ours = tags.into_iter().find_map(|tag| match tag.get(..2) {
+            Some("fr") => Some(Language::Fr),
+            Some("en") => Some(Language::En),
+            Some(_) | None => None,
+        });
+        ours.unwrap_or(Language::En)
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Language::En => include_str!("words/en.ftl"),
+            Language::Fr => include_str!("words/fr.ftl"),
+        }
+    }
+
+    fn bundle(self) -> &'static Bundle {
+        static EN: OnceLock<Bundle> = OnceLock::new();
+        static FR: OnceLock<Bundle> = OnceLock::new();
+        let cell = match self {
+            Language::En => &EN,
+            Language::Fr => &FR,
+        };
+        cell.get_or_init(|| {
+            let language: LanguageIdentifier = self.code().parse().unwrap_or_default();
+            let mut bundle = FluentBundle::new_concurrent(vec![language]);
+            // Marks around what is put in are for texts of several directions; ours have one.
+            bundle.set_use_isolating(false);
+            let words = FluentResource::try_new(self.text().to_owned()).unwrap_or_else(|(words, _)| words);
+            // A key that stands twice is found by the test.
+            let _ = bundle.add_resource(words);
+            bundle
+        })
+    }
+}
+
+/// The words of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words(pub Language);
+
+impl Words {
+    /// What stands under a key.
+    pub fn of(self, key: &str) -> String {
+        self.format(key, None)
+    }
+
+    /// The same with a number in it, `$n`.
+    pub fn count(self, key: &str, n: &usize) -> String {
+        let mut args = FluentArgs::new();
+        args.set("n", FluentValue::from(*n));
+        self.format(key, Some(&args))
+    }
+
+    /// The same with one text in it.
+    pub fn with(self, key: &str, name: &str, value: &str) -> String {
+        self.with_all(key, &[(name, value)])
+    }
+
+    /// The same with texts in it.
+    pub fn with_all(self, key: &str, values: &[(&str, &str)]) -> String {
+        let args: FluentArgs<'_> = values.iter().copied().collect();
+        self.format(key, Some(&args))
+    }
+
+    fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
+        let bundle = self.0.bundle();
+        let pattern = bundle.get_message(key).and_then(|message| message.value());
+        let mut errors = Vec::new();
+        // What is missing shows on the page as its key, and in the tests.
+        pattern.map_or_else(|| key.to_owned(), |pattern| bundle.format_pattern(pattern, args, &mut errors).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    /// Each key with the names that it takes.
+    fn keys(language: Language) -> BTreeMap<String, BTreeSet<String>> {
+        let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut key = String::new();
+        for line in language.text().lines() {
+            if let Some((name, _)) = line.split_once(" =").filter(|_| !line.starts_with([' ', '}'])) {
+                key = name.to_owned();
+                assert!(keys.insert(key.clone(), BTreeSet::new()).is_none(), "{key} stands twice");
+            }
+            let names = line.split("{ $").skip(1).filter_map(|rest| rest.split([' ', '}']).next());
+            keys.entry(key.clone()).or_default().extend(names.map(str::to_owned));
+        }
+        keys
+    }
+
+    #[test]
+    fn both_languages_have_the_same_keys_which_take_the_same() {
+        let (en, fr) = (keys(Language::En), keys(Language::Fr));
+        assert_eq!(en.keys().collect::<Vec<_>>(), fr.keys().collect::<Vec<_>>());
+        for (key, names) in &en {
+            assert_eq!(names, &fr[key], "{key}");
+            for language in [Language::En, Language::Fr] {
+                assert_ne!(Words(language).count(key, &2), *key, "{key} says nothing");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_follow_each_languages_rule() {
+        let say = |language, n: usize| Words(language).count("overview-counts", &n);
+        assert_eq!([0, 1, 2].map(|n| say(Language::En, n)), ["0 services", "1 service", "2 services"]);
+        assert_eq!([0, 1, 2].map(|n| say(Language::Fr, n)), ["0 service", "1 service", "2 services"]);
+        assert_eq!(Words(Language::Fr).count("svc-drift", &1), "Dérive\u{a0}: 1 champ");
+    }
+
+    #[test]
+    fn a_choice_counts_more_than_the_browser() {
+        assert_eq!(Language::of(None, Some("de-DE, fr-CA;q=0.9, en;q=0.8")), Language::Fr);
+        assert_eq!(Language::of(Some("en"), Some("fr")), Language::En);
+        assert_eq!(Language::of(Some("tlh"), None), Language::En);
+    }
+}

@@ -1,0 +1,205 @@
+skip = Skip to content
+main-navigation = Main
+other-language = Français
+nav-services = Services
+nav-runs = Runs
+nav-network = Network
+nav-accounts = Accounts
+footer-next-run = next look { $time }
+footer-api = API
+footer-errors = Errors
+checked = checked { $time } ago
+not-checked = first look in progress
+
+sync-Synced = Synced
+sync-OutOfSync = OutOfSync
+sync-Unknown = Unknown
+health-Healthy = Healthy
+health-Progressing = Progressing
+health-Degraded = Degraded
+health-Missing = Missing
+health-Unknown = Unknown
+suspended = Suspended
+
+overview-title = Services
+overview-all-well = { $n ->
+    [one] 1 service, in sync
+   *[other] { $n } services, all in sync
+}
+overview-counts = { $n ->
+    [one] 1 service
+   *[other] { $n } services
+}
+count-synced = { $n } in sync
+count-attention = { $n ->
+    [one] 1 needs you
+   *[other] { $n } need you
+}
+count-drifted = { $n } drifted
+count-moving = { $n } moving
+count-unknown = { $n } unknown
+count-suspended = { $n } suspended
+overview-needs-you = Needs you
+overview-all = All services
+overview-search = Search name, domain, image
+overview-none-found = No service is like that.
+overview-first-look = The first look is in progress: Docker, NPM and OVH are being asked.
+overview-plan-only = Nothing was applied with this ledger yet. Amarre plans, and changes nothing before somebody says so.
+filter-all = All
+filter-attention = Needs you
+filter-drifted = Drifted
+filter-suspended = Suspended
+col-service = Service
+col-domain = Domain
+col-sync = Sync
+col-health = Health
+col-what-now = What now
+col-since = Since
+empty-services = No service yet
+empty-source = Manifests are read from { $source }.
+
+act-new-service = New service
+act-reconcile-now = Reconcile now
+act-reconcile = Reconcile
+act-apply = Apply this plan
+act-heal = Heal now
+act-suspend = Suspend
+act-resume = Resume
+act-roll-back = Roll back
+act-roll-back-to-this = Roll back to this
+act-try-again = Try again
+act-cancel = Cancel
+act-delete = Delete…
+act-delete-now = Delete it
+act-edit = Edit
+act-check = Check
+act-commit = Commit and converge
+act-see-logs = See logs
+act-sign-in = Sign in
+act-sign-out = Sign out
+act-more = More
+act-back = Back
+
+tab-now = Now
+tab-history = History
+tab-logs = Logs
+tab-manifest = Manifest
+svc-picture = From the name to the data
+svc-drift = { $n ->
+    [one] Drift: 1 field
+   *[other] Drift: { $n } fields
+}
+svc-last-applied = Last applied
+svc-now = Now
+svc-field = Field
+svc-missing = It is not there any more
+svc-plan = What is done or waits
+svc-events = What happened
+svc-no-events = Nothing yet.
+svc-facts = Facts
+svc-host = Host
+svc-file = Manifest
+svc-network = Network { $name }
+svc-dns = DNS
+svc-proxy = Proxy and certificate
+svc-containers = Containers
+svc-volumes = Volumes
+svc-none = none
+svc-path = Request path: { $way }
+svc-suspended-by = suspended by { $who }: { $why }
+svc-unknown = No service { $name } here.
+svc-near = Did you mean { $name }?
+svc-why = Why?
+svc-no-manifest = There is no manifest of it any more.
+svc-read-only = This manifest holds several documents, or was not written by a form: change it where it comes from.
+history-none = No version of it was well in every container yet.
+history-revision = Revision
+history-since = Well since
+history-images = Images
+history-current = now
+
+plan-nothing = Nothing to do
+plan-create = { $n } to create
+plan-update = { $n } to update
+plan-delete = { $n } to delete
+plan-refused = { $n } refused
+plan-title = Plan
+
+new-title = New service
+edit-title = Edit { $name }
+new-what = What
+new-image = Image
+new-name = Name
+new-port = Port
+new-port-hint = where it listens inside its container; empty: no page
+new-address = Address
+new-tls = TLS
+new-tls-letsencrypt = Let's Encrypt
+new-tls-none = none
+new-environment = Environment
+new-environment-hint = NAME=value, one a line
+new-volumes = Volumes
+new-volumes-hint = name:/path, one a line
+new-manifest = will be committed to { $where }
+new-written = will be written to { $where }
+new-message = Message
+new-author = author: { $name }
+new-to-settle = { $n ->
+    [one] 1 thing to settle
+   *[other] { $n } things to settle
+}
+new-settled = nothing to settle
+new-free = free
+new-taken = there is a service of this name already
+new-needs = is needed
+new-only-editors = Only editors write manifests; you may look at what a form would make.
+new-committed = { $file } is written. Amarre converges it now.
+
+delete-title = Delete { $name }
+delete-removes = Removes { $file } from { $where } as { $who }. Then these go:
+delete-keeps = kept: { $volumes }
+delete-type = Type the name to delete it
+delete-wrong-name = That is not its name.
+delete-several = { $file } holds more than this service: take its document out of it where it comes from.
+deleted = { $name } is deleted. Its volumes are kept.
+
+rollback-title = Roll { $name } back
+rollback-now = Roll it back
+
+login-title = Sign in
+login-email = E-mail
+login-password = Password
+login-wrong = { $n ->
+    [0] E-mail or password is wrong. No tries left
+    [one] E-mail or password is wrong. 1 try left
+   *[other] E-mail or password is wrong. { $n } tries left
+}
+login-locked = Too many passwords were wrong. Try again in { $time }.
+setup-title = The first account
+setup-text = It may do everything. Others are added by it.
+setup-name = Name, as in commits
+setup-password-hint = 12 characters or more
+setup-make = Make it
+setup-gone = This link is not good any more: there is an account, or Amarre was started again and printed another.
+signed-out = You are signed out.
+
+accounts-title = Accounts
+accounts-email = E-mail
+accounts-name = Name
+accounts-role = Role
+accounts-audit = What people did
+accounts-when = When
+accounts-who = Who
+accounts-action = What
+accounts-target = With
+accounts-result = Result
+
+network-title = Network
+runs-title = Runs
+
+problem-to-settle = To settle
+problem-denied = Your role is { $role }; this needs { $needed }.
+problem-csrf = This form is out of date. Nothing was done: try again.
+problem-page = This page could not be shown. Your services are not affected.
+problem-not-here = There is no such page.
+live-paused = Live updates paused. Reload

@@ -1,0 +1,211 @@
+skip = Aller au contenu
+main-navigation = Principale
+other-language = English
+nav-services = Services
+nav-runs = Passages
+nav-network = Réseau
+nav-accounts = Comptes
+footer-next-run = prochain passage { $time }
+footer-api = API
+footer-errors = Erreurs
+checked = vérifié il y a { $time }
+not-checked = premier passage en cours
+
+sync-Synced = Synchronisé
+sync-OutOfSync = En écart
+sync-Unknown = Inconnu
+health-Healthy = Sain
+health-Progressing = En cours
+health-Degraded = Dégradé
+health-Missing = Absent
+health-Unknown = Inconnu
+suspended = Suspendu
+
+overview-title = Services
+overview-all-well = { $n ->
+    [one] { $n } service, synchronisé
+   *[other] { $n } services, tous synchronisés
+}
+overview-counts = { $n ->
+    [one] { $n } service
+   *[other] { $n } services
+}
+count-synced = { $n ->
+    [one] { $n } synchronisé
+   *[other] { $n } synchronisés
+}
+count-attention = { $n } à traiter
+count-drifted = { $n } en dérive
+count-moving = { $n } en cours
+count-unknown = { $n ->
+    [one] { $n } inconnu
+   *[other] { $n } inconnus
+}
+count-suspended = { $n ->
+    [one] { $n } suspendu
+   *[other] { $n } suspendus
+}
+overview-needs-you = À traiter
+overview-all = Tous les services
+overview-search = Chercher un nom, un domaine, une image
+overview-none-found = Aucun service ne correspond.
+overview-first-look = Premier passage en cours : Docker, NPM et OVH sont interrogés.
+overview-plan-only = Rien n'a encore été appliqué avec ce registre. Amarre planifie et ne change rien sans accord.
+filter-all = Tous
+filter-attention = À traiter
+filter-drifted = En dérive
+filter-suspended = Suspendus
+col-service = Service
+col-domain = Domaine
+col-sync = Synchro
+col-health = Santé
+col-what-now = Et maintenant
+col-since = Depuis
+empty-services = Aucun service pour l'instant
+empty-source = Les manifestes sont lus depuis { $source }.
+
+act-new-service = Nouveau service
+act-reconcile-now = Réconcilier
+act-reconcile = Réconcilier
+act-apply = Appliquer ce plan
+act-heal = Rétablir
+act-suspend = Suspendre
+act-resume = Reprendre
+act-roll-back = Revenir en arrière
+act-roll-back-to-this = Revenir à cette version
+act-try-again = Réessayer
+act-cancel = Annuler
+act-delete = Supprimer…
+act-delete-now = Supprimer
+act-edit = Modifier
+act-check = Vérifier
+act-commit = Enregistrer et appliquer
+act-see-logs = Voir le journal
+act-sign-in = Se connecter
+act-sign-out = Se déconnecter
+act-more = Plus
+act-back = Retour
+
+tab-now = État
+tab-history = Historique
+tab-logs = Journal
+tab-manifest = Manifeste
+svc-picture = Du nom aux données
+svc-drift = { $n ->
+    [one] Dérive : { $n } champ
+   *[other] Dérive : { $n } champs
+}
+svc-last-applied = Dernier état appliqué
+svc-now = Maintenant
+svc-field = Champ
+svc-missing = N'existe plus
+svc-plan = En cours ou en attente
+svc-events = Événements
+svc-no-events = Rien pour l'instant.
+svc-facts = Faits
+svc-host = Serveur
+svc-file = Manifeste
+svc-network = Réseau { $name }
+svc-dns = DNS
+svc-proxy = Proxy et certificat
+svc-containers = Conteneurs
+svc-volumes = Volumes
+svc-none = aucun
+svc-path = Chemin d'une requête : { $way }
+svc-suspended-by = suspendu par { $who } : { $why }
+svc-unknown = Aucun service { $name } ici.
+svc-near = Peut-être { $name } ?
+svc-why = Pourquoi ?
+svc-no-manifest = Son manifeste n'existe plus.
+svc-read-only = Ce manifeste contient plusieurs documents, ou n'a pas été écrit par un formulaire : le modifier à sa source.
+history-none = Aucune version n'a encore été saine dans tous ses conteneurs.
+history-revision = Révision
+history-since = Saine depuis
+history-images = Images
+history-current = actuelle
+
+plan-nothing = Rien à faire
+plan-create = { $n } à créer
+plan-update = { $n } à modifier
+plan-delete = { $n } à supprimer
+plan-refused = { $n } refusés
+plan-title = Plan
+
+new-title = Nouveau service
+edit-title = Modifier { $name }
+new-what = Quoi
+new-image = Image
+new-name = Nom
+new-port = Port
+new-port-hint = là où il écoute dans son conteneur ; vide : pas de page
+new-address = Adresse
+new-tls = TLS
+new-tls-letsencrypt = Let's Encrypt
+new-tls-none = aucun
+new-environment = Environnement
+new-environment-hint = NOM=valeur, une par ligne
+new-volumes = Volumes
+new-volumes-hint = nom:/chemin, un par ligne
+new-manifest = sera enregistré dans { $where }
+new-written = sera écrit dans { $where }
+new-message = Message
+new-author = auteur : { $name }
+new-to-settle = { $n ->
+    [one] { $n } point à régler
+   *[other] { $n } points à régler
+}
+new-settled = rien à régler
+new-free = libre
+new-taken = un service porte déjà ce nom
+new-needs = est nécessaire
+new-only-editors = Seul un rôle editor écrit des manifestes ; le résultat du formulaire reste visible.
+new-committed = { $file } est enregistré. Amarre l'applique.
+
+delete-title = Supprimer { $name }
+delete-removes = Retire { $file } de { $where } au nom de { $who }. Puis disparaissent :
+delete-keeps = conservés : { $volumes }
+delete-type = Saisir le nom pour supprimer
+delete-wrong-name = Ce n'est pas son nom.
+delete-several = { $file } contient plus que ce service : en retirer son document à la source.
+deleted = { $name } est supprimé. Ses volumes sont conservés.
+
+rollback-title = Revenir en arrière : { $name }
+rollback-now = Revenir en arrière
+
+login-title = Se connecter
+login-email = E-mail
+login-password = Mot de passe
+login-wrong = { $n ->
+    [0] E-mail ou mot de passe incorrect. Plus aucun essai
+    [one] E-mail ou mot de passe incorrect. Encore { $n } essai
+   *[other] E-mail ou mot de passe incorrect. Encore { $n } essais
+}
+login-locked = Trop de mots de passe incorrects. Réessayer dans { $time }.
+setup-title = Le premier compte
+setup-text = Il peut tout faire, et ajoute les autres.
+setup-name = Nom, comme dans les commits
+setup-password-hint = 12 caractères au moins
+setup-make = Créer
+setup-gone = Ce lien n'est plus valable : un compte existe, ou Amarre a redémarré et en a affiché un autre.
+signed-out = Session fermée.
+
+accounts-title = Comptes
+accounts-email = E-mail
+accounts-name = Nom
+accounts-role = Rôle
+accounts-audit = Actions
+accounts-when = Quand
+accounts-who = Qui
+accounts-action = Quoi
+accounts-target = Avec
+accounts-result = Résultat
+
+network-title = Réseau
+runs-title = Passages
+
+problem-to-settle = À régler
+problem-denied = Rôle actuel : { $role } ; il faut { $needed }.
+problem-csrf = Ce formulaire est périmé. Rien n'a été fait : réessayer.
+problem-page = Cette page n'a pas pu s'afficher. Les services ne sont pas touchés.
+problem-not-here = Cette page n'existe pas.
+live-paused = Mises à jour suspendues. Recharger

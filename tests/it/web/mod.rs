@@ -1,0 +1,292 @@
+//! Pages, accounts and forms, over real HTTP, against a daemon of its own with simulated vendors.
+
+pub mod browser;
+mod story;
+
+use tokio::process::Child;
+
+use self::browser::Browser;
+use crate::cli::Ended;
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+
+const PASSWORD: &str = "correct horse battery";
+const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
+const ROLES: [&str; 4] = ["viewer", "operator", "editor", "admin"];
+
+/// Where a form is sent, what is in it, and the status that nobody, and then each role, is answered with.
+type Act<'a> = (&'a str, &'a [(&'a str, &'a str)], [u16; 5]);
+
+/// A daemon with a service, and nobody who may sign in.
+async fn started() -> (Rig, Child) {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    (rig, daemon)
+}
+
+async fn add(rig: &Rig, email: &str, role: &str) -> Ended {
+    typed(rig, PASSWORD, &["user", "add", email, "--role", role], &[]).await
+}
+
+/// A command that reads a password from its input.
+pub async fn typed(rig: &Rig, password: &str, args: &[&str], env: &[(&str, &str)]) -> Ended {
+    use tokio::io::AsyncWriteExt;
+    let mut command = rig.command(args);
+    command.envs(env.iter().copied()).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// The link that the daemon prints while there is no account.
+fn first_link(rig: &Rig) -> String {
+    let log = rig.log();
+    let at = log.find("/setup?token=").unwrap_or_else(|| panic!("no link in\n{log}"));
+    log[at..].split_whitespace().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_first_account_is_made_once_by_whoever_has_the_link() {
+    let (rig, daemon) = started().await;
+    let link = first_link(&rig);
+    let token = link.split('=').nth(1).unwrap().to_owned();
+    let form = |token: &str, password: &str| -> Vec<(&'static str, String)> {
+        vec![
+            ("token", token.to_owned()),
+            ("email", "Alice@Example.org".to_owned()),
+            ("name", "Alice Martin".to_owned()),
+            ("password", password.to_owned()),
+        ]
+    };
+    let sends = async |browser: &mut Browser, token: &str, password: &str| {
+        let fields = form(token, password);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        browser.post("/setup", &fields).await
+    };
+    let mut browser = Browser::at(rig.port);
+    assert_eq!(browser.get("/setup?token=0000").await.status, 410);
+    assert_eq!(browser.get(&link).await.status, 200);
+    assert_eq!(sends(&mut browser, "0000", PASSWORD).await.status, 422);
+    let short = sends(&mut browser, &token, "too short").await;
+    assert_eq!(short.status, 422);
+    short.says("at least 12 characters");
+    let made = sends(&mut browser, &token, PASSWORD).await;
+    assert_eq!((made.status, made.location()), (303, "/"));
+    browser.get("/").await.says("Sign out");
+    // A second one with the same link, also by somebody who loaded the page before.
+    assert_eq!(browser.get(&link).await.status, 410);
+    assert_eq!(sends(&mut Browser::at(rig.port), &token, PASSWORD).await.status, 422);
+    let listed = rig.run(&["user", "list", "-o", "json"]).await;
+    assert!(listed.out.contains("alice@example.org") && listed.out.contains("admin"), "{listed:?}");
+    assert_eq!(end(daemon).await, 0);
+    // With an account no link is printed any more.
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    assert!(!rig.log().contains("/setup"), "{}", rig.log());
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// What each role may do: the status that each is answered with. 303 to `/login` where nobody is signed in.
+#[tokio::test]
+async fn each_role_may_do_what_it_is_for() {
+    let (rig, daemon) = started().await;
+    let mut browsers = vec![Browser::at(rig.port)];
+    for role in ROLES {
+        let email = format!("{role}@example.org");
+        assert_eq!(add(&rig, &email, role).await.code, 0);
+        let mut browser = Browser::at(rig.port);
+        assert_eq!(browser.signs_in(&email, PASSWORD).await.status, 303);
+        browsers.push(browser);
+    }
+    for path in ["/", "/new", "/services/web", "/services/web/history", "/services/web/logs", "/services/web/manifest"]
+        .into_iter()
+        .chain(["/services/web/edit", "/services/web/delete", "/services/web/rollback", "/runs", "/network", "/login"])
+    {
+        for browser in &mut browsers {
+            assert_eq!(browser.get(path).await.status, 200, "{path}: {browser:?}");
+        }
+    }
+    let accounts = [303, 403, 403, 403, 200];
+    for (browser, expected) in browsers.iter_mut().zip(accounts) {
+        assert_eq!(browser.get("/accounts").await.status, expected, "/accounts");
+    }
+    let delete = [("name", "not its name"), ("before", WEB)];
+    let new = [("do", "commit"), ("image", "web:1"), ("name", "web")];
+    let edit = [("do", "commit"), ("text", "name: web\nimage: [\n"), ("before", WEB)];
+    let acts: [Act<'_>; 10] = [
+        ("/services/web/suspend", &[("why", "a test")], [303, 403, 303, 303, 303]),
+        ("/services/web/resume", &[], [303, 403, 303, 303, 303]),
+        ("/services/web/reconcile", &[], [303, 403, 303, 303, 303]),
+        ("/services/web/retry", &[], [303, 403, 303, 303, 303]),
+        ("/services/web/rollback", &[], [303, 403, 303, 303, 303]),
+        ("/apply", &[], [303, 403, 303, 303, 303]),
+        ("/apply", &[("consent", "yes")], [303, 403, 403, 403, 303]),
+        // They get as far as what is wrong with them.
+        ("/new", &new, [303, 403, 403, 422, 422]),
+        ("/services/web/edit", &edit, [303, 403, 403, 422, 422]),
+        ("/services/web/delete", &delete, [303, 403, 403, 422, 422]),
+    ];
+    for (path, fields, expected) in acts {
+        for (at, (browser, expected)) in browsers.iter_mut().zip(expected).enumerate() {
+            let answer = browser.send("/", path, fields).await;
+            assert_eq!(answer.status, expected, "{path} as {at}: {}", answer.body);
+            assert_eq!(answer.location().starts_with("/login"), at == 0, "{path} as {at}: {}", answer.location());
+        }
+    }
+    let audited = browsers[4].get("/accounts").await;
+    audited.says("editor@example.org");
+    audited.says("suspend");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_or_session_does_nothing() {
+    let (rig, daemon) = started().await;
+    assert_eq!(add(&rig, "alice@example.org", "admin").await.code, 0);
+    let mut alice = Browser::at(rig.port);
+    alice.signs_in("alice@example.org", PASSWORD).await;
+    let mut other = Browser::at(rig.port);
+    other.signs_in("alice@example.org", PASSWORD).await;
+    let theirs = browser::hidden(&other.get("/").await.body, "csrf").unwrap();
+    let ours = browser::hidden(&alice.get("/").await.body, "csrf").unwrap();
+    for csrf in ["", "0", &theirs] {
+        let answer = alice.post("/services/web/suspend", &[("csrf", csrf), ("why", "x")]).await;
+        assert_eq!(answer.status, 403, "{csrf}");
+    }
+    let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    for headers in [
+        header("Sec-Fetch-Site", "cross-site"),
+        header("Sec-Fetch-Site", "same-site"),
+        header("Origin", "http://evil.example.net"),
+        header("Origin", "null"),
+    ] {
+        let mut tricked = alice.clone();
+        tricked.headers = headers;
+        let answer = tricked.post("/services/web/suspend", &[("csrf", &ours), ("why", "x")]).await;
+        assert_eq!(answer.status, 403, "{:?}", tricked.headers);
+        assert_eq!(tricked.signs_in("alice@example.org", PASSWORD).await.status, 403, "signing in is a form too");
+    }
+    assert!(rig.json("/api/v1/services/web").await["suspended"].is_null());
+    let back = "/login?back=//evil.example.net";
+    let page = alice.get(back).await;
+    assert_eq!(browser::hidden(&page.body, "back").as_deref(), Some("/"));
+    // Nothing of another site is loaded or sent to, and no page may frame ours.
+    for path in ["/", "/new", "/services/web", "/login", "/nothing"] {
+        let page = alice.get(path).await;
+        let policy = &page.headers["content-security-policy"];
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(!page.body.contains(" style=\"") && !page.body.contains(" onclick="), "{path}");
+        assert_eq!(page.headers["cache-control"], "no-store", "{path}");
+    }
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn guessing_is_stopped_and_sessions_end() {
+    let (rig, daemon) = started().await;
+    assert_eq!(add(&rig, "alice@example.org", "admin").await.code, 0);
+    assert_eq!(add(&rig, "bob@example.org", "viewer").await.code, 0);
+    let mut browser = Browser::at(rig.port);
+    // Of somebody who is not there it is the same.
+    for email in ["alice@example.org", "nobody@example.org"] {
+        for left in ["4 tries", "3 tries", "2 tries", "1 try", "No tries"] {
+            let wrong = browser.signs_in(email, "wrong").await;
+            assert_eq!(wrong.status, 422);
+            wrong.says(left);
+        }
+        let locked = browser.signs_in(email, PASSWORD).await;
+        assert_eq!(locked.status, 429, "{email}");
+    }
+    let mut bob = Browser::at(rig.port);
+    assert_eq!(bob.signs_in(" Bob@example.org ", PASSWORD).await.status, 303);
+    bob.get("/").await.says("Sign out");
+    let mut elsewhere = bob.clone();
+    assert_eq!(bob.send("/", "/logout", &[]).await.status, 303);
+    elsewhere.get("/").await.says("Sign in");
+    bob.signs_in("bob@example.org", PASSWORD).await;
+    for args in [&["user", "role", "bob@example.org", "operator"][..], &["user", "remove", "bob@example.org"]] {
+        assert_eq!(rig.run(args).await.code, 0, "{args:?}");
+        bob.get("/").await.says("Sign in");
+        bob.signs_in("bob@example.org", PASSWORD).await;
+    }
+    bob.get("/").await.says("Sign in");
+    assert_eq!(end(daemon).await, 0);
+    let bytes = std::fs::read(rig.path().join("amarre.db")).unwrap();
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(!has(PASSWORD) && has("$argon2id$"), "no password is in the ledger");
+}
+
+#[tokio::test]
+async fn accounts_are_kept_with_and_without_a_daemon() {
+    let rig = Rig::start().await;
+    for is_running in [false, true] {
+        let daemon = if is_running { Some(rig.daemon(&["--yes"], &[]).await) } else { None };
+        let empty = rig.run(&["user", "list"]).await;
+        assert!(empty.out.contains("There is no account"), "{empty:?}");
+        assert_eq!(add(&rig, "Alice@example.org", "admin").await.code, 0);
+        let again = add(&rig, "alice@example.org", "viewer").await;
+        assert!(again.code == 1 && again.err.contains("A1007") && again.err.contains("already"), "{again:?}");
+        for (email, password) in [("alice", PASSWORD), ("a b@c", PASSWORD), ("bob@example.org", "short")] {
+            let unfit = typed(&rig, password, &["user", "add", email], &[]).await;
+            assert!(unfit.code == 1 && unfit.err.contains("A1007"), "{email}: {unfit:?}");
+        }
+        assert_eq!(add(&rig, "bob@example.org", "viewer").await.code, 0);
+        let listed = rig.run(&["user", "list"]).await.out;
+        assert_eq!(listed.lines().collect::<Vec<_>>().len(), 3, "{listed}");
+        assert!(listed.contains("alice@example.org  admin"), "{listed}");
+        for args in [&["user", "remove", "alice@example.org"][..], &["user", "role", "alice@example.org", "viewer"]] {
+            let last = rig.run(args).await;
+            assert!(last.code == 1 && last.err.contains("last one with the role admin"), "{last:?}");
+        }
+        let unknown = rig.run(&["user", "role", "carol@example.org", "admin"]).await;
+        assert!(unknown.code == 1 && unknown.err.contains("A1008"), "{unknown:?}");
+        assert_eq!(rig.run(&["user", "role", "bob@example.org", "king"]).await.code, 2);
+        assert_eq!(typed(&rig, PASSWORD, &["user", "password", "bob@example.org"], &[]).await.code, 0);
+        for email in ["bob@example.org", "alice@example.org"] {
+            assert_eq!(rig.run(&["user", "remove", email]).await.code, 0, "{email}");
+        }
+        if let Some(daemon) = daemon {
+            assert_eq!(end(daemon).await, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_speak_the_language_that_is_asked_for() {
+    let (rig, daemon) = started().await;
+    let mut browser = Browser::at(rig.port);
+    browser.headers.push(("Accept-Language".to_owned(), "fr-FR,fr;q=0.9".to_owned()));
+    let page = browser.get("/").await;
+    page.says("<html lang=\"fr\">");
+    page.says("Nouveau service");
+    eventually(60, "states are in French, and say what the API calls them", async || {
+        let body = browser.clone().get("/").await.body;
+        body.contains("Synchronisé") && body.contains("title=\"Synced\"")
+    })
+    .await;
+    let answer = browser.get("/language/en?back=/runs").await;
+    assert_eq!((answer.status, answer.location()), (303, "/runs"));
+    browser.get("/").await.says("New service");
+    browser.get("/language/tlh?back=/").await;
+    browser.get("/").await.says("New service");
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// Nothing that a manifest, a container or a vendor says becomes a part of a page.
+#[tokio::test]
+async fn what_others_say_is_text() {
+    let (rig, daemon) = started().await;
+    let evil = "<script>alert(1)</script>";
+    let mut browser = Browser::at(rig.port);
+    let page = browser.post("/new", &[("image", evil), ("name", "\"><b>"), ("environment", evil)]).await;
+    assert!(!page.body.contains("<script>alert") && !page.body.contains("\"><b>"), "{}", page.body);
+    page.says("&#60;script&#62;alert(1)");
+    for path in ["/?q=%3Cscript%3Ealert(1)%3C/script%3E", "/services/%3Cscript%3Ealert(1)", "/login?back=%22%3E%3Cb%3E"]
+    {
+        let page = browser.get(path).await;
+        assert!(!page.body.contains("<script>alert") && !page.body.contains("\"><b>"), "{path}: {}", page.body);
+    }
+    assert_eq!(end(daemon).await, 0);
+}

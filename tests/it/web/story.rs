@@ -1,0 +1,130 @@
+//! From the first start to a service that is gone again, on pages alone, with a git repository as the source.
+
+use serde_json::json;
+
+use super::browser::{Browser, Page};
+use super::{PASSWORD, first_link};
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+use crate::support::forge::Forge;
+
+/// A rig whose source is a repository.
+pub async fn with_git() -> (Rig, Forge) {
+    let rig = Rig::start().await;
+    let forge = Forge::new();
+    forge.commit("Alice Martin", "begin", "services/README.md", "manifests\n");
+    let http = forge.http(None).await;
+    let mut config = rig.config();
+    config["source"] = json!({"git": {"url": http.url(), "path": "services", "interval": "1s"}});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    (rig, forge)
+}
+
+/// What a visitor of a service gets through the proxy.
+async fn visit(rig: &Rig, domain: &str) -> Option<u16> {
+    crate::support::get(rig.npm.proxy_address, domain, "/").await.map(|(status, _)| status)
+}
+
+async fn service(browser: &mut Browser) -> Page {
+    browser.get("/services/shop").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_service_lives_on_pages_alone() {
+    let (rig, forge) = with_git().await;
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = Browser::at(rig.port);
+    let link = first_link(&rig);
+    let token = link.split('=').nth(1).unwrap();
+    let form = [("token", token), ("email", "alice@example.org"), ("name", "Alice Martin"), ("password", PASSWORD)];
+    assert_eq!(alice.post("/setup", &form).await.status, 303);
+
+    // A form is checked before anything is written.
+    let wrong = [("image", "web:1"), ("name", "shop"), ("port", "eighty"), ("tls", "none")];
+    let page = alice.send("/new", "/new", &[&wrong[..], &[("do", "commit")]].concat()).await;
+    assert_eq!(page.status, 422);
+    page.says("1 thing to settle");
+    let right = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("tls", "none"), ("environment", "A=b")];
+    let page = alice.send("/new", "/new", &[&right[..], &[("do", "check")]].concat()).await;
+    page.says("nothing to settle");
+    page.says("services/shop.yaml");
+    page.says("will be committed to main");
+    page.says("shop.example.org");
+    assert!(rig.json("/api/v1/services/shop").await["code"] == "A1002", "a check makes nothing");
+    let page = alice.send("/new", "/new", &[&right[..], &[("do", "commit"), ("message", "add a shop")]].concat()).await;
+    assert_eq!((page.status, page.location()), (303, "/services/shop"), "{}", page.body);
+    service(&mut alice).await.says("services/shop.yaml is written");
+    let bare = forge.bare().display().to_string();
+    let log = || forge.run(&["--git-dir", &bare, "log", "-1", "--format=%an <%ae>: %s", "main"]);
+    assert_eq!(log(), "Alice Martin <alice@example.org>: add a shop");
+    eventually(60, "the shop is served", async || visit(&rig, "shop.example.org").await == Some(200)).await;
+    eventually(60, "its page says so", async || {
+        let page = service(&mut alice.clone()).await.body;
+        page.contains("Synced") && page.contains("Healthy") && page.contains("From the name to the data")
+    })
+    .await;
+
+    // Somebody changes the host by hand.
+    assert_eq!(alice.send("/", "/services/shop/suspend", &[("why", "to look")]).await.status, 303);
+    let host = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
+    let host = host.iter().find(|row| row["domain_names"][0] == "shop.example.org").unwrap()["id"].as_u64().unwrap();
+    rig.npm.edit_proxy_host(host, &json!({"block_exploits": false}));
+    service(&mut alice).await.says("to look");
+    assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
+    assert_eq!(alice.send("/", "/services/shop/reconcile", &[]).await.status, 303);
+    eventually(60, "it is put right", async || {
+        let rows = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
+        rows.iter().any(|row| row["id"] == host && row["block_exploits"] == true)
+    })
+    .await;
+    eventually(60, "the page tells of it", async || service(&mut alice.clone()).await.body.contains("block_exploits"))
+        .await;
+
+    // Its manifest is changed; comments stay.
+    let page = alice.get("/services/shop/edit").await;
+    page.says("image: web:1");
+    let before = "name: shop\nimage: web:1\nport: 80\nenvironment:\n  A: \"b\"\n";
+    let after = format!("# ours\n{}update: {{drain: 0s}}\n", before.replace("web:1", "web:2"));
+    let stale = [("do", "commit"), ("before", "name: other\n"), ("text", after.as_str())];
+    let page = alice.send("/", "/services/shop/edit", &stale).await;
+    assert_eq!(page.status, 422);
+    page.says("A0312");
+    let text = after.replace('\n', "\r\n");
+    let fields = [("do", "commit"), ("before", before), ("text", text.as_str()), ("message", "newer")];
+    let page = alice.send("/", "/services/shop/edit", &fields).await;
+    assert_eq!(page.status, 303, "{}", page.body);
+    let shown = forge.run(&["--git-dir", &bare, "show", "main:services/shop.yaml"]);
+    assert_eq!(shown, after.trim_end());
+    let image =
+        || rig.docker.containers().iter().find(|row| row["Name"] == "/shop").map(|row| row["Config"]["Image"].clone());
+    eventually(90, "the new image runs", async || image() == Some("web:2".into())).await;
+    eventually(60, "there are two versions", async || {
+        alice.clone().get("/services/shop/history").await.body.contains("Roll back to this")
+    })
+    .await;
+
+    // It goes back, stays so, and is taken up again.
+    alice.get("/services/shop/rollback").await.says("web:1");
+    assert_eq!(alice.send("/", "/services/shop/rollback", &[]).await.status, 303);
+    eventually(90, "the old image runs", async || image() == Some("web:1".into())).await;
+    eventually(60, "it is left so", async || service(&mut alice.clone()).await.body.contains("Suspended")).await;
+    assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
+    eventually(90, "the new image runs again", async || image() == Some("web:2".into())).await;
+
+    // It is deleted by its name, and nothing of it is left but its file's history.
+    alice.get("/services/shop/delete").await.says("proxy host");
+    let page = alice.send("/", "/services/shop/delete", &[("name", "shot"), ("before", &after)]).await;
+    assert_eq!(page.status, 422);
+    let page = alice.send("/", "/services/shop/delete", &[("name", "shop"), ("before", &after)]).await;
+    assert_eq!((page.status, page.location()), (303, "/"), "{}", page.body);
+    assert_eq!(log(), "Alice Martin <alice@example.org>: remove shop");
+    eventually(90, "it is gone", async || {
+        rig.docker.containers().iter().all(|row| row["Name"] != "/shop")
+            && service(&mut alice.clone()).await.status == 404
+    })
+    .await;
+    assert_eq!(rig.npm.rows(amarre_sim::npm::Kind::ProxyHost).len(), 1, "only the foreign one");
+    assert_eq!(end(daemon).await, 0, "{}", rig.log());
+    let plan = rig.run(&["plan", "--detailed-exitcode"]).await;
+    assert_eq!(plan.code, 0, "{plan:?}");
+}
