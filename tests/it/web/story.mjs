@@ -1,0 +1,183 @@
+// What a person does in a browser, from the first start to a service that is gone again. Run by chromium.rs, which says
+// in the environment where everything is; ends with code 0 when all of it was seen.
+import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
+import http from "node:http";
+import assert from "node:assert/strict";
+
+const env = process.env;
+const require = createRequire(`${env.NODE_PARTS}/`);
+const { chromium } = require("playwright-core");
+const AXE = require.resolve("axe-core/axe.min.js");
+const [URL_, WIDTH, SCRIPTS] = [env.AMARRE_PAGES, Number(env.WIDTH), env.SCRIPTS === "yes"];
+const WAIT_MS = 60_000;
+const PASSWORD = "correct horse battery";
+mkdirSync(env.PICTURES, { recursive: true });
+
+const browser = await chromium.launch({ executablePath: env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+const context = await browser.newContext({
+  viewport: { width: WIDTH, height: 900 }, locale: env.LOCALE, javaScriptEnabled: SCRIPTS, colorScheme: env.SCHEME,
+});
+const page = await context.newPage();
+const complaints = [];
+page.on("console", (message) => { if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(message.text()); });
+page.on("pageerror", (error) => complaints.push(error.message));
+
+const go = (path) => page.goto(URL_ + path);
+const text = async () => page.locator("main").innerText();
+const submit = (action) => page.locator(`form[action="${action}"] button`).first().click();
+
+// Without scripts a page is read again by hand; with them it has to follow by itself.
+async function eventually(what, test) {
+  const end = Date.now() + WAIT_MS;
+  for (;;) {
+    if (await test()) return;
+    assert(Date.now() < end, `not within ${WAIT_MS / 1000} s: ${what}\n${await text()}`);
+    await page.waitForTimeout(300);
+    if (!SCRIPTS) await page.reload();
+  }
+}
+
+function visit(domain) {
+  const [hostname, port] = env.PROXY.split(":");
+  return new Promise((resolve) => {
+    const request = http.get({ hostname, port, path: "/", headers: { host: domain }, agent: false }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    request.on("error", () => resolve(0));
+  });
+}
+
+async function npm(method, path, body, token) {
+  const headers = { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) };
+  const answer = await fetch(`${env.NPM}/api${path}`, { method, headers, body: body && JSON.stringify(body) });
+  assert(answer.ok, `${method} ${path}: ${answer.status}`);
+  return answer.json();
+}
+
+// No page is wider than the screen, and a screen reader finds nothing that is seriously wrong.
+async function looksWell(name) {
+  await page.screenshot({ path: `${env.PICTURES}/${name}.png`, fullPage: true });
+  if (!SCRIPTS) return;
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert(over <= 0, `${name} is ${over} px wider than the screen`);
+  const other = await browser.newContext({
+    viewport: { width: WIDTH, height: 900 }, locale: env.LOCALE, colorScheme: env.SCHEME, bypassCSP: true,
+    storageState: await context.storageState(),
+  });
+  const copy = await other.newPage();
+  await copy.goto(page.url());
+  await copy.addScriptTag({ path: AXE });
+  const found = await copy.evaluate(async () => (await axe.run()).violations
+    .filter((one) => ["serious", "critical"].includes(one.impact))
+    .map((one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => node.html).slice(0, 3).join(" | ")}`));
+  await other.close();
+  assert.deepEqual(found, [], `${name}`);
+}
+
+// The first account.
+await go(env.SETUP);
+await looksWell("setup");
+await page.fill("#email", "alice@example.org");
+await page.fill("#name", "Alice Martin");
+await page.fill("#password", PASSWORD);
+await submit("/setup");
+await page.waitForURL(`${URL_}/`);
+await looksWell("empty");
+
+// A service by form.
+await page.click('a[href="/new"]');
+await page.fill("#image", "web:1");
+await page.fill("#name", "shop");
+await page.fill("#port", "eighty");
+await page.check('input[name="tls"][value="none"]');
+if (SCRIPTS) await eventually("the form says what is wrong", async () => (await page.locator("#settle li").count()) > 0);
+else await page.click('button[value="check"]');
+assert((await page.locator("#settle li").count()) > 0);
+await looksWell("new-to-settle");
+await page.fill("#port", "80");
+if (SCRIPTS) await eventually("and that it is well", async () => (await page.locator("#settle li").count()) === 0);
+else await page.click('button[value="check"]');
+assert.match(await page.locator("#manifest").innerText(), /port: 80/);
+assert((await page.locator("#plan li").count()) >= 4, "the plan is beside it");
+await looksWell("new");
+await page.click('button[value="commit"]');
+await page.waitForURL(`${URL_}/services/shop`);
+assert.match(await page.locator(".flash [role=status]").last().innerText(), /services\/shop\.yaml/);
+await eventually("it is healthy", async () => (await page.locator("#state .st.ok").count()) === 2);
+await eventually("it answers through the proxy", async () => (await visit("shop.example.org")) === 200);
+await looksWell("service");
+
+// Drift by hand: it is left alone meanwhile, so that it is seen.
+await page.locator("details.menu summary").click();
+await page.fill("#why", "to look");
+await submit("/services/shop/suspend");
+await eventually("it is suspended", async () => (await page.locator("#state .st.off").count()) === 1);
+const { token } = await npm("POST", "/tokens", { identity: env.NPM_IDENTITY, secret: env.NPM_SECRET });
+const hosts = await npm("GET", "/nginx/proxy-hosts", undefined, token);
+const host = hosts.find((one) => one.domain_names.includes("shop.example.org"));
+await npm("PUT", `/nginx/proxy-hosts/${host.id}`, { block_exploits: false }, token);
+await go("/");
+await submit("/apply");
+await go("/services/shop");
+await eventually("the drift is seen", async () => (await page.locator("#drift td").count()) === 3);
+await looksWell("drift");
+await submit("/services/shop/resume");
+await eventually("it is healed", async () => (await page.locator("#drift td").count()) === 0
+  && (await page.locator("#state .st.ok").count()) === 2);
+assert.equal((await npm("GET", `/nginx/proxy-hosts/${host.id}`, undefined, token)).block_exploits, true);
+
+// Another image, and back.
+await page.click('nav.tabs a[href$="/manifest"]');
+await looksWell("manifest");
+await page.click("#text-title a");
+const manifest = await page.inputValue("#text");
+await page.fill("#text", `${manifest.replace("web:1", "web:2")}update: {drain: 0s}\n`);
+if (SCRIPTS) await eventually("the plan follows", async () => /web:2/.test(await page.locator("#plan").innerText()));
+await looksWell("edit");
+await page.click('button[value="commit"]');
+await page.waitForURL(`${URL_}/services/shop`);
+await eventually("the new one runs", async () => {
+  await go("/services/shop/history");
+  return (await page.locator('a[href*="/rollback?to="]').count()) === 1;
+});
+await looksWell("history");
+await page.click('a[href*="/rollback?to="]');
+await looksWell("rollback");
+await submit("/services/shop/rollback");
+await eventually("it is put back, and left so", async () => (await page.locator("#state .st.off").count()) === 1);
+await submit("/services/shop/resume");
+await eventually("it is taken up again", async () => (await page.locator("#state .st.ok").count()) === 2);
+
+// The other pages.
+for (const [path, name] of [["/", "overview"], ["/runs", "runs"], ["/network", "network"], ["/accounts", "accounts"],
+  ["/services/shop/logs", "logs"], ["/nothing", "nothing"], ["/login", "login"]]) {
+  await go(path);
+  await looksWell(name);
+}
+
+// The other language, and back.
+await go("/");
+const titled = await page.title();
+await page.click(".top .end a[hreflang]");
+assert.notEqual(await page.getAttribute("html", "lang"), env.LOCALE.slice(0, 2));
+await page.click(".top .end a[hreflang]");
+assert.equal(await page.title(), titled);
+
+// Gone again.
+await go("/services/shop/delete");
+await looksWell("delete");
+await page.fill("#name", "shop");
+await submit("/services/shop/delete");
+await page.waitForURL(`${URL_}/`);
+await eventually("nothing of it is left", async () => {
+  await go("/");
+  return (await page.locator('a[href="/services/shop"]').count()) === 0;
+});
+assert.equal(await visit("shop.example.org"), 404);
+await submit("/logout");
+await go("/accounts");
+assert.match(page.url(), /\/login/);
+assert.deepEqual(complaints, []);
+await browser.close();
