@@ -15,8 +15,10 @@ const TRIES_OF_ADDRESS_MAX: u32 = 25;
 const TRIES_OF_ACCOUNT_MAX: u32 = 100;
 /// The first wait; doubled with each further wrong one.
 const WAIT_FIRST: Millis = Millis::minutes(1);
-/// The longest wait, and how long a wrong one counts.
+/// The longest wait.
 const WAIT_LAST: Millis = Millis::minutes(60);
+/// How long a wrong one counts: longer than the longest wait, else that would end the doubling.
+const COUNTS_FOR: Millis = Millis::minutes(24 * 60);
 /// More than this is remembered of nobody's.
 const KEPT_MAX: usize = 10_000;
 
@@ -56,7 +58,7 @@ impl Guesses {
 
     /// A password was wrong. Answers how many may still be tried before a wait.
     pub fn wrong(&mut self, account: &str, address: &str, now: Timestamp) -> u32 {
-        self.0.retain(|_, wrong| now - wrong.last < WAIT_LAST);
+        self.0.retain(|_, wrong| now - wrong.last < COUNTS_FOR);
         if self.0.len() > KEPT_MAX {
             let oldest = self.0.iter().min_by_key(|(_, wrong)| wrong.last).map(|(key, _)| key.clone());
             oldest.map(|key| self.0.remove(&key));
@@ -111,11 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn a_right_one_and_an_hour_forgive() {
+    fn a_right_one_and_a_day_forgive() {
         let mut guesses = Guesses::default();
         (0..4).for_each(|_| assert!(guesses.wrong("a@b.c", "::1", NOW) > 0));
         guesses.right("a@b.c", "::1");
         assert_eq!(guesses.wrong("a@b.c", "::1", NOW), 4);
-        assert_eq!(guesses.wrong("a@b.c", "::1", NOW + WAIT_LAST), 4);
+        assert_eq!(guesses.wrong("a@b.c", "::1", NOW + COUNTS_FOR), 4);
     }
 }

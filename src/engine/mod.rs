@@ -2,6 +2,7 @@
 //!
 //! A look (`look.rs`) never waits for the world to change; it does what can be done now and says when to look next.
 
+pub mod certificates;
 pub mod clock;
 pub mod pace;
 pub mod breaker;

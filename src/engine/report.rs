@@ -9,7 +9,7 @@ use super::{Picture, conditions, telling};
 use crate::manifest::Severity;
 use crate::model::{Change, Commit, Hint, Millis, ReasonCode, Timestamp, Verb};
 use crate::plan::Input;
-use crate::plan::certificates::{self, Budget};
+use crate::plan::certificates::Budget;
 use crate::plan::forecast::Forecast;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
 use crate::source::SourceError;
@@ -152,7 +152,7 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
         return out;
     }
     if listing.wide {
-        for Budget { domain, left, of } in budgets(picture) {
+        for Budget { domain, left, of } in super::certificates::budgets(picture) {
             out.push_str(&format!("Let's Encrypt: {left} of {of} certificates left this week below {domain}.\n"));
         }
     }
@@ -364,7 +364,7 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
             |trouble| json!({"code": trouble.code, "message": trouble.message}))},
         "guard": picture.plan.guard.as_ref().map(render::json::refusal),
         "providers": providers_json(picture),
-        "certificates": budgets(picture).iter().map(|budget| json!({
+        "certificates": super::certificates::budgets(picture).iter().map(|budget| json!({
             "domain": budget.domain, "left_this_week": budget.left, "of": budget.of,
         })).collect::<Vec<_>>(),
         "services": services.values().map(|row| service_json(picture, row)).collect::<Vec<_>>(),
@@ -373,11 +373,6 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
         object.insert("next_run_at".to_owned(), json!(at.rfc3339()));
     }
     document
-}
-
-/// What Let's Encrypt would still give.
-fn budgets(picture: &Picture) -> Vec<Budget> {
-    picture.with_input(certificates::budgets).unwrap_or_default()
 }
 
 fn providers_json(picture: &Picture) -> Vec<Json> {

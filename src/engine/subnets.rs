@@ -211,7 +211,104 @@ fn rooms(context: &Context, taken: &[Taken]) -> Vec<Room> {
     context.site.pools.iter().map(|pool| room(*pool, context.site.prefix, taken)).collect()
 }
 
+/// A pool as a picture: at most [`CELLS_MAX`] cells, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// `172.20.0.0/16`.
+    pub pool: String,
+    /// The size of its subnets.
+    pub prefix: u8,
+    /// How many are leased.
+    pub leased: usize,
+    /// How many somebody else holds.
+    pub foreign: usize,
+    /// How many are free.
+    pub free: usize,
+    /// The next one that is given out; `None`: it is full.
+    pub next: Option<String>,
+    /// Its subnets; where there are many, one cell stands for several.
+    pub cells: Vec<Cell>,
+}
+
+/// One subnet of a pool, or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// The first of them.
+    pub subnet: String,
+    /// Whose: services, or what holds it; empty: free.
+    pub who: Vec<String>,
+    /// Whether one of them is ours.
+    pub is_ours: bool,
+    /// Whether the next one that is given out is in it.
+    pub is_next: bool,
+}
+
+/// A line of the table below the picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// `172.20.8.0/24`.
+    pub subnet: String,
+    /// The server; empty: counts on all.
+    pub host: String,
+    /// The service; `None`: not ours.
+    pub service: Option<String>,
+    /// Who has which address, or what holds it.
+    pub what: String,
+}
+
+/// More cells than this are no picture.
+const CELLS_MAX: usize = 512;
+
+/// Every pool as a picture, and what is taken in them.
+pub fn picture(picture: &Picture) -> (Vec<Pool>, Vec<Row>) {
+    let Some(context) = &picture.context else { return (Vec::new(), Vec::new()) };
+    let taken = taken(picture, context);
+    let pools = rooms(context, &taken).into_iter().map(|room| pool(room, context.site.prefix, &taken)).collect();
+    let rows = taken.iter().map(|row| Row {
+        subnet: row.subnet.to_string(),
+        host: row.host.clone().unwrap_or_default(),
+        service: row.service.clone(),
+        what: what(row),
+    });
+    (pools, rows.collect())
+}
+
+fn pool(room: Room, prefix: u8, taken: &[Taken]) -> Pool {
+    let states = states(room.pool, prefix, taken);
+    let (size, first) = (1u32 << (32 - u32::from(prefix)), u32::from(room.pool.network()));
+    let several = states.len().div_ceil(CELLS_MAX).max(1);
+    let nth = |at: usize| Ipv4Addr::from(first.saturating_add(u32::try_from(at).unwrap_or_default() * size));
+    let cells = states.chunks(several).enumerate().map(|(at, states)| {
+        let (from, to) = (nth(at * several), nth(at * several + states.len() - 1));
+        let end = Ipv4Net::new(to, prefix).map_or(to, |last| last.broadcast());
+        let is_in = |row: &&Taken| row.subnet.network() <= end && row.subnet.broadcast() >= from;
+        let who = |row: &Taken| row.service.clone().unwrap_or_else(|| row.by.clone());
+        let is_free = states.iter().all(|state| *state == State::Free);
+        Cell {
+            subnet: format!("{from}/{prefix}"),
+            who: if is_free { Vec::new() } else { taken.iter().filter(is_in).map(who).collect() },
+            is_ours: states.contains(&State::Ours),
+            is_next: room.next.is_some_and(|next| next.network() >= from && next.network() <= end),
+        }
+    });
+    let Room { leased, foreign, free, .. } = room;
+    let next = room.next.map(|next| next.to_string());
+    Pool { pool: room.pool.to_string(), prefix, leased, foreign, free, next, cells: cells.collect() }
+}
+
 fn room(pool: Ipv4Net, prefix: u8, taken: &[Taken]) -> Room {
+    let size = 1u32 << (32 - u32::from(prefix));
+    let states = states(pool, prefix, taken);
+    let of = |wanted: State| states.iter().filter(|state| **state == wanted).count();
+    let next = states.iter().position(|state| *state == State::Free);
+    let next = next
+        .and_then(|at| u32::try_from(at).ok())
+        .and_then(|at| Ipv4Net::new(Ipv4Addr::from(u32::from(pool.network()) + at * size), prefix).ok());
+    Room { pool, leased: of(State::Ours), foreign: of(State::Foreign), free: of(State::Free), next }
+}
+
+/// What each subnet of a pool is.
+fn states(pool: Ipv4Net, prefix: u8, taken: &[Taken]) -> Vec<State> {
     let count = 1usize << prefix.saturating_sub(pool.prefix_len());
     let size = 1u32 << (32 - u32::from(prefix));
     let mut states = vec![State::Free; count];
@@ -225,12 +322,7 @@ fn room(pool: Ipv4Net, prefix: u8, taken: &[Taken]) -> Room {
             }
         }
     }
-    let of = |wanted: State| states.iter().filter(|state| **state == wanted).count();
-    let next = states.iter().position(|state| *state == State::Free);
-    let next = next
-        .and_then(|at| u32::try_from(at).ok())
-        .and_then(|at| Ipv4Net::new(Ipv4Addr::from(u32::from(pool.network()) + at * size), prefix).ok());
-    Room { pool, leased: of(State::Ours), foreign: of(State::Foreign), free: of(State::Free), next }
+    states
 }
 
 #[cfg(test)]
@@ -254,14 +346,22 @@ mod tests {
 
     #[test]
     fn a_pool_is_counted_in_subnets_of_its_size() {
-        let pool = net("172.20.0.0/16");
-        let empty = room(pool, 24, &[]);
+        let net_of_pool = net("172.20.0.0/16");
+        let empty = room(net_of_pool, 24, &[]);
         assert_eq!((empty.leased, empty.foreign, empty.free, empty.next), (0, 0, 256, Some(net("172.20.0.0/24"))));
         let taken = [row("172.20.0.0/24", Some("a")), row("172.20.1.128/25", None), row("10.0.0.0/8", None)];
-        let some = room(pool, 24, &taken);
+        let some = room(net_of_pool, 24, &taken);
         assert_eq!((some.leased, some.foreign, some.free, some.next), (1, 1, 254, Some(net("172.20.2.0/24"))));
-        let full = room(pool, 24, &[row("172.16.0.0/12", None), row("172.20.9.0/24", Some("b"))]);
+        let full = room(net_of_pool, 24, &[row("172.16.0.0/12", None), row("172.20.9.0/24", Some("b"))]);
         assert_eq!((full.leased, full.foreign, full.free, full.next), (1, 255, 0, None));
+        let many = pool(room(net("10.0.0.0/8"), 28, &[]), 28, &[row("10.0.64.0/24", Some("a"))]);
+        let of_a: Vec<&Cell> = many.cells.iter().filter(|cell| !cell.who.is_empty()).collect();
+        assert_eq!((many.cells.len(), many.cells[0].is_next, of_a.len()), (CELLS_MAX, true, 1));
+        assert_eq!((of_a[0].subnet.as_str(), of_a[0].is_ours), ("10.0.0.0/28", true));
+        let few = pool(some, 24, &taken).cells;
+        let shown: Vec<(&str, usize, bool)> =
+            few[..3].iter().map(|cell| (cell.subnet.as_str(), cell.who.len(), cell.is_next)).collect();
+        assert_eq!(shown, [("172.20.0.0/24", 1, false), ("172.20.1.0/24", 1, false), ("172.20.2.0/24", 0, true)]);
         assert_eq!(room(net("10.0.0.0/24"), 24, &[]).free, 1);
         assert_eq!(room(net("10.0.0.0/8"), 28, &[]).free, 1 << 20);
     }

@@ -52,6 +52,7 @@ struct New {
     place: String,
     text: String,
     message: String,
+    typed_message: String,
     author: String,
 }
 
@@ -189,8 +190,10 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
     checked.settle.extend(problem);
     let domain = picture.context.as_ref().and_then(|context| context.site.domains.first().cloned()).unwrap_or_default();
     let frame = Frame::new(web, visitor, "services", visitor.words.of("new-title"), "/new".to_owned()).await;
+    let typed_message = message.clone();
     let message = if message.is_empty() { format!("add {}", form.name) } else { message };
     page(&New {
+        typed_message,
         typed_name,
         domain,
         is_asked,

@@ -57,7 +57,7 @@
     const field = event.target.closest("input, textarea, select");
     if (event.key === "Escape" && field) return field.blur();
     if (field) return;
-    const go = { s: "/", r: "/runs", n: "/network" }[event.key];
+    const go = { s: "/", r: "/runs", n: "/network", c: "/certificates" }[event.key];
     if (before === "g" && go) location.href = go;
     else if (event.key === "/") { const search = document.getElementById("q"); if (search) { event.preventDefault(); search.focus(); } }
     else if (event.key === "n" && before !== "g") location.href = "/new";

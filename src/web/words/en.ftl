@@ -4,6 +4,7 @@ other-language = Français
 nav-services = Services
 nav-runs = Runs
 nav-network = Network
+nav-certificates = Certificates
 nav-accounts = Accounts
 footer-next-run = next look { $time }
 footer-api = API
@@ -195,7 +196,39 @@ accounts-target = With
 accounts-result = Result
 
 network-title = Network
+network-counts = { $pool } in /{ $prefix }: { $leased } leased, { $foreign } not ours, { $free } free
+network-next = next: { $subnet }
+network-full = The pool is full: add one to network.pools.
+network-subnet = Subnet
+network-who = Who
+network-addresses = Addresses
+network-not-ours = not ours
+network-free = free
+network-legend-leased = leased
+network-legend-next = next
+network-picture = The pool as a picture; the table below says the same
 runs-title = Runs
+runs-run = Run
+runs-began = Began
+runs-took = Took
+runs-result = Result
+runs-changes = Changes
+runs-quiet = { $n ->
+    [one] and 1 quiet run
+   *[other] and { $n } quiet runs
+}
+runs-none = There was no run yet.
+runs-going-on = going on
+run-title = Run { $id }
+certificates-title = Certificates
+certificates-none = NPM has no certificate.
+certificates-name = Certificate
+certificates-names = Names
+certificates-left = How long
+certificates-used = Used by
+certificates-npm = NPM
+certificates-nobody = nobody
+certificates-budget = Let's Encrypt this week: { $left } of { $of } left for { $domain }
 
 problem-to-settle = To settle
 problem-denied = Your role is { $role }; this needs { $needed }.

@@ -4,6 +4,7 @@ other-language = English
 nav-services = Services
 nav-runs = Passages
 nav-network = Réseau
+nav-certificates = Certificats
 nav-accounts = Comptes
 footer-next-run = prochain passage { $time }
 footer-api = API
@@ -201,7 +202,39 @@ accounts-target = Avec
 accounts-result = Résultat
 
 network-title = Réseau
+network-counts = { $pool } en /{ $prefix } : { $leased } loués, { $foreign } hors gestion, { $free } libres
+network-next = prochain : { $subnet }
+network-full = La plage est pleine : en ajouter une à network.pools.
+network-subnet = Sous-réseau
+network-who = Qui
+network-addresses = Adresses
+network-not-ours = hors gestion
+network-free = libre
+network-legend-leased = loué
+network-legend-next = prochain
+network-picture = La plage en image ; le tableau dit la même chose
 runs-title = Passages
+runs-run = Passage
+runs-began = Début
+runs-took = Durée
+runs-result = Résultat
+runs-changes = Changements
+runs-quiet = { $n ->
+    [one] et { $n } passage sans changement
+   *[other] et { $n } passages sans changement
+}
+runs-none = Aucun passage pour l'instant.
+runs-going-on = en cours
+run-title = Passage { $id }
+certificates-title = Certificats
+certificates-none = NPM n'a aucun certificat.
+certificates-name = Certificat
+certificates-names = Noms
+certificates-left = Durée restante
+certificates-used = Utilisé par
+certificates-npm = NPM
+certificates-nobody = personne
+certificates-budget = Let's Encrypt cette semaine : encore { $left } sur { $of } pour { $domain }
 
 problem-to-settle = À régler
 problem-denied = Rôle actuel : { $role } ; il faut { $needed }.

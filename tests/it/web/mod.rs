@@ -103,7 +103,16 @@ async fn each_role_may_do_what_it_is_for() {
     }
     for path in ["/", "/new", "/services/web", "/services/web/history", "/services/web/logs", "/services/web/manifest"]
         .into_iter()
-        .chain(["/services/web/edit", "/services/web/delete", "/services/web/rollback", "/runs", "/network", "/login"])
+        .chain([
+            "/services/web/edit",
+            "/services/web/delete",
+            "/services/web/rollback",
+            "/runs",
+            "/runs/1",
+            "/network",
+            "/certificates",
+            "/login",
+        ])
     {
         for browser in &mut browsers {
             assert_eq!(browser.get(path).await.status, 200, "{path}: {browser:?}");

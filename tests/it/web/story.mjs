@@ -151,7 +151,7 @@ await submit("/services/shop/resume");
 await eventually("it is taken up again", async () => (await page.locator("#state .st.ok").count()) === 2);
 
 // The other pages.
-for (const [path, name] of [["/", "overview"], ["/runs", "runs"], ["/network", "network"], ["/accounts", "accounts"],
+for (const [path, name] of [["/", "overview"], ["/runs", "runs"], ["/runs/1", "run"], ["/network", "network"], ["/certificates", "certificates"], ["/accounts", "accounts"],
   ["/services/shop/logs", "logs"], ["/nothing", "nothing"], ["/login", "login"]]) {
   await go(path);
   await looksWell(name);
