@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 
-use super::{Fields, Frame, From, Visitor, Web, doer, page, problem, said, to, view};
+use super::{Fields, Frame, From, Web, doer, known, page, problem, said, to, view};
 use crate::accounts::Role;
 use crate::engine::daemon::Command;
 use crate::engine::verbs::{self, Act, Answer};
@@ -126,7 +126,10 @@ pub async fn rollback(
     Path(name): Path<String>,
     Query(fields): Query<Fields>,
 ) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = match known(&web, &headers, &format!("/services/{}/rollback", view::encoded(&name))).await {
+        Ok(visitor) => visitor,
+        Err(answer) => return answer,
+    };
     let words = visitor.words;
     let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
     let (service, by) = (name.clone(), String::new());

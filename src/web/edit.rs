@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::Form;
 use super::view::{self, PlanRow};
-use super::{Doer, Fields, Frame, From, Visitor, Web, doer, page, said, to};
+use super::{Doer, Fields, Frame, From, Visitor, Web, doer, known, page, said, to};
 use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::daemon::Command;
@@ -230,8 +230,10 @@ pub async fn make(
     let form = Form::of(&fields);
     let message = fields.get("message").cloned().unwrap_or_default();
     if fields.get("do").map(String::as_str) != Some("commit") {
-        let visitor = Visitor::of(&headers, &web).await;
-        return new_page(&web, &visitor, form, message, None).await;
+        return match known(&web, &headers, "/new").await {
+            Ok(visitor) => new_page(&web, &visitor, form, message, None).await,
+            Err(answer) => answer,
+        };
     }
     let doer = match doer(&web, &headers, &fields, Role::Editor, "/new").await {
         Ok(doer) => doer,
@@ -323,7 +325,10 @@ async fn no_manifest(web: &Web, visitor: &Visitor) -> Response {
 
 /// `GET /services/{name}/edit`
 pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = match known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await {
+        Ok(visitor) => visitor,
+        Err(answer) => return answer,
+    };
     let Some((file, text)) = file_of(&web.handle.picture().0, &name) else { return no_manifest(&web, &visitor).await };
     let given = Given { file, before: text.clone(), text, message: String::new() };
     edit_page(&web, &visitor, &name, given, None).await
@@ -337,7 +342,10 @@ pub async fn change(
     Path(name): Path<String>,
     Body(fields): Body<Fields>,
 ) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = match known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await {
+        Ok(visitor) => visitor,
+        Err(answer) => return answer,
+    };
     let Some((file, _)) = file_of(&web.handle.picture().0, &name) else { return no_manifest(&web, &visitor).await };
     // Browsers send line ends of their own.
     let field = |name: &str| fields.get(name).map(|text| text.replace("\r\n", "\n")).unwrap_or_default();
@@ -402,8 +410,10 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
 
 /// `GET /services/{name}/delete`
 pub async fn delete(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
-    delete_page(&web, &visitor, &name, None).await
+    match known(&web, &headers, &format!("/services/{}/delete", view::encoded(&name))).await {
+        Ok(visitor) => delete_page(&web, &visitor, &name, None).await,
+        Err(answer) => answer,
+    }
 }
 
 /// `POST /services/{name}/delete`: its file goes, and with the next look all that it made but its data.

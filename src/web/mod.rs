@@ -1,8 +1,8 @@
 //! Pages for people, beside the reading part of HTTP. Rendered here, usable without scripts; with them they follow what
 //! happens. Nothing is loaded from elsewhere.
 //!
-//! On loopback anybody may look, as with the rest of HTTP there; what changes something needs a session, whose role says
-//! what. Every form carries what only a page of the session knows.
+//! On loopback anybody may look, as with the rest of HTTP there; what asks vendors needs a session, and what changes
+//! something one whose role says so. Every form carries what only a page of the session knows.
 
 mod assets;
 mod doing;
@@ -178,6 +178,12 @@ async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back:
         return Err(denied(web, &visitor, &session, role).await);
     }
     Ok(Doer { visitor, session })
+}
+
+/// Whoever is signed in, for what asks Docker, NPM and OVH anew; else the way to sign in.
+async fn known(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Response> {
+    let visitor = Visitor::of(headers, web).await;
+    if visitor.session.is_some() { Ok(visitor) } else { Err(to(&format!("/login?back={}", view::encoded(back)))) }
 }
 
 async fn denied(web: &Web, visitor: &Visitor, session: &Session, role: Role) -> Response {
