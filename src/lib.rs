@@ -10,6 +10,7 @@
 pub mod model;
 pub mod manifest;
 pub mod plan;
+pub mod templates;
 pub mod causes;
 pub mod pages;
 pub mod secret;

@@ -210,4 +210,5 @@ const PAGES: &[(&str, &str)] = &[
     ("A1006", include_str!("../docs/errors/A1006.md")),
     ("A1007", include_str!("../docs/errors/A1007.md")),
     ("A1008", include_str!("../docs/errors/A1008.md")),
+    ("A1009", include_str!("../docs/errors/A1009.md")),
 ];

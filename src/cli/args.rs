@@ -28,6 +28,8 @@ pub struct Args {
 pub enum Command {
     /// Write a configuration and a first manifest
     Init(Box<Init>),
+    /// Show the manifest of a well-known service, or write it
+    New(New),
     /// Check the manifests without asking anybody
     Validate(Validate),
     /// Show what would happen, to the end
@@ -422,6 +424,24 @@ pub struct Release {
     /// Stop waiting after this long
     #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: std::time::Duration,
+}
+
+/// `new`
+#[derive(Debug, ClapArgs)]
+pub struct New {
+    /// Which template; without one, all are listed
+    pub template: Option<String>,
+    /// The service's name; without one, it is shown what can be set
+    pub name: Option<String>,
+    /// Something that is to be otherwise
+    #[arg(long, value_name = "KEY=VALUE", value_parser = super::template::pair)]
+    pub set: Vec<(String, String)>,
+    /// Write the manifest into the folder of manifests, and make its secrets
+    #[arg(long)]
+    pub write: bool,
+    /// Make the secrets that it needs and that are set nowhere, beside the configuration
+    #[arg(long)]
+    pub secrets: bool,
 }
 
 /// `user`

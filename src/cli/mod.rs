@@ -17,6 +17,7 @@ pub mod own;
 pub mod reload;
 pub mod times;
 pub mod watch;
+mod template;
 mod user;
 
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Rollback(rollback) => mend::rollback(args, rollback, output).await,
         Command::Adopt(adopt) => own::adopt(args, adopt, output).await,
         Command::Release(release) => own::release(args, release, output).await,
+        Command::New(new) => template::new(args, new, output).await,
         Command::User(user) => user::user(args, user, output).await,
         Command::Npm(Npm::Rescue(rescue)) => own::rescue(args, rescue, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &["model"]),
     ("telemetry", &["model"]),
     ("config", &["model", "secret"]),
+    ("templates", &[]),
     ("causes", &[]),
     ("pages", &["model::near"]),
     ("providers", &["model", "secret", "causes"]),
@@ -35,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "accounts",
+            "templates",
             "web",
             "model",
             "manifest",
@@ -65,7 +67,7 @@ const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
 ];
 
 /// Modules that do no IO, hold no clock and log nothing.
-const PURE: [&str; 3] = ["model", "manifest", "plan"];
+const PURE: [&str; 4] = ["model", "manifest", "plan", "templates"];
 const IMPURE: [&str; 9] =
     ["tokio", "reqwest", "sqlx", "std::fs", "std::env", "std::process", "SystemTime", "Instant", "tracing"];
 

@@ -9,6 +9,7 @@ mod questions;
 mod rescue;
 pub mod rig;
 mod running;
+mod templates;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

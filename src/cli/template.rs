@@ -1,0 +1,170 @@
+//! `amarre new`: the manifest of a well-known service, and the secrets that it needs.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use super::args::{Args, New};
+use super::build;
+use super::commands::whoami;
+use super::output::Output;
+use crate::config::Config;
+use crate::engine::{Clock, SystemClock};
+use crate::model::SecretName;
+use crate::source::{Author, Edit, Source};
+use crate::templates::{self, Rendered, Template, Unfit};
+
+/// Files of one's own templates are small.
+const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;
+/// As many random bytes has a secret that is generated.
+const SECRET_BYTES: usize = 24;
+
+/// `amarre new`
+pub async fn new(args: &Args, new: &New, output: &Output) -> Result<u8, Failure> {
+    let unfit = |why: Unfit| Failure::new("A1009", why.to_string(), "amarre new shows the templates");
+    // Without a configuration there are those of the program; what is written needs one.
+    let config = match Config::load(args.config.as_deref()) {
+        Ok(config) => Some(config),
+        Err(error) if new.write || new.secrets || args.config.is_some() => return Err(error.into()),
+        Err(_) => None,
+    };
+    let mut known = templates::own().map_err(unfit)?;
+    if let Some(config) = &config {
+        known.extend(beside(config)?);
+    }
+    let Some(wanted) = &new.template else {
+        output.data(&list(&known));
+        return Ok(0);
+    };
+    let Some(template) = known.get(wanted) else {
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        let near = crate::model::near::nearest(wanted, &names).map(|near| format!("did you mean {near}? "));
+        let hint = format!("{}amarre new shows them", near.unwrap_or_default());
+        return Err(Failure::new("A1009", format!("there is no template {wanted}"), hint));
+    };
+    let Some(name) = &new.name else {
+        output.data(&parameters(wanted, template));
+        return Ok(0);
+    };
+    let set: BTreeMap<String, String> = new.set.iter().cloned().collect();
+    let rendered = template
+        .render(name, &set)
+        .map_err(|why| Failure::new("A1009", why.to_string(), format!("amarre new {wanted} shows what can be set")))?;
+    match &config {
+        Some(config) if new.write => {
+            write(config, name, &rendered, output).await?;
+            make_secrets(config, &rendered, output)?;
+        }
+        Some(config) if new.secrets => {
+            output.data(&rendered.manifest);
+            make_secrets(config, &rendered, output)?;
+        }
+        Some(_) | None => {
+            output.data(&rendered.manifest);
+            if !rendered.secrets.is_empty() {
+                output.say(&format!("It needs secrets, which --secrets makes: {}", rendered.secrets.join(", ")));
+            }
+        }
+    }
+    output.say(rendered.notes.trim_end());
+    Ok(0)
+}
+
+/// Templates of one's own: `templates/NAME.yaml` beside the configuration.
+fn beside(config: &Config) -> Result<BTreeMap<String, Template>, Failure> {
+    let folder = base(config).join("templates");
+    let mut found = BTreeMap::new();
+    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(found) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let (Some(stem), Some("yaml")) = (path.file_stem(), path.extension().and_then(|end| end.to_str())) else {
+            continue;
+        };
+        let name = stem.to_string_lossy().into_owned();
+        let wrong = |why: String| {
+            Failure::new("A1009", format!("{}: {why}", path.display()), "mend the file, or move it elsewhere")
+        };
+        let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
+        if size > TEMPLATE_BYTES_MAX {
+            return Err(wrong(format!("it is larger than {TEMPLATE_BYTES_MAX} bytes")));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+        let template = Template::read(&name, &text).map_err(|error| wrong(error.to_string()))?;
+        found.insert(name, template);
+    }
+    Ok(found)
+}
+
+fn base(config: &Config) -> PathBuf {
+    std::path::absolute(&config.path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default()
+}
+
+fn list(known: &BTreeMap<String, Template>) -> String {
+    let width = known.keys().map(|name| name.chars().count()).max().unwrap_or_default() + 2;
+    let line = |(name, template): (&String, &Template)| format!("{name:width$}{}\n", template.about);
+    let lines: String = known.iter().map(line).collect();
+    format!("{lines}\namarre new TEMPLATE shows what can be set, amarre new TEMPLATE NAME the manifest\n")
+}
+
+fn parameters(name: &str, template: &Template) -> String {
+    let built_in = [
+        ("address", "a name below the domain, or a whole one", "the service's name"),
+        ("tls", "letsencrypt, none, or the name of a certificate in NPM", "letsencrypt"),
+    ];
+    let own =
+        template.parameters.iter().map(|(key, known)| (key.as_str(), known.about.as_str(), known.default.as_str()));
+    let line = |(key, about, default): (&str, &str, &str)| format!("  {key:<12}{about} [{default}]\n");
+    let lines: String = built_in.into_iter().chain(own).map(line).collect();
+    format!("{}: {}\n{lines}\namarre new {name} NAME --set KEY=VALUE\n", template.title, template.about)
+}
+
+async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output) -> Result<(), Failure> {
+    let source = build::source(config);
+    let path = source.path_of(name);
+    if let Source::Git(_) = source {
+        let hint = format!("in your own clone: amarre new … --secrets > {path}, then commit it");
+        return Err(Failure::new("A0313", "manifests are in a repository, which a command does not write to", hint));
+    }
+    let author = Author { name: whoami(), email: String::new() };
+    let after = Some(rendered.manifest.clone());
+    let edit = Edit { path: path.clone(), before: None, after, author, message: String::new() };
+    source.write(edit, SystemClock.now()).await.map_err(|error| {
+        let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
+        match error.code {
+            "A0312" => {
+                Failure::new("A0312", format!("{path} is there already"), "take another name, or change the file")
+            }
+            code => Failure { code: code.to_owned(), message: error.message, hints },
+        }
+    })?;
+    output.say(&format!("Wrote {path}"));
+    Ok(())
+}
+
+/// Makes those that are set nowhere, for the owner to read.
+fn make_secrets(config: &Config, rendered: &Rendered, output: &Output) -> Result<(), Failure> {
+    for name in &rendered.secrets {
+        if config.secret(&SecretName(name.clone())).is_ok() {
+            output.say(&format!("Secret {name} is set already"));
+            continue;
+        }
+        let path = base(config).join("secrets").join(name);
+        let failed = |error: std::io::Error| {
+            Failure::new("A0207", format!("could not write {}: {error}", path.display()), "is the folder writable?")
+        };
+        std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        let secret = hex::encode(rand::random::<[u8; SECRET_BYTES]>());
+        file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        output.say(&format!("Made secret {name}, in {}", path.display()));
+    }
+    Ok(())
+}
+
+/// `KEY=VALUE`, as it is typed.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,247 @@
+//! Manifests of well-known services, with parameters. Pure: text in, text out.
+//!
+//! A template is a YAML file: `title`, `about`, `parameters`, `secrets` to be generated, `notes` for whoever uses it, and
+//! the `manifest` with `{{parameter}}` in it. Every template has `{{name}}`, `{{address}}`, `{{tls}}` and `{{scheme}}`. A
+//! value goes in as it is, so each parameter says what it may be ([`Is`]): nothing that is filled in becomes another key.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The templates of the program: name and text.
+const OWN: [(&str, &str); 10] = [
+    ("gitea", include_str!("gitea.yaml")),
+    ("grafana", include_str!("grafana.yaml")),
+    ("immich", include_str!("immich.yaml")),
+    ("jellyfin", include_str!("jellyfin.yaml")),
+    ("nextcloud", include_str!("nextcloud.yaml")),
+    ("paperless-ngx", include_str!("paperless-ngx.yaml")),
+    ("uptime-kuma", include_str!("uptime-kuma.yaml")),
+    ("vaultwarden", include_str!("vaultwarden.yaml")),
+    ("whoami", include_str!("whoami.yaml")),
+    ("wordpress", include_str!("wordpress.yaml")),
+];
+
+/// The longest value.
+const VALUE_CHARS_MAX: usize = 200;
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Is {
+    /// A DNS label: `gitea`.
+    Label,
+    /// Letters, digits and `.`, `_`, `+`, `-`: `v2.0.1`.
+    Word,
+    /// An image with its tag or digest.
+    Image,
+    /// A name below the domain, or a whole one; `@` is the domain itself.
+    Domain,
+    /// A volume's name or a path: `media`, `/srv/media`.
+    Place,
+    /// `letsencrypt`, `none`, or the name of a certificate in NPM.
+    Tls,
+}
+
+impl Is {
+    fn takes(self, value: &str) -> bool {
+        let all = |signs: &str| value.chars().all(|sign| sign.is_ascii_alphanumeric() || signs.contains(sign));
+        let begins = value.starts_with(|sign: char| sign.is_ascii_alphanumeric());
+        value.chars().count() <= VALUE_CHARS_MAX
+            && match self {
+                Is::Label => {
+                    let is_low = |sign: char| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-';
+                    begins && value.len() <= 63 && !value.ends_with('-') && value.chars().all(is_low)
+                }
+                Is::Word => begins && all("._+-"),
+                Is::Image => begins && all("._/:@-"),
+                Is::Domain => value == "@" || begins && all(".-") && !value.ends_with('-'),
+                Is::Place => (begins || value.starts_with('/')) && all("._/-") && !value.contains(".."),
+                Is::Tls => begins && all("._-"),
+            }
+    }
+
+    /// For people.
+    const fn words(self) -> &'static str {
+        match self {
+            Is::Label => "small letters, digits and -",
+            Is::Word => "letters, digits, . _ + -",
+            Is::Image => "an image with its tag",
+            Is::Domain => "a name below the domain, or a whole one",
+            Is::Place => "a volume's name or a path",
+            Is::Tls => "letsencrypt, none or the name of a certificate",
+        }
+    }
+}
+
+/// Something that can be said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// What it is.
+    pub about: String,
+    /// If nothing is said.
+    pub default: String,
+    /// What it may be.
+    pub is: Is,
+}
+
+/// A template.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// What it makes: `Gitea`.
+    pub title: String,
+    /// One line.
+    pub about: String,
+    /// What can be said otherwise, beside the name, the address and TLS.
+    pub parameters: BTreeMap<String, Parameter>,
+    /// Secrets that are generated, below the service's name.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// For whoever uses it; with the same `{{parameter}}`.
+    pub notes: String,
+    manifest: String,
+}
+
+/// What a template became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The manifest.
+    pub manifest: String,
+    /// Names of secrets that it needs: `git/db`.
+    pub secrets: Vec<String>,
+    /// What is to be done then.
+    pub notes: String,
+}
+
+/// Why there is no manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(pub String);
+
+/// The templates of the program, by name.
+///
+/// # Errors
+/// One of them cannot be read, which a test excludes.
+pub fn own() -> Result<BTreeMap<String, Template>, Unfit> {
+    OWN.iter().map(|(name, text)| Ok(((*name).to_owned(), Template::read(name, text)?))).collect()
+}
+
+impl Template {
+    /// From its file.
+    ///
+    /// # Errors
+    /// It is no template, or uses a parameter that it does not have.
+    pub fn read(name: &str, text: &str) -> Result<Self, Unfit> {
+        let wrong = |why: String| Unfit(format!("template {name}: {why}"));
+        let template: Self = serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        for (key, parameter) in &template.parameters {
+            if BUILT_IN.contains(&key.as_str()) {
+                return Err(wrong(format!("`{key}` is there already, in every template")));
+            }
+            if !parameter.is.takes(&parameter.default) {
+                return Err(wrong(format!("`{key}` is not what it may be by default: {}", parameter.is.words())));
+            }
+        }
+        let known = template.parameters.keys().map(String::as_str).chain(BUILT_IN).collect::<Vec<_>>();
+        for used in used(&template.manifest).chain(used(&template.notes)) {
+            if !known.contains(&used) {
+                return Err(wrong(format!("there is no parameter `{used}`")));
+            }
+        }
+        match template.secrets.iter().find(|secret| !Is::Label.takes(secret)) {
+            Some(secret) => Err(wrong(format!("`{secret}` is no name of a secret"))),
+            None => Ok(template),
+        }
+    }
+
+    /// The manifest of a service.
+    ///
+    /// # Errors
+    /// A value is not what it may be, or of a parameter that there is not.
+    pub fn render(&self, name: &str, set: &BTreeMap<String, String>) -> Result<Rendered, Unfit> {
+        let given = |key: &str| set.get(key).cloned();
+        let mut values: BTreeMap<&str, String> = BTreeMap::new();
+        let built_in = [("name", Is::Label, name.to_owned()), ("address", Is::Domain, name.to_owned())];
+        let built_in = built_in.into_iter().chain([("tls", Is::Tls, "letsencrypt".to_owned())]);
+        let own = self.parameters.iter().map(|(key, known)| (key.as_str(), known.is, known.default.clone()));
+        for (key, is, default) in built_in.chain(own) {
+            let value = if key == "name" { default } else { given(key).unwrap_or(default) };
+            if !is.takes(&value) {
+                return Err(Unfit(format!("`{key}` cannot be `{value}`: {}", is.words())));
+            }
+            values.insert(key, value);
+        }
+        if let Some(unknown) = set.keys().find(|key| *key == "name" || !values.contains_key(key.as_str())) {
+            let known: Vec<&str> = values.keys().copied().filter(|key| *key != "name").collect();
+            return Err(Unfit(format!("there is no parameter `{unknown}`; there are {}", known.join(", "))));
+        }
+        let scheme = if values.get("tls").is_some_and(|tls| tls == "none") { "http" } else { "https" };
+        values.insert("scheme", scheme.to_owned());
+        let fill = |text: &str| {
+            values.iter().fold(text.to_owned(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value))
+        };
+        Ok(Rendered {
+            manifest: fill(&self.manifest),
+            secrets: self.secrets.iter().map(|secret| format!("{name}/{secret}")).collect(),
+            notes: fill(&self.notes),
+        })
+    }
+}
+
+const BUILT_IN: [&str; 4] = ["name", "address", "tls", "scheme"];
+
+/// The names between `{{` and `}}`.
+fn used(text: &str) -> impl Iterator<Item = &str> {
+    text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_is_said_goes_in_and_nothing_else() {
+        let gitea = &own().unwrap()["gitea"];
+        let rendered = gitea.render("git", &set(&[("address", "code"), ("tls", "none")])).unwrap();
+        assert!(rendered.manifest.contains("domain: code\n") && rendered.manifest.contains("http://${domain}/"));
+        assert!(
+            rendered.manifest.contains("name: git\n") && !rendered.manifest.contains("{{"),
+            "{}",
+            rendered.manifest
+        );
+        for (name, key, value) in [
+            ("git", "image", "gitea\nprivileged: true"),
+            ("git", "image", "gitea:1 # x"),
+            ("git", "address", "a: b"),
+            ("git", "tls", "{letsencrypt: {}}"),
+            ("git", "port", "3000"),
+            ("git", "name", "other"),
+            ("Git", "tls", "none"),
+            ("git/../x", "tls", "none"),
+        ] {
+            assert!(gitea.render(name, &set(&[(key, value)])).is_err(), "{name}: {key}={value}");
+        }
+        let place = |value: &str| own().unwrap()["jellyfin"].render("tv", &set(&[("media", value)])).is_ok();
+        assert!(place("/srv/media") && place("films") && !place("/srv/../etc") && !place("a\", \"/:/host"));
+    }
+
+    #[test]
+    fn a_template_that_is_none_is_refused_where_it_is_read() {
+        let text = OWN[0].1;
+        for (from, to, why) in [
+            ("title:", "titel:", "unknown field"),
+            ("{{image}}", "{{imaeg}}", "no parameter `imaeg`"),
+            ("is: image", "is: anything", "unknown variant"),
+            ("\"gitea/gitea:1.24.6\"", "\"a b\"", "by default"),
+        ] {
+            let error = Template::read("x", &text.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(why) && error.starts_with("template x: "), "{error}");
+        }
+    }
+}
