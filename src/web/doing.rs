@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 
-use super::{Fields, Frame, From, Web, doer, known, page, problem, said, to, view};
+use super::{Fields, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view};
 use crate::accounts::Role;
 use crate::engine::daemon::Command;
 use crate::engine::verbs::{self, Act, Answer};
@@ -48,12 +48,9 @@ pub async fn verb(
     headers: HeaderMap,
     Path((name, verb)): Path<(String, String)>,
     Form(fields): Form<Fields>,
-) -> Response {
+) -> Outcome {
     let back = format!("/services/{}", view::encoded(&name));
-    let doer = match doer(&web, &headers, &fields, Role::Operator, &back).await {
-        Ok(doer) => doer,
-        Err(answer) => return answer,
-    };
+    let doer = doer(&web, &headers, &fields, Role::Operator, &back).await?;
     let (service, by, timeout_ms) = (name.clone(), doer.by(), NO_WAIT_MS);
     let why = fields.get("why").cloned().unwrap_or_default();
     let command = match verb.as_str() {
@@ -62,9 +59,9 @@ pub async fn verb(
         "resume" => Act::Resume { service },
         "retry" => Act::Retry { service, timeout_ms },
         "cancel" => Act::Cancel { service, by },
-        _ => return problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await,
+        _ => return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await),
     };
-    finish(&web, &doer, (from, &verb, &name), command, &back).await
+    Ok(finish(&web, &doer, (from, &verb, &name), command, &back).await)
 }
 
 async fn finish(
@@ -93,19 +90,16 @@ pub async fn apply(
     ConnectInfo(from): From,
     headers: HeaderMap,
     Form(fields): Form<Fields>,
-) -> Response {
+) -> Outcome {
     let is_first = fields.contains_key("consent");
     let role = if is_first { Role::Admin } else { Role::Operator };
-    let doer = match doer(&web, &headers, &fields, role, "/").await {
-        Ok(doer) => doer,
-        Err(answer) => return answer,
-    };
+    let doer = doer(&web, &headers, &fields, role, "/").await?;
     let timeout_ms = NO_WAIT_MS;
     let command = match is_first {
         true => Act::Apply { confirm_deletes: None, plan: None, timeout_ms },
         false => Act::Reconcile { service: None, timeout_ms },
     };
-    finish(&web, &doer, (from, if is_first { "apply" } else { "reconcile" }, ""), command, "/").await
+    Ok(finish(&web, &doer, (from, if is_first { "apply" } else { "reconcile" }, ""), command, "/").await)
 }
 
 #[derive(Template)]
@@ -125,29 +119,26 @@ pub async fn rollback(
     headers: HeaderMap,
     Path(name): Path<String>,
     Query(fields): Query<Fields>,
-) -> Response {
-    let visitor = match known(&web, &headers, &format!("/services/{}/rollback", view::encoded(&name))).await {
-        Ok(visitor) => visitor,
-        Err(answer) => return answer,
-    };
+) -> Outcome {
+    let visitor = known(&web, &headers, &format!("/services/{}/rollback", view::encoded(&name))).await?;
     let words = visitor.words;
     let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
     let (service, by) = (name.clone(), String::new());
     let command = Act::Rollback { service, to: revision.clone(), dry_run: true, by, timeout_ms: NO_WAIT_MS };
     let Some(answer) = act(&web, command).await else {
-        return said(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, words.of("problem-page")).await;
+        return Ok(said(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, words.of("problem-page")).await);
     };
     let here = format!("/services/{}/rollback", view::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", words.with("rollback-title", "name", &name), here).await;
     let refused = refusal(&answer);
-    page(&Rollback {
+    Ok(page(&Rollback {
         frame,
         name,
         to: revision.unwrap_or_default(),
         is_possible: refused.is_none(),
         text: refused.unwrap_or(answer.text),
         may_act: visitor.may(Role::Operator),
-    })
+    }))
 }
 
 /// `POST /services/{name}/rollback`
@@ -157,14 +148,11 @@ pub async fn rollback_now(
     headers: HeaderMap,
     Path(name): Path<String>,
     Form(fields): Form<Fields>,
-) -> Response {
+) -> Outcome {
     let back = format!("/services/{}", view::encoded(&name));
-    let doer = match doer(&web, &headers, &fields, Role::Operator, &back).await {
-        Ok(doer) => doer,
-        Err(answer) => return answer,
-    };
+    let doer = doer(&web, &headers, &fields, Role::Operator, &back).await?;
     let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
     let (service, by, timeout_ms) = (name.clone(), doer.by(), NO_WAIT_MS);
     let command = Act::Rollback { service, to: revision, dry_run: false, by, timeout_ms };
-    finish(&web, &doer, (from, "rollback", &name), command, &back).await
+    Ok(finish(&web, &doer, (from, "rollback", &name), command, &back).await)
 }

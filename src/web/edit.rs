@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::Form;
 use super::view::{self, PlanRow};
-use super::{Doer, Fields, Frame, From, Visitor, Web, doer, known, page, said, to};
+use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, doer, known, page, said, to};
 use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::daemon::Command;
@@ -226,34 +226,29 @@ pub async fn make(
     ConnectInfo(from): From,
     headers: HeaderMap,
     Body(fields): Body<Fields>,
-) -> Response {
+) -> Outcome {
     let form = Form::of(&fields);
     let message = fields.get("message").cloned().unwrap_or_default();
     if fields.get("do").map(String::as_str) != Some("commit") {
-        return match known(&web, &headers, "/new").await {
-            Ok(visitor) => new_page(&web, &visitor, form, message, None).await,
-            Err(answer) => answer,
-        };
+        let visitor = known(&web, &headers, "/new").await?;
+        return Ok(new_page(&web, &visitor, form, message, None).await);
     }
-    let doer = match doer(&web, &headers, &fields, Role::Editor, "/new").await {
-        Ok(doer) => doer,
-        Err(answer) => return answer,
-    };
+    let doer = doer(&web, &headers, &fields, Role::Editor, "/new").await?;
     let form = form.with_name();
     let (path, text) = (web.handle.path_of(&form.name), form.manifest());
-    let Some(checked) = check(&web, &doer.visitor, &path, &text, &form.name).await else { return stopping() };
+    let Some(checked) = check(&web, &doer.visitor, &path, &text, &form.name).await else { return Ok(stopping()) };
     let (picture, _) = web.handle.picture();
     let problem = if !checked.settle.is_empty() || picture.statuses().contains_key(&form.name) {
         None
     } else {
         let message = if message.is_empty() { format!("add {}", form.name) } else { message.clone() };
         match written(&web, &doer, (path, None, Some(text)), message, (from, "add", &form.name)).await {
-            Ok(()) => return to(&format!("/services/{}", view::encoded(&form.name))),
+            Ok(()) => return Ok(to(&format!("/services/{}", view::encoded(&form.name)))),
             Err(problem) => Some(problem),
         }
     };
     let page = new_page(&web, &doer.visitor, form, message, problem).await;
-    (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// Writes a change to the source, and waits for the look that takes it up.
@@ -324,14 +319,13 @@ async fn no_manifest(web: &Web, visitor: &Visitor) -> Response {
 }
 
 /// `GET /services/{name}/edit`
-pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
-    let visitor = match known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await {
-        Ok(visitor) => visitor,
-        Err(answer) => return answer,
+pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
+    let visitor = known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
+    let Some((file, text)) = file_of(&web.handle.picture().0, &name) else {
+        return Ok(no_manifest(&web, &visitor).await);
     };
-    let Some((file, text)) = file_of(&web.handle.picture().0, &name) else { return no_manifest(&web, &visitor).await };
     let given = Given { file, before: text.clone(), text, message: String::new() };
-    edit_page(&web, &visitor, &name, given, None).await
+    Ok(edit_page(&web, &visitor, &name, given, None).await)
 }
 
 /// `POST /services/{name}/edit`: checks, or writes.
@@ -341,12 +335,9 @@ pub async fn change(
     headers: HeaderMap,
     Path(name): Path<String>,
     Body(fields): Body<Fields>,
-) -> Response {
-    let visitor = match known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await {
-        Ok(visitor) => visitor,
-        Err(answer) => return answer,
-    };
-    let Some((file, _)) = file_of(&web.handle.picture().0, &name) else { return no_manifest(&web, &visitor).await };
+) -> Outcome {
+    let visitor = known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
+    let Some((file, _)) = file_of(&web.handle.picture().0, &name) else { return Ok(no_manifest(&web, &visitor).await) };
     // Browsers send line ends of their own.
     let field = |name: &str| fields.get(name).map(|text| text.replace("\r\n", "\n")).unwrap_or_default();
     let mut text = field("text");
@@ -355,25 +346,22 @@ pub async fn change(
     }
     let given = Given { file: file.clone(), before: field("before"), text: text.clone(), message: field("message") };
     if field("do") != "commit" {
-        return edit_page(&web, &visitor, &name, given, None).await;
+        return Ok(edit_page(&web, &visitor, &name, given, None).await);
     }
     let path = format!("/services/{}", view::encoded(&name));
-    let doer = match doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await {
-        Ok(doer) => doer,
-        Err(answer) => return answer,
-    };
-    let Some(checked) = check(&web, &visitor, &file, &text, &name).await else { return stopping() };
+    let doer = doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?;
+    let Some(checked) = check(&web, &visitor, &file, &text, &name).await else { return Ok(stopping()) };
     let mut problem = None;
     if checked.settle.is_empty() {
         let message = if given.message.is_empty() { format!("change {name}") } else { given.message.clone() };
         let change = (file, Some(given.before.clone()), Some(text));
         match written(&web, &doer, change, message, (from, "change", &name)).await {
-            Ok(()) => return to(&path),
+            Ok(()) => return Ok(to(&path)),
             Err(error) => problem = Some(error),
         }
     }
     let page = edit_page(&web, &visitor, &name, given, problem).await;
-    (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) -> Response {
@@ -409,11 +397,9 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
 }
 
 /// `GET /services/{name}/delete`
-pub async fn delete(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
-    match known(&web, &headers, &format!("/services/{}/delete", view::encoded(&name))).await {
-        Ok(visitor) => delete_page(&web, &visitor, &name, None).await,
-        Err(answer) => answer,
-    }
+pub async fn delete(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
+    let visitor = known(&web, &headers, &format!("/services/{}/delete", view::encoded(&name))).await?;
+    Ok(delete_page(&web, &visitor, &name, None).await)
 }
 
 /// `POST /services/{name}/delete`: its file goes, and with the next look all that it made but its data.
@@ -423,14 +409,11 @@ pub async fn delete_now(
     headers: HeaderMap,
     Path(name): Path<String>,
     Body(fields): Body<Fields>,
-) -> Response {
+) -> Outcome {
     let here = format!("/services/{}/delete", view::encoded(&name));
-    let doer = match doer(&web, &headers, &fields, Role::Editor, &here).await {
-        Ok(doer) => doer,
-        Err(answer) => return answer,
-    };
+    let doer = doer(&web, &headers, &fields, Role::Editor, &here).await?;
     let (picture, _) = web.handle.picture();
-    let Some((file, _)) = file_of(&picture, &name) else { return no_manifest(&web, &doer.visitor).await };
+    let Some((file, _)) = file_of(&picture, &name) else { return Ok(no_manifest(&web, &doer.visitor).await) };
     let is_only_one = picture.services.values().filter(|service| service.origin.file == file).count() == 1;
     let is_meant = fields.get("name").is_some_and(|typed| typed.trim() == name);
     let mut error = None;
@@ -442,13 +425,13 @@ pub async fn delete_now(
         match written(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
             Ok(()) => {
                 web.accounts.say_once(&doer.session, &doer.visitor.words.with("deleted", "name", &name)).await;
-                return to("/");
+                return Ok(to("/"));
             }
             Err(problem) => error = Some(format!("{} {}", problem.text, problem.hint)),
         }
     }
     let page = delete_page(&web, &doer.visitor, &name, error).await;
-    (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 fn stopping() -> Response {

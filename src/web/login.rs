@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::frame::{LANGUAGE_COOKIE, SESSION_COOKIE};
-use super::{Fields, Frame, From, Visitor, Web, doer, to, view};
+use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view};
 use crate::accounts::{AccountError, Role};
 use crate::secret::Secret;
 use crate::store::accounts::AuditRow;
@@ -88,14 +88,10 @@ pub async fn sign_in(
 }
 
 /// `POST /logout`
-pub async fn sign_out(State(web): State<Web>, headers: HeaderMap, Form(fields): Form<Fields>) -> Response {
-    match doer(&web, &headers, &fields, Role::Viewer, "/").await {
-        Ok(doer) => {
-            let _ = web.accounts.sign_out(&doer.session).await;
-            with_session(to("/"), "")
-        }
-        Err(answer) => answer,
-    }
+pub async fn sign_out(State(web): State<Web>, headers: HeaderMap, Form(fields): Form<Fields>) -> Outcome {
+    let doer = doer(&web, &headers, &fields, Role::Viewer, "/").await?;
+    let _ = web.accounts.sign_out(&doer.session).await;
+    Ok(with_session(to("/"), ""))
 }
 
 async fn setup_page(web: &Web, visitor: &Visitor, fields: &Fields, error: Option<String>) -> Response {

@@ -35,6 +35,9 @@ use crate::engine::daemon::Handle;
 use crate::server;
 use crate::store::accounts::AuditRow;
 
+/// What a handler answers; `Err`: with what it was not done.
+type Outcome = Result<Response, Response>;
+
 /// A form: what was filled in, by name.
 type Fields = BTreeMap<String, String>;
 

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::view::{self, PlanRow, State as Shown};
-use super::{Frame, Visitor, Web, page, said};
+use super::{Frame, Outcome, Visitor, Web, page, said};
 use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::history::{self, HistoryOf};
@@ -153,13 +153,10 @@ async fn found<'a>(
 }
 
 /// `GET /services/{name}`
-pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
     let visitor = Visitor::of(&headers, &web).await;
     let (picture, _) = web.handle.picture();
-    let row = match found(&web, &visitor, &picture, &name).await {
-        Ok(row) => row,
-        Err(answer) => return answer,
-    };
+    let row = found(&web, &visitor, &picture, &name).await?;
     let words = visitor.words;
     let manifest = picture.services.get(&name);
     let plan = planned::lines_of(&picture, &name);
@@ -185,7 +182,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let mut frame =
         Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view::encoded(&name))).await;
     frame.moves |= row.health == status::Health::Progressing;
-    page(&Now {
+    Ok(page(&Now {
         wires: manifest.map(|manifest| wires(row, manifest, &columns)).unwrap_or_else(|| vec![String::new(); 3]),
         columns,
         head: Head::of(&picture, row, &visitor, "now"),
@@ -201,7 +198,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         host: row.host.clone(),
         file: manifest.map(|manifest| manifest.origin.file.clone()).unwrap_or_default(),
         frame,
-    })
+    }))
 }
 
 fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
@@ -353,13 +350,10 @@ struct Version {
 }
 
 /// `GET /services/{name}/history`
-pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
     let visitor = Visitor::of(&headers, &web).await;
     let (picture, _) = web.handle.picture();
-    let row = match found(&web, &visitor, &picture, &name).await {
-        Ok(row) => row,
-        Err(answer) => return answer,
-    };
+    let row = found(&web, &visitor, &picture, &name).await?;
     let answer = history::history(&web.handle, &HistoryOf { name: Some(name.clone()), ..HistoryOf::default() }).await;
     let texts = |value: &serde_json::Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
@@ -377,7 +371,7 @@ pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
     });
     let here = format!("/services/{}/history", view::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
-    page(&History { frame, head: Head::of(&picture, row, &visitor, "history"), versions: versions.collect() })
+    Ok(page(&History { frame, head: Head::of(&picture, row, &visitor, "history"), versions: versions.collect() }))
 }
 
 #[derive(Template)]
@@ -392,42 +386,36 @@ struct Text {
 }
 
 /// `GET /services/{name}/logs`
-pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
     let visitor = Visitor::of(&headers, &web).await;
     let (picture, _) = web.handle.picture();
-    let row = match found(&web, &visitor, &picture, &name).await {
-        Ok(row) => row,
-        Err(answer) => return answer,
-    };
+    let row = found(&web, &visitor, &picture, &name).await?;
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
     let mut text = String::new();
     for last_failed in [true, false].into_iter().filter(|last_failed| !last_failed || has_failed) {
         let of = LogsOf { name: Some(name.clone()), last_failed, lines: LINES_SHOWN };
         match logs::logs(&web.handle, &of).await {
             Some(answer) => text.push_str(&answer.text),
-            None => return (StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response(),
+            None => return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response()),
         }
     }
     let here = format!("/services/{}/logs", view::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
     let title = visitor.words.of("tab-logs");
     let head = Head::of(&picture, row, &visitor, "logs");
-    page(&Text { frame, head, title, text, is_log: true, may_change: false })
+    Ok(page(&Text { frame, head, title, text, is_log: true, may_change: false }))
 }
 
 /// `GET /services/{name}/manifest`
-pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Response {
+pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
     let visitor = Visitor::of(&headers, &web).await;
     let (picture, _) = web.handle.picture();
-    let row = match found(&web, &visitor, &picture, &name).await {
-        Ok(row) => row,
-        Err(answer) => return answer,
-    };
+    let row = found(&web, &visitor, &picture, &name).await?;
     let file = super::edit::file_of(&picture, &name);
     let (title, text) = file.unwrap_or_else(|| (visitor.words.of("svc-no-manifest"), String::new()));
     let here = format!("/services/{}/manifest", view::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
     let head = Head::of(&picture, row, &visitor, "manifest");
     let may_change = head.may_edit && !text.is_empty();
-    page(&Text { frame, head, title, text, is_log: false, may_change })
+    Ok(page(&Text { frame, head, title, text, is_log: false, may_change }))
 }

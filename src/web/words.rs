@@ -149,6 +149,31 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_used() {
+        let code = [
+            include_str!("doing.rs"),
+            include_str!("edit.rs"),
+            include_str!("frame.rs"),
+            include_str!("login.rs"),
+            include_str!("mod.rs"),
+            include_str!("overview.rs"),
+            include_str!("rest.rs"),
+            include_str!("service.rs"),
+            include_str!("view.rs"),
+        ];
+        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/templates")).unwrap();
+        let pages = pages.filter_map(|page| std::fs::read_to_string(page.unwrap().path()).ok());
+        let all: String = code.into_iter().map(str::to_owned).chain(pages).collect();
+        // Those of states are put together.
+        let is_used = |key: &&String| {
+            all.contains(&format!("\"{key}\"")) || key.starts_with("sync-") || key.starts_with("health-")
+        };
+        let keys = keys(Language::En);
+        let unused: Vec<&String> = keys.keys().filter(|key| !is_used(key)).collect();
+        assert!(unused.is_empty(), "{unused:?}");
+    }
+
+    #[test]
     fn numbers_follow_each_languages_rule() {
         let say = |language, n: usize| Words(language).count("overview-counts", &n);
         assert_eq!([0, 1, 2].map(|n| say(Language::En, n)), ["0 services", "1 service", "2 services"]);
