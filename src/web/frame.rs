@@ -21,6 +21,8 @@ pub struct Visitor {
     pub session: Option<Session>,
     /// In whose language.
     pub words: Words,
+    /// An open page reads itself again: what is said once waits for somebody who looks.
+    rereads: bool,
 }
 
 impl Visitor {
@@ -33,7 +35,7 @@ impl Visitor {
         };
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let words = Words(Language::of(cookie(LANGUAGE_COOKIE).as_deref(), accepted));
-        Self { session, words }
+        Self { session, words, rereads: headers.contains_key("x-amarre-live") }
     }
 
     /// Whether somebody is signed in who may do this.
@@ -91,9 +93,11 @@ impl Frame {
         let (picture, next) = web.handle.picture();
         let (words, now) = (visitor.words, web.handle.now());
         let (flash, csrf, user) = match &visitor.session {
-            Some(session) => {
-                (web.accounts.said_once(session).await, session.csrf.clone(), Some(session.user.name.clone()))
-            }
+            Some(session) => (
+                if visitor.rereads { None } else { web.accounts.said_once(session).await },
+                session.csrf.clone(),
+                Some(session.user.name.clone()),
+            ),
             None => (None, String::new(), None),
         };
         let has_looked = picture.context.is_some();

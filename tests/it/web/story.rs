@@ -53,6 +53,9 @@ async fn a_service_lives_on_pages_alone() {
     assert!(rig.json("/api/v1/services/shop").await["code"] == "A1002", "a check makes nothing");
     let page = alice.send("/new", "/new", &[&right[..], &[("do", "commit"), ("message", "add a shop")]].concat()).await;
     assert_eq!((page.status, page.location()), (303, "/services/shop"), "{}", page.body);
+    let mut open = alice.clone();
+    open.headers.push(("X-Amarre-Live".to_owned(), "1".to_owned()));
+    assert!(!service(&mut open).await.body.contains("is written"), "another tab that reads itself again takes nothing");
     service(&mut alice).await.says("services/shop.yaml is written");
     let bare = forge.bare().display().to_string();
     let log = || forge.run(&["--git-dir", &bare, "log", "-1", "--format=%an <%ae>: %s", "main"]);
