@@ -55,6 +55,20 @@ fn the_image_is_built_from_what_is_there_and_runs_as_nobody_special() {
             copied.push((*source).to_owned());
         }
     }
+    // Cargo finds all that it must know of in what is copied.
+    let context = tempfile::tempdir().unwrap();
+    for source in &copied {
+        let to = context.path().join(source);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let copy = std::process::Command::new("cp").arg("-r").arg(root().join(source)).arg(&to).status();
+        assert!(copy.unwrap().success(), "{source}");
+    }
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--offline", "--locked", "--no-deps", "--format-version", "1"]).current_dir(context.path());
+    let known = cargo.output().unwrap();
+    assert!(known.status.success(), "{}", String::from_utf8_lossy(&known.stderr));
+    // As does what writes the pages.
+    assert!(copied.iter().any(|copied| copied == "askama.toml"), "templates would not be found");
     // Whatever the sources include at build time is copied, too.
     for folder in ["src", "sim"] {
         for text in files(&root().join(folder)) {
