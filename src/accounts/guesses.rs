@@ -1,9 +1,11 @@
 //! Who may try a password, and how often. Pure: takes `now`, reads no clock.
 //!
 //! Counted is by address and account, by address, and by account: one who guesses at one account is stopped first, one
-//! who tries many accounts next, and many who try one account last. Whether the account exists makes no difference.
+//! who tries many accounts next, and many who try one account last. Whether the account exists makes no difference. Of
+//! loopback the address alone is not counted.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::model::{Millis, Timestamp};
 
@@ -24,7 +26,15 @@ const KEPT_MAX: usize = 10_000;
 
 /// Wrong passwords of late.
 #[derive(Debug, Default)]
-pub struct Guesses(BTreeMap<(String, String), Wrong>);
+pub struct Guesses(BTreeMap<Of, Wrong>);
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    Both(String, String),
+    Address(String),
+    Account(String),
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Wrong {
@@ -41,12 +51,19 @@ impl Wrong {
     }
 }
 
-fn keys(account: &str, address: &str) -> [((String, String), u32); 3] {
-    [
-        ((account.to_owned(), address.to_owned()), TRIES_MAX),
-        ((String::new(), address.to_owned()), TRIES_OF_ADDRESS_MAX),
-        ((account.to_owned(), String::new()), TRIES_OF_ACCOUNT_MAX),
-    ]
+/// Through a tunnel all come from loopback, whoever they are: there the address tells nothing.
+fn is_shared(address: &str) -> bool {
+    address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn keys(account: &str, address: &str) -> Vec<(Of, u32)> {
+    let (account, address) = (account.to_owned(), address.to_owned());
+    let mut keys =
+        vec![(Of::Both(account.clone(), address.clone()), TRIES_MAX), (Of::Account(account), TRIES_OF_ACCOUNT_MAX)];
+    if !is_shared(&address) {
+        keys.push((Of::Address(address), TRIES_OF_ADDRESS_MAX));
+    }
+    keys
 }
 
 impl Guesses {
@@ -59,7 +76,7 @@ impl Guesses {
     /// A password was wrong. Answers how many may still be tried before a wait.
     pub fn wrong(&mut self, account: &str, address: &str, now: Timestamp) -> u32 {
         self.0.retain(|_, wrong| now - wrong.last < COUNTS_FOR);
-        if self.0.len() > KEPT_MAX {
+        while self.0.len() > KEPT_MAX {
             let oldest = self.0.iter().min_by_key(|(_, wrong)| wrong.last).map(|(key, _)| key.clone());
             oldest.map(|key| self.0.remove(&key));
         }
@@ -74,7 +91,7 @@ impl Guesses {
 
     /// A password was right.
     pub fn right(&mut self, account: &str, address: &str) {
-        self.0.remove(&(account.to_owned(), address.to_owned()));
+        keys(account, address).iter().for_each(|(key, _)| _ = self.0.remove(key));
     }
 }
 
@@ -110,6 +127,9 @@ mod tests {
         let mut guesses = Guesses::default();
         (0..100).for_each(|at| assert!(guesses.wrong("a@b.c", &format!("192.0.2.{at}"), NOW) < 5));
         assert!(guesses.waits("a@b.c", "198.51.100.1", NOW).is_some());
+        let mut guesses = Guesses::default();
+        (0..100).for_each(|at| assert!(guesses.wrong(&format!("{at}@b.c"), "127.0.0.1", NOW) < 5));
+        assert_eq!(guesses.waits("new@b.c", "127.0.0.1", NOW), None, "all who come through a tunnel");
     }
 
     #[test]

@@ -128,6 +128,9 @@ pub enum AccountError {
     /// Too many were wrong; until when nothing is tried.
     #[error("too many passwords were wrong")]
     Locked(Timestamp),
+    /// So many sign in at once that nobody more is looked at.
+    #[error("too many sign in at this moment; try again")]
+    Busy,
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] StoreError),
@@ -275,16 +278,21 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<Opened, AccountError> {
         let email: String = email.trim().to_lowercase().chars().take(NAME_CHARS_MAX).collect();
-        if let Some(until) = lock(&self.guesses).waits(&email, address, now) {
-            return Err(AccountError::Locked(until));
-        }
+        // It counts as wrong until it is known to be right: many at once are no way around.
+        let left = {
+            let mut guesses = lock(&self.guesses);
+            if let Some(until) = guesses.waits(&email, address, now) {
+                return Err(AccountError::Locked(until));
+            }
+            guesses.wrong(&email, address, now)
+        };
         let row = self.ledger.user(&email).await?;
         let known = row.as_ref().map(|row| row.password.clone());
-        if !password::is(known, password).await {
-            let left = lock(&self.guesses).wrong(&email, address, now);
-            return Err(AccountError::Wrong(left));
+        match password::is(known, password).await {
+            Some(true) => lock(&self.guesses).right(&email, address),
+            Some(false) => return Err(AccountError::Wrong(left)),
+            None => return Err(AccountError::Busy),
         }
-        lock(&self.guesses).right(&email, address);
         let Some(row) = row else { return Err(AccountError::Wrong(0)) };
         let (token, csrf) = (token(), token());
         let since = (Timestamp(now.0 - SESSION_LASTS.0), Timestamp(now.0 - SESSION_IDLE.0));

@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 use crate::secret::Secret;
 
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+/// Who waits for a turn; more are turned away.
+static WAITING: Semaphore = Semaphore::const_new(16);
 
 /// What is kept of a password: a PHC string.
 pub async fn hash(password: &Secret) -> Result<String, String> {
@@ -20,8 +22,9 @@ pub async fn hash(password: &Secret) -> Result<String, String> {
     made.await.unwrap_or_else(|| Err("it broke".to_owned()))
 }
 
-/// Whether it is the password of which this is kept. Of nobody's it takes as long as of somebody's.
-pub async fn is(kept: Option<String>, password: &Secret) -> bool {
+/// Whether it is the password of which this is kept. Of nobody's it takes as long as of somebody's. `None`: too many ask.
+pub async fn is(kept: Option<String>, password: &Secret) -> Option<bool> {
+    let _place = WAITING.try_acquire().ok()?;
     let password = password.clone();
     let checked = in_turn(move || {
         let bytes = password.expose().as_bytes();
@@ -33,7 +36,7 @@ pub async fn is(kept: Option<String>, password: &Secret) -> bool {
             }
         }
     });
-    checked.await.unwrap_or(false)
+    checked.await
 }
 
 async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {

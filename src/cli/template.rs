@@ -54,8 +54,9 @@ pub async fn new(args: &Args, new: &New, output: &Output) -> Result<u8, Failure>
         .map_err(|why| Failure::new("A1009", why.to_string(), format!("amarre new {wanted} shows what can be set")))?;
     match &config {
         Some(config) if new.write => {
-            write(config, name, &rendered, output).await?;
+            // First: a daemon may take the manifest up at once.
             make_secrets(config, &rendered, output)?;
+            write(config, name, &rendered, output).await?;
         }
         Some(config) if new.secrets => {
             output.data(&rendered.manifest);
@@ -154,10 +155,13 @@ fn make_secrets(config: &Config, rendered: &Rendered, output: &Output) -> Result
             Failure::new("A0207", format!("could not write {}: {error}", path.display()), "is the folder writable?")
         };
         std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        // Whole or not at all.
+        let fresh = path.with_extension("new");
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh);
         let secret = hex::encode(rand::random::<[u8; SECRET_BYTES]>());
+        let file = file.as_mut().map_err(|error| failed(std::io::Error::new(error.kind(), error.to_string())))?;
         file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        std::fs::rename(&fresh, &path).map_err(failed)?;
         output.say(&format!("Made secret {name}, in {}", path.display()));
     }
     Ok(())

@@ -93,10 +93,8 @@ fn failure(error: &AccountError) -> Failure {
     let (code, hint) = match error {
         AccountError::Unknown(_) => ("A1008", "amarre user list shows them"),
         AccountError::Ledger(_) => ("A0903", "is the disk full?"),
-        AccountError::Known(_) | AccountError::LastAdmin(_) | AccountError::Unfit(_) => {
-            ("A1007", "see docs/accounts.md")
-        }
-        AccountError::Wrong(_) | AccountError::Locked(_) => ("A1007", "see docs/accounts.md"),
+        AccountError::Known(_) | AccountError::LastAdmin(_) | AccountError::Unfit(_) => ("A1007", "see docs/pages.md"),
+        AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => ("A1007", "see docs/pages.md"),
     };
     Failure::new(code, error.to_string(), hint)
 }

@@ -145,6 +145,14 @@ impl Handle {
         answer.await.ok()
     }
 
+    /// Looks now, and waits until what was found is what everybody is shown.
+    pub async fn look(&self) -> Option<Reply> {
+        let reply = self.ask(Command::Look).await?;
+        let mut shown = self.clone();
+        while shown.picture().0.at < reply.picture.at && shown.turned().await {}
+        Some(reply)
+    }
+
     /// Asks the source's server for a newer state, without the loop waiting for it.
     pub async fn fetch(&self) {
         self.source.fetch(self.clock.now()).await;

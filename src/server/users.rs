@@ -62,8 +62,10 @@ fn refused(error: &AccountError) -> Response {
         AccountError::Unknown(_) => (StatusCode::NOT_FOUND, "A1008", "amarre user list shows them"),
         AccountError::Known(_) => (StatusCode::CONFLICT, "A1007", "amarre user role, or amarre user password"),
         AccountError::LastAdmin(_) => (StatusCode::CONFLICT, "A1007", "give somebody else the role admin first"),
-        AccountError::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "A1007", "see docs/accounts.md"),
-        AccountError::Wrong(_) | AccountError::Locked(_) => (StatusCode::FORBIDDEN, "A1007", "see docs/accounts.md"),
+        AccountError::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "A1007", "see docs/pages.md"),
+        AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => {
+            (StatusCode::FORBIDDEN, "A1007", "see docs/pages.md")
+        }
         AccountError::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "A0903", "is the disk full?"),
     };
     problem(status, code, &error.to_string(), hint)

@@ -1,10 +1,16 @@
 //! One change of one file of the source, as a person made it: written atomically to a folder, or committed and pushed.
 
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::SourceError;
 use crate::model::Hint;
+
+/// Folders are written by one at a time.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// A change of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +66,8 @@ pub(super) fn write(root: &Path, label: &str, edit: &Edit) -> Result<(), SourceE
     let path = relative.and_then(|relative| below(root, relative));
     let path =
         path.ok_or_else(|| unwritable(format!("{} is no path in the source", edit.path), "name a file in it"))?;
+    // What is compared stays so until it is replaced.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let there = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -82,11 +90,16 @@ fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // A hidden name is no part of a source.
     let fresh = folder.join(format!(".{name}.new"));
-    let mut file = std::fs::File::create(&fresh)?;
+    let (owner, mode) = match std::fs::metadata(path) {
+        Ok(there) => (there.clone(), there.mode() & 0o7777),
+        Err(_) => (std::fs::metadata(folder)?, 0o644),
+    };
+    let _ = std::fs::remove_file(&fresh);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(text.as_bytes())?;
+    // Whoever could change it still can. Only root may give files away; others write as themselves.
+    let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()?;
-    if let Ok(metadata) = std::fs::metadata(path) {
-        std::fs::set_permissions(&fresh, metadata.permissions())?;
-    }
     std::fs::rename(&fresh, path)
 }

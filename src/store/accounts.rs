@@ -6,6 +6,9 @@ use sqlx::sqlite::SqliteRow;
 use super::ledger::{Ledger, StoreError, read, written};
 use crate::model::Timestamp;
 
+/// What people did: so many rows are kept.
+const AUDIT_KEPT: i64 = 10_000;
+
 /// What is known of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRow {
@@ -182,12 +185,13 @@ impl Ledger {
         Ok(row.get("flash"))
     }
 
-    /// Writes down what somebody did.
+    /// Writes down what somebody did, and forgets what is too old to be of use.
     pub async fn audit(&self, row: &AuditRow) -> Result<(), StoreError> {
         let insert = "INSERT INTO audit (at_ms, who, address, action, target, result) VALUES (?, ?, ?, ?, ?, ?)";
         let insert = sqlx::query(insert).bind(row.at.0).bind(&row.who).bind(&row.address).bind(&row.action);
-        let done = insert.bind(&row.target).bind(&row.result).execute(&self.pool).await;
-        done.map(|_| ()).map_err(written)
+        let done = insert.bind(&row.target).bind(&row.result).execute(&self.pool).await.map_err(written)?;
+        let old = sqlx::query("DELETE FROM audit WHERE id <= ?").bind(done.last_insert_rowid() - AUDIT_KEPT);
+        old.execute(&self.pool).await.map(|_| ()).map_err(written)
     }
 
     /// What people did last, the latest first.

@@ -182,12 +182,32 @@ impl Template {
         let fill = |text: &str| {
             values.iter().fold(text.to_owned(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value))
         };
+        // Where a parameter is all of a value, it is written so that YAML takes it for text.
+        let whole = |text: &str| {
+            values.iter().fold(text.to_owned(), |text, (key, value)| {
+                text.replace(&format!(": {{{{{key}}}}}\n"), &format!(": {}\n", scalar(value)))
+            })
+        };
         Ok(Rendered {
-            manifest: fill(&self.manifest),
+            manifest: fill(&whole(&self.manifest)),
             secrets: self.secrets.iter().map(|secret| format!("{name}/{secret}")).collect(),
             notes: fill(&self.notes),
         })
     }
+}
+
+/// A text as YAML: plain where it cannot be mistaken for anything else.
+pub fn scalar(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+    let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
+    let is_safe = begins && text.chars().all(is_plain) && !text.ends_with(':') && !is_word;
+    if is_safe { text.to_owned() } else { quoted(text) }
+}
+
+/// JSON's strings are YAML's.
+pub fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 const BUILT_IN: [&str; 4] = ["name", "address", "tls", "scheme"];
@@ -226,6 +246,11 @@ mod tests {
             ("git/../x", "tls", "none"),
         ] {
             assert!(gitea.render(name, &set(&[(key, value)])).is_err(), "{name}: {key}={value}");
+        }
+        let text = |pairs: &[(&str, &str)]| own().unwrap()["nextcloud"].render("2048", &set(pairs)).unwrap().manifest;
+        let odd = text(&[("address", "@"), ("admin", "no")]);
+        for line in ["name: \"2048\"\n", "domain: \"@\"\n", "NEXTCLOUD_ADMIN_USER: \"no\"\n", "{secret: 2048/db}"] {
+            assert!(odd.contains(line), "{line} in\n{odd}");
         }
         let place = |value: &str| own().unwrap()["jellyfin"].render("tv", &set(&[("media", value)])).is_ok();
         assert!(place("/srv/media") && place("films") && !place("/srv/../etc") && !place("a\", \"/:/host"));

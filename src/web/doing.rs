@@ -6,9 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 
-use super::{Fields, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view};
+use super::{Fields, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view, whole};
 use crate::accounts::Role;
-use crate::engine::daemon::Command;
 use crate::engine::verbs::{self, Act, Answer};
 use crate::plan::render::Look;
 
@@ -71,15 +70,21 @@ async fn finish(
     command: Act,
     back: &str,
 ) -> Response {
-    let Some(answer) = act(web, command).await else {
+    let done = {
+        let (web, doer, verb, name) = (web.clone(), doer.clone(), verb.to_owned(), name.to_owned());
+        whole(async move {
+            let refused = refusal(&act(&web, command).await?);
+            doer.did(&web, from, &verb, &name, refused.as_deref().unwrap_or("ok")).await;
+            Some(refused)
+        })
+    };
+    let Some(refused) = done.await.flatten() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response();
     };
-    let refused = refusal(&answer);
-    doer.did(web, from, verb, name, refused.as_deref().unwrap_or("ok")).await;
     match refused {
         Some(text) => web.accounts.say_once(&doer.session, &text).await,
         // The page that follows shows what is so now.
-        None => _ = web.handle.ask(Command::Look).await,
+        None => _ = web.handle.look().await,
     }
     to(back)
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::Form;
 use super::view::{self, PlanRow};
-use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, doer, known, page, said, to};
+use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, doer, known, page, said, to, whole};
 use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::daemon::Command;
@@ -95,6 +95,29 @@ pub fn file_of(picture: &Picture, name: &str) -> Option<(String, String)> {
     found.map(|(path, text)| (path.clone(), text.clone()))
 }
 
+/// Which text somebody saw, in a form: browsers change line ends.
+fn seen(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+/// The file changed since the form was made.
+fn moved(file: &str) -> Settle {
+    Settle {
+        text: format!("{file} is not what it was when the change was begun; nothing was written"),
+        hint: "read it again, and make the change once more".to_owned(),
+        code: "A0312".to_owned(),
+    }
+}
+
+/// Whether a file is one manifest and nothing else.
+fn is_alone(picture: &Picture, file: &str, text: &str) -> bool {
+    let documents = text.split("\n---").filter(|part| {
+        let mut lines = part.trim_start_matches("---").lines().map(str::trim);
+        lines.any(|line| !line.is_empty() && !line.starts_with('#'))
+    });
+    documents.count() == 1 && picture.services.values().filter(|service| service.origin.file == file).count() == 1
+}
+
 /// The source with one file changed.
 fn changed(picture: &Picture, path: &str, text: Option<&str>) -> Snapshot {
     let mut snapshot = picture.source.clone();
@@ -134,6 +157,8 @@ async fn check(web: &Web, visitor: &Visitor, path: &str, text: &str, named: &str
         .values()
         .filter(|service| service.origin.file == path)
         .map(|service| service.name.as_str())
+        // What goes with the change, too.
+        .chain(picture.services.values().filter(|old| old.origin.file == path).map(|old| old.name.as_str()))
         .chain([named])
         .collect();
     let lines: Vec<PlanLine> = mine.iter().flat_map(|name| planned::lines_of(&after, name)).collect();
@@ -263,12 +288,22 @@ async fn written(
     let author = Author { name: user.name.clone(), email: user.email.clone() };
     let message: String = message.chars().filter(|c| !c.is_control() || *c == '\n').take(2_000).collect();
     let edit = Edit { path: path.clone(), before, after, author, message };
-    let done = web.handle.write(edit).await;
-    let result = done.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());
-    doer.did(web, from, action, name, &result).await;
+    let done = {
+        let (web, doer, action, name) = (web.clone(), doer.clone(), action.to_owned(), name.to_owned());
+        whole(async move {
+            let done = web.handle.write(edit).await;
+            let result = done.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());
+            doer.did(&web, from, &action, &name, &result).await;
+            done
+        })
+    };
+    let Some(done) = done.await else {
+        let (text, hint) = ("the change broke off".to_owned(), "look whether it is written, then try again".to_owned());
+        return Err(Settle { text, hint, code: "A0313".to_owned() });
+    };
     match done {
         Ok(()) => {
-            let _ = web.handle.ask(Command::Look).await;
+            let _ = web.handle.look().await;
             let text = doer.visitor.words.with("new-committed", "file", &path);
             web.accounts.say_once(&doer.session, &text).await;
             Ok(())
@@ -324,7 +359,7 @@ pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     let Some((file, text)) = file_of(&web.handle.picture().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
-    let given = Given { file, before: text.clone(), text, message: String::new() };
+    let given = Given { file, before: seen(&text), text, message: String::new() };
     Ok(edit_page(&web, &visitor, &name, given, None).await)
 }
 
@@ -337,7 +372,9 @@ pub async fn change(
     Body(fields): Body<Fields>,
 ) -> Outcome {
     let visitor = known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
-    let Some((file, _)) = file_of(&web.handle.picture().0, &name) else { return Ok(no_manifest(&web, &visitor).await) };
+    let Some((file, there)) = file_of(&web.handle.picture().0, &name) else {
+        return Ok(no_manifest(&web, &visitor).await);
+    };
     // Browsers send line ends of their own.
     let field = |name: &str| fields.get(name).map(|text| text.replace("\r\n", "\n")).unwrap_or_default();
     let mut text = field("text");
@@ -351,10 +388,10 @@ pub async fn change(
     let path = format!("/services/{}", view::encoded(&name));
     let doer = doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?;
     let Some(checked) = check(&web, &visitor, &file, &text, &name).await else { return Ok(stopping()) };
-    let mut problem = None;
-    if checked.settle.is_empty() {
+    let mut problem = (given.before != seen(&there)).then(|| moved(&file));
+    if problem.is_none() && checked.settle.is_empty() {
         let message = if given.message.is_empty() { format!("change {name}") } else { given.message.clone() };
-        let change = (file, Some(given.before.clone()), Some(text));
+        let change = (file, Some(there), Some(text));
         match written(&web, &doer, change, message, (from, "change", &name)).await {
             Ok(()) => return Ok(to(&path)),
             Err(error) => problem = Some(error),
@@ -366,9 +403,9 @@ pub async fn change(
 
 async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) -> Response {
     let (picture, _) = web.handle.picture();
-    let Some((file, before)) = file_of(&picture, name) else { return no_manifest(web, visitor).await };
+    let Some((file, there)) = file_of(&picture, name) else { return no_manifest(web, visitor).await };
     let words = visitor.words;
-    let is_only_one = picture.services.values().filter(|service| service.origin.file == file).count() == 1;
+    let is_only_one = is_alone(&picture, &file, &there);
     let snapshot = Box::new(changed(&picture, &file, None));
     let Some(reply) = web.handle.ask(Command::Preview { snapshot }).await else { return stopping() };
     let lines = planned::lines_of(&reply.picture, name);
@@ -391,7 +428,7 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
         error,
         is_possible: is_only_one,
         may_edit: visitor.may(Role::Editor),
-        before,
+        before: seen(&there),
         frame,
     })
 }
@@ -413,15 +450,15 @@ pub async fn delete_now(
     let here = format!("/services/{}/delete", view::encoded(&name));
     let doer = doer(&web, &headers, &fields, Role::Editor, &here).await?;
     let (picture, _) = web.handle.picture();
-    let Some((file, _)) = file_of(&picture, &name) else { return Ok(no_manifest(&web, &doer.visitor).await) };
-    let is_only_one = picture.services.values().filter(|service| service.origin.file == file).count() == 1;
+    let Some((file, there)) = file_of(&picture, &name) else { return Ok(no_manifest(&web, &doer.visitor).await) };
     let is_meant = fields.get("name").is_some_and(|typed| typed.trim() == name);
     let mut error = None;
     if !is_meant {
         error = Some(doer.visitor.words.of("delete-wrong-name"));
-    } else if is_only_one {
-        let before = fields.get("before").map(|text| text.replace("\r\n", "\n"));
-        let change = (file, before, None);
+    } else if fields.get("before") != Some(&seen(&there)) {
+        error = Some(moved(&file).text);
+    } else if is_alone(&picture, &file, &there) {
+        let change = (file, Some(there), None);
         match written(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
             Ok(()) => {
                 web.accounts.say_once(&doer.session, &doer.visitor.words.with("deleted", "name", &name)).await;

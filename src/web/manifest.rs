@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Fields;
+use crate::templates::{quoted, scalar};
 
 /// What was filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,20 +88,6 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// A number where it is one; else what was typed, so that the reader says what is wrong with it.
 fn number(text: &str) -> String {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.to_owned() } else { quoted(text) }
-}
-
-/// Plain where YAML cannot mistake it for anything else.
-fn scalar(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
-    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
-    let is_safe = begins && text.chars().all(is_plain) && !text.ends_with(':') && !is_word;
-    if is_safe { text.to_owned() } else { quoted(text) }
-}
-
-/// JSON's strings are YAML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

@@ -162,7 +162,13 @@ fn to(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
+/// Does something to its end, also when whoever asked for it hangs up meanwhile; `None`: it broke.
+async fn whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    tokio::spawn(work).await.ok()
+}
+
 /// Somebody who is signed in and may do what is asked, by a form of a page of the session.
+#[derive(Clone)]
 struct Doer {
     visitor: Visitor,
     session: Session,

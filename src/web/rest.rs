@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::{Frame, Visitor, Web, denied, page, said, to, view};
+use super::{Frame, Outcome, Visitor, Web, denied, known, page, said, to, view};
 use crate::accounts::{Role, User};
 use crate::engine::certificates::{self, Certificate};
 use crate::engine::subnets::{self, Cell, Pool, Row};
@@ -92,11 +92,11 @@ struct Step {
 }
 
 /// `GET /runs/{id}`
-pub async fn run(State(web): State<Web>, headers: HeaderMap, Path(id): Path<i64>) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+pub async fn run(State(web): State<Web>, headers: HeaderMap, Path(id): Path<i64>) -> Outcome {
+    let visitor = known(&web, &headers, &format!("/runs/{id}")).await?;
     let all = web.handle.ledger().runs(Timestamp(i64::MAX), RUNS_READ).await.unwrap_or_default();
     let Some(found) = all.iter().find(|run| run.id == id) else {
-        return said(&web, &visitor, StatusCode::NOT_FOUND, visitor.words.of("problem-not-here")).await;
+        return Err(said(&web, &visitor, StatusCode::NOT_FOUND, visitor.words.of("problem-not-here")).await);
     };
     let events = web.handle.ledger().events_of_run(id).await.unwrap_or_default();
     let events = events.into_iter().map(|event| Step {
@@ -111,7 +111,7 @@ pub async fn run(State(web): State<Web>, headers: HeaderMap, Path(id): Path<i64>
     });
     let title = visitor.words.with("run-title", "id", &id.to_string());
     let frame = Frame::new(&web, &visitor, "runs", title, format!("/runs/{id}")).await;
-    page(&OneRun { frame, run: Run::of(found, &web, &visitor), events: events.collect() })
+    Ok(page(&OneRun { frame, run: Run::of(found, &web, &visitor), events: events.collect() }))
 }
 
 #[derive(Template)]

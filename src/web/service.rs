@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::view::{self, PlanRow, State as Shown};
-use super::{Frame, Outcome, Visitor, Web, page, said};
+use super::{Frame, Outcome, Visitor, Web, known, page, said};
 use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::history::{self, HistoryOf};
@@ -351,7 +351,7 @@ struct Version {
 
 /// `GET /services/{name}/history`
 pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = known(&web, &headers, &format!("/services/{}/history", view::encoded(&name))).await?;
     let (picture, _) = web.handle.picture();
     let row = found(&web, &visitor, &picture, &name).await?;
     let answer = history::history(&web.handle, &HistoryOf { name: Some(name.clone()), ..HistoryOf::default() }).await;
@@ -387,7 +387,7 @@ struct Text {
 
 /// `GET /services/{name}/logs`
 pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = known(&web, &headers, &format!("/services/{}/logs", view::encoded(&name))).await?;
     let (picture, _) = web.handle.picture();
     let row = found(&web, &visitor, &picture, &name).await?;
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
@@ -408,7 +408,7 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
 
 /// `GET /services/{name}/manifest`
 pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = known(&web, &headers, &format!("/services/{}/manifest", view::encoded(&name))).await?;
     let (picture, _) = web.handle.picture();
     let row = found(&web, &visitor, &picture, &name).await?;
     let file = super::edit::file_of(&picture, &name);
