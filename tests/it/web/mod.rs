@@ -10,6 +10,7 @@ use self::browser::Browser;
 use crate::cli::Ended;
 use crate::cli::rig::{Rig, end};
 use crate::support::eventually;
+use crate::support::stepped::ZONE;
 
 const PASSWORD: &str = "correct horse battery";
 const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
@@ -279,6 +280,37 @@ async fn pages_speak_the_language_that_is_asked_for() {
     browser.get("/").await.says("New service");
     browser.get("/language/tlh?back=/").await;
     browser.get("/").await.says("New service");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn what_else_stands_in_a_file_is_not_lost_unsaid() {
+    let rig = Rig::start().await;
+    let both = format!("{WEB}---\nkind: Record\nname: mail\ntype: A\nvalue: 192.0.2.7\n");
+    rig.file("services/web.yaml", &both);
+    rig.file("services/crlf.yaml", "name: crlf\r\nimage: web:1\r\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    assert_eq!(add(&rig, "alice@example.org", "editor").await.code, 0);
+    let mut alice = Browser::at(rig.port);
+    alice.signs_in("alice@example.org", PASSWORD).await;
+    let page = alice.get("/services/web/delete").await;
+    page.says("holds more than this service");
+    let seen = browser::hidden(&page.body, "before").unwrap();
+    let page = alice.send("/", "/services/web/delete", &[("name", "web"), ("before", &seen)]).await;
+    assert_eq!(page.status, 422);
+    assert_eq!(std::fs::read_to_string(rig.path().join("services/web.yaml")).unwrap(), both);
+    eventually(60, "the record is there", async || {
+        rig.ovh.records(ZONE).iter().any(|row| row["target"] == "192.0.2.7")
+    })
+    .await;
+    let page = alice.send("/", "/services/web/edit", &[("do", "check"), ("before", &seen), ("text", WEB)]).await;
+    page.says("mail.example.org");
+    // Line ends that a browser changes are no change of somebody else's.
+    let page = alice.get("/services/crlf/edit").await;
+    let seen = browser::hidden(&page.body, "before").unwrap();
+    let fields = [("do", "commit"), ("before", seen.as_str()), ("text", "name: crlf\r\nimage: web:2\r\n")];
+    assert_eq!(alice.send("/", "/services/crlf/edit", &fields).await.status, 303);
+    assert_eq!(std::fs::read_to_string(rig.path().join("services/crlf.yaml")).unwrap(), "name: crlf\nimage: web:2\n");
     assert_eq!(end(daemon).await, 0);
 }
 
