@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use self::guesses::Guesses;
@@ -134,6 +135,31 @@ pub enum AccountError {
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] StoreError),
+}
+
+impl AccountError {
+    /// `A1007`, `A1008`, `A0903`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            AccountError::Unknown(_) => "A1008",
+            AccountError::Ledger(_) => "A0903",
+            AccountError::Unfit(_) | AccountError::Known(_) | AccountError::LastAdmin(_) => "A1007",
+            AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => "A1007",
+        }
+    }
+
+    /// The way past it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            AccountError::Unknown(_) => "amarre user list shows them",
+            AccountError::Known(_) => "amarre user role, or amarre user password",
+            AccountError::LastAdmin(_) => "give somebody else the role admin first",
+            AccountError::Ledger(_) => "is the disk full?",
+            AccountError::Unfit(_) | AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => {
+                "see docs/pages.md"
+            }
+        }
+    }
 }
 
 /// All accounts of a ledger. Clones share what is known of guesses.
@@ -351,6 +377,18 @@ impl Session {
     pub fn is_csrf(&self, given: &str) -> bool {
         same(&digest(&self.csrf), &digest(given))
     }
+}
+
+impl User {
+    /// For machines.
+    pub fn document(&self) -> Json {
+        json!({"email": self.email, "name": self.name, "role": self.role.word(), "created_at": self.created.rfc3339()})
+    }
+}
+
+/// All of them for machines, `amarre.users/v1`.
+pub fn document(users: &[User]) -> Json {
+    json!({"schema": "amarre.users/v1", "users": users.iter().map(User::document).collect::<Vec<_>>()})
 }
 
 impl From<UserRow> for User {

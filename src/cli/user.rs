@@ -7,7 +7,7 @@ use super::Failure;
 use super::args::{AddUser, Args, Format, NameUser, RoleOfUser, User, Users};
 use super::link::{Link, Local, Remote};
 use super::output::Output;
-use crate::accounts::{AccountError, Accounts, Role};
+use crate::accounts::{self, AccountError, Accounts, Role};
 use crate::secret::Secret;
 
 /// `amarre user …`
@@ -65,38 +65,25 @@ async fn over_socket(remote: &Remote, user: &User, password: Option<&Secret>) ->
 }
 
 async fn here(local: &Local, user: &User, password: Option<&Secret>) -> Result<Json, Failure> {
-    let (accounts, now) = (Accounts::new(local.handle().ledger().clone()), local.handle().now());
+    let (all, now) = (Accounts::new(local.handle().ledger().clone()), local.handle().now());
     let none = Secret::new("");
     let done = match user {
         User::List(_) => Ok(()),
         User::Add(AddUser { email, name, role }) => {
             let name = name.as_deref().unwrap_or(email);
-            accounts.add((email, name), *role, password.unwrap_or(&none), now).await
+            all.add((email, name), *role, password.unwrap_or(&none), now).await
         }
-        User::Password(NameUser { email }) => accounts.change(email, password, None).await,
-        User::Role(RoleOfUser { email, role }) => accounts.change(email, None, Some(*role)).await,
-        User::Remove(NameUser { email }) => accounts.remove(email).await,
+        User::Password(NameUser { email }) => all.change(email, password, None).await,
+        User::Role(RoleOfUser { email, role }) => all.change(email, None, Some(*role)).await,
+        User::Remove(NameUser { email }) => all.remove(email).await,
     };
     done.map_err(|error| failure(&error))?;
-    let users = accounts.users().await.map_err(|error| failure(&error))?;
-    let users: Vec<Json> = users
-        .iter()
-        .map(|user| {
-            json!({"email": user.email, "name": user.name, "role": user.role.word(),
-                "created_at": user.created.rfc3339()})
-        })
-        .collect();
-    Ok(json!({"schema": "amarre.users/v1", "users": users}))
+    let users = all.users().await.map_err(|error| failure(&error))?;
+    Ok(accounts::document(&users))
 }
 
 fn failure(error: &AccountError) -> Failure {
-    let (code, hint) = match error {
-        AccountError::Unknown(_) => ("A1008", "amarre user list shows them"),
-        AccountError::Ledger(_) => ("A0903", "is the disk full?"),
-        AccountError::Known(_) | AccountError::LastAdmin(_) | AccountError::Unfit(_) => ("A1007", "see docs/pages.md"),
-        AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => ("A1007", "see docs/pages.md"),
-    };
-    Failure::new(code, error.to_string(), hint)
+    Failure::new(error.code(), error.to_string(), error.hint())
 }
 
 fn table(users: &Json) -> String {

@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::openapi::{Operation, text};
 use super::{Route, problem};
-use crate::accounts::{AccountError, Accounts, Role};
+use crate::accounts::{self, AccountError, Accounts, Role};
 use crate::engine::daemon::Handle;
 use crate::secret::Secret;
 
@@ -53,36 +53,24 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-fn accounts(handle: &Handle) -> Accounts {
+fn of(handle: &Handle) -> Accounts {
     Accounts::new(handle.ledger().clone())
 }
 
 fn refused(error: &AccountError) -> Response {
-    let (status, code, hint) = match error {
-        AccountError::Unknown(_) => (StatusCode::NOT_FOUND, "A1008", "amarre user list shows them"),
-        AccountError::Known(_) => (StatusCode::CONFLICT, "A1007", "amarre user role, or amarre user password"),
-        AccountError::LastAdmin(_) => (StatusCode::CONFLICT, "A1007", "give somebody else the role admin first"),
-        AccountError::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "A1007", "see docs/pages.md"),
-        AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => {
-            (StatusCode::FORBIDDEN, "A1007", "see docs/pages.md")
-        }
-        AccountError::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "A0903", "is the disk full?"),
+    let status = match error {
+        AccountError::Unknown(_) => StatusCode::NOT_FOUND,
+        AccountError::Known(_) | AccountError::LastAdmin(_) => StatusCode::CONFLICT,
+        AccountError::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => StatusCode::FORBIDDEN,
+        AccountError::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    problem(status, code, &error.to_string(), hint)
+    problem(status, error.code(), &error.to_string(), error.hint())
 }
 
 async fn list(State(handle): State<Handle>) -> Response {
-    match accounts(&handle).users().await {
-        Ok(users) => {
-            let users: Vec<Value> = users
-                .iter()
-                .map(|user| {
-                    json!({"email": user.email, "name": user.name, "role": user.role.word(),
-                        "created_at": user.created.rfc3339()})
-                })
-                .collect();
-            Json(json!({"schema": "amarre.users/v1", "users": users})).into_response()
-        }
+    match of(&handle).users().await {
+        Ok(users) => Json(accounts::document(&users)).into_response(),
         Err(error) => refused(&error),
     }
 }
@@ -101,7 +89,7 @@ async fn add(State(handle): State<Handle>, Json(new): Json<New>) -> Response {
     let password = Secret::new(new.password);
     let now = handle.now();
     let made = match new.role.parse() {
-        Ok(role) => accounts(&handle).add((&new.email, &new.name), role, &password, now).await,
+        Ok(role) => of(&handle).add((&new.email, &new.name), role, &password, now).await,
         Err(error) => Err(error),
     };
     match made {
@@ -125,7 +113,7 @@ struct Change {
 async fn change_one(State(handle): State<Handle>, Path(email): Path<String>, Json(change): Json<Change>) -> Response {
     let password = change.password.map(Secret::new);
     let done = match change.role.map(|role| role.parse()).transpose() {
-        Ok(role) => accounts(&handle).change(&email, password.as_ref(), role).await,
+        Ok(role) => of(&handle).change(&email, password.as_ref(), role).await,
         Err(error) => Err(error),
     };
     match done {
@@ -135,7 +123,7 @@ async fn change_one(State(handle): State<Handle>, Path(email): Path<String>, Jso
 }
 
 async fn remove(State(handle): State<Handle>, Path(email): Path<String>) -> Response {
-    match accounts(&handle).remove(&email).await {
+    match of(&handle).remove(&email).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => refused(&error),
     }

@@ -38,7 +38,7 @@ pub struct Author {
 }
 
 /// The source moved meanwhile: the same file is another one.
-pub(super) fn moved(path: &str) -> SourceError {
+pub fn moved(path: &str) -> SourceError {
     let hint = Hint::text("read it again, and make the change once more");
     SourceError::new("A0312", format!("{path} is not what it was when the change was begun; nothing was written"), hint)
 }

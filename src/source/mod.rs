@@ -9,7 +9,7 @@ pub mod git;
 
 use std::path::Path;
 
-pub use edit::{Author, Edit};
+pub use edit::{Author, Edit, moved};
 pub use folder::Folder;
 pub use git::Git;
 

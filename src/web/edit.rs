@@ -17,14 +17,27 @@ use crate::engine::Picture;
 use crate::engine::daemon::Command;
 use crate::engine::planned::{self, PlanLine};
 use crate::manifest::Severity;
+use crate::model::Hint;
 use crate::plan::render::Sign;
-use crate::source::{Author, Edit, Snapshot};
+use crate::source::{Author, Edit, Snapshot, SourceError, moved};
 
 /// Something that must be settled before a manifest is written.
 struct Settle {
     text: String,
     hint: String,
     code: String,
+}
+
+impl Settle {
+    fn of(text: String, code: &str, hints: &[Hint]) -> Self {
+        Self { text, hint: hints.first().map(|hint| hint.text.clone()).unwrap_or_default(), code: code.to_owned() }
+    }
+}
+
+impl std::convert::From<SourceError> for Settle {
+    fn from(error: SourceError) -> Self {
+        Self::of(error.message, error.code, &error.hints)
+    }
 }
 
 /// What a manifest would lead to.
@@ -100,15 +113,6 @@ fn seen(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
-/// The file changed since the form was made.
-fn moved(file: &str) -> Settle {
-    Settle {
-        text: format!("{file} is not what it was when the change was begun; nothing was written"),
-        hint: "read it again, and make the change once more".to_owned(),
-        code: "A0312".to_owned(),
-    }
-}
-
 /// Whether a file is one manifest and nothing else.
 fn is_alone(picture: &Picture, file: &str, text: &str) -> bool {
     let documents = text.split("\n---").filter(|part| {
@@ -163,11 +167,11 @@ async fn check(web: &Web, visitor: &Visitor, path: &str, text: &str, named: &str
         .collect();
     let lines: Vec<PlanLine> = mine.iter().flat_map(|name| planned::lines_of(&after, name)).collect();
     let refusals = lines.iter().filter(|line| line.sign == Sign::Refuse).filter_map(|line| line.refusal.as_ref());
-    settle.extend(refusals.filter(|refusal| !refusal.is_left()).map(|refusal| Settle {
-        text: refusal.message.clone(),
-        hint: refusal.hints.first().map(|hint| hint.text.clone()).unwrap_or_default(),
-        code: refusal.code.clone(),
-    }));
+    settle.extend(
+        refusals
+            .filter(|refusal| !refusal.is_left())
+            .map(|refusal| Settle::of(refusal.message.clone(), &refusal.code, &refusal.hints)),
+    );
     if let Some(missing) = after.broken.get(named).filter(|_| settle.is_empty()) {
         settle.push(Settle { text: missing.clone(), hint: String::new(), code: "A0101".to_owned() });
     }
@@ -308,16 +312,18 @@ async fn written(
             web.accounts.say_once(&doer.session, &text).await;
             Ok(())
         }
-        Err(error) => Err(Settle {
-            text: error.message,
-            hint: error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default(),
-            code: error.code.to_owned(),
-        }),
+        Err(error) => Err(error.into()),
     }
 }
 
-async fn edit_page(web: &Web, visitor: &Visitor, name: &str, given: Given, problem: Option<Settle>) -> Response {
-    let Some(checked) = check(web, visitor, &given.file, &given.text, name).await else { return stopping() };
+async fn edit_page(
+    web: &Web,
+    visitor: &Visitor,
+    name: &str,
+    given: Given,
+    checked: Checked,
+    problem: Option<Settle>,
+) -> Response {
     let mut settle = checked.settle;
     settle.extend(problem);
     let words = visitor.words;
@@ -360,7 +366,8 @@ pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
         return Ok(no_manifest(&web, &visitor).await);
     };
     let given = Given { file, before: seen(&text), text, message: String::new() };
-    Ok(edit_page(&web, &visitor, &name, given, None).await)
+    let Some(checked) = check(&web, &visitor, &given.file, &given.text, &name).await else { return Ok(stopping()) };
+    Ok(edit_page(&web, &visitor, &name, given, checked, None).await)
 }
 
 /// `POST /services/{name}/edit`: checks, or writes.
@@ -382,13 +389,14 @@ pub async fn change(
         text.push('\n');
     }
     let given = Given { file: file.clone(), before: field("before"), text: text.clone(), message: field("message") };
-    if field("do") != "commit" {
-        return Ok(edit_page(&web, &visitor, &name, given, None).await);
-    }
     let path = format!("/services/{}", view::encoded(&name));
-    let doer = doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?;
+    let doer = match field("do") == "commit" {
+        true => Some(doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?),
+        false => None,
+    };
     let Some(checked) = check(&web, &visitor, &file, &text, &name).await else { return Ok(stopping()) };
-    let mut problem = (given.before != seen(&there)).then(|| moved(&file));
+    let Some(doer) = doer else { return Ok(edit_page(&web, &visitor, &name, given, checked, None).await) };
+    let mut problem = (given.before != seen(&there)).then(|| moved(&file).into());
     if problem.is_none() && checked.settle.is_empty() {
         let message = if given.message.is_empty() { format!("change {name}") } else { given.message.clone() };
         let change = (file, Some(there), Some(text));
@@ -397,7 +405,7 @@ pub async fn change(
             Err(error) => problem = Some(error),
         }
     }
-    let page = edit_page(&web, &visitor, &name, given, problem).await;
+    let page = edit_page(&web, &visitor, &name, given, checked, problem).await;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -456,7 +464,7 @@ pub async fn delete_now(
     if !is_meant {
         error = Some(doer.visitor.words.of("delete-wrong-name"));
     } else if fields.get("before") != Some(&seen(&there)) {
-        error = Some(moved(&file).text);
+        error = Some(moved(&file).message);
     } else if is_alone(&picture, &file, &there) {
         let change = (file, Some(there), None);
         match written(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {

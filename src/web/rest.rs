@@ -10,7 +10,6 @@ use crate::accounts::{Role, User};
 use crate::engine::certificates::{self, Certificate};
 use crate::engine::subnets::{self, Cell, Pool, Row};
 use crate::model::Timestamp;
-use crate::plan::render::lines;
 use crate::store::accounts::AuditRow;
 use crate::store::journal;
 
@@ -101,13 +100,8 @@ pub async fn run(State(web): State<Web>, headers: HeaderMap, Path(id): Path<i64>
     let events = web.handle.ledger().events_of_run(id).await.unwrap_or_default();
     let events = events.into_iter().map(|event| Step {
         at: view::clock(event.at),
+        what: view::event(&event),
         service: event.service,
-        what: match &event.address {
-            Some(address) => {
-                format!("{} {} {}: {}", event.kind, address.kind.label(), lines::name(address, None), event.text)
-            }
-            None => format!("{}: {}", event.kind, event.text),
-        },
     });
     let title = visitor.words.with("run-title", "id", &id.to_string());
     let frame = Frame::new(&web, &visitor, "runs", title, format!("/runs/{id}")).await;

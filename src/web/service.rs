@@ -164,15 +164,8 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let only_drift = picture.changes_of(&name).all(is_drift);
     let drift: Vec<Drift> = drifts(row).collect();
     let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
-    let events = events.iter().map(|event| Happened {
-        at: view::moment(event.at, web.handle.now()),
-        what: match &event.address {
-            Some(address) => {
-                format!("{} {} {}: {}", event.kind, address.kind.label(), lines::name(address, None), event.text)
-            }
-            None => format!("{}: {}", event.kind, event.text),
-        },
-    });
+    let events =
+        events.iter().map(|event| Happened { at: view::moment(event.at, web.handle.now()), what: view::event(event) });
     let suspended = picture
         .facts
         .suspended

@@ -5,7 +5,8 @@ use crate::engine::Picture;
 use crate::engine::planned::PlanLine;
 use crate::engine::status::{Health, ServiceStatus, Sync};
 use crate::model::{Millis, Timestamp};
-use crate::plan::render::Sign;
+use crate::plan::render::{Sign, lines};
+use crate::store::journal::Event;
 
 /// A state: a shape, a word and a colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +134,16 @@ pub fn summary(lines: &[PlanLine], words: Words) -> String {
     ];
     let parts: Vec<String> = parts.iter().filter(|(_, n)| *n > 0).map(|(key, n)| words.count(key, n)).collect();
     if parts.is_empty() { words.of("plan-nothing") } else { parts.join(", ") }
+}
+
+/// What happened, in one line.
+pub fn event(event: &Event) -> String {
+    match &event.address {
+        Some(address) => {
+            format!("{} {} {}: {}", event.kind, address.kind.label(), lines::name(address, None), event.text)
+        }
+        None => format!("{}: {}", event.kind, event.text),
+    }
 }
 
 /// `3 s`, `12 min`, `4 h`, `21 d`: one unit, for columns.
