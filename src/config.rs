@@ -14,6 +14,7 @@ mod build;
 mod docker;
 mod git;
 mod secrets;
+mod server;
 mod ovh;
 mod overlay;
 mod shape;
@@ -21,6 +22,8 @@ mod shape;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
 
 use self::file::File;
 use self::secrets::{Resolver, environment, read_limited};
@@ -67,10 +70,23 @@ pub struct Config {
     pub npms: BTreeMap<String, NpmAccess>,
     /// The OVH account, if there is one.
     pub ovh: Option<OvhAccess>,
-    /// Where HTTP is served.
-    pub listen: SocketAddr,
+    /// How HTTP is served.
+    pub server: ServerAccess,
     /// The ledger.
     pub state: PathBuf,
+}
+
+/// How HTTP is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerAccess {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where people reach it: scheme, name and perhaps port, in lower case.
+    pub url: Option<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpNet>,
+    /// How much one address, or one user, may ask in a minute.
+    pub per_minute: u32,
 }
 
 /// Where manifests come from.

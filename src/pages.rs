@@ -211,4 +211,9 @@ const PAGES: &[(&str, &str)] = &[
     ("A1007", include_str!("../docs/errors/A1007.md")),
     ("A1008", include_str!("../docs/errors/A1008.md")),
     ("A1009", include_str!("../docs/errors/A1009.md")),
+    ("A1010", include_str!("../docs/errors/A1010.md")),
+    ("A1011", include_str!("../docs/errors/A1011.md")),
+    ("A1012", include_str!("../docs/errors/A1012.md")),
+    ("A1013", include_str!("../docs/errors/A1013.md")),
+    ("A1014", include_str!("../docs/errors/A1014.md")),
 ];

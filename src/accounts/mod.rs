@@ -4,6 +4,7 @@
 
 mod guesses;
 mod password;
+mod tokens;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,9 +14,11 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use self::guesses::Guesses;
+pub use self::tokens::{NewToken, Token, document as tokens_document};
 use crate::model::{Millis, Timestamp};
 use crate::secret::Secret;
-use crate::store::accounts::{AuditRow, SessionRow, UserRow};
+pub use crate::store::accounts::AuditRow;
+use crate::store::accounts::{SessionRow, UserRow};
 use crate::store::{Ledger, StoreError};
 
 /// A session lasts no longer.
@@ -120,6 +123,12 @@ pub enum AccountError {
     /// There is none.
     #[error("there is no user {0}")]
     Unknown(String),
+    /// There is a token of this name already.
+    #[error("there is a token {0} already")]
+    KnownToken(String),
+    /// There is none.
+    #[error("there is no token {0}")]
+    UnknownToken(String),
     /// Without it nobody could manage users any more.
     #[error("{0} is the last one with the role admin")]
     LastAdmin(String),
@@ -138,12 +147,13 @@ pub enum AccountError {
 }
 
 impl AccountError {
-    /// `A1007`, `A1008`, `A0903`.
+    /// `A1007`, `A1008` or `A0903`.
     pub const fn code(&self) -> &'static str {
         match self {
-            AccountError::Unknown(_) => "A1008",
+            AccountError::Unknown(_) | AccountError::UnknownToken(_) => "A1008",
             AccountError::Ledger(_) => "A0903",
             AccountError::Unfit(_) | AccountError::Known(_) | AccountError::LastAdmin(_) => "A1007",
+            AccountError::KnownToken(_) => "A1007",
             AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => "A1007",
         }
     }
@@ -153,6 +163,8 @@ impl AccountError {
         match self {
             AccountError::Unknown(_) => "amarre user list shows them",
             AccountError::Known(_) => "amarre user role, or amarre user password",
+            AccountError::KnownToken(_) => "take another name, or amarre token remove",
+            AccountError::UnknownToken(_) => "amarre token list shows them",
             AccountError::LastAdmin(_) => "give somebody else the role admin first",
             AccountError::Ledger(_) => "is the disk full?",
             AccountError::Unfit(_) | AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => {
@@ -366,9 +378,9 @@ impl Accounts {
         }
     }
 
-    /// What people did last.
-    pub async fn audited(&self, limit: u32) -> Result<Vec<AuditRow>, AccountError> {
-        Ok(self.ledger.audited(limit).await?)
+    /// What people did last, with its numbers: before the row of a number, the latest first.
+    pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<(i64, AuditRow)>, AccountError> {
+        Ok(self.ledger.audited(before, limit).await?)
     }
 }
 

@@ -71,6 +71,9 @@ pub enum Command {
     /// Say who may sign in on the pages, and what for
     #[command(subcommand)]
     User(User),
+    /// Keep the tokens that machines ask by HTTP with
+    #[command(subcommand)]
+    Token(Token),
     /// Look after a Nginx Proxy Manager itself
     #[command(subcommand)]
     Npm(Npm),
@@ -495,6 +498,43 @@ pub struct RoleOfUser {
     /// viewer, operator, editor or admin
     #[arg(value_parser = super::user::role)]
     pub role: Role,
+}
+
+/// `token`
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token; it is printed this once
+    Add(AddToken),
+    /// Show what machines ask with
+    List(Users),
+    /// Take a token away
+    Remove(NameToken),
+}
+
+/// `token add`
+#[derive(Debug, ClapArgs)]
+pub struct AddToken {
+    /// What it is called: `prometheus`, `ci`
+    pub name: String,
+    /// viewer, operator, editor or admin
+    #[arg(long, default_value = "viewer", value_parser = super::user::role)]
+    pub role: Role,
+    /// Only for this service; may be said several times
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Vec<String>,
+    /// After how long it ends, or `never`
+    #[arg(long, default_value = "90d", value_name = "TIME", value_parser = super::token::life)]
+    pub expires: super::token::Life,
+    /// Whose it is: it may no more than that user, and goes with the account
+    #[arg(long, value_name = "EMAIL")]
+    pub user: Option<String>,
+}
+
+/// `token remove`
+#[derive(Debug, ClapArgs)]
+pub struct NameToken {
+    /// Which
+    pub name: String,
 }
 
 /// `npm`

@@ -11,7 +11,7 @@ use crate::engine::history::HistoryOf;
 /// `amarre history`
 pub async fn history(args: &Args, history: &History, output: &Output) -> Result<u8, Failure> {
     let at_ms = history.at.as_deref().map(times::past).transpose()?;
-    let of = HistoryOf { name: history.service.clone(), at_ms, limit: history.lines };
+    let of = HistoryOf { name: history.service.clone(), at_ms, limit: history.lines, cursor: None };
     let link = Link::open(args).await?;
     let answer = link.history(&of).await;
     link.close().await;

@@ -13,9 +13,10 @@ use super::notify::Notifier;
 use super::output::Output;
 use super::reload;
 use crate::accounts::Accounts;
-use crate::config::Config;
+use crate::config::{Config, ServerAccess};
 use crate::engine::daemon::{self, Behaviour};
 use crate::server;
+use crate::server::access::{Access, Listening};
 use crate::web;
 
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
@@ -37,35 +38,41 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
             "is the folder of `state` writable?",
         )
     })?;
-    let public = TcpListener::bind(config.listen).await.map_err(|error| {
+    let public = TcpListener::bind(config.server.listen).await.map_err(|error| {
         Failure::new(
             "A0905",
-            format!("could not listen at {}: {error}", config.listen),
+            format!("could not listen at {}: {error}", config.server.listen),
             "another program may be there; change `server.listen`",
         )
     })?;
+    let listening = listening(&config.server);
+    let accounts = Accounts::new(engine.ledger().clone());
+    // A ledger that cannot be read is reported by the loop itself; beyond this machine it lets nobody in.
+    let has_account = accounts.any().await.unwrap_or(listening.is_local());
+    if !listening.is_local() && !has_account {
+        let message =
+            format!("there is no account, and HTTP would be served beyond this machine ({})", listening.link());
+        let hint = "amarre user add you@example.org --role admin, then start again";
+        return Err(Failure::new("A0204", message, hint));
+    }
     let source = build::source(&config).to_string();
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
     output.say(&format!(
-        "amarre {} keeps {}, status at http://{}/api/v1/status",
+        "amarre {} keeps {}, status at {}/api/v1/status",
         env!("CARGO_PKG_VERSION"),
         source,
-        config.listen
+        listening.link()
     ));
     if !acts {
         output.say("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
     }
-    let accounts = Accounts::new(handle.ledger().clone());
-    // A ledger that cannot be read is reported by the loop itself.
-    if !accounts.any().await.unwrap_or(true) {
+    if !has_account {
         let token = accounts.first_token();
-        output.say(&format!(
-            "No account yet: make the first one at http://{}/setup?token={}",
-            config.listen,
-            token.expose()
-        ));
+        let link = format!("{}/setup?token={}", listening.link(), token.expose());
+        output.say(&format!("No account yet: make the first one at {link}"));
     }
-    let mut servers = serve(private, public, &handle, accounts);
+    let access = Access::new(handle.clone(), accounts, listening);
+    let mut servers = serve(private, public, &handle, access);
     let notifier = Notifier::from_environment();
     servers.spawn(reload::when_told(handle.clone(), config, notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
@@ -82,16 +89,22 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     Ok(0)
 }
 
+/// As the configuration says it.
+pub fn listening(server: &ServerAccess) -> Listening {
+    let ServerAccess { listen, url, proxies, per_minute } = server.clone();
+    Listening { address: listen, url, proxies, per_minute }
+}
+
 /// The loop ends by itself only when it is told to.
 async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Handle) {
     stopper.await;
 }
 
 /// Serves both until the set is dropped.
-pub fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle, accounts: Accounts) -> JoinSet<()> {
+pub fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle, access: Access) -> JoinSet<()> {
     let mut servers = JoinSet::new();
     let acting = server::private(handle.clone());
-    let reading = web::public(handle.clone(), accounts).into_make_service_with_connect_info::<SocketAddr>();
+    let reading = web::public(handle.clone(), access).into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
         if let Err(error) = axum::serve(private, acting).await {
             tracing::error!("the socket is not served any more: {error}");

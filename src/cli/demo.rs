@@ -21,6 +21,7 @@ use crate::engine::verbs::{self, Act};
 use crate::engine::{report, status};
 use crate::providers::http::Http;
 use crate::secret::Secret;
+use crate::server::access::{Access, Listening};
 
 /// The examples, as in the repository.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -68,11 +69,14 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     let Built { engine, lock } = build::engine(&config).await?;
     let socket =
         crate::server::socket::bind(&config.beside_state("sock")).map_err(|error| failed(error.to_string()))?;
-    let public = tokio::net::TcpListener::bind(config.listen).await.map_err(|error| failed(error.to_string()))?;
+    let public =
+        tokio::net::TcpListener::bind(config.server.listen).await.map_err(|error| failed(error.to_string()))?;
     let address = public.local_addr().map_err(|error| failed(error.to_string()))?;
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts: true, watches: true });
     let accounts = crate::accounts::Accounts::new(handle.ledger().clone());
-    let servers = super::daemon::serve(socket, public, &handle, accounts.clone());
+    let listening = Listening { address, ..super::daemon::listening(&config.server) };
+    let access = Access::new(handle.clone(), accounts.clone(), listening);
+    let servers = super::daemon::serve(socket, public, &handle, access);
     output.say(&format!(
         "Simulated {} on loopback; the examples are in {}",
         if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },

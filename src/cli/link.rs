@@ -105,7 +105,7 @@ impl Link {
             Link::Remote(remote) => {
                 let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
                 let query = format!("&last_failed={}&lines={}", of.last_failed, of.lines);
-                remote.get_of("/api/v1/logs", &name, Look::PLAIN, &query).await
+                remote.get_of("/api/v1/logs/text", &name, Look::PLAIN, &query).await
             }
             Link::Local(local) => logs::logs(&local.handle, of).await.ok_or_else(stopped),
         }
@@ -127,7 +127,7 @@ impl Link {
                 let words: Vec<(&str, &str)> =
                     words.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?))).collect();
                 let since = of.since_s.map(|since| format!("&since_s={since}")).unwrap_or_default();
-                remote.get_of("/api/v1/events", &words, Look::PLAIN, &format!("&limit={}{since}", of.limit)).await
+                remote.get_of("/api/v1/events/text", &words, Look::PLAIN, &format!("&limit={}{since}", of.limit)).await
             }
             Link::Local(local) => Ok(events::events(&local.handle, of).await),
         }
@@ -139,7 +139,7 @@ impl Link {
             Link::Remote(remote) => {
                 let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
                 let at = of.at_ms.map(|at| format!("&at_ms={at}")).unwrap_or_default();
-                remote.get_of("/api/v1/history", &name, Look::PLAIN, &format!("&limit={}{at}", of.limit)).await
+                remote.get_of("/api/v1/history/text", &name, Look::PLAIN, &format!("&limit={}{at}", of.limit)).await
             }
             Link::Local(local) => Ok(history::history(&local.handle, of).await),
         }
@@ -148,7 +148,7 @@ impl Link {
     /// Why one thing is there.
     pub async fn explain(&self, thing: &str, look: Look) -> Result<Answer, Failure> {
         match self {
-            Link::Remote(remote) => remote.get_of("/api/v1/explain", &[("thing", thing)], look, "").await,
+            Link::Remote(remote) => remote.get_of("/api/v1/explain/text", &[("thing", thing)], look, "").await,
             Link::Local(local) => explain::explain(&local.handle, thing, look).await.ok_or_else(stopped),
         }
     }
@@ -156,7 +156,7 @@ impl Link {
     /// The way of a request, from the name to the container.
     pub async fn trace(&self, domain: &str, look: Look) -> Result<Answer, Failure> {
         match self {
-            Link::Remote(remote) => remote.get_of("/api/v1/trace", &[("domain", domain)], look, "").await,
+            Link::Remote(remote) => remote.get_of("/api/v1/trace/text", &[("domain", domain)], look, "").await,
             Link::Local(local) => trace::trace(&local.handle, domain, look).await.ok_or_else(stopped),
         }
     }

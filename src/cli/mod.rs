@@ -18,6 +18,7 @@ pub mod reload;
 pub mod times;
 pub mod watch;
 mod template;
+mod token;
 mod user;
 
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Release(release) => own::release(args, release, output).await,
         Command::New(new) => template::new(args, new, output).await,
         Command::User(user) => user::user(args, user, output).await,
+        Command::Token(token) => token::token(args, token, output).await,
         Command::Npm(Npm::Rescue(rescue)) => own::rescue(args, rescue, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,

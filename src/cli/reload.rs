@@ -51,7 +51,7 @@ fn read_again(started: &Config) -> Result<(Settings, Option<ConfigTrouble>), Fai
     }
     let waits = [
         (fresh.state != started.state, "state"),
-        (fresh.listen != started.listen, "server.listen"),
+        (fresh.server != started.server, "server"),
         (build::source(&fresh).to_string() != build::source(started).to_string(), "source"),
     ];
     let names: Vec<String> = waits.iter().filter(|(waits, _)| *waits).map(|(_, name)| format!("`{name}`")).collect();

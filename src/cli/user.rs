@@ -82,7 +82,8 @@ async fn here(local: &Local, user: &User, password: Option<&Secret>) -> Result<J
     Ok(accounts::document(&users))
 }
 
-fn failure(error: &AccountError) -> Failure {
+/// Of an account or a token, as a failure.
+pub fn failure(error: &AccountError) -> Failure {
     Failure::new(error.code(), error.to_string(), error.hint())
 }
 

@@ -33,15 +33,7 @@ impl File {
                 NpmAccess { url, identity: npm.identity.clone(), secret, dns_credentials: dns_credentials.clone() },
             );
         }
-        let listen = self.server.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070)));
-        if !listen.ip().is_loopback() {
-            let message = format!("server.listen {listen} is not on loopback");
-            return Err(ConfigError::new(
-                "A0204",
-                message,
-                "without accounts only loopback is served; put your own proxy in front",
-            ));
-        }
+        let server = super::server::build(&self.server)?;
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
         Ok(Config {
@@ -51,7 +43,7 @@ impl File {
             registries,
             npms,
             ovh,
-            listen,
+            server,
             state: clean(base, &self.state),
             site,
             path,

@@ -290,6 +290,10 @@ impl From<NginxFile> for NginxPolicy {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerFile {
     pub(super) listen: Option<SocketAddr>,
+    pub(super) url: Option<String>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Many,
+    pub(super) requests_per_minute: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -25,13 +25,15 @@ pub struct EventsOf {
     pub kind: Option<String>,
     /// Not older than so many seconds.
     pub since_s: Option<u32>,
+    /// Only those before the one with this `id`: the `next` of another answer.
+    pub cursor: Option<i64>,
     /// At most so many, the newest.
     pub limit: u32,
 }
 
 impl Default for EventsOf {
     fn default() -> Self {
-        Self { name: None, kind: None, since_s: None, limit: LIMIT }
+        Self { name: None, kind: None, since_s: None, cursor: None, limit: LIMIT }
     }
 }
 
@@ -44,6 +46,7 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
         since: of
             .since_s
             .map_or(Timestamp(i64::MIN), |since| Timestamp((now.0 - Millis::seconds(since.into()).0).max(0))),
+        before: of.cursor,
         limit: of.limit.clamp(1, LIMIT_MAX),
     };
     let mut found = match handle.ledger().events_of(&filter).await {
@@ -51,7 +54,16 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
         Err(error) => return refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"),
     };
     found.reverse();
-    let document = json!({"schema": "amarre.events/v1", "events": found.iter().map(document).collect::<Vec<_>>()});
+    // A page that is not full is the last one.
+    let next = found.first().filter(|_| found.len() == filter.limit as usize).map(|(id, _)| *id);
+    let (ids, found): (Vec<i64>, Vec<Event>) = found.into_iter().unzip();
+    let numbered = |(id, event): (&i64, &Event)| {
+        let mut document = document(event);
+        document["id"] = json!(id);
+        document
+    };
+    let documents: Vec<Json> = ids.iter().zip(&found).map(numbered).collect();
+    let document = json!({"schema": "amarre.events/v1", "events": documents, "next": next});
     let text = if found.is_empty() { "nothing happened of that sort\n".to_owned() } else { text(&found, now) };
     Answer { document, text, exit: 0 }
 }

@@ -25,6 +25,7 @@ pub async fn explain(handle: &Handle, thing: &str, look: Look) -> Option<Answer>
     let base = address.base().to_string();
     let filter = EventFilter { of: &base, limit: 1_000, ..EventFilter::default() };
     let events = handle.ledger().events_of(&filter).await.unwrap_or_default();
+    let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
     let facts = facts(&picture, address, &events);
     let fields = fields(&picture, address);
     let mut text = head(&picture, address, look);

@@ -23,13 +23,15 @@ pub struct HistoryOf {
     pub name: Option<String>,
     /// What was done then, milliseconds.
     pub at_ms: Option<i64>,
+    /// Only runs before the one with this `id`: the `next` of another answer.
+    pub cursor: Option<i64>,
     /// At most so many, the newest.
     pub limit: u32,
 }
 
 impl Default for HistoryOf {
     fn default() -> Self {
-        Self { name: None, at_ms: None, limit: LIMIT }
+        Self { name: None, at_ms: None, cursor: None, limit: LIMIT }
     }
 }
 
@@ -38,16 +40,19 @@ pub async fn history(handle: &Handle, of: &HistoryOf) -> Answer {
     let answer = match (&of.name, of.at_ms) {
         (Some(name), _) => versions(handle, name).await,
         (None, Some(at)) => done_at(handle, Timestamp(at)).await,
-        (None, None) => runs(handle, of.limit).await,
+        (None, None) => runs(handle, of.cursor, of.limit.clamp(1, LIMIT_MAX)).await,
     };
     answer.unwrap_or_else(|error| refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"))
 }
 
-async fn runs(handle: &Handle, limit: u32) -> Result<Answer, StoreError> {
+async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<Answer, StoreError> {
     let now = handle.now();
-    let mut runs = handle.ledger().runs(Timestamp(i64::MAX), limit.clamp(1, LIMIT_MAX)).await?;
+    let mut runs = handle.ledger().runs(Timestamp(i64::MAX), before, limit).await?;
     runs.reverse();
-    let document = json!({"schema": "amarre.history/v1", "runs": runs.iter().map(run_json).collect::<Vec<_>>()});
+    // A page that is not full is the last one.
+    let next = runs.first().filter(|_| runs.len() == limit as usize).map(|run| run.id);
+    let documents: Vec<Json> = runs.iter().map(run_json).collect();
+    let document = json!({"schema": "amarre.history/v1", "runs": documents, "next": next});
     if runs.is_empty() {
         return Ok(Answer { document, text: "there was no run yet\n".to_owned(), exit: 0 });
     }
@@ -69,7 +74,7 @@ async fn runs(handle: &Handle, limit: u32) -> Result<Answer, StoreError> {
 /// The run that was going on at a time, or the last one before it.
 async fn done_at(handle: &Handle, at: Timestamp) -> Result<Answer, StoreError> {
     let now = handle.now();
-    let Some(run) = handle.ledger().runs(at, 1).await?.into_iter().next() else {
+    let Some(run) = handle.ledger().runs(at, None, 1).await?.into_iter().next() else {
         let document = json!({"schema": "amarre.history/v1", "runs": []});
         let text = format!("nothing is known of what was done at {}\n", telling::time(at, now));
         return Ok(Answer { document, text, exit: 0 });

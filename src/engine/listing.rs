@@ -73,7 +73,7 @@ impl Only {
     }
 
     /// Whether a service is of this sort.
-    fn takes(self, picture: &Picture, row: &ServiceStatus) -> bool {
+    pub fn takes(self, picture: &Picture, row: &ServiceStatus) -> bool {
         match self {
             Only::Attention => row.attention,
             Only::Drift => drifted(picture).iter().any(|change| change.service == row.name),
@@ -107,6 +107,15 @@ pub fn rows<'a>(
         services.filter(|row| only.is_none_or(|only| only.takes(picture, row))).collect();
     rows.sort_by_key(|row| (!row.attention, row.health, row.sync, row.name.clone()));
     rows
+}
+
+/// Whether a text is part of a service's name, of a domain or of an image, whatever the case.
+pub fn is_about(picture: &Picture, row: &ServiceStatus, text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    let images = picture.services.get(&row.name).into_iter().flat_map(|service| service.containers.values());
+    row.name.contains(&text)
+        || row.domains.iter().any(|domain| domain.contains(&text))
+        || images.into_iter().any(|container| container.image.contains(&text))
 }
 
 /// Nothing of it is worth a line.

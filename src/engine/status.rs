@@ -22,6 +22,9 @@ pub enum Sync {
 }
 
 impl Sync {
+    /// All, what is best first.
+    pub const ALL: [Sync; 3] = [Sync::Synced, Sync::OutOfSync, Sync::Unknown];
+
     /// The word on screen and in JSON.
     pub const fn word(self) -> &'static str {
         match self {
@@ -48,6 +51,10 @@ pub enum Health {
 }
 
 impl Health {
+    /// All, what is best first.
+    pub const ALL: [Health; 5] =
+        [Health::Healthy, Health::Progressing, Health::Degraded, Health::Missing, Health::Unknown];
+
     /// The word on screen and in JSON.
     pub const fn word(self) -> &'static str {
         match self {

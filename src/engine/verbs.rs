@@ -20,6 +20,11 @@ use crate::plan::render::{Look, Sign, lines};
 /// Why a plan that was saved is not applied.
 const STALE: &str = "the saved plan is not what would be done now; nothing was changed";
 
+/// Nobody waits longer than a week.
+pub const TIMEOUT_MS_MAX: i64 = Millis::minutes(7 * 24 * 60).0;
+/// The end of the year 9999.
+pub const UNTIL_MS_MAX: i64 = 253_402_300_799_999;
+
 /// After this long without news, people are told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -34,6 +39,27 @@ pub struct Answer {
     pub exit: u8,
 }
 
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// `A…`; empty where there is none.
+    pub code: String,
+    /// Why not.
+    pub message: String,
+    /// The way past it.
+    pub hint: String,
+}
+
+impl Answer {
+    /// Why what was asked was not done; `None`: it was, or it is being done.
+    pub fn refused(&self) -> Option<Refused> {
+        let error = &self.document["error"];
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        let message = text(error.get("message")?);
+        Some(Refused { code: text(&error["code"]), message, hint: text(&error["hints"][0]["text"]) })
+    }
+}
+
 /// Something that changes the world, or what we may do to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -46,6 +72,7 @@ pub enum Act {
         #[serde(default)]
         plan: Option<String>,
         /// At most so long.
+        #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
     /// Converge one service, or all, as the daemon would.
@@ -53,6 +80,7 @@ pub enum Act {
         /// Which; `None` = all.
         service: Option<String>,
         /// At most so long.
+        #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
     /// Remove services and leave them suspended.
@@ -60,12 +88,16 @@ pub enum Act {
         /// Which; empty with `all`.
         services: Vec<String>,
         /// Every one.
+        #[serde(default)]
         all: bool,
         /// Their volumes as well.
+        #[serde(default)]
         purge: bool,
         /// Who asks.
+        #[serde(default)]
         by: String,
         /// At most so long.
+        #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
     /// Leave a service alone.
@@ -73,8 +105,10 @@ pub enum Act {
         /// Which.
         service: String,
         /// Why.
+        #[serde(default)]
         why: String,
         /// Who asks.
+        #[serde(default)]
         by: String,
         /// When it ends by itself, milliseconds since 1970.
         #[serde(default)]
@@ -93,10 +127,13 @@ pub enum Act {
         #[serde(default)]
         to: Option<String>,
         /// Only say what would be done.
+        #[serde(default)]
         dry_run: bool,
         /// Who asks.
+        #[serde(default)]
         by: String,
         /// At most so long.
+        #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
     /// Stop waiting for a service and changing it, and leave it as it stands.
@@ -104,6 +141,7 @@ pub enum Act {
         /// Which.
         service: String,
         /// Who asks.
+        #[serde(default)]
         by: String,
     },
     /// Take over what is there already and a manifest wants.
@@ -111,10 +149,13 @@ pub enum Act {
         /// Its address, or the end of it.
         thing: String,
         /// Only say what would be done.
+        #[serde(default)]
         dry_run: bool,
         /// Who asks.
+        #[serde(default)]
         by: String,
         /// At most so long.
+        #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
     /// Give something of ours out of hand; it stays as it is.
@@ -122,8 +163,10 @@ pub enum Act {
         /// Its address, or the end of it.
         thing: String,
         /// Who asks.
+        #[serde(default)]
         by: String,
         /// At most so long.
+        #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
     /// Switch off what keeps an NPM's nginx from its configuration.
@@ -132,8 +175,10 @@ pub enum Act {
         #[serde(default)]
         npm: Option<String>,
         /// Only say what nginx refuses.
+        #[serde(default)]
         dry_run: bool,
         /// Who asks.
+        #[serde(default)]
         by: String,
     },
     /// Forget that anything of a service failed, and try again now.
@@ -141,8 +186,53 @@ pub enum Act {
         /// Which.
         service: String,
         /// At most so long.
+        #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
+}
+
+/// As the command line waits.
+const fn usual_timeout_ms() -> i64 {
+    Millis::minutes(15).0
+}
+
+impl Act {
+    /// What of its numbers makes no sense; `None`: all do.
+    pub fn misfit(&self) -> Option<String> {
+        let times = match self {
+            Act::Apply { timeout_ms, .. }
+            | Act::Reconcile { timeout_ms, .. }
+            | Act::Destroy { timeout_ms, .. }
+            | Act::Rollback { timeout_ms, .. }
+            | Act::Adopt { timeout_ms, .. }
+            | Act::Release { timeout_ms, .. }
+            | Act::Retry { timeout_ms, .. } => [Some(*timeout_ms), None],
+            Act::Suspend { until_ms, .. } => [None, *until_ms],
+            Act::Resume { .. } | Act::Cancel { .. } | Act::Rescue { .. } => [None, None],
+        };
+        let [timeout, until] = times;
+        let is_long = timeout.is_some_and(|timeout| !(0..=TIMEOUT_MS_MAX).contains(&timeout));
+        if is_long {
+            return Some(format!("timeout_ms: from 0 to {TIMEOUT_MS_MAX}"));
+        }
+        until
+            .is_some_and(|until| !(0..=UNTIL_MS_MAX).contains(&until))
+            .then(|| format!("until_ms: milliseconds since 1970, to {UNTIL_MS_MAX}"))
+    }
+
+    /// Names who asks, whatever stands there.
+    pub fn asked_by(&mut self, who: &str) {
+        match self {
+            Act::Destroy { by, .. }
+            | Act::Suspend { by, .. }
+            | Act::Rollback { by, .. }
+            | Act::Cancel { by, .. }
+            | Act::Adopt { by, .. }
+            | Act::Release { by, .. }
+            | Act::Rescue { by, .. } => who.clone_into(by),
+            Act::Apply { .. } | Act::Reconcile { .. } | Act::Resume { .. } | Act::Retry { .. } => (),
+        }
+    }
 }
 
 /// One line of progress, for whoever prints it.
@@ -509,7 +599,8 @@ fn answered(reply: &Reply, text: String) -> Answer {
 
 pub(super) fn refused(code: &str, why: &str, hint: &str) -> Answer {
     let text = format!("error[{code}]: {why}\n  hint: {hint}\n");
-    Answer { document: json!({"error": why, "code": code}), text, exit: 1 }
+    let document = json!({"error": {"code": code, "message": why, "hints": [{"text": hint}]}});
+    Answer { document, text, exit: 1 }
 }
 
 /// A service that nobody knows.

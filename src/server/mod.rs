@@ -1,26 +1,33 @@
-//! HTTP: health, metrics, status, plan, drift. On loopback reading only; on the unix socket beside the ledger also
-//! what changes something, for whoever may open it (mode 0600).
+//! HTTP: health, metrics, status, plan, drift, and commands. Over the network for whoever is known and may; on the unix
+//! socket beside the ledger for whoever may open it (mode 0600).
 
+pub mod access;
+mod acting;
+mod limits;
+mod lists;
+pub mod live;
 pub mod metrics;
 mod of_service;
 pub mod openapi;
+mod problem;
+mod repeats;
 pub mod socket;
+mod tokens;
 mod users;
 
-use std::net::SocketAddr;
-
-use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{FromRequest, Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use axum::{Json, Router};
-use futures_util::StreamExt;
-use serde::{Deserialize, Serialize};
+use axum::{Extension, Json, Router};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::mpsc;
 
+use self::access::{Access, Door, Needs, Who};
+use self::openapi::{Form, Over};
+pub use self::problem::problem;
 use crate::engine::daemon::Handle;
 use crate::engine::events::{self, EventsOf};
 use crate::engine::explain;
@@ -28,13 +35,12 @@ use crate::engine::follow;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
-use crate::engine::verbs::{self, Act, Step};
+use crate::engine::verbs::{self, Answer};
 use crate::engine::{report, subnets, trace};
+use crate::manifest;
 use crate::plan::render::Look;
 use crate::store::journal::Event;
 
-/// Steps that wait for a slow reader before lanes' progress is dropped for it.
-const STEPS_MAX: usize = 256;
 /// What happened lately to one service.
 const EVENTS_SHOWN: u32 = 5;
 /// Requests are small; this is a hundred times the largest.
@@ -90,84 +96,120 @@ impl Route {
     }
 }
 
-/// What anybody on this machine may read.
-pub fn public(handle: Handle) -> Router {
-    router(handle, reading(), true).layer(middleware::from_fn(check_host))
+/// What is served over the network.
+pub fn public(handle: Handle, access: &Access) -> Router {
+    let routes = shared().into_iter().map(|route| {
+        let Route { path, handler, says } = route;
+        if says.needs == Needs::Nothing {
+            return Route { path, handler, says };
+        }
+        let door = Door { access: access.clone(), needs: says.needs, action: says.id, path };
+        Route { path, handler: handler.route_layer(middleware::from_fn_with_state(door, access::pass)), says }
+    });
+    router(handle, routes.collect(), over(access))
+}
+
+/// What describes it.
+pub fn document(access: &Access) -> serde_json::Value {
+    openapi::document(shared().iter().map(|route| (route.path, &route.says)), over(access))
+}
+
+fn over(access: &Access) -> Over {
+    if access.listening.is_local() { Over::Loopback } else { Over::Network }
 }
 
 /// What whoever may open the socket may do.
 pub fn private(handle: Handle) -> Router {
-    let routes = reading().into_iter().chain(acting()).collect();
-    router(handle, routes, false).layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
+    let routes = shared().into_iter().chain(of_command_line()).collect();
+    router(handle, routes, Over::Socket).layer(Extension(Who::owner()))
 }
 
-fn reading() -> Vec<Route> {
-    vec![
+/// What is served on both.
+fn shared() -> Vec<Route> {
+    let mut routes = vec![
         Route::new("/healthz", get(|| async { "ok\n" }), openapi::healthz()),
         Route::new("/readyz", get(readyz), openapi::readyz()),
         Route::new("/health", get(health), openapi::health()),
         Route::new("/metrics", get(metrics), openapi::metrics()),
         Route::new("/api/v1/status", get(status_all), openapi::status()),
-        Route::new("/api/v1/services", get(services), openapi::services_of()),
+        Route::new("/api/v1/services", get(lists::services), openapi::services_of()),
         Route::new("/api/v1/services/{name}", get(service), openapi::service()),
+        Route::new("/api/v1/services/{name}/events", get(events_of_service), openapi::events(Form::OfService)),
+        Route::new("/api/v1/services/{name}/history", get(history_of_service), openapi::history(Form::OfService)),
+        Route::new("/api/v1/services/{name}/logs", get(logs_of_service), openapi::logs(Form::OfService)),
         Route::new("/api/v1/drift", get(drift), openapi::drift()),
         Route::new("/api/v1/plan", get(plan), openapi::plan()),
         Route::new("/api/v1/subnets", get(subnets), openapi::subnets()),
+        Route::new("/api/v1/unmanaged", get(unmanaged), openapi::unmanaged()),
+        Route::new("/api/v1/schema", get(schema), openapi::schema()),
         Route::new("/errors/{code}", get(page), openapi::page()),
-    ]
+        Route::new("/api/v1/act", post(acting::act), openapi::act()),
+        Route::new("/api/v1/logs", get(logs_whole), openapi::logs(Form::Whole)),
+        Route::new("/api/v1/logs/follow", get(logs_follow), openapi::logs_follow()),
+        Route::new("/api/v1/events", get(events_whole), openapi::events(Form::Whole)),
+        Route::new("/api/v1/history", get(history_whole), openapi::history(Form::Whole)),
+        Route::new("/api/v1/explain", get(explain_whole), openapi::explain(Form::Whole)),
+        Route::new("/api/v1/trace", get(trace_whole), openapi::trace(Form::Whole)),
+    ];
+    routes.extend(of_service::routes());
+    routes.extend(users::routes());
+    routes.extend(tokens::routes());
+    routes
 }
 
-fn acting() -> Vec<Route> {
-    let mut routes = vec![
-        Route::new("/api/v1/act", post(act), openapi::act()),
+/// What the command line of the same version prints.
+fn of_command_line() -> Vec<Route> {
+    vec![
         Route::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),
         Route::new("/api/v1/status/text", get(status_text), openapi::status_text()),
         Route::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
         Route::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
-        Route::new("/api/v1/logs", get(logs_of), openapi::logs()),
-        Route::new("/api/v1/logs/follow", get(logs_follow), openapi::logs_follow()),
-        Route::new("/api/v1/events", get(events_of), openapi::events()),
-        Route::new("/api/v1/history", get(history_of), openapi::history()),
-        Route::new("/api/v1/explain", get(explain_of), openapi::explain()),
-        Route::new("/api/v1/trace", get(trace_of), openapi::trace()),
-    ];
-    routes.extend(of_service::routes());
-    routes.extend(users::routes());
-    routes
+        Route::new("/api/v1/logs/text", get(logs_of), openapi::logs(Form::Text)),
+        Route::new("/api/v1/events/text", get(events_of), openapi::events(Form::Text)),
+        Route::new("/api/v1/history/text", get(history_of), openapi::history(Form::Text)),
+        Route::new("/api/v1/explain/text", get(explain_of), openapi::explain(Form::Text)),
+        Route::new("/api/v1/trace/text", get(trace_of), openapi::trace(Form::Text)),
+    ]
 }
 
 /// These routes and the document that describes them.
-fn router(handle: Handle, routes: Vec<Route>, checks_host: bool) -> Router {
-    let document = openapi::document(routes.iter().map(|route| (route.path, &route.says)), checks_host);
+fn router(handle: Handle, routes: Vec<Route>, over: Over) -> Router {
+    let document = openapi::document(routes.iter().map(|route| (route.path, &route.says)), over);
     let mut router = Router::new().route(openapi::PATH, get(move || async move { Json(document) }));
     for route in routes {
         router = router.route(route.path, route.handler);
     }
     let nothing =
         || async { problem(StatusCode::NOT_FOUND, "A1003", "nothing is served here", "see docs/http.md for what is") };
-    router.fallback(nothing).with_state(handle)
+    let router = router.fallback(nothing).with_state(handle);
+    let limit = axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX);
+    router.layer(limit).layer(middleware::from_fn(problem::shape))
 }
 
-/// A web page can reach 127.0.0.1 through a name of its own; the name in `Host` gives it away.
-pub async fn check_host(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host
-        .rsplit_once(':')
-        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
-        .map_or(host, |(name, _)| name);
-    if matches!(name, "localhost" | "127.0.0.1" | "[::1]") || name.parse::<SocketAddr>().is_ok() {
-        return next.run(request).await;
+/// A body of JSON.
+pub struct Given<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Given<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let given = Json::<T>::from_request(request, state).await;
+        given.map(|Json(given)| Self(given)).map_err(IntoResponse::into_response)
     }
-    problem(StatusCode::MISDIRECTED_REQUEST, "A1001", "this name is not served here", "ask for 127.0.0.1 or localhost")
 }
 
-/// RFC 9457.
-fn problem(status: StatusCode, code: &str, title: &str, hint: &str) -> Response {
-    let body = json!({
-        "type": format!("/errors/{code}"), "title": title, "status": status.as_u16(), "code": code,
-        "hints": [{"text": hint}],
-    });
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+/// Does something to its end, also when whoever asked for it hangs up meanwhile; `None`: it broke.
+pub async fn whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    tokio::spawn(work).await.ok()
+}
+
+/// The document of an answer, or why there is none.
+fn document_of(answer: Option<Answer>) -> Response {
+    let Some(answer) = answer else { return stopping() };
+    match answer.refused() {
+        Some(refused) => problem::refusal(&refused),
+        None => Json(answer.document).into_response(),
+    }
 }
 
 async fn readyz(State(handle): State<Handle>) -> Response {
@@ -221,12 +263,6 @@ async fn status_document(handle: &Handle) -> serde_json::Value {
     document
 }
 
-async fn services(State(handle): State<Handle>) -> Response {
-    let (picture, _) = handle.picture();
-    let rows: Vec<_> = picture.statuses().values().map(|row| report::service_json(&picture, row)).collect();
-    Json(json!({"schema": "amarre.status/v1", "services": rows})).into_response()
-}
-
 async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
     let (picture, _) = handle.picture();
     match picture.statuses().get(&name) {
@@ -265,10 +301,7 @@ async fn plan_text(
     Query(query): Query<LookQuery>,
     Query(of): Query<PlanQuery>,
 ) -> Response {
-    match verbs::plan(&handle, of.reference.as_deref(), query.look(), query.markdown).await {
-        Some(answer) => Json(answer).into_response(),
-        None => stopping(),
-    }
+    answered(verbs::plan(&handle, of.reference.as_deref(), query.look(), query.markdown).await)
 }
 
 async fn subnets(State(handle): State<Handle>) -> Response {
@@ -276,10 +309,7 @@ async fn subnets(State(handle): State<Handle>) -> Response {
 }
 
 async fn subnets_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
-    match verbs::subnets(&handle, query.look()).await {
-        Some(answer) => Json(answer).into_response(),
-        None => stopping(),
-    }
+    answered(verbs::subnets(&handle, query.look()).await)
 }
 
 async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
@@ -291,24 +321,52 @@ async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery
 }
 
 async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
-    match logs::logs(&handle, &of).await {
-        Some(answer) => Json(answer).into_response(),
-        None => stopping(),
-    }
+    answered(logs::logs(&handle, &of).await)
+}
+
+async fn logs_whole(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
+    document_of(logs::logs(&handle, &of).await)
+}
+
+async fn logs_of_service(State(handle): State<Handle>, Path(name): Path<String>, Query(of): Query<LogsOf>) -> Response {
+    document_of(logs::logs(&handle, &LogsOf { name: Some(name), ..of }).await)
 }
 
 /// JSON lines: a `line` each; an `end` where there is nothing to follow, or the daemon stops.
 async fn logs_follow(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
     let (lines, inbox) = follow::lines();
-    in_lines("line", inbox, Box::pin(follow::follow(handle, of, lines)))
+    acting::in_lines("line", inbox, Box::pin(follow::follow(handle, of, lines)))
 }
 
 async fn events_of(State(handle): State<Handle>, Query(of): Query<EventsOf>) -> Response {
-    Json(events::events(&handle, &of).await).into_response()
+    answered(Some(events::events(&handle, &of).await))
+}
+
+async fn events_whole(State(handle): State<Handle>, headers: HeaderMap, Query(of): Query<EventsOf>) -> Response {
+    if live::is_asked(&headers) {
+        return live::stream(handle, &headers);
+    }
+    document_of(Some(events::events(&handle, &of).await))
+}
+
+async fn events_of_service(
+    State(handle): State<Handle>,
+    Path(name): Path<String>,
+    Query(of): Query<EventsOf>,
+) -> Response {
+    document_of(Some(events::events(&handle, &EventsOf { name: Some(name), ..of }).await))
 }
 
 async fn history_of(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {
-    Json(history::history(&handle, &of).await).into_response()
+    answered(Some(history::history(&handle, &of).await))
+}
+
+async fn history_whole(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {
+    document_of(Some(history::history(&handle, &of).await))
+}
+
+async fn history_of_service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
+    document_of(Some(history::history(&handle, &HistoryOf { name: Some(name), ..HistoryOf::default() }).await))
 }
 
 /// What is to be explained.
@@ -324,10 +382,11 @@ async fn explain_of(
     Query(query): Query<LookQuery>,
     Query(of): Query<ExplainQuery>,
 ) -> Response {
-    match explain::explain(&handle, &of.thing, query.look()).await {
-        Some(answer) => Json(answer).into_response(),
-        None => stopping(),
-    }
+    answered(explain::explain(&handle, &of.thing, query.look()).await)
+}
+
+async fn explain_whole(State(handle): State<Handle>, Query(of): Query<ExplainQuery>) -> Response {
+    document_of(explain::explain(&handle, &of.thing, Look::PLAIN).await)
 }
 
 /// What is to be followed.
@@ -343,10 +402,11 @@ async fn trace_of(
     Query(query): Query<LookQuery>,
     Query(of): Query<TraceQuery>,
 ) -> Response {
-    match trace::trace(&handle, &of.domain, query.look()).await {
-        Some(answer) => Json(answer).into_response(),
-        None => stopping(),
-    }
+    answered(trace::trace(&handle, &of.domain, query.look()).await)
+}
+
+async fn trace_whole(State(handle): State<Handle>, Query(of): Query<TraceQuery>) -> Response {
+    document_of(trace::trace(&handle, &of.domain, Look::PLAIN).await)
 }
 
 async fn service_text(
@@ -366,61 +426,17 @@ async fn service_text(
     }
 }
 
-async fn act(State(handle): State<Handle>, Query(query): Query<LookQuery>, Json(act): Json<Act>) -> Response {
-    answer_in_lines(handle, act, query)
+/// As the command line prints it.
+fn answered(answer: Option<Answer>) -> Response {
+    answer.map_or_else(stopping, |answer| Json(answer).into_response())
 }
 
-/// Acts. JSON lines: a `step` each, then one `end`.
-fn answer_in_lines(handle: Handle, act: Act, query: LookQuery) -> Response {
-    let (steps, inbox) = mpsc::channel::<Step>(STEPS_MAX);
-    let ending = async move {
-        let answer = verbs::act(&handle, act, query.look(), &steps).await;
-        drop(steps);
-        answer
-    };
-    in_lines("step", inbox, Box::pin(ending))
+async fn unmanaged(State(handle): State<Handle>) -> Response {
+    Json(listing::unmanaged_json(&handle.picture().0)).into_response()
 }
 
-/// JSON lines: each thing that comes under its key, then one `end`.
-fn in_lines<T: Serialize + Send + 'static>(key: &'static str, inbox: mpsc::Receiver<T>, ending: Ending) -> Response {
-    let lines = futures_util::stream::unfold(Turn::Going(inbox, ending), move |at| turn(key, at));
-    let body = lines.map(|line| Ok::<String, std::convert::Infallible>(format!("{line}\n")));
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response()
-}
-
-type Ending = std::pin::Pin<Box<dyn Future<Output = Option<verbs::Answer>> + Send>>;
-
-/// Where a stream of things is.
-enum Turn<T> {
-    Going(mpsc::Receiver<T>, Ending),
-    Rest(mpsc::Receiver<T>, Option<verbs::Answer>),
-    Over,
-}
-
-async fn turn<T: Serialize>(key: &str, turn: Turn<T>) -> Option<(serde_json::Value, Turn<T>)> {
-    match turn {
-        Turn::Going(mut inbox, mut ending) => {
-            tokio::select! {
-                biased;
-                Some(thing) = inbox.recv() => Some((json!({key: thing}), Turn::Going(inbox, ending))),
-                answer = &mut ending => rest(key, inbox, answer).await,
-            }
-        }
-        Turn::Rest(inbox, answer) => rest(key, inbox, answer).await,
-        Turn::Over => None,
-    }
-}
-
-/// What was told before the end comes before the end.
-async fn rest<T: Serialize>(
-    key: &str,
-    mut inbox: mpsc::Receiver<T>,
-    answer: Option<verbs::Answer>,
-) -> Option<(serde_json::Value, Turn<T>)> {
-    match inbox.recv().await {
-        Some(thing) => Some((json!({key: thing}), Turn::Rest(inbox, answer))),
-        None => Some((json!({"end": answer}), Turn::Over)),
-    }
+async fn schema() -> Response {
+    Json(manifest::schema()).into_response()
 }
 
 fn no_such(name: &str) -> Response {

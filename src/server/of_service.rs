@@ -1,15 +1,16 @@
 //! `POST /api/v1/services/NAME/VERB`: the commands about one service, with its name in the path. Each is the [`Act`] of
 //! the same name, and is answered as that is at `/api/v1/act`.
 
-use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::post;
 use serde_json::{Map, Value, json};
 
-use super::openapi::{Operation, flag_type, text, timeout};
-use super::{LookQuery, Route, answer_in_lines};
+use super::access::Who;
+use super::acting::answer_in_lines;
+use super::openapi::{Operation, flag_type, or_null, text, timeout, until};
+use super::{Given, LookQuery, Route};
 use crate::engine::verbs::Act;
 
 /// One command.
@@ -52,13 +53,13 @@ const VERBS: [Verb; 6] = [
         word: "rollback",
         path: "/api/v1/services/{name}/rollback",
         summary: "Puts the containers of a service back as they were when all was well, and leaves them so",
-        body: || json!({"dry_run": flag_type(), "by": text(), "timeout_ms": timeout()}),
+        body: || json!({"to": or_null(text()), "dry_run": flag_type(), "by": text(), "timeout_ms": timeout()}),
     },
     Verb {
         word: "suspend",
         path: "/api/v1/services/{name}/suspend",
         summary: "Leaves a service alone",
-        body: || json!({"why": text(), "by": text()}),
+        body: || json!({"why": text(), "until_ms": or_null(until()), "by": text()}),
     },
 ];
 
@@ -70,11 +71,12 @@ fn route(verb: Verb) -> Route {
     let word = verb.word;
     let handler = post(
         async move |State(handle),
+                    Extension(who): Extension<Who>,
                     Path(name): Path<String>,
                     Query(query): Query<LookQuery>,
-                    Json(body): Json<Map<String, Value>>| {
+                    Given(body): Given<Map<String, Value>>| {
             match asked(word, name, body) {
-                Ok(act) => answer_in_lines(handle, act, query),
+                Ok(act) => answer_in_lines(handle, act, query, &who).await,
                 Err(why) => (StatusCode::UNPROCESSABLE_ENTITY, why).into_response(),
             }
         },
@@ -87,5 +89,6 @@ fn asked(word: &str, name: String, mut body: Map<String, Value>) -> Result<Act, 
     if body.insert("service".to_owned(), json!(name)).is_some() {
         return Err("unknown field `service`: it is in the path".to_owned());
     }
-    serde_json::from_value(json!({word: body})).map_err(|error| error.to_string())
+    let act: Act = serde_json::from_value(json!({word: body})).map_err(|error| error.to_string())?;
+    act.misfit().map_or(Ok(act), Err)
 }

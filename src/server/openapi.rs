@@ -1,15 +1,18 @@
 //! What HTTP serves, as an OpenAPI 3.1 document: `/api/v1/openapi.json`. The router and the document are made of the same
-//! rows, so neither has a route that the other lacks. Schemas are open: fields are only ever added within `v1`.
+//! rows, so neither has a route that the other lacks.
+
+mod schemas;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+pub(super) use self::schemas::{any, count, flag_type, list, or_null, roles, text, timeout, until};
+use self::schemas::{healths, named, object, syncs, with};
+use super::access::Needs;
+use super::problem::PROBLEM;
+use crate::accounts::Role;
 use crate::engine::listing::Only;
-use crate::engine::status::{Health, Sync};
-use crate::manifest::Severity;
-use crate::model::plan::Wait;
-use crate::model::{Kind, ReasonCode};
 
 /// Where the document stands.
 pub const PATH: &str = "/api/v1/openapi.json";
@@ -22,8 +25,11 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub struct Operation {
     /// As OpenAPI spells it: `get`, `post`.
     method: &'static str,
-    id: &'static str,
+    /// What it is called in programs.
+    pub id: &'static str,
     summary: &'static str,
+    /// Who may ask.
+    pub needs: Needs,
     parameters: Vec<Json>,
     body: Option<Json>,
     /// By status code.
@@ -32,7 +38,7 @@ pub struct Operation {
 
 impl Operation {
     fn new(method: &'static str, id: &'static str, summary: &'static str) -> Self {
-        Self { method, id, summary, parameters: Vec::new(), body: None, answers: Map::new() }
+        Self { method, id, summary, needs: Needs::Look, parameters: Vec::new(), body: None, answers: Map::new() }
     }
 
     fn get(id: &'static str, summary: &'static str) -> Self {
@@ -44,17 +50,30 @@ impl Operation {
         Self::get(id, summary).gives(200, summary, JSON, &named(schema))
     }
 
+    /// Anybody may ask.
+    fn open(mut self) -> Self {
+        self.needs = Needs::Nothing;
+        self
+    }
+
+    /// Only who has this role may ask.
+    pub(super) fn only(mut self, role: Role) -> Self {
+        self.needs = Needs::Role(role);
+        self
+    }
+
     pub(super) fn gives(mut self, status: u16, what: &str, content: &str, schema: &Json) -> Self {
-        let answer = json!({"description": what, "content": {content: {"schema": schema}}});
-        self.answers.insert(status.to_string(), answer);
+        let answer =
+            self.answers.entry(status.to_string()).or_insert_with(|| json!({"description": what, "content": {}}));
+        answer["content"][content] = json!({"schema": schema});
         self
     }
 
     pub(super) fn refuses(self, status: u16, what: &str) -> Self {
-        self.gives(status, what, "application/problem+json", &named("Problem"))
+        self.gives(status, what, PROBLEM, &named("Problem"))
     }
 
-    fn takes(mut self, parameter: Json) -> Self {
+    pub(super) fn takes(mut self, parameter: Json) -> Self {
         self.parameters.push(parameter);
         self
     }
@@ -70,23 +89,17 @@ impl Operation {
         if let Some((fields, required)) = body {
             let body = json!({"type": "object", "properties": fields, "required": required,
                 "additionalProperties": false});
-            operation.body = Some(body);
-            operation = operation
-                .gives(400, "The body is no JSON", TEXT, &text())
-                .gives(413, "The body is too large", TEXT, &text())
-                .gives(415, "The body is not called application/json", TEXT, &text())
-                .gives(422, "The body has other fields", TEXT, &text());
+            operation = operation.with_body(body);
         }
         operation
     }
 
-    /// About the user that the path names.
-    pub(super) fn on_user(self) -> Self {
-        let operation = self.takes(in_path("email", "By which the user signs in"));
-        operation
-            .refuses(404, "A1008: there is no such user")
-            .refuses(409, "A1007: it is the last admin")
-            .refuses(422, "A1007: something does not fit")
+    fn with_body(mut self, body: Json) -> Self {
+        self.body = Some(body);
+        self.refuses(400, "A1013: the body is no JSON, or a parameter of the query is not what it should be")
+            .refuses(413, "A1013: the body is too large")
+            .refuses(415, "A1013: the body is not called application/json")
+            .refuses(422, "A1013: the body has other fields")
     }
 
     /// It was done, and there is nothing to say.
@@ -98,95 +111,156 @@ impl Operation {
     /// A command about the service that the path names.
     pub(super) fn acts_on_service(word: &'static str, summary: &'static str, body: Json) -> Self {
         let operation = look(Self::new("post", word, summary)).takes(in_path("name", "Its name"));
-        let body = with(object(body, json!({})), "additionalProperties", json!(false));
-        operation.acts(body, "The body is JSON, but not what the command takes")
+        operation.acts(with(object(json!({}), body), "additionalProperties", json!(false))).only(Role::Operator)
     }
 
-    fn acts(mut self, body: Json, is_other: &str) -> Self {
+    fn acts(self, body: Json) -> Self {
         let lines = "JSON lines: one `step` for each step, then one `end`";
-        self.body = Some(body);
-        self.gives(200, lines, "application/x-ndjson", &named("ActLine"))
-            .gives(400, "The body is no JSON, or a parameter of the query is not what it should be", TEXT, &text())
-            .gives(413, "The body is too large", TEXT, &text())
-            .gives(415, "The body is not called application/json", TEXT, &text())
-            .gives(422, is_other, TEXT, &text())
+        self.with_body(body)
+            .gives(200, lines, "application/x-ndjson", &named("ActLine"))
+            .refuses(404, "A1002: there is no such thing")
+            .refuses(409, "It was not done; the code says why")
+            .refuses(503, STOPPING)
     }
 
     /// A query that makes no sense.
-    fn checks_query(self) -> Self {
-        self.gives(400, "A parameter of the query is not what it should be", TEXT, &text())
+    pub(super) fn checks_query(self) -> Self {
+        self.refuses(400, "A1013: a parameter of the query is not what it should be")
     }
 
-    fn json(&self, is_checked: bool) -> Json {
+    /// For the command line, which prints the text.
+    fn answer(id: &'static str, summary: &'static str) -> Self {
+        look(Self::document(id, summary, "Answer")).checks_query().refuses(503, STOPPING)
+    }
+
+    fn json(&self, over: Over) -> Json {
         let mut answers = self.answers.clone();
-        if is_checked {
-            answers.insert("421".to_owned(), json!({"$ref": "#/components/responses/NotThisName"}));
+        let mut refuses = |status: &str, name: &str| {
+            answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
+        };
+        let mut security = Vec::new();
+        if over != Over::Socket {
+            refuses("421", "NotThisName");
+            if !matches!(self.id, "healthz" | "readyz" | "health") {
+                refuses("429", "TooMuch");
+            }
+            if self.needs != Needs::Nothing {
+                refuses("401", "NobodyKnown");
+                refuses("403", "NotAllowed");
+                security.push(json!({"token": []}));
+            }
+            if self.needs != Needs::Nothing && self.method == "get" {
+                security.push(json!({"session": []}));
+            }
+            if self.needs == Needs::Look && over == Over::Loopback {
+                security.push(json!({}));
+            }
+            if self.method != "get" && self.needs != Needs::Nothing {
+                refuses("400", "BadKey");
+                refuses("409", "Repeated");
+                refuses("422", "OtherRequest");
+            }
         }
-        let mut operation = json!({"operationId": self.id, "summary": self.summary, "responses": answers});
-        if let Some(object) = operation.as_object_mut() {
-            if !self.parameters.is_empty() {
-                object.insert("parameters".to_owned(), json!(self.parameters));
-            }
-            if let Some(body) = &self.body {
-                object.insert("requestBody".to_owned(), json!({"required": true, "content": {JSON: {"schema": body}}}));
-            }
+        let least = match self.needs {
+            Needs::Nothing => "anybody",
+            Needs::Look if over == Over::Loopback => "anybody on this machine",
+            Needs::Look => Role::Viewer.word(),
+            Needs::Role(role) => role.word(),
+        };
+        let mut operation = json!({
+            "operationId": self.id, "summary": self.summary, "responses": answers, "security": security, "x-who-may": least,
+        });
+        let keyed = over != Over::Socket && self.method != "get" && self.needs != Needs::Nothing;
+        let key = keyed.then(|| json!({"$ref": "#/components/parameters/IdempotencyKey"}));
+        let parameters: Vec<&Json> = self.parameters.iter().chain(&key).collect();
+        if !parameters.is_empty() {
+            operation["parameters"] = json!(parameters);
+        }
+        if let Some(body) = &self.body {
+            operation["requestBody"] = json!({"required": true, "content": {JSON: {"schema": body}}});
         }
         operation
     }
 }
 
-/// The whole document. `is_checked`: requests are refused that name another host.
-pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>, is_checked: bool) -> Json {
-    let own = Operation::document("openapi", "This document", "OpenApi");
+/// Where it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// On this machine, where anybody may look.
+    Loopback,
+    /// From elsewhere.
+    Network,
+    /// On the unix socket.
+    Socket,
+}
+
+/// The whole document.
+pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>, over: Over) -> Json {
+    let own = Operation::document("openapi", "This document", "OpenApi").open();
     let mut paths: BTreeMap<&str, Map<String, Json>> = BTreeMap::new();
     for (path, of) in routes {
-        paths.entry(path).or_default().insert(of.method.to_owned(), of.json(is_checked));
+        paths.entry(path).or_default().insert(of.method.to_owned(), of.json(over));
     }
-    paths.entry(PATH).or_default().insert(own.method.to_owned(), own.json(is_checked));
+    paths.entry(PATH).or_default().insert(own.method.to_owned(), own.json(over));
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Amarre",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "What the last look saw; asking costs no vendor a request. Fields are only ever added within v1: \
-                ignore those that you do not know. A field that is absent is not known, null is known to be none. \
-                There are no accounts: it listens on loopback, where it only reads, and on a unix socket of mode 0600.",
+            "description": "What the last look saw; asking costs no vendor a request unless it says so. Fields are only ever \
+                added within v1: ignore those that you do not know. A field that is absent is not known, null is known to \
+                be none. What changes something needs a token.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "security": [],
         "paths": paths,
-        "components": components(is_checked),
+        "components": components(over),
     })
 }
 
-fn components(is_checked: bool) -> Json {
-    let mut schemas = Map::new();
-    for part in [general(), services(), differences(), plans(), rest()] {
-        schemas.extend(part.as_object().cloned().unwrap_or_default());
+fn components(over: Over) -> Json {
+    let mut components = json!({"schemas": schemas::all()});
+    if over == Over::Socket {
+        return components;
     }
-    let mut components = json!({"schemas": schemas});
-    if let Some(object) = components.as_object_mut().filter(|_| is_checked) {
-        let problem = json!({"application/problem+json": {"schema": named("Problem")}});
-        let what = "A1001: `Host` is not localhost, 127.0.0.1 or [::1]";
-        object.insert("responses".to_owned(), json!({"NotThisName": {"description": what, "content": problem}}));
-    }
+    let problem = |what: &str| json!({"description": what, "content": {PROBLEM: {"schema": named("Problem")}}});
+    let mut too_much = problem("A1012: too many requests");
+    too_much["headers"] = json!({"Retry-After": {"description": "Seconds", "schema": count()}});
+    components["responses"] = json!({
+        "NotThisName": problem("A1001: `Host` is no name that is served here"),
+        "NobodyKnown": problem("A1010: there is no token, or it is not known or has ended"),
+        "NotAllowed": problem("A1011: this token may not ask this"),
+        "TooMuch": too_much,
+        "BadKey": problem("A1013, A1014: the idempotency key does not fit"),
+        "Repeated": problem("A1014: a request with this key is being done, or its answer is not kept"),
+        "OtherRequest": problem("A1014: this key came with another request"),
+    });
+    components["parameters"] = json!({"IdempotencyKey": {
+        "name": "Idempotency-Key", "in": "header",
+        "description": "With the same key a request is done once in 24 hours, and is answered as before",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    }});
+    components["securitySchemes"] = json!({
+        "token": {"type": "http", "scheme": "bearer", "description": "amarre token add NAME --role ROLE"},
+        "session": {"type": "apiKey", "in": "cookie", "name": super::access::SESSION_COOKIE},
+    });
     components
 }
 
 // What each route says.
 
 pub(super) fn healthz() -> Operation {
-    Operation::get("healthz", "Whether the process answers").gives(200, "`ok`", TEXT, &text())
+    Operation::get("healthz", "Whether the process answers").gives(200, "`ok`", TEXT, &text()).open()
 }
 
 pub(super) fn readyz() -> Operation {
     let operation = Operation::get("readyz", "Whether the first look is over").gives(200, "`ready`", TEXT, &text());
-    operation.gives(503, "`first look in progress`", TEXT, &text())
+    operation.gives(503, "`first look in progress`", TEXT, &text()).open()
 }
 
 pub(super) fn health() -> Operation {
-    Operation::document("health", "A summary; 200 when degraded, too", "Health")
+    Operation::document("health", "A summary; 200 when degraded, too", "Health").open()
 }
 
 pub(super) fn metrics() -> Operation {
@@ -199,7 +273,16 @@ pub(super) fn status() -> Operation {
 }
 
 pub(super) fn services_of() -> Operation {
-    Operation::document("services", "All services", "Services")
+    let words = |words: Vec<&str>| json!({"enum": words});
+    let only: Vec<&str> = Only::WORDS.iter().map(|(word, _)| *word).filter(|word| *word != "unmanaged").collect();
+    paged(Operation::document("services", "Services, those that are asked for", "Services"))
+        .takes(in_query("q", "Part of a name, a domain or an image", &text()))
+        .takes(in_query("sync", "Only with this sync status", &syncs()))
+        .takes(in_query("health", "Only with this health", &healths()))
+        .takes(in_query("host", "Only on this host", &text()))
+        .takes(in_query("only", "One sort of services", &words(only)))
+        .takes(in_query("sort", "By what; with `-`, the other way round", &words(super::lists::SORTS.to_vec())))
+        .checks_query()
 }
 
 pub(super) fn service() -> Operation {
@@ -221,448 +304,174 @@ pub(super) fn subnets() -> Operation {
 
 pub(super) fn page() -> Operation {
     let operation = Operation::get("page", "The page of an error code").takes(in_path("code", "As in A0401"));
-    let operation = operation.gives(200, "Markdown", "text/markdown; charset=utf-8", &text());
+    let operation = operation.gives(200, "Markdown", "text/markdown; charset=utf-8", &text()).open();
     operation.refuses(404, "A1004: there is no such code")
+}
+
+pub(super) fn unmanaged() -> Operation {
+    Operation::document("unmanaged", "What is here that no manifest names", "Unmanaged")
+}
+
+pub(super) fn schema() -> Operation {
+    Operation::get("schema", "The JSON Schema of manifests").gives(200, "A JSON Schema", JSON, &any()).open()
 }
 
 pub(super) fn plan_text() -> Operation {
     let reference = in_query("ref", "A branch, tag or commit that does not come into force", &text());
-    let operation = Operation::document("plan_text", "Looks anew and plans", "Answer").takes(reference);
-    let operation = look(operation).takes(flag("markdown", "As the comment of a merge request"));
-    operation.checks_query().refuses(503, STOPPING)
+    let operation = Operation::answer("plan_text", "Looks anew and plans").takes(reference);
+    operation.takes(flag("markdown", "As the comment of a merge request"))
 }
 
 pub(super) fn subnets_text() -> Operation {
-    let operation = Operation::document("subnets_text", "Looks anew at the subnets", "Answer");
-    look(operation).checks_query().refuses(503, STOPPING)
+    Operation::answer("subnets_text", "Looks anew at the subnets")
 }
 
 pub(super) fn status_text() -> Operation {
     let only: Vec<&str> = Only::WORDS.iter().map(|(word, _)| *word).collect();
-    let operation = look(Operation::document("status_text", "The status with its text", "Answer"));
+    let operation = Operation::answer("status_text", "The status with its text");
     let operation = operation.takes(flag("all", "Quiet services too")).takes(flag("wide", "More columns"));
-    operation.takes(in_query("only", "One sort of services", &json!({"enum": only}))).checks_query()
+    operation.takes(in_query("only", "One sort of services", &json!({"enum": only})))
 }
 
 pub(super) fn service_text() -> Operation {
-    of_service(look(Operation::document("service_text", "A service with its text", "Answer"))).checks_query()
+    of_service(Operation::answer("service_text", "A service with its text"))
 }
 
-pub(super) fn logs() -> Operation {
-    let name = in_query("name", "A service or a container; without one, all", &text());
-    let operation = look(Operation::document("logs", "What containers printed last", "Answer")).takes(name);
+/// What containers printed: of all, of one service by its path, or with its text.
+pub(super) fn logs(form: Form) -> Operation {
+    let what = "What containers printed last";
+    let operation = match form {
+        Form::Whole => of_any(asks("logs", what, "Logs")),
+        Form::OfService => of_service(asks("service_logs", what, "Logs")),
+        Form::Text => of_any(Operation::answer("logs_text", what)),
+    };
     let operation = operation.takes(flag("last_failed", "What is kept of those that failed"));
-    operation
-        .takes(in_query("lines", "At most so many of each, 50 if not said", &count()))
-        .checks_query()
-        .refuses(503, STOPPING)
+    operation.takes(in_query("lines", "At most so many of each, 50 if not said", &small())).only(Role::Viewer)
 }
 
 pub(super) fn logs_follow() -> Operation {
-    let name = in_query("name", "A service or a container; without one, all", &text());
     let lines = "JSON lines: one `line` for each that is printed; one `end` where there is nothing to follow";
-    Operation::new("get", "logs_follow", "What containers print, as they print it")
-        .takes(name)
-        .takes(in_query("lines", "First the last so many of each, 50 if not said", &count()))
+    of_any(Operation::new("get", "logs_follow", "What containers print, as they print it"))
+        .takes(in_query("lines", "First the last so many of each, 50 if not said", &small()))
         .gives(200, lines, "application/x-ndjson", &named("LogLine"))
         .checks_query()
+        .only(Role::Viewer)
 }
 
-pub(super) fn events() -> Operation {
+/// What was done and seen.
+pub(super) fn events(form: Form) -> Operation {
+    let what = "What was done and seen; the newest, the oldest of them first";
     let name = in_query("name", "A service, an address or its end; without one, all", &text());
-    let operation = look(Operation::document("events", "What was done and seen", "Answer")).takes(name);
+    let operation = match form {
+        Form::Whole => {
+            let live = "With `Accept: text/event-stream`: as it happens; a message says that there is something new";
+            let live = asks("events", what, "Events").gives(200, live, "text/event-stream", &text());
+            live.takes(name)
+        }
+        Form::OfService => of_service(asks("service_events", what, "Events")),
+        Form::Text => Operation::answer("events_text", what).takes(name),
+    };
     let operation = operation.takes(in_query("kind", "`created`, `failed`, …, or a reason such as `drift`", &text()));
-    operation
-        .takes(in_query("since_s", "Not older than so many seconds", &count()))
-        .takes(in_query("limit", "At most so many, 50 if not said", &count()))
-        .checks_query()
+    let operation = operation.takes(in_query("since_s", "Not older than so many seconds", &small()));
+    cursor(operation, 50).only(Role::Viewer)
 }
 
-pub(super) fn history() -> Operation {
-    let name = in_query("name", "A service: its versions; without one, the runs", &text());
-    let operation =
-        look(Operation::document("history", "Runs, what one of them did, or the versions of a service", "Answer"));
-    operation
-        .takes(name)
-        .takes(in_query("at_ms", "What was done then, milliseconds since 1970", &count()))
-        .takes(in_query("limit", "At most so many, 20 if not said", &count()))
-        .checks_query()
+/// Runs, and the versions of a service.
+pub(super) fn history(form: Form) -> Operation {
+    let what = "Runs, what one of them did, or the versions of a service";
+    let operation = match form {
+        Form::Whole => of_any(asks("history", what, "History")),
+        Form::OfService => return of_service(asks("service_history", "Its versions", "History")).only(Role::Viewer),
+        Form::Text => of_any(Operation::answer("history_text", what)),
+    };
+    let at = in_query("at_ms", "What was done then, milliseconds since 1970", &count());
+    cursor(operation.takes(at), 20).only(Role::Viewer)
 }
 
-pub(super) fn explain() -> Operation {
-    let thing = in_query("thing", "An address, or the end of it", &text());
-    look(Operation::document("explain", "Why a thing is there, whose it is, where its fields come from", "Answer"))
-        .takes(thing)
-        .checks_query()
-        .refuses(503, STOPPING)
+/// Why a thing is there.
+pub(super) fn explain(form: Form) -> Operation {
+    let what = "Why a thing is there, whose it is, where its fields come from";
+    let operation = match form {
+        Form::Whole | Form::OfService => asks("explain", what, "Explain"),
+        Form::Text => Operation::answer("explain_text", what),
+    };
+    operation.takes(in_query("thing", "An address, or the end of it", &text())).only(Role::Viewer)
 }
 
-pub(super) fn trace() -> Operation {
-    let domain = in_query("domain", "A whole name", &text());
-    look(Operation::document("trace", "The way of a request, from the name to the container", "Answer"))
-        .takes(domain)
-        .checks_query()
-        .refuses(503, STOPPING)
+/// The way of a request.
+pub(super) fn trace(form: Form) -> Operation {
+    let what = "The way of a request, from the name to the container";
+    let operation = match form {
+        Form::Whole | Form::OfService => asks("trace", what, "Trace"),
+        Form::Text => Operation::answer("trace_text", what),
+    };
+    operation.takes(in_query("domain", "A whole name", &text())).only(Role::Viewer)
 }
 
 pub(super) fn act() -> Operation {
-    look(Operation::new("post", "act", "Acts")).acts(named("Act"), "The body is JSON, but none of the commands")
+    look(Operation::new("post", "act", "Acts; what each command needs stands in docs/http.md"))
+        .acts(named("Act"))
+        .only(Role::Viewer)
 }
 
-const STOPPING: &str = "A0904: Amarre is stopping";
+/// In which form something is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A document.
+    Whole,
+    /// A document about the service that the path names.
+    OfService,
+    /// With the text that the command line prints.
+    Text,
+}
+
+const STOPPING: &str = "A0904: Amarre is stopping; A0903: the ledger cannot be read";
+
+/// A document that may have to be looked for.
+fn asks(id: &'static str, summary: &'static str, schema: &str) -> Operation {
+    let operation = Operation::document(id, summary, schema).checks_query();
+    operation
+        .refuses(404, "A1002: there is nothing of this name")
+        .refuses(409, "The code says why")
+        .refuses(503, STOPPING)
+}
 
 fn of_service(operation: Operation) -> Operation {
     operation.takes(in_path("name", "Its name")).refuses(404, "A1002: there is no such service")
+}
+
+fn of_any(operation: Operation) -> Operation {
+    operation.takes(in_query("name", "A service or a container; without one, all", &text()))
+}
+
+fn paged(operation: Operation) -> Operation {
+    let operation = operation.takes(in_query("limit", "At most so many; 1,000 if not said, and at most", &small()));
+    operation.takes(in_query("cursor", "Where to go on: the `next` of another answer", &count()))
+}
+
+fn cursor(operation: Operation, usual: u32) -> Operation {
+    let what = format!("At most so many, {usual} if not said");
+    let operation = operation.takes(in_query("limit", &what, &small()));
+    operation.takes(in_query("cursor", "What was before: the `next` of another answer", &count()))
+}
+
+/// A number that fits where it is read.
+pub(super) fn small() -> Json {
+    json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})
 }
 
 fn look(operation: Operation) -> Operation {
     operation.takes(flag("ascii", "ASCII signs")).takes(flag("colour", "ANSI colours"))
 }
 
-fn in_path(name: &str, what: &str) -> Json {
+pub(super) fn in_path(name: &str, what: &str) -> Json {
     json!({"name": name, "in": "path", "required": true, "description": what, "schema": text()})
 }
 
-fn in_query(name: &str, what: &str, schema: &Json) -> Json {
+pub(super) fn in_query(name: &str, what: &str, schema: &Json) -> Json {
     json!({"name": name, "in": "query", "description": what, "schema": schema})
 }
 
 fn flag(name: &str, what: &str) -> Json {
     in_query(name, what, &json!({"type": "boolean", "default": false}))
-}
-
-// The schemas.
-
-/// What many documents have.
-fn general() -> Json {
-    json!({
-        "OpenApi": object(json!({"openapi": text(), "info": any(), "servers": any(), "security": any(), "paths": any(),
-            "components": any()}), json!({})),
-        "User": object(json!({"email": text(), "name": text(), "role": text(), "created_at": time()}), json!({})),
-        "Users": object(json!({"schema": text(), "users": list(named("User"))}), json!({})),
-        "Problem": object(json!({
-            "type": says("Where the page of the code is", text()), "title": text(), "status": count(), "code": code(),
-            "hints": list(named("Hint")),
-        }), json!({})),
-        "Hint": object(json!({"text": text()}), json!({"command": says("A complete command", text())})),
-        "Error": object(json!({"code": code(), "message": text()}), json!({"hints": list(named("Hint"))})),
-        "Refusal": object(json!({
-            "code": code(), "message": text(), "hints": list(named("Hint")),
-            "found": {"type": "object", "additionalProperties": text()},
-        }), json!({})),
-        "Gap": object(json!({
-            "provider": text(), "zone": or_null(text()), "since": time(), "error": named("Error"),
-        }), json!({})),
-        "Revision": object(
-            json!({"id": says("Empty before the first look", text()), "kind": {"enum": ["git", "folder"]}, "label": text()}),
-            json!({"subject": text(), "author": text(), "committed_at": time(), "branch": text()}),
-        ),
-        "Value": says("Of a field. A secret is {\"sensitive\": true}; what is known later has `known_after`", any()),
-        "Diff": object(json!({
-            "field": text(), "from": named("Value"), "to": named("Value"), "sensitive": flag_type(),
-        }), json!({})),
-        "Reason": object(json!({"code": reasons(), "text": text()}), json!({
-            "file": text(), "line": count(), "revision": says("The commit of the file", text()),
-            "who": says("Its author", text()), "at": time(),
-        })),
-    })
-}
-
-fn services() -> Json {
-    json!({
-        "Health": object(json!({
-            "status": {"enum": ["ok", "degraded"]}, "services": count(), "attention": count(), "gaps": count(),
-            "ledger": flag_type(), "source": flag_type(), "checked_at": time(),
-        }), json!({})),
-        "Status": object(json!({
-            "schema": {"const": "amarre.status/v1"}, "instance": or_null(text()), "version": text(), "source": named("Source"),
-            "summary": object(json!({
-                "services": count(), "synced": count(), "out_of_sync": count(), "unknown": count(), "attention": count(),
-            }), json!({})),
-            "planning_only": says("The ledger is new and nobody has applied", flag_type()),
-            "ledger": holder_of_error(), "configuration": holder_of_error(), "guard": or_null(named("Refusal")),
-            "providers": list(named("Provider")), "services": list(named("Service")),
-            "certificates": says("What Let's Encrypt would still give", list(object(json!({
-                "domain": text(), "left_this_week": count(), "of": count(),
-            }), json!({})))),
-        }), json!({"next_run_at": time(), "last_run": named("Run")})),
-        "Source": object(json!({
-            "revision": named("Revision"), "checked_at": time(),
-            "error": or_null(object(json!({
-                "code": code(), "message": text(), "hints": list(named("Hint")), "since": or_null(time()),
-                "fetched_at": or_null(time()),
-            }), json!({}))),
-        }), json!({})),
-        "Run": object(json!({
-            "id": count(), "started_at": time(), "result": or_null(text()), "writes": count(), "duration_s": or_null(count()),
-        }), json!({})),
-        "Provider": object(
-            json!({"name": text(), "kind": text(), "state": {"enum": ["up", "down", "auth"]}}),
-            json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error"), "next_try_at": time()}),
-        ),
-        "Services": object(json!({
-            "schema": {"const": "amarre.status/v1"}, "services": list(named("Service")),
-        }), json!({})),
-        "Service": object(service_always(), service_sometimes()),
-        "ServiceWithEvents": object(with(service_always(), "events", list(named("Event"))), service_sometimes()),
-        "Resource": object(json!({
-            "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
-            "drift": list(named("Diff")),
-        }), json!({"failure": named("Failure"), "job": says("Its name in the manifest, of a job", text())})),
-        "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
-            "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
-        })),
-        "Failure": object(json!({
-            "generation": text(), "image": text(), "message": text(), "exit_code": or_null(json!({"type": "integer"})),
-            "restarts": count(), "tries": count(), "first_at": time(), "at": time(), "run": count(),
-            "last_line": or_null(text()), "log_note": says("Why there are no lines", or_null(text())),
-        }), json!({})),
-        "Waiting": object(json!({
-            "what": text(), "since": or_null(time()), "limit_s": or_null(count()), "by_itself": flag_type(),
-            "deadline": says("`since` and `limit_s`", or_null(time())),
-            "job": says("That is waited for, by its name in the manifest", or_null(text())),
-            "next_at": or_null(time()), "hints": list(named("Hint")),
-        }), json!({})),
-        "Condition": object(json!({
-            "type": {"enum": crate::engine::conditions::TYPES}, "status": {"enum": ["True", "False", "Unknown"]},
-            "reason": text(), "message": text(),
-        }), json!({"since": time()})),
-        "Event": object(json!({
-            "at": time(), "run": count(), "kind": says("`created`, `updated`, `deleted`, `failed`, …", text()),
-            "address": or_null(text()), "text": text(),
-        }), json!({})),
-    })
-}
-
-fn service_always() -> Json {
-    json!({
-        "name": text(), "host": text(), "sync": syncs(), "health": healths(), "attention": says("Needs somebody", flag_type()),
-        "what_now": says("Empty when all is well", text()), "urls": list(object(json!({"url": text()}), json!({}))),
-        "suspended": or_null(object(json!({"by": text(), "why": text(), "since": time()}), json!({}))),
-        "error": or_null(named("Trouble")), "resources": list(named("Resource")),
-        "stalled": says("What it waits for will not come by itself", flag_type()), "next_try_at": or_null(time()),
-        "waiting": or_null(named("Waiting")), "conditions": list(named("Condition")),
-    })
-}
-
-fn service_sometimes() -> Json {
-    json!({"since": says("Absent until a process has seen it change", time())})
-}
-
-fn differences() -> Json {
-    json!({
-        "Drift": object(json!({
-            "schema": {"const": "amarre.drift/v1"}, "at": time(),
-            "count": object(json!({"services": count(), "resources": count(), "fields": count()}), json!({})),
-            "items": list(named("DriftItem")),
-        }), json!({})),
-        "DriftItem": object(json!({
-            "service": text(), "address": text(), "kind": kinds(), "what": {"enum": ["changed", "missing"]}, "seen_at": time(),
-            "mode": {"enum": ["enforce"]}, "reason": named("Reason"), "flaps": count(), "quarantined": flag_type(),
-            "who": object(json!({"name": or_null(text()), "evidence": text()}), json!({})),
-            "fields": list(object(json!({
-                "field": text(), "applied": named("Value"), "now": named("Value"), "wanted": named("Value"),
-                "sensitive": flag_type(),
-            }), json!({}))),
-        }), json!({})),
-    })
-}
-
-fn plans() -> Json {
-    let made = json!({
-        "id": text(), "digest": says("Of everything but `made_at` and `gaps`", text()), "made_at": time(),
-        "revision": named("Revision"), "summary": named("PlanSummary"),
-        "guard": or_null(object(json!({"code": code(), "message": text(), "confirm": or_null(text())}), json!({}))),
-        "services": list(named("PlanService")), "gaps": list(named("Gap")), "diagnostics": list(named("Diagnostic")),
-    });
-    let downtime = || says("Away for about so long; 0 = not at all, absent = not known", count());
-    let names = |object: &Json| object.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
-    let all = names(&made);
-    json!({
-        "Plan": with(
-            object(json!({"schema": says("Alone before the first look", json!({"const": "amarre.plan/v1"}))}), made),
-            "dependentRequired", json!({"id": all}),
-        ),
-        "PlanSummary": object(json!({
-            "create": count(), "update": count(), "recreate": count(), "delete": count(), "adopt": count(), "release": count(),
-            "forget": count(), "held": count(), "services_changed": count(), "services_in_sync": count(),
-        }), json!({"downtime_s": downtime()})),
-        "PlanService": object(json!({"name": text(), "action": actions(), "changes": list(named("Change"))}), json!({
-            "host": text(), "file": text(), "line": count(), "strategy": {"enum": ["start-first", "stop-first"]},
-            "reason": named("Reason"), "downtime_s": downtime(),
-        })),
-        "Change": object(json!({
-            "seq": says("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
-            "action": actions(), "step": or_null(json!({"enum": ["drain", "job", "pull"]})), "gate": named("Gate"),
-            "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
-            "impact": object(json!({"exposes": list(text())}), json!({"downtime_s": downtime()})), "refusal": or_null(named("Refusal")),
-        }), json!({})),
-        "Gate": {"oneOf": [
-            object(json!({"state": {"const": "now"}}), json!({})),
-            object(json!({"state": {"const": "after"}, "needs": list(object(
-                json!({"on": text(), "is": {"enum": ["present", "ready", "absent"]}}), json!({})))}), json!({})),
-            object(json!({"state": {"const": "until"}, "at": time(),
-                "what": {"enum": Wait::ALL.map(Wait::word)}}), json!({})),
-            object(json!({"state": {"const": "held"}, "refusal": named("Refusal")}), json!({})),
-        ]},
-        "Diagnostic": object(json!({
-            "code": code(), "severity": {"enum": [Severity::Error.word(), Severity::Warning.word()]}, "file": text(),
-            "line": says("From 1; 0 = the file as a whole", count()), "column": count(), "end_line": count(),
-            "end_column": count(), "message": text(), "hint": or_null(text()), "service": or_null(text()),
-        }), json!({})),
-    })
-}
-
-/// Subnets, and what only the socket serves.
-fn rest() -> Json {
-    json!({
-        "Subnets": object(json!({
-            "schema": {"const": "amarre.subnets/v1"}, "pools": list(named("Pool")), "subnets": list(named("Subnet")),
-        }), json!({"at": says("Absent before the first look", time())})),
-        "Pool": object(json!({
-            "pool": text(), "prefix": count(), "leased": count(), "foreign": count(), "free": count(), "next": or_null(text()),
-        }), json!({})),
-        "Subnet": object(json!({
-            "subnet": text(), "host": says("null: counts on every host", or_null(text())),
-            "service": says("null: not ours", or_null(text())), "by": says("What holds it, where it is not ours", text()),
-            "network_exists": flag_type(),
-            "addresses": list(object(json!({"address": text(), "who": text()}), json!({}))),
-        }), json!({})),
-        "Answer": object(json!({
-            "document": says("For machines", any()), "text": says("What the command prints", text()),
-            "exit": says("Its exit code", count()),
-        }), json!({})),
-        "Act": {"oneOf": [
-            closed("apply", json!({"timeout_ms": timeout()}), json!({"confirm_deletes": or_null(count()), "plan": or_null(text())})),
-            closed("reconcile", json!({"timeout_ms": timeout()}), json!({"service": or_null(text())})),
-            closed("destroy", json!({"services": list(text()), "all": flag_type(), "purge": flag_type(), "by": text(),
-                "timeout_ms": timeout()}), json!({})),
-            closed("suspend", json!({"service": text(), "why": text(), "by": text()}),
-                json!({"until_ms": or_null(count())})),
-            closed("resume", json!({"service": text()}), json!({})),
-            closed("rollback", json!({"service": text(), "dry_run": flag_type(), "by": text(), "timeout_ms": timeout()}),
-                json!({"to": or_null(text())})),
-            closed("adopt", json!({"thing": text(), "dry_run": flag_type(), "by": text(), "timeout_ms": timeout()}),
-                json!({})),
-            closed("release", json!({"thing": text(), "by": text(), "timeout_ms": timeout()}), json!({})),
-            closed("cancel", json!({"service": text(), "by": text()}), json!({})),
-            closed("retry", json!({"service": text(), "timeout_ms": timeout()}), json!({})),
-            closed("rescue", json!({"dry_run": flag_type(), "by": text()}), json!({"npm": or_null(text())})),
-        ]},
-        "ActLine": {"oneOf": [
-            object(json!({"step": named("Step")}), json!({})),
-            object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
-        ]},
-        "LogLine": {"oneOf": [
-            object(json!({"line": object(json!({
-                "container": text(), "generation": says("Which version of it", or_null(text())), "service": text(), "line": text(),
-            }), json!({}))}), json!({})),
-            object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
-        ]},
-        "Step": object(json!({
-            "at_ms": count(), "service": text(), "state": {"enum": ["begun", "going", "done", "failed", "waiting"]}, "action": text(),
-            "kind": text(), "name": text(), "detail": text(), "took_ms": count(),
-        }), json!({})),
-    })
-}
-
-// Words of which schemas are made.
-
-/// Fields that are always there, and fields that are there sometimes.
-fn object(always: Json, sometimes: Json) -> Json {
-    let fields = |json: Json| match json {
-        Json::Object(fields) => fields,
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Map::new(),
-    };
-    let mut properties = fields(always);
-    let required: Vec<String> = properties.keys().cloned().collect();
-    properties.extend(fields(sometimes));
-    json!({"type": "object", "required": required, "properties": properties})
-}
-
-/// A command: nothing else beside it, nothing unknown in it.
-fn closed(command: &str, always: Json, sometimes: Json) -> Json {
-    let inner = with(object(always, sometimes), "additionalProperties", json!(false));
-    with(object(json!({command: inner}), json!({})), "additionalProperties", json!(false))
-}
-
-fn with(mut object: Json, name: &str, value: Json) -> Json {
-    if let Some(fields) = object.as_object_mut() {
-        fields.insert(name.to_owned(), value);
-    }
-    object
-}
-
-fn says(what: &str, schema: Json) -> Json {
-    with(schema, "description", json!(what))
-}
-
-fn named(schema: &str) -> Json {
-    json!({"$ref": format!("#/components/schemas/{schema}")})
-}
-
-fn or_null(schema: Json) -> Json {
-    json!({"anyOf": [schema, {"type": "null"}]})
-}
-
-fn list(items: Json) -> Json {
-    json!({"type": "array", "items": items})
-}
-
-fn holder_of_error() -> Json {
-    object(json!({"error": or_null(named("Error"))}), json!({}))
-}
-
-fn any() -> Json {
-    json!({})
-}
-
-pub(super) fn text() -> Json {
-    json!({"type": "string"})
-}
-
-pub(super) fn flag_type() -> Json {
-    json!({"type": "boolean"})
-}
-
-pub(super) fn timeout() -> Json {
-    says("At most so long, milliseconds", json!({"type": "integer"}))
-}
-
-fn count() -> Json {
-    json!({"type": "integer", "minimum": 0})
-}
-
-fn time() -> Json {
-    json!({"type": "string", "format": "date-time"})
-}
-
-fn code() -> Json {
-    json!({"type": "string", "pattern": "^A[0-9]{4}$"})
-}
-
-fn syncs() -> Json {
-    let all = [Sync::Synced, Sync::OutOfSync, Sync::Unknown];
-    json!({"enum": all.map(Sync::word)})
-}
-
-fn healths() -> Json {
-    let all = [Health::Healthy, Health::Progressing, Health::Degraded, Health::Missing, Health::Unknown];
-    json!({"enum": all.map(Health::word)})
-}
-
-fn kinds() -> Json {
-    json!({"enum": Kind::ALL.map(Kind::word)})
-}
-
-fn actions() -> Json {
-    json!({"enum": ["create", "update", "recreate", "delete", "held", "step"]})
-}
-
-fn reasons() -> Json {
-    use ReasonCode as Code;
-    json!({"enum": [
-        Code::ManifestNew, Code::ManifestChanged, Code::ManifestRemoved, Code::Missing, Code::Drift, Code::ImageMoved,
-        Code::DependencyReplaced, Code::DestroyAsked, Code::Rollback,
-    ]})
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/users` on the socket: who may sign in, and what for. Whoever may open the socket may do everything.
+//! `/api/v1/users`: who may sign in, and what for.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -8,8 +8,10 @@ use axum::routing::{delete, get, patch, post};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::openapi::{Operation, text};
-use super::{Route, problem};
+use super::openapi::{Operation, in_path, roles, text};
+use super::problem::problem;
+use super::tokens::LEDGER;
+use super::{Given, Route};
 use crate::accounts::{self, AccountError, Accounts, Role};
 use crate::engine::daemon::Handle;
 use crate::secret::Secret;
@@ -18,11 +20,15 @@ const ALL: &str = "/api/v1/users";
 const ONE: &str = "/api/v1/users/{email}";
 
 pub(super) fn routes() -> Vec<Route> {
-    let roles = || json!({"enum": Role::ALL.map(Role::word)});
     let new = json!({"email": text(), "name": text(), "role": roles(), "password": text()});
     let change = json!({"role": roles(), "password": text()});
+    let made = json!({"$ref": "#/components/schemas/User"});
     vec![
-        Route::new(ALL, get(list), Operation::document("users", "Who may sign in", "Users")),
+        Route::new(
+            ALL,
+            get(list),
+            Operation::document("users", "Who may sign in", "Users").refuses(503, LEDGER).only(Role::Admin),
+        ),
         Route::new(
             ALL,
             post(add),
@@ -32,35 +38,50 @@ pub(super) fn routes() -> Vec<Route> {
                 "Makes an account",
                 Some((new, &["email", "name", "role", "password"])),
             )
-            .gives(201, "It is made", "application/json", &json!({"$ref": "#/components/schemas/User"}))
+            .gives(201, "It is made", "application/json", &made)
             .refuses(409, "A1007: there is such a user")
-            .refuses(422, "A1007: something does not fit"),
+            .refuses(503, LEDGER)
+            .only(Role::Admin),
         ),
         Route::new(
             ONE,
             patch(change_one),
-            Operation::writes("patch", "change_user", "Gives a user another role or password", Some((change, &[])))
-                .on_user()
-                .gives_nothing("It is changed, and the user's sessions are ended"),
+            on_user(Operation::writes(
+                "patch",
+                "change_user",
+                "Gives a user another role or password",
+                Some((change, &[])),
+            ))
+            .gives_nothing("It is changed, and the user's sessions are ended"),
         ),
         Route::new(
             ONE,
             delete(remove),
-            Operation::writes("delete", "remove_user", "Takes a user away", None)
-                .on_user()
-                .gives_nothing("It is gone, with its sessions"),
+            on_user(Operation::writes("delete", "remove_user", "Takes a user away", None))
+                .gives_nothing("It is gone, with its sessions and tokens"),
         ),
     ]
 }
 
-fn of(handle: &Handle) -> Accounts {
+/// About the user that the path names.
+fn on_user(operation: Operation) -> Operation {
+    operation
+        .takes(in_path("email", "By which the user signs in"))
+        .refuses(404, "A1008: there is no such user")
+        .refuses(409, "A1007: it is the last admin")
+        .refuses(422, "A1007: something does not fit")
+        .refuses(503, LEDGER)
+        .only(Role::Admin)
+}
+
+pub(super) fn of(handle: &Handle) -> Accounts {
     Accounts::new(handle.ledger().clone())
 }
 
-fn refused(error: &AccountError) -> Response {
+pub(super) fn refused(error: &AccountError) -> Response {
     let status = match error {
-        AccountError::Unknown(_) => StatusCode::NOT_FOUND,
-        AccountError::Known(_) | AccountError::LastAdmin(_) => StatusCode::CONFLICT,
+        AccountError::Unknown(_) | AccountError::UnknownToken(_) => StatusCode::NOT_FOUND,
+        AccountError::Known(_) | AccountError::KnownToken(_) | AccountError::LastAdmin(_) => StatusCode::CONFLICT,
         AccountError::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
         AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => StatusCode::FORBIDDEN,
         AccountError::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -85,7 +106,7 @@ struct New {
     password: String,
 }
 
-async fn add(State(handle): State<Handle>, Json(new): Json<New>) -> Response {
+async fn add(State(handle): State<Handle>, Given(new): Given<New>) -> Response {
     let password = Secret::new(new.password);
     let now = handle.now();
     let made = match new.role.parse() {
@@ -110,7 +131,7 @@ struct Change {
     password: Option<String>,
 }
 
-async fn change_one(State(handle): State<Handle>, Path(email): Path<String>, Json(change): Json<Change>) -> Response {
+async fn change_one(State(handle): State<Handle>, Path(email): Path<String>, Given(change): Given<Change>) -> Response {
     let password = change.password.map(Secret::new);
     let done = match change.role.map(|role| role.parse()).transpose() {
         Ok(role) => of(&handle).change(&email, password.as_ref(), role).await,

@@ -118,6 +118,8 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         let end = sqlx::query("DELETE FROM sessions WHERE email = ?").bind(email).execute(&mut *transaction).await;
         end.map_err(written)?;
+        let end = sqlx::query("DELETE FROM tokens WHERE email = ?").bind(email).execute(&mut *transaction).await;
+        end.map_err(written)?;
         let done = sqlx::query("DELETE FROM users WHERE email = ?").bind(email).execute(&mut *transaction).await;
         let was_known = done.map_err(written)?.rows_affected() == 1;
         transaction.commit().await.map_err(written)?;
@@ -194,9 +196,10 @@ impl Ledger {
         old.execute(&self.pool).await.map(|_| ()).map_err(written)
     }
 
-    /// What people did last, the latest first.
-    pub async fn audited(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        let query = sqlx::query("SELECT * FROM audit ORDER BY id DESC LIMIT ?").bind(limit);
+    /// What people did last, with its numbers: before the row of a number, the latest first.
+    pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<(i64, AuditRow)>, StoreError> {
+        let query = sqlx::query("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?");
+        let query = query.bind(before.unwrap_or(i64::MAX)).bind(limit);
         let rows = query.fetch_all(&self.pool).await.map_err(read)?;
         let audit = |row: &SqliteRow| AuditRow {
             at: Timestamp(row.get("at_ms")),
@@ -206,6 +209,6 @@ impl Ledger {
             target: row.get("target"),
             result: row.get("result"),
         };
-        Ok(rows.iter().map(audit).collect())
+        Ok(rows.iter().map(|row| (row.get("id"), audit(row))).collect())
     }
 }

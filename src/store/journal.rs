@@ -54,6 +54,8 @@ pub struct EventFilter<'a> {
     pub kind: &'a str,
     /// Not before.
     pub since: Timestamp,
+    /// Only what was written down before the event of this number.
+    pub before: Option<i64>,
     /// At most so many, the newest.
     pub limit: u32,
 }
@@ -94,14 +96,15 @@ impl Ledger {
 
     /// The latest run.
     pub async fn last_run(&self) -> Result<Option<Run>, StoreError> {
-        Ok(self.runs(Timestamp(i64::MAX), 1).await?.into_iter().next())
+        Ok(self.runs(Timestamp(i64::MAX), None, 1).await?.into_iter().next())
     }
 
-    /// Runs that began by a time, the latest first.
-    pub async fn runs(&self, by: Timestamp, limit: u32) -> Result<Vec<Run>, StoreError> {
+    /// Runs that began by a time, and before the one of a number, the latest first.
+    pub async fn runs(&self, by: Timestamp, before: Option<i64>, limit: u32) -> Result<Vec<Run>, StoreError> {
         let query = "SELECT id, started_ms, ended_ms, revision, result, writes FROM runs WHERE started_ms <= ? \
-                     ORDER BY id DESC LIMIT ?";
-        let rows = sqlx::query(query).bind(by.0).bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read)?;
+                     AND id < ? ORDER BY id DESC LIMIT ?";
+        let rows = sqlx::query(query).bind(by.0).bind(before.unwrap_or(i64::MAX)).bind(i64::from(limit));
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
         let run = |row: &SqliteRow| Run {
             id: row.get("id"),
             started: Timestamp(row.get("started_ms")),
@@ -135,17 +138,18 @@ impl Ledger {
         Ok(rows.iter().map(event).collect())
     }
 
-    /// The latest events of some sort, newest first.
-    pub async fn events_of(&self, filter: &EventFilter<'_>) -> Result<Vec<Event>, StoreError> {
+    /// The latest events of some sort with their numbers, newest first.
+    pub async fn events_of(&self, filter: &EventFilter<'_>) -> Result<Vec<(i64, Event)>, StoreError> {
         // Of an address its end does: `container/cloud-app` is one of `docker/container/cloud-app@4b78`.
-        let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events \
+        let query = "SELECT id, at_ms, run, service, address, kind, text, reason FROM events \
                      WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
                          OR instr(address, '/' || ?1 || '@') > 0 \
                          OR instr(address, ?1 || '@') = 1 OR instr(address, '/' || ?1 || '/') > 0) \
-                     AND (?2 = '' OR kind = ?2 OR reason = ?2) AND at_ms >= ?3 ORDER BY id DESC LIMIT ?4";
-        let rows = sqlx::query(query).bind(filter.of).bind(filter.kind);
-        let rows = rows.bind(filter.since.0).bind(i64::from(filter.limit)).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(event).collect())
+                     AND (?2 = '' OR kind = ?2 OR reason = ?2) AND at_ms >= ?3 AND id < ?5 ORDER BY id DESC LIMIT ?4";
+        let rows = sqlx::query(query).bind(filter.of).bind(filter.kind).bind(filter.since.0);
+        let rows = rows.bind(i64::from(filter.limit)).bind(filter.before.unwrap_or(i64::MAX));
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(|row| (row.get("id"), event(row))).collect())
     }
 
     /// Services whose latest event is a failure: what it was about and why.

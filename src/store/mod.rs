@@ -12,6 +12,7 @@ pub mod lock;
 pub mod orders;
 pub mod owning;
 pub mod rollbacks;
+pub mod tokens;
 pub mod updates;
 
 pub use failures::LastFailure;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Fields, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view, whole};
 use crate::accounts::Role;
-use crate::engine::verbs::{self, Act, Answer};
+use crate::engine::verbs::{self, Act, Answer, Refused};
 use crate::plan::render::Look;
 
 /// Steps that nobody waits for here: the page shows them.
@@ -32,12 +32,8 @@ async fn act(web: &Web, act: Act) -> Option<Answer> {
 
 /// What a command says when it did not do what was asked; `None`: it did, or is at it.
 fn refusal(answer: &Answer) -> Option<String> {
-    let error = &answer.document["error"];
-    let message = error["message"].as_str()?;
-    Some(match error["code"].as_str() {
-        Some(code) if !code.is_empty() => format!("{message} ({code})"),
-        Some(_) | None => message.to_owned(),
-    })
+    let Refused { code, message, .. } = answer.refused()?;
+    Some(if code.is_empty() { message } else { format!("{message} ({code})") })
 }
 
 /// `POST /services/{name}/{verb}`

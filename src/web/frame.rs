@@ -1,16 +1,15 @@
 //! What every page has: who looks, in which language, and what stands above and below.
 
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT_LANGUAGE, COOKIE};
+use axum::http::header::ACCEPT_LANGUAGE;
 
 use super::Web;
 use super::assets::Assets;
 use super::words::{Language, Words};
 use crate::accounts::{Role, Session};
 use crate::engine::report;
+use crate::server::access::{SESSION_COOKIE, cookie};
 
-/// The cookie that opens a session.
-pub const SESSION_COOKIE: &str = "amarre_session";
 /// The cookie with the language that somebody chose.
 pub const LANGUAGE_COOKIE: &str = "amarre_language";
 
@@ -44,19 +43,14 @@ impl Visitor {
     }
 }
 
-/// The value of a cookie.
-pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let lines = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
-}
-
 /// What stands around the content of a page.
 pub struct Frame {
     /// In which language.
     pub words: Words,
     /// The title of the page, without the program's name.
     pub title: String,
+    /// Whether whoever looks may see what is here: beyond this machine somebody who is signed in.
+    pub is_shown: bool,
     /// Which entry of the navigation it belongs to.
     pub section: &'static str,
     /// Who is signed in.
@@ -109,6 +103,7 @@ impl Frame {
         Self {
             words,
             title,
+            is_shown: visitor.session.is_some() || web.access.listening.is_local(),
             section,
             user,
             csrf,

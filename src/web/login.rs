@@ -5,11 +5,11 @@ use axum::extract::{ConnectInfo, Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::frame::{LANGUAGE_COOKIE, SESSION_COOKIE};
+use super::frame::LANGUAGE_COOKIE;
 use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view};
-use crate::accounts::{AccountError, Role};
+use crate::accounts::{AccountError, AuditRow, Role};
 use crate::secret::Secret;
-use crate::store::accounts::AuditRow;
+use crate::server::access::SESSION_COOKIE;
 
 /// A year, for what is only a choice.
 const YEAR_S: u32 = 365 * 24 * 60 * 60;
@@ -78,7 +78,7 @@ pub async fn sign_in(
     let visitor = Visitor::of(&headers, &web).await;
     let words = visitor.words;
     let (status, error) = match opened {
-        Ok(opened) => return with_session(to(&back(&fields)), opened.token.expose()),
+        Ok(opened) => return with_session(&web, to(&back(&fields)), opened.token.expose()),
         Err(AccountError::Wrong(left)) => {
             (StatusCode::UNPROCESSABLE_ENTITY, words.count("login-wrong", &usize::try_from(left).unwrap_or_default()))
         }
@@ -94,7 +94,7 @@ pub async fn sign_in(
 pub async fn sign_out(State(web): State<Web>, headers: HeaderMap, Form(fields): Form<Fields>) -> Outcome {
     let doer = doer(&web, &headers, &fields, Role::Viewer, "/").await?;
     let _ = web.accounts.sign_out(&doer.session).await;
-    Ok(with_session(to("/"), ""))
+    Ok(with_session(&web, to("/"), ""))
 }
 
 async fn setup_page(web: &Web, visitor: &Visitor, fields: &Fields, error: Option<String>) -> Response {
@@ -140,7 +140,7 @@ pub async fn set_up(
                 result: "ok".to_owned(),
             };
             web.accounts.audit(row).await;
-            with_session(to("/"), opened.token.expose())
+            with_session(&web, to("/"), opened.token.expose())
         }
         Err(error) => {
             let page = setup_page(&web, &visitor, &fields, Some(error.to_string())).await;
@@ -158,10 +158,11 @@ pub async fn language(Path(code): Path<String>, Query(fields): Query<Fields>) ->
     answer
 }
 
-/// Not `Secure`: it is served on loopback only, over HTTP.
-fn with_session(mut answer: Response, token: &str) -> Response {
+/// `Secure` where people come by HTTPS; on this machine they do not.
+fn with_session(web: &Web, mut answer: Response, token: &str) -> Response {
+    let secure = if web.access.listening.is_https() { "; Secure" } else { "" };
     let end = if token.is_empty() { "; Max-Age=0" } else { "" };
-    set_cookie(&mut answer, &format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{end}"));
+    set_cookie(&mut answer, &format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{secure}{end}"));
     answer
 }
 

@@ -1,14 +1,15 @@
 //! Pages for people, beside the reading part of HTTP. Rendered here, usable without scripts; with them they follow what
 //! happens. Nothing is loaded from elsewhere.
 //!
-//! On loopback anybody may look, as with the rest of HTTP there; what asks vendors needs a session, and what changes
-//! something one whose role says so. Every form carries what only a page of the session knows.
+//! On loopback anybody may look, as with the rest of HTTP there; elsewhere everything needs a session. What asks vendors
+//! needs one everywhere, and what changes something one whose role says so. Every form carries what only a page of the
+//! session knows.
 
+mod api;
 mod assets;
 mod doing;
 mod edit;
 mod frame;
-mod live;
 mod login;
 mod manifest;
 mod overview;
@@ -30,10 +31,11 @@ use axum::routing::get;
 
 pub use self::frame::{Frame, Visitor};
 
-use crate::accounts::{Accounts, Role, Session};
+use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;
-use crate::server;
-use crate::store::accounts::AuditRow;
+use crate::model::Millis;
+use crate::server::access::Access;
+use crate::server::{self, whole};
 
 /// What a handler answers; `Err`: with what it was not done.
 type Outcome = Result<Response, Response>;
@@ -48,12 +50,14 @@ pub struct Web {
     pub handle: Handle,
     /// Who may do what.
     pub accounts: Accounts,
+    /// How it is served, and how much is asked.
+    pub access: Access,
 }
 
-/// Everything that is served on loopback: the pages, and what [`server::public`] has.
-pub fn public(handle: Handle, accounts: Accounts) -> Router {
-    let api = server::public(handle.clone());
-    let web = Web { handle, accounts };
+/// Everything that is served over the network: the pages, and what [`server::public`] has.
+pub fn public(handle: Handle, access: Access) -> Router {
+    let api = server::public(handle.clone(), &access);
+    let web = Web { handle, accounts: access.accounts.clone(), access: access.clone() };
     Router::new()
         .route("/", get(overview::show))
         .route("/new", get(edit::new).post(edit::make))
@@ -71,7 +75,11 @@ pub fn public(handle: Handle, accounts: Accounts) -> Router {
         .route("/network", get(rest::network))
         .route("/certificates", get(rest::certificates))
         .route("/accounts", get(rest::accounts))
-        .route("/live", get(live::live))
+        .route("/api", get(api::show))
+        .route(
+            "/live",
+            get(async |State(web): State<Web>, headers: HeaderMap| server::live::stream(web.handle, &headers)),
+        )
         .route("/login", get(login::page).post(login::sign_in))
         .route("/logout", axum::routing::post(login::sign_out))
         .route("/setup", get(login::setup).post(login::set_up))
@@ -80,7 +88,7 @@ pub fn public(handle: Handle, accounts: Accounts) -> Router {
         .with_state(web.clone())
         .fallback_service(api)
         .layer(middleware::from_fn_with_state(web, around))
-        .layer(middleware::from_fn(server::check_host))
+        .layer(middleware::from_fn_with_state(access, server::access::enter))
 }
 
 /// What holds for every answer to a browser: no other page may send a form, and nothing is loaded from elsewhere.
@@ -90,6 +98,12 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
         return problem(&web, request.headers(), StatusCode::FORBIDDEN, "problem-csrf").await;
     }
     let headers = request.headers().clone();
+    if !web.access.listening.is_local() && is_page(request.uri().path()) {
+        let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
+        if let Err(login) = known(&web, &headers, &here).await {
+            return if wants_page { login } else { StatusCode::UNAUTHORIZED.into_response() };
+        }
+    }
     let mut response = next.run(request).await;
     if response.status() == StatusCode::NOT_FOUND && wants_page && !is_html(&response) {
         response = problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await;
@@ -103,6 +117,14 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
         set.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// What somebody must be signed in for beyond this machine; the rest says itself who may ask.
+fn is_page(path: &str) -> bool {
+    let is_below = |top: &str| path == top || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+    let open = ["/login", "/setup", "/assets", "/language", "/api/v1", "/errors", "/webhooks"];
+    let health = ["/healthz", "/readyz", "/health", "/metrics"];
+    !open.into_iter().any(is_below) && !health.contains(&path)
 }
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -162,11 +184,6 @@ fn to(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
-/// Does something to its end, also when whoever asked for it hangs up meanwhile; `None`: it broke.
-async fn whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    tokio::spawn(work).await.ok()
-}
-
 /// Somebody who is signed in and may do what is asked, by a form of a page of the session.
 #[derive(Clone)]
 struct Doer {
@@ -186,6 +203,9 @@ async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back:
     if session.user.role < role {
         return Err(denied(web, &visitor, &session, role).await);
     }
+    if let Err(wait) = web.access.count(&session.user.email, true) {
+        return Err(too_much(web, &visitor, wait).await);
+    }
     Ok(Doer { visitor, session })
 }
 
@@ -193,6 +213,13 @@ async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back:
 async fn known(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Response> {
     let visitor = Visitor::of(headers, web).await;
     if visitor.session.is_some() { Ok(visitor) } else { Err(to(&format!("/login?back={}", view::encoded(back)))) }
+}
+
+async fn too_much(web: &Web, visitor: &Visitor, wait: Millis) -> Response {
+    let text = visitor.words.with("problem-too-much", "time", &view::span(Millis(wait.0 + 999)));
+    let mut response = said(web, visitor, StatusCode::TOO_MANY_REQUESTS, text).await;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from((wait.0.max(0) + 999) / 1000));
+    response
 }
 
 async fn denied(web: &Web, visitor: &Visitor, session: &Session, role: Role) -> Response {

@@ -72,14 +72,8 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let of = |only: Only| listing::rows(&picture, all.values(), Some(only)).len();
     let chosen = fields.get("only").and_then(|word| Only::WORDS.iter().find(|(known, _)| known == word));
     let chosen = chosen.map(|(_, only)| *only);
-    let query = fields.get("q").map(|text| text.trim().to_lowercase()).unwrap_or_default();
-    let is_meant = |row: &&ServiceStatus| {
-        let images = picture.services.get(&row.name).into_iter().flat_map(|service| service.containers.values());
-        query.is_empty()
-            || row.name.contains(&query)
-            || row.domains.iter().any(|domain| domain.contains(&query))
-            || images.into_iter().any(|container| container.image.contains(&query))
-    };
+    let query = fields.get("q").map(|text| text.trim().to_owned()).unwrap_or_default();
+    let is_meant = |row: &&ServiceStatus| listing::is_about(&picture, row, &query);
     let rows = listing::rows(&picture, all.values(), chosen).into_iter().filter(is_meant).map(|row| {
         let (sync, health) = view::states(&picture, row, words);
         Row {

@@ -6,11 +6,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::{Frame, Outcome, Visitor, Web, denied, known, page, said, to, view};
-use crate::accounts::{Role, User};
+use crate::accounts::{AuditRow, Role, User};
 use crate::engine::certificates::{self, Certificate};
 use crate::engine::subnets::{self, Cell, Pool, Row};
 use crate::model::Timestamp;
-use crate::store::accounts::AuditRow;
 use crate::store::journal;
 
 /// What people did last.
@@ -67,7 +66,7 @@ impl Run {
 /// `GET /runs`
 pub async fn runs(State(web): State<Web>, headers: HeaderMap) -> Response {
     let visitor = Visitor::of(&headers, &web).await;
-    let all = web.handle.ledger().runs(Timestamp(i64::MAX), RUNS_READ).await.unwrap_or_default();
+    let all = web.handle.ledger().runs(Timestamp(i64::MAX), None, RUNS_READ).await.unwrap_or_default();
     let is_quiet =
         |run: &&journal::Run| run.writes == 0 && matches!(run.result.as_deref(), Some("applied" | "unchanged"));
     let quiet = all.iter().filter(is_quiet).count();
@@ -93,7 +92,7 @@ struct Step {
 /// `GET /runs/{id}`
 pub async fn run(State(web): State<Web>, headers: HeaderMap, Path(id): Path<i64>) -> Outcome {
     let visitor = known(&web, &headers, &format!("/runs/{id}")).await?;
-    let all = web.handle.ledger().runs(Timestamp(i64::MAX), RUNS_READ).await.unwrap_or_default();
+    let all = web.handle.ledger().runs(Timestamp(i64::MAX), None, RUNS_READ).await.unwrap_or_default();
     let Some(found) = all.iter().find(|run| run.id == id) else {
         return Err(said(&web, &visitor, StatusCode::NOT_FOUND, visitor.words.of("problem-not-here")).await);
     };
@@ -224,8 +223,8 @@ pub async fn accounts(State(web): State<Web>, headers: HeaderMap) -> Response {
         return denied(&web, &visitor, session, Role::Admin).await;
     }
     let users = web.accounts.users().await.unwrap_or_default();
-    let audit = web.accounts.audited(AUDITED_SHOWN).await.unwrap_or_default();
-    let audit = audit.into_iter().map(|row| Audit { at: view::day(row.at), row }).collect();
+    let audit = web.accounts.audited(None, AUDITED_SHOWN).await.unwrap_or_default();
+    let audit = audit.into_iter().map(|(_, row)| Audit { at: view::day(row.at), row }).collect();
     let title = visitor.words.of("accounts-title");
     let frame = Frame::new(&web, &visitor, "accounts", title, "/accounts".to_owned()).await;
     page(&AccountsPage { frame, users, audit })

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod api;
 mod canary;
 mod cli;
 mod hosts_config;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use amarre::accounts::{Accounts, Role};
+use amarre::accounts::{Accounts, NewToken, Role};
 use amarre::engine::daemon::{self, Behaviour, Handle};
 use amarre::engine::verbs;
 use amarre::model::Timestamp;
@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::looks::plain;
 use crate::schema::judged;
+use crate::support::network;
 use crate::support::stepped::Stepped;
 
 /// Somebody with an account.
@@ -34,9 +35,12 @@ struct Answer {
 }
 
 /// Asks in the manner of HTTP/1.0, so that the body ends with the connection.
-async fn ask(address: SocketAddr, host: &str, line: &str, content: &str, body: &str) -> Answer {
+async fn ask(address: SocketAddr, (host, token): (&str, &str), line: &str, content: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("Host: {host}\r\nContent-Type: {content}\r\nContent-Length: {}", body.len());
+    let mut head = format!("Host: {host}\r\nContent-Type: {content}\r\nContent-Length: {}", body.len());
+    if !token.is_empty() {
+        head.push_str(&format!("\r\nAuthorization: Bearer {token}"));
+    }
     stream.write_all(format!("{line} HTTP/1.0\r\n{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -70,6 +74,7 @@ fn closed(mut schema: Json) -> Json {
 fn command(method: &str, path: &str, service: &str) -> String {
     let body = match path.rsplit('/').next().unwrap() {
         "act" => json!({"resume": {"service": service}}),
+        "tokens" => json!({"name": format!("ci-{service}"), "role": "viewer", "expires_s": 3600}),
         "cancel" => json!({"by": "a test"}),
         "reconcile" | "retry" => json!({"timeout_ms": 2000}),
         "resume" => json!({}),
@@ -79,7 +84,7 @@ fn command(method: &str, path: &str, service: &str) -> String {
             json!({"email": "new@example.org", "name": "New", "role": "viewer", "password": "correct horse battery"})
         }
         "{email}" if method == "patch" => json!({"role": "operator"}),
-        "{email}" => return String::new(),
+        "{email}" | "{token}" => return String::new(),
         other => panic!("{other}: what is it asked with?"),
     };
     body.to_string()
@@ -88,6 +93,7 @@ fn command(method: &str, path: &str, service: &str) -> String {
 /// What is asked of one listener, and what is wrong with the answers.
 struct Judge {
     address: SocketAddr,
+    token: String,
     document: Json,
     /// Path, status and body, for each schema.
     answers: Vec<(String, Json, Json)>,
@@ -95,9 +101,14 @@ struct Judge {
 
 impl Judge {
     async fn new(address: SocketAddr) -> Self {
-        let answer = ask(address, "localhost", "GET /api/v1/openapi.json", "", "").await;
+        let answer = ask(address, ("localhost", ""), "GET /api/v1/openapi.json", "", "").await;
         assert_eq!((answer.status, answer.content.as_str()), (200, "application/json"));
-        Self { address, document: serde_json::from_str(&answer.body).unwrap(), answers: Vec::new() }
+        Self {
+            address,
+            token: String::new(),
+            document: serde_json::from_str(&answer.body).unwrap(),
+            answers: Vec::new(),
+        }
     }
 
     fn paths(&self) -> Vec<(String, String)> {
@@ -106,8 +117,8 @@ impl Judge {
         };
         let mut paths: Vec<(String, String)> =
             self.document["paths"].as_object().unwrap().iter().flat_map(methods).collect();
-        // What is taken away is not asked for afterwards.
-        paths.sort_by_key(|(method, _)| method == "delete");
+        // Looked at before anything is done; and what is taken away is not asked for afterwards.
+        paths.sort_by_key(|(method, _)| (method == "delete", method != "get"));
         paths
     }
 
@@ -116,7 +127,7 @@ impl Judge {
         let host = if real.starts_with("//") { "rebound.example.net" } else { "localhost" };
         let real = real.trim_start_matches('/');
         let line = format!("{} /{real}", method.to_uppercase());
-        let answer = ask(self.address, host, &line, content, body).await;
+        let answer = ask(self.address, (host, &self.token), &line, content, body).await;
         let what = format!("{line}: {} {}", answer.status, answer.content);
         let mut said = &self.document["paths"][path][method]["responses"][answer.status.to_string()];
         if let Some(name) = said["$ref"].as_str() {
@@ -142,8 +153,14 @@ impl Judge {
         let mut statuses = Vec::new();
         for (method, path) in self.paths() {
             let real = path.replace("{name}", service).replace("{code}", "A0401").replace("{email}", USER);
+            let real = real.replace("{token}", &format!("ci-{service}"));
             // Where there is nothing to follow, it ends.
-            let real = if path.ends_with("/follow") { format!("{real}?name=nobody") } else { real };
+            let real = match path.rsplit_once('/').map(|(_, last)| last) {
+                Some("follow") => format!("{real}?name=nobody"),
+                Some("explain") => format!("{real}?thing=proxy-host/calm.example.org"),
+                Some("trace") => format!("{real}?domain=calm.example.org"),
+                _ => real,
+            };
             let body = if method == "get" { String::new() } else { command(&method, &path, service) };
             statuses.push(self.asks(&method, &path, &real, "application/json", &body).await);
         }
@@ -194,21 +211,39 @@ async fn what_is_served_is_what_the_document_says() {
     let listen = async || TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let (open, socket) = (listen().await, listen().await);
     let (open_at, socket_at) = (open.local_addr().unwrap(), socket.local_addr().unwrap());
-    let served = axum::serve(open, server::public(handle.clone())).into_future();
+    let served = axum::serve(open, network(&handle)).into_future();
     let served_socket = axum::serve(socket, server::private(handle.clone())).into_future();
     let asks = async {
         let mut public = Judge::new(open_at).await;
         let mut private = Judge::new(socket_at).await;
         looked(&handle).await;
-        for service in ["calm", "drifts", "rests", "broken", "new"] {
-            assert!(public.asks_all(service).await.iter().all(|status| *status == 200), "{service}");
-        }
         let accounts = Accounts::new(handle.ledger().clone());
         let password = Secret::new("correct horse battery");
         for (email, role) in [(USER, Role::Viewer), ("admin@example.org", Role::Admin)] {
             accounts.add((email, "Somebody"), role, &password, handle.now()).await.unwrap();
         }
-        assert!(private.asks_all("calm").await.iter().all(|status| (200..300).contains(status)));
+        // Nobody, then somebody who may do everything. A command may be refused; what it says then is described too.
+        assert_eq!(public.asks("get", "/api/v1/logs", "/api/v1/logs", "", "").await, 401);
+        assert_eq!(public.asks("post", "/api/v1/act", "/api/v1/act", "application/json", "{}").await, 401);
+        let new = NewToken {
+            name: "a-test".to_owned(),
+            role: Role::Viewer,
+            services: BTreeSet::new(),
+            of: None,
+            expires: None,
+        };
+        public.token = accounts.add_token(&new, handle.now()).await.unwrap().expose().to_owned();
+        assert_eq!(public.asks("get", "/api/v1/users", "/api/v1/users", "", "").await, 403);
+        let new = NewToken { name: "another".to_owned(), role: Role::Admin, ..new };
+        public.token = accounts.add_token(&new, handle.now()).await.unwrap().expose().to_owned();
+        for service in ["calm", "drifts", "rests", "broken", "new"] {
+            let statuses = public.asks_all(service).await;
+            assert!(statuses.iter().all(|status| matches!(status, 200..300 | 404 | 409)), "{service}: {statuses:?}");
+        }
+        accounts.remove("new@example.org").await.unwrap();
+        accounts.add((USER, "Somebody"), Role::Viewer, &password, handle.now()).await.unwrap();
+        let statuses = private.asks_all("calm").await;
+        assert!(statuses.iter().all(|status| (200..300).contains(status)), "{statuses:?} {:?}", private.paths());
         let (all, one) = ("/api/v1/users", "/api/v1/users/{email}");
         let json = "application/json";
         let new = |email: &str, password: &str, role: &str| {
@@ -252,7 +287,7 @@ async fn what_is_served_is_what_the_document_says() {
         let (retry, real) = ("/api/v1/services/{name}/retry", "/api/v1/services/calm/retry");
         for (content, body, status) in [
             ("application/json", "{", 400),
-            ("application/json", "{}", 422),
+            ("application/json", "[]", 422),
             ("application/json", "{\"timeout_ms\": 1, \"service\": \"drifts\"}", 422),
             ("application/json", "{\"timeout_ms\": 1, \"dance\": 1}", 422),
             ("text/plain", "{}", 415),
@@ -263,7 +298,7 @@ async fn what_is_served_is_what_the_document_says() {
         // With a vendor away.
         rig.ovh.server.faults.add("*", "/", 1000, Fault::Before(500));
         looked(&handle).await;
-        assert!(public.asks_all("calm").await.iter().all(|status| *status == 200));
+        assert!(public.asks_all("calm").await.iter().all(|status| *status < 500));
         public.verdict();
         private.verdict();
         assert_eq!(words_unused(&public), BTreeSet::new(), "the story shows every part of the documents");
@@ -329,7 +364,11 @@ async fn before_the_first_look_the_document_holds_too_and_its_page_names_every_p
         judge.verdict();
         let page = include_str!("../../docs/http.md");
         for (method, path) in judge.paths() {
-            let shown = path.replace("{name}", "NAME").replace("{code}", "CODE").replace("{email}", "EMAIL");
+            let shown = path
+                .replace("{name}", "NAME")
+                .replace("{code}", "CODE")
+                .replace("{email}", "EMAIL")
+                .replace("{token}", "NAME");
             assert!(page.contains(&format!("`{} {shown}`", method.to_uppercase())), "docs/http.md lacks {shown}");
         }
     };

@@ -5,26 +5,25 @@ use std::path::Path;
 
 use amarre::engine::daemon::{self, Behaviour, Command};
 use amarre::model::Millis;
-use amarre::server;
 use amarre::server::socket;
 use amarre::store::Ledger;
 use tokio::net::TcpListener;
 
-use crate::support::get;
 use crate::support::stepped::Stepped;
+use crate::support::{get, network};
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_ours_is_not_served_and_nobody_acts_over_tcp() {
+async fn a_name_that_is_not_ours_is_not_served_and_the_socket_serves_more() {
     let rig = Stepped::start().await;
     let (handle, daemon, shutdown) =
         daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: true });
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let served = axum::serve(listener, server::public(handle)).into_future();
+    let served = axum::serve(listener, network(&handle)).into_future();
     let asks = async {
         let status = async |host: &str, path: &str| get(address, host, path).await.unwrap().0;
         for host in ["localhost", "127.0.0.1", "[::1]", "localhost:7070", "127.0.0.1:7070"] {
@@ -35,7 +34,6 @@ async fn a_name_that_is_not_ours_is_not_served_and_nobody_acts_over_tcp() {
             assert_eq!(status(host, "/api/v1/status").await, 421, "{host}");
         }
         // A path of the socket's; 405 would mean that it is there.
-        assert_eq!(status("localhost", "/api/v1/act").await, 404);
         assert_eq!(status("localhost", "/api/v1/plan/text").await, 404);
         shutdown.notify_one();
     };

@@ -224,7 +224,19 @@ certificates-nobody = nobody
 certificates-budget = Let's Encrypt this week: { $left } of { $of } left for { $domain }
 
 problem-denied = Your role is { $role }; this needs { $needed }.
+problem-too-much = Too many requests. Try again in { $time }.
 problem-csrf = This form is out of date. Nothing was done: try again.
 problem-page = This page could not be shown. Your services are not affected.
 problem-not-here = There is no such page.
 live-paused = Live updates paused. Reload
+
+## The page of the interface for machines
+api-title = Interface for machines
+api-about = For whoever writes a program. Every route with what it takes and gives; for tools:
+api-who = Who may ask: { $who }
+api-parameter = Parameter
+api-place = Where
+api-kind = Form
+api-meaning = Meaning
+api-body = Body
+api-answer = Answer

@@ -230,7 +230,19 @@ certificates-nobody = personne
 certificates-budget = Let's Encrypt cette semaine : encore { $left } sur { $of } pour { $domain }
 
 problem-denied = Rôle actuel : { $role } ; il faut { $needed }.
+problem-too-much = Trop de requêtes. Réessayer dans { $time }.
 problem-csrf = Ce formulaire est périmé. Rien n'a été fait : réessayer.
 problem-page = Cette page n'a pas pu s'afficher. Les services ne sont pas touchés.
 problem-not-here = Cette page n'existe pas.
 live-paused = Mises à jour suspendues. Recharger
+
+## La page de l'interface pour machines
+api-title = Interface pour machines
+api-about = Pour qui écrit un programme. Chaque route avec ce qu'elle prend et donne ; pour les outils :
+api-who = Qui peut demander : { $who }
+api-parameter = Paramètre
+api-place = Où
+api-kind = Forme
+api-meaning = Sens
+api-body = Corps
+api-answer = Réponse

@@ -41,7 +41,7 @@ async fn a_configuration_is_read_again_and_a_broken_one_changes_nothing() {
     signal(&daemon, "HUP");
     eventually(30, "all else is in force", async || text().contains("TEXT=hello again")).await;
     assert_eq!(trouble().await["code"], "A0222");
-    assert!(trouble().await["message"].as_str().unwrap().starts_with("`server.listen` changes with a restart only"));
+    assert!(trouble().await["message"].as_str().unwrap().starts_with("`server` changes with a restart only"));
 
     config["instance"] = json!("other");
     config["vars"] = json!({"GREETING": "not taken over"});

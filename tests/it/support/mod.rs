@@ -101,6 +101,15 @@ fn unchunked(body: &str) -> String {
     whole
 }
 
+/// What is served over the network, on loopback.
+pub fn network(handle: &amarre::engine::daemon::Handle) -> axum::Router {
+    use amarre::server::access::{Access, Listening};
+    let accounts = amarre::accounts::Accounts::new(handle.ledger().clone());
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000 };
+    amarre::web::public(handle.clone(), Access::new(handle.clone(), accounts, listening))
+}
+
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()

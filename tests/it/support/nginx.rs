@@ -202,7 +202,12 @@ impl Front for Files {
     fn write(&self, name: &str, text: Option<&str>) {
         let path = self.folder.join(name);
         match text {
-            Some(text) => fs::write(path, text).unwrap(),
+            // In one step: a reload, late as it is here, comes at any moment, and would find half a file.
+            Some(text) => {
+                let fresh = self.folder.join(format!("{name}.new"));
+                fs::write(&fresh, text).unwrap();
+                fs::rename(fresh, path).unwrap();
+            }
             None => {
                 let _ = fs::remove_file(path);
             }

@@ -41,13 +41,24 @@ impl Browser {
     }
 
     pub async fn get(&mut self, path: &str) -> Page {
-        self.ask("GET", path, "").await
+        self.ask("GET", path, None).await
+    }
+
+    /// Sends JSON, or nothing, as a program does.
+    pub async fn json(&mut self, method: &str, path: &str, body: Option<&str>) -> Page {
+        self.ask(method, path, body.map(|body| ("application/json", body))).await
+    }
+
+    /// Asks with this token from now on.
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.headers = vec![("Authorization".to_owned(), format!("Bearer {token}"))];
+        self
     }
 
     /// Sends a form as it is.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        self.ask("POST", path, &fields.join("&")).await
+        self.ask("POST", path, Some(("application/x-www-form-urlencoded", &fields.join("&")))).await
     }
 
     /// Sends a form with what the page `from` carries.
@@ -63,17 +74,20 @@ impl Browser {
         self.post("/login", &[("email", email), ("password", password)]).await
     }
 
-    async fn ask(&mut self, method: &str, path: &str, body: &str) -> Page {
+    pub async fn ask(&mut self, method: &str, path: &str, body: Option<(&str, &str)>) -> Page {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        let mut head = format!("{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\n", self.port);
+        let mut head = format!("{method} {path} HTTP/1.0\r\n");
+        if !self.headers.iter().any(|(name, _)| name == "Host") {
+            head.push_str(&format!("Host: 127.0.0.1:{}\r\n", self.port));
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         head.push_str(&format!("Cookie: {}\r\n", cookies.join("; ")));
-        if method == "POST" {
-            let length = body.len();
-            head.push_str(&format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n"));
+        let (content, body) = body.unwrap_or_default();
+        if !content.is_empty() {
+            head.push_str(&format!("Content-Type: {content}\r\nContent-Length: {}\r\n", body.len()));
         }
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
         let mut answer = Vec::new();

@@ -1,0 +1,113 @@
+//! `amarre token …`: what machines ask by HTTP with.
+
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+
+use super::Failure;
+use super::args::{Args, Format, NameToken, Token, Users};
+use super::link::{Link, Local, Remote};
+use super::output::Output;
+use super::user::failure;
+use crate::accounts::{self, Accounts, NewToken};
+use crate::model::Millis;
+
+/// How long a token lives; `None` = it does not end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life(Option<Millis>);
+
+/// As it is typed.
+pub fn life(text: &str) -> Result<Life, String> {
+    if text == "never" {
+        return Ok(Life(None));
+    }
+    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; write 90d, 12h or never"))?;
+    match i64::try_from(span.as_secs()) {
+        Ok(seconds @ 1..) => Ok(Life(Some(Millis(seconds.saturating_mul(1_000))))),
+        Ok(_) | Err(_) => Err("write 90d, 12h or never".to_owned()),
+    }
+}
+
+/// `amarre token …`
+pub async fn token(args: &Args, token: &Token, output: &Output) -> Result<u8, Failure> {
+    let link = Link::open(args).await?;
+    let done = match &link {
+        Link::Remote(remote) => over_socket(remote, token).await,
+        Link::Local(local) => here(local, token).await,
+    };
+    link.close().await;
+    let done = done?;
+    match token {
+        Token::List(Users { output: Format::Json }) => output.data(&format!("{done:#}\n")),
+        Token::List(Users { output: Format::Text }) => output.data(&table(&done)),
+        Token::Add(add) => {
+            let (role, end) = (add.role, done["expires_at"].as_str());
+            let end = end.map_or_else(|| "it does not end by itself".to_owned(), |end| format!("it ends {end}"));
+            output.data(&format!("{}\n", done["token"].as_str().unwrap_or_default()));
+            output.say(&format!("This is token {}, as {role}; {end}. It is shown this once.", add.name));
+        }
+        Token::Remove(NameToken { name }) => output.say(&format!("token {name} opens nothing any more")),
+    }
+    Ok(0)
+}
+
+async fn over_socket(remote: &Remote, token: &Token) -> Result<Json, Failure> {
+    let all = "/api/v1/tokens";
+    match token {
+        Token::List(_) => remote.send(Method::GET, all, None).await,
+        Token::Add(add) => {
+            let body = json!({"name": add.name, "role": add.role.word(), "services": add.service, "user": add.user,
+                "expires_s": add.expires.0.map(|life| life.0 / 1_000)});
+            remote.send(Method::POST, all, Some(body)).await
+        }
+        Token::Remove(NameToken { name }) => {
+            let path = format!("{all}/{}", crate::web::view::encoded(name));
+            remote.send(Method::DELETE, &path, None).await
+        }
+    }
+}
+
+async fn here(local: &Local, token: &Token) -> Result<Json, Failure> {
+    let (all, now) = (Accounts::new(local.handle().ledger().clone()), local.handle().now());
+    match token {
+        Token::List(_) => {
+            all.tokens().await.map(|tokens| accounts::tokens_document(&tokens)).map_err(|error| failure(&error))
+        }
+        Token::Add(add) => {
+            let new = NewToken {
+                name: add.name.clone(),
+                role: add.role,
+                services: add.service.iter().cloned().collect(),
+                of: add.user.clone(),
+                expires: add.expires.0.map(|life| now + life),
+            };
+            let secret = all.add_token(&new, now).await.map_err(|error| failure(&error))?;
+            let end = new.expires.map(crate::model::Timestamp::rfc3339);
+            Ok(json!({"token": secret.expose(), "expires_at": end}))
+        }
+        Token::Remove(NameToken { name }) => {
+            all.remove_token(name).await.map(|()| Json::Null).map_err(|error| failure(&error))
+        }
+    }
+}
+
+fn table(tokens: &Json) -> String {
+    let rows = tokens["tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if rows.is_empty() {
+        return "There is no token. Make one: amarre token add prometheus\n".to_owned();
+    }
+    let text = |row: &Json, key: &str, none: &str| row[key].as_str().unwrap_or(none).to_owned();
+    let names = |row: &Json| {
+        let names = row["services"].as_array().map(|names| names.iter().filter_map(Json::as_str).collect::<Vec<_>>());
+        names.map_or_else(|| "all".to_owned(), |names| names.join(","))
+    };
+    let day = |row: &Json, key: &str| text(row, key, "never").chars().take(10).collect::<String>();
+    let width = rows.iter().map(|row| text(row, "name", "").chars().count()).max().unwrap_or_default().max(4) + 2;
+    let line = |name: &str, role: &str, ends: &str, used: &str, services: &str| {
+        format!("{name:width$}{role:<10}{ends:<12}{used:<12}{services}\n")
+    };
+    let lines = rows.iter().map(|row| {
+        let (name, role) = (text(row, "name", ""), text(row, "role", ""));
+        line(&name, &role, &day(row, "expires_at"), &day(row, "used_at"), &names(row))
+    });
+    std::iter::once(line("NAME", "ROLE", "ENDS", "USED", "SERVICES")).chain(lines).collect()
+}

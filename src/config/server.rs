@@ -1,0 +1,43 @@
+//! `server:` of the configuration.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::file::ServerFile;
+use super::{ConfigError, ServerAccess};
+
+/// A page with all that is on it takes ten, and somebody who looks around opens one a second.
+const PER_MINUTE: u32 = 600;
+
+pub(super) fn build(file: &ServerFile) -> Result<ServerAccess, ConfigError> {
+    let listen = file.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070)));
+    let url = file.url.as_deref().map(url).transpose()?;
+    let proxies: Result<Vec<IpNet>, ConfigError> = file.trusted_proxies.list().iter().map(|text| net(text)).collect();
+    let per_minute = file.requests_per_minute.unwrap_or(PER_MINUTE);
+    if per_minute == 0 {
+        let hint = "how often one address may ask in a minute: 600 is usual";
+        return Err(ConfigError::new("A0201", "server.requests_per_minute is 0", hint));
+    }
+    Ok(ServerAccess { listen, url, proxies: proxies?, per_minute })
+}
+
+/// `https://amarre.example.org`, and nothing behind it.
+fn url(text: &str) -> Result<String, ConfigError> {
+    let url = reqwest::Url::parse(text).ok().filter(|url| {
+        let is_web = matches!(url.scheme(), "https" | "http") && url.has_host();
+        is_web && url.path() == "/" && url.query().is_none() && url.username().is_empty() && url.password().is_none()
+    });
+    url.map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
+        let message = format!("server.url: `{text}` is not where a site begins");
+        ConfigError::new("A0201", message, "write scheme and name, as in https://amarre.example.org")
+    })
+}
+
+fn net(text: &str) -> Result<IpNet, ConfigError> {
+    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map_err(|_| {
+        let message = format!("server.trusted_proxies: `{text}` is not an address");
+        ConfigError::new("A0201", message, "write one as in 172.30.0.2 or 172.30.0.0/24")
+    })
+}

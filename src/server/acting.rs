@@ -1,0 +1,135 @@
+//! Commands: `POST /api/v1/act`, and those about one service with its name in the path. Each is done to its end, also
+//! when nobody waits for it any more.
+
+use axum::body::Body;
+use axum::extract::{Extension, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::access::{self, Who};
+use super::problem::refusal;
+use super::{Given, LookQuery, stopping, whole};
+use crate::accounts::Role;
+use crate::engine::daemon::Handle;
+use crate::engine::verbs::{self, Act, Answer, Step};
+
+/// Steps that wait for a slow reader before lanes' progress is dropped for it.
+const STEPS_MAX: usize = 256;
+
+/// Who may ask for a command.
+fn needs(act: &Act) -> Role {
+    match act {
+        Act::Rollback { dry_run: true, .. } => Role::Viewer,
+        Act::Apply { confirm_deletes: None, .. }
+        | Act::Reconcile { .. }
+        | Act::Suspend { .. }
+        | Act::Resume { .. }
+        | Act::Rollback { .. }
+        | Act::Cancel { .. }
+        | Act::Retry { .. } => Role::Operator,
+        Act::Apply { confirm_deletes: Some(_), .. } | Act::Destroy { purge: false, .. } => Role::Editor,
+        Act::Destroy { purge: true, .. } | Act::Adopt { .. } | Act::Release { .. } | Act::Rescue { .. } => Role::Admin,
+    }
+}
+
+/// `POST /api/v1/act`
+pub async fn act(
+    State(handle): State<Handle>,
+    Extension(who): Extension<Who>,
+    Query(query): Query<LookQuery>,
+    Given(act): Given<Act>,
+) -> Response {
+    if let Some(why) = act.misfit() {
+        return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
+    }
+    // The first time needs somebody who answers for all of it.
+    let is_first = matches!(act, Act::Apply { .. }) && !handle.picture().0.consented;
+    let needed = if is_first { Role::Admin } else { needs(&act) };
+    if who.role < needed {
+        return access::denied(who.role, needed);
+    }
+    answer_in_lines(handle, act, query, &who).await
+}
+
+/// Acts. JSON lines: a `step` each, then one `end`. Over the network, what is not done at all is a problem.
+pub async fn answer_in_lines(handle: Handle, mut act: Act, query: LookQuery, who: &Who) -> Response {
+    if let Some(name) = &who.name {
+        act.asked_by(name);
+    }
+    let (steps, mut inbox) = mpsc::channel::<Step>(STEPS_MAX);
+    let doing = async move {
+        let answer = verbs::act(&handle, act, query.look(), &steps).await;
+        drop(steps);
+        answer
+    };
+    let mut ending: Ending = Box::pin(async { whole(doing).await.flatten() });
+    if who.name.is_none() {
+        return lines("step", Turn::Going(inbox, ending));
+    }
+    tokio::select! {
+        biased;
+        Some(step) = inbox.recv() => lines("step", Turn::Begun(step, inbox, ending)),
+        answer = &mut ending => match answer.as_ref().map(Answer::refused) {
+            None => stopping(),
+            Some(Some(refused)) => refusal(&refused),
+            Some(None) => lines("step", Turn::Rest(inbox, answer)),
+        },
+    }
+}
+
+/// JSON lines: each thing that comes under its key, then one `end`.
+pub fn in_lines<T: Serialize + Send + 'static>(
+    key: &'static str,
+    inbox: mpsc::Receiver<T>,
+    ending: Ending,
+) -> Response {
+    lines(key, Turn::Going(inbox, ending))
+}
+
+fn lines<T: Serialize + Send + 'static>(key: &'static str, from: Turn<T>) -> Response {
+    let lines = futures_util::stream::unfold(from, move |at| turn(key, at));
+    let body = lines.map(|line| Ok::<String, std::convert::Infallible>(format!("{line}\n")));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response()
+}
+
+/// What stands at the end.
+pub type Ending = std::pin::Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
+
+/// Where a stream of things is.
+enum Turn<T> {
+    Begun(T, mpsc::Receiver<T>, Ending),
+    Going(mpsc::Receiver<T>, Ending),
+    Rest(mpsc::Receiver<T>, Option<Answer>),
+    Over,
+}
+
+async fn turn<T: Serialize>(key: &str, turn: Turn<T>) -> Option<(serde_json::Value, Turn<T>)> {
+    match turn {
+        Turn::Begun(thing, inbox, ending) => Some((json!({key: thing}), Turn::Going(inbox, ending))),
+        Turn::Going(mut inbox, mut ending) => {
+            tokio::select! {
+                biased;
+                Some(thing) = inbox.recv() => Some((json!({key: thing}), Turn::Going(inbox, ending))),
+                answer = &mut ending => rest(key, inbox, answer).await,
+            }
+        }
+        Turn::Rest(inbox, answer) => rest(key, inbox, answer).await,
+        Turn::Over => None,
+    }
+}
+
+/// What was told before the end comes before the end.
+async fn rest<T: Serialize>(
+    key: &str,
+    mut inbox: mpsc::Receiver<T>,
+    answer: Option<Answer>,
+) -> Option<(serde_json::Value, Turn<T>)> {
+    match inbox.recv().await {
+        Some(thing) => Some((json!({key: thing}), Turn::Rest(inbox, answer))),
+        None => Some((json!({"end": answer}), Turn::Over)),
+    }
+}

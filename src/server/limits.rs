@@ -1,0 +1,117 @@
+//! How much one may ask. Pure: takes `now`, reads no clock.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::model::{Millis, Timestamp};
+
+/// More than this is remembered of nobody's.
+const KEPT_MAX: usize = 10_000;
+const MINUTE_MS: i64 = 60_000;
+
+/// So much in a minute, and so much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    per_minute: u32,
+    at_once: u32,
+}
+
+impl Rate {
+    /// What anybody may ask; half of it at once.
+    pub fn asking(per_minute: u32) -> Self {
+        Self { per_minute, at_once: (per_minute / 2).max(1) }
+    }
+
+    /// What makes work: a tenth of it.
+    pub fn working(per_minute: u32) -> Self {
+        let per_minute = (per_minute / 10).max(1);
+        Self { per_minute, at_once: per_minute }
+    }
+
+    /// How long one request counts.
+    fn cost(self) -> Millis {
+        Millis(MINUTE_MS / i64::from(self.per_minute.max(1)))
+    }
+}
+
+/// Who asked how much of late: for each, until when what was asked counts.
+#[derive(Debug, Default)]
+pub struct Limits(BTreeMap<String, Timestamp>);
+
+impl Limits {
+    /// Counts one request.
+    ///
+    /// # Errors
+    /// It is one too many: after how long there is room again.
+    pub fn take(&mut self, who: &str, rate: Rate, now: Timestamp) -> Result<(), Millis> {
+        self.forget(now);
+        // What was counted by a clock that has been put back since ends no later than a full allowance.
+        let full = now + Millis(rate.cost().0 * i64::from(rate.at_once));
+        let counts_until = self.0.get(who).copied().unwrap_or(now).clamp(now, full) + rate.cost();
+        if counts_until > full {
+            return Err(counts_until - full);
+        }
+        self.0.insert(who.to_owned(), counts_until);
+        Ok(())
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        if self.0.len() >= KEPT_MAX {
+            self.0.retain(|_, until| *until > now);
+        }
+        // So many at once are no visitors; that some are let through costs less than to remember them all.
+        if self.0.len() >= KEPT_MAX {
+            self.0.clear();
+        }
+    }
+}
+
+/// What one visitor can choose freely of an IPv6 address is left out.
+pub fn of_address(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [first, second, third, fourth, ..] = address.segments();
+            format!("{first:x}:{second:x}:{third:x}:{fourth:x}::/64")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_too_much_waits_and_nobody_else() {
+        let (mut limits, rate) = (Limits::default(), Rate::asking(60));
+        let now = Timestamp(1_000_000);
+        for _ in 0..30 {
+            assert_eq!(limits.take("a", rate, now), Ok(()));
+        }
+        assert_eq!(limits.take("a", rate, now), Err(Millis::seconds(1)));
+        assert_eq!(limits.take("b", rate, now), Ok(()));
+        let later = now + Millis::seconds(2);
+        assert_eq!([(); 3].map(|()| limits.take("a", rate, later).is_ok()), [true, true, false]);
+        // A clock that is put back locks nobody out.
+        assert_eq!(limits.take("a", rate, Timestamp(1)).map_err(|wait| wait.0 <= 1_000), Err(true));
+        assert_eq!(limits.take("a", rate, Timestamp(1_500)).map_err(|wait| wait.0 <= 1_000), Err(true));
+    }
+
+    #[test]
+    fn memory_has_an_end() {
+        let mut limits = Limits::default();
+        for number in 0..3 * KEPT_MAX {
+            let _ = limits.take(&number.to_string(), Rate::working(600), Timestamp(1));
+        }
+        assert!(limits.0.len() <= KEPT_MAX);
+    }
+
+    #[test]
+    fn an_address_is_one_visitor() {
+        let of = |text: &str| of_address(text.parse().unwrap());
+        assert_eq!(of("203.0.113.7"), "203.0.113.7");
+        assert_eq!(of("::ffff:203.0.113.7"), "203.0.113.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
+}

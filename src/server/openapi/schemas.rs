@@ -1,0 +1,426 @@
+//! The schemas of the document, and the words of which they are made. Schemas are open: fields are only ever added
+//! within `v1`.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::accounts::Role;
+use crate::engine::status::{Health, Sync};
+use crate::engine::verbs::{TIMEOUT_MS_MAX, UNTIL_MS_MAX};
+use crate::manifest::Severity;
+use crate::model::plan::Wait;
+use crate::model::{Kind, ReasonCode};
+
+/// All of them, by name.
+pub fn all() -> Map<String, Json> {
+    let parts = [general(), services(), differences(), plans(), told(), rest()];
+    parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
+}
+
+/// What many documents have.
+fn general() -> Json {
+    json!({
+        "OpenApi": object(json!({"openapi": text(), "info": any(), "servers": any(), "security": any(), "paths": any(),
+            "components": any()}), json!({})),
+        "Token": object(token(), json!({})),
+        "NewToken": object(with(token(), "token", says("Shown this once", text())), json!({})),
+        "Tokens": object(json!({"schema": text(), "tokens": list(named("Token"))}), json!({})),
+        "Audit": object(json!({"schema": text(), "next": or_null(count()), "audit": list(object(json!({
+            "id": count(), "at": time(), "who": text(), "address": text(), "action": text(), "target": text(), "result": text(),
+        }), json!({})))}), json!({})),
+        "User": object(json!({"email": text(), "name": text(), "role": text(), "created_at": time()}), json!({})),
+        "Users": object(json!({"schema": text(), "users": list(named("User"))}), json!({})),
+        "Problem": object(json!({
+            "type": says("Where the page of the code is", text()), "title": text(), "status": count(), "code": code(),
+            "hints": list(named("Hint")),
+        }), json!({})),
+        "Hint": object(json!({"text": text()}), json!({"command": says("A complete command", text())})),
+        "Error": object(json!({"code": code(), "message": text()}), json!({"hints": list(named("Hint"))})),
+        "Refusal": object(json!({
+            "code": code(), "message": text(), "hints": list(named("Hint")),
+            "found": {"type": "object", "additionalProperties": text()},
+        }), json!({})),
+        "Gap": object(json!({
+            "provider": text(), "zone": or_null(text()), "since": time(), "error": named("Error"),
+        }), json!({})),
+        "Revision": object(
+            json!({"id": says("Empty before the first look", text()), "kind": {"enum": ["git", "folder"]}, "label": text()}),
+            json!({"subject": text(), "author": text(), "committed_at": time(), "branch": text()}),
+        ),
+        "Value": says("Of a field. A secret is {\"sensitive\": true}; what is known later has `known_after`", any()),
+        "Diff": object(json!({
+            "field": text(), "from": named("Value"), "to": named("Value"), "sensitive": flag_type(),
+        }), json!({})),
+        "Reason": object(json!({"code": reasons(), "text": text()}), json!({
+            "file": text(), "line": count(), "revision": says("The commit of the file", text()),
+            "who": says("Its author", text()), "at": time(),
+        })),
+    })
+}
+
+fn services() -> Json {
+    json!({
+        "Health": object(json!({
+            "status": {"enum": ["ok", "degraded"]}, "services": count(), "attention": count(), "gaps": count(),
+            "ledger": flag_type(), "source": flag_type(), "checked_at": time(),
+        }), json!({})),
+        "Status": object(json!({
+            "schema": {"const": "amarre.status/v1"}, "instance": or_null(text()), "version": text(), "source": named("Source"),
+            "summary": object(json!({
+                "services": count(), "synced": count(), "out_of_sync": count(), "unknown": count(), "attention": count(),
+            }), json!({})),
+            "planning_only": says("The ledger is new and nobody has applied", flag_type()),
+            "ledger": holder_of_error(), "configuration": holder_of_error(), "guard": or_null(named("Refusal")),
+            "providers": list(named("Provider")), "services": list(named("Service")),
+            "certificates": says("What Let's Encrypt would still give", list(object(json!({
+                "domain": text(), "left_this_week": count(), "of": count(),
+            }), json!({})))),
+        }), json!({"next_run_at": time(), "last_run": named("Run")})),
+        "Source": object(json!({
+            "revision": named("Revision"), "checked_at": time(),
+            "error": or_null(object(json!({
+                "code": code(), "message": text(), "hints": list(named("Hint")), "since": or_null(time()),
+                "fetched_at": or_null(time()),
+            }), json!({}))),
+        }), json!({})),
+        "Run": object(json!({
+            "id": count(), "started_at": time(), "result": or_null(text()), "writes": count(), "duration_s": or_null(count()),
+        }), json!({})),
+        "Provider": object(
+            json!({"name": text(), "kind": text(), "state": {"enum": ["up", "down", "auth"]}}),
+            json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error"), "next_try_at": time()}),
+        ),
+        "Services": object(json!({
+            "schema": {"const": "amarre.status/v1"}, "services": list(named("Service")),
+            "total": says("So many fit", count()), "next": says("For `cursor`; null: this is the end", or_null(count())),
+        }), json!({})),
+        "Service": object(service_always(), service_sometimes()),
+        "ServiceWithEvents": object(with(service_always(), "events", list(named("Event"))), service_sometimes()),
+        "Resource": object(json!({
+            "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
+            "drift": list(named("Diff")),
+        }), json!({"failure": named("Failure"), "job": says("Its name in the manifest, of a job", text())})),
+        "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
+            "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
+        })),
+        "Failure": object(json!({
+            "generation": text(), "image": text(), "message": text(), "exit_code": or_null(json!({"type": "integer"})),
+            "restarts": count(), "tries": count(), "first_at": time(), "at": time(), "run": count(),
+            "last_line": or_null(text()), "log_note": says("Why there are no lines", or_null(text())),
+        }), json!({})),
+        "Waiting": object(json!({
+            "what": text(), "since": or_null(time()), "limit_s": or_null(count()), "by_itself": flag_type(),
+            "deadline": says("`since` and `limit_s`", or_null(time())),
+            "job": says("That is waited for, by its name in the manifest", or_null(text())),
+            "next_at": or_null(time()), "hints": list(named("Hint")),
+        }), json!({})),
+        "Condition": object(json!({
+            "type": {"enum": crate::engine::conditions::TYPES}, "status": {"enum": ["True", "False", "Unknown"]},
+            "reason": text(), "message": text(),
+        }), json!({"since": time()})),
+        "Event": object(json!({
+            "at": time(), "run": count(), "kind": says("`created`, `updated`, `deleted`, `failed`, …", text()),
+            "address": or_null(text()), "text": text(),
+        }), json!({})),
+    })
+}
+
+fn service_always() -> Json {
+    json!({
+        "name": text(), "host": text(), "sync": syncs(), "health": healths(), "attention": says("Needs somebody", flag_type()),
+        "what_now": says("Empty when all is well", text()), "urls": list(object(json!({"url": text()}), json!({}))),
+        "suspended": or_null(object(json!({"by": text(), "why": text(), "since": time()}), json!({}))),
+        "error": or_null(named("Trouble")), "resources": list(named("Resource")),
+        "stalled": says("What it waits for will not come by itself", flag_type()), "next_try_at": or_null(time()),
+        "waiting": or_null(named("Waiting")), "conditions": list(named("Condition")),
+    })
+}
+
+fn service_sometimes() -> Json {
+    json!({"since": says("Absent until a process has seen it change", time())})
+}
+
+fn differences() -> Json {
+    json!({
+        "Drift": object(json!({
+            "schema": {"const": "amarre.drift/v1"}, "at": time(),
+            "count": object(json!({"services": count(), "resources": count(), "fields": count()}), json!({})),
+            "items": list(named("DriftItem")),
+        }), json!({})),
+        "DriftItem": object(json!({
+            "service": text(), "address": text(), "kind": kinds(), "what": {"enum": ["changed", "missing"]}, "seen_at": time(),
+            "mode": {"enum": ["enforce"]}, "reason": named("Reason"), "flaps": count(), "quarantined": flag_type(),
+            "who": object(json!({"name": or_null(text()), "evidence": text()}), json!({})),
+            "fields": list(object(json!({
+                "field": text(), "applied": named("Value"), "now": named("Value"), "wanted": named("Value"),
+                "sensitive": flag_type(),
+            }), json!({}))),
+        }), json!({})),
+    })
+}
+
+fn plans() -> Json {
+    let made = json!({
+        "id": text(), "digest": says("Of everything but `made_at` and `gaps`", text()), "made_at": time(),
+        "revision": named("Revision"), "summary": named("PlanSummary"),
+        "guard": or_null(object(json!({"code": code(), "message": text(), "confirm": or_null(text())}), json!({}))),
+        "services": list(named("PlanService")), "gaps": list(named("Gap")), "diagnostics": list(named("Diagnostic")),
+    });
+    let downtime = || says("Away for about so long; 0 = not at all, absent = not known", count());
+    let names = |object: &Json| object.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
+    let all = names(&made);
+    json!({
+        "Plan": with(
+            object(json!({"schema": says("Alone before the first look", json!({"const": "amarre.plan/v1"}))}), made),
+            "dependentRequired", json!({"id": all}),
+        ),
+        "PlanSummary": object(json!({
+            "create": count(), "update": count(), "recreate": count(), "delete": count(), "adopt": count(), "release": count(),
+            "forget": count(), "held": count(), "services_changed": count(), "services_in_sync": count(),
+        }), json!({"downtime_s": downtime()})),
+        "PlanService": object(json!({"name": text(), "action": actions(), "changes": list(named("Change"))}), json!({
+            "host": text(), "file": text(), "line": count(), "strategy": {"enum": ["start-first", "stop-first"]},
+            "reason": named("Reason"), "downtime_s": downtime(),
+        })),
+        "Change": object(json!({
+            "seq": says("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
+            "action": actions(), "step": or_null(json!({"enum": ["drain", "job", "pull"]})), "gate": named("Gate"),
+            "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
+            "impact": object(json!({"exposes": list(text())}), json!({"downtime_s": downtime()})), "refusal": or_null(named("Refusal")),
+        }), json!({})),
+        "Gate": {"oneOf": [
+            object(json!({"state": {"const": "now"}}), json!({})),
+            object(json!({"state": {"const": "after"}, "needs": list(object(
+                json!({"on": text(), "is": {"enum": ["present", "ready", "absent"]}}), json!({})))}), json!({})),
+            object(json!({"state": {"const": "until"}, "at": time(),
+                "what": {"enum": Wait::ALL.map(Wait::word)}}), json!({})),
+            object(json!({"state": {"const": "held"}, "refusal": named("Refusal")}), json!({})),
+        ]},
+        "Diagnostic": object(json!({
+            "code": code(), "severity": {"enum": [Severity::Error.word(), Severity::Warning.word()]}, "file": text(),
+            "line": says("From 1; 0 = the file as a whole", count()), "column": count(), "end_line": count(),
+            "end_column": count(), "message": text(), "hint": or_null(text()), "service": or_null(text()),
+        }), json!({})),
+    })
+}
+
+/// What is told of the past, and of why things are as they are.
+fn told() -> Json {
+    let event = json!({
+        "at": time(), "run": count(), "service": or_null(text()), "address": or_null(text()), "kind": text(),
+        "reason": or_null(text()), "text": text(),
+    });
+    let next = || says("For `cursor`; null: this is the end", or_null(count()));
+    json!({
+        "Events": object(json!({
+            "schema": {"const": "amarre.events/v1"}, "next": next(),
+            "events": list(object(with(event.clone(), "id", count()), json!({}))),
+        }), json!({})),
+        "History": object(json!({"schema": {"const": "amarre.history/v1"}}), json!({
+            "runs": list(object(json!({
+                "id": count(), "started_at": time(), "ended_at": or_null(time()), "revision": text(),
+                "result": or_null(text()), "writes": count(),
+            }), json!({}))),
+            "next": next(), "events": list(object(event, json!({}))), "service": text(),
+            "versions": list(object(json!({
+                "revision": text(), "good_at": time(), "now": flag_type(), "images": list(text()), "file": or_null(text()),
+            }), json!({}))),
+        })),
+        "Explain": object(json!({
+            "schema": {"const": "amarre.explain/v1"}, "address": text(),
+            "facts": {"type": "object", "additionalProperties": text()},
+            "fields": list(object(json!({"field": text(), "value": text(), "from": text()}), json!({}))),
+            "next": or_null(text()),
+        }), json!({})),
+        "Trace": object(json!({
+            "schema": {"const": "amarre.trace/v1"}, "domain": text(), "managed": flag_type(), "stops_at": or_null(text()),
+            "steps": list(object(json!({
+                "step": text(), "what": text(), "found": text(), "verdict": text(),
+                "ms": or_null(json!({"type": "integer"})), "hint": or_null(text()),
+            }), json!({}))),
+        }), json!({})),
+        "Logs": object(json!({
+            "schema": {"const": "amarre.logs/v1"},
+            "containers": list(object(json!({
+                "container": text(), "generation": or_null(text()), "service": or_null(text()), "image": or_null(text()),
+                "lines": list(text()), "log_note": says("Why there are no lines", or_null(text())),
+            }), json!({
+                "message": text(), "exit_code": or_null(json!({"type": "integer"})), "restarts": count(), "tries": count(),
+                "first_at": time(), "at": time(), "run": count(), "last_line": or_null(text()),
+            }))),
+        }), json!({})),
+        "Unmanaged": object(json!({
+            "schema": {"const": "amarre.unmanaged/v1"}, "at": time(),
+            "items": list(object(json!({
+                "address": text(), "kind": kinds(), "name": text(), "instance": or_null(text()),
+            }), json!({}))),
+        }), json!({})),
+    })
+}
+
+/// A token, without what opens anything.
+fn token() -> Json {
+    json!({
+        "name": text(), "role": roles(), "services": says("Only for these; null: for all", or_null(list(text()))),
+        "user": says("Whose it is", or_null(text())), "created_at": time(),
+        "expires_at": says("null: not by itself", or_null(time())), "used_at": or_null(time()),
+    })
+}
+
+/// Subnets, and commands.
+fn rest() -> Json {
+    json!({
+        "Subnets": object(json!({
+            "schema": {"const": "amarre.subnets/v1"}, "pools": list(named("Pool")), "subnets": list(named("Subnet")),
+        }), json!({"at": says("Absent before the first look", time())})),
+        "Pool": object(json!({
+            "pool": text(), "prefix": count(), "leased": count(), "foreign": count(), "free": count(), "next": or_null(text()),
+        }), json!({})),
+        "Subnet": object(json!({
+            "subnet": text(), "host": says("null: counts on every host", or_null(text())),
+            "service": says("null: not ours", or_null(text())), "by": says("What holds it, where it is not ours", text()),
+            "network_exists": flag_type(),
+            "addresses": list(object(json!({"address": text(), "who": text()}), json!({}))),
+        }), json!({})),
+        "Answer": object(json!({
+            "document": says("For machines", any()), "text": says("What the command prints", text()),
+            "exit": says("Its exit code", count()),
+        }), json!({})),
+        "Act": {"oneOf": [
+            closed("apply", json!({}), json!({"timeout_ms": timeout(), "confirm_deletes": or_null(count()), "plan": or_null(text())})),
+            closed("reconcile", json!({}), json!({"timeout_ms": timeout(), "service": or_null(text())})),
+            closed("destroy", json!({"services": list(text())}), json!({"all": flag_type(), "purge": flag_type(), "by": text(),
+                "timeout_ms": timeout()})),
+            closed("suspend", json!({"service": text()}), json!({"why": text(), "until_ms": or_null(until()), "by": text()})),
+            closed("resume", json!({"service": text()}), json!({})),
+            closed("rollback", json!({"service": text()}), json!({"to": or_null(text()), "dry_run": flag_type(), "by": text(),
+                "timeout_ms": timeout()})),
+            closed("adopt", json!({"thing": text()}), json!({"dry_run": flag_type(), "by": text(), "timeout_ms": timeout()})),
+            closed("release", json!({"thing": text()}), json!({"by": text(), "timeout_ms": timeout()})),
+            closed("cancel", json!({"service": text()}), json!({"by": text()})),
+            closed("retry", json!({"service": text()}), json!({"timeout_ms": timeout()})),
+            closed("rescue", json!({}), json!({"dry_run": flag_type(), "npm": or_null(text()), "by": text()})),
+        ]},
+        "ActLine": {"oneOf": [
+            object(json!({"step": named("Step")}), json!({})),
+            object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
+        ]},
+        "LogLine": {"oneOf": [
+            object(json!({"line": object(json!({
+                "container": text(), "generation": says("Which version of it", or_null(text())), "service": text(), "line": text(),
+            }), json!({}))}), json!({})),
+            object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
+        ]},
+        "Step": object(json!({
+            "at_ms": count(), "service": text(), "state": {"enum": ["begun", "going", "done", "failed", "waiting"]}, "action": text(),
+            "kind": text(), "name": text(), "detail": text(), "took_ms": count(),
+        }), json!({})),
+    })
+}
+
+// Words of which schemas are made.
+
+/// Fields that are always there, and fields that are there sometimes.
+pub fn object(always: Json, sometimes: Json) -> Json {
+    let fields = |json: Json| match json {
+        Json::Object(fields) => fields,
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Map::new(),
+    };
+    let mut properties = fields(always);
+    let required: Vec<String> = properties.keys().cloned().collect();
+    properties.extend(fields(sometimes));
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
+/// A command: nothing else beside it, nothing unknown in it.
+fn closed(command: &str, always: Json, sometimes: Json) -> Json {
+    let inner = with(object(always, sometimes), "additionalProperties", json!(false));
+    with(object(json!({command: inner}), json!({})), "additionalProperties", json!(false))
+}
+
+pub fn with(mut object: Json, name: &str, value: Json) -> Json {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+    object
+}
+
+pub fn says(what: &str, schema: Json) -> Json {
+    with(schema, "description", json!(what))
+}
+
+pub fn named(schema: &str) -> Json {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+pub fn or_null(schema: Json) -> Json {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+pub fn list(items: Json) -> Json {
+    json!({"type": "array", "items": items})
+}
+
+fn holder_of_error() -> Json {
+    object(json!({"error": or_null(named("Error"))}), json!({}))
+}
+
+pub fn any() -> Json {
+    json!({})
+}
+
+pub fn text() -> Json {
+    json!({"type": "string"})
+}
+
+pub fn flag_type() -> Json {
+    json!({"type": "boolean"})
+}
+
+pub fn timeout() -> Json {
+    let schema = json!({"type": "integer", "minimum": 0, "maximum": TIMEOUT_MS_MAX, "default": 900_000});
+    says("At most so long, milliseconds", schema)
+}
+
+pub fn until() -> Json {
+    says("Milliseconds since 1970", json!({"type": "integer", "minimum": 0, "maximum": UNTIL_MS_MAX}))
+}
+
+pub fn count() -> Json {
+    json!({"type": "integer", "minimum": 0})
+}
+
+pub fn time() -> Json {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn code() -> Json {
+    json!({"type": "string", "pattern": "^A[0-9]{4}$"})
+}
+
+pub fn roles() -> Json {
+    json!({"enum": Role::ALL.map(Role::word)})
+}
+
+pub fn syncs() -> Json {
+    json!({"enum": Sync::ALL.map(Sync::word)})
+}
+
+pub fn healths() -> Json {
+    json!({"enum": Health::ALL.map(Health::word)})
+}
+
+fn kinds() -> Json {
+    json!({"enum": Kind::ALL.map(Kind::word)})
+}
+
+fn actions() -> Json {
+    json!({"enum": ["create", "update", "recreate", "delete", "held", "step"]})
+}
+
+fn reasons() -> Json {
+    use ReasonCode as Code;
+    json!({"enum": [
+        Code::ManifestNew, Code::ManifestChanged, Code::ManifestRemoved, Code::Missing, Code::Drift, Code::ImageMoved,
+        Code::DependencyReplaced, Code::DestroyAsked, Code::Rollback,
+    ]})
+}

@@ -1,0 +1,59 @@
+//! What is answered when something is not done: RFC 9457, with a code that has a page.
+
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::engine::verbs::Refused;
+
+/// What a problem is called.
+pub const PROBLEM: &str = "application/problem+json";
+/// What a library says of a request fits in here.
+const SAID_BYTES_MAX: usize = 4 * 1024;
+
+/// A problem.
+pub fn problem(status: StatusCode, code: &str, title: &str, hint: &str) -> Response {
+    let body = json!({
+        "type": format!("/errors/{code}"), "title": title, "status": status.as_u16(), "code": code,
+        "hints": [{"text": hint}],
+    });
+    (status, [(header::CONTENT_TYPE, PROBLEM)], body.to_string()).into_response()
+}
+
+/// A command that was not done.
+pub fn refusal(refused: &Refused) -> Response {
+    let status = match refused.code.as_str() {
+        "A1002" | "A0516" => StatusCode::NOT_FOUND,
+        "A0107" => StatusCode::BAD_REQUEST,
+        "A0904" | "A0903" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::CONFLICT,
+    };
+    problem(status, &refused.code, &refused.message, &refused.hint)
+}
+
+/// Gives what the library answers the form of a problem.
+pub async fn shape(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_text = kind.is_empty() || kind.starts_with("text/plain");
+    if !status.is_client_error() || !is_text {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let said = axum::body::to_bytes(response.into_body(), SAID_BYTES_MAX).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let hint = format!("see docs/http.md, or {} of this place", super::openapi::PATH);
+    let mut answer = match status {
+        StatusCode::METHOD_NOT_ALLOWED => problem(status, "A1003", &format!("{path} is not there for {method}"), &hint),
+        StatusCode::PAYLOAD_TOO_LARGE => problem(status, "A1013", "the body is too large", &hint),
+        _ => problem(status, "A1013", said.lines().next().unwrap_or("the request does not fit"), &hint),
+    };
+    if let Some(allow) = allow {
+        answer.headers_mut().insert(header::ALLOW, allow);
+    }
+    answer
+}

@@ -1,0 +1,124 @@
+//! `Idempotency-Key`: who sends a request twice with the same key has it done once, and is given the same answer. Kept in
+//! memory, for a day; what may stand nowhere (`no-store`) is not kept.
+
+use std::collections::BTreeMap;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::problem::problem;
+use crate::model::{Millis, Timestamp};
+
+/// So long a key is known.
+const KNOWN_FOR: Millis = Millis::minutes(24 * 60);
+/// More keys are not kept; the oldest that is done goes first.
+const KEPT_MAX: usize = 256;
+/// A longer answer is not kept.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The longest key.
+const KEY_BYTES_MAX: usize = 255;
+/// Says that an answer is the one of before.
+const REPLAYED: &str = "idempotency-replayed";
+
+/// Of whom, and which.
+type Key = (String, String);
+
+/// Requests that came with a key.
+#[derive(Debug, Default)]
+pub struct Repeats(BTreeMap<Key, Known>);
+
+#[derive(Debug)]
+struct Known {
+    request: String,
+    at: Timestamp,
+    answer: Option<Answer>,
+}
+
+/// What was answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: StatusCode,
+    content: Option<HeaderValue>,
+    body: Option<Bytes>,
+}
+
+impl Repeats {
+    /// A request with a key comes. `request`: a digest of all of it.
+    ///
+    /// # Errors
+    /// It is not to be done: with what it is answered.
+    pub fn begin(&mut self, key: &Key, request: &str, now: Timestamp) -> Result<(), Box<Response>> {
+        if key.1.is_empty() || key.1.len() > KEY_BYTES_MAX {
+            let hint = "a UUID will do";
+            let why = format!("an idempotency key has 1 to {KEY_BYTES_MAX} bytes");
+            return Err(Box::new(problem(StatusCode::BAD_REQUEST, "A1014", &why, hint)));
+        }
+        self.0.retain(|_, known| known.answer.is_none() || now - known.at < KNOWN_FOR);
+        if let Some(known) = self.0.get(key) {
+            return Err(Box::new(known.again(request)));
+        }
+        if self.0.len() >= KEPT_MAX {
+            let done = self.0.iter().filter(|(_, known)| known.answer.is_some());
+            let Some(oldest) = done.min_by_key(|(_, known)| known.at).map(|(key, _)| key.clone()) else {
+                let why = "too many requests with a key are being done";
+                return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, "A1014", why, "try again in a moment")));
+            };
+            self.0.remove(&oldest);
+        }
+        self.0.insert(key.clone(), Known { request: request.to_owned(), at: now, answer: None });
+        Ok(())
+    }
+
+    /// It is done. What was no fault of the request may be tried again.
+    pub fn end(&mut self, key: &Key, answer: Option<Answer>) {
+        match answer.filter(|answer| !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS)
+        {
+            Some(answer) => {
+                if let Some(known) = self.0.get_mut(key) {
+                    known.answer = Some(answer);
+                }
+            }
+            None => _ = self.0.remove(key),
+        }
+    }
+}
+
+impl Known {
+    fn again(&self, request: &str) -> Response {
+        if self.request != request {
+            let hint = "take a new key for another request";
+            let why = "this idempotency key came with another request";
+            return problem(StatusCode::UNPROCESSABLE_ENTITY, "A1014", why, hint);
+        }
+        let Some(answer) = &self.answer else {
+            return problem(StatusCode::CONFLICT, "A1014", "this request is being done", "ask again in a moment");
+        };
+        let Some(body) = answer.body.clone() else {
+            let why = "this request was done, and its answer is not kept";
+            return problem(StatusCode::CONFLICT, "A1014", why, "read what it changed");
+        };
+        let mut response = (answer.status, Body::from(body)).into_response();
+        if let Some(content) = &answer.content {
+            response.headers_mut().insert(header::CONTENT_TYPE, content.clone());
+        }
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+    }
+}
+
+/// An answer to its end, and what of it is kept.
+pub async fn whole(response: Response, bytes_max: usize) -> (Response, Option<Answer>) {
+    let (parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, bytes_max).await else {
+        let why = "the answer is too long to be kept for its idempotency key";
+        return (problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", why, "ask without one"), None);
+    };
+    let is_private = parts.headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store");
+    let answer = Answer {
+        status: parts.status,
+        content: parts.headers.get(header::CONTENT_TYPE).cloned(),
+        body: (!is_private && bytes.len() <= ANSWER_BYTES_MAX).then(|| bytes.clone()),
+    };
+    (Response::from_parts(parts, Body::from(bytes)), Some(answer))
+}

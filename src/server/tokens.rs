@@ -1,0 +1,146 @@
+//! `/api/v1/tokens` and `/api/v1/audit`: what machines ask with, and what was done.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::openapi::{self, Operation, list as array, or_null, roles, text};
+use super::users::{of, refused};
+use super::{Given, Route};
+use crate::accounts::{self, NewToken, Role};
+use crate::engine::daemon::Handle;
+use crate::model::{Millis, Timestamp};
+
+const ALL: &str = "/api/v1/tokens";
+const ONE: &str = "/api/v1/tokens/{token}";
+/// The longest life that a token is given by number; without one it does not end.
+const EXPIRES_S_MAX: i64 = 10 * 365 * 24 * 60 * 60;
+/// Rows of the audit, unless said otherwise; and no more are read.
+const AUDIT: u32 = 100;
+const AUDIT_MAX: u32 = 1_000;
+
+pub(super) fn routes() -> Vec<Route> {
+    let new = json!({
+        "name": text(), "role": roles(), "services": array(text()), "user": or_null(text()),
+        "expires_s": or_null(json!({"type": "integer", "minimum": 1, "maximum": EXPIRES_S_MAX})),
+    });
+    let made = json!({"$ref": "#/components/schemas/NewToken"});
+    let audit = Operation::document("audit", "What people and machines did, the latest first", "Audit");
+    let audit = audit.takes(openapi::in_query("limit", "At most so many, 100 if not said", &openapi::small()));
+    vec![
+        Route::new(
+            ALL,
+            get(list),
+            Operation::document("tokens", "What machines ask with", "Tokens").refuses(503, LEDGER).only(Role::Admin),
+        ),
+        Route::new(
+            ALL,
+            post(add),
+            Operation::writes("post", "add_token", "Makes a token", Some((new, &["name", "role"])))
+                .gives(201, "It is made; the token is shown this once", "application/json", &made)
+                .refuses(404, "A1008: there is no such user")
+                .refuses(409, "A1007: there is a token of this name")
+                .refuses(503, LEDGER)
+                .only(Role::Admin),
+        ),
+        Route::new(
+            ONE,
+            delete(remove),
+            Operation::writes("delete", "remove_token", "Takes a token away", None)
+                .takes(openapi::in_path("token", "Its name"))
+                .gives_nothing("It opens nothing any more")
+                .refuses(404, "A1008: there is no such token")
+                .refuses(503, LEDGER)
+                .only(Role::Admin),
+        ),
+        Route::new(
+            "/api/v1/audit",
+            get(audited),
+            audit
+                .takes(openapi::in_query("cursor", "What was before: the `next` of another answer", &openapi::count()))
+                .checks_query()
+                .refuses(503, LEDGER)
+                .only(Role::Admin),
+        ),
+    ]
+}
+
+pub(super) const LEDGER: &str = "A0903: the ledger cannot be used";
+
+async fn list(State(handle): State<Handle>) -> Response {
+    match of(&handle).tokens().await {
+        Ok(tokens) => Json(accounts::tokens_document(&tokens)).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+/// A token that is to be made.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    name: String,
+    role: String,
+    #[serde(default)]
+    services: BTreeSet<String>,
+    user: Option<String>,
+    expires_s: Option<i64>,
+}
+
+async fn add(State(handle): State<Handle>, Given(new): Given<New>) -> Response {
+    let now = handle.now();
+    let role = match new.role.parse() {
+        Ok(role) => role,
+        Err(error) => return refused(&error),
+    };
+    let expires = new.expires_s.map(|seconds| now + Millis::seconds(seconds.clamp(0, EXPIRES_S_MAX)));
+    let token = NewToken { name: new.name, role, services: new.services, of: new.user, expires };
+    let secret = match of(&handle).add_token(&token, now).await {
+        Ok(secret) => secret,
+        Err(error) => return refused(&error),
+    };
+    let body = json!({
+        "name": token.name, "role": token.role.word(),
+        "services": Some(&token.services).filter(|services| !services.is_empty()),
+        "user": token.of, "created_at": now.rfc3339(), "expires_at": expires.map(Timestamp::rfc3339), "used_at": null,
+        "token": secret.expose(),
+    });
+    let mut answer = (StatusCode::CREATED, Json(body)).into_response();
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+async fn remove(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
+    match of(&handle).remove_token(&name).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AuditOf {
+    limit: Option<u32>,
+    cursor: Option<i64>,
+}
+
+async fn audited(State(handle): State<Handle>, Query(asked): Query<AuditOf>) -> Response {
+    let limit = asked.limit.unwrap_or(AUDIT).clamp(1, AUDIT_MAX);
+    match of(&handle).audited(asked.cursor, limit).await {
+        Ok(rows) => {
+            let next = rows.last().filter(|_| rows.len() == limit as usize).map(|(id, _)| *id);
+            let row = |(id, row): &(i64, accounts::AuditRow)| {
+                json!({"id": id, "at": row.at.rfc3339(), "who": row.who, "address": row.address, "action": row.action,
+                    "target": row.target, "result": row.result})
+            };
+            let rows: Vec<_> = rows.iter().map(row).collect();
+            Json(json!({"schema": "amarre.audit/v1", "audit": rows, "next": next})).into_response()
+        }
+        Err(error) => refused(&error),
+    }
+}

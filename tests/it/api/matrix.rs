@@ -1,0 +1,142 @@
+//! Every route with nobody, and with every role: what is written here is what may be, and a route that is not written
+//! here fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value as Json, json};
+
+use super::{WEB, served_as, token};
+use crate::cli::rig::{Rig, end};
+use crate::web::browser::Browser;
+use crate::web::typed;
+
+/// Who is the least that may ask: `all` = anybody, `look` = anybody on this machine.
+const ROUTES: &[(&str, &str)] = &[
+    ("all", "GET /healthz"),
+    ("all", "GET /readyz"),
+    ("all", "GET /health"),
+    ("all", "GET /errors/{code}"),
+    ("all", "GET /api/v1/openapi.json"),
+    ("all", "GET /api/v1/schema"),
+    ("look", "GET /metrics"),
+    ("look", "GET /api/v1/status"),
+    ("look", "GET /api/v1/services"),
+    ("look", "GET /api/v1/services/{name}"),
+    ("look", "GET /api/v1/drift"),
+    ("look", "GET /api/v1/plan"),
+    ("look", "GET /api/v1/subnets"),
+    ("look", "GET /api/v1/unmanaged"),
+    ("viewer", "GET /api/v1/services/{name}/events"),
+    ("viewer", "GET /api/v1/services/{name}/history"),
+    ("viewer", "GET /api/v1/services/{name}/logs"),
+    ("viewer", "GET /api/v1/logs"),
+    ("viewer", "GET /api/v1/logs/follow"),
+    ("viewer", "GET /api/v1/events"),
+    ("viewer", "GET /api/v1/history"),
+    ("viewer", "GET /api/v1/explain"),
+    ("viewer", "GET /api/v1/trace"),
+    // What is in the body decides; below.
+    ("viewer", "POST /api/v1/act"),
+    ("operator", "POST /api/v1/services/{name}/cancel"),
+    ("operator", "POST /api/v1/services/{name}/reconcile"),
+    ("operator", "POST /api/v1/services/{name}/resume"),
+    ("operator", "POST /api/v1/services/{name}/retry"),
+    ("operator", "POST /api/v1/services/{name}/rollback"),
+    ("operator", "POST /api/v1/services/{name}/suspend"),
+    ("admin", "GET /api/v1/users"),
+    ("admin", "POST /api/v1/users"),
+    ("admin", "PATCH /api/v1/users/{email}"),
+    ("admin", "DELETE /api/v1/users/{email}"),
+    ("admin", "GET /api/v1/tokens"),
+    ("admin", "POST /api/v1/tokens"),
+    ("admin", "DELETE /api/v1/tokens/{token}"),
+    ("admin", "GET /api/v1/audit"),
+];
+
+const ROLES: [&str; 4] = ["viewer", "operator", "editor", "admin"];
+
+/// Whether somebody may; `who` is empty for nobody.
+fn may(least: &str, who: &str, is_local: bool) -> bool {
+    let rank = |role: &str| ROLES.iter().position(|known| *known == role);
+    match least {
+        "all" => true,
+        "look" => is_local || !who.is_empty(),
+        least => rank(who).is_some_and(|rank_of_who| rank_of_who >= rank(least).unwrap()),
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_open_to_who_may_and_to_nobody_else() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    assert_eq!(
+        typed(&rig, "correct horse battery", &["user", "add", "a@example.org", "--role", "admin"], &[]).await.code,
+        0
+    );
+    let mut tokens = BTreeMap::from([("", Browser::at(rig.port))]);
+    for role in ROLES {
+        tokens.insert(role, token(&rig, role, &["--role", role]).await);
+    }
+    for browser in tokens.values_mut() {
+        browser.headers.retain(|(name, _)| name == "Authorization");
+    }
+    for is_local in [true, false] {
+        let url = if is_local { json!({}) } else { json!({"url": "https://amarre.example.org"}) };
+        let mut more = json!({"requests_per_minute": 100_000});
+        more.as_object_mut().unwrap().extend(url.as_object().unwrap().clone());
+        served_as(&rig, &more);
+        let daemon = rig.daemon(&["--yes"], &[]).await;
+        let document: Json = serde_json::from_str(&rig.get("/api/v1/openapi.json").await.unwrap().1).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let methods = |(path, item): (&String, &Json)| {
+            item.as_object()
+                .unwrap()
+                .keys()
+                .map(|method| format!("{} {path}", method.to_uppercase()))
+                .collect::<Vec<_>>()
+        };
+        let served: BTreeSet<String> = paths.iter().flat_map(methods).collect();
+        let known: BTreeSet<String> = ROUTES.iter().map(|(_, route)| (*route).to_owned()).collect();
+        assert_eq!(served, known, "each route stands in the matrix");
+        for (least, route) in ROUTES {
+            let (method, path) = route.split_once(' ').unwrap();
+            // Nobody and nothing of this name: what is let in changes nothing.
+            let real = path.replace("{name}", "nothing").replace("{code}", "A0401");
+            let real = real.replace("{email}", "nobody@example.org").replace("{token}", "nothing");
+            let real = if path.ends_with("/follow") { format!("{real}?name=nobody") } else { real };
+            let body = (method != "GET" && method != "DELETE").then_some("[]");
+            for (who, browser) in &mut tokens {
+                let page = browser.json(method, &real, body).await;
+                let let_in = !matches!(page.status, 401 | 403);
+                assert_eq!(let_in, may(least, who, is_local), "{route} as `{who}`, local {is_local}: {page:?}");
+                assert_eq!(page.status == 401, !let_in && who.is_empty(), "{route} as `{who}`: {page:?}");
+                assert!(page.status < 500, "{route} as `{who}`: {page:?}");
+            }
+        }
+        // What a command needs is decided by what it is.
+        for (least, act) in [
+            ("viewer", json!({"rollback": {"service": "nothing", "dry_run": true}})),
+            ("operator", json!({"rollback": {"service": "nothing"}})),
+            ("operator", json!({"apply": {"timeout_ms": 0}})),
+            ("operator", json!({"reconcile": {"service": "nothing", "timeout_ms": 0}})),
+            ("operator", json!({"suspend": {"service": "nothing"}})),
+            ("operator", json!({"resume": {"service": "nothing"}})),
+            ("operator", json!({"cancel": {"service": "nothing"}})),
+            ("operator", json!({"retry": {"service": "nothing", "timeout_ms": 0}})),
+            ("editor", json!({"apply": {"confirm_deletes": 1, "timeout_ms": 0}})),
+            ("editor", json!({"destroy": {"services": ["nothing"], "timeout_ms": 0}})),
+            ("admin", json!({"destroy": {"services": ["nothing"], "purge": true, "timeout_ms": 0}})),
+            ("admin", json!({"adopt": {"thing": "nothing", "timeout_ms": 0}})),
+            ("admin", json!({"release": {"thing": "nothing", "timeout_ms": 0}})),
+            ("admin", json!({"rescue": {"dry_run": true, "npm": "nothing"}})),
+        ] {
+            for (who, browser) in &mut tokens {
+                let page = browser.json("POST", "/api/v1/act", Some(&act.to_string())).await;
+                let let_in = !matches!(page.status, 401 | 403);
+                assert_eq!(let_in, may(least, who, is_local), "{act} as `{who}`: {page:?}");
+                assert!(page.status < 500, "{act} as `{who}`: {page:?}");
+            }
+        }
+        assert_eq!(end(daemon).await, 0);
+    }
+}

@@ -1,0 +1,120 @@
+//! Beyond this machine: what is needed before it is served there, and how much one may ask.
+
+use serde_json::json;
+
+use super::{WEB, code, served_as, token};
+use crate::cli::rig::{Rig, end};
+use crate::web::browser::Browser;
+use crate::web::typed;
+
+const PASSWORD: &str = "correct horse battery";
+
+#[tokio::test]
+async fn beyond_this_machine_nobody_is_let_in_who_is_not_known() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    let port = rig.port;
+    for more in [json!({"listen": format!("0.0.0.0:{port}")}), json!({"url": "https://amarre.example.org"})] {
+        served_as(&rig, &more);
+        let refused = rig.run(&["run", "--yes"]).await;
+        assert!(refused.code == 1 && refused.err.contains("A0204"), "{more}: {refused:?}");
+        assert!(!refused.err.contains("/setup"), "no link for whoever comes first: {refused:?}");
+    }
+    assert_eq!(typed(&rig, PASSWORD, &["user", "add", "alice@example.org", "--role", "admin"], &[]).await.code, 0);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let as_host = |name: &str| {
+        let mut browser = Browser::at(port);
+        browser.headers.push(("Host".to_owned(), name.to_owned()));
+        browser
+    };
+    assert_eq!(as_host("evil.example.net").get("/login").await.status, 421);
+    let mut browser = as_host("amarre.example.org");
+    for path in ["/healthz", "/readyz", "/health", "/login", "/api/v1/openapi.json", "/errors/A0401"] {
+        assert_eq!(browser.get(path).await.status, 200, "{path}");
+    }
+    // Pages lead to where one signs in; what they are made of tells nothing.
+    for path in ["/", "/services/web", "/runs", "/network", "/certificates", "/new", "/live"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 303, "{path}");
+        assert_eq!(page.location(), format!("/login?back={path}"));
+    }
+    let login = browser.get("/login").await.body;
+    assert!(!login.contains("services @") && !login.contains("/network"), "{login}");
+    for path in ["/api/v1/status", "/api/v1/services", "/api/v1/plan", "/metrics", "/api/v1/events"] {
+        let mut program = as_host("amarre.example.org");
+        program.headers.retain(|(name, _)| name == "Host");
+        let refused = program.get(path).await;
+        assert_eq!((refused.status, code(&refused).as_str()), (401, "A1010"), "{path}");
+    }
+    let signed = browser.signs_in("alice@example.org", PASSWORD).await;
+    assert_eq!(signed.status, 303);
+    let cookie = &signed.headers["set-cookie"];
+    for part in ["Secure", "HttpOnly", "SameSite=Lax"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert_eq!(browser.get("/").await.status, 200);
+    let mut reader = token(&rig, "prometheus", &[]).await;
+    reader.headers.push(("Host".to_owned(), "amarre.example.org".to_owned()));
+    assert!(reader.get("/metrics").await.body.contains("amarre_build_info"));
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn who_asks_too_much_waits_and_health_is_told_all_the_same() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    served_as(&rig, &json!({"requests_per_minute": 40, "trusted_proxies": ["127.0.0.1"]}));
+    let mut admin = token(&rig, "admin", &["--role", "admin"]).await;
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut statuses = Vec::new();
+    let refused = loop {
+        let page = admin.get("/api/v1/status").await;
+        statuses.push(page.status);
+        if page.status != 200 {
+            break page;
+        }
+        assert!(statuses.len() < 100, "{statuses:?}");
+    };
+    assert_eq!((refused.status, code(&refused).as_str()), (429, "A1012"), "{statuses:?}");
+    assert!(statuses.len() > 15, "{statuses:?}");
+    let wait: u32 = refused.headers["retry-after"].parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    for path in ["/healthz", "/readyz", "/health"] {
+        assert_eq!(admin.get(path).await.status, 200, "{path}");
+    }
+    // The proxy tells for whom it asks: somebody else is not made to wait.
+    let mut elsewhere = Browser::at(rig.port);
+    elsewhere.headers.push(("X-Forwarded-For".to_owned(), "192.0.2.7".to_owned()));
+    assert_eq!(elsewhere.get("/api/v1/status").await.status, 200);
+    // What makes work is counted by who asks, from wherever.
+    let mut statuses = Vec::new();
+    for number in 0..6 {
+        let mut from = admin.clone();
+        from.headers.push(("X-Forwarded-For".to_owned(), format!("198.51.100.{number}")));
+        statuses.push(from.json("POST", "/api/v1/services/web/resume", Some("{}")).await.status);
+    }
+    assert!(statuses.contains(&429), "{statuses:?}");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn what_of_server_makes_no_sense_is_told() {
+    let rig = Rig::start().await;
+    for (more, says) in [
+        (json!({"url": "amarre.example.org"}), "server.url"),
+        (json!({"url": "https://amarre.example.org/below"}), "server.url"),
+        (json!({"url": "ftp://amarre.example.org"}), "server.url"),
+        (json!({"trusted_proxies": ["npm"]}), "server.trusted_proxies"),
+        (json!({"requests_per_minute": 0}), "server.requests_per_minute"),
+    ] {
+        served_as(&rig, &more);
+        let refused = rig.run(&["user", "list"]).await;
+        assert!(
+            refused.code == 1 && refused.err.contains("A0201") && refused.err.contains(says),
+            "{more}: {refused:?}"
+        );
+    }
+    served_as(&rig, &json!({}));
+    let environment = [("AMARRE_SERVER_REQUESTS_PER_MINUTE", "900"), ("AMARRE_SERVER_TRUSTED_PROXIES", "10.0.0.1")];
+    assert_eq!(rig.run_with(&["user", "list"], &environment).await.code, 0);
+}
