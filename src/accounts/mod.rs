@@ -412,21 +412,23 @@ impl From<UserRow> for User {
 }
 
 fn fit_email(email: &str) -> Result<String, AccountError> {
+    let is_long = email.chars().count() > NAME_CHARS_MAX;
     let email = email.trim().to_lowercase();
     let is_plain = |char: char| char.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@".contains(char);
     let parts: Vec<&str> = email.split('@').collect();
     let is_fit = matches!(parts.as_slice(), [before, after] if !before.is_empty() && !after.is_empty());
-    if is_fit && email.chars().all(is_plain) && email.chars().count() <= NAME_CHARS_MAX {
+    if is_fit && email.chars().all(is_plain) && !is_long {
         return Ok(email);
     }
     Err(AccountError::Unfit("an e-mail address looks like alice@example.org".to_owned()))
 }
 
 fn fit_name(name: &str) -> Result<String, AccountError> {
+    let is_long = name.chars().count() > NAME_CHARS_MAX;
     let name = name.trim();
     // git takes `<`, `>` and line ends for its own.
     let is_fit = !name.is_empty()
-        && name.chars().count() <= NAME_CHARS_MAX
+        && !is_long
         && !name.chars().any(|char| char.is_control() || matches!(char, '<' | '>'));
     if is_fit { Ok(name.to_owned()) } else { Err(AccountError::Unfit("a name is one line, as in commits".to_owned())) }
 }

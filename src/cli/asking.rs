@@ -10,7 +10,7 @@ use crate::engine::history::HistoryOf;
 
 /// `amarre history`
 pub async fn history(args: &Args, history: &History, output: &Output) -> Result<u8, Failure> {
-    let at_ms = history.at.as_deref().map(times::past).transpose()?;
+    let at_ms = history.at.as_deref().map(times::past).transpose()?.map(|at| u64::try_from(at).unwrap_or_default());
     let of = HistoryOf { name: history.service.clone(), at_ms, limit: history.lines, cursor: None };
     let link = Link::open(args).await?;
     let answer = link.history(&of).await;

@@ -26,7 +26,7 @@ pub struct EventsOf {
     /// Not older than so many seconds.
     pub since_s: Option<u32>,
     /// Only those before the one with this `id`: the `next` of another answer.
-    pub cursor: Option<i64>,
+    pub cursor: Option<u32>,
     /// At most so many, the newest.
     pub limit: u32,
 }
@@ -46,7 +46,7 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
         since: of
             .since_s
             .map_or(Timestamp(i64::MIN), |since| Timestamp((now.0 - Millis::seconds(since.into()).0).max(0))),
-        before: of.cursor,
+        before: of.cursor.map(i64::from),
         limit: of.limit.clamp(1, LIMIT_MAX),
     };
     let mut found = match handle.ledger().events_of(&filter).await {

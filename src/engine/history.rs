@@ -22,9 +22,9 @@ pub struct HistoryOf {
     /// A service: its versions; `None` = the runs.
     pub name: Option<String>,
     /// What was done then, milliseconds.
-    pub at_ms: Option<i64>,
+    pub at_ms: Option<u64>,
     /// Only runs before the one with this `id`: the `next` of another answer.
-    pub cursor: Option<i64>,
+    pub cursor: Option<u32>,
     /// At most so many, the newest.
     pub limit: u32,
 }
@@ -39,8 +39,8 @@ impl Default for HistoryOf {
 pub async fn history(handle: &Handle, of: &HistoryOf) -> Answer {
     let answer = match (&of.name, of.at_ms) {
         (Some(name), _) => versions(handle, name).await,
-        (None, Some(at)) => done_at(handle, Timestamp(at)).await,
-        (None, None) => runs(handle, of.cursor, of.limit.clamp(1, LIMIT_MAX)).await,
+        (None, Some(at)) => done_at(handle, Timestamp(i64::try_from(at).unwrap_or(i64::MAX))).await,
+        (None, None) => runs(handle, of.cursor.map(i64::from), of.limit.clamp(1, LIMIT_MAX)).await,
     };
     answer.unwrap_or_else(|error| refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"))
 }

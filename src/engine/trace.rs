@@ -59,6 +59,9 @@ impl Step {
     }
 }
 
+/// A name in the DNS is no longer.
+const NAME_BYTES_MAX: usize = 253;
+
 /// Follows a name to where it ends.
 pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> {
     let picture = handle.ask(Command::Look).await?.picture;
@@ -66,7 +69,8 @@ pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> 
         return Some(refused("A0901", "nothing has been looked at yet", "try again in a moment"));
     };
     let domain = domain.trim_end_matches('.').to_lowercase();
-    if domain.is_empty() || domain.contains(['/', ' ', ':', '@']) {
+    let is_written = |char: char| char.is_alphanumeric() || "-_.*".contains(char);
+    if domain.is_empty() || domain.len() > NAME_BYTES_MAX || !domain.chars().all(is_written) {
         return Some(refused("A0107", &format!("not a host name: {domain}"), "as in amarre trace cloud.example.org"));
     }
     let site = &context.site;

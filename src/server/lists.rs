@@ -28,7 +28,7 @@ pub struct ServicesOf {
     only: Option<Only>,
     sort: Option<Sort>,
     limit: Option<u32>,
-    cursor: Option<usize>,
+    cursor: Option<u32>,
 }
 
 /// An order.
@@ -87,8 +87,9 @@ pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesOf>
     if matches!(sort, Sort::NameBack | Sort::SinceBack | Sort::SyncBack | Sort::HealthBack) {
         rows.reverse();
     }
-    let from = of.cursor.unwrap_or_default().min(rows.len());
-    let limit = of.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT).clamp(1, LIMIT);
+    let number = |asked: Option<u32>| asked.and_then(|asked| usize::try_from(asked).ok());
+    let from = number(of.cursor).unwrap_or_default().min(rows.len());
+    let limit = number(of.limit).unwrap_or(LIMIT).clamp(1, LIMIT);
     let to = (from + limit).min(rows.len());
     let page: Vec<_> = rows[from..to].iter().map(|row| report::service_json(&picture, row)).collect();
     let next = (to < rows.len()).then_some(to);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-pub(super) use self::schemas::{any, count, flag_type, list, or_null, roles, text, timeout, until};
+pub(super) use self::schemas::{any, count, flag_type, line, list, or_null, roles, text, timeout, until, written};
 use self::schemas::{healths, named, object, syncs, with};
 use super::access::Needs;
 use super::problem::PROBLEM;
@@ -405,7 +405,10 @@ pub(super) fn trace(form: Form) -> Operation {
         Form::Whole | Form::OfService => asks("trace", what, "Trace"),
         Form::Text => Operation::answer("trace_text", what),
     };
-    operation.takes(in_query("domain", "A whole name", &text())).only(Role::Viewer)
+    let name = json!({"type": "string", "format": "hostname", "maxLength": 253});
+    let mut domain = in_query("domain", "A whole name", &name);
+    domain["required"] = json!(true);
+    operation.takes(domain).only(Role::Viewer)
 }
 
 pub(super) fn act() -> Operation {
@@ -446,13 +449,13 @@ fn of_any(operation: Operation) -> Operation {
 
 fn paged(operation: Operation) -> Operation {
     let operation = operation.takes(in_query("limit", "At most so many; 1,000 if not said, and at most", &small()));
-    operation.takes(in_query("cursor", "Where to go on: the `next` of another answer", &count()))
+    operation.takes(in_query("cursor", "Where to go on: the `next` of another answer", &small()))
 }
 
 fn cursor(operation: Operation, usual: u32) -> Operation {
     let what = format!("At most so many, {usual} if not said");
     let operation = operation.takes(in_query("limit", &what, &small()));
-    operation.takes(in_query("cursor", "What was before: the `next` of another answer", &count()))
+    operation.takes(in_query("cursor", "What was before: the `next` of another answer", &small()))
 }
 
 /// A number that fits where it is read.

@@ -49,9 +49,9 @@ impl Repeats {
     /// # Errors
     /// It is not to be done: with what it is answered.
     pub fn begin(&mut self, key: &Key, request: &str, now: Timestamp) -> Result<(), Box<Response>> {
-        if key.1.is_empty() || key.1.len() > KEY_BYTES_MAX {
+        if key.1.is_empty() || key.1.len() > KEY_BYTES_MAX || !key.1.bytes().all(|byte| byte.is_ascii_graphic()) {
             let hint = "a UUID will do";
-            let why = format!("an idempotency key has 1 to {KEY_BYTES_MAX} bytes");
+            let why = format!("an idempotency key has 1 to {KEY_BYTES_MAX} letters, digits and signs");
             return Err(Box::new(problem(StatusCode::BAD_REQUEST, "A1014", &why, hint)));
         }
         self.0.retain(|_, known| known.answer.is_none() || now - known.at < KNOWN_FOR);

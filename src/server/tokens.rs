@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::openapi::{self, Operation, list as array, or_null, roles, text};
+use super::openapi::{self, Operation, line, list as array, or_null, roles, written};
 use super::users::{of, refused};
 use super::{Given, Route};
 use crate::accounts::{self, NewToken, Role};
@@ -27,7 +27,8 @@ const AUDIT_MAX: u32 = 1_000;
 
 pub(super) fn routes() -> Vec<Route> {
     let new = json!({
-        "name": text(), "role": roles(), "services": array(text()), "user": or_null(text()),
+        "name": written("^[A-Za-z0-9._@-]{1,100}$"), "role": roles(), "services": array(written("^[^,]+$")),
+        "user": or_null(line()),
         "expires_s": or_null(json!({"type": "integer", "minimum": 1, "maximum": EXPIRES_S_MAX})),
     });
     let made = json!({"$ref": "#/components/schemas/NewToken"});
@@ -63,7 +64,7 @@ pub(super) fn routes() -> Vec<Route> {
             "/api/v1/audit",
             get(audited),
             audit
-                .takes(openapi::in_query("cursor", "What was before: the `next` of another answer", &openapi::count()))
+                .takes(openapi::in_query("cursor", "What was before: the `next` of another answer", &openapi::small()))
                 .checks_query()
                 .refuses(503, LEDGER)
                 .only(Role::Admin),
@@ -126,12 +127,12 @@ async fn remove(State(handle): State<Handle>, Path(name): Path<String>) -> Respo
 #[serde(default)]
 struct AuditOf {
     limit: Option<u32>,
-    cursor: Option<i64>,
+    cursor: Option<u32>,
 }
 
 async fn audited(State(handle): State<Handle>, Query(asked): Query<AuditOf>) -> Response {
     let limit = asked.limit.unwrap_or(AUDIT).clamp(1, AUDIT_MAX);
-    match of(&handle).audited(asked.cursor, limit).await {
+    match of(&handle).audited(asked.cursor.map(i64::from), limit).await {
         Ok(rows) => {
             let next = rows.last().filter(|_| rows.len() == limit as usize).map(|(id, _)| *id);
             let row = |(id, row): &(i64, accounts::AuditRow)| {

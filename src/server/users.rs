@@ -8,7 +8,7 @@ use axum::routing::{delete, get, patch, post};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::openapi::{Operation, in_path, roles, text};
+use super::openapi::{Operation, line, roles};
 use super::problem::problem;
 use super::tokens::LEDGER;
 use super::{Given, Route};
@@ -20,8 +20,9 @@ const ALL: &str = "/api/v1/users";
 const ONE: &str = "/api/v1/users/{email}";
 
 pub(super) fn routes() -> Vec<Route> {
-    let new = json!({"email": text(), "name": text(), "role": roles(), "password": text()});
-    let change = json!({"role": roles(), "password": text()});
+    let password = || json!({"type": "string", "minLength": 12});
+    let new = json!({"email": line(), "name": line(), "role": roles(), "password": password()});
+    let change = json!({"role": roles(), "password": password()});
     let made = json!({"$ref": "#/components/schemas/User"});
     vec![
         Route::new(
@@ -66,7 +67,8 @@ pub(super) fn routes() -> Vec<Route> {
 /// About the user that the path names.
 fn on_user(operation: Operation) -> Operation {
     operation
-        .takes(in_path("email", "By which the user signs in"))
+        .takes(json!({"name": "email", "in": "path", "required": true, "schema": line(),
+            "description": "By which the user signs in"}))
         .refuses(404, "A1008: there is no such user")
         .refuses(409, "A1007: it is the last admin")
         .refuses(422, "A1007: something does not fit")

@@ -372,6 +372,16 @@ pub fn text() -> Json {
     json!({"type": "string"})
 }
 
+/// A text of this form.
+pub fn written(pattern: &str) -> Json {
+    json!({"type": "string", "pattern": pattern})
+}
+
+/// A text that is neither empty nor long; what else it must be is said when it is not.
+pub fn line() -> Json {
+    json!({"type": "string", "minLength": 1, "maxLength": 100})
+}
+
 pub fn flag_type() -> Json {
     json!({"type": "boolean"})
 }

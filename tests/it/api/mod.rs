@@ -213,3 +213,29 @@ async fn what_is_not_done_says_so() {
     assert!(row["result"].as_str().unwrap().contains("A04"), "{row}");
     assert_eq!(end(daemon).await, 0);
 }
+
+/// Asks everything that the document describes, and much that it does not.
+#[tokio::test]
+async fn schemathesis_finds_no_error_and_nothing_that_is_not_described() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.file("services/shop.yaml", "name: shop\nimage: web:1\n");
+    served_as(&rig, &json!({"requests_per_minute": 10_000_000}));
+    let made = rig.run(&["token", "add", "st", "--role", "admin"]).await;
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = tokio::process::Command::new(root.join("target/python/bin/schemathesis"));
+    command.arg("--config-file").arg(root.join("tests/it/api/schemathesis.toml")).args(["--no-color", "run"]);
+    command.arg(format!("http://127.0.0.1:{}/api/v1/openapi.json", rig.port));
+    command.arg("-H").arg(format!("Authorization: Bearer {}", made.out.trim()));
+    // It has no end while something prints.
+    command.args(["--exclude-path", "/api/v1/logs/follow", "--phases", "examples,coverage,fuzzing"]);
+    command.args(["--max-examples", "25", "--seed", "1", "--continue-on-failure", "--warnings", "off"]);
+    command.args(["--request-timeout", "60", "--generation-database", "none"]).current_dir(rig.path()).kill_on_drop(true);
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let asked = said.lines().find(|line| line.contains("generated")).unwrap_or_default();
+    println!("{}", asked.trim());
+    assert_eq!(end(daemon).await, 0);
+}
