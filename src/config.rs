@@ -87,6 +87,8 @@ pub struct ServerAccess {
     pub proxies: Vec<IpNet>,
     /// How much one address, or one user, may ask in a minute.
     pub per_minute: u32,
+    /// What forges sign webhooks with.
+    pub webhook_secret: Option<Secret>,
 }
 
 /// Where manifests come from.

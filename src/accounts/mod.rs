@@ -427,9 +427,8 @@ fn fit_name(name: &str) -> Result<String, AccountError> {
     let is_long = name.chars().count() > NAME_CHARS_MAX;
     let name = name.trim();
     // git takes `<`, `>` and line ends for its own.
-    let is_fit = !name.is_empty()
-        && !is_long
-        && !name.chars().any(|char| char.is_control() || matches!(char, '<' | '>'));
+    let is_fit =
+        !name.is_empty() && !is_long && !name.chars().any(|char| char.is_control() || matches!(char, '<' | '>'));
     if is_fit { Ok(name.to_owned()) } else { Err(AccountError::Unfit("a name is one line, as in commits".to_owned())) }
 }
 

@@ -91,8 +91,8 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
 
 /// As the configuration says it.
 pub fn listening(server: &ServerAccess) -> Listening {
-    let ServerAccess { listen, url, proxies, per_minute } = server.clone();
-    Listening { address: listen, url, proxies, per_minute }
+    let ServerAccess { listen, url, proxies, per_minute, webhook_secret } = server.clone();
+    Listening { address: listen, url, proxies, per_minute, webhook_secret }
 }
 
 /// The loop ends by itself only when it is told to.

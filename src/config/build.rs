@@ -33,7 +33,7 @@ impl File {
                 NpmAccess { url, identity: npm.identity.clone(), secret, dns_credentials: dns_credentials.clone() },
             );
         }
-        let server = super::server::build(&self.server)?;
+        let server = super::server::build(&self.server, secrets)?;
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
         Ok(Config {

@@ -294,6 +294,7 @@ pub(super) struct ServerFile {
     #[serde(default)]
     pub(super) trusted_proxies: Many,
     pub(super) requests_per_minute: Option<u32>,
+    pub(super) webhook_secret: Option<SecretSource>,
 }
 
 #[derive(Debug, Default, Deserialize)]

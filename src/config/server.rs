@@ -5,12 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::file::ServerFile;
+use super::secrets::Resolver;
 use super::{ConfigError, ServerAccess};
 
 /// A page with all that is on it takes ten, and somebody who looks around opens one a second.
 const PER_MINUTE: u32 = 600;
+/// A shorter one is guessed.
+const SECRET_CHARS_MIN: usize = 16;
 
-pub(super) fn build(file: &ServerFile) -> Result<ServerAccess, ConfigError> {
+pub(super) fn build(file: &ServerFile, secrets: &Resolver) -> Result<ServerAccess, ConfigError> {
     let listen = file.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070)));
     let url = file.url.as_deref().map(url).transpose()?;
     let proxies: Result<Vec<IpNet>, ConfigError> = file.trusted_proxies.list().iter().map(|text| net(text)).collect();
@@ -19,7 +22,12 @@ pub(super) fn build(file: &ServerFile) -> Result<ServerAccess, ConfigError> {
         let hint = "how often one address may ask in a minute: 600 is usual";
         return Err(ConfigError::new("A0201", "server.requests_per_minute is 0", hint));
     }
-    Ok(ServerAccess { listen, url, proxies: proxies?, per_minute })
+    let webhook_secret = file.webhook_secret.as_ref().map(|secret| secrets.read(secret)).transpose()?;
+    if webhook_secret.as_ref().is_some_and(|secret| secret.expose().chars().count() < SECRET_CHARS_MIN) {
+        let message = format!("server.webhook_secret is shorter than {SECRET_CHARS_MIN} characters");
+        return Err(ConfigError::new("A0201", message, "make one: openssl rand -hex 32"));
+    }
+    Ok(ServerAccess { listen, url, proxies: proxies?, per_minute, webhook_secret })
 }
 
 /// `https://amarre.example.org`, and nothing behind it.

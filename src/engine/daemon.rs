@@ -179,6 +179,11 @@ impl Handle {
         self.source.path_of(service)
     }
 
+    /// Whether manifests come from what a repository calls so: `refs/heads/main`.
+    pub fn follows(&self, reference: &str) -> bool {
+        self.source.follows(reference)
+    }
+
     /// Where manifests come from, for people.
     pub fn source_name(&self) -> String {
         self.source.to_string()

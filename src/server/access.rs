@@ -21,6 +21,7 @@ use super::{BODY_BYTES_MAX, whole};
 use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;
 use crate::model::Millis;
+use crate::secret::Secret;
 
 /// The cookie that opens a session.
 pub const SESSION_COOKIE: &str = "amarre_session";
@@ -40,6 +41,8 @@ pub struct Listening {
     pub proxies: Vec<IpNet>,
     /// What one address, and one user, may ask in a minute.
     pub per_minute: u32,
+    /// What forges sign webhooks with.
+    pub webhook_secret: Option<Secret>,
 }
 
 impl Listening {
@@ -339,6 +342,7 @@ mod tests {
             url: url.map(str::to_owned),
             proxies: proxies.iter().map(|net| net.parse().unwrap()).collect(),
             per_minute: 600,
+            webhook_secret: None,
         }
     }
 

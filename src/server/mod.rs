@@ -14,6 +14,7 @@ mod repeats;
 pub mod socket;
 mod tokens;
 mod users;
+mod webhook;
 
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -98,7 +99,7 @@ impl Route {
 
 /// What is served over the network.
 pub fn public(handle: Handle, access: &Access) -> Router {
-    let routes = shared().into_iter().map(|route| {
+    let routes = shared().into_iter().chain([webhook(access)]).map(|route| {
         let Route { path, handler, says } = route;
         if says.needs == Needs::Nothing {
             return Route { path, handler, says };
@@ -111,7 +112,13 @@ pub fn public(handle: Handle, access: &Access) -> Router {
 
 /// What describes it.
 pub fn document(access: &Access) -> serde_json::Value {
-    openapi::document(shared().iter().map(|route| (route.path, &route.says)), over(access))
+    let routes: Vec<Route> = shared().into_iter().chain([webhook(access)]).collect();
+    openapi::document(routes.iter().map(|route| (route.path, &route.says)), over(access))
+}
+
+fn webhook(access: &Access) -> Route {
+    let hook = webhook::Hook::new(access.listening.webhook_secret.clone());
+    Route::new("/webhooks/git", hook.handler(), openapi::webhook())
 }
 
 fn over(access: &Access) -> Over {
@@ -201,6 +208,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Given<T> {
 /// Does something to its end, also when whoever asked for it hangs up meanwhile; `None`: it broke.
 pub async fn whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
     tokio::spawn(work).await.ok()
+}
+
+/// Begins something that nobody waits for.
+fn begin(work: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(work));
 }
 
 /// The document of an answer, or why there is none.

@@ -411,6 +411,17 @@ pub(super) fn trace(form: Form) -> Operation {
     operation.takes(domain).only(Role::Viewer)
 }
 
+pub(super) fn webhook() -> Operation {
+    let taken = json!({"type": "object", "properties": {"taken": flag_type(), "why": text()}, "required": ["taken"]});
+    Operation::new("post", "webhook", "A forge says that something was pushed; signed with `server.webhook_secret`")
+        .gives(200, "It is right, and there is nothing to do", JSON, &taken)
+        .gives(202, "The source is asked at once", JSON, &taken)
+        .refuses(401, "A1015: the signature is not right")
+        .refuses(404, "A1015: no webhook is taken here")
+        .refuses(413, "A1013: the body is too large")
+        .open()
+}
+
 pub(super) fn act() -> Operation {
     look(Operation::new("post", "act", "Acts; what each command needs stands in docs/http.md"))
         .acts(named("Act"))

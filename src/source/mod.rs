@@ -110,6 +110,14 @@ impl Source {
         }
     }
 
+    /// Whether this is what is followed in the repository: `refs/heads/main`. Of a folder nothing is.
+    pub fn follows(&self, reference: &str) -> bool {
+        match self {
+            Source::Folder(_) => false,
+            Source::Git(git) => git.follows(reference),
+        }
+    }
+
     /// Another branch, tag or commit, which does not come into force.
     ///
     /// # Errors

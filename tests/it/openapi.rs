@@ -74,6 +74,7 @@ fn closed(mut schema: Json) -> Json {
 fn command(method: &str, path: &str, service: &str) -> String {
     let body = match path.rsplit('/').next().unwrap() {
         "act" => json!({"resume": {"service": service}}),
+        "git" => json!({}),
         "tokens" => json!({"name": format!("ci-{service}"), "role": "viewer", "expires_s": 3600}),
         "cancel" => json!({"by": "a test"}),
         "reconcile" | "retry" => json!({"timeout_ms": 2000}),

@@ -95,6 +95,11 @@ struct Outcome {
 type Brought = Result<(Repository, Oid), (Failed, Option<Trouble>)>;
 
 impl Git {
+    /// Whether this is what is followed: `refs/heads/main`.
+    pub fn follows(&self, reference: &str) -> bool {
+        self.settings.reference.full() == reference
+    }
+
     /// Nothing is asked and nothing is made before the first use.
     pub fn new(settings: GitSettings) -> Self {
         Self { settings: Arc::new(settings), known: Arc::default(), turn: Arc::default() }

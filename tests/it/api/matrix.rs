@@ -18,6 +18,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("all", "GET /errors/{code}"),
     ("all", "GET /api/v1/openapi.json"),
     ("all", "GET /api/v1/schema"),
+    // Who has its secret may; without one nothing is there.
+    ("all", "POST /webhooks/git"),
     ("look", "GET /metrics"),
     ("look", "GET /api/v1/status"),
     ("look", "GET /api/v1/services"),

@@ -3,6 +3,7 @@
 mod lists;
 mod matrix;
 mod network;
+mod webhooks;
 
 use serde_json::{Value as Json, json};
 
@@ -231,7 +232,10 @@ async fn schemathesis_finds_no_error_and_nothing_that_is_not_described() {
     // It has no end while something prints.
     command.args(["--exclude-path", "/api/v1/logs/follow", "--phases", "examples,coverage,fuzzing"]);
     command.args(["--max-examples", "25", "--seed", "1", "--continue-on-failure", "--warnings", "off"]);
-    command.args(["--request-timeout", "60", "--generation-database", "none"]).current_dir(rig.path()).kill_on_drop(true);
+    command
+        .args(["--request-timeout", "60", "--generation-database", "none"])
+        .current_dir(rig.path())
+        .kill_on_drop(true);
     let output = command.output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));

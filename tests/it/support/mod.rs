@@ -106,7 +106,7 @@ pub fn network(handle: &amarre::engine::daemon::Handle) -> axum::Router {
     use amarre::server::access::{Access, Listening};
     let accounts = amarre::accounts::Accounts::new(handle.ledger().clone());
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000 };
+    let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000, webhook_secret: None };
     amarre::web::public(handle.clone(), Access::new(handle.clone(), accounts, listening))
 }
 

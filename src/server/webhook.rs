@@ -1,0 +1,226 @@
+//! `POST /webhooks/git`: a forge says that something was pushed, and the source is asked at once.
+//!
+//! | header | of | what it is |
+//! |---|---|---|
+//! | `X-Hub-Signature-256: sha256=HEX` | GitHub | HMAC-SHA256 of the body |
+//! | `X-Gitea-Signature: HEX`, `X-Forgejo-Signature: HEX` | Gitea, Forgejo | the same |
+//! | `webhook-signature: v1,BASE64` with `webhook-id` and `webhook-timestamp` | GitLab with a signing token | HMAC-SHA256 of `id.timestamp.body`; a token `whsec_…` is the key in base64 |
+//! | `X-Gitlab-Token` | GitLab with a secret token | the secret itself |
+//!
+//! Sources: each forge's page on webhooks; GitLab's signing token follows Standard Webhooks.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::begin;
+use super::problem::problem;
+use crate::engine::daemon::Handle;
+use crate::model::{Millis, Timestamp};
+use crate::secret::Secret;
+
+/// A push of some thousand commits. What is larger is found by asking from time to time.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What is signed with a time is good so long before and after it.
+const SIGNED_FOR: Millis = Millis::minutes(5);
+/// A delivery is known so long, and so many are.
+const KNOWN_FOR: Millis = Millis::minutes(24 * 60);
+const KNOWN_MAX: usize = 1_024;
+/// One asks the server, and one waits for it: who comes later is served by the one that waits.
+const AT_ONCE: usize = 2;
+
+/// What is known of deliveries. Clones share it.
+#[derive(Clone)]
+pub struct Hook {
+    secret: Option<Secret>,
+    known: Arc<Mutex<BTreeMap<String, Timestamp>>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Hook {
+    /// With the secret that forges sign with; `None`: nothing is taken.
+    pub fn new(secret: Option<Secret>) -> Self {
+        Self { secret, known: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// The route's handler.
+    pub(super) fn handler(self) -> MethodRouter<Handle> {
+        let handler = async |State(handle): State<Handle>, headers: HeaderMap, body: Bytes| {
+            take(self, handle, headers, body).await
+        };
+        post(handler).layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+    }
+
+    /// Whether a delivery comes for the first time.
+    fn is_new(&self, body: &[u8], now: Timestamp) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, at| now - *at < KNOWN_FOR);
+        if known.len() >= KNOWN_MAX
+            && let Some(oldest) = known.iter().min_by_key(|(_, at)| **at).map(|(digest, _)| digest.clone())
+        {
+            known.remove(&oldest);
+        }
+        known.insert(hex::encode(Sha256::digest(body)), now).is_none()
+    }
+}
+
+async fn take(hook: Hook, handle: Handle, headers: HeaderMap, body: Bytes) -> Response {
+    let Some(secret) = &hook.secret else {
+        let hint = "set `server.webhook_secret`, and the same at the forge";
+        return problem(StatusCode::NOT_FOUND, "A1015", "no webhook is taken here", hint);
+    };
+    let now = handle.now();
+    if !is_signed(secret, &headers, &body, now) {
+        tracing::warn!("a webhook came whose signature is not right");
+        let hint = "is the forge's secret that of `server.webhook_secret`?";
+        return problem(StatusCode::UNAUTHORIZED, "A1015", "the signature is not right", hint);
+    }
+    let ignored = |why: &str| (StatusCode::OK, Json(json!({"taken": false, "why": why}))).into_response();
+    if !is_push(&headers) {
+        return ignored("nothing was pushed");
+    }
+    let reference = serde_json::from_slice::<serde_json::Value>(&body).ok();
+    let reference = reference.as_ref().and_then(|body| body["ref"].as_str()).unwrap_or_default();
+    if !handle.follows(reference) {
+        return ignored("another branch or tag is followed");
+    }
+    if !hook.is_new(&body, now) {
+        return ignored("this delivery came before");
+    }
+    tracing::info!("a webhook says that {reference} was pushed");
+    let asking = async move {
+        let Ok(_turn) = hook.turns.try_acquire() else { return };
+        handle.fetch().await;
+        handle.look().await;
+    };
+    // Forges wait for some seconds at most.
+    begin(asking);
+    (StatusCode::ACCEPTED, Json(json!({"taken": true}))).into_response()
+}
+
+/// Whether somebody who has the secret sent it.
+fn is_signed(secret: &Secret, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let plain = secret.expose().as_bytes();
+    if let Some(signature) = text("webhook-signature") {
+        let (Some(id), Some(at)) = (text("webhook-id"), text("webhook-timestamp")) else { return false };
+        let Ok(seconds) = at.parse::<i64>() else { return false };
+        if (now.0 - seconds.saturating_mul(1_000)).abs() > SIGNED_FOR.0 {
+            return false;
+        }
+        let key = secret.expose().strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
+        let signed = [id.as_bytes(), b".", at.as_bytes(), b".", body].concat();
+        let key = key.as_deref().unwrap_or(plain);
+        // Several stand there while a key is being changed.
+        let given = signature.split(' ').filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
+        return given.into_iter().any(|given| is_mac(key, &signed, &given));
+    }
+    let signature = text("x-hub-signature-256").map(|given| given.strip_prefix("sha256=").unwrap_or(given));
+    let signature = text("x-forgejo-signature").or_else(|| text("x-gitea-signature")).or(signature);
+    if let Some(given) = signature {
+        return hex::decode(given).is_ok_and(|given| is_mac(plain, body, &given));
+    }
+    // Of two texts their digests are compared: how far they are the same takes no time that tells.
+    let given = text("x-gitlab-token").map(|given| mac(plain, given.as_bytes()).finalize().into_bytes());
+    given.is_some_and(|given| is_mac(plain, plain, &given))
+}
+
+fn mac(key: &[u8], text: &[u8]) -> Hmac<Sha256> {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    mac.chain_update(text)
+}
+
+/// Compares in a time that does not tell where the first difference is.
+fn is_mac(key: &[u8], text: &[u8], given: &[u8]) -> bool {
+    mac(key, text).verify_slice(given).is_ok()
+}
+
+fn is_push(headers: &HeaderMap) -> bool {
+    let names = ["x-github-event", "x-gitea-event", "x-forgejo-event", "x-gitlab-event"];
+    let events = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+    let pushes = ["push", "create", "Push Hook", "Tag Push Hook", "System Hook"];
+    events.into_iter().any(|event| pushes.contains(&event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &[u8] = b"{\"ref\":\"refs/heads/main\"}";
+    const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+    fn signed(secret: &str, pairs: &[(&'static str, &str)], body: &[u8]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        is_signed(&Secret::new(secret), &headers, body, NOW)
+    }
+
+    /// From GitHub's page on validating deliveries: its secret, its body, its signature.
+    #[test]
+    fn githubs_own_example_is_right() {
+        let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        let secret = "It's a Secret to Everybody";
+        assert!(signed(secret, &[("x-hub-signature-256", signature)], b"Hello, World!"));
+        assert!(!signed(secret, &[("x-hub-signature-256", signature)], b"Hello, World?"));
+        assert!(!signed("another", &[("x-hub-signature-256", signature)], b"Hello, World!"));
+        assert!(!signed(secret, &[], b"Hello, World!"));
+    }
+
+    #[test]
+    fn each_forge_signs_in_its_own_way() {
+        let secret = "a secret of sixteen";
+        let hex = hex::encode(mac(secret.as_bytes(), BODY).finalize().into_bytes());
+        assert!(signed(secret, &[("x-gitea-signature", &hex)], BODY));
+        assert!(signed(secret, &[("x-forgejo-signature", &hex)], BODY));
+        // The one that counts is wrong, and another one that is right does not mend it.
+        let wrong = "0".repeat(64);
+        assert!(!signed(secret, &[("x-forgejo-signature", &wrong), ("x-gitea-signature", &hex)], BODY));
+        assert!(!signed(secret, &[("x-gitea-signature", "not hex")], BODY));
+        assert!(signed(secret, &[("x-gitlab-token", secret)], BODY));
+        assert!(!signed(secret, &[("x-gitlab-token", "a secret of sixteem")], BODY));
+        assert!(!signed(secret, &[("x-gitlab-token", "")], BODY));
+    }
+
+    #[test]
+    fn what_is_signed_with_a_time_is_good_for_minutes() {
+        let key = STANDARD.encode(b"0123456789abcdef");
+        let secret = format!("whsec_{key}");
+        let at = |seconds: i64| {
+            let at = (NOW.0 / 1_000 + seconds).to_string();
+            let text = [b"msg-1.", at.as_bytes(), b".", BODY].concat();
+            let signature = STANDARD.encode(mac(b"0123456789abcdef", &text).finalize().into_bytes());
+            let signature = format!("v1,AAAA v1,{signature}");
+            let headers =
+                [("webhook-id", "msg-1"), ("webhook-timestamp", at.as_str()), ("webhook-signature", &signature)];
+            signed(&secret, &headers, BODY)
+        };
+        assert_eq!([0, 299, -299, 301, -301].map(at), [true, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_delivery_that_comes_again_is_known_for_a_day() {
+        let hook = Hook::new(None);
+        assert!(hook.is_new(BODY, NOW));
+        assert!(!hook.is_new(BODY, NOW + Millis::minutes(1)));
+        assert!(hook.is_new(BODY, NOW + Millis::minutes(2) + Millis::minutes(24 * 60)));
+        for number in 0..2 * KNOWN_MAX {
+            hook.is_new(number.to_string().as_bytes(), NOW);
+        }
+        assert!(hook.known.lock().unwrap().len() <= KNOWN_MAX);
+    }
+}
