@@ -13,6 +13,7 @@ mod file;
 mod build;
 mod docker;
 mod git;
+mod notifications;
 mod secrets;
 mod server;
 mod ovh;
@@ -28,6 +29,7 @@ use ipnet::IpNet;
 use self::file::File;
 use self::secrets::{Resolver, environment, read_limited};
 use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
+use crate::notifications::channel::Channel;
 use crate::secret::{MarkKey, OvhLogin, Secret};
 
 /// A configuration file larger than this is a mistake.
@@ -72,6 +74,8 @@ pub struct Config {
     pub ovh: Option<OvhAccess>,
     /// How HTTP is served.
     pub server: ServerAccess,
+    /// Who is told what.
+    pub notifications: Vec<Channel>,
     /// The ledger.
     pub state: PathBuf,
 }

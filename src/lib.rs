@@ -20,6 +20,7 @@ pub mod source;
 pub mod store;
 pub mod accounts;
 pub mod engine;
+pub mod notifications;
 pub mod server;
 pub mod web;
 pub mod telemetry;

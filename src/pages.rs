@@ -217,4 +217,5 @@ const PAGES: &[(&str, &str)] = &[
     ("A1013", include_str!("../docs/errors/A1013.md")),
     ("A1014", include_str!("../docs/errors/A1014.md")),
     ("A1015", include_str!("../docs/errors/A1015.md")),
+    ("A1016", include_str!("../docs/errors/A1016.md")),
 ];

@@ -74,6 +74,9 @@ pub enum Command {
     /// Keep the tokens that machines ask by HTTP with
     #[command(subcommand)]
     Token(Token),
+    /// Show who is told what, and try it
+    #[command(subcommand)]
+    Notifications(Notifications),
     /// Look after a Nginx Proxy Manager itself
     #[command(subcommand)]
     Npm(Npm),
@@ -534,6 +537,22 @@ pub struct AddToken {
 #[derive(Debug, ClapArgs)]
 pub struct NameToken {
     /// Which
+    pub name: String,
+}
+
+/// `notifications`
+#[derive(Debug, Subcommand)]
+pub enum Notifications {
+    /// Show each channel, and how it goes
+    List(Users),
+    /// Send a message that says that it is a test
+    Test(NameChannel),
+}
+
+/// `notifications test`
+#[derive(Debug, ClapArgs)]
+pub struct NameChannel {
+    /// Which, by its name in amarre.yaml
     pub name: String,
 }
 

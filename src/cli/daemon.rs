@@ -15,6 +15,7 @@ use super::reload;
 use crate::accounts::Accounts;
 use crate::config::{Config, ServerAccess};
 use crate::engine::daemon::{self, Behaviour};
+use crate::notifications::Notifications;
 use crate::server;
 use crate::server::access::{Access, Listening};
 use crate::web;
@@ -71,8 +72,11 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
         let link = format!("{}/setup?token={}", listening.link(), token.expose());
         output.say(&format!("No account yet: make the first one at {link}"));
     }
+    // On loopback a link would lead whoever reads it to a machine of their own.
+    let site = Some(listening.link()).filter(|_| !listening.is_local());
     let access = Access::new(handle.clone(), accounts, listening);
-    let mut servers = serve(private, public, &handle, access);
+    let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
+    let mut servers = serve(private, public, &handle, (access, notifications));
     let notifier = Notifier::from_environment();
     servers.spawn(reload::when_told(handle.clone(), config, notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
@@ -101,10 +105,17 @@ async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Hand
 }
 
 /// Serves both until the set is dropped.
-pub fn serve(private: UnixListener, public: TcpListener, handle: &daemon::Handle, access: Access) -> JoinSet<()> {
+pub fn serve(
+    private: UnixListener,
+    public: TcpListener,
+    handle: &daemon::Handle,
+    (access, notifications): (Access, Notifications),
+) -> JoinSet<()> {
     let mut servers = JoinSet::new();
-    let acting = server::private(handle.clone());
-    let reading = web::public(handle.clone(), access).into_make_service_with_connect_info::<SocketAddr>();
+    let acting = server::private(handle.clone(), notifications.clone());
+    let reading =
+        web::public(handle.clone(), access, notifications.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    servers.spawn(notifications.run());
     servers.spawn(async move {
         if let Err(error) = axum::serve(private, acting).await {
             tracing::error!("the socket is not served any more: {error}");

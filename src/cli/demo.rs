@@ -19,6 +19,7 @@ use crate::engine::daemon::{self, Behaviour, Handle};
 use crate::engine::listing::Listing;
 use crate::engine::verbs::{self, Act};
 use crate::engine::{report, status};
+use crate::notifications::Notifications;
 use crate::providers::http::Http;
 use crate::secret::Secret;
 use crate::server::access::{Access, Listening};
@@ -76,7 +77,8 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     let accounts = crate::accounts::Accounts::new(handle.ledger().clone());
     let listening = Listening { address, ..super::daemon::listening(&config.server) };
     let access = Access::new(handle.clone(), accounts.clone(), listening);
-    let servers = super::daemon::serve(socket, public, &handle, access);
+    let notifications = Notifications::new(handle.clone(), config.notifications.clone(), None);
+    let servers = super::daemon::serve(socket, public, &handle, (access, notifications));
     output.say(&format!(
         "Simulated {} on loopback; the examples are in {}",
         if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },

@@ -52,6 +52,7 @@ fn read_again(started: &Config) -> Result<(Settings, Option<ConfigTrouble>), Fai
     let waits = [
         (fresh.state != started.state, "state"),
         (fresh.server != started.server, "server"),
+        (fresh.notifications != started.notifications, "notifications"),
         (build::source(&fresh).to_string() != build::source(started).to_string(), "source"),
     ];
     let names: Vec<String> = waits.iter().filter(|(waits, _)| *waits).map(|(_, name)| format!("`{name}`")).collect();

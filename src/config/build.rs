@@ -34,6 +34,7 @@ impl File {
             );
         }
         let server = super::server::build(&self.server, secrets)?;
+        let notifications = super::notifications::build(&self.notifications, secrets)?;
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
         Ok(Config {
@@ -44,6 +45,7 @@ impl File {
             npms,
             ovh,
             server,
+            notifications,
             state: clean(base, &self.state),
             site,
             path,

@@ -48,6 +48,8 @@ pub(super) struct File {
     pub(super) vars: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) certificates: CertificatesFile,
+    #[serde(default)]
+    pub(super) notifications: BTreeMap<String, ChannelFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -312,6 +314,48 @@ pub(super) struct DnsCredentialsFile {
     pub(super) application_key: String,
     pub(super) application_secret: SecretSource,
     pub(super) consumer_key: SecretSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelFile {
+    pub(super) slack: Option<SecretSource>,
+    pub(super) discord: Option<SecretSource>,
+    pub(super) ntfy: Option<NtfyFile>,
+    pub(super) smtp: Option<SmtpFile>,
+    pub(super) webhook: Option<WebhookFile>,
+    #[serde(default)]
+    pub(super) on: Many,
+    #[serde(default)]
+    pub(super) services: Many,
+    pub(super) after: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NtfyFile {
+    pub(super) url: String,
+    pub(super) token: Option<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookFile {
+    pub(super) url: String,
+    pub(super) secret: SecretSource,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SmtpFile {
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) tls: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<SecretSource>,
+    pub(super) from: String,
+    #[serde(default)]
+    pub(super) to: Many,
 }
 
 /// A secret as the configuration writes it.

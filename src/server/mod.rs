@@ -7,6 +7,7 @@ mod limits;
 mod lists;
 pub mod live;
 pub mod metrics;
+mod notified;
 mod of_service;
 pub mod openapi;
 mod problem;
@@ -39,6 +40,7 @@ use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Answer};
 use crate::engine::{report, subnets, trace};
 use crate::manifest;
+use crate::notifications::Notifications;
 use crate::plan::render::Look;
 use crate::store::journal::Event;
 
@@ -98,7 +100,7 @@ impl Route {
 }
 
 /// What is served over the network.
-pub fn public(handle: Handle, access: &Access) -> Router {
+pub fn public(handle: Handle, access: &Access, notifications: Notifications) -> Router {
     let routes = shared().into_iter().chain([webhook(access)]).map(|route| {
         let Route { path, handler, says } = route;
         if says.needs == Needs::Nothing {
@@ -107,7 +109,7 @@ pub fn public(handle: Handle, access: &Access) -> Router {
         let door = Door { access: access.clone(), needs: says.needs, action: says.id, path };
         Route { path, handler: handler.route_layer(middleware::from_fn_with_state(door, access::pass)), says }
     });
-    router(handle, routes.collect(), over(access))
+    router(handle, routes.collect(), over(access)).layer(Extension(notifications))
 }
 
 /// What describes it.
@@ -126,9 +128,9 @@ fn over(access: &Access) -> Over {
 }
 
 /// What whoever may open the socket may do.
-pub fn private(handle: Handle) -> Router {
+pub fn private(handle: Handle, notifications: Notifications) -> Router {
     let routes = shared().into_iter().chain(of_command_line()).collect();
-    router(handle, routes, Over::Socket).layer(Extension(Who::owner()))
+    router(handle, routes, Over::Socket).layer(Extension(notifications)).layer(Extension(Who::owner()))
 }
 
 /// What is served on both.
@@ -161,6 +163,7 @@ fn shared() -> Vec<Route> {
     routes.extend(of_service::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
+    routes.extend(notified::routes());
     routes
 }
 

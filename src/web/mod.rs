@@ -34,6 +34,7 @@ pub use self::frame::{Frame, Visitor};
 use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;
 use crate::model::Millis;
+use crate::notifications::Notifications;
 use crate::server::access::Access;
 use crate::server::{self, whole};
 
@@ -52,12 +53,14 @@ pub struct Web {
     pub accounts: Accounts,
     /// How it is served, and how much is asked.
     pub access: Access,
+    /// Who is told what.
+    pub notifications: Notifications,
 }
 
 /// Everything that is served over the network: the pages, and what [`server::public`] has.
-pub fn public(handle: Handle, access: Access) -> Router {
-    let api = server::public(handle.clone(), &access);
-    let web = Web { handle, accounts: access.accounts.clone(), access: access.clone() };
+pub fn public(handle: Handle, access: Access, notifications: Notifications) -> Router {
+    let api = server::public(handle.clone(), &access, notifications.clone());
+    let web = Web { handle, accounts: access.accounts.clone(), access: access.clone(), notifications };
     Router::new()
         .route("/", get(overview::show))
         .route("/new", get(edit::new).post(edit::make))

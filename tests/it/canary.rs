@@ -35,6 +35,11 @@ const CANARIES: &[(&str, &str)] = &[
     ("ovh-client-secret", "cAnary-Client-5\"7+/ b&x"),
     // Letters and digits only, as OVH's keys are.
     ("npm-dns-key", "cAnary0dNs0Key57x"),
+    ("slack", "http://127.0.0.1:9/cAnary-Slack-57"),
+    ("discord", "http://127.0.0.1:9/cAnary-Discord-57"),
+    ("smtp-password", "cAnary-Smtp-5\"7+/ b&x"),
+    ("webhook-out", "cAnary-Out-5\"7+/ b&x"),
+    ("ntfy-token", "cAnary-Ntfy-57+/x"),
     ("webhook", "cAnary-Webhook-57+/ b&x"),
     ("registry-password", "cAnary-Registry-?>5\"7+/ b&x"),
     ("git-token", "cAnary-Git-57+/x"),
@@ -70,6 +75,12 @@ const PLACES: &[(&str, &str)] = &[
     ("src/config/file.rs secret", "npm-password"),
     ("src/config/file.rs token", "git-token"),
     ("src/config/file.rs webhook_secret", "webhook"),
+    ("src/config/file.rs discord", "discord"),
+    ("src/config/file.rs slack", "slack"),
+    ("src/notifications/channel.rs hook", "slack"),
+    ("src/notifications/channel.rs password", "smtp-password"),
+    ("src/notifications/channel.rs secret", "webhook-out"),
+    ("src/notifications/channel.rs token", "ntfy-token"),
     ("src/config/ovh.rs keys", "ovh-application-secret"),
     ("src/model/service.rs Secret", "environment"),
     ("src/model/service.rs users", "access-list"),
@@ -205,6 +216,15 @@ impl Life {
         config["source"] = json!({"git": {"url": self.git, "path": "services", "token": {"secret": "git"}}});
         config["reconcile"] = json!({"interval": "1s"});
         config["state"] = json!("./state/amarre.db");
+        // Nobody is there: what is said of that has no address in it.
+        config["notifications"] = json!({
+            "slack": {"slack": canary("slack"), "after": "0s", "on": ["attention", "applied", "drift"]},
+            "discord": {"discord": canary("discord"), "after": "0s"},
+            "ntfy": {"ntfy": {"url": "http://127.0.0.1:9/topic", "token": canary("ntfy-token")}, "after": "0s"},
+            "hook": {"webhook": {"url": "http://127.0.0.1:9/hook", "secret": canary("webhook-out")}, "after": "0s"},
+            "mail": {"after": "0s", "smtp": {"host": "127.0.0.1", "port": 9, "tls": "starttls", "username": "ops",
+                "password": canary("smtp-password"), "from": "amarre@example.org", "to": "ops@example.org"}},
+        });
         config["server"]["webhook_secret"] = json!({"secret": "hook"});
         change(&mut config);
         std::fs::create_dir_all(self.rig.path().join("state")).unwrap();

@@ -17,7 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("secret", &["model"]),
     ("telemetry", &["model"]),
-    ("config", &["model", "secret"]),
+    // A channel is what the configuration says of it.
+    ("config", &["model", "secret", "notifications::channel"]),
     ("templates", &[]),
     ("causes", &[]),
     ("pages", &["model::near"]),
@@ -25,9 +26,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["model", "secret"]),
     ("store", &["model", "causes"]),
     ("accounts", &["model", "secret", "store"]),
+    ("notifications", &["model", "manifest", "plan::render", "secret", "causes", "providers::http", "store", "engine"]),
     ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "store"]),
     // What is shown: the engine's picture and its words, and of the store what was recorded.
-    ("server", &["model", "manifest", "engine", "plan::render", "store::journal", "accounts", "secret", "pages"]),
+    (
+        "server",
+        &[
+            "model",
+            "manifest",
+            "engine",
+            "plan::render",
+            "store::journal",
+            "accounts",
+            "notifications",
+            "secret",
+            "pages",
+        ],
+    ),
     (
         "web",
         &[
@@ -39,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "source",
             "accounts",
+            "notifications",
             "secret",
             "server",
             "pages",
@@ -48,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "accounts",
+            "notifications",
             "templates",
             "web",
             "model",
@@ -108,6 +125,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/cached.rs",
             "src/store/accounts.rs",
             "src/store/tokens.rs",
+            "src/store/told.rs",
         ],
     ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.

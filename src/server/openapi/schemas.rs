@@ -24,6 +24,11 @@ fn general() -> Json {
         "Token": object(token(), json!({})),
         "NewToken": object(with(token(), "token", says("Shown this once", text())), json!({})),
         "Tokens": object(json!({"schema": text(), "tokens": list(named("Token"))}), json!({})),
+        "Notifications": object(json!({"schema": text(), "channels": list(object(json!({
+            "name": text(), "by": {"enum": ["slack", "discord", "ntfy", "smtp", "webhook"]}, "on": list(text()),
+            "services": says("Empty: all", list(text())), "after_s": says("Only what lasts so long", count()),
+            "sent_at": or_null(time()), "error": or_null(object(json!({"message": text(), "at": time()}), json!({}))),
+        }), json!({})))}), json!({})),
         "Audit": object(json!({"schema": text(), "next": or_null(count()), "audit": list(object(json!({
             "id": count(), "at": time(), "who": text(), "address": text(), "action": text(), "target": text(), "result": text(),
         }), json!({})))}), json!({})),

@@ -37,6 +37,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("viewer", "GET /api/v1/history"),
     ("viewer", "GET /api/v1/explain"),
     ("viewer", "GET /api/v1/trace"),
+    ("viewer", "GET /api/v1/notifications"),
+    ("admin", "POST /api/v1/notifications/{channel}/test"),
     // What is in the body decides; below.
     ("viewer", "POST /api/v1/act"),
     ("operator", "POST /api/v1/services/{name}/cancel"),
@@ -104,7 +106,10 @@ async fn every_route_is_open_to_who_may_and_to_nobody_else() {
             let (method, path) = route.split_once(' ').unwrap();
             // Nobody and nothing of this name: what is let in changes nothing.
             let real = path.replace("{name}", "nothing").replace("{code}", "A0401");
-            let real = real.replace("{email}", "nobody@example.org").replace("{token}", "nothing");
+            let real = real
+                .replace("{email}", "nobody@example.org")
+                .replace("{token}", "nothing")
+                .replace("{channel}", "nothing");
             let real = if path.ends_with("/follow") { format!("{real}?name=nobody") } else { real };
             let body = (method != "GET" && method != "DELETE").then_some("[]");
             for (who, browser) in &mut tokens {

@@ -3,6 +3,7 @@
 mod lists;
 mod matrix;
 mod network;
+mod notifications;
 mod webhooks;
 
 use serde_json::{Value as Json, json};

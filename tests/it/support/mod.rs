@@ -107,7 +107,8 @@ pub fn network(handle: &amarre::engine::daemon::Handle) -> axum::Router {
     let accounts = amarre::accounts::Accounts::new(handle.ledger().clone());
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000, webhook_secret: None };
-    amarre::web::public(handle.clone(), Access::new(handle.clone(), accounts, listening))
+    let notifications = amarre::notifications::Notifications::new(handle.clone(), Vec::new(), None);
+    amarre::web::public(handle.clone(), Access::new(handle.clone(), accounts, listening), notifications)
 }
 
 /// A port that was free a moment ago.

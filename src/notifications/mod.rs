@@ -1,0 +1,210 @@
+//! Tells people elsewhere what is wrong, what is over, and what was done: Slack, Discord, ntfy, e-mail, a signed webhook.
+//!
+//! Level-triggered, as all else: what each channel was told stands in the ledger, so something is told once, told again
+//! when it is over, and not lost with a message that was not taken or a process that ended.
+
+pub mod channel;
+pub mod message;
+pub mod news;
+mod send;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use self::channel::{Channel, Topic};
+use self::message::Message;
+use self::news::{News, Since};
+use crate::engine::daemon::Handle;
+use crate::model::{Millis, Timestamp};
+use crate::store::StoreError;
+use crate::store::journal::{Event, EventFilter};
+use crate::store::told::ToldRow;
+
+/// Nothing is sent to one channel sooner after the last message: what comes in between is told together.
+const GROUPED_FOR: Millis = Millis::seconds(15);
+/// Something may have lasted long enough without the loop having gone round.
+const LOOKS_EVERY: Duration = Duration::from_secs(5);
+/// The first wait after a message that was not taken; doubled each time.
+const WAIT_FIRST: Millis = Millis::seconds(10);
+/// The longest.
+const WAIT_LAST: Millis = Millis::minutes(10);
+/// Events that are told of at once.
+const EVENTS_MAX: u32 = 500;
+
+/// How a channel is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// When something was taken last.
+    pub sent: Option<Timestamp>,
+    /// Why the last was not, and when.
+    pub failed: Option<(String, Timestamp)>,
+    /// Nothing is tried before.
+    next: Timestamp,
+    tries: u32,
+}
+
+/// What a channel was told.
+#[derive(Debug, Default)]
+struct Known {
+    told: Vec<ToldRow>,
+    /// The last event that it was told of.
+    event: Option<i64>,
+}
+
+/// All channels, and how they are. Clones share it.
+#[derive(Clone)]
+pub struct Notifications {
+    handle: Handle,
+    channels: Arc<Vec<Channel>>,
+    health: Arc<Mutex<BTreeMap<String, Health>>>,
+    /// Where pages are, when people can reach them.
+    site: Option<String>,
+}
+
+impl Notifications {
+    /// For these channels.
+    pub fn new(handle: Handle, channels: Vec<Channel>, site: Option<String>) -> Self {
+        Self { handle, channels: Arc::new(channels), health: Arc::default(), site }
+    }
+
+    /// Each channel, and how it is.
+    pub fn channels(&self) -> Vec<(Channel, Health)> {
+        let health = lock(&self.health);
+        let of = |channel: &Channel| health.get(&channel.name).cloned().unwrap_or_default();
+        self.channels.iter().map(|channel| (channel.clone(), of(channel))).collect()
+    }
+
+    /// Sends a message that says that it is a test; `None`: there is no such channel.
+    pub async fn test(&self, name: &str, by: &str) -> Option<Result<(), String>> {
+        let channel = self.channels.iter().find(|channel| channel.name == name)?;
+        let instance = news::instance(&self.handle.picture().0);
+        let message = message::trial(&instance, by, self.site.as_deref(), self.handle.now());
+        Some(self.send(channel, &message).await)
+    }
+
+    /// Tells what there is to tell, until the loop ends.
+    pub async fn run(self) {
+        if self.channels.is_empty() {
+            return;
+        }
+        let (mut handle, mut since, mut known) = (self.handle.clone(), Since::default(), None);
+        loop {
+            match self.tell(&mut since, &mut known).await {
+                Ok(()) => (),
+                Err(error) => tracing::warn!("what was told to whom could not be kept: {error}"),
+            }
+            tokio::select! {
+                is_there = handle.turned() => if !is_there { return },
+                () = tokio::time::sleep(LOOKS_EVERY) => (),
+            }
+        }
+    }
+
+    async fn tell(&self, since: &mut Since, known: &mut Option<BTreeMap<String, Known>>) -> Result<(), StoreError> {
+        let ((picture, _), now) = (self.handle.picture(), self.handle.now());
+        if picture.context.is_none() {
+            return Ok(());
+        }
+        let known = match known {
+            Some(known) => known,
+            None => known.insert(self.remembered().await?),
+        };
+        let troubles = news::troubles(&picture);
+        since.step(&troubles, known.values().flat_map(|known| &known.told), now);
+        let mut kept = Ok(());
+        for channel in self.channels.iter() {
+            if lock(&self.health).get(&channel.name).is_some_and(|health| now < health.next) {
+                continue;
+            }
+            let known = known.entry(channel.name.clone()).or_default();
+            let due = since.due(channel, &picture, &troubles, &known.told, now);
+            let (done, event) = self.done(channel, known.event).await?;
+            let all: Vec<News> = due.news.into_iter().chain(done).collect();
+            if all.is_empty() && event == known.event {
+                continue;
+            }
+            if !all.is_empty() {
+                let message = message::message(&news::instance(&picture), &all, self.site.as_deref(), now);
+                if self.send(channel, &message).await.is_err() {
+                    continue;
+                }
+            }
+            // First here: where the ledger cannot be written, it is told once all the same.
+            known.told.retain(|row| {
+                !due.over.contains(&row.trouble) && !due.told.iter().any(|new| new.trouble == row.trouble)
+            });
+            known.told.extend(due.told.iter().cloned());
+            known.event = event;
+            kept = kept.and(self.handle.ledger().tell(&channel.name, &due.told, &due.over, event).await);
+        }
+        kept
+    }
+
+    /// What each channel was told, in another life too.
+    async fn remembered(&self) -> Result<BTreeMap<String, Known>, StoreError> {
+        let (ledger, mut all) = (self.handle.ledger(), BTreeMap::new());
+        for Channel { name, .. } in self.channels.iter() {
+            let known = Known { told: ledger.told(name).await?, event: ledger.told_to(name).await? };
+            all.insert(name.clone(), known);
+        }
+        Ok(all)
+    }
+
+    /// What was done since a channel was told last, and up to which event. Of what was done before there was the channel
+    /// it is told nothing.
+    async fn done(&self, channel: &Channel, after: Option<i64>) -> Result<(Vec<News>, Option<i64>), StoreError> {
+        if !channel.on.contains(&Topic::Applied) && !channel.on.contains(&Topic::Drift) {
+            return Ok((Vec::new(), after));
+        }
+        let filter = EventFilter { since: Timestamp(i64::MIN), limit: EVENTS_MAX, ..EventFilter::default() };
+        let mut found = self.handle.ledger().events_of(&filter).await?;
+        let newest = found.first().map_or(0, |(id, _)| *id);
+        let Some(after) = after else { return Ok((Vec::new(), Some(newest))) };
+        found.retain(|(id, _)| *id > after);
+        found.reverse();
+        let events: Vec<Event> = found.into_iter().map(|(_, event)| event).collect();
+        Ok((news::done(channel, &events), Some(newest.max(after))))
+    }
+
+    async fn send(&self, channel: &Channel, message: &Message) -> Result<(), String> {
+        let now = self.handle.now();
+        let sent = send::send(&channel.carrier, message, now).await;
+        let mut all = lock(&self.health);
+        let health = all.entry(channel.name.clone()).or_default();
+        match sent {
+            Ok(()) => {
+                *health = Health { sent: Some(now), next: now + GROUPED_FOR, ..Health::default() };
+                Ok(())
+            }
+            Err(not_taken) => {
+                let wait = Millis(WAIT_FIRST.0.saturating_mul(1 << health.tries.min(16)).min(WAIT_LAST.0));
+                let wait = not_taken.retry_after.map_or(wait, |least| wait.max(least));
+                tracing::warn!(channel = channel.name, "a notification was not taken: {}", not_taken.why);
+                health.tries += 1;
+                health.next = now + wait;
+                health.failed = Some((not_taken.why.clone(), now));
+                Err(not_taken.why)
+            }
+        }
+    }
+}
+
+/// Every channel for machines, `amarre.notifications/v1`; no address stands in it.
+pub fn document(channels: &[(Channel, Health)]) -> Json {
+    let row = |(channel, health): &(Channel, Health)| {
+        let failed = health.failed.as_ref().map(|(why, at)| json!({"message": why, "at": at.rfc3339()}));
+        json!({
+            "name": channel.name, "by": channel.carrier.word(), "on": channel.on.iter().map(|topic| topic.word()).collect::<Vec<_>>(),
+            "services": channel.services, "after_s": channel.after.0 / 1_000,
+            "sent_at": health.sent.map(Timestamp::rfc3339), "error": failed,
+        })
+    };
+    json!({"schema": "amarre.notifications/v1", "channels": channels.iter().map(row).collect::<Vec<_>>()})
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
