@@ -112,6 +112,7 @@ impl Engine {
             (true, false, _) | (false, false, true) => "partial",
             (false, false, false) => "applied",
         };
+        self.meters.reconciled(result);
         if let Err(error) = self.ledger.end_run(run.id, result, self.clock.now()).await {
             self.ledger_failed(&error);
         }

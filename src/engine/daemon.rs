@@ -7,6 +7,7 @@ use notify::Watcher;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::meters::{self, Meters};
 use super::pace::Weariness;
 use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, pace};
 use crate::model::world::{Applied, Suspension};
@@ -135,6 +136,7 @@ pub struct Handle {
     ledger: Ledger,
     source: Source,
     clock: Arc<dyn Clock>,
+    meters: Meters,
 }
 
 impl Handle {
@@ -155,7 +157,12 @@ impl Handle {
 
     /// Asks the source's server for a newer state, without the loop waiting for it.
     pub async fn fetch(&self) {
-        self.source.fetch(self.clock.now()).await;
+        fetch(&self.source, &*self.clock, &self.meters).await;
+    }
+
+    /// What is counted while the loop goes round.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Another state of the source by its name, which does not come into force.
@@ -248,6 +255,7 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         ledger: engine.ledger.clone(),
         source: engine.source.clone(),
         clock: engine.clock.clone(),
+        meters: engine.meters.clone(),
     };
     let shutdown = Arc::new(Notify::new());
     let daemon = Daemon {
@@ -265,11 +273,23 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
     (handle, daemon.run(inbox, pictures, shutdown.clone()), shutdown)
 }
 
+/// Asks the source's server; whether something is other than before.
+async fn fetch(source: &Source, clock: &dyn Clock, meters: &Meters) -> bool {
+    let started = clock.now();
+    let is_new = source.fetch(started).await;
+    if matches!(source, Source::Git(_)) {
+        let result = if source.read().await.error.is_some() { "failed" } else { "ok" };
+        meters.fetches.get_or_create(&meters::labels(&[("result", result)])).inc();
+        meters.fetching.observe(meters::seconds(clock.now() - started));
+    }
+    is_new
+}
+
 /// Asks the source's server from time to time, and wakes the loop when something is other than before.
-async fn follow(source: Source, interval: Millis, clock: Arc<dyn Clock>, wake: Arc<Notify>) {
+async fn follow(source: Source, interval: Millis, (clock, meters): (Arc<dyn Clock>, Meters), wake: Arc<Notify>) {
     let mut failures = 0;
     loop {
-        if source.fetch(clock.now()).await {
+        if fetch(&source, &*clock, &meters).await {
             wake.notify_one();
         }
         // A server that answers is asked as always: somebody may be mending what it has.
@@ -342,7 +362,7 @@ impl Daemon {
         }
         if let Some(interval) = self.engine.source.interval() {
             let (source, clock) = (self.engine.source.clone(), self.engine.clock.clone());
-            watchers.spawn(follow(source, interval, clock, wake.clone()));
+            watchers.spawn(follow(source, interval, (clock, self.engine.meters.clone()), wake.clone()));
         }
         watchers
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::breaker::Breakers;
+use super::meters::Meters;
 use super::{Clock, Context, Progress, ProgressState, limits, rescue};
 use crate::model::{Address, Change, Payloads, ProviderId, Timestamp, Verb};
 use crate::plan::render::lines;
@@ -80,6 +81,8 @@ pub struct Tools {
     pub breakers: Breakers,
     /// Who is told.
     pub progress: tokio::sync::broadcast::Sender<Progress>,
+    /// What is counted.
+    pub meters: Meters,
 }
 
 /// Makes the changes of a job.
@@ -151,6 +154,7 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
         Ok(outcome) => {
             let stored = tools.ledger.done(id, job.run, change, &outcome.vendor_id, now).await;
             stored.map_err(LaneFailure::Ledger)?;
+            tools.meters.changed(change, "done");
             tell(tools, change, ProgressState::Done, provider.news(&change.address), started, now);
             let (service, address) = (&change.service, &change.address);
             tracing::info!(service, run = job.run, %address, "{} {address}", past(change));
@@ -168,6 +172,7 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
             if error.class != Class::OutcomeUnknown {
                 tools.ledger.failed_call(id, error.code, &error.message, now).await.map_err(LaneFailure::Ledger)?;
             }
+            tools.meters.changed(change, "failed");
             tell(tools, change, ProgressState::Failed, error.message.clone(), started, now);
             remember(tools, change, job.run, "failed", &error.message, now).await;
             Err(LaneFailure::Provider { change: Box::new(change.clone()), error })

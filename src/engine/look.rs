@@ -7,7 +7,7 @@ use super::asking::Past;
 use super::derived::Derived;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Looks, Mode, Picture, conditions, failures, lane, pace};
+use super::{Engine, Mode, Picture, conditions, failures, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
@@ -28,7 +28,11 @@ impl Engine {
         self.tell_source_events().await;
         let mut picture = self.see(reading, mode).await;
         picture.took = self.clock.now() - started;
-        picture.looks = self.picture.looks.with(picture.took);
+        self.meters.phase("total", picture.took);
+        self.meters.compare(&self.picture, &picture);
+        if self.run.is_none() && picture.run == self.picture.run {
+            self.meters.reconciled(if picture.plan.guard.is_some() { "guarded" } else { "unchanged" });
+        }
         self.picture = Arc::new(picture);
     }
 
@@ -72,6 +76,7 @@ impl Engine {
         let providers = &self.context.providers;
         let observing = self.observer.observe(providers, &early, &facts, &unpublished, reuse, past, now);
         let (mut world, again) = observing.await;
+        self.meters.phase("observe", self.clock.now() - now);
         if again.is_some() {
             // What is doubted is not asked of a memory.
             self.read_anew = Timestamp::default();
@@ -94,6 +99,8 @@ impl Engine {
             let agreed = guard::doomed(input, &plan);
             (wants, plan, broken_rules, agreed)
         });
+        let planned = self.clock.now();
+        self.meters.phase("plan", planned - now);
         let is_asked = matches!(mode, Mode::Act { confirmed_deletes: Some(_), .. });
         if is_asked && self.confirmed.is_empty() && plan.guard.is_none() {
             self.confirmed = agreed;
@@ -134,6 +141,7 @@ impl Engine {
                 self.publish(&unpublished, &plan, now).await;
             }
         }
+        self.meters.phase("execute", self.clock.now() - planned);
         if self.lanes.is_empty() && self.run.is_some() && !plan.changes.iter().any(Change::is_now) {
             self.end_run().await;
         }
@@ -174,7 +182,6 @@ impl Engine {
             context: Some(self.context.clone()),
             marks: desired.marks,
             took: Millis(0),
-            looks: Looks::default(),
             derived: Derived::default(),
         };
         picture.since = since(&self.picture, &picture);
@@ -251,6 +258,7 @@ impl Engine {
                 ledger: self.ledger.clone(),
                 clock: self.clock.clone(),
                 progress: self.progress.clone(),
+                meters: self.meters.clone(),
                 stopping: self.stopping.clone(),
                 cancelled: Arc::default(),
                 breakers: self.patience.breakers.clone(),

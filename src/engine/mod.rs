@@ -43,6 +43,7 @@ pub mod daemon;
 pub mod verbs;
 pub mod logs;
 mod mend;
+pub mod meters;
 mod own;
 pub mod doctor;
 
@@ -212,25 +213,8 @@ pub struct Picture {
     pub marks: BTreeMap<SecretName, Mark>,
     /// How long the look took.
     pub took: Millis,
-    /// All looks so far.
-    pub looks: Looks,
     /// What follows from all that.
     derived: Derived,
-}
-
-/// How many looks there were, and how long they took together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Looks {
-    /// How many.
-    pub count: u64,
-    /// How long.
-    pub took: Millis,
-}
-
-impl Looks {
-    fn with(self, took: Millis) -> Self {
-        Self { count: self.count + 1, took: Millis(self.took.0 + took.0.max(0)) }
-    }
 }
 
 impl Picture {
@@ -386,6 +370,7 @@ pub struct Engine {
     run: Option<OpenRun>,
     wake: Arc<Notify>,
     progress: broadcast::Sender<Progress>,
+    meters: meters::Meters,
 }
 
 /// What people want forgiven: what did not stay is tried again, of whole services also what somebody else undoes.
@@ -443,6 +428,7 @@ impl Engine {
             run: None,
             wake: Arc::new(Notify::new()),
             progress,
+            meters: meters::Meters::default(),
         }
     }
 

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 use crate::causes::{chain, reason};
 use crate::model::Millis;
@@ -28,19 +30,33 @@ pub struct Http {
     counts: Counts,
 }
 
-/// Requests answered, by method and status (0 = no answer). Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Counts(Arc<Mutex<BTreeMap<(String, u16), u64>>>);
+/// Requests answered, by method and status (0 = no answer), and how long they took. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Counts {
+    answered: Arc<Mutex<BTreeMap<(String, u16), u64>>>,
+    /// Seconds until the whole answer was there; of what goes through the one client.
+    pub took: Histogram,
+    /// Seconds that a request waited for its turn.
+    pub waited: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        // From 5 ms to a bit more than a minute.
+        let times = || Histogram::new(exponential_buckets(0.005, 2.6, 11));
+        Self { answered: Arc::default(), took: times(), waited: times() }
+    }
+}
 
 impl Counts {
     /// A copy of the counts.
     pub fn read(&self) -> BTreeMap<(String, u16), u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts one request.
     pub fn add(&self, method: &str, status: u16) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry((method.to_owned(), status)).or_default() += 1;
     }
 }
@@ -166,8 +182,9 @@ impl Http {
     /// [`Failure::NotSent`] when nothing can have happened there, else [`Failure::Unknown`].
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let request = request.build().map_err(|error| Failure::NotSent(chain(&error.without_url())))?;
-        let method = request.method().to_string();
+        let (method, started) = (request.method().to_string(), Instant::now());
         let answer = self.exchange(request).await;
+        self.counts.took.observe(started.elapsed().as_secs_f64());
         self.counts.add(&method, answer.as_ref().map_or(0, |answer| answer.status));
         answer
     }

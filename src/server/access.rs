@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::RequestExt;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, RawPathParams, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use sha2::{Digest, Sha256};
 
 use super::limits::{self, Limits, Rate};
@@ -20,6 +22,7 @@ use super::repeats::{self, Repeats};
 use super::{BODY_BYTES_MAX, whole};
 use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;
+use crate::engine::meters::{self, Histograms, Labels};
 use crate::model::Millis;
 use crate::secret::Secret;
 
@@ -133,6 +136,34 @@ impl Who {
     }
 }
 
+/// What was asked, for `/metrics`. Clones share the counts.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Requests, by `route` (as the document has it) and `code`.
+    pub requests: Family<Labels, Counter>,
+    /// How long the beginning of the answer took, by `route`.
+    pub took: Histograms,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { requests: Family::default(), took: Family::new_with_constructor(meters::short) }
+    }
+}
+
+/// Counts a request of a route; what is no route is not counted, for anybody can make up paths.
+pub async fn measure(State(asked): State<Asked>, request: Request, next: Next) -> Response {
+    let Some(route) = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()) else {
+        return next.run(request).await;
+    };
+    let started = tokio::time::Instant::now();
+    let response = next.run(request).await;
+    asked.took.get_or_create(&meters::labels(&[("route", &route)])).observe(started.elapsed().as_secs_f64());
+    let labels = meters::labels(&[("route", &route), ("code", response.status().as_str())]);
+    asked.requests.get_or_create(&labels).inc();
+    response
+}
+
 /// Who may ask what, and how much. Clones share what is known.
 #[derive(Clone)]
 pub struct Access {
@@ -140,6 +171,8 @@ pub struct Access {
     pub accounts: Accounts,
     /// How it is served.
     pub listening: Arc<Listening>,
+    /// What was asked.
+    pub asked: Asked,
     handle: Handle,
     limits: Arc<Mutex<Limits>>,
     repeats: Arc<Mutex<Repeats>>,
@@ -149,7 +182,7 @@ impl Access {
     /// For a listener.
     pub fn new(handle: Handle, accounts: Accounts, listening: Listening) -> Self {
         let (limits, repeats) = (Arc::default(), Arc::default());
-        Self { accounts, listening: Arc::new(listening), handle, limits, repeats }
+        Self { accounts, listening: Arc::new(listening), asked: Asked::default(), handle, limits, repeats }
     }
 
     /// Counts what somebody asks; `works`: it makes work.

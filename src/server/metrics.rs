@@ -1,47 +1,88 @@
 //! What Prometheus reads. Names in the field's habit; service names are labels, domains are not.
 
-use std::sync::atomic::AtomicU64;
-
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::engine::{Picture, status};
-use crate::store::journal::Run;
+use super::access::Asked;
+use crate::engine::meters::{Labels, Meters, labels};
+use crate::engine::{Picture, certificates, status, subnets};
 
 /// The content type that Prometheus asks for.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-type Labels = Vec<(String, String)>;
-
 /// The text of one scrape.
-pub fn render(picture: &Picture, last_run: Option<&Run>) -> String {
+pub fn render(picture: &Picture, meters: &Meters, asked: &Asked) -> String {
     let mut registry = Registry::default();
     let build = gauge(&mut registry, "amarre_build_info", "Which program");
     build.get_or_create(&labels(&[("version", env!("CARGO_PKG_VERSION"))])).set(1);
     services(&mut registry, picture);
     providers(&mut registry, picture);
-    single(&mut registry, "amarre_last_reconcile_timestamp_seconds", "When it looked last", picture.at.0 / 1000);
-    let looks = Counter::<u64>::default();
-    looks.inc_by(picture.looks.count);
-    registry.register("amarre_reconciles", "How often it has looked", looks);
-    let took = Counter::<f64, AtomicU64>::default();
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a process's life fit")]
-    took.inc_by(picture.looks.took.0 as f64 / 1000.0);
-    registry.register("amarre_reconcile_seconds", "How long that took in all", took);
-    if let Some(run) = last_run {
-        let help = "Changes made by the last run that had work";
-        single(&mut registry, "amarre_last_run_writes", help, run.writes);
-    }
-    let count =
-        picture.diagnostics.iter().filter(|diagnostic| diagnostic.severity == crate::manifest::Severity::Error).count();
-    single(&mut registry, "amarre_manifest_errors", "Errors in manifests", number(count));
+    looks(&mut registry, picture, meters);
+    stocks(&mut registry, picture);
+    let help = "Requests that were answered, by route and status";
+    registry.register("amarre_http_requests", help, asked.requests.clone());
+    let help = "Until the answer began";
+    registry.register("amarre_http_request_duration_seconds", help, asked.took.clone());
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = encode(&mut text, &registry);
     text
+}
+
+/// What the loop does, and how long it takes.
+fn looks(registry: &mut Registry, picture: &Picture, meters: &Meters) {
+    let at = "amarre_last_reconcile_timestamp_seconds";
+    single(registry, at, "When it looked last", picture.at.0 / 1000);
+    let is_well = picture.plan.gaps.is_empty() && picture.ledger_error.is_none() && picture.source_error.is_none();
+    if is_well && picture.context.is_some() {
+        let at = "amarre_last_success_timestamp_seconds";
+        single(registry, at, "When it looked last, if all could be seen then", picture.at.0 / 1000);
+    }
+    registry.register("amarre_reconcile", "Looks and runs, by how they ended", meters.reconciles.clone());
+    let help = "How long the parts of a look took";
+    registry.register("amarre_reconcile_duration_seconds", help, meters.phases.clone());
+    registry.register("amarre_changes", "Changes that were made, or failed", meters.changes.clone());
+    let help = "What somebody else was found to have changed";
+    registry.register("amarre_drift_detected", help, meters.drifts.clone());
+    registry.register("amarre_guard_stops", "Plans that were held", meters.guards.clone());
+    registry.register("amarre_source_fetch", "How often the repository was asked", meters.fetches.clone());
+    let help = "How long that took";
+    registry.register("amarre_source_fetch_duration_seconds", help, meters.fetching.clone());
+    let help = "From a record that is written to one that is answered everywhere";
+    registry.register("amarre_dns_propagation_seconds", help, meters.propagations.clone());
+    let errors = picture.diagnostics.iter().filter(|known| known.severity == crate::manifest::Severity::Error).count();
+    single(registry, "amarre_manifest_errors", "Errors in manifests", number(errors));
+    single(registry, "amarre_queue_depth", "Services that are being worked on", number(picture.busy.len()));
+}
+
+/// What there is a limited number of.
+fn stocks(registry: &mut Registry, picture: &Picture) {
+    let ends = gauge(registry, "amarre_certificate_expiry_timestamp_seconds", "When a certificate ends");
+    for one in certificates::all(picture) {
+        if let Some(at) = one.ends {
+            ends.get_or_create(&labels(&[("certificate", &one.name), ("npm", &one.npm)])).set(at.0 / 1000);
+        }
+    }
+    let left =
+        gauge(registry, "amarre_acme_budget_remaining", "Certificates that Let's Encrypt would still give this week");
+    let most = gauge(registry, "amarre_acme_budget_limit", "Of so many");
+    for budget in certificates::budgets(picture) {
+        let labels = labels(&[("limit", "domain"), ("domain", &budget.domain)]);
+        left.get_or_create(&labels).set(number(budget.left));
+        most.get_or_create(&labels).set(number(budget.of));
+    }
+    let all = gauge(registry, "amarre_subnets", "Subnets of the pools");
+    for pool in subnets::picture(picture).0 {
+        for (state, count) in [("leased", pool.leased), ("foreign", pool.foreign), ("free", pool.free)] {
+            all.get_or_create(&labels(&[("pool", &pool.pool), ("state", state)])).set(number(count));
+        }
+    }
 }
 
 fn services(registry: &mut Registry, picture: &Picture) {
@@ -65,13 +106,36 @@ fn providers(registry: &mut Registry, picture: &Picture) {
     let up = gauge(registry, "amarre_provider_up", "Whether a provider could be observed");
     let requests = Family::<Labels, Counter>::default();
     registry.register("amarre_provider_requests", "Requests by method and status; 0 = no answer", requests.clone());
+    let (mut took, mut waited) = (Several(Vec::new()), Several(Vec::new()));
     for (id, provider) in context.providers.iter() {
         let is_up = !picture.plan.gaps.iter().any(|gap| gap.provider == *id);
         up.get_or_create(&labels(&[("provider", id.as_str())])).set(i64::from(is_up));
-        for ((method, code), count) in provider.counts().read() {
+        let counts = provider.counts();
+        let of = || labels(&[("provider", id.as_str())]);
+        took.0.push((of(), counts.took.clone()));
+        waited.0.push((of(), counts.waited.clone()));
+        for ((method, code), count) in counts.read() {
             let all = [("provider", id.as_str()), ("method", method.as_str()), ("code", &code.to_string())];
             requests.get_or_create(&labels(&all)).inc_by(count);
         }
+    }
+    let help = "Until the whole answer was there; not of Docker";
+    registry.register("amarre_provider_request_duration_seconds", help, took);
+    let help = "How long a request waited for its turn; not of Docker";
+    registry.register("amarre_provider_limiter_wait_seconds", help, waited);
+}
+
+/// Histograms that are kept elsewhere, told apart by labels.
+#[derive(Debug)]
+struct Several(Vec<(Labels, Histogram)>);
+
+impl EncodeMetric for Several {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.iter().try_for_each(|(labels, histogram)| histogram.encode(encoder.encode_family(labels)?))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
     }
 }
 
@@ -86,10 +150,6 @@ fn single(registry: &mut Registry, name: &str, help: &str, value: i64) {
     let gauge = Gauge::<i64>::default();
     gauge.set(value);
     registry.register(name, help, gauge);
-}
-
-fn labels(pairs: &[(&str, &str)]) -> Labels {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn number(count: usize) -> i64 {

@@ -27,7 +27,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use self::access::{Access, Door, Needs, Who};
+use self::access::{Access, Asked, Door, Needs, Who};
 use self::openapi::{Form, Over};
 pub use self::problem::problem;
 use crate::engine::daemon::Handle;
@@ -109,7 +109,9 @@ pub fn public(handle: Handle, access: &Access, notifications: Notifications) -> 
         let door = Door { access: access.clone(), needs: says.needs, action: says.id, path };
         Route { path, handler: handler.route_layer(middleware::from_fn_with_state(door, access::pass)), says }
     });
-    router(handle, routes.collect(), over(access)).layer(Extension(notifications))
+    let counts = middleware::from_fn_with_state(access.asked.clone(), access::measure);
+    let router = router(handle, routes.collect(), over(access)).layer(counts);
+    router.layer(Extension(notifications)).layer(Extension(access.asked.clone()))
 }
 
 /// What describes it.
@@ -130,7 +132,8 @@ fn over(access: &Access) -> Over {
 /// What whoever may open the socket may do.
 pub fn private(handle: Handle, notifications: Notifications) -> Router {
     let routes = shared().into_iter().chain(of_command_line()).collect();
-    router(handle, routes, Over::Socket).layer(Extension(notifications)).layer(Extension(Who::owner()))
+    let router = router(handle, routes, Over::Socket).layer(Extension(notifications));
+    router.layer(Extension(Who::owner())).layer(Extension(Asked::default()))
 }
 
 /// What is served on both.
@@ -253,9 +256,9 @@ async fn health(State(handle): State<Handle>) -> Response {
     Json(body).into_response()
 }
 
-async fn metrics(State(handle): State<Handle>) -> Response {
+async fn metrics(State(handle): State<Handle>, Extension(asked): Extension<Asked>) -> Response {
     let (picture, _) = handle.picture();
-    let text = metrics::render(&picture, handle.ledger().last_run().await.ok().flatten().as_ref());
+    let text = metrics::render(&picture, handle.meters(), &asked);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

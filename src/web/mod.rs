@@ -89,6 +89,7 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications) -> R
         .route("/language/{code}", get(login::language))
         .route("/assets/{name}", get(assets::asset))
         .with_state(web.clone())
+        .layer(middleware::from_fn_with_state(access.asked.clone(), server::access::measure))
         .fallback_service(api)
         .layer(middleware::from_fn_with_state(web, around))
         .layer(middleware::from_fn_with_state(access, server::access::enter))

@@ -196,8 +196,8 @@ async fn quiet_look(rig: &Rig, round: usize) -> Duration {
 async fn looks(rig: &Rig) -> (u64, Duration) {
     let text = metrics(rig).await;
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok()).unwrap();
-    let took = Duration::from_secs_f64(value("amarre_reconcile_seconds_total"));
-    (value("amarre_reconciles_total") as u64, took)
+    let took = Duration::from_secs_f64(value("amarre_reconcile_duration_seconds_sum{phase=\"total\"}"));
+    (value("amarre_reconcile_duration_seconds_count{phase=\"total\"}") as u64, took)
 }
 
 /// The requests that the daemon makes meanwhile.

@@ -240,7 +240,9 @@ impl Provider for NpmProvider {
     }
 
     async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
+        let asked = tokio::time::Instant::now();
         let _alone = self.writing.lock().await;
+        self.api.counts().waited.observe(asked.elapsed().as_secs_f64());
         let section = match change.address.kind {
             Kind::ProxyHost => Section::ProxyHosts,
             Kind::Redirection => Section::Redirections,

@@ -370,7 +370,9 @@ impl Api {
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
+        let asked = tokio::time::Instant::now();
         let _turn = self.pacer.turn().await;
+        self.http.counts().waited.observe(asked.elapsed().as_secs_f64());
         let url = self.url(call);
         let body = call.body.clone().unwrap_or_default();
         let mut request = self.http.request(call.method.clone(), url.as_str());

@@ -118,3 +118,70 @@ async fn what_of_server_makes_no_sense_is_told() {
     let environment = [("AMARRE_SERVER_REQUESTS_PER_MINUTE", "900"), ("AMARRE_SERVER_TRUSTED_PROXIES", "10.0.0.1")];
     assert_eq!(rig.run_with(&["user", "list"], &environment).await.code, 0);
 }
+
+/// What is measured only where there is some of it.
+const SOMETIMES: [&str; 6] = [
+    "amarre_acme_budget_limit",
+    "amarre_acme_budget_remaining",
+    "amarre_certificate_expiry_timestamp_seconds",
+    "amarre_drift_resources",
+    "amarre_guard_stops_total",
+    "amarre_source_fetch_total",
+];
+
+/// Every name in the dashboard, in the alert rules and on the page is one that is served.
+#[tokio::test]
+async fn what_is_drawn_and_alerted_on_is_measured() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    crate::support::eventually(60, "web runs", async || rig.json("/api/v1/services/web").await["sync"] == "Synced")
+        .await;
+    let hosts = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
+    let host = hosts.iter().find(|host| host["domain_names"][0] == "web.example.org").unwrap();
+    rig.npm.edit_proxy_host(host["id"].as_u64().unwrap(), &json!({"forward_port": 9999}));
+    assert_eq!(rig.run(&["reconcile"]).await.code, 0);
+    let metrics = async || rig.get("/metrics").await.unwrap().1;
+    crate::support::eventually(30, "it is counted", async || metrics().await.contains("amarre_drift_detected_total{"))
+        .await;
+    let served = metrics().await;
+    for line in [
+        "amarre_changes_total{kind=\"container\",action=\"create\",result=\"done\"} 1",
+        "amarre_drift_detected_total{kind=\"proxy-host\"} 1",
+        "amarre_reconcile_total{result=\"applied\"}",
+        "amarre_reconcile_duration_seconds_count{phase=\"total\"}",
+        "amarre_provider_request_duration_seconds_count{provider=\"npm\"}",
+        "amarre_provider_limiter_wait_seconds_count{provider=\"npm\"}",
+        "amarre_http_requests_total{route=\"/api/v1/services/{name}\",code=\"200\"}",
+        "amarre_subnets{pool=\"10.77.0.0/16\",state=\"leased\"} 1",
+        "amarre_dns_propagation_seconds_count 1",
+    ] {
+        assert!(served.contains(line), "no {line} in\n{served}");
+    }
+    let families: Vec<&str> =
+        served.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert_eq!(families.len(), families.iter().collect::<std::collections::BTreeSet<_>>().len(), "each is there once");
+    let is_served = |name: &str| {
+        let ends = ["_total", "_bucket", "_count", "_sum"];
+        families.contains(&name)
+            || ends.iter().any(|end| name.strip_suffix(end).is_some_and(|name| families.contains(&name)))
+    };
+    let mut wrong = Vec::new();
+    for text in [
+        include_str!("../../../deploy/grafana/amarre.json"),
+        include_str!("../../../deploy/prometheus/alerts.yaml"),
+        include_str!("../../../docs/http.md"),
+    ] {
+        let is_word = |char: char| char.is_ascii_lowercase() || char == '_';
+        for (at, _) in text.match_indices("amarre_") {
+            let is_begin = !text[..at].ends_with(|char: char| is_word(char) || char == '.' || char == '/');
+            let name = text[at..].split(|char| !is_word(char)).next().unwrap();
+            if is_begin && !is_served(name) {
+                wrong.push(name);
+            }
+        }
+    }
+    wrong.retain(|name| !SOMETIMES.contains(name));
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_eq!(end(daemon).await, 0);
+}
