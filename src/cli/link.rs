@@ -36,7 +36,7 @@ pub enum Link {
     /// A daemon runs.
     Remote(Remote),
     /// None runs: ours does the work and ends with the command.
-    Local(Local),
+    Local(Box<Local>),
 }
 
 /// A daemon behind its socket.
@@ -70,7 +70,7 @@ impl Link {
             tokio::time::sleep(STARTING_PAUSE).await;
         };
         let (handle, task, stop) = daemon::start(engine, Behaviour { acts: false, watches: false });
-        Ok(Link::Local(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock }))
+        Ok(Link::Local(Box::new(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock })))
     }
 
     /// Whether a daemon answers.

@@ -136,7 +136,7 @@ pub struct Handle {
     ledger: Ledger,
     source: Source,
     clock: Arc<dyn Clock>,
-    meters: Meters,
+    meters: Arc<Meters>,
 }
 
 impl Handle {
@@ -286,7 +286,7 @@ async fn fetch(source: &Source, clock: &dyn Clock, meters: &Meters) -> bool {
 }
 
 /// Asks the source's server from time to time, and wakes the loop when something is other than before.
-async fn follow(source: Source, interval: Millis, (clock, meters): (Arc<dyn Clock>, Meters), wake: Arc<Notify>) {
+async fn follow(source: Source, interval: Millis, (clock, meters): (Arc<dyn Clock>, Arc<Meters>), wake: Arc<Notify>) {
     let mut failures = 0;
     loop {
         if fetch(&source, &*clock, &meters).await {

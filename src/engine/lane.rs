@@ -82,7 +82,7 @@ pub struct Tools {
     /// Who is told.
     pub progress: tokio::sync::broadcast::Sender<Progress>,
     /// What is counted.
-    pub meters: Meters,
+    pub meters: Arc<Meters>,
 }
 
 /// Makes the changes of a job.

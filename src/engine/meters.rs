@@ -1,4 +1,4 @@
-//! What is counted while the loop goes round, for `/metrics`. Clones share the counts.
+//! What is counted while the loop goes round, for `/metrics`.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub type Labels = Vec<(String, String)>;
 pub type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// Counts and times.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Meters {
     /// Looks, by `result`.
     pub reconciles: Family<Labels, Counter>,

@@ -370,7 +370,7 @@ pub struct Engine {
     run: Option<OpenRun>,
     wake: Arc<Notify>,
     progress: broadcast::Sender<Progress>,
-    meters: meters::Meters,
+    meters: Arc<meters::Meters>,
 }
 
 /// What people want forgiven: what did not stay is tried again, of whole services also what somebody else undoes.
@@ -428,7 +428,7 @@ impl Engine {
             run: None,
             wake: Arc::new(Notify::new()),
             progress,
-            meters: meters::Meters::default(),
+            meters: Arc::default(),
         }
     }
 

@@ -88,11 +88,11 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
         code: code.to_owned(),
         hints,
     };
-    for (name, row) in picture.statuses().into_iter().filter(|(_, row)| row.attention) {
+    for (name, row) in picture.statuses().iter().filter(|(_, row)| row.attention) {
         let code = row.code.clone().unwrap_or_default();
         let hints = row.hints.iter().map(hint).collect();
         let (topic, text) = (Topic::Attention, row.what_now.clone());
-        add(topic, &name, Trouble { topic, service: name.clone(), text, code, hints });
+        add(topic, name, Trouble { topic, service: name.clone(), text, code, hints });
     }
     for gap in &picture.plan.gaps {
         let hints = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).into_iter().collect();

@@ -240,7 +240,6 @@ async fn schemathesis_finds_no_error_and_nothing_that_is_not_described() {
     let output = command.output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let asked = said.lines().find(|line| line.contains("generated")).unwrap_or_default();
-    println!("{}", asked.trim());
+    assert!(said.contains(" passed"), "it has asked something: {said}");
     assert_eq!(end(daemon).await, 0);
 }

@@ -21,10 +21,13 @@ const GOOD: &str = "name: web\nimage: web:1\nport: 80\n";
 const BROKEN: &str = "name: web\nimage: web:1\nprot: 80\n";
 const SECRET: &str = "a secret of sixteen";
 
+/// To which path, with which headers, and what.
+type Taken = (String, BTreeMap<String, String>, String);
+
 /// Takes whatever is sent, and answers as it is told to.
 #[derive(Clone, Default)]
 struct Taker {
-    taken: Arc<Mutex<Vec<(String, BTreeMap<String, String>, String)>>>,
+    taken: Arc<Mutex<Vec<Taken>>>,
     refuses: Arc<Mutex<Option<u16>>>,
 }
 
