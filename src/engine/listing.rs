@@ -277,6 +277,11 @@ fn unmanaged(picture: &Picture) -> Vec<(&Address, &Seen)> {
     seen.filter(|(address, seen)| shown(address.kind) && !seen.owner.is_ours()).collect()
 }
 
+/// How many things are here that no manifest names.
+pub fn unmanaged_count(picture: &Picture) -> usize {
+    unmanaged(picture).len()
+}
+
 /// What is here beside the services, as text.
 pub fn unmanaged_text(picture: &Picture) -> String {
     let found = unmanaged(picture);

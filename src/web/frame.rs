@@ -12,6 +12,10 @@ use crate::server::access::{SESSION_COOKIE, cookie};
 
 /// The cookie with the language that somebody chose.
 pub const LANGUAGE_COOKIE: &str = "amarre_language";
+/// The cookie with light or dark.
+pub const THEME_COOKIE: &str = "amarre_theme";
+/// The cookie with which keys were switched off.
+pub const KEYS_COOKIE: &str = "amarre_keys";
 
 /// Who asks, and how.
 #[derive(Debug, Clone)]
@@ -20,6 +24,10 @@ pub struct Visitor {
     pub session: Option<Session>,
     /// In whose language.
     pub words: Words,
+    /// Light or dark, where that was chosen.
+    theme: Option<&'static str>,
+    /// Whether keys do something.
+    keys_on: bool,
     /// An open page reads itself again: what is said once waits for somebody who looks.
     rereads: bool,
 }
@@ -34,7 +42,10 @@ impl Visitor {
         };
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let words = Words(Language::of(cookie(LANGUAGE_COOKIE).as_deref(), accepted));
-        Self { session, words, rereads: headers.contains_key("x-amarre-live") }
+        let theme =
+            cookie(THEME_COOKIE).and_then(|chosen| ["light", "dark"].into_iter().find(|known| *known == chosen));
+        let keys_on = cookie(KEYS_COOKIE).as_deref() != Some("off");
+        Self { session, words, theme, keys_on, rereads: headers.contains_key("x-amarre-live") }
     }
 
     /// Whether somebody is signed in who may do this.
@@ -73,6 +84,10 @@ pub struct Frame {
     pub moves: bool,
     /// Whoever is signed in sees who else may be.
     pub is_admin: bool,
+    /// Light or dark, where that was chosen.
+    pub theme: Option<&'static str>,
+    /// Whether keys do something.
+    pub keys_on: bool,
     /// Style and script.
     pub css: &'static str,
     /// The script.
@@ -118,6 +133,8 @@ impl Frame {
             here,
             moves: !picture.busy.is_empty() || !has_looked,
             is_admin: visitor.may(Role::Admin),
+            theme: visitor.theme,
+            keys_on: visitor.keys_on,
             css: assets.css_path(),
             js: assets.js_path(),
             icon: assets.icon_path(),

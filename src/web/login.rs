@@ -5,7 +5,7 @@ use axum::extract::{ConnectInfo, Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::frame::LANGUAGE_COOKIE;
+use super::frame::{KEYS_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE};
 use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view};
 use crate::accounts::{AccountError, AuditRow, Role};
 use crate::secret::Secret;
@@ -151,11 +151,56 @@ pub async fn set_up(
 
 /// `GET /language/{code}?back=…`
 pub async fn language(Path(code): Path<String>, Query(fields): Query<Fields>) -> Response {
-    let mut answer = to(&back(&fields));
-    if matches!(code.as_str(), "en" | "fr") {
-        set_cookie(&mut answer, &format!("{LANGUAGE_COOKIE}={code}; Path=/; Max-Age={YEAR_S}; SameSite=Lax"));
+    chosen(LANGUAGE_COOKIE, &["en", "fr"], &code, &fields)
+}
+
+/// `GET /theme/{choice}?back=…`: light, dark, or as the system has it.
+pub async fn theme(Path(choice): Path<String>, Query(fields): Query<Fields>) -> Response {
+    chosen(THEME_COOKIE, &["light", "dark", "auto"], &choice, &fields)
+}
+
+/// `GET /keys/{choice}?back=…`: keys do something, or nothing.
+pub async fn switch_keys(Path(choice): Path<String>, Query(fields): Query<Fields>) -> Response {
+    chosen(KEYS_COOKIE, &["on", "off"], &choice, &fields)
+}
+
+/// Keeps a choice for a year; what is none changes nothing.
+fn chosen(cookie: &str, choices: &[&str], choice: &str, fields: &Fields) -> Response {
+    let mut answer = to(&back(fields));
+    if choices.contains(&choice) {
+        set_cookie(&mut answer, &format!("{cookie}={choice}; Path=/; Max-Age={YEAR_S}; SameSite=Lax"));
     }
     answer
+}
+
+#[derive(Template)]
+#[template(path = "keys.html")]
+struct Keys {
+    frame: Frame,
+    rows: Vec<(Vec<&'static str>, String)>,
+}
+
+/// `GET /keys`: what keys do.
+pub async fn keys(State(web): State<Web>, headers: HeaderMap) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let words = visitor.words;
+    let rows = [
+        (vec!["/"], "keys-search"),
+        (vec!["g", "s"], "keys-services"),
+        (vec!["g", "r"], "keys-runs"),
+        (vec!["g", "n"], "keys-network"),
+        (vec!["g", "c"], "keys-certificates"),
+        (vec!["n"], "keys-new"),
+        (vec!["j", "k"], "keys-rows"),
+        (vec!["1", "2", "3", "4"], "keys-tabs"),
+        (vec!["r"], "keys-reconcile"),
+        (vec!["e"], "keys-edit"),
+        (vec!["?"], "keys-list"),
+        (vec!["Esc"], "keys-leave"),
+    ];
+    let rows = rows.into_iter().map(|(keys, what)| (keys, words.of(what))).collect();
+    let frame = Frame::new(&web, &visitor, "", words.of("keys-title"), "/keys".to_owned()).await;
+    super::page(&Keys { frame, rows })
 }
 
 /// `Secure` where people come by HTTPS; on this machine they do not.

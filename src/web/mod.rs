@@ -15,6 +15,7 @@ mod manifest;
 mod overview;
 mod rest;
 mod service;
+mod settings;
 pub mod view;
 pub mod words;
 
@@ -77,7 +78,6 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications) -> R
         .route("/runs/{id}", get(rest::run))
         .route("/network", get(rest::network))
         .route("/certificates", get(rest::certificates))
-        .route("/accounts", get(rest::accounts))
         .route("/api", get(api::show))
         .route(
             "/live",
@@ -87,7 +87,11 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications) -> R
         .route("/logout", axum::routing::post(login::sign_out))
         .route("/setup", get(login::setup).post(login::set_up))
         .route("/language/{code}", get(login::language))
+        .route("/theme/{choice}", get(login::theme))
+        .route("/keys", get(login::keys))
+        .route("/keys/{choice}", get(login::switch_keys))
         .route("/assets/{name}", get(assets::asset))
+        .merge(settings::routes())
         .with_state(web.clone())
         .layer(middleware::from_fn_with_state(access.asked.clone(), server::access::measure))
         .fallback_service(api)

@@ -27,6 +27,7 @@ struct Overview {
     needs: Vec<Need>,
     query: String,
     chips: Vec<Chip>,
+    unmanaged: usize,
     rows: Vec<Row>,
 }
 
@@ -105,13 +106,15 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     };
     let chips = [("filter-all", "", all.len()), ("filter-attention", "attention", of(Only::Attention))]
         .into_iter()
-        .chain([("filter-drifted", "drift", of(Only::Drift)), ("filter-suspended", "suspended", suspended)])
+        .chain([("filter-drifted", "drift", of(Only::Drift)), ("filter-no-tls", "no-tls", of(Only::NoTls))])
+        .chain([("filter-suspended", "suspended", suspended)])
         .map(|(key, only, count)| Chip {
             word: words.of(key),
             only,
             count,
             is_chosen: chosen.map_or("", Only::word) == only,
         });
+    let unmanaged = listing::unmanaged_count(&picture);
     let may_act = visitor.may(Role::Operator) || visitor.session.is_none();
     let here = if query.is_empty() { "/".to_owned() } else { format!("/?q={}", view::encoded(&query)) };
     let frame = Frame::new(&web, &visitor, "services", words.of("overview-title"), here).await;
@@ -127,6 +130,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         needs: troubles(&picture).chain(needs(all.values())).collect(),
         query: fields.get("q").cloned().unwrap_or_default(),
         chips: chips.collect(),
+        unmanaged,
         rows: rows.collect(),
         frame,
     })

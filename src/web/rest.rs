@@ -1,19 +1,16 @@
-//! Runs, the network, certificates, accounts.
+//! Runs, the network, certificates.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::{Frame, Outcome, Visitor, Web, denied, known, page, said, to, view};
-use crate::accounts::{AuditRow, Role, User};
+use super::{Frame, Outcome, Visitor, Web, known, page, said, view};
 use crate::engine::certificates::{self, Certificate};
 use crate::engine::subnets::{self, Cell, Pool, Row};
 use crate::model::Timestamp;
 use crate::store::journal;
 
-/// What people did last.
-const AUDITED_SHOWN: u32 = 100;
 /// Runs that are looked through for those that did something.
 const RUNS_READ: u32 = 300;
 /// Cells in a row of a pool's picture, and how far they are apart, in the picture's units.
@@ -200,32 +197,4 @@ pub async fn certificates(State(web): State<Web>, headers: HeaderMap) -> Respons
     let here = "/certificates".to_owned();
     let frame = Frame::new(&web, &visitor, "certificates", words.of("certificates-title"), here).await;
     page(&Certificates { frame, budgets: budgets.collect(), certificates: certificates::all(&picture) })
-}
-
-#[derive(Template)]
-#[template(path = "accounts.html")]
-struct AccountsPage {
-    frame: Frame,
-    users: Vec<User>,
-    audit: Vec<Audit>,
-}
-
-struct Audit {
-    at: String,
-    row: AuditRow,
-}
-
-/// `GET /accounts`: for admins.
-pub async fn accounts(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
-    let Some(session) = &visitor.session else { return to("/login?back=/accounts") };
-    if session.user.role < Role::Admin {
-        return denied(&web, &visitor, session, Role::Admin).await;
-    }
-    let users = web.accounts.users().await.unwrap_or_default();
-    let audit = web.accounts.audited(None, AUDITED_SHOWN).await.unwrap_or_default();
-    let audit = audit.into_iter().map(|(_, row)| Audit { at: view::day(row.at), row }).collect();
-    let title = visitor.words.of("accounts-title");
-    let frame = Frame::new(&web, &visitor, "accounts", title, "/accounts".to_owned()).await;
-    page(&AccountsPage { frame, users, audit })
 }

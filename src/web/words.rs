@@ -150,20 +150,13 @@ mod tests {
 
     #[test]
     fn every_key_is_used() {
-        let code = [
-            include_str!("doing.rs"),
-            include_str!("edit.rs"),
-            include_str!("frame.rs"),
-            include_str!("login.rs"),
-            include_str!("mod.rs"),
-            include_str!("overview.rs"),
-            include_str!("rest.rs"),
-            include_str!("service.rs"),
-            include_str!("view.rs"),
-        ];
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web");
+        let code = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let code = code.filter(|path| path.extension().is_some_and(|end| end == "rs") && !path.ends_with("words.rs"));
+        let code = code.map(|path| std::fs::read_to_string(path).unwrap());
         let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/templates")).unwrap();
         let pages = pages.filter_map(|page| std::fs::read_to_string(page.unwrap().path()).ok());
-        let all: String = code.into_iter().map(str::to_owned).chain(pages).collect();
+        let all: String = code.chain(pages).collect();
         // Those of states are put together.
         let is_used = |key: &&String| {
             all.contains(&format!("\"{key}\"")) || key.starts_with("sync-") || key.starts_with("health-")

@@ -385,7 +385,11 @@ impl Life {
         let mut browser = Browser::at(self.rig.port);
         self.found.add("a page", browser.signs_in("nobody@example.org", canary("user-password")).await.body.as_bytes());
         assert_eq!(browser.signs_in(email, canary("user-password")).await.status, 303);
-        for path in ["/", "/new", "/runs", "/network", "/accounts", "/login"] {
+        let settings =
+            ["providers", "users", "tokens", "notifications", "audit"].map(|page| format!("/settings/{page}"));
+        let others = ["/", "/new", "/runs", "/network", "/unmanaged", "/api", "/login"].map(str::to_owned);
+        for path in others.iter().chain(&settings) {
+            let path = path.as_str();
             self.found.add(format!("GET {path}"), browser.get(path).await.body.as_bytes());
         }
         for service in ["cloud", "sick", "stack"] {

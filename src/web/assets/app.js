@@ -50,17 +50,31 @@
     });
   }
 
-  // Keys, as the list in the documentation has them.
+  // Keys, as /keys lists them; they can be switched off there. Nothing that deletes, suspends or rolls back has one.
   let before = "";
+  const open = (link) => link && link.click();
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || document.documentElement.dataset.keys === "off") return;
     const field = event.target.closest("input, textarea, select");
     if (event.key === "Escape" && field) return field.blur();
     if (field) return;
-    const go = { s: "/", r: "/runs", n: "/network", c: "/certificates" }[event.key];
-    if (before === "g" && go) location.href = go;
-    else if (event.key === "/") { const search = document.getElementById("q"); if (search) { event.preventDefault(); search.focus(); } }
-    else if (event.key === "n" && before !== "g") location.href = "/new";
+    const go = before === "g" && { s: "/", r: "/runs", n: "/network", c: "/certificates" }[event.key];
     before = event.key;
+    if (go) { location.href = go; return; }
+    const rows = [...document.querySelectorAll("td.name a")], at = rows.indexOf(document.activeElement);
+    const tabs = document.querySelectorAll("nav.tabs a");
+    switch (event.key) {
+      case "/": { const search = document.getElementById("q"); if (search) { event.preventDefault(); search.focus(); } break; }
+      case "n": location.href = "/new"; break;
+      case "?": location.href = "/keys"; break;
+      case "j": case "k": {
+        const next = event.key === "j" ? Math.min(at + 1, rows.length - 1) : Math.max(at - 1, 0);
+        if (rows[next]) rows[next].focus();
+        break;
+      }
+      case "1": case "2": case "3": case "4": open(tabs[event.key - 1]); break;
+      case "e": open(document.querySelector('a.btn[href$="/edit"]')); break;
+      case "r": open(document.querySelector('form[action$="/reconcile"] button')); break;
+    }
   });
 })();

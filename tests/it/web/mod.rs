@@ -115,14 +115,21 @@ async fn each_role_may_do_what_it_is_for() {
             assert_eq!(browser.get(path).await.status, expected, "{path}");
         }
     }
-    let accounts = [303, 403, 403, 403, 200];
-    for (browser, expected) in browsers.iter_mut().zip(accounts) {
-        assert_eq!(browser.get("/accounts").await.status, expected, "/accounts");
+    let known = ["/unmanaged", "/settings/providers", "/settings/tokens", "/settings/notifications"];
+    let for_admins = ["/settings/users", "/settings/audit"];
+    let known = known.map(|path| (path, [303, 200, 200, 200, 200]));
+    let for_admins = for_admins.map(|path| (path, [303, 403, 403, 403, 200]));
+    let open = ["/api", "/keys", "/theme/dark", "/language/en"];
+    let open = open.map(|path| (path, if path.len() > 5 { [303; 5] } else { [200; 5] }));
+    for (path, expected) in known.into_iter().chain(for_admins).chain(open) {
+        for (browser, expected) in browsers.iter_mut().zip(expected) {
+            assert_eq!(browser.get(path).await.status, expected, "{path}");
+        }
     }
     let delete = [("name", "not its name"), ("before", WEB)];
     let new = [("do", "commit"), ("image", "web:1"), ("name", "web")];
     let edit = [("do", "commit"), ("text", "name: web\nimage: [\n"), ("before", WEB)];
-    let acts: [Act<'_>; 11] = [
+    let acts: [Act<'_>; 18] = [
         ("/new", &[("do", "check"), ("image", "web:1")], [303, 200, 200, 200, 200]),
         ("/services/web/suspend", &[("why", "a test")], [303, 403, 303, 303, 303]),
         ("/services/web/resume", &[], [303, 403, 303, 303, 303]),
@@ -131,7 +138,14 @@ async fn each_role_may_do_what_it_is_for() {
         ("/services/web/rollback", &[], [303, 403, 303, 303, 303]),
         ("/apply", &[], [303, 403, 303, 303, 303]),
         ("/apply", &[("consent", "yes")], [303, 403, 403, 403, 303]),
+        ("/settings/providers", &[], [303, 403, 303, 303, 303]),
+        ("/settings/tokens/nothing/remove", &[], [303, 404, 404, 404, 404]),
+        ("/settings/notifications/nothing/test", &[], [303, 403, 403, 403, 404]),
+        ("/settings/users/nobody@example.org/remove", &[], [303, 403, 403, 403, 422]),
+        ("/settings/users/viewer@example.org/role", &[("role", "king")], [303, 403, 403, 403, 422]),
         // They get as far as what is wrong with them.
+        ("/settings/users", &[("role", "viewer"), ("email", "x")], [303, 403, 403, 403, 422]),
+        ("/settings/tokens", &[("role", "viewer"), ("name", "a b")], [303, 422, 422, 422, 422]),
         ("/new", &new, [303, 403, 403, 422, 422]),
         ("/services/web/edit", &edit, [303, 403, 403, 422, 422]),
         ("/services/web/delete", &delete, [303, 403, 403, 422, 422]),
@@ -143,7 +157,7 @@ async fn each_role_may_do_what_it_is_for() {
             assert_eq!(answer.location().starts_with("/login"), at == 0, "{path} as {at}: {}", answer.location());
         }
     }
-    let audited = browsers[4].get("/accounts").await;
+    let audited = browsers[4].get("/settings/audit").await;
     audited.says("editor@example.org");
     audited.says("suspend");
     assert_eq!(end(daemon).await, 0);
@@ -330,5 +344,78 @@ async fn what_others_say_is_text() {
         let page = browser.get(path).await;
         assert!(!page.body.contains("<script>alert") && !page.body.contains("\"><b>"), "{path}: {}", page.body);
     }
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn users_and_tokens_are_kept_on_the_pages() {
+    let (rig, daemon) = started().await;
+    for (email, role) in [("alice@example.org", "admin"), ("bob@example.org", "operator")] {
+        assert_eq!(add(&rig, email, role).await.code, 0);
+    }
+    let (mut alice, mut bob) = (Browser::at(rig.port), Browser::at(rig.port));
+    alice.signs_in("alice@example.org", PASSWORD).await;
+    bob.signs_in("bob@example.org", PASSWORD).await;
+    // Somebody new, who is then somebody else, and goes.
+    let carol = [("email", "carol@example.org"), ("name", "Carol"), ("role", "viewer"), ("password", PASSWORD)];
+    assert_eq!(alice.send("/", "/settings/users", &carol).await.status, 303);
+    alice.get("/settings/users").await.says("carol@example.org");
+    let again = alice.send("/", "/settings/users", &carol).await;
+    assert_eq!(again.status, 422);
+    again.says("there is a user carol@example.org already");
+    again.says("value=\"Carol\"");
+    let path = "/settings/users/carol@example.org/role";
+    assert_eq!(alice.send("/", path, &[("role", "editor")]).await.status, 303);
+    let other = "another password";
+    let path = "/settings/users/carol@example.org/password";
+    assert_eq!(alice.send("/", path, &[("password", other)]).await.status, 303);
+    let mut carol = Browser::at(rig.port);
+    assert_eq!(carol.signs_in("carol@example.org", PASSWORD).await.status, 422);
+    assert_eq!(carol.signs_in("carol@example.org", other).await.status, 303);
+    assert_eq!(alice.send("/", "/settings/users/carol@example.org/remove", &[]).await.status, 303);
+    carol.get("/").await.says("Sign in");
+    let last = alice.send("/", "/settings/users/alice@example.org/remove", &[]).await;
+    assert_eq!(last.status, 422);
+    last.says("last one with the role admin");
+    // A token of one's own, which may no more than its owner, and is shown once.
+    let form = [("name", "bobs"), ("role", "admin"), ("services", "web, shop"), ("expires", "7d")];
+    let made = bob.send("/", "/settings/tokens", &form).await;
+    assert_eq!((made.status, made.headers["cache-control"].as_str()), (200, "no-store"));
+    let token = made.body.split("id=\"made\" tabindex=\"0\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert!(token.starts_with("amarre_"), "{token}");
+    let page = bob.get("/settings/tokens").await;
+    page.says("bobs");
+    assert!(!page.body.contains(&token), "it is shown once");
+    let mut program = Browser::at(rig.port).with_token(&token);
+    assert_eq!(program.get("/api/v1/services/web").await.status, 200);
+    assert_eq!(program.get("/api/v1/services").await.status, 403);
+    assert_eq!(program.json("POST", "/api/v1/services/web/suspend", Some("{}")).await.status, 200);
+    let listed = rig.run(&["token", "list", "-o", "json"]).await.out;
+    assert!(listed.contains("\"role\": \"operator\"") && listed.contains("bob@example.org"), "{listed}");
+    // Others' are not seen, and not taken away; an admin sees them all.
+    let form = [("name", "alices"), ("role", "viewer"), ("expires", "never")];
+    assert_eq!(alice.send("/", "/settings/tokens", &form).await.status, 200);
+    assert!(!bob.get("/settings/tokens").await.body.contains("alices"));
+    assert_eq!(bob.send("/", "/settings/tokens/alices/remove", &[]).await.status, 404);
+    alice.get("/settings/tokens").await.says("bobs");
+    assert_eq!(alice.send("/", "/settings/tokens/bobs/remove", &[]).await.status, 303);
+    assert_eq!(program.get("/api/v1/services/web").await.status, 401);
+    let audit = alice.get("/settings/audit").await;
+    for action in ["add_user", "change_role", "change_password", "remove_user", "add_token", "remove_token"] {
+        audit.says(action);
+    }
+    // What is not of Amarre, and to whom it speaks.
+    alice.get("/unmanaged").await.says("stranger");
+    let providers = alice.get("/settings/providers").await;
+    for text in ["docker", "npm", "ovh", "203.0.113.10"] {
+        providers.says(text);
+    }
+    assert_eq!(alice.send("/", "/settings/providers", &[]).await.status, 303);
+    // Choices.
+    assert_eq!(alice.get("/theme/dark?back=/keys").await.location(), "/keys");
+    alice.get("/keys/off?back=/").await;
+    let page = alice.get("/keys").await;
+    page.says("data-theme=\"dark\"");
+    page.says("data-keys=\"off\"");
     assert_eq!(end(daemon).await, 0);
 }

@@ -151,7 +151,8 @@ await submit("/services/shop/resume");
 await eventually("it is taken up again", async () => (await page.locator("#state .st.ok").count()) === 2);
 
 // The other pages.
-for (const [path, name] of [["/", "overview"], ["/runs", "runs"], ["/runs/1", "run"], ["/network", "network"], ["/certificates", "certificates"], ["/accounts", "accounts"],
+for (const [path, name] of [["/", "overview"], ["/runs", "runs"], ["/runs/1", "run"], ["/network", "network"], ["/certificates", "certificates"], ["/settings/providers", "providers"], ["/settings/users", "users"], ["/settings/tokens", "tokens"],
+  ["/settings/notifications", "notifications"], ["/settings/audit", "audit"], ["/unmanaged", "unmanaged"], ["/api", "api"], ["/keys", "keys"],
   ["/services/shop/logs", "logs"], ["/nothing", "nothing"], ["/login", "login"]]) {
   await go(path);
   await looksWell(name);
@@ -177,7 +178,7 @@ await eventually("nothing of it is left", async () => {
 });
 assert.equal(await visit("shop.example.org"), 404);
 await submit("/logout");
-await go("/accounts");
+await go("/settings/users");
 assert.match(page.url(), /\/login/);
 assert.deepEqual(complaints, []);
 await browser.close();
