@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
@@ -12,6 +13,7 @@ use super::build::{self, Built};
 use super::notify::Notifier;
 use super::output::Output;
 use super::reload;
+use super::template::Pantry;
 use crate::accounts::Accounts;
 use crate::config::{Config, ServerAccess};
 use crate::engine::daemon::{self, Behaviour};
@@ -76,7 +78,7 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     let site = Some(listening.link()).filter(|_| !listening.is_local());
     let access = Access::new(handle.clone(), accounts, listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
-    let mut servers = serve(private, public, &handle, (access, notifications));
+    let mut servers = serve((private, public), &handle, (access, notifications), Pantry(config.clone()));
     let notifier = Notifier::from_environment();
     servers.spawn(reload::when_told(handle.clone(), config, notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
@@ -106,15 +108,15 @@ async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Hand
 
 /// Serves both until the set is dropped.
 pub fn serve(
-    private: UnixListener,
-    public: TcpListener,
+    (private, public): (UnixListener, TcpListener),
     handle: &daemon::Handle,
     (access, notifications): (Access, Notifications),
+    pantry: Pantry,
 ) -> JoinSet<()> {
     let mut servers = JoinSet::new();
     let acting = server::private(handle.clone(), notifications.clone());
-    let reading =
-        web::public(handle.clone(), access, notifications.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let reading = web::public(handle.clone(), access, notifications.clone(), Arc::new(pantry))
+        .into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(notifications.run());
     servers.spawn(async move {
         if let Err(error) = axum::serve(private, acting).await {

@@ -14,6 +14,7 @@ use super::Failure;
 use super::args::Demo;
 use super::build::{self, Built};
 use super::output::Output;
+use super::template::Pantry;
 use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Handle};
 use crate::engine::listing::Listing;
@@ -78,7 +79,7 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     let listening = Listening { address, ..super::daemon::listening(&config.server) };
     let access = Access::new(handle.clone(), accounts.clone(), listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), None);
-    let servers = super::daemon::serve(socket, public, &handle, (access, notifications));
+    let servers = super::daemon::serve((socket, public), &handle, (access, notifications), Pantry(config.clone()));
     output.say(&format!(
         "Simulated {} on loopback; the examples are in {}",
         if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },

@@ -15,6 +15,7 @@ use crate::engine::{Clock, SystemClock};
 use crate::model::SecretName;
 use crate::source::{Author, Edit, Source};
 use crate::templates::{self, Rendered, Template, Unfit};
+use crate::web::Shelf;
 
 /// Files of one's own templates are small.
 const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;
@@ -146,25 +147,47 @@ async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output
 /// Makes those that are set nowhere, for the owner to read.
 fn make_secrets(config: &Config, rendered: &Rendered, output: &Output) -> Result<(), Failure> {
     for name in &rendered.secrets {
-        if config.secret(&SecretName(name.clone())).is_ok() {
-            output.say(&format!("Secret {name} is set already"));
-            continue;
+        match make_secret(config, name)? {
+            None => output.say(&format!("Secret {name} is set already")),
+            Some(path) => output.say(&format!("Made secret {name}, in {}", path.display())),
         }
-        let path = base(config).join("secrets").join(name);
-        let failed = |error: std::io::Error| {
-            Failure::new("A0207", format!("could not write {}: {error}", path.display()), "is the folder writable?")
-        };
-        std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
-        // Whole or not at all.
-        let fresh = path.with_extension("new");
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh);
-        let secret = hex::encode(rand::random::<[u8; SECRET_BYTES]>());
-        let file = file.as_mut().map_err(|error| failed(std::io::Error::new(error.kind(), error.to_string())))?;
-        file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        std::fs::rename(&fresh, &path).map_err(failed)?;
-        output.say(&format!("Made secret {name}, in {}", path.display()));
     }
     Ok(())
+}
+
+/// Makes one that is set nowhere; where.
+fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, Failure> {
+    if config.secret(&SecretName(name.to_owned())).is_ok() {
+        return Ok(None);
+    }
+    let path = base(config).join("secrets").join(name);
+    let failed = |error: std::io::Error| {
+        Failure::new("A0207", format!("could not write {}: {error}", path.display()), "is the folder writable?")
+    };
+    std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
+    // Whole or not at all.
+    let fresh = path.with_extension("new");
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh);
+    let secret = hex::encode(rand::random::<[u8; SECRET_BYTES]>());
+    let file = file.as_mut().map_err(|error| failed(std::io::Error::new(error.kind(), error.to_string())))?;
+    file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&fresh, &path).map_err(failed)?;
+    Ok(Some(path))
+}
+
+/// Templates and secrets, for the pages.
+pub struct Pantry(pub Config);
+
+impl Shelf for Pantry {
+    fn templates(&self) -> Result<BTreeMap<String, Template>, String> {
+        let mut known = templates::own().map_err(|why| why.to_string())?;
+        known.extend(beside(&self.0).map_err(|failure| failure.message)?);
+        Ok(known)
+    }
+
+    fn make_secret(&self, name: &str) -> Result<bool, String> {
+        make_secret(&self.0, name).map(|path| path.is_some()).map_err(|failure| failure.message)
+    }
 }
 
 /// `KEY=VALUE`, as it is typed.

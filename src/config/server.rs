@@ -8,8 +8,8 @@ use super::file::ServerFile;
 use super::secrets::Resolver;
 use super::{ConfigError, ServerAccess};
 
-/// A page with all that is on it takes ten, and somebody who looks around opens one a second.
-const PER_MINUTE: u32 = 600;
+/// An open page reads itself again three times a second while something happens, and people have several.
+const PER_MINUTE: u32 = 1_200;
 /// A shorter one is guessed.
 const SECRET_CHARS_MIN: usize = 16;
 
@@ -19,7 +19,7 @@ pub(super) fn build(file: &ServerFile, secrets: &Resolver) -> Result<ServerAcces
     let proxies: Result<Vec<IpNet>, ConfigError> = file.trusted_proxies.list().iter().map(|text| net(text)).collect();
     let per_minute = file.requests_per_minute.unwrap_or(PER_MINUTE);
     if per_minute == 0 {
-        let hint = "how often one address may ask in a minute: 600 is usual";
+        let hint = "how often one address may ask in a minute: 1200 is usual";
         return Err(ConfigError::new("A0201", "server.requests_per_minute is 0", hint));
     }
     let webhook_secret = file.webhook_secret.as_ref().map(|secret| secrets.read(secret)).transpose()?;

@@ -39,6 +39,8 @@ pub enum Command {
     Preview {
         /// That state.
         snapshot: Box<Snapshot>,
+        /// Secrets that are not set yet, and will be by then.
+        promised: Vec<String>,
     },
     /// Act until everything is at rest, or until the time.
     Apply {
@@ -434,9 +436,9 @@ impl Daemon {
                 let _ = reply.send(Reply { settled: picture.at_rest, picture, error: None });
                 return;
             }
-            Command::Preview { snapshot } => {
+            Command::Preview { snapshot, promised } => {
                 self.engine.read_anew();
-                let picture = self.engine.preview(*snapshot).await;
+                let picture = self.engine.preview(*snapshot, &promised).await;
                 let _ = reply.send(Reply { settled: picture.at_rest, picture, error: None });
                 return;
             }

@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::plan;
 use crate::plan::{Input, expand, guard, lint};
-use crate::secret::Scrubber;
+use crate::secret::{Scrubber, Secret};
 use crate::source::{Reading, Snapshot};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
@@ -36,11 +36,22 @@ impl Engine {
         self.picture = Arc::new(picture);
     }
 
-    /// What a look would find with another state of the source in force. Nothing is done, and nothing comes of it.
-    pub async fn preview(&mut self, snapshot: Snapshot) -> Arc<Picture> {
+    /// What a look would find with another state of the source in force, and with secrets that are promised. Nothing is
+    /// done, and nothing comes of it.
+    pub async fn preview(&mut self, snapshot: Snapshot, promised: &[String]) -> Arc<Picture> {
         let kept = (self.health.clone(), self.run.take(), self.culprits.clone());
+        let (finder, promised) = (self.secrets.clone(), promised.to_owned());
+        self.secrets = Arc::new({
+            let finder = finder.clone();
+            // What it will be is not known yet, and only that there is one counts here.
+            move |name| {
+                finder(name)
+                    .or_else(|why| if promised.contains(&name.0) { Ok(Secret::new(&*name.0)) } else { Err(why) })
+            }
+        });
         let reading = Reading { snapshot: Some(snapshot), error: None };
         let picture = self.see(reading, Mode::PlanOnly).await;
+        self.secrets = finder;
         (self.health, self.run, self.culprits) = kept;
         Arc::new(picture)
     }

@@ -265,7 +265,7 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, markdown
             Command::Look
         }
         Some(name) => match handle.fetch_ref(name).await {
-            Ok(snapshot) => Command::Preview { snapshot: Box::new(snapshot) },
+            Ok(snapshot) => Command::Preview { snapshot: Box::new(snapshot), promised: Vec::new() },
             Err(error) => {
                 let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
                 return Some(refused(error.code, &error.message, &hint));

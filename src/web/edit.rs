@@ -22,10 +22,13 @@ use crate::plan::render::Sign;
 use crate::source::{Author, Edit, Snapshot, SourceError, moved};
 
 /// Something that must be settled before a manifest is written.
-struct Settle {
-    text: String,
-    hint: String,
-    code: String,
+pub struct Settle {
+    /// What is wrong.
+    pub text: String,
+    /// The way past it.
+    pub hint: String,
+    /// Its code; empty where there is none.
+    pub code: String,
 }
 
 impl Settle {
@@ -41,10 +44,13 @@ impl std::convert::From<SourceError> for Settle {
 }
 
 /// What a manifest would lead to.
-struct Checked {
-    settle: Vec<Settle>,
-    plan: Vec<PlanRow>,
-    summary: String,
+pub struct Checked {
+    /// What must be settled first.
+    pub settle: Vec<Settle>,
+    /// What would be done.
+    pub plan: Vec<PlanRow>,
+    /// In one line.
+    pub summary: String,
 }
 
 #[derive(Template)]
@@ -135,11 +141,24 @@ fn changed(picture: &Picture, path: &str, text: Option<&str>) -> Snapshot {
     snapshot
 }
 
-/// What the engine makes of a manifest that is not written yet.
-async fn check(web: &Web, visitor: &Visitor, path: &str, text: &str, named: &str) -> Option<Checked> {
+/// Whether there is a service of this name, or a file where it would stand.
+pub fn is_taken(web: &Web, name: &str) -> bool {
+    let ((picture, _), file) = (web.handle.picture(), web.handle.path_of(name));
+    let has_file = picture.source.files.iter().any(|(path, _)| *path == file);
+    picture.statuses().contains_key(name) || (!name.is_empty() && has_file)
+}
+
+/// What the engine makes of a manifest that is not written yet. `promised`: secrets that are made with it.
+pub async fn check(
+    web: &Web,
+    visitor: &Visitor,
+    (path, text): (&str, &str),
+    named: &str,
+    promised: Vec<String>,
+) -> Option<Checked> {
     let (picture, _) = web.handle.picture();
     let snapshot = Box::new(changed(&picture, path, Some(text)));
-    let after = web.handle.ask(Command::Preview { snapshot }).await?.picture;
+    let after = web.handle.ask(Command::Preview { snapshot, promised }).await?.picture;
     let known: BTreeSet<(&str, &str)> =
         picture.diagnostics.iter().map(|old| (old.code, old.message.as_str())).collect();
     let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
@@ -178,7 +197,8 @@ async fn check(web: &Web, visitor: &Visitor, path: &str, text: &str, named: &str
     Some(Checked { settle, summary: view::summary(&lines, visitor.words), plan: view::plan(&lines) })
 }
 
-fn title(settle: &[Settle], visitor: &Visitor) -> String {
+/// How much is to be settled.
+pub fn title(settle: &[Settle], visitor: &Visitor) -> String {
     match settle.len() {
         0 => visitor.words.of("new-settled"),
         n => visitor.words.count("new-to-settle", &n),
@@ -186,7 +206,7 @@ fn title(settle: &[Settle], visitor: &Visitor) -> String {
 }
 
 /// `will be committed to main`, `will be written to services`.
-fn place(web: &Web, visitor: &Visitor) -> String {
+pub fn place(web: &Web, visitor: &Visitor) -> String {
     let (picture, _) = web.handle.picture();
     let key = if picture.source.commit.is_some() { "new-manifest" } else { "new-written" };
     visitor.words.with(key, "where", &picture.source.label)
@@ -203,11 +223,10 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
     let typed_name = form.name.clone();
     let form = form.with_name();
     let (file, text) = (web.handle.path_of(&form.name), form.manifest());
-    let is_name_taken = picture.statuses().contains_key(&form.name)
-        || picture.source.files.iter().any(|(path, _)| *path == file && !form.name.is_empty());
+    let is_name_taken = is_taken(web, &form.name);
     let mut checked = Checked { settle: Vec::new(), plan: Vec::new(), summary: String::new() };
     if is_asked && !is_name_taken {
-        checked = match check(web, visitor, &file, &text, &form.name).await {
+        checked = match check(web, visitor, (&file, &text), &form.name, Vec::new()).await {
             Some(checked) => checked,
             None => return stopping(),
         };
@@ -265,9 +284,10 @@ pub async fn make(
     let doer = doer(&web, &headers, &fields, Role::Editor, "/new").await?;
     let form = form.with_name();
     let (path, text) = (web.handle.path_of(&form.name), form.manifest());
-    let Some(checked) = check(&web, &doer.visitor, &path, &text, &form.name).await else { return Ok(stopping()) };
-    let (picture, _) = web.handle.picture();
-    let problem = if !checked.settle.is_empty() || picture.statuses().contains_key(&form.name) {
+    let Some(checked) = check(&web, &doer.visitor, (&path, &text), &form.name, Vec::new()).await else {
+        return Ok(stopping());
+    };
+    let problem = if !checked.settle.is_empty() || is_taken(&web, &form.name) {
         None
     } else {
         let message = if message.is_empty() { format!("add {}", form.name) } else { message.clone() };
@@ -281,7 +301,7 @@ pub async fn make(
 }
 
 /// Writes a change to the source, and waits for the look that takes it up.
-async fn written(
+pub async fn written(
     web: &Web,
     doer: &Doer,
     (path, before, after): (String, Option<String>, Option<String>),
@@ -366,7 +386,9 @@ pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
         return Ok(no_manifest(&web, &visitor).await);
     };
     let given = Given { file, before: seen(&text), text, message: String::new() };
-    let Some(checked) = check(&web, &visitor, &given.file, &given.text, &name).await else { return Ok(stopping()) };
+    let Some(checked) = check(&web, &visitor, (&given.file, &given.text), &name, Vec::new()).await else {
+        return Ok(stopping());
+    };
     Ok(edit_page(&web, &visitor, &name, given, checked, None).await)
 }
 
@@ -394,7 +416,7 @@ pub async fn change(
         true => Some(doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?),
         false => None,
     };
-    let Some(checked) = check(&web, &visitor, &file, &text, &name).await else { return Ok(stopping()) };
+    let Some(checked) = check(&web, &visitor, (&file, &text), &name, Vec::new()).await else { return Ok(stopping()) };
     let Some(doer) = doer else { return Ok(edit_page(&web, &visitor, &name, given, checked, None).await) };
     let mut problem = (given.before != seen(&there)).then(|| moved(&file).into());
     if problem.is_none() && checked.settle.is_empty() {
@@ -415,7 +437,9 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
     let words = visitor.words;
     let is_only_one = is_alone(&picture, &file, &there);
     let snapshot = Box::new(changed(&picture, &file, None));
-    let Some(reply) = web.handle.ask(Command::Preview { snapshot }).await else { return stopping() };
+    let Some(reply) = web.handle.ask(Command::Preview { snapshot, promised: Vec::new() }).await else {
+        return stopping();
+    };
     let lines = planned::lines_of(&reply.picture, name);
     let volumes: Vec<String> = picture
         .owned_by(name)

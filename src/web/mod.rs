@@ -10,6 +10,7 @@ mod assets;
 mod doing;
 mod edit;
 mod frame;
+mod from_template;
 mod login;
 mod manifest;
 mod overview;
@@ -21,6 +22,7 @@ pub mod words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
@@ -31,6 +33,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 pub use self::frame::{Frame, Visitor};
+pub use self::from_template::Shelf;
 
 use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;
@@ -56,15 +59,19 @@ pub struct Web {
     pub access: Access,
     /// Who is told what.
     pub notifications: Notifications,
+    /// What templates there are.
+    pub shelf: Arc<dyn Shelf>,
 }
 
 /// Everything that is served over the network: the pages, and what [`server::public`] has.
-pub fn public(handle: Handle, access: Access, notifications: Notifications) -> Router {
+pub fn public(handle: Handle, access: Access, notifications: Notifications, shelf: Arc<dyn Shelf>) -> Router {
     let api = server::public(handle.clone(), &access, notifications.clone());
-    let web = Web { handle, accounts: access.accounts.clone(), access: access.clone(), notifications };
+    let web = Web { handle, accounts: access.accounts.clone(), access: access.clone(), notifications, shelf };
     Router::new()
         .route("/", get(overview::show))
         .route("/new", get(edit::new).post(edit::make))
+        .route("/new/templates", get(from_template::list))
+        .route("/new/templates/{template}", get(from_template::show).post(from_template::make))
         .route("/services/{name}", get(service::now))
         .route("/services/{name}/history", get(service::history))
         .route("/services/{name}/logs", get(service::logs))

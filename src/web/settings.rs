@@ -18,6 +18,7 @@ use crate::secret::Secret;
 
 /// What people did last.
 const AUDITED_SHOWN: u32 = 200;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long a token may live, by what is chosen.
 const LIVES: [(&str, Option<Millis>); 4] = [
     ("7d", Some(Millis::minutes(7 * 24 * 60))),
@@ -325,7 +326,10 @@ async fn tokens_page(
         tab: "tokens",
         tokens: rows.collect(),
         roles: Role::ALL.into_iter().filter(|role| *role <= session.user.role).map(Role::word).collect(),
-        lives: LIVES.map(|(word, _)| (word, if word == "never" { words.of("tokens-never") } else { word.to_owned() })),
+        lives: LIVES.map(|(word, life)| match life {
+            Some(life) => (word, words.count("tokens-days", &usize::try_from(life.0 / DAY_MS).unwrap_or_default())),
+            None => (word, words.of("tokens-never")),
+        }),
         error,
         made,
         name: field(fields, "name"),

@@ -242,7 +242,7 @@ api-answer = Answer
 filter-no-tls = No TLS
 filter-unmanaged = Unmanaged
 footer-keys = Keys
-footer-theme = Theme
+footer-theme = Theme:
 theme-light = light
 theme-dark = dark
 theme-auto = as the system
@@ -315,3 +315,15 @@ keys-reconcile = reconcile
 keys-edit = edit
 keys-list = this list
 keys-leave = leave the field
+
+## From a template
+templates-title = New service from a template
+templates-about = Well-known services, ready to run. Your own stand in the folder templates beside amarre.yaml.
+templates-from = From a template
+templates-from-image = From an image
+templates-others = Other templates
+templates-name = Template
+templates-what = What it is
+templates-unknown = There is no template { $name }.
+templates-secrets = Secrets that are made with it, and shown nowhere: { $names }
+tokens-days = { $n } days

@@ -248,7 +248,7 @@ api-answer = Réponse
 filter-no-tls = Sans TLS
 filter-unmanaged = Hors gestion
 footer-keys = Touches
-footer-theme = Thème
+footer-theme = Thème :
 theme-light = clair
 theme-dark = sombre
 theme-auto = celui du système
@@ -321,3 +321,15 @@ keys-reconcile = réconcilier
 keys-edit = modifier
 keys-list = cette liste
 keys-leave = quitter le champ
+
+## À partir d'un modèle
+templates-title = Nouveau service à partir d'un modèle
+templates-about = Des services connus, prêts à servir. D'autres modèles se placent dans le dossier templates à côté d'amarre.yaml.
+templates-from = À partir d'un modèle
+templates-from-image = À partir d'une image
+templates-others = Autres modèles
+templates-name = Modèle
+templates-what = Ce que c'est
+templates-unknown = Il n'y a pas de modèle { $name }.
+templates-secrets = Secrets créés avec lui, et montrés nulle part : { $names }
+tokens-days = { $n } jours

@@ -21,6 +21,7 @@ pub mod visitors;
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -101,6 +102,19 @@ fn unchunked(body: &str) -> String {
     whole
 }
 
+/// No templates, and nowhere to keep secrets.
+struct Empty;
+
+impl amarre::web::Shelf for Empty {
+    fn templates(&self) -> Result<std::collections::BTreeMap<String, amarre::templates::Template>, String> {
+        Ok(std::collections::BTreeMap::new())
+    }
+
+    fn make_secret(&self, name: &str) -> Result<bool, String> {
+        Err(format!("there is no place for {name}"))
+    }
+}
+
 /// What is served over the network, on loopback.
 pub fn network(handle: &amarre::engine::daemon::Handle) -> axum::Router {
     use amarre::server::access::{Access, Listening};
@@ -108,7 +122,12 @@ pub fn network(handle: &amarre::engine::daemon::Handle) -> axum::Router {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000, webhook_secret: None };
     let notifications = amarre::notifications::Notifications::new(handle.clone(), Vec::new(), None);
-    amarre::web::public(handle.clone(), Access::new(handle.clone(), accounts, listening), notifications)
+    amarre::web::public(
+        handle.clone(),
+        Access::new(handle.clone(), accounts, listening),
+        notifications,
+        Arc::new(Empty),
+    )
 }
 
 /// A port that was free a moment ago.

@@ -93,7 +93,12 @@ async fn the_first_account_is_made_once_by_whoever_has_the_link() {
 /// What each role may do: the status that each is answered with. 303 to `/login` where nobody is signed in.
 #[tokio::test]
 async fn each_role_may_do_what_it_is_for() {
-    let (rig, daemon) = started().await;
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    let mut config = rig.config();
+    config["server"]["requests_per_minute"] = serde_json::json!(100_000);
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
     let mut browsers = vec![Browser::at(rig.port)];
     for role in ROLES {
         let email = format!("{role}@example.org");
@@ -115,6 +120,11 @@ async fn each_role_may_do_what_it_is_for() {
             assert_eq!(browser.get(path).await.status, expected, "{path}");
         }
     }
+    for path in ["/new/templates", "/new/templates/gitea"] {
+        for browser in &mut browsers {
+            assert_eq!(browser.get(path).await.status, 200, "{path}: {browser:?}");
+        }
+    }
     let known = ["/unmanaged", "/settings/providers", "/settings/tokens", "/settings/notifications"];
     let for_admins = ["/settings/users", "/settings/audit"];
     let known = known.map(|path| (path, [303, 200, 200, 200, 200]));
@@ -129,7 +139,7 @@ async fn each_role_may_do_what_it_is_for() {
     let delete = [("name", "not its name"), ("before", WEB)];
     let new = [("do", "commit"), ("image", "web:1"), ("name", "web")];
     let edit = [("do", "commit"), ("text", "name: web\nimage: [\n"), ("before", WEB)];
-    let acts: [Act<'_>; 18] = [
+    let acts: [Act<'_>; 20] = [
         ("/new", &[("do", "check"), ("image", "web:1")], [303, 200, 200, 200, 200]),
         ("/services/web/suspend", &[("why", "a test")], [303, 403, 303, 303, 303]),
         ("/services/web/resume", &[], [303, 403, 303, 303, 303]),
@@ -138,6 +148,8 @@ async fn each_role_may_do_what_it_is_for() {
         ("/services/web/rollback", &[], [303, 403, 303, 303, 303]),
         ("/apply", &[], [303, 403, 303, 303, 303]),
         ("/apply", &[("consent", "yes")], [303, 403, 403, 403, 303]),
+        ("/new/templates/gitea", &[("do", "check"), ("name", "git")], [303, 200, 200, 200, 200]),
+        ("/new/templates/gitea", &[("do", "commit"), ("name", "web")], [303, 403, 403, 422, 422]),
         ("/settings/providers", &[], [303, 403, 303, 303, 303]),
         ("/settings/tokens/nothing/remove", &[], [303, 404, 404, 404, 404]),
         ("/settings/notifications/nothing/test", &[], [303, 403, 403, 403, 404]),
@@ -417,5 +429,54 @@ async fn users_and_tokens_are_kept_on_the_pages() {
     let page = alice.get("/keys").await;
     page.says("data-theme=\"dark\"");
     page.says("data-keys=\"off\"");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn a_template_becomes_a_service_with_its_secrets() {
+    let (rig, daemon) = started().await;
+    assert_eq!(add(&rig, "alice@example.org", "editor").await.code, 0);
+    std::fs::create_dir_all(rig.path().join("templates")).unwrap();
+    rig.file(
+        "templates/page.yaml",
+        "title: Page\nabout: a page with a secret\nnotes: Open {{scheme}}://{{address}}.\nsecrets: [key]\n\
+         parameters: {tag: {about: which version, default: '1', is: word}}\nmanifest: |\n  name: {{name}}\n  \
+         image: web:{{tag}}\n  environment: {KEY: {secret: {{name}}/key}}\n  routes: [{domain: {{address}}, \
+         to: '{{name}}:80', tls: {{tls}}}]\n",
+    );
+    let mut alice = Browser::at(rig.port);
+    alice.signs_in("alice@example.org", PASSWORD).await;
+    let list = alice.get("/new/templates").await;
+    for text in ["Gitea", "Nextcloud", "Page"] {
+        list.says(text);
+    }
+    assert_eq!(alice.get("/new/templates/nothing").await.status, 404);
+    let path = "/new/templates/page";
+    let fill = [("name", "front"), ("set-tls", "none"), ("do", "check")];
+    let page = alice.send("/", path, &fill).await;
+    assert_eq!(page.status, 200);
+    for text in ["secret: front/key", "front/key", "front.example.org", "container"] {
+        page.says(text);
+    }
+    assert!(!page.body.contains("A0207"), "a secret that is made with it is no fault: {}", page.body);
+    assert!(!rig.path().join("secrets/front/key").exists(), "to check makes nothing");
+    for (field, value, says) in
+        [("set-tag", "no space", "A1009"), ("name", "web", "of this name"), ("name", "No/Name", "A1009")]
+    {
+        let mut fill = vec![("name", "front"), ("do", "commit")];
+        fill.retain(|(known, _)| *known != field);
+        fill.push((field, value));
+        let page = alice.send("/", path, &fill).await;
+        assert_eq!(page.status, 422, "{field}");
+        page.says(says);
+    }
+    let fill = [("name", "front"), ("set-tls", "none"), ("do", "commit")];
+    let page = alice.send("/", path, &fill).await;
+    assert_eq!((page.status, page.location()), (303, "/services/front"), "{}", page.body);
+    let secret = std::fs::read_to_string(rig.path().join("secrets/front/key")).unwrap();
+    assert_eq!(secret.len(), 48);
+    alice.get("/services/front").await.says("http://front");
+    eventually(60, "it is in sync", async || rig.json("/api/v1/services/front").await["sync"] == "Synced").await;
+    assert!(std::fs::read_to_string(rig.path().join("services/front.yaml")).unwrap().contains("front/key"));
     assert_eq!(end(daemon).await, 0);
 }

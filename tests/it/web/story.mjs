@@ -151,7 +151,7 @@ await submit("/services/shop/resume");
 await eventually("it is taken up again", async () => (await page.locator("#state .st.ok").count()) === 2);
 
 // The other pages.
-for (const [path, name] of [["/", "overview"], ["/runs", "runs"], ["/runs/1", "run"], ["/network", "network"], ["/certificates", "certificates"], ["/settings/providers", "providers"], ["/settings/users", "users"], ["/settings/tokens", "tokens"],
+for (const [path, name] of [["/", "overview"], ["/runs", "runs"], ["/runs/1", "run"], ["/network", "network"], ["/certificates", "certificates"], ["/new/templates", "templates"], ["/new/templates/gitea", "template"], ["/settings/providers", "providers"], ["/settings/users", "users"], ["/settings/tokens", "tokens"],
   ["/settings/notifications", "notifications"], ["/settings/audit", "audit"], ["/unmanaged", "unmanaged"], ["/api", "api"], ["/keys", "keys"],
   ["/services/shop/logs", "logs"], ["/nothing", "nothing"], ["/login", "login"]]) {
   await go(path);
