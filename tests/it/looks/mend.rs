@@ -63,8 +63,8 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
     rig.settle().await;
     with_daemon(&rig, async |handle| {
         let answer = act(handle, rollback("web", true)).await;
-        assert_eq!((answer.exit, answer.document["code"].as_str()), (1, Some("A0414")), "{}", answer.text);
-        assert_eq!(act(handle, rollback("nobody", false)).await.document["code"], "A1002");
+        assert_eq!((answer.exit, answer.document["error"]["code"].as_str()), (1, Some("A0414")), "{}", answer.text);
+        assert_eq!(act(handle, rollback("nobody", false)).await.document["error"]["code"], "A1002");
     })
     .await;
     // Another port as well: what leads to the container goes back with it.
@@ -92,7 +92,7 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
         assert_eq!(images(&rig), ["web:1", "web:1"]);
         assert_eq!(get(rig.npm.proxy_address, "web.example.org", "/").await.unwrap().0, 200);
         let again = act(handle, rollback("web", false)).await;
-        assert_eq!(again.document["code"], "A0416", "{}", again.text);
+        assert_eq!(again.document["error"]["code"], "A0416", "{}", again.text);
         let picture = handle.ask(Command::Look).await.unwrap().picture;
         assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
         let suspension = &picture.facts.suspended["web"];
@@ -172,8 +172,8 @@ async fn a_cancelled_service_stays_as_it_stands() {
     with_daemon(&rig, async |handle| {
         let cancel = |service: &str| Act::Cancel { service: service.to_owned(), by: "anna".to_owned() };
         let nothing = act(handle, cancel("web")).await;
-        assert_eq!((nothing.exit, nothing.document["code"].as_str()), (1, Some("A0415")), "{}", nothing.text);
-        assert_eq!(act(handle, cancel("nobody")).await.document["code"], "A1002");
+        assert_eq!((nothing.exit, nothing.document["error"]["code"].as_str()), (1, Some("A0415")), "{}", nothing.text);
+        assert_eq!(act(handle, cancel("nobody")).await.document["error"]["code"], "A1002");
         rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
         rig.write("web.yaml", &plain("web").replace("web:1", "slow:1"));
         eventually(20, "the candidate is there", async || {
@@ -190,7 +190,7 @@ async fn a_cancelled_service_stays_as_it_stands() {
         handle.ask(Command::Look).await.unwrap();
         assert_eq!((images(&rig), rig.writes()), (vec!["slow:1".to_owned(), "web:1".to_owned()], Vec::new()));
         assert_eq!(picture.facts.suspended["web"].why, "cancelled");
-        assert_eq!(act(handle, cancel("web")).await.document["code"], "A0415", "once is enough");
+        assert_eq!(act(handle, cancel("web")).await.document["error"]["code"], "A0415", "once is enough");
         rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
         act(handle, Act::Resume { service: "web".to_owned() }).await;
         act(handle, Act::Reconcile { service: Some("web".to_owned()), timeout_ms: TIMEOUT_MS }).await;
@@ -214,7 +214,7 @@ async fn a_retry_forgets_what_failed() {
     assert_eq!(images(&rig), ["web:1"], "not tried again by itself");
     with_daemon(&rig, async |handle| {
         let retry = |service: &str| Act::Retry { service: service.to_owned(), timeout_ms: TIMEOUT_MS };
-        assert_eq!(act(handle, retry("nobody")).await.document["code"], "A1002");
+        assert_eq!(act(handle, retry("nobody")).await.document["error"]["code"], "A1002");
         let done = act(handle, retry("web")).await;
         assert_eq!((done.exit, images(&rig)), (0, vec!["later:1".to_owned()]), "{}", done.text);
     })

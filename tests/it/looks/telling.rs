@@ -89,7 +89,7 @@ async fn a_candidate_that_failed_leaves_its_last_lines() {
         assert!(failed.text.starts_with("==> web, sick:1, failed "), "{}", failed.text);
         let now = logs::logs(&handle, &of("container/web", false)).await.unwrap();
         assert_eq!((now.exit, now.text.as_str()), (0, "listening\n"));
-        assert_eq!(logs::logs(&handle, &of("none", false)).await.unwrap().document["code"], "A1002");
+        assert_eq!(logs::logs(&handle, &of("none", false)).await.unwrap().document["error"]["code"], "A1002");
         assert_eq!(
             logs::logs(&handle, &LogsOf::default()).await.unwrap().document["containers"].as_array().unwrap().len(),
             1
