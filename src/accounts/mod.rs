@@ -7,6 +7,7 @@ mod password;
 mod tokens;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +34,8 @@ const TOKEN_BYTES: usize = 32;
 const PASSWORD_CHARS_MIN: usize = 12;
 /// Longer ones cost time and nothing else.
 const PASSWORD_BYTES_MAX: usize = 1024;
+/// What was asked may be long; no more of it is written down.
+const AUDIT_CHARS_MAX: usize = 200;
 /// The longest name and the longest e-mail address.
 const NAME_CHARS_MAX: usize = 100;
 
@@ -316,6 +319,8 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<Opened, AccountError> {
         let email: String = email.trim().to_lowercase().chars().take(NAME_CHARS_MAX).collect();
+        let address = address.parse().map_or_else(|_| address.to_owned(), visitor);
+        let address = address.as_str();
         // It counts as wrong until it is known to be right: many at once are no way around.
         let left = {
             let mut guesses = lock(&self.guesses);
@@ -372,7 +377,12 @@ impl Accounts {
     }
 
     /// Writes down what somebody did, or tried.
-    pub async fn audit(&self, row: AuditRow) {
+    pub async fn audit(&self, mut row: AuditRow) {
+        for text in [&mut row.who, &mut row.action, &mut row.target, &mut row.result] {
+            if let Some((end, _)) = text.char_indices().nth(AUDIT_CHARS_MAX) {
+                text.truncate(end);
+            }
+        }
         if let Err(error) = self.ledger.audit(&row).await {
             tracing::warn!(who = row.who, action = row.action, "could not write down what was done: {error}");
         }
@@ -408,6 +418,17 @@ impl From<UserRow> for User {
         // A role of a later version may do nothing here but look.
         let role = row.role.parse().unwrap_or(Role::Viewer);
         Self { email: row.email, name: row.name, role, created: row.created }
+    }
+}
+
+/// Who comes from an address: what one visitor can choose freely of an IPv6 address is left out.
+pub fn visitor(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            let [first, second, third, fourth, ..] = address.segments();
+            format!("{first:x}:{second:x}:{third:x}:{fourth:x}::/64")
+        }
+        address => address.to_string(),
     }
 }
 
@@ -459,4 +480,19 @@ fn same(one: &str, other: &str) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_visitor() {
+        let of = |text: &str| visitor(text.parse().unwrap());
+        assert_eq!(of("203.0.113.7"), "203.0.113.7");
+        assert_eq!(of("::ffff:203.0.113.7"), "203.0.113.7");
+        assert_eq!(of("::1"), "::1");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
 }

@@ -13,6 +13,8 @@ use crate::store::tokens::TokenRow;
 const PREFIX: &str = "amarre_";
 /// Tokens of one ledger.
 const TOKENS_MAX: usize = 1_000;
+/// Of them, of one user.
+const TOKENS_OF_USER_MAX: usize = 50;
 
 /// A token, without what opens anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +78,11 @@ impl Accounts {
         {
             return Err(AccountError::Unknown(email.clone()));
         }
-        if self.ledger.tokens().await?.len() >= TOKENS_MAX {
-            return Err(AccountError::Unfit(format!("there are {TOKENS_MAX} tokens; remove some first")));
+        let all = self.ledger.tokens().await?;
+        let own = all.iter().filter(|token| token.email == new.of).count();
+        let most = if new.of.is_some() { TOKENS_OF_USER_MAX } else { TOKENS_MAX };
+        if all.len() >= TOKENS_MAX || own >= most {
+            return Err(AccountError::Unfit(format!("there are {} tokens; remove some first", own.max(1))));
         }
         let secret = Secret::new(format!("{PREFIX}{}", token().expose()));
         let services: Vec<&str> = new.services.iter().map(String::as_str).collect();

@@ -179,8 +179,14 @@ async fn follow(link: &Link, of: &LogsOf, format: Format, output: &Output) -> Re
 pub async fn events(args: &Args, events: &Events, output: &Output) -> Result<u8, Failure> {
     let link = Link::open(args).await?;
     let since_s = events.since.map(|since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX));
-    let of =
-        EventsOf { name: events.of.clone(), kind: events.kind.clone(), since_s, limit: events.lines, cursor: None };
+    let of = EventsOf {
+        name: events.of.clone(),
+        service: None,
+        kind: events.kind.clone(),
+        since_s,
+        limit: events.lines,
+        cursor: None,
+    };
     let answer = link.events(&of).await;
     link.close().await;
     print(&answer?, events.output, output);

@@ -21,6 +21,9 @@ const LIMIT_MAX: u32 = 1_000;
 pub struct EventsOf {
     /// A service, an address or its end; `None` = all.
     pub name: Option<String>,
+    /// Only what is about this service itself, whatever else is called so.
+    #[serde(skip)]
+    pub service: Option<String>,
     /// A kind (`created`, `updated`, `deleted`, `failed`, `degraded`, …) or a reason (`drift`, …).
     pub kind: Option<String>,
     /// Not older than so many seconds.
@@ -33,7 +36,7 @@ pub struct EventsOf {
 
 impl Default for EventsOf {
     fn default() -> Self {
-        Self { name: None, kind: None, since_s: None, cursor: None, limit: LIMIT }
+        Self { name: None, service: None, kind: None, since_s: None, cursor: None, limit: LIMIT }
     }
 }
 
@@ -46,7 +49,9 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
         since: of
             .since_s
             .map_or(Timestamp(i64::MIN), |since| Timestamp((now.0 - Millis::seconds(since.into()).0).max(0))),
+        service: of.service.as_deref().unwrap_or_default(),
         before: of.cursor.map(i64::from),
+        after: None,
         limit: of.limit.clamp(1, LIMIT_MAX),
     };
     let mut found = match handle.ledger().events_of(&filter).await {

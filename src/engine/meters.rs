@@ -1,6 +1,7 @@
 //! What is counted while the loop goes round, for `/metrics`.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -32,6 +33,8 @@ pub struct Meters {
     pub fetches: Family<Labels, Counter>,
     /// How long that took.
     pub fetching: Histogram,
+    /// When everything could be seen last, milliseconds since 1970; 0: not yet.
+    pub last_success: AtomicI64,
     /// How long records took from being written to being answered everywhere.
     pub propagations: Histogram,
 }
@@ -46,6 +49,7 @@ impl Default for Meters {
             guards: Family::default(),
             fetches: Family::default(),
             fetching: short(),
+            last_success: AtomicI64::new(0),
             // From a second to a bit more than half an hour.
             propagations: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
         }
@@ -88,6 +92,9 @@ impl Meters {
 
     /// What is new since the look before.
     pub fn compare(&self, before: &Picture, now: &Picture) {
+        if now.plan.gaps.is_empty() && now.ledger_error.is_none() && now.source_error.is_none() {
+            self.last_success.store(now.at.0, Ordering::Relaxed);
+        }
         let drifted = |picture: &Picture| -> BTreeSet<Address> {
             let drifts = picture.plan.changes.iter().filter(|change| status::is_drift(change));
             drifts.map(|change| change.address.clone()).collect()

@@ -120,8 +120,16 @@ impl Notifications {
                 continue;
             }
             let known = known.entry(channel.name.clone()).or_default();
-            let due = since.due(channel, &picture, &troubles, &known.told, now);
-            let (done, event) = self.done(channel, known.event).await?;
+            let is_known = |trouble: &str| news::is_known(&picture, trouble);
+            let due = since.due(channel, is_known, &troubles, &known.told, now);
+            // Of what was done can only be told what can be read; of what is wrong, all the same.
+            let (done, event) = match self.done(channel, known.event).await {
+                Ok(found) => found,
+                Err(error) => {
+                    kept = kept.and(Err(error));
+                    (Vec::new(), known.event)
+                }
+            };
             let all: Vec<News> = due.news.into_iter().chain(done).collect();
             if all.is_empty() && event == known.event {
                 continue;
@@ -159,14 +167,15 @@ impl Notifications {
         if !channel.on.contains(&Topic::Applied) && !channel.on.contains(&Topic::Drift) {
             return Ok((Vec::new(), after));
         }
-        let filter = EventFilter { since: Timestamp(i64::MIN), limit: EVENTS_MAX, ..EventFilter::default() };
+        let limit = if after.is_some() { EVENTS_MAX } else { 1 };
+        let filter = EventFilter { since: Timestamp(i64::MIN), after, limit, ..EventFilter::default() };
         let mut found = self.handle.ledger().events_of(&filter).await?;
-        let newest = found.first().map_or(0, |(id, _)| *id);
-        let Some(after) = after else { return Ok((Vec::new(), Some(newest))) };
-        found.retain(|(id, _)| *id > after);
+        let newest = found.first().map(|(id, _)| *id);
+        let Some(after) = after else { return Ok((Vec::new(), Some(newest.unwrap_or_default()))) };
         found.reverse();
+        let is_all = found.len() < EVENTS_MAX as usize;
         let events: Vec<Event> = found.into_iter().map(|(_, event)| event).collect();
-        Ok((news::done(channel, &events), Some(newest.max(after))))
+        Ok((news::done(channel, &events, is_all), Some(newest.unwrap_or(after))))
     }
 
     async fn send(&self, channel: &Channel, message: &Message) -> Result<(), String> {
@@ -181,7 +190,7 @@ impl Notifications {
             }
             Err(not_taken) => {
                 let wait = Millis(WAIT_FIRST.0.saturating_mul(1 << health.tries.min(16)).min(WAIT_LAST.0));
-                let wait = not_taken.retry_after.map_or(wait, |least| wait.max(least));
+                let wait = not_taken.retry_after.map_or(wait, |least| wait.max(least).min(WAIT_LAST));
                 tracing::warn!(channel = channel.name, "a notification was not taken: {}", not_taken.why);
                 health.tries += 1;
                 health.next = now + wait;

@@ -13,6 +13,8 @@ use crate::store::told::ToldRow;
 
 /// NPM renews with 30 days left.
 const CERTIFICATE_SOON: Millis = Millis::minutes(14 * 24 * 60);
+/// Another code is news only when it has been so for so long: who hangs is told of in turns.
+const CODE_LASTS: Millis = Millis::minutes(10);
 /// Lines of one service of what was changed.
 const CHANGES_SHOWN: usize = 10;
 
@@ -124,7 +126,8 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
     {
         let text = format!("certificate {} of NPM {}: {}", one.name, one.npm, one.words);
         let hints = vec![format!("amarre explain certificate/{}", one.name)];
-        add(Topic::Certificate, &one.name, trouble(Topic::Certificate, text, "", hints));
+        let key = format!("{}/{}", one.npm, one.name);
+        add(Topic::Certificate, &key, trouble(Topic::Certificate, text, "", hints));
     }
     found
 }
@@ -134,7 +137,11 @@ fn hint(hint: &Hint) -> String {
 }
 
 /// Whether it can be told that this is over: what cannot be seen is not known to be well.
-fn is_known(picture: &Picture, trouble: &str) -> bool {
+pub fn is_known(picture: &Picture, trouble: &str) -> bool {
+    if let Some(rest) = trouble.strip_prefix("certificate/") {
+        let npm = rest.split('/').next().unwrap_or_default();
+        return !picture.plan.gaps.iter().any(|gap| gap.provider.npm_name() == npm);
+    }
     let Some(service) = trouble.strip_prefix("attention/") else { return true };
     picture.statuses().get(service).is_none_or(|row| row.sync != Sync::Unknown)
 }
@@ -143,6 +150,7 @@ fn is_known(picture: &Picture, trouble: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Since {
     wrong: BTreeMap<String, Timestamp>,
+    codes: BTreeMap<String, (String, Timestamp)>,
     well: BTreeMap<String, Timestamp>,
 }
 
@@ -166,8 +174,13 @@ impl Since {
         now: Timestamp,
     ) {
         self.wrong.retain(|key, _| troubles.contains_key(key));
-        for key in troubles.keys() {
+        self.codes.retain(|key, _| troubles.contains_key(key));
+        for (key, trouble) in troubles {
             self.wrong.entry(key.clone()).or_insert(now);
+            let known = self.codes.entry(key.clone()).or_insert_with(|| (trouble.code.clone(), now));
+            if known.0 != trouble.code {
+                *known = (trouble.code.clone(), now);
+            }
         }
         let mut well = BTreeMap::new();
         for row in told.filter(|row| !troubles.contains_key(&row.trouble)) {
@@ -177,11 +190,11 @@ impl Since {
         self.well = well;
     }
 
-    /// What a channel is to be told of.
+    /// What a channel is to be told of. `is_known`: whether it can be told that this is over.
     pub fn due(
         &self,
         channel: &Channel,
-        picture: &Picture,
+        is_known: impl Fn(&str) -> bool,
         troubles: &BTreeMap<String, Trouble>,
         told: &[ToldRow],
         now: Timestamp,
@@ -189,7 +202,8 @@ impl Since {
         let lasts = |since: Option<&Timestamp>| since.is_some_and(|since| now - *since >= channel.after);
         let mut due = Due::default();
         for (key, trouble) in troubles.iter().filter(|(_, one)| channel.wants(one.topic, &one.service)) {
-            let was_told = told.iter().any(|row| row.trouble == *key && row.code == trouble.code);
+            let is_fresh = self.codes.get(key).is_none_or(|(_, since)| now - *since < CODE_LASTS);
+            let was_told = told.iter().any(|row| row.trouble == *key && (row.code == trouble.code || is_fresh));
             if was_told || !lasts(self.wrong.get(key)) {
                 continue;
             }
@@ -211,7 +225,7 @@ impl Since {
         }
         for row in told.iter().filter(|row| !troubles.contains_key(&row.trouble)) {
             let Some((word, rest)) = row.trouble.split_once('/') else { continue };
-            if !lasts(self.well.get(&row.trouble)) || !is_known(picture, &row.trouble) {
+            if !lasts(self.well.get(&row.trouble)) || !is_known(&row.trouble) {
                 continue;
             }
             due.over.push(row.trouble.clone());
@@ -234,7 +248,8 @@ impl Since {
 }
 
 /// What was done, by service: what was put back is drift, all else was applied.
-pub fn done(channel: &Channel, events: &[Event]) -> Vec<News> {
+/// `is_all`: older ones there are none.
+pub fn done(channel: &Channel, events: &[Event], is_all: bool) -> Vec<News> {
     let mut by: BTreeMap<(Topic, String), Vec<String>> = BTreeMap::new();
     let is_change = |event: &&Event| matches!(event.kind.as_str(), "created" | "updated" | "deleted");
     for event in events.iter().filter(is_change) {
@@ -252,10 +267,99 @@ pub fn done(channel: &Channel, events: &[Event]) -> Vec<News> {
         let text = format!("{}{more}", all.join("\n"));
         News { topic, state: State::Done, service, text, code: String::new(), hints: Vec::new(), since: None }
     };
-    by.into_iter().map(news).collect()
+    let mut all: Vec<News> = by.into_iter().map(news).collect();
+    if let Some(first) = all.first_mut().filter(|_| !is_all) {
+        first.text.push_str("\nand more before, which amarre events shows");
+    }
+    all
 }
 
 /// The instance that tells, for subjects.
 pub fn instance(picture: &Picture) -> String {
     picture.context.as_ref().map(|context| context.site.instance.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notifications::channel::Carrier;
+    use crate::secret::Secret;
+
+    const MINUTE: Millis = Millis::minutes(1);
+
+    fn wrong(code: &str) -> BTreeMap<String, Trouble> {
+        let (service, text, code) = ("web".to_owned(), "is away".to_owned(), code.to_owned());
+        let trouble = Trouble { topic: Topic::Attention, service, text, code, hints: Vec::new() };
+        BTreeMap::from([("attention/web".to_owned(), trouble)])
+    }
+
+    /// What a channel is told, look by look.
+    struct Told {
+        since: Since,
+        rows: Vec<ToldRow>,
+        now: Timestamp,
+        can_see: bool,
+    }
+
+    impl Told {
+        fn new() -> Self {
+            Self { since: Since::default(), rows: Vec::new(), now: Timestamp(1_000_000), can_see: true }
+        }
+
+        fn after(&mut self, span: Millis, troubles: &BTreeMap<String, Trouble>) -> Vec<State> {
+            let hook = Secret::new("https://example.org");
+            let channel = Channel {
+                name: "ops".to_owned(),
+                carrier: Carrier::Slack { hook },
+                on: Topic::usual(),
+                services: Vec::new(),
+                after: MINUTE,
+            };
+            self.now = self.now + span;
+            self.since.step(troubles, self.rows.iter(), self.now);
+            let due = self.since.due(&channel, |_| self.can_see, troubles, &self.rows, self.now);
+            self.rows.retain(|row| !due.over.contains(&row.trouble));
+            self.rows.retain(|row| !due.told.iter().any(|new| new.trouble == row.trouble));
+            self.rows.extend(due.told);
+            due.news.into_iter().map(|one| one.state).collect()
+        }
+    }
+
+    #[test]
+    fn what_lasts_is_told_once_and_once_more_when_it_is_over() {
+        let (mut told, none) = (Told::new(), BTreeMap::new());
+        assert_eq!(told.after(Millis(0), &wrong("A0512")), []);
+        assert_eq!(told.after(Millis(30_000), &none), [], "it was short");
+        assert_eq!(told.after(Millis(0), &wrong("A0512")), []);
+        assert_eq!(told.after(MINUTE, &wrong("A0512")), [State::Wrong]);
+        assert_eq!(told.after(MINUTE, &wrong("A0512")), []);
+        assert_eq!(told.after(MINUTE, &none), []);
+        assert_eq!(told.after(Millis(30_000), &wrong("A0512")), [], "it came back");
+        assert_eq!(told.after(MINUTE, &none), []);
+        assert_eq!(told.after(MINUTE, &none), [State::Over]);
+        assert_eq!(told.after(MINUTE, &none), []);
+    }
+
+    #[test]
+    fn who_hangs_in_turns_is_told_of_once() {
+        let mut told = Told::new();
+        let codes = ["A0909", "A0601"];
+        let news: Vec<State> = (0..40).flat_map(|at| told.after(Millis(30_000), &wrong(codes[at % 2]))).collect();
+        assert_eq!(news, [State::Wrong]);
+        // Another code that stays is news.
+        let news: Vec<State> = (0..40).flat_map(|_| told.after(MINUTE, &wrong("A0604"))).collect();
+        assert_eq!(news, [State::Wrong]);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_not_told_to_be_well() {
+        let (mut told, none) = (Told::new(), BTreeMap::new());
+        told.after(Millis(0), &wrong("A0512"));
+        assert_eq!(told.after(MINUTE, &wrong("A0512")), [State::Wrong]);
+        told.can_see = false;
+        assert_eq!(told.after(MINUTE, &none), []);
+        assert_eq!(told.after(MINUTE, &none), []);
+        told.can_see = true;
+        assert_eq!(told.after(MINUTE, &none), [State::Over]);
+    }
 }

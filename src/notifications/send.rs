@@ -50,7 +50,9 @@ impl From<String> for NotTaken {
 pub async fn send(carrier: &Carrier, message: &Message, now: Timestamp) -> Result<(), NotTaken> {
     match carrier {
         Carrier::Slack { hook } => {
-            let body = json!({"text": format!("*{}*\n{}", message.title, message.text)});
+            // Slack takes these three for its own, as in `<!channel>`.
+            let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let body = json!({"text": format!("*{}*\n{}", plain(&message.title), plain(&message.text))});
             post(hook.expose(), body.to_string(), &[("content-type", "application/json")]).await
         }
         Carrier::Discord { hook } => {
@@ -69,7 +71,9 @@ pub async fn send(carrier: &Carrier, message: &Message, now: Timestamp) -> Resul
         }
         Carrier::Webhook { url, secret } => {
             let body = message.document.to_string();
-            let id = format!("msg_{}", &hex::encode(Sha256::digest(body.as_bytes()))[..32]);
+            // The same news that are sent again have the same id.
+            let told = Sha256::digest(message.document["news"].to_string().as_bytes());
+            let id = format!("msg_{}", &hex::encode(told)[..32]);
             let at = (now.0 / 1_000).to_string();
             let plain = secret.expose();
             let key = plain.strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());

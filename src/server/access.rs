@@ -16,11 +16,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use sha2::{Digest, Sha256};
 
-use super::limits::{self, Limits, Rate};
+use super::limits::{Limits, Rate};
 use super::problem::problem;
 use super::repeats::{self, Repeats};
 use super::{BODY_BYTES_MAX, whole};
-use crate::accounts::{Accounts, AuditRow, Role, Session};
+use crate::accounts::{Accounts, AuditRow, Role, Session, visitor};
 use crate::engine::daemon::Handle;
 use crate::engine::meters::{self, Histograms, Labels};
 use crate::model::Millis;
@@ -80,15 +80,17 @@ impl Listening {
     /// From where a request comes: of what a proxy of ours says, the last one that is none of ours.
     fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
         let is_ours = |address: IpAddr| self.proxies.iter().any(|net| net.contains(&address.to_canonical()));
-        let lines = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
-        let said: Vec<IpAddr> =
-            lines.flat_map(|line| line.split(',')).filter_map(|one| one.trim().parse().ok()).collect();
+        // What is no address ends it: left of it stands what anybody may have written.
+        let lines =
+            headers.get_all("x-forwarded-for").into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let said: Vec<Option<IpAddr>> =
+            lines.flat_map(|line| line.split(',').map(address).collect::<Vec<_>>()).collect();
         let mut client = peer.ip();
         for address in said.into_iter().rev() {
-            if !is_ours(client) {
-                break;
+            match address.filter(|_| is_ours(client)) {
+                Some(address) => client = address,
+                None => break,
             }
-            client = address;
         }
         if client == peer.ip() { peer } else { SocketAddr::new(client, 0) }
     }
@@ -216,6 +218,12 @@ impl Access {
     }
 }
 
+/// `192.0.2.7`, `192.0.2.7:4711`, `[2001:db8::1]:4711`.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
 fn without_port(host: &str) -> &str {
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name)
@@ -241,7 +249,7 @@ pub async fn enter(State(access): State<Access>, mut request: Request, next: Nex
         // Health must be told also to who asks often, and what pages are made of counts with them.
         let path = request.uri().path();
         let is_free = matches!(path, "/healthz" | "/readyz" | "/health") || path.starts_with("/assets/");
-        if !is_free && let Err(wait) = access.count(&limits::of_address(client.ip()), false) {
+        if !is_free && let Err(wait) = access.count(&visitor(client.ip()), false) {
             return too_much(wait);
         }
     }
@@ -259,11 +267,13 @@ pub struct Door {
     pub action: &'static str,
     /// Of which the route is.
     pub path: &'static str,
+    /// Whether it makes work although it changes nothing: vendors are asked.
+    pub works: bool,
 }
 
 /// Lets in who may ask for what stands behind a door.
 pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    let Door { access, needs, action, path } = door;
+    let Door { access, needs, action, path, works } = door;
     let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
     let who = match (access.who(request.headers(), is_write).await, needs) {
         (Err(refused), _) => return *refused,
@@ -280,7 +290,7 @@ pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) ->
         return *refused;
     }
     if !who.account.is_empty()
-        && let Err(wait) = access.count(&who.account, is_write)
+        && let Err(wait) = access.count(&who.account, is_write || works)
     {
         return too_much(wait);
     }
@@ -289,13 +299,18 @@ pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) ->
         return next.run(request).await;
     }
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.ip().to_string());
-    let response = once(&access, &who, request, next).await;
-    let result = if response.status().is_success() { "ok".to_owned() } else { response.status().to_string() };
-    let target = params.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ");
-    let (at, address) = (access.handle.now(), from.unwrap_or_default());
-    let row = AuditRow { at, who: who.account, address, action: action.to_owned(), target, result };
-    access.accounts.audit(row).await;
-    response
+    let doing = whole(async move {
+        let response = once(&access, &who, request, next).await;
+        let result = if response.status().is_success() { "ok".to_owned() } else { response.status().to_string() };
+        let target = params.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ");
+        let (at, address) = (access.handle.now(), from.unwrap_or_default());
+        let row = AuditRow { at, who: who.account, address, action: action.to_owned(), target, result };
+        access.accounts.audit(row).await;
+        response
+    });
+    doing.await.unwrap_or_else(|| {
+        problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", "this was not done to its end", "see the daemon's log")
+    })
 }
 
 fn may(who: &Who, needs: Needs, path: &str, params: &[(String, String)]) -> Result<(), Box<Response>> {
@@ -314,7 +329,7 @@ fn may(who: &Who, needs: Needs, path: &str, params: &[(String, String)]) -> Resu
     Err(Box::new(problem(StatusCode::FORBIDDEN, "A1011", "this token is for some services only", &hint)))
 }
 
-/// Does what is asked once, also when it is asked twice with one key, and to its end, also when nobody waits any more.
+/// Does what is asked once, also when it is asked twice with one key.
 async fn once(access: &Access, who: &Who, request: Request, next: Next) -> Response {
     let Some(key) = request.headers().get("idempotency-key").cloned() else { return next.run(request).await };
     let key = (who.account.clone(), String::from_utf8_lossy(key.as_bytes()).into_owned());
@@ -327,15 +342,24 @@ async fn once(access: &Access, who: &Who, request: Request, next: Next) -> Respo
         return *answer;
     }
     let request = Request::from_parts(parts, Body::from(body));
-    let access = access.clone();
-    let doing = whole(async move {
-        let (response, answer) = repeats::whole(next.run(request).await, ANSWER_BYTES_MAX).await;
-        lock(&access.repeats).end(&key, answer);
-        response
-    });
-    doing.await.unwrap_or_else(|| {
-        problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", "this was not done to its end", "see the daemon's log")
-    })
+    // Also when it breaks: else it would be "being done" for ever.
+    let mut known = Kept { access, key: &key, answer: None };
+    let (response, answer) = repeats::whole(next.run(request).await, ANSWER_BYTES_MAX).await;
+    known.answer = answer;
+    response
+}
+
+/// Writes down what became of a request with a key, whatever became of it.
+struct Kept<'a> {
+    access: &'a Access,
+    key: &'a (String, String),
+    answer: Option<repeats::Answer>,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        lock(&self.access.repeats).end(self.key, self.answer.take());
+    }
 }
 
 /// Nobody is known, or nobody who may.
@@ -420,6 +444,11 @@ mod tests {
         assert_eq!(at("172.30.0.2:5", &["10.0.0.1", "198.51.100.1, 172.30.0.9"], &ours), "198.51.100.1");
         assert_eq!(at("[::ffff:172.30.0.2]:5", &["198.51.100.1"], &ours), "198.51.100.1");
         assert_eq!(at("172.30.0.2:5", &[], &ours), "172.30.0.2");
+        assert_eq!(at("172.30.0.2:5", &["10.0.0.1, 198.51.100.1:4711"], &ours), "198.51.100.1");
+        assert_eq!(at("172.30.0.2:5", &["[2001:db8::1]:4711"], &ours), "2001:db8::1");
+        // What cannot be read is not stepped over.
+        assert_eq!(at("172.30.0.2:5", &["10.0.0.1, unknown"], &ours), "172.30.0.2");
+        assert_eq!(at("172.30.0.2:5", &["10.0.0.1, unknown, 172.30.0.9"], &ours), "172.30.0.9");
     }
 
     #[test]

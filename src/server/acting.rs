@@ -1,6 +1,9 @@
 //! Commands: `POST /api/v1/act`, and those about one service with its name in the path. Each is done to its end, also
 //! when nobody waits for it any more.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Extension, Query, State};
 use axum::http::{StatusCode, header};
@@ -15,6 +18,7 @@ use super::problem::refusal;
 use super::{Given, LookQuery, stopping, whole};
 use crate::accounts::Role;
 use crate::engine::daemon::Handle;
+use crate::engine::report;
 use crate::engine::verbs::{self, Act, Answer, Step};
 
 /// Steps that wait for a slow reader before lanes' progress is dropped for it.
@@ -60,25 +64,55 @@ pub async fn answer_in_lines(handle: Handle, mut act: Act, query: LookQuery, who
     if let Some(name) = &who.name {
         act.asked_by(name);
     }
-    let (steps, mut inbox) = mpsc::channel::<Step>(STEPS_MAX);
+    let (steps, mut raw) = mpsc::channel::<Step>(STEPS_MAX);
+    let (shown, mut inbox) = mpsc::channel::<Step>(STEPS_MAX);
+    let own = who.services.clone();
     let doing = async move {
-        let answer = verbs::act(&handle, act, query.look(), &steps).await;
-        drop(steps);
-        answer
+        let acting = async {
+            let answer = verbs::act(&handle, act, query.look(), &steps).await;
+            drop(steps);
+            answer
+        };
+        // Who may see some services only is told of these.
+        let is_shown = |service: &str| own.as_ref().is_none_or(|own| own.contains(service));
+        let passing = async {
+            while let Some(step) = raw.recv().await {
+                if is_shown(&step.service) {
+                    // Whoever listened may have gone; the work goes on.
+                    let _ = shown.send(step).await;
+                }
+            }
+        };
+        let (answer, ()) = tokio::join!(acting, passing);
+        drop(shown);
+        let narrowed = |answer: Answer| match own.as_ref().filter(|_| answer.refused().is_none()) {
+            None => answer,
+            Some(own) => narrow(&handle, answer, own),
+        };
+        answer.map(narrowed)
     };
     let mut ending: Ending = Box::pin(async { whole(doing).await.flatten() });
     if who.name.is_none() {
-        return lines("step", Turn::Going(inbox, ending));
+        return lines("step", Turn::Going(inbox, ending), None);
     }
     tokio::select! {
         biased;
-        Some(step) = inbox.recv() => lines("step", Turn::Begun(step, inbox, ending)),
+        Some(step) = inbox.recv() => lines("step", Turn::Begun(step, inbox, ending), None),
         answer = &mut ending => match answer.as_ref().map(Answer::refused) {
             None => stopping(),
             Some(Some(refused)) => refusal(&refused),
-            Some(None) => lines("step", Turn::Rest(inbox, answer)),
+            Some(None) => lines("step", Turn::Rest(inbox, answer), None),
         },
     }
+}
+
+/// The end of a command for who may see some services only.
+fn narrow(handle: &Handle, answer: Answer, own: &BTreeSet<String>) -> Answer {
+    let (picture, _) = handle.picture();
+    let rows = picture.statuses();
+    let rows: Vec<_> = own.iter().filter_map(|name| Some(report::service_json(&picture, rows.get(name)?))).collect();
+    let document = json!({"schema": "amarre.status/v1", "services": rows});
+    Answer { document, text: String::new(), exit: answer.exit }
 }
 
 /// JSON lines: each thing that comes under its key, then one `end`.
@@ -86,12 +120,20 @@ pub fn in_lines<T: Serialize + Send + 'static>(
     key: &'static str,
     inbox: mpsc::Receiver<T>,
     ending: Ending,
+    lasts: Option<Duration>,
 ) -> Response {
-    lines(key, Turn::Going(inbox, ending))
+    lines(key, Turn::Going(inbox, ending), lasts)
 }
 
-fn lines<T: Serialize + Send + 'static>(key: &'static str, from: Turn<T>) -> Response {
-    let lines = futures_util::stream::unfold(from, move |at| turn(key, at));
+/// `lasts`: then it ends, whatever would come.
+fn lines<T: Serialize + Send + 'static>(key: &'static str, from: Turn<T>, lasts: Option<Duration>) -> Response {
+    let over = async move {
+        match lasts {
+            Some(lasts) => tokio::time::sleep(lasts).await,
+            None => std::future::pending().await,
+        }
+    };
+    let lines = futures_util::stream::unfold(from, move |at| turn(key, at)).take_until(Box::pin(over));
     let body = lines.map(|line| Ok::<String, std::convert::Infallible>(format!("{line}\n")));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response()
 }

@@ -1,7 +1,6 @@
 //! How much one may ask. Pure: takes `now`, reads no clock.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::model::{Millis, Timestamp};
 
@@ -66,17 +65,6 @@ impl Limits {
     }
 }
 
-/// What one visitor can choose freely of an IPv6 address is left out.
-pub fn of_address(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [first, second, third, fourth, ..] = address.segments();
-            format!("{first:x}:{second:x}:{third:x}:{fourth:x}::/64")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,14 +92,5 @@ mod tests {
             let _ = limits.take(&number.to_string(), Rate::working(600), Timestamp(1));
         }
         assert!(limits.0.len() <= KEPT_MAX);
-    }
-
-    #[test]
-    fn an_address_is_one_visitor() {
-        let of = |text: &str| of_address(text.parse().unwrap());
-        assert_eq!(of("203.0.113.7"), "203.0.113.7");
-        assert_eq!(of("::ffff:203.0.113.7"), "203.0.113.7");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
     }
 }

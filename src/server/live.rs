@@ -3,10 +3,12 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::seats::{self, Seat};
 use crate::engine::Progress;
 use crate::engine::daemon::Handle;
 
@@ -23,14 +25,16 @@ struct At {
     progress: Receiver<Progress>,
     told: u64,
     was_away: bool,
+    _seat: Seat,
 }
 
 /// A message each time: `{"id": 3, "keys": ["service:cloud"]}`, or the key `all`. To somebody who was away
 /// (`Last-Event-ID`) one comes at once.
-pub fn stream(handle: Handle, headers: &HeaderMap) -> Response {
+pub fn stream(handle: Handle, headers: &HeaderMap, account: &str) -> Response {
     let progress = handle.progress();
     let was_away = headers.contains_key("last-event-id");
-    let at = At { handle, progress, told: 0, was_away };
+    let Some(seat) = Seat::take(account) else { return seats::full() };
+    let at = At { handle, progress, told: 0, was_away, _seat: seat };
     let messages = futures_util::stream::unfold(at, async |mut at: At| {
         let key = if std::mem::take(&mut at.was_away) { "all".to_owned() } else { happens(&mut at).await? };
         at.told += 1;
@@ -38,7 +42,7 @@ pub fn stream(handle: Handle, headers: &HeaderMap) -> Response {
         Some((Ok::<String, std::convert::Infallible>(format!("id: {}\ndata: {message}\n\n", at.told)), at))
     });
     let kind = [(header::CONTENT_TYPE, STREAM), (header::CACHE_CONTROL, "no-store")];
-    (kind, Body::from_stream(messages)).into_response()
+    (kind, Body::from_stream(messages.take_until(Box::pin(tokio::time::sleep(seats::LASTS))))).into_response()
 }
 
 /// What happens next; `None` when the loop has ended.

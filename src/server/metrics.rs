@@ -1,5 +1,7 @@
 //! What Prometheus reads. Names in the field's habit; service names are labels, domains are not.
 
+use std::sync::atomic::Ordering;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -39,10 +41,10 @@ pub fn render(picture: &Picture, meters: &Meters, asked: &Asked) -> String {
 fn looks(registry: &mut Registry, picture: &Picture, meters: &Meters) {
     let at = "amarre_last_reconcile_timestamp_seconds";
     single(registry, at, "When it looked last", picture.at.0 / 1000);
-    let is_well = picture.plan.gaps.is_empty() && picture.ledger_error.is_none() && picture.source_error.is_none();
-    if is_well && picture.context.is_some() {
+    let success = meters.last_success.load(Ordering::Relaxed);
+    if success > 0 {
         let at = "amarre_last_success_timestamp_seconds";
-        single(registry, at, "When it looked last, if all could be seen then", picture.at.0 / 1000);
+        single(registry, at, "When everything could be seen last", success / 1000);
     }
     registry.register("amarre_reconcile", "Looks and runs, by how they ended", meters.reconciles.clone());
     let help = "How long the parts of a look took";

@@ -12,6 +12,7 @@ mod of_service;
 pub mod openapi;
 mod problem;
 mod repeats;
+mod seats;
 pub mod socket;
 mod tokens;
 mod users;
@@ -30,6 +31,7 @@ use serde_json::json;
 use self::access::{Access, Asked, Door, Needs, Who};
 use self::openapi::{Form, Over};
 pub use self::problem::problem;
+use self::seats::Seat;
 use crate::engine::daemon::Handle;
 use crate::engine::events::{self, EventsOf};
 use crate::engine::explain;
@@ -106,7 +108,7 @@ pub fn public(handle: Handle, access: &Access, notifications: Notifications) -> 
         if says.needs == Needs::Nothing {
             return Route { path, handler, says };
         }
-        let door = Door { access: access.clone(), needs: says.needs, action: says.id, path };
+        let door = Door { access: access.clone(), needs: says.needs, action: says.id, path, works: says.works };
         Route { path, handler: handler.route_layer(middleware::from_fn_with_state(door, access::pass)), says }
     });
     let counts = middleware::from_fn_with_state(access.asked.clone(), access::measure);
@@ -347,22 +349,46 @@ async fn logs_whole(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> R
 }
 
 async fn logs_of_service(State(handle): State<Handle>, Path(name): Path<String>, Query(of): Query<LogsOf>) -> Response {
-    document_of(logs::logs(&handle, &LogsOf { name: Some(name), ..of }).await)
+    let answer = logs::logs(&handle, &LogsOf { name: Some(name.clone()), ..of }).await;
+    // A container of another service may be called so.
+    let answer = answer.map(|mut answer| {
+        if let Some(containers) = answer.document["containers"].as_array_mut() {
+            containers.retain(|one| one["service"] == name.as_str());
+        }
+        answer
+    });
+    document_of(answer)
 }
 
 /// JSON lines: a `line` each; an `end` where there is nothing to follow, or the daemon stops.
-async fn logs_follow(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
+async fn logs_follow(
+    State(handle): State<Handle>,
+    Extension(who): Extension<Who>,
+    Query(of): Query<LogsOf>,
+) -> Response {
+    let Some(seat) = Seat::take(&who.account) else { return seats::full() };
     let (lines, inbox) = follow::lines();
-    acting::in_lines("line", inbox, Box::pin(follow::follow(handle, of, lines)))
+    let ending = async move {
+        let _seat = seat;
+        follow::follow(handle, of, lines).await
+    };
+    // Whoever may open the socket may do so as long as he likes.
+    let lasts = who.name.is_some().then_some(seats::LASTS);
+    acting::in_lines("line", inbox, Box::pin(ending), lasts)
 }
 
 async fn events_of(State(handle): State<Handle>, Query(of): Query<EventsOf>) -> Response {
     answered(Some(events::events(&handle, &of).await))
 }
 
-async fn events_whole(State(handle): State<Handle>, headers: HeaderMap, Query(of): Query<EventsOf>) -> Response {
+async fn events_whole(
+    State(handle): State<Handle>,
+    Extension(who): Extension<Who>,
+    headers: HeaderMap,
+    Query(of): Query<EventsOf>,
+) -> Response {
     if live::is_asked(&headers) {
-        return live::stream(handle, &headers);
+        return live::stream(handle, &headers, &who.account);
     }
     document_of(Some(events::events(&handle, &of).await))
 }
@@ -372,7 +398,7 @@ async fn events_of_service(
     Path(name): Path<String>,
     Query(of): Query<EventsOf>,
 ) -> Response {
-    document_of(Some(events::events(&handle, &EventsOf { name: Some(name), ..of }).await))
+    document_of(Some(events::events(&handle, &EventsOf { service: Some(name), name: None, ..of }).await))
 }
 
 async fn history_of(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {

@@ -30,6 +30,8 @@ pub struct Operation {
     summary: &'static str,
     /// Who may ask.
     pub needs: Needs,
+    /// Whether vendors are asked for it.
+    pub works: bool,
     parameters: Vec<Json>,
     body: Option<Json>,
     /// By status code.
@@ -38,7 +40,16 @@ pub struct Operation {
 
 impl Operation {
     fn new(method: &'static str, id: &'static str, summary: &'static str) -> Self {
-        Self { method, id, summary, needs: Needs::Look, parameters: Vec::new(), body: None, answers: Map::new() }
+        Self {
+            method,
+            id,
+            summary,
+            needs: Needs::Look,
+            works: false,
+            parameters: Vec::new(),
+            body: None,
+            answers: Map::new(),
+        }
     }
 
     fn get(id: &'static str, summary: &'static str) -> Self {
@@ -350,8 +361,11 @@ pub(super) fn logs(form: Form) -> Operation {
 }
 
 pub(super) fn logs_follow() -> Operation {
-    let lines = "JSON lines: one `line` for each that is printed; one `end` where there is nothing to follow";
-    of_any(Operation::new("get", "logs_follow", "What containers print, as they print it"))
+    let lines = "JSON lines: one `line` for each that is printed; one `end` where there is nothing to follow. After ten \
+        minutes it is to be asked for again";
+    let follow =
+        Operation { works: true, ..Operation::new("get", "logs_follow", "What containers print, as they print it") };
+    of_any(follow)
         .takes(in_query("lines", "First the last so many of each, 50 if not said", &small()))
         .gives(200, lines, "application/x-ndjson", &named("LogLine"))
         .checks_query()
@@ -443,7 +457,8 @@ const STOPPING: &str = "A0904: Amarre is stopping; A0903: the ledger cannot be r
 
 /// A document that may have to be looked for.
 fn asks(id: &'static str, summary: &'static str, schema: &str) -> Operation {
-    let operation = Operation::document(id, summary, schema).checks_query();
+    let mut operation = Operation::document(id, summary, schema).checks_query();
+    operation.works = !matches!(id, "events" | "service_events" | "history");
     operation
         .refuses(404, "A1002: there is nothing of this name")
         .refuses(409, "The code says why")

@@ -14,6 +14,8 @@ use crate::model::{Millis, Timestamp};
 const KNOWN_FOR: Millis = Millis::minutes(24 * 60);
 /// More keys are not kept; the oldest that is done goes first.
 const KEPT_MAX: usize = 256;
+/// Of one account.
+const KEPT_OF_ONE_MAX: usize = 64;
 /// A longer answer is not kept.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The longest key.
@@ -58,8 +60,11 @@ impl Repeats {
         if let Some(known) = self.0.get(key) {
             return Err(Box::new(known.again(request)));
         }
-        if self.0.len() >= KEPT_MAX {
-            let done = self.0.iter().filter(|(_, known)| known.answer.is_some());
+        let own = self.0.keys().filter(|known| known.0 == key.0).count();
+        if self.0.len() >= KEPT_MAX || own >= KEPT_OF_ONE_MAX {
+            // Who has many makes room for his own.
+            let is_meant = |known: &Key| own < KEPT_OF_ONE_MAX || known.0 == key.0;
+            let done = self.0.iter().filter(|(of, known)| known.answer.is_some() && is_meant(of));
             let Some(oldest) = done.min_by_key(|(_, known)| known.at).map(|(key, _)| key.clone()) else {
                 let why = "too many requests with a key are being done";
                 return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, "A1014", why, "try again in a moment")));
@@ -70,10 +75,14 @@ impl Repeats {
         Ok(())
     }
 
-    /// It is done. What was no fault of the request may be tried again.
+    /// It is done. What may be answered otherwise later may be tried again: only what was done, and what never fits, is
+    /// kept.
     pub fn end(&mut self, key: &Key, answer: Option<Answer>) {
-        match answer.filter(|answer| !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS)
-        {
+        let lasts = |answer: &Answer| {
+            answer.status.is_success()
+                || matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
+        };
+        match answer.filter(lasts) {
             Some(answer) => {
                 if let Some(known) = self.0.get_mut(key) {
                     known.answer = Some(answer);

@@ -11,10 +11,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
@@ -36,8 +36,14 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What is signed with a time is good so long before and after it.
 const SIGNED_FOR: Millis = Millis::minutes(5);
 /// A delivery is known so long, and so many are.
-const KNOWN_FOR: Millis = Millis::minutes(24 * 60);
+const KNOWN_FOR: Millis = Millis::minutes(10);
 const KNOWN_MAX: usize = 1_024;
+/// So many bodies are read at once, and each so long.
+const READERS_MAX: usize = 8;
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+/// By which somebody says who it is.
+const SIGNATURES: [&str; 5] =
+    ["webhook-signature", "x-hub-signature-256", "x-forgejo-signature", "x-gitea-signature", "x-gitlab-token"];
 /// One asks the server, and one waits for it: who comes later is served by the one that waits.
 const AT_ONCE: usize = 2;
 
@@ -47,20 +53,23 @@ pub struct Hook {
     secret: Option<Secret>,
     known: Arc<Mutex<BTreeMap<String, Timestamp>>>,
     turns: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
 }
 
 impl Hook {
     /// With the secret that forges sign with; `None`: nothing is taken.
     pub fn new(secret: Option<Secret>) -> Self {
-        Self { secret, known: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            secret,
+            known: Arc::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            readers: Arc::new(Semaphore::new(READERS_MAX)),
+        }
     }
 
     /// The route's handler.
     pub(super) fn handler(self) -> MethodRouter<Handle> {
-        let handler = async |State(handle): State<Handle>, headers: HeaderMap, body: Bytes| {
-            take(self, handle, headers, body).await
-        };
-        post(handler).layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        post(async |State(handle): State<Handle>, request: Request| take(self, handle, request).await)
     }
 
     /// Whether a delivery comes for the first time.
@@ -76,16 +85,34 @@ impl Hook {
     }
 }
 
-async fn take(hook: Hook, handle: Handle, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(hook: Hook, handle: Handle, request: Request) -> Response {
     let Some(secret) = &hook.secret else {
         let hint = "set `server.webhook_secret`, and the same at the forge";
         return problem(StatusCode::NOT_FOUND, "A1015", "no webhook is taken here", hint);
     };
     let now = handle.now();
+    let not_right = || {
+        let hint = "is the forge's secret that of `server.webhook_secret`?";
+        problem(StatusCode::UNAUTHORIZED, "A1015", "the signature is not right", hint)
+    };
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers;
+    // Before anything is read: who has no signature has nothing to say.
+    if !SIGNATURES.iter().any(|name| headers.contains_key(*name)) {
+        return not_right();
+    }
+    let reading = async {
+        let _turn = hook.readers.acquire().await.ok()?;
+        axum::body::to_bytes(body, BODY_BYTES_MAX).await.ok()
+    };
+    let Ok(Some(body)) = tokio::time::timeout(READ_TIMEOUT, reading).await else {
+        let why = format!("the body is larger than {BODY_BYTES_MAX} bytes, or does not come");
+        let hint = "the repository is asked from time to time all the same";
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "A1013", &why, hint);
+    };
     if !is_signed(secret, &headers, &body, now) {
         tracing::warn!("a webhook came whose signature is not right");
-        let hint = "is the forge's secret that of `server.webhook_secret`?";
-        return problem(StatusCode::UNAUTHORIZED, "A1015", "the signature is not right", hint);
+        return not_right();
     }
     let ignored = |why: &str| (StatusCode::OK, Json(json!({"taken": false, "why": why}))).into_response();
     if !is_push(&headers) {
@@ -101,8 +128,10 @@ async fn take(hook: Hook, handle: Handle, headers: HeaderMap, body: Bytes) -> Re
     }
     tracing::info!("a webhook says that {reference} was pushed");
     let asking = async move {
-        let Ok(_turn) = hook.turns.try_acquire() else { return };
-        handle.fetch().await;
+        {
+            let Ok(_turn) = hook.turns.try_acquire() else { return };
+            handle.fetch().await;
+        }
         handle.look().await;
     };
     // Forges wait for some seconds at most.
@@ -117,7 +146,7 @@ fn is_signed(secret: &Secret, headers: &HeaderMap, body: &[u8], now: Timestamp) 
     if let Some(signature) = text("webhook-signature") {
         let (Some(id), Some(at)) = (text("webhook-id"), text("webhook-timestamp")) else { return false };
         let Ok(seconds) = at.parse::<i64>() else { return false };
-        if (now.0 - seconds.saturating_mul(1_000)).abs() > SIGNED_FOR.0 {
+        if now.0.saturating_sub(seconds.saturating_mul(1_000)).saturating_abs() > SIGNED_FOR.0 {
             return false;
         }
         let key = secret.expose().strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
@@ -213,11 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_comes_again_is_known_for_a_day() {
+    fn a_delivery_that_comes_again_is_known_for_minutes() {
         let hook = Hook::new(None);
         assert!(hook.is_new(BODY, NOW));
         assert!(!hook.is_new(BODY, NOW + Millis::minutes(1)));
-        assert!(hook.is_new(BODY, NOW + Millis::minutes(2) + Millis::minutes(24 * 60)));
+        assert!(hook.is_new(BODY, NOW + Millis::minutes(12)));
         for number in 0..2 * KNOWN_MAX {
             hook.is_new(number.to_string().as_bytes(), NOW);
         }

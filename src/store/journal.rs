@@ -54,8 +54,12 @@ pub struct EventFilter<'a> {
     pub kind: &'a str,
     /// Not before.
     pub since: Timestamp,
+    /// Only what is about this service itself; empty = all.
+    pub service: &'a str,
     /// Only what was written down before the event of this number.
     pub before: Option<i64>,
+    /// Only what was written down after the event of this number.
+    pub after: Option<i64>,
     /// At most so many, the newest.
     pub limit: u32,
 }
@@ -145,9 +149,10 @@ impl Ledger {
                      WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
                          OR instr(address, '/' || ?1 || '@') > 0 \
                          OR instr(address, ?1 || '@') = 1 OR instr(address, '/' || ?1 || '/') > 0) \
-                     AND (?2 = '' OR kind = ?2 OR reason = ?2) AND at_ms >= ?3 AND id < ?5 ORDER BY id DESC LIMIT ?4";
+                     AND (?2 = '' OR kind = ?2 OR reason = ?2) AND at_ms >= ?3 AND id < ?5 AND id > ?6 AND (?7 = '' OR service = ?7) ORDER BY id DESC LIMIT ?4";
         let rows = sqlx::query(query).bind(filter.of).bind(filter.kind).bind(filter.since.0);
         let rows = rows.bind(i64::from(filter.limit)).bind(filter.before.unwrap_or(i64::MAX));
+        let rows = rows.bind(filter.after.unwrap_or(i64::MIN)).bind(filter.service);
         let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
         Ok(rows.iter().map(|row| (row.get("id"), event(row))).collect())
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::Form;
 use super::view::{self, PlanRow};
-use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, doer, known, page, said, to, whole};
+use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to, whole};
 use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::daemon::Command;
@@ -278,7 +278,7 @@ pub async fn make(
     let form = Form::of(&fields);
     let message = fields.get("message").cloned().unwrap_or_default();
     if fields.get("do").map(String::as_str) != Some("commit") {
-        let visitor = known(&web, &headers, "/new").await?;
+        let visitor = asks(&web, &headers, "/new").await?;
         return Ok(new_page(&web, &visitor, form, message, None).await);
     }
     let doer = doer(&web, &headers, &fields, Role::Editor, "/new").await?;
@@ -381,7 +381,7 @@ async fn no_manifest(web: &Web, visitor: &Visitor) -> Response {
 
 /// `GET /services/{name}/edit`
 pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
+    let visitor = asks(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
     let Some((file, text)) = file_of(&web.handle.picture().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
@@ -400,7 +400,7 @@ pub async fn change(
     Path(name): Path<String>,
     Body(fields): Body<Fields>,
 ) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
+    let visitor = asks(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
     let Some((file, there)) = file_of(&web.handle.picture().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
@@ -467,7 +467,7 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
 
 /// `GET /services/{name}/delete`
 pub async fn delete(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/delete", view::encoded(&name))).await?;
+    let visitor = asks(&web, &headers, &format!("/services/{}/delete", view::encoded(&name))).await?;
     Ok(delete_page(&web, &visitor, &name, None).await)
 }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::edit::{self, Checked, Settle};
 use super::view::{self, PlanRow};
-use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, known, page, said, to};
+use super::{Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
 use crate::templates::{self, Rendered};
 
@@ -97,10 +97,10 @@ fn problem(text: String) -> Settle {
 
 /// The template of a name; else what is answered.
 async fn wanted(web: &Web, visitor: &Visitor, name: &str) -> Result<templates::Template, Response> {
-    let found = web.shelf.templates().ok().and_then(|mut all| all.remove(name));
-    match found {
-        Some(template) => Ok(template),
-        None => {
+    match web.shelf.templates().map(|mut all| all.remove(name)) {
+        Ok(Some(template)) => Ok(template),
+        Err(why) => Err(said(web, visitor, StatusCode::UNPROCESSABLE_ENTITY, why).await),
+        Ok(None) => {
             Err(said(web, visitor, StatusCode::NOT_FOUND, visitor.words.with("templates-unknown", "name", name)).await)
         }
     }
@@ -194,7 +194,7 @@ pub async fn make(
 ) -> Outcome {
     let here = format!("/new/templates/{}", view::encoded(&key));
     if fields.get("do").map(String::as_str) != Some("commit") {
-        let visitor = known(&web, &headers, &here).await?;
+        let visitor = asks(&web, &headers, &here).await?;
         let template = wanted(&web, &visitor, &key).await?;
         let filled = Filled::of(&fields, &template);
         return Ok(fill_page(&web, &visitor, (&key, &template), &filled, None).await);

@@ -86,10 +86,7 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications, shel
         .route("/network", get(rest::network))
         .route("/certificates", get(rest::certificates))
         .route("/api", get(api::show))
-        .route(
-            "/live",
-            get(async |State(web): State<Web>, headers: HeaderMap| server::live::stream(web.handle, &headers)),
-        )
+        .route("/live", get(live))
         .route("/login", get(login::page).post(login::sign_in))
         .route("/logout", axum::routing::post(login::sign_out))
         .route("/setup", get(login::setup).post(login::set_up))
@@ -106,6 +103,13 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications, shel
         .layer(middleware::from_fn_with_state(access, server::access::enter))
 }
 
+/// `GET /live`: an open page is told to read itself again.
+async fn live(State(web): State<Web>, headers: HeaderMap) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let account = visitor.session.as_ref().map(|session| session.user.email.clone()).unwrap_or_default();
+    server::live::stream(web.handle, &headers, &account)
+}
+
 /// What holds for every answer to a browser: no other page may send a form, and nothing is loaded from elsewhere.
 async fn around(State(web): State<Web>, request: Request, next: Next) -> Response {
     let wants_page = request.method() == Method::GET && accepts_html(request.headers());
@@ -119,7 +123,14 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
             return if wants_page { login } else { StatusCode::UNAUTHORIZED.into_response() };
         }
     }
-    let mut response = next.run(request).await;
+    // What changes something is done to its end, and written down, also when nobody waits for it any more.
+    let mut response = match matches!(*request.method(), Method::GET | Method::HEAD) {
+        true => next.run(request).await,
+        false => {
+            let done = whole(next.run(request)).await;
+            done.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
+    };
     if response.status() == StatusCode::NOT_FOUND && wants_page && !is_html(&response) {
         response = problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await;
     }
@@ -228,6 +239,17 @@ async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back:
 async fn known(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Response> {
     let visitor = Visitor::of(headers, web).await;
     if visitor.session.is_some() { Ok(visitor) } else { Err(to(&format!("/login?back={}", view::encoded(back)))) }
+}
+
+/// The same for what makes work each time: a form that is checked while it is filled in.
+async fn asks(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Response> {
+    let visitor = known(web, headers, back).await?;
+    if let Some(session) = &visitor.session
+        && let Err(wait) = web.access.count(&session.user.email, true)
+    {
+        return Err(too_much(web, &visitor, wait).await);
+    }
+    Ok(visitor)
 }
 
 async fn too_much(web: &Web, visitor: &Visitor, wait: Millis) -> Response {

@@ -60,6 +60,9 @@ async fn a_token_opens_what_its_role_and_its_services_say_until_it_ends() {
     assert_eq!(narrow.get("/api/v1/services/web/events").await.status, 200);
     assert_eq!(post(&mut narrow, "/api/v1/services/web/suspend").await.status, 200);
     assert_eq!(post(&mut narrow, "/api/v1/services/web/resume").await.status, 200);
+    // What a command answers is of that service, too.
+    let ended = narrow.json("POST", "/api/v1/services/web/reconcile", Some("{\"timeout_ms\": 100}")).await;
+    assert!(ended.status == 200 && ended.body.contains("\"web\"") && !ended.body.contains("shop"), "{ended:?}");
     for path in ["/api/v1/services/shop", "/api/v1/services", "/api/v1/status", "/api/v1/events", "/metrics"] {
         let refused = narrow.get(path).await;
         assert_eq!((refused.status, code(&refused).as_str()), (403, "A1011"), "{path}");
