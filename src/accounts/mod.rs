@@ -428,7 +428,7 @@ pub fn visitor(address: IpAddr) -> String {
             let [first, second, third, fourth, ..] = address.segments();
             format!("{first:x}:{second:x}:{third:x}:{fourth:x}::/64")
         }
-        address => address.to_string(),
+        address @ (IpAddr::V4(_) | IpAddr::V6(_)) => address.to_string(),
     }
 }
 
