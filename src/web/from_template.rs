@@ -138,14 +138,18 @@ async fn fill_page(
 ) -> Response {
     let is_asked = !filled.name.is_empty();
     let nothing = Checked { settle: Vec::new(), plan: Vec::new(), summary: String::new() };
-    let (rendered, mut checked) =
-        if is_asked { checked(web, visitor, filled, template).await } else { (None, nothing) };
+    // Before anything is typed, it is shown as it is called itself.
+    let shown = if is_asked { filled.name.as_str() } else { key };
+    let (rendered, mut checked) = match is_asked {
+        true => checked(web, visitor, filled, template).await,
+        false => (template.render(shown, &filled.set).ok(), nothing),
+    };
     checked.settle.extend(more);
     let rendered = rendered.unwrap_or(Rendered { manifest: String::new(), secrets: Vec::new(), notes: String::new() });
     let typed = |key: &str| filled.set.get(key).cloned().unwrap_or_default();
     let words = visitor.words;
     let built_in = [
-        ("address", words.of("new-address"), filled.name.clone()),
+        ("address", words.of("new-address"), shown.to_owned()),
         ("tls", words.of("new-tls"), "letsencrypt".to_owned()),
     ];
     let built_in = built_in.map(|(key, about, usual)| [key.to_owned(), about, usual, typed(key)]);
@@ -166,7 +170,7 @@ async fn fill_page(
         settle: checked.settle,
         plan: checked.plan,
         summary: checked.summary,
-        file: web.handle.path_of(&filled.name),
+        file: web.handle.path_of(shown),
         place: edit::place(web, visitor),
         text: rendered.manifest,
         secrets: Some(rendered.secrets.join(", "))

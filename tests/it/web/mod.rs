@@ -451,6 +451,8 @@ async fn a_template_becomes_a_service_with_its_secrets() {
         list.says(text);
     }
     assert_eq!(alice.get("/new/templates/nothing").await.status, 404);
+    // It is shown before anything is typed.
+    alice.get("/new/templates/page").await.says("services/page.yaml");
     let path = "/new/templates/page";
     let fill = [("name", "front"), ("set-tls", "none"), ("do", "check")];
     let page = alice.send("/", path, &fill).await;
