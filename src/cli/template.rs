@@ -185,8 +185,8 @@ impl Shelf for Pantry {
         Ok(known)
     }
 
-    fn make_secret(&self, name: &str) -> Result<bool, String> {
-        make_secret(&self.0, name).map(|path| path.is_some()).map_err(|failure| failure.message)
+    fn make_secret(&self, name: &str) -> Result<(), String> {
+        make_secret(&self.0, name).map(|_| ()).map_err(|failure| failure.message)
     }
 }
 

@@ -56,10 +56,7 @@ impl Default for Meters {
     }
 }
 
-/// From 5 ms to a bit more than a minute.
-pub fn short() -> Histogram {
-    Histogram::new(exponential_buckets(0.005, 2.6, 11))
-}
+pub use crate::providers::http::short;
 
 /// Labels from pairs.
 pub fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -92,7 +89,7 @@ impl Meters {
 
     /// What is new since the look before.
     pub fn compare(&self, before: &Picture, now: &Picture) {
-        if now.plan.gaps.is_empty() && now.ledger_error.is_none() && now.source_error.is_none() {
+        if now.is_whole() {
             self.last_success.store(now.at.0, Ordering::Relaxed);
         }
         let drifted = |picture: &Picture| -> BTreeSet<Address> {

@@ -218,6 +218,11 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// Whether everything could be seen and written: no gap, and the source and the ledger can be used.
+    pub fn is_whole(&self) -> bool {
+        self.plan.gaps.is_empty() && self.source_error.is_none() && self.ledger_error.is_none()
+    }
+
     /// Whether a change of the service is planned.
     pub fn is_changing(&self, service: &str) -> bool {
         self.changes_of(service).next().is_some()

@@ -91,6 +91,11 @@ pub struct Hint {
 }
 
 impl Hint {
+    /// The words, and the command behind them.
+    pub fn in_line(&self) -> String {
+        self.command.as_ref().map_or_else(|| self.text.clone(), |command| format!("{}: {command}", self.text))
+    }
+
     /// Words only.
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), command: None }

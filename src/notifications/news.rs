@@ -92,7 +92,7 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
     };
     for (name, row) in picture.statuses().iter().filter(|(_, row)| row.attention) {
         let code = row.code.clone().unwrap_or_default();
-        let hints = row.hints.iter().map(hint).collect();
+        let hints = row.hints.iter().map(Hint::in_line).collect();
         let (topic, text) = (Topic::Attention, row.what_now.clone());
         add(topic, name, Trouble { topic, service: name.clone(), text, code, hints });
     }
@@ -103,7 +103,7 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
         add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), &gap.code, hints));
     }
     if let Some(error) = &picture.source_error {
-        let hints = error.hints.iter().map(hint).collect();
+        let hints = error.hints.iter().map(Hint::in_line).collect();
         add(Topic::Source, "", trouble(Topic::Source, error.message.clone(), error.code, hints));
     }
     let broken = |known: &&crate::manifest::Diagnostic| known.service.is_none() && known.severity == Severity::Error;
@@ -113,7 +113,7 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
         add(Topic::Manifests, &known.file, trouble(Topic::Manifests, text, known.code, hints));
     }
     if let Some(guard) = &picture.plan.guard {
-        let hints = guard.hints.iter().map(hint).collect();
+        let hints = guard.hints.iter().map(Hint::in_line).collect();
         add(Topic::Guard, "", trouble(Topic::Guard, guard.message.clone(), &guard.code, hints));
     }
     if let Some(error) = &picture.ledger_error {
@@ -132,10 +132,6 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
     found
 }
 
-fn hint(hint: &Hint) -> String {
-    hint.command.as_ref().map_or_else(|| hint.text.clone(), |command| format!("{}: {command}", hint.text))
-}
-
 /// Whether it can be told that this is over: what cannot be seen is not known to be well.
 pub fn is_known(picture: &Picture, trouble: &str) -> bool {
     if let Some(rest) = trouble.strip_prefix("certificate/") {
@@ -149,9 +145,16 @@ pub fn is_known(picture: &Picture, trouble: &str) -> bool {
 /// For how long what is wrong has been so, and what is not wrong any more has not. Empty at the start.
 #[derive(Debug, Default)]
 pub struct Since {
-    wrong: BTreeMap<String, Timestamp>,
-    codes: BTreeMap<String, (String, Timestamp)>,
+    wrong: BTreeMap<String, Lasting>,
     well: BTreeMap<String, Timestamp>,
+}
+
+/// Since when something is wrong, and since when with this code.
+#[derive(Debug)]
+struct Lasting {
+    since: Timestamp,
+    code: String,
+    code_since: Timestamp,
 }
 
 /// What there is to tell a channel, and what is to be written down once it was told.
@@ -174,12 +177,11 @@ impl Since {
         now: Timestamp,
     ) {
         self.wrong.retain(|key, _| troubles.contains_key(key));
-        self.codes.retain(|key, _| troubles.contains_key(key));
-        for (key, trouble) in troubles {
-            self.wrong.entry(key.clone()).or_insert(now);
-            let known = self.codes.entry(key.clone()).or_insert_with(|| (trouble.code.clone(), now));
-            if known.0 != trouble.code {
-                *known = (trouble.code.clone(), now);
+        for (key, Trouble { code, .. }) in troubles {
+            let fresh = || Lasting { since: now, code: code.clone(), code_since: now };
+            let lasting = self.wrong.entry(key.clone()).or_insert_with(fresh);
+            if lasting.code != *code {
+                (lasting.code, lasting.code_since) = (code.clone(), now);
             }
         }
         let mut well = BTreeMap::new();
@@ -199,12 +201,12 @@ impl Since {
         told: &[ToldRow],
         now: Timestamp,
     ) -> Due {
-        let lasts = |since: Option<&Timestamp>| since.is_some_and(|since| now - *since >= channel.after);
+        let lasts = |since: Timestamp| now - since >= channel.after;
         let mut due = Due::default();
         for (key, trouble) in troubles.iter().filter(|(_, one)| channel.wants(one.topic, &one.service)) {
-            let is_fresh = self.codes.get(key).is_none_or(|(_, since)| now - *since < CODE_LASTS);
-            let was_told = told.iter().any(|row| row.trouble == *key && (row.code == trouble.code || is_fresh));
-            if was_told || !lasts(self.wrong.get(key)) {
+            let Some(lasting) = self.wrong.get(key).filter(|lasting| lasts(lasting.since)) else { continue };
+            let is_fresh = now - lasting.code_since < CODE_LASTS;
+            if told.iter().any(|row| row.trouble == *key && (row.code == trouble.code || is_fresh)) {
                 continue;
             }
             due.told.push(ToldRow {
@@ -220,12 +222,13 @@ impl Since {
                 text: trouble.text.clone(),
                 code: trouble.code.clone(),
                 hints: trouble.hints.clone(),
-                since: self.wrong.get(key).copied(),
+                since: Some(lasting.since),
             });
         }
         for row in told.iter().filter(|row| !troubles.contains_key(&row.trouble)) {
             let Some((word, rest)) = row.trouble.split_once('/') else { continue };
-            if !lasts(self.well.get(&row.trouble)) || !is_known(&row.trouble) {
+            let is_over = self.well.get(&row.trouble).is_some_and(|since| lasts(*since));
+            if !is_over || !is_known(&row.trouble) {
                 continue;
             }
             due.over.push(row.trouble.clone());

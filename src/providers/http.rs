@@ -42,10 +42,13 @@ pub struct Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        // From 5 ms to a bit more than a minute.
-        let times = || Histogram::new(exponential_buckets(0.005, 2.6, 11));
-        Self { answered: Arc::default(), took: times(), waited: times() }
+        Self { answered: Arc::default(), took: short(), waited: short() }
     }
+}
+
+/// Seconds, from 5 ms to a bit more than a minute.
+pub fn short() -> Histogram {
+    Histogram::new(exponential_buckets(0.005, 2.6, 11))
 }
 
 impl Counts {

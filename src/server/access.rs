@@ -16,10 +16,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use sha2::{Digest, Sha256};
 
+use super::BODY_BYTES_MAX;
 use super::limits::{Limits, Rate};
 use super::problem::problem;
 use super::repeats::{self, Repeats};
-use super::{BODY_BYTES_MAX, whole};
 use crate::accounts::{Accounts, AuditRow, Role, Session, visitor};
 use crate::engine::daemon::Handle;
 use crate::engine::meters::{self, Histograms, Labels};
@@ -299,18 +299,13 @@ pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) ->
         return next.run(request).await;
     }
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.ip().to_string());
-    let doing = whole(async move {
-        let response = once(&access, &who, request, next).await;
-        let result = if response.status().is_success() { "ok".to_owned() } else { response.status().to_string() };
-        let target = params.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ");
-        let (at, address) = (access.handle.now(), from.unwrap_or_default());
-        let row = AuditRow { at, who: who.account, address, action: action.to_owned(), target, result };
-        access.accounts.audit(row).await;
-        response
-    });
-    doing.await.unwrap_or_else(|| {
-        problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", "this was not done to its end", "see the daemon's log")
-    })
+    let response = once(&access, &who, request, next).await;
+    let result = if response.status().is_success() { "ok".to_owned() } else { response.status().to_string() };
+    let target = params.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ");
+    let (at, address) = (access.handle.now(), from.unwrap_or_default());
+    let row = AuditRow { at, who: who.account, address, action: action.to_owned(), target, result };
+    access.accounts.audit(row).await;
+    response
 }
 
 fn may(who: &Who, needs: Needs, path: &str, params: &[(String, String)]) -> Result<(), Box<Response>> {

@@ -245,9 +245,8 @@ async fn health(State(handle): State<Handle>) -> Response {
     let (picture, _) = handle.picture();
     let services = picture.statuses();
     let attention = services.values().filter(|row| row.attention).count();
-    let ok = picture.ledger_error.is_none() && picture.plan.gaps.is_empty() && picture.source_error.is_none();
     let body = json!({
-        "status": if ok { "ok" } else { "degraded" },
+        "status": if picture.is_whole() { "ok" } else { "degraded" },
         "services": services.len(),
         "attention": attention,
         "gaps": picture.plan.gaps.len(),

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 
-use super::{Fields, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view, whole};
+use super::{Fields, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view};
 use crate::accounts::Role;
 use crate::engine::verbs::{self, Act, Answer, Refused};
 use crate::plan::render::Look;
@@ -66,17 +66,11 @@ async fn finish(
     command: Act,
     back: &str,
 ) -> Response {
-    let done = {
-        let (web, doer, verb, name) = (web.clone(), doer.clone(), verb.to_owned(), name.to_owned());
-        whole(async move {
-            let refused = refusal(&act(&web, command).await?);
-            doer.did(&web, from, &verb, &name, refused.as_deref().unwrap_or("ok")).await;
-            Some(refused)
-        })
-    };
-    let Some(refused) = done.await.flatten() else {
+    let Some(answer) = act(web, command).await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response();
     };
+    let refused = refusal(&answer);
+    doer.did(web, from, verb, name, refused.as_deref().unwrap_or("ok")).await;
     match refused {
         Some(text) => web.accounts.say_once(&doer.session, &text).await,
         // The page that follows shows what is so now.

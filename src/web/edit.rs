@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::Form;
 use super::view::{self, PlanRow};
-use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to, whole};
+use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::daemon::Command;
@@ -312,19 +312,9 @@ pub async fn written(
     let author = Author { name: user.name.clone(), email: user.email.clone() };
     let message: String = message.chars().filter(|c| !c.is_control() || *c == '\n').take(2_000).collect();
     let edit = Edit { path: path.clone(), before, after, author, message };
-    let done = {
-        let (web, doer, action, name) = (web.clone(), doer.clone(), action.to_owned(), name.to_owned());
-        whole(async move {
-            let done = web.handle.write(edit).await;
-            let result = done.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());
-            doer.did(&web, from, &action, &name, &result).await;
-            done
-        })
-    };
-    let Some(done) = done.await else {
-        let (text, hint) = ("the change broke off".to_owned(), "look whether it is written, then try again".to_owned());
-        return Err(Settle { text, hint, code: "A0313".to_owned() });
-    };
+    let done = web.handle.write(edit).await;
+    let result = done.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());
+    doer.did(web, from, action, name, &result).await;
     match done {
         Ok(()) => {
             let _ = web.handle.look().await;

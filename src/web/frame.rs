@@ -124,10 +124,7 @@ impl Frame {
             csrf,
             flash,
             revision: report::revision(&picture),
-            is_well: has_looked
-                && picture.plan.gaps.is_empty()
-                && picture.source_error.is_none()
-                && picture.ledger_error.is_none(),
+            is_well: has_looked && picture.is_whole(),
             checked,
             next: if next.0 > 0 { super::view::clock(next) } else { String::new() },
             here,

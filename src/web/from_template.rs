@@ -22,11 +22,11 @@ pub trait Shelf: Send + Sync {
     /// One of one's own cannot be read.
     fn templates(&self) -> Result<BTreeMap<String, templates::Template>, String>;
 
-    /// Makes a secret that is set nowhere; whether it was made.
+    /// Makes a secret where it is set nowhere.
     ///
     /// # Errors
     /// It cannot be written.
-    fn make_secret(&self, name: &str) -> Result<bool, String>;
+    fn make_secret(&self, name: &str) -> Result<(), String>;
 }
 
 #[derive(Template)]
@@ -211,11 +211,10 @@ pub async fn make(
         None => None,
         Some(rendered) => {
             // First: the manifest may be taken up at once.
-            let made: Result<Vec<bool>, String> =
-                rendered.secrets.iter().map(|secret| web.shelf.make_secret(secret)).collect();
+            let made = rendered.secrets.iter().try_for_each(|secret| web.shelf.make_secret(secret));
             let (path, message) = (web.handle.path_of(&filled.name), format!("add {} ({key})", filled.name));
             let written = match made {
-                Ok(_) => {
+                Ok(()) => {
                     let change = (path, None, Some(rendered.manifest));
                     edit::written(&web, &doer, change, message, (from, "add", &filled.name)).await
                 }

@@ -128,7 +128,10 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
         true => next.run(request).await,
         false => {
             let done = whole(next.run(request)).await;
-            done.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+            done.unwrap_or_else(|| {
+                let (why, hint) = ("this was not done to its end", "see the daemon's log");
+                server::problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", why, hint)
+            })
         }
     };
     if response.status() == StatusCode::NOT_FOUND && wants_page && !is_html(&response) {

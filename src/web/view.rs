@@ -4,7 +4,7 @@ use super::words::Words;
 use crate::engine::Picture;
 use crate::engine::planned::PlanLine;
 use crate::engine::status::{Health, ServiceStatus, Sync};
-use crate::model::{Millis, Timestamp};
+use crate::model::{Hint, Millis, Timestamp};
 use crate::plan::render::{Sign, lines};
 use crate::store::journal::Event;
 
@@ -114,10 +114,7 @@ fn plan_row(line: &PlanLine) -> PlanRow {
         Sign::Done => ("✓", "ok"),
     };
     let differs = line.diff.iter().map(|(field, from, to)| format!("{field}: {from} → {to}"));
-    let hints = line.refusal.iter().flat_map(|refusal| &refusal.hints).map(|hint| match &hint.command {
-        Some(command) => format!("{}: {command}", hint.text),
-        None => hint.text.clone(),
-    });
+    let hints = line.refusal.iter().flat_map(|refusal| &refusal.hints).map(Hint::in_line);
     let more = differs.chain(line.exposes.iter().cloned()).chain(hints).collect();
     let columns = line.columns.clone();
     PlanRow { sign, tone, kind: columns.kind, name: columns.name, detail: columns.detail, more }

@@ -110,7 +110,7 @@ impl amarre::web::Shelf for Empty {
         Ok(std::collections::BTreeMap::new())
     }
 
-    fn make_secret(&self, name: &str) -> Result<bool, String> {
+    fn make_secret(&self, name: &str) -> Result<(), String> {
         Err(format!("there is no place for {name}"))
     }
 }
