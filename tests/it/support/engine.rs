@@ -16,6 +16,8 @@ use super::free_port;
 
 /// It takes a second, and one for each few containers that it finds.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// Tenths of a second: it gives its containers 15 s, and its containerd as long again.
+const STOP_TRIES: u32 = 600;
 /// Of the log of one that does not start.
 const LOG_BYTES_SHOWN: usize = 6000;
 
@@ -115,21 +117,21 @@ impl SecondEngine {
     /// It ends, and its containers with it; they are still there for the next start.
     pub fn stop(&mut self) {
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        for _ in 0..100 {
+        for _ in 0..STOP_TRIES {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 
     /// SIGKILL: its containers run on without it until it starts again.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Its containerd dies with it, and may be nobody's to bury: the next one is not to wait for it.
+        // Its containerd dies with it, and may be nobody's to bury: the next one would take it for one that runs, and
+        // wait for it in vain.
         let _ = std::fs::remove_file(self.folder.path().join("run/containerd/containerd.pid"));
     }
 
