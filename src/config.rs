@@ -14,6 +14,7 @@ mod build;
 mod docker;
 mod git;
 mod notifications;
+mod npm;
 mod secrets;
 mod server;
 mod ovh;

@@ -88,6 +88,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0220", include_str!("../docs/errors/A0220.md")),
     ("A0221", include_str!("../docs/errors/A0221.md")),
     ("A0222", include_str!("../docs/errors/A0222.md")),
+    ("A0223", include_str!("../docs/errors/A0223.md")),
+    ("A0224", include_str!("../docs/errors/A0224.md")),
     ("A0240", include_str!("../docs/errors/A0240.md")),
     ("A0241", include_str!("../docs/errors/A0241.md")),
     ("A0242", include_str!("../docs/errors/A0242.md")),

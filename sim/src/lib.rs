@@ -8,6 +8,7 @@ pub mod dns;
 pub mod docker;
 mod fault;
 mod journal;
+mod keep;
 pub mod ovh;
 mod serve;
 

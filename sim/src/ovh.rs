@@ -17,13 +17,14 @@ mod zone_calls;
 mod zonefile;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use serde_json::Value;
 
 use crate::dns::{Dns, DnsZone, Role};
-use crate::{Server, serve};
+use crate::{Server, keep, serve};
 use state::{Row, State, Zone};
 
 /// When the authoritative servers get a zone that was refreshed.
@@ -52,6 +53,10 @@ pub struct OvhOptions {
     pub dns_ports: Vec<u16>,
     /// When these servers learn of a refresh.
     pub publish: PublishMode,
+    /// Ids of records are greater.
+    pub ids_after: u64,
+    /// Where records are kept from one start to the next; `None`: nowhere.
+    pub kept_at: Option<PathBuf>,
 }
 
 impl OvhOptions {
@@ -65,6 +70,8 @@ impl OvhOptions {
             zones: zones.iter().map(|&zone| zone.to_owned()).collect(),
             dns_ports: vec![0, 0],
             publish: PublishMode::AtOnce,
+            ids_after: state::FIRST_ID,
+            kept_at: None,
         }
     }
 }
@@ -93,17 +100,24 @@ impl Ovh {
     /// with the NS records of its servers.
     ///
     /// # Errors
-    /// A port is taken, or a zone's name is not one.
+    /// A port is taken, a zone's name is not one, or what was kept cannot be read.
     pub async fn start(options: OvhOptions) -> std::io::Result<Self> {
         let mut servers = Vec::new();
         for port in &options.dns_ports {
             servers.push(Dns::start(Role::Authority, *port).await?);
         }
-        let port = options.port;
-        let state = State::new(options).map_err(std::io::Error::other)?;
+        let (port, kept_at) = (options.port, options.kept_at.clone());
+        let mut state = State::new(options).map_err(std::io::Error::other)?;
+        if let Some(kept) = kept_at.as_deref().map(keep::read).transpose()?.flatten() {
+            state.take_over(kept);
+        }
         let inner = Arc::new(Inner { state: Mutex::new(state), servers: servers.clone() });
         inner.propagate();
         let app = Router::new().fallback(routes::handle).with_state(Arc::clone(&inner));
+        let app = keep::kept(app, kept_at, {
+            let inner = Arc::clone(&inner);
+            move || inner.lock().to_keep()
+        });
         Ok(Self {
             server: serve(app, port).await?,
             dns: servers.iter().map(|server| server.address).collect(),

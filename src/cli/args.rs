@@ -130,6 +130,9 @@ pub struct Init {
     /// OVH endpoint
     #[arg(long, env = "OVH_ENDPOINT")]
     pub ovh_endpoint: Option<String>,
+    /// Simulate what has no account yet: nothing real is written there
+    #[arg(long, value_name = "PROVIDER", value_delimiter = ',')]
+    pub simulate: Vec<Simulated>,
     /// OVH application key
     #[arg(long, env = "OVH_APPLICATION_KEY", hide_env_values = true)]
     pub ovh_application_key: Option<String>,
@@ -139,6 +142,15 @@ pub struct Init {
     /// OVH consumer key
     #[arg(long, env = "OVH_CONSUMER_KEY", hide = true, hide_env_values = true)]
     pub ovh_consumer_key: Option<String>,
+}
+
+/// What can be simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Simulated {
+    /// Nginx Proxy Manager.
+    Npm,
+    /// OVH's zones.
+    Ovh,
 }
 
 /// The form of an answer.

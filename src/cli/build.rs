@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Failure;
+use super::simulated::World;
 use crate::config::{Config, SourceAccess};
 use crate::engine::port80::HttpVisitor;
 use crate::engine::{Engine, Parts, Settings, SystemClock};
@@ -24,6 +25,8 @@ pub struct Built {
     pub engine: Engine,
     /// Held as long as the engine works.
     pub lock: Lock,
+    /// What is simulated; lives as long as the engine works.
+    pub world: World,
 }
 
 /// Takes the lock and builds the engine.
@@ -38,7 +41,9 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         let hint = format!("is {} writable, and is there room on the disk?", config.state.display());
         Failure::new("A0903", error.to_string(), hint)
     })?;
-    let Settings { site, providers, secrets, interval } = settings(config)?;
+    take_note(&ledger, config).await?;
+    let world = World::start(config).await?;
+    let Settings { site, providers, secrets, interval } = settings(&world.fill(config.clone()))?;
     let engine = Engine::new(Parts {
         site,
         providers,
@@ -50,7 +55,24 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         visitor: Arc::new(HttpVisitor),
         interval,
     });
-    Ok(Built { engine, lock })
+    Ok(Built { engine, lock, world })
+}
+
+/// Nothing real is given up for something simulated. A ledger that cannot be written is reported by the loop itself.
+async fn take_note(ledger: &Ledger, config: &Config) -> Result<(), Failure> {
+    match ledger.simulate(&config.site.simulated).await {
+        Ok(None) => Ok(()),
+        Ok(Some((id, count))) => {
+            let message = format!("{} cannot be simulated: {count} real things there are ours", id.title());
+            let hint = "leave the account in, or try in a folder of its own, with another `state` and `instance`";
+            Err(Failure::new("A0224", message, hint))
+        }
+        Err(error) if config.site.simulated.is_empty() => {
+            tracing::warn!("{error}");
+            Ok(())
+        }
+        Err(error) => Err(Failure::new("A0903", error.to_string(), "is the disk full?")),
+    }
 }
 
 /// What a running engine takes over from a configuration.

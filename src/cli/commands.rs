@@ -29,7 +29,7 @@ pub(super) const REFUSED: u8 = 4;
 
 /// `amarre validate`
 pub async fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
-    let config = Config::load(args.config.as_deref())?;
+    let config = super::configuration(args)?;
     let read = Read::all(&config, None).await?;
     output.data(&read.render());
     let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
@@ -211,7 +211,7 @@ async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &
     let errors =
         answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(|d| d["severity"] == "error"));
     if errors {
-        let read = Read::all(&Config::load(args.config.as_deref())?, reference).await?;
+        let read = Read::all(&super::configuration(args)?, reference).await?;
         output.say(read.render().trim_end());
     }
     Ok(errors)

@@ -15,7 +15,7 @@ use super::output::Output;
 use super::reload;
 use super::template::Pantry;
 use crate::accounts::Accounts;
-use crate::config::{Config, ServerAccess};
+use crate::config::ServerAccess;
 use crate::engine::daemon::{self, Behaviour};
 use crate::notifications::Notifications;
 use crate::server;
@@ -24,9 +24,9 @@ use crate::web;
 
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
 pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure> {
-    let config = Config::load(args.config.as_deref())?;
+    let config = super::configuration(args)?;
     crate::telemetry::start(run.log_format == LogFormat::Json);
-    let Built { engine, lock } = build::engine(&config).await?;
+    let Built { engine, lock, world } = build::engine(&config).await?;
     let consented = engine.ledger().meta("consent").await.ok().flatten().is_some();
     if run.yes && !consented {
         // A ledger that cannot be written is reported by the loop itself.
@@ -69,6 +69,10 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     if !acts {
         output.say("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
     }
+    for (id, address) in world.proxies() {
+        let name = id.title();
+        output.say(&format!("Visitors reach the simulated {name} at http://{address}/: curl -H 'Host: NAME' …"));
+    }
     if !has_account {
         let token = accounts.first_token();
         let link = format!("{}/setup?token={}", listening.link(), token.expose());
@@ -80,7 +84,7 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
     let mut servers = serve((private, public), &handle, (access, notifications), Pantry(config.clone()));
     let notifier = Notifier::from_environment();
-    servers.spawn(reload::when_told(handle.clone(), config, notifier.clone()));
+    servers.spawn(reload::when_told(handle.clone(), (config, world), notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
     notifier.send("READY=1");
     let stopper = async {

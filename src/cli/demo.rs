@@ -68,7 +68,7 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     folder.write(&world, demo).map_err(|error| failed(error.to_string()))?;
     let path = folder.path.join("amarre.yaml");
     let config = Config::load(Some(&path))?;
-    let Built { engine, lock } = build::engine(&config).await?;
+    let Built { engine, lock, world: _ } = build::engine(&config).await?;
     let socket =
         crate::server::socket::bind(&config.beside_state("sock")).map_err(|error| failed(error.to_string()))?;
     let public =

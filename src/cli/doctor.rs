@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::args::{Args, Doctor, Format};
 use super::output::Output;
+use super::simulated::World;
 use super::{Failure, build};
 use crate::config::Config;
 use crate::engine::doctor::{self, Finding, Patient, Verdict, counted};
@@ -34,7 +35,7 @@ pub async fn run(args: &Args, doctor: &Doctor, output: &Output) -> Result<u8, Fa
 }
 
 async fn examine(args: &Args) -> Vec<Finding> {
-    let config = match Config::load(args.config.as_deref()) {
+    let config = match super::configuration(args) {
         Ok(config) => config,
         Err(error) => {
             let hints = error.hints.iter().map(|hint| hint.text.clone());
@@ -47,6 +48,18 @@ async fn examine(args: &Args) -> Vec<Finding> {
     findings.push(finding);
     let (services, finding) = source(&config).await;
     findings.push(finding);
+    let world = match World::start(&config).await {
+        Ok(world) => world,
+        Err(failure) => {
+            let finding = Finding::wrong("test mode", &failure.code, failure.message);
+            findings.extend([failure.hints.into_iter().fold(finding, Finding::hint)]);
+            return findings;
+        }
+    };
+    if let Some(what) = config.site.test_mode() {
+        findings.push(Finding::know("test mode", "A0223", format!("{what}, nothing real is written there")));
+    }
+    let config = world.fill(config);
     let built = match build::key_to_look(&config) {
         Ok(key) => build::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),
         Err(error) => Err(Finding::wrong("configuration", error.code, error.message)),

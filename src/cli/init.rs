@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use super::args::{Args, Init};
+use super::args::{Args, Init, Simulated};
 use super::output::Output;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
@@ -28,6 +28,8 @@ use crate::secret::{MarkKey, Secret};
 
 const CONFIG: &str = "amarre.yaml";
 const INSTANCE: &str = "amarre";
+/// The answer that asks for test mode; no key and no address is as short.
+const SIMULATED: &str = "s";
 /// Asked again so often before it is given up.
 const TRIES_MAX: u32 = 3;
 
@@ -40,6 +42,7 @@ struct Answers {
     docker: Option<String>,
     npm: Option<NpmAnswers>,
     ovh: Option<OvhAnswers>,
+    simulated: Vec<Simulated>,
     missing: Vec<String>,
     containers: usize,
     hosts: usize,
@@ -59,6 +62,26 @@ struct OvhAnswers {
     application_key: String,
     application_secret: Secret,
     consumer_key: Secret,
+}
+
+impl Answers {
+    fn simulate(&mut self, what: Simulated, output: &Output) {
+        let name = match what {
+            Simulated::Npm => "NPM",
+            Simulated::Ovh => "OVH",
+        };
+        line(output, Sign::Step, "", &format!("{name} is simulated: nothing real is written there"));
+        self.simulated.push(what);
+    }
+
+    /// Whether routes can have what this one gives.
+    fn has(&self, what: Simulated) -> bool {
+        let is_real = match what {
+            Simulated::Npm => self.npm.is_some(),
+            Simulated::Ovh => self.ovh.is_some(),
+        };
+        is_real || self.simulated.contains(&what)
+    }
 }
 
 /// What can be seen without asking.
@@ -162,10 +185,16 @@ async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut A
     answers.source = dialogue.text("Manifests, a folder or git URL", &init.source, usual)?.unwrap_or_default();
     let (container, url) = found.npm.map_or((None, None), |(name, url)| (Some(name), Some(url)));
     let container = init.npm_container.clone().or(container);
-    if let Some(url) = dialogue.text("NPM's admin address", &init.npm_url, url)? {
-        npm(init, dialogue, container, url, answers).await?;
-    } else {
-        answers.missing.push("NPM: --npm-url, --npm-identity and --npm-secret-file".to_owned());
+    let url = match init.simulate.contains(&Simulated::Npm) {
+        true => Some(SIMULATED.to_owned()),
+        false => dialogue.text("NPM's admin address (s: simulated for now)", &init.npm_url, url)?,
+    };
+    match url {
+        Some(url) if url == SIMULATED => answers.simulate(Simulated::Npm, dialogue.output),
+        Some(url) => npm(init, dialogue, container, url, answers).await?,
+        None => {
+            answers.missing.push("NPM: --npm-url, --npm-identity and --npm-secret-file, or --simulate npm".to_owned());
+        }
     }
     ovh(init, dialogue, answers).await
 }
@@ -213,11 +242,20 @@ async fn npm(
 }
 
 async fn ovh(init: &Init, dialogue: &Dialogue<'_>, answers: &mut Answers) -> Result<(), Failure> {
-    let key = dialogue.text("OVH application key (empty: no DNS records)", &init.ovh_application_key, None)?;
+    let question = "OVH application key (s: simulated for now, empty: no DNS records)";
+    let key = match init.simulate.contains(&Simulated::Ovh) {
+        true => Some(SIMULATED.to_owned()),
+        false => dialogue.text(question, &init.ovh_application_key, None)?,
+    };
     let Some(application_key) = key else {
-        answers.missing.push("OVH's keys: no DNS records are written, and routes need `dns: none`".to_owned());
+        let missing = "OVH's keys, or --simulate ovh: no DNS records are written, and routes need `dns: none`";
+        answers.missing.push(missing.to_owned());
         return Ok(());
     };
+    if application_key == SIMULATED {
+        answers.simulate(Simulated::Ovh, dialogue.output);
+        return Ok(());
+    }
     let given = |text: &Option<String>| text.clone().map(Secret::new);
     let secret = dialogue.secret("OVH application secret (not shown)", given(&init.ovh_application_secret))?;
     let consumer = dialogue.secret("OVH consumer key (not shown)", given(&init.ovh_consumer_key))?;
@@ -425,13 +463,20 @@ fn configuration(answers: &Answers) -> String {
             quoted(&ovh.application_key)
         ));
     }
+    for what in &answers.simulated {
+        out.push_str(match what {
+            Simulated::Npm => "npm:\n  main: {simulated: true}   # until there is an account\n",
+            Simulated::Ovh => "ovh: {simulated: true}   # until there are keys\n",
+        });
+    }
     out
 }
 
 /// The smallest service; one that cannot have a route or a record yet goes without.
 fn first_manifest(answers: &Answers) -> String {
-    let route = if answers.npm.is_some() { "port: 80\n" } else { "" };
-    let dns = if answers.ovh.is_some() || answers.npm.is_none() { "" } else { "dns: none\n" };
+    let (has_npm, has_ovh) = (answers.has(Simulated::Npm), answers.has(Simulated::Ovh));
+    let route = if has_npm { "port: 80\n" } else { "" };
+    let dns = if has_ovh || !has_npm { "" } else { "dns: none\n" };
     format!(
         "# The smallest service. Change it, or remove the file: the service goes with it.\nname: whoami\nimage: traefik/whoami:v1.10\n{route}{dns}"
     )

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::build::{self, Built};
 use super::output::Output;
+use super::simulated::World;
 use super::{Args, Failure};
-use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Command, Handle};
 use crate::engine::events::{self, EventsOf};
 use crate::engine::explain;
@@ -50,15 +50,16 @@ pub struct Local {
     stop: std::sync::Arc<tokio::sync::Notify>,
     ended: tokio::task::JoinHandle<()>,
     _lock: Lock,
+    _world: World,
 }
 
 impl Link {
     /// The daemon where one holds the ledger, else an engine of our own.
     pub async fn open(args: &Args) -> Result<Self, Failure> {
-        let config = Config::load(args.config.as_deref())?;
+        let config = super::configuration(args)?;
         let socket = config.beside_state("sock");
         let mut tries = 0;
-        let Built { engine, lock } = loop {
+        let Built { engine, lock, world } = loop {
             if let Some(remote) = Remote::connect(&socket).await {
                 return Ok(Link::Remote(remote));
             }
@@ -70,7 +71,7 @@ impl Link {
             tokio::time::sleep(STARTING_PAUSE).await;
         };
         let (handle, task, stop) = daemon::start(engine, Behaviour { acts: false, watches: false });
-        Ok(Link::Local(Box::new(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock })))
+        Ok(Link::Local(Box::new(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock, _world: world })))
     }
 
     /// Whether a daemon answers.

@@ -16,6 +16,7 @@ pub mod notified;
 pub mod notify;
 pub mod own;
 pub mod reload;
+pub mod simulated;
 pub mod times;
 pub mod watch;
 mod template;
@@ -23,11 +24,23 @@ mod token;
 mod user;
 
 use std::process::ExitCode;
+use std::sync::Once;
 
 use clap::Parser;
 
 use self::args::{Args, Command, Npm};
 use self::output::Output;
+use crate::config::{Config, ConfigError};
+
+/// The configuration of a command. Says on stderr what of it is simulated.
+fn configuration(args: &Args) -> Result<Config, ConfigError> {
+    static SAID: Once = Once::new();
+    let config = Config::load(args.config.as_deref())?;
+    if let Some(what) = config.site.test_mode() {
+        SAID.call_once(|| Output::new(args.ascii).say(&format!("test mode: {what}, nothing real is written there")));
+    }
+    Ok(config)
+}
 
 /// Runs what was typed; the exit code is the verdict.
 pub async fn run() -> ExitCode {
@@ -103,8 +116,8 @@ impl Failure {
     }
 }
 
-impl From<crate::config::ConfigError> for Failure {
-    fn from(error: crate::config::ConfigError) -> Self {
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
         let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
         Self { code: error.code.to_owned(), message: error.message, hints }
     }

@@ -7,12 +7,11 @@ use super::Failure;
 use super::args::{Args, Format, NameChannel, Notifications as Command, Users};
 use super::link::Link;
 use super::output::Output;
-use crate::config::Config;
 use crate::notifications::{self, Notifications};
 
 /// `amarre notifications …`
 pub async fn notifications(args: &Args, command: &Command, output: &Output) -> Result<u8, Failure> {
-    let config = Config::load(args.config.as_deref())?;
+    let config = super::configuration(args)?;
     let link = Link::open(args).await?;
     let done = match &link {
         Link::Remote(remote) => match command {

@@ -6,17 +6,18 @@
 use super::Failure;
 use super::build;
 use super::notify::Notifier;
+use super::simulated::World;
 use crate::config::Config;
 use crate::engine::daemon::{Command, Handle};
 use crate::engine::{ConfigTrouble, Settings};
 
 /// Waits for SIGHUP, again and again.
-pub async fn when_told(handle: Handle, started: Config, notifier: Notifier) {
+pub async fn when_told(handle: Handle, (started, world): (Config, World), notifier: Notifier) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         notifier.reloading();
-        let command = match read_again(&started) {
+        let command = match read_again(&started, &world) {
             Ok((settings, trouble)) => {
                 match &trouble {
                     Some(trouble) => tracing::warn!(code = trouble.code, "{}", trouble.message),
@@ -40,7 +41,7 @@ pub async fn when_told(handle: Handle, started: Config, notifier: Notifier) {
 }
 
 /// The settings of the file as it is now, and what of it has to wait for a restart.
-fn read_again(started: &Config) -> Result<(Settings, Option<ConfigTrouble>), Failure> {
+fn read_again(started: &Config, world: &World) -> Result<(Settings, Option<ConfigTrouble>), Failure> {
     let fresh = Config::load(Some(&started.path))?;
     if fresh.site.instance != started.site.instance {
         let message = format!(
@@ -49,7 +50,12 @@ fn read_again(started: &Config) -> Result<(Settings, Option<ConfigTrouble>), Fai
         );
         return Err(Failure::new("A0222", message, "put it back, or restart the daemon"));
     }
+    if fresh.site.simulated != started.site.simulated {
+        let message = "what is simulated cannot change while Amarre runs";
+        return Err(Failure::new("A0222", message, "put it back, or restart the daemon"));
+    }
     let waits = [
+        (fresh.site.domains != started.site.domains && world.has_zones(), "domains"),
         (fresh.state != started.state, "state"),
         (fresh.server != started.server, "server"),
         (fresh.notifications != started.notifications, "notifications"),
@@ -62,5 +68,5 @@ fn read_again(started: &Config) -> Result<(Settings, Option<ConfigTrouble>), Fai
     });
     // The key stands beside the ledger, which stays where it was.
     let kept = Config { state: started.state.clone(), ..fresh };
-    Ok((build::settings(&kept)?, trouble))
+    Ok((build::settings(&world.fill(kept))?, trouble))
 }

@@ -26,7 +26,7 @@ const SECRET_BYTES: usize = 24;
 pub async fn new(args: &Args, new: &New, output: &Output) -> Result<u8, Failure> {
     let unfit = |why: Unfit| Failure::new("A1009", why.to_string(), "amarre new shows the templates");
     // Without a configuration there are those of the program; what is written needs one.
-    let config = match Config::load(args.config.as_deref()) {
+    let config = match super::configuration(args) {
         Ok(config) => Some(config),
         Err(error) if new.write || new.secrets || args.config.is_some() => return Err(error.into()),
         Err(_) => None,

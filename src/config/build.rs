@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
-use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
+use super::{Config, ConfigError, DockerAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::model::site::{
     CertificateCare, Challenge, Defaults, HostSite, ImageCare, Mode, NpmSite, Policy, PublicAddress, Reach, ascii_name,
 };
@@ -25,13 +25,7 @@ impl File {
         let dns_credentials = self.dns_credentials(secrets)?;
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
-            let secret = secrets.read(&npm.secret)?;
-            no_credentials(&format!("npm.{name}.url"), &npm.url)?;
-            let url = npm.url.trim_end_matches('/').trim_end_matches("/api").to_owned();
-            npms.insert(
-                name.clone(),
-                NpmAccess { url, identity: npm.identity.clone(), secret, dns_credentials: dns_credentials.clone() },
-            );
+            npms.insert(name.clone(), super::npm::access(name, npm, dns_credentials.clone(), secrets)?);
         }
         let server = super::server::build(&self.server, secrets)?;
         let notifications = super::notifications::build(&self.notifications, secrets)?;
@@ -91,6 +85,20 @@ impl File {
         Ok(registries)
     }
 
+    /// What is to be simulated. For OVH somebody must have said which zones there are.
+    fn simulated(&self, domains: &[String]) -> Result<BTreeSet<ProviderId>, ConfigError> {
+        let npms = self.npm.iter().filter(|(_, npm)| npm.simulated).map(|(name, _)| ProviderId::npm(name));
+        let mut simulated: BTreeSet<ProviderId> = npms.collect();
+        if self.ovh.as_ref().is_some_and(|ovh| ovh.simulated) {
+            if domains.is_empty() {
+                let message = "ovh is simulated, and no `domains` are named";
+                return Err(ConfigError::new("A0201", message, "name them: each is a zone of the simulated account"));
+            }
+            simulated.insert(ProviderId::ovh());
+        }
+        Ok(simulated)
+    }
+
     fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {
         let mut domains = self.domains.clone().unwrap_or_default();
         domains.extend(self.domain.clone());
@@ -124,6 +132,7 @@ impl File {
         };
         Ok(Site {
             instance: self.instance.clone(),
+            simulated: self.simulated(&domains)?,
             domains,
             hosts,
             pools,

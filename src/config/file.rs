@@ -190,9 +190,11 @@ impl Many {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NpmFile {
-    pub(super) url: String,
-    pub(super) identity: String,
-    pub(super) secret: SecretSource,
+    pub(super) url: Option<String>,
+    pub(super) identity: Option<String>,
+    pub(super) secret: Option<SecretSource>,
+    #[serde(default)]
+    pub(super) simulated: bool,
     pub(super) container: Option<String>,
     pub(super) host: Option<String>,
     pub(super) reach: Option<String>,
@@ -222,6 +224,8 @@ pub(super) struct OvhFile {
     pub(super) client_id: Option<String>,
     pub(super) client_secret: Option<SecretSource>,
     pub(super) token_url: Option<String>,
+    #[serde(default)]
+    pub(super) simulated: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -59,6 +59,9 @@ fn find(
     variable: &dyn Fn(&str) -> Option<String>,
     confs: &[PathBuf],
 ) -> Result<Option<(String, OvhLogin)>, ConfigError> {
+    if let Some(file) = file.filter(|file| file.simulated) {
+        return simulated(file).map(Some);
+    }
     let none = OvhFile::default();
     let own = file.unwrap_or(&none);
     let mut places = vec![from_file(own, secrets)?, from_environment(secrets, variable)?];
@@ -99,6 +102,26 @@ fn find(
         }
     };
     Ok(Some((endpoint, login)))
+}
+
+/// An account that whoever starts it fills in. What stands elsewhere (`ovh.conf`, the environment) is not looked at:
+/// it may be somebody's real one.
+fn simulated(file: &OvhFile) -> Result<(String, OvhLogin), ConfigError> {
+    let given = [
+        ("endpoint", file.endpoint.is_some()),
+        ("application_key", file.application_key.is_some()),
+        ("application_secret", file.application_secret.is_some()),
+        ("consumer_key", file.consumer_key.is_some()),
+        ("client_id", file.client_id.is_some()),
+        ("client_secret", file.client_secret.is_some()),
+        ("token_url", file.token_url.is_some()),
+    ];
+    if let Some((key, _)) = given.iter().find(|(_, is_given)| *is_given) {
+        let message = format!("ovh is simulated, and has `{key}`");
+        return Err(ConfigError::new("A0201", message, "leave out `simulated`, or what a real account has"));
+    }
+    let (application_secret, consumer_key) = (Secret::new(""), Secret::new(""));
+    Ok((String::new(), OvhLogin::Keys { application_key: String::new(), application_secret, consumer_key }))
 }
 
 impl Way {
@@ -149,7 +172,10 @@ fn missing(absent: &[&str], endpoint: &str) -> ConfigError {
         }
         absent => format!("ovh needs {} as well", absent.join(" and ")),
     };
-    let hint = format!("looked in amarre.yaml, the environment (OVH_…) and [{endpoint}] of ovh.conf");
+    let hint = format!(
+        "looked in amarre.yaml, the environment (OVH_…) and [{endpoint}] of ovh.conf; `ovh: {{simulated: true}}` tries \
+         without an account"
+    );
     ConfigError::new("A0201", message, hint)
 }
 
@@ -317,6 +343,8 @@ mod tests {
             "A0201: ovh needs application_secret and consumer_key as well"
         );
         assert_eq!(found("{client_id: i}", &[], &[]), "A0201: ovh needs client_secret as well");
+        assert_eq!(found("{simulated: true, client_id: i}", &[], &[]), "A0201: ovh is simulated, and has `client_id`");
+        assert_eq!(found("{simulated: true}", &[("OVH_CLIENT_ID", "i")], &[CONF]), ":   ");
         assert!(found("{endpoint: ovh-eu}", &[], &[]).starts_with("A0201: ovh needs application_key, "));
     }
 

@@ -223,6 +223,16 @@ impl Picture {
         self.plan.gaps.is_empty() && self.source_error.is_none() && self.ledger_error.is_none()
     }
 
+    /// What has no account and is simulated meanwhile: test mode.
+    pub fn simulated(&self) -> impl Iterator<Item = &ProviderId> {
+        self.context.iter().flat_map(|context| &context.site.simulated)
+    }
+
+    /// Whether what stands there is not real.
+    pub fn is_simulated(&self, provider: &ProviderId) -> bool {
+        self.simulated().any(|id| id == provider)
+    }
+
     /// Whether a change of the service is planned.
     pub fn is_changing(&self, service: &str) -> bool {
         self.changes_of(service).next().is_some()

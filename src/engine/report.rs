@@ -7,7 +7,7 @@ use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use super::waits::Waiting;
 use super::{Picture, conditions, telling};
 use crate::manifest::Severity;
-use crate::model::{Change, Commit, Hint, Millis, ReasonCode, Timestamp, Verb};
+use crate::model::{Change, Commit, Hint, Millis, ProviderId, ReasonCode, Timestamp, Verb};
 use crate::plan::Input;
 use crate::plan::certificates::Budget;
 use crate::plan::forecast::Forecast;
@@ -343,6 +343,7 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
         "schema": "amarre.status/v1",
         "instance": picture.context.as_ref().map(|context| context.site.instance.clone()),
         "version": env!("CARGO_PKG_VERSION"),
+        "test_mode": test_mode(picture),
         "source": {
             "revision": revision_json(picture),
             "checked_at": picture.at.rfc3339(),
@@ -373,6 +374,11 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
         object.insert("next_run_at".to_owned(), json!(at.rfc3339()));
     }
     document
+}
+
+/// What is simulated, by name: `["npm", "ovh"]`.
+pub fn test_mode(picture: &Picture) -> Vec<&str> {
+    picture.simulated().map(ProviderId::as_str).collect()
 }
 
 fn providers_json(picture: &Picture) -> Vec<Json> {
@@ -468,7 +474,7 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
         "next_try_at": row.waiting.as_ref().and_then(Waiting::at).map(Timestamp::rfc3339),
         "waiting": row.waiting.as_ref().map(telling::waiting_json),
         "conditions": conditions::json(picture, row),
-        "resources": row.resources.iter().map(resource_json).collect::<Vec<_>>(),
+        "resources": row.resources.iter().map(|resource| resource_json(picture, resource)).collect::<Vec<_>>(),
     });
     // Absent is "not known": at its first look a process cannot tell since when.
     let since = picture.since.get(&row.name).filter(|(_, at)| at.0 > 0);
@@ -478,7 +484,7 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
     document
 }
 
-fn resource_json(resource: &ResourceStatus) -> Json {
+fn resource_json(picture: &Picture, resource: &ResourceStatus) -> Json {
     let drift = resource.change.iter().filter(|change| status::is_drift(change)).flat_map(|change| &change.diff);
     let mut document = json!({
         "address": resource.address.to_string(),
@@ -492,6 +498,9 @@ fn resource_json(resource: &ResourceStatus) -> Json {
     if let Some(object) = document.as_object_mut() {
         object.extend(resource.failure.iter().map(|failure| ("failure".to_owned(), telling::failure_json(failure))));
         object.extend(resource.job.iter().map(|job| ("job".to_owned(), json!(job))));
+        if picture.is_simulated(&resource.address.provider) {
+            object.insert("simulated".to_owned(), json!(true));
+        }
     }
     document
 }

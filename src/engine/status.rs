@@ -223,6 +223,11 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         (Some(_) | None, health) => (health, detail),
     };
     let job = jobs::job(picture, &address).map(str::to_owned);
+    let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
+        (false, _) => detail,
+        (true, true) => "simulated".to_owned(),
+        (true, false) => format!("{detail}, simulated"),
+    };
     ResourceStatus { address, sync, health, detail, change, failure, job }
 }
 

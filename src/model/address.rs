@@ -82,6 +82,18 @@ impl ProviderId {
         self.0.split_once('.').map_or("main", |(_, name)| name)
     }
 
+    /// As people call it: `OVH`, `NPM`, `NPM edge`.
+    pub fn title(&self) -> String {
+        let name = self.0.split_once('.').map(|(_, name)| format!(" {name}")).unwrap_or_default();
+        let family = match self.family() {
+            "docker" => "Docker",
+            "npm" => "NPM",
+            "ovh" => "OVH",
+            other => other,
+        };
+        format!("{family}{name}")
+    }
+
     /// `docker`, `npm` or `ovh`, without the suffix.
     pub fn family(&self) -> &str {
         self.0.split('.').next().unwrap_or_default()

@@ -45,6 +45,20 @@ pub struct Site {
     pub images: ImageCare,
     /// How certificates are asked for.
     pub certificates: CertificateCare,
+    /// What has no account yet and is simulated meanwhile: test mode.
+    pub simulated: BTreeSet<ProviderId>,
+}
+
+impl Site {
+    /// What is simulated, in words: `NPM and OVH are simulated`.
+    pub fn test_mode(&self) -> Option<String> {
+        let names: Vec<String> = self.simulated.iter().map(ProviderId::title).collect();
+        match names.as_slice() {
+            [] => None,
+            [one] => Some(format!("{one} is simulated")),
+            [all @ .., last] => Some(format!("{} and {last} are simulated", all.join(", "))),
+        }
+    }
 }
 
 /// How certificates are asked for.

@@ -13,6 +13,7 @@ pub mod orders;
 pub mod owning;
 pub mod rollbacks;
 pub mod tokens;
+mod simulated;
 pub mod told;
 pub mod updates;
 

@@ -13,9 +13,9 @@ use super::manifest::Form;
 use super::view::{self, PlanRow};
 use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
-use crate::engine::Picture;
 use crate::engine::daemon::Command;
 use crate::engine::planned::{self, PlanLine};
+use crate::engine::{Picture, report};
 use crate::manifest::Severity;
 use crate::model::Hint;
 use crate::plan::render::Sign;
@@ -311,6 +311,11 @@ pub async fn written(
     let user = &doer.session.user;
     let author = Author { name: user.name.clone(), email: user.email.clone() };
     let message: String = message.chars().filter(|c| !c.is_control() || *c == '\n').take(2_000).collect();
+    // Whoever reads the history is to know that nobody saw it work.
+    let message = match report::test_mode(&web.handle.picture().0).join(", ") {
+        simulated if simulated.is_empty() => message,
+        simulated => format!("{}\n\nAmarre-Test-Mode: {simulated}", message.trim_end()),
+    };
     let edit = Edit { path: path.clone(), before, after, author, message };
     let done = web.handle.write(edit).await;
     let result = done.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());

@@ -7,7 +7,8 @@ use super::Web;
 use super::assets::Assets;
 use super::words::{Language, Words};
 use crate::accounts::{Role, Session};
-use crate::engine::report;
+use crate::engine::{Picture, report};
+use crate::model::ProviderId;
 use crate::server::access::{SESSION_COOKIE, cookie};
 
 /// The cookie with the language that somebody chose.
@@ -16,6 +17,17 @@ pub const LANGUAGE_COOKIE: &str = "amarre_language";
 pub const THEME_COOKIE: &str = "amarre_theme";
 /// The cookie with which keys were switched off.
 pub const KEYS_COOKIE: &str = "amarre_keys";
+
+/// `Test mode: OVH is simulated. …`
+fn test_mode(picture: &Picture, words: Words) -> String {
+    let names: Vec<String> = picture.simulated().map(ProviderId::title).collect();
+    let key = match names.len() {
+        0 => return String::new(),
+        1 => "test-band",
+        _ => "test-band-several",
+    };
+    words.with(key, "names", &names.join(", "))
+}
 
 /// Who asks, and how.
 #[derive(Debug, Clone)]
@@ -70,6 +82,8 @@ pub struct Frame {
     pub csrf: String,
     /// What is said once.
     pub flash: Option<String>,
+    /// What is simulated, said on every page; empty: nothing.
+    pub test_mode: String,
     /// Where the source is: `main @ 3f2a9c1`.
     pub revision: String,
     /// Whether all that should be seen is seen.
@@ -123,6 +137,7 @@ impl Frame {
             user,
             csrf,
             flash,
+            test_mode: test_mode(&picture, words),
             revision: report::revision(&picture),
             is_well: has_looked && picture.is_whole(),
             checked,

@@ -503,6 +503,7 @@ pub fn site() -> Site {
         dns_ttl_s: 3600,
         dns_timeout: amarre::model::Millis::minutes(10),
         dns_registry: true,
+        simulated: BTreeSet::new(),
         has_dns: true,
         policy: Policy {
             host_paths: vec!["/srv".to_owned()],

@@ -60,14 +60,22 @@ impl Npm {
     /// Starts the admin API and the proxy, both on loopback.
     ///
     /// # Errors
-    /// A port is taken.
+    /// A port is taken, or what was kept cannot be read.
     pub async fn start(options: NpmOptions) -> io::Result<Self> {
         let lifetime = SignedDuration::try_from(options.token_lifetime).unwrap_or(SignedDuration::MAX);
         let mut state = State::new(&options.users, lifetime, Arc::clone(&options.upstreams), options.issuance);
         state.version = options.version;
         state.front = options.front;
+        state.ids_after = options.ids_after;
+        if let Some(kept) = options.kept_at.as_deref().map(crate::keep::read).transpose()?.flatten() {
+            state.take_over(kept);
+        }
         let shared = Shared::new(state);
-        let server = crate::serve(api::router(shared.clone()), options.admin_port).await?;
+        let app = crate::keep::kept(api::router(shared.clone()), options.kept_at, {
+            let shared = shared.clone();
+            move || shared.lock().to_keep()
+        });
+        let server = crate::serve(app, options.admin_port).await?;
         let (proxy_address, proxy) = proxy::serve(shared.clone(), options.upstreams, options.proxy_port).await?;
         Ok(Self { server, proxy_address, shared, proxy })
     }

@@ -1,5 +1,6 @@
 //! How to start an NPM: ports, accounts, and what is behind it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ pub struct NpmOptions {
     pub version: NpmVersion,
     /// A real nginx that is given every file too. Visitors are to ask that one then.
     pub front: Option<Arc<dyn Front>>,
+    /// Ids of rows are greater.
+    pub ids_after: u64,
+    /// Where rows are kept from one start to the next; `None`: nowhere.
+    pub kept_at: Option<PathBuf>,
 }
 
 /// The versions that were recorded. They differ in words and codes, hardly in deeds.
@@ -138,6 +143,8 @@ impl NpmOptions {
             issuance: Issuance::NoCertbot,
             version: NpmVersion::V2_15,
             front: None,
+            ids_after: 0,
+            kept_at: None,
         }
     }
 }

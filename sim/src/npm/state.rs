@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp, Zoned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::front::Front;
 use super::kinds::Kind;
-use super::nginx::Nginx;
+use super::nginx::{KeyPair, Nginx};
 use super::upstreams::Upstreams;
 use super::{Issuance, NpmUser, NpmVersion};
 
@@ -27,7 +28,7 @@ impl Shared {
 }
 
 /// One row of a table; deleted rows stay, as in NPM's database.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Row {
     pub fields: Map<String, Value>,
     pub deleted: bool,
@@ -105,7 +106,19 @@ pub(super) struct State {
     pub default_site: Map<String, Value>,
     pub audit: Vec<Map<String, Value>>,
     pub backend_down: bool,
-    serials: BTreeMap<&'static str, u64>,
+    /// Ids of rows are greater.
+    pub ids_after: u64,
+    serials: BTreeMap<String, u64>,
+}
+
+/// What outlives a start: rows, and which certificates have their files. Accounts are those of the options; what the
+/// audit log told is told.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    tables: BTreeMap<String, Vec<Row>>,
+    /// Each, and whether its key is its own.
+    certificates: BTreeMap<u64, bool>,
+    serials: BTreeMap<String, u64>,
 }
 
 impl State {
@@ -129,6 +142,7 @@ impl State {
             default_site: default_site(),
             audit: Vec::new(),
             backend_down: false,
+            ids_after: 0,
             serials: BTreeMap::new(),
         };
         for user in users {
@@ -148,16 +162,43 @@ impl State {
             return;
         };
         let account = Account { fields, secret: user.secret.clone(), permissions: user.permissions.to_fields() };
-        let serial = self.serials.entry("user").or_insert(0);
+        let serial = self.serials.entry("user".to_owned()).or_insert(0);
         *serial = user.id.max(*serial);
         self.accounts.insert(user.id, account);
     }
 
     /// The next id of a table. Ids of rows that are gone are not used again.
     pub(super) fn next_id(&mut self, table: &'static str) -> u64 {
-        let serial = self.serials.entry(table).or_insert(0);
+        let serial = self.serials.entry(table.to_owned()).or_insert(self.ids_after);
         *serial += 1;
         *serial
+    }
+
+    pub(super) fn to_keep(&self) -> Kept {
+        let rows = |rows: &BTreeMap<u64, Row>| rows.values().cloned().collect();
+        let certificates = self.nginx.certificates.iter();
+        Kept {
+            tables: self.tables.iter().map(|(kind, table)| (kind.word().to_owned(), rows(table))).collect(),
+            certificates: certificates.map(|(id, key)| (*id, *key == KeyPair::Matching)).collect(),
+            serials: self.serials.clone(),
+        }
+    }
+
+    /// Before anything else is asked of it.
+    pub(super) fn take_over(&mut self, kept: Kept) {
+        let key = |matches: bool| if matches { KeyPair::Matching } else { KeyPair::Mismatched };
+        self.nginx.certificates = kept.certificates.into_iter().map(|(id, matches)| (id, key(matches))).collect();
+        self.serials.extend(kept.serials);
+        let mut tables = kept.tables;
+        for (kind, table) in &mut self.tables {
+            let rows = tables.remove(kind.word()).unwrap_or_default();
+            table.extend(rows.into_iter().map(|row| (row.id(), row)));
+        }
+        let hosts = Kind::HOSTS.map(|kind| self.table(kind).map(|row| (kind, row.id())).collect::<Vec<_>>());
+        for (kind, id) in hosts.concat() {
+            // What nginx refused then, it refuses now: the rows say so.
+            let _ = self.configure(kind, id);
+        }
     }
 
     /// Every row of a kind, deleted ones included.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answers::{Reply, bad_request};
@@ -11,7 +12,7 @@ use crate::dns::zone::{absolute, check};
 use crate::dns::{DnsZone, Soa};
 
 /// Ids of records are ten digits long today.
-const FIRST_ID: u64 = 5_295_328_894;
+pub(super) const FIRST_ID: u64 = 5_295_328_894;
 
 /// The vendor numbers zones by day; ours start on a fixed one, so that runs repeat.
 const FIRST_SERIAL: u32 = 2_026_010_100;
@@ -75,7 +76,21 @@ pub(super) struct Zone {
     pub history: BTreeMap<String, Vec<Row>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What outlives a start: records, and what was published of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    last_id: u64,
+    zones: BTreeMap<String, KeptZone>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptZone {
+    rows: Vec<Row>,
+    published: Vec<Row>,
+    serial: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub id: u64,
     pub sub: String,
@@ -113,7 +128,7 @@ impl State {
             },
             tokens: Tokens::new(),
             expiration: None,
-            last_id: FIRST_ID,
+            last_id: options.ids_after,
             last_query: 0,
         };
         for name in options.zones {
@@ -127,6 +142,28 @@ impl State {
             state.zones.insert(name, zone);
         }
         Ok(state)
+    }
+
+    pub fn to_keep(&self) -> Kept {
+        let zone = |zone: &Zone| KeptZone {
+            rows: zone.rows.values().cloned().collect(),
+            published: zone.published.clone(),
+            serial: zone.soa.serial,
+        };
+        let zones = self.zones.iter().map(|(name, it)| (name.clone(), zone(it))).collect();
+        Kept { last_id: self.last_id, zones }
+    }
+
+    /// A zone that is not the account's any more is forgotten; one that was not is as new.
+    pub fn take_over(&mut self, kept: Kept) {
+        self.skip_ids(kept.last_id);
+        for (name, kept) in kept.zones {
+            let Some(zone) = self.zones.get_mut(&name) else { continue };
+            zone.rows = kept.rows.into_iter().map(|row| (row.id, row)).collect();
+            zone.published = kept.published;
+            zone.soa.serial = kept.serial;
+            zone.published_soa = zone.soa.clone();
+        }
     }
 
     pub fn next_id(&mut self) -> u64 {

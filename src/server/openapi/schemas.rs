@@ -70,6 +70,7 @@ fn services() -> Json {
         }), json!({})),
         "Status": object(json!({
             "schema": {"const": "amarre.status/v1"}, "instance": or_null(text()), "version": text(), "source": named("Source"),
+            "test_mode": says("What is simulated, for want of an account", list(text())),
             "summary": object(json!({
                 "services": count(), "synced": count(), "out_of_sync": count(), "unknown": count(), "attention": count(),
             }), json!({})),
@@ -103,7 +104,10 @@ fn services() -> Json {
         "Resource": object(json!({
             "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
             "drift": list(named("Diff")),
-        }), json!({"failure": named("Failure"), "job": says("Its name in the manifest, of a job", text())})),
+        }), json!({
+            "failure": named("Failure"), "job": says("Its name in the manifest, of a job", text()),
+            "simulated": says("Test mode: it is not real", json!({"const": true})),
+        })),
         "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
             "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
         })),

@@ -9,6 +9,8 @@ nav-settings = Settings
 footer-next-run = next look { $time }
 footer-api = API
 checked = checked { $time } ago
+test-band = Test mode: { $names } is simulated. Nothing real is written there.
+test-band-several = Test mode: { $names } are simulated. Nothing real is written there.
 not-checked = first look in progress
 
 sync-Synced = Synced

@@ -9,6 +9,8 @@ nav-settings = Réglages
 footer-next-run = prochain passage { $time }
 footer-api = API
 checked = vérifié il y a { $time }
+test-band = Mode test : { $names } est simulé. Rien de réel n’y est écrit.
+test-band-several = Mode test : { $names } sont simulés. Rien de réel n’y est écrit.
 not-checked = premier passage en cours
 
 sync-Synced = Synchronisé

@@ -122,3 +122,16 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
     assert!(rig.path().join("secrets/npm").exists() && rig.path().join("services/whoami.yaml").exists(), "{said}");
     assert_eq!(rig.run(&["validate"]).await.code, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_account_yet_is_simulated_when_asked_for() {
+    let rig = bare().await;
+    let docker = format!("tcp://{}", rig.docker.server.address);
+    let args = ["init", "--yes", "--docker", &docker, "--domain", "example.org", "--simulate", "npm,ovh"];
+    let ended = rig.run(&[&args[..], &["--address", "203.0.113.10"]].concat()).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.err.contains("OVH is simulated") && !ended.err.contains("missing"), "{}", ended.err);
+    let plan = rig.run(&["plan"]).await;
+    assert!(plan.err.contains("test mode: NPM and OVH are simulated"), "{plan:?}");
+    assert!(plan.out.contains("proxy host    whoami.example.org") && plan.out.contains("A 203.0.113.10"), "{plan:?}");
+}

@@ -9,6 +9,7 @@ mod questions;
 mod rescue;
 pub mod rig;
 mod running;
+mod simulated;
 mod templates;
 
 use std::path::Path;

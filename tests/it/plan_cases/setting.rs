@@ -1,6 +1,6 @@
 //! What every case takes for granted: the site, the vendors' tables and spelling, an empty server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -132,6 +132,7 @@ pub fn site() -> Site {
         dns_ttl_s: 3600,
         dns_timeout: amarre::model::Millis::minutes(10),
         dns_registry: true,
+        simulated: BTreeSet::new(),
         has_dns: true,
         policy: Policy {
             host_paths: texts(&["/srv"]),

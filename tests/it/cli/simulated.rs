@@ -1,0 +1,122 @@
+//! Test mode: what has no account is simulated, said everywhere, kept, and never taken for something real.
+
+use serde_json::{Value as Json, json};
+
+use super::rig::Rig;
+
+const SHOP: &str = "name: shop\nimage: web:1\nport: 80\nssl: true\n";
+const SAID: &str = "test mode: NPM and OVH are simulated, nothing real is written there";
+
+/// A configuration that simulates NPM and OVH.
+fn simulate(rig: &Rig) {
+    let mut config = rig.config();
+    config["npm"] = json!({"main": {"simulated": true}});
+    config["ovh"] = json!({"simulated": true});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_simulated_is_kept_said_and_never_real() {
+    let rig = Rig::start().await;
+    simulate(&rig);
+    rig.file("services/shop.yaml", SHOP);
+    // Somebody's account, which test mode must not find.
+    let env = [("OVH_APPLICATION_KEY", "application-key"), ("OVH_CONSUMER_KEY", "consumer-key")];
+    // Applied by one process, seen by the next.
+    let applied = rig.run_with(&["apply", "--yes", "--timeout", "60s"], &env).await;
+    assert_eq!(applied.code, 0, "{applied:?}");
+    assert_eq!(applied.err.matches(SAID).count(), 1, "{}", applied.err);
+    rig.apply().await;
+    let status: Json = serde_json::from_str(&rig.run(&["status", "-o", "json"]).await.out).unwrap();
+    assert_eq!(status["test_mode"], json!(["npm", "ovh"]));
+    assert_eq!(status["summary"]["synced"], 1, "{status:#}");
+    let resources = status["services"][0]["resources"].as_array().unwrap();
+    let is_simulated = |kind: &str| {
+        let one = resources.iter().find(|resource| resource["kind"] == kind).unwrap_or_else(|| panic!("{kind}"));
+        let in_words = one["detail"].as_str().unwrap().ends_with("simulated");
+        assert_eq!(in_words, one["simulated"] == true, "{one:#}");
+        in_words
+    };
+    for (kind, expected) in [("container", false), ("record", true), ("proxy-host", true), ("certificate", true)] {
+        assert_eq!(is_simulated(kind), expected, "{kind}");
+    }
+    let shown = rig.run(&["status", "shop"]).await;
+    assert!(shown.err.contains(SAID) && shown.out.contains("simulated"), "{shown:?}");
+    let doctor = rig.run(&["doctor"]).await;
+    assert!(doctor.out.contains("NPM and OVH are simulated") && doctor.out.contains("A0223"), "{}", doctor.out);
+    // Nothing left for the real ones.
+    let writes = |calls: Vec<amarre_sim::Call>| calls.into_iter().filter(|call| call.method != "GET").count();
+    assert_eq!((writes(rig.npm.server.journal.calls()), writes(rig.ovh.server.journal.calls())), (0, 0));
+
+    // What is broken is not taken for empty.
+    let kept = rig.path().join("amarre.simulated/ovh.json");
+    let text = std::fs::read_to_string(&kept).unwrap();
+    std::fs::write(&kept, "{").unwrap();
+    let plan = rig.run(&["plan"]).await;
+    assert!(plan.code == 1 && plan.err.contains("error[A0224]: OVH could not be simulated"), "{plan:?}");
+    std::fs::write(&kept, text).unwrap();
+
+    // With accounts: what somebody made there stays his, under the same name and all.
+    rig.npm.seed_proxy_host(
+        &json!({"domain_names": ["shop.example.org"], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80}),
+    );
+    rig.file("amarre.yaml", &format!("{:#}", rig.config()));
+    let plan = rig.run(&["plan", "--detailed-exitcode"]).await;
+    assert!(!plan.err.contains("test mode") && plan.out.contains("A0405"), "{plan:?}");
+    assert!(!plan.out.contains("A0901") && plan.out.contains("+ record "), "{}", plan.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_real_is_not_given_up_for_something_simulated() {
+    let rig = Rig::start().await;
+    rig.file("services/shop.yaml", &SHOP.replace("ssl: true\n", ""));
+    rig.apply().await;
+    simulate(&rig);
+    for args in [&["plan"][..], &["apply", "--yes"], &["run"]] {
+        let ended = rig.run(args).await;
+        assert!(ended.code == 1 && ended.err.contains("cannot be simulated: "), "{ended:?}");
+        assert!(ended.err.contains("A0224"), "{ended:?}");
+    }
+    rig.file("amarre.yaml", &format!("{:#}", rig.config()));
+    rig.apply().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_in_test_mode_says_so_on_every_page() {
+    let rig = Rig::start().await;
+    simulate(&rig);
+    rig.file("services/shop.yaml", SHOP);
+    let mut daemon = rig.daemon(&["--yes"], &[]).await;
+    for path in ["/", "/services/shop", "/network", "/login"] {
+        let (code, page) = rig.get(path).await.unwrap();
+        assert_eq!(code, 200, "{path}");
+        assert!(page.contains("<title>[test] "), "{path}");
+        assert!(page.contains("Test mode: NPM, OVH are simulated. Nothing real is written there."), "{path}: {page}");
+    }
+    assert!(rig.log().contains(SAID) && rig.log().contains("Visitors reach the simulated NPM at http://127.0.0.1:"));
+    let ended = rig.run(&["status"]).await;
+    assert!(ended.err.contains(SAID), "{ended:?}");
+    daemon.start_kill().unwrap();
+    daemon.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_real_and_half_simulated_is_refused() {
+    let rig = Rig::start().await;
+    let wrong = [
+        (
+            json!({"npm": {"main": {"simulated": true, "url": "http://127.0.0.1:81"}}}),
+            "npm.main is simulated, and has `url`",
+        ),
+        (json!({"npm": {"main": {"url": "http://127.0.0.1:81"}}}), "npm.main needs identity and secret as well"),
+        (json!({"ovh": {"simulated": true, "endpoint": "ovh-eu"}}), "ovh is simulated, and has `endpoint`"),
+        (json!({"ovh": {"simulated": true}, "domains": []}), "ovh is simulated, and no `domains` are named"),
+    ];
+    for (parts, said) in wrong {
+        let mut config = rig.config();
+        config.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+        rig.file("amarre.yaml", &format!("{config:#}"));
+        let ended = rig.run(&["validate"]).await;
+        assert!(ended.code != 0 && ended.err.contains("A0201") && ended.err.contains(said), "{said}: {ended:?}");
+    }
+}
