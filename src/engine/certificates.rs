@@ -53,6 +53,11 @@ pub fn all(picture: &Picture) -> Vec<Certificate> {
     rows
 }
 
+/// How many certificates Let's Encrypt would still give this week where this one is to be.
+pub fn left(picture: &Picture, certificate: &Address) -> Option<usize> {
+    picture.with_input(|input| certificates::left(input, certificate))
+}
+
 /// What Let's Encrypt would still give this week, by registered domain.
 pub fn budgets(picture: &Picture) -> Vec<Budget> {
     picture.with_input(certificates::budgets).unwrap_or_default()

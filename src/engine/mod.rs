@@ -42,6 +42,7 @@ pub mod trace;
 pub mod daemon;
 pub mod verbs;
 pub mod logs;
+pub mod images;
 mod mend;
 pub mod meters;
 mod own;

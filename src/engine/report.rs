@@ -376,6 +376,11 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
     document
 }
 
+/// `58.0 MiB`.
+pub fn size(bytes: u64) -> String {
+    crate::plan::images::size(bytes)
+}
+
 /// What is simulated, by name: `["npm", "ovh"]`.
 pub fn test_mode(picture: &Picture) -> Vec<&str> {
     picture.simulated().map(ProviderId::as_str).collect()

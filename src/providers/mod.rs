@@ -77,6 +77,16 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
+    /// What is known of an image before anything uses it: from what is here, else from its registry.
+    ///
+    /// # Guarantees
+    /// Makes no write.
+    /// # Errors
+    /// [`Class::Rejected`]: there is no such image, or not for us. Else it could not be asked.
+    async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError> {
+        Err(ProviderError::new(Class::Rejected, "A0504", format!("{} has no images: {reference}", self.id())))
+    }
+
     /// Whether something answers at `port` of the container at `address`, asked from where its NPM stands.
     ///
     /// # Errors
@@ -189,6 +199,26 @@ pub trait Provider: Send + Sync {
     /// Rings `wake` whenever something may have changed there. Runs until dropped.
     async fn watch(&self, _wake: Arc<Notify>) {
         std::future::pending::<()>().await;
+    }
+}
+
+/// An image that could be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// How large it is here, unpacked; `None`: it would be pulled.
+    pub bytes_here: Option<u64>,
+    /// `linux/amd64`, …; empty: the registry does not say.
+    pub platforms: Vec<String>,
+    /// Of the engine.
+    pub platform: String,
+    /// Ports that it says it listens on, for TCP; known only of one that is here.
+    pub ports: Vec<u16>,
+}
+
+impl ImageFacts {
+    /// Whether the engine can run it, as far as that is known.
+    pub fn fits(&self) -> bool {
+        self.platforms.is_empty() || self.platforms.contains(&self.platform)
     }
 }
 

@@ -2,6 +2,7 @@
 //! written to where manifests come from.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{ConnectInfo, Form as Body, Path, State};
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use super::checks::Marks;
 use super::manifest::Form;
 use super::view::{self, PlanRow};
 use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
@@ -17,7 +19,7 @@ use crate::engine::daemon::Command;
 use crate::engine::planned::{self, PlanLine};
 use crate::engine::{Picture, report};
 use crate::manifest::Severity;
-use crate::model::Hint;
+use crate::model::{Hint, Kind};
 use crate::plan::render::Sign;
 use crate::source::{Author, Edit, Snapshot, SourceError, moved};
 
@@ -44,6 +46,7 @@ impl std::convert::From<SourceError> for Settle {
 }
 
 /// What a manifest would lead to.
+#[derive(Default)]
 pub struct Checked {
     /// What must be settled first.
     pub settle: Vec<Settle>,
@@ -51,6 +54,8 @@ pub struct Checked {
     pub plan: Vec<PlanRow>,
     /// In one line.
     pub summary: String,
+    /// Everything as it would be; `None`: nothing was looked at.
+    pub after: Option<Arc<Picture>>,
 }
 
 #[derive(Template)]
@@ -65,6 +70,9 @@ struct New {
     settle: Vec<Settle>,
     settle_title: String,
     is_name_taken: bool,
+    marks: Marks,
+    /// Name, and whether it is chosen.
+    access_lists: Vec<(String, bool)>,
     plan: Vec<PlanRow>,
     summary: String,
     file: String,
@@ -194,7 +202,12 @@ pub async fn check(
     if let Some(missing) = after.broken.get(named).filter(|_| settle.is_empty()) {
         settle.push(Settle { text: missing.clone(), hint: String::new(), code: "A0101".to_owned() });
     }
-    Some(Checked { settle, summary: view::summary(&lines, visitor.words), plan: view::plan(&lines) })
+    Some(Checked {
+        settle,
+        summary: view::summary(&lines, visitor.words),
+        plan: view::plan(&lines),
+        after: Some(after),
+    })
 }
 
 /// How much is to be settled.
@@ -224,12 +237,16 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
     let form = form.with_name();
     let (file, text) = (web.handle.path_of(&form.name), form.manifest());
     let is_name_taken = is_taken(web, &form.name);
-    let mut checked = Checked { settle: Vec::new(), plan: Vec::new(), summary: String::new() };
+    let mut marks = Marks::default();
+    let mut checked = Checked::default();
     if is_asked && !is_name_taken {
         checked = match check(web, visitor, (&file, &text), &form.name, Vec::new()).await {
             Some(checked) => checked,
             None => return stopping(),
         };
+        if let Some(after) = &checked.after {
+            marks = Marks::of(web, visitor, &form, after).await;
+        }
     }
     if is_name_taken {
         let (text, hint) = (visitor.words.of("new-taken"), String::new());
@@ -249,6 +266,8 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         settle_title: title(&checked.settle, visitor),
         settle: checked.settle,
         is_name_taken,
+        marks,
+        access_lists: access_lists(&picture, &form.access_list),
         plan: checked.plan,
         summary: checked.summary,
         file,
@@ -259,6 +278,15 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         form,
         frame,
     })
+}
+
+/// Lists that a service may be behind: of manifests, and what NPM has besides.
+fn access_lists(picture: &Picture, chosen: &str) -> Vec<(String, bool)> {
+    let ours = picture.services.values().flat_map(|service| &service.access_lists).map(|list| list.name.clone());
+    let seen = picture.world.seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
+    let others = seen.filter(|(_, seen)| !seen.owner.is_ours()).map(|(address, _)| address.name.clone());
+    let names: BTreeSet<String> = ours.chain(others).collect();
+    names.into_iter().map(|name| (name.clone(), name == chosen)).collect()
 }
 
 /// `GET /new`

@@ -113,7 +113,7 @@ async fn checked(
     filled: &Filled,
     template: &templates::Template,
 ) -> (Option<Rendered>, Checked) {
-    let none = |text: String| Checked { settle: vec![problem(text)], plan: Vec::new(), summary: String::new() };
+    let none = |text: String| Checked { settle: vec![problem(text)], ..Checked::default() };
     let rendered = match template.render(&filled.name, &filled.set) {
         Ok(rendered) => rendered,
         Err(why) => return (None, none(why.to_string())),
@@ -137,7 +137,7 @@ async fn fill_page(
     more: Option<Settle>,
 ) -> Response {
     let is_asked = !filled.name.is_empty();
-    let nothing = Checked { settle: Vec::new(), plan: Vec::new(), summary: String::new() };
+    let nothing = Checked::default();
     // Before anything is typed, it is shown as it is called itself.
     let shown = if is_asked { filled.name.as_str() } else { key };
     let (rendered, mut checked) = match is_asked {

@@ -18,6 +18,8 @@ pub struct Form {
     pub address: String,
     /// Whether it has a certificate of Let's Encrypt.
     pub tls: bool,
+    /// Who may come in; empty: everyone.
+    pub access_list: String,
     /// `NAME=value`, one a line.
     pub environment: String,
     /// `name:/path`, one a line.
@@ -34,6 +36,7 @@ impl Form {
             port: field("port"),
             address: field("address"),
             tls: fields.get("tls").is_some_and(|tls| tls == "letsencrypt"),
+            access_list: field("access_list"),
             environment: field("environment"),
             volumes: field("volumes"),
         }
@@ -61,6 +64,9 @@ impl Form {
         } else if !self.port.is_empty() {
             let _ = writeln!(text, "port: {}", number(&self.port));
             text.push_str(if self.tls { "ssl: true\n" } else { "" });
+        }
+        if !self.port.is_empty() && !self.access_list.is_empty() {
+            let _ = writeln!(text, "access_list: {}", scalar(&self.access_list));
         }
         let variables: Vec<&str> = lines(&self.environment).collect();
         if !variables.is_empty() {
@@ -110,6 +116,10 @@ mod tests {
         says(
             Form { name: "git".into(), port: "3000".into(), address: "code".into(), tls: true, ..form("gitea:1") },
             "name: git\nimage: gitea:1\nroutes:\n  - domain: code\n    to: git:3000\n    tls: letsencrypt\n",
+        );
+        says(
+            Form { port: "80".into(), access_list: "family".into(), ..form("web:1") },
+            "name: web\nimage: web:1\nport: 80\naccess_list: family\n",
         );
         says(
             Form {

@@ -7,6 +7,7 @@
 
 mod api;
 mod assets;
+mod checks;
 mod doing;
 mod edit;
 mod frame;
@@ -37,6 +38,7 @@ pub use self::from_template::Shelf;
 
 use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;
+use crate::engine::images::Images;
 use crate::model::Millis;
 use crate::notifications::Notifications;
 use crate::server::access::Access;
@@ -61,12 +63,21 @@ pub struct Web {
     pub notifications: Notifications,
     /// What templates there are.
     pub shelf: Arc<dyn Shelf>,
+    /// What is known of images that were typed.
+    pub images: Arc<Images>,
 }
 
 /// Everything that is served over the network: the pages, and what [`server::public`] has.
 pub fn public(handle: Handle, access: Access, notifications: Notifications, shelf: Arc<dyn Shelf>) -> Router {
     let api = server::public(handle.clone(), &access, notifications.clone());
-    let web = Web { handle, accounts: access.accounts.clone(), access: access.clone(), notifications, shelf };
+    let web = Web {
+        handle,
+        accounts: access.accounts.clone(),
+        access: access.clone(),
+        notifications,
+        shelf,
+        images: Arc::default(),
+    };
     Router::new()
         .route("/", get(overview::show))
         .route("/new", get(edit::new).post(edit::make))

@@ -8,8 +8,8 @@ use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, CreateImageInfo,
-    EndpointSettings, ExecConfig, ImageSummary, Network, NetworkConnectRequest, NetworkCreateRequest,
-    NetworkDisconnectRequest, NetworkInspect, Volume, VolumeCreateRequest,
+    DistributionInspect, EndpointSettings, ExecConfig, ImageSummary, Network, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect, Volume, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
@@ -26,7 +26,7 @@ use super::transport::{self, TlsFiles, Trouble};
 use crate::causes::{chain, root};
 use crate::model::Timestamp;
 use crate::providers::http::Counts;
-use crate::providers::{Class, ProviderError};
+use crate::providers::{Class, ImageFacts, ProviderError};
 
 /// An engine that says nothing for this long is down for this look.
 const CALL_TIMEOUT_S: u64 = 60;
@@ -51,6 +51,8 @@ pub struct Api {
     pub version: (usize, usize),
     /// The engine's own version, for people.
     pub engine: String,
+    /// What it runs: `linux/amd64`.
+    platform: String,
     /// Where it keeps its images, if that is a folder here.
     pub root: Option<PathBuf>,
 }
@@ -98,7 +100,8 @@ impl Api {
         } else {
             None
         };
-        Ok(Self { docker, counts, registries, version, engine: answer.version.unwrap_or_default(), root })
+        let platform = format!("{}/{}", answer.os.unwrap_or_default(), answer.arch.unwrap_or_default());
+        Ok(Self { docker, counts, registries, version, engine: answer.version.unwrap_or_default(), platform, root })
     }
 
     /// Every container, running or not.
@@ -206,8 +209,35 @@ impl Api {
         Ok(())
     }
 
+    /// What is here under a reference, else what the registry says of it.
+    pub async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError> {
+        let answer = self.docker.inspect_image(reference).await;
+        let platform = |os: Option<String>, architecture: Option<String>| Some(format!("{}/{}", os?, architecture?));
+        let engine = self.platform.clone();
+        if let Some(image) = self.found("GET", &format!("inspecting image {reference}"), answer)? {
+            let exposed = image.config.as_ref().and_then(|config| config.exposed_ports.as_ref());
+            let ports = exposed.into_iter().flatten().filter_map(|port| port.strip_suffix("/tcp")?.parse().ok());
+            return Ok(ImageFacts {
+                bytes_here: image.size.and_then(|size| u64::try_from(size).ok()),
+                platforms: platform(image.os, image.architecture).into_iter().collect(),
+                platform: engine,
+                ports: ports.collect(),
+            });
+        }
+        let remote = self.remote(reference).await?;
+        let platforms = remote.platforms.into_iter().filter_map(|one| platform(one.os, one.architecture));
+        // Attestations stand beside images, for no platform.
+        let platforms = platforms.filter(|name| !name.contains("unknown")).collect();
+        Ok(ImageFacts { platforms, platform: engine, ..ImageFacts::default() })
+    }
+
     /// The digest that the registry has under a reference now, asked through the engine.
     pub async fn remote_digest(&self, reference: &str) -> Result<String, ProviderError> {
+        let found = self.remote(reference).await?;
+        found.descriptor.digest.ok_or_else(|| self.registries.failure(reference, "asking for", None, "no digest"))
+    }
+
+    async fn remote(&self, reference: &str) -> Result<DistributionInspect, ProviderError> {
         let credentials = self.registries.credentials(reference);
         let answer = self.docker.inspect_registry_image(reference, credentials);
         let answer = tokio::time::timeout(REGISTRY_TIMEOUT, answer).await.map_err(|_| {
@@ -217,7 +247,7 @@ impl Api {
         })?;
         let found = answer.map_err(|error| self.registry_failed("GET", "asking for", reference, &error))?;
         self.counts.add("GET", 200);
-        found.descriptor.digest.ok_or_else(|| self.registries.failure(reference, "asking for", None, "no digest"))
+        Ok(found)
     }
 
     /// Removes a name of an image, and the image with its last one. What is gone is fine, and so is what something uses

@@ -33,7 +33,10 @@ use self::inspects::Inspects;
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
-use super::{Ask, Class, LogAsk, Objection, Observation, Outcome, Provider, ProviderError, TEST_LIMIT, Touched, Trace};
+use super::{
+    Ask, Class, ImageFacts, LogAsk, Objection, Observation, Outcome, Provider, ProviderError, TEST_LIMIT, Touched,
+    Trace,
+};
 use crate::model::{
     Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
 };
@@ -412,6 +415,10 @@ impl Provider for DockerProvider {
         let outcome = outcome.map_err(|error| error.without(&sent));
         self.inspects.written(change);
         outcome
+    }
+
+    async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError> {
+        self.api().await?.image(reference).await
     }
 
     async fn logs(&self, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {

@@ -133,6 +133,20 @@ new-name = Name
 new-port = Port
 new-port-hint = where it listens inside its container; empty: no page
 new-address = Address
+image-here = here already, { $size }
+image-exists = exists for { $platform }, to be pulled
+image-elsewhere = exists for { $platforms }, and this engine runs { $platform }
+check-unasked = could not be asked: { $why }
+check-hidden = { $names } could not be asked; looked at again before anything is made
+port-exposes = the image exposes { $ports }
+port-suggest = the image exposes { $port }; empty: no page
+address-free = { $name } is free in NPM and OVH
+tls-left = { $n ->
+    [one] { $n } certificate left this week
+   *[other] { $n } certificates left this week
+}
+new-access = Who may see it
+new-access-all = everyone
 new-tls = TLS
 new-tls-letsencrypt = Let's Encrypt
 new-tls-none = none

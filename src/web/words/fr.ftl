@@ -139,6 +139,20 @@ new-name = Nom
 new-port = Port
 new-port-hint = là où il écoute dans son conteneur ; vide : pas de page
 new-address = Adresse
+image-here = déjà ici, { $size }
+image-exists = existe pour { $platform }, à télécharger
+image-elsewhere = existe pour { $platforms }, mais ce moteur exécute { $platform }
+check-unasked = n’a pas pu être vérifié : { $why }
+check-hidden = { $names } n’a pas répondu ; vérifié à nouveau avant toute création
+port-exposes = l’image expose { $ports }
+port-suggest = l’image expose { $port } ; vide : pas de page
+address-free = { $name } est libre dans NPM et OVH
+tls-left = { $n ->
+    [one] { $n } certificat restant cette semaine
+   *[other] { $n } certificats restants cette semaine
+}
+new-access = Qui peut le voir
+new-access-all = tout le monde
 new-tls = TLS
 new-tls-letsencrypt = Let's Encrypt
 new-tls-none = aucun

@@ -1,6 +1,7 @@
 //! Pages, accounts and forms, over real HTTP, against a daemon of its own with simulated vendors.
 
 pub mod browser;
+mod checks;
 mod chromium;
 mod story;
 

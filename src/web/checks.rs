@@ -1,0 +1,131 @@
+//! What is said below each field of the form, from what a check found.
+
+use super::manifest::Form;
+use super::words::Words;
+use super::{Visitor, Web, view};
+use crate::engine::Picture;
+use crate::engine::images::{ImageFacts, Known};
+use crate::model::{Address, Kind};
+
+/// Below so many, it is said that few certificates are left.
+const FEW_LEFT: usize = 5;
+
+/// One line below a field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// `ok`, `warn` or `bad`; empty: nothing is said.
+    pub tone: &'static str,
+    /// In words.
+    pub text: String,
+}
+
+impl Mark {
+    fn new(tone: &'static str, text: String) -> Self {
+        Self { tone, text }
+    }
+
+    /// Its picture.
+    pub fn svg(&self) -> &'static str {
+        view::mark(self.tone)
+    }
+}
+
+/// Below each field.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// Whether there is such an image, for this engine.
+    pub image: Mark,
+    /// What the image says of its ports.
+    pub port: Mark,
+    /// Whether the name is free.
+    pub address: Mark,
+    /// How many certificates are left.
+    pub tls: Mark,
+}
+
+impl Marks {
+    /// Of a form that was checked; `after`: with its manifest.
+    pub async fn of(web: &Web, visitor: &Visitor, form: &Form, after: &Picture) -> Self {
+        let words = visitor.words;
+        let mut marks = Self { address: address(after, &form.name, words), ..Self::default() };
+        if form.tls && !form.port.is_empty() {
+            marks.tls = tls(after, &form.name, words);
+        }
+        let is_reference = !form.image.is_empty() && !form.image.contains(char::is_whitespace);
+        if is_reference {
+            let host = after.services.get(&form.name).map_or("default", |service| service.host.as_str());
+            let known = web.images.ask(after, host, &form.image, web.handle.now()).await;
+            if let Known::Facts(facts) = &known {
+                marks.port = port(facts, &form.port, words);
+            }
+            marks.image = image(known, words);
+        }
+        marks
+    }
+}
+
+fn image(known: Known, words: Words) -> Mark {
+    match known {
+        Known::Facts(facts) if !facts.fits() => {
+            let values = [("platforms", facts.platforms.join(", ")), ("platform", facts.platform)];
+            let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+            Mark::new("bad", words.with_all("image-elsewhere", &values))
+        }
+        Known::Facts(ImageFacts { bytes_here: Some(bytes), .. }) => {
+            Mark::new("ok", words.with("image-here", "size", &crate::engine::report::size(bytes)))
+        }
+        Known::Facts(facts) => Mark::new("ok", words.with("image-exists", "platform", &facts.platform)),
+        Known::Refused(why) => Mark::new("bad", why),
+        Known::Unasked(why) => Mark::new("warn", words.with("check-unasked", "why", &why)),
+    }
+}
+
+fn port(facts: &ImageFacts, typed: &str, words: Words) -> Mark {
+    let Some(first) = facts.ports.first() else { return Mark::default() };
+    let list = facts.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let text = words.with("port-exposes", "ports", &list);
+    match typed.parse::<u16>() {
+        Ok(port) if facts.ports.contains(&port) => Mark::new("ok", text),
+        Ok(_) => Mark::new("warn", text),
+        Err(_) if typed.is_empty() => Mark::new("", words.with("port-suggest", "port", &first.to_string())),
+        Err(_) => Mark::default(),
+    }
+}
+
+/// Whether records and hosts of these names are somebody else's.
+fn address(after: &Picture, name: &str, words: Words) -> Mark {
+    let is_name =
+        |address: &&Address| matches!(address.kind, Kind::Record | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
+    let changes = after.changes_of(name).filter(|change| is_name(&&change.address));
+    let mut refusals = changes.filter_map(|change| change.refusal()).filter(|refusal| !refusal.is_left());
+    if let Some(refusal) = refusals.next() {
+        return Mark::new("bad", refusal.message.clone());
+    }
+    let wanted: Vec<&Address> = after.wanted_by(name).iter().filter(is_name).collect();
+    if wanted.is_empty() {
+        return Mark::default();
+    }
+    let mut hidden: Vec<String> = wanted
+        .iter()
+        .filter(|address| after.world.gap(address).is_some())
+        .map(|address| address.provider.title())
+        .collect();
+    hidden.dedup();
+    if !hidden.is_empty() {
+        return Mark::new("warn", words.with("check-hidden", "names", &hidden.join(", ")));
+    }
+    let domains = after.services.get(name).into_iter().flat_map(|service| &service.routes);
+    let domains: Vec<&str> = domains.flat_map(|route| &route.domains).map(String::as_str).collect();
+    Mark::new("ok", words.with("address-free", "name", &domains.join(", ")))
+}
+
+fn tls(after: &Picture, name: &str, words: Words) -> Mark {
+    let wanted = after.wanted_by(name).iter().find(|address| address.kind == Kind::Certificate);
+    let Some(certificate) = wanted.filter(|address| !after.world.seen.contains_key(address)) else {
+        return Mark::default();
+    };
+    match crate::engine::certificates::left(after, certificate) {
+        None => Mark::default(),
+        Some(left) => Mark::new(if left < FEW_LEFT { "warn" } else { "ok" }, words.count("tls-left", &left)),
+    }
+}

@@ -1,0 +1,72 @@
+//! What stands below each field of the form while it is filled in.
+
+use amarre_sim::docker::ImageSpec;
+use serde_json::json;
+
+use super::browser::{Browser, Page};
+use super::{PASSWORD, add, started};
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+
+async fn check(alice: &mut Browser, fields: &[(&str, &str)]) -> Page {
+    let page = alice.post("/new", &[&[("do", "check")][..], fields].concat()).await;
+    assert_eq!(page.status, 200, "{fields:?}");
+    page
+}
+
+async fn editor(rig: &Rig) -> Browser {
+    assert_eq!(add(rig, "alice@example.org", "editor").await.code, 0);
+    let mut alice = Browser::at(rig.port);
+    assert_eq!(alice.signs_in("alice@example.org", PASSWORD).await.status, 303);
+    alice
+}
+
+#[tokio::test]
+async fn images_and_ports_are_checked_and_registries_are_asked_once() {
+    let (rig, daemon) = started().await;
+    rig.docker.load_image(ImageSpec { ports: vec![8080], ..ImageSpec::new("ported:1") });
+    rig.docker.image(ImageSpec::new("ghcr.io/a/far:1"));
+    let mut alice = editor(&rig).await;
+    let page = check(&mut alice, &[("image", "ported:1"), ("port", "8080")]).await;
+    page.says("here already, ");
+    page.says("<p class=\"hint ok\" id=\"port-hint\"");
+    page.says("the image exposes 8080");
+    let page = check(&mut alice, &[("image", "ported:1"), ("port", "80")]).await;
+    page.says("<p class=\"hint warn\" id=\"port-hint\"");
+    check(&mut alice, &[("image", "ported:1")]).await.says("the image exposes 8080; empty: no page");
+    let page = check(&mut alice, &[("image", "nowhere:9"), ("port", "80")]).await;
+    page.says("<p class=\"hint bad\" id=\"image-hint\"");
+    // What cannot be pulled now may be there tomorrow: it is said, and nothing is in the way.
+    page.says("nothing to settle");
+    let asked =
+        || rig.docker.server.journal.calls().iter().filter(|call| call.path.contains("/distribution/ghcr.io")).count();
+    for _ in 0..2 {
+        check(&mut alice, &[("image", "ghcr.io/a/far:1")]).await.says("exists for linux/amd64, to be pulled");
+    }
+    assert_eq!(asked(), 1);
+    end(daemon).await;
+}
+
+#[tokio::test]
+async fn names_certificates_and_lists_are_checked() {
+    let (rig, daemon) = started().await;
+    rig.npm.seed_access_list(&json!({"name": "family", "items": [], "clients": []}));
+    let mut alice = editor(&rig).await;
+    let shop = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("tls", "letsencrypt")];
+    let page = check(&mut alice, &shop).await;
+    page.says("shop.example.org is free in NPM and OVH");
+    page.says("certificates left this week");
+    let page = check(&mut alice, &[&shop[..], &[("address", "foreign")]].concat()).await;
+    page.says("<p class=\"hint bad\" id=\"address-hint\"");
+    page.says("A0405");
+    let page = check(&mut alice, &[&shop[..], &[("access_list", "family")]].concat()).await;
+    page.says("<option selected>family</option>");
+    page.says("access_list: family");
+    rig.npm.backend_down(true);
+    eventually(60, "the gap is seen", async || {
+        let page = check(&mut alice, &shop).await;
+        page.body.contains("NPM could not be asked; looked at again before anything is made")
+    })
+    .await;
+    end(daemon).await;
+}
