@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use serde_json::{Value as Json, json};
-
 use super::args::{Args, Doctor, Format};
 use super::output::Output;
 use super::simulated::World;
@@ -29,7 +27,7 @@ pub async fn run(args: &Args, doctor: &Doctor, output: &Output) -> Result<u8, Fa
     let (wrong, know) = (count(Verdict::Wrong), count(Verdict::Know));
     match doctor.output {
         Format::Text => output.data(&text(&findings, wrong, know, output.look)),
-        Format::Json => output.data(&format!("{:#}\n", document(&findings, wrong, know))),
+        Format::Json => output.data(&format!("{:#}\n", doctor::document(&findings))),
     }
     Ok(u8::from(wrong > 0))
 }
@@ -196,26 +194,4 @@ fn text(findings: &[Finding], wrong: usize, know: usize, look: Look) -> String {
     let said = if said.is_empty() { "All in order".to_owned() } else { said.join(", ") };
     out.push_str(&format!("\n{said}. Nothing was changed.\n"));
     out
-}
-
-fn document(findings: &[Finding], wrong: usize, know: usize) -> Json {
-    let rows: Vec<Json> = findings
-        .iter()
-        .map(|finding| {
-            let verdict = match finding.verdict {
-                Verdict::Good => "good",
-                Verdict::Know => "know",
-                Verdict::Wrong => "wrong",
-            };
-            let mut row = json!({
-                "topic": finding.topic, "verdict": verdict, "text": finding.text,
-                "notes": finding.notes, "hints": finding.hints,
-            });
-            if !finding.code.is_empty() {
-                row["code"] = json!(finding.code);
-            }
-            row
-        })
-        .collect();
-    json!({"schema": "amarre.doctor/v1", "wrong": wrong, "know": know, "findings": rows})
 }

@@ -15,9 +15,11 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use ipnet::Ipv4Net;
+use serde_json::{Value as Json, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::Picture;
 use crate::model::service::{Dns, NetworkMode, Target, Tls};
 use crate::model::site::{HostSite, PublicAddress, Reach};
 use crate::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
@@ -69,6 +71,45 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.extend(reached);
     findings.extend(pool(patient, &world));
     findings.extend(certificates(patient, &world));
+    findings
+}
+
+/// `amarre.doctor/v1`.
+pub fn document(findings: &[Finding]) -> Json {
+    let count = |verdict: Verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let rows: Vec<Json> = findings
+        .iter()
+        .map(|finding| {
+            let verdict = match finding.verdict {
+                Verdict::Good => "good",
+                Verdict::Know => "know",
+                Verdict::Wrong => "wrong",
+            };
+            let mut row = json!({
+                "topic": finding.topic, "verdict": verdict, "text": finding.text,
+                "notes": finding.notes, "hints": finding.hints,
+            });
+            if !finding.code.is_empty() {
+                row["code"] = json!(finding.code);
+            }
+            row
+        })
+        .collect();
+    json!({"schema": "amarre.doctor/v1", "wrong": count(Verdict::Wrong), "know": count(Verdict::Know), "findings": rows})
+}
+
+/// The set-up of a running daemon, from what its last look saw.
+pub async fn running(picture: &Picture, now: Timestamp) -> Vec<Finding> {
+    let Some(context) = &picture.context else {
+        return vec![Finding::know("configuration", "", "the first look is in progress")];
+    };
+    let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
+    let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
+    let mut findings = Vec::new();
+    if let Some(what) = site.test_mode() {
+        findings.push(Finding::know("test mode", "A0223", format!("{what}, nothing real is written there")));
+    }
+    findings.extend(examine(&Patient { site, providers: &providers, services, facts, now }).await);
     findings
 }
 

@@ -43,6 +43,7 @@ pub mod daemon;
 pub mod verbs;
 pub mod logs;
 pub mod images;
+pub mod manifests;
 mod mend;
 pub mod meters;
 mod own;

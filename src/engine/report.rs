@@ -93,6 +93,13 @@ pub fn plan_json(picture: &Picture) -> Json {
     document.unwrap_or_else(|| json!({"schema": "amarre.plan/v1"}))
 }
 
+/// Of a plan what is about one service; null where there is nothing to do.
+pub fn plan_of(picture: &Picture, service: &str) -> Json {
+    let plan = plan_json(picture);
+    let rows = plan["services"].as_array();
+    rows.into_iter().flatten().find(|row| row["name"] == service).cloned().unwrap_or_default()
+}
+
 /// The state of the source.
 pub fn revision_json(picture: &Picture) -> Json {
     let source = &picture.source;

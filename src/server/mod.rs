@@ -7,6 +7,7 @@ mod limits;
 mod lists;
 pub mod live;
 pub mod metrics;
+mod manifests;
 mod notified;
 mod of_service;
 pub mod openapi;
@@ -166,6 +167,7 @@ fn shared() -> Vec<Route> {
         Route::new("/api/v1/trace", get(trace_whole), openapi::trace(Form::Whole)),
     ];
     routes.extend(of_service::routes());
+    routes.extend(manifests::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
     routes.extend(notified::routes());

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+pub(super) use self::schemas::named;
 pub(super) use self::schemas::{any, count, flag_type, line, list, or_null, roles, text, timeout, until, written};
-use self::schemas::{healths, named, object, syncs, with};
+use self::schemas::{healths, object, syncs, with};
 use super::access::Needs;
 use super::problem::PROBLEM;
 use crate::accounts::Role;
@@ -103,6 +104,12 @@ impl Operation {
             operation = operation.with_body(body);
         }
         operation
+    }
+
+    /// Vendors are asked for it.
+    pub(super) fn works(mut self) -> Self {
+        self.works = true;
+        self
     }
 
     fn with_body(mut self, body: Json) -> Self {
@@ -453,7 +460,7 @@ pub enum Form {
     Text,
 }
 
-const STOPPING: &str = "A0904: Amarre is stopping; A0903: the ledger cannot be read";
+pub(super) const STOPPING: &str = "A0904: Amarre is stopping; A0903: the ledger cannot be read";
 
 /// A document that may have to be looked for.
 fn asks(id: &'static str, summary: &'static str, schema: &str) -> Operation {

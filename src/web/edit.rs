@@ -8,42 +8,15 @@ use askama::Template;
 use axum::extract::{ConnectInfo, Form as Body, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
 
 use super::checks::Marks;
 use super::manifest::Form;
 use super::view::{self, PlanRow};
 use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
-use crate::engine::daemon::Command;
-use crate::engine::planned::{self, PlanLine};
-use crate::engine::{Picture, report};
-use crate::manifest::Severity;
-use crate::model::{Hint, Kind};
-use crate::plan::render::Sign;
-use crate::source::{Author, Edit, Snapshot, SourceError, moved};
-
-/// Something that must be settled before a manifest is written.
-pub struct Settle {
-    /// What is wrong.
-    pub text: String,
-    /// The way past it.
-    pub hint: String,
-    /// Its code; empty where there is none.
-    pub code: String,
-}
-
-impl Settle {
-    fn of(text: String, code: &str, hints: &[Hint]) -> Self {
-        Self { text, hint: hints.first().map(|hint| hint.text.clone()).unwrap_or_default(), code: code.to_owned() }
-    }
-}
-
-impl std::convert::From<SourceError> for Settle {
-    fn from(error: SourceError) -> Self {
-        Self::of(error.message, error.code, &error.hints)
-    }
-}
+use crate::engine::manifests::{self, Draft, Settle, tag};
+use crate::engine::{Picture, planned};
+use crate::model::Kind;
 
 /// What a manifest would lead to.
 #[derive(Default)]
@@ -115,99 +88,17 @@ struct Delete {
     before: String,
 }
 
-/// The file in which a service's manifest stands, and its text.
-pub fn file_of(picture: &Picture, name: &str) -> Option<(String, String)> {
-    let file = &picture.services.get(name)?.origin.file;
-    let found = picture.source.files.iter().find(|(path, _)| path == file);
-    found.map(|(path, text)| (path.clone(), text.clone()))
-}
-
-/// Which text somebody saw, in a form: browsers change line ends.
-fn seen(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
-}
-
-/// Whether a file is one manifest and nothing else.
-fn is_alone(picture: &Picture, file: &str, text: &str) -> bool {
-    let documents = text.split("\n---").filter(|part| {
-        let mut lines = part.trim_start_matches("---").lines().map(str::trim);
-        lines.any(|line| !line.is_empty() && !line.starts_with('#'))
-    });
-    documents.count() == 1 && picture.services.values().filter(|service| service.origin.file == file).count() == 1
-}
-
-/// The source with one file changed.
-fn changed(picture: &Picture, path: &str, text: Option<&str>) -> Snapshot {
-    let mut snapshot = picture.source.clone();
-    snapshot.files.retain(|(known, _)| known != path);
-    snapshot.files.extend(text.map(|text| (path.to_owned(), text.to_owned())));
-    snapshot.files.sort();
-    // Another state has another name.
-    let mut digest = Sha256::new();
-    [&snapshot.revision, path, text.unwrap_or_default()].iter().for_each(|part| digest.update(part.as_bytes()));
-    snapshot.revision = hex::encode(&digest.finalize()[..20]);
-    snapshot
-}
-
-/// Whether there is a service of this name, or a file where it would stand.
-pub fn is_taken(web: &Web, name: &str) -> bool {
-    let ((picture, _), file) = (web.handle.picture(), web.handle.path_of(name));
-    let has_file = picture.source.files.iter().any(|(path, _)| *path == file);
-    picture.statuses().contains_key(name) || (!name.is_empty() && has_file)
-}
-
 /// What the engine makes of a manifest that is not written yet. `promised`: secrets that are made with it.
 pub async fn check(
     web: &Web,
     visitor: &Visitor,
-    (path, text): (&str, &str),
+    file: (&str, &str),
     named: &str,
     promised: Vec<String>,
 ) -> Option<Checked> {
-    let (picture, _) = web.handle.picture();
-    let snapshot = Box::new(changed(&picture, path, Some(text)));
-    let after = web.handle.ask(Command::Preview { snapshot, promised }).await?.picture;
-    let known: BTreeSet<(&str, &str)> =
-        picture.diagnostics.iter().map(|old| (old.code, old.message.as_str())).collect();
-    let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
-    // What the change breaks elsewhere is its matter too.
-    let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, found.message.as_str())));
-    let mut settle: Vec<Settle> = errors
-        .map(|found| Settle {
-            text: if found.line > 0 {
-                format!("{}:{}: {}", found.line, found.column, found.message)
-            } else {
-                found.message.clone()
-            },
-            hint: found.hint.clone().unwrap_or_default(),
-            code: found.code.to_owned(),
-        })
-        .collect();
-    let mine: BTreeSet<&str> = after
-        .services
-        .values()
-        .filter(|service| service.origin.file == path)
-        .map(|service| service.name.as_str())
-        // What goes with the change, too.
-        .chain(picture.services.values().filter(|old| old.origin.file == path).map(|old| old.name.as_str()))
-        .chain([named])
-        .collect();
-    let lines: Vec<PlanLine> = mine.iter().flat_map(|name| planned::lines_of(&after, name)).collect();
-    let refusals = lines.iter().filter(|line| line.sign == Sign::Refuse).filter_map(|line| line.refusal.as_ref());
-    settle.extend(
-        refusals
-            .filter(|refusal| !refusal.is_left())
-            .map(|refusal| Settle::of(refusal.message.clone(), &refusal.code, &refusal.hints)),
-    );
-    if let Some(missing) = after.broken.get(named).filter(|_| settle.is_empty()) {
-        settle.push(Settle { text: missing.clone(), hint: String::new(), code: "A0101".to_owned() });
-    }
-    Some(Checked {
-        settle,
-        summary: view::summary(&lines, visitor.words),
-        plan: view::plan(&lines),
-        after: Some(after),
-    })
+    let Draft { settle, lines, after, .. } = manifests::draft(&web.handle, file, named, promised).await?;
+    let (plan, summary) = (view::plan(&lines), view::summary(&lines, visitor.words));
+    Some(Checked { settle, plan, summary, after: Some(after) })
 }
 
 /// How much is to be settled.
@@ -236,7 +127,7 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
     let typed_name = form.name.clone();
     let form = form.with_name();
     let (file, text) = (web.handle.path_of(&form.name), form.manifest());
-    let is_name_taken = is_taken(web, &form.name);
+    let is_name_taken = manifests::is_taken(&web.handle, &form.name);
     let mut marks = Marks::default();
     let mut checked = Checked::default();
     if is_asked && !is_name_taken {
@@ -267,7 +158,7 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         settle: checked.settle,
         is_name_taken,
         marks,
-        access_lists: access_lists(&picture, &form.access_list),
+        access_lists: access_lists(checked.after.as_ref().unwrap_or(&picture), &form.access_list),
         plan: checked.plan,
         summary: checked.summary,
         file,
@@ -315,7 +206,7 @@ pub async fn make(
     let Some(checked) = check(&web, &doer.visitor, (&path, &text), &form.name, Vec::new()).await else {
         return Ok(stopping());
     };
-    let problem = if !checked.settle.is_empty() || is_taken(&web, &form.name) {
+    let problem = if !checked.settle.is_empty() || manifests::is_taken(&web.handle, &form.name) {
         None
     } else {
         let message = if message.is_empty() { format!("add {}", form.name) } else { message.clone() };
@@ -337,26 +228,19 @@ pub async fn written(
     (from, action, name): (std::net::SocketAddr, &str, &str),
 ) -> Result<(), Settle> {
     let user = &doer.session.user;
-    let author = Author { name: user.name.clone(), email: user.email.clone() };
-    let message: String = message.chars().filter(|c| !c.is_control() || *c == '\n').take(2_000).collect();
-    // Whoever reads the history is to know that nobody saw it work.
-    let message = match report::test_mode(&web.handle.picture().0).join(", ") {
-        simulated if simulated.is_empty() => message,
-        simulated => format!("{}\n\nAmarre-Test-Mode: {simulated}", message.trim_end()),
+    let author = (user.name.clone(), user.email.clone());
+    let change = manifests::Change { file: path.clone(), before, after, author, message };
+    let done = manifests::write(&web.handle, change).await;
+    let result = match &done {
+        Ok(()) => "ok",
+        Err(problem) => &problem.text,
     };
-    let edit = Edit { path: path.clone(), before, after, author, message };
-    let done = web.handle.write(edit).await;
-    let result = done.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned());
-    doer.did(web, from, action, name, &result).await;
-    match done {
-        Ok(()) => {
-            let _ = web.handle.look().await;
-            let text = doer.visitor.words.with("new-committed", "file", &path);
-            web.accounts.say_once(&doer.session, &text).await;
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
+    doer.did(web, from, action, name, result).await;
+    if done.is_ok() {
+        let text = doer.visitor.words.with("new-committed", "file", &path);
+        web.accounts.say_once(&doer.session, &text).await;
     }
+    done
 }
 
 async fn edit_page(
@@ -405,10 +289,10 @@ async fn no_manifest(web: &Web, visitor: &Visitor) -> Response {
 /// `GET /services/{name}/edit`
 pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
     let visitor = asks(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
-    let Some((file, text)) = file_of(&web.handle.picture().0, &name) else {
+    let Some((file, text)) = manifests::file_of(&web.handle.picture().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
-    let given = Given { file, before: seen(&text), text, message: String::new() };
+    let given = Given { file, before: tag(&text), text, message: String::new() };
     let Some(checked) = check(&web, &visitor, (&given.file, &given.text), &name, Vec::new()).await else {
         return Ok(stopping());
     };
@@ -424,7 +308,7 @@ pub async fn change(
     Body(fields): Body<Fields>,
 ) -> Outcome {
     let visitor = asks(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
-    let Some((file, there)) = file_of(&web.handle.picture().0, &name) else {
+    let Some((file, there)) = manifests::file_of(&web.handle.picture().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
     // Browsers send line ends of their own.
@@ -441,7 +325,7 @@ pub async fn change(
     };
     let Some(checked) = check(&web, &visitor, (&file, &text), &name, Vec::new()).await else { return Ok(stopping()) };
     let Some(doer) = doer else { return Ok(edit_page(&web, &visitor, &name, given, checked, None).await) };
-    let mut problem = (given.before != seen(&there)).then(|| moved(&file).into());
+    let mut problem = (given.before != tag(&there)).then(|| Settle::moved(&file));
     if problem.is_none() && checked.settle.is_empty() {
         let message = if given.message.is_empty() { format!("change {name}") } else { given.message.clone() };
         let change = (file, Some(there), Some(text));
@@ -456,14 +340,11 @@ pub async fn change(
 
 async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) -> Response {
     let (picture, _) = web.handle.picture();
-    let Some((file, there)) = file_of(&picture, name) else { return no_manifest(web, visitor).await };
+    let Some((file, there)) = manifests::file_of(&picture, name) else { return no_manifest(web, visitor).await };
     let words = visitor.words;
-    let is_only_one = is_alone(&picture, &file, &there);
-    let snapshot = Box::new(changed(&picture, &file, None));
-    let Some(reply) = web.handle.ask(Command::Preview { snapshot, promised: Vec::new() }).await else {
-        return stopping();
-    };
-    let lines = planned::lines_of(&reply.picture, name);
+    let is_only_one = manifests::is_alone(&picture, &file, &there);
+    let Some(after) = manifests::without(&web.handle, &file).await else { return stopping() };
+    let lines = planned::lines_of(&after, name);
     let volumes: Vec<String> = picture
         .owned_by(name)
         .iter()
@@ -483,7 +364,7 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
         error,
         is_possible: is_only_one,
         may_edit: visitor.may(Role::Editor),
-        before: seen(&there),
+        before: tag(&there),
         frame,
     })
 }
@@ -505,14 +386,16 @@ pub async fn delete_now(
     let here = format!("/services/{}/delete", view::encoded(&name));
     let doer = doer(&web, &headers, &fields, Role::Editor, &here).await?;
     let (picture, _) = web.handle.picture();
-    let Some((file, there)) = file_of(&picture, &name) else { return Ok(no_manifest(&web, &doer.visitor).await) };
+    let Some((file, there)) = manifests::file_of(&picture, &name) else {
+        return Ok(no_manifest(&web, &doer.visitor).await);
+    };
     let is_meant = fields.get("name").is_some_and(|typed| typed.trim() == name);
     let mut error = None;
     if !is_meant {
         error = Some(doer.visitor.words.of("delete-wrong-name"));
-    } else if fields.get("before") != Some(&seen(&there)) {
-        error = Some(moved(&file).message);
-    } else if is_alone(&picture, &file, &there) {
+    } else if fields.get("before") != Some(&tag(&there)) {
+        error = Some(Settle::moved(&file).text);
+    } else if manifests::is_alone(&picture, &file, &there) {
         let change = (file, Some(there), None);
         match written(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
             Ok(()) => {

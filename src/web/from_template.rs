@@ -8,10 +8,11 @@ use axum::extract::{ConnectInfo, Form as Body, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::edit::{self, Checked, Settle};
+use super::edit::{self, Checked};
 use super::view::{self, PlanRow};
 use super::{Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
+use crate::engine::manifests::{self, Settle};
 use crate::templates::{self, Rendered};
 
 /// What templates there are, and where their secrets go.
@@ -118,7 +119,7 @@ async fn checked(
         Ok(rendered) => rendered,
         Err(why) => return (None, none(why.to_string())),
     };
-    if edit::is_taken(web, &filled.name) {
+    if manifests::is_taken(&web.handle, &filled.name) {
         return (Some(rendered), none(visitor.words.of("new-taken")));
     }
     let path = web.handle.path_of(&filled.name);

@@ -404,7 +404,7 @@ pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Pa
     let visitor = known(&web, &headers, &format!("/services/{}/manifest", view::encoded(&name))).await?;
     let (picture, _) = web.handle.picture();
     let row = found(&web, &visitor, &picture, &name).await?;
-    let file = super::edit::file_of(&picture, &name);
+    let file = crate::engine::manifests::file_of(&picture, &name);
     let (title, text) = file.unwrap_or_else(|| (visitor.words.of("svc-no-manifest"), String::new()));
     let here = format!("/services/{}/manifest", view::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;

@@ -37,7 +37,9 @@ fn general() -> Json {
         "Problem": object(json!({
             "type": says("Where the page of the code is", text()), "title": text(), "status": count(), "code": code(),
             "hints": list(named("Hint")),
-        }), json!({})),
+        }), json!({"errors": says("All that is wrong with a manifest", list(object(json!({
+            "code": code(), "detail": text(), "hints": list(named("Hint")),
+        }), json!({}))))})),
         "Hint": object(json!({"text": text()}), json!({"command": says("A complete command", text())})),
         "Error": object(json!({"code": code(), "message": text()}), json!({"hints": list(named("Hint"))})),
         "Refusal": object(json!({
@@ -95,6 +97,29 @@ fn services() -> Json {
             json!({"name": text(), "kind": text(), "state": {"enum": ["up", "down", "auth"]}}),
             json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error"), "next_try_at": time()}),
         ),
+        "Manifest": object(json!({
+            "service": text(), "file": text(), "text": text(), "tag": says("Of the text: what a change names", text()),
+            "alone": says("The file holds nothing else", flag_type()),
+        }), json!({})),
+        "Written": object(json!({
+            "service": text(), "file": text(), "tag": text(), "written": says("False: it was a dry run", flag_type()),
+            "plan": says("What is done for it; null: nothing", or_null(named("PlanService"))),
+        }), json!({})),
+        "Validated": object(json!({
+            "schema": {"const": "amarre.validate/v1"}, "revision": named("Revision"), "good": count(),
+            "broken": says("Services whose manifest or secret is not good", list(text())),
+            "diagnostics": list(object(json!({
+                "code": code(), "severity": {"enum": ["error", "warning"]}, "file": text(), "line": count(), "column": count(),
+                "message": text(),
+            }), json!({"hint": text(), "service": text()}))),
+        }), json!({})),
+        "Doctor": object(json!({
+            "schema": {"const": "amarre.doctor/v1"}, "wrong": count(), "know": count(),
+            "findings": list(object(json!({
+                "topic": text(), "verdict": {"enum": ["good", "know", "wrong"]}, "text": text(), "notes": list(text()),
+                "hints": list(text()),
+            }), json!({"code": code()}))),
+        }), json!({})),
         "Services": object(json!({
             "schema": {"const": "amarre.status/v1"}, "services": list(named("Service")),
             "total": says("So many fit", count()), "next": says("For `cursor`; null: this is the end", or_null(count())),

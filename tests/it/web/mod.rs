@@ -3,7 +3,7 @@
 pub mod browser;
 mod checks;
 mod chromium;
-mod story;
+pub mod story;
 
 use tokio::process::Child;
 

@@ -1,0 +1,205 @@
+//! A manifest before it stands where manifests come from: what it would lead to, and how it gets there.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::Picture;
+use super::daemon::{Command, Handle};
+use super::planned::{self, PlanLine};
+use super::report;
+use crate::manifest::{Diagnostic, Severity};
+use crate::model::Hint;
+use crate::plan::render::Sign;
+use crate::source::{Author, Edit, Snapshot, SourceError, moved};
+
+/// What a message may be long.
+const MESSAGE_CHARS_MAX: usize = 2_000;
+
+/// Something that must be settled before a manifest is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settle {
+    /// What is wrong.
+    pub text: String,
+    /// The way past it.
+    pub hint: String,
+    /// Its code; empty where there is none.
+    pub code: String,
+}
+
+impl Settle {
+    fn of(text: String, code: &str, hints: &[Hint]) -> Self {
+        Self { text, hint: hints.first().map(|hint| hint.text.clone()).unwrap_or_default(), code: code.to_owned() }
+    }
+
+    /// The same file is another one by now.
+    pub fn moved(file: &str) -> Self {
+        moved(file).into()
+    }
+}
+
+impl From<SourceError> for Settle {
+    fn from(error: SourceError) -> Self {
+        Self::of(error.message, error.code, &error.hints)
+    }
+}
+
+/// What a manifest would lead to.
+pub struct Draft {
+    /// What must be settled first.
+    pub settle: Vec<Settle>,
+    /// What would be done.
+    pub lines: Vec<PlanLine>,
+    /// Everything as it would be.
+    pub after: Arc<Picture>,
+    /// The services that the file would hold.
+    pub names: BTreeSet<String>,
+}
+
+/// A change of one file by somebody.
+pub struct Change {
+    /// As shown.
+    pub file: String,
+    /// What stood there; `None`: nothing.
+    pub before: Option<String>,
+    /// What is to stand there; `None`: the file goes.
+    pub after: Option<String>,
+    /// Name and e-mail of whoever makes it.
+    pub author: (String, String),
+    /// What the commit says.
+    pub message: String,
+}
+
+/// The file in which a service's manifest stands, and its text.
+pub fn file_of(picture: &Picture, name: &str) -> Option<(String, String)> {
+    let file = &picture.services.get(name)?.origin.file;
+    let found = picture.source.files.iter().find(|(path, _)| path == file);
+    found.map(|(path, text)| (path.clone(), text.clone()))
+}
+
+/// Which text somebody saw: browsers change line ends, and a text is long.
+pub fn tag(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+/// Whether a file is one manifest and nothing else.
+pub fn is_alone(picture: &Picture, file: &str, text: &str) -> bool {
+    let documents = text.split("\n---").filter(|part| {
+        let mut lines = part.trim_start_matches("---").lines().map(str::trim);
+        lines.any(|line| !line.is_empty() && !line.starts_with('#'))
+    });
+    documents.count() == 1 && picture.services.values().filter(|service| service.origin.file == file).count() == 1
+}
+
+/// Whether there is a service of this name, or a file where it would stand.
+pub fn is_taken(handle: &Handle, name: &str) -> bool {
+    let ((picture, _), file) = (handle.picture(), handle.path_of(name));
+    let has_file = picture.source.files.iter().any(|(path, _)| *path == file);
+    picture.statuses().contains_key(name) || (!name.is_empty() && has_file)
+}
+
+/// The source with one file changed.
+fn changed(picture: &Picture, path: &str, text: Option<&str>) -> Snapshot {
+    let mut snapshot = picture.source.clone();
+    snapshot.files.retain(|(known, _)| known != path);
+    snapshot.files.extend(text.map(|text| (path.to_owned(), text.to_owned())));
+    snapshot.files.sort();
+    // Another state has another name.
+    let mut digest = Sha256::new();
+    [&snapshot.revision, path, text.unwrap_or_default()].iter().for_each(|part| digest.update(part.as_bytes()));
+    snapshot.revision = hex::encode(&digest.finalize()[..20]);
+    snapshot
+}
+
+/// What the engine makes of a manifest that is not written yet; `None`: the loop has ended. `promised`: secrets that are
+/// made with it.
+pub async fn draft(handle: &Handle, (path, text): (&str, &str), named: &str, promised: Vec<String>) -> Option<Draft> {
+    let (picture, _) = handle.picture();
+    let snapshot = Box::new(changed(&picture, path, Some(text)));
+    let after = handle.ask(Command::Preview { snapshot, promised }).await?.picture;
+    let known: BTreeSet<(&str, &str)> =
+        picture.diagnostics.iter().map(|old| (old.code, old.message.as_str())).collect();
+    let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    // What the change breaks elsewhere is its matter too.
+    let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, found.message.as_str())));
+    let mut settle: Vec<Settle> = errors
+        .map(|found| Settle {
+            text: if found.line > 0 {
+                format!("{}:{}: {}", found.line, found.column, found.message)
+            } else {
+                found.message.clone()
+            },
+            hint: found.hint.clone().unwrap_or_default(),
+            code: found.code.to_owned(),
+        })
+        .collect();
+    let in_file = |picture: &Picture| -> BTreeSet<String> {
+        let services = picture.services.values().filter(|service| service.origin.file == path);
+        services.map(|service| service.name.clone()).collect()
+    };
+    let names = in_file(&after);
+    let mut mine = names.clone();
+    // What goes with the change, too.
+    mine.extend(in_file(&picture));
+    mine.insert(named.to_owned());
+    let lines: Vec<PlanLine> = mine.iter().flat_map(|name| planned::lines_of(&after, name)).collect();
+    let refusals = lines.iter().filter(|line| line.sign == Sign::Refuse).filter_map(|line| line.refusal.as_ref());
+    settle.extend(
+        refusals
+            .filter(|refusal| !refusal.is_left())
+            .map(|refusal| Settle::of(refusal.message.clone(), &refusal.code, &refusal.hints)),
+    );
+    if let Some(missing) = after.broken.get(named).filter(|_| settle.is_empty()) {
+        settle.push(Settle { text: missing.clone(), hint: String::new(), code: "A0101".to_owned() });
+    }
+    Some(Draft { settle, lines, after, names })
+}
+
+/// What would be done if a file went; `None`: the loop has ended.
+pub async fn without(handle: &Handle, path: &str) -> Option<Arc<Picture>> {
+    let snapshot = Box::new(changed(&handle.picture().0, path, None));
+    Some(handle.ask(Command::Preview { snapshot, promised: Vec::new() }).await?.picture)
+}
+
+/// Writes a change to the source, and waits for the look that takes it up.
+///
+/// # Errors
+/// The file is another one by now (A0312), or the source takes no change (A0313).
+pub async fn write(handle: &Handle, change: Change) -> Result<(), Settle> {
+    let message = change.message.chars().filter(|c| !c.is_control() || *c == '\n').take(MESSAGE_CHARS_MAX);
+    let mut message: String = message.collect();
+    // Whoever reads the history is to know that nobody saw it work.
+    let simulated = report::test_mode(&handle.picture().0).join(", ");
+    if !simulated.is_empty() {
+        message = format!("{}\n\nAmarre-Test-Mode: {simulated}", message.trim_end());
+    }
+    let (name, email) = change.author;
+    let (path, before, after) = (change.file, change.before, change.after);
+    handle.write(Edit { path, before, after, author: Author { name, email }, message }).await?;
+    let _ = handle.look().await;
+    Ok(())
+}
+
+/// All that is wrong with the manifests of the last look, `amarre.validate/v1`.
+pub fn validated(picture: &Picture) -> Json {
+    let one = |found: &Diagnostic| {
+        let mut row = json!({
+            "code": found.code, "severity": if found.severity == Severity::Error { "error" } else { "warning" },
+            "file": found.file, "line": found.line, "column": found.column, "message": found.message,
+        });
+        if let Some(object) = row.as_object_mut() {
+            object.extend(found.hint.iter().map(|hint| ("hint".to_owned(), json!(hint))));
+            object.extend(found.service.iter().map(|service| ("service".to_owned(), json!(service))));
+        }
+        row
+    };
+    json!({
+        "schema": "amarre.validate/v1",
+        "revision": report::revision_json(picture),
+        "good": picture.services.len().saturating_sub(picture.broken.len()),
+        "broken": picture.broken.keys().collect::<Vec<_>>(),
+        "diagnostics": picture.diagnostics.iter().map(one).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,223 @@
+//! `/api/v1/services/NAME/manifest`, `/api/v1/validate` and `/api/v1/doctor`: what stands where manifests come from, what is
+//! wrong with it, and with all the rest.
+
+use axum::Json;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, put};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::access::Who;
+use super::openapi::{self, Operation, flag_type, line, or_null, text};
+use super::problem::problem;
+use super::{Given, Route, no_such, stopping};
+use crate::accounts::Role;
+use crate::engine::daemon::Handle;
+use crate::engine::manifests::{self, Change, Draft, Settle};
+use crate::engine::{Picture, doctor, report};
+
+const ONE: &str = "/api/v1/services/{name}/manifest";
+const NO_MANIFEST: &str = "A1002: there is no such service, or no manifest of it";
+const MOVED: &str = "A0312: the file is another one, or there is one; A0313: the source takes no change";
+
+pub(super) fn routes() -> Vec<Route> {
+    let change = json!({"text": text(), "tag": or_null(text()), "message": line(), "dry_run": flag_type()});
+    let change = (change, &["text"][..]);
+    let name = || openapi::in_path("name", "Its name");
+    vec![
+        Route::new(
+            ONE,
+            get(read),
+            Operation::document("manifest", "What stands where manifests come from", "Manifest")
+                .takes(name())
+                .refuses(404, NO_MANIFEST)
+                .only(Role::Viewer),
+        ),
+        Route::new(
+            ONE,
+            put(write),
+            Operation::writes("put", "write_manifest", "Writes a manifest where manifests come from", Some(change))
+                .takes(name())
+                .gives(200, "It is written, or would be", "application/json", &openapi::named("Written"))
+                .refuses(409, MOVED)
+                .refuses(422, "It would not do: the code and `errors` say why; A1013: the body has other fields")
+                .refuses(503, openapi::STOPPING)
+                .only(Role::Editor),
+        ),
+        Route::new(
+            ONE,
+            delete(remove),
+            Operation::writes("delete", "remove_manifest", "Takes a manifest away, and with it all but its data", None)
+                .takes(name())
+                .takes(openapi::in_query("tag", "Of the text that was read; another one is not removed", &text()))
+                .gives_nothing("It is gone; what it made goes with the next run")
+                .refuses(404, NO_MANIFEST)
+                .refuses(409, MOVED)
+                .checks_query()
+                .only(Role::Editor),
+        ),
+        Route::new(
+            "/api/v1/validate",
+            get(validate),
+            Operation::document("validate", "What is wrong with the manifests in force", "Validated"),
+        ),
+        Route::new(
+            "/api/v1/doctor",
+            get(examine),
+            Operation::document("doctor", "Examines the whole set-up; vendors are asked", "Doctor")
+                .works()
+                .only(Role::Operator),
+        ),
+    ]
+}
+
+/// The file of a service, also of one that is not good.
+fn there(handle: &Handle, picture: &Picture, name: &str) -> (String, Option<String>) {
+    if let Some((file, text)) = manifests::file_of(picture, name) {
+        return (file, Some(text));
+    }
+    let file = handle.path_of(name);
+    let text = picture.source.files.iter().find(|(path, _)| *path == file).map(|(_, text)| text.clone());
+    (file, text)
+}
+
+async fn read(State(handle): State<Handle>, Extension(who): Extension<Who>, Path(name): Path<String>) -> Response {
+    let (picture, _) = handle.picture();
+    match there(&handle, &picture, &name) {
+        (file, Some(text)) => {
+            let (tag, is_alone) = (manifests::tag(&text), manifests::is_alone(&picture, &file, &text));
+            if who.services.is_some() && !is_alone {
+                let hint = "a token that is for all services may read it";
+                return problem(StatusCode::FORBIDDEN, "A1011", "the file holds other manifests too", hint);
+            }
+            Json(json!({"service": name, "file": file, "text": text, "tag": tag, "alone": is_alone})).into_response()
+        }
+        (_, None) => no_such(&name),
+    }
+}
+
+/// A manifest that is to be written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    text: String,
+    tag: Option<String>,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+async fn write(
+    State(handle): State<Handle>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    Given(new): Given<New>,
+) -> Response {
+    let (picture, _) = handle.picture();
+    let (file, before) = there(&handle, &picture, &name);
+    if before.as_deref().map(manifests::tag) != new.tag {
+        return moved(&file, before.is_some());
+    }
+    let Some(Draft { mut settle, after, names, .. }) =
+        manifests::draft(&handle, (&file, &new.text), &name, Vec::new()).await
+    else {
+        return stopping();
+    };
+    // Who may write this service may not write another one with it.
+    if settle.is_empty() && !names.iter().eq([&name]) {
+        let text = format!("the text is not one manifest, of {name}");
+        let hint = "one file may hold several; change those where they are, or as files of their own".to_owned();
+        settle.push(Settle { text, hint, code: "A0101".to_owned() });
+    }
+    if let Some(first) = settle.first() {
+        return unsettled(first, &settle);
+    }
+    if !new.dry_run {
+        let verb = if before.is_some() { "change" } else { "add" };
+        let message = if new.message.is_empty() { format!("{verb} {name}") } else { new.message };
+        let change =
+            Change { file: file.clone(), before, after: Some(new.text.clone()), author: author(&who), message };
+        if let Err(problem) = manifests::write(&handle, change).await {
+            return not_written(&problem);
+        }
+    }
+    let plan = report::plan_of(&after, &name);
+    let tag = manifests::tag(&new.text);
+    Json(json!({"service": name, "file": file, "tag": tag, "written": !new.dry_run, "plan": plan})).into_response()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Tagged {
+    tag: Option<String>,
+}
+
+async fn remove(
+    State(handle): State<Handle>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    Query(asked): Query<Tagged>,
+) -> Response {
+    let (picture, _) = handle.picture();
+    let (file, Some(text)) = there(&handle, &picture, &name) else { return no_such(&name) };
+    if asked.tag.is_some_and(|tag| tag != manifests::tag(&text)) {
+        return moved(&file, true);
+    }
+    if picture.services.contains_key(&name) && !manifests::is_alone(&picture, &file, &text) {
+        let title = format!("{file} holds other manifests too");
+        return problem(StatusCode::CONFLICT, "A0313", &title, "take its part out of the file, and write the rest");
+    }
+    let message = format!("remove {name}");
+    let change = Change { file, before: Some(text), after: None, author: author(&who), message };
+    match manifests::write(&handle, change).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(problem) => not_written(&problem),
+    }
+}
+
+async fn validate(State(handle): State<Handle>) -> Response {
+    Json(manifests::validated(&handle.picture().0)).into_response()
+}
+
+async fn examine(State(handle): State<Handle>) -> Response {
+    let (picture, _) = handle.picture();
+    Json(doctor::document(&doctor::running(&picture, handle.now()).await)).into_response()
+}
+
+/// Name and e-mail, as commits have them.
+fn author(who: &Who) -> (String, String) {
+    let name = who.name.clone().unwrap_or_else(|| who.account.clone());
+    match name.split_once(" <") {
+        Some((name, email)) => (name.to_owned(), email.trim_end_matches('>').to_owned()),
+        None => (name, who.account.clone()),
+    }
+}
+
+fn moved(file: &str, is_there: bool) -> Response {
+    let title = match is_there {
+        true => format!("{file} is there, and `tag` is not that of its text"),
+        false => format!("{file} is not there any more"),
+    };
+    let hint = "read it, and make the change once more with the `tag` that comes with it";
+    problem(StatusCode::CONFLICT, "A0312", &title, hint)
+}
+
+fn not_written(settle: &Settle) -> Response {
+    problem(StatusCode::CONFLICT, &settle.code, &settle.text, &settle.hint)
+}
+
+/// What must be settled first, all of it.
+fn unsettled(first: &Settle, all: &[Settle]) -> Response {
+    let one = |settle: &Settle| -> Value {
+        json!({"code": settle.code, "detail": settle.text, "hints": [{"text": settle.hint}]})
+    };
+    let body = json!({
+        "type": format!("/errors/{}", first.code), "title": first.text, "status": 422, "code": first.code,
+        "hints": [{"text": first.hint}], "errors": all.iter().map(one).collect::<Vec<_>>(),
+    });
+    let kind = [(axum::http::header::CONTENT_TYPE, super::problem::PROBLEM)];
+    (StatusCode::UNPROCESSABLE_ENTITY, kind, body.to_string()).into_response()
+}

@@ -1,0 +1,126 @@
+//! Manifests over HTTP: read, checked, written, removed; what is wrong with them, and with the set-up.
+
+use serde_json::{Value as Json, json};
+
+use super::{WEB, code, token};
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+use crate::web::browser::{Browser, Page};
+use crate::web::story::with_git;
+
+const SHOP: &str = "name: shop\nimage: web:1\nport: 80\n";
+
+fn at(name: &str) -> String {
+    format!("/api/v1/services/{name}/manifest")
+}
+
+async fn put(who: &mut Browser, name: &str, body: &Json) -> Page {
+    who.json("PUT", &at(name), Some(&body.to_string())).await
+}
+
+fn read(page: &Page) -> Json {
+    assert_eq!(page.status, 200, "{page:?}");
+    serde_json::from_str(&page.body).unwrap()
+}
+
+#[track_caller]
+fn refused(page: &Page, status: u16, expected: &str, words: &str) {
+    assert_eq!((page.status, code(page).as_str()), (status, expected), "{page:?}");
+    assert!(page.body.contains(words), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_manifest_is_read_checked_written_and_removed() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.file("services/two.yaml", "name: one\nimage: web:1\n---\nname: two\nimage: web:1\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut ci = token(&rig, "ci", &["--role", "editor"]).await;
+    let is_there = |name: &str| rig.path().join(format!("services/{name}.yaml")).exists();
+
+    // A dry run says what would be done, and does nothing.
+    let dry = read(&put(&mut ci, "shop", &json!({"text": SHOP, "dry_run": true})).await);
+    assert_eq!((dry["written"].as_bool(), dry["file"].as_str()), (Some(false), Some("services/shop.yaml")));
+    assert_eq!(dry["plan"]["name"], "shop", "{dry:#}");
+    assert!(!is_there("shop"));
+    // What is not good is not written, and all of it is said.
+    let wrong = put(&mut ci, "shop", &json!({"text": "name: shop\nimage: web:1\nport: eighty\nvolumen: 1\n"})).await;
+    refused(&wrong, 422, "A0106", "unknown key `volumen`");
+    let other = put(&mut ci, "shop", &json!({"text": SHOP.replace("shop", "web2")})).await;
+    refused(&other, 422, "A0101", "is not one manifest, of shop");
+    let both = put(&mut ci, "shop", &json!({"text": format!("{SHOP}---\nname: more\nimage: web:1\n")})).await;
+    refused(&both, 422, "A0101", "is not one manifest, of shop");
+    let taken =
+        put(&mut ci, "shop", &json!({"text": SHOP.replace("port: 80", "routes: [{domain: foreign, to: 'shop:80'}]")}))
+            .await;
+    refused(&taken, 422, "A0405", "foreign.example.org");
+    assert!(!is_there("shop"));
+
+    // Written, it converges.
+    let written = read(&put(&mut ci, "shop", &json!({"text": SHOP})).await);
+    assert_eq!(written["written"], true);
+    assert_eq!(std::fs::read_to_string(rig.path().join("services/shop.yaml")).unwrap(), SHOP);
+    eventually(60, "the shop is there", async || rig.json("/api/v1/services/shop").await["sync"] == "Synced").await;
+
+    // Who did not read what is there does not write over it.
+    refused(&put(&mut ci, "shop", &json!({"text": SHOP})).await, 409, "A0312", "tag");
+    let known = read(&ci.get(&at("shop")).await);
+    assert_eq!(
+        (known["text"].as_str(), known["alone"].as_bool(), &known["tag"]),
+        (Some(SHOP), Some(true), &written["tag"])
+    );
+    let changed = json!({"text": SHOP.replace("web:1", "web:2"), "tag": known["tag"]});
+    assert_eq!(put(&mut ci, "shop", &changed).await.status, 200);
+    refused(&put(&mut ci, "shop", &changed).await, 409, "A0312", "tag");
+    eventually(60, "the other image runs", async || {
+        let row = rig.json("/api/v1/services/shop").await;
+        row["sync"] == "Synced" && row["health"] == "Healthy"
+    })
+    .await;
+
+    // Removed, it goes with all that it made.
+    refused(&ci.json("DELETE", &format!("{}?tag=0", at("shop")), None).await, 409, "A0312", "tag");
+    refused(&ci.json("DELETE", &at("one"), None).await, 409, "A0313", "other manifests");
+    refused(&ci.json("DELETE", &at("nothing"), None).await, 404, "A1002", "nothing");
+    assert_eq!(ci.json("DELETE", &at("shop"), None).await.status, 204);
+    assert!(!is_there("shop"));
+    eventually(60, "the shop is gone", async || rig.json("/api/v1/services/shop").await["code"] == "A1002").await;
+
+    // A token for some services reads and writes these alone.
+    let mut narrow = token(&rig, "narrow", &["--role", "editor", "--service", "one", "--service", "web"]).await;
+    assert_eq!(narrow.get(&at("web")).await.status, 200);
+    refused(&narrow.get(&at("one")).await, 403, "A1011", "other manifests");
+    refused(&put(&mut narrow, "shop", &json!({"text": SHOP})).await, 403, "A1011", "");
+
+    // What is broken is said, and can be mended in the same way.
+    rig.file("services/web.yaml", "name: web\nimage: web:1\nport: eighty\n");
+    let validated = async || read(&Browser::at(rig.port).get("/api/v1/validate").await);
+    eventually(60, "the mistake is seen", async || validated().await["diagnostics"][0]["file"] == "services/web.yaml")
+        .await;
+    assert_eq!(validated().await["broken"], json!(["web"]));
+    let tag = read(&ci.get(&at("web")).await)["tag"].clone();
+    assert_eq!(put(&mut ci, "web", &json!({"text": WEB, "tag": tag})).await.status, 200);
+    eventually(60, "all is good", async || validated().await["diagnostics"] == json!([])).await;
+
+    let doctor = read(&token(&rig, "op", &["--role", "operator"]).await.get("/api/v1/doctor").await);
+    assert_eq!(doctor["schema"], "amarre.doctor/v1");
+    assert!(doctor["findings"].as_array().unwrap().iter().any(|one| one["topic"] == "NPM"), "{doctor:#}");
+    end(daemon).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_names_who_made_it_and_what_was_simulated() {
+    let (rig, forge) = with_git().await;
+    let mut config: Json =
+        serde_json::from_str(&std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap()).unwrap();
+    config["ovh"] = json!({"simulated": true});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut ci = token(&rig, "ci", &["--role", "editor"]).await;
+    assert_eq!(put(&mut ci, "shop", &json!({"text": SHOP, "message": "open the shop"})).await.status, 200);
+    let bare = forge.bare().display().to_string();
+    let log = forge.run(&["--git-dir", &bare, "log", "-1", "--format=%an: %s|%(trailers)", "main"]);
+    assert_eq!(log.trim(), "token ci: open the shop|Amarre-Test-Mode: ovh");
+    assert_eq!(ci.json("DELETE", &at("shop"), None).await.status, 204);
+    end(daemon).await;
+}
