@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
-use super::{Config, ConfigError, DockerAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
+use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::model::site::{
     CertificateCare, Challenge, Defaults, HostSite, ImageCare, Mode, NpmSite, Policy, PublicAddress, Reach, ascii_name,
 };
@@ -25,7 +25,8 @@ impl File {
         let dns_credentials = self.dns_credentials(secrets)?;
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
-            npms.insert(name.clone(), super::npm::access(name, npm, dns_credentials.clone(), secrets)?);
+            let access = super::npm::access(name, npm, secrets)?;
+            npms.insert(name.clone(), NpmAccess { dns_credentials: dns_credentials.clone(), ..access });
         }
         let server = super::server::build(&self.server, secrets)?;
         let notifications = super::notifications::build(&self.notifications, secrets)?;

@@ -6,12 +6,8 @@ use super::secrets::Resolver;
 use super::{ConfigError, NpmAccess};
 use crate::secret::Secret;
 
-pub(super) fn access(
-    name: &str,
-    file: &NpmFile,
-    dns_credentials: Option<Secret>,
-    secrets: &Resolver,
-) -> Result<NpmAccess, ConfigError> {
+/// Without what certbot writes records with, which all NPMs have in common.
+pub(super) fn access(name: &str, file: &NpmFile, secrets: &Resolver) -> Result<NpmAccess, ConfigError> {
     let given = [("url", file.url.is_some()), ("identity", file.identity.is_some()), ("secret", file.secret.is_some())];
     if file.simulated {
         let of_real = given.into_iter().chain([("container", file.container.is_some())]);
@@ -21,7 +17,7 @@ pub(super) fn access(
         }
         // Filled in by whoever starts it.
         let (url, identity) = (String::new(), String::new());
-        return Ok(NpmAccess { url, identity, secret: Secret::new(""), dns_credentials });
+        return Ok(NpmAccess { url, identity, secret: Secret::new(""), dns_credentials: None });
     }
     let (Some(url), Some(identity), Some(secret)) = (&file.url, &file.identity, &file.secret) else {
         let absent: Vec<&str> = given.iter().filter(|(_, is_given)| !is_given).map(|(key, _)| *key).collect();
@@ -30,5 +26,5 @@ pub(super) fn access(
     };
     no_credentials(&format!("npm.{name}.url"), url)?;
     let url = url.trim_end_matches('/').trim_end_matches("/api").to_owned();
-    Ok(NpmAccess { url, identity: identity.clone(), secret: secrets.read(secret)?, dns_credentials })
+    Ok(NpmAccess { url, identity: identity.clone(), secret: secrets.read(secret)?, dns_credentials: None })
 }

@@ -1,5 +1,6 @@
 //! What Prometheus reads. Names in the field's habit; service names are labels, domains are not.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use prometheus_client::encoding::text::encode;
@@ -14,16 +15,17 @@ use prometheus_client::registry::Registry;
 use super::access::Asked;
 use crate::engine::meters::{Labels, Meters, labels};
 use crate::engine::{Picture, certificates, status, subnets};
+use crate::model::Timestamp;
 
 /// The content type that Prometheus asks for.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The text of one scrape.
-pub fn render(picture: &Picture, meters: &Meters, asked: &Asked) -> String {
+/// The text of one scrape. `applied`: when something of each service was last written.
+pub fn render(picture: &Picture, applied: &BTreeMap<String, Timestamp>, meters: &Meters, asked: &Asked) -> String {
     let mut registry = Registry::default();
     let build = gauge(&mut registry, "amarre_build_info", "Which program");
     build.get_or_create(&labels(&[("version", env!("CARGO_PKG_VERSION"))])).set(1);
-    services(&mut registry, picture);
+    services(&mut registry, picture, applied);
     providers(&mut registry, picture);
     looks(&mut registry, picture, meters);
     stocks(&mut registry, picture);
@@ -87,7 +89,7 @@ fn stocks(registry: &mut Registry, picture: &Picture) {
     }
 }
 
-fn services(registry: &mut Registry, picture: &Picture) {
+fn services(registry: &mut Registry, picture: &Picture, applied: &BTreeMap<String, Timestamp>) {
     let info = gauge(registry, "amarre_service_info", "How each service is");
     let attention = gauge(registry, "amarre_service_attention", "Whether a service needs a person");
     for (name, row) in picture.statuses() {
@@ -95,6 +97,11 @@ fn services(registry: &mut Registry, picture: &Picture) {
             [("service", name.as_str()), ("host", &row.host), ("sync", row.sync.word()), ("health", row.health.word())];
         info.get_or_create(&labels(&all)).set(1);
         attention.get_or_create(&labels(&[("service", name)])).set(i64::from(row.attention));
+    }
+    let written = "When something of a service was last written";
+    let last = gauge(registry, "amarre_service_last_applied_timestamp_seconds", written);
+    for (name, at) in applied {
+        last.get_or_create(&labels(&[("service", name)])).set(at.0 / 1000);
     }
     let drift = gauge(registry, "amarre_drift_resources", "Resources that differ from what was last applied");
     for change in picture.plan.changes.iter().filter(|change| status::is_drift(change)) {

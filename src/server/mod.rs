@@ -261,7 +261,9 @@ async fn health(State(handle): State<Handle>) -> Response {
 
 async fn metrics(State(handle): State<Handle>, Extension(asked): Extension<Asked>) -> Response {
     let (picture, _) = handle.picture();
-    let text = metrics::render(&picture, handle.meters(), &asked);
+    // A ledger that cannot be read is told of by what is missing here, and by the look.
+    let applied = handle.ledger().last_applied().await.unwrap_or_default();
+    let text = metrics::render(&picture, &applied, handle.meters(), &asked);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -120,6 +120,13 @@ impl Ledger {
         Ok(rows.iter().map(run).collect())
     }
 
+    /// When something was last written for each service.
+    pub async fn last_applied(&self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let query = "SELECT service, MAX(at_ms) AS at_ms FROM applied WHERE service <> '' GROUP BY service";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(|row| (row.get("service"), Timestamp(row.get("at_ms")))).collect())
+    }
+
     /// What happened in a run, the oldest first.
     pub async fn events_of_run(&self, run: i64) -> Result<Vec<Event>, StoreError> {
         let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events WHERE run = ? ORDER BY id";

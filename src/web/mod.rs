@@ -18,6 +18,7 @@ mod overview;
 mod rest;
 mod service;
 mod settings;
+mod timeline;
 pub mod view;
 pub mod words;
 

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::timeline::Timeline;
 use super::{Frame, Outcome, Visitor, Web, known, page, said, view};
 use crate::engine::certificates::{self, Certificate};
 use crate::engine::subnets::{self, Cell, Pool, Row};
@@ -21,6 +22,7 @@ const CELL_PITCH: usize = 28;
 #[template(path = "runs.html")]
 struct Runs {
     frame: Frame,
+    timeline: Option<Timeline>,
     runs: Vec<Run>,
     quiet: usize,
 }
@@ -69,7 +71,8 @@ pub async fn runs(State(web): State<Web>, headers: HeaderMap) -> Response {
     let quiet = all.iter().filter(is_quiet).count();
     let runs = all.iter().filter(|run| !is_quiet(run)).map(|run| Run::of(run, &web, &visitor)).collect();
     let frame = Frame::new(&web, &visitor, "runs", visitor.words.of("runs-title"), "/runs".to_owned()).await;
-    page(&Runs { frame, runs, quiet })
+    let timeline = Timeline::of(&web, visitor.words).await;
+    page(&Runs { frame, timeline, runs, quiet })
 }
 
 #[derive(Template)]

@@ -257,7 +257,11 @@ async fn what_is_served_is_what_the_document_says() {
         accounts.add((USER, "Somebody"), Role::Viewer, &password, handle.now()).await.unwrap();
         let statuses = private.asks_all("calm").await;
         // There is nobody to be told, and the manifests that are there are not those that somebody read.
-        assert!(statuses.iter().all(|status| matches!(status, 200..300 | 404 | 409)), "{statuses:?} {:?}", private.paths());
+        assert!(
+            statuses.iter().all(|status| matches!(status, 200..300 | 404 | 409)),
+            "{statuses:?} {:?}",
+            private.paths()
+        );
         let (all, one) = ("/api/v1/users", "/api/v1/users/{email}");
         let json = "application/json";
         let new = |email: &str, password: &str, role: &str| {

@@ -67,6 +67,10 @@ async fn a_service_lives_on_pages_alone() {
     })
     .await;
 
+    let runs = alice.get("/runs").await;
+    runs.says("The last 24 hours");
+    runs.says("class=\"wrote\"");
+
     // Somebody changes the host by hand.
     assert_eq!(alice.send("/", "/services/shop/suspend", &[("why", "to look")]).await.status, 303);
     let host = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);

@@ -1,0 +1,116 @@
+//! What was done in the last day, a lane for each provider.
+
+use std::collections::BTreeMap;
+
+use super::words::Words;
+use super::{Web, view};
+use crate::model::{Millis, ProviderId, Timestamp};
+use crate::store::journal::EventFilter;
+
+/// How far back it goes.
+const SPAN: Millis = Millis::minutes(24 * 60);
+/// What one unit of the picture stands for.
+const UNIT: Millis = Millis::minutes(2);
+/// Events that are looked through; of a day with more, the newest.
+const EVENTS_MAX: u32 = 5_000;
+/// Where lanes begin, how high one is, and where the first one is.
+const LEFT: i64 = 110;
+const LANE: i64 = 26;
+const TOP: i64 = 14;
+/// A time is written every so many hours.
+const HOURS_APART: i64 = 4;
+
+/// The picture.
+pub struct Timeline {
+    /// In its units.
+    pub width: i64,
+    /// In its units.
+    pub height: i64,
+    /// From the oldest to now.
+    pub hours: Vec<Hour>,
+    /// One below the other.
+    pub lanes: Vec<Lane>,
+}
+
+/// A time at the upper edge.
+pub struct Hour {
+    /// Where it stands.
+    pub x: i64,
+    /// `16:00`.
+    pub text: String,
+}
+
+/// What was done at one provider.
+pub struct Lane {
+    /// `NPM edge`.
+    pub title: String,
+    /// Its middle.
+    pub y: i64,
+    /// What was done, the oldest first.
+    pub marks: Vec<Mark>,
+}
+
+/// What was done there within two minutes.
+pub struct Mark {
+    /// Where it stands.
+    pub x: i64,
+    /// Whether something failed.
+    pub failed: bool,
+    /// The last run of it.
+    pub run: i64,
+    /// In words.
+    pub title: String,
+}
+
+#[derive(Default)]
+struct Bucket {
+    changed: usize,
+    failed: usize,
+    run: i64,
+}
+
+impl Timeline {
+    /// Of the last day; `None`: nothing was looked at yet.
+    pub async fn of(web: &Web, words: Words) -> Option<Self> {
+        let now = web.handle.now();
+        let from = Timestamp(now.0 - SPAN.0);
+        let (picture, _) = web.handle.picture();
+        let filter = EventFilter { since: from, limit: EVENTS_MAX, ..EventFilter::default() };
+        let events = web.handle.ledger().events_of(&filter).await.unwrap_or_default();
+        let mut lanes: BTreeMap<ProviderId, BTreeMap<i64, Bucket>> =
+            picture.context.as_ref()?.providers.keys().map(|id| (id.clone(), BTreeMap::new())).collect();
+        for (_, event) in events {
+            let Some(address) = event.address.filter(|_| event.run > 0) else { continue };
+            let has_failed = event.kind == "failed";
+            if !has_failed && !matches!(event.kind.as_str(), "created" | "updated" | "deleted") {
+                continue;
+            }
+            let Some(lane) = lanes.get_mut(&address.provider) else { continue };
+            let bucket = lane.entry((event.at - from).0 / UNIT.0).or_default();
+            bucket.run = bucket.run.max(event.run);
+            *(if has_failed { &mut bucket.failed } else { &mut bucket.changed }) += 1;
+        }
+        let mark = |(unit, bucket): (i64, Bucket)| {
+            let at = view::clock(Timestamp(from.0 + unit * UNIT.0));
+            let (changed, failed) = (bucket.changed.to_string(), bucket.failed.to_string());
+            let values = [("time", at.get(..5).unwrap_or(&at)), ("changed", &changed), ("failed", &failed)];
+            let key = if bucket.failed > 0 { "timeline-failed" } else { "timeline-changed" };
+            Mark { x: LEFT + unit, failed: bucket.failed > 0, run: bucket.run, title: words.with_all(key, &values) }
+        };
+        let lanes: Vec<Lane> = (0..)
+            .zip(lanes)
+            .map(|(at, (id, marks))| Lane {
+                title: id.title(),
+                y: TOP + LANE * at + LANE / 2,
+                marks: marks.into_iter().map(mark).collect(),
+            })
+            .collect();
+        let hours = (0..=24 / HOURS_APART).map(|step| {
+            let at = Timestamp(from.0 + step * HOURS_APART * 60 * 60 * 1000);
+            let text = view::clock(at).get(..5).unwrap_or_default().to_owned();
+            Hour { x: LEFT + step * HOURS_APART * 60 * 60 * 1000 / UNIT.0, text }
+        });
+        let height = TOP + LANE * i64::try_from(lanes.len()).unwrap_or_default() + 4;
+        Some(Self { width: LEFT + SPAN.0 / UNIT.0 + 24, height, hours: hours.collect(), lanes })
+    }
+}
