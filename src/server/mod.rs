@@ -154,6 +154,7 @@ fn shared() -> Vec<Route> {
         Route::new("/api/v1/services/{name}/logs", get(logs_of_service), openapi::logs(Form::OfService)),
         Route::new("/api/v1/drift", get(drift), openapi::drift()),
         Route::new("/api/v1/plan", get(plan), openapi::plan()),
+        Route::new("/api/v1/preview", get(preview), openapi::preview()),
         Route::new("/api/v1/subnets", get(subnets), openapi::subnets()),
         Route::new("/api/v1/unmanaged", get(unmanaged), openapi::unmanaged()),
         Route::new("/api/v1/schema", get(schema), openapi::schema()),
@@ -325,6 +326,11 @@ async fn plan_text(
     Query(of): Query<PlanQuery>,
 ) -> Response {
     answered(verbs::plan(&handle, of.reference.as_deref(), query.look(), query.markdown).await)
+}
+
+/// As if something else were followed.
+async fn preview(State(handle): State<Handle>, Query(of): Query<PlanQuery>) -> Response {
+    document_of(verbs::plan(&handle, of.reference.as_deref(), Look::PLAIN, false).await)
 }
 
 async fn subnets(State(handle): State<Handle>) -> Response {

@@ -316,6 +316,14 @@ pub(super) fn plan() -> Operation {
     Operation::document("plan", "What would be done", "Plan")
 }
 
+pub(super) fn preview() -> Operation {
+    let operation =
+        Operation::document("preview", "Looks anew and plans, perhaps for another state of the source", "Plan");
+    let reference = in_query("ref", "A branch, tag or commit that does not come into force", &text());
+    let operation = operation.takes(reference).checks_query().works().only(Role::Viewer);
+    operation.refuses(409, "There is no such state, or it cannot be read").refuses(503, STOPPING)
+}
+
 pub(super) fn subnets() -> Operation {
     Operation::document("subnets", "Who has which subnet and address, and where room is", "Subnets")
 }

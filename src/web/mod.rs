@@ -87,6 +87,7 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications, shel
         .route("/services/{name}", get(service::now))
         .route("/services/{name}/history", get(service::history))
         .route("/services/{name}/logs", get(service::logs))
+        .route("/services/{name}/explain", get(service::explain))
         .route("/services/{name}/manifest", get(service::manifest))
         .route("/services/{name}/edit", get(edit::edit).post(edit::change))
         .route("/services/{name}/delete", get(edit::delete).post(edit::delete_now))

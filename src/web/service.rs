@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use super::view::{self, PlanRow, State as Shown};
 use super::{Frame, Outcome, Visitor, Web, known, page, said};
 use crate::accounts::Role;
 use crate::engine::Picture;
+use crate::engine::explain;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::planned;
 use crate::engine::status::{self, ResourceStatus, ServiceStatus};
 use crate::model::service::{MountSource, Service, Target};
 use crate::model::{Kind, near};
-use crate::plan::render::lines;
+use crate::plan::render::{Look, lines};
 
 /// What happened lately.
 const EVENTS_SHOWN: u32 = 8;
@@ -111,6 +113,8 @@ struct Node {
     name: String,
     lines: Vec<String>,
     word: String,
+    /// As a query names it.
+    thing: String,
 }
 
 impl Node {
@@ -258,6 +262,7 @@ fn node(resource: &ResourceStatus, words: super::words::Words) -> Node {
         name: lines::name(&resource.address, None),
         lines: vec![if resource.job.is_some() { "job".to_owned() } else { kind }, resource.detail.clone()],
         word: state.word.clone(),
+        thing: view::encoded(&resource.address.to_string()),
     }
 }
 
@@ -397,6 +402,35 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     let title = visitor.words.of("tab-logs");
     let head = Head::of(&picture, row, &visitor, "logs");
     Ok(page(&Text { frame, head, title, text, is_log: true, may_change: false }))
+}
+
+/// Which thing is asked about.
+#[derive(Deserialize)]
+pub struct Asked {
+    thing: String,
+}
+
+/// `GET /services/{name}/explain?thing=`: why it is there.
+pub async fn explain(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Outcome {
+    let here = format!("/services/{}/explain?thing={}", view::encoded(&name), view::encoded(&asked.thing));
+    let visitor = known(&web, &headers, &here).await?;
+    let (picture, _) = web.handle.picture();
+    let row = found(&web, &visitor, &picture, &name).await?;
+    let Some(answer) = explain::explain(&web.handle, &asked.thing, Look::PLAIN).await else {
+        return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response());
+    };
+    if let Some(refused) = answer.refused() {
+        return Err(said(&web, &visitor, StatusCode::NOT_FOUND, refused.message).await);
+    }
+    let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
+    let head = Head::of(&picture, row, &visitor, "now");
+    let title = visitor.words.of("svc-explain");
+    Ok(page(&Text { frame, head, title, text: answer.text, is_log: false, may_change: false }))
 }
 
 /// `GET /services/{name}/manifest`

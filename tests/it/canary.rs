@@ -395,7 +395,13 @@ impl Life {
         for service in ["cloud", "sick", "stack"] {
             for page in ["", "/history", "/logs", "/manifest", "/edit", "/delete", "/rollback"] {
                 let path = format!("/services/{service}{page}");
-                self.found.add(format!("GET {path}"), browser.get(&path).await.body.as_bytes());
+                let body = browser.get(&path).await.body;
+                self.found.add(format!("GET {path}"), body.as_bytes());
+                // Each node leads to why it is there.
+                for part in body.split("href=\"").skip(1).filter(|part| part.contains("/explain?thing=")) {
+                    let path = part.split('"').next().unwrap();
+                    self.found.add(format!("GET {path}"), browser.get(path).await.body.as_bytes());
+                }
             }
         }
     }

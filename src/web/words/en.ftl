@@ -57,6 +57,10 @@ col-sync = Sync
 col-health = Health
 col-what-now = What now
 col-since = Since
+svc-explain = Why it is there
+empty-new = Say what it is; its manifest is written for you.
+empty-template = Nextcloud, Gitea, Immich and others, ready to use.
+empty-unmanaged = What runs here already: { $n } things that no manifest names.
 empty-services = No service yet
 empty-source = Manifests are read from { $source }.
 

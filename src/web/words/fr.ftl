@@ -63,6 +63,10 @@ col-sync = Synchro
 col-health = Santé
 col-what-now = Et maintenant
 col-since = Depuis
+svc-explain = Pourquoi c’est là
+empty-new = Dites ce que c’est ; son manifeste est écrit pour vous.
+empty-template = Nextcloud, Gitea, Immich et d’autres, prêts à l’emploi.
+empty-unmanaged = Ce qui tourne déjà ici : { $n } choses qu’aucun manifeste ne nomme.
 empty-services = Aucun service pour l'instant
 empty-source = Les manifestes sont lus depuis { $source }.
 

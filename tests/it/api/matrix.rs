@@ -27,6 +27,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("look", "GET /api/v1/drift"),
     ("look", "GET /api/v1/plan"),
     ("look", "GET /api/v1/subnets"),
+    ("viewer", "GET /api/v1/preview"),
     ("look", "GET /api/v1/unmanaged"),
     ("viewer", "GET /api/v1/services/{name}/events"),
     ("viewer", "GET /api/v1/services/{name}/history"),

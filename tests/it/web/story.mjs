@@ -108,6 +108,11 @@ assert.match(await page.locator(".flash [role=status]").last().innerText(), /ser
 await eventually("it is healthy", async () => (await page.locator("#state .st.ok").count()) === 2);
 await eventually("it answers through the proxy", async () => (await visit("shop.example.org")) === 200);
 await looksWell("service");
+await page.locator(".node").first().click();
+await page.waitForURL(/\/services\/shop\/explain\?thing=/);
+assert.match(await page.locator("#text").innerText(), /shop/);
+await looksWell("explain");
+await go("/services/shop");
 
 // Drift by hand: it is left alone meanwhile, so that it is seen.
 await page.locator("details.menu summary").click();
