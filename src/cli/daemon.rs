@@ -20,6 +20,7 @@ use crate::engine::daemon::{self, Behaviour};
 use crate::notifications::Notifications;
 use crate::server;
 use crate::server::access::{Access, Listening};
+use crate::templates::Shelf;
 use crate::web;
 
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
@@ -118,8 +119,9 @@ pub fn serve(
     pantry: Pantry,
 ) -> JoinSet<()> {
     let mut servers = JoinSet::new();
-    let acting = server::private(handle.clone(), notifications.clone());
-    let reading = web::public(handle.clone(), access, notifications.clone(), Arc::new(pantry))
+    let shelf: Arc<dyn Shelf> = Arc::new(pantry);
+    let acting = server::private(handle.clone(), notifications.clone(), shelf.clone());
+    let reading = web::public(handle.clone(), access, notifications.clone(), shelf)
         .into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(notifications.run());
     servers.spawn(async move {

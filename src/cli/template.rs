@@ -14,8 +14,7 @@ use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
 use crate::model::SecretName;
 use crate::source::{Author, Edit, Source};
-use crate::templates::{self, Rendered, Template, Unfit};
-use crate::web::Shelf;
+use crate::templates::{self, Rendered, Shelf, Template, Unfit};
 
 /// Files of one's own templates are small.
 const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;

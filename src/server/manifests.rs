@@ -1,22 +1,26 @@
-//! `/api/v1/services/NAME/manifest`, `/api/v1/validate` and `/api/v1/doctor`: what stands where manifests come from, what is
-//! wrong with it, and with all the rest.
+//! `/api/v1/services/NAME/manifest`, `/api/v1/templates`, `/api/v1/validate` and `/api/v1/doctor`: what stands where
+//! manifests come from and how it gets there, what is wrong with it, and with all the rest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, put};
+use axum::routing::{delete, get, post, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::Who;
-use super::openapi::{self, Operation, flag_type, line, or_null, text};
+use super::openapi::{self, Operation, flag_type, line, or_null, text, texts};
 use super::problem::problem;
 use super::{Given, Route, no_such, stopping};
 use crate::accounts::Role;
 use crate::engine::daemon::Handle;
 use crate::engine::manifests::{self, Change, Draft, Settle};
 use crate::engine::{Picture, doctor, report};
+use crate::templates::{Shelf, Template};
 
 const ONE: &str = "/api/v1/services/{name}/manifest";
 const NO_MANIFEST: &str = "A1002: there is no such service, or no manifest of it";
@@ -25,6 +29,8 @@ const MOVED: &str = "A0312: the file is another one, or there is one; A0313: the
 pub(super) fn routes() -> Vec<Route> {
     let change = json!({"text": text(), "tag": or_null(text()), "message": line(), "dry_run": flag_type()});
     let change = (change, &["text"][..]);
+    let filled = json!({"template": text(), "set": texts(), "message": line(), "dry_run": flag_type()});
+    let filled = (filled, &["template"][..]);
     let name = || openapi::in_path("name", "Its name");
     vec![
         Route::new(
@@ -56,6 +62,24 @@ pub(super) fn routes() -> Vec<Route> {
                 .refuses(404, NO_MANIFEST)
                 .refuses(409, MOVED)
                 .checks_query()
+                .only(Role::Editor),
+        ),
+        Route::new(
+            "/api/v1/templates",
+            get(list),
+            Operation::document("templates", "What services can be made of", "Templates")
+                .refuses(422, "A1009: a template of your own cannot be read"),
+        ),
+        Route::new(
+            "/api/v1/services/{name}/template",
+            post(fill),
+            Operation::writes("post", "new_service", "Makes a service of a template, with its secrets", Some(filled))
+                .takes(name())
+                .gives(200, "It is written, or would be", "application/json", &openapi::named("Written"))
+                .refuses(404, "A1009: there is no such template")
+                .refuses(409, MOVED)
+                .refuses(422, "A1009: it cannot be filled in so; or it would not do; A1013: the body has other fields")
+                .refuses(503, openapi::STOPPING)
                 .only(Role::Editor),
         ),
         Route::new(
@@ -121,32 +145,123 @@ async fn write(
     if before.as_deref().map(manifests::tag) != new.tag {
         return moved(&file, before.is_some());
     }
-    let Some(Draft { mut settle, after, names, .. }) =
-        manifests::draft(&handle, (&file, &new.text), &name, Vec::new()).await
-    else {
-        return stopping();
-    };
+    let proposal = Proposal { name, file, before, new, promised: Vec::new() };
+    match propose(&handle, &who, proposal, || Ok(())).await {
+        Ok(written) => Json(written).into_response(),
+        Err(refused) => refused,
+    }
+}
+
+/// A manifest with its secrets, before anything of it is there.
+struct Proposal {
+    name: String,
+    file: String,
+    before: Option<String>,
+    new: New,
+    promised: Vec<String>,
+}
+
+/// Checks a manifest, and writes it. `first`: what must be there before it is.
+async fn propose(
+    handle: &Handle,
+    who: &Who,
+    proposal: Proposal,
+    first: impl FnOnce() -> Result<(), String>,
+) -> Result<Value, Response> {
+    let Proposal { name, file, before, new, promised } = proposal;
+    let draft = manifests::draft(handle, (&file, &new.text), &name, promised).await;
+    let Some(Draft { mut settle, after, names, .. }) = draft else { return Err(stopping()) };
     // Who may write this service may not write another one with it.
     if settle.is_empty() && !names.iter().eq([&name]) {
         let text = format!("the text is not one manifest, of {name}");
         let hint = "one file may hold several; change those where they are, or as files of their own".to_owned();
         settle.push(Settle { text, hint, code: "A0101".to_owned() });
     }
-    if let Some(first) = settle.first() {
-        return unsettled(first, &settle);
+    if let Some(wrong) = settle.first() {
+        return Err(unsettled(wrong, &settle));
     }
     if !new.dry_run {
+        let hint = "may Amarre write beside its configuration?";
+        first().map_err(|why| problem(StatusCode::CONFLICT, "A0207", &why, hint))?;
         let verb = if before.is_some() { "change" } else { "add" };
         let message = if new.message.is_empty() { format!("{verb} {name}") } else { new.message };
-        let change =
-            Change { file: file.clone(), before, after: Some(new.text.clone()), author: author(&who), message };
-        if let Err(problem) = manifests::write(&handle, change).await {
-            return not_written(&problem);
-        }
+        let change = Change { file: file.clone(), before, after: Some(new.text.clone()), author: author(who), message };
+        manifests::write(handle, change).await.map_err(|problem| not_written(&problem))?;
     }
     let plan = report::plan_of(&after, &name);
     let tag = manifests::tag(&new.text);
-    Json(json!({"service": name, "file": file, "tag": tag, "written": !new.dry_run, "plan": plan})).into_response()
+    Ok(json!({"service": name, "file": file, "tag": tag, "written": !new.dry_run, "plan": plan}))
+}
+
+async fn list(Extension(shelf): Extension<Arc<dyn Shelf>>) -> Response {
+    let all = match shelf.templates() {
+        Ok(all) => all,
+        Err(why) => return unfit(&why),
+    };
+    let one = |(name, template): (String, Template)| {
+        let parameters = template.parameters.iter();
+        let parameters = parameters.map(|(key, one)| json!({"key": key, "about": one.about, "default": one.default}));
+        let parameters: Vec<Value> = parameters.collect();
+        json!({"name": name, "title": template.title, "about": template.about, "parameters": parameters})
+    };
+    Json(json!({"templates": all.into_iter().map(one).collect::<Vec<_>>()})).into_response()
+}
+
+/// A template, and what is to be otherwise.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filled {
+    template: String,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+async fn fill(
+    State(handle): State<Handle>,
+    Extension(shelf): Extension<Arc<dyn Shelf>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    Given(filled): Given<Filled>,
+) -> Response {
+    let template = match shelf.templates().map(|mut all| all.remove(&filled.template)) {
+        Ok(Some(template)) => template,
+        Ok(None) => {
+            let title = format!("there is no template {}", filled.template);
+            return problem(StatusCode::NOT_FOUND, "A1009", &title, "GET /api/v1/templates lists them");
+        }
+        Err(why) => return unfit(&why),
+    };
+    let rendered = match template.render(&name, &filled.set) {
+        Ok(rendered) => rendered,
+        Err(why) => return unfit(&why.to_string()),
+    };
+    let file = handle.path_of(&name);
+    if manifests::is_taken(&handle, &name) {
+        return moved(&file, true);
+    }
+    let Filled { template, message, dry_run, .. } = filled;
+    let message = if message.is_empty() { format!("add {name} ({template})") } else { message };
+    let new = New { text: rendered.manifest.clone(), tag: None, message, dry_run };
+    let proposal = Proposal { name, file, before: None, new, promised: rendered.secrets.clone() };
+    // First: the manifest may be taken up at once.
+    let secrets = || rendered.secrets.iter().try_for_each(|secret| shelf.make_secret(secret));
+    match propose(&handle, &who, proposal, secrets).await {
+        Ok(mut written) => {
+            written["text"] = json!(rendered.manifest);
+            written["secrets"] = json!(rendered.secrets);
+            written["notes"] = json!(rendered.notes.trim());
+            Json(written).into_response()
+        }
+        Err(refused) => refused,
+    }
+}
+
+fn unfit(why: &str) -> Response {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, "A1009", why, "see docs/templates.md")
 }
 
 #[derive(Default, Deserialize)]

@@ -19,6 +19,8 @@ mod tokens;
 mod users;
 mod webhook;
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
@@ -46,6 +48,7 @@ use crate::manifest;
 use crate::notifications::Notifications;
 use crate::plan::render::Look;
 use crate::store::journal::Event;
+use crate::templates::Shelf;
 
 /// What happened lately to one service.
 const EVENTS_SHOWN: u32 = 5;
@@ -103,7 +106,7 @@ impl Route {
 }
 
 /// What is served over the network.
-pub fn public(handle: Handle, access: &Access, notifications: Notifications) -> Router {
+pub fn public(handle: Handle, access: &Access, notifications: Notifications, shelf: Arc<dyn Shelf>) -> Router {
     let routes = shared().into_iter().chain([webhook(access)]).map(|route| {
         let Route { path, handler, says } = route;
         if says.needs == Needs::Nothing {
@@ -114,7 +117,7 @@ pub fn public(handle: Handle, access: &Access, notifications: Notifications) -> 
     });
     let counts = middleware::from_fn_with_state(access.asked.clone(), access::measure);
     let router = router(handle, routes.collect(), over(access)).layer(counts);
-    router.layer(Extension(notifications)).layer(Extension(access.asked.clone()))
+    router.layer(Extension(notifications)).layer(Extension(shelf)).layer(Extension(access.asked.clone()))
 }
 
 /// What describes it.
@@ -133,10 +136,10 @@ fn over(access: &Access) -> Over {
 }
 
 /// What whoever may open the socket may do.
-pub fn private(handle: Handle, notifications: Notifications) -> Router {
+pub fn private(handle: Handle, notifications: Notifications, shelf: Arc<dyn Shelf>) -> Router {
     let routes = shared().into_iter().chain(of_command_line()).collect();
     let router = router(handle, routes, Over::Socket).layer(Extension(notifications));
-    router.layer(Extension(Who::owner())).layer(Extension(Asked::default()))
+    router.layer(Extension(shelf)).layer(Extension(Who::owner())).layer(Extension(Asked::default()))
 }
 
 /// What is served on both.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-pub(super) use self::schemas::named;
 pub(super) use self::schemas::{any, count, flag_type, line, list, or_null, roles, text, timeout, until, written};
 use self::schemas::{healths, object, syncs, with};
+pub(super) use self::schemas::{named, texts};
 use super::access::Needs;
 use super::problem::PROBLEM;
 use crate::accounts::Role;

@@ -74,6 +74,21 @@ impl Is {
     }
 }
 
+/// What templates there are, and where their secrets go.
+pub trait Shelf: Send + Sync {
+    /// All of them, by name.
+    ///
+    /// # Errors
+    /// One of one's own cannot be read.
+    fn templates(&self) -> Result<BTreeMap<String, Template>, String>;
+
+    /// Makes a secret where it is set nowhere.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn make_secret(&self, name: &str) -> Result<(), String>;
+}
+
 /// Something that can be said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

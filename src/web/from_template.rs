@@ -15,21 +15,6 @@ use crate::accounts::Role;
 use crate::engine::manifests::{self, Settle};
 use crate::templates::{self, Rendered};
 
-/// What templates there are, and where their secrets go.
-pub trait Shelf: Send + Sync {
-    /// All of them, by name.
-    ///
-    /// # Errors
-    /// One of one's own cannot be read.
-    fn templates(&self) -> Result<BTreeMap<String, templates::Template>, String>;
-
-    /// Makes a secret where it is set nowhere.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    fn make_secret(&self, name: &str) -> Result<(), String>;
-}
-
 #[derive(Template)]
 #[template(path = "templates.html")]
 struct List {

@@ -35,7 +35,6 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 pub use self::frame::{Frame, Visitor};
-pub use self::from_template::Shelf;
 
 use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;
@@ -44,6 +43,7 @@ use crate::model::Millis;
 use crate::notifications::Notifications;
 use crate::server::access::Access;
 use crate::server::{self, whole};
+use crate::templates::Shelf;
 
 /// What a handler answers; `Err`: with what it was not done.
 type Outcome = Result<Response, Response>;
@@ -70,7 +70,7 @@ pub struct Web {
 
 /// Everything that is served over the network: the pages, and what [`server::public`] has.
 pub fn public(handle: Handle, access: Access, notifications: Notifications, shelf: Arc<dyn Shelf>) -> Router {
-    let api = server::public(handle.clone(), &access, notifications.clone());
+    let api = server::public(handle.clone(), &access, notifications.clone(), shelf.clone());
     let web = Web {
         handle,
         accounts: access.accounts.clone(),

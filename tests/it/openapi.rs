@@ -86,6 +86,7 @@ fn command(method: &str, path: &str, service: &str) -> String {
         "users" => {
             json!({"email": "new@example.org", "name": "New", "role": "viewer", "password": "correct horse battery"})
         }
+        "template" => json!({"template": "nothing", "set": {"tag": "1"}, "dry_run": true}),
         "manifest" if method == "put" => {
             json!({"text": format!("name: {service}\nimage: web:1\n"), "dry_run": true, "message": "try"})
         }
@@ -209,7 +210,11 @@ async fn eventful() -> Stepped {
 }
 
 fn private(handle: &Handle) -> axum::Router {
-    server::private(handle.clone(), Notifications::new(handle.clone(), Vec::new(), None))
+    server::private(
+        handle.clone(),
+        Notifications::new(handle.clone(), Vec::new(), None),
+        std::sync::Arc::new(crate::support::Empty),
+    )
 }
 
 async fn looked(handle: &Handle) {

@@ -104,7 +104,15 @@ fn services() -> Json {
         "Written": object(json!({
             "service": text(), "file": text(), "tag": text(), "written": says("False: it was a dry run", flag_type()),
             "plan": says("What is done for it; null: nothing", or_null(named("PlanService"))),
-        }), json!({})),
+        }), json!({
+            "text": says("Of a template: what it became", text()),
+            "secrets": says("Of a template: what is generated for it", list(text())),
+            "notes": says("Of a template: what is to be done then", text()),
+        })),
+        "Templates": object(json!({"templates": list(object(json!({
+            "name": text(), "title": text(), "about": text(),
+            "parameters": list(object(json!({"key": text(), "about": text(), "default": text()}), json!({}))),
+        }), json!({})))}), json!({})),
         "Validated": object(json!({
             "schema": {"const": "amarre.validate/v1"}, "revision": named("Revision"), "good": count(),
             "broken": says("Services whose manifest or secret is not good", list(text())),
@@ -400,6 +408,11 @@ fn holder_of_error() -> Json {
 
 pub fn any() -> Json {
     json!({})
+}
+
+/// Texts by any names.
+pub fn texts() -> Json {
+    json!({"type": "object", "additionalProperties": text()})
 }
 
 pub fn text() -> Json {

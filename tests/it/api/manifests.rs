@@ -108,6 +108,32 @@ async fn a_manifest_is_read_checked_written_and_removed() {
     end(daemon).await;
 }
 
+#[tokio::test]
+async fn a_service_is_made_of_a_template_with_its_secrets() {
+    let rig = Rig::start().await;
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut ci = token(&rig, "ci", &["--role", "editor"]).await;
+    let known = read(&Browser::at(rig.port).get("/api/v1/templates").await);
+    let known: Vec<&str> =
+        known["templates"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(known.len() >= 10 && known.contains(&"wordpress"), "{known:?}");
+    let path = "/api/v1/services/blog/template";
+    let post = async |who: &mut Browser, body: Json| who.json("POST", path, Some(&body.to_string())).await;
+    let secrets = || std::fs::read_dir(rig.path().join("secrets/blog")).map_or(0, Iterator::count);
+    let manifest = rig.path().join("services/blog.yaml");
+    refused(&post(&mut ci, json!({"template": "nothing"})).await, 404, "A1009", "nothing");
+    refused(&post(&mut ci, json!({"template": "wordpress", "set": {"address": "a b"}})).await, 422, "A1009", "address");
+    let dry = read(&post(&mut ci, json!({"template": "wordpress", "set": {"tls": "none"}, "dry_run": true})).await);
+    assert_eq!(dry["plan"]["name"], "blog", "{dry:#}");
+    assert!(!dry["secrets"].as_array().unwrap().is_empty() && secrets() == 0 && !manifest.exists(), "{dry:#}");
+    let made = read(&post(&mut ci, json!({"template": "wordpress", "set": {"tls": "none"}})).await);
+    assert_eq!(made["written"], true);
+    assert_eq!(std::fs::read_to_string(&manifest).unwrap(), made["text"].as_str().unwrap());
+    assert_eq!(secrets(), made["secrets"].as_array().unwrap().len());
+    refused(&post(&mut ci, json!({"template": "wordpress"})).await, 409, "A0312", "blog");
+    end(daemon).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_names_who_made_it_and_what_was_simulated() {
     let (rig, forge) = with_git().await;

@@ -51,6 +51,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("viewer", "GET /api/v1/services/{name}/manifest"),
     ("editor", "PUT /api/v1/services/{name}/manifest"),
     ("editor", "DELETE /api/v1/services/{name}/manifest"),
+    ("look", "GET /api/v1/templates"),
+    ("editor", "POST /api/v1/services/{name}/template"),
     ("look", "GET /api/v1/validate"),
     ("operator", "GET /api/v1/doctor"),
     ("admin", "GET /api/v1/users"),

@@ -103,9 +103,9 @@ fn unchunked(body: &str) -> String {
 }
 
 /// No templates, and nowhere to keep secrets.
-struct Empty;
+pub struct Empty;
 
-impl amarre::web::Shelf for Empty {
+impl amarre::templates::Shelf for Empty {
     fn templates(&self) -> Result<std::collections::BTreeMap<String, amarre::templates::Template>, String> {
         Ok(std::collections::BTreeMap::new())
     }
