@@ -8,7 +8,7 @@ use crate::support::eventually;
 use crate::web::browser::{Browser, Page};
 use crate::web::story::with_git;
 
-const SHOP: &str = "name: shop\nimage: web:1\nport: 80\n";
+const SHOP: &str = "name: shop\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
 
 fn at(name: &str) -> String {
     format!("/api/v1/services/{name}/manifest")
