@@ -27,19 +27,25 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> std::io::Result<Option<T
     }
 }
 
-/// Keeps what `state` gives after each call that may have changed it, before that call is answered. A file that cannot
-/// be written makes the answer a 500: what is not kept did not happen.
+/// Keeps what `state` gives after each call that changed it, before that call is answered. A file that cannot be written
+/// makes the answer a 500: what is not kept did not happen. Who changes nothing writes nothing: another process may have
+/// the file.
 pub(crate) fn kept<T: Serialize>(
     router: Router,
     path: Option<PathBuf>,
     state: impl Fn() -> T + Send + Sync + 'static,
 ) -> Router {
     let Some(path) = path else { return router };
-    let alone = Mutex::new(());
+    // What is newer is written later.
+    let last = Mutex::new(serde_json::to_vec(&state()).unwrap_or_default());
     let keep: Keep = Arc::new(move || {
-        // What is newer is written later.
-        let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
-        write(&path, &state())
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = serde_json::to_vec(&state())?;
+        if *last != now {
+            write(&path, &now)?;
+            *last = now;
+        }
+        Ok(())
     });
     router.layer(middleware::from_fn_with_state(keep, keeping))
 }
@@ -56,12 +62,12 @@ async fn keeping(State(keep): State<Keep>, request: Request, next: Next) -> Resp
 }
 
 /// Whole, or as it was before. For its owner only: NPM's rows have passwords in them.
-fn write(path: &Path, state: &impl Serialize) -> std::io::Result<()> {
+fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let beside = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(&serde_json::to_vec(state)?)?;
+    file.write_all(text)?;
     file.sync_all()?;
     std::fs::rename(&beside, path)
 }

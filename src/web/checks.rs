@@ -3,6 +3,7 @@
 use super::manifest::Form;
 use super::words::Words;
 use super::{Visitor, Web, view};
+use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::images::{ImageFacts, Known};
 use crate::model::{Address, Kind};
@@ -51,7 +52,9 @@ impl Marks {
         if form.tls && !form.port.is_empty() {
             marks.tls = tls(after, &form.name, words);
         }
-        let is_reference = !form.image.is_empty() && !form.image.contains(char::is_whitespace);
+        // Its registry is asked, whichever that is: not by those who may only look.
+        let is_reference =
+            visitor.may(Role::Editor) && !form.image.is_empty() && !form.image.contains(char::is_whitespace);
         if is_reference {
             let host = after.services.get(&form.name).map_or("default", |service| service.host.as_str());
             let known = web.images.ask(after, host, &form.image, web.handle.now()).await;

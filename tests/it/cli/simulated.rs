@@ -48,6 +48,12 @@ async fn what_is_simulated_is_kept_said_and_never_real() {
     let writes = |calls: Vec<amarre_sim::Call>| calls.into_iter().filter(|call| call.method != "GET").count();
     assert_eq!((writes(rig.npm.server.journal.calls()), writes(rig.ovh.server.journal.calls())), (0, 0));
 
+    // Who only looks writes nothing there: another process may be about to.
+    let npm = rig.path().join("amarre.simulated/npm.json");
+    let before = std::fs::metadata(&npm).unwrap().modified().unwrap();
+    assert_eq!(rig.run(&["doctor"]).await.err.matches(SAID).count(), 1);
+    assert_eq!(std::fs::metadata(&npm).unwrap().modified().unwrap(), before);
+
     // What is broken is not taken for empty.
     let kept = rig.path().join("amarre.simulated/ovh.json");
     let text = std::fs::read_to_string(&kept).unwrap();

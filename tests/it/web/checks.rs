@@ -44,6 +44,13 @@ async fn images_and_ports_are_checked_and_registries_are_asked_once() {
         check(&mut alice, &[("image", "ghcr.io/a/far:1")]).await.says("exists for linux/amd64, to be pulled");
     }
     assert_eq!(asked(), 1);
+    // Who may not write makes nobody ask a registry.
+    assert_eq!(add(&rig, "bob@example.org", "viewer").await.code, 0);
+    let mut bob = Browser::at(rig.port);
+    assert_eq!(bob.signs_in("bob@example.org", PASSWORD).await.status, 303);
+    check(&mut bob, &[("image", "ghcr.io/a/other:1")]).await.says("id=\"image-hint\"");
+    let others = rig.docker.server.journal.calls().iter().filter(|call| call.path.contains("other")).count();
+    assert_eq!(others, 0);
     end(daemon).await;
 }
 
