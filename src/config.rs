@@ -305,7 +305,7 @@ fn locate(path: Option<&Path>) -> Result<PathBuf, ConfigError> {
     Err(ConfigError::new(
         "A0201",
         format!("no configuration in {}", looked.join(", ")),
-        "write an amarre.yaml, or name one with --config",
+        "amarre init writes one; or name another with --config",
     ))
 }
 

@@ -1,5 +1,7 @@
 //! Logs: to stderr, with `AMARRE_LOG`, else `RUST_LOG`, as filter. Names and codes only; never a body, never a secret.
 
+use std::io::IsTerminal;
+
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::prelude::*;
@@ -11,6 +13,8 @@ pub fn start(json: bool) {
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
     let filter = filter.and(filter_fn(is_without_bodies));
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // Files and journals are read without a terminal.
+    let layer = layer.with_ansi(std::io::stderr().is_terminal());
     // A line that cannot be written (a full disk) would be reported on stderr again, and end the task that logs.
     let layer = layer.log_internal_errors(false);
     let registry = tracing_subscriber::registry();

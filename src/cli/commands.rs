@@ -315,7 +315,8 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
         let expected = if destroy.all { "all".to_owned() } else { destroy.services.join(" ") };
         let typed = if destroy.all { "--all" } else { &expected };
         let message = format!("{names} would be destroyed, and nobody can be asked here");
-        let refusal = Failure::new("A0402", message, format!("if you mean it: amarre destroy {typed} --yes"));
+        let purge = if destroy.purge { " --purge" } else { "" };
+        let refusal = Failure::new("A0402", message, format!("if you mean it: amarre destroy {typed}{purge} --yes"));
         if !agrees(output, &format!("Destroy {names}?"), &expected, &refusal) {
             link.close().await;
             return Ok(REFUSED);

@@ -61,12 +61,7 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     }
     let source = build::source(&config).to_string();
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
-    output.say(&format!(
-        "amarre {} keeps {}, status at {}/api/v1/status",
-        env!("CARGO_PKG_VERSION"),
-        source,
-        listening.link()
-    ));
+    output.say(&format!("amarre {} keeps {}, pages at {}/", env!("CARGO_PKG_VERSION"), source, listening.link()));
     if !acts {
         output.say("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
     }

@@ -107,11 +107,10 @@ pub async fn run(args: &Args, init: &Init, output: &Output) -> Result<u8, Failur
     for missing in &answers.missing {
         output.say(&format!("missing: {missing}"));
     }
+    let mut here = vec![format!("{} containers", answers.containers)];
+    here.extend(answers.npm.as_ref().map(|_| format!("{} proxy hosts", answers.hosts)));
     if answers.containers + answers.hosts > 0 {
-        let Answers { containers, hosts, .. } = answers;
-        output.say(&format!(
-            "\n{containers} containers and {hosts} proxy hosts are here already. Amarre leaves them alone."
-        ));
+        output.say(&format!("\n{} are here already. Amarre leaves them alone.", here.join(" and ")));
     }
     output.say("Next: amarre plan            what would happen\n      amarre run             keep it so");
     Ok(0)
@@ -174,6 +173,14 @@ async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut A
         let hint = "give it: amarre init --domain example.org";
         return Err(Failure::new("A1005", "the domain is missing, and nobody can be asked here", hint));
     }
+    if !answers
+        .domain
+        .split('.')
+        .all(|label| !label.is_empty() && !label.contains(|c: char| !c.is_alphanumeric() && c != '-'))
+    {
+        let message = format!("`{}` is not a domain", answers.domain);
+        return Err(Failure::new("A1005", message, "write it as in example.org"));
+    }
     answers.address =
         dialogue.text("Public address of this host", &init.address, public_address())?.unwrap_or_default();
     if answers.address.is_empty() {
@@ -186,6 +193,10 @@ async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut A
     let (container, url) = found.npm.map_or((None, None), |(name, url)| (Some(name), Some(url)));
     let container = init.npm_container.clone().or(container);
     let url = match init.simulate.contains(&Simulated::Npm) {
+        true if init.npm_url.is_some() => {
+            let hint = "leave out one of --npm-url and --simulate npm";
+            return Err(Failure::new("A1005", "NPM is there, and is to be simulated", hint));
+        }
         true => Some(SIMULATED.to_owned()),
         false => dialogue.text("NPM's admin address (s: simulated for now)", &init.npm_url, url)?,
     };

@@ -12,10 +12,14 @@ use crate::config::Config;
 use crate::model::ProviderId;
 use crate::secret::{OvhLogin, Secret};
 
-const IDENTITY: &str = "amarre@simulated.invalid";
 /// No real vendor is near these numbers: what was simulated is never taken for something real.
 const NPM_IDS_AFTER: u64 = 900_000_000;
 const OVH_IDS_AFTER: u64 = 900_000_000_000_000;
+
+/// Whom a simulated NPM knows, where Let's Encrypt would write to.
+fn identity(config: &Config) -> String {
+    format!("amarre@{}", config.site.domains.first().map_or("localhost", String::as_str))
+}
 
 /// What is simulated. Dropping it stops it; what was written is kept.
 #[derive(Default)]
@@ -33,6 +37,7 @@ impl World {
             Failure::new("A0224", format!("{} could not be simulated: {why}", id.title()), hint)
         };
         let mut world = Self::default();
+        let identity = identity(config);
         for id in &config.site.simulated {
             let kept_at = Some(folder.join(format!("{id}.json")));
             if *id == ProviderId::ovh() {
@@ -43,7 +48,7 @@ impl World {
                 // Whoever else is on this machine may not write there either.
                 let secret = format!("{:032x}", rand::random::<u128>());
                 let options = NpmOptions {
-                    users: vec![NpmUser::admin(1, IDENTITY, &secret)],
+                    users: vec![NpmUser::admin(1, &identity, &secret)],
                     issuance: Issuance::Granted,
                     ids_after: NPM_IDS_AFTER,
                     kept_at,
@@ -58,10 +63,11 @@ impl World {
 
     /// The configuration with where the simulated ones are, and how they are signed in to.
     pub fn fill(&self, mut config: Config) -> Config {
+        let identity = identity(&config);
         for (name, (npm, secret)) in &self.npms {
             if let Some(access) = config.npms.get_mut(name) {
                 access.url = npm.server.url();
-                access.identity = IDENTITY.to_owned();
+                access.identity = identity.clone();
                 access.secret = secret.clone();
             }
         }

@@ -183,6 +183,11 @@ impl Handle {
         self.source.write(edit, self.clock.now()).await
     }
 
+    /// Whether manifests come from a repository.
+    pub fn is_git(&self) -> bool {
+        matches!(self.source, Source::Git(_))
+    }
+
     /// The path, as shown, of a manifest that is not there yet.
     pub fn path_of(&self, service: &str) -> String {
         self.source.path_of(service)

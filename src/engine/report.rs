@@ -173,6 +173,9 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
     let need_text = match needy.as_slice() {
         [] if is_troubled => "What stands above needs you.".to_owned(),
         [] if rows.is_empty() => format!("No manifest in {}.", picture.source.label),
+        [] if !picture.consented && rows.iter().any(|row| picture.is_changing(&row.name)) => {
+            "Nothing is changed before amarre apply, or amarre run --yes.".to_owned()
+        }
         [] => "Nothing needs you.".to_owned(),
         needy => {
             let mut commands: Vec<String> = needy.iter().take(3).map(|name| format!("amarre status {name}")).collect();

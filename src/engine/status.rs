@@ -172,7 +172,10 @@ fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
     let mut addresses: BTreeSet<Address> = picture.wanted_by(name).iter().cloned().collect();
     addresses.extend(picture.changes_of(name).map(|change| change.address.clone()));
     let owned = picture.owned_by(name).iter();
-    addresses.extend(owned.filter(|address| picture.world.gap(address).is_some()).cloned());
+    addresses.extend(owned.clone().filter(|address| picture.world.gap(address).is_some()).cloned());
+    // Data outlives its manifest: whoever wonders what is left, or what a purge takes, is to see it.
+    let kept = owned.clone().filter(|address| address.kind == Kind::Volume && picture.world.seen.contains_key(address));
+    addresses.extend(kept.filter(|_| !picture.services.contains_key(name)).cloned());
     let unasked =
         |address: &Address| picture.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
     addresses.retain(|address| !matches!(address.kind, Kind::Image) || unasked(address));
@@ -282,6 +285,7 @@ fn ready_text(picture: &Picture, address: &Address) -> String {
         | Kind::Stream
         | Kind::AccessList => crate::plan::render::lines::detail(address, &seen.fields, None),
         Kind::Certificate => crate::plan::certificates::in_words(&seen.fields, picture.at),
+        Kind::Volume if !picture.wants.map.contains_key(address) => "kept".to_owned(),
         Kind::Volume | Kind::Image | Kind::Zone => String::new(),
     }
 }
@@ -350,7 +354,8 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         } else {
             {
                 let until = suspension.until.map(|until| format!(" until {}", telling::time(until, picture.at)));
-                format!("suspended by {}{}: {}", suspension.by, until.unwrap_or_default(), suspension.why)
+                let why = Some(suspension.why.as_str()).filter(|why| !why.is_empty()).map(|why| format!(": {why}"));
+                format!("suspended by {}{}{}", suspension.by, until.unwrap_or_default(), why.unwrap_or_default())
             }
         };
         status.hints = vec![Hint::command("to take it up again", format!("amarre resume {name}"))];
@@ -389,6 +394,9 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.what_now = "waits for amarre apply".to_owned();
     } else if picture.services.get(&name).is_some_and(|service| service.stopped) && !picture.is_changing(&name) {
         status.what_now = "stopped, as its manifest says".to_owned();
+    } else if !picture.services.contains_key(&name) && !picture.is_changing(&name) && !status.resources.is_empty() {
+        status.what_now = "its manifest is gone, its data is kept".to_owned();
+        status.hints = vec![Hint::command("to delete that too", format!("amarre destroy {name} --purge"))];
     } else {
         status.what_now = next_step(picture, &name);
         if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {

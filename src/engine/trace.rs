@@ -81,7 +81,11 @@ pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> 
     let (mut steps, addresses) = names(&picture, &context.providers, &domain, &own).await;
     let target = addresses.first().copied().or_else(|| own.first().copied());
     let mut answered = None;
-    if let Some(ip) = target {
+    let npm = host.and_then(|host| host.npm.as_ref()).map(|npm| &npm.provider);
+    if npm.is_some_and(|npm| picture.is_simulated(npm)) {
+        let found = "simulated: no visitor comes to this address, and it is not asked";
+        steps.extend(target.map(|ip| Step::open("port", ip.to_string(), found)));
+    } else if let Some(ip) = target {
         let (plain, secure) = tokio::join!(ask(&domain, ip, false), ask(&domain, ip, true));
         steps.push(port(&picture, &domain, ip, false, &plain));
         steps.push(port(&picture, &domain, ip, true, &secure));

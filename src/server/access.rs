@@ -107,6 +107,28 @@ pub enum Needs {
     Role(Role),
 }
 
+/// What the audit is to say of a request that its path does not tell.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What was done, or would have been.
+    pub action: String,
+    /// To what; `None`: what stands in the path.
+    pub target: Option<String>,
+}
+
+impl Told {
+    /// Nothing was to be changed.
+    pub fn checked(action: &str) -> Self {
+        Self { action: action.to_owned(), target: None }
+    }
+
+    /// An answer that says so.
+    pub fn with(self, mut answer: Response) -> Response {
+        answer.extensions_mut().insert(self);
+        answer
+    }
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
@@ -301,9 +323,11 @@ pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) ->
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.ip().to_string());
     let response = once(&access, &who, request, next).await;
     let result = if response.status().is_success() { "ok".to_owned() } else { response.status().to_string() };
-    let target = params.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ");
+    let of_path = params.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ");
+    let told = response.extensions().get::<Told>().cloned();
+    let (action, target) = told.map_or((action.to_owned(), None), |told| (told.action, told.target));
     let (at, address) = (access.handle.now(), from.unwrap_or_default());
-    let row = AuditRow { at, who: who.account, address, action: action.to_owned(), target, result };
+    let row = AuditRow { at, who: who.account, address, action, target: target.unwrap_or(of_path), result };
     access.accounts.audit(row).await;
     response
 }

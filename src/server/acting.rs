@@ -10,10 +10,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
-use super::access::{self, Who};
+use super::access::{self, Told, Who};
 use super::problem::refusal;
 use super::{Given, LookQuery, stopping, whole};
 use crate::accounts::Role;
@@ -50,13 +50,29 @@ pub async fn act(
     if let Some(why) = act.misfit() {
         return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
     }
+    let told = told(&act);
     // The first time needs somebody who answers for all of it.
     let is_first = matches!(act, Act::Apply { .. }) && !handle.picture().0.consented;
     let needed = if is_first { Role::Admin } else { needs(&act) };
     if who.role < needed {
-        return access::denied(who.role, needed);
+        return told.with(access::denied(who.role, needed));
     }
-    answer_in_lines(handle, act, query, &who).await
+    told.with(answer_in_lines(handle, act, query, &who).await)
+}
+
+/// A command as the audit has it: `suspend`, of `shop`.
+fn told(act: &Act) -> Told {
+    let document = serde_json::to_value(act).unwrap_or_default();
+    let (action, body) = document
+        .as_object()
+        .and_then(|all| all.iter().next())
+        .map_or(("act", &Json::Null), |(key, body)| (key.as_str(), body));
+    let named = ["service", "thing", "npm"].into_iter().find_map(|key| body[key].as_str()).map(str::to_owned);
+    let several = || {
+        let names: Vec<&str> = body["services"].as_array()?.iter().filter_map(Json::as_str).collect();
+        Some(if names.is_empty() { "all".to_owned() } else { names.join(" ") })
+    };
+    Told { action: action.to_owned(), target: named.or_else(several) }
 }
 
 /// Acts. JSON lines: a `step` each, then one `end`. Over the network, what is not done at all is a problem.

@@ -12,7 +12,7 @@ use axum::routing::{delete, get, post, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::access::Who;
+use super::access::{Told, Who};
 use super::openapi::{self, Operation, flag_type, line, or_null, text, texts};
 use super::problem::problem;
 use super::{Given, Route, no_such, stopping};
@@ -146,10 +146,12 @@ async fn write(
         return moved(&file, before.is_some());
     }
     let proposal = Proposal { name, file, before, new, promised: Vec::new() };
-    match propose(&handle, &who, proposal, || Ok(())).await {
+    let is_dry = proposal.new.dry_run;
+    let answer = match propose(&handle, &who, proposal, || Ok(())).await {
         Ok(written) => Json(written).into_response(),
         Err(refused) => refused,
-    }
+    };
+    if is_dry { Told::checked("check_manifest").with(answer) } else { answer }
 }
 
 /// A manifest with its secrets, before anything of it is there.
@@ -249,7 +251,7 @@ async fn fill(
     let proposal = Proposal { name, file, before: None, new, promised: rendered.secrets.clone() };
     // First: the manifest may be taken up at once.
     let secrets = || rendered.secrets.iter().try_for_each(|secret| shelf.make_secret(secret));
-    match propose(&handle, &who, proposal, secrets).await {
+    let answer = match propose(&handle, &who, proposal, secrets).await {
         Ok(mut written) => {
             written["text"] = json!(rendered.manifest);
             written["secrets"] = json!(rendered.secrets);
@@ -257,7 +259,8 @@ async fn fill(
             Json(written).into_response()
         }
         Err(refused) => refused,
-    }
+    };
+    if dry_run { Told::checked("check_service").with(answer) } else { answer }
 }
 
 fn unfit(why: &str) -> Response {
@@ -278,7 +281,8 @@ async fn remove(
 ) -> Response {
     let (picture, _) = handle.picture();
     let (file, Some(text)) = there(&handle, &picture, &name) else { return no_such(&name) };
-    if asked.tag.is_some_and(|tag| tag != manifests::tag(&text)) {
+    // What nobody read, nobody takes away.
+    if asked.tag.is_none_or(|tag| tag != manifests::tag(&text)) {
         return moved(&file, true);
     }
     if picture.services.contains_key(&name) && !manifests::is_alone(&picture, &file, &text) {

@@ -43,6 +43,8 @@ struct New {
     settle: Vec<Settle>,
     settle_title: String,
     is_name_taken: bool,
+    /// Nothing else is called so either.
+    is_name_free: bool,
     marks: Marks,
     /// Name, and whether it is chosen.
     access_lists: Vec<(String, bool)>,
@@ -157,6 +159,7 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         settle_title: title(&checked.settle, visitor),
         settle: checked.settle,
         is_name_taken,
+        is_name_free: checked.after.as_ref().is_some_and(|after| is_free(after, &form.name)),
         marks,
         access_lists: access_lists(checked.after.as_ref().unwrap_or(&picture), &form.access_list),
         plan: checked.plan,
@@ -169,6 +172,14 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         form,
         frame,
     })
+}
+
+/// Whether a manifest of this name is good, and nothing of somebody else has its name on the host.
+fn is_free(after: &Picture, name: &str) -> bool {
+    let is_on_host = |kind: Kind| matches!(kind, Kind::Network | Kind::Volume | Kind::Container);
+    let mut refused = after.changes_of(name).filter(|change| is_on_host(change.address.kind));
+    after.services.contains_key(name)
+        && !refused.any(|change| change.refusal().is_some_and(|refusal| !refusal.is_left()))
 }
 
 /// Lists that a service may be behind: of manifests, and what NPM has besides.

@@ -82,6 +82,8 @@ pub struct Frame {
     pub csrf: String,
     /// What is said once.
     pub flash: Option<String>,
+    /// Whether what forms write is committed, with a message.
+    pub is_git: bool,
     /// What is simulated, said on every page; empty: nothing.
     pub test_mode: String,
     /// Where the source is: `main @ 3f2a9c1`.
@@ -137,6 +139,7 @@ impl Frame {
             user,
             csrf,
             flash,
+            is_git: web.handle.is_git(),
             test_mode: test_mode(&picture, words),
             revision: report::revision(&picture),
             is_well: has_looked && picture.is_whole(),

@@ -170,11 +170,10 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
     let events =
         events.iter().map(|event| Happened { at: view::moment(event.at, web.handle.now()), what: view::event(event) });
-    let suspended = picture
-        .facts
-        .suspended
-        .get(&name)
-        .map(|suspension| words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", &suspension.why)]));
+    let suspended = picture.facts.suspended.get(&name).map(|suspension| match suspension.why.as_str() {
+        "" => words.with("svc-suspended-by-whom", "who", &suspension.by),
+        why => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", why)]),
+    });
     let columns = columns(row, words);
     let mut frame =
         Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view::encoded(&name))).await;

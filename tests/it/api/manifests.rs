@@ -80,9 +80,13 @@ async fn a_manifest_is_read_checked_written_and_removed() {
 
     // Removed, it goes with all that it made.
     refused(&ci.json("DELETE", &format!("{}?tag=0", at("shop")), None).await, 409, "A0312", "tag");
-    refused(&ci.json("DELETE", &at("one"), None).await, 409, "A0313", "other manifests");
+    refused(&ci.json("DELETE", &at("shop"), None).await, 409, "A0312", "tag");
+    let tag = async |who: &mut Browser, name: &str| read(&who.get(&at(name)).await)["tag"].as_str().unwrap().to_owned();
+    let one = format!("{}?tag={}", at("one"), tag(&mut ci, "one").await);
+    refused(&ci.json("DELETE", &one, None).await, 409, "A0313", "other manifests");
     refused(&ci.json("DELETE", &at("nothing"), None).await, 404, "A1002", "nothing");
-    assert_eq!(ci.json("DELETE", &at("shop"), None).await.status, 204);
+    let shop = format!("{}?tag={}", at("shop"), tag(&mut ci, "shop").await);
+    assert_eq!(ci.json("DELETE", &shop, None).await.status, 204);
     assert!(!is_there("shop"));
     eventually(60, "the shop is gone", async || rig.json("/api/v1/services/shop").await["code"] == "A1002").await;
 
@@ -101,6 +105,14 @@ async fn a_manifest_is_read_checked_written_and_removed() {
     let tag = read(&ci.get(&at("web")).await)["tag"].clone();
     assert_eq!(put(&mut ci, "web", &json!({"text": WEB, "tag": tag})).await.status, 200);
     eventually(60, "all is good", async || validated().await["diagnostics"] == json!([])).await;
+
+    // A check is no change, and a command says what it is.
+    let act = json!({"suspend": {"service": "web"}}).to_string();
+    assert_eq!(ci.json("POST", "/api/v1/act", Some(&act)).await.status, 200);
+    let audit = read(&token(&rig, "boss", &["--role", "admin"]).await.get("/api/v1/audit").await);
+    let rows = audit["audit"].as_array().unwrap();
+    let has = |action: &str, target: &str| rows.iter().any(|row| row["action"] == action && row["target"] == target);
+    assert!(has("check_manifest", "shop") && has("write_manifest", "shop") && has("suspend", "web"), "{audit:#}");
 
     let doctor = read(&token(&rig, "op", &["--role", "operator"]).await.get("/api/v1/doctor").await);
     assert_eq!(doctor["schema"], "amarre.doctor/v1");
@@ -147,6 +159,7 @@ async fn a_commit_names_who_made_it_and_what_was_simulated() {
     let bare = forge.bare().display().to_string();
     let log = forge.run(&["--git-dir", &bare, "log", "-1", "--format=%an: %s|%(trailers)", "main"]);
     assert_eq!(log.trim(), "token ci: open the shop|Amarre-Test-Mode: ovh");
-    assert_eq!(ci.json("DELETE", &at("shop"), None).await.status, 204);
+    let tag = read(&ci.get(&at("shop")).await)["tag"].as_str().unwrap().to_owned();
+    assert_eq!(ci.json("DELETE", &format!("{}?tag={tag}", at("shop")), None).await.status, 204);
     end(daemon).await;
 }

@@ -42,6 +42,8 @@ async fn what_is_simulated_is_kept_said_and_never_real() {
     }
     let shown = rig.run(&["status", "shop"]).await;
     assert!(shown.err.contains(SAID) && shown.out.contains("simulated"), "{shown:?}");
+    let traced = rig.run(&["trace", "shop.example.org"]).await;
+    assert!(traced.out.contains("simulated: no visitor comes to this address"), "{traced:?}");
     let doctor = rig.run(&["doctor"]).await;
     assert!(doctor.out.contains("NPM and OVH are simulated") && doctor.out.contains("A0223"), "{}", doctor.out);
     // Nothing left for the real ones.
@@ -107,6 +109,32 @@ async fn a_daemon_in_test_mode_says_so_on_every_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_manifest_that_is_gone_is_shown_before_it_is_purged() {
+    let rig = Rig::start().await;
+    simulate(&rig);
+    rig.file("services/shop.yaml", &format!("{SHOP}volumes: ['data:/data']\n"));
+    rig.apply().await;
+    let kept = || -> Json {
+        let text = std::fs::read_to_string(rig.path().join("amarre.simulated/npm.json")).unwrap();
+        serde_json::from_str::<Json>(&text).unwrap()["tables"]["certificate"][0]["deleted"].clone()
+    };
+    assert_eq!(kept(), false);
+    std::fs::remove_file(rig.path().join("services/shop.yaml")).unwrap();
+    rig.apply().await;
+    let status = rig.run(&["status", "shop"]).await;
+    assert!(status.out.contains("its manifest is gone, its data is kept"), "{status:?}");
+    assert!(status.out.contains("volume        shop_data           kept"), "{status:?}");
+    let dry = rig.run(&["destroy", "shop", "--purge", "--dry-run"]).await;
+    assert!(dry.out.contains("- volume        shop_data"), "{dry:?}");
+    assert!(rig.run(&["destroy", "shop", "--dry-run"]).await.out.contains("kept: volume        shop_data"));
+    let asked = rig.run(&["destroy", "shop", "--purge"]).await;
+    assert!(asked.code == 4 && asked.err.contains("amarre destroy shop --purge --yes"), "{asked:?}");
+    let purged = rig.run(&["destroy", "shop", "--purge", "--yes"]).await;
+    assert!(purged.code == 0 && purged.out.contains("volume shop_data removed"), "{purged:?}");
+    assert_eq!(kept(), true, "{purged:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn half_real_and_half_simulated_is_refused() {
     let rig = Rig::start().await;
     let wrong = [
@@ -116,6 +144,7 @@ async fn half_real_and_half_simulated_is_refused() {
         ),
         (json!({"npm": {"main": {"url": "http://127.0.0.1:81"}}}), "npm.main needs identity and secret as well"),
         (json!({"ovh": {"simulated": true, "endpoint": "ovh-eu"}}), "ovh is simulated, and has `endpoint`"),
+        (json!({"domains": ["not a domain"]}), "domains: `not a domain` is not a domain"),
         (json!({"ovh": {"simulated": true}, "domains": []}), "ovh is simulated, and no `domains` are named"),
     ];
     for (parts, said) in wrong {
