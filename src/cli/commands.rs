@@ -305,6 +305,10 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
     let names = if destroy.all { "every service".to_owned() } else { destroy.services.join(", ") };
     if destroy.dry_run || !destroy.yes {
         let status = link.status(None, Listing { all: true, ..Listing::default() }, output.look).await?;
+        if let Some(unknown) = destroy.services.iter().find(|name| !is_listed(&status.document, name)) {
+            link.close().await;
+            return Err(Failure::new("A1002", format!("there is no service {unknown}"), "amarre status lists them"));
+        }
         output.data(&doomed(&status.document, destroy));
     }
     if destroy.dry_run {
@@ -332,6 +336,10 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
     let code = act_and_print(&link, act, output).await;
     link.close().await;
     code
+}
+
+fn is_listed(status: &Json, name: &str) -> bool {
+    status["services"].as_array().into_iter().flatten().any(|service| service["name"] == name)
 }
 
 /// What would go, a line each.

@@ -93,11 +93,12 @@ pub fn is_alone(picture: &Picture, file: &str, text: &str) -> bool {
     documents.count() == 1 && picture.services.values().filter(|service| service.origin.file == file).count() == 1
 }
 
-/// Whether there is a service of this name, or a file where it would stand.
+/// Whether there is a manifest of this name, good or not, or a file where it would stand. What only left data behind may
+/// come back.
 pub fn is_taken(handle: &Handle, name: &str) -> bool {
     let ((picture, _), file) = (handle.picture(), handle.path_of(name));
     let has_file = picture.source.files.iter().any(|(path, _)| *path == file);
-    picture.statuses().contains_key(name) || (!name.is_empty() && has_file)
+    picture.services.contains_key(name) || picture.broken.contains_key(name) || (!name.is_empty() && has_file)
 }
 
 /// The source with one file changed.

@@ -73,6 +73,11 @@ pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> 
     if domain.is_empty() || domain.len() > NAME_BYTES_MAX || !domain.chars().all(is_written) {
         return Some(refused("A0107", &format!("not a host name: {domain}"), "as in amarre trace cloud.example.org"));
     }
+    if let Some(service) = picture.services.get(&domain).filter(|_| !domain.contains('.')) {
+        let own = service.routes.iter().flat_map(|route| &route.domains).next();
+        let hint = own.map_or_else(|| format!("amarre status {domain}"), |own| format!("amarre trace {own}"));
+        return Some(refused("A0107", &format!("{domain} is a service, and a domain is followed"), &hint));
+    }
     let site = &context.site;
     let manifest = picture.services.values().find(|service| has(service, &domain));
     let host = manifest.and_then(|service| site.hosts.get(&service.host)).or_else(|| site.hosts.get("default"));

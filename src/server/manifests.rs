@@ -328,14 +328,18 @@ fn not_written(settle: &Settle) -> Response {
     problem(StatusCode::CONFLICT, &settle.code, &settle.text, &settle.hint)
 }
 
+fn hints(text: &str) -> Vec<Value> {
+    Some(text).filter(|text| !text.is_empty()).map(|text| json!({"text": text})).into_iter().collect()
+}
+
 /// What must be settled first, all of it.
 fn unsettled(first: &Settle, all: &[Settle]) -> Response {
     let one = |settle: &Settle| -> Value {
-        json!({"code": settle.code, "detail": settle.text, "hints": [{"text": settle.hint}]})
+        json!({"code": settle.code, "detail": settle.text, "hints": hints(&settle.hint)})
     };
     let body = json!({
         "type": format!("/errors/{}", first.code), "title": first.text, "status": 422, "code": first.code,
-        "hints": [{"text": first.hint}], "errors": all.iter().map(one).collect::<Vec<_>>(),
+        "hints": hints(&first.hint), "errors": all.iter().map(one).collect::<Vec<_>>(),
     });
     let kind = [(axum::http::header::CONTENT_TYPE, super::problem::PROBLEM)];
     (StatusCode::UNPROCESSABLE_ENTITY, kind, body.to_string()).into_response()

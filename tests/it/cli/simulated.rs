@@ -44,6 +44,8 @@ async fn what_is_simulated_is_kept_said_and_never_real() {
     assert!(shown.err.contains(SAID) && shown.out.contains("simulated"), "{shown:?}");
     let traced = rig.run(&["trace", "shop.example.org"]).await;
     assert!(traced.out.contains("simulated: no visitor comes to this address"), "{traced:?}");
+    let named = rig.run(&["trace", "shop"]).await;
+    assert!(named.code == 1 && named.out.contains("amarre trace shop.example.org"), "{named:?}");
     let doctor = rig.run(&["doctor"]).await;
     assert!(doctor.out.contains("NPM and OVH are simulated") && doctor.out.contains("A0223"), "{}", doctor.out);
     // Nothing left for the real ones.
@@ -127,6 +129,8 @@ async fn what_is_left_of_a_manifest_that_is_gone_is_shown_before_it_is_purged() 
     let dry = rig.run(&["destroy", "shop", "--purge", "--dry-run"]).await;
     assert!(dry.out.contains("- volume        shop_data"), "{dry:?}");
     assert!(rig.run(&["destroy", "shop", "--dry-run"]).await.out.contains("kept: volume        shop_data"));
+    let nothing = rig.run(&["destroy", "nothing"]).await;
+    assert!(nothing.code == 1 && nothing.err.contains("A1002"), "{nothing:?}");
     let asked = rig.run(&["destroy", "shop", "--purge"]).await;
     assert!(asked.code == 4 && asked.err.contains("amarre destroy shop --purge --yes"), "{asked:?}");
     let purged = rig.run(&["destroy", "shop", "--purge", "--yes"]).await;

@@ -17,7 +17,8 @@ async fn check(alice: &mut Browser, fields: &[(&str, &str)]) -> Page {
 async fn editor(rig: &Rig) -> Browser {
     assert_eq!(add(rig, "alice@example.org", "editor").await.code, 0);
     let mut alice = Browser::at(rig.port);
-    assert_eq!(alice.signs_in("alice@example.org", PASSWORD).await.status, 303);
+    let page = alice.signs_in("alice@example.org", PASSWORD).await;
+    assert_eq!(page.status, 303, "{page:?} {}", rig.log());
     alice
 }
 
