@@ -99,7 +99,7 @@ pub async fn check(
     promised: Vec<String>,
 ) -> Option<Checked> {
     let Draft { settle, lines, after, .. } = manifests::draft(&web.handle, file, named, promised).await?;
-    let (plan, summary) = (view::plan(&lines), view::summary(&lines, visitor.words));
+    let (plan, summary) = (view::plan(&lines, visitor.words), view::summary(&lines, visitor.words));
     Some(Checked { settle, plan, summary, after: Some(after) })
 }
 
@@ -370,7 +370,7 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
     page(&Delete {
         name: name.to_owned(),
         removes,
-        plan: view::plan(&lines),
+        plan: view::plan(&lines, words),
         keeps: (!volumes.is_empty()).then(|| words.with("delete-keeps", "volumes", &volumes.join(", "))),
         error,
         is_possible: is_only_one,

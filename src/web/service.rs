@@ -187,7 +187,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         hints: row.hints.iter().map(|hint| hint.text.clone()).collect(),
         suspended,
         network: network(row, words),
-        plan: if only_drift { Vec::new() } else { view::plan(&plan) },
+        plan: if only_drift { Vec::new() } else { view::plan(&plan, words) },
         drift_title: words.count("svc-drift", &drift.len()),
         drift,
         events: events.collect(),
@@ -255,11 +255,11 @@ fn node(resource: &ResourceStatus, words: super::words::Words) -> Node {
     let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
     // What works and differs shows that it differs.
     let state = if resource.health == status::Health::Healthy { &sync } else { &health };
-    let kind = resource.address.kind.label();
+    let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
     Node {
         tone: state.tone,
         name: lines::name(&resource.address, None),
-        lines: vec![if resource.job.is_some() { "job".to_owned() } else { kind }, resource.detail.clone()],
+        lines: vec![words.kind(&label), resource.detail.clone()],
         word: state.word.clone(),
         thing: view::encoded(&resource.address.to_string()),
     }

@@ -98,11 +98,11 @@ pub struct PlanRow {
 }
 
 /// A plan as rows.
-pub fn plan(lines: &[PlanLine]) -> Vec<PlanRow> {
-    lines.iter().map(plan_row).collect()
+pub fn plan(lines: &[PlanLine], words: Words) -> Vec<PlanRow> {
+    lines.iter().map(|line| plan_row(line, words)).collect()
 }
 
-fn plan_row(line: &PlanLine) -> PlanRow {
+fn plan_row(line: &PlanLine, words: Words) -> PlanRow {
     let (sign, tone) = match line.sign {
         _ if line.is_held => ("·", "dim"),
         Sign::Create | Sign::Adopt => ("+", "ok"),
@@ -117,7 +117,7 @@ fn plan_row(line: &PlanLine) -> PlanRow {
     let hints = line.refusal.iter().flat_map(|refusal| &refusal.hints).map(Hint::in_line);
     let more = differs.chain(line.exposes.iter().cloned()).chain(hints).collect();
     let columns = line.columns.clone();
-    PlanRow { sign, tone, kind: columns.kind, name: columns.name, detail: columns.detail, more }
+    PlanRow { sign, tone, kind: words.kind(&columns.kind), name: columns.name, detail: columns.detail, more }
 }
 
 /// `3 to create, 1 refused`.

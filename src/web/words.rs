@@ -106,6 +106,12 @@ impl Words {
         self.format(key, Some(&args))
     }
 
+    /// What sort of thing it is: `proxy host`. One that has no word of its own here keeps that of the command line.
+    pub fn kind(self, label: &str) -> String {
+        let key = format!("kind-{}", label.replace(' ', "-"));
+        if self.0.bundle().has_message(&key) { self.of(&key) } else { label.to_owned() }
+    }
+
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
         let bundle = self.0.bundle();
         let pattern = bundle.get_message(key).and_then(|message| message.value());
@@ -159,7 +165,8 @@ mod tests {
         let all: String = code.chain(pages).collect();
         // Those of states are put together.
         let is_used = |key: &&String| {
-            all.contains(&format!("\"{key}\"")) || key.starts_with("sync-") || key.starts_with("health-")
+            all.contains(&format!("\"{key}\""))
+                || ["sync-", "health-", "kind-"].iter().any(|begin| key.starts_with(begin))
         };
         let keys = keys(Language::En);
         let unused: Vec<&String> = keys.keys().filter(|key| !is_used(key)).collect();
@@ -172,6 +179,17 @@ mod tests {
         assert_eq!([0, 1, 2].map(|n| say(Language::En, n)), ["0 services", "1 service", "2 services"]);
         assert_eq!([0, 1, 2].map(|n| say(Language::Fr, n)), ["0 service", "1 service", "2 services"]);
         assert_eq!(Words(Language::Fr).count("svc-drift", &1), "Dérive\u{a0}: 1 champ");
+    }
+
+    #[test]
+    fn every_sort_of_thing_has_its_word() {
+        for kind in crate::model::Kind::ALL {
+            let label = kind.label();
+            assert_eq!(Words(Language::En).kind(&label), label);
+            assert!(Language::Fr.bundle().has_message(&format!("kind-{}", kind.word())), "{label}");
+        }
+        assert_eq!(Words(Language::Fr).kind("proxy host"), "hôte proxy");
+        assert_eq!(Words(Language::Fr).kind("something new"), "something new");
     }
 
     #[test]
