@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Failure;
 use super::simulated::World;
 use crate::config::{Config, SourceAccess};
-use crate::engine::port80::HttpVisitor;
 use crate::engine::{Engine, Parts, Settings, SystemClock};
 use crate::model::ProviderId;
 use crate::providers::Provider;
@@ -52,7 +51,7 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         secrets,
         key: config.key()?,
         clock: Arc::new(SystemClock),
-        visitor: Arc::new(HttpVisitor),
+        visitor: world.visitor(),
         interval,
     });
     Ok(Built { engine, lock, world })

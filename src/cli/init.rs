@@ -255,6 +255,10 @@ async fn npm(
 async fn ovh(init: &Init, dialogue: &Dialogue<'_>, answers: &mut Answers) -> Result<(), Failure> {
     let question = "OVH application key (s: simulated for now, empty: no DNS records)";
     let key = match init.simulate.contains(&Simulated::Ovh) {
+        true if init.ovh_application_key.is_some() => {
+            let hint = "leave out the key (--ovh-application-key, OVH_APPLICATION_KEY) or --simulate ovh";
+            return Err(Failure::new("A1005", "OVH has a key, and is to be simulated", hint));
+        }
         true => Some(SIMULATED.to_owned()),
         false => dialogue.text(question, &init.ovh_application_key, None)?,
     };

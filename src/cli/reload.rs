@@ -67,6 +67,9 @@ fn read_again(started: &Config, world: &World) -> Result<(Settings, Option<Confi
         message: format!("{} changes with a restart only; all else of the configuration is in force", names.join(", ")),
     });
     // The key stands beside the ledger, which stays where it was.
-    let kept = Config { state: started.state.clone(), ..fresh };
+    let mut kept = Config { state: started.state.clone(), ..fresh };
+    if world.has_zones() {
+        kept.site.domains.clone_from(&started.site.domains);
+    }
     Ok((build::settings(&world.fill(kept))?, trouble))
 }

@@ -3,18 +3,32 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use amarre_sim::npm::{Issuance, Npm, NpmOptions, NpmUser};
 use amarre_sim::ovh::{Ovh, OvhOptions};
+use async_trait::async_trait;
 
 use super::Failure;
 use crate::config::Config;
+use crate::engine::port80::{HttpVisitor, Visitor};
 use crate::model::ProviderId;
+use crate::model::world::Port80;
 use crate::secret::{OvhLogin, Secret};
 
 /// No real vendor is near these numbers: what was simulated is never taken for something real.
 const NPM_IDS_AFTER: u64 = 900_000_000;
 const OVH_IDS_AFTER: u64 = 900_000_000_000_000;
+
+/// Nobody comes by a simulated name.
+struct Nobody;
+
+#[async_trait]
+impl Visitor for Nobody {
+    async fn visit(&self, _name: &str, _at: SocketAddr) -> Port80 {
+        Port80::Other("nobody finds the name, for OVH is simulated,".to_owned())
+    }
+}
 
 /// Whom a simulated NPM knows, where Let's Encrypt would write to.
 fn identity(config: &Config) -> String {
@@ -24,6 +38,8 @@ fn identity(config: &Config) -> String {
 /// What is simulated. Dropping it stops it; what was written is kept.
 #[derive(Default)]
 pub struct World {
+    /// Whom the simulated NPMs know.
+    identity: String,
     npms: BTreeMap<String, (Npm, Secret)>,
     ovh: Option<Ovh>,
 }
@@ -36,8 +52,8 @@ impl World {
             let hint = format!("is {} readable? without it, it begins anew", folder.display());
             Failure::new("A0224", format!("{} could not be simulated: {why}", id.title()), hint)
         };
-        let mut world = Self::default();
         let identity = identity(config);
+        let mut world = Self { identity: identity.clone(), ..Self::default() };
         for id in &config.site.simulated {
             let kept_at = Some(folder.join(format!("{id}.json")));
             if *id == ProviderId::ovh() {
@@ -63,11 +79,10 @@ impl World {
 
     /// The configuration with where the simulated ones are, and how they are signed in to.
     pub fn fill(&self, mut config: Config) -> Config {
-        let identity = identity(&config);
         for (name, (npm, secret)) in &self.npms {
             if let Some(access) = config.npms.get_mut(name) {
                 access.url = npm.server.url();
-                access.identity = identity.clone();
+                access.identity.clone_from(&self.identity);
                 access.secret = secret.clone();
             }
         }
@@ -84,10 +99,16 @@ impl World {
             access.resolvers.clone_from(&ovh.dns);
         }
         // What a simulated authority issues costs nothing, and no visitor from outside would reach a simulated name.
-        if !self.npms.is_empty() {
+        if !self.npms.is_empty() && self.npms.len() == config.npms.len() {
             config.site.certificates.asks_port80 = false;
         }
         config
+    }
+
+    /// Who goes to port 80 before a certificate is asked for. Nobody finds a simulated name, so that a real NPM would ask
+    /// for certificates in vain, and each failure counts.
+    pub fn visitor(&self) -> Arc<dyn Visitor> {
+        if self.ovh.is_some() { Arc::new(Nobody) } else { Arc::new(HttpVisitor) }
     }
 
     /// Whether the names of zones were fixed at the start.

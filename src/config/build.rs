@@ -26,7 +26,9 @@ impl File {
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
             let access = super::npm::access(name, npm, secrets)?;
-            npms.insert(name.clone(), NpmAccess { dns_credentials: dns_credentials.clone(), ..access });
+            // Somebody's real key is nothing for a simulated one.
+            let dns_credentials = dns_credentials.clone().filter(|_| !npm.simulated);
+            npms.insert(name.clone(), NpmAccess { dns_credentials, ..access });
         }
         let server = super::server::build(&self.server, secrets)?;
         let notifications = super::notifications::build(&self.notifications, secrets)?;

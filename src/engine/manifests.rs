@@ -93,6 +93,52 @@ pub fn is_alone(picture: &Picture, file: &str, text: &str) -> bool {
     documents.count() == 1 && picture.services.values().filter(|service| service.origin.file == file).count() == 1
 }
 
+/// What the documents of a file call themselves, as far as that can be read without reading all of it; `None`: not.
+fn names_in(text: &str) -> Vec<Option<String>> {
+    let mut documents = vec![Vec::new()];
+    for line in text.lines() {
+        if line.starts_with("---") {
+            documents.push(Vec::new());
+        } else if let (Some(last), false) =
+            (documents.last_mut(), line.trim().is_empty() || line.trim().starts_with('#'))
+        {
+            last.push(line);
+        }
+    }
+    let name = |lines: Vec<&str>| {
+        let value = lines.iter().find_map(|line| line.strip_prefix("name:"))?.split(" #").next()?.trim();
+        Some(value.trim_matches(['"', '\'']).to_owned()).filter(|name| !name.is_empty())
+    };
+    documents.into_iter().filter(|lines| !lines.is_empty()).map(name).collect()
+}
+
+/// What a file holds, for whoever asks about the service `name`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// The manifest of this service and nothing else.
+    Alone,
+    /// Nothing that is known to be another one's, but its name cannot be read either.
+    Unreadable,
+    /// Something of others.
+    Others,
+}
+
+/// What a file holds for the service `name`. A file is only guessed by its name while its manifest is not good: what
+/// calls itself otherwise is somebody else's.
+pub fn holds(picture: &Picture, (file, text): (&str, &str), name: &str) -> Holds {
+    let mut good = picture.services.values().filter(|service| service.origin.file == file);
+    let names = names_in(text);
+    let is_other = |known: &String| known != name;
+    if names.len() > 1 || names.iter().flatten().any(is_other) || good.clone().any(|service| is_other(&service.name)) {
+        return Holds::Others;
+    }
+    match names.first() {
+        Some(Some(_)) => Holds::Alone,
+        Some(None) | None if good.any(|service| service.name == name) => Holds::Alone,
+        Some(None) | None => Holds::Unreadable,
+    }
+}
+
 /// Whether there is a manifest of this name, good or not, or a file where it would stand. What only left data behind may
 /// come back.
 pub fn is_taken(handle: &Handle, name: &str) -> bool {
@@ -199,8 +245,24 @@ pub fn validated(picture: &Picture) -> Json {
     json!({
         "schema": "amarre.validate/v1",
         "revision": report::revision_json(picture),
-        "good": picture.services.len().saturating_sub(picture.broken.len()),
+        "good": picture.services.keys().filter(|name| !picture.broken.contains_key(*name)).count(),
         "broken": picture.broken.keys().collect::<Vec<_>>(),
         "diagnostics": picture.diagnostics.iter().map(one).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_whose_it_is() {
+        let of = |text: &str| names_in(text).into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join(",");
+        assert_eq!(of("# hello\nname: shop\nimage: web:1\n"), "shop");
+        assert_eq!(of("---\nname: \"shop\" # mine\nport: eighty\n---\n\n"), "shop");
+        assert_eq!(of("name: one\n---\nname: two\n"), "one,two");
+        assert_eq!(of("containers:\n  a:\n    name: x\n"), "");
+        assert_eq!(names_in("\n# nothing\n"), []);
+        assert_eq!(names_in("{name: shop}"), [None]);
+    }
 }

@@ -173,8 +173,8 @@ fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
     addresses.extend(picture.changes_of(name).map(|change| change.address.clone()));
     let owned = picture.owned_by(name).iter();
     addresses.extend(owned.clone().filter(|address| picture.world.gap(address).is_some()).cloned());
-    // Data outlives its manifest: whoever wonders what is left, or what a purge takes, is to see it.
-    let kept = owned.clone().filter(|address| address.kind == Kind::Volume && picture.world.seen.contains_key(address));
+    // What outlives its manifest: whoever wonders what is left, or what a purge takes, is to see it.
+    let kept = owned.clone().filter(|address| picture.world.seen.contains_key(*address));
     addresses.extend(kept.filter(|_| !picture.services.contains_key(name)).cloned());
     let unasked =
         |address: &Address| picture.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
@@ -395,8 +395,13 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     } else if picture.services.get(&name).is_some_and(|service| service.stopped) && !picture.is_changing(&name) {
         status.what_now = "stopped, as its manifest says".to_owned();
     } else if !picture.services.contains_key(&name) && !picture.is_changing(&name) && !status.resources.is_empty() {
-        status.what_now = "its manifest is gone, its data is kept".to_owned();
-        status.hints = vec![Hint::command("to delete that too", format!("amarre destroy {name} --purge"))];
+        let is_data = |resource: &ResourceStatus| matches!(resource.address.kind, Kind::Volume | Kind::Certificate);
+        if status.resources.iter().all(is_data) {
+            status.what_now = "its manifest is gone, its data is kept".to_owned();
+            status.hints = vec![Hint::command("to delete that too", format!("amarre destroy {name} --purge"))];
+        } else {
+            status.what_now = "its manifest is gone, it stays as it is".to_owned();
+        }
     } else {
         status.what_now = next_step(picture, &name);
         if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {

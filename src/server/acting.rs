@@ -61,7 +61,7 @@ pub async fn act(
 }
 
 /// A command as the audit has it: `suspend`, of `shop`.
-fn told(act: &Act) -> Told {
+pub fn told(act: &Act) -> Told {
     let document = serde_json::to_value(act).unwrap_or_default();
     let (action, body) = document
         .as_object()
@@ -72,7 +72,8 @@ fn told(act: &Act) -> Told {
         let names: Vec<&str> = body["services"].as_array()?.iter().filter_map(Json::as_str).collect();
         Some(if names.is_empty() { "all".to_owned() } else { names.join(" ") })
     };
-    Told { action: action.to_owned(), target: named.or_else(several) }
+    let action = if body["dry_run"] == true { format!("check_{action}") } else { action.to_owned() };
+    Told { action, target: named.or_else(several) }
 }
 
 /// Acts. JSON lines: a `step` each, then one `end`. Over the network, what is not done at all is a problem.

@@ -18,7 +18,7 @@ use super::problem::problem;
 use super::{Given, Route, no_such, stopping};
 use crate::accounts::Role;
 use crate::engine::daemon::Handle;
-use crate::engine::manifests::{self, Change, Draft, Settle};
+use crate::engine::manifests::{self, Change, Draft, Holds, Settle};
 use crate::engine::{Picture, doctor, report};
 use crate::templates::{Shelf, Template};
 
@@ -109,17 +109,31 @@ fn there(handle: &Handle, picture: &Picture, name: &str) -> (String, Option<Stri
 
 async fn read(State(handle): State<Handle>, Extension(who): Extension<Who>, Path(name): Path<String>) -> Response {
     let (picture, _) = handle.picture();
-    match there(&handle, &picture, &name) {
-        (file, Some(text)) => {
-            let (tag, is_alone) = (manifests::tag(&text), manifests::is_alone(&picture, &file, &text));
-            if who.services.is_some() && !is_alone {
-                let hint = "a token that is for all services may read it";
-                return problem(StatusCode::FORBIDDEN, "A1011", "the file holds other manifests too", hint);
-            }
-            Json(json!({"service": name, "file": file, "text": text, "tag": tag, "alone": is_alone})).into_response()
-        }
-        (_, None) => no_such(&name),
+    let (file, Some(text)) = there(&handle, &picture, &name) else { return no_such(&name) };
+    let holds = manifests::holds(&picture, (&file, &text), &name);
+    if let Some(refused) = not_theirs(&who, holds) {
+        return refused;
     }
+    let is_alone = holds == Holds::Alone;
+    Json(json!({"service": name, "file": file, "tag": manifests::tag(&text), "alone": is_alone, "text": text}))
+        .into_response()
+}
+
+/// A token for some services reads and changes what is these alone.
+fn not_theirs(who: &Who, holds: Holds) -> Option<Response> {
+    let is_theirs = who.services.is_none() || holds == Holds::Alone;
+    let hint = "a token that is for all services may";
+    (!is_theirs).then(|| {
+        let title = "the file holds other manifests too, or its name cannot be read";
+        problem(StatusCode::FORBIDDEN, "A1011", title, hint)
+    })
+}
+
+/// Nobody takes away what he did not name.
+fn with_others(file: &str, holds: Holds) -> Option<Response> {
+    let title = format!("{file} holds other manifests too");
+    let hint = "change it where manifests are kept, or make files of their own of them first";
+    (holds == Holds::Others).then(|| problem(StatusCode::CONFLICT, "A0313", &title, hint))
 }
 
 /// A manifest that is to be written.
@@ -140,18 +154,28 @@ async fn write(
     Path(name): Path<String>,
     Given(new): Given<New>,
 ) -> Response {
+    let is_dry = new.dry_run;
+    let answer = put_in(&handle, &who, name, new).await;
+    if is_dry { Told::checked("check_manifest").with(answer) } else { answer }
+}
+
+async fn put_in(handle: &Handle, who: &Who, name: String, new: New) -> Response {
     let (picture, _) = handle.picture();
-    let (file, before) = there(&handle, &picture, &name);
+    let (file, before) = there(handle, &picture, &name);
+    if let Some(text) = &before {
+        let holds = manifests::holds(&picture, (&file, text), &name);
+        if let Some(refused) = not_theirs(who, holds).or_else(|| with_others(&file, holds)) {
+            return refused;
+        }
+    }
     if before.as_deref().map(manifests::tag) != new.tag {
         return moved(&file, before.is_some());
     }
     let proposal = Proposal { name, file, before, new, promised: Vec::new() };
-    let is_dry = proposal.new.dry_run;
-    let answer = match propose(&handle, &who, proposal, || Ok(())).await {
+    match propose(handle, who, proposal, || Ok(())).await {
         Ok(written) => Json(written).into_response(),
         Err(refused) => refused,
-    };
-    if is_dry { Told::checked("check_manifest").with(answer) } else { answer }
+    }
 }
 
 /// A manifest with its secrets, before anything of it is there.
@@ -229,6 +253,12 @@ async fn fill(
     Path(name): Path<String>,
     Given(filled): Given<Filled>,
 ) -> Response {
+    let is_dry = filled.dry_run;
+    let answer = fill_in(&handle, &*shelf, &who, name, filled).await;
+    if is_dry { Told::checked("check_service").with(answer) } else { answer }
+}
+
+async fn fill_in(handle: &Handle, shelf: &dyn Shelf, who: &Who, name: String, filled: Filled) -> Response {
     let template = match shelf.templates().map(|mut all| all.remove(&filled.template)) {
         Ok(Some(template)) => template,
         Ok(None) => {
@@ -242,7 +272,7 @@ async fn fill(
         Err(why) => return unfit(&why.to_string()),
     };
     let file = handle.path_of(&name);
-    if manifests::is_taken(&handle, &name) {
+    if manifests::is_taken(handle, &name) {
         return moved(&file, true);
     }
     let Filled { template, message, dry_run, .. } = filled;
@@ -251,7 +281,7 @@ async fn fill(
     let proposal = Proposal { name, file, before: None, new, promised: rendered.secrets.clone() };
     // First: the manifest may be taken up at once.
     let secrets = || rendered.secrets.iter().try_for_each(|secret| shelf.make_secret(secret));
-    let answer = match propose(&handle, &who, proposal, secrets).await {
+    match propose(handle, who, proposal, secrets).await {
         Ok(mut written) => {
             written["text"] = json!(rendered.manifest);
             written["secrets"] = json!(rendered.secrets);
@@ -259,8 +289,7 @@ async fn fill(
             Json(written).into_response()
         }
         Err(refused) => refused,
-    };
-    if dry_run { Told::checked("check_service").with(answer) } else { answer }
+    }
 }
 
 fn unfit(why: &str) -> Response {
@@ -285,9 +314,9 @@ async fn remove(
     if asked.tag.is_none_or(|tag| tag != manifests::tag(&text)) {
         return moved(&file, true);
     }
-    if picture.services.contains_key(&name) && !manifests::is_alone(&picture, &file, &text) {
-        let title = format!("{file} holds other manifests too");
-        return problem(StatusCode::CONFLICT, "A0313", &title, "take its part out of the file, and write the rest");
+    let holds = manifests::holds(&picture, (&file, &text), &name);
+    if let Some(refused) = not_theirs(&who, holds).or_else(|| with_others(&file, holds)) {
+        return refused;
     }
     let message = format!("remove {name}");
     let change = Change { file, before: Some(text), after: None, author: author(&who), message };

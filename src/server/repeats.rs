@@ -21,7 +21,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The longest key.
 const KEY_BYTES_MAX: usize = 255;
 /// Says that an answer is the one of before.
-const REPLAYED: &str = "idempotency-replayed";
+pub const REPLAYED: &str = "idempotency-replayed";
 
 /// Of whom, and which.
 type Key = (String, String);

@@ -441,6 +441,12 @@ impl Ledger {
         Ok(())
     }
 
+    /// Forgets one value of the ledger about itself.
+    pub(super) async fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM meta WHERE name = ?").bind(name).execute(&self.pool).await.map_err(written)?;
+        Ok(())
+    }
+
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         self.pool.begin().await.map_err(written)
     }

@@ -31,6 +31,8 @@ impl Ledger {
             let gone: Vec<Address> = applied.keys().filter(|address| address.provider == *id).cloned().collect();
             self.forget(&gone).await?;
             self.forget_traces(id).await?;
+            // Whoever agreed to a test did not agree to this.
+            self.unset_meta("consent").await?;
         }
         let names: Vec<&str> = now.iter().map(ProviderId::as_str).collect();
         self.set_meta(META, &names.join(" ")).await?;

@@ -119,7 +119,10 @@ fn address(after: &Picture, name: &str, words: Words) -> Mark {
     }
     let domains = after.services.get(name).into_iter().flat_map(|service| &service.routes);
     let domains: Vec<&str> = domains.flat_map(|route| &route.domains).map(String::as_str).collect();
-    Mark::new("ok", words.with("address-free", "name", &domains.join(", ")))
+    let mut asked: Vec<String> = wanted.iter().map(|address| address.provider.title()).collect();
+    asked.sort();
+    asked.dedup();
+    Mark::new("ok", words.with_all("address-free", &[("name", &domains.join(", ")), ("names", &asked.join(", "))]))
 }
 
 fn tls(after: &Picture, name: &str, words: Words) -> Mark {

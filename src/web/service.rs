@@ -261,7 +261,7 @@ fn node(resource: &ResourceStatus, words: super::words::Words) -> Node {
         name: lines::name(&resource.address, None),
         lines: vec![words.kind(&label), resource.detail.clone()],
         word: state.word.clone(),
-        thing: view::encoded(&resource.address.to_string()),
+        thing: view::encoded(&resource.address.base().to_string()),
     }
 }
 

@@ -60,7 +60,7 @@ col-since = Since
 svc-explain = Why it is there
 empty-new = Say what it is; its manifest is written for you.
 empty-template = Nextcloud, Gitea, Immich and others, ready to use.
-empty-unmanaged = What runs here already: { $n } things that no manifest names.
+empty-unmanaged = What is here already and no manifest names: { $n }.
 empty-services = No service yet
 empty-source = Manifests are read from { $source }.
 
@@ -146,7 +146,7 @@ check-unasked = could not be asked: { $why }
 check-hidden = { $names } could not be asked; looked at again before anything is made
 port-exposes = the image exposes { $ports }
 port-suggest = the image exposes { $port }; empty: no page
-address-free = { $name } is free in NPM and OVH
+address-free = { $name } is free in { $names }
 tls-left = { $n ->
     [one] { $n } certificate left this week
    *[other] { $n } certificates left this week
@@ -222,8 +222,8 @@ network-free = free
 network-picture = The pool as a picture; the table below says the same
 runs-title = Runs
 timeline-title = The last 24 hours
-timeline-changed = { $time }: { $changed } changed
-timeline-failed = { $time }: { $failed } failed, { $changed } changed
+timeline-changed = { $time }, changes: { $changed }
+timeline-failed = { $time }, failures: { $failed }, changes: { $changed }
 runs-run = Run
 runs-began = Began
 runs-took = Took

@@ -66,7 +66,7 @@ col-since = Depuis
 svc-explain = Pourquoi c’est là
 empty-new = Dites ce que c’est ; son manifeste est écrit pour vous.
 empty-template = Nextcloud, Gitea, Immich et d’autres, prêts à l’emploi.
-empty-unmanaged = Ce qui tourne déjà ici : { $n } choses qu’aucun manifeste ne nomme.
+empty-unmanaged = Ce qui est déjà ici sans manifeste : { $n }.
 empty-services = Aucun service pour l'instant
 empty-source = Les manifestes sont lus depuis { $source }.
 
@@ -149,10 +149,10 @@ image-here = déjà ici, { $size }
 image-exists = existe pour { $platform }, à télécharger
 image-elsewhere = existe pour { $platforms }, mais ce moteur exécute { $platform }
 check-unasked = n’a pas pu être vérifié : { $why }
-check-hidden = { $names } n’a pas répondu ; vérifié à nouveau avant toute création
+check-hidden = Sans réponse : { $names } ; vérifié à nouveau avant toute création
 port-exposes = l’image expose { $ports }
 port-suggest = l’image expose { $port } ; vide : pas de page
-address-free = { $name } est libre dans NPM et OVH
+address-free = { $name } est libre dans { $names }
 tls-left = { $n ->
     [one] { $n } certificat restant cette semaine
    *[other] { $n } certificats restants cette semaine
@@ -228,8 +228,8 @@ network-free = libre
 network-picture = La plage en image ; le tableau dit la même chose
 runs-title = Passages
 timeline-title = Les dernières 24 heures
-timeline-changed = { $time } : { $changed } modifiés
-timeline-failed = { $time } : { $failed } en échec, { $changed } modifiés
+timeline-changed = { $time }, modifications : { $changed }
+timeline-failed = { $time }, échecs : { $failed }, modifications : { $changed }
 runs-run = Passage
 runs-began = Début
 runs-took = Durée

@@ -96,12 +96,34 @@ async fn a_manifest_is_read_checked_written_and_removed() {
     refused(&narrow.get(&at("one")).await, 403, "A1011", "other manifests");
     refused(&put(&mut narrow, "shop", &json!({"text": SHOP})).await, 403, "A1011", "");
 
+    // Not what calls itself otherwise in a file of that name, and nobody takes away what he did not name.
+    rig.file("services/mine.yaml", "name: theirs\nimage: web:1\n");
+    rig.file("services/early.yaml", "name: early\nimage: web:1\nport: eighty\n");
+    eventually(60, "both are read", async || {
+        let broken = read(&Browser::at(rig.port).get("/api/v1/validate").await)["broken"].to_string();
+        broken.contains("early") && rig.json("/api/v1/services/theirs").await["name"] == "theirs"
+    })
+    .await;
+    let mut other = token(&rig, "other", &["--role", "editor", "--service", "mine", "--service", "early"]).await;
+    refused(&other.get(&at("mine")).await, 403, "A1011", "other manifests");
+    refused(&put(&mut other, "mine", &json!({"text": "name: mine\nimage: web:1\n"})).await, 403, "A1011", "");
+    let theirs = format!("{}?tag={}", at("mine"), tag(&mut ci, "theirs").await);
+    refused(&other.json("DELETE", &theirs, None).await, 403, "A1011", "");
+    refused(&ci.json("DELETE", &theirs, None).await, 409, "A0313", "other manifests");
+    let two = json!({"text": "name: one\nimage: web:2\n", "tag": tag(&mut ci, "one").await});
+    refused(&put(&mut ci, "one", &two).await, 409, "A0313", "other manifests");
+    // One that was never good is read and mended by who may.
+    let tag_of = read(&other.get(&at("early")).await)["tag"].clone();
+    let good = json!({"text": "name: early\nimage: web:1\n", "tag": tag_of});
+    assert_eq!(put(&mut other, "early", &good).await.status, 200);
+
     // What is broken is said, and can be mended in the same way.
     rig.file("services/web.yaml", "name: web\nimage: web:1\nport: eighty\n");
     let validated = async || read(&Browser::at(rig.port).get("/api/v1/validate").await);
     eventually(60, "the mistake is seen", async || validated().await["diagnostics"][0]["file"] == "services/web.yaml")
         .await;
-    assert_eq!(validated().await["broken"], json!(["web"]));
+    let now = validated().await;
+    assert_eq!((&now["broken"], &now["good"]), (&json!(["web"]), &json!(4)), "{now:#}");
     let tag = read(&ci.get(&at("web")).await)["tag"].clone();
     assert_eq!(put(&mut ci, "web", &json!({"text": WEB, "tag": tag})).await.status, 200);
     eventually(60, "all is good", async || validated().await["diagnostics"] == json!([])).await;
@@ -109,10 +131,20 @@ async fn a_manifest_is_read_checked_written_and_removed() {
     // A check is no change, and a command says what it is.
     let act = json!({"suspend": {"service": "web"}}).to_string();
     assert_eq!(ci.json("POST", "/api/v1/act", Some(&act)).await.status, 200);
+    let roll = "/api/v1/services/web/rollback";
+    ci.json("POST", roll, Some("{\"dry_run\": true}")).await;
+    ci.headers.push(("Idempotency-Key".to_owned(), "once".to_owned()));
+    for _ in 0..2 {
+        let dry = put(&mut ci, "late", &json!({"text": SHOP.replace("shop", "late"), "dry_run": true})).await;
+        assert_eq!(dry.status, 200, "{dry:?}");
+    }
+    ci.headers.pop();
     let audit = read(&token(&rig, "boss", &["--role", "admin"]).await.get("/api/v1/audit").await);
     let rows = audit["audit"].as_array().unwrap();
     let has = |action: &str, target: &str| rows.iter().any(|row| row["action"] == action && row["target"] == target);
     assert!(has("check_manifest", "shop") && has("write_manifest", "shop") && has("suspend", "web"), "{audit:#}");
+    assert!(has("check_rollback", "web") && has("check_manifest", "late"), "{audit:#}");
+    assert!(!has("rollback", "web") && !has("write_manifest", "late"), "{audit:#}");
 
     let doctor = read(&token(&rig, "op", &["--role", "operator"]).await.get("/api/v1/doctor").await);
     assert_eq!(doctor["schema"], "amarre.doctor/v1");

@@ -73,6 +73,10 @@ async fn what_is_simulated_is_kept_said_and_never_real() {
     rig.file("amarre.yaml", &format!("{:#}", rig.config()));
     let plan = rig.run(&["plan", "--detailed-exitcode"]).await;
     assert!(!plan.err.contains("test mode") && plan.out.contains("A0405"), "{plan:?}");
+    // Who agreed to a test did not agree to this.
+    let log = rig.daemon(&[], &[]).await;
+    assert!(rig.log().contains("nothing is changed before amarre apply"), "{}", rig.log());
+    super::rig::end(log).await;
     assert!(!plan.out.contains("A0901") && plan.out.contains("+ record "), "{}", plan.out);
 }
 

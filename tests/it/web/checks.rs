@@ -62,7 +62,7 @@ async fn names_certificates_and_lists_are_checked() {
     let mut alice = editor(&rig).await;
     let shop = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("tls", "letsencrypt")];
     let page = check(&mut alice, &shop).await;
-    page.says("shop.example.org is free in NPM and OVH");
+    page.says("shop.example.org is free in NPM, OVH");
     page.says("certificates left this week");
     let page = check(&mut alice, &[&shop[..], &[("address", "foreign")]].concat()).await;
     page.says("<p class=\"hint bad\" id=\"address-hint\"");

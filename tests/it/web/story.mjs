@@ -108,7 +108,7 @@ assert.match(await page.locator(".flash [role=status]").last().innerText(), /ser
 await eventually("it is healthy", async () => (await page.locator("#state .st.ok").count()) === 2);
 await eventually("it answers through the proxy", async () => (await visit("shop.example.org")) === 200);
 await looksWell("service");
-await page.locator(".node").first().click();
+await page.locator('.node[href*="/container/"]').first().click();
 await page.waitForURL(/\/services\/shop\/explain\?thing=/);
 assert.match(await page.locator("#text").innerText(), /shop/);
 await looksWell("explain");
