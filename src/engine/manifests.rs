@@ -84,15 +84,6 @@ pub fn tag(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
-/// Whether a file is one manifest and nothing else.
-pub fn is_alone(picture: &Picture, file: &str, text: &str) -> bool {
-    let documents = text.split("\n---").filter(|part| {
-        let mut lines = part.trim_start_matches("---").lines().map(str::trim);
-        lines.any(|line| !line.is_empty() && !line.starts_with('#'))
-    });
-    documents.count() == 1 && picture.services.values().filter(|service| service.origin.file == file).count() == 1
-}
-
 /// What the documents of a file call themselves, as far as that can be read without reading all of it; `None`: not.
 fn names_in(text: &str) -> Vec<Option<String>> {
     let mut documents = vec![Vec::new()];

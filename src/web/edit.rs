@@ -14,7 +14,7 @@ use super::manifest::Form;
 use super::view::{self, PlanRow};
 use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
-use crate::engine::manifests::{self, Draft, Settle, tag};
+use crate::engine::manifests::{self, Draft, Holds, Settle, tag};
 use crate::engine::{Picture, planned};
 use crate::model::Kind;
 
@@ -349,11 +349,16 @@ pub async fn change(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
+/// A file goes only with a manifest that is alone in it.
+fn holds_alone(picture: &Picture, file: (&str, &str), name: &str) -> bool {
+    manifests::holds(picture, file, name) == Holds::Alone
+}
+
 async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) -> Response {
     let (picture, _) = web.handle.picture();
     let Some((file, there)) = manifests::file_of(&picture, name) else { return no_manifest(web, visitor).await };
     let words = visitor.words;
-    let is_only_one = manifests::is_alone(&picture, &file, &there);
+    let is_only_one = holds_alone(&picture, (&file, &there), name);
     let Some(after) = manifests::without(&web.handle, &file).await else { return stopping() };
     let lines = planned::lines_of(&after, name);
     let volumes: Vec<String> = picture
@@ -406,7 +411,7 @@ pub async fn delete_now(
         error = Some(doer.visitor.words.of("delete-wrong-name"));
     } else if fields.get("before") != Some(&tag(&there)) {
         error = Some(Settle::moved(&file).text);
-    } else if manifests::is_alone(&picture, &file, &there) {
+    } else if holds_alone(&picture, (&file, &there), &name) {
         let change = (file, Some(there), None);
         match written(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
             Ok(()) => {
