@@ -50,7 +50,7 @@ fn a_secret_may_come_from_a_file_that_a_variable_names() {
     std::fs::write(folder.path().join("password"), "canary-77\n").unwrap();
     let validate = |env: &[(&str, &str)]| amarre_with(folder.path(), env, &["validate"]);
     let without = validate(&[]);
-    assert!(without.err.contains("missing field `secret`"), "{}", without.err);
+    assert!(without.err.contains("npm.main needs secret as well"), "{}", without.err);
     let good = validate(&[("AMARRE_NPM_MAIN_SECRET_FILE", "password")]);
     assert_eq!(good.code, 0, "{good:?}");
     assert_eq!(validate(&[("AMARRE_NPM_MAIN_SECRET", "canary-77")]).code, 0);
