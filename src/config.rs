@@ -287,6 +287,18 @@ fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result
     })
 }
 
+/// Labels of letters, digits and `-`, with dots between them.
+pub fn is_domain(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
 fn locate(path: Option<&Path>) -> Result<PathBuf, ConfigError> {
     if let Some(path) = path {
         return Ok(path.to_owned());

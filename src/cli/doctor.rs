@@ -54,9 +54,6 @@ async fn examine(args: &Args) -> Vec<Finding> {
             return findings;
         }
     };
-    if let Some(what) = config.site.test_mode() {
-        findings.push(Finding::know("test mode", "A0223", format!("{what}, nothing real is written there")));
-    }
     let config = world.fill(config);
     let built = match build::key_to_look(&config) {
         Ok(key) => build::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),

@@ -16,6 +16,7 @@ use super::args::{Args, Init, Simulated};
 use super::output::Output;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
+use crate::model::site::ascii_name;
 use crate::model::{Address, Fields, Gap, Kind, ProviderId};
 use crate::plan::render::Sign;
 use crate::providers::docker::DockerConfig;
@@ -173,11 +174,7 @@ async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut A
         let hint = "give it: amarre init --domain example.org";
         return Err(Failure::new("A1005", "the domain is missing, and nobody can be asked here", hint));
     }
-    if !answers
-        .domain
-        .split('.')
-        .all(|label| !label.is_empty() && !label.contains(|c: char| !c.is_alphanumeric() && c != '-'))
-    {
+    if !crate::config::is_domain(&ascii_name(&answers.domain)) {
         let message = format!("`{}` is not a domain", answers.domain);
         return Err(Failure::new("A1005", message, "write it as in example.org"));
     }

@@ -37,7 +37,7 @@ fn configuration(args: &Args) -> Result<Config, ConfigError> {
     static SAID: Once = Once::new();
     let config = Config::load(args.config.as_deref())?;
     if let Some(what) = config.site.test_mode() {
-        SAID.call_once(|| Output::new(args.ascii).say(&format!("test mode: {what}, nothing real is written there")));
+        SAID.call_once(|| Output::new(args.ascii).say(&format!("test mode: {what}")));
     }
     Ok(config)
 }

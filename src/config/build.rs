@@ -106,7 +106,7 @@ impl File {
         let mut domains = self.domains.clone().unwrap_or_default();
         domains.extend(self.domain.clone());
         let domains: Vec<String> = domains.iter().map(|domain| ascii_name(domain.trim_end_matches('.'))).collect();
-        if let Some(wrong) = domains.iter().find(|domain| !is_domain(domain)) {
+        if let Some(wrong) = domains.iter().find(|domain| !super::is_domain(domain)) {
             let message = format!("domains: `{wrong}` is not a domain");
             return Err(ConfigError::new("A0201", message, "write it as in `example.org`"));
         }
@@ -411,18 +411,6 @@ impl File {
             timeout: self.dns_timeout()?,
         }))
     }
-}
-
-/// Labels of letters, digits and `-`, with dots between them.
-fn is_domain(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(is_plain)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// Names without `CAP_`, in capitals; `default` adds none to Docker's own.

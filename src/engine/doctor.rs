@@ -59,7 +59,8 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let (world, mut engines) = world;
     let own: Vec<Finding> = own.into_iter().flatten().collect();
     let of = |topics: &[&str]| own.iter().filter(|found| topics.contains(&found.topic)).cloned().collect::<Vec<_>>();
-    let mut findings = Vec::new();
+    let test_mode = patient.site.test_mode().map(|what| Finding::know("test mode", "A0223", what));
+    let mut findings: Vec<Finding> = test_mode.into_iter().collect();
     findings.append(&mut engines);
     findings.extend(of(&["NPM"]));
     findings.extend(attachments(patient, &world));
@@ -105,12 +106,7 @@ pub async fn running(picture: &Picture, now: Timestamp) -> Vec<Finding> {
     };
     let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
     let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
-    let mut findings = Vec::new();
-    if let Some(what) = site.test_mode() {
-        findings.push(Finding::know("test mode", "A0223", format!("{what}, nothing real is written there")));
-    }
-    findings.extend(examine(&Patient { site, providers: &providers, services, facts, now }).await);
-    findings
+    examine(&Patient { site, providers: &providers, services, facts, now }).await
 }
 
 /// Names whose records the manifests want, and the domains themselves.

@@ -50,14 +50,15 @@ pub struct Site {
 }
 
 impl Site {
-    /// What is simulated, in words: `NPM and OVH are simulated`.
+    /// What is simulated, in words: `NPM and OVH are simulated, nothing real is written there`.
     pub fn test_mode(&self) -> Option<String> {
         let names: Vec<String> = self.simulated.iter().map(ProviderId::title).collect();
-        match names.as_slice() {
-            [] => None,
-            [one] => Some(format!("{one} is simulated")),
-            [all @ .., last] => Some(format!("{} and {last} are simulated", all.join(", "))),
-        }
+        let what = match names.as_slice() {
+            [] => return None,
+            [one] => format!("{one} is simulated"),
+            [all @ .., last] => format!("{} and {last} are simulated", all.join(", ")),
+        };
+        Some(format!("{what}, nothing real is written there"))
     }
 }
 

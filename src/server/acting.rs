@@ -50,18 +50,17 @@ pub async fn act(
     if let Some(why) = act.misfit() {
         return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
     }
-    let told = told(&act);
     // The first time needs somebody who answers for all of it.
     let is_first = matches!(act, Act::Apply { .. }) && !handle.picture().0.consented;
     let needed = if is_first { Role::Admin } else { needs(&act) };
     if who.role < needed {
-        return told.with(access::denied(who.role, needed));
+        return told(&act).with(access::denied(who.role, needed));
     }
-    told.with(answer_in_lines(handle, act, query, &who).await)
+    answer_in_lines(handle, act, query, &who).await
 }
 
 /// A command as the audit has it: `suspend`, of `shop`.
-pub fn told(act: &Act) -> Told {
+fn told(act: &Act) -> Told {
     let document = serde_json::to_value(act).unwrap_or_default();
     let (action, body) = document
         .as_object()
@@ -77,7 +76,11 @@ pub fn told(act: &Act) -> Told {
 }
 
 /// Acts. JSON lines: a `step` each, then one `end`. Over the network, what is not done at all is a problem.
-pub async fn answer_in_lines(handle: Handle, mut act: Act, query: LookQuery, who: &Who) -> Response {
+pub async fn answer_in_lines(handle: Handle, act: Act, query: LookQuery, who: &Who) -> Response {
+    told(&act).with(done_in_lines(handle, act, query, who).await)
+}
+
+async fn done_in_lines(handle: Handle, mut act: Act, query: LookQuery, who: &Who) -> Response {
     if let Some(name) = &who.name {
         act.asked_by(name);
     }

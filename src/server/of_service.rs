@@ -8,7 +8,7 @@ use axum::routing::post;
 use serde_json::{Map, Value, json};
 
 use super::access::Who;
-use super::acting::{answer_in_lines, told};
+use super::acting::answer_in_lines;
 use super::openapi::{Operation, flag_type, or_null, text, timeout, until};
 use super::{Given, LookQuery, Route};
 use crate::engine::verbs::Act;
@@ -76,10 +76,7 @@ fn route(verb: Verb) -> Route {
                     Query(query): Query<LookQuery>,
                     Given(body): Given<Map<String, Value>>| {
             match asked(word, name, body) {
-                Ok(act) => {
-                    let told = told(&act);
-                    told.with(answer_in_lines(handle, act, query, &who).await)
-                }
+                Ok(act) => answer_in_lines(handle, act, query, &who).await,
                 Err(why) => (StatusCode::UNPROCESSABLE_ENTITY, why).into_response(),
             }
         },
