@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use self::file::File;
-use self::secrets::{Resolver, environment, read_limited};
+use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
 use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 use crate::notifications::channel::Channel;
 use crate::secret::{MarkKey, OvhLogin, Secret};
@@ -212,7 +212,7 @@ impl Config {
         let file = read(text, path, &overlay::ours(secrets::variables()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-        let secrets = Resolver { base: base.clone() };
+        let secrets = Resolver::new(base.clone());
         file.build(absolute, &base, &secrets)
     }
 
@@ -221,8 +221,17 @@ impl Config {
     /// # Errors
     /// It is set nowhere; the hint names every place that was looked at.
     pub fn secret(&self, name: &SecretName) -> Result<Secret, ConfigError> {
-        let base = self.path.parent().unwrap_or(Path::new("/")).to_owned();
-        Resolver { base }.by_name(&name.0)
+        self.service_secrets().by_name(&name.0)
+    }
+
+    /// Whether a secret of a manifest is found only where such secrets were kept before.
+    pub fn is_at_an_old_place(&self, name: &str) -> bool {
+        let secrets = self.service_secrets();
+        secrets.at_its_place(name).is_none() && secrets.at_an_old_place(name).is_some()
+    }
+
+    fn service_secrets(&self) -> ServiceSecrets<'_> {
+        ServiceSecrets { base: self.path.parent().unwrap_or(Path::new("/")), site: &self.site }
     }
 
     /// The instance's key, made on first use; readable by the owner only.

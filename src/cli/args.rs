@@ -32,6 +32,9 @@ pub enum Command {
     New(New),
     /// Check the manifests without asking anybody
     Validate(Validate),
+    /// Show which word of the policy allows or refuses what a manifest uses
+    #[command(subcommand)]
+    Policy(Policy),
     /// Show what would happen, to the end
     Plan(Plan),
     /// Make it so, and wait until it is
@@ -179,6 +182,24 @@ pub struct Validate {
     /// Exit 1 for warnings, too
     #[arg(long)]
     pub strict: bool,
+}
+
+/// `policy`
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Go through a manifest line by line
+    Explain(PolicyExplain),
+}
+
+/// `policy explain`
+#[derive(Debug, ClapArgs)]
+pub struct PolicyExplain {
+    /// A manifest: of the source, or one that is not there yet
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
 }
 
 /// `plan`

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::Failure;
 use super::simulated::World;
 use crate::config::{Config, SourceAccess};
-use crate::engine::{Engine, Parts, Settings, SystemClock};
+use crate::engine::{Engine, Parts, Settings, SystemClock, existing};
 use crate::model::ProviderId;
+use crate::model::site::{Existing, OLD_PLACE};
 use crate::providers::Provider;
 use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
 use crate::providers::docker::transport::TlsFiles;
@@ -42,6 +43,7 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
     })?;
     take_note(&ledger, config).await?;
     let world = World::start(config).await?;
+    let config = &with_existing(config.clone(), &ledger).await;
     let Settings { site, providers, secrets, interval } = settings(&world.fill(config.clone()))?;
     let engine = Engine::new(Parts {
         site,
@@ -72,6 +74,39 @@ async fn take_note(ledger: &Ledger, config: &Config) -> Result<(), Failure> {
         }
         Err(error) => Err(Failure::new("A0903", error.to_string(), "is the disk full?")),
     }
+}
+
+/// The configuration with what manifests used before policy closed it, as a ledger's writer finds it out.
+async fn with_existing(config: Config, ledger: &Ledger) -> Config {
+    match existing::settle(ledger, &config.site).await {
+        Ok(found) => kept(config, found),
+        Err(error) => {
+            tracing::warn!("what was used before policy closed it is not known: {error}");
+            config
+        }
+    }
+}
+
+/// As [`with_existing`], beside the ledger's writer or without one.
+pub async fn with_known(config: Config) -> Config {
+    let found = match Ledger::open_to_look(&config.state).await {
+        Ok(Some(ledger)) => match existing::known(&ledger).await {
+            Ok(None) => existing::found(&ledger, &config.site).await.ok(),
+            known => known.ok().flatten(),
+        },
+        Ok(None) | Err(_) => None,
+    };
+    match found {
+        Some(found) => kept(config, found),
+        None => config,
+    }
+}
+
+/// A secret that was moved since is nothing to warn of.
+fn kept(mut config: Config, mut found: Existing) -> Config {
+    found.rights.retain(|right| right.word != OLD_PLACE || config.is_at_an_old_place(&right.item));
+    config.site.existing = found;
+    config
 }
 
 /// What a running engine takes over from a configuration.

@@ -29,7 +29,7 @@ pub(super) const REFUSED: u8 = 4;
 
 /// `amarre validate`
 pub async fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
-    let config = super::configuration(args)?;
+    let config = build::with_known(super::configuration(args)?).await;
     let read = Read::all(&config, None).await?;
     output.data(&read.render());
     let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
@@ -210,8 +210,12 @@ fn is_gap(answer: &Answer) -> bool {
 async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &Answer) -> Result<bool, Failure> {
     let errors =
         answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(|d| d["severity"] == "error"));
-    if errors {
-        let read = Read::all(&super::configuration(args)?, reference).await?;
+    let is_closing = |found: &Json| {
+        found["severity"] == "warning" && found["code"].as_str().is_some_and(|code| code.starts_with("A02"))
+    };
+    if errors || answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(is_closing)) {
+        let config = build::with_known(super::configuration(args)?).await;
+        let read = Read::all(&config, reference).await?;
         output.say(read.render().trim_end());
     }
     Ok(errors)

@@ -260,13 +260,13 @@ impl Folder {
     }
 
     fn write(&self, world: &World, demo: &Demo) -> std::io::Result<()> {
-        for folder in ["services", "secrets/cloud", "secrets/family"] {
+        for folder in ["services", "secrets/services/cloud", "secrets/services/family"] {
             std::fs::create_dir_all(self.path.join(folder))?;
         }
         for (name, text) in EXAMPLES {
             std::fs::write(self.path.join("services").join(name), text)?;
         }
-        for name in ["secrets/cloud/db", "secrets/family/anna"] {
+        for name in ["secrets/services/cloud/db", "secrets/services/family/anna"] {
             std::fs::write(self.path.join(name), format!("{:032x}", rand::random::<u128>()))?;
         }
         let (docker, container) = match &world.docker {

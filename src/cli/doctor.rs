@@ -9,7 +9,7 @@ use super::output::Output;
 use super::simulated::World;
 use super::{Failure, build};
 use crate::config::Config;
-use crate::engine::doctor::{self, Finding, Patient, Verdict, counted};
+use crate::engine::doctor::{self, Finding, Patient, Verdict, counted, policy};
 use crate::engine::{Clock, SystemClock};
 use crate::manifest::{self, Severity, SourceFile};
 use crate::model::{Facts, Service};
@@ -44,8 +44,9 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let mut findings = vec![configuration(&config.path)];
     let (facts, finding) = ledger(&config.state).await;
     findings.push(finding);
-    let (services, finding) = source(&config).await;
-    findings.push(finding);
+    let config = build::with_known(config).await;
+    let (services, of_source) = source(&config).await;
+    findings.extend(of_source);
     let world = match World::start(&config).await {
         Ok(world) => world,
         Err(failure) => {
@@ -117,7 +118,7 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
 }
 
 /// The state in force, as the next run would take it; no server is asked for a newer one.
-async fn source(config: &Config) -> (BTreeMap<String, Service>, Finding) {
+async fn source(config: &Config) -> (BTreeMap<String, Service>, Vec<Finding>) {
     const TOPIC: &str = "source";
     let source = build::source(config);
     let Reading { snapshot, error } = source.read().await;
@@ -132,7 +133,7 @@ async fn source(config: &Config) -> (BTreeMap<String, Service>, Finding) {
             Some(error) => hinted(Finding::wrong(TOPIC, error.code, error.message.clone()), &error),
             None => Finding::wrong(TOPIC, "A0301", format!("{source} has no state yet")).hint("amarre plan fetches it"),
         };
-        return (BTreeMap::new(), finding);
+        return (BTreeMap::new(), vec![finding]);
     };
     let files: Vec<SourceFile> = snapshot.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
     let loaded = manifest::load(&files, &snapshot.assets, &config.site);
@@ -151,7 +152,8 @@ async fn source(config: &Config) -> (BTreeMap<String, Service>, Finding) {
     } else {
         Finding::good(TOPIC, format!("{source}{at}, {}, none broken", counted(good, "manifest")))
     };
-    (loaded.services.into_iter().map(|service| (service.name.clone(), service)).collect(), finding)
+    let findings = std::iter::once(finding).chain(policy(&loaded.diagnostics)).collect();
+    (loaded.services.into_iter().map(|service| (service.name.clone(), service)).collect(), findings)
 }
 
 /// `3.1 MB`.

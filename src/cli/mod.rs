@@ -3,6 +3,7 @@
 pub mod args;
 pub mod asking;
 pub mod output;
+mod policy;
 pub mod build;
 pub mod link;
 pub mod commands;
@@ -28,7 +29,7 @@ use std::sync::Once;
 
 use clap::Parser;
 
-use self::args::{Args, Command, Npm};
+use self::args::{Args, Command, Npm, Policy};
 use self::output::Output;
 use crate::config::{Config, ConfigError};
 
@@ -63,6 +64,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
     match &args.command {
         Command::Init(init) => Box::pin(init::run(args, init, output)).await,
         Command::Validate(validate) => commands::validate(args, validate, output).await,
+        Command::Policy(Policy::Explain(asked)) => policy::explain(args, asked, output).await,
         Command::Plan(plan) => commands::plan(args, plan, output).await,
         Command::Apply(apply) => commands::apply(args, apply, output).await,
         Command::Run(run) => Box::pin(daemon::run(args, run, output)).await,

@@ -17,7 +17,7 @@ pub async fn when_told(handle: Handle, (started, world): (Config, World), notifi
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         notifier.reloading();
-        let command = match read_again(&started, &world) {
+        let command = match read_again(&started, &world).await {
             Ok((settings, trouble)) => {
                 match &trouble {
                     Some(trouble) => tracing::warn!(code = trouble.code, "{}", trouble.message),
@@ -41,7 +41,7 @@ pub async fn when_told(handle: Handle, (started, world): (Config, World), notifi
 }
 
 /// The settings of the file as it is now, and what of it has to wait for a restart.
-fn read_again(started: &Config, world: &World) -> Result<(Settings, Option<ConfigTrouble>), Failure> {
+async fn read_again(started: &Config, world: &World) -> Result<(Settings, Option<ConfigTrouble>), Failure> {
     let fresh = Config::load(Some(&started.path))?;
     if fresh.site.instance != started.site.instance {
         let message = format!(
@@ -71,5 +71,6 @@ fn read_again(started: &Config, world: &World) -> Result<(Settings, Option<Confi
     if world.has_zones() {
         kept.site.domains.clone_from(&started.site.domains);
     }
+    let kept = build::with_known(kept).await;
     Ok((build::settings(&world.fill(kept))?, trouble))
 }

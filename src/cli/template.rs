@@ -159,7 +159,7 @@ fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, Failure> 
     if config.secret(&SecretName(name.to_owned())).is_ok() {
         return Ok(None);
     }
-    let path = base(config).join("secrets").join(name);
+    let path = base(config).join("secrets/services").join(name);
     let failed = |error: std::io::Error| {
         Failure::new("A0207", format!("could not write {}: {error}", path.display()), "is the folder writable?")
     };

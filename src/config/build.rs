@@ -10,7 +10,8 @@ use super::file::{File, HostFile};
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::model::site::{
-    CertificateCare, Challenge, Defaults, HostSite, ImageCare, Mode, NpmSite, Policy, PublicAddress, Reach, ascii_name,
+    CertificateCare, Challenge, Defaults, Existing, HostSite, ImageCare, Listener, Mode, NpmSite, Policy,
+    PublicAddress, Reach, ascii_name,
 };
 use crate::model::{Millis, ProviderId, Site};
 use crate::secret::Secret;
@@ -19,7 +20,7 @@ impl File {
     pub(super) fn build(self, path: PathBuf, base: &Path, secrets: &Resolver) -> Result<Config, ConfigError> {
         check_instance(&self.instance)?;
         let ovh = self.ovh(secrets)?;
-        let site = self.site(ovh.is_some())?;
+        let mut site = self.site(ovh.is_some())?;
         let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let dns_credentials = self.dns_credentials(secrets)?;
@@ -34,6 +35,9 @@ impl File {
         let notifications = super::notifications::build(&self.notifications, secrets)?;
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
+        site.listeners = listeners(server.listen, &dockers, &npms);
+        self.keep_key_files(secrets);
+        site.own_secrets = secrets.own.borrow().clone();
         Ok(Config {
             source,
             interval,
@@ -47,6 +51,14 @@ impl File {
             site,
             path,
         })
+    }
+
+    /// Keys that the configuration names by their files.
+    fn keep_key_files(&self, secrets: &Resolver) {
+        let git = self.source.as_ref().and_then(|source| source.git.as_ref());
+        let ssh = git.and_then(|git| git.ssh_key.as_ref());
+        let tls = self.hosts.values().filter_map(|host| host.docker.as_ref()?.tls()?.key.as_ref());
+        ssh.into_iter().chain(tls).for_each(|path| secrets.keep(path));
     }
 
     fn source(&self, base: &Path, secrets: &Resolver) -> Result<SourceAccess, ConfigError> {
@@ -156,6 +168,9 @@ impl File {
             mode: self.mode()?,
             images: self.images()?,
             certificates: self.certificates()?,
+            own_secrets: BTreeSet::new(),
+            listeners: Vec::new(),
+            existing: Existing::default(),
         })
     }
 
@@ -248,19 +263,28 @@ impl File {
     }
 
     fn policy(&self) -> Policy {
-        let usual = ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"].map(str::to_owned);
+        let (file, usual) = (&self.policy, Policy::default());
+        let list = |said: &Option<Vec<String>>, usual: Vec<String>| said.clone().unwrap_or(usual);
         Policy {
-            host_paths: self.policy.host_paths.clone().unwrap_or_else(|| vec!["/srv".to_owned()]),
-            records: self.policy.records.clone().unwrap_or_else(|| usual.to_vec()).into_iter().collect(),
-            are_records_named: self.policy.records.is_some(),
-            images: self.policy.images.clone().unwrap_or_else(|| vec!["*".to_owned()]),
-            privileged: self.policy.privileged.unwrap_or_default(),
-            docker_socket: self.policy.docker_socket.unwrap_or_default(),
-            host_network: self.policy.host_network.unwrap_or_default(),
-            host_namespaces: self.policy.host_namespaces.unwrap_or_default(),
-            devices: self.policy.devices.clone().unwrap_or_default(),
-            nginx: self.policy.nginx.unwrap_or_default().into(),
-            capabilities: capabilities(&self.policy.capabilities.list()),
+            host_paths: list(&file.host_paths, usual.host_paths),
+            are_host_paths_named: file.host_paths.is_some(),
+            volumes: list(&file.volumes, usual.volumes),
+            volume_drivers: list(&file.volume_drivers, usual.volume_drivers),
+            networks: list(&file.networks, usual.networks),
+            runtimes: list(&file.runtimes, usual.runtimes),
+            log_drivers: list(&file.log_drivers, usual.log_drivers),
+            targets: file.targets.clone(),
+            secrets: file.secrets.clone(),
+            records: file.records.clone().map_or(usual.records, |records| records.into_iter().collect()),
+            are_records_named: file.records.is_some(),
+            images: list(&file.images, usual.images),
+            privileged: file.privileged.unwrap_or_default(),
+            docker_socket: file.docker_socket.unwrap_or_default(),
+            host_network: file.host_network.unwrap_or_default(),
+            host_namespaces: file.host_namespaces.unwrap_or_default(),
+            devices: list(&file.devices, usual.devices),
+            nginx: file.nginx.unwrap_or_default().into(),
+            capabilities: capabilities(&file.capabilities.list()),
         }
     }
 
@@ -411,6 +435,28 @@ impl File {
             timeout: self.dns_timeout()?,
         }))
     }
+}
+
+/// Where visitors must not be led: Amarre's own pages, engines that are reached over TCP, NPM's admin pages.
+fn listeners(
+    listen: SocketAddr,
+    dockers: &BTreeMap<String, DockerAccess>,
+    npms: &BTreeMap<String, NpmAccess>,
+) -> Vec<Listener> {
+    let at = Some(listen.ip()).filter(|ip| !ip.is_unspecified());
+    let own = Listener { at, port: listen.port(), by_name: true };
+    let url = |text: &str, usual: u16| {
+        let url = reqwest::Url::parse(text).ok()?;
+        let at = url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+        Some((at, url.port_or_known_default().unwrap_or(usual)))
+    };
+    let tcp = dockers.values().filter(|docker| docker.endpoint.starts_with("tcp://"));
+    let engines = tcp.filter_map(|docker| url(&docker.endpoint, 2375));
+    let engines = engines.map(|(at, port)| Listener { at, port, by_name: true });
+    // By a name, NPM may well be a public site.
+    let npms = npms.values().filter_map(|npm| url(&npm.url, 81)).filter(|(at, _)| at.is_some());
+    let npms = npms.map(|(at, port)| Listener { at, port, by_name: false });
+    std::iter::once(own).chain(engines).chain(npms).collect()
 }
 
 /// Names without `CAP_`, in capitals; `default` adds none to Docker's own.

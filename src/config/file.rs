@@ -127,6 +127,16 @@ pub(super) enum DockerFile {
     Parts(DockerParts),
 }
 
+impl DockerFile {
+    /// The files for TLS.
+    pub(super) fn tls(&self) -> Option<&TlsFile> {
+        match self {
+            DockerFile::Url(_) => None,
+            DockerFile::Parts(parts) => parts.tls.as_ref(),
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DockerParts {
@@ -260,6 +270,15 @@ pub(super) struct PropagationFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyFile {
     pub(super) host_paths: Option<Vec<String>>,
+    pub(super) volumes: Option<Vec<String>>,
+    pub(super) volume_drivers: Option<Vec<String>>,
+    pub(super) networks: Option<Vec<String>>,
+    pub(super) runtimes: Option<Vec<String>>,
+    pub(super) log_drivers: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) targets: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub(super) secrets: BTreeMap<String, Vec<String>>,
     pub(super) records: Option<Vec<String>>,
     pub(super) images: Option<Vec<String>>,
     pub(super) privileged: Option<bool>,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::ConfigError;
+use super::secrets::SERVICE_SECRETS;
 use super::shape::Shape;
 use crate::model::near::nearest;
 
@@ -27,7 +28,12 @@ struct Place<'s> {
 
 /// The names of ours among the variables; what is empty counts as not set.
 pub(super) fn ours(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
-    let is_key = |name: &str| name.starts_with(PREFIX) && !name.starts_with(SECRETS) && !NO_KEYS.contains(&name);
+    let is_key = |name: &str| {
+        name.starts_with(PREFIX)
+            && !name.starts_with(SECRETS)
+            && !name.starts_with(SERVICE_SECRETS)
+            && !NO_KEYS.contains(&name)
+    };
     variables.filter(|(name, value)| is_key(name) && !value.is_empty()).collect()
 }
 
@@ -139,7 +145,8 @@ fn unknown(name: &str, shape: &Shape, tree: &Json) -> ConfigError {
     let known: Vec<&str> = known.iter().map(String::as_str).chain(NO_KEYS).collect();
     let hint = match nearest(name, &known) {
         Some(near) => format!("did you mean {near}?"),
-        None => "every key of docs/configuration.md has its name; secrets of manifests are AMARRE_SECRET_…".to_owned(),
+        None => "every key of docs/configuration.md has its name; secrets of manifests are AMARRE_SERVICE_SECRET_…"
+            .to_owned(),
     };
     ConfigError::new("A0220", format!("the environment has {name}, and there is no such key"), hint)
 }

@@ -279,7 +279,7 @@ mod tests {
         let file: Option<OvhFile> = (!yaml.is_empty()).then(|| serde_yaml::from_str(yaml).unwrap());
         let variable =
             |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
-        let secrets = Resolver { base: folder.path().to_owned() };
+        let secrets = Resolver::new(folder.path().to_owned());
         match find(file.as_ref(), &secrets, &variable, &paths) {
             Ok(None) => "none".to_owned(),
             Ok(Some((endpoint, OvhLogin::Keys { application_key, application_secret, consumer_key }))) => {

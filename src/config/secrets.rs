@@ -1,25 +1,53 @@
-//! Where secrets come from: environment, files, `/run/secrets`, a folder beside the configuration.
+//! Where secrets come from: environment, files, a folder beside the configuration. The configuration's own credentials and
+//! the secrets of manifests have a name space each.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 use super::file::SecretSource;
+use crate::model::Site;
+use crate::model::near::matches as pattern_matches;
+use crate::model::site::{OLD_PLACE, credential_key};
 use crate::secret::Secret;
 
+/// Where Docker puts the secrets of a stack.
+const RUN: &str = "/run/secrets";
+/// Begins the variables with secrets of manifests.
+pub(super) const SERVICE_SECRETS: &str = "AMARRE_SERVICE_SECRET_";
 /// A secret larger than this is a mistake.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// Finds secrets; relative paths are relative to the configuration.
+/// Finds the configuration's own credentials; relative paths are relative to the configuration.
 #[derive(Debug)]
 pub(super) struct Resolver {
     pub(super) base: PathBuf,
+    /// Names that manifests could call these credentials by, as [`credential_key`] spells them.
+    pub(super) own: RefCell<BTreeSet<String>>,
 }
 
 impl Resolver {
+    pub(super) fn new(base: PathBuf) -> Self {
+        Self { base, own: RefCell::default() }
+    }
+
+    /// Notes a file that holds a credential.
+    pub(super) fn keep(&self, path: &Path) {
+        let path = self.base.join(path);
+        let places = [PathBuf::from(RUN), self.base.join("secrets")];
+        let inside = places.iter().find_map(|place| path.strip_prefix(place).ok());
+        let name = inside.and_then(Path::to_str).or_else(|| path.file_name()?.to_str());
+        self.own.borrow_mut().extend(name.map(credential_key));
+    }
+
     pub(super) fn read(&self, source: &SecretSource) -> Result<Secret, ConfigError> {
         match source {
             SecretSource::Text(text) => Ok(Secret::new(text)),
-            SecretSource::File { file } => self.file(&self.base.join(file)),
+            SecretSource::File { file } => {
+                self.keep(file);
+                file_of(&self.base.join(file))
+            }
             // What was meant as a name may be the secret itself: it is not repeated.
             SecretSource::Env { env } if !is_name(env) => {
                 let hint =
@@ -29,23 +57,19 @@ impl Resolver {
             SecretSource::Env { env } => environment(env).map(Secret::new).ok_or_else(|| {
                 ConfigError::new("A0207", format!("the environment has no `{env}`"), format!("export {env}=…"))
             }),
-            SecretSource::Named { secret } => self.by_name(secret),
+            SecretSource::Named { secret } => {
+                self.own.borrow_mut().insert(credential_key(secret));
+                self.by_name(secret)
+            }
         }
     }
 
-    pub(super) fn by_name(&self, name: &str) -> Result<Secret, ConfigError> {
+    fn by_name(&self, name: &str) -> Result<Secret, ConfigError> {
         let flat = name.replace('/', "_");
         let variable = format!("AMARRE_SECRET_{}", flat.to_uppercase().replace('-', "_"));
-        if let Some(value) = environment(&variable) {
-            return Ok(Secret::new(value));
-        }
-        if let Some(path) = environment(&format!("{variable}_FILE")) {
-            return self.file(Path::new(&path));
-        }
-        for path in [Path::new("/run/secrets").join(&flat), self.base.join("secrets").join(name)] {
-            if path.is_file() {
-                return self.file(&path);
-            }
+        let paths = [Path::new(RUN).join(&flat), self.base.join("secrets").join(name)];
+        if let Some(found) = first(&variable, &paths) {
+            return found;
         }
         let hint = format!(
             "export {variable}=… or put it in /run/secrets/{flat} or {}",
@@ -53,17 +77,97 @@ impl Resolver {
         );
         Err(ConfigError::new("A0207", format!("secret `{name}` is not set"), hint))
     }
+}
 
-    fn file(&self, path: &Path) -> Result<Secret, ConfigError> {
-        let text = read_limited(path, SECRET_BYTES_MAX).map_err(|why| {
-            ConfigError::new(
-                "A0207",
-                format!("could not read the secret in {}: {why}", path.display()),
-                "is it there and readable by this user?",
-            )
-        })?;
-        Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+/// The secrets of manifests: a name space of their own, in which no credential of the configuration stands.
+pub(super) struct ServiceSecrets<'a> {
+    pub(super) base: &'a Path,
+    pub(super) site: &'a Site,
+}
+
+impl ServiceSecrets<'_> {
+    /// The value of `{secret: NAME}` in a manifest.
+    pub(super) fn by_name(&self, name: &str) -> Result<Secret, ConfigError> {
+        if let Some(found) = self.at_its_place(name) {
+            return found;
+        }
+        if self.site.existing.rights.iter().any(|right| right.word == OLD_PLACE && right.item == name)
+            && let Some(found) = self.at_an_old_place(name)
+        {
+            return found;
+        }
+        let place = self.base.join("secrets/services").join(name);
+        let variable = service_variable(name).map(|variable| format!("export {variable}=…, or ")).unwrap_or_default();
+        let hint = format!("{variable}put it in {}", place.display());
+        Err(ConfigError::new("A0207", format!("secret `{name}` is not set"), hint))
     }
+
+    /// Where secrets of manifests are kept now.
+    pub(super) fn at_its_place(&self, name: &str) -> Option<Result<Secret, ConfigError>> {
+        let mut paths = vec![self.base.join("secrets/services").join(name)];
+        // A folder that credentials share: only what the configuration lists is read there.
+        if self.is_listed(name) {
+            paths.push(Path::new(RUN).join(name.replace('/', "_")));
+        }
+        match service_variable(name) {
+            Some(variable) => first(&variable, &paths),
+            None => first_file(&paths),
+        }
+    }
+
+    /// Where they were kept before they had a name space of their own.
+    pub(super) fn at_an_old_place(&self, name: &str) -> Option<Result<Secret, ConfigError>> {
+        if self.site.own_secrets.contains(&credential_key(name)) {
+            return None;
+        }
+        let flat = name.replace('/', "_");
+        let variable = format!("AMARRE_SECRET_{}", flat.to_uppercase().replace('-', "_"));
+        first(&variable, &[Path::new(RUN).join(&flat), self.base.join("secrets").join(name)])
+    }
+
+    fn is_listed(&self, name: &str) -> bool {
+        let is_own = self.site.own_secrets.contains(&credential_key(name));
+        !is_own && self.site.policy.secrets.values().flatten().any(|pattern| pattern_matches(pattern, name))
+    }
+}
+
+/// `cloud/db-key` is `AMARRE_SERVICE_SECRET_CLOUD__DB_KEY`. None for a name that would share its variable with one of
+/// another service.
+fn service_variable(name: &str) -> Option<String> {
+    let (owner, rest) = name.split_once('/').map_or((name, None), |(owner, rest)| (owner, Some(rest)));
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !owner.bytes().all(is_plain) || owner.contains("--") || name.contains('.') {
+        return None;
+    }
+    let spell = |text: &str| text.to_ascii_uppercase().replace('-', "_");
+    let rest = rest.map(|rest| format!("__{}", spell(&rest.replace('/', "__")))).unwrap_or_default();
+    Some(format!("{SERVICE_SECRETS}{}{rest}", spell(owner)))
+}
+
+/// The value of a variable, else of the file that it names with `_FILE`, else of the first file that is there.
+fn first(variable: &str, paths: &[PathBuf]) -> Option<Result<Secret, ConfigError>> {
+    if let Some(value) = environment(variable) {
+        return Some(Ok(Secret::new(value)));
+    }
+    if let Some(path) = environment(&format!("{variable}_FILE")) {
+        return Some(file_of(Path::new(&path)));
+    }
+    first_file(paths)
+}
+
+fn first_file(paths: &[PathBuf]) -> Option<Result<Secret, ConfigError>> {
+    paths.iter().find(|path| path.is_file()).map(|path| file_of(path))
+}
+
+fn file_of(path: &Path) -> Result<Secret, ConfigError> {
+    let text = read_limited(path, SECRET_BYTES_MAX).map_err(|why| {
+        ConfigError::new(
+            "A0207",
+            format!("could not read the secret in {}: {why}", path.display()),
+            "is it there and readable by this user?",
+        )
+    })?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
 /// The text of a file that is no larger than it should be.

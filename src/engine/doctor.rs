@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Picture;
+use crate::manifest::Diagnostic;
 use crate::model::service::{Dns, NetworkMode, Target, Tls};
 use crate::model::site::{HostSite, PublicAddress, Reach};
 use crate::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
@@ -106,7 +107,26 @@ pub async fn running(picture: &Picture, now: Timestamp) -> Vec<Finding> {
     };
     let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
     let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
-    examine(&Patient { site, providers: &providers, services, facts, now }).await
+    let mut findings: Vec<Finding> = policy(&picture.diagnostics).into_iter().collect();
+    findings.extend(examine(&Patient { site, providers: &providers, services, facts, now }).await);
+    findings
+}
+
+/// What manifests use that policy closes from 0.3 on; `None` when there is nothing of that kind.
+pub fn policy(diagnostics: &[Diagnostic]) -> Option<Finding> {
+    const SHOWN_MAX: usize = 20;
+    let closing: Vec<&Diagnostic> = diagnostics.iter().filter(|found| found.is_closing()).collect();
+    let first = closing.first()?;
+    let text = match closing.len() {
+        1 => "a manifest uses something that version 0.3 refuses".to_owned(),
+        count => format!("manifests use {count} things that version 0.3 refuses"),
+    };
+    let mut finding = Finding::know("policy", first.code, text);
+    for found in closing.iter().take(SHOWN_MAX) {
+        finding = finding.note(format!("{}:{}: {}", found.file, found.line, found.message));
+        finding = found.hint.iter().fold(finding, |finding, hint| finding.hint(hint.clone()));
+    }
+    Some(finding)
 }
 
 /// Names whose records the manifests want, and the domains themselves.

@@ -7,7 +7,7 @@ use super::asking::Past;
 use super::derived::Derived;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, conditions, failures, lane, pace};
+use super::{Engine, Mode, Picture, conditions, existing, failures, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
@@ -65,6 +65,7 @@ impl Engine {
             self.end_suspensions(&mut facts, now).await;
         }
         let mut desired = self.desired(source.as_ref()).await;
+        existing::tell(&self.picture.diagnostics, &desired.diagnostics);
         let rolling = Self::wake_rolling(&mut facts, &desired);
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();

@@ -23,6 +23,7 @@ pub mod planned;
 pub mod rest;
 pub mod publish;
 pub mod events;
+pub mod existing;
 pub mod explain;
 pub mod history;
 mod naming;

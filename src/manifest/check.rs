@@ -7,16 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
-use crate::model::service::{Container, Dns, Port, Service};
-use crate::model::site::PublicAddress;
+use crate::model::service::{Container, Dns, ManifestKind, Port, Service};
+use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
-use super::diagnostic::{
-    A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0205, A0206, A0208, A0209, A0215, Problem, Spot, shown,
-};
+use super::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0208, A0209, Problem, Spot, shown};
 use super::files::OtherFile;
-use super::reader::{Scope, Text};
-use super::{resolve, waits};
+use super::permissions::{Decision, Verdict};
+use super::reader::Scope;
+use super::{permissions, waits};
 
 /// What a document claims for itself, each with its place.
 #[derive(Debug, Default)]
@@ -33,6 +32,8 @@ pub(super) struct Claims {
     pub needs: Vec<(String, Spot)>,
     /// Ports at which NPM listens.
     pub streams: Vec<(u16, Spot)>,
+    /// Networks that it joins and does not define.
+    pub networks: Vec<(String, Spot)>,
 }
 
 /// A published port.
@@ -72,6 +73,8 @@ pub(super) struct Draft<'a> {
     pub uses: Assets,
     /// It does not look like a manifest: when one names its file, it is none.
     pub is_doubtful: bool,
+    /// What policy says of it, where somebody asks.
+    pub decisions: Vec<Decision>,
 }
 
 impl Draft<'_> {
@@ -80,6 +83,14 @@ impl Draft<'_> {
         let other = usize::from(spot.file).checked_sub(1).and_then(|index| self.files.get(index));
         other.map_or((self.file, self.file_text), |other| (&other.path, &other.text))
     }
+
+    /// Notes what is wrong with a use that other manifests decide about.
+    fn decide(&mut self, right: Right, problem: &Problem) {
+        let verdict = if problem.is_error() { Verdict::Refused(problem.code) } else { Verdict::Existing(problem.code) };
+        let (file, spot) = (self.file_at(problem.spot).0.to_owned(), problem.spot);
+        let hint = problem.hint.clone().unwrap_or_default();
+        self.decisions.push(Decision { file, line: spot.line, column: spot.column, right, verdict, hint });
+    }
 }
 
 /// Finds what two documents cannot both have. The drafts are in the order of files and lines.
@@ -87,6 +98,10 @@ pub(super) fn across(drafts: &mut [Draft<'_>], site: &Site, company: Company) {
     names(drafts);
     if company == Company::All {
         waits::across(drafts);
+    }
+    // By itself, a manifest does not show which networks are defined.
+    if company == Company::All || site.existing.everything {
+        networks(drafts, site);
     }
     moved(drafts);
     let mut taken = Taken::default();
@@ -114,6 +129,31 @@ fn moved(drafts: &mut [Draft<'_>]) {
         let message = format!("`moved_from: {old}` names a manifest that is there: both would write to its data");
         let hint = format!("remove the manifest of {old}, or leave the line out");
         draft.problems.push(Problem::error(A0106, spot, message).hint(hint));
+    }
+}
+
+/// A network that is joined is a `Network` manifest's, or policy allows it.
+fn networks(drafts: &mut [Draft<'_>], site: &Site) {
+    let defines =
+        |draft: &&Draft<'_>| draft.service.as_ref().is_some_and(|service| service.kind == ManifestKind::Network);
+    let defined: BTreeSet<String> = drafts.iter().filter(defines).filter_map(|draft| draft.name.clone()).collect();
+    for draft in drafts.iter_mut() {
+        let Some(name) = draft.name.clone() else { continue };
+        let joined = draft.claims.networks.iter();
+        let foreign = joined.filter(|(network, _)| {
+            let own = network.strip_prefix("zz-amarre-").unwrap_or(network);
+            !defined.contains(own)
+        });
+        let problems: Vec<(Right, Problem)> = foreign
+            .filter_map(|(network, spot)| {
+                let right = Right { service: name.clone(), word: "networks".to_owned(), item: network.clone() };
+                Some((right, permissions::network(site, &name, network, *spot)?))
+            })
+            .collect();
+        for (right, problem) in problems {
+            draft.decide(right, &problem);
+            draft.problems.push(problem);
+        }
     }
 }
 
@@ -330,92 +370,6 @@ fn walk<'a>(
     None
 }
 
-/// Binds lie below `policy.host_paths`, and never reach Docker's socket.
-pub(super) fn bind_policy(scope: &Scope<'_>, path: &str, spot: Spot) {
-    const SOCKETS: [&str; 4] = ["/var/run/docker.sock", "/run/docker.sock", "/var/run", "/run"];
-    let is_socket = SOCKETS.contains(&path);
-    let may_be_socket = scope.site.policy.docker_socket && path.ends_with("docker.sock");
-    let is_below = |folder: &String| {
-        resolve::normal_path(folder).is_some_and(|folder| {
-            folder == "/" || path == folder || path.strip_prefix(&folder).is_some_and(|rest| rest.starts_with('/'))
-        })
-    };
-    let is_allowed = !is_socket || scope.site.policy.docker_socket;
-    if may_be_socket || (is_allowed && scope.site.policy.host_paths.iter().any(is_below)) {
-        return;
-    }
-    let hint = if is_socket && !scope.site.policy.docker_socket {
-        "ask whoever keeps amarre.yaml to set `policy.docker_socket: true`".to_owned()
-    } else {
-        format!("ask whoever keeps amarre.yaml to add {} to `policy.host_paths`", shown(path))
-    };
-    scope.error_hint(A0205, spot, format!("policy forbids the bind mount {}", shown(path)), &hint);
-}
-
-/// A right over the host that one word of the policy gives.
-pub(super) fn host_policy(scope: &Scope<'_>, allowed: bool, what: &str, word: &str, spot: Spot) {
-    if !allowed {
-        let hint = format!("leave it out, or ask whoever keeps amarre.yaml to set `policy.{word}: true`");
-        scope.error_hint(A0205, spot, format!("policy forbids {what}"), &hint);
-    }
-}
-
-/// Devices, rules for them and `gpus` match one of `policy.devices`.
-pub(super) fn device_policy(scope: &Scope<'_>, device: &str, what: &str, spot: Spot) {
-    if scope.site.policy.devices.iter().any(|pattern| matches(pattern, device)) {
-        return;
-    }
-    let hint = format!("ask whoever keeps amarre.yaml to add `{}` to `policy.devices`", shown(device));
-    scope.error_hint(A0205, spot, format!("policy forbids {what} {}", shown(device)), &hint);
-}
-
-/// Capabilities are Docker's own, or among `policy.capabilities`.
-pub(super) fn capability_policy(scope: &Scope<'_>, capability: &str, spot: Spot) {
-    /// What Docker gives every container (the engine's `oci/caps/defaults.go`).
-    const USUAL: [&str; 14] = [
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-        "NET_RAW",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    ];
-    let policy = &scope.site.policy;
-    let is_allowed =
-        USUAL.contains(&capability) || ["ALL", capability].iter().any(|one| policy.capabilities.contains(*one));
-    if is_allowed || policy.privileged {
-        return;
-    }
-    let hint =
-        format!("leave it out, or ask whoever keeps amarre.yaml to add {} to `policy.capabilities`", shown(capability));
-    scope.error_hint(A0215, spot, format!("policy forbids the capability {}", shown(capability)), &hint);
-}
-
-/// Images match one of `policy.images`, as written or with the registry that is meant.
-pub(super) fn image_policy(scope: &Scope<'_>, text: &Text) {
-    let image = text.text.as_str();
-    let first = image.split('/').next().unwrap_or_default();
-    let has_registry = image.contains('/') && (first.contains(['.', ':']) || first == "localhost");
-    let whole = match (has_registry, image.contains('/')) {
-        (true, _) => image.to_owned(),
-        (false, true) => format!("docker.io/{image}"),
-        (false, false) => format!("docker.io/library/{image}"),
-    };
-    if scope.site.policy.images.iter().any(|pattern| matches(pattern, image) || matches(pattern, &whole)) {
-        return;
-    }
-    let hint = "ask whoever keeps amarre.yaml to add it to `policy.images`";
-    scope.error_hint(A0206, text.spot, format!("policy forbids the image {}", shown(image)), hint);
-}
-
 /// Record types are among `policy.records`.
 pub(super) fn record_policy(scope: &Scope<'_>, record_type: &str, spot: Spot) {
     if scope.site.policy.records.contains(record_type) {
@@ -447,20 +401,4 @@ pub(super) fn needs_npm(scope: &Scope<'_>, spot: Spot, what: &str) {
         );
         scope.error_hint(A0209, spot, format!("host `{}` has no Nginx Proxy Manager for {what}", scope.host), &hint);
     }
-}
-
-/// Whether a pattern, in which `*` is anything, matches all of a text. Linear in both for each `*`.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }

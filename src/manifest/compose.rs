@@ -10,7 +10,7 @@ use crate::model::{Millis, SecretName, Value};
 use super::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, flag, nothing_else};
 use super::yaml::{Data, Node};
-use super::{check, deploy, mounts, resolve, rights, settings, shapes, waits};
+use super::{deploy, mounts, permissions, resolve, rights, settings, shapes, waits};
 
 /// A registry is not asked more often.
 const HOUR: Millis = Millis::minutes(60);
@@ -171,7 +171,7 @@ fn image(scope: &Scope<'_>, text: &Text) -> Option<String> {
         scope.not_allowed(text, "`image`", &hint);
         return None;
     }
-    check::image_policy(scope, text);
+    permissions::image(scope, text);
     if digest.is_some() {
         return Some(image.to_owned());
     }
@@ -269,6 +269,7 @@ pub(super) fn secret_name(scope: &Scope<'_>, text: &Text) -> Option<SecretName> 
             && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
     if text.text.len() <= 200 && text.text.split('/').all(is_part) {
+        permissions::secret(scope, text);
         return Some(SecretName(text.text.clone()));
     }
     // What was meant as a name may be the password itself: it is not repeated.
@@ -466,6 +467,9 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
     }
     let spot = reader.spot;
     reader.finish(&nothing_else);
+    if let Some(driver) = &driver {
+        permissions::log_driver(scope, driver);
+    }
     match (driver, given) {
         (Some(driver), _) => (driver.text, options),
         (None, Some(_)) => (usual.0, options),

@@ -13,13 +13,12 @@ use std::collections::BTreeMap;
 use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
 use crate::model::{Bundle, BundleFile, SecretName};
 
-use super::check;
 use super::diagnostic::{A0105, A0106, A0108, A0111, A0113, A0157, A0159, Problem, Spot, shown};
 use super::files::{TOO_LARGE, join};
 use super::project::{Project, not_here};
 use super::reader::{Reader, Scope, Text, nearest};
-use super::resolve;
 use super::yaml::{Data, Entry, Node};
+use super::{permissions, resolve};
 
 /// A folder of configuration; more is data, which belongs onto the host.
 const FOLDER_FILES_MAX: usize = 1_000;
@@ -87,7 +86,7 @@ fn on_host(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
         scope.error_hint(A0106, spot, message, &hint);
         return None;
     };
-    check::bind_policy(scope, &path, spot);
+    permissions::bind(scope, &path, spot);
     Some(MountSource::Bind(path))
 }
 
@@ -272,7 +271,7 @@ fn external_secret(scope: &Scope<'_>, part: Part, name: &Text) -> Option<Given> 
 fn of_file(scope: &Scope<'_>, file: &Text) -> Option<Given> {
     if file.text.starts_with('/') {
         let path = resolve::normal_path(&file.text)?;
-        check::bind_policy(scope, &path, file.spot);
+        permissions::bind(scope, &path, file.spot);
         return Some(Given::Host(path));
     }
     let path = scope.source_path(file)?;

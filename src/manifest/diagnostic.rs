@@ -94,6 +94,34 @@ pub const A0212: &str = "A0212";
 pub const A0215: &str = "A0215";
 /// A certificate for a record in the DNS, and no key with which NPM could write one.
 pub const A0216: &str = "A0216";
+/// A manifest names a credential of Amarre's own.
+pub const A0260: &str = "A0260";
+/// The source of a bind has a sign in it that Docker takes for the end of it.
+pub const A0261: &str = "A0261";
+/// A bind that only an older default of `policy.host_paths` allowed.
+pub const A0262: &str = "A0262";
+/// Policy forbids a volume driver, or options of one.
+pub const A0263: &str = "A0263";
+/// Policy forbids a volume of somebody else.
+pub const A0264: &str = "A0264";
+/// Policy forbids a network that no manifest defines.
+pub const A0265: &str = "A0265";
+/// Policy forbids a runtime.
+pub const A0266: &str = "A0266";
+/// Policy forbids a log driver.
+pub const A0267: &str = "A0267";
+/// Policy forbids a setting by which a container takes from the host.
+pub const A0268: &str = "A0268";
+/// The id of an image where its name is wanted.
+pub const A0269: &str = "A0269";
+/// Policy forbids a secret that is not called after the service.
+pub const A0270: &str = "A0270";
+/// Policy forbids a target of a route or stream.
+pub const A0271: &str = "A0271";
+/// Policy forbids `auth_request_set`.
+pub const A0272: &str = "A0272";
+/// A secret is found only where secrets were kept before.
+pub const A0274: &str = "A0274";
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(super) const PROBLEMS_MAX: usize = 200;
@@ -263,6 +291,11 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 impl Diagnostic {
+    /// Whether it is about something that policy closes, and that works until 0.3 since it was used before.
+    pub fn is_closing(&self) -> bool {
+        self.severity == Severity::Warning && self.code.starts_with("A02")
+    }
+
     /// Something in the source that is not taken; found by whoever reads it.
     pub fn left_out(code: &'static str, file: &str, message: &str, hint: &str) -> Self {
         Self {

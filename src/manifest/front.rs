@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use crate::model::service::{Hsts, Location, Target, Tls};
 
-use super::diagnostic::{A0106, A0108, A0170, A0210, A0211, Problem, Spot, shown};
+use super::diagnostic::{A0106, A0108, A0170, A0210, A0211, A0272, Problem, Spot, shown};
 use super::nginx;
+use super::permissions::{self, Closed};
 use super::reader::{Reader, Scope, flag, nothing_else};
 use super::routes::{self, Targets};
 use super::yaml::{Data, Node};
@@ -89,7 +90,18 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
         return None;
     }
     let text = raw.replace("\r\n", "\n").trim_end().to_owned();
-    if let Some(fault) = nginx::fault(&text, scope.site.policy.nginx) {
+    let policy = scope.site.policy.nginx;
+    let mut fault = nginx::fault(&text, policy, false);
+    if let Some(sets) = fault.take_if(|fault| fault.code == A0272) {
+        let hint = "ask whoever keeps amarre.yaml for `policy.nginx: any`".to_owned();
+        let (spot, message) = (spot_of(node, &text, sets.line), sets.message);
+        permissions::closed(
+            scope,
+            &Closed { code: A0272, spot, word: "nginx", item: "auth_request_set", message, hint },
+        );
+        fault = nginx::fault(&text, policy, true);
+    }
+    if let Some(fault) = fault {
         let spot = spot_of(node, &text, fault.line);
         let problem = Problem::error(fault.code, spot, fault.message);
         let hint = match fault.code {

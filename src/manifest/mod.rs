@@ -24,6 +24,7 @@ mod merge;
 mod mounts;
 mod nginx;
 mod parse;
+mod permissions;
 mod policy;
 mod project;
 mod reader;
@@ -39,18 +40,22 @@ mod settings;
 mod shapes;
 mod stack;
 mod streams;
+mod targets;
 mod updates;
+mod volume_drivers;
 mod waits;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Assets, Service, Site};
+use crate::model::site::Right;
+use crate::model::{Assets, SecretName, Service, Site};
 
 pub use crate::model::Document;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use parse::container_keys;
+pub use permissions::{Decision, Verdict};
 pub use render::{render, with_compose_files};
 pub use schema::schema;
 
@@ -107,7 +112,7 @@ pub struct Broken {
 /// # Repeats
 /// The same files give the same answer.
 pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
-    read_all(files, assets, site, Company::All)
+    read_all(files, assets, site, (Company::All, false)).0
 }
 
 /// Reads one manifest that was good before, without those that it was read beside then.
@@ -115,24 +120,51 @@ pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
 /// # Repeats
 /// The same file gives the same answer.
 pub fn load_again(file: &SourceFile, assets: &Assets, site: &Site) -> Loaded {
-    read_all(std::slice::from_ref(file), assets, site, Company::One)
+    read_all(std::slice::from_ref(file), assets, site, (Company::One, false)).0
 }
 
-fn read_all(files: &[SourceFile], assets: &Assets, site: &Site, company: Company) -> Loaded {
+/// As [`load`], with what policy says of each use, in the order of files and lines.
+///
+/// # Repeats
+/// The same files give the same answer.
+pub fn explain(files: &[SourceFile], assets: &Assets, site: &Site) -> (Loaded, Vec<Decision>) {
+    read_all(files, assets, site, (Company::All, true))
+}
+
+/// What a manifest that was good before uses and policy no longer allows, and the secrets that it reads.
+pub fn rights_in_use(file: &SourceFile, assets: &Assets, site: &Site) -> (BTreeSet<Right>, BTreeSet<SecretName>) {
+    let mut lenient = site.clone();
+    lenient.existing.everything = true;
+    let files = std::slice::from_ref(file);
+    let (loaded, decisions) = read_all(files, assets, &lenient, (Company::One, true));
+    let closed = decisions.into_iter().filter(|decision| matches!(decision.verdict, Verdict::Existing(_)));
+    let secrets = loaded.services.iter().flat_map(Service::secrets).map(|(name, _)| name.clone());
+    (closed.map(|decision| decision.right).collect(), secrets.collect())
+}
+
+fn read_all(
+    files: &[SourceFile],
+    assets: &Assets,
+    site: &Site,
+    (company, explains): (Company, bool),
+) -> (Loaded, Vec<Decision>) {
     let mut order: Vec<&SourceFile> = files.iter().collect();
     order.sort_by(|left, right| left.path.cmp(&right.path));
     let source = Source::new(&order, assets);
     let mut drafts = Vec::new();
     for file in order {
-        read_file(file, &source, site, &mut drafts);
+        read_file(file, &source, (site, explains), &mut drafts);
     }
     let named: BTreeSet<String> = drafts.iter().flat_map(|draft| draft.uses.keys().cloned()).collect();
     drafts.retain(|draft| !(draft.is_doubtful && named.contains(draft.file)));
     check::across(&mut drafts, site, company);
-    collect(drafts)
+    let mut decisions: Vec<Decision> =
+        drafts.iter_mut().flat_map(|draft| std::mem::take(&mut draft.decisions)).collect();
+    decisions.sort_by(|one, two| (&one.file, one.line, one.column).cmp(&(&two.file, two.line, two.column)));
+    (collect(drafts), decisions)
 }
 
-fn read_file<'a>(file: &'a SourceFile, source: &Source<'_>, site: &Site, drafts: &mut Vec<Draft<'a>>) {
+fn read_file<'a>(file: &'a SourceFile, source: &Source<'_>, site: (&Site, bool), drafts: &mut Vec<Draft<'a>>) {
     if file.text.len() > FILE_BYTES_MAX {
         let message = format!("a file of {} bytes, at most 1 MiB", file.text.len());
         drafts.push(unusable(file, Problem::error(A0108, Spot::at(1, 1), message)));
@@ -154,7 +186,12 @@ fn read_file<'a>(file: &'a SourceFile, source: &Source<'_>, site: &Site, drafts:
     }
 }
 
-fn read_document<'a>(file: &'a SourceFile, piece: Piece<'_>, source: &Source<'_>, site: &Site) -> Option<Draft<'a>> {
+fn read_document<'a>(
+    file: &'a SourceFile,
+    piece: Piece<'_>,
+    source: &Source<'_>,
+    (site, explains): (&Site, bool),
+) -> Option<Draft<'a>> {
     let tree = yaml::read(piece.text, piece.lines_before);
     let mut draft = Draft {
         file: &file.path,
@@ -168,11 +205,13 @@ fn read_document<'a>(file: &'a SourceFile, piece: Piece<'_>, source: &Source<'_>
         files: Vec::new(),
         uses: Assets::new(),
         is_doubtful: false,
+        decisions: Vec::new(),
     };
     match tree.root {
         Some(root) => {
             draft.is_doubtful = is_doubtful(&|key| root.entry(key).is_some());
-            let parsed = parse::document(site, source, &file.path, &root);
+            let parsed = parse::document(site, source, &file.path, &root, explains);
+            draft.decisions = parsed.decisions;
             draft.files = parsed.files;
             draft.uses = parsed.uses;
             draft.name = parsed.name;
@@ -212,6 +251,7 @@ fn unusable(file: &SourceFile, problem: Problem) -> Draft<'_> {
         files: Vec::new(),
         uses: Assets::new(),
         is_doubtful: true,
+        decisions: Vec::new(),
     }
 }
 

@@ -6,11 +6,11 @@ use std::ops::RangeInclusive;
 
 use crate::model::service::{Mount, MountSource, Port};
 
-use super::check::{self, PortClaim};
+use super::check::PortClaim;
 use super::diagnostic::{A0104, A0106, A0112, A0140, A0205, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, Verdict, nothing_else};
 use super::yaml::{Data, Node};
-use super::{deliver, resolve, settings};
+use super::{deliver, permissions, resolve, settings};
 
 /// Published to everyone, as Compose has it.
 const EVERYWHERE: &str = "0.0.0.0";
@@ -354,7 +354,7 @@ fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
         }
         return None;
     };
-    check::bind_policy(scope, &path, spot);
+    permissions::bind(scope, &path, spot);
     Some(MountSource::Bind(path))
 }
 

@@ -6,7 +6,7 @@
 
 use crate::model::site::NginxPolicy;
 
-use super::diagnostic::{A0210, A0211, A0212, shown};
+use super::diagnostic::{A0210, A0211, A0212, A0272, shown};
 
 /// What is wrong with lines of nginx's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(super) struct Fault {
     pub message: String,
 }
 
-/// What `policy` and nginx's own form object to.
-pub(super) fn fault(text: &str, policy: NginxPolicy) -> Option<Fault> {
+/// What `policy` and nginx's own form object to; `keeps_sets`: `auth_request_set` was used before it was closed.
+pub(super) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option<Fault> {
     if policy == NginxPolicy::None && !text.trim().is_empty() {
         let message = "policy forbids lines of nginx's configuration".to_owned();
         return Some(Fault { code: A0210, line: 1, message });
@@ -40,7 +40,7 @@ pub(super) fn fault(text: &str, policy: NginxPolicy) -> Option<Fault> {
             }
             Token::End | Token::Open => {
                 if policy != NginxPolicy::Any
-                    && let Some(fault) = forbidden(&words)
+                    && let Some(fault) = forbidden(&words, keeps_sets)
                 {
                     return Some(fault);
                 }
@@ -241,11 +241,17 @@ fn unfit(line: usize, message: String) -> Fault {
 }
 
 /// Why a directive needs `any`.
-fn forbidden(words: &[Word]) -> Option<Fault> {
+fn forbidden(words: &[Word], keeps_sets: bool) -> Option<Fault> {
     let name = words.first()?;
     let argument = |at: usize| words.get(at).map_or("", |word| word.text.as_str());
     let fault = |message: String| Some(Fault { code: A0211, line: name.line, message });
-    if !HARMLESS.split_whitespace().any(|known| known == name.text) {
+    let is_set_by_answer = name.text == "auth_request_set";
+    if is_set_by_answer && !keeps_sets {
+        // It sets a variable to what an answer says, when all else has been looked at.
+        let message = "policy forbids the directive `auth_request_set`".to_owned();
+        return Some(Fault { code: A0272, line: name.line, message });
+    }
+    if !is_set_by_answer && !HARMLESS.split_whitespace().any(|known| known == name.text) {
         return fault(format!("policy forbids the directive `{}`", shown(&name.text)));
     }
     // NPM forwards to `$forward_scheme://$server:$port`, wherever these come to be set.
@@ -253,7 +259,8 @@ fn forbidden(words: &[Word]) -> Option<Fault> {
         "set" | "auth_request_set" => argument(1).trim_start_matches('$').trim_matches(['{', '}']),
         _ => "",
     };
-    if FORWARDING.contains(&sets) {
+    // The names of variables have no case to nginx.
+    if FORWARDING.contains(&sets.to_ascii_lowercase().as_str()) {
         return fault(format!("policy forbids to set `${sets}`: NPM forwards to what it says"));
     }
     if words.iter().any(|word| ["(?<", "(?P<", "(?'"].iter().any(|sign| word.text.contains(sign))) {
@@ -272,7 +279,7 @@ const FORWARDING: [&str; 3] = ["forward_scheme", "server", "port"];
 
 /// They change how one site answers, and read no file, reach no other host, run no code.
 const HARMLESS: &str = "
-    absolute_redirect access_log add_header allow auth_basic auth_request auth_request_set break charset
+    absolute_redirect access_log add_header allow auth_basic auth_request break charset
     chunked_transfer_encoding client_body_buffer_size client_body_timeout client_header_timeout client_max_body_size
     default_type deny error_page etag expires gzip gzip_buffers gzip_comp_level gzip_disable gzip_http_version
     gzip_min_length gzip_proxied gzip_types gzip_vary if if_modified_since ignore_invalid_headers internal
@@ -298,7 +305,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, policy: NginxPolicy, expected: Option<(&str, usize)>) {
-        let found = fault(text, policy);
+        let found = fault(text, policy, false);
         let found = found.as_ref().map(|fault| (fault.code, fault.line));
         assert_eq!(found, expected, "{text}");
     }
@@ -340,7 +347,9 @@ mod tests {
             "auth_basic_user_file /data/keys.json;",
             "set $server 127.0.0.1;",
             "set ${port} 81;",
-            "auth_request_set $server x;",
+            "set $SERVER 127.0.0.1; set $Port 81;",
+            "set ${Forward_Scheme} http;",
+            "set_by_lua_block $x { return 1 }",
             "if ($request_uri ~ \"^/x/(?<server>.*)\") { break; }",
             "server_name other.example.org;",
             "listen 8443;",
@@ -351,6 +360,17 @@ mod tests {
             check(text, NginxPolicy::Directives, Some((A0211, 1)));
             check(text, NginxPolicy::Any, None);
         }
+    }
+
+    #[test]
+    fn what_an_answer_sets_has_a_code_of_its_own() {
+        check("auth_request_set $user $upstream_http_x;", NginxPolicy::Directives, Some((A0272, 1)));
+        check("auth_request_set $server x;", NginxPolicy::Directives, Some((A0272, 1)));
+        check("auth_request_set $server x;", NginxPolicy::Any, None);
+        let kept = |text: &str| fault(text, NginxPolicy::Directives, true).map(|fault| fault.code);
+        assert_eq!(kept("auth_request_set $user $upstream_http_x;"), None);
+        assert_eq!(kept("auth_request_set $SERVER x;"), Some(A0211), "where NPM forwards to stays closed");
+        assert_eq!(kept("auth_request_set $user x; root /data;"), Some(A0211), "what follows is looked at");
     }
 
     #[test]

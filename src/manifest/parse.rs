@@ -12,6 +12,7 @@ use super::check::Claims;
 use super::compose::{self, Read};
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, A0114, A0140, Problem, Spot, shown};
 use super::files::{OtherFile, Source};
+use super::permissions::Decision;
 use super::reader::{Reader, Scope, Text, Verdict, nearest};
 use super::yaml::{Data, Entry, Node};
 use super::{kinds, policy, records, refused, resolve, routes, shapes, stack, streams, updates, waits};
@@ -33,10 +34,12 @@ pub(super) struct Parsed {
     pub files: Vec<OtherFile>,
     /// Everything of the source that it needs to be read again.
     pub uses: Assets,
+    /// What policy says of each use, where somebody asks.
+    pub decisions: Vec<Decision>,
 }
 
 /// Reads one document.
-pub(super) fn document(site: &Site, source: &Source<'_>, file: &str, root: &Node) -> Parsed {
+pub(super) fn document(site: &Site, source: &Source<'_>, file: &str, root: &Node, explains: bool) -> Parsed {
     let problems = RefCell::new(Vec::new());
     let claims = RefCell::new(Claims::default());
     let name = lenient_name(root);
@@ -53,12 +56,15 @@ pub(super) fn document(site: &Site, source: &Source<'_>, file: &str, root: &Node
         source,
         files: RefCell::default(),
         uses: RefCell::default(),
+        decisions: explains.then(RefCell::default),
     };
     scope.variables = variables(&scope, root);
     let service = read(&scope, root);
     let service = if scope.is_broken() { None } else { service };
     let (problems, claims) = (scope.problems.into_inner(), scope.claims.into_inner());
-    Parsed { name, service, problems, claims, files: scope.files.into_inner(), uses: scope.uses.into_inner() }
+    let decisions = scope.decisions.map(RefCell::into_inner).unwrap_or_default();
+    let (files, uses) = (scope.files.into_inner(), scope.uses.into_inner());
+    Parsed { name, service, problems, claims, files, uses, decisions }
 }
 
 /// Every key that a container may have or that is refused there by name, for tools that list them.
@@ -77,6 +83,7 @@ pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
         source: &source,
         files: RefCell::default(),
         uses: RefCell::default(),
+        decisions: None,
     };
     let mut reader = Reader::empty(&scope);
     compose::container(&mut reader, false);

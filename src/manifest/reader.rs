@@ -12,6 +12,7 @@ use crate::model::{Assets, Origin, Site};
 use super::check::Claims;
 use super::diagnostic::{A0103, A0104, A0105, A0106, PROBLEMS_MAX, Problem, Spot, shown};
 use super::files::{OtherFile, Source};
+use super::permissions::Decision;
 use super::resolve;
 use super::yaml::{Data, Entry, Node};
 
@@ -42,6 +43,8 @@ pub(super) struct Scope<'a> {
     pub files: RefCell<Vec<OtherFile>>,
     /// Those that the manifest needs to be read again.
     pub uses: RefCell<Assets>,
+    /// What policy says of each use, where somebody asks.
+    pub decisions: Option<RefCell<Vec<Decision>>>,
 }
 
 impl Scope<'_> {

@@ -240,6 +240,7 @@ pub(super) fn shared_network(scope: &Scope<'_>, text: &Text) -> Option<NetworkMo
         scope.not_allowed(text, "`network`", "`auto`, the name of a shared network, or `{subnet: …}`");
         return None;
     }
+    scope.claims.borrow_mut().networks.push((name.to_owned(), text.spot));
     Some(NetworkMode::Shared(name.to_owned()))
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use crate::model::Value;
 use crate::model::service::ContainerNetwork;
 
-use super::check;
 use super::diagnostic::{A0106, A0112, A0113, A0140, Spot, shown};
+use super::permissions;
 use super::reader::{Reader, Scope, Text, nothing_else};
 use super::settings::Settings;
 use super::yaml::{Data, Node};
@@ -72,7 +72,7 @@ fn capabilities(reader: &mut Reader<'_>, key: &'static str, settings: &mut Setti
             continue;
         }
         if key == "cap_add" {
-            check::capability_policy(reader.scope, &name, text.spot);
+            permissions::capability(reader.scope, &name, text.spot);
         }
         names.push(name);
     }
@@ -86,7 +86,7 @@ fn capabilities(reader: &mut Reader<'_>, key: &'static str, settings: &mut Setti
 fn privileged(reader: &mut Reader<'_>, settings: &mut Settings) {
     if reader.flag("privileged") == Some(true) {
         let (scope, spot) = (reader.scope, reader.key_spot("privileged"));
-        check::host_policy(scope, scope.site.policy.privileged, "`privileged`", "privileged", spot);
+        permissions::host(scope, scope.site.policy.privileged, "`privileged`", "privileged", spot);
         settings.insert("privileged".to_owned(), Value::Bool(true));
     }
 }
@@ -104,7 +104,7 @@ fn security(reader: &mut Reader<'_>, settings: &mut Settings) {
             ("label", "disable") if is_privileged => continue,
             ("seccomp", "unconfined") | ("apparmor" | "label", _) if !value.is_empty() => {
                 let what = format!("`security_opt: {}`", shown(option));
-                check::host_policy(scope, scope.site.policy.privileged, &what, "privileged", text.spot);
+                permissions::host(scope, scope.site.policy.privileged, &what, "privileged", text.spot);
             }
             ("seccomp", _) => {
                 let message = "a seccomp profile of a file is not yet supported".to_owned();
@@ -167,7 +167,7 @@ fn device(scope: &Scope<'_>, node: &Node) -> Option<Value> {
         scope.not_allowed(&source, WHAT, FORM);
         return None;
     }
-    check::device_policy(scope, &source.text, "the device", source.spot);
+    permissions::device(scope, &source.text, "the device", source.spot);
     let parts = [("source", source.text), ("target", target), ("permissions", permissions)];
     Some(Value::Map(parts.into_iter().map(|(name, text)| (name.to_owned(), Value::Text(text))).collect()))
 }
@@ -179,7 +179,7 @@ fn device_rules(reader: &mut Reader<'_>, settings: &mut Settings) {
             reader.scope.not_allowed(&text, "an item of `device_cgroup_rules`", "as in `c 188:* rmw`");
             continue;
         }
-        check::device_policy(reader.scope, &text.text, "the device rule", text.spot);
+        permissions::device(reader.scope, &text.text, "the device rule", text.spot);
         rules.push(text.text);
     }
     if !rules.is_empty() {
@@ -207,7 +207,7 @@ fn gpus(reader: &mut Reader<'_>, settings: &mut Settings) {
             scope.not_allowed(&text, "`gpus`", "`all`, or a list as in `[{driver: nvidia, count: 1}]`");
             return;
         }
-        check::device_policy(scope, "gpus", "the use of", text.spot);
+        permissions::device(scope, "gpus", "the use of", text.spot);
         vec![request("", -1, Vec::new(), vec!["gpu".to_owned()], BTreeMap::new())]
     } else {
         device_requests(scope, node, "`gpus`", "gpus.", true)
@@ -253,7 +253,7 @@ fn device_request(scope: &Scope<'_>, node: &Node, what: &str, path: &'static str
         reader.missing("capabilities", "as in `capabilities: [gpu]`");
     }
     reader.finish(&nothing_else);
-    check::device_policy(scope, "gpus", "the use of", spot);
+    permissions::device(scope, "gpus", "the use of", spot);
     capabilities.sort();
     let count = count.unwrap_or(if ids.is_empty() { -1 } else { 0 });
     Some(request(&driver, count, ids, capabilities, options))
@@ -294,7 +294,7 @@ fn namespace(reader: &mut Reader<'_>, key: &'static str, settings: &mut Settings
 
 fn of_host(scope: &Scope<'_>, key: &str, spot: Spot) {
     let allowed = scope.site.policy.host_namespaces;
-    check::host_policy(scope, allowed, &format!("`{key}: host`"), "host_namespaces", spot);
+    permissions::host(scope, allowed, &format!("`{key}: host`"), "host_namespaces", spot);
 }
 
 /// `pid`, `ipc`: the host's, another container's, or (for `ipc`) a kind of its own.
@@ -329,7 +329,7 @@ fn network_mode(reader: &mut Reader<'_>, shared: &mut Shared) {
         "none" => shared.network = ContainerNetwork::None,
         "host" => {
             let allowed = scope.site.policy.host_network;
-            check::host_policy(scope, allowed, "`network_mode: host`", "host_network", text.spot);
+            permissions::host(scope, allowed, "`network_mode: host`", "host_network", text.spot);
             shared.network = ContainerNetwork::Host;
         }
         "bridge" => {

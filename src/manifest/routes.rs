@@ -9,6 +9,7 @@ use super::front::{self, Front};
 use super::nginx;
 use super::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
 use super::resolve::{self, Names};
+use super::targets;
 use super::yaml::{Data, Node};
 
 /// Let's Encrypt's own limit of names on one certificate.
@@ -332,6 +333,7 @@ pub(super) fn url_with_path(scope: &Scope<'_>, text: &Text) -> Option<(Target, S
         scope.not_allowed(text, "`to`", HINT);
         return None;
     };
+    targets::target(scope, host, port, text);
     Some((Target::Url { scheme: scheme.to_owned(), host: host.to_owned(), port }, path))
 }
 

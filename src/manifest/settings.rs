@@ -12,8 +12,8 @@ use crate::model::Value;
 use super::compose::{PairValue, pairs};
 use super::diagnostic::{A0104, A0106, A0140, shown};
 use super::reader::{Reader, Scope, Text};
-use super::resolve;
 use super::yaml::{Data, Node};
+use super::{permissions, resolve};
 
 /// By the name of the field, which is the key's.
 pub(super) type Settings = BTreeMap<String, Value>;
@@ -109,9 +109,27 @@ pub(super) fn read(reader: &mut Reader<'_>, is_short: bool) -> Settings {
         settings.extend(signal_name(reader.scope, &signal).map(|name| ("stop_signal".to_owned(), Value::text(name))));
     }
     settings.retain(|key, value| MEANT.contains(&key.as_str()) || !is_nothing(value));
+    judge(reader, &settings);
     // No limit is what holds anyway.
     settings.retain(|key, value| key != "pids_limit" || *value != Value::Int(-1));
     settings
+}
+
+/// What takes from the host what the container was not given needs a word of the policy.
+fn judge(reader: &Reader<'_>, settings: &Settings) {
+    let scope = reader.scope;
+    if let Some(runtime) = settings.get("runtime").and_then(Value::as_text) {
+        permissions::runtime(scope, &Text { text: runtime.to_owned(), spot: reader.key_spot("runtime") });
+    }
+    // Below another cgroup, its limits hold no more; annotations set properties of its unit (`org.systemd.property.*`).
+    for key in ["annotations", "cgroup_parent"].into_iter().filter(|key| settings.contains_key(*key)) {
+        permissions::setting(scope, key, reader.key_spot(key));
+    }
+    // The kernel would end anything else first.
+    let is_spared = settings.get("oom_score_adj").and_then(Value::as_int).is_some_and(|score| score < 0);
+    for key in ["oom_score_adj"].into_iter().filter(|_| is_spared) {
+        permissions::setting(scope, key, reader.key_spot(key));
+    }
 }
 
 fn value(reader: &mut Reader<'_>, key: &'static str, form: Form) -> Option<Value> {

@@ -16,7 +16,7 @@ use super::parse::CONTAINERS_MAX;
 use super::project::{Loading, Project, not_here, one_or_many};
 use super::reader::{Reader, Scope, Text, Verdict, flag, nearest, nothing_else};
 use super::yaml::{Data, Entry, Node};
-use super::{check, merge, records, refused, resolve};
+use super::{merge, permissions, records, refused, volume_drivers};
 
 /// What a Compose file gives a manifest.
 #[derive(Default)]
@@ -446,22 +446,11 @@ fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
     let mut reader = Reader::open(scope, &entry.value, &what, "volume.")?;
     let name = reader.text("name");
     let external = external(&mut reader);
-    let driver = reader.text("driver").map(|text| text.text);
+    let driver = reader.text("driver");
     let options = texts(&mut reader, "driver_opts");
     let labels = compose::labels(&mut reader);
     reader.finish(&nothing_else);
-    for (key, text) in &options {
-        let is_share = options.get("type").is_some_and(|kind| matches!(kind.text.as_str(), "nfs" | "nfs4" | "cifs"));
-        // A share's device is a path of another machine.
-        if text.text.starts_with('/') && !(key == "device" && is_share) {
-            match resolve::normal_path(&text.text) {
-                Some(path) => check::bind_policy(scope, &path, text.spot),
-                None => scope.not_allowed(text, "`volume.driver_opts`", "a path without `..`"),
-            }
-        } else if key == "device" && text.text.starts_with(['.', '~']) {
-            scope.not_allowed(text, "`volume.driver_opts.device`", "a whole path of the host");
-        }
-    }
+    volume_drivers::driver(scope, driver.as_ref(), &options, entry.key_spot);
     let options: BTreeMap<String, String> = options.into_iter().map(|(key, text)| (key, text.text)).collect();
     let is_external = external.is_some();
     if is_external && (driver.is_some() || !options.is_empty() || !labels.is_empty()) {
@@ -469,7 +458,12 @@ fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
         scope.error_hint(A0106, entry.key_spot, message, "keep `external` and `name` only");
     }
     let legacy = external.and_then(|(name, _)| name);
-    let name = legacy.or(name).map(|name| name.text).or_else(|| is_external.then(|| entry.key.clone()));
+    let key = is_external.then(|| Text { text: entry.key.clone(), spot: entry.key_spot });
+    let name = legacy.or(name).or(key);
+    if let Some(name) = &name {
+        permissions::volume(scope, name);
+    }
+    let (name, driver) = (name.map(|name| name.text), driver.map(|driver| driver.text));
     Some(Volume { name, is_external, driver, options, labels, origin: scope.origin(entry.key_spot) })
 }
 

@@ -8,7 +8,7 @@ use super::check;
 use super::diagnostic::{A0106, A0170, shown};
 use super::parse::NAME_CHARS_MAX;
 use super::reader::{Reader, Scope, Text};
-use super::{refused, resolve, routes};
+use super::{refused, resolve, routes, targets};
 
 /// Where NPM itself listens: HTTP, its pages, HTTPS, its backend.
 const OWN_PORTS: [u16; 4] = [80, 81, 443, 3000];
@@ -51,12 +51,12 @@ fn target(scope: &Scope<'_>, text: &Text) -> Option<StreamTarget> {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        return Some(StreamTarget::Address { host, port: address.port() }).filter(|_| address.port() > 0).or_else(
-            || {
-                scope.not_allowed(text, "`to`", HINT);
-                None
-            },
-        );
+        if address.port() == 0 {
+            scope.not_allowed(text, "`to`", HINT);
+            return None;
+        }
+        targets::target(scope, &host, address.port(), text);
+        return Some(StreamTarget::Address { host, port: address.port() });
     }
     let Some((place, port)) =
         text.text.rsplit_once(':').and_then(|(place, port)| Some((place, routes::port_number(port)?)))

@@ -30,3 +30,19 @@ fn distance(left: &str, right: &str, limit: usize) -> usize {
     }
     above.last().copied().unwrap_or(limit + 1)
 }
+
+/// Whether a pattern, in which `*` is anything, matches all of a text. Linear in both for each `*`.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}

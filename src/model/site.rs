@@ -47,6 +47,53 @@ pub struct Site {
     pub certificates: CertificateCare,
     /// What has no account yet and is simulated meanwhile: test mode.
     pub simulated: BTreeSet<ProviderId>,
+    /// Names of the configuration's own credentials, as [`credential_key`] spells them: no manifest may name one.
+    pub own_secrets: BTreeSet<String>,
+    /// Where Amarre, its engines and NPM's admin pages listen.
+    pub listeners: Vec<Listener>,
+    /// What manifests used before policy closed it.
+    pub existing: Existing,
+}
+
+/// Where something listens that no visitor is to reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// `None`: at each address of its machine.
+    pub at: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+    /// Whether a name with this port is taken for it, too.
+    pub by_name: bool,
+}
+
+/// What manifests used before a newer version closed it: a warning until 0.3, and an error after that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Existing {
+    /// What the manifests of an older ledger used.
+    pub rights: BTreeSet<Right>,
+    /// The ledger is older than the narrow default of `policy.host_paths`.
+    pub host_paths: bool,
+    /// Everything counts as used before: to find out what the manifests of an older ledger use.
+    pub everything: bool,
+}
+
+/// One use of something that policy has a word in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// Whose manifest uses it.
+    pub service: String,
+    /// The word of `policy`: `volumes`.
+    pub word: String,
+    /// What is used: `stranger_data`.
+    pub item: String,
+}
+
+/// The word of a right to a secret that is found only where secrets were kept before.
+pub const OLD_PLACE: &str = "old secret place";
+
+/// The name of a secret without what files, variables and folders do not tell apart: `cloud/db-key` is `cloud_db_key`.
+pub fn credential_key(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['/', '-', '.'], "_")
 }
 
 impl Site {
@@ -177,10 +224,26 @@ pub enum Reach {
 }
 
 /// What manifests may not do; lives in the configuration, not in the repository.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Folders below which binds may lie.
+    /// Folders below which binds may lie; `<data>` is the host's data folder, `<service>` the manifest's name.
     pub host_paths: Vec<String>,
+    /// Whether the configuration names those folders itself.
+    pub are_host_paths_named: bool,
+    /// Patterns of volumes that manifests may use beside their own.
+    pub volumes: Vec<String>,
+    /// Patterns of volume drivers; options of the driver `local` count as `local key=value …`.
+    pub volume_drivers: Vec<String>,
+    /// Patterns of networks that manifests may join beside those of `Network` manifests.
+    pub networks: Vec<String>,
+    /// Runtimes that containers may ask for.
+    pub runtimes: Vec<String>,
+    /// Log drivers that containers may ask for.
+    pub log_drivers: Vec<String>,
+    /// By manifest, or `*` for all: targets `host:port` of routes and streams that are closed otherwise.
+    pub targets: BTreeMap<String, Vec<String>>,
+    /// By manifest, or `*` for all: patterns of secrets that it may read beside its own.
+    pub secrets: BTreeMap<String, Vec<String>>,
     /// Record types that manifests may name.
     pub records: BTreeSet<String>,
     /// Whether the configuration names those types itself: then MX and TXT may stand at a domain itself, too.
@@ -201,6 +264,43 @@ pub struct Policy {
     pub capabilities: BTreeSet<String>,
     /// What `advanced` may say.
     pub nginx: NginxPolicy,
+}
+
+impl Default for Policy {
+    /// What holds where the configuration says nothing.
+    fn default() -> Self {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        Self {
+            host_paths: texts(&["<data>/<service>"]),
+            are_host_paths_named: false,
+            volumes: Vec::new(),
+            volume_drivers: Vec::new(),
+            networks: Vec::new(),
+            runtimes: Vec::new(),
+            log_drivers: texts(&["json-file", "local", "journald", "none"]),
+            targets: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            records: texts(&["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"]).into_iter().collect(),
+            are_records_named: false,
+            images: texts(&["*"]),
+            privileged: false,
+            docker_socket: false,
+            host_network: false,
+            host_namespaces: false,
+            devices: Vec::new(),
+            capabilities: BTreeSet::new(),
+            nginx: NginxPolicy::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// Folders below which binds of a service may lie, with its host's data folder and its name in the place of the
+    /// templates.
+    pub fn host_roots(&self, data: &str, service: &str) -> Vec<String> {
+        let data = data.trim_end_matches('/');
+        self.host_paths.iter().map(|path| path.replace("<data>", data).replace("<service>", service)).collect()
+    }
 }
 
 /// What a route's `advanced` may say.

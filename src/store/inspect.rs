@@ -29,13 +29,7 @@ impl Ledger {
     pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
         let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
         let writable = std::fs::OpenOptions::new().append(true).open(path).is_ok();
-        // Without a log beside it nobody is writing, and nothing needs to be put there for reading.
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        let is_at_rest = !Path::new(&log).exists();
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_at_rest);
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-        let ledger = Self::of(pool.map_err(|error| StoreError::new("could not be opened", &error))?);
+        let ledger = Self::read_only(path).await?;
         let damage = ledger.damage().await;
         let facts = match damage.is_empty() {
             true => ledger.facts().await,
@@ -43,6 +37,27 @@ impl Ledger {
         };
         ledger.pool.close().await;
         Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: facts? }))
+    }
+
+    /// Opens the ledger at `path` for reading; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn open_to_look(path: &Path) -> Result<Option<Self>, StoreError> {
+        if std::fs::metadata(path).is_err() {
+            return Ok(None);
+        }
+        Self::read_only(path).await.map(Some)
+    }
+
+    async fn read_only(path: &Path) -> Result<Self, StoreError> {
+        // Without a log beside it nobody is writing, and nothing needs to be put there for reading.
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let is_at_rest = !Path::new(&log).exists();
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_at_rest);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        Ok(Self::of(pool.map_err(|error| StoreError::new("could not be opened", &error))?))
     }
 
     /// `PRAGMA quick_check` says `ok`, or one line for each fault.

@@ -442,7 +442,7 @@ impl Ledger {
     }
 
     /// Forgets one value of the ledger about itself.
-    pub(super) async fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
+    pub async fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM meta WHERE name = ?").bind(name).execute(&self.pool).await.map_err(written)?;
         Ok(())
     }

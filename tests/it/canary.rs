@@ -181,7 +181,7 @@ impl Life {
             forge,
             found: Found::default(),
         };
-        std::fs::create_dir_all(life.rig.path().join("secrets/stack")).unwrap();
+        std::fs::create_dir_all(life.rig.path().join("secrets/services/stack")).unwrap();
         for (file, name) in [
             ("npm", "npm-password"),
             ("consumer", "ovh-consumer-key"),
@@ -189,7 +189,7 @@ impl Life {
             ("hook", "webhook"),
             ("dns", "npm-dns-key"),
             ("anna", "access-list"),
-            ("stack/token", "file"),
+            ("services/stack/token", "file"),
         ] {
             life.rig.file(&format!("secrets/{file}"), canary(name));
         }
@@ -215,6 +215,7 @@ impl Life {
             json!({"registry.example.net": {"username": "ops", "password": canary("registry-password")}});
         config["source"] = json!({"git": {"url": self.git, "path": "services", "token": {"secret": "git"}}});
         config["reconcile"] = json!({"interval": "1s"});
+        config["policy"] = json!({"secrets": {"*": ["*"]}});
         config["state"] = json!("./state/amarre.db");
         // Nobody is there: what is said of that has no address in it.
         config["notifications"] = json!({
@@ -236,8 +237,8 @@ impl Life {
         [
             ("APPLICATION_SECRET", canary("ovh-application-secret").to_owned()),
             ("AMARRE_OVH_CONSUMER_KEY_FILE", at("consumer")),
-            ("AMARRE_SECRET_CLOUD", canary("environment").to_owned()),
-            ("AMARRE_SECRET_ANNA_FILE", at("anna")),
+            ("AMARRE_SERVICE_SECRET_CLOUD", canary("environment").to_owned()),
+            ("AMARRE_SERVICE_SECRET_ANNA_FILE", at("anna")),
             ("AMARRE_LOG", "trace".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))

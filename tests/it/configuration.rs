@@ -105,7 +105,12 @@ fn host_paths_bounds_binds() {
     forbids("{}", &bind("/etc"), "/etc");
     forbids("{}", &bind("/srvx"), "/srvx");
     forbids("{}", &bind("/srv/../etc"), "/etc");
-    allows("{}", &bind("/srv/x"));
+    allows("{}", &bind("/srv/xx"));
+    allows("{}", &bind("/srv/xx/data"));
+    forbids("{}", &bind("/srv/x"), "/srv/x");
+    allows("{host_paths: ['<data>/<service>/own', /mnt/<service>]}", &bind("/mnt/xx/a"));
+    forbids("{host_paths: ['<data>/<service>/own']}", &bind("/srv/xx/b"), "/srv/xx/b");
+    allows("{host_paths: [/srv]}", &bind("/srv/x"));
     allows("{host_paths: [/srv, /etc/ssl]}", &bind("/etc/ssl/certs"));
     forbids("{host_paths: [/data]}", &bind("/srv/x"), "/srv/x");
     forbids("{host_paths: []}", &bind("/srv/x"), "/srv/x");

@@ -15,6 +15,7 @@ mod tidy;
 mod traps;
 mod web;
 mod manifest_cases;
+mod escapes;
 mod compose_keys;
 mod docker_provider;
 mod normal;

@@ -115,6 +115,14 @@ impl Docker {
         Ok(made["Id"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// Somebody makes a volume.
+    ///
+    /// # Errors
+    /// What the engine would refuse.
+    pub fn seed_volume(&self, name: &str) -> Result<(), Refusal> {
+        self.engine.lock().create_volume(&map(json!({"Name": name}))).map(drop)
+    }
+
     /// Somebody runs a container on networks that are there: with the first (or the default bridge), then the others.
     ///
     /// # Errors

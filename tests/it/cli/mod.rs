@@ -11,6 +11,7 @@ pub mod rig;
 mod running;
 mod simulated;
 mod templates;
+mod upgrade;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -97,7 +97,7 @@ async fn a_log_of_json_names_run_and_service_and_no_secret() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", "name: web\nimage: web:1\nenvironment: {PASSWORD: {secret: web}}\n");
     rig.file("services/sick.yaml", "name: sick\nimage: nowhere.example.net/a:1\n");
-    let env = [("AMARRE_SECRET_WEB", "canary-4711"), ("AMARRE_LOG_FORMAT", "json"), ("AMARRE_LOG", "trace")];
+    let env = [("AMARRE_SERVICE_SECRET_WEB", "canary-4711"), ("AMARRE_LOG_FORMAT", "json"), ("AMARRE_LOG", "trace")];
     let daemon = rig.daemon(&["--yes"], &env).await;
     let lines = || -> Vec<Json> {
         rig.log()

@@ -36,7 +36,7 @@ async fn every_template_becomes_a_service_that_can_be_planned() {
         let again = rig.run(&["new", name, &service, "--write"]).await;
         assert!(again.code == 1 && again.err.contains("A0312"), "{again:?}");
     }
-    let secret = rig.path().join("secrets/my-nextcloud/db");
+    let secret = rig.path().join("secrets/services/my-nextcloud/db");
     assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_to_string(&secret).unwrap().len(), 48);
     ends(&rig.run(&["validate", "--strict"]).await, 0, &["10 manifests are good"]);

@@ -139,6 +139,10 @@ pub fn site() -> Site {
             records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"].into_iter().map(str::to_owned).collect(),
             images: texts(&["*"]),
             host_network: true,
+            are_host_paths_named: true,
+            volumes: texts(&["*"]),
+            networks: texts(&["*"]),
+            secrets: BTreeMap::from([("*".to_owned(), texts(&["*"]))]),
             ..Policy::default()
         },
         defaults: Defaults {
@@ -152,6 +156,9 @@ pub fn site() -> Site {
         mode: Mode::Enforce,
         images: amarre::model::site::ImageCare::default(),
         certificates: CertificateCare { has_dns_credentials: true, ..CertificateCare::default() },
+        own_secrets: BTreeSet::new(),
+        listeners: Vec::new(),
+        existing: amarre::model::site::Existing::default(),
     }
 }
 

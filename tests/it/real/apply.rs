@@ -21,7 +21,7 @@ containers:
   app:
     image: amarre-test:1
     command: [serve, '80']
-    environment: {TEXT: pair app, PASSWORD: {secret: pair}}
+    environment: {TEXT: pair app, PASSWORD: {secret: shared/pair}}
     depends_on: {db: {condition: service_healthy}}
     labels: {com.example.role: front}
     healthcheck: {test: [CMD-SHELL, 'wget -q -O /dev/null http://db:5432/'], interval: 1s, timeout: 2s, retries: 3}
@@ -51,8 +51,8 @@ async fn three() -> Rig {
     rig.write("web.yaml", WEB);
     rig.write("pair.yaml", PAIR);
     rig.write("plain.yaml", PLAIN);
-    std::fs::create_dir(rig.folder.path().join("secrets")).unwrap();
-    std::fs::write(rig.folder.path().join("secrets/pair"), "canary-5c1e").unwrap();
+    std::fs::create_dir_all(rig.folder.path().join("secrets/services/shared")).unwrap();
+    std::fs::write(rig.folder.path().join("secrets/services/shared/pair"), "canary-5c1e").unwrap();
     rig
 }
 

@@ -25,7 +25,7 @@ services:
     secrets: [token, {source: given, mode: 0400}]
 configs: {greeting: {content: 'hello ${WHO}'}}
 secrets:
-  token: {external: true, name: web/token}
+  token: {external: true, name: shared/token}
   given: {file: ./given.txt}
 volumes: {data: {}}
 ";
@@ -39,8 +39,8 @@ async fn files_and_secrets_are_there_before_the_start() {
     let rig = Rig::start().await;
     let services = rig.folder.path().join("services");
     std::fs::create_dir_all(services.join("web/conf/sub")).unwrap();
-    std::fs::create_dir_all(rig.folder.path().join("secrets/web")).unwrap();
-    std::fs::write(rig.folder.path().join("secrets/web/token"), "canary-77aa").unwrap();
+    std::fs::create_dir_all(rig.folder.path().join("secrets/services/shared")).unwrap();
+    std::fs::write(rig.folder.path().join("secrets/services/shared/token"), "canary-77aa").unwrap();
     let files = [
         ("page.html", "one\n"),
         ("conf/sub/a.conf", "a = 1"),
@@ -77,7 +77,7 @@ async fn files_and_secrets_are_there_before_the_start() {
     rig.assert_serves("web", "two").await;
     assert_ne!(rig.containers(), before);
     // What is in use stays: another secret is another container, the ledger or not.
-    std::fs::write(rig.folder.path().join("secrets/web/token"), "canary-88bb").unwrap();
+    std::fs::write(rig.folder.path().join("secrets/services/shared/token"), "canary-88bb").unwrap();
     rig.apply().await;
     assert_eq!(cat(&rig, "/run/secrets/token"), "canary-88bb");
     for name in ["amarre.db", "amarre.db-wal"] {

@@ -11,14 +11,14 @@ const SAYS: &str = "
 name: TAG-says
 image: amarre-test:1
 entrypoint: [/bin/sh, -c, 'echo one; echo \"token $$PASSWORD\" >&2; printf \"\\033[31mred\\033[0m\\n\"; sleep 100000']
-environment: {PASSWORD: {secret: says}}
+environment: {PASSWORD: {secret: shared/says}}
 stop_grace_period: 1s
 healthcheck: {test: [CMD, 'true'], interval: 1s}
 ";
 
 fn secret(rig: &Rig) {
-    std::fs::create_dir(rig.folder.path().join("secrets")).unwrap();
-    std::fs::write(rig.folder.path().join("secrets/says"), "canary-77aa").unwrap();
+    std::fs::create_dir_all(rig.folder.path().join("secrets/services/shared")).unwrap();
+    std::fs::write(rig.folder.path().join("secrets/services/shared/says"), "canary-77aa").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -53,7 +53,7 @@ const TICKS: &str = "
 name: TAG-ticks
 image: amarre-test:1
 entrypoint: [/bin/sh, -c, 'echo \"starts with $$PASSWORD\"; while :; do echo tick; sleep 1; done']
-environment: {PASSWORD: {secret: says}}
+environment: {PASSWORD: {secret: shared/says}}
 stop_grace_period: 1s
 healthcheck: {test: [CMD, 'true'], interval: 1s}
 ";
@@ -82,7 +82,8 @@ async fn a_candidate_that_exits_leaves_its_last_lines() {
     rig.apply().await;
     // On one stream: two would come in no order between them, and one line is to be the last.
     let dies = "entrypoint: [/bin/sh, -c, 'echo starting >&2; echo \"no such host dbb, $$PASSWORD\" >&2; exit 3']";
-    let sick = WEB.replace("command: [serve, '8080']", dies).replace("{TEXT: web one}", "{PASSWORD: {secret: says}}");
+    let sick =
+        WEB.replace("command: [serve, '8080']", dies).replace("{TEXT: web one}", "{PASSWORD: {secret: shared/says}}");
     rig.write("web.yaml", &sick);
     let partly = rig.apply_partly("60s").await;
     let web = rig.name("web");

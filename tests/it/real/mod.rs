@@ -5,6 +5,7 @@ mod beside;
 mod drift;
 mod endpoints;
 mod engine_restart;
+mod escapes;
 mod contract;
 mod downtime;
 mod files;

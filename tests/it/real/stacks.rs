@@ -85,6 +85,8 @@ fn generous(data: &str) -> serde_json::Value {
         "docker_socket": true,
         "devices": ["/dev/null"],
         "capabilities": ["NET_ADMIN"],
+        "secrets": {"*": ["*"]},
+        "volumes": ["*"],
     })
 }
 
@@ -126,7 +128,7 @@ async fn share(share: usize) {
     rig.settings.insert("policy".to_owned(), generous(&data));
     rig.configure();
     for secret in SECRETS {
-        let path = rig.folder.path().join("secrets").join(secret);
+        let path = rig.folder.path().join("secrets/services").join(secret);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, format!("canary of {secret}")).unwrap();
     }

@@ -130,6 +130,12 @@ impl Rig {
         std::fs::rename(&fresh, services.join(file)).unwrap();
     }
 
+    /// As [`Rig::write`], in a folder below.
+    pub fn write_in(&self, folder: &str, file: &str, text: &str) {
+        let services = self.folder.path().join("services").join(folder);
+        std::fs::write(services.join(file), text.replace("TAG", &self.tag)).unwrap();
+    }
+
     pub fn remove(&self, file: &str) {
         std::fs::remove_file(self.folder.path().join("services").join(file)).unwrap();
     }

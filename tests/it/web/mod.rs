@@ -462,7 +462,7 @@ async fn a_template_becomes_a_service_with_its_secrets() {
         page.says(text);
     }
     assert!(!page.body.contains("A0207"), "a secret that is made with it is no fault: {}", page.body);
-    assert!(!rig.path().join("secrets/front/key").exists(), "to check makes nothing");
+    assert!(!rig.path().join("secrets/services/front/key").exists(), "to check makes nothing");
     for (field, value, says) in
         [("set-tag", "no space", "A1009"), ("name", "web", "of this name"), ("name", "No/Name", "A1009")]
     {
@@ -476,7 +476,7 @@ async fn a_template_becomes_a_service_with_its_secrets() {
     let fill = [("name", "front"), ("set-tls", "none"), ("do", "commit")];
     let page = alice.send("/", path, &fill).await;
     assert_eq!((page.status, page.location()), (303, "/services/front"), "{}", page.body);
-    let secret = std::fs::read_to_string(rig.path().join("secrets/front/key")).unwrap();
+    let secret = std::fs::read_to_string(rig.path().join("secrets/services/front/key")).unwrap();
     assert_eq!(secret.len(), 48);
     alice.get("/services/front").await.says("http://front");
     eventually(60, "it is in sync", async || rig.json("/api/v1/services/front").await["sync"] == "Synced").await;

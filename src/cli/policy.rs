@@ -1,0 +1,104 @@
+//! `amarre policy explain FILE`: for each line of a manifest that policy has a word in, what allows or refuses it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use super::args::{Args, Format, PolicyExplain};
+use super::output::Output;
+use super::{Failure, build};
+use crate::manifest::{self, Decision, Severity, SourceFile, Verdict};
+
+/// Answers; exit 1 where something is refused.
+pub async fn explain(args: &Args, asked: &PolicyExplain, output: &Output) -> Result<u8, Failure> {
+    let config = build::with_known(super::configuration(args)?).await;
+    let snapshot = build::source(&config).read().await.snapshot.unwrap_or_default();
+    let mut files: Vec<SourceFile> = snapshot.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+    let path = placed(&asked.file, &mut files)?;
+    let (loaded, decisions) = manifest::explain(&files, &snapshot.assets, &config.site);
+    let in_file = |file: &str| file == path;
+    let mut names: BTreeSet<String> =
+        loaded.services.iter().filter(|service| in_file(&service.origin.file)).map(|one| one.name.clone()).collect();
+    names.extend(loaded.broken.iter().filter(|broken| in_file(&broken.file)).filter_map(|one| one.service.clone()));
+    let decisions: Vec<&Decision> =
+        decisions.iter().filter(|one| names.contains(&one.right.service) || in_file(&one.file)).collect();
+    let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error && in_file(&found.file));
+    let is_refused = decisions.iter().any(|one| matches!(one.verdict, Verdict::Refused(_)));
+    match asked.output {
+        Format::Text => {
+            output.data(&text(&decisions));
+            // What cannot be read may use more than is shown.
+            let others = errors.filter(|found| !decisions.iter().any(|one| is_about(one, found.code))).count();
+            if others > 0 {
+                output.say(&format!("{others} other errors stand in {path}: amarre validate"));
+            }
+        }
+        Format::Json => output.data(&format!("{:#}\n", document(&path, &decisions))),
+    }
+    Ok(u8::from(is_refused))
+}
+
+fn is_about(decision: &Decision, code: &str) -> bool {
+    match &decision.verdict {
+        Verdict::Allowed(_) => false,
+        Verdict::Existing(known) | Verdict::Refused(known) => *known == code,
+    }
+}
+
+/// The path of the file as the source has it. A file that is not in the source is read as if it were.
+fn placed(file: &Path, files: &mut Vec<SourceFile>) -> Result<String, Failure> {
+    let shown = file.display().to_string();
+    let failed = |why: std::io::Error| {
+        Failure::new("A1006", format!("could not read {shown}: {why}"), "name a manifest, as in services/shop.yaml")
+    };
+    let text = std::fs::read_to_string(file).map_err(failed)?;
+    let end = |path: &str| Path::new(&shown).ends_with(path);
+    if let Some(known) = files.iter().find(|known| known.text == text && (end(&known.path) || known.path == shown)) {
+        return Ok(known.path.clone());
+    }
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = files.first().and_then(|file| file.path.split('/').next()).unwrap_or("services").to_owned();
+    let path = format!("{folder}/{name}");
+    files.retain(|known| known.path != path);
+    files.push(SourceFile { path: path.clone(), text });
+    Ok(path)
+}
+
+fn text(decisions: &[&Decision]) -> String {
+    if decisions.is_empty() {
+        return "Policy has no word in anything that this manifest uses.\n".to_owned();
+    }
+    let mut out = String::new();
+    for one in decisions {
+        let (sign, why) = match &one.verdict {
+            Verdict::Allowed(by) => ("allowed ", by.clone()),
+            Verdict::Existing(code) => ("warning ", format!("{code}: used before it was closed; {}", one.hint)),
+            Verdict::Refused(code) => ("refused ", format!("{code}: {}", one.hint)),
+        };
+        out.push_str(&format!("{}:{}:{}\n", one.file, one.line, one.column));
+        out.push_str(&format!("  {sign} {}: {}\n           {why}\n", one.right.word, one.right.item));
+    }
+    let refused = decisions.iter().filter(|one| matches!(one.verdict, Verdict::Refused(_))).count();
+    let warned = decisions.iter().filter(|one| matches!(one.verdict, Verdict::Existing(_))).count();
+    let allowed = decisions.len() - refused - warned;
+    out.push_str(&format!("\n{allowed} allowed, {warned} warnings, {refused} refused\n"));
+    out
+}
+
+/// `amarre.policy/v1`.
+fn document(path: &str, decisions: &[&Decision]) -> Json {
+    let one = |one: &&Decision| {
+        let (verdict, code, by) = match &one.verdict {
+            Verdict::Allowed(by) => ("allowed", None, Some(by.as_str())),
+            Verdict::Existing(code) => ("warning", Some(*code), None),
+            Verdict::Refused(code) => ("refused", Some(*code), None),
+        };
+        let hint = Some(&one.hint).filter(|hint| !hint.is_empty());
+        json!({
+            "file": one.file, "line": one.line, "column": one.column, "service": one.right.service,
+            "word": one.right.word, "item": one.right.item, "verdict": verdict, "code": code, "by": by, "hint": hint,
+        })
+    };
+    json!({"schema": "amarre.policy/v1", "file": path, "decisions": decisions.iter().map(one).collect::<Vec<_>>()})
+}

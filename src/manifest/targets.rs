@@ -1,0 +1,139 @@
+//! Where routes and streams may lead: NPM reaches what visitors must not.
+//!
+//! | target | |
+//! |---|---|
+//! | this machine: loopback, `localhost`, `0.0.0.0` | closed |
+//! | link-local addresses, and those at which clouds hand out credentials | closed |
+//! | NPM's admin port, Docker's and Amarre's own listeners, at an address of ours or by a name | closed |
+//! | anything else | open |
+//!
+//! `policy.targets` opens what is closed, target by target. A name that leads to such an address in the DNS cannot be
+//! told here: whoever may write one has the ports above closed by name, and no others.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::site::Listener;
+
+use super::diagnostic::{A0106, A0271, shown};
+use super::permissions::{self, Closed};
+use super::reader::{Scope, Text};
+
+/// NPM's pages, and the backend behind them.
+const NPM_ADMIN: u16 = 81;
+const NPM_BACKEND: u16 = 3000;
+/// Docker's API, plain and with TLS.
+const DOCKER: [u16; 2] = [2375, 2376];
+
+/// Judges a target as a manifest writes it; `host` may stand in brackets.
+pub(super) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
+    let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    let address = bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+    if address.is_none() && is_odd_number(&bare) {
+        let hint = "write an address as four numbers, as in `192.168.1.20`";
+        scope.error_hint(A0106, text.spot, format!("`to` cannot be `{}`", shown(&text.text)), hint);
+        return;
+    }
+    let item = format!("{bare}:{port}");
+    let why = match address {
+        Some(ip) => of_address(scope, ip, port),
+        None => of_name(scope, &bare, port),
+    };
+    let Some(why) = why else {
+        permissions::allowed(scope, text.spot, "targets", &item, "it is neither this machine nor a listener of ours");
+        return;
+    };
+    if let Some(pattern) = permissions::entry(scope, &scope.site.policy.targets, &item) {
+        permissions::allowed(scope, text.spot, "targets", &item, &format!("policy.targets: {pattern}"));
+        return;
+    }
+    let message = format!("policy forbids the target {}: {why}", shown(&item));
+    let name = shown(&scope.name);
+    let hint =
+        format!("where that is meant, ask whoever keeps amarre.yaml for `policy.targets: {{{name}: [\"{item}\"]}}`");
+    permissions::closed(scope, &Closed { code: A0271, spot: text.spot, word: "targets", item: &item, message, hint });
+}
+
+fn of_address(scope: &Scope<'_>, ip: IpAddr, port: u16) -> Option<&'static str> {
+    /// Where clouds answer with the credentials of a machine, beside the link-local address.
+    const METADATA: [IpAddr; 3] = [
+        IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+        IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+        IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    ];
+    let is_link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || embedded(ip).is_some_and(|ip| ip.is_link_local()),
+    };
+    let is_here = match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.octets()[0] == 0,
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || embedded(ip).is_some_and(|ip| ip.is_loopback()),
+    };
+    if is_here {
+        return Some("it is the machine that NPM runs on");
+    }
+    if is_link_local || METADATA.contains(&ip) {
+        return Some("machines of clouds get their credentials there");
+    }
+    if ip.is_multicast() {
+        return Some("it is no single machine");
+    }
+    let is_bridge = |ip: IpAddr| match ip {
+        // Docker's own pools, and those of the configuration: the gateway of each bridge is the host itself.
+        IpAddr::V4(ip) => {
+            ip.octets()[0] == 172 && (16..32).contains(&ip.octets()[1])
+                || scope.site.pools.iter().any(|pool| pool.contains(&ip))
+        }
+        IpAddr::V6(_) => false,
+    };
+    let is_ours = permissions::is_of_host(scope.site, ip) || is_bridge(ip);
+    let listens =
+        |listener: &Listener| listener.port == port && (listener.at == Some(ip) || listener.at.is_none() && is_ours);
+    if scope.site.listeners.iter().any(listens) {
+        return Some("Amarre, Docker or NPM's admin pages listen there");
+    }
+    if is_ours && (port == NPM_ADMIN || port == NPM_BACKEND || DOCKER.contains(&port)) {
+        return Some("NPM's admin pages or Docker's API may be there");
+    }
+    None
+}
+
+/// An IPv4 address inside of one for IPv6 (NAT64, 6to4, or the old compatible form).
+fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = ip.segments();
+    let of = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match [a, b, c, d, e, f] {
+        [0x64, 0xff9b, 0, 0, 0, 0] | [0, 0, 0, 0, 0, 0] => Some(of(g, h)),
+        [0x2002, high, low, ..] => Some(of(high, low)),
+        _ => None,
+    }
+}
+
+fn of_name(scope: &Scope<'_>, name: &str, port: u16) -> Option<&'static str> {
+    let is_or_below = |end: &str| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
+    if ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"].into_iter().any(is_or_below) {
+        return Some("it is the machine that NPM runs on");
+    }
+    if ["metadata.google.internal", "metadata.goog", "instance-data"].into_iter().any(is_or_below) || name == "metadata"
+    {
+        return Some("machines of clouds get their credentials there");
+    }
+    let listens = scope.site.listeners.iter().any(|listener| listener.by_name && listener.port == port);
+    if listens || DOCKER.contains(&port) {
+        return Some("Amarre or Docker may listen there");
+    }
+    let npms = scope.site.hosts.values().filter_map(|host| host.npm.as_ref()?.container.as_deref());
+    let is_npm = npms.into_iter().any(|container| container.eq_ignore_ascii_case(name));
+    // A name without a dot is another container's, and NPM has one itself.
+    let is_bare = !name.contains('.') || is_or_below("docker.internal");
+    if port == NPM_ADMIN || port == NPM_BACKEND && (is_npm || is_bare) {
+        return Some("NPM's admin pages may be there");
+    }
+    None
+}
+
+/// `127.1`, `2130706433`, `0x7f.1`: addresses to the C library, and to nobody who reads them.
+fn is_odd_number(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_hex = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    !last.is_empty() && (last.bytes().all(|b| b.is_ascii_digit()) || is_hex)
+}

@@ -1,0 +1,312 @@
+//! Whoever may write a manifest must not own the host, the zone or Amarre: `tests/cases/escapes.txt`, line by line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+
+use amarre::manifest::{Loaded, Severity, SourceFile, Verdict, explain, load, rights_in_use};
+use amarre::model::site::{Listener, Policy, Right};
+use amarre::model::{Asset, Assets, Site};
+use serde_json::json;
+
+use crate::plan_cases::setting;
+
+/// A site with the policy that holds where nobody wrote one.
+pub fn usual_site() -> Site {
+    let mut site = setting::site();
+    site.policy = Policy::default();
+    site.own_secrets = ["npm", "ovh", "ovh_consumer", "git_token"].map(str::to_owned).into();
+    site.listeners = vec![
+        Listener { at: Some(IpAddr::from([127, 0, 0, 1])), port: 7070, by_name: true },
+        Listener { at: None, port: 7070, by_name: true },
+        Listener { at: Some(IpAddr::from([10, 0, 0, 5])), port: 2375, by_name: true },
+    ];
+    let host = site.hosts.get_mut("default").unwrap();
+    host.private_address = Some(IpAddr::from([192, 168, 1, 10]));
+    site
+}
+
+/// A line of the table.
+pub struct Escape {
+    pub section: String,
+    pub code: String,
+    pub text: String,
+}
+
+/// The whole table.
+pub fn escapes() -> Vec<Escape> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/escapes.txt");
+    let mut section = String::new();
+    let mut escapes = Vec::new();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        if let Some(rest) = line.strip_prefix('[') {
+            rest.split_once(']').unwrap().0.clone_into(&mut section);
+        } else if let Some((code, text)) = line.split_once(' ').filter(|_| !line.starts_with('#')) {
+            escapes.push(Escape { section: section.clone(), code: code.to_owned(), text: text.to_owned() });
+        }
+    }
+    escapes
+}
+
+/// A manifest, and the Compose file that it names.
+type Probe = (String, Option<String>);
+
+/// The forms in which an escape is tried.
+pub fn probes(escape: &Escape) -> Vec<Probe> {
+    let text = &escape.text;
+    let native = |keys: &str| (format!("name: app\nimage: x:1\n{keys}\n"), None);
+    let stack = |keys: &str, top: &str| {
+        let compose = format!("services:\n  a:\n    image: x:1\n{keys}\n{top}\n");
+        ("name: app\ncompose: ./compose.yaml\n".to_owned(), Some(compose))
+    };
+    match escape.section.as_str() {
+        "volume" => vec![stack("    volumes: [\"n:/x\"]", &format!("volumes: {{n: {text}}}"))],
+        "bind" => vec![
+            native(&format!("volumes: [\"{text}:/x\"]")),
+            native(&format!("volumes: [{{type: bind, source: \"{text}\", target: /x}}]")),
+            (
+                format!(
+                    "name: app\ncontainers: {{c: {{image: \"x:1\"}}}}\njobs: {{j: {{image: \"x:1\", volumes: [\"{text}:/x:ro\"]}}}}\n"
+                ),
+                None,
+            ),
+        ],
+        "bindlong" => vec![
+            native(&format!("volumes: [{{type: bind, source: {text}, target: /x}}]")),
+            stack(&format!("    volumes: [{{type: bind, source: {text}, target: /x}}]"), ""),
+        ],
+        "container" => vec![native(text), stack(&format!("    {}", compose_spelling(text)), "")],
+        "manifest" => vec![(format!("{text}\n"), None)],
+        "route" => {
+            let location = format!("locations: [{{path: /x, to: \"{text}\"}}]");
+            vec![
+                (format!("{{kind: Route, name: app, routes: [{{domain: app, to: \"{text}\"}}]}}\n"), None),
+                (
+                    format!(
+                        "{{kind: Route, name: app, routes: [{{domain: app, to: \"http://192.168.1.20\", {location}}}]}}\n"
+                    ),
+                    None,
+                ),
+            ]
+        }
+        "stream" => vec![(format!("{{kind: Stream, name: app, port: 2222, to: \"{text}\"}}\n"), None)],
+        "nginx" => {
+            let lines = serde_json::to_string(text).unwrap();
+            vec![native(&format!("routes: [{{domain: app, to: 80, advanced: {lines}}}]"))]
+        }
+        "image" => vec![(format!("name: app\nimage: \"{text}\"\n"), None), {
+            let compose = format!("services: {{a: {{image: \"{text}\"}}}}\n");
+            ("name: app\ncompose: ./compose.yaml\n".to_owned(), Some(compose))
+        }],
+        other => panic!("no section {other}"),
+    }
+}
+
+/// A Compose file names secrets as text in its environment.
+fn compose_spelling(text: &str) -> String {
+    match text.strip_prefix("environment: {A: {secret: ").and_then(|rest| rest.strip_suffix("}}")) {
+        Some(name) => format!("environment: {{A: \"{{secret: {name}}}\"}}"),
+        None => text.to_owned(),
+    }
+}
+
+fn files(probe: &Probe) -> (Vec<SourceFile>, Assets) {
+    let (manifest, compose) = probe;
+    let asset =
+        |text: &String| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
+    let assets = compose.iter().map(|text| ("services/compose.yaml".to_owned(), asset(text))).collect();
+    (vec![SourceFile { path: "services/app.yaml".to_owned(), text: manifest.clone() }], assets)
+}
+
+fn loaded(probe: &Probe, site: &Site) -> Loaded {
+    let (files, assets) = files(probe);
+    load(&files, &assets, site)
+}
+
+fn codes(loaded: &Loaded, severity: Severity) -> BTreeSet<&'static str> {
+    let found = loaded.diagnostics.iter().filter(|found| found.severity == severity);
+    found.map(|found| found.code).collect()
+}
+
+fn site_of(escape: &Escape) -> Site {
+    let mut site = usual_site();
+    if escape.section == "image" {
+        site.policy.images = vec!["docker.io/library/*".to_owned()];
+    }
+    site
+}
+
+#[test]
+fn each_escape_is_refused_by_its_code_in_each_form() {
+    let mut wrong = Vec::new();
+    let escapes = escapes();
+    let mut tried = 0;
+    for escape in &escapes {
+        let site = site_of(escape);
+        for probe in probes(escape) {
+            tried += 1;
+            let found = codes(&loaded(&probe, &site), Severity::Error);
+            if !found.contains(escape.code.as_str()) {
+                wrong.push(format!(
+                    "{} {}: {found:?}\n{}{}",
+                    escape.code,
+                    escape.text,
+                    probe.0,
+                    probe.1.unwrap_or_default()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(escapes.len() >= 200 && tried >= 300, "{} lines, {tried} probes", escapes.len());
+}
+
+/// Each refusal is a right that the ledger of an older version would have given, or one that no word opens.
+#[test]
+fn what_ran_before_is_a_warning_but_for_what_no_word_opens() {
+    const NEVER: [&str; 4] = ["A0106", "A0211", "A0212", "A0260"];
+    let mut wrong = Vec::new();
+    let is_always = |escape: &&Escape| {
+        NEVER.contains(&escape.code.as_str()) || escape.code == "A0261" || escape.text.contains("/..")
+    };
+    for escape in escapes().iter().filter(|escape| !is_always(escape)) {
+        for probe in probes(escape) {
+            let mut site = site_of(escape);
+            let (files, assets) = files(&probe);
+            site.existing.rights = rights_in_use(&files[0], &assets, &site).0;
+            let loaded = load(&files, &assets, &site);
+            let errors = codes(&loaded, Severity::Error);
+            let is_plain = loaded.broken.is_empty() && codes(&loaded, Severity::Warning).contains(escape.code.as_str());
+            // Some stand in a form that is wrong for another reason, too.
+            if errors.contains(escape.code.as_str()) || errors.is_empty() && !is_plain {
+                wrong.push(format!("{} {}: {errors:?}", escape.code, escape.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_no_word_opens_stays_closed_for_everybody() {
+    for escape in escapes().iter().filter(|escape| ["A0260", "A0261"].contains(&escape.code.as_str())) {
+        for probe in probes(escape) {
+            let mut site = site_of(escape);
+            site.existing.everything = true;
+            assert!(codes(&loaded(&probe, &site), Severity::Error).contains(escape.code.as_str()), "{}", escape.text);
+        }
+    }
+}
+
+#[test]
+fn what_people_do_every_day_needs_no_word() {
+    let volume = |text: &str| Escape { section: "volume".to_owned(), code: String::new(), text: text.to_owned() };
+    let of = |section: &str, text: &str| Escape { section: section.to_owned(), ..volume(text) };
+    let daily = [
+        volume("{}"),
+        volume("{driver: local}"),
+        volume("{labels: {a: b}}"),
+        volume("{name: app_data}"),
+        volume("{external: true, name: app_data}"),
+        volume(
+            "{driver_opts: {type: nfs, o: \"addr=10.0.0.5,nfsvers=4.1,rw,soft,timeo=100\", device: \":/export/x\"}}",
+        ),
+        volume("{driver_opts: {type: nfs4, o: \"addr=nas.lan,rw\", device: \"nas.lan:/export/x\"}}"),
+        volume(
+            "{driver_opts: {type: cifs, o: \"username=a,password=b/c,vers=3.0,uid=1000\", device: //nas.lan/share}}",
+        ),
+        volume("{driver_opts: {type: none, o: bind, device: /srv/app/x}}"),
+        volume("{driver_opts: {type: tmpfs, device: tmpfs, o: \"size=64m,uid=1000\"}}"),
+        of("bind", "/srv/app"),
+        of("bind", "/srv/app/data"),
+        of("container", "environment: {A: {secret: app/db}}"),
+        of("container", "environment: {A: {secret: app}}"),
+        of("container", "environment: {A: {secret: shared/smtp}}"),
+        of("container", "logging: {driver: journald}"),
+        of("container", "oom_score_adj: 500"),
+        of("container", "cap_add: [CHOWN, net_bind_service]"),
+        of("route", "http://192.168.1.20:5000"),
+        of("route", "https://10.1.2.3:8443"),
+        of("manifest", "{kind: Route, name: app, routes: [{domain: app, to: \"http://grafana.lan:3000\"}]}"),
+        of("route", "http://203.0.113.10:8080"),
+        of("stream", "192.168.1.20:22"),
+        of("nginx", "set $other 1; client_max_body_size 1G; auth_request /auth;"),
+        of("manifest", "{name: app, image: \"x:1\", network: {subnet: 172.20.40.0/24}}"),
+    ];
+    for escape in daily {
+        for probe in probes(&escape).into_iter() {
+            let loaded = loaded(&probe, &usual_site());
+            assert_eq!(codes(&loaded, Severity::Error), BTreeSet::new(), "{}: {:?}", escape.text, loaded.diagnostics);
+        }
+    }
+    let defined = "{kind: Network, name: shared}\n---\n{name: app, image: \"x:1\", network: shared}\n";
+    let loaded = loaded(&(defined.to_owned(), None), &usual_site());
+    assert!(loaded.broken.is_empty(), "{:?}", loaded.diagnostics);
+}
+
+#[test]
+fn each_word_opens_what_it_names_and_says_so() {
+    let mut site = usual_site();
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let policy = &mut site.policy;
+    policy.volumes = texts(&["stranger_*"]);
+    policy.volume_drivers = texts(&["rclone*", "local *type=overlay*"]);
+    policy.networks = texts(&["npm_default"]);
+    policy.runtimes = texts(&["nvidia"]);
+    policy.log_drivers = texts(&["syslog"]);
+    policy.targets = BTreeMap::from([("app".to_owned(), texts(&["127.0.0.1:7070"]))]);
+    policy.secrets = BTreeMap::from([("app".to_owned(), texts(&["mail/*"]))]);
+    let of =
+        |section: &str, text: &str| Escape { section: section.to_owned(), code: String::new(), text: text.to_owned() };
+    for (escape, word) in [
+        (of("volume", "{external: true, name: stranger_data}"), "volumes"),
+        (of("volume", "{driver: rclone/docker-volume-rclone}"), "volume_drivers"),
+        (of("volume", "{driver_opts: {type: overlay, o: \"lowerdir=/a\", device: overlay}}"), "volume_drivers"),
+        (of("container", "runtime: nvidia"), "runtimes"),
+        (of("container", "logging: {driver: syslog}"), "log_drivers"),
+        (of("container", "environment: {A: {secret: mail/password}}"), "secrets"),
+        (of("route", "http://127.0.0.1:7070"), "targets"),
+    ] {
+        for probe in probes(&escape) {
+            let (files, assets) = files(&probe);
+            let (loaded, decisions) = explain(&files, &assets, &site);
+            assert!(loaded.broken.is_empty(), "{}: {:?}", escape.text, loaded.diagnostics);
+            let allows = |by: &String| by.starts_with(&format!("policy.{word}"));
+            let decided = decisions.iter().find(|one| matches!(&one.verdict, Verdict::Allowed(by) if allows(by)));
+            let decided = decided.unwrap_or_else(|| panic!("{}: {decisions:?}", escape.text));
+            assert!(decided.line > 0 && decided.right.word == word, "{decided:?}");
+        }
+    }
+    let network = ("{name: app, image: \"x:1\", network: npm_default}\n".to_owned(), None);
+    assert!(loaded(&network, &site).broken.is_empty());
+}
+
+#[test]
+fn a_secret_at_an_old_place_is_a_warning() {
+    let mut site = usual_site();
+    let (service, item) = ("app".to_owned(), "app/db".to_owned());
+    site.existing.rights = BTreeSet::from([Right { service, word: amarre::model::site::OLD_PLACE.to_owned(), item }]);
+    let probe = ("name: app\nimage: x:1\nenvironment: {A: {secret: app/db}, B: {secret: app/new}}\n".to_owned(), None);
+    let loaded = loaded(&probe, &site);
+    let found: Vec<&str> = loaded.diagnostics.iter().map(|found| found.code).collect();
+    assert_eq!((found, loaded.broken.len()), (vec!["A0274"], 0));
+}
+
+#[test]
+fn a_right_of_one_service_is_no_right_of_another() {
+    let mut site = usual_site();
+    let right = |service: &str| Right {
+        service: service.to_owned(),
+        word: "volumes".to_owned(),
+        item: "stranger_data".to_owned(),
+    };
+    let escape = Escape {
+        section: "volume".to_owned(),
+        code: "A0264".to_owned(),
+        text: json!({"external": true, "name": "stranger_data"}).to_string(),
+    };
+    let probe = &probes(&escape)[0];
+    site.existing.rights = BTreeSet::from([right("other")]);
+    assert!(!loaded(probe, &site).broken.is_empty());
+    site.existing.rights = BTreeSet::from([right("app")]);
+    assert!(loaded(probe, &site).broken.is_empty());
+}
