@@ -44,6 +44,7 @@ pub mod daemon;
 pub mod verbs;
 pub mod logs;
 pub mod images;
+pub mod belongings;
 pub mod manifests;
 mod mend;
 pub mod meters;

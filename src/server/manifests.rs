@@ -1,7 +1,7 @@
 //! `/api/v1/services/NAME/manifest`, `/api/v1/templates`, `/api/v1/validate` and `/api/v1/doctor`: what stands where
 //! manifests come from and how it gets there, what is wrong with it, and with all the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,6 +17,7 @@ use super::openapi::{self, Operation, flag_type, line, or_null, text, texts};
 use super::problem::problem;
 use super::{Given, Route, no_such, stopping};
 use crate::accounts::Role;
+use crate::engine::belongings::{self, Use};
 use crate::engine::daemon::Handle;
 use crate::engine::manifests::{self, Change, Draft, Holds, Settle};
 use crate::engine::{Picture, doctor, report};
@@ -195,6 +196,10 @@ async fn propose(
     first: impl FnOnce() -> Result<(), String>,
 ) -> Result<Value, Response> {
     let Proposal { name, file, before, new, promised } = proposal;
+    // First: an answer about things of others would tell of them.
+    if let Some(services) = &who.services {
+        only_their_own(&belongings::of_others(&handle.picture().0, (&file, &new.text), services), services)?;
+    }
     let draft = manifests::draft(handle, (&file, &new.text), &name, promised).await;
     let Some(Draft { mut settle, after, names, .. }) = draft else { return Err(stopping()) };
     // Who may write this service may not write another one with it.
@@ -231,6 +236,19 @@ async fn list(Extension(shelf): Extension<Arc<dyn Shelf>>) -> Response {
         json!({"name": name, "title": template.title, "about": template.about, "parameters": parameters})
     };
     Json(json!({"templates": all.into_iter().map(one).collect::<Vec<_>>()})).into_response()
+}
+
+/// A manifest of a service takes nothing of others for an account that is for some services only.
+fn only_their_own(others: &[Use], services: &BTreeSet<String>) -> Result<(), Response> {
+    const SHOWN_MAX: usize = 10;
+    if others.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<String> = others.iter().take(SHOWN_MAX).map(ToString::to_string).collect();
+    let names: Vec<&str> = services.iter().map(String::as_str).collect();
+    let title = format!("this token may use only what belongs to {}, and not {}", names.join(", "), shown.join(", "));
+    let hint = "what is called after the service is its own; a token that is for all services may write the rest";
+    Err(problem(StatusCode::FORBIDDEN, "A1030", &title, hint))
 }
 
 /// A template, and what is to be otherwise.

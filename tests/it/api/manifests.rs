@@ -163,7 +163,7 @@ async fn a_service_is_made_of_a_template_with_its_secrets() {
     assert!(known.len() >= 10 && known.contains(&"wordpress"), "{known:?}");
     let path = "/api/v1/services/blog/template";
     let post = async |who: &mut Browser, body: Json| who.json("POST", path, Some(&body.to_string())).await;
-    let secrets = || std::fs::read_dir(rig.path().join("secrets/blog")).map_or(0, Iterator::count);
+    let secrets = || std::fs::read_dir(rig.path().join("secrets/services/blog")).map_or(0, Iterator::count);
     let manifest = rig.path().join("services/blog.yaml");
     refused(&post(&mut ci, json!({"template": "nothing"})).await, 404, "A1009", "nothing");
     refused(&post(&mut ci, json!({"template": "wordpress", "set": {"address": "a b"}})).await, 422, "A1009", "address");
@@ -193,5 +193,70 @@ async fn a_commit_names_who_made_it_and_what_was_simulated() {
     assert_eq!(log.trim(), "token ci: open the shop|Amarre-Test-Mode: ovh");
     let tag = read(&ci.get(&at("shop")).await)["tag"].as_str().unwrap().to_owned();
     assert_eq!(ci.json("DELETE", &format!("{}?tag={tag}", at("shop")), None).await.status, 204);
+    end(daemon).await;
+}
+
+/// What a token for one service may write: with what is called after it, and with what its manifest has already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_one_service_uses_what_belongs_to_it() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["policy"] = json!({
+        "host_paths": ["/srv"], "volumes": ["*"], "networks": ["*"], "secrets": {"*": ["*"]}, "records": ["A", "TXT"],
+    });
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    for folder in ["services/vault", "services/shop", "secrets/services/shop", "secrets/services/vault"] {
+        std::fs::create_dir_all(rig.path().join(folder)).unwrap();
+    }
+    rig.file("secrets/services/shop/key", "canary-shop");
+    rig.file("secrets/services/vault/key", "canary-vault");
+    let stack = "services: {a: {image: web:1}}\nvolumes: {v: {name: VOLUME}}\n".replace("VOLUME", "vault_data");
+    rig.file("services/vault/compose.yaml", &stack);
+    rig.file(
+        "services/shop/compose.yaml",
+        "services: {a: {image: web:1, volumes: ['v:/v']}}\nvolumes: {v: {name: vault_data}}\n",
+    );
+    rig.file("services/vault.yaml", "name: vault\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n");
+    rig.file("services/shop.yaml", &format!("{SHOP}environment: {{GIVEN: {{secret: vault/key}}}}\n"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut limited = token(&rig, "limited", &["--role", "editor", "--service", "shop"]).await;
+    let tag = read(&limited.get(&at("shop")).await)["tag"].as_str().unwrap().to_owned();
+    let dry = |text: &str| json!({"text": text, "tag": tag, "dry_run": true});
+    let of = |keys: &str| format!("{SHOP}{keys}\n");
+    for (text, words) in [
+        (of("environment: {A: {secret: vault/other}}"), "the secret vault/other"),
+        (of("environment: {A: {secret: shared/smtp}}"), "the secret shared/smtp"),
+        (of("volumes: ['/srv/vault:/x']"), "the folder /srv/vault"),
+        (of("volumes: ['/srv/shopping:/x']"), "the folder /srv/shopping"),
+        (of("volumes: ['/srv:/x']"), "the folder /srv"),
+        (of("network: zz-amarre-vault"), "the network zz-amarre-vault"),
+        (of("container_name: vault-db"), "the container name vault-db"),
+        (of("dns: [{type: TXT, name: vault, value: x}]"), "the name vault.example.org"),
+        ("name: shop\ncompose: ./shop/compose.yaml\n".to_owned(), "the volume vault_data"),
+        ("name: shop\ncompose: ./vault/compose.yaml\n".to_owned(), "the file services/vault/compose.yaml"),
+        (
+            "kind: Route\nname: shop\nroutes: [{domain: '*.example.org', to: 'http://192.0.2.1:80'}]\n".to_owned(),
+            "the name *.example.org",
+        ),
+        (
+            "kind: Route\nname: shop\nroutes: [{domain: shop, to: 'http://192.0.2.1:80'}]\n".to_owned(),
+            "the target 192.0.2.1:80",
+        ),
+        ("kind: Stream\nname: shop\nport: 2222\nto: vault/vault:80\n".to_owned(), "the container of vault"),
+        ("name: shop\nimage: web:1\nroutes: [{domain: pay, to: 'shop:80'}]\n".to_owned(), "the name pay.example.org"),
+    ] {
+        refused(&put(&mut limited, "shop", &dry(&text)).await, 403, "A1030", words);
+    }
+    for text in [
+        of("environment: {A: {secret: shop/key}, GIVEN: {secret: vault/key}}"),
+        of("volumes: ['/srv/shop/data:/x', 'data:/data']"),
+        of("container_name: shop-main"),
+        "name: shop\nimage: web:1\nroutes: [{domain: shop, aliases: [www.shop], to: 'shop:80'}]\n".to_owned(),
+    ] {
+        read(&put(&mut limited, "shop", &dry(&text)).await);
+    }
+    // An account that is for all services may.
+    let mut ci = token(&rig, "ci", &["--role", "editor"]).await;
+    read(&put(&mut ci, "shop", &dry(&of("network: zz-amarre-vault"))).await);
     end(daemon).await;
 }

@@ -1,0 +1,135 @@
+//! What belongs to a service, for accounts that are for some services only: they write manifests that use what is theirs.
+//!
+//! Theirs is what is called after one of their services, and what the manifest uses already: more was given to it by a
+//! person who may use everything.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::Picture;
+use crate::manifest::{self, Loaded, SourceFile};
+use crate::model::service::{Dns, MountSource, NetworkMode, StreamTarget, Target};
+use crate::model::site::is_below;
+use crate::model::{Asset, Assets, Service, Site};
+
+/// Something that a manifest uses or claims.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    word: &'static str,
+    item: String,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} {}", self.word, self.item)
+    }
+}
+
+/// What a text for the file of a service uses that belongs to none of `owners`. A text that is no good manifest uses
+/// nothing yet: what is wrong with it is said elsewhere.
+pub fn of_others(picture: &Picture, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
+    let Some(site) = picture.context.as_ref().map(|context| &context.site) else { return Vec::new() };
+    let mut others = BTreeSet::new();
+    for (service, files) in read(picture, (file, text), site) {
+        let known = picture.services.get(&service.name);
+        let before = picture.source.files.iter().find(|(path, _)| path == file).map(|(_, text)| text.as_str());
+        let mut known = known.map(uses).unwrap_or_default();
+        for (old, files) in before.map(|before| read(picture, (file, before), site)).unwrap_or_default() {
+            known.extend(uses(&old).into_iter().filter(|_| old.name == service.name));
+            known.extend(files.into_iter().map(|item| Use { word: "file", item }));
+        }
+        let fresh = uses(&service).into_iter().chain(files.into_iter().map(|item| Use { word: "file", item }));
+        others.extend(fresh.filter(|used| !known.contains(used)));
+    }
+    others.into_iter().filter(|used| !owners.iter().any(|owner| is_of(used, owner, site))).collect()
+}
+
+/// The services of a text, each with the files of the source that it reads.
+fn read(picture: &Picture, (path, text): (&str, &str), site: &Site) -> Vec<(Service, BTreeSet<String>)> {
+    // A Compose file looks like a manifest, so it may stand among the manifests.
+    let asset =
+        |text: &String| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
+    let source = &picture.source;
+    let mut assets: Assets = source.files.iter().map(|(path, text)| (path.clone(), asset(text))).collect();
+    assets.extend(source.assets.iter().map(|(path, asset)| (path.clone(), asset.clone())));
+    let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
+    let Loaded { services, mut texts, .. } = manifest::load_again(&file, &assets, site);
+    let with_files = |service: Service| {
+        let files = texts.remove(&service.name).map(|text| text.assets.into_keys().collect());
+        (service, files.unwrap_or_default())
+    };
+    services.into_iter().map(with_files).collect()
+}
+
+fn uses(service: &Service) -> BTreeSet<Use> {
+    let mut uses: BTreeSet<Use> = BTreeSet::new();
+    let mut add = |word: &'static str, item: String| {
+        uses.insert(Use { word, item });
+    };
+    service.secrets().into_iter().for_each(|(secret, _)| add("secret", secret.0.clone()));
+    for container in service.all_containers() {
+        container.container_name.iter().for_each(|name| add("container name", name.clone()));
+        for mount in &container.mounts {
+            match &mount.source {
+                MountSource::Bind(path) => add("folder", path.clone()),
+                MountSource::Volume(volume) => add("volume", service.volume_name(volume)),
+                MountSource::Tmpfs | MountSource::Copied(_) => (),
+            }
+        }
+    }
+    let devices = service.volumes.values().filter_map(|volume| volume.options.get("device"));
+    devices.for_each(|device| add("folder", device.clone()));
+    if let NetworkMode::Shared(network) = &service.network {
+        add("network", network.clone());
+    }
+    names(service, &mut add);
+    service.data.of.iter().for_each(|old| add("data of", old.clone()));
+    uses
+}
+
+/// Names, and where they lead.
+fn names(service: &Service, add: &mut impl FnMut(&'static str, String)) {
+    let routes = service.routes.iter().flat_map(|route| &route.domains);
+    let redirects = service.redirects.iter().flat_map(|redirect| &redirect.domains);
+    routes.chain(redirects).for_each(|domain| add("name", domain.clone()));
+    if let Dns::Records(records) = &service.dns {
+        records.iter().for_each(|record| add("name", record.name.clone()));
+    }
+    for target in service.routes.iter().flat_map(|route| route.targets()) {
+        match target {
+            Target::Url { host, port, .. } => add("target", format!("{host}:{port}")),
+            Target::Container { .. } => (),
+        }
+    }
+    for stream in &service.streams {
+        add("port", stream.port.to_string());
+        match &stream.to {
+            StreamTarget::Container { service, .. } => add("container of", service.clone()),
+            StreamTarget::Address { host, port } => add("target", format!("{host}:{port}")),
+        }
+    }
+}
+
+fn is_of(used: &Use, owner: &str, site: &Site) -> bool {
+    let item = used.item.as_str();
+    let after = item.strip_prefix(owner);
+    match used.word {
+        "secret" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        "container name" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+        "volume" => after.is_some_and(|rest| rest.starts_with('_')),
+        "network" => item == owner || item.strip_prefix("zz-amarre-") == Some(owner),
+        "data of" | "container of" => item == owner,
+        "file" => item.split('/').rev().skip(1).any(|folder| folder == owner),
+        "folder" => site.hosts.values().any(|host| {
+            let own = format!("{}/{owner}", host.data.trim_end_matches('/'));
+            item.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }),
+        "name" => {
+            let bare = item.strip_prefix("*.").unwrap_or(item);
+            // `*.shop.example.org` is below `shop.example.org`, and `*.example.org` is not.
+            site.domains.iter().any(|domain| is_below(bare, &format!("{owner}.{domain}")))
+        }
+        // A port of NPM, and what is no container, belong to no service.
+        _ => false,
+    }
+}
