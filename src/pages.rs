@@ -178,6 +178,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0537", include_str!("../docs/errors/A0537.md")),
     ("A0538", include_str!("../docs/errors/A0538.md")),
     ("A0540", include_str!("../docs/errors/A0540.md")),
+    ("A0541", include_str!("../docs/errors/A0541.md")),
     ("A0601", include_str!("../docs/errors/A0601.md")),
     ("A0602", include_str!("../docs/errors/A0602.md")),
     ("A0603", include_str!("../docs/errors/A0603.md")),

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use super::Failure;
 use crate::engine::verbs::Step;
 use crate::engine::{Clock, SystemClock};
-use crate::model::Millis;
+use crate::model::{Millis, words};
 use crate::plan::render::{Look, Sign, Tone};
 
 /// To the begin of the line, and what stands there away.
@@ -41,6 +41,11 @@ impl Output {
 
     /// The answer itself.
     pub fn data(&self, text: &str) {
+        self.put(&shown(text, self.look));
+    }
+
+    /// What moves the cursor as well; texts in it have gone through [`shown`].
+    fn put(&self, text: &str) {
         // A closed pipe (`| head`) is no failure of ours.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
@@ -48,8 +53,8 @@ impl Output {
     /// The answer in place of the one before.
     pub fn redraw(&self, text: &str) {
         // Home, each line to its end, and what was below.
-        let lines: String = text.lines().map(|line| format!("{line}\x1b[K\n")).collect();
-        self.data(&format!("\x1b[H{lines}\x1b[J"));
+        let lines: String = shown(text, self.look).lines().map(|line| format!("{line}\x1b[K\n")).collect();
+        self.put(&format!("\x1b[H{lines}\x1b[J"));
     }
 
     /// Now, local: `12:04:08`.
@@ -59,7 +64,7 @@ impl Output {
 
     /// Something beside the answer.
     pub fn say(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", shown(text, self.errors));
     }
 
     /// Why a command stopped.
@@ -91,7 +96,8 @@ impl Output {
         let took = format!("{:.1} s", seconds(Millis(step.took_ms)));
         if self.terminal {
             let line = format!("  {sign} {:14}{:<19} {}", step.kind, step.name, step.detail);
-            self.data(&format!("{CLEAR}{line:66} {took:>8}  {}\n", self.look.paint(Tone::Dim, &step.service)));
+            let service = self.look.paint(Tone::Dim, &step.service);
+            self.put(&format!("{CLEAR}{}", shown(&format!("{line:66} {took:>8}  {service}\n"), self.look)));
         } else {
             let words = [
                 &clock(step.at_ms),
@@ -110,22 +116,27 @@ impl Output {
     /// How far something is: on a terminal one line that the next one takes the place of.
     fn going(&self, step: &Step) {
         let text = if self.terminal {
-            format!("{CLEAR}  {} {:14}{:<19} {}", self.look.sign(Sign::Step), step.kind, step.name, step.detail)
+            let line = format!("  {} {:14}{:<19} {}", self.look.sign(Sign::Step), step.kind, step.name, step.detail);
+            format!("{CLEAR}{}", shown(&line, self.look))
         } else {
             format!("{} {} .. {} {} {}\n", clock(step.at_ms), step.service, step.kind, step.name, step.detail)
         };
-        self.data(&text);
+        if self.terminal {
+            self.put(&text)
+        } else {
+            self.data(&text)
+        }
         let _ = std::io::stdout().lock().flush();
     }
 
     /// What is waited for.
     fn waiting(&self, step: &Step) {
-        let line = if self.terminal {
-            format!("{CLEAR}  {} {:14}{}", self.look.sign(Sign::Step), step.service, step.detail)
+        if self.terminal {
+            let line = format!("  {} {:14}{}\n", self.look.sign(Sign::Step), step.service, step.detail);
+            self.put(&format!("{CLEAR}{}", shown(&line, self.look)));
         } else {
-            format!("{} {} .. {}", clock(step.at_ms), step.service, step.detail)
-        };
-        self.data(&format!("{line}\n"));
+            self.data(&format!("{} {} .. {}\n", clock(step.at_ms), step.service, step.detail));
+        }
     }
 
     /// Asks for a line; an error when there is none any more.
@@ -157,6 +168,42 @@ impl Output {
     }
 }
 
+/// As it may reach a terminal: with ends of lines, tabs and our colours, and without all else that is obeyed there.
+fn shown(text: &str, look: Look) -> String {
+    let is_plain = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
+    if text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|letter: char| !is_plain(letter)) {
+        clean.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match colour(rest) {
+            Some(length) => {
+                clean.push_str(if look.colour { &rest[..length] } else { "" });
+                rest = &rest[length..];
+            }
+            None => {
+                let mut letters = rest.chars();
+                if letters.next() == Some('\u{1b}') {
+                    words::skip_sequence(&mut letters);
+                }
+                rest = letters.as_str();
+            }
+        }
+    }
+    clean.push_str(rest);
+    clean
+}
+
+/// The length of a colour at the beginning of a text: `ESC [ 3 1 m`.
+fn colour(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\u{1b}[")?;
+    let end = numbers.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
+    numbers[end..].starts_with('m').then_some(text.len() - numbers.len() + end + 1)
+}
+
 /// `12:04:08`, local.
 fn clock(at_ms: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
@@ -173,5 +220,19 @@ fn read_line() -> std::io::Result<String> {
     match std::io::stdin().read_line(&mut line)? {
         0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(line.trim().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_lines_and_our_colours_reaches_a_terminal() {
+        let (plain, colour) = (Look { ascii: false, colour: false }, Look { ascii: false, colour: true });
+        let text = "one\u{1b}]0;title\u{7} \u{1b}[31mred\u{1b}[0m\ttwo\r\n\u{1b}[2J\u{1b}[Hend\u{1b}";
+        assert_eq!(shown(text, plain), "one red\ttwo\nend");
+        assert_eq!(shown(text, colour), "one \u{1b}[31mred\u{1b}[0m\ttwo\nend");
+        assert_eq!(shown("as it is é\n", plain), "as it is é\n");
     }
 }

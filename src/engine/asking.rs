@@ -113,7 +113,7 @@ fn begin(provider: Arc<dyn Provider>, ask: Ask, wake: Arc<Notify>, since: Timest
     let (mut task, is_late) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
     let (wanted, told) = (ask.wanted.keys().cloned().collect(), is_late.clone());
     task.spawn(async move {
-        let observation = provider.observe(&ask).await;
+        let observation = provider.observe(&ask).await.clean();
         let is_away = observation.gaps.iter().any(|gap| gap.zone.is_none());
         if told.load(Ordering::Relaxed) && !is_away {
             wake.notify_one();

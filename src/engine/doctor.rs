@@ -155,7 +155,7 @@ async fn observe(patient: &Patient<'_>) -> (World, Vec<Finding>) {
         let applied = patient.facts.applied.iter().filter(|(address, _)| address.provider == *id);
         let applied = applied.map(|(address, applied)| (address.clone(), applied.clone())).collect();
         let ask = Ask { now: patient.now, applied, ..Ask::default() };
-        (id.clone(), timeout(EXAM_LIMIT, provider.observe(&ask)).await.ok())
+        (id.clone(), timeout(EXAM_LIMIT, provider.observe(&ask)).await.ok().map(Observation::clean))
     });
     let mut world = World::default();
     let mut findings = Vec::new();

@@ -18,7 +18,7 @@ use super::Picture;
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
 use crate::model::service::Service;
-use crate::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value};
+use crate::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value, words};
 use crate::plan::render::{Look, Sign};
 use crate::plan::{certificates, pointers, pool};
 use crate::providers::http::Http;
@@ -41,7 +41,8 @@ struct Step {
 
 impl Step {
     fn good(about: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { sign: Sign::Done, about, what: what.into(), found: found.into(), took: None, hint: None }
+        let (what, found) = (words::line(&what.into()), words::line(&found.into()));
+        Self { sign: Sign::Done, about, what, found, took: None, hint: None }
     }
 
     fn wrong(about: &'static str, what: impl Into<String>, found: impl Into<String>, hint: impl Into<String>) -> Self {

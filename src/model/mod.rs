@@ -12,6 +12,7 @@ pub mod source;
 pub mod time;
 pub mod value;
 pub mod waits;
+pub mod words;
 pub mod world;
 
 pub use address::{Address, Kind, ProviderId};

@@ -3,6 +3,7 @@
 
 pub mod http;
 mod objection;
+mod clean;
 pub mod docker;
 pub mod npm;
 pub mod dns;
@@ -17,7 +18,9 @@ use ipnet::Ipv4Net;
 use tokio::sync::{Notify, mpsc};
 
 use crate::model::world::Applied;
-use crate::model::{Address, Change, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp};
+use crate::model::{
+    Address, Change, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp, words,
+};
 use crate::secret::{Scrubber, Secrets};
 
 pub use objection::Objection;
@@ -383,7 +386,7 @@ impl Finding {
     /// As it should be.
     pub fn good(topic: &'static str, text: impl Into<String>) -> Self {
         let (code, notes, hints) = (String::new(), Vec::new(), Vec::new());
-        Self { topic, verdict: Verdict::Good, text: text.into(), code, notes, hints }
+        Self { topic, verdict: Verdict::Good, text: words::line(&text.into()), code, notes, hints }
     }
 
     /// Good to know.
@@ -410,14 +413,14 @@ impl Finding {
     /// With more to know.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes.push(words::line(&note.into()));
         self
     }
 
     /// With what a person can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        let hint = hint.into();
+        let hint = words::line(&hint.into());
         if !hint.is_empty() {
             self.hints.push(hint);
         }
@@ -469,15 +472,15 @@ pub struct ProviderError {
 }
 
 impl ProviderError {
-    /// An error without a hint.
+    /// An error without a hint. Whatever a vendor said in it, nothing is obeyed by a terminal.
     pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), hint: String::new(), retry_after: None }
+        Self { class, code, message: words::line(&message.into()), hint: String::new(), retry_after: None }
     }
 
     /// With what a person can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.hint = words::line(&hint.into());
         self
     }
 

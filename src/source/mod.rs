@@ -13,7 +13,7 @@ pub use edit::{Author, Edit, moved};
 pub use folder::Folder;
 pub use git::Git;
 
-use crate::model::{Assets, Commit, Hint, History, Millis, Timestamp};
+use crate::model::{Assets, Commit, Hint, History, Millis, Timestamp, words};
 
 /// One state of the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +68,8 @@ pub struct SourceError {
 impl SourceError {
     /// With one way past it.
     pub fn new(code: &'static str, message: impl Into<String>, hint: Hint) -> Self {
-        Self { code, message: message.into(), hints: vec![hint], since: None, fetched: None }
+        // A server's words may be in it.
+        Self { code, message: words::line(&message.into()), hints: vec![hint], since: None, fetched: None }
     }
 }
 

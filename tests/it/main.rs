@@ -13,6 +13,7 @@ mod looks;
 mod mutants;
 mod tidy;
 mod traps;
+mod hostile;
 mod web;
 mod manifest_cases;
 mod escapes;

@@ -1,9 +1,13 @@
 //! The words of one line: name and detail of a resource as people read them.
 
-use crate::model::{Address, Fields, Kind, Value, Verb};
+use crate::model::{Address, Fields, Kind, Value, Verb, words};
 
 /// The name on screen: without what every name of the kind begins or ends with.
 pub fn name(address: &Address, fields: Option<&Fields>) -> String {
+    words::clean(&plain_name(address, fields))
+}
+
+fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
     match address.kind {
         Kind::Network => address.name.strip_prefix("zz-amarre-").unwrap_or(&address.name).to_owned(),
         Kind::Attachment => {
@@ -33,6 +37,10 @@ pub fn kind(kind: Kind, verb: &Verb) -> String {
 
 /// What is worth knowing about a resource that is made.
 pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
+    words::clean(&plain_detail(address, fields, port))
+}
+
+fn plain_detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
     let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
     let shown = |name: &str| fields.get(name).map(ToString::to_string).unwrap_or_default();
     match address.kind {
@@ -87,7 +95,7 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
 /// `A 203.0.113.10`.
 pub fn value_of_record(address: &Address, fields: &Fields) -> String {
     let record_type = address.name.rsplit('/').next().unwrap_or_default();
-    format!("{record_type} {}", fields.get("values").map(ToString::to_string).unwrap_or_default())
+    words::clean(&format!("{record_type} {}", fields.get("values").map(ToString::to_string).unwrap_or_default()))
 }
 
 /// `1h`, `5m`, `90s`: as manifests write it.
@@ -99,8 +107,13 @@ pub fn ttl_text(seconds: i64) -> String {
     }
 }
 
-/// A value in a diff: texts of variables in quotes, so that blanks show.
+/// A value in a diff, with nothing in it that a terminal obeys.
 pub fn value(field: &str, value: Option<&Value>) -> String {
+    words::clean(&plain(field, value))
+}
+
+/// Texts of variables in quotes, so that blanks show.
+fn plain(field: &str, value: Option<&Value>) -> String {
     match value {
         None => "(none)".to_owned(),
         Some(Value::List(items)) if items.is_empty() => "(none)".to_owned(),

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, CreateImageInfo,
-    DistributionInspect, EndpointSettings, ExecConfig, ImageSummary, Network, NetworkConnectRequest,
+    DistributionInspect, EndpointSettings, EventMessage, ExecConfig, ImageSummary, Network, NetworkConnectRequest,
     NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect, Volume, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
@@ -18,13 +19,15 @@ use bollard::query_parameters::{
     UploadToContainerOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
+use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
 use super::DockerConfig;
+use super::meter::Meter;
 use super::registry::{self, Registries};
 use super::transport::{self, TlsFiles, Trouble};
 use crate::causes::{chain, root};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, words};
 use crate::providers::http::Counts;
 use crate::providers::{Class, ImageFacts, ProviderError};
 
@@ -41,10 +44,15 @@ const REGISTRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Probes print a status code; anything longer is no answer to us.
 const EXEC_OUTPUT_BYTES_MAX: usize = 4096;
 
+/// What an engine tells piece by piece.
+pub type Pieces<T> = BoxStream<'static, Result<T, Error>>;
+
 /// A connected engine.
 #[derive(Debug, Clone)]
 pub struct Api {
     docker: Docker,
+    endpoint: String,
+    tls: Option<TlsFiles>,
     counts: Counts,
     registries: Registries,
     /// The API version in use.
@@ -64,7 +72,7 @@ impl Api {
     /// The engine does not answer, refuses us, or is too old.
     pub async fn connect(config: &DockerConfig, counts: Counts) -> Result<Self, ProviderError> {
         let (endpoint, tls) = (config.endpoint.as_str(), config.tls.as_ref());
-        let plain = client(endpoint, tls)?;
+        let plain = client(endpoint, tls, None)?;
         let answer = plain.version().await.map_err(|error| {
             let trouble = Trouble::find(&error);
             no_answer(endpoint, trouble.unwrap_or_else(|| Trouble::plain(root(&error))))
@@ -76,22 +84,7 @@ impl Api {
             let message = format!("the engine at {endpoint} speaks API {said}, at least 1.41 (Docker 20.10) is needed");
             return Err(ProviderError::new(Class::Rejected, "A0503", message).hint("upgrade Docker"));
         }
-        let prefix = format!("/v{}.{}", version.0, version.1);
-        let docker = plain.with_request_modifier(move |mut request| {
-            let mut parts = request.uri().clone().into_parts();
-            let path = parts.path_and_query.as_ref().map_or("/", axum::http::uri::PathAndQuery::as_str);
-            parts.path_and_query = format!("{prefix}{path}").parse().ok();
-            if let Ok(uri) = axum::http::Uri::from_parts(parts) {
-                *request.uri_mut() = uri;
-            }
-            if let Some(header) = request.headers_mut().get_mut("X-Registry-Auth")
-                && let Ok(decodable) = registry::for_urls(header.to_str().unwrap_or_default()).parse()
-            {
-                *header = decodable;
-                header.set_sensitive(true);
-            }
-            request
-        });
+        let docker = versioned(plain, version);
         let registries = config.registries.clone();
         // Elsewhere nobody can tell how full the disk is: `/system/df` says what is used, not what is left.
         let root = if endpoint.starts_with("unix://") {
@@ -101,7 +94,29 @@ impl Api {
             None
         };
         let platform = format!("{}/{}", answer.os.unwrap_or_default(), answer.arch.unwrap_or_default());
-        Ok(Self { docker, counts, registries, version, engine: answer.version.unwrap_or_default(), platform, root })
+        let engine = words::said(&answer.version.unwrap_or_default());
+        let (endpoint, tls) = (config.endpoint.clone(), config.tls.clone());
+        Ok(Self { docker, endpoint, tls, counts, registries, version, engine, platform: words::said(&platform), root })
+    }
+
+    /// A client for one stream, and what counts its pieces.
+    fn streaming(&self) -> Result<(Docker, Arc<Meter>), Error> {
+        let meter = Meter::stream();
+        let client = client(&self.endpoint, self.tls.as_ref(), Some(meter.clone()));
+        let client = client.map_err(|error| Error::IOError { err: std::io::Error::other(error) })?;
+        Ok((versioned(client, self.version), meter))
+    }
+
+    /// What a client of its own answers piece by piece, none of them larger than the meter allows.
+    fn stream<T, S>(&self, ask: impl FnOnce(&Docker) -> S) -> Pieces<T>
+    where
+        S: Stream<Item = Result<T, Error>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.streaming() {
+            Ok((docker, meter)) => ask(&docker).map(move |piece| counted(piece, &meter)).boxed(),
+            Err(error) => futures_util::stream::once(async { Err(error) }).boxed(),
+        }
     }
 
     /// Every container, running or not.
@@ -197,7 +212,7 @@ impl Api {
     pub async fn pull(&self, reference: &str, mut see: impl FnMut(&CreateImageInfo)) -> Result<(), ProviderError> {
         let options = CreateImageOptionsBuilder::new().from_image(reference).build();
         let credentials = self.registries.credentials(reference);
-        let mut steps = self.docker.create_image(Some(options), None, credentials);
+        let mut steps = self.stream(|docker| docker.create_image(Some(options), None, credentials));
         loop {
             match steps.try_next().await {
                 Ok(None) => break,
@@ -283,7 +298,7 @@ impl Api {
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let answer = self.docker.create_container(Some(options), body).await;
         let made = self.done("POST", &format!("creating container {name}"), answer)?;
-        Ok((made.id, made.warnings))
+        Ok((made.id, made.warnings.iter().map(|warning| words::said(warning)).collect()))
     }
 
     /// Copies the files of an archive into a container that need not run, from its root on.
@@ -364,15 +379,15 @@ impl Api {
     }
 
     /// The last lines that a container printed, as they come: stream and bytes.
-    pub fn logs(&self, id: &str, lines: usize) -> impl Stream<Item = Result<LogOutput, Error>> + use<'_> {
+    pub fn logs(&self, id: &str, lines: usize) -> Pieces<LogOutput> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
-        self.docker.logs(id, Some(options))
+        self.stream(|docker| docker.logs(id, Some(options)))
     }
 
     /// The same and what comes after, until the container ends. `since`: seconds since 1970.
-    pub fn follow(&self, id: &str, lines: usize, since: i32) -> impl Stream<Item = Result<LogOutput, Error>> + use<'_> {
+    pub fn follow(&self, id: &str, lines: usize, since: i32) -> Pieces<LogOutput> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string());
-        self.docker.logs(id, Some(options.follow(true).since(since).build()))
+        self.stream(|docker| docker.logs(id, Some(options.follow(true).since(since).build())))
     }
 
     /// How reading a log ended.
@@ -383,27 +398,22 @@ impl Api {
     /// What changes there, as it happens. Ends when the connection does. Only what we look at: an event of a sort that
     /// the client library does not know would end the stream.
     #[expect(clippy::disallowed_types, reason = "the client library takes a map without order")]
-    pub fn events(&self) -> impl Stream<Item = Result<bollard::models::EventMessage, Error>> + use<> {
+    pub fn events(&self) -> Pieces<EventMessage> {
         let filters = std::collections::HashMap::from([("type", vec!["container", "network", "volume", "image"])]);
-        self.docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()))
+        self.stream(|docker| docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build())))
     }
 
     /// What was done with a container within a span of time, as far as the engine remembers. An engine whose clock is
     /// behind waits for what is yet to come.
     #[expect(clippy::disallowed_types, reason = "the client library takes a map without order")]
-    pub fn past_events(
-        &self,
-        container: &str,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> impl Stream<Item = Result<bollard::models::EventMessage, Error>> + use<> {
+    pub fn past_events(&self, container: &str, from: Timestamp, to: Timestamp) -> Pieces<EventMessage> {
         let filters = std::collections::HashMap::from([("type", vec!["container"]), ("container", vec![container])]);
         let options = EventsOptionsBuilder::new().filters(&filters);
         let since = from.0.div_euclid(1000).to_string();
         // Not rounded to whole seconds, for the rest of one would be waited for; what happened within this millisecond
         // counts.
         let until = format!("{}.{:03}", (to.0 + 1).div_euclid(1000), (to.0 + 1).rem_euclid(1000));
-        self.docker.events(Some(options.since(&since).until(&until).build()))
+        self.stream(|docker| docker.events(Some(options.since(&since).until(&until).build())))
     }
 
     fn done<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<T, ProviderError> {
@@ -434,12 +444,12 @@ impl Api {
             return ProviderError::new(Class::OutcomeUnknown, code, message).hint(trouble.hint);
         };
         self.counts.add(method, *status_code);
-        let text = format!("{doing} was refused: {}", message.trim());
+        let text = format!("{doing} was refused: {}", words::said(message));
         if message.contains("Pool overlaps") {
             return ProviderError::new(Class::SubnetTaken, "A0505", text);
         }
         if message.contains("bind source path does not exist") {
-            let path = message.rsplit(": ").next().unwrap_or_default().trim();
+            let path = words::said(message.rsplit(": ").next().unwrap_or_default());
             return ProviderError::new(Class::Rejected, "A0509", text)
                 .hint(format!("make it on the host: install -d -o 1000 {path}"));
         }
@@ -464,19 +474,39 @@ fn unchanged_is_fine(answer: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-fn client(endpoint: &str, tls: Option<&TlsFiles>) -> Result<Docker, ProviderError> {
+fn client(endpoint: &str, tls: Option<&TlsFiles>, meter: Option<Arc<Meter>>) -> Result<Docker, ProviderError> {
     let version = ClientVersion { major_version: API_OLDEST.0, minor_version: API_OLDEST.1 };
-    let ours = transport::client(endpoint, tls, CALL_TIMEOUT_S, &version);
-    if let Some(docker) = ours.map_err(|trouble| no_answer(endpoint, trouble))? {
-        return Ok(docker);
+    let client = transport::client(endpoint, tls, CALL_TIMEOUT_S, &version, meter);
+    client.map_err(|trouble| no_answer(endpoint, trouble))
+}
+
+/// Paths carry the version, for the client library does not add it by itself.
+fn versioned(docker: Docker, version: (usize, usize)) -> Docker {
+    let prefix = format!("/v{}.{}", version.0, version.1);
+    docker.with_request_modifier(move |mut request| {
+        let mut parts = request.uri().clone().into_parts();
+        let path = parts.path_and_query.as_ref().map_or("/", axum::http::uri::PathAndQuery::as_str);
+        parts.path_and_query = format!("{prefix}{path}").parse().ok();
+        if let Ok(uri) = axum::http::Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+        if let Some(header) = request.headers_mut().get_mut("X-Registry-Auth")
+            && let Ok(decodable) = registry::for_urls(header.to_str().unwrap_or_default()).parse()
+        {
+            *header = decodable;
+            header.set_sensitive(true);
+        }
+        request
+    })
+}
+
+/// A piece that came; where the meter ended the stream, it says why.
+fn counted<T>(piece: Result<T, Error>, meter: &Meter) -> Result<T, Error> {
+    meter.taken();
+    match (piece, meter.trouble()) {
+        (Err(_), Some(trouble)) => Err(Error::IOError { err: std::io::Error::other(trouble) }),
+        (piece, _) => piece,
     }
-    let connected = if let Some(path) = endpoint.strip_prefix("unix://") {
-        Docker::connect_with_unix(path, CALL_TIMEOUT_S, &version)
-    } else {
-        let address = endpoint.replacen("tcp://", "http://", 1);
-        Docker::connect_with_http(&address, CALL_TIMEOUT_S, &version)
-    };
-    connected.map_err(|error| no_answer(endpoint, Trouble::plain(root(&error))))
 }
 
 fn no_answer(endpoint: &str, trouble: Trouble) -> ProviderError {

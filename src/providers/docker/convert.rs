@@ -10,7 +10,7 @@ use bollard::models::{
 };
 
 use super::settings;
-use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value};
+use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value, words};
 use crate::secret::{MarkKey, Scrubber, Secret};
 
 /// Whose it is.
@@ -340,7 +340,9 @@ fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields
         let never = matches!(state.status, Some(ContainerStateStatusEnum::CREATED));
         let failed = state.error.as_ref().filter(|error| !error.is_empty());
         return match (never, failed) {
-            (true, Some(error)) => Readiness::NotYet { since: now, why: format!("could not start: {error}") },
+            (true, Some(error)) => {
+                Readiness::NotYet { since: now, why: format!("could not start: {}", words::said(error)) }
+            }
             (true, None) => Readiness::NotYet { since: now, why: "was made but not started".to_owned() },
             (false, _) => Readiness::Failed { why: format!("exited with code {exit_code}") },
         };

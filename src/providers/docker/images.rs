@@ -139,6 +139,9 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
 #[derive(Debug, Default)]
 pub struct Pulls(Mutex<BTreeMap<String, Layers>>, Mutex<BTreeMap<String, u64>>);
 
+/// An image has at most 127 layers; more than this is no progress of a pull.
+const LAYERS_MAX: usize = 1_000;
+
 /// Downloaded and whole bytes of each layer.
 type Layers = BTreeMap<String, (i64, i64)>;
 
@@ -154,7 +157,7 @@ impl Pulls {
         let mut pulls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(layers), Some(layer)) = (pulls.get_mut(reference), &step.id) else { return };
         match step.status.as_deref() {
-            Some("Downloading") => {
+            Some("Downloading") if layers.len() < LAYERS_MAX || layers.contains_key(layer) => {
                 let detail = step.progress_detail.as_ref();
                 let current = detail.and_then(|detail| detail.current).unwrap_or_default();
                 let total = detail.and_then(|detail| detail.total).unwrap_or_default();
@@ -178,7 +181,9 @@ impl Pulls {
     pub fn news(&self, reference: &str) -> String {
         let pulls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(layers) = pulls.get(reference) else { return String::new() };
-        let (current, total) = layers.values().fold((0, 0), |(a, b), (current, total)| (a + current, b + total));
+        let (current, total) = layers
+            .values()
+            .fold((0_i64, 0_i64), |(a, b), (current, total)| (a.saturating_add(*current), b.saturating_add(*total)));
         match total {
             0 => String::new(),
             total if current == total => amount(total, total),
@@ -192,7 +197,7 @@ impl Pulls {
 /// In the unit that fits `whole`, a begun one counted.
 fn amount(bytes: i64, whole: i64) -> String {
     let (divisor, unit) = if whole < 1_000_000 { (1_000, "kB") } else { (1_000_000, "MB") };
-    format!("{} {unit}", (bytes + divisor - 1) / divisor)
+    format!("{} {unit}", bytes.saturating_add(divisor - 1) / divisor)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::api::Api;
 use super::convert;
 use super::{Class, ProviderError};
-use crate::model::{Address, Seen};
+use crate::model::{Address, Seen, words};
 use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogAsk};
 use crate::secret::{Scrubber, Secret};
 
@@ -173,27 +173,7 @@ impl Lines {
 
 /// Without colours and cursor movements; of what was written over, what stood there last.
 fn clean(line: &str) -> String {
-    let shown = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
-    let mut clean = String::with_capacity(shown.len());
-    let mut letters = shown.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\u{1b}' => skip_sequence(&mut letters),
-            '\t' => clean.push(' '),
-            letter if letter.is_control() => (),
-            letter => clean.push(letter),
-        }
-    }
-    clean
-}
-
-/// What follows an escape: `[` and numbers up to a letter, or `]` up to a bell or the next escape, or one letter.
-fn skip_sequence(letters: &mut std::str::Chars<'_>) {
-    match letters.next() {
-        Some('[') => while letters.next().is_some_and(|letter| !('@'..='~').contains(&letter)) {},
-        Some(']') => while letters.next().is_some_and(|letter| letter != '\u{7}' && letter != '\\') {},
-        Some(_) | None => (),
-    }
+    words::clean(line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod images;
 mod inspects;
 pub mod kinds;
 mod logs;
+mod meter;
 pub mod registry;
 pub mod settings;
 pub mod transport;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bollard::auth::DockerCredentials;
 
+use crate::model::words;
 use crate::providers::{Class, ProviderError};
 use crate::secret::Secret;
 
@@ -40,8 +41,9 @@ impl Registries {
     pub fn failure(&self, reference: &str, doing: &str, status: Option<u16>, said: &str) -> ProviderError {
         let registry = registry_of(reference);
         let said = said.trim();
-        let message = |what: &str| format!("{doing} {reference}: {what}: {said}");
-        let has = |words: &[&str]| words.iter().any(|word| said.to_lowercase().contains(word));
+        let message = |what: &str| format!("{doing} {reference}: {what}: {}", words::said(said));
+        let small = said.to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| small.contains(word));
         let login = self.0.get(registry);
         if status == Some(429) || has(&["toomanyrequests", "too many requests", "rate limit"]) {
             let hint = match login {

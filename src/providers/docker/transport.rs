@@ -1,4 +1,4 @@
-//! How an engine is reached where that is more than a socket: TCP with TLS, and ssh.
+//! How an engine is reached: a socket, TCP, TCP with TLS, and ssh. What it answers is counted ([`super::meter`]).
 //!
 //! With TLS only the certificate authority that the configuration names is trusted, as `docker --tlsverify` has it. Over
 //! ssh the system's own client runs `docker system dial-stdio` at the other end, with the user's keys and `ssh_config`.
@@ -23,13 +23,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
+use super::meter::{Meter, Metered};
 use crate::causes::root;
+use crate::model::words;
 
+/// Docker's port without TLS.
+const PLAIN_PORT: u16 = 2375;
 /// Docker's port with TLS.
 const TLS_PORT: u16 = 2376;
 /// Longer than this a connection does not take.
@@ -80,7 +84,11 @@ impl Trouble {
         let mut next = Some(error);
         while let Some(error) = next {
             // An I/O error names as its cause only what is below what it holds.
-            let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let io = match error.downcast_ref::<bollard::errors::Error>() {
+                Some(bollard::errors::Error::IOError { err }) => Some(err),
+                _ => error.downcast_ref::<io::Error>(),
+            };
+            let held = io.and_then(io::Error::get_ref);
             let held = held.map(|held| held as &(dyn Error + 'static));
             for error in [Some(error), held].into_iter().flatten() {
                 if let Some(trouble) = error.downcast_ref::<Trouble>() {
@@ -104,7 +112,8 @@ impl fmt::Display for Trouble {
 
 impl Error for Trouble {}
 
-/// A client for `tcp://` with these files, or for `ssh://`; `None` for every other endpoint.
+/// A client for an endpoint. `meter`: of the one stream that it is for; without one it is for answers, and each of its
+/// connections is counted by itself.
 ///
 /// # Errors
 /// The endpoint cannot be read.
@@ -113,20 +122,30 @@ pub fn client(
     tls: Option<&TlsFiles>,
     timeout_s: u64,
     version: &ClientVersion,
-) -> Result<Option<Docker>, Trouble> {
+    meter: Option<Arc<Meter>>,
+) -> Result<Docker, Trouble> {
     let dial = match (endpoint.split_once("://"), tls) {
+        (Some(("unix", path)), _) => Dial::Socket(PathBuf::from(path)),
         (Some(("ssh", rest)), _) => Dial::Ssh(SshTarget::parse(rest)?),
         (Some(("tcp" | "https", rest)), Some(files)) => {
-            let (host, port) = host_and_port(rest)?;
+            let (host, port) = host_and_port(rest, TLS_PORT)?;
             Dial::Tls { host, port, files: files.clone() }
         }
-        _ => return Ok(None),
+        (place, _) => {
+            let (host, port) = host_and_port(place.map_or(endpoint, |(_, rest)| rest), PLAIN_PORT)?;
+            Dial::Plain { host, port }
+        }
     };
-    let connector = Connector { dial: Arc::new(dial) };
+    // A socket costs nothing to open, and one that was kept may belong to an engine that is gone.
+    let idle_max = match dial {
+        Dial::Socket(_) | Dial::Plain { .. } => 0,
+        Dial::Tls { .. } | Dial::Ssh(_) => IDLE_MAX,
+    };
+    let connector = Connector { dial: Arc::new(dial), meter };
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_MAX)
+        .pool_max_idle_per_host(idle_max)
         .build(connector);
     let transport = move |request: BollardRequest| {
         let client = client.clone();
@@ -134,19 +153,21 @@ pub fn client(
     };
     // The name in the URL is only for the header `Host`.
     let docker = Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout_s, version);
-    docker.map(Some).map_err(|error| Trouble::plain(root(&error)))
+    docker.map_err(|error| Trouble::plain(root(&error)))
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16), Trouble> {
+fn host_and_port(text: &str, usual: u16) -> Result<(String, u16), Trouble> {
     let text = text.trim_end_matches('/');
     let wrong = || Trouble::plain(format!("`{text}` is not HOST:PORT"));
     let uri: Uri = format!("tcp://{text}").parse().map_err(|_| wrong())?;
     let host = uri.host().ok_or_else(wrong)?;
-    Ok((host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(TLS_PORT)))
+    Ok((host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(usual)))
 }
 
 #[derive(Debug)]
 enum Dial {
+    Socket(PathBuf),
+    Plain { host: String, port: u16 },
     Tls { host: String, port: u16, files: TlsFiles },
     Ssh(SshTarget),
 }
@@ -154,6 +175,7 @@ enum Dial {
 #[derive(Debug, Clone)]
 struct Connector {
     dial: Arc<Dial>,
+    meter: Option<Arc<Meter>>,
 }
 
 impl Service<Uri> for Connector {
@@ -167,21 +189,25 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         let dial = self.dial.clone();
+        let meter = self.meter.clone().unwrap_or_else(Meter::answer);
         Box::pin(async move {
             let io: Box<dyn Duplex> = match dial.as_ref() {
+                Dial::Socket(path) => Box::new(dial_socket(path).await?),
+                Dial::Plain { host, port } => Box::new(dial_plain(host, *port).await?),
                 Dial::Tls { host, port, files } => Box::new(dial_tls(host, *port, files).await?),
                 Dial::Ssh(target) => Box::new(target.dial()?),
             };
-            Ok(Stream(TokioIo::new(io)))
+            Ok(Stream(TokioIo::new(Metered::new(io, meter))))
         })
     }
 }
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+/// Both ways of a connection.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// A connection of either sort.
-struct Stream(TokioIo<Box<dyn Duplex>>);
+/// A connection of any sort.
+struct Stream(TokioIo<Metered>);
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
@@ -207,6 +233,22 @@ impl Write for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
+}
+
+async fn dial_socket(path: &Path) -> Result<UnixStream, Trouble> {
+    UnixStream::connect(path).await.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => format!("Socket not found: {}", path.display()),
+            _ => error.to_string(),
+        };
+        Trouble::plain(why)
+    })
+}
+
+async fn dial_plain(host: &str, port: u16) -> Result<TcpStream, Trouble> {
+    let dialled = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await;
+    let late = || Trouble::plain(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()));
+    dialled.map_err(|_| late())?.map_err(|error| Trouble::plain(error.to_string()))
 }
 
 /// The files are read for each connection: certificates are renewed while we run.
@@ -436,7 +478,7 @@ impl SshStream {
         let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         // A banner may stand before it; the reason comes last.
         let said = lines.last()?;
-        let message = format!("ssh to {}: {said}", self.host);
+        let message = format!("ssh to {}: {}", self.host, words::said(said));
         let hint = if words.contains("Host key verification failed") {
             "connect once by hand as this user and accept the host's key, or put it into known_hosts"
         } else if words.contains("Permission denied") {
@@ -507,8 +549,8 @@ mod tests {
 
     #[test]
     fn an_address_with_tls_has_a_port() {
-        assert_eq!(host_and_port("nas"), Ok(("nas".to_owned(), 2376)));
-        assert_eq!(host_and_port("[2001:db8::1]:99/"), Ok(("2001:db8::1".to_owned(), 99)));
-        assert!(host_and_port("").is_err());
+        assert_eq!(host_and_port("nas", TLS_PORT), Ok(("nas".to_owned(), 2376)));
+        assert_eq!(host_and_port("[2001:db8::1]:99/", TLS_PORT), Ok(("2001:db8::1".to_owned(), 99)));
+        assert!(host_and_port("", TLS_PORT).is_err());
     }
 }

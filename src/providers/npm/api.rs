@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::trouble::Trouble;
 use crate::causes::reason;
+use crate::model::words;
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::secret::{Scrubber, Secret};
 
@@ -619,12 +620,9 @@ fn certbot(stack: &[String]) -> Option<String> {
         .filter(|line| !EVERY_TIME.iter().any(|start| line.starts_with(start)))
         .map(str::trim)
         .collect();
-    let words: String = said.join(" ").chars().filter(|letter| !letter.is_control()).take(WORDS_MAX).collect();
+    let words = words::said(&said.join(" "));
     (!words.is_empty()).then_some(words)
 }
-
-/// The words that people are shown of a vendor's error.
-const WORDS_MAX: usize = 300;
 
 /// What an answer means, whatever its version.
 fn judge(answer: Answer) -> Result<Answer, Trouble> {
@@ -638,7 +636,7 @@ fn judge(answer: Answer) -> Result<Answer, Trouble> {
     let Some(ErrorBody { error, debug }) = answer.json::<ErrorBody>() else {
         return Err(Trouble::Garbled(answer.status));
     };
-    let words: String = error.message.chars().take(WORDS_MAX).collect();
+    let words = words::said(&error.message);
     let is_certbot = debug.previous.is_some_and(|ran| ran.cmd.contains("certbot"));
     if let Some(words) = certbot(&debug.stack).filter(|_| is_certbot) {
         return Err(Trouble::Certbot(words));

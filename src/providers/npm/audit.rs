@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::NpmProvider;
 use super::api::AuditRow;
-use crate::model::{Address, Kind, Timestamp};
+use crate::model::{Address, Kind, Timestamp, words};
 use crate::providers::{Touched, Trace};
 
 /// Clocks of two machines differ, and NPM tells whole seconds of its own.
@@ -22,7 +22,7 @@ impl NpmProvider {
             };
             let row = rows.iter().filter(is_it).max_by(|one, other| one.created_on.cmp(&other.created_on))?;
             let at = at(&row.created_on)?;
-            let by = row.user.as_ref().map(|user| user.email.clone());
+            let by = row.user.as_ref().map(|user| words::said(&user.email));
             (at.0 + SLACK_MS >= thing.since.0).then(|| (thing.address.clone(), Trace { by, at, evidence: "NPM audit" }))
         };
         touched.iter().filter_map(trace).collect()

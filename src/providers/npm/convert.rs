@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use super::api::{CertificateRow, HostRow, ListRow, Section};
 use super::kinds::{AccessList, Certificate, Life, Location, ProxyHost, Redirection, Site, Stream};
 use super::normal::lines;
-use crate::model::{Fields, Mark, SecretName, Typed, Value};
+use crate::model::{Fields, Mark, SecretName, Typed, Value, words};
 
 const INSTANCE: &str = "amarre_instance";
 const SERVICE: &str = "amarre_service";
@@ -19,9 +19,6 @@ const SPEC: &str = "amarre_spec";
 const NAME: &str = "amarre_name";
 /// What nginx said, written by NPM itself.
 const VERDICT: [&str; 2] = ["nginx_online", "nginx_err"];
-
-/// The words that people are shown of nginx's error.
-const WORDS_MAX: usize = 300;
 
 /// Our mark on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +85,7 @@ fn plain_words(line: &str) -> String {
     let words = line.split_once("[emerg]").map_or(line, |(_, rest)| rest).trim();
     let is_process = |text: &str| text.chars().all(|letter| letter.is_ascii_digit() || letter == '#');
     let words = words.split_once(": ").filter(|(process, _)| is_process(process)).map_or(words, |(_, rest)| rest);
-    words.trim().chars().take(WORDS_MAX).collect()
+    words::said(words)
 }
 
 /// The `meta` to write: foreign keys kept, nginx's verdict dropped, our mark set.

@@ -9,6 +9,7 @@ use super::api::{HostRow, Section};
 use super::report::kind_of;
 use super::trouble::{Call, Trouble};
 use super::{NpmProvider, convert};
+use crate::model::words;
 use crate::providers::{Blame, Culprit, ProviderError};
 
 /// What nginx reads of hosts.
@@ -28,8 +29,11 @@ impl NpmProvider {
     }
 
     fn culprit(&self, section: Section, row: &HostRow) -> Culprit {
-        let names =
-            if section == Section::Streams { row.incoming_port.to_string() } else { row.domain_names.join(", ") };
+        let names = if section == Section::Streams {
+            row.incoming_port.to_string()
+        } else {
+            words::said(&row.domain_names.join(", "))
+        };
         let is_ours = convert::instance_of(row) == Some(self.instance.as_str());
         Culprit { kind: kind_of(section), id: row.id, names, is_ours }
     }

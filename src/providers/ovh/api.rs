@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::login::{Login, Signed, ask_time, is_clock_refusal, is_token_error};
 use super::pace::{Pace, Pacer};
-use crate::model::Millis;
+use crate::model::{Millis, words};
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::providers::{Class, ProviderError};
 use crate::secret::OvhLogin;
@@ -31,8 +31,6 @@ const TOKEN_URLS: [(&str, &str); 3] = [
     ("https://ca.api.ovh.com/1.0", "https://ca.ovh.com/auth/oauth2/token"),
     ("https://api.us.ovhcloud.com/1.0", "https://us.ovhcloud.com/auth/oauth2/token"),
 ];
-/// A refusal longer than this is no sentence.
-const WORDS_CHARS_MAX: usize = 300;
 /// The rights that this provider needs; part of several hints.
 pub const RIGHTS: &str = "the token needs GET, POST, PUT and DELETE on /domain/zone and /domain/zone/*";
 /// What the name of every right of a service account holds: `dnsZone:apiovh:record/create`.
@@ -410,7 +408,7 @@ impl Api {
 /// A refusal in the vendor's words; proxies answer HTML, and then the status has to do.
 pub fn refusal(answer: &Answer) -> Trouble {
     let said: WireRefusal = answer.json().unwrap_or_default();
-    let words = said.message.chars().filter(|character| !character.is_control()).take(WORDS_CHARS_MAX).collect();
+    let words = words::said(&said.message);
     // Several rights may be named; the first is enough to begin with.
     let action = said.details.unauthorized_actions.unwrap_or_default();
     let action = action.split([',', ' ', ';']).find(|action| action.contains(ACTION)).map(str::to_owned);

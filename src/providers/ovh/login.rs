@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
 use super::api::Trouble;
+use crate::model::words;
 use crate::providers::http::{Answer, Http};
 use crate::secret::{OvhLogin, Scrubber, Secret};
 
@@ -234,7 +235,7 @@ fn token_refusal(answer: &Answer) -> Trouble {
     }
     let words = [said.error.as_str(), &said.error_description, &said.message].map(str::trim);
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    let words = words.join(": ").chars().filter(|character| !character.is_control()).take(300).collect();
+    let words = words::said(&words.join(": "));
     let code = if said.error.is_empty() { "invalid_client".to_owned() } else { said.error };
     Trouble::Refused { status: answer.status, code, words, after: answer.retry_after }
 }

@@ -1,0 +1,48 @@
+//! What vendors say, before it goes into the picture: names, reasons and versions in which nothing is obeyed by a
+//! terminal. Values of fields stay as they are, for they are compared; `plan::render` cleans them where it shows them.
+
+use super::Observation;
+use crate::model::{Address, Readiness, Seen, words};
+
+impl Observation {
+    /// With clean words. What is ours has clean names already, so only foreign things are renamed.
+    #[must_use]
+    pub fn clean(mut self) -> Self {
+        for gap in &mut self.gaps {
+            gap.message = words::line(&gap.message);
+            gap.hint = words::line(&gap.hint);
+        }
+        self.version = self.version.map(|version| words::said(&version));
+        for seen in self.seen.values_mut() {
+            tidy(seen);
+        }
+        if self.seen.keys().all(is_clean) {
+            return self;
+        }
+        self.seen = self.seen.into_iter().map(|(address, seen)| (renamed(address), seen)).collect();
+        self.own = self.own.into_iter().map(renamed).collect();
+        self
+    }
+}
+
+fn tidy(seen: &mut Seen) {
+    match &mut seen.ready {
+        Readiness::Ready => (),
+        Readiness::NotYet { why, .. } | Readiness::Failed { why } => *why = words::line(why),
+    }
+    if let Some(service) = seen.service.as_mut().filter(|service| !words::is_clean(service)) {
+        *service = words::said(service);
+    }
+    if !words::is_clean(&seen.vendor_id) {
+        seen.vendor_id = words::said(&seen.vendor_id);
+    }
+}
+
+fn is_clean(address: &Address) -> bool {
+    words::is_clean(&address.name) && address.generation.as_deref().is_none_or(words::is_clean)
+}
+
+fn renamed(address: Address) -> Address {
+    let Address { provider, kind, name, generation } = address;
+    Address { provider, kind, name: words::clean(&name), generation: generation.map(|text| words::clean(&text)) }
+}
