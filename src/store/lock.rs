@@ -2,7 +2,11 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// Whoever may open a file may lock it, and so keep us from it.
+const PRIVATE: u32 = 0o600;
 
 /// Held as long as it lives.
 #[derive(Debug)]
@@ -28,8 +32,10 @@ impl Lock {
     /// See [`LockError`].
     pub fn take(path: &Path) -> Result<Self, LockError> {
         let unusable = |error: std::io::Error| LockError::Unusable(format!("{}: {error}", path.display()));
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(unusable)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
+        let mut file = options.open(path).map_err(unusable)?;
+        close_to_others(&file);
         match file.try_lock() {
             Ok(()) => (),
             Err(TryLockError::WouldBlock) => {
@@ -44,5 +50,33 @@ impl Lock {
         // On a full disk the lock still holds; only the pid is not written.
         let _ = write!(file, "{}", std::process::id());
         Ok(Self { _file: file })
+    }
+}
+
+/// One that an earlier version made is open to others. Of a file that is not ours the owner decides.
+fn close_to_others(file: &File) {
+    let is_open = |mode: u32| mode & 0o777 & !PRIVATE != 0;
+    if file.metadata().is_ok_and(|there| is_open(there.permissions().mode())) {
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(PRIVATE));
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_closed_to_others_also_where_it_was_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("amarre.lock");
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        drop(Lock::take(&path).unwrap());
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let held = Lock::take(&path).unwrap();
+        assert_eq!(mode(), 0o600);
+        assert_eq!(Lock::take(&path).unwrap_err(), LockError::Held(std::process::id().to_string()));
+        drop(held);
     }
 }
