@@ -14,6 +14,7 @@ mod mutants;
 mod tidy;
 mod traps;
 mod hostile;
+mod supply;
 mod web;
 mod manifest_cases;
 mod escapes;
