@@ -120,6 +120,8 @@ pub struct GitAccess {
     pub token: Option<Secret>,
     /// For ssh: the private key.
     pub ssh_key: Option<PathBuf>,
+    /// For ssh: its configuration.
+    pub ssh_config: Option<PathBuf>,
     /// For ssh: a file of known hosts.
     pub known_hosts: Option<PathBuf>,
     /// For ssh: the server's one key.
@@ -130,6 +132,10 @@ pub struct GitAccess {
     pub ssh_allowed_signers: Option<PathBuf>,
     /// A keyring: only what one of its keys signed counts.
     pub openpgp: Option<PathBuf>,
+    /// Each commit since the one in force has to be signed.
+    pub verify_all: bool,
+    /// The memory that a fetch may take.
+    pub memory_bytes: u64,
 }
 
 /// How an engine is reached.

@@ -231,6 +231,9 @@ pub struct Apply {
     /// Allow exactly this many services to be deleted
     #[arg(long, value_name = "N")]
     pub confirm_deletes: Option<usize>,
+    /// Follow exactly this commit, though the branch was rewritten and `source.git.verify` holds it
+    #[arg(long, value_name = "COMMIT")]
+    pub accept_rewrite: Option<String>,
     /// Stop waiting after this long (30s, 5m, 1h)
     #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: std::time::Duration,

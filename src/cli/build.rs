@@ -1,5 +1,6 @@
 //! An engine from a configuration.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Failure;
@@ -18,6 +19,9 @@ use crate::secret::MarkKey;
 use crate::source::git::{Access, GitSettings, Verify};
 use crate::source::{Folder, Git, Source};
 use crate::store::{Ledger, Lock, lock::LockError};
+
+/// This very program, also when another one has taken its place on the disk meanwhile.
+const SELF: &str = "/proc/self/exe";
 
 /// An engine and the lock that makes it the only one.
 pub struct Built {
@@ -142,6 +146,7 @@ pub fn source(config: &Config) -> Source {
             username: git.username.clone(),
             token: git.token.clone(),
             ssh_key: git.ssh_key.clone(),
+            ssh_config: git.ssh_config.clone(),
             known_hosts: git.known_hosts.clone(),
             host_key: git.host_key.clone(),
         },
@@ -149,7 +154,10 @@ pub fn source(config: &Config) -> Source {
         path: git.path.clone(),
         interval: git.interval,
         verify: by_ssh.or(by_gpg),
+        verify_all: git.verify_all,
+        memory_bytes: git.memory_bytes,
         clone: config.beside_state("git"),
+        program: PathBuf::from(SELF),
     }))
 }
 

@@ -239,7 +239,8 @@ pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Fa
         }
     }
     let timeout_ms = millis(apply.timeout);
-    let act = Act::Apply { confirm_deletes: apply.confirm_deletes, plan, timeout_ms };
+    let accept_rewrite = apply.accept_rewrite.clone();
+    let act = Act::Apply { confirm_deletes: apply.confirm_deletes, plan, accept_rewrite, timeout_ms };
     let code = act_and_print(&link, act, output).await;
     link.close().await;
     code

@@ -106,7 +106,7 @@ async fn guide(
     let (steps, mut inbox) = tokio::sync::mpsc::channel(256);
     let apply = verbs::act(
         handle,
-        Act::Apply { confirm_deletes: None, plan: None, timeout_ms: APPLY_TIMEOUT_MS },
+        Act::Apply { confirm_deletes: None, plan: None, accept_rewrite: None, timeout_ms: APPLY_TIMEOUT_MS },
         output.look,
         &steps,
     );

@@ -32,6 +32,7 @@ use clap::Parser;
 use self::args::{Args, Command, Npm, Policy};
 use self::output::Output;
 use crate::config::{Config, ConfigError};
+use crate::source::git::apart;
 
 /// The configuration of a command. Says on stderr what of it is simulated.
 fn configuration(args: &Args) -> Result<Config, ConfigError> {
@@ -45,6 +46,9 @@ fn configuration(args: &Args) -> Result<Config, ConfigError> {
 
 /// Runs what was typed; the exit code is the verdict.
 pub async fn run() -> ExitCode {
+    if let Some(code) = fetch_apart().await {
+        return code;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return ExitCode::from(help::misused(&error, &Output::new(false))),
@@ -58,6 +62,16 @@ pub async fn run() -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// A fetch for another process of this program, which says so by the first argument; no command for people.
+async fn fetch_apart() -> Option<ExitCode> {
+    std::env::args_os().nth(1).filter(|word| word == apart::WORD)?;
+    let output = Output::new(false);
+    let Ok(order) = output.input(apart::ORDER_BYTES_MAX) else { return Some(ExitCode::FAILURE) };
+    let told = tokio::task::spawn_blocking(move || apart::serve(&order)).await;
+    output.data(&told.unwrap_or_default());
+    Some(ExitCode::SUCCESS)
 }
 
 async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {

@@ -1,6 +1,6 @@
 //! The only printing. Data goes to stdout, everything else to stderr; colour only on a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 
 use super::Failure;
 use crate::engine::verbs::Step;
@@ -137,6 +137,14 @@ impl Output {
         } else {
             self.data(&format!("{} {} .. {}\n", clock(step.at_ms), step.service, step.detail));
         }
+    }
+
+    /// All that is given to standard input, at most so many bytes.
+    pub fn input(&self, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+        let mut input = Vec::new();
+        let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        std::io::stdin().lock().take(limit).read_to_end(&mut input)?;
+        Ok(input)
     }
 
     /// Asks for a line; an error when there is none any more.

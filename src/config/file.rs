@@ -71,6 +71,8 @@ pub(super) struct GitFile {
     pub(super) ssh_key: Option<PathBuf>,
     pub(super) known_hosts: Option<PathBuf>,
     pub(super) host_key: Option<String>,
+    pub(super) ssh_config: Option<PathBuf>,
+    pub(super) memory: Option<String>,
     pub(super) interval: Option<String>,
     pub(super) verify: Option<VerifyFile>,
 }
@@ -80,6 +82,7 @@ pub(super) struct GitFile {
 pub(super) struct VerifyFile {
     pub(super) ssh_allowed_signers: Option<PathBuf>,
     pub(super) openpgp: Option<PathBuf>,
+    pub(super) all: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,6 +10,12 @@ use crate::model::{GitRef, GitUrl, Millis};
 
 /// A server is not asked more often: a webhook or `amarre reconcile` is faster than any interval.
 const INTERVAL_MIN: Millis = Millis::seconds(1);
+/// Manifests with their history are some megabytes; the largest source that is taken has 32.
+const MEMORY_MIB_USUAL: u64 = 512;
+/// With less no fetch of anything works.
+const MEMORY_MIB_MIN: u64 = 64;
+/// More than a fetch of 128 MiB may ever need.
+const MEMORY_MIB_MAX: u64 = 64 * 1024;
 
 pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<GitAccess, ConfigError> {
     let wrong =
@@ -25,10 +31,13 @@ pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<G
     }
     match &url {
         GitUrl::Http(_) => {
-            let over_ssh = file.ssh_key.is_some() || file.known_hosts.is_some() || file.host_key.is_some();
+            let over_ssh = file.ssh_key.is_some()
+                || file.known_hosts.is_some()
+                || file.host_key.is_some()
+                || file.ssh_config.is_some();
             if over_ssh {
                 let hint = "they are for ssh; over https use `token`";
-                return Err(wrong("ssh_key, known_hosts, host_key", "the URL is not for ssh", hint));
+                return Err(wrong("ssh_key, known_hosts, host_key, ssh_config", "the URL is not for ssh", hint));
             }
             if file.token.is_some() && url.is_open() {
                 let hint = "use https://, else everybody on the way reads the token";
@@ -54,7 +63,7 @@ pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<G
     if interval < INTERVAL_MIN {
         return Err(wrong("interval", "it is shorter than a second", "write 60s"));
     }
-    let none = VerifyFile { ssh_allowed_signers: None, openpgp: None };
+    let none = VerifyFile { ssh_allowed_signers: None, openpgp: None, all: None };
     let verify = file.verify.as_ref().unwrap_or(&none);
     let both = verify.ssh_allowed_signers.is_some() == verify.openpgp.is_some();
     if file.verify.is_some() && both {
@@ -70,6 +79,7 @@ pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<G
         username,
         token,
         ssh_key: below(&file.ssh_key),
+        ssh_config: below(&file.ssh_config),
         known_hosts: below(&file.known_hosts),
         host_key: file
             .host_key
@@ -80,7 +90,22 @@ pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<G
         interval,
         ssh_allowed_signers: below(&verify.ssh_allowed_signers),
         openpgp: below(&verify.openpgp),
+        verify_all: verify.all.unwrap_or_default(),
+        memory_bytes: memory(file.memory.as_deref())
+            .ok_or_else(|| wrong("memory", "it is no size between 64MiB and 64GiB", "write 512MiB, or 2GiB"))?,
     })
+}
+
+/// `512MiB`, `2GiB`.
+fn memory(text: Option<&str>) -> Option<u64> {
+    let Some(text) = text else { return Some(MEMORY_MIB_USUAL * 1024 * 1024) };
+    let (number, factor) = match (text.strip_suffix("MiB"), text.strip_suffix("GiB")) {
+        (Some(number), _) => (number, 1),
+        (None, Some(number)) => (number, 1024),
+        (None, None) => return None,
+    };
+    let mib = number.trim().parse::<u64>().ok()?.checked_mul(factor)?;
+    (MEMORY_MIB_MIN..=MEMORY_MIB_MAX).contains(&mib).then_some(mib * 1024 * 1024)
 }
 
 /// `./services/` → `services`; `None` for what leads out.

@@ -162,6 +162,14 @@ impl Handle {
         fetch(&self.source, &*self.clock, &self.meters).await;
     }
 
+    /// Asks the source's server, and takes exactly this commit, though it does not descend from the one in force.
+    ///
+    /// # Errors
+    /// The server has another one, or the source is a folder.
+    pub async fn accept_rewrite(&self, commit: &str) -> Result<(), SourceError> {
+        self.source.accept(commit, self.clock.now()).await
+    }
+
     /// What is counted while the loop goes round.
     pub fn meters(&self) -> &Meters {
         &self.meters

@@ -13,7 +13,7 @@ use super::report::{self, Tally};
 use super::{Picture, Progress, ProgressState, mend, own, rescue, subnets, telling};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
-use crate::model::{Change, Millis, Timestamp, Verb};
+use crate::model::{Change, Hint, Millis, Timestamp, Verb};
 use crate::plan::render::text::refusal_body;
 use crate::plan::render::{Look, Sign, lines};
 
@@ -71,6 +71,9 @@ pub enum Act {
         /// The digest of the plan that is meant: of another one nothing is done.
         #[serde(default)]
         plan: Option<String>,
+        /// The commit that is followed from now on, though it does not descend from the one before.
+        #[serde(default)]
+        accept_rewrite: Option<String>,
         /// At most so long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
@@ -308,8 +311,16 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
 /// Does what was asked; tells each step.
 pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Step>) -> Option<Answer> {
     match act {
-        Act::Apply { confirm_deletes, plan, timeout_ms } => {
-            handle.fetch().await;
+        Act::Apply { confirm_deletes, plan, accept_rewrite, timeout_ms } => {
+            match &accept_rewrite {
+                Some(commit) => {
+                    if let Err(error) = handle.accept_rewrite(commit).await {
+                        let hint = error.hints.first().map(Hint::in_line).unwrap_or_default();
+                        return Some(refused(error.code, &error.message, &hint));
+                    }
+                }
+                None => handle.fetch().await,
+            }
             if let Some(meant) = plan {
                 let now = report::plan_json(&handle.ask(Command::Look).await?.picture);
                 if now["digest"] != meant.as_str() {

@@ -28,14 +28,18 @@ const STEPS_MAX: usize = 256;
 fn needs(act: &Act) -> Role {
     match act {
         Act::Rollback { dry_run: true, .. } => Role::Viewer,
-        Act::Apply { confirm_deletes: None, .. }
+        // Who signs decides what counts; a history that was rewritten past it is for who answers for all of it.
+        Act::Apply { accept_rewrite: Some(_), .. } => Role::Admin,
+        Act::Apply { confirm_deletes: None, accept_rewrite: None, .. }
         | Act::Reconcile { .. }
         | Act::Suspend { .. }
         | Act::Resume { .. }
         | Act::Rollback { .. }
         | Act::Cancel { .. }
         | Act::Retry { .. } => Role::Operator,
-        Act::Apply { confirm_deletes: Some(_), .. } | Act::Destroy { purge: false, .. } => Role::Editor,
+        Act::Apply { confirm_deletes: Some(_), accept_rewrite: None, .. } | Act::Destroy { purge: false, .. } => {
+            Role::Editor
+        }
         Act::Destroy { purge: true, .. } | Act::Adopt { .. } | Act::Release { .. } | Act::Rescue { .. } => Role::Admin,
     }
 }

@@ -111,6 +111,20 @@ impl Source {
         }
     }
 
+    /// Asks the server, and takes exactly this commit, though it does not descend from the one in force.
+    ///
+    /// # Errors
+    /// The server has another one; or the source is a folder, in which nothing is held.
+    pub async fn accept(&self, commit: &str, now: Timestamp) -> Result<(), SourceError> {
+        match self {
+            Source::Folder(_) => {
+                let hint = Hint::text("leave out --accept-rewrite");
+                Err(SourceError::new("A0310", "the source is a folder, which has no branches", hint))
+            }
+            Source::Git(git) => git.accept(commit, now).await,
+        }
+    }
+
     /// Whether this is what is followed in the repository: `refs/heads/main`. Of a folder nothing is.
     pub fn follows(&self, reference: &str) -> bool {
         match self {

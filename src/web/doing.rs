@@ -91,7 +91,7 @@ pub async fn apply(
     let doer = doer(&web, &headers, &fields, role, "/").await?;
     let timeout_ms = NO_WAIT_MS;
     let command = match is_first {
-        true => Act::Apply { confirm_deletes: None, plan: None, timeout_ms },
+        true => Act::Apply { confirm_deletes: None, plan: None, accept_rewrite: None, timeout_ms },
         false => Act::Reconcile { service: None, timeout_ms },
     };
     Ok(finish(&web, &doer, (from, if is_first { "apply" } else { "reconcile" }, ""), command, "/").await)

@@ -412,7 +412,16 @@ impl SshTarget {
 
     fn arguments(&self) -> Vec<String> {
         // Nobody is there to type a password, and a connection that is gone must not look like a quiet one.
-        let options = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15", "ServerAliveCountMax=3"];
+        let options = [
+            "BatchMode=yes",
+            "ConnectTimeout=10",
+            "ServerAliveInterval=15",
+            "ServerAliveCountMax=3",
+            // Of what the user's configuration may have for people.
+            "PermitLocalCommand=no",
+            "ForwardAgent=no",
+            "ClearAllForwardings=yes",
+        ];
         let mut words: Vec<String> = vec!["-T".to_owned()];
         words.extend(options.iter().flat_map(|option| ["-o".to_owned(), (*option).to_owned()]));
         if let Some(port) = self.port {
@@ -533,7 +542,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> String {
-        SshTarget::parse(text).map_or_else(|trouble| trouble.message, |target| target.arguments()[9..].join(" "))
+        SshTarget::parse(text).map_or_else(|trouble| trouble.message, |target| target.arguments()[15..].join(" "))
     }
 
     #[test]

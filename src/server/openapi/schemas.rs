@@ -328,7 +328,7 @@ fn rest() -> Json {
             "exit": says("Its exit code", count()),
         }), json!({})),
         "Act": {"oneOf": [
-            closed("apply", json!({}), json!({"timeout_ms": timeout(), "confirm_deletes": or_null(count()), "plan": or_null(text())})),
+            closed("apply", json!({}), json!({"timeout_ms": timeout(), "confirm_deletes": or_null(count()), "plan": or_null(text()), "accept_rewrite": or_null(text())})),
             closed("reconcile", json!({}), json!({"timeout_ms": timeout(), "service": or_null(text())})),
             closed("destroy", json!({"services": list(text())}), json!({"all": flag_type(), "purge": flag_type(), "by": text(),
                 "timeout_ms": timeout()})),

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use git2::{AutotagOption, Direction, ErrorCode, FetchOptions, Oid, RemoteCallbacks, Repository};
+use git2::{AutotagOption, Direction, ErrorCode, FetchOptions, Oid, RemoteCallbacks, Repository, RepositoryOpenFlags};
+
+use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use super::transport::Open;
@@ -11,6 +13,11 @@ use crate::model::Timestamp;
 
 /// Revisions that are fetched: as far back as a change can be told whose it is.
 pub(super) const DEPTH: i32 = 50;
+/// Revisions that are fetched to find out whether a commit descends from the one in force: an installation that was off
+/// for months is more than fifty behind.
+pub(super) const DEPTH_FAR: i32 = 1_000;
+/// Commits that are looked at for it: side branches come on top of the depth.
+pub(super) const COMMITS_WALKED_MAX: usize = 20_000;
 /// Each fetch leaves a pack, and nothing tidies them up: with more than this the clone is made anew.
 const PACKS_MAX: usize = 100;
 /// More objects than this in one fetch are no manifests.
@@ -18,8 +25,17 @@ const OBJECTS_MAX: usize = 500_000;
 /// When the server answered last, milliseconds; in the clone's folder.
 const ANSWERED: &str = "amarre-answered";
 
+/// How much history is brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Depth {
+    /// [`DEPTH`], of a commit that is not here yet.
+    Usual,
+    /// [`DEPTH_FAR`], also of one that is here.
+    Far,
+}
+
 /// Why something could not be brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Failed {
     /// In the conversation with the server: the session knows more.
     Server(String),
@@ -32,7 +48,7 @@ pub(super) enum Failed {
 /// The clone, opened; made where there is none.
 pub(super) fn open(folder: &Path) -> Result<Repository, Failed> {
     let here = |error: git2::Error| Failed::Here(error.message().to_owned());
-    if let Ok(repository) = Repository::open_bare(folder) {
+    if let Some(repository) = open_existing(folder) {
         return Ok(repository);
     }
     let made = Repository::init_bare(folder).map_err(here)?;
@@ -45,7 +61,11 @@ pub(super) fn open(folder: &Path) -> Result<Repository, Failed> {
 
 /// The clone, if there is one.
 pub(super) fn open_existing(folder: &Path) -> Option<Repository> {
-    Repository::open_bare(folder).ok()
+    // `open_bare` does not heed where the history was cut off: a walk would end with an error there. It does not care
+    // either who owns the folder, which may be another user's after a move.
+    let flags = RepositoryOpenFlags::BARE | RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
+    let opened = Repository::open_ext(folder, flags, None::<&Path>.iter());
+    opened.or_else(|_| Repository::open_bare(folder)).ok()
 }
 
 /// Throws the clone away, when it is broken or has grown: it is only a copy.
@@ -65,7 +85,12 @@ pub(super) fn has_grown(repository: &Repository) -> bool {
 
 /// Brings the commit that the server has under one of `names`, the first that it has, and its history as far as
 /// [`DEPTH`]. Asks the server for its list only, where the commit is already here.
-pub(super) fn bring(repository: &Repository, session: &Arc<Session>, names: &[String]) -> Result<Oid, Failed> {
+pub(super) fn bring(
+    repository: &Repository,
+    session: &Arc<Session>,
+    names: &[String],
+    depth: Depth,
+) -> Result<Oid, Failed> {
     let server = |error: git2::Error| Failed::Server(error.message().to_owned());
     let opened = Open::new(session).map_err(Failed::Here)?;
     let mut remote = repository.remote_anonymous(&opened.url()).map_err(server)?;
@@ -88,14 +113,16 @@ pub(super) fn bring(repository: &Repository, session: &Arc<Session>, names: &[St
             (format!("+{oid}:refs/amarre/brought"), oid)
         }
     };
-    if repository.find_commit(wanted).is_ok() {
-        return Ok(wanted);
-    }
+    let revisions = match depth {
+        Depth::Usual if repository.find_commit(wanted).is_ok() => return Ok(wanted),
+        Depth::Usual => DEPTH,
+        Depth::Far => DEPTH_FAR,
+    };
     let mut options = FetchOptions::new();
     let mut callbacks = RemoteCallbacks::new();
     let watching = session.clone();
     callbacks.transfer_progress(move |progress| watching.may_go_on() && progress.total_objects() <= OBJECTS_MAX);
-    options.remote_callbacks(callbacks).depth(DEPTH).download_tags(AutotagOption::None);
+    options.remote_callbacks(callbacks).depth(revisions).download_tags(AutotagOption::None);
     let mut remote = repository.remote_anonymous(&opened.url()).map_err(server)?;
     remote.fetch(&[refspec.as_str()], Some(&mut options), None).map_err(server)?;
     match repository.find_commit(wanted) {
@@ -142,14 +169,36 @@ pub(super) fn is_rewritten(repository: &Repository, before: Oid, after: Oid) -> 
     walk.push(after).ok()?;
     let edges = edges(repository);
     let mut is_whole = true;
-    for commit in walk {
+    for (number, commit) in walk.enumerate() {
         let Ok(commit) = commit else { return None };
         if commit == before {
             return Some(false);
         }
-        is_whole &= !edges.contains(&commit);
+        is_whole &= !edges.contains(&commit) && number < COMMITS_WALKED_MAX;
+        if number >= COMMITS_WALKED_MAX {
+            break;
+        }
     }
     is_whole.then_some(true)
+}
+
+/// Looks at every commit that [`is_rewritten`] may look at.
+pub(super) fn walk(repository: &Repository, from: Oid) -> Result<(), git2::Error> {
+    let mut walk = repository.revwalk()?;
+    walk.push(from)?;
+    for commit in walk.take(COMMITS_WALKED_MAX) {
+        repository.find_commit(commit?)?;
+    }
+    Ok(())
+}
+
+/// The commits that came since one, the newest first, at most so many and one more.
+pub(super) fn since(repository: &Repository, before: Oid, after: Oid, max: usize) -> Result<Vec<Oid>, git2::Error> {
+    let mut walk = repository.revwalk()?;
+    walk.set_sorting(git2::Sort::TOPOLOGICAL)?;
+    walk.push(after)?;
+    walk.hide(before)?;
+    walk.take(max + 1).collect()
 }
 
 /// Commits whose parents were not fetched.

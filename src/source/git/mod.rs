@@ -3,11 +3,12 @@
 //! | the server | in force | shown |
 //! |---|---|---|
 //! | has a new commit | the new one | |
-//! | has rewritten the branch | the new one | an event |
+//! | has rewritten the branch | the new one; with `verify` the last good one, until a person consents | an event; A0314 |
+//! | has unsigned commits below a signed one, with `verify.all` | the last good one | A0315 |
 //! | does not answer, or refuses us | the last good one | A0302, A0303, A0304 |
 //! | has no such branch any more, or nothing at all | the last good one | A0305 |
 //! | has a commit that is not signed as asked | the last good one | A0306 |
-//! | has a commit that is too large, or without the folder | the last good one | A0307, A0309 |
+//! | has a commit that is too large, or without the folder | the last good one | A0307, A0309, A0316 |
 //!
 //! What is in force is remembered in the clone, so it stays over restarts. No working tree is ever written.
 
@@ -17,6 +18,8 @@ mod transport;
 mod http;
 mod ssh;
 mod clone;
+pub mod apart;
+mod accepted;
 mod tree;
 mod history;
 mod push;
@@ -32,13 +35,13 @@ use tokio::sync::watch;
 pub use self::session::Access;
 pub use self::signature::Verify;
 
-use self::clone::Failed;
+use self::clone::{Depth, Failed};
 use self::push::NotPushed;
 use self::session::{Asker, Session, Trouble};
 use self::tree::Unfit;
 use super::edit::{self, Edit};
 use super::{Reading, Snapshot, SourceError};
-use crate::model::{Commit, GitRef, Hint, Millis, Timestamp};
+use crate::model::{Commit, GitRef, GitUrl, Hint, Millis, Timestamp};
 
 /// Names of branches, tags and commits are no longer than this.
 const NAME_CHARS_MAX: usize = 200;
@@ -60,8 +63,14 @@ pub struct GitSettings {
     pub interval: Millis,
     /// Whose commits count; `None` = everybody's who may push.
     pub verify: Option<Verify>,
+    /// Whether each commit since the accepted one has to be signed, and not the newest alone.
+    pub verify_all: bool,
+    /// The memory that a fetch may take.
+    pub memory_bytes: u64,
     /// The bare clone, beside the ledger.
     pub clone: PathBuf,
+    /// This program, which fetches in a process of its own.
+    pub program: PathBuf,
 }
 
 /// A git repository. Clones share what is known of it.
@@ -128,12 +137,35 @@ impl Git {
     /// # Repeats
     /// With nothing new on the server it reads its list and nothing else.
     pub async fn fetch(&self, now: Timestamp) -> bool {
+        self.fetch_and_take(now, None).await
+    }
+
+    /// As [`Git::fetch`], and takes what is held for a person's consent, if it is exactly this commit.
+    ///
+    /// # Errors
+    /// The server has another one, which stays held; or it is not signed as asked.
+    pub async fn accept(&self, commit: &str, now: Timestamp) -> Result<(), SourceError> {
+        let is_in_force = |git: &Self| git.known().accepted.as_ref().is_some_and(|it| it.revision == commit);
+        self.fetch_and_take(now, Some(commit.to_owned())).await;
+        if is_in_force(self) {
+            return Ok(());
+        }
+        let known = self.known().error.clone();
+        Err(known.unwrap_or_else(|| {
+            let message =
+                format!("{} on {} is not {}", self.settings.reference, self.settings.access.url, tree::shown(commit));
+            SourceError::new("A0317", message, Hint::command("to see what it is", "amarre plan"))
+        }))
+    }
+
+    async fn fetch_and_take(&self, now: Timestamp, consent: Option<String>) -> bool {
         let _turn = self.turn.lock().await;
         self.load().await;
         let before = self.known().accepted.clone();
         let (settings, accepted) = (self.settings.clone(), before.clone());
         let (_waiting, asker) = watch::channel(());
-        let done = tokio::task::spawn_blocking(move || settings.fetch(accepted.as_deref(), now, &asker)).await;
+        let work = move || settings.fetch(accepted.as_deref(), consent.as_deref(), now, &asker);
+        let done = tokio::task::spawn_blocking(work).await;
         let outcome = done.unwrap_or_else(|_| {
             let what = "it answers what cannot be read".to_owned();
             Outcome::failed(self.settings.explain(&Trouble::NoAnswer(what)))
@@ -273,7 +305,8 @@ impl GitSettings {
         format!("{kind}/{}", hex::encode(&digest[..8]))
     }
 
-    fn fetch(&self, accepted: Option<&Snapshot>, now: Timestamp, asker: &Asker) -> Outcome {
+    /// `consent`: the commit that a person takes whatever came before it.
+    fn fetch(&self, accepted: Option<&Snapshot>, consent: Option<&str>, now: Timestamp, asker: &Asker) -> Outcome {
         let names = [self.reference.full()];
         let (repository, commit) = match self.bring(&names, asker) {
             Ok(brought) => brought,
@@ -284,6 +317,10 @@ impl GitSettings {
             return Outcome { snapshot: None, error: None, has_answered: true, event: None };
         }
         if let Err(error) = self.check(&repository, commit) {
+            return Outcome::refused(error);
+        }
+        let before = self.accepted(&repository, accepted).filter(|_| consent != Some(&*commit.to_string()));
+        if let Some(Err(error)) = before.map(|before| self.follows_accepted(&repository, before, commit, asker)) {
             return Outcome::refused(error);
         }
         let snapshot = match self.snapshot(&repository, commit, "") {
@@ -371,10 +408,10 @@ impl GitSettings {
 
     /// The commit of the first of `names` that the server has; and whether the server answered, when it is not had.
     fn bring(&self, names: &[String], asker: &Asker) -> Result<(Repository, Oid), (SourceError, bool)> {
-        let tried = match self.bring_into(&self.clone, names, asker) {
+        let tried = match self.bring_into(&self.clone, names, Depth::Usual, asker) {
             Ok((repository, _)) if clone::has_grown(&repository) => {
                 drop(repository);
-                self.renewed(names, asker).unwrap_or_else(|| self.bring_into(&self.clone, names, asker))
+                self.renewed(names, asker).unwrap_or_else(|| self.bring_into(&self.clone, names, Depth::Usual, asker))
             }
             // Nothing went wrong on the way: the clone may be broken.
             Err((failed @ (Failed::Here(_) | Failed::Server(_)), None)) => {
@@ -390,13 +427,12 @@ impl GitSettings {
         })
     }
 
-    fn bring_into(&self, folder: &Path, names: &[String], asker: &Asker) -> Brought {
+    fn bring_into(&self, folder: &Path, names: &[String], depth: Depth, asker: &Asker) -> Brought {
+        drop(clone::open(folder).map_err(|failed| (failed, None))?);
+        let commit = apart::bring(self, folder, names, depth, asker)?;
+        // Not before: it sees what another process has added.
         let repository = clone::open(folder).map_err(|failed| (failed, None))?;
-        let session = Arc::new(Session::new(self.access.clone(), repository.path().to_owned(), asker.clone()));
-        match clone::bring(&repository, &session, names) {
-            Ok(commit) => Ok((repository, commit)),
-            Err(failed) => Err((failed, session.trouble())),
-        }
+        Ok((repository, commit))
     }
 
     /// A clone made anew in the place of one that is broken, or that has gathered much over the years; `None` where
@@ -404,7 +440,7 @@ impl GitSettings {
     fn renewed(&self, names: &[String], asker: &Asker) -> Option<Brought> {
         let fresh_path = self.clone.with_extension("git.new");
         clone::discard(&fresh_path).ok()?;
-        let (fresh, commit) = self.bring_into(&fresh_path, names, asker).ok()?;
+        let (fresh, commit) = self.bring_into(&fresh_path, names, Depth::Usual, asker).ok()?;
         let key = self.key("");
         let in_force = clone::open_existing(&self.clone).and_then(|known| {
             let commit = clone::remembered(&known, &key)?;
@@ -470,6 +506,16 @@ impl GitSettings {
     }
 
     fn explain(&self, trouble: &Trouble) -> SourceError {
+        let mut error = self.explained(trouble);
+        let is_about_ssh = matches!(trouble, Trouble::NoAnswer(_) | Trouble::Denied(_));
+        if is_about_ssh && self.access.ssh_config.is_none() && matches!(self.access.url, GitUrl::Ssh { .. }) {
+            let hint = "ssh reads no configuration, not even ~/.ssh/config: `source.git.ssh_config` names one";
+            error.hints.push(Hint::text(hint));
+        }
+        error
+    }
+
+    fn explained(&self, trouble: &Trouble) -> SourceError {
         let url = &self.access.url;
         match trouble {
             Trouble::NoAnswer(why) => SourceError::new(
@@ -491,6 +537,11 @@ impl GitSettings {
                 "A0307",
                 format!("{url} is not taken: {why}"),
                 Hint::text("keep manifests in a repository of their own"),
+            ),
+            Trouble::TooLarge(why) => SourceError::new(
+                "A0316",
+                format!("{url} is not taken: {why}"),
+                Hint::text("keep manifests in a repository of their own; `source.git.memory` allows more"),
             ),
         }
     }

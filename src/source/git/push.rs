@@ -42,7 +42,14 @@ pub(super) fn commit(repository: &Repository, head: Oid, edit: &Edit) -> Result<
         Err(error) => return Err(error.into()),
     };
     let text = match &there {
-        Some(entry) => Some(String::from_utf8_lossy(repository.find_blob(entry.id())?.content()).into_owned()),
+        Some(entry) => {
+            // Asked first, so that what is too large is never in memory; no edit of ours was made of it.
+            let (size, _) = repository.odb()?.read_header(entry.id())?;
+            if size > super::tree::FILE_BYTES_MAX {
+                return Err(NotPushed::Changed);
+            }
+            Some(String::from_utf8_lossy(repository.find_blob(entry.id())?.content()).into_owned())
+        }
         None => None,
     };
     if text != edit.before {

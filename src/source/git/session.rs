@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +30,8 @@ pub struct Access {
     pub token: Option<Secret>,
     /// For ssh: the private key; `None`: what ssh finds by itself.
     pub ssh_key: Option<PathBuf>,
+    /// For ssh: its configuration; `None`: none, not even the user's.
+    pub ssh_config: Option<PathBuf>,
     /// For ssh: a file of known hosts; `None`: the user's own, or `host_key`.
     pub known_hosts: Option<PathBuf>,
     /// For ssh: the server's one key, `ssh-ed25519 AAAA…`.
@@ -39,7 +42,7 @@ pub struct Access {
 pub(super) type Asker = watch::Receiver<()>;
 
 /// Why a conversation ended early.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Trouble {
     /// No answer, or none that makes sense.
     NoAnswer(String),
@@ -49,6 +52,8 @@ pub(super) enum Trouble {
     OtherHost(String),
     /// It sends more than is taken.
     TooMuch(String),
+    /// It is larger, when it is unpacked, than there is memory for.
+    TooLarge(String),
 }
 
 /// One conversation.
@@ -128,9 +133,11 @@ impl Session {
     pub(super) fn fail(&self, trouble: Trouble) -> io::Error {
         let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match &trouble {
-            Trouble::NoAnswer(text) | Trouble::Denied(text) | Trouble::OtherHost(text) | Trouble::TooMuch(text) => {
-                text.clone()
-            }
+            Trouble::NoAnswer(text)
+            | Trouble::Denied(text)
+            | Trouble::OtherHost(text)
+            | Trouble::TooMuch(text)
+            | Trouble::TooLarge(text) => text.clone(),
         };
         known.get_or_insert(trouble);
         io::Error::other(text)

@@ -1,5 +1,8 @@
-//! git over the system's `ssh`, which knows people's keys, agents and jump hosts. It is never asked anything, and a
-//! host whose key is not known beforehand is refused.
+//! git over the system's `ssh`, which knows people's keys and agents. It is never asked anything, and a host whose key is
+//! not known beforehand is refused.
+//!
+//! It reads no configuration but the one that amarre.yaml names: a `ProxyCommand` or a `LocalCommand` in a file of the
+//! home folder is a program that runs with our rights, and who may write there may mean us.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::session::{Session, Trouble};
-use crate::model::GitUrl;
+use crate::model::{GitUrl, words};
 
 /// Of what ssh says, this much is read.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
@@ -67,7 +70,7 @@ impl Pipe {
 fn classify(text: &str) -> Trouble {
     let is_banner = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('@');
     let last = text.lines().rfind(is_banner).unwrap_or("ssh ended without a word");
-    let clean: String = last.trim().chars().filter(|char| !char.is_control()).take(COMPLAINT_CHARS_MAX).collect();
+    let clean = words::cut(words::clean(last).trim(), COMPLAINT_CHARS_MAX);
     let has = |words: &str| text.contains(words);
     if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         return Trouble::OtherHost("its host key is another one than the one that is pinned".to_owned());
@@ -108,6 +111,9 @@ fn command(session: &Session, program: &str, known_hosts: Option<&Path>) -> Opti
         "UpdateHostKeys=no",
         "ClearAllForwardings=yes",
         "PermitLocalCommand=no",
+        "ForwardAgent=no",
+        "ForwardX11=no",
+        "Tunnel=no",
         "RequestTTY=no",
         "ConnectTimeout=10",
         "ConnectionAttempts=1",
@@ -116,6 +122,11 @@ fn command(session: &Session, program: &str, known_hosts: Option<&Path>) -> Opti
         "ControlMaster=no",
         "LogLevel=ERROR",
     ];
+    match &session.access.ssh_config {
+        Some(path) => command.arg("-F").arg(path),
+        // Nor may anything else start a program, whatever the defaults of this ssh are.
+        None => command.args(["-F", "none", "-o", "ProxyCommand=none", "-o", "ProxyJump=none"]),
+    };
     for option in options {
         command.arg("-o").arg(option);
     }
@@ -186,6 +197,32 @@ mod tests {
         let refused = classify("ssh: connect to host h port 22: Connection refused\n");
         assert_eq!(refused, Trouble::NoAnswer("ssh: connect to host h port 22: Connection refused".to_owned()));
         let rude = classify("\u{1b}]0;owned\u{7}bye\r\n");
-        assert_eq!(rude, Trouble::NoAnswer("]0;ownedbye".to_owned()));
+        assert_eq!(rude, Trouble::NoAnswer("bye".to_owned()));
+    }
+
+    /// A `ProxyCommand` in a file of the home folder is a program that would run as Amarre.
+    #[tokio::test]
+    async fn no_configuration_is_read_but_the_one_that_is_named() {
+        let arguments = |ssh_config: Option<&str>| {
+            let (_waiting, asker) = tokio::sync::watch::channel(());
+            let access = super::super::Access {
+                url: GitUrl::parse("git@git.example.org:ops/services.git").map_err(|(what, _)| what)?,
+                username: String::new(),
+                token: None,
+                ssh_key: None,
+                ssh_config: ssh_config.map(PathBuf::from),
+                known_hosts: None,
+                host_key: None,
+            };
+            let session = Session::new(access, PathBuf::new(), asker);
+            let command = command(&session, "git-upload-pack", None).ok_or("no address for ssh")?;
+            let words = command.as_std().get_args().map(|word| word.to_string_lossy().into_owned());
+            Ok::<Vec<String>, String>(words.collect())
+        };
+        let none = arguments(None).unwrap_or_default().join(" ");
+        assert!(none.starts_with("-F none -o ProxyCommand=none -o ProxyJump=none -o "), "{none}");
+        assert!(none.contains("-o PermitLocalCommand=no ") && none.contains("-o ControlMaster=no "), "{none}");
+        let named = arguments(Some("/etc/amarre/ssh")).unwrap_or_default().join(" ");
+        assert!(named.starts_with("-F /etc/amarre/ssh -o BatchMode=yes ") && !named.contains("Proxy"), "{named}");
     }
 }

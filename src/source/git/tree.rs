@@ -16,7 +16,7 @@ const ENTRIES_MAX: usize = 100_000;
 /// Folders in folders.
 const DEPTH_MAX: usize = 8;
 /// A file is read up to here. A larger manifest is refused by the reader, which is given one byte more.
-const FILE_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// All files together.
 const SOURCE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Reported one by one; a repository that has more of them has them all over.

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::forge::{Forge, HttpForge, SshForge, keygen};
 
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
-const MINUTE: Millis = Millis::minutes(1);
+pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub const MINUTE: Millis = Millis::minutes(1);
 
 /// Settings for a repository, with the clone in a folder that goes with the test.
 pub fn settings(state: &TempDir, url: &str) -> GitSettings {
@@ -21,6 +21,7 @@ pub fn settings(state: &TempDir, url: &str) -> GitSettings {
             username: "git".to_owned(),
             token: None,
             ssh_key: None,
+            ssh_config: None,
             known_hosts: None,
             host_key: None,
         },
@@ -28,6 +29,9 @@ pub fn settings(state: &TempDir, url: &str) -> GitSettings {
         path: "services".to_owned(),
         interval: MINUTE,
         verify: None,
+        verify_all: false,
+        memory_bytes: 128 * 1024 * 1024,
+        program: env!("CARGO_BIN_EXE_amarre").into(),
         clone: state.path().join("amarre.git"),
     }
 }
@@ -46,27 +50,27 @@ async fn with_http() -> (Forge, HttpForge, TempDir) {
 }
 
 /// Fetches and reads.
-async fn fetched(git: &Git, at: Timestamp) -> Reading {
+pub async fn fetched(git: &Git, at: Timestamp) -> Reading {
     git.fetch(at).await;
     git.read().await
 }
 
 #[track_caller]
-fn good(reading: Reading) -> Snapshot {
+pub fn good(reading: Reading) -> Snapshot {
     assert_eq!(reading.error, None);
     reading.snapshot.unwrap()
 }
 
 /// The code of what is wrong, and that no secret is in it.
 #[track_caller]
-fn refused(reading: &Reading) -> (&'static str, String) {
+pub fn refused(reading: &Reading) -> (&'static str, String) {
     let error = reading.error.as_ref().expect("something is wrong");
     let text = format!("{} {:?}", error.message, error.hints);
     assert!(!text.contains("hunter2"), "{text}");
     (error.code, error.message.clone())
 }
 
-fn names(snapshot: &Snapshot) -> Vec<&str> {
+pub fn names(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.files.iter().map(|(path, _)| path.as_str()).collect()
 }
 

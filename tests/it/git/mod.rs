@@ -1,5 +1,6 @@
 //! A git repository as the source: real servers on loopback, everything else simulated.
 
-mod fetch;
+pub mod fetch;
 mod write;
 mod whole;
+mod rewritten;
