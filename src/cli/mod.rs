@@ -45,7 +45,18 @@ fn configuration(args: &Args) -> Result<Config, ConfigError> {
 }
 
 /// Runs what was typed; the exit code is the verdict.
-pub async fn run() -> ExitCode {
+///
+/// No future leaves the library: who polls one compiles all that it awaits a second time.
+pub fn main() -> ExitCode {
+    // Without it the HTTP client has no TLS to speak.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(Box::pin(run())),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+async fn run() -> ExitCode {
     if let Some(code) = fetch_apart().await {
         return code;
     }
