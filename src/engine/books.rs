@@ -151,7 +151,7 @@ impl Engine {
         if !flaps.is_empty() {
             ledger.note_flaps(&flaps).await?;
         }
-        let is_busy = |service: &str| self.is_at_work_for(service);
+        let is_busy = |service: &str| busy.contains(service);
         let site = &self.context.site;
         let endings = plan::downtimes::after_look(&desired.services, site, facts, world, is_busy, now);
         if !endings.is_empty() {
@@ -171,20 +171,20 @@ impl Engine {
                 let known = world.seen.contains_key(*address) || wants.map.contains_key(*address);
                 !known && world.gap(address).is_none() && !facts.open_intents.contains_key(*address)
             })
-            .filter(|address| facts.applied.get(*address).is_some_and(|row| !self.is_at_work_for(&row.service)))
+            .filter(|address| facts.applied.get(*address).is_some_and(|row| !busy.contains(&row.service)))
             .cloned()
             .collect();
         if !gone.is_empty() {
             ledger.forget(&gone).await?;
         }
-        let is_there = |pulled: &Pulled| {
-            let images = world.of_kind(&pulled.provider, Kind::Image);
-            images.into_iter().any(|(_, seen)| seen.fields.text("id") == Some(pulled.id.as_str()))
-        };
+        let images = world.seen.iter().filter(|(address, _)| address.kind == Kind::Image);
+        let images = images.filter_map(|(address, seen)| Some((&address.provider, seen.fields.text("id")?)));
+        let images: BTreeSet<(&ProviderId, &str)> = images.collect();
+        let is_there = |pulled: &Pulled| images.contains(&(&pulled.provider, pulled.id.as_str()));
         let lost: Vec<Pulled> = facts.pulled.iter().filter(|pulled| !is_there(pulled)).cloned().collect();
         let lost: Vec<Pulled> = lost
             .into_iter()
-            .filter(|pulled| !world.is_dark(&pulled.provider) && !self.is_at_work_for(&pulled.service))
+            .filter(|pulled| !world.is_dark(&pulled.provider) && !busy.contains(&pulled.service))
             .collect();
         if !lost.is_empty() {
             ledger.forget_images(&lost).await?;
@@ -199,9 +199,9 @@ impl Engine {
                 ledger.resume(gone).await?;
             }
         }
+        let touched: BTreeSet<&String> = plan.changes.iter().map(|change| &change.service).collect();
         let is_calm = |name: &&String| {
-            let touched = plan.changes.iter().any(|change| change.service == **name);
-            !touched
+            !touched.contains(name)
                 && !desired.frozen.contains(*name)
                 && !facts.converged.contains(*name)
                 && !facts.suspended.contains_key(*name)
@@ -285,9 +285,10 @@ impl Engine {
     ) -> BTreeMap<Address, Applied> {
         let mut rows = BTreeMap::new();
         let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
+        let busy = self.services_at_work();
         for (address, want) in &wants.map {
             let Some(seen) = world.seen.get(address).filter(|seen| seen.owner.is_ours()) else { continue };
-            if want.keep_only || changing.contains(address) || self.is_at_work_for(&want.service) {
+            if want.keep_only || changing.contains(address) || busy.contains(want.service.as_str()) {
                 continue;
             }
             // A chosen address is only in the first row.

@@ -246,9 +246,10 @@ impl Engine {
     /// What idle lanes may do, by service. A service is never planned from an observation begun before its last write.
     fn ready(&self, plan: &Plan, only: Option<&BTreeSet<String>>) -> BTreeMap<String, Vec<Change>> {
         let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        let busy = self.services_at_work();
         for change in plan.changes.iter().filter(|change| change.is_now()) {
             let is_asked = only.is_none_or(|only| only.contains(&change.service));
-            if is_asked && !self.is_at_work_for(&change.service) {
+            if is_asked && !busy.contains(change.service.as_str()) {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }
         }

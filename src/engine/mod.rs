@@ -466,8 +466,9 @@ impl Engine {
         self.progress.subscribe()
     }
 
-    fn is_at_work_for(&self, service: &str) -> bool {
-        self.busy.values().any(|busy| busy == service)
+    /// For which services lanes are at work.
+    fn services_at_work(&self) -> BTreeSet<&str> {
+        self.busy.values().map(String::as_str).collect()
     }
 
     /// Whether a lane is at work.

@@ -61,7 +61,8 @@ impl Engine {
         let mut records =
             plan.changes.iter().filter(|change| change.address.kind == Kind::Record && in_zone(&change.address));
         // A create that has left waits to be seen; its lane may still be at it.
-        let is_on_its_way = |change: &Change| self.is_at_work_for(&change.service);
+        let busy = self.services_at_work();
+        let is_on_its_way = |change: &Change| busy.contains(change.service.as_str());
         records.any(|change: &Change| match &change.gate {
             Gate::Now => true,
             Gate::After(_) => may_join || is_on_its_way(change),

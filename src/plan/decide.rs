@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::exposed::{self, Open};
 use super::{
-    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reach, reason, rivals, stopped,
-    tasks,
+    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reason, rivals, stopped, tasks,
 };
 use crate::model::address::generations;
 use crate::model::plan::{Downtime, Impact, Wait};
@@ -24,6 +24,7 @@ const TLS_FIELDS: [&str; 6] = ["certificate", "domains", "force_https", "http2",
 pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     let mut plan = Plan { notes: wants.notes.clone(), gaps: input.world.gaps.clone(), ..Plan::default() };
     let mut ups: Vec<Change> = Vec::new();
+    let open = Open::of(input);
     let mut order: Vec<(&Address, &Want)> = wants.map.iter().collect();
     order.sort_by_key(|(address, _)| (address.kind, *address));
     for (address, want) in order {
@@ -36,10 +37,10 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
         }
         match seen {
             None if want.keep_only => (),
-            None => ups.push(create(input, wants, address, want)),
+            None => ups.push(create(input, wants, &open, address, want)),
             // Images are never owned: one that is out of date is pulled anew.
             Some(seen) if seen.owner.is_ours() || address.kind == Kind::Image => {
-                ups.extend(update(input, wants, address, want, seen))
+                ups.extend(update(input, (wants, &open), address, want, seen))
             }
             Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
         }
@@ -74,7 +75,7 @@ pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
     suspended || input.facts.frozen.contains(service)
 }
 
-fn create(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want) -> Change {
+fn create(input: &Input<'_>, wants: &Wants, open: &Open<'_>, address: &Address, want: &Want) -> Change {
     let fields = diff::resolve(&want.fields, input.world);
     let intent = input.facts.open_intents.get(address).map(|left| *left + SETTLE).filter(|until| input.now < *until);
     let unmet = unmet(input, &want.needs);
@@ -85,8 +86,10 @@ fn create(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want) -> C
         (None, None) if unmet.is_empty() && !fields.is_unresolved() => Gate::Now,
         (None, None) => Gate::After(if unmet.is_empty() { outputs(&fields) } else { unmet }),
     };
-    let impact =
-        Impact { downtime: downtime_of(wants, address, want, input), exposes: exposed(input, address, &fields) };
+    let impact = Impact {
+        downtime: downtime_of(wants, address, want, input),
+        exposes: exposed::by_create(input, open, address, &fields),
+    };
     Change {
         address: address.clone(),
         service: want.service.clone(),
@@ -109,7 +112,13 @@ fn downtime_of(wants: &Wants, address: &Address, want: &Want, input: &Input<'_>)
     if replaces || takes_off { Downtime::Some } else { Downtime::None }
 }
 
-fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen: &Seen) -> Option<Change> {
+fn update(
+    input: &Input<'_>,
+    (wants, open): (&Wants, &Open<'_>),
+    address: &Address,
+    want: &Want,
+    seen: &Seen,
+) -> Option<Change> {
     let schema = input.schema(address)?;
     let applied = input.facts.applied.get(address).map(|applied| &applied.fields);
     // A mark that names another service is not the mark that is wanted. What leads to a container is written as it moves.
@@ -170,7 +179,7 @@ fn update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, seen
     } else {
         grace(input, address, want, &changed, seen).map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
     };
-    let exposes = exposed_by(input, address, want, &diffs);
+    let exposes = exposed::by_update(open, address, want, &diffs);
     Some(Change {
         address: address.clone(),
         service: want.service.clone(),
@@ -571,57 +580,4 @@ fn outputs(fields: &Fields) -> Vec<Need> {
         }
     }
     needs
-}
-
-fn exposed(input: &Input<'_>, address: &Address, fields: &Fields) -> Vec<String> {
-    let mut lines = Vec::new();
-    if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
-        let open = open_domains(input, address);
-        let new: Vec<&str> = fields.strings("domains").into_iter().filter(|domain| !open.contains(domain)).collect();
-        match new.as_slice() {
-            [] => (),
-            [one] => lines.push(format!("{one} becomes reachable from the Internet")),
-            several => lines.push(format!("{} become reachable from the Internet", several.join(", "))),
-        }
-    }
-    if address.kind == Kind::Stream {
-        let protocols = ["tcp", "udp"].into_iter().filter(|protocol| fields.flag(protocol) == Some(true));
-        lines.extend(protocols.map(|protocol| format!("port {}/{protocol} of NPM becomes reachable", address.name)));
-    }
-    if address.kind == Kind::Container && reach::is_on_host(fields) {
-        lines.push(format!("{} is on the host's own network: what it listens on is open there", address.name));
-    }
-    let is_new = input.world.generations(address).next().is_none();
-    for port in fields.strings("ports").into_iter().filter(|_| is_new) {
-        if let Some(port) = port.strip_prefix("0.0.0.0:") {
-            let published = port.split(':').next().unwrap_or(port);
-            lines.push(format!(
-                "port {published} is published on 0.0.0.0; Docker's rules come before a host firewall's"
-            ));
-        }
-    }
-    lines
-}
-
-/// Names that anybody may reach already.
-fn open_domains<'a>(input: &'a Input<'_>, host: &'a Address) -> BTreeSet<&'a str> {
-    let hosts = input.world.of_kind(&host.provider, Kind::ProxyHost);
-    let open = hosts.filter(|(_, host)| host.fields.get("access_list") == Some(&Value::None));
-    open.flat_map(|(_, host)| host.fields.strings("domains")).collect()
-}
-
-fn exposed_by(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
-    let mut lines = Vec::new();
-    if diffs.iter().any(|diff| diff.field == "access_list" && diff.to == Some(Value::None)) {
-        lines.push("the access list is removed: open to everybody".to_owned());
-    }
-    let is_open = want.fields.get("access_list") == Some(&Value::None);
-    for diff in diffs.iter().filter(|diff| is_open && diff.field == "domains") {
-        let known = diff.from.as_ref().map(Value::strings).unwrap_or_default();
-        let new = diff.to.as_ref().map(Value::strings).unwrap_or_default();
-        let open = open_domains(input, address);
-        let new = new.into_iter().filter(|domain| !known.contains(domain) && !open.contains(domain));
-        lines.extend(new.map(|domain| format!("{domain} becomes reachable from the Internet")));
-    }
-    lines
 }

@@ -30,6 +30,8 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let led = Led::by(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
+    let mut places = BTreeMap::new();
+    let lists = defined_lists(input);
     // Where the containers of each service are, for the streams of others.
     let mut reached: BTreeMap<&str, Reached> = BTreeMap::new();
     let mut services: Vec<&Service> = input.services.values().collect();
@@ -56,6 +58,8 @@ pub fn expand(input: &Input<'_>) -> Wants {
             wants: &mut wants,
             taken: &mut taken_addresses,
             ports: &mut taken_ports,
+            places: &mut places,
+            lists: &lists,
             reached: &reached,
         };
         let reach = expansion.run();
@@ -96,7 +100,11 @@ pub struct Expansion<'a> {
     /// Addresses given out in this expansion, by network.
     pub(super) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
     /// Ports of hosts given out in this expansion, and those that are not free, by engine.
-    pub(super) ports: &'a mut BTreeMap<ProviderId, BTreeSet<u16>>,
+    pub(super) ports: &'a mut BTreeMap<ProviderId, reach::Ports>,
+    /// Where containers are, by engine, once that has been asked for.
+    pub(super) places: &'a mut BTreeMap<ProviderId, pool::Places>,
+    /// Access lists that manifests define, each with its NPM.
+    pub(super) lists: &'a BTreeSet<(&'a ProviderId, &'a str)>,
     /// Services that come before this one, and some others.
     pub(super) reached: &'a BTreeMap<&'a str, Reached>,
 }
@@ -509,20 +517,19 @@ impl Expansion<'_> {
     /// The access list by name, likewise.
     fn access_list_of(&self, npm: &NpmSite, list: Option<&str>, needs: &mut Vec<Need>) -> Value {
         list.map_or(Value::None, |list| {
-            let ours = self.input.services.values().any(|other| {
-                other.access_lists.iter().any(|defined| defined.name == list)
-                    && self.npm_of(other) == Some(&npm.provider)
-            });
+            let ours = self.lists.contains(&(&npm.provider, list));
             let name = if ours { list_name(self.input.site, list) } else { list.to_owned() };
             needs.push(Need::present(Address::new(npm.provider.clone(), Kind::AccessList, &name)));
             Value::text(name)
         })
     }
+}
 
-    fn npm_of(&self, service: &Service) -> Option<&ProviderId> {
-        let host = self.input.site.hosts.get(&service.host)?;
-        host.npm.as_ref().map(|npm| &npm.provider)
-    }
+fn defined_lists<'a>(input: &Input<'a>) -> BTreeSet<(&'a ProviderId, &'a str)> {
+    let site = input.site;
+    let npm_of = |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
+    let services = input.services.values().filter_map(|service| Some((npm_of(service)?, service)));
+    services.flat_map(|(npm, service)| service.access_lists.iter().map(move |list| (npm, list.name.as_str()))).collect()
 }
 
 /// Adds a want of a service; the first that wants an address has it.

@@ -22,6 +22,8 @@ pub struct Forecast {
     pub world: World,
     /// Whether it came to rest within [`LOOKS_MAX`].
     pub settled: bool,
+    /// How many looks that took.
+    pub looks: usize,
     /// The plan of the first look, as the engine would execute it now.
     pub first: Plan,
 }
@@ -37,9 +39,10 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
         firsts.entry(&change.address).or_default().push(change);
     }
     let mut done: Vec<Change> = Vec::new();
-    let mut settled = false;
+    let (mut settled, mut looks) = (false, 0);
     let mut last = first.clone();
     for turn in 0..LOOKS_MAX {
+        looks = turn + 1;
         let step = Input { world: &world, facts: &facts, now, ..*input };
         let (wants, plan) = if turn == 0 { (wants.clone(), first.clone()) } else { look(&step) };
         let ready: Vec<Change> = plan.changes.iter().filter(|change| change.is_now()).cloned().collect();
@@ -68,7 +71,7 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
     let is_told = |change: &Change| !listed.contains(&change.address) || change.refusal().is_some();
     done.extend(last.changes.into_iter().filter(is_told));
     let plan = Plan { changes: done, ..first.clone() };
-    Forecast { plan, wants, world, settled, first }
+    Forecast { plan, wants, world, settled, looks, first }
 }
 
 /// Verdicts are stored before anything is done, so the next look knows them.

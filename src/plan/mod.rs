@@ -14,6 +14,7 @@ pub mod decide;
 pub mod declared;
 pub mod diff;
 pub mod expand;
+pub mod exposed;
 pub mod downtimes;
 pub mod forecast;
 pub mod flaps;

@@ -1,7 +1,8 @@
 //! What hosts and streams of NPM point at: the main target and that of each path. Whoever moves, keeps or deletes a
 //! container asks here, so that nothing of NPM ever points at nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use super::Input;
 use super::reach;
@@ -150,9 +151,12 @@ pub fn routed(service: &Service) -> impl Iterator<Item = (&str, u16)> {
     })
 }
 
+/// The service and the key of the container that is meant at a place, if one is.
+type Meant<'a> = Option<(&'a str, &'a str)>;
+
 /// Where everything of ours in an NPM leads, and which container of which manifest is meant there.
 #[derive(Debug, Default)]
-pub struct Led<'a>(Vec<(Pointer<'a>, Option<(&'a str, &'a str)>)>);
+pub struct Led<'a>(BTreeMap<&'a str, Vec<(Option<i64>, Meant<'a>)>>);
 
 impl<'a> Led<'a> {
     /// As it is seen.
@@ -167,12 +171,22 @@ impl<'a> Led<'a> {
             let of = of.and_then(|of| input.services.get(of));
             all(fields).map(move |pointer| (pointer, of.and_then(|of| meant(of, host, pointer.path))))
         });
-        Self(all.collect())
+        let mut led = Self::default();
+        for (pointer, meant) in all {
+            led.0.entry(pointer.host).or_default().push((pointer.port, meant));
+        }
+        led
     }
 
-    /// Places that do not mean the container `key` of a service: there it would answer for another.
-    pub fn meant_for_others(&self, service: &str, key: &str) -> BTreeSet<(String, Option<i64>)> {
-        let others = self.0.iter().filter(|(_, meant)| *meant != Some((service, key)));
-        others.map(|(pointer, _)| (pointer.host.to_owned(), pointer.port)).collect()
+    /// The ports of `host` that something leads to and that do not mean the container `key` of a service: there it would
+    /// answer for another.
+    pub fn meant_for_others(&self, host: &str, (service, key): (&str, &str)) -> impl Iterator<Item = Option<i64>> {
+        let at = self.0.get(host).into_iter().flatten();
+        at.filter(move |(_, meant)| *meant != Some((service, key))).map(|(port, _)| *port)
+    }
+
+    /// Whether anything leads to an address and does not mean this container.
+    pub fn is_meant_for_others(&self, address: &Ipv4Addr, container: (&str, &str)) -> bool {
+        self.meant_for_others(&address.to_string(), container).next().is_some()
     }
 }

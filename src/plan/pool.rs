@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::pointers::Streamed;
-use super::{Input, pointers, reach};
+use super::{Input, handover, pointers, reach};
 use crate::model::service::NetworkMode;
 use crate::model::site::Reach;
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service};
@@ -50,14 +50,16 @@ pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, R
     let mut missing: Vec<Address> = Vec::new();
     let own = input.services.values().filter_map(|service| network_of(input, service));
     let edges: BTreeSet<Address> = edges(input, streamed).collect();
+    let mut others: BTreeMap<ProviderId, Taken> = BTreeMap::new();
     for (address, asked) in own.chain(edges.iter().map(|edge| (edge.clone(), None))) {
         // What is there is where containers live, whatever is asked for.
         if let Some(subnet) = observed_subnet(input, &address) {
             subnets.insert(address, Ok(subnet));
         } else if let Some(subnet) = asked {
-            let free = free_of_others(input, &address, subnet);
+            let is_free = is_free(input, &address, subnet, &mut others);
+            let free = if is_free { Ok(()) } else { free_of_others(input, &address, subnet) };
             subnets.insert(address, free.map(|()| subnet).map_err(Box::new));
-        } else if let Some(subnet) = leased_subnet(input, &address) {
+        } else if let Some(subnet) = leased_subnet(input, &address, &mut others) {
             subnets.insert(address, Ok(subnet));
         } else {
             missing.push(address);
@@ -116,11 +118,23 @@ fn observed_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
     subnet_of(&input.world.seen.get(address).filter(|seen| seen.owner.is_ours())?.fields)
 }
 
-fn leased_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
+fn leased_subnet(input: &Input<'_>, address: &Address, others: &mut BTreeMap<ProviderId, Taken>) -> Option<Ipv4Net> {
     let promised = || subnet_of(input.facts.promised.get(address)?);
     let leased = input.facts.leases.get(address).copied().or_else(promised)?;
-    let conflicts = foreign(input, &address.provider, Some(address)).any(|other| overlap(&other, &leased));
-    (!conflicts && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
+    (is_free(input, address, leased, others) && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
+}
+
+/// Whether a subnet overlaps nothing that is known at its engine, itself apart. `known`: all of that, by engine, once it
+/// has been asked for.
+fn is_free(input: &Input<'_>, address: &Address, subnet: Ipv4Net, known: &mut BTreeMap<ProviderId, Taken>) -> bool {
+    let engine = &address.provider;
+    if !input.world.seen.contains_key(address) {
+        // It has nothing there itself, so all of that is others'.
+        let known = known.entry(engine.clone()).or_insert_with(|| foreign(input, engine, None).collect());
+        let (first, last) = ends(subnet);
+        return known.stretch(first, last).is_none();
+    }
+    !foreign(input, engine, Some(address)).any(|other| overlap(&other, &subnet))
 }
 
 /// Whether a subnet that a manifest asks for overlaps nothing that is known; else by what it is taken.
@@ -222,6 +236,39 @@ pub fn promised<'a>(input: &Input<'a>, base: &Address, field: &'a str) -> impl I
     others
         .filter(|(other, _)| other.kind == Kind::Container)
         .flat_map(move |(_, fields)| fields.text(field).into_iter().chain(fields.strings(field)))
+}
+
+/// Where the containers of an engine are, come back to, or are being made: found once for all networks.
+#[derive(Debug, Default)]
+pub struct Places {
+    there: BTreeSet<Ipv4Addr>,
+    promised: BTreeMap<Ipv4Addr, Vec<Address>>,
+}
+
+impl Places {
+    /// Those of one engine.
+    pub fn of(input: &Input<'_>, engine: &ProviderId) -> Self {
+        let containers = input.world.of_kind(engine, Kind::Container);
+        let there = containers.filter_map(|(other, seen)| handover::place(input, other, seen)).collect();
+        let made = input.facts.promised.iter();
+        let made = made.filter(|(other, _)| other.kind == Kind::Container && other.provider == *engine);
+        let mut promised: BTreeMap<Ipv4Addr, Vec<Address>> = BTreeMap::new();
+        for (other, fields) in made {
+            let texts = fields.text("address").into_iter().chain(fields.strings("address"));
+            for at in texts.filter_map(|text| text.parse().ok()) {
+                promised.entry(at).or_default().push(other.clone());
+            }
+        }
+        Self { there, promised }
+    }
+
+    /// Those in a subnet; what is promised to a container itself does not count.
+    pub fn within(&self, subnet: Ipv4Net, base: &Address) -> BTreeSet<Ipv4Addr> {
+        let range = subnet.network()..=subnet.broadcast();
+        let promised = self.promised.range(range.clone());
+        let promised = promised.filter(|(_, to)| to.iter().any(|other| !other.is_same(base)));
+        self.there.range(range).copied().chain(promised.map(|(at, _)| *at)).collect()
+    }
 }
 
 fn foreign<'a>(

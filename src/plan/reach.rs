@@ -9,8 +9,7 @@
 //!
 //! A container on the host's own network has no address of its own: a host leads to where NPM finds that host.
 
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Expansion;
 use super::{Input, pointers, pool, rollout};
@@ -197,31 +196,50 @@ pub fn give_ports(
     expansion: &mut Expansion<'_>,
     base: &Address,
     fields: &mut Fields,
-    others: &BTreeSet<(String, Option<i64>)>,
+    own: (&str, &str),
 ) -> Result<(), Refusal> {
     let publish: Vec<String> = fields.strings("publish").into_iter().map(str::to_owned).collect();
     let Some((first, last)) = expansion.host.publish_ports.filter(|_| !publish.is_empty()) else { return Ok(()) };
     let (input, provider) = (expansion.input, &base.provider);
-    let taken = expansion.ports.entry(provider.clone()).or_insert_with(|| taken(input, base));
+    let Ports { taken, leases } = expansion.ports.entry(provider.clone()).or_insert_with(|| Ports::of(input, base));
     let leased = input.facts.ports.get(base).cloned().unwrap_or_default();
-    let leases = input.facts.ports.iter().filter(|(other, _)| other.provider == *provider && *other != base);
-    let of_others: BTreeSet<u16> = leases.flat_map(|(_, ports)| ports.iter().copied()).collect();
+    let is_of_others = |port: &u16| leases.get(port).is_some_and(|of| of.iter().any(|other| other != base));
     let address = expansion.host.private_address.map(|address| address.to_string()).unwrap_or_default();
-    let meant: BTreeSet<i64> =
-        others.iter().filter(|(host, _)| *host == address).filter_map(|(_, port)| *port).collect();
+    let meant: BTreeSet<i64> = expansion.led.meant_for_others(&address, own).flatten().collect();
     let mut published = Vec::new();
     for wanted in publish {
         let Some((ip, target)) = wanted.rsplit_once(':') else { continue };
         let is_free =
             |port: &u16| !taken.contains(port) && !meant.contains(&i64::from(*port)) && (first..=last).contains(port);
         let own = leased.iter().copied().find(is_free);
-        let port = own.or_else(|| (first..=last).find(|port| is_free(port) && !of_others.contains(port)));
+        let port = own.or_else(|| (first..=last).find(|port| is_free(port) && !is_of_others(port)));
         let Some(port) = port else { return Err(no_port(expansion.service, &address, first, last)) };
         taken.insert(port);
         published.push(format!("{ip}:{port}:{target}"));
     }
     fields.set("published", Value::texts(published));
     Ok(())
+}
+
+/// The ports of an engine's host that are not free.
+#[derive(Debug, Default)]
+pub struct Ports {
+    /// Those that somebody has, that a manifest asks for, or that were given out in this expansion.
+    taken: BTreeSet<u16>,
+    /// Who had a port before, or is to have it.
+    leases: BTreeMap<u16, Vec<Address>>,
+}
+
+impl Ports {
+    fn of(input: &Input<'_>, base: &Address) -> Self {
+        let mut leases: BTreeMap<u16, Vec<Address>> = BTreeMap::new();
+        for (of, ports) in input.facts.ports.iter().filter(|(of, _)| of.provider == base.provider) {
+            for port in ports {
+                leases.entry(*port).or_default().push(of.clone());
+            }
+        }
+        Self { taken: taken(input, base), leases }
+    }
 }
 
 /// Ports of a host that somebody has, or that a manifest asks for.
@@ -251,22 +269,19 @@ fn no_port(service: &Service, address: &str, first: u16, last: u16) -> Refusal {
 }
 
 /// Gives a new instance a free address on the network that it shares with NPM.
-pub fn give_edge_address(
-    expansion: &mut Expansion<'_>,
-    base: &Address,
-    fields: &mut Fields,
-    kept: &BTreeSet<Ipv4Addr>,
-) {
+pub fn give_edge_address(expansion: &mut Expansion<'_>, base: &Address, fields: &mut Fields, own: (&str, &str)) {
     let network = edge_network(expansion.host);
     let subnet = expansion.subnets.get(&network).and_then(|subnet| subnet.as_ref().ok()).copied();
     let Some(subnet) = subnet.filter(|_| fields.get("edge").is_some()) else { return };
-    let input = expansion.input;
+    let (input, led) = (expansion.input, expansion.led);
     let taken = expansion.taken.entry(network).or_insert_with(|| {
         let containers = input.world.of_kind(&base.provider, Kind::Container);
         let there = containers.filter_map(|(_, seen)| seen.fields.text("edge_address"));
         there.chain(pool::promised(input, base, "edge_address")).filter_map(|text| text.parse().ok()).collect()
     });
-    if let Some(address) = pool::free_address(subnet, |address| taken.contains(address) || kept.contains(address)) {
+    if let Some(address) =
+        pool::free_address(subnet, |address| taken.contains(address) || led.is_meant_for_others(address, own))
+    {
         taken.insert(address);
         fields.set("edge_address", Value::text(address.to_string()));
     }

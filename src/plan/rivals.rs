@@ -157,6 +157,9 @@ fn contested(input: &Input<'_>, ups: &mut [Change]) {
     for change in ups.iter_mut().filter(|change| matches!(change.address.kind, Kind::ProxyHost | Kind::Redirection)) {
         let Verb::Update(fields) = &mut change.verb else { continue };
         let wanted = texts(fields.get("domains"));
+        if wanted.is_empty() {
+            continue;
+        }
         let provider = &change.address.provider;
         let fronts = [Kind::ProxyHost, Kind::Redirection].into_iter();
         let rivals = fronts.flat_map(|kind| input.world.of_kind(provider, kind));
@@ -230,91 +233,142 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 /// A container of another address that writes to the same data, publishes the same port, or is called the same, stops
 /// first; but not before everything else of its successor is there.
 fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
-    let is_create = |change: &&mut Change| change.address.kind == Kind::Container && change.refusal().is_none();
-    // What is made only when something is gone.
-    let mut waiting: Vec<(Address, Vec<Need>)> =
-        ups.iter().map(|up| (up.address.clone(), needs(&up.gate))).filter(|(_, needs)| !needs.is_empty()).collect();
-    let waits_for = |waiting: &[(Address, Vec<Need>)], up: &Address, gone: &Address| {
-        waiting.iter().any(|(address, needs)| address == up && needs.contains(&Need::absent(gone.clone())))
+    let is_create = |change: &&mut Change| {
+        let is_container = change.address.kind == Kind::Container && change.refusal().is_none();
+        is_container && matches!(change.verb, Verb::Create(_))
     };
+    if !ups.iter_mut().any(|change| is_create(&change)) {
+        return;
+    }
+    let mut waiting = Waiting::default();
+    ups.iter().for_each(|up| waiting.add(&up.address, needs(&up.gate)));
     // Hosts that are about to go go first; others may be waiting for the successor.
     let going: BTreeSet<Address> = downs
         .iter()
         .filter(|down| pointers::points(down.address.kind) && down.is_now())
         .map(|down| down.address.clone())
         .collect();
+    let had = Had::by(input);
+    let places: BTreeMap<Address, usize> =
+        downs.iter().enumerate().map(|(place, down)| (down.address.clone(), place)).collect();
     for change in ups.iter_mut().filter(is_create) {
         let Verb::Create(fields) = &change.verb else { continue };
         let wanted = exclusive(fields);
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
         // As with `containers: {app: …}` that becomes the short form.
-        let is_called_so = |seen: &Seen| seen.owner.is_ours() && seen.fields.text("name") == fields.text("name");
-        let is_rival = |address: &Address, seen: &Seen| {
-            address.kind == Kind::Container
-                && address.provider == change.address.provider
-                && !address.is_same(&change.address)
-                && (!exclusive(&seen.fields).is_disjoint(&wanted) || is_called_so(seen))
-        };
-        for down in downs.iter_mut().filter(|down| down.refusal().is_none()) {
-            let Some(seen) = input.world.seen.get(&down.address) else { continue };
-            if is_rival(&down.address, seen) {
-                add_need(&mut change.gate, Need::absent(down.address.clone()));
-                waiting.push((change.address.clone(), vec![Need::absent(down.address.clone())]));
-                change.impact.downtime = Downtime::Some;
-                // What cannot be there before this one is made is not waited for.
-                let stays = |need: &Need| match need.is {
-                    State::Absent => going.contains(&need.on),
-                    State::Present | State::Ready => !comes_after(&waiting, &need.on, &change.address),
-                };
-                let own = needs(&down.gate).into_iter().filter(stays);
-                // As with a port that moves to a sibling which shares a namespace of what had it.
-                let before = first.iter().filter(|need| !waits_for(&waiting, &need.on, &down.address));
-                let all: BTreeSet<Need> = own.chain(before.cloned()).collect();
-                down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
-            }
+        let rivals = had.those_with(&change.address, &wanted).chain(had.called(&change.address, fields.text("name")));
+        let rivals = rivals.filter(|rival| !rival.is_same(&change.address));
+        let rivals: BTreeSet<usize> = rivals.filter_map(|rival| places.get(rival).copied()).collect();
+        for place in rivals {
+            let Some(down) = downs.get_mut(place).filter(|down| down.refusal().is_none()) else { continue };
+            add_need(&mut change.gate, Need::absent(down.address.clone()));
+            waiting.add(&change.address, vec![Need::absent(down.address.clone())]);
+            change.impact.downtime = Downtime::Some;
+            // What cannot be there before this one is made is not waited for.
+            let stays = |need: &Need| match need.is {
+                State::Absent => going.contains(&need.on),
+                State::Present | State::Ready => !waiting.comes_after(&need.on, &change.address),
+            };
+            let own = needs(&down.gate).into_iter().filter(stays);
+            // As with a port that moves to a sibling which shares a namespace of what had it.
+            let before = first.iter().filter(|need| !waiting.is_for_end(&need.on, &down.address));
+            let all: BTreeSet<Need> = own.chain(before.cloned()).collect();
+            down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
         }
-        waits_for_port(input, wants, change, downs, &wanted);
+        waits_for_port((input, wants), change, downs, &wanted, (&had, &places));
     }
 }
 
-/// Whether something is made only after another.
-fn comes_after(waiting: &[(Address, Vec<Need>)], this: &Address, other: &Address) -> bool {
-    let mut after: BTreeSet<&Address> = BTreeSet::from([other]);
-    loop {
-        let is_later = |needs: &[Need]| needs.iter().any(|need| need.is != State::Absent && after.contains(&need.on));
-        let more: Vec<&Address> = waiting
-            .iter()
-            .filter(|(address, needs)| !after.contains(address) && is_later(needs))
-            .map(|(address, _)| address)
-            .collect();
-        if more.is_empty() {
-            return after.contains(this);
+/// What changes wait for.
+#[derive(Debug, Default)]
+struct Waiting {
+    needs: BTreeMap<Address, BTreeSet<Need>>,
+    /// Who waits for something to be there.
+    users: BTreeMap<Address, Vec<Address>>,
+}
+
+impl Waiting {
+    fn add(&mut self, this: &Address, needs: Vec<Need>) {
+        for need in needs {
+            if need.is != State::Absent {
+                self.users.entry(need.on.clone()).or_default().push(this.clone());
+            }
+            self.needs.entry(this.clone()).or_default().insert(need);
         }
-        after.extend(more);
+    }
+
+    /// Whether something is made only when another one is gone.
+    fn is_for_end(&self, this: &Address, gone: &Address) -> bool {
+        self.needs.get(this).is_some_and(|needs| needs.contains(&Need::absent(gone.clone())))
+    }
+
+    /// Whether something is made only after another.
+    fn comes_after(&self, this: &Address, other: &Address) -> bool {
+        let (mut after, mut next) = (BTreeSet::new(), vec![other]);
+        while let Some(address) = next.pop() {
+            if address == this {
+                return true;
+            }
+            if after.insert(address) {
+                next.extend(self.users.get(address).into_iter().flatten());
+            }
+        }
+        false
+    }
+}
+
+/// Containers of ours by what only one may have, and by name.
+struct Had<'a> {
+    exclusive: BTreeMap<(&'a ProviderId, String), Vec<&'a Address>>,
+    called: BTreeMap<(&'a ProviderId, Option<&'a str>), Vec<&'a Address>>,
+}
+
+impl<'a> Had<'a> {
+    fn by(input: &Input<'a>) -> Self {
+        let mut had = Self { exclusive: BTreeMap::new(), called: BTreeMap::new() };
+        let containers = input.world.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
+        for (address, seen) in containers.filter(|(_, seen)| seen.owner.is_ours()) {
+            for what in exclusive(&seen.fields) {
+                had.exclusive.entry((&address.provider, what)).or_default().push(address);
+            }
+            had.called.entry((&address.provider, seen.fields.text("name"))).or_default().push(address);
+        }
+        had
+    }
+
+    fn those_with(&self, of: &'a Address, what: &BTreeSet<String>) -> impl Iterator<Item = &'a Address> {
+        let keys = what.iter().map(|what| (&of.provider, what.clone()));
+        keys.filter_map(|key| self.exclusive.get(&key)).flatten().copied()
+    }
+
+    fn called(&self, of: &'a Address, name: Option<&'a str>) -> impl Iterator<Item = &'a Address> {
+        self.called.get(&(&of.provider, name)).into_iter().flatten().copied()
     }
 }
 
 /// A port that a kept container publishes is free only once that one is gone, or stands still as its manifest says; until
 /// then nothing is stopped for it.
 fn waits_for_port(
-    input: &Input<'_>,
-    wants: &Wants,
+    (input, wants): (&Input<'_>, &Wants),
     change: &mut Change,
     downs: &mut [Change],
     wanted: &BTreeSet<String>,
+    (had, places): (&Had<'_>, &BTreeMap<Address, usize>),
 ) {
-    let ports: BTreeSet<&String> = wanted.iter().filter(|what| what.starts_with("port ")).collect();
-    let containers = input.world.of_kind(&change.address.provider, Kind::Container);
-    for (rival, seen) in containers.filter(|(_, seen)| seen.owner.is_ours()) {
-        let is_other = !rival.is_same(&change.address) && !downs.iter().any(|down| down.address == *rival);
-        if is_other
-            && !stands_still(wants, rival, seen)
-            && exclusive(&seen.fields).iter().any(|what| ports.contains(what))
-        {
-            add_need(&mut change.gate, Need::absent(rival.clone()));
-            for down in downs.iter_mut().filter(|down| down.address.is_same(&change.address)) {
-                add_need(&mut down.gate, Need::absent(rival.clone()));
-            }
+    let ports: BTreeSet<String> = wanted.iter().filter(|what| what.starts_with("port ")).cloned().collect();
+    let rivals: BTreeSet<&Address> = had.those_with(&change.address, &ports).collect();
+    let rivals = rivals.into_iter().filter_map(|rival| Some((rival, input.world.seen.get(rival)?)));
+    let kept: Vec<&Address> = rivals
+        .filter(|(rival, seen)| {
+            let is_other = !rival.is_same(&change.address) && !places.contains_key(*rival);
+            is_other && !stands_still(wants, rival, seen)
+        })
+        .map(|(rival, _)| rival)
+        .collect();
+    for rival in kept {
+        add_need(&mut change.gate, Need::absent(rival.clone()));
+        for down in downs.iter_mut().filter(|down| down.address.is_same(&change.address)) {
+            add_need(&mut down.gate, Need::absent(rival.clone()));
         }
     }
 }

@@ -360,21 +360,17 @@ impl Rollout {
 
     /// Chooses free addresses and ports for an instance that is yet to be made; why there are none, if so.
     fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) -> Option<Refusal> {
-        let others = expansion.led.meant_for_others(&expansion.service.name, key);
-        let meant_for_others: BTreeSet<Ipv4Addr> = others.iter().filter_map(|(host, _)| host.parse().ok()).collect();
-        reach::give_edge_address(expansion, &self.base, &mut self.fields, &meant_for_others);
-        let full = reach::give_ports(expansion, &self.base, &mut self.fields, &others).err();
+        let own = (expansion.service.name.as_str(), key);
+        reach::give_edge_address(expansion, &self.base, &mut self.fields, own);
+        let full = reach::give_ports(expansion, &self.base, &mut self.fields, own).err();
         let Some(subnet) = home.subnet else { return full };
-        let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| {
-            let containers = expansion.input.world.of_kind(&self.base.provider, Kind::Container);
-            let places = containers.filter_map(|(other, seen)| handover::place(expansion.input, other, seen));
-            places
-                .chain(pool::promised(expansion.input, &self.base, "address").filter_map(|text| text.parse().ok()))
-                .collect()
-        });
-        let asked_for = expansion.asked_for;
-        let is_taken =
-            |address: &Ipv4Addr| [&*taken, &meant_for_others, asked_for].iter().any(|known| known.contains(address));
+        let (input, engine) = (expansion.input, &self.base.provider);
+        let places = expansion.places.entry(engine.clone()).or_insert_with(|| pool::Places::of(input, engine));
+        let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| places.within(subnet, &self.base));
+        let (asked_for, led) = (expansion.asked_for, expansion.led);
+        let is_taken = |address: &Ipv4Addr| {
+            taken.contains(address) || asked_for.contains(address) || led.is_meant_for_others(address, own)
+        };
         if let Some(address) = pool::free_address(subnet, is_taken) {
             taken.insert(address);
             self.fields.set("address", Value::text(address.to_string()));

@@ -4,10 +4,10 @@
 //! A certificate that goes while a host has it makes nginx refuse its configuration as a whole. So whoever has one, ours
 //! or not, switched on or off, keeps it; and NPM is asked once more, with what is hidden here, before it goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
-use crate::model::{Address, Kind, Millis, Timestamp, Wants};
+use crate::model::{Address, Kind, Millis, ProviderId, Timestamp, Wants};
 
 /// From the first look at which nothing uses one.
 pub const KEPT: Millis = Millis::minutes(30 * 24 * 60);
@@ -18,11 +18,18 @@ pub fn certificates(input: &Input<'_>, wants: &Wants) -> BTreeMap<Address, Times
     let all = input.world.seen.iter().filter(|(address, seen)| {
         address.kind == Kind::Certificate && seen.owner.is_ours() && input.world.gap(address).is_none()
     });
-    let is_wanted = |address: &Address| {
-        let needs = || wants.map.values().flat_map(|want| &want.needs);
-        wants.map.contains_key(address) || needs().any(|need| need.on == *address)
-    };
-    let unused = all.filter(|(address, _)| !is_wanted(address) && !is_used(input, address));
+    let mut all = all.peekable();
+    if all.peek().is_none() {
+        return BTreeMap::new();
+    }
+    let needs = wants.map.values().flat_map(|want| &want.needs).filter(|need| need.on.kind == Kind::Certificate);
+    let needed: BTreeSet<&Address> = needs.map(|need| &need.on).collect();
+    let users =
+        input.world.seen.iter().filter_map(|(user, seen)| Some((&user.provider, seen.fields.text("certificate")?)));
+    let used: BTreeSet<(&ProviderId, &str)> = users.collect();
+    let is_wanted = |address: &Address| wants.map.contains_key(address) || needed.contains(address);
+    let is_used = |address: &Address| used.contains(&(&address.provider, address.name.as_str()));
+    let unused = all.filter(|(address, _)| !is_wanted(address) && !is_used(address));
     let until = |address: &Address| {
         let since = input.facts.repointed_at.get(address).map_or(input.now, |since| input.now.min(*since));
         since + KEPT

@@ -21,6 +21,7 @@ use it::plan_cases;
 
 #[path = "../it/generated.rs"]
 mod generated;
+mod crowds;
 mod ends;
 mod life;
 mod moments;

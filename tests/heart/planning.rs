@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use amarre::manifest::{SourceFile, load};
 use amarre::model::world::Applied;
 use amarre::model::{Assets, Facts, Service, Site, World};
+use amarre::plan::render::{self, Look};
 use amarre::plan::{forecast, look};
 
 use setting::{START, Scene, empty_server, site};
@@ -26,9 +27,12 @@ use setting::{START, Scene, empty_server, site};
 /// As many as one source may hold.
 const FILES_MAX: usize = 10_000;
 const ROUNDS: usize = 5;
+/// What takes seconds is done once.
+const ROUNDS_UP_TO: usize = 2_000;
 
 fn main() {
-    let sizes: &[usize] = if std::env::args().any(|arg| arg == "--smoke") { &[200, 2_000] } else { &[10_000, 100_000] };
+    let smoke = std::env::args().any(|arg| arg == "--smoke");
+    let sizes: &[usize] = if smoke { &[200, 2_000] } else { &[10_000, 100_000] };
     println!("{:>9} {:>12} {:>12} {:>12} {:>12}", "services", "read", "first plan", "quiet look", "per service");
     let mut looks = Vec::new();
     for &count in sizes {
@@ -61,6 +65,45 @@ fn main() {
         println!("{} times the services take {ratio:.1} times as long", sizes[1] / sizes[0]);
         rows::note("10 times as many services", ratio, 11.0, "×", 1);
     }
+    new_services(if smoke { &[50, 200] } else { &[500, 1_000, 2_000, 10_000] });
+}
+
+/// What `amarre plan` works out of an empty server, and shows: every look until all is done, then the text.
+fn new_services(sizes: &[usize]) {
+    println!("{:>9} {:>12} {:>12} {:>12} {:>12}", "new", "planned", "as text", "per service", "changes");
+    let mut times: BTreeMap<usize, Duration> = BTreeMap::new();
+    for &count in sizes {
+        let (scene, _) = scene(count);
+        let (world, facts) = (empty_server(), Facts::default());
+        let plan = || {
+            scene.with_input(&world, &facts, START, |input| {
+                let began = Instant::now();
+                let done = forecast::forecast(input);
+                let planned = began.elapsed();
+                assert!(done.settled, "{:#?}", done.plan.changes.last());
+                let text = render::text::plan(input, &done, "services @ 5e1c0aa", Look::PLAIN);
+                assert!(text.contains(&format!("+ s{}   ", count - 1)), "the last one is in the plan");
+                (began.elapsed(), planned, done.plan.changes.len())
+            })
+        };
+        let rounds = if count > ROUNDS_UP_TO { 1 } else { ROUNDS };
+        let (took, planned, changes) = (0..rounds).map(|_| plan()).min().unwrap();
+        println!(
+            "{count:>9} {:>9.0} ms {:>9.0} ms {:>9.1} µs {changes:>12}",
+            millis(planned),
+            millis(took - planned),
+            millis(took) * 1000.0 / count as f64,
+        );
+        times.insert(count, took);
+        if count == FILES_MAX {
+            rows::note("planning 10,000 new services", took.as_secs_f64(), 20.0, " s", 1);
+        }
+    }
+    if let (Some(few), Some(many)) = (times.get(&500), times.get(&2_000)) {
+        let ratio = many.as_secs_f64() / few.as_secs_f64();
+        println!("2,000 new services take {ratio:.1} times as long as 500");
+        rows::note("2,000 new services beside 500", ratio, 5.0, "×", 1);
+    }
 }
 
 fn millis(time: Duration) -> f64 {
@@ -78,7 +121,11 @@ fn fastest(mut what: impl FnMut()) -> Duration {
 
 /// Services as most are: one container with a variable, a volume and a route. Also how long reading took.
 fn scene(count: usize) -> (Scene, Duration) {
-    let site = Site { pools: vec!["10.0.0.0/8".parse().unwrap()], prefix: 28, ..site() };
+    let site = if std::env::args().any(|arg| arg == "--full") {
+        site()
+    } else {
+        Site { pools: vec!["10.0.0.0/8".parse().unwrap()], prefix: 28, ..site() }
+    };
     let mut services: BTreeMap<String, Service> = BTreeMap::new();
     let mut read = Duration::ZERO;
     let numbers: Vec<usize> = (0..count).collect();

@@ -181,11 +181,10 @@ impl Line<'_> {
     }
 }
 
-/// An attachment that comes or goes with its network has no line of its own.
-fn is_shown_with_network(changes: &[Change], change: &Change) -> bool {
+/// An attachment that comes or goes with its network has no line of its own. `networks`: the names of those that change.
+fn is_shown_with_network(networks: &BTreeSet<&str>, change: &Change) -> bool {
     let network = change.address.name.rsplit_once('/').map_or("", |(network, _)| network);
-    let is_network = |other: &Change| other.address.kind == Kind::Network && other.address.name == network;
-    let goes_along = change.verb == Verb::Delete || changes.iter().any(is_network);
+    let goes_along = change.verb == Verb::Delete || networks.contains(network);
     let is_refused = change.refusal().is_some_and(|refusal| refusal.code != "A0401");
     change.address.kind == Kind::Attachment && !is_refused && goes_along
 }
@@ -241,9 +240,12 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
             olds.insert(change.address.base(), change);
         }
     }
+    let networks = changes.iter().filter(|change| change.address.kind == Kind::Network);
+    let networks: BTreeSet<&str> = networks.map(|change| change.address.name.as_str()).collect();
     let mut services: BTreeMap<String, Vec<Line<'a>>> = BTreeMap::new();
     for change in changes {
-        let is_old = change.verb == Verb::Delete && olds.values().any(|old| old.address == change.address);
+        let old = olds.get(&change.address.base()).filter(|_| change.verb == Verb::Delete);
+        let is_old = old.is_some_and(|old| old.address == change.address);
         let takes_name = change.address.kind == Kind::Container
             && change.because.code == ReasonCode::DependencyReplaced
             && matches!(change.verb, Verb::Update(_));
@@ -258,7 +260,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
         };
         let diff = replaces.map_or_else(|| change.diff.clone(), |old| recreation_diff(input, change, old));
         let is_withdrawn = change.verb == Verb::Delete && change.because.code == ReasonCode::Rollback;
-        let is_step = change.address.kind == Kind::Image || is_shown_with_network(changes, change);
+        let is_step = change.address.kind == Kind::Image || is_shown_with_network(&networks, change);
         let is_run = is_job && change.refusal().is_none();
         let counts = !is_step && !is_withdrawn && !is_superseded(change) && !is_run;
         services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, is_job, counts });
@@ -349,32 +351,33 @@ pub fn held(forecast: &Forecast) -> BTreeSet<Address> {
 }
 
 fn stuck_after_refusal(changes: &[Change], gaps: &[Gap]) -> BTreeSet<Address> {
-    let mut stuck: BTreeSet<(bool, Address)> =
-        changes.iter().filter(|change| change.refusal().is_some()).flat_map(keys).collect();
-    loop {
-        let more: Vec<(bool, Address)> = changes
-            .iter()
-            .filter(|change| !keys(change).iter().all(|key| stuck.contains(key)))
-            .filter(|change| match &change.gate {
-                Gate::After(needs) => needs.iter().any(|need| {
-                    let is_hidden = gaps.iter().any(|gap| gap.covers(&need.on));
-                    is_hidden || stuck.contains(&(need.is != State::Absent, need.on.clone()))
-                }),
-                Gate::Now | Gate::Until { .. } | Gate::Held(_) => false,
-            })
-            .flat_map(keys)
-            .collect();
-        if more.is_empty() {
-            return stuck.into_iter().map(|(_, address)| address).collect();
+    // Who waits for what: each change is looked at once for each of its needs.
+    let mut waiting: BTreeMap<(bool, &Address), Vec<&Change>> = BTreeMap::new();
+    let mut next: Vec<&Change> = changes.iter().filter(|change| change.refusal().is_some()).collect();
+    for change in changes {
+        let Gate::After(needs) = &change.gate else { continue };
+        for need in needs {
+            waiting.entry((need.is != State::Absent, &need.on)).or_default().push(change);
         }
-        stuck.extend(more);
+        if needs.iter().any(|need| gaps.iter().any(|gap| gap.covers(&need.on))) {
+            next.push(change);
+        }
     }
+    let mut stuck: BTreeSet<(bool, &Address)> = BTreeSet::new();
+    while let Some(change) = next.pop() {
+        for key in keys(change) {
+            if stuck.insert(key) {
+                next.extend(waiting.get(&key).into_iter().flatten());
+            }
+        }
+    }
+    stuck.into_iter().map(|(_, address)| address.clone()).collect()
 }
 
 /// Which waits a stuck change keeps up: those for its thing to be there, and those for it to be gone. A failed
 /// generation may go while making it again is held.
-fn keys(change: &Change) -> Vec<(bool, Address)> {
-    let key = |is_there: bool| (is_there, change.address.clone());
+fn keys(change: &Change) -> Vec<(bool, &Address)> {
+    let key = |is_there: bool| (is_there, &change.address);
     match change.verb {
         Verb::Create(_) => vec![key(true)],
         Verb::Update(_) => vec![key(true), key(false)],

@@ -1,11 +1,11 @@
 //! A plan as people read it: from top to bottom in the order of execution.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Line, Look, Sign, Summary, Tone, away, handed_over, held, lines};
 use crate::model::plan::{Gate, Refusal, Wait};
 use crate::model::service::Target;
-use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Seen, Service, Verb, Wants};
+use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb, Wants};
 use crate::plan::Input;
 use crate::plan::forecast::Forecast;
 use crate::plan::{certificates, declared, generation, unused};
@@ -42,15 +42,41 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
     // What the guard holds is told once, above.
     let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
     let is_silent = |line: &Line<'_>| is_guarded(line) || is_hidden(line);
-    let down = away::services(input, forecast);
+    let told = Told::of(input, forecast);
     for (name, lines) in by_service.iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         out.push('\n');
-        service(input, forecast, &down, name, lines, look, &mut out);
+        service(&told, name, lines, look, &mut out);
     }
     notes(&forecast.plan, look, &mut out);
     out.push('\n');
-    out.push_str(&closing(forecast, &down, summary, look));
+    out.push_str(&closing(forecast, &told.down, summary, look));
     out
+}
+
+/// What is found out once for all services of a plan.
+struct Told<'a> {
+    input: &'a Input<'a>,
+    forecast: &'a Forecast,
+    down: away::Services<'a>,
+    /// What waits for something refused.
+    held: BTreeSet<Address>,
+    /// Volumes and certificates of ours that no manifest wants, by the service that they are of.
+    unwanted: BTreeMap<&'a str, Vec<&'a Address>>,
+}
+
+impl<'a> Told<'a> {
+    fn of(input: &'a Input<'a>, forecast: &'a Forecast) -> Self {
+        let mut unwanted: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+        for (address, seen) in &input.world.seen {
+            let is_kept = matches!(address.kind, Kind::Volume | Kind::Certificate) && seen.owner.is_ours();
+            // What another manifest goes on with is not offered for deletion.
+            let service = seen.service.as_deref().filter(|_| is_kept && !forecast.wants.map.contains_key(address));
+            if let Some(service) = service {
+                unwanted.entry(service).or_default().push(address);
+            }
+        }
+        Self { input, forecast, down: away::services(input, forecast), held: held(forecast), unwanted }
+    }
 }
 
 /// A part of a plan for those who arrange it themselves: a heading, and what stands below it.
@@ -89,12 +115,12 @@ pub fn sections(input: &Input<'_>, forecast: &Forecast) -> Vec<(Option<Sign>, Se
     }
     let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
     let is_silent = |line: &Line<'_>| is_guarded(line) || is_hidden(line);
-    let down = away::services(input, forecast);
+    let told = Told::of(input, forecast);
     for (name, lines) in super::lines(input, forecast).iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         let mut body = String::new();
-        service(input, forecast, &down, name, lines, look, &mut body);
+        service(&told, name, lines, look, &mut body);
         let body = body.split_once('\n').map_or("", |(_, rest)| rest).to_owned();
-        let title = format!("{name}: {}", headline(forecast, &down, name, lines));
+        let title = format!("{name}: {}", headline(forecast, &told.down, name, lines));
         sections.push((Some(strongest(lines)), Section { title, body }));
     }
     let mut body = String::new();
@@ -122,20 +148,12 @@ fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
     format!("{revision}: nothing to do, {services}\n")
 }
 
-fn service(
-    input: &Input<'_>,
-    forecast: &Forecast,
-    down: &away::Services<'_>,
-    name: &str,
-    lines: &[Line<'_>],
-    look: Look,
-    out: &mut String,
-) {
+fn service(all: &Told<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
+    let Told { input, forecast, down, held, .. } = all;
     let manifest = input.services.get(name);
     let sign = strongest(lines);
     let why = headline(forecast, down, name, lines);
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
-    let held = held(forecast);
     let (mut told, mut explained) = (BTreeSet::new(), Vec::new());
     for line in lines {
         if is_hidden(line) {
@@ -177,7 +195,7 @@ fn service(
     {
         out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("why stop-first: {why}"))));
     }
-    kept(input, &forecast.wants, name, lines, look, out);
+    kept(all, name, lines, look, out);
 }
 
 /// The services that the manifest needs and a container waits for: each has lines of its own, elsewhere. What is only
@@ -386,24 +404,17 @@ fn healthy(manifest: &Service, line: &Line<'_>, look: Look, out: &mut String) {
 }
 
 /// Volumes of a service that goes stay; the line says how to be rid of them.
-fn kept(input: &Input<'_>, wants: &Wants, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
-    if input.services.contains_key(name) || lines.iter().any(|line| line.change.address.kind == Kind::Volume) {
+fn kept(all: &Told<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
+    if all.input.services.contains_key(name) || lines.iter().any(|line| line.change.address.kind == Kind::Volume) {
         return;
     }
-    let volumes: Vec<&str> = input
-        .world
-        .seen
-        .iter()
-        .filter(|(address, seen)| {
-            let is_of_it = address.kind == Kind::Volume && seen.service.as_deref() == Some(name);
-            // What another manifest goes on with is not offered for deletion.
-            is_of_it && seen.owner.is_ours() && !wants.map.contains_key(*address)
-        })
-        .map(|(address, _)| address.name.as_str())
-        .collect();
+    let unwanted = all.unwanted.get(name).map(Vec::as_slice).unwrap_or_default();
+    let volumes: Vec<&str> =
+        unwanted.iter().filter(|address| address.kind == Kind::Volume).map(|address| address.name.as_str()).collect();
     let plural = if volumes.len() > 1 { "volumes" } else { "volume" };
     let data = (!volumes.is_empty()).then(|| format!("{plural} {}", volumes.join(", ")));
-    let kept: Vec<String> = data.into_iter().chain(kept_certificate(input, wants, name)).collect();
+    let certificate = kept_certificate(all.input, &all.forecast.wants, unwanted);
+    let kept: Vec<String> = data.into_iter().chain(certificate).collect();
     if !kept.is_empty() {
         let text = format!("kept: {}", kept.join(", "));
         out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &text)));
@@ -413,12 +424,9 @@ fn kept(input: &Input<'_>, wants: &Wants, name: &str, lines: &[Line<'_>], look: 
 }
 
 /// `certificate until 20 Dec`: of those of a service that goes, the one that goes last.
-fn kept_certificate(input: &Input<'_>, wants: &Wants, name: &str) -> Option<String> {
-    let is_its = |seen: &Seen| seen.owner.is_ours() && seen.service.as_deref() == Some(name);
-    let all = input.world.seen.iter().filter(|(address, seen)| address.kind == Kind::Certificate && is_its(seen));
-    let left = all.filter(|(address, _)| !wants.map.contains_key(*address));
-    let until =
-        left.map(|(address, _)| wants.unused.get(address).copied().unwrap_or(input.now + unused::KEPT)).max()?;
+fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> Option<String> {
+    let left = unwanted.iter().filter(|address| address.kind == Kind::Certificate);
+    let until = left.map(|address| wants.unused.get(*address).copied().unwrap_or(input.now + unused::KEPT)).max()?;
     let day = jiff::Timestamp::from_millisecond(until.0).ok().filter(|_| input.now < until)?;
     Some(format!("certificate until {}", day.strftime("%-d %b")))
 }
