@@ -11,7 +11,7 @@ use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::model::site::{
     CertificateCare, Challenge, Defaults, Existing, HostSite, ImageCare, Listener, Mode, NpmSite, Policy,
-    PublicAddress, Reach, ascii_name,
+    PublicAddress, Reach, ascii_name, is_record_word,
 };
 use crate::model::{Millis, ProviderId, Site};
 use crate::secret::Secret;
@@ -264,6 +264,13 @@ impl File {
 
     fn policy(&self) -> Policy {
         let (file, usual) = (&self.policy, Policy::default());
+        let mut records: BTreeSet<String> = file.records.iter().flatten().cloned().collect();
+        // Words alone say where, not which types: those stay the usual ones.
+        let are_records_named =
+            file.records.is_some() && (records.is_empty() || !records.iter().all(|item| is_record_word(item)));
+        if !are_records_named {
+            records.extend(usual.records);
+        }
         let list = |said: &Option<Vec<String>>, usual: Vec<String>| said.clone().unwrap_or(usual);
         Policy {
             host_paths: list(&file.host_paths, usual.host_paths),
@@ -275,8 +282,8 @@ impl File {
             log_drivers: list(&file.log_drivers, usual.log_drivers),
             targets: file.targets.clone(),
             secrets: file.secrets.clone(),
-            records: file.records.clone().map_or(usual.records, |records| records.into_iter().collect()),
-            are_records_named: file.records.is_some(),
+            records,
+            are_records_named,
             images: list(&file.images, usual.images),
             privileged: file.privileged.unwrap_or_default(),
             docker_socket: file.docker_socket.unwrap_or_default(),

@@ -11,7 +11,7 @@ use crate::model::service::{Container, Dns, ManifestKind, Port, Service};
 use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
-use super::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0208, A0209, Problem, Spot, shown};
+use super::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0209, Problem, Spot, shown};
 use super::files::OtherFile;
 use super::permissions::{Decision, Verdict};
 use super::reader::Scope;
@@ -368,27 +368,6 @@ fn walk<'a>(
     }
     done.insert(key);
     None
-}
-
-/// Record types are among `policy.records`.
-pub(super) fn record_policy(scope: &Scope<'_>, record_type: &str, spot: Spot) {
-    if scope.site.policy.records.contains(record_type) {
-        return;
-    }
-    let hint = format!("ask whoever keeps amarre.yaml to add {record_type} to `policy.records`");
-    scope.error_hint(A0208, spot, format!("policy forbids records of type {record_type}"), &hint);
-}
-
-/// MX and TXT at a domain itself steer its mail and prove who owns it: the list that nobody wrote does not allow them.
-pub(super) fn apex_policy(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot) {
-    let Site { policy, domains, .. } = scope.site;
-    let is_apex = matches!(record_type, "MX" | "TXT") && domains.iter().any(|domain| domain == name);
-    if !is_apex || policy.are_records_named || !policy.records.contains(record_type) {
-        return;
-    }
-    let hint = format!("ask whoever keeps amarre.yaml to write a `policy.records` that has {record_type}");
-    let message = format!("policy forbids records of type {record_type} at {} itself", shown(name));
-    scope.error_hint(A0208, spot, message, &hint);
 }
 
 /// Names in NPM need one.

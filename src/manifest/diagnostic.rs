@@ -122,6 +122,16 @@ pub const A0271: &str = "A0271";
 pub const A0272: &str = "A0272";
 /// A secret is found only where secrets were kept before.
 pub const A0274: &str = "A0274";
+/// A name that is Amarre's own.
+pub const A0280: &str = "A0280";
+/// A TXT value that is a mark.
+pub const A0281: &str = "A0281";
+/// Policy forbids a name with a meaning for the whole domain.
+pub const A0282: &str = "A0282";
+/// Policy forbids CAA.
+pub const A0283: &str = "A0283";
+/// Policy forbids a record at a domain itself, or at a wildcard.
+pub const A0284: &str = "A0284";
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(super) const PROBLEMS_MAX: usize = 200;

@@ -29,6 +29,7 @@ mod policy;
 mod project;
 mod reader;
 mod records;
+mod record_policy;
 mod refused;
 mod render;
 mod resolve;

@@ -6,10 +6,10 @@ use ipnet::Ipv4Net;
 
 use crate::model::service::{Dns, NetworkMode, Record, Service};
 
-use super::check;
 use super::compose;
 use super::diagnostic::{A0106, A0107, A0108, shown};
 use super::reader::{Reader, Scope, Text, nothing_else};
+use super::record_policy;
 use super::refused;
 use super::resolve::{self, Names};
 use super::yaml::Data;
@@ -119,7 +119,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
         );
         return Vec::new();
     }
-    check::apex_policy(scope, &record_type, &name, name_spot);
+    record_policy::of_name(scope, &record_type, &name, name_spot);
     scope.claims.borrow_mut().records.push((name.clone(), record_type.clone(), name_spot));
     if values.len() > 1 && record_type == "CNAME" {
         scope.error(A0106, reader.key_spot("values"), "a CNAME has one value".to_owned());
@@ -142,7 +142,7 @@ fn record_type(scope: &Scope<'_>, text: &Text) -> Option<String> {
         scope.not_allowed(text, "`type`", &format!("one of {}", TYPES.join(", ")));
         return None;
     }
-    check::record_policy(scope, &upper, text.spot);
+    record_policy::of_type(scope, &upper, text.spot);
     Some(upper)
 }
 
@@ -163,6 +163,9 @@ fn ttl(reader: &mut Reader<'_>) -> Option<u32> {
 fn value(scope: &Scope<'_>, record_type: &str, text: &Text) -> Option<String> {
     if text.text.len() > VALUE_BYTES_MAX {
         scope.error(A0108, text.spot, format!("a record's value of more than {VALUE_BYTES_MAX} bytes"));
+        return None;
+    }
+    if record_type == "TXT" && !record_policy::of_text(scope, text) {
         return None;
     }
     let words: Vec<&str> = text.text.split_whitespace().collect();

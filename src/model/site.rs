@@ -223,6 +223,14 @@ pub enum Reach {
     Published,
 }
 
+/// Parts of names that mean something for the whole domain: certificates, and how mail is judged, signed and encrypted.
+pub const SPECIAL_LABELS: [&str; 4] = ["_acme-challenge", "_dmarc", "_domainkey", "_mta-sts"];
+
+/// Whether an item of `policy.records` is a word about names, and no type.
+pub fn is_record_word(item: &str) -> bool {
+    SPECIAL_LABELS.contains(&item) || ["apex", "wildcard"].contains(&item)
+}
+
 /// What manifests may not do; lives in the configuration, not in the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -244,7 +252,7 @@ pub struct Policy {
     pub targets: BTreeMap<String, Vec<String>>,
     /// By manifest, or `*` for all: patterns of secrets that it may read beside its own.
     pub secrets: BTreeMap<String, Vec<String>>,
-    /// Record types that manifests may name.
+    /// Record types that manifests may name, and words for names: [`is_record_word`].
     pub records: BTreeSet<String>,
     /// Whether the configuration names those types itself: then MX and TXT may stand at a domain itself, too.
     pub are_records_named: bool,
@@ -280,7 +288,7 @@ impl Default for Policy {
             log_drivers: texts(&["json-file", "local", "journald", "none"]),
             targets: BTreeMap::new(),
             secrets: BTreeMap::new(),
-            records: texts(&["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"]).into_iter().collect(),
+            records: texts(&["A", "AAAA", "CNAME", "TXT", "SRV"]).into_iter().collect(),
             are_records_named: false,
             images: texts(&["*"]),
             privileged: false,

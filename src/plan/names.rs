@@ -106,7 +106,7 @@ impl<'a> Names<'a> {
             found: Vec::new(),
             hints: vec![
                 Hint::text(format!(
-                    "in {origin}: `dns: [{{type: A, name: \"@\", value: 203.0.113.10}}]` with the address"
+                    "in {origin}: `dns: [{{type: A, name: \"@\", value: 203.0.113.10}}]` with the address, and `apex` in `policy.records`"
                 )),
                 Hint::text("where the address changes, route `www` instead, and let the zone itself redirect to it"),
             ],

@@ -141,5 +141,86 @@ fn records_bounds_types_and_the_apex() {
     forbids("{}", &spf, "TXT at example.org itself");
     forbids("{records: [MX]}", &spf, "TXT");
     allows("{records: [TXT]}", &spf);
-    allows("{}", &record("name: _dmarc, type: TXT, value: v=DMARC1"));
+}
+
+/// What has a meaning for a whole domain is written by hand only where a word allows it.
+#[test]
+fn records_names_what_means_something_for_a_whole_domain() {
+    let record = |rest: &str| format!("{{kind: Record, {rest}}}");
+    for (rest, word) in [
+        ("name: _acme-challenge, type: TXT, value: x", "_acme-challenge"),
+        ("name: _acme-challenge.shop, type: CNAME, value: a.example.net.", "_acme-challenge"),
+        ("name: _Acme-Challenge.other.net., type: TXT, value: x", "_acme-challenge"),
+        ("name: _dmarc, type: TXT, value: v=DMARC1", "_dmarc"),
+        ("name: x._domainkey, type: TXT, value: v=DKIM1", "_domainkey"),
+        ("name: _domainkey, type: CNAME, value: a.example.net.", "_domainkey"),
+        ("name: _mta-sts, type: TXT, value: v=STSv1", "_mta-sts"),
+        ("name: '@', type: CAA, value: 0 issue letsencrypt.org", "CAA"),
+        ("name: shop, type: CAA, value: 0 issue letsencrypt.org", "CAA"),
+        ("name: '@', type: A, value: 203.0.113.9", "apex"),
+        ("name: '@', type: AAAA, value: '2001:db8::9'", "apex"),
+        ("name: other.net., type: A, value: 203.0.113.9", "apex"),
+        ("name: other.net., type: TXT, value: x", "apex"),
+        ("name: '*', type: A, value: 203.0.113.9", "wildcard"),
+        ("name: '*.lab', type: AAAA, value: '2001:db8::9'", "wildcard"),
+        ("name: '*', type: CNAME, value: a.example.net.", "wildcard"),
+        ("name: '*', type: TXT, value: x", "wildcard"),
+    ] {
+        forbids("{}", &record(rest), "");
+        let list = format!("{{name: xx, image: 'web:1', dns: [{{{rest}}}]}}");
+        forbids("{}", &list, "");
+        allows(&format!("{{records: [{word}, TXT, CNAME, A, AAAA]}}"), &record(rest));
+    }
+    // Words alone leave the types as they are: TXT at the domain itself still needs a list of types.
+    allows("{records: [_dmarc]}", &record("name: _dmarc, type: TXT, value: v=DMARC1"));
+    allows("{records: [_dmarc]}", &record("name: a, type: SRV, value: 10 5 5060 sip"));
+    forbids("{records: [_dmarc]}", &record("name: '@', type: TXT, value: v=spf1 -all"), "TXT at example.org itself");
+    forbids("{records: []}", &record("name: a, type: TXT, value: x"), "TXT");
+    // A route to the host's own address needs no word, wherever it stands.
+    allows("{}", "{name: xx, image: 'web:1', routes: [{domain: '@', to: 'xx:80'}]}");
+    allows("{}", "{name: xx, image: 'web:1', routes: [{domain: '*.lab', to: 'xx:80'}]}");
+}
+
+/// No word allows a manifest to say what is ours.
+#[test]
+fn no_manifest_writes_marks() {
+    let all = "{records: [A, AAAA, CNAME, TXT, CAA, SRV, MX, NS, apex, wildcard, _acme-challenge]}";
+    let names = [
+        "_amarre",
+        "_AMARRE.mail",
+        "_amarre.mail",
+        "_amarre._wildcard",
+        "_amarre.other.net.",
+        "a._amarre.b",
+        "_amarrex",
+        "\u{ff3f}amarre.mail",
+    ];
+    let mut asked: Vec<String> = names.map(|name| format!("name: \"{name}\", type: TXT, value: x")).into();
+    for (record_type, value) in [("CNAME", "a.example.net."), ("NS", "ns.example.net."), ("MX", "10 mx.example.net.")] {
+        asked.push(format!("name: _amarre.mail, type: {record_type}, value: {value}"));
+    }
+    for value in [
+        "heritage=amarre,instance=home,service=xx,type=MX",
+        " Heritage=external-dns",
+        "\"heri\" \"tage=amarre\"",
+        "heri\" \"tage=amarre",
+        "\\104eritage=amarre",
+        "${what:-heritage}=amarre",
+    ] {
+        asked.push(format!("name: mail, type: TXT, value: '{value}'"));
+        asked.push(format!("name: mail, type: TXT, values: [fine, '{value}']"));
+    }
+    for rest in asked {
+        let record = format!("{{kind: Record, {rest}}}");
+        let list = format!("{{name: xx, image: 'web:1', dns: [{{{rest}}}]}}");
+        for manifest in [record, list] {
+            let told = told(all, &manifest);
+            let is_refused = told.iter().any(|told| told.contains("A0280") || told.contains("A0281"));
+            assert!(is_refused, "{manifest}: {told:?}");
+        }
+    }
+    for domain in ["_amarre.mail", "_amarre"] {
+        let told = told(all, &format!("{{name: xx, image: 'web:1', routes: [{{domain: {domain}, to: 'xx:80'}}]}}"));
+        assert!(told.iter().any(|told| told.contains("A0107")), "the name of a host has no `_`: {told:?}");
+    }
 }

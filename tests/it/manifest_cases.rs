@@ -511,7 +511,7 @@ pub fn site() -> Site {
         has_dns: true,
         policy: Policy {
             host_paths: vec!["/srv".to_owned()],
-            records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"].into_iter().map(str::to_owned).collect(),
+            records: ["A", "AAAA", "CNAME", "TXT", "SRV"].into_iter().map(str::to_owned).collect(),
             images: texts(&["docker.io/*", "ghcr.io/*", "codeberg.org/*", "localhost/*", "registry.example.org:*"]),
             are_host_paths_named: true,
             volumes: texts(&["*"]),

@@ -136,7 +136,10 @@ pub fn site() -> Site {
         has_dns: true,
         policy: Policy {
             host_paths: texts(&["/srv"]),
-            records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV"].into_iter().map(str::to_owned).collect(),
+            records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_dmarc"]
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             images: texts(&["*"]),
             host_network: true,
             are_host_paths_named: true,
