@@ -31,7 +31,7 @@ use self::file::File;
 use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
 use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 use crate::notifications::channel::Channel;
-use crate::secret::{MarkKey, OvhLogin, Secret};
+use crate::secret::{KEY_BYTES, MarkKey, OvhLogin, Secret};
 
 /// A configuration file larger than this is a mistake.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -240,37 +240,77 @@ impl Config {
         ServiceSecrets { base: self.path.parent().unwrap_or(Path::new("/")), site: &self.site }
     }
 
-    /// The instance's key, made on first use; readable by the owner only.
+    /// The instance's keys; the first is made on first use, readable by the owner only.
     ///
     /// # Errors
     /// The file cannot be read or made.
     pub fn key(&self) -> Result<MarkKey, ConfigError> {
-        let path = self.beside_state("key");
-        let failed = |why: std::io::Error| {
-            ConfigError::new(
-                "A0203",
-                format!("could not use the key {}: {why}", path.display()),
-                "the folder of `state` must be writable",
-            )
-        };
+        let path = self.key_path();
         match std::fs::read(&path) {
-            Ok(bytes) => {
-                let bytes: [u8; 32] = bytes.try_into().map_err(|_| {
-                    ConfigError::new(
-                        "A0203",
-                        format!("{} is not a key of 32 bytes", path.display()),
-                        "put back the right file; with a new one, secrets are re-applied once",
-                    )
-                })?;
-                Ok(MarkKey::new(bytes))
-            }
+            Ok(bytes) => MarkKey::parse(&bytes).ok_or_else(|| {
+                ConfigError::new(
+                    "A0203",
+                    format!("{} is not a key of 32 bytes, nor lines of 64 hex digits", path.display()),
+                    "put back the right file; with a new one, secrets are re-applied once, and marks in DNS prove nothing",
+                )
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let bytes: [u8; 32] = rand::random();
-                write_private(&path, &bytes).map_err(failed)?;
+                let bytes: [u8; KEY_BYTES] = rand::random();
+                write_private(&path, &bytes).map_err(|why| self.key_unusable(&why))?;
                 Ok(MarkKey::new(bytes))
             }
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(self.key_unusable(&error)),
         }
+    }
+
+    /// Puts other keys in the place of those that are there, at once and for good.
+    ///
+    /// # Errors
+    /// The file cannot be written; then the keys are as before.
+    pub fn replace_key(&self, keys: &MarkKey) -> Result<(), ConfigError> {
+        let (path, fresh) = (self.key_path(), self.beside_state("key-new"));
+        let written = || {
+            // What a crash has left of an earlier try.
+            match std::fs::remove_file(&fresh) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => (),
+            }
+            write_private(&fresh, keys.text().as_bytes())?;
+            std::fs::rename(&fresh, &path)?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            std::fs::File::open(folder)?.sync_all()
+        };
+        written().map_err(|why| self.key_unusable(&why))
+    }
+
+    /// Where the instance's keys are.
+    pub fn key_path(&self) -> PathBuf {
+        self.beside_state("key")
+    }
+
+    /// The fingerprint of the key that was exported last, where one was.
+    pub fn exported_key(&self) -> Option<String> {
+        std::fs::read_to_string(self.beside_state("key-saved")).ok().map(|text| text.trim().to_owned())
+    }
+
+    /// Remembers that the keys were exported.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn note_exported_key(&self, keys: &MarkKey) -> Result<(), ConfigError> {
+        let text = format!("{}\n", keys.fingerprint());
+        std::fs::write(self.beside_state("key-saved"), text).map_err(|why| self.key_unusable(&why))
+    }
+
+    /// Forgets it: the copy is not what stands there now.
+    pub fn forget_exported_key(&self) {
+        // What is not there, or stays, is asked for once more or once less.
+        let _ = std::fs::remove_file(self.beside_state("key-saved"));
+    }
+
+    fn key_unusable(&self, why: &std::io::Error) -> ConfigError {
+        let message = format!("could not use the key {}: {why}", self.key_path().display());
+        ConfigError::new("A0203", message, "the folder of `state` must be writable")
     }
 
     /// A file beside the ledger: `amarre.db` → `amarre.key`, `amarre.sock`, `amarre.lock`.

@@ -77,6 +77,9 @@ pub enum Command {
     /// Keep the tokens that machines ask by HTTP with
     #[command(subcommand)]
     Token(Token),
+    /// Look after the instance's key, which proves what is ours
+    #[command(subcommand)]
+    Key(Key),
     /// Show who is told what, and try it
     #[command(subcommand)]
     Notifications(Notifications),
@@ -446,16 +449,37 @@ pub struct Rollback {
 #[derive(Debug, ClapArgs)]
 pub struct Adopt {
     /// What: `proxy-host/git.example.org`, `record/git.example.org/A`
-    pub thing: String,
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub thing: Option<String>,
+    /// Everything that `--unsigned` says
+    #[arg(long, requires = "unsigned")]
+    pub all: bool,
+    /// Records whose marks name this instance, and that no key of ours signed
+    #[arg(long, requires = "all")]
+    pub unsigned: bool,
+    /// Take over exactly this many
+    #[arg(long, value_name = "N", requires = "all")]
+    pub confirm: Option<usize>,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Answer the question
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "all")]
     pub yes: bool,
     /// Stop waiting after this long
     #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: std::time::Duration,
+}
+
+/// `key`
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make a new key that signs from now on; the ones before still verify
+    Rotate,
+    /// Forget the keys before the one that signs: what they signed proves nothing any more
+    Retire,
+    /// Print the keys, for a copy that is kept elsewhere
+    Export,
 }
 
 /// `release`

@@ -35,12 +35,7 @@ pub struct Built {
 
 /// Takes the lock and builds the engine.
 pub async fn engine(config: &Config) -> Result<Built, Failure> {
-    let lock = Lock::take(&config.beside_state("lock")).map_err(|error| match error {
-        LockError::Held(_) => Failure::new("A0902", error.to_string(), "wait until it is done, or stop it"),
-        LockError::Unusable(_) => {
-            Failure::new("A0903", error.to_string(), "is the folder of `state` there and writable?")
-        }
-    })?;
+    let lock = lock(config)?;
     let ledger = Ledger::open(&config.state).await.map_err(|error| {
         let hint = format!("is {} writable, and is there room on the disk?", config.state.display());
         Failure::new("A0903", error.to_string(), hint)
@@ -61,6 +56,16 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         interval,
     });
     Ok(Built { engine, lock, world })
+}
+
+/// The lock of the one that writes the ledger.
+pub fn lock(config: &Config) -> Result<Lock, Failure> {
+    Lock::take(&config.beside_state("lock")).map_err(|error| match error {
+        LockError::Held(_) => Failure::new("A0902", error.to_string(), "wait until it is done, or stop it"),
+        LockError::Unusable(_) => {
+            Failure::new("A0903", error.to_string(), "is the folder of `state` there and writable?")
+        }
+    })
 }
 
 /// Nothing real is given up for something simulated. A ledger that cannot be written is reported by the loop itself.
@@ -202,6 +207,7 @@ pub fn providers(config: &Config, key: &MarkKey) -> Result<Vec<Arc<dyn Provider>
             login: ovh.login.clone(),
             instance,
             registry: config.site.dns_registry,
+            key: key.clone(),
             pace,
             propagation,
         })?));

@@ -44,6 +44,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let mut findings = vec![configuration(&config.path)];
     let (facts, finding) = ledger(&config.state).await;
     findings.push(finding);
+    findings.extend(key(&config, !facts.applied.is_empty()));
     let config = build::with_known(config).await;
     let (services, of_source) = source(&config).await;
     findings.extend(of_source);
@@ -115,6 +116,38 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
         }
         Err(error) => (Facts::default(), Finding::wrong(TOPIC, "A0903", error.to_string()).hint(writable)),
     }
+}
+
+/// The instance's key: there, and kept elsewhere as well. One that cannot be read is told of with the providers.
+fn key(config: &Config, is_used: bool) -> Option<Finding> {
+    const TOPIC: &str = "key";
+    let path = config.key_path();
+    let shown = path.display();
+    if !path.exists() {
+        let message = format!("{shown} is gone: what is ours in DNS, and which secrets changed, cannot be told");
+        return is_used.then(|| {
+            let put_back = format!("put the copy back as {shown}, before anything is applied");
+            Finding::wrong(TOPIC, "A0227", message).hint(put_back)
+        });
+    }
+    let keys = config.key().ok()?;
+    let export = "amarre key export > FILE, and keep that elsewhere";
+    let text = match config.exported_key() {
+        _ if !is_used => return Some(Finding::good(TOPIC, format!("{shown}, {}", keys.fingerprint()))),
+        Some(saved) if saved == keys.fingerprint() => {
+            return Some(Finding::good(TOPIC, format!("{shown}, {saved}, exported")));
+        }
+        Some(saved) if !keys.knows(&saved) => {
+            let text =
+                format!("{shown} is not the key that was exported ({saved}): what that one signed proves nothing");
+            return Some(
+                Finding::wrong(TOPIC, "A0227", text).hint(format!("put the copy back as {shown}")).hint(export),
+            );
+        }
+        Some(_) => format!("{shown} was rotated since it was exported"),
+        None => format!("{shown} was never exported: without a copy, losing it loses the proof of what is ours in DNS"),
+    };
+    Some(Finding::know(TOPIC, "A0226", text).hint(export))
 }
 
 /// The state in force, as the next run would take it; no server is asked for a newer one.

@@ -303,6 +303,7 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, Failure>
         },
         instance: INSTANCE.to_owned(),
         registry: true,
+        key: MarkKey::new([0; 32]),
         pace: Pace::usual(),
         propagation: Propagation {
             servers: Vec::new(),

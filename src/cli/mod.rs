@@ -13,6 +13,7 @@ pub mod demo;
 pub mod doctor;
 pub mod help;
 pub mod init;
+mod key;
 pub mod notified;
 pub mod notify;
 pub mod own;
@@ -110,6 +111,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::New(new) => template::new(args, new, output).await,
         Command::User(user) => user::user(args, user, output).await,
         Command::Token(token) => token::token(args, token, output).await,
+        Command::Key(command) => key::key(args, command, output),
         Command::Notifications(command) => notified::notifications(args, command, output).await,
         Command::Npm(Npm::Rescue(rescue)) => own::rescue(args, rescue, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,

@@ -22,7 +22,7 @@ pub async fn adopt(args: &Args, adopt: &Adopt, output: &Output) -> Result<u8, Fa
 }
 
 async fn take_over(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Failure> {
-    let thing = &adopt.thing;
+    let Some(thing) = &adopt.thing else { return take_over_unsigned(link, adopt, output).await };
     let act =
         |dry_run: bool| Act::Adopt { thing: thing.clone(), dry_run, by: whoami(), timeout_ms: millis(adopt.timeout) };
     if adopt.dry_run || !adopt.yes {
@@ -37,6 +37,32 @@ async fn take_over(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Fa
         }
     }
     act_and_print(link, act(false), output).await
+}
+
+/// `amarre adopt --all --unsigned`: the number is typed, or named by `--confirm`.
+async fn take_over_unsigned(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Failure> {
+    let act = |dry_run: bool, confirm: Option<usize>| Act::AdoptUnsigned {
+        confirm,
+        dry_run,
+        by: whoami(),
+        timeout_ms: millis(adopt.timeout),
+    };
+    if adopt.confirm.is_some() && !adopt.dry_run {
+        return act_and_print(link, act(false, adopt.confirm), output).await;
+    }
+    let answer = link.act(act(true, None), output).await?;
+    output.data(&answer.text);
+    let count = answer.document["count"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+    if adopt.dry_run || count == 0 || answer.exit != 0 {
+        return Ok(answer.exit);
+    }
+    let message = format!("{count} records would be taken over, and nobody can be asked here");
+    let refusal =
+        Failure::new("A0432", message, format!("if you mean it: amarre adopt --all --unsigned --confirm {count}"));
+    if !agrees(output, "Take them all over?", &count.to_string(), &refusal) {
+        return Ok(REFUSED);
+    }
+    act_and_print(link, act(false, Some(count)), output).await
 }
 
 /// What `amarre npm rescue --dry-run` exits with when there is something to switch off.

@@ -141,6 +141,11 @@ fn owner(picture: &Picture, address: &Address, seen: &Seen) -> String {
         (Owner::Ours, false) => format!("this Amarre ({instance}): by its mark; the ledger does not know it yet"),
         (Owner::MarkLost, _) => format!("this Amarre ({instance}): by the ledger; its mark is gone"),
         (Owner::Other(other), _) => format!("the instance {other}"),
+        (Owner::Unverified, _) => {
+            format!(
+                "not known: its mark names this Amarre ({instance}), and no key of ours signed it; it is never deleted"
+            )
+        }
         (Owner::Foreign, _) if picture.wants.map.contains_key(address) => "not us: it is used as it is".to_owned(),
         (Owner::Foreign, _) => "not us".to_owned(),
     }

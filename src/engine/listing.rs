@@ -296,6 +296,7 @@ pub fn unmanaged_text(picture: &Picture) -> String {
     for (address, seen) in found {
         let whose = match &seen.owner {
             crate::model::Owner::Other(instance) => format!("of instance {instance}"),
+            crate::model::Owner::Unverified => "with a mark of ours that no key of ours signed".to_owned(),
             crate::model::Owner::Ours | crate::model::Owner::MarkLost | crate::model::Owner::Foreign => String::new(),
         };
         let line = format!("{:15}{}  {whose}", address.kind.label(), lines::name(address, Some(&seen.fields)));
@@ -310,7 +311,10 @@ pub fn unmanaged_json(picture: &Picture) -> Json {
     let item = |(address, seen): (&Address, &Seen)| {
         let instance = match &seen.owner {
             crate::model::Owner::Other(instance) => Some(instance.clone()),
-            crate::model::Owner::Ours | crate::model::Owner::MarkLost | crate::model::Owner::Foreign => None,
+            crate::model::Owner::Ours
+            | crate::model::Owner::MarkLost
+            | crate::model::Owner::Unverified
+            | crate::model::Owner::Foreign => None,
         };
         json!({
             "address": address.to_string(), "kind": address.kind.word(),

@@ -49,6 +49,7 @@ pub mod manifests;
 mod mend;
 pub mod meters;
 mod own;
+mod unsigned;
 pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};

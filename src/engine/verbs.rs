@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState, mend, own, rescue, subnets, telling};
+use super::{Picture, Progress, ProgressState, mend, own, rescue, subnets, telling, unsigned};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Hint, Millis, Timestamp, Verb};
@@ -161,6 +161,21 @@ pub enum Act {
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
+    /// Take over every record whose mark names us and that no key of ours signed.
+    AdoptUnsigned {
+        /// How many they are: of another number nothing is done.
+        #[serde(default)]
+        confirm: Option<usize>,
+        /// Only say which.
+        #[serde(default)]
+        dry_run: bool,
+        /// Who asks.
+        #[serde(default)]
+        by: String,
+        /// At most so long.
+        #[serde(default = "usual_timeout_ms")]
+        timeout_ms: i64,
+    },
     /// Give something of ours out of hand; it stays as it is.
     Release {
         /// Its address, or the end of it.
@@ -208,6 +223,7 @@ impl Act {
             | Act::Destroy { timeout_ms, .. }
             | Act::Rollback { timeout_ms, .. }
             | Act::Adopt { timeout_ms, .. }
+            | Act::AdoptUnsigned { timeout_ms, .. }
             | Act::Release { timeout_ms, .. }
             | Act::Retry { timeout_ms, .. } => [Some(*timeout_ms), None],
             Act::Suspend { until_ms, .. } => [None, *until_ms],
@@ -231,6 +247,7 @@ impl Act {
             | Act::Rollback { by, .. }
             | Act::Cancel { by, .. }
             | Act::Adopt { by, .. }
+            | Act::AdoptUnsigned { by, .. }
             | Act::Release { by, .. }
             | Act::Rescue { by, .. } => who.clone_into(by),
             Act::Apply { .. } | Act::Reconcile { .. } | Act::Resume { .. } | Act::Retry { .. } => (),
@@ -377,6 +394,9 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
         }
         Act::Cancel { service, by } => mend::cancel(handle, &service, &by, look).await,
         Act::Retry { service, timeout_ms } => mend::retry(handle, &service, timeout_ms, look, steps).await,
+        Act::AdoptUnsigned { confirm, dry_run, by, timeout_ms } => {
+            unsigned::adopt(handle, (dry_run, confirm), &by, timeout_ms, look, steps).await
+        }
         Act::Adopt { thing, dry_run, by, timeout_ms } => {
             own::adopt(handle, &thing, dry_run, &by, timeout_ms, look, steps).await
         }

@@ -11,7 +11,7 @@ use crate::model::service::{Container, Dns, ManifestKind, Port, Service};
 use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
-use super::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0209, Problem, Spot, shown};
+use super::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0209, Problem, Spot};
 use super::files::OtherFile;
 use super::permissions::{Decision, Verdict};
 use super::reader::Scope;

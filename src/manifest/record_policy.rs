@@ -14,8 +14,8 @@
 use crate::model::Site;
 use crate::model::site::{SPECIAL_LABELS, is_below};
 
-use super::permissions::{self, Closed};
 use super::diagnostic::{A0208, A0280, A0281, A0282, A0283, A0284, Spot, shown};
+use super::permissions::{self, Closed};
 use super::reader::{Scope, Text};
 
 /// The key of the policy.

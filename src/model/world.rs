@@ -196,6 +196,8 @@ pub enum Owner {
     MarkLost,
     /// Nobody's mark.
     Foreign,
+    /// A mark that says it is ours, without a signature of our key: used, never changed or deleted.
+    Unverified,
     /// Another instance's mark.
     Other(String),
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exposed::{self, Open};
 use super::{
-    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reason, rivals, stopped, tasks,
+    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reach, reason, rivals, signatures,
+    stopped, tasks,
 };
 use crate::model::address::generations;
 use crate::model::plan::{Downtime, Impact, Wait};
@@ -144,11 +145,14 @@ fn update(
         let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
         changed.extend(place.map(|(name, value)| (name.into(), value)));
     }
-    let named = |diff: FieldDiff| match marked {
-        Some(other) if diff.field == "mark" => {
+    let named = |diff: FieldDiff| match (marked, signatures::of(seen)) {
+        (Some(other), _) if diff.field == "mark" => {
             FieldDiff { from: Some(Value::text(other)), to: Some(Value::text(&want.service)), ..diff }
         }
-        Some(_) | None => diff,
+        (None, Some(signature)) if diff.field == "mark" => {
+            FieldDiff { from: Some(Value::text(signature)), to: Some(Value::text("signed")), ..diff }
+        }
+        (Some(_) | None, _) => diff,
     };
     let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| named(diff)).collect();
     let pointing: Vec<Need> = needs_of(input, address, want, &changed);
@@ -299,10 +303,14 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
     }
     let diffs = diff::compare(schema, &fields, &seen.fields, None);
     if diffs.is_empty() && !fields.is_unresolved() {
+        let why = match seen.owner {
+            Owner::Unverified => "its mark says that it is ours, and no key of ours signed that",
+            Owner::Ours | Owner::MarkLost | Owner::Foreign | Owner::Other(_) => "it was here already",
+        };
         let note = Note {
             service: want.service.clone(),
             address: Some(address.clone()),
-            text: format!("{} {} is used, not owned: it was here already", address.kind.label(), address.name),
+            text: format!("{} {} is used, not owned: {why}", address.kind.label(), address.name),
         };
         // Images and zones are never owned; saying so would be noise.
         if !matches!(address.kind, Kind::Image | Kind::Zone | Kind::Certificate) {
@@ -326,11 +334,12 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
 fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) -> Refusal {
     let whose = match &seen.owner {
         Owner::Other(instance) => format!("belongs to the instance {instance}"),
+        Owner::Unverified => "carries a mark of ours that no key of ours signed".to_owned(),
         Owner::Foreign | Owner::Ours | Owner::MarkLost => "is not ours".to_owned(),
     };
     let mut hints = Vec::new();
     let changes_hands = matches!(address.kind, Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Record);
-    if seen.owner == Owner::Foreign && changes_hands {
+    if matches!(seen.owner, Owner::Foreign | Owner::Unverified) && changes_hands {
         let thing = format!("{}/{}", address.kind.word(), address.name);
         hints.push(Hint::command("to take it over", format!("amarre adopt {thing}")));
     }

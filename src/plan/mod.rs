@@ -39,6 +39,7 @@ pub mod container;
 pub mod data;
 pub mod generation;
 pub mod rollout;
+pub mod signatures;
 pub mod handover;
 pub mod stopped;
 pub mod streams;
@@ -101,6 +102,7 @@ pub fn look(input: &Input<'_>) -> (Wants, Plan) {
     patience::leave(input, &wants, &mut plan);
     policy::leave(input, &wants, &mut plan);
     certificates::leave(input, &mut plan);
+    signatures::leave(input, &mut plan);
     guard::guard(input, &mut plan);
     (wants, plan)
 }

@@ -80,6 +80,8 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::DependencyReplaced, "a job that failed is kept apart".to_owned())
     } else if let Some(from) = from.filter(|_| address.kind != Kind::Container) {
         (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
+    } else if let Some(signature) = unsigned(input, address, diffs) {
+        (ReasonCode::DependencyReplaced, format!("the instance's key signs marks, this one is {signature}"))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
         (ReasonCode::Drift, by_hand(input, address, "its mark was removed outside Amarre"))
     } else if address.kind == Kind::Image {
@@ -99,6 +101,12 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         )
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// What is said of a mark that is there and only gets a signature.
+fn unsigned<'a>(input: &'a Input<'_>, address: &Address, diffs: &[FieldDiff]) -> Option<&'a str> {
+    let is_only_mark = diffs.iter().all(|diff| diff.field == "mark");
+    input.world.seen.get(address).filter(|_| is_only_mark).and_then(super::signatures::of)
 }
 
 /// What changes of a container because another generation comes or goes beside it.

@@ -40,7 +40,11 @@ fn needs(act: &Act) -> Role {
         Act::Apply { confirm_deletes: Some(_), accept_rewrite: None, .. } | Act::Destroy { purge: false, .. } => {
             Role::Editor
         }
-        Act::Destroy { purge: true, .. } | Act::Adopt { .. } | Act::Release { .. } | Act::Rescue { .. } => Role::Admin,
+        Act::Destroy { purge: true, .. }
+        | Act::Adopt { .. }
+        | Act::AdoptUnsigned { .. }
+        | Act::Release { .. }
+        | Act::Rescue { .. } => Role::Admin,
     }
 }
 

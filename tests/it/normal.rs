@@ -159,6 +159,7 @@ async fn what_ovh_answers_compares_as_what_was_asked_for() {
         },
         instance: "home".to_owned(),
         registry: true,
+        key: MarkKey::new([7; 32]),
         pace: Pace::unbounded(),
         propagation: Propagation {
             servers: ovh.dns.clone(),

@@ -90,6 +90,7 @@ const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/build.rs", "secret", "hands the instance's key to them"),
     ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),
     ("src/cli/init.rs", "secret", "hands the answers to them and to files"),
+    ("src/cli/key.rs", "secret", "makes, prints and forgets the instance's keys"),
     ("src/cli/user.rs", "secret", "takes a password to where accounts are"),
     ("src/cli/simulated.rs", "secret", "makes the accounts of what is simulated"),
     ("src/cli/demo.rs", "secret", "prints the link that makes the first account of a demo"),

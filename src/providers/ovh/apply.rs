@@ -16,7 +16,7 @@ use super::OvhProvider;
 use super::api::{Trouble, WireCreate, WireUpdate};
 use super::convert::{RegistryValue, quoted, registry_name, sub_domain};
 use super::kinds::{RecordSet, normalize};
-use super::sets::{Held, RowChange, Sets, gather, row_changes};
+use super::sets::{Held, HeldMark, RowChange, Sets, gather, row_changes};
 
 /// A change under way.
 pub(super) struct Work<'a> {
@@ -110,7 +110,7 @@ impl Work<'_> {
         for row in &present.held.rows {
             self.remove(row.id).await?;
         }
-        for held in present.held.marks.iter().filter(|held| held.mark.instance == self.provider.instance) {
+        for held in present.held.claims(&self.provider.instance) {
             self.remove(held.id).await?;
         }
         Ok(Outcome::default())
@@ -118,7 +118,7 @@ impl Work<'_> {
 
     /// Takes our marks off a record; its rows stay as they are.
     async fn release(&mut self, present: &Present) -> Result<Outcome, ProviderError> {
-        for held in present.held.marks.iter().filter(|held| held.mark.instance == self.provider.instance) {
+        for held in present.held.claims(&self.provider.instance) {
             self.remove(held.id).await?;
         }
         Ok(Outcome { vendor_id: present.held.vendor_id() })
@@ -159,25 +159,30 @@ impl Work<'_> {
         Ok(Outcome { vendor_id: texts.join(",") })
     }
 
-    /// Makes sure that exactly one registry value says that the record is this service's.
+    /// Makes sure that exactly one registry value says that the record is this service's, signed by the key that signs now.
     async fn mark(&mut self, held: &Held) -> Result<(), ProviderError> {
         let (name, record_type) = split(self.address);
         let mark = RegistryValue {
             instance: self.provider.instance.clone(),
             service: self.service.to_owned(),
             record_type: record_type.to_owned(),
+            signature: None,
         };
+        let mark = mark.signed(name, &self.provider.key);
         let registry_name = registry_name(name);
         let target = quoted(&mark.text());
-        let mut ours = held.marks.iter().filter(|held| held.mark.instance == mark.instance);
-        match ours.next() {
-            Some(first) if first.mark == mark => (),
-            Some(first) => self.put(first.id, &registry_name, &target, first.ttl).await?,
+        let ours: Vec<&HeldMark> = held.claims(&mark.instance).collect();
+        // What others have written beside the right one goes; the right one stays.
+        let kept = ours.iter().find(|held| held.mark == mark).or_else(|| ours.first());
+        match kept {
+            Some(kept) if kept.mark == mark => (),
+            Some(kept) => self.put(kept.id, &registry_name, &target, kept.ttl).await?,
             None => {
                 self.post(&registry_name, "TXT", &target, 0).await?;
             }
         }
-        for surplus in ours {
+        let kept = kept.map(|kept| kept.id);
+        for surplus in ours.iter().filter(|held| Some(held.id) != kept) {
             self.remove(surplus.id).await?;
         }
         Ok(())
@@ -190,7 +195,7 @@ impl Work<'_> {
         let rows = provider.listing.names(&provider.api, &self.zone, &names).await;
         let rows = rows.map_err(|trouble| self.error("read", trouble, false))?;
         let zones = provider.memory().zones.clone();
-        let mut sets: Sets = gather(&zones, &self.zone, &rows);
+        let mut sets: Sets = gather(&zones, &self.zone, &rows, &provider.key);
         let key = (name.to_owned(), record_type.to_owned());
         let held = sets.remove(&key).unwrap_or_default();
         let company = sets.iter().filter(|((other, _), held)| other == name && !held.rows.is_empty());
@@ -234,7 +239,8 @@ impl Work<'_> {
     }
 
     fn refuse_other(&self, present: &Present) -> Result<(), ProviderError> {
-        match (present.held.our_mark(&self.provider.instance), present.held.other_mark(&self.provider.instance)) {
+        // Whether what says ours is true was decided with the ledger, which is not asked here.
+        match (present.held.claims(&self.provider.instance).next(), present.held.other_mark(&self.provider.instance)) {
             (None, Some(other)) => {
                 let message = format!("{} belongs to the instance `{}`", self.what(), other.mark.instance);
                 Err(ProviderError::new(Class::Conflict, "A0405", message).hint("two instances need two names"))

@@ -211,6 +211,8 @@ pub struct RegistryValue {
     pub service: String,
     /// Of which record.
     pub record_type: String,
+    /// That it may say so: see `proof.rs`.
+    pub signature: Option<String>,
 }
 
 impl RegistryValue {
@@ -221,12 +223,20 @@ impl RegistryValue {
             let value = rest.split(',').find_map(|part| part.strip_prefix(key)?.strip_prefix('='))?;
             (!value.is_empty()).then(|| value.to_owned())
         };
-        Some(Self { instance: part("instance")?, service: part("service")?, record_type: part("type")? })
+        let signature = part("sig");
+        Some(Self { instance: part("instance")?, service: part("service")?, record_type: part("type")?, signature })
     }
 
     /// The TXT's text.
     pub fn text(&self) -> String {
-        format!("heritage=amarre,instance={},service={},type={}", self.instance, self.service, self.record_type)
+        let Self { instance, service, record_type, signature } = self;
+        let signed = signature.as_ref().map(|signature| format!(",sig={signature}")).unwrap_or_default();
+        format!("heritage=amarre,instance={instance},service={service},type={record_type}{signed}")
+    }
+
+    /// What a signature is of, for the record of this name.
+    pub fn parts<'a>(&'a self, name: &'a str) -> [&'a str; 4] {
+        [name, &self.record_type, &self.service, &self.instance]
     }
 }
 
@@ -328,9 +338,13 @@ mod tests {
 
     #[test]
     fn registry_values_are_told_from_other_text() {
-        let value = RegistryValue { instance: "amarre".into(), service: "cloud".into(), record_type: "A".into() };
+        let (instance, service, record_type) = ("amarre".to_owned(), "cloud".to_owned(), "A".to_owned());
+        let value = RegistryValue { instance, service, record_type, signature: None };
         assert_eq!(value.text(), "heritage=amarre,instance=amarre,service=cloud,type=A");
-        assert_eq!(RegistryValue::parse(&value.text()), Some(value));
+        assert_eq!(RegistryValue::parse(&value.text()), Some(value.clone()));
+        let signed = RegistryValue { signature: Some("00ff".to_owned()), ..value };
+        assert_eq!(signed.text(), "heritage=amarre,instance=amarre,service=cloud,type=A,sig=00ff");
+        assert_eq!(RegistryValue::parse(&signed.text()), Some(signed));
         for text in
             ["heritage=external-dns,owner=x", "heritage=amarre", "v=spf1", "heritage=amarre,instance=,service=a,type=A"]
         {

@@ -32,8 +32,10 @@ pub struct RecordSet {
     pub values: Vec<String>,
     /// Seconds. Observed 0 = the rows disagree.
     pub ttl: Option<u32>,
-    /// Our registry TXT is there.
+    /// Our registry TXT is there, once, signed by the key that signs now.
     pub mark: Option<bool>,
+    /// What is to be said of the signature of one that is there and not so. Observed.
+    pub signature: Option<String>,
 }
 
 impl Typed for RecordSet {
@@ -47,6 +49,7 @@ impl Typed for RecordSet {
             Field::new("ttl", Rule::Update).samples(&[r#"{"int":60}"#, r#"{"int":7200}"#]).default(r#"{"int":3600}"#),
             // Nobody wants a record of ours without its mark: there is one value to ask for.
             Field::new("mark", Rule::Update).samples(&[r#"{"bool":true}"#, r#"{"bool":true}"#]),
+            Field::new("signature", Rule::Observed),
         ],
         claims: None,
     };
@@ -58,6 +61,9 @@ impl Typed for RecordSet {
         }
         if let Some(mark) = self.mark {
             fields.set("mark", Value::Bool(mark));
+        }
+        if let Some(signature) = &self.signature {
+            fields.set("signature", Value::text(signature));
         }
         fields
     }
@@ -73,7 +79,8 @@ impl Typed for RecordSet {
             None => None,
             Some(value) => Some(value.as_bool().ok_or("`mark` is neither true nor false")?),
         };
-        Ok(Self { values, ttl, mark })
+        let signature = fields.text("signature").map(str::to_owned);
+        Ok(Self { values, ttl, mark, signature })
     }
 }
 
@@ -190,9 +197,11 @@ mod tests {
         for schema in KINDS {
             assert_eq!(check_schema(schema), Vec::<String>::new());
         }
-        let set = RecordSet { values: vec!["192.0.2.1".into()], ttl: Some(60), mark: Some(true) };
+        let mut set = RecordSet { values: vec!["192.0.2.1".into()], ttl: Some(60), mark: Some(true), signature: None };
         assert_eq!(RecordSet::from_fields(&set.fields()).unwrap(), set);
-        let bare = RecordSet { values: vec!["a".into()], ttl: None, mark: None };
+        (set.mark, set.signature) = (Some(false), Some("unsigned".into()));
+        assert_eq!(RecordSet::from_fields(&set.fields()).unwrap(), set);
+        let bare = RecordSet { values: vec!["a".into()], ttl: None, mark: None, signature: None };
         assert_eq!(RecordSet::from_fields(&bare.fields()).unwrap(), bare);
         let zone = Zone { nameservers: vec!["ns1.example.net.".into()] };
         assert_eq!(Zone::from_fields(&zone.fields()).unwrap(), zone);

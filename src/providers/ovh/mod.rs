@@ -15,6 +15,7 @@ mod listing;
 mod observe;
 mod pace;
 mod propagation;
+mod proof;
 mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,7 @@ use async_trait::async_trait;
 use crate::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Timestamp, Verb};
 use crate::providers::http::Counts;
 use crate::providers::{Ask, Class, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError, Resolved};
-use crate::secret::Secrets;
+use crate::secret::{MarkKey, Secrets};
 
 pub use crate::secret::OvhLogin;
 use api::{Api, Trouble};
@@ -47,6 +48,8 @@ pub struct OvhConfig {
     pub instance: String,
     /// Whether records are marked by TXT records.
     pub registry: bool,
+    /// Signs the marks.
+    pub key: MarkKey,
     /// How fast it is asked.
     pub pace: Pace,
     /// Who is asked whether a record is visible.
@@ -60,6 +63,7 @@ pub struct OvhProvider {
     endpoint: String,
     instance: String,
     registry: bool,
+    key: MarkKey,
     api: Api,
     listing: Listing,
     watcher: Watcher,
@@ -102,6 +106,7 @@ impl OvhProvider {
             endpoint: config.endpoint.clone(),
             instance: config.instance,
             registry: config.registry,
+            key: config.key,
             api: Api::new(&config.endpoint, config.login, config.pace)?,
             listing: Listing::default(),
             watcher: Watcher::new(config.propagation),

@@ -83,7 +83,7 @@ impl OvhProvider {
     }
 
     async fn read_zone(&self, zones: &BTreeSet<String>, zone: &str, ask: &Ask) -> Result<ZoneLook, Trouble> {
-        let sets = gather(zones, zone, &self.listing.zone(&self.api, zone).await?);
+        let sets = gather(zones, zone, &self.listing.zone(&self.api, zone).await?, &self.key);
         let concerns = |name: &str, record_type: &str| {
             let address = self.address(name, record_type);
             ask.wanted.contains_key(&address) || ask.applied.contains_key(&address)
@@ -108,6 +108,10 @@ impl OvhProvider {
             }
             let applied = ask.applied.get(&address);
             let owner = self.owner(record_type, held, applied);
+            if held.rows.is_empty() && owner == Owner::Unverified {
+                // A claim about nothing: there is nothing to use, and nothing that it could stand in the way of.
+                continue;
+            }
             if wanted.is_some() || owner.is_ours() {
                 let values = held.values().into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
                 watches.push(Watch {
@@ -128,16 +132,29 @@ impl OvhProvider {
         watches
     }
 
+    /// Whose it is, by marks and ledger:
+    ///
+    /// | mark that says ours | ledger | |
+    /// | --- | --- | --- |
+    /// | signed by a key of ours, for this name and type | | ours |
+    /// | not so | has the vendor's id of a row; or no row is left | ours, to be signed |
+    /// | not so | does not | unverified |
+    /// | none | has one of the values | ours, mark lost |
     fn owner(&self, record_type: &str, held: &Held, applied: Option<&Applied>) -> Owner {
         let by_mark = held.owner(&self.instance);
         let known = applied.is_some_and(|applied| {
             let values = canonical(record_type, &applied.fields.strings("values"));
             held.values().iter().any(|value| values.iter().any(|known| known == value))
         });
+        let is_same = applied.is_some_and(|applied| {
+            let ids: BTreeSet<&str> = applied.vendor_id.split(',').collect();
+            held.rows.is_empty() || held.rows.iter().any(|row| ids.contains(row.id.to_string().as_str()))
+        });
         match by_mark {
+            Owner::Unverified if self.registry && is_same => Owner::Ours,
             Owner::Foreign if known && self.registry => Owner::MarkLost,
-            Owner::Foreign if known => Owner::Ours,
-            Owner::Ours | Owner::MarkLost | Owner::Foreign | Owner::Other(_) => by_mark,
+            Owner::Foreign | Owner::Unverified if known && !self.registry => Owner::Ours,
+            Owner::Ours | Owner::MarkLost | Owner::Foreign | Owner::Unverified | Owner::Other(_) => by_mark,
         }
     }
 

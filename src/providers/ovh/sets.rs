@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Fields, Owner, Site, Typed};
+use crate::secret::MarkKey;
 
 use super::convert::{RegistryValue, Row, dns_type, registered_name, spell, target_of, value_of};
 use super::kinds::{RecordSet, TTL_SECONDS_USUAL};
+use super::proof::Proof;
 
 /// A name and a DNS type.
 pub type Key = (String, String);
@@ -41,11 +43,13 @@ pub struct HeldRow {
 pub struct HeldMark {
     pub id: u64,
     pub mark: RegistryValue,
+    /// What stands behind it; of another instance's nothing that we could tell.
+    pub proof: Proof,
     pub ttl: u32,
 }
 
 /// Sorts the rows of `zone`. Rows that a longer zone of the account hides from the world are left out.
-pub fn gather(zones: &BTreeSet<String>, zone: &str, rows: &[Row]) -> Sets {
+pub fn gather(zones: &BTreeSet<String>, zone: &str, rows: &[Row], key: &MarkKey) -> Sets {
     let mut sets = Sets::new();
     let mut rows: Vec<&Row> = rows.iter().collect();
     rows.sort_by_key(|row| row.id);
@@ -61,8 +65,9 @@ pub fn gather(zones: &BTreeSet<String>, zone: &str, rows: &[Row]) -> Sets {
             .and_then(|name| Some((name, RegistryValue::parse(&value)?)));
         match mark {
             Some((name, mark)) => {
-                let key = (name, mark.record_type.clone());
-                sets.entry(key).or_default().marks.push(HeldMark { id: row.id, mark, ttl: row.ttl });
+                let proof = mark.proof(&name, key);
+                let set = sets.entry((name, mark.record_type.clone())).or_default();
+                set.marks.push(HeldMark { id: row.id, mark, proof, ttl: row.ttl });
             }
             None => {
                 let key = (row.name.clone(), record_type.to_owned());
@@ -79,9 +84,18 @@ impl Held {
     pub fn fields(&self, instance: &str, registry: bool, default_ttl: Option<u32>) -> Fields {
         let mut values: Vec<String> = self.rows.iter().map(|row| row.value.clone()).collect();
         values.sort();
-        // One that stands there twice, as after a lost answer and an old list, is put right as one that is missing.
-        let mark = !registry || self.marks.iter().filter(|held| held.mark.instance == instance).count() == 1;
-        RecordSet { values, ttl: Some(self.ttl(default_ttl)), mark: Some(mark) }.fields()
+        // One that stands there twice, as after a lost answer and an old list, is written as one that is missing.
+        let claims: Vec<&HeldMark> = self.claims(instance).collect();
+        let is_right = matches!(claims.as_slice(), [one] if one.proof == Proof::Signed);
+        let is_signed = claims.iter().any(|claim| claim.proof == Proof::Signed);
+        let signature = claims.first().filter(|_| registry && !is_signed).and_then(|claim| claim.proof.word());
+        let signature = signature.map(str::to_owned);
+        RecordSet { values, ttl: Some(self.ttl(default_ttl)), mark: Some(!registry || is_right), signature }.fields()
+    }
+
+    /// Registry values that say it is this instance's: anybody who may write there can say so.
+    pub fn claims(&self, instance: &str) -> impl Iterator<Item = &HeldMark> {
+        self.marks.iter().filter(move |held| held.mark.instance == instance)
     }
 
     /// Whether any row leaves its time to live to the zone.
@@ -102,9 +116,9 @@ impl Held {
         values
     }
 
-    /// The registry value of ours, if there is one.
+    /// The registry value of ours, if there is one: signed by a key of ours, for this name and type.
     pub fn our_mark(&self, instance: &str) -> Option<&HeldMark> {
-        self.marks.iter().find(|held| held.mark.instance == instance)
+        self.claims(instance).find(|held| held.proof.holds())
     }
 
     /// Another instance that says it is its own.
@@ -114,10 +128,11 @@ impl Held {
 
     /// Whose it is by its marks alone.
     pub fn owner(&self, instance: &str) -> Owner {
-        match (self.our_mark(instance), self.other_mark(instance)) {
-            (Some(_), _) => Owner::Ours,
-            (None, Some(other)) => Owner::Other(other.mark.instance.clone()),
-            (None, None) => Owner::Foreign,
+        match (self.our_mark(instance), self.claims(instance).next(), self.other_mark(instance)) {
+            (Some(_), _, _) => Owner::Ours,
+            (None, Some(_), _) => Owner::Unverified,
+            (None, None, Some(other)) => Owner::Other(other.mark.instance.clone()),
+            (None, None, None) => Owner::Foreign,
         }
     }
 
@@ -204,13 +219,25 @@ pub fn canonical(record_type: &str, values: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn our_key() -> MarkKey {
+        MarkKey::new([7; 32])
+    }
+
+    /// As we write it for the record of this name.
+    fn signed(name: &str, service: &str, record_type: &str) -> String {
+        let (instance, service) = ("one".to_owned(), service.to_owned());
+        let value = RegistryValue { instance, service, record_type: record_type.to_owned(), signature: None };
+        format!("\"{}\"", value.signed(name, &our_key()).text())
+    }
+
     fn row(id: u64, name: &str, field_type: &str, target: &str, ttl: u32) -> Row {
         let (name, field_type, target) = (name.to_owned(), field_type.to_owned(), target.to_owned());
         Row { id, name, field_type, target, ttl }
     }
 
     fn sets(rows: &[Row]) -> Sets {
-        gather(&BTreeSet::from(["example.org".to_owned(), "sub.example.org".to_owned()]), "example.org", rows)
+        let zones = BTreeSet::from(["example.org".to_owned(), "sub.example.org".to_owned()]);
+        gather(&zones, "example.org", rows, &our_key())
     }
 
     fn key(name: &str, record_type: &str) -> Key {
@@ -219,7 +246,7 @@ mod tests {
 
     #[test]
     fn rows_become_sets_and_marks() {
-        let mark = "\"heritage=amarre,instance=one,service=cloud,type=A\"";
+        let mark = &signed("cloud.example.org", "cloud", "A");
         let sets = sets(&[
             row(3, "cloud.example.org", "A", "192.0.2.2", 60),
             row(2, "cloud.example.org", "A", "192.0.2.1", 60),
@@ -241,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_mark_without_a_record_is_a_set_without_values() {
-        let mark = "\"heritage=amarre,instance=one,service=cloud,type=AAAA\"";
+        let mark = &signed("*.example.org", "cloud", "AAAA");
         let sets = sets(&[row(4, "_amarre._wildcard.example.org", "TXT", mark, 60)]);
         let held = &sets[&key("*.example.org", "AAAA")];
         assert!(held.values().is_empty());
@@ -250,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_mark_that_stands_twice_is_not_right() {
-        let mark = "\"heritage=amarre,instance=one,service=cloud,type=A\"";
+        let mark = &signed("cloud.example.org", "cloud", "A");
         let rows = [
             row(1, "cloud.example.org", "A", "192.0.2.1", 60),
             row(2, "_amarre.cloud.example.org", "TXT", mark, 60),
@@ -259,6 +286,35 @@ mod tests {
         let held = &sets(&rows)[&key("cloud.example.org", "A")];
         assert_eq!(held.fields("one", true, None).flag("mark"), Some(false));
         assert_eq!(held.owner("one"), Owner::Ours);
+    }
+
+    #[test]
+    fn a_mark_counts_for_its_own_record_only_and_only_signed() {
+        let mail = |marks: &[String]| {
+            let mut rows = vec![row(1, "mail.example.org", "CNAME", "elsewhere.example.net.", 60)];
+            for (mark, id) in marks.iter().zip(2..) {
+                rows.push(row(id, "_amarre.mail.example.org", "TXT", mark, 60));
+            }
+            sets(&rows).remove(&key("mail.example.org", "CNAME")).unwrap()
+        };
+        let good = signed("mail.example.org", "cloud", "CNAME");
+        let plain = "\"heritage=amarre,instance=one,service=cloud,type=CNAME\"".to_owned();
+        let moved = signed("cloud.example.org", "cloud", "CNAME");
+        let renamed = good.replace("service=cloud", "service=forge");
+        let guessed = plain.replace("CNAME", &format!("CNAME,sig={}", "0".repeat(32)));
+        for forged in [&plain, &moved, &renamed, &guessed] {
+            let held = mail(std::slice::from_ref(forged));
+            assert_eq!(held.owner("one"), Owner::Unverified, "{forged}");
+            assert_eq!(held.fields("one", true, None).flag("mark"), Some(false), "{forged}");
+            let beside = mail(&[forged.clone(), good.clone()]);
+            assert_eq!(beside.owner("one"), Owner::Ours, "{forged}");
+            assert_eq!(beside.our_mark("one").unwrap().mark.service, "cloud", "{forged}");
+        }
+        assert_eq!(mail(&[plain]).fields("one", true, None).text("signature"), Some("unsigned"));
+        let held = mail(&[good]);
+        assert_eq!((held.owner("one"), held.fields("one", true, None).text("signature")), (Owner::Ours, None));
+        assert_eq!(held.fields("one", true, None).flag("mark"), Some(true));
+        assert_eq!(held.owner("two"), Owner::Other("one".to_owned()));
     }
 
     #[test]

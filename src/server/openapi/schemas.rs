@@ -337,6 +337,8 @@ fn rest() -> Json {
             closed("rollback", json!({"service": text()}), json!({"to": or_null(text()), "dry_run": flag_type(), "by": text(),
                 "timeout_ms": timeout()})),
             closed("adopt", json!({"thing": text()}), json!({"dry_run": flag_type(), "by": text(), "timeout_ms": timeout()})),
+            closed("adopt_unsigned", json!({}), json!({"confirm": or_null(count()), "dry_run": flag_type(), "by": text(),
+                "timeout_ms": timeout()})),
             closed("release", json!({"thing": text()}), json!({"by": text(), "timeout_ms": timeout()})),
             closed("cancel", json!({"service": text()}), json!({"by": text()})),
             closed("retry", json!({"service": text()}), json!({"timeout_ms": timeout()})),

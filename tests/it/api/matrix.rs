@@ -142,6 +142,7 @@ async fn every_route_is_open_to_who_may_and_to_nobody_else() {
             ("editor", json!({"destroy": {"services": ["nothing"], "timeout_ms": 0}})),
             ("admin", json!({"destroy": {"services": ["nothing"], "purge": true, "timeout_ms": 0}})),
             ("admin", json!({"adopt": {"thing": "nothing", "timeout_ms": 0}})),
+            ("admin", json!({"adopt_unsigned": {"dry_run": true, "timeout_ms": 0}})),
             ("admin", json!({"release": {"thing": "nothing", "timeout_ms": 0}})),
             ("admin", json!({"rescue": {"dry_run": true, "npm": "nothing"}})),
         ] {

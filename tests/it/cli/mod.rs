@@ -2,6 +2,7 @@
 
 mod help;
 mod init;
+mod key;
 mod lists;
 mod mend;
 mod own;

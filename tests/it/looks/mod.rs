@@ -14,6 +14,7 @@ mod memory;
 mod mend;
 mod patience;
 mod promises;
+mod signatures;
 mod standing;
 mod telling;
 mod waits;

@@ -4,7 +4,7 @@ use amarre::model::{Address, Kind, Owner, ProviderId, Value};
 use amarre::providers::Provider;
 use amarre_sim::ovh::OvhOptions;
 
-use super::support::{Desk, ZONE, record, set};
+use super::support::{Desk, ZONE, record, set, signed_mark};
 
 fn calls(desk: &Desk) -> Vec<String> {
     desk.ovh.server.journal.calls().into_iter().map(|call| format!("{} {}", call.method, call.path)).collect()
@@ -150,8 +150,7 @@ async fn a_spelling_of_ones_own_is_no_drift() {
 async fn a_mark_without_a_record_is_completed_or_removed() {
     for is_wanted in [true, false] {
         let mut desk = Desk::new().await;
-        let mark = "\"heritage=amarre,instance=home,service=cloud,type=A\"";
-        desk.ovh.seed_record(ZONE, "_amarre.cloud", "TXT", mark, 0);
+        desk.ovh.seed_record(ZONE, "_amarre.cloud", "TXT", &signed_mark("_amarre.cloud", "A"), 0);
         desk.want("other.example.org/A", &["192.0.2.2"]);
         let seen = desk.seen("cloud.example.org/A").await;
         assert_eq!((seen.owner, seen.vendor_id.as_str()), (Owner::Ours, ""));

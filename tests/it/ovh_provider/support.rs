@@ -9,7 +9,7 @@ use amarre::model::{
 };
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::providers::{Ask, Observation, Outcome, Provider, ProviderError};
-use amarre::secret::{Secret, Secrets};
+use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 
 /// Nothing takes more rounds than this, faults included.
@@ -33,6 +33,7 @@ pub fn config(ovh: &Ovh) -> OvhConfig {
         login: keys("application-key", "application-secret", "consumer-key"),
         instance: "home".to_owned(),
         registry: true,
+        key: MarkKey::new([7; 32]),
         pace: Pace::unbounded(),
         propagation: Propagation { servers: ovh.dns.clone(), resolvers: Vec::new(), timeout: Millis::minutes(10) },
     }
@@ -208,7 +209,15 @@ impl Desk {
 
 /// The mark of one of our records, as a row.
 pub fn mark_row(registry: &str, record_type: &str) -> String {
-    format!("{registry} TXT \"heritage=amarre,instance=home,service=cloud,type={record_type}\"")
+    format!("{registry} TXT {}", signed_mark(registry, record_type))
+}
+
+/// The value of a mark at `registry`, as the desk's provider signs it.
+pub fn signed_mark(registry: &str, record_type: &str) -> String {
+    let sub = registry.strip_prefix("_amarre").unwrap().trim_start_matches('.').replace("_wildcard", "*");
+    let name = if sub.is_empty() { ZONE.to_owned() } else { format!("{sub}.{ZONE}") };
+    let signature = MarkKey::new([7; 32]).sign(&[&name, record_type, "cloud", "home"]);
+    format!("\"heritage=amarre,instance=home,service=cloud,type={record_type},sig={signature}\"")
 }
 
 pub fn expect(seen: &Seen) -> Expect {

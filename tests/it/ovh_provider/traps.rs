@@ -5,7 +5,7 @@ use amarre::providers::Provider;
 use amarre_sim::Fault;
 use amarre_sim::ovh::OvhOptions;
 
-use super::support::{Desk, ZONE, mark_row, record};
+use super::support::{Desk, ZONE, mark_row, record, signed_mark};
 
 /// The API quotes every TXT, splits long ones, and gives back something else than was sent (terraform #1193, #1225).
 #[tokio::test]
@@ -90,8 +90,8 @@ async fn ovhs_own_types_are_txt() {
     ];
     for (sub, field_type, target, text) in rows {
         assert_ne!(desk.ovh.seed_record(ZONE, sub, field_type, target, 300), 0, "{field_type}");
-        let mark = "\"heritage=amarre,instance=home,service=cloud,type=TXT\"";
-        assert_ne!(desk.ovh.seed_record(ZONE, &format!("_amarre.{sub}"), "TXT", mark, 0), 0);
+        let registry = format!("_amarre.{sub}");
+        assert_ne!(desk.ovh.seed_record(ZONE, &registry, "TXT", &signed_mark(&registry, "TXT"), 0), 0);
         desk.want(&format!("{sub}.example.org/TXT"), &[text]);
     }
     desk.ovh.server.journal.clear();

@@ -92,6 +92,8 @@ pub struct Stepped {
     pub own: Option<String>,
     /// Our mark.
     pub instance: String,
+    /// The instance's keys.
+    pub key: MarkKey,
     setting: Setting,
     ledger: u32,
 }
@@ -120,6 +122,7 @@ impl Stepped {
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
+        let key = MarkKey::new([7; 32]);
         let doors = Arc::new(Doors { said: Mutex::default(), proxy: npm.proxy_address });
         let engine = engine(
             &docker,
@@ -130,7 +133,7 @@ impl Stepped {
             &clock,
             (&no_secrets, &doors),
             (setting, 0),
-            (None, "home"),
+            (None, "home", &key),
         )
         .await;
         let rig = Self {
@@ -145,6 +148,7 @@ impl Stepped {
             nas,
             own: None,
             instance: "home".to_owned(),
+            key,
             setting,
             ledger: 0,
         };
@@ -169,7 +173,7 @@ impl Stepped {
             clock,
             (no_secrets, doors),
             (*setting, *ledger),
-            (self.own.clone(), &self.instance),
+            (self.own.clone(), &self.instance, &self.key),
         )
         .await
     }
@@ -467,10 +471,9 @@ async fn engine(
     clock: &Arc<ShiftedClock>,
     (no_secrets, doors): (&Arc<AtomicBool>, &Arc<Doors>),
     (setting, ledger): (Setting, u32),
-    (own, instance): (Option<String>, &str),
+    (own, instance, key): (Option<String>, &str, &MarkKey),
 ) -> Engine {
-    let instance = instance.to_owned();
-    let key = MarkKey::new([7; 32]);
+    let (instance, key) = (instance.to_owned(), key.clone());
     let endpoint = format!("tcp://{}", docker.server.address);
     let mut text = json!({
         "instance": instance, "domains": [ZONE],
@@ -517,6 +520,7 @@ async fn engine(
         },
         instance,
         registry: true,
+        key: key.clone(),
         pace: Pace::unbounded(),
         propagation: Propagation { servers: ovh.dns.clone(), resolvers: Vec::new(), timeout: Millis::minutes(10) },
     });
