@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exposed::{self, Open};
 use super::{
-    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reach, reason, rivals, signatures,
+    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reason, rivals, signatures,
     stopped, tasks,
 };
 use crate::model::address::generations;
