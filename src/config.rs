@@ -21,7 +21,7 @@ mod ovh;
 mod overlay;
 mod shape;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -79,6 +79,8 @@ pub struct Config {
     pub notifications: Vec<Channel>,
     /// The ledger.
     pub state: PathBuf,
+    /// The files in which its own secrets were found.
+    pub secret_files: BTreeSet<PathBuf>,
 }
 
 /// How HTTP is served.
@@ -316,6 +318,32 @@ impl Config {
     /// A file beside the ledger: `amarre.db` → `amarre.key`, `amarre.sock`, `amarre.lock`.
     pub fn beside_state(&self, extension: &str) -> PathBuf {
         self.state.with_extension(extension)
+    }
+
+    /// The files and folders that Amarre works with: who writes there is Amarre, who reads there has its secrets. Each as
+    /// it is named, and where it really is.
+    pub fn own_paths(&self) -> BTreeSet<PathBuf> {
+        const BESIDE_STATE: [&str; 9] =
+            ["key", "lock", "sock", "git", "simulated", "db", "db-wal", "db-shm", "db-journal"];
+        let mut paths = self.secret_files.clone();
+        paths.extend([self.state.clone(), self.path.clone()]);
+        paths.extend(BESIDE_STATE.map(|extension| self.beside_state(extension)));
+        paths.extend(["-wal", "-shm", "-journal"].map(|end| PathBuf::from(format!("{}{end}", self.state.display()))));
+        paths.extend(self.path.parent().map(|base| base.join("secrets")));
+        match &self.source {
+            SourceAccess::Folder(folder) => paths.extend([folder.clone()]),
+            SourceAccess::Git(git) => {
+                let files = [&git.ssh_key, &git.known_hosts, &git.ssh_allowed_signers, &git.openpgp];
+                paths.extend(files.into_iter().flatten().cloned());
+            }
+        }
+        for tls in self.dockers.values().filter_map(|docker| docker.tls.as_ref()) {
+            paths.extend([tls.ca.clone()]);
+            paths.extend(tls.client.iter().flat_map(|(cert, key)| [cert.clone(), key.clone()]));
+        }
+        let real: Vec<PathBuf> = paths.iter().filter_map(|path| std::fs::canonicalize(path).ok()).collect();
+        paths.extend(real);
+        paths
     }
 }
 

@@ -1,5 +1,6 @@
 //! An engine from a configuration.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,9 +8,10 @@ use super::Failure;
 use super::simulated::World;
 use crate::config::{Config, SourceAccess};
 use crate::engine::{Engine, Parts, Settings, SystemClock, existing};
-use crate::model::ProviderId;
 use crate::model::site::{Existing, OLD_PLACE};
+use crate::model::{ProviderId, Site};
 use crate::providers::Provider;
+use crate::providers::docker::beside::is_in_a_container;
 use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
 use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
@@ -129,7 +131,23 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
             (error.message, hint)
         })
     });
-    Ok(Settings { site: config.site.clone(), providers, secrets, interval: config.interval })
+    let site = Site { forbidden: forbidden(config), ..config.site.clone() };
+    Ok(Settings { site, providers, secrets, interval: config.interval })
+}
+
+/// Amarre's own files, for engines of this machine. In a container they have other paths than on the host: there it is
+/// told by what that container mounts.
+fn forbidden(config: &Config) -> BTreeMap<ProviderId, BTreeSet<String>> {
+    if is_in_a_container() {
+        return BTreeMap::new();
+    }
+    let paths: BTreeSet<String> = config.own_paths().iter().map(|path| path.display().to_string()).collect();
+    let is_here = |endpoint: &str| {
+        let is_loopback = ["://127.", "://localhost", "://[::1]"].iter().any(|host| endpoint.contains(host));
+        endpoint.starts_with("unix://") || is_loopback
+    };
+    let here = config.dockers.iter().filter(|(_, access)| is_here(&access.endpoint));
+    here.map(|(name, _)| (ProviderId::docker(name), paths.clone())).collect()
 }
 
 /// The instance's key for looking only: what is not there is not made.

@@ -48,6 +48,7 @@ impl File {
             server,
             notifications,
             state: clean(base, &self.state),
+            secret_files: secrets.files(),
             site,
             path,
         })
@@ -171,6 +172,7 @@ impl File {
             own_secrets: BTreeSet::new(),
             listeners: Vec::new(),
             existing: Existing::default(),
+            forbidden: BTreeMap::new(),
         })
     }
 
@@ -292,6 +294,7 @@ impl File {
             devices: list(&file.devices, usual.devices),
             nginx: file.nginx.unwrap_or_default().into(),
             capabilities: capabilities(&file.capabilities.list()),
+            follow_links: file.follow_links.unwrap_or_default(),
         }
     }
 

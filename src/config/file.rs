@@ -292,6 +292,7 @@ pub(super) struct PolicyFile {
     #[serde(default)]
     pub(super) capabilities: Many,
     pub(super) nginx: Option<NginxFile>,
+    pub(super) follow_links: Option<bool>,
 }
 
 /// What `advanced` may say.

@@ -25,20 +25,28 @@ pub(super) struct Resolver {
     pub(super) base: PathBuf,
     /// Names that manifests could call these credentials by, as [`credential_key`] spells them.
     pub(super) own: RefCell<BTreeSet<String>>,
+    /// The files that may hold them.
+    files: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl Resolver {
     pub(super) fn new(base: PathBuf) -> Self {
-        Self { base, own: RefCell::default() }
+        Self { base, own: RefCell::default(), files: RefCell::default() }
     }
 
     /// Notes a file that holds a credential.
     pub(super) fn keep(&self, path: &Path) {
         let path = self.base.join(path);
+        self.files.borrow_mut().insert(path.clone());
         let places = [PathBuf::from(RUN), self.base.join("secrets")];
         let inside = places.iter().find_map(|place| path.strip_prefix(place).ok());
         let name = inside.and_then(Path::to_str).or_else(|| path.file_name()?.to_str());
         self.own.borrow_mut().extend(name.map(credential_key));
+    }
+
+    /// The files that may hold credentials.
+    pub(super) fn files(&self) -> BTreeSet<PathBuf> {
+        self.files.borrow().clone()
     }
 
     pub(super) fn read(&self, source: &SecretSource) -> Result<Secret, ConfigError> {
@@ -68,6 +76,7 @@ impl Resolver {
         let flat = name.replace('/', "_");
         let variable = format!("AMARRE_SECRET_{}", flat.to_uppercase().replace('-', "_"));
         let paths = [Path::new(RUN).join(&flat), self.base.join("secrets").join(name)];
+        self.files.borrow_mut().extend(paths.iter().cloned());
         if let Some(found) = first(&variable, &paths) {
             return found;
         }

@@ -35,12 +35,12 @@ impl Engine {
                     let times = facts.open_intents.values_mut().chain(facts.repointed_at.values_mut());
                     times.for_each(|at| *at = now.min(*at));
                 }
-                self.last_facts = facts.clone();
+                *self.last_facts = facts.clone();
                 facts
             }
             Err(error) => {
                 self.ledger_failed(&error);
-                self.last_facts.clone()
+                Facts::clone(&self.last_facts)
             }
         }
     }
@@ -216,7 +216,32 @@ impl Engine {
         if !released.is_empty() {
             ledger.forget_released(&released).await?;
         }
+        self.keep_left(world, facts, desired, now).await?;
         self.keep_manifests(facts, desired).await
+    }
+
+    /// Names of services that are gone, and folders that containers can write to.
+    async fn keep_left(
+        &self,
+        world: &World,
+        facts: &Facts,
+        desired: &Desired,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let is_broken = |name: &str| desired.frozen.contains(name) || desired.broken.contains_key(name);
+        let prunes = self.context.site.prune && !facts.prune_blocked;
+        let names = plan::retired::after_look(&desired.services, is_broken, prunes, facts, world, now);
+        if !names.is_empty() {
+            self.ledger.retire(&names).await?;
+        }
+        let marks = &desired.marks;
+        let written = self.context.with_input(&desired.services, marks, world, facts, now, None, plan::binds::written);
+        let known = |provider: &ProviderId, path: &String| {
+            facts.written_folders.get(provider).is_some_and(|known| known.contains(path))
+        };
+        let folders = written.into_iter().flat_map(|(id, paths)| paths.into_iter().map(move |path| (id.clone(), path)));
+        let folders: BTreeSet<(ProviderId, String)> = folders.filter(|(id, path)| !known(id, path)).collect();
+        if folders.is_empty() { Ok(()) } else { self.ledger.note_written_folders(&folders, now).await }
     }
 
     /// Scopes of records that a lost ledger had written and that nobody sees: it may have been about to publish them.

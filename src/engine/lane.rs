@@ -3,15 +3,16 @@
 //! A change that fails holds up what would take something away, and nothing else: all that a lane is given may be done
 //! now, each by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::breaker::Breakers;
 use super::meters::Meters;
-use super::{Clock, Context, Progress, ProgressState, limits, rescue};
+use super::{Clock, Context, Progress, ProgressState, binds, limits, rescue};
 use crate::model::{Address, Change, Payloads, ProviderId, Timestamp, Verb};
+use crate::plan::binds::Check;
 use crate::plan::render::lines;
 use crate::providers::{Class, Outcome, Provider, ProviderError};
 use crate::secret::Secrets;
@@ -33,6 +34,8 @@ pub struct Job {
     pub secrets: Secrets,
     /// Files that the changes name by digest.
     pub payloads: Payloads,
+    /// What is looked at again right before a container is made.
+    pub checks: BTreeMap<Address, Check>,
 }
 
 /// What came of it.
@@ -189,6 +192,9 @@ async fn watched(
     provider: &dyn Provider,
     started: Timestamp,
 ) -> Result<Outcome, ProviderError> {
+    if let Some(check) = job.checks.get(&change.address) {
+        binds::check_again(check).await?;
+    }
     let mut making = provider.apply_with(change, &job.secrets, &job.payloads);
     let (mut told, mut moved) = (String::new(), started);
     let mut signs = provider.signs(&change.address);

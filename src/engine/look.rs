@@ -7,12 +7,13 @@ use super::asking::Past;
 use super::derived::Derived;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, conditions, existing, failures, lane, pace};
+use super::{Engine, Mode, Picture, binds, conditions, existing, failures, lane, pace};
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan;
+use crate::plan::binds::Check;
 use crate::plan::{Input, expand, guard, lint};
 use crate::secret::{Scrubber, Secret};
 use crate::source::{Reading, Snapshot};
@@ -98,6 +99,8 @@ impl Engine {
         let (ages, steady) = (&self.ages, self.clock.steady());
         let up_since = |address: &Address, stamp| ages.up_since(address, stamp, now, steady);
         self.health.judge(&self.context.providers, &probed, &facts, &mut world, up_since, now).await;
+        let paths = self.with_input(&desired, &world, &facts, now, &mode, |input| binds::paths(input, &probed));
+        world.leads = binds::follow_all(paths).await;
         let (site, services) = (&self.context.site, &desired.services);
         self.port80.ask(site, services, &probed, &mut world, now).await;
         let scrubber = Scrubber::of(desired.secrets.values());
@@ -149,7 +152,9 @@ impl Engine {
             if let Err(error) = kept {
                 self.ledger_failed(&error);
             } else {
-                self.hand_out(ready, run, &wants, &desired).await;
+                let due = || ready.values().flatten();
+                let checks = self.with_input(&desired, &world, &facts, now, &mode, |input| binds::checks(input, due()));
+                self.hand_out(ready, run, &wants, &desired, &checks).await;
                 self.publish(&unpublished, &plan, now).await;
             }
         }
@@ -262,7 +267,14 @@ impl Engine {
         if first.is_empty() { ready } else { first }
     }
 
-    async fn hand_out(&mut self, ready: BTreeMap<String, Vec<Change>>, run: i64, wants: &Wants, desired: &Desired) {
+    async fn hand_out(
+        &mut self,
+        ready: BTreeMap<String, Vec<Change>>,
+        run: i64,
+        wants: &Wants,
+        desired: &Desired,
+        checks: &BTreeMap<Address, Check>,
+    ) {
         let known = desired.payloads();
         for (service, changes) in ready {
             let payloads = self.payloads(&changes, wants, &known).await;
@@ -282,7 +294,10 @@ impl Engine {
                 Verb::Update(_) | Verb::Delete => None,
             });
             self.promised.insert(service.clone(), made.collect());
-            let job = Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads };
+            let its = |change: &Change| Some((change.address.clone(), checks.get(&change.address)?.clone()));
+            let checks = changes.iter().filter_map(its).collect();
+            let job =
+                Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads, checks };
             let lane = self.lanes.spawn(lane::work(job, tools));
             self.busy.insert(lane.id(), service);
         }

@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod patience;
 pub mod health;
 pub mod port80;
+pub mod binds;
 pub mod asking;
 mod culprits;
 mod derived;
@@ -383,7 +384,7 @@ pub struct Engine {
     picture: Arc<Picture>,
     /// What the source's latest state says, as far as it was read with this configuration.
     loaded: Option<(String, Loaded)>,
-    last_facts: Facts,
+    last_facts: Box<Facts>,
     ledger_error: Option<String>,
     config_trouble: Option<ConfigTrouble>,
     ledger_retry: Timestamp,
@@ -441,7 +442,7 @@ impl Engine {
             culprits: culprits::Culprits::new(),
             picture: Arc::default(),
             loaded: None,
-            last_facts: Facts::default(),
+            last_facts: Box::default(),
             ledger_error: None,
             config_trouble: None,
             ledger_retry: Timestamp::default(),

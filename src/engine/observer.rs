@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::asking::{Asking, Past};
+use crate::model::folders::Reserved;
 use crate::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
 use crate::providers::{Ask, Observation, Provider};
 use crate::store::Unpublished;
@@ -23,6 +24,8 @@ pub struct Observer {
     gap_since: BTreeMap<(ProviderId, Option<String>), Timestamp>,
     wakes: BTreeMap<ProviderId, Wake>,
     asking: Asking,
+    /// What NPM's and Amarre's own containers mounted when they were seen last.
+    reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// Versions, where vendors say one.
     pub versions: BTreeMap<ProviderId, String>,
 }
@@ -75,11 +78,25 @@ impl Observer {
             world.gaps.extend(observation.gaps);
             world.seen.extend(observation.seen);
             world.own.extend(observation.own);
+            if observation.sees_files {
+                world.leads.insert(id.clone(), BTreeMap::new());
+            }
+            world.reserved.insert(id.clone(), self.reserved(&id, observation.reserved));
             world.free.extend(observation.free.map(|free| (id.clone(), free)));
             world.routes.insert(id, observation.routes);
         }
         self.date_gaps(&mut world.gaps, now);
         (world, again)
+    }
+
+    /// What is reserved now. What a container mounts that is away for a moment, as in an update, stays reserved.
+    fn reserved(&mut self, id: &ProviderId, mut now: Vec<Reserved>) -> Vec<Reserved> {
+        let known = self.reserved.remove(id).unwrap_or_default();
+        let away: Vec<Reserved> =
+            known.into_iter().filter(|before| !now.iter().any(|reserved| reserved.by.is_same(&before.by))).collect();
+        now.extend(away);
+        self.reserved.insert(id.clone(), now.clone());
+        now
     }
 
     fn doubts(&self, id: &ProviderId, seen: &BTreeMap<Address, crate::model::Seen>, facts: &Facts) -> bool {

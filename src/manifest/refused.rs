@@ -39,10 +39,11 @@ const COMPOSE_FILES: [(&str, &str); 7] = [
 ];
 
 /// Keys that are about containers, and what they are for.
-const OF_CONTAINERS: [(&str, &str); 4] = [
+const OF_CONTAINERS: [(&str, &str); 5] = [
     ("state", "it is for a Service: its containers run or stand still"),
     ("update", "it is for a Service: how a new container takes the place of the old one"),
     ("moved_from", "it is for a Service: whose data its containers have"),
+    ("reuse", "it is for a Service: whether it gets what a deleted one of its name has left"),
     ("data", "it is for a Service: whether its containers may start on nothing"),
 ];
 

@@ -76,6 +76,7 @@ fn service() -> Json {
         ("reconcile", link("reconcile"), "How it is kept"),
         ("data", words(&["new"]), "new: its containers may start on empty data"),
         ("moved_from", text(), "The name that the service had: its data are still called after it"),
+        ("reuse", flag(), "true: it gets the folder, volumes and secrets that a deleted service of its name has left"),
         ("update", link("update"), "How a new container takes the place of the old one"),
     ]);
     object(&["name"], keys)

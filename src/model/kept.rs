@@ -53,4 +53,6 @@ pub struct Data {
     pub is_new: bool,
     /// `moved_from`: the name that it had, after which its data are called.
     pub of: Option<String>,
+    /// `reuse: true`: it gets what a deleted service of its name has left.
+    pub reuse: bool,
 }

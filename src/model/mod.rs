@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod flap;
+pub mod folders;
 pub mod kept;
 pub mod near;
 pub mod plan;

@@ -53,6 +53,9 @@ pub struct Site {
     pub listeners: Vec<Listener>,
     /// What manifests used before policy closed it.
     pub existing: Existing,
+    /// Files and folders of Amarre itself, by the engine on whose host it runs outside of a container. No container
+    /// mounts them.
+    pub forbidden: BTreeMap<ProviderId, BTreeSet<String>>,
 }
 
 /// Where something listens that no visitor is to reach.
@@ -272,6 +275,8 @@ pub struct Policy {
     pub capabilities: BTreeSet<String>,
     /// What `advanced` may say.
     pub nginx: NginxPolicy,
+    /// Binds below a folder that another container writes to are made although Amarre cannot see where links lead.
+    pub follow_links: bool,
 }
 
 impl Default for Policy {
@@ -298,6 +303,7 @@ impl Default for Policy {
             devices: Vec::new(),
             capabilities: BTreeSet::new(),
             nginx: NginxPolicy::default(),
+            follow_links: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId, generations};
 use super::flap::Flap;
+use super::folders::{Lead, Reserved};
 use super::plan::Refusal;
 use super::service::Reconcile;
 use super::source::History;
@@ -301,6 +302,10 @@ pub struct World {
     pub own: BTreeSet<Address>,
     /// Who answers on port 80 by names for which a certificate is to be asked; names that were not asked for are not in it.
     pub port80: BTreeMap<String, Port80>,
+    /// What NPM's and Amarre's own containers mount, by engine.
+    pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
+    /// Where folders lead that containers are about to mount. Only engines whose host's files Amarre sees itself are in it.
+    pub leads: BTreeMap<ProviderId, BTreeMap<String, Lead>>,
 }
 
 impl World {
@@ -403,6 +408,15 @@ pub struct Suspension {
     pub until: Option<Timestamp>,
 }
 
+/// A service whose manifest is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retired {
+    /// Since when.
+    pub at: Timestamp,
+    /// Its containers are gone, too: it does not come back by itself.
+    pub is_over: bool,
+}
+
 /// An image that was not on the engine before we pulled it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pulled {
@@ -494,6 +508,10 @@ pub struct Facts {
     pub culprits: BTreeMap<Address, String>,
     /// What was given out of hand, each with its vendor's id.
     pub released: BTreeMap<Address, String>,
+    /// Services whose manifest and containers are gone, and since when: one with such a name is another service.
+    pub retired: BTreeMap<String, Retired>,
+    /// Folders of hosts that containers of ours could ever write to, by engine.
+    pub written_folders: BTreeMap<ProviderId, BTreeSet<String>>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.
     pub prune_blocked: bool,
     /// Who changed which file of the source.

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::{Expansion, Home};
 use super::needs::{self, Waits};
 use super::rollout::{self, Rollout, Target};
-use super::{Input, container, diff, generation, mounted, pointers, reach, tasks};
+use super::{Input, binds, container, diff, generation, mounted, pointers, reach, tasks};
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
@@ -392,8 +392,9 @@ impl<'a> Run<'a> {
         let is_there = expansion.input.world.seen.contains_key(&home.address) || !has_network;
         let unknown = unknown.filter(|_| is_there);
         let unknown = unknown.map(|variable| container::no_value(variable, home, has_network, &job.container));
-        let refusal =
-            waits.refusal.or(unwell).or(unknown).or_else(|| mounted::missing_volume(expansion, &job.container));
+        let barred = binds::barred(expansion, &self.address.base(), &self.fields);
+        let refusal = waits.refusal.or(unwell).or(barred).or(unknown);
+        let refusal = refusal.or_else(|| mounted::missing_volume(expansion, &job.container));
         let want = expansion.want(self.address, self.fields, waits.needs, &job.container.origin);
         want.refuse(refusal);
     }

@@ -9,6 +9,7 @@
 //! | no  | yes | not ours| nothing |
 //! | –   | gap | –       | nothing at all: unknown is not missing |
 
+pub mod binds;
 pub mod certificates;
 pub mod decide;
 pub mod declared;
@@ -38,6 +39,7 @@ pub mod rivals;
 pub mod container;
 pub mod data;
 pub mod generation;
+pub mod retired;
 pub mod rollout;
 pub mod signatures;
 pub mod handover;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::container;
 use super::expand::{Expansion, Home};
 use super::rollout::{self, Target};
-use super::{Input, data, decide, pointers, policy, pool, rivals};
+use super::{Input, binds, data, decide, pointers, policy, pool, rivals};
 use crate::model::service::NetworkMode;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
 
@@ -45,7 +45,12 @@ fn is_held(input: &Input<'_>, name: &str) -> bool {
     let has_jobs = !service.jobs.is_empty();
     let is_kept = policy::is_reported(input, name) || service.reconcile.protect;
     let is_left = is_kept || decide::is_left_alone(input, name);
-    service.stopped || is_hidden || has_jobs || is_left || data::any_would_be_empty(input, service)
+    service.stopped
+        || is_hidden
+        || has_jobs
+        || is_left
+        || data::any_would_be_empty(input, service)
+        || binds::is_any_barred(input, service)
 }
 
 /// Whether a member of a network leaves it for the network to be made anew: a container of a service in force, or NPM.

@@ -16,8 +16,8 @@ use std::net::Ipv4Addr;
 use super::expand::{Expansion, Home};
 use super::needs::Waits;
 use super::{
-    container, data, declared, generation, handover, jobs, mounted, needs, pointers, policy, pool, reach, rivals,
-    stopped,
+    binds, container, data, declared, generation, handover, jobs, mounted, needs, pointers, policy, pool, reach,
+    rivals, stopped,
 };
 use crate::model::service::{Container, ContainerNetwork, Strategy};
 use crate::model::world::Probe;
@@ -89,6 +89,7 @@ fn held(expansion: &mut Expansion<'_>, rollouts: &BTreeMap<String, Rollout>) -> 
     let due = rollouts.values().filter(|rollout| !input.world.seen.contains_key(&rollout.effective));
     for rollout in due {
         let empty = data::would_be_empty(expansion, &rollout.base, &rollout.fields);
+        let empty = empty.or_else(|| binds::barred(expansion, &rollout.base, &rollout.fields));
         let protected = || (!rollout.olds.is_empty()).then(|| policy::protected(input, name, &rollout.base)).flatten();
         if let Some(refusal) = empty.or_else(protected) {
             return Some(refusal);
@@ -252,7 +253,8 @@ impl Rollout {
         let mut waits = first.and(needs::of_siblings(expansion, container, targets));
         let is_new = !input.world.seen.contains_key(&self.effective);
         let empty = if is_new { data::would_be_empty(expansion, &self.base, &self.fields) } else { None };
-        waits.refusal = waits.refusal.or(empty.clone());
+        let barred = if is_new { binds::barred(expansion, &self.base, &self.fields) } else { None };
+        waits.refusal = waits.refusal.or(empty.clone()).or(barred);
         let mut needs = waits.needs;
         if expansion.service.has_network() {
             needs.push(Need::present(home.address.clone()));

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use ipnet::Ipv4Net;
 use tokio::sync::{Notify, mpsc};
 
+use crate::model::folders::Reserved;
 use crate::model::world::Applied;
 use crate::model::{
     Address, Change, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp, words,
@@ -291,6 +292,10 @@ pub struct Observation {
     pub started: Option<Timestamp>,
     /// What Amarre itself runs in there.
     pub own: BTreeSet<Address>,
+    /// What NPM's and Amarre's own containers mount there.
+    pub reserved: Vec<Reserved>,
+    /// Whether Amarre sees the same files as the engine's host.
+    pub sees_files: bool,
 }
 
 /// What one name server says of a name.

@@ -127,6 +127,8 @@ impl Ledger {
             prune_blocked: false,
             history: crate::model::History::default(),
             flaps: self.flaps().await?,
+            retired: self.retired().await?,
+            written_folders: self.written_folders().await?,
             revision: String::new(),
         })
     }

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod lock;
 pub mod orders;
 pub mod owning;
+pub mod retired;
 pub mod rollbacks;
 pub mod tokens;
 mod simulated;

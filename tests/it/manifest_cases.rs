@@ -508,6 +508,7 @@ pub fn site() -> Site {
         dns_timeout: amarre::model::Millis::minutes(10),
         dns_registry: true,
         simulated: BTreeSet::new(),
+        forbidden: BTreeMap::new(),
         has_dns: true,
         policy: Policy {
             host_paths: vec!["/srv".to_owned()],

@@ -4,6 +4,7 @@
 //! look. Containers are removed without their volumes, and never before their restart policy is `no`.
 
 pub mod api;
+pub mod beside;
 mod body;
 mod containers;
 pub mod convert;
@@ -38,6 +39,7 @@ use super::{
     Ask, Class, ImageFacts, LogAsk, Objection, Observation, Outcome, Provider, ProviderError, TEST_LIMIT, Touched,
     Trace,
 };
+use crate::model::folders::Reserved;
 use crate::model::{
     Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
 };
@@ -65,6 +67,8 @@ pub struct DockerConfig {
     pub npm_container: Option<String>,
     /// The id of the container that Amarre itself runs in, or how it begins; wherever it is, it is left alone.
     pub own: Option<String>,
+    /// Whether Amarre sees the same files as the engine's host; `None`: it finds out.
+    pub sees_files: Option<bool>,
 }
 
 impl DockerConfig {
@@ -72,7 +76,17 @@ impl DockerConfig {
     pub fn new(id: ProviderId, endpoint: &str, instance: &str, key: MarkKey) -> Self {
         let (endpoint, instance) = (endpoint.to_owned(), instance.to_owned());
         let registries = Registries::default();
-        Self { id, endpoint, tls: None, instance, key, registries, npm_container: None, own: containers::own() }
+        Self {
+            id,
+            endpoint,
+            tls: None,
+            instance,
+            key,
+            registries,
+            npm_container: None,
+            own: containers::own(),
+            sees_files: None,
+        }
     }
 }
 
@@ -167,8 +181,29 @@ impl DockerProvider {
         let started = networks.iter().find_map(started);
         let is_own = |seen: &Seen| self.config.own.as_deref().is_some_and(|own| seen.vendor_id.starts_with(own));
         let is_own = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && is_own(seen);
-        let own = seen.iter().filter(is_own).map(|(address, _)| address.clone()).collect();
-        Ok(Observation { seen, gaps: Vec::new(), routes, free, version: Some(api.engine.clone()), started, own })
+        let own: BTreeSet<Address> = seen.iter().filter(is_own).map(|(address, _)| address.clone()).collect();
+        let (reserved, version) = (self.reserved(&containers, &seen, &own), Some(api.engine.clone()));
+        let sees_files =
+            own.is_empty() && self.config.sees_files.unwrap_or_else(|| beside::sees_files(api, &containers));
+        Ok(Observation { seen, gaps: Vec::new(), routes, free, version, started, own, reserved, sees_files })
+    }
+
+    /// What NPM's container and the one that Amarre runs in mount.
+    fn reserved(
+        &self,
+        containers: &[ContainerSummary],
+        seen: &BTreeMap<Address, Seen>,
+        own: &BTreeSet<Address>,
+    ) -> Vec<Reserved> {
+        let of = |summary: &ContainerSummary| {
+            let id = summary.id.as_deref().unwrap_or_default();
+            let is_it = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && seen.vendor_id == id;
+            let (by, seen) = seen.iter().find(is_it)?;
+            let service = seen.service.clone().filter(|_| seen.owner.is_ours());
+            let is_npm = self.config.npm_container.as_ref() == Some(&convert::summary_name(summary));
+            (is_npm || own.contains(by)).then(|| beside::reserved(by.clone(), service, summary))
+        };
+        containers.iter().filter_map(of).collect()
     }
 
     /// What the images that are wanted declare as volumes; each image is asked once.

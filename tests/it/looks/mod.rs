@@ -1,6 +1,7 @@
 //! The loop stepped look by look, with every vendor simulated.
 
 mod apart;
+mod binds;
 mod breadth;
 mod certificates;
 mod commands;

@@ -12,6 +12,7 @@ mod files;
 mod harm;
 mod images;
 mod killed;
+mod links;
 mod logs;
 mod npm;
 mod reach;

@@ -57,17 +57,28 @@ pub struct Setting {
     pub with_nas: bool,
     /// Manifests may ask for whatever there is.
     pub allows_all: bool,
+    /// Binds lie below `data` of the test's folder, which is there.
+    pub has_data: bool,
+    /// Amarre sees the files of the engine's host.
+    pub sees_files: bool,
+    /// As in `policy.follow_links`.
+    pub follows_links: bool,
 }
 
 /// Who answers on port 80: NPM's simulated nginx, unless a test says otherwise.
 pub struct Doors {
     pub said: Mutex<Option<Port80>>,
+    /// What happens in the middle of a look: when the first visit comes.
+    pub then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     proxy: SocketAddr,
 }
 
 #[async_trait]
 impl Visitor for Doors {
     async fn visit(&self, name: &str, _: SocketAddr) -> Port80 {
+        if let Some(then) = self.then.lock().unwrap().take() {
+            then();
+        }
         let said = self.said.lock().unwrap().clone();
         match said {
             Some(said) => said,
@@ -118,12 +129,14 @@ impl Stepped {
         // A ledger in memory: hundreds of stories write to one each.
         let memory = std::path::Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        std::fs::create_dir(folder.path().join("services")).unwrap();
+        for name in ["services", "data"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
         let key = MarkKey::new([7; 32]);
-        let doors = Arc::new(Doors { said: Mutex::default(), proxy: npm.proxy_address });
+        let doors = Arc::new(Doors { said: Mutex::default(), then: Mutex::default(), proxy: npm.proxy_address });
         let engine = engine(
             &docker,
             nas.as_deref(),
@@ -493,6 +506,11 @@ async fn engine(
             "devices": ["*"], "capabilities": ["ALL"],
         });
     }
+    if setting.has_data {
+        let data = folder.path().join("data");
+        text["hosts"]["default"]["data"] = json!(data);
+        text["policy"] = json!({"host_paths": [data], "follow_links": setting.follows_links});
+    }
     let second = nas.map(|nas| format!("tcp://{}", nas.server.address));
     if let Some(endpoint) = &second {
         text["hosts"]["nas"] =
@@ -500,7 +518,12 @@ async fn engine(
     }
     let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
     let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint, &instance, key.clone());
-    let docker = DockerProvider::new(DockerConfig { npm_container: Some("npm".to_owned()), own, ..docker });
+    let docker = DockerProvider::new(DockerConfig {
+        npm_container: Some("npm".to_owned()),
+        own,
+        sees_files: Some(setting.sees_files),
+        ..docker
+    });
     let npm = NpmProvider::new(NpmConfig {
         id: ProviderId::npm("main"),
         url: npm.server.url(),

@@ -1,0 +1,332 @@
+//! What containers mount of their host: where links lead, what NPM and Amarre mount, what a deleted service has left.
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use amarre_sim::docker::DockerOptions;
+use serde_json::json;
+
+use crate::support::stepped::{Setting, Stepped, options};
+
+const SEEN: Setting = Setting { has_data: true, sees_files: true, ..NOTHING };
+const UNSEEN: Setting = Setting { has_data: true, ..NOTHING };
+const NOTHING: Setting = Setting {
+    reach: None,
+    with_nas: false,
+    allows_all: false,
+    has_data: false,
+    sees_files: false,
+    follows_links: false,
+};
+
+/// An engine whose host has the folders that this machine has.
+async fn rig(setting: Setting) -> Stepped {
+    Stepped::in_setting(DockerOptions { host_paths: None, ..options() }, setting).await
+}
+
+fn data(rig: &Stepped, path: &str) -> PathBuf {
+    rig.folder.path().join("data").join(path)
+}
+
+fn folder(rig: &Stepped, path: &str) {
+    std::fs::create_dir_all(data(rig, path)).unwrap();
+}
+
+/// A service without a network that mounts folders below the data folder.
+fn mounting(rig: &Stepped, name: &str, mounts: &[&str]) -> String {
+    let root = rig.folder.path().join("data");
+    let mounts: Vec<String> = mounts.iter().map(|mount| format!("{}/{mount}", root.display())).collect();
+    json!({"name": name, "image": "web:1", "network_mode": "none", "volumes": mounts}).to_string()
+}
+
+fn is_made(rig: &Stepped, name: &str) -> bool {
+    rig.docker.containers().iter().any(|container| container["Name"] == format!("/{name}"))
+}
+
+/// The code and everything that is said of the container that is held.
+fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
+    let picture = rig.picture();
+    let refusal =
+        picture.plan.changes.iter().filter(|change| change.service == name).find_map(|c| c.refusal().cloned());
+    refusal.map(|refusal| (refusal.code.clone(), format!("{refusal:?}")))
+}
+
+#[track_caller]
+fn assert_held(rig: &Stepped, name: &str, code: &str, says: &[&str]) {
+    let (found, text) = held(rig, name).unwrap_or_else(|| panic!("{name} is not held: {:?}", rig.picture().plan));
+    assert_eq!(found, code, "{text}");
+    for said in says {
+        assert!(text.contains(said), "`{said}` is not in {text}");
+    }
+    assert!(!is_made(rig, name), "{name} was made");
+}
+
+#[tokio::test]
+async fn a_link_that_leads_out_of_its_folders_is_not_mounted() {
+    let mut rig = rig(SEEN).await;
+    folder(&rig, "app");
+    symlink("/", data(&rig, "app/x")).unwrap();
+    rig.write("app.yaml", &mounting(&rig, "app", &["app/x/etc:/x:ro"]));
+    rig.rest().await;
+    assert_held(&rig, "app", "A0440", &["app/x → /", "\"/etc\"", "policy.host_paths", "remove the link"]);
+    std::fs::remove_file(data(&rig, "app/x")).unwrap();
+    folder(&rig, "app/x/etc");
+    rig.rest().await;
+    assert_eq!(held(&rig, "app"), None);
+    assert!(is_made(&rig, "app"));
+}
+
+#[tokio::test]
+async fn a_link_is_followed_through_every_part_of_the_way() {
+    let mut rig = rig(SEEN).await;
+    folder(&rig, "app");
+    symlink("b", data(&rig, "app/a")).unwrap();
+    symlink("../../services", data(&rig, "app/b")).unwrap();
+    symlink("c", data(&rig, "app/c")).unwrap();
+    rig.write("one.yaml", &mounting(&rig, "one", &["app/a:/x"]));
+    rig.write("two.yaml", &mounting(&rig, "two", &["app/c:/x"]));
+    rig.rest().await;
+    assert_held(&rig, "one", "A0440", &["app/a → b", "services"]);
+    assert_held(&rig, "two", "A0440", &["never comes to an end"]);
+}
+
+#[tokio::test]
+async fn a_link_that_stays_in_its_folders_is_mounted() {
+    let mut rig = rig(SEEN).await;
+    folder(&rig, "app/real");
+    symlink("real", data(&rig, "app/x")).unwrap();
+    rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x"]));
+    rig.rest().await;
+    assert_eq!(held(&rig, "app"), None);
+    assert!(is_made(&rig, "app"));
+}
+
+#[tokio::test]
+async fn the_operators_own_link_at_the_folder_of_all_data_is_followed() {
+    let mut rig = rig(SEEN).await;
+    let disk = rig.folder.path().join("disk");
+    std::fs::remove_dir(data(&rig, "")).unwrap();
+    std::fs::create_dir_all(disk.join("app")).unwrap();
+    symlink(&disk, rig.folder.path().join("data")).unwrap();
+    rig.write("app.yaml", &mounting(&rig, "app", &["app:/x"]));
+    rig.rest().await;
+    assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
+}
+
+#[tokio::test]
+async fn a_link_that_is_made_after_the_plan_is_found_before_the_container_is_made() {
+    let mut rig = rig(SEEN).await;
+    folder(&rig, "app/x");
+    rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x"]));
+    rig.write("web.yaml", "name: web\nimage: web:1\nport: 80\nssl: true\n");
+    let at = data(&rig, "app/x");
+    *rig.doors.then.lock().unwrap() = Some(Box::new(move || {
+        std::fs::remove_dir(&at).unwrap();
+        symlink("/", &at).unwrap();
+    }));
+    rig.look().await;
+    assert!(rig.doors.then.lock().unwrap().is_none(), "nobody was visited");
+    assert!(!is_made(&rig, "app"));
+    rig.rest().await;
+    assert_held(&rig, "app", "A0440", &["app/x → /"]);
+}
+
+#[tokio::test]
+async fn an_old_container_goes_on_while_its_successor_is_held_for_a_link() {
+    let mut rig = rig(SEEN).await;
+    folder(&rig, "app/x");
+    rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x"]));
+    rig.rest().await;
+    let before = rig.docker.containers();
+    std::fs::remove_dir(data(&rig, "app/x")).unwrap();
+    symlink("/", data(&rig, "app/x")).unwrap();
+    rig.look().await;
+    assert_eq!(held(&rig, "app"), None, "what is there is not touched");
+    rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x"]).replace("web:1", "web:2"));
+    rig.rest().await;
+    assert_eq!(held(&rig, "app").unwrap().0, "A0440");
+    let id = |all: &[serde_json::Value]| all.iter().find(|c| c["Name"] == "/app").unwrap()["Id"].clone();
+    assert_eq!(id(&rig.docker.containers()), id(&before));
+}
+
+#[tokio::test]
+async fn what_npms_container_mounts_is_for_no_manifest() {
+    let mut rig = rig(UNSEEN).await;
+    folder(&rig, "npm/data/logs");
+    folder(&rig, "npm/other");
+    folder(&rig, "beside");
+    rig.docker.remove("npm").unwrap();
+    let at = data(&rig, "npm/data");
+    let binds =
+        json!(["npm_certs:/etc/letsencrypt", format!("{}:/data", at.display()), "/etc/localtime:/etc/localtime:ro"]);
+    let body = json!({"Image": "npm:2", "HostConfig": {"NetworkMode": "npm_default", "Binds": binds}});
+    rig.docker.seed("npm", body).unwrap();
+    rig.write("one.yaml", &mounting(&rig, "one", &["npm/data/logs:/x:ro"]));
+    rig.write("two.yaml", &mounting(&rig, "two", &["npm:/x:ro"]));
+    rig.write("three.yaml", "name: three\ncompose: ./three/compose.yaml\n");
+    std::fs::create_dir(rig.folder.path().join("services/three")).unwrap();
+    let stack = "services: {three: {image: 'web:1', volumes: ['certs:/x']}}\nvolumes: {certs: {external: true, name: npm_certs}}\n";
+    rig.write("three/compose.yaml", stack);
+    rig.write("four.yaml", &mounting(&rig, "four", &["npm/other:/x", "beside:/y"]));
+    rig.rest().await;
+    assert_held(&rig, "one", "A0442", &["NPM's container npm", "no word of the policy"]);
+    assert_held(&rig, "two", "A0442", &["NPM's container npm"]);
+    assert_held(&rig, "three", "A0442", &["npm_certs"]);
+    assert!(is_made(&rig, "four"), "{:?}", held(&rig, "four"));
+}
+
+#[tokio::test]
+async fn what_amarres_own_container_mounts_is_for_no_manifest() {
+    let mut rig = rig(SEEN).await;
+    folder(&rig, "state");
+    folder(&rig, "app");
+    let at = data(&rig, "state");
+    let body = json!({"Image": "other:1", "HostConfig": {"Binds": [format!("{}:/var/lib/amarre", at.display())]}});
+    rig.own = Some(rig.docker.seed("amarre", body).unwrap());
+    rig.restart().await;
+    symlink("../state", data(&rig, "app/x")).unwrap();
+    rig.write("one.yaml", &mounting(&rig, "one", &["state:/x"]));
+    rig.rest().await;
+    assert_held(&rig, "one", "A0442", &["Amarre's own container amarre"]);
+}
+
+#[tokio::test]
+async fn a_folder_below_one_that_is_written_to_is_not_mounted_where_nobody_sees_links() {
+    let mut rig = rig(UNSEEN).await;
+    folder(&rig, "app/x");
+    folder(&rig, "app/y");
+    // Beside one another they lead nowhere.
+    rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x", "app/y:/y"]));
+    rig.rest().await;
+    assert!(is_made(&rig, "app"));
+    // To read harms nobody.
+    rig.write("reads.yaml", &mounting(&rig, "reads", &["app:/x:ro"]));
+    rig.rest().await;
+    assert!(is_made(&rig, "reads"), "{:?}", held(&rig, "reads"));
+    rig.write("writes.yaml", &mounting(&rig, "writes", &["app:/x"]));
+    rig.rest().await;
+    assert_held(&rig, "writes", "A0441", &["app/x", "policy.follow_links"]);
+}
+
+#[tokio::test]
+async fn who_could_write_above_a_folder_once_is_not_forgotten() {
+    let mut rig = rig(UNSEEN).await;
+    folder(&rig, "app/x");
+    rig.write("app.yaml", &mounting(&rig, "app", &["app:/x"]));
+    rig.rest().await;
+    rig.remove("app.yaml");
+    rig.rest().await;
+    assert!(!is_made(&rig, "app"));
+    rig.write("next.yaml", &mounting(&rig, "next", &["app/x:/x"]));
+    rig.rest().await;
+    assert_held(&rig, "next", "A0441", &["app/x"]);
+}
+
+#[tokio::test]
+async fn the_operator_may_say_that_links_are_followed() {
+    let mut rig = rig(Setting { follows_links: true, ..UNSEEN }).await;
+    folder(&rig, "app/x");
+    rig.write("app.yaml", &mounting(&rig, "app", &["app:/all", "app/x:/x"]));
+    rig.rest().await;
+    assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
+}
+
+/// A service with a volume, a folder and a secret of its own.
+fn keeping(rig: &Stepped, extra: &str) -> String {
+    let root = rig.folder.path().join("data");
+    let (folder, rest) = (root.display(), "network_mode: none\nvolumes: ['data:/data'");
+    format!("name: app\nimage: web:1\n{rest}, '{folder}/app:/x']\nenvironment: {{P: {{secret: app/db}}}}\n{extra}")
+}
+
+#[tokio::test]
+async fn a_deleted_services_name_alone_gets_nothing_of_what_it_left() {
+    let mut rig = rig(UNSEEN).await;
+    folder(&rig, "app");
+    rig.write("app.yaml", &keeping(&rig, ""));
+    rig.rest().await;
+    assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
+    rig.remove("app.yaml");
+    rig.rest().await;
+    assert!(!is_made(&rig, "app"));
+    rig.write("app.yaml", &keeping(&rig, ""));
+    rig.rest().await;
+    assert_held(&rig, "app", "A0443", &["app_data", "data/app", "app/db", "reuse: true"]);
+    rig.restart().await;
+    rig.rest().await;
+    assert_held(&rig, "app", "A0443", &["app_data"]);
+    // By another name neither.
+    rig.remove("app.yaml");
+    rig.write("thief.yaml", &keeping(&rig, "moved_from: app\n").replace("name: app", "name: thief"));
+    rig.rest().await;
+    assert_held(&rig, "thief", "A0443", &["app_data"]);
+    rig.remove("thief.yaml");
+    rig.write("app.yaml", &keeping(&rig, "reuse: true\n"));
+    rig.settle().await;
+    assert!(is_made(&rig, "app"));
+    // It is said once, and makes nothing anew.
+    let before = rig.docker.containers().iter().map(|one| one["Id"].clone()).collect::<Vec<_>>();
+    rig.write("app.yaml", &keeping(&rig, ""));
+    rig.settle().await;
+    let after = rig.docker.containers().iter().map(|one| one["Id"].clone()).collect::<Vec<_>>();
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn a_service_that_never_went_needs_no_word_to_come_back() {
+    let mut rig = rig(UNSEEN).await;
+    folder(&rig, "app");
+    let text = keeping(&rig, "");
+    rig.write("app.yaml", &text);
+    rig.rest().await;
+    // Down and up again.
+    rig.destroy("app").await;
+    rig.rest().await;
+    assert!(!is_made(&rig, "app"));
+    rig.engine.ledger().resume("app").await.unwrap();
+    rig.rest().await;
+    assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
+    // Broken, then well.
+    rig.write("app.yaml", "name: app\nimage: [\n");
+    rig.rest().await;
+    rig.write("app.yaml", &text.replace("web:1", "web:2"));
+    rig.rest().await;
+    assert_eq!(held(&rig, "app"), None);
+    // Under another name, and then changed.
+    rig.remove("app.yaml");
+    let renamed = keeping(&rig, "moved_from: app\n").replace("name: app", "name: other");
+    rig.write("other.yaml", &renamed);
+    rig.rest().await;
+    rig.write("other.yaml", &renamed.replace("web:1", "web:2"));
+    rig.rest().await;
+    assert!(is_made(&rig, "other") && !is_made(&rig, "app"), "{:?}", held(&rig, "other"));
+}
+
+#[tokio::test]
+async fn a_service_that_was_destroyed_with_its_data_left_nothing() {
+    let mut rig = rig(UNSEEN).await;
+    folder(&rig, "app");
+    rig.write("app.yaml", &keeping(&rig, ""));
+    rig.rest().await;
+    rig.purge("app").await;
+    rig.remove("app.yaml");
+    rig.rest().await;
+    rig.write("app.yaml", &keeping(&rig, ""));
+    rig.rest().await;
+    assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
+}
+
+#[tokio::test]
+async fn a_service_that_was_destroyed_and_whose_manifest_went_is_gone() {
+    let mut rig = rig(UNSEEN).await;
+    folder(&rig, "app");
+    rig.write("app.yaml", &keeping(&rig, ""));
+    rig.rest().await;
+    rig.destroy("app").await;
+    rig.rest().await;
+    rig.remove("app.yaml");
+    rig.rest().await;
+    rig.write("app.yaml", &keeping(&rig, ""));
+    rig.engine.ledger().resume("app").await.unwrap();
+    rig.rest().await;
+    assert_held(&rig, "app", "A0443", &["app_data"]);
+}

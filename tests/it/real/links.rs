@@ -1,0 +1,71 @@
+//! Links in folders that containers mount, on a real engine: the way to the files of the host.
+
+use serde_json::json;
+
+use crate::support::rig::Rig;
+use crate::support::{docker, eventually};
+
+/// Makes a link to everything that the host has.
+const FIRST: &str = "
+name: TAG-first
+image: amarre-test:1
+entrypoint: [sh, -c, 'busybox ln -s / /data/x; mkdir -p /data/dir; sleep 100000']
+network_mode: none
+stop_grace_period: 1s
+volumes: ['FOLDER/data:/data']
+";
+
+/// Mounts what the link leads to.
+const SECOND: &str = "
+name: TAG-second
+image: amarre-test:1
+command: [idle]
+network_mode: none
+stop_grace_period: 1s
+volumes: ['FOLDER/data/PATH:/host:ro']
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_link_that_a_container_makes_does_not_lead_another_one_to_the_host() {
+    let mut rig = Rig::start().await;
+    let folder = rig.folder.path().display().to_string();
+    let data = rig.folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(rig.folder.path().join("of-the-host"), "nobody reads this").unwrap();
+    rig.settings.insert("policy".to_owned(), json!({"host_paths": [data]}));
+    rig.configure();
+    let second = |path: &str| SECOND.replace("FOLDER", &folder).replace("PATH", path);
+    rig.write("first.yaml", &FIRST.replace("FOLDER", &folder));
+    rig.apply().await;
+    eventually(20, "the link is there", async || data.join("dir").is_dir() && data.join("x").is_symlink()).await;
+    let file = format!("x{folder}/of-the-host");
+    // All that the host has is above Amarre's own files, too.
+    for (path, code) in [("x/etc", "A0440"), (file.as_str(), "A0440"), ("x", "A0442")] {
+        rig.write("second.yaml", &second(path));
+        let ended = rig.apply_partly("30s").await;
+        assert!(ended.to_string().contains(code), "{path}: {ended}");
+        assert!(!rig.containers().contains_key(&rig.name("second")), "{path}");
+    }
+    // A folder beside the link is mounted.
+    rig.write("second.yaml", &second("dir"));
+    rig.apply().await;
+    let seen = docker(&["exec", &rig.name("second"), "ls", "/host"]);
+    assert_eq!(seen.trim(), "");
+    let ended = rig.run(&["destroy", "--all", "--yes"]).await;
+    assert_eq!(ended.code, 0, "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn amarres_own_files_are_mounted_by_no_manifest() {
+    let mut rig = Rig::start().await;
+    let folder = rig.folder.path().display().to_string();
+    rig.settings.insert("policy".to_owned(), json!({"host_paths": ["/"], "docker_socket": true}));
+    rig.configure();
+    for path in ["state", "state/amarre.db", "state/amarre.key", "services", "amarre.yaml", "."] {
+        let text = SECOND.replace("FOLDER/data/PATH", &format!("{folder}/{path}"));
+        rig.write("second.yaml", &text);
+        let ended = rig.apply_partly("30s").await;
+        assert!(ended.to_string().contains("A0442"), "{path}: {ended}");
+        assert!(!rig.containers().contains_key(&rig.name("second")), "{path}");
+    }
+}
