@@ -43,6 +43,8 @@ struct New {
     settle: Vec<Settle>,
     settle_title: String,
     is_name_taken: bool,
+    /// What a deleted service of this name has left, in one line.
+    left: String,
     /// Nothing else is called so either.
     is_name_free: bool,
     marks: Marks,
@@ -159,6 +161,7 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         settle_title: title(&checked.settle, visitor),
         settle: checked.settle,
         is_name_taken,
+        left: checked.after.as_ref().map(|after| left_of(after, &form.name)).unwrap_or_default(),
         is_name_free: checked.after.as_ref().is_some_and(|after| is_free(after, &form.name)),
         marks,
         access_lists: access_lists(checked.after.as_ref().unwrap_or(&picture), &form.access_list),
@@ -172,6 +175,14 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         form,
         frame,
     })
+}
+
+/// What a deleted service of this name has left, where that is asked about.
+fn left_of(after: &Picture, name: &str) -> String {
+    let mut refusals = after.changes_of(name).filter_map(|change| change.refusal());
+    let found = refusals.find(|refusal| refusal.code == "A0443").map(|refusal| refusal.found.clone());
+    let names: Vec<String> = found.unwrap_or_default().into_iter().map(|(_, what)| what).collect();
+    names.join(", ")
 }
 
 /// Whether a manifest of this name is good, and nothing of somebody else has its name on the host.

@@ -24,6 +24,8 @@ pub struct Form {
     pub environment: String,
     /// `name:/path`, one a line.
     pub volumes: String,
+    /// Whether it gets what a deleted service of its name has left.
+    pub reuse: bool,
 }
 
 impl Form {
@@ -39,6 +41,7 @@ impl Form {
             access_list: field("access_list"),
             environment: field("environment"),
             volumes: field("volumes"),
+            reuse: fields.get("reuse").is_some_and(|reuse| reuse == "yes"),
         }
     }
 
@@ -83,6 +86,7 @@ impl Form {
         for volume in volumes {
             let _ = writeln!(text, "  - {}", scalar(volume));
         }
+        text.push_str(if self.reuse { "reuse: true\n" } else { "" });
         text
     }
 }
@@ -121,6 +125,7 @@ mod tests {
             Form { port: "80".into(), access_list: "family".into(), ..form("web:1") },
             "name: web\nimage: web:1\nport: 80\naccess_list: family\n",
         );
+        says(Form { reuse: true, ..form("web:1") }, "name: web\nimage: web:1\nreuse: true\n");
         says(
             Form {
                 environment: "A=b: c\r\nEMPTY=\nNO = yes".replace('\r', ""),

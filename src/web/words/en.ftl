@@ -170,6 +170,9 @@ new-to-settle = { $n ->
 }
 new-settled = nothing to settle
 new-free = free
+new-reuse = A service of this name was deleted
+new-reuse-yes = it is the same one and gets what that has left
+new-reuse-no = it is another one: it needs another name
 new-taken = there is a service of this name already
 new-only-editors = Only editors write manifests; you may look at what a form would make.
 new-committed = { $file } is written. Amarre converges it now.

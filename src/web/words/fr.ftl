@@ -176,6 +176,9 @@ new-to-settle = { $n ->
 }
 new-settled = rien à régler
 new-free = libre
+new-reuse = Un service de ce nom a été supprimé
+new-reuse-yes = c'est le même : il reçoit ce que celui-ci a laissé
+new-reuse-no = c'en est un autre : il lui faut un autre nom
 new-taken = un service porte déjà ce nom
 new-only-editors = Seul un rôle editor écrit des manifestes ; le résultat du formulaire reste visible.
 new-committed = { $file } est enregistré. Amarre l'applique.
