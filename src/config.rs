@@ -134,7 +134,7 @@ pub struct GitAccess {
     pub ssh_allowed_signers: Option<PathBuf>,
     /// A keyring: only what one of its keys signed counts.
     pub openpgp: Option<PathBuf>,
-    /// Each commit since the one in force has to be signed.
+    /// Each commit since the accepted one has to be signed.
     pub verify_all: bool,
     /// The memory that a fetch may take.
     pub memory_bytes: u64,

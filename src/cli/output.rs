@@ -139,7 +139,7 @@ impl Output {
         }
     }
 
-    /// All that is given to standard input, at most so many bytes.
+    /// All that is given to standard input, up to a limit in bytes.
     pub fn input(&self, bytes_max: usize) -> std::io::Result<Vec<u8>> {
         let mut input = Vec::new();
         let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);

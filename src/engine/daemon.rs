@@ -162,7 +162,7 @@ impl Handle {
         fetch(&self.source, &*self.clock, &self.meters).await;
     }
 
-    /// Asks the source's server, and takes exactly this commit, though it does not descend from the one in force.
+    /// Asks the source's server, and takes exactly this commit, though it does not descend from the accepted one.
     ///
     /// # Errors
     /// The server has another one, or the source is a folder.

@@ -1,5 +1,5 @@
-//! Words of others, as people may see them: nothing in them that a terminal obeys or that turns a line around, and no
-//! longer than somebody reads. Pure.
+//! Words of others, as people may see them: nothing in them that a terminal obeys or that turns a line around, and cut
+//! where they are longer than anyone reads. Pure.
 
 /// What is shown of one text of a vendor. Its reason stands at the beginning; the longest seen had 340 letters.
 pub const SAID_CHARS_MAX: usize = 500;
@@ -49,7 +49,7 @@ pub fn is_clean(text: &str) -> bool {
     !text.chars().any(is_obeyed)
 }
 
-/// At most so many letters, with a sign where something is missing.
+/// At most `chars` letters, with a sign where something is missing.
 pub fn cut(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((at, _)) => format!("{}…", &text[..at]),

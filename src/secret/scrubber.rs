@@ -179,7 +179,7 @@ impl Forms {
         Self { automaton, whole, numbers }
     }
 
-    /// Where they stand: the leftmost, of those the longest, of at least so many bytes.
+    /// Where they stand: the leftmost, of those the longest, of at least `bytes_min` bytes.
     fn find(&self, text: &[u8], bytes_min: usize) -> Vec<Range<usize>> {
         let Some(automaton) = &self.automaton else { return vec![0..text.len()] };
         let (mut spans, mut at) = (Vec::new(), 0);
@@ -281,7 +281,7 @@ fn says_something(eight: &[u8]) -> bool {
     eight.iter().collect::<BTreeSet<_>>().len() >= DIFFERENT_BYTES_MIN
 }
 
-/// The word and the bit of an eight in a sieve of so many words, a power of two.
+/// The word and the bit of an eight in a sieve; `words`: its length, a power of two.
 fn place(eight: u64, words: usize) -> (usize, u64) {
     // Fibonacci hashing: the upper bits depend on all of the lower ones.
     let mixed = eight.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24;

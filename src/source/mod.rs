@@ -111,7 +111,7 @@ impl Source {
         }
     }
 
-    /// Asks the server, and takes exactly this commit, though it does not descend from the one in force.
+    /// Asks the server, and takes exactly this commit, though it does not descend from the accepted one.
     ///
     /// # Errors
     /// The server has another one; or the source is a folder, in which nothing is held.

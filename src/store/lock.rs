@@ -5,7 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Whoever may open a file may lock it, and so keep us from it.
+/// A user who may open a file may lock it, and so keep us from it.
 const PRIVATE: u32 = 0o600;
 
 /// Held as long as it lives.

@@ -91,7 +91,7 @@ async fn answer(mut client: TcpStream, rules: &Rules, sent: &AtomicU64) -> Optio
                 .ok()?;
             client.write_all(begin).await.ok()?;
             let block = piece.repeat(64 * 1024 / piece.len() + 1);
-            // It ends when nobody reads; the limit is for a client that does.
+            // It ends when the client stops reading; the limit is for a client that does.
             while sent.load(Ordering::Relaxed) < 512 * MIB {
                 client.write_all(&block).await.ok()?;
                 sent.fetch_add(block.len() as u64, Ordering::Relaxed);

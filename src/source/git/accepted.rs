@@ -1,5 +1,5 @@
 //! With `verify`, what may follow the commit that was accepted last. A signature says who made a commit, not when it is
-//! meant: whoever holds the server could else go back to any signed state there ever was.
+//! meant: who controls the server could else go back to any signed state there ever was.
 //!
 //! | the new commit | is taken |
 //! |---|---|

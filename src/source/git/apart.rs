@@ -116,7 +116,7 @@ pub(super) fn bring(
     Handle::current().block_on(async {
         tokio::select! {
             biased;
-            _ = asker.changed() => Err(here("nobody waits for it any more".to_owned())),
+            _ = asker.changed() => Err(here("it was given up".to_owned())),
             done = tokio::time::timeout(LIMIT, work) => done.unwrap_or_else(|_| {
                 let late = Trouble::NoAnswer(format!("it was not done after {} s", LIMIT.as_secs()));
                 Err((Failed::Here(String::new()), Some(late)))
@@ -149,7 +149,7 @@ fn carry_out(order: Order) -> Told {
         Ok(settings) => settings,
         Err(why) => return Told::Failed { failed: Failed::Here(why), trouble: None },
     };
-    // Who waits for this process ends it when nobody waits any more.
+    // The process that waits for this one ends it when it has no need of it any more.
     let (_waiting, asker) = watch::channel(());
     let (failed, trouble) = match brought(&settings, &folder, &names, depth, asker) {
         Ok(commit) => return Told::Brought { commit: commit.to_string() },

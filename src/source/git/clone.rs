@@ -13,7 +13,7 @@ use crate::model::Timestamp;
 
 /// Revisions that are fetched: as far back as a change can be told whose it is.
 pub(super) const DEPTH: i32 = 50;
-/// Revisions that are fetched to find out whether a commit descends from the one in force: an installation that was off
+/// Revisions that are fetched to find out whether a commit descends from the accepted one: an installation that was off
 /// for months is more than fifty behind.
 pub(super) const DEPTH_FAR: i32 = 1_000;
 /// Commits that are looked at for it: side branches come on top of the depth.
@@ -192,7 +192,7 @@ pub(super) fn walk(repository: &Repository, from: Oid) -> Result<(), git2::Error
     Ok(())
 }
 
-/// The commits that came since one, the newest first, at most so many and one more.
+/// The commits that came since one, the newest first, at most `max` and one more.
 pub(super) fn since(repository: &Repository, before: Oid, after: Oid, max: usize) -> Result<Vec<Oid>, git2::Error> {
     let mut walk = repository.revwalk()?;
     walk.set_sorting(git2::Sort::TOPOLOGICAL)?;

@@ -78,7 +78,7 @@ async fn a_signed_commit_that_does_not_descend_from_the_accepted_one_is_held() {
     let restarted = Git::new(signed.settings());
     assert_eq!(refused(&fetched(&restarted, NOW + MINUTE).await).0, "A0314", "also over a restart");
 
-    // A side branch that was merged by nobody: signed, and not below the accepted commit.
+    // A side branch that was never merged: signed, and not below the accepted commit.
     signed.force(&oldest);
     signed.forge.run(&["checkout", "-q", "-B", "side", &oldest]);
     let side = signed.commit("side");
