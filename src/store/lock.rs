@@ -62,7 +62,6 @@ fn close_to_others(file: &File) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -237,10 +237,8 @@ impl Write for Stream {
 
 async fn dial_socket(path: &Path) -> Result<UnixStream, Trouble> {
     UnixStream::connect(path).await.map_err(|error| {
-        let why = match error.kind() {
-            io::ErrorKind::NotFound => format!("Socket not found: {}", path.display()),
-            _ => error.to_string(),
-        };
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        let why = if is_missing { format!("Socket not found: {}", path.display()) } else { error.to_string() };
         Trouble::plain(why)
     })
 }
