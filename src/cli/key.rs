@@ -48,7 +48,7 @@ pub fn key(args: &Args, key: &Key, output: &Output) -> Result<u8, Failure> {
     }
 }
 
-/// Prints the keys where somebody catches them, and remembers that.
+/// Prints the keys into a file or pipe, and remembers that.
 fn export(config: &Config, output: &Output) -> Result<u8, Failure> {
     let keys = there(config)?;
     if output.is_terminal() {

@@ -161,7 +161,7 @@ fn walk(path: &str) -> Result<Lead, Errno> {
             continue;
         }
         let to = readlinkat(&opened, "", Vec::new())?;
-        // Nobody could name such a folder in the policy.
+        // No entry of the policy could name such a folder.
         let to = OsStr::from_bytes(to.as_bytes()).to_str().ok_or(Errno::ILSEQ)?.to_owned();
         links.push((way.path_of(&name), to.clone()));
         if links.len() > LINKS_MAX {

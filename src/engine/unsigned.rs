@@ -61,7 +61,7 @@ pub async fn adopt(
     Some(answer)
 }
 
-/// What a manifest wants, and what none does. What was released is nobody's.
+/// What a manifest wants, and what none does. What was released is left out.
 fn unsigned(picture: &Picture) -> (Vec<Wanted<'_>>, Vec<&Address>) {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
     for (address, seen) in picture.world.seen.iter().filter(|(_, seen)| seen.owner == Owner::Unverified) {

@@ -5,7 +5,7 @@
 //! | a name with a part that begins with `_amarre` | A0280 | none: there stand Amarre's own marks |
 //! | a TXT value that begins with `heritage=` | A0281 | none: so do marks |
 //! | a type | A0208 | the type |
-//! | MX, TXT at one of `domains` | A0208 | a list with types that somebody wrote |
+//! | MX, TXT at one of `domains` | A0208 | a list of types in amarre.yaml |
 //! | `_acme-challenge`, `_dmarc`, `_domainkey`, `_mta-sts` in a name | A0282 | the same word |
 //! | CAA | A0283 | `CAA` |
 //! | A, AAAA at a domain itself; anything at another domain itself | A0284 | `apex` |
@@ -65,7 +65,7 @@ pub(super) fn of_name(scope: &Scope<'_>, record_type: &str, name: &str, spot: Sp
     apex(scope, record_type, name, spot, forbid);
 }
 
-/// A domain itself: MX and TXT steer its mail and prove who owns it, so the list that nobody wrote does not allow them;
+/// A domain itself: MX and TXT steer its mail and prove who owns it, so the default list does not allow them;
 /// an address takes its visitors.
 fn apex(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot, forbid: impl Fn(&'static str, String, &str)) {
     let Site { policy, domains, .. } = scope.site;

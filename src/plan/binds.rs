@@ -64,7 +64,7 @@ pub struct Check {
     folders: Vec<Folder>,
     /// Below these it may mount anything. No container can put a link in the place of one of them.
     roots: BTreeSet<String>,
-    /// What nobody may mount, and whose it is.
+    /// What no container may mount, and whose it is.
     kept: BTreeMap<String, String>,
     /// Whether `policy.docker_socket` is set.
     may_have_socket: bool,
@@ -342,7 +342,7 @@ fn device(input: &Input<'_>, service: &Service, provider: &ProviderId, name: &st
     service.volumes.iter().find(is_it).and_then(|(_, said)| option(&said.options))
 }
 
-/// A folder that a container could put a link in the way of, where nobody can look.
+/// A folder that a container could put a link in the way of, on a host whose files are not seen.
 struct Above {
     folder: Folder,
     /// The folder that is written to, or that lies below.

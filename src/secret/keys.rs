@@ -21,7 +21,7 @@ use crate::model::Mark;
 pub const KEY_BYTES: usize = 32;
 /// More keys are a mistake: each one verifies.
 const KEYS_MAX: usize = 16;
-/// Of a signature: 128 bits, which nobody guesses, in 32 hex digits, so that a mark fits into one string of a TXT record.
+/// Of a signature: 128 bits, too many to guess, in 32 hex digits, so that a mark fits into one string of a TXT record.
 const SIGNATURE_BYTES: usize = 16;
 /// Keeps signatures of DNS marks apart from all else that is made with the key.
 const DNS_MARKS: &[u8] = b"amarre.dns-mark.v1";

@@ -125,7 +125,7 @@ async fn a_link_that_is_made_after_the_plan_is_found_before_the_container_is_mad
         symlink("/", &at).unwrap();
     }));
     rig.look().await;
-    assert!(rig.doors.then.lock().unwrap().is_none(), "nobody was visited");
+    assert!(rig.doors.then.lock().unwrap().is_none(), "no name was visited");
     assert!(!is_made(&rig, "app"));
     rig.rest().await;
     assert_held(&rig, "app", "A0440", &["app/x → /"]);
@@ -191,7 +191,7 @@ async fn what_amarres_own_container_mounts_is_for_no_manifest() {
 }
 
 #[tokio::test]
-async fn a_folder_below_one_that_is_written_to_is_not_mounted_where_nobody_sees_links() {
+async fn a_folder_below_one_that_is_written_to_is_not_mounted_where_links_are_not_seen() {
     let mut rig = rig(UNSEEN).await;
     folder(&rig, "app/x");
     folder(&rig, "app/y");
@@ -199,7 +199,7 @@ async fn a_folder_below_one_that_is_written_to_is_not_mounted_where_nobody_sees_
     rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x", "app/y:/y"]));
     rig.rest().await;
     assert!(is_made(&rig, "app"));
-    // To read harms nobody.
+    // Reading puts no link there.
     rig.write("reads.yaml", &mounting(&rig, "reads", &["app:/x:ro"]));
     rig.rest().await;
     assert!(is_made(&rig, "reads"), "{:?}", held(&rig, "reads"));
@@ -263,7 +263,7 @@ async fn a_deleted_services_name_alone_gets_nothing_of_what_it_left() {
     rig.write("app.yaml", &keeping(&rig, "reuse: true\n"));
     rig.settle().await;
     assert!(is_made(&rig, "app"));
-    // It is said once, and makes nothing anew.
+    // It is said once, and no container is re-created.
     let before = rig.docker.containers().iter().map(|one| one["Id"].clone()).collect::<Vec<_>>();
     rig.write("app.yaml", &keeping(&rig, ""));
     rig.settle().await;

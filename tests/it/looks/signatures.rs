@@ -1,4 +1,4 @@
-//! What is ours in DNS is what our key signed, or what the ledger knows by its id; what only says so is nobody's.
+//! What is ours in DNS is what our key signed, or what the ledger knows by its id; what only says so is not.
 
 use amarre::engine::Mode;
 use amarre::model::{Address, Kind, Millis, Owner, ProviderId, Value, Verb};
@@ -100,7 +100,7 @@ async fn unsigned_marks_are_signed_visibly_and_nothing_else_happens() {
     rig.assert_quiet().await;
 }
 
-/// Somebody who may write one name in the zone says there that other people's records are a service's of ours.
+/// A person who may write one name in the zone says there that other people's records are a service's of ours.
 #[tokio::test]
 async fn forged_marks_make_nothing_ours() {
     let mut rig = settled(&["one", "forge"]).await;
@@ -130,7 +130,7 @@ async fn forged_marks_make_nothing_ours() {
     let is_of_forge = |line: &str| line.starts_with("forge ") || line.starts_with("_amarre.forge ");
     let expected: Vec<(u64, String)> = before.into_iter().filter(|(_, line)| !is_of_forge(line)).collect();
     assert_eq!(rows(&rig), expected, "what is not ours is as it was, to the last row");
-    // One that a manifest wants as it is, is used, and still nobody's.
+    // One that a manifest wants as it is, is used, and still not ours.
     rig.write("old.yaml", "{kind: Record, name: old, type: A, value: 198.51.100.77}\n");
     rig.settle().await;
     let notes: Vec<String> = rig.picture().plan.notes.iter().map(|note| note.text.clone()).collect();

@@ -71,7 +71,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         walk.wrong.extend(broken.into_iter().map(|rule| format!("lint: {rule}")));
         keep_books(&mut state, &view, &wants, &plan);
         if plan.guard.as_ref().is_some_and(|guard| guard.code == "A0430") {
-            // Somebody reads the names of what a lost ledger knew, and means them.
+            // A person reads the names of what a lost ledger knew, and means them.
             let doomed = scene.with_input(&view, &state.facts, state.now, |input| guard::doomed(input, &plan));
             state.facts.confirmed.extend(doomed);
             walk.left = plan;

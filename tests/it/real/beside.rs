@@ -106,7 +106,7 @@ async fn amarre_in_a_container_never_ends_itself() {
     docker(&["rm", "-f", &own]);
 }
 
-/// Makes everything by a configuration with a ledger of its own: what Amarre itself works with is mounted by nobody.
+/// Makes everything by a configuration with a ledger of its own: no manifest mounts what Amarre itself works with.
 async fn make_from_elsewhere(rig: &Rig) {
     let elsewhere = tempfile::tempdir().unwrap();
     let at = |name: &str| elsewhere.path().join(name);

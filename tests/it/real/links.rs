@@ -31,7 +31,7 @@ async fn a_link_that_a_container_makes_does_not_lead_another_one_to_the_host() {
     let folder = rig.folder.path().display().to_string();
     let data = rig.folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    std::fs::write(rig.folder.path().join("of-the-host"), "nobody reads this").unwrap();
+    std::fs::write(rig.folder.path().join("of-the-host"), "a file of the host").unwrap();
     rig.settings.insert("policy".to_owned(), json!({"host_paths": [data]}));
     rig.configure();
     let second = |path: &str| SECOND.replace("FOLDER", &folder).replace("PATH", path);
