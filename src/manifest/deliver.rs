@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
 use crate::model::{Bundle, BundleFile, SecretName};
 
+use super::budget::Work;
 use super::diagnostic::{A0105, A0106, A0108, A0111, A0113, A0157, A0159, Problem, Spot, shown};
 use super::files::{TOO_LARGE, join};
 use super::project::{Project, not_here};
@@ -37,10 +38,13 @@ pub(super) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         scope.source_path(&text);
         return None;
     };
-    if scope.source.file(&path).is_some() {
+    if scope.source.has(&path) {
+        if !scope.spend(Work::nodes(1), spot) {
+            return None;
+        }
         let bytes = scope.bytes(&path, spot)?;
         let executable = scope.source.file(&path).is_some_and(|asset| asset.executable);
-        return Some(copied(DeliveryContent::Bundle(Bundle::of_file(bytes, executable))));
+        return Some(copied(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, executable))));
     }
     let below = scope.source.below(&path);
     if below.is_empty() {
@@ -49,6 +53,9 @@ pub(super) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
     if scope.file.starts_with(&format!("{path}/")) {
         let message = format!("{} is the folder of the manifest itself", shown(source));
         scope.error_hint(A0157, spot, message, "put what is to be delivered into a folder of its own");
+        return None;
+    }
+    if !scope.spend(Work::nodes(below.len()), spot) {
         return None;
     }
     if below.len() > FOLDER_FILES_MAX {
@@ -67,7 +74,7 @@ pub(super) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         };
         files.insert(inside, BundleFile { bytes, executable: asset.executable });
     }
-    Some(copied(DeliveryContent::Bundle(Bundle::new(files))))
+    Some(copied(DeliveryContent::Bundle(scope.source.folder_bundle(&path, files))))
 }
 
 fn copied(content: DeliveryContent) -> MountSource {
@@ -91,7 +98,7 @@ fn on_host(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
 }
 
 /// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Config,
     Secret,
@@ -180,7 +187,8 @@ fn mode(reader: &mut Reader<'_>) -> Option<u32> {
 }
 
 /// What a mount gives: a copy, or a file of the host.
-enum Given {
+#[derive(Clone)]
+pub(super) enum Given {
     Content(DeliveryContent),
     Host(String),
 }
@@ -199,6 +207,20 @@ fn mount(given: Given, target: String, mode: Option<u32>, uid: u32, gid: u32) ->
 
 /// What a config or secret holds, as it is defined at the top of the file.
 fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<Given> {
+    if !scope.spend(Work::nodes(1), name.spot) {
+        return None;
+    }
+    let key = (part, name.text.clone());
+    let known = scope.opened.given.borrow().get(&key).cloned();
+    if known.is_some() {
+        return known;
+    }
+    let given = defined_content(scope, project, part, name)?;
+    scope.opened.given.borrow_mut().insert(key, given.clone());
+    Some(given)
+}
+
+fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<Given> {
     let defined = part.of(project);
     let Some(entry) = defined.iter().find(|entry| entry.key == name.text) else {
         let keys: Vec<&str> = defined.iter().map(|entry| entry.key.as_str()).collect();
@@ -276,7 +298,7 @@ fn of_file(scope: &Scope<'_>, file: &Text) -> Option<Given> {
     }
     let path = scope.source_path(file)?;
     let bytes = scope.bytes(&path, file.spot)?;
-    Some(Given::Content(DeliveryContent::Bundle(Bundle::of_file(bytes, false))))
+    Some(Given::Content(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, false))))
 }
 
 fn of_text(scope: &Scope<'_>, text: &Text) -> Option<Given> {

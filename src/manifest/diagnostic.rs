@@ -76,6 +76,12 @@ pub const A0157: &str = "A0157";
 pub const A0158: &str = "A0158";
 /// A secret of a Compose file that is none.
 pub const A0159: &str = "A0159";
+/// A manifest opens files too often.
+pub const A0180: &str = "A0180";
+/// The files that a manifest names hold too many values.
+pub const A0181: &str = "A0181";
+/// The files that a manifest names are too long together.
+pub const A0182: &str = "A0182";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.

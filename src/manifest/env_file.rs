@@ -8,16 +8,21 @@
 //! | `export A=b`, `A: b` | as `A=b` |
 //! | `A` | what it is outside, where it is something |
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use super::budget::Work;
 use super::diagnostic::{A0108, A0152, A0154, PROBLEMS_MAX, Problem, Spot, shown};
 use super::interpolate::{self, Fault};
+use super::reader::Scope;
+use super::yaml::EXPANDED_BYTES_MAX;
 
 /// More variables than any program reads.
 const VARIABLES_MAX: usize = 2_000;
 
 /// How the values are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Format {
     Compose,
     /// `format: raw`: everything after the `=` is the value.
@@ -38,10 +43,40 @@ pub(super) struct Read {
     pub problems: Vec<Problem>,
 }
 
+/// The variables of a file that a manifest names at a place. What says the same wherever it is named is read once.
+pub(super) fn open(
+    scope: &Scope<'_>,
+    (path, format): (&str, Format),
+    spot: Spot,
+    outside: &dyn Fn(&str) -> Option<String>,
+) -> Option<Rc<Vec<Variable>>> {
+    let (number, text) = scope.open(path, None, spot)?;
+    let known = scope.opened.variables.borrow().get(&(number, format)).cloned();
+    let variables = known.unwrap_or_else(|| {
+        let depends = Cell::new(false);
+        let read = read(number, &text, format, &|name| {
+            depends.set(true);
+            outside(name)
+        });
+        read.problems.into_iter().for_each(|problem| scope.report(problem));
+        let variables = Rc::new(read.variables);
+        if !depends.get() {
+            scope.opened.variables.borrow_mut().insert((number, format), Rc::clone(&variables));
+        }
+        variables
+    });
+    let bytes: usize = variables.iter().map(|variable| variable.value.len()).sum();
+    // The text was counted when it was opened.
+    let work = Work::nodes(variables.len()).and(Work::bytes(bytes.saturating_sub(text.len())));
+    scope.spend(work, spot).then_some(variables)
+}
+
 /// Reads a file; `outside` is what its variables may refer to beside one another.
 pub(super) fn read(file: u16, text: &str, format: Format, outside: &dyn Fn(&str) -> Option<String>) -> Read {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut reading = Reading { file, text: &text, at: 0, known: BTreeMap::new(), outside };
+    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let mut reading = Reading { file, text: &text, starts, at: 0, known: BTreeMap::new(), outside };
+    let mut bytes = 0;
     let mut read = Read { variables: Vec::new(), problems: Vec::new() };
     while reading.at < text.len() {
         if read.variables.len() >= VARIABLES_MAX {
@@ -54,6 +89,13 @@ pub(super) fn read(file: u16, text: &str, format: Format, outside: &dyn Fn(&str)
         }
         match reading.line(format) {
             Ok(Some(variable)) => {
+                bytes += variable.value.len();
+                if bytes > EXPANDED_BYTES_MAX {
+                    let message = "more than 4 MiB once variables are replaced".to_owned();
+                    let problem = Problem::error(A0108, variable.spot, message);
+                    read.problems.push(problem.hint("write shorter values, or deliver a file instead".to_owned()));
+                    break;
+                }
                 reading.known.insert(variable.name.clone(), variable.value.clone());
                 read.variables.push(variable);
             }
@@ -70,6 +112,8 @@ pub(super) fn read(file: u16, text: &str, format: Format, outside: &dyn Fn(&str)
 struct Reading<'a> {
     file: u16,
     text: &'a str,
+    /// Where each line begins.
+    starts: Vec<usize>,
     at: usize,
     known: BTreeMap<String, String>,
     outside: &'a dyn Fn(&str) -> Option<String>,
@@ -187,9 +231,9 @@ impl Reading<'_> {
     }
 
     fn spot(&self, at: usize) -> Spot {
-        let before = &self.text[..at];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let line = self.starts.partition_point(|start| *start <= at);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let column = self.text[start..at].chars().count() + 1;
         Spot::within(self.file, line, column)
     }
 }

@@ -3,29 +3,56 @@
 //! A path is never looked up outside of the source, and each file that was read is kept with its manifest, so that the
 //! manifest can be read again without the source.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::model::source::is_env_file;
-use crate::model::{Asset, Assets};
+use crate::model::{Asset, Assets, Bundle, BundleFile};
 
 use super::SourceFile;
-use super::diagnostic::{A0108, A0150, A0151, A0157, Spot, shown};
+use super::budget::Work;
+use super::diagnostic::{A0150, A0151, A0157, Spot, shown};
 use super::reader::{Scope, Text};
-
-/// A stack has a handful; more would be a circle, or a way to fill the memory.
-const FILES_MAX: usize = 50;
 
 /// All files of the source.
 pub(super) struct Source<'a> {
     assets: &'a Assets,
     /// YAML that may be manifests, or what manifests name.
     texts: BTreeMap<&'a str, &'a str>,
+    /// Their bytes, of those that were named as files.
+    shared: RefCell<BTreeMap<String, Arc<[u8]>>>,
+    /// What is delivered, by path and whether it may be executed: digested once, however often it is named.
+    bundles: RefCell<BTreeMap<(String, bool), Bundle>>,
+    /// What the manifests that were read cost.
+    spent: Cell<Work>,
 }
 
 impl<'a> Source<'a> {
     pub fn new(files: &[&'a SourceFile], assets: &'a Assets) -> Self {
-        Self { assets, texts: files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect() }
+        Self {
+            assets,
+            texts: files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect(),
+            shared: RefCell::default(),
+            bundles: RefCell::default(),
+            spent: Cell::default(),
+        }
+    }
+
+    /// What the manifests that were read so far cost.
+    pub fn spent(&self) -> Work {
+        self.spent.get()
+    }
+
+    /// One more was read.
+    pub fn add_spent(&self, work: Work) {
+        self.spent.set(self.spent.get().and(work));
+    }
+
+    /// Whether there is a file at a path as shown.
+    pub fn has(&self, path: &str) -> bool {
+        self.assets.contains_key(path) || self.texts.contains_key(path)
     }
 
     /// A file by its path as shown.
@@ -35,7 +62,10 @@ impl<'a> Source<'a> {
         }
         let text = self.texts.get(path)?;
         // What is longer was not read to its end.
-        let bytes = (text.len() <= super::FILE_BYTES_MAX).then(|| text.as_bytes().into());
+        let bytes = (text.len() <= super::FILE_BYTES_MAX).then(|| {
+            let mut shared = self.shared.borrow_mut();
+            shared.entry(path.to_owned()).or_insert_with(|| text.as_bytes().into()).clone()
+        });
         Some(Asset { bytes, size: text.len() as u64, executable: false })
     }
 
@@ -47,6 +77,21 @@ impl<'a> Source<'a> {
         let inside = |path: &&str| path.starts_with(&start);
         let paths: BTreeSet<&str> = assets.take_while(inside).chain(texts.take_while(inside)).collect();
         paths.into_iter().filter_map(|path| Some((path[start.len()..].to_owned(), self.file(path)?))).collect()
+    }
+}
+
+impl Source<'_> {
+    /// One file, to be delivered.
+    pub fn file_bundle(&self, path: &str, bytes: Arc<[u8]>, executable: bool) -> Bundle {
+        let mut bundles = self.bundles.borrow_mut();
+        let known = bundles.entry((path.to_owned(), executable));
+        known.or_insert_with(|| Bundle::of_file(bytes, executable)).clone()
+    }
+
+    /// A folder, to be delivered; the end of its key tells it from a file.
+    pub fn folder_bundle(&self, path: &str, files: BTreeMap<String, BundleFile>) -> Bundle {
+        let mut bundles = self.bundles.borrow_mut();
+        bundles.entry((format!("{path}/"), false)).or_insert_with(|| Bundle::new(files)).clone()
     }
 }
 
@@ -108,20 +153,23 @@ impl Scope<'_> {
     /// Opens a text file that a manifest names; answers its number for [`Spot`], and its text. `base` is the folder from
     /// which relative paths in it start, its own when there is none.
     pub fn open(&self, path: &str, base: Option<&str>, spot: Spot) -> Option<(u16, Rc<str>)> {
+        if !self.spend(Work { files: 1, ..Work::default() }, spot) {
+            return None;
+        }
         let base = base.unwrap_or_else(|| folder_of(path));
         let known = |file: &OtherFile| file.path == path && file.base == base;
         if let Some(index) = self.files.borrow().iter().position(known) {
-            return Some((number(index)?, Rc::clone(&self.files.borrow()[index].text)));
-        }
-        if self.files.borrow().len() >= FILES_MAX {
-            self.error(A0108, spot, format!("a manifest that reads more than {FILES_MAX} files"));
-            return None;
+            let text = Rc::clone(&self.files.borrow()[index].text);
+            return self.spend(Work::bytes(text.len()), spot).then_some((number(index)?, text));
         }
         let bytes = self.bytes(path, spot)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
             self.error(A0157, spot, format!("{} is no text in UTF-8", shown(path)));
             return None;
         };
+        if !self.spend(Work::bytes(text.len()), spot) {
+            return None;
+        }
         let text: Rc<str> = Rc::from(text);
         let mut files = self.files.borrow_mut();
         files.push(OtherFile { path: path.to_owned(), text: Rc::clone(&text), base: base.to_owned() });

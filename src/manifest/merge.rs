@@ -8,6 +8,7 @@
 //! | lists of mounts, devices, configs, secrets | the one above wins at a target |
 //! | other lists | one after the other, equal items once |
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::yaml::{Data, Entry, Node};
@@ -31,13 +32,18 @@ pub(super) fn services(below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
 
 fn maps(below: Vec<Entry>, above: Vec<Entry>) -> Vec<Entry> {
     let mut merged = below;
+    let mut places: BTreeMap<String, usize> =
+        merged.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)).collect();
     for entry in above {
-        match merged.iter_mut().find(|other| other.key == entry.key) {
+        match places.get(&entry.key).and_then(|place| merged.get_mut(*place)) {
             Some(known) => {
                 let value = values(&entry.key, &known.value, &entry.value);
                 *known = Entry { value, ..entry };
             }
-            None => merged.push(entry),
+            None => {
+                places.insert(entry.key.clone(), merged.len());
+                merged.push(entry);
+            }
         }
     }
     merged
@@ -61,11 +67,11 @@ fn values(key: &str, below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
 }
 
 fn lists(key: &str, below: &[Rc<Node>], above: &[Rc<Node>]) -> Vec<Rc<Node>> {
+    let texts: BTreeSet<&str> = above.iter().filter_map(|item| item.scalar()).collect();
+    let targets: BTreeSet<&str> = above.iter().filter_map(|item| target(item)).collect();
     let is_replaced = |item: &Rc<Node>| {
-        above.iter().any(|other| {
-            let same = item.scalar().is_some() && item.scalar() == other.scalar();
-            same || (TARGETS.contains(&key) && target(item).is_some() && target(item) == target(other))
-        })
+        let same = item.scalar().is_some_and(|text| texts.contains(text));
+        same || (TARGETS.contains(&key) && target(item).is_some_and(|target| targets.contains(target)))
     };
     let kept = below.iter().filter(|item| !is_replaced(item));
     kept.chain(above).cloned().collect()
@@ -84,6 +90,7 @@ fn target(item: &Node) -> Option<&str> {
 pub(super) fn pairs(node: &Rc<Node>) -> Rc<Node> {
     let Data::List(items) = &node.data else { return Rc::clone(node) };
     let mut entries: Vec<Entry> = Vec::new();
+    let mut known = BTreeSet::new();
     for item in items {
         let Data::Scalar(scalar) = &item.data else { return Rc::clone(node) };
         let (name, value) = match scalar.text.split_once('=') {
@@ -91,7 +98,7 @@ pub(super) fn pairs(node: &Rc<Node>) -> Rc<Node> {
             None => (scalar.text.as_str(), nothing(item)),
         };
         // A name that stands twice is for the reader of the list to report.
-        if entries.iter().any(|entry| entry.key == name) {
+        if !known.insert(name) {
             return Rc::clone(node);
         }
         entries.push(Entry { key: name.to_owned(), key_spot: item.spot, value });

@@ -9,6 +9,7 @@
 //!                        compose: ─► project (files, variables, include, extends) ─► stack (services as containers)
 //! ```
 
+mod budget;
 mod check;
 mod compose;
 mod deliver;

@@ -8,6 +8,7 @@ use crate::model::service::{self, ContainerNetwork, Dns, ManifestKind, NetworkMo
 use crate::model::site::{PublicAddress, Reach};
 use crate::model::{Assets, Site, Value};
 
+use super::budget::Opened;
 use super::check::Claims;
 use super::compose::{self, Read};
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, A0114, A0140, Problem, Spot, shown};
@@ -57,10 +58,12 @@ pub(super) fn document(site: &Site, source: &Source<'_>, file: &str, root: &Node
         files: RefCell::default(),
         uses: RefCell::default(),
         decisions: explains.then(RefCell::default),
+        opened: Opened::after(source.spent()),
     };
     scope.variables = variables(&scope, root);
     let service = read(&scope, root);
     let service = if scope.is_broken() { None } else { service };
+    source.add_spent(scope.opened.budget.spent());
     let (problems, claims) = (scope.problems.into_inner(), scope.claims.into_inner());
     let decisions = scope.decisions.map(RefCell::into_inner).unwrap_or_default();
     let (files, uses) = (scope.files.into_inner(), scope.uses.into_inner());
@@ -84,6 +87,7 @@ pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
         files: RefCell::default(),
         uses: RefCell::default(),
         decisions: None,
+        opened: Opened::after(source.spent()),
     };
     let mut reader = Reader::empty(&scope);
     compose::container(&mut reader, false);

@@ -1,16 +1,17 @@
 //! Compose files to one tree: text → variables replaced → `include` → `extends` → services, networks, volumes, configs and
 //! secrets, every value with its place in the file that it comes from.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::budget::Work;
 use super::diagnostic::{A0104, A0106, A0108, A0111, A0120, A0153, A0155, Problem, Spot, shown};
 use super::env_file::{self, Format};
 use super::files::folder_of;
 use super::interpolate::{self, Fault};
 use super::reader::{Reader, Scope, Text, Verdict, nearest, nothing_else};
-use super::yaml::{self, Data, EXPANDED_BYTES_MAX, Entry, Node, Scalar};
+use super::yaml::{self, Data, Entry, Node, Scalar};
 use super::{merge, refused, resolve};
 
 /// Files that include files, services that extend services.
@@ -31,22 +32,42 @@ pub(super) struct Project {
     pub name: Option<Text>,
     /// Of the outermost file.
     pub environment: Environment,
+    /// Where each thing is defined, by sort and name.
+    places: BTreeMap<(&'static str, String), Spot>,
+}
+
+/// The services of one file, which may extend one another.
+#[derive(Default)]
+struct Siblings {
+    entries: Vec<Entry>,
+    places: BTreeMap<String, usize>,
+}
+
+impl Siblings {
+    fn of(entries: Vec<Entry>) -> Self {
+        let places = entries.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)).collect();
+        Self { entries, places }
+    }
+
+    fn find(&self, name: &str) -> Option<&Entry> {
+        self.places.get(name).and_then(|place| self.entries.get(*place))
+    }
 }
 
 /// What is shared while the files of one manifest are read.
 pub(super) struct Loading<'s> {
     scope: &'s Scope<'s>,
-    /// Text that came of replacing variables, over all files.
-    bytes: Cell<usize>,
     /// Variables that were already said to be unset.
     unset: RefCell<BTreeSet<String>>,
+    /// Files as they are written, by their numbers; `None`: not to be read, which was reported.
+    trees: RefCell<BTreeMap<u16, Option<Rc<Node>>>>,
     /// Services of files that are extended, by path.
-    extended: RefCell<BTreeMap<String, Rc<Vec<Entry>>>>,
+    extended: RefCell<BTreeMap<String, Rc<Siblings>>>,
 }
 
 impl<'s> Loading<'s> {
     pub fn new(scope: &'s Scope<'s>) -> Self {
-        Self { scope, bytes: Cell::default(), unset: RefCell::default(), extended: RefCell::default() }
+        Self { scope, unset: RefCell::default(), trees: RefCell::default(), extended: RefCell::default() }
     }
 
     /// The Compose file at a path of the source, with all that it includes.
@@ -66,20 +87,21 @@ impl<'s> Loading<'s> {
     ) -> Environment {
         let own = [(format!("{folder}/.env"), spot)];
         let files = if env_files.is_empty() { own.as_slice() } else { env_files };
-        let mut values = BTreeMap::clone(around);
+        let mut values = Rc::clone(around);
         for (path, spot) in files {
-            if env_files.is_empty() && self.scope.source.file(path).is_none() {
+            if env_files.is_empty() && !self.scope.source.has(path) {
                 continue;
             }
-            let Some((number, text)) = self.scope.open(path, None, *spot) else { continue };
             let outside = |name: &str| values.get(name).cloned();
-            let read = env_file::read(number, &text, Format::Compose, &outside);
-            read.problems.into_iter().for_each(|problem| self.scope.report(problem));
-            let fresh =
-                read.variables.into_iter().filter(|variable| !is_included || !around.contains_key(&variable.name));
-            values.extend(fresh.map(|variable| (variable.name, variable.value)).collect::<Vec<_>>());
+            let read = env_file::open(self.scope, (path.as_str(), Format::Compose), *spot, &outside);
+            // What stands around is copied the first time.
+            let Some(read) = read.filter(|_| self.scope.spend(Work::nodes(values.len()), *spot)) else { continue };
+            let values = Rc::make_mut(&mut values);
+            for variable in read.iter().filter(|variable| !is_included || !around.contains_key(&variable.name)) {
+                values.insert(variable.name.clone(), variable.value.clone());
+            }
         }
-        Rc::new(values)
+        values
     }
 
     fn file(
@@ -106,16 +128,22 @@ impl<'s> Loading<'s> {
     /// A file with its variables replaced.
     fn tree(&self, path: &str, base: Option<&str>, environment: &Environment, spot: Spot) -> Option<Rc<Node>> {
         let (number, text) = self.scope.open(path, base, spot)?;
-        let tree = yaml::read_within(number, &text, 0);
-        let is_wrong = !tree.problems.is_empty();
+        let known = self.trees.borrow().get(&number).cloned();
+        let root = known.unwrap_or_else(|| {
+            let root = self.parsed(path, (number, &text), spot);
+            self.trees.borrow_mut().insert(number, root.clone());
+            root
+        });
+        root.map(|root| self.replaced(&root, environment))
+    }
+
+    fn parsed(&self, path: &str, (number, text): (u16, &str), spot: Spot) -> Option<Rc<Node>> {
+        let tree = yaml::read_within(number, text, 0);
+        if tree.root.is_none() && tree.problems.is_empty() {
+            self.scope.error(A0104, spot, format!("{} is empty", shown(path)));
+        }
         tree.problems.into_iter().for_each(|problem| self.scope.report(problem));
-        let Some(root) = tree.root else {
-            if !is_wrong {
-                self.scope.error(A0104, spot, format!("{} is empty", shown(path)));
-            }
-            return None;
-        };
-        Some(self.replaced(&root, environment))
+        tree.root
     }
 
     fn read(&self, path: &str, root: &Rc<Node>, environment: &Environment, trail: &mut Vec<String>) -> Option<Project> {
@@ -125,8 +153,9 @@ impl<'s> Loading<'s> {
         if let Some(node) = includes {
             self.includes(node, environment, trail, &mut project);
         }
-        let own = section(&mut reader, "services");
+        let own = Siblings::of(section(&mut reader, "services"));
         let services: Vec<Entry> = own
+            .entries
             .iter()
             .filter_map(|entry| {
                 let mut trail = vec![(path.to_owned(), entry.key.clone())];
@@ -134,15 +163,15 @@ impl<'s> Loading<'s> {
                 Some(Entry { value, ..entry.clone() })
             })
             .collect();
-        self.add(&mut project.services, services, "service");
+        self.add(&mut project.places, &mut project.services, services, "service");
         let networks = section(&mut reader, "networks");
-        self.add(&mut project.networks, networks, "network");
+        self.add(&mut project.places, &mut project.networks, networks, "network");
         let volumes = section(&mut reader, "volumes");
-        self.add(&mut project.volumes, volumes, "volume");
+        self.add(&mut project.places, &mut project.volumes, volumes, "volume");
         let configs = section(&mut reader, "configs");
-        self.add(&mut project.configs, configs, "config");
+        self.add(&mut project.places, &mut project.configs, configs, "config");
         let secrets = section(&mut reader, "secrets");
-        self.add(&mut project.secrets, secrets, "secret");
+        self.add(&mut project.places, &mut project.secrets, secrets, "secret");
         project.name = reader.text("name");
         // Compose itself has no use for it any more.
         reader.entry("version");
@@ -151,14 +180,21 @@ impl<'s> Loading<'s> {
     }
 
     /// Two files of one project cannot define one thing.
-    fn add(&self, all: &mut Vec<Entry>, fresh: Vec<Entry>, what: &str) {
+    fn add(
+        &self,
+        places: &mut BTreeMap<(&'static str, String), Spot>,
+        all: &mut Vec<Entry>,
+        fresh: Vec<Entry>,
+        what: &'static str,
+    ) {
         for entry in fresh {
-            if let Some(first) = all.iter().find(|other| other.key == entry.key) {
+            if let Some(first) = places.get(&(what, entry.key.clone())) {
                 let message = format!("two files define the {what} `{}`", shown(&entry.key));
-                let place = format!("{}:{}", self.scope.path_of(first.key_spot), first.key_spot.line);
+                let place = format!("{}:{}", self.scope.path_of(*first), first.line);
                 self.scope.error_hint(A0120, entry.key_spot, message, &format!("the other is {place}"));
                 continue;
             }
+            places.insert((what, entry.key.clone()), entry.key_spot);
             all.push(entry);
         }
     }
@@ -177,11 +213,11 @@ impl<'s> Loading<'s> {
                 }
             };
             for other in included {
-                self.add(&mut project.services, other.services, "service");
-                self.add(&mut project.networks, other.networks, "network");
-                self.add(&mut project.volumes, other.volumes, "volume");
-                self.add(&mut project.configs, other.configs, "config");
-                self.add(&mut project.secrets, other.secrets, "secret");
+                self.add(&mut project.places, &mut project.services, other.services, "service");
+                self.add(&mut project.places, &mut project.networks, other.networks, "network");
+                self.add(&mut project.places, &mut project.volumes, other.volumes, "volume");
+                self.add(&mut project.places, &mut project.configs, other.configs, "config");
+                self.add(&mut project.places, &mut project.secrets, other.secrets, "secret");
             }
         }
     }
@@ -238,7 +274,7 @@ impl<'s> Loading<'s> {
     fn extended(
         &self,
         service: &Entry,
-        siblings: &[Entry],
+        siblings: &Siblings,
         environment: &Environment,
         trail: &mut Vec<(String, String)>,
     ) -> Option<Rc<Node>> {
@@ -266,15 +302,18 @@ impl<'s> Loading<'s> {
             return None;
         }
         let others;
-        let candidates: &[Entry] = match &file {
+        let candidates: &Siblings = match &file {
             Some(file) => {
                 others = self.services_of(&path, environment, file.spot)?;
                 &others
             }
             None => siblings,
         };
-        let Some(found) = candidates.iter().find(|entry| entry.key == name.text) else {
-            let keys: Vec<&str> = candidates.iter().map(|entry| entry.key.as_str()).collect();
+        let Some(found) = candidates.find(&name.text) else {
+            if scope.is_full() {
+                return None;
+            }
+            let keys: Vec<&str> = candidates.entries.iter().map(|entry| entry.key.as_str()).collect();
             let hint = match nearest(&name.text, &keys) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("{} has {}", shown(&path), shown(&keys.join(", "))),
@@ -285,23 +324,28 @@ impl<'s> Loading<'s> {
         trail.push(step);
         let base = self.extended(found, candidates, environment, trail);
         trail.pop();
-        Some(merge::services(&base?, &service.value))
+        let base = base?;
+        let work = Work::nodes(base.count() + service.value.count());
+        scope.spend(work, name.spot).then(|| merge::services(&base, &service.value))
     }
 
     /// The services of a file that is extended; what else it holds is not taken.
-    fn services_of(&self, path: &str, environment: &Environment, spot: Spot) -> Option<Rc<Vec<Entry>>> {
+    fn services_of(&self, path: &str, environment: &Environment, spot: Spot) -> Option<Rc<Siblings>> {
         if let Some(known) = self.extended.borrow().get(path) {
             return Some(Rc::clone(known));
         }
         let root = self.tree(path, None, environment, spot)?;
         let services = root.entry("services").map(|entry| entry.value.entries().to_vec()).unwrap_or_default();
-        let services = Rc::new(services);
+        let services = Rc::new(Siblings::of(services));
         self.extended.borrow_mut().insert(path.to_owned(), Rc::clone(&services));
         Some(services)
     }
 
     /// A tree with its variables replaced: in values, never in keys.
     fn replaced(&self, node: &Rc<Node>, environment: &Environment) -> Rc<Node> {
+        if !self.scope.spend(Work::nodes(1), node.spot) {
+            return Rc::clone(node);
+        }
         match &node.data {
             Data::List(items) => {
                 let items = items.iter().map(|item| self.replaced(item, environment)).collect();
@@ -340,9 +384,7 @@ impl<'s> Loading<'s> {
                 scope.report(problem.hint(hint));
             }
         }
-        self.bytes.set(self.bytes.get() + text.len());
-        if self.bytes.get() > EXPANDED_BYTES_MAX {
-            scope.error(A0108, node.spot, "more than 4 MiB once variables are replaced".to_owned());
+        if !scope.spend(Work::bytes(text.len()), node.spot) {
             return Node::made_text(node.spot, String::new());
         }
         // What becomes empty is an empty text, not nothing.

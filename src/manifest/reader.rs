@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 pub(super) use crate::model::near::nearest;
 use crate::model::{Assets, Origin, Site};
 
+use super::budget::Opened;
 use super::check::Claims;
 use super::diagnostic::{A0103, A0104, A0105, A0106, PROBLEMS_MAX, Problem, Spot, shown};
 use super::files::{OtherFile, Source};
@@ -45,6 +46,8 @@ pub(super) struct Scope<'a> {
     pub uses: RefCell<Assets>,
     /// What policy says of each use, where somebody asks.
     pub decisions: Option<RefCell<Vec<Decision>>>,
+    /// What that cost, and what need not be read again.
+    pub opened: Opened,
 }
 
 impl Scope<'_> {
@@ -55,7 +58,7 @@ impl Scope<'_> {
     }
 
     /// An error always gets in when there is none: a document with one is broken.
-    fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.problems.borrow().len() >= PROBLEMS_MAX && self.is_broken()
     }
 

@@ -41,7 +41,8 @@ pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
     }
     let Some(path) = path else { return Stack::default() };
     let Some(whole) = scope.source_path(&path) else { return Stack::default() };
-    let Some(project) = Loading::new(scope).project(&whole, path.spot) else { return Stack::default() };
+    let project = Loading::new(scope).project(&whole, path.spot);
+    let Some(project) = project.filter(|_| !scope.is_over_budget()) else { return Stack::default() };
     if let Some(name) = project.name.as_ref().filter(|name| name.text != scope.name) {
         let message = format!("the Compose file's name `{}` is not used", shown(&name.text));
         let problem = Problem::warning(A0158, name.spot, message);
@@ -72,16 +73,20 @@ pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
 fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text]) -> Vec<Entry> {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut services = Vec::new();
+    let wanted: BTreeSet<&str> = picked.iter().map(|profile| profile.text.as_str()).collect();
     for entry in &project.services {
         let own = entry.value.entry("profiles");
         let own = own.and_then(|profiles| scope.texts(&profiles.value, "`profiles`")).unwrap_or_default();
         known.extend(own.iter().map(|profile| profile.text.clone()));
-        let is_picked = |profile: &Text| picked.iter().any(|other| other.text == profile.text || other.text == "*");
+        let is_picked = |profile: &Text| wanted.contains(profile.text.as_str()) || wanted.contains("*");
         if own.is_empty() || own.iter().any(is_picked) {
             services.push(entry.clone());
         }
     }
     for profile in picked.iter().filter(|profile| profile.text != "*" && !known.contains(&profile.text)) {
+        if scope.is_full() {
+            break;
+        }
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
         let hint = match nearest(&profile.text, &names) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -180,7 +185,8 @@ fn add(entries: &mut Vec<Entry>, key: &str, of: &Entry, brought: Vec<Entry>) {
     if let Some(own) = entries.iter_mut().find(|entry| entry.key == key) {
         let Data::Map(known) = &own.value.data else { return };
         let mut all = known.clone();
-        all.extend(brought.into_iter().filter(|fresh| !known.iter().any(|entry| entry.key == fresh.key)));
+        let names: BTreeSet<&str> = known.iter().map(|entry| entry.key.as_str()).collect();
+        all.extend(brought.into_iter().filter(|fresh| !names.contains(fresh.key.as_str())));
         own.value = Node::made(own.value.spot, Data::Map(all));
         return;
     }
@@ -223,19 +229,17 @@ fn env_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry
     for item in items {
         let Some((path, format, required)) = env_file_item(scope, item) else { continue };
         let Some(whole) = scope.source_path(&path) else { continue };
-        if !required && scope.source.file(&whole).is_none() {
+        if !required && !scope.source.has(&whole) {
             continue;
         }
-        let Some((number, text)) = scope.open(&whole, None, path.spot) else { continue };
         let outside = |name: &str| {
             let earlier = known.get(name).and_then(|entry| entry.value.scalar()).map(str::to_owned);
             earlier.or_else(|| project.environment.get(name).cloned())
         };
-        let read = env_file::read(number, &text, format, &outside);
-        read.problems.into_iter().for_each(|problem| scope.report(problem));
-        for variable in read.variables {
-            let value = Node::made_text(variable.spot, variable.value);
-            known.insert(variable.name.clone(), Entry { key: variable.name, key_spot: variable.spot, value });
+        let Some(read) = env_file::open(scope, (&whole, format), path.spot, &outside) else { continue };
+        for variable in read.iter() {
+            let value = Node::made_text(variable.spot, variable.value.clone());
+            known.insert(variable.name.clone(), Entry { key: variable.name.clone(), key_spot: variable.spot, value });
         }
     }
     known.into_values().collect()
@@ -265,7 +269,8 @@ fn label_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Ent
 fn needed(node: &Rc<Node>, services: &[Entry]) -> Rc<Node> {
     let Data::Map(entries) = &node.data else { return Rc::clone(node) };
     let is_optional = |entry: &Entry| entry.value.entry("required").is_some_and(|e| flag(&e.value) == Ok(false));
-    let is_there = |entry: &Entry| services.iter().any(|service| service.key == entry.key);
+    let names: BTreeSet<&str> = services.iter().map(|service| service.key.as_str()).collect();
+    let is_there = |entry: &Entry| names.contains(entry.key.as_str());
     let left = entries.iter().filter(|entry| is_there(entry) || !is_optional(entry)).cloned();
     Node::made(node.spot, Data::Map(left.collect()))
 }
@@ -409,6 +414,7 @@ fn ipam(scope: &Scope<'_>, node: &Node) -> Option<NetworkMode> {
 /// A volume that is mounted must be defined, as Compose has it: a slip of the pen would start on empty data.
 fn volumes_are_defined(scope: &Scope<'_>, project: &Project, service: &Node) {
     let Some(volumes) = service.entry("volumes") else { return };
+    let defined: BTreeSet<&str> = project.volumes.iter().map(|entry| entry.key.as_str()).collect();
     for item in volumes.value.items() {
         let named = match &item.data {
             Data::Scalar(scalar) => scalar
@@ -423,7 +429,7 @@ fn volumes_are_defined(scope: &Scope<'_>, project: &Project, service: &Node) {
             Data::List(_) => None,
         };
         let Some(name) = named else { continue };
-        if project.volumes.iter().any(|entry| entry.key == name) {
+        if defined.contains(name) || scope.is_full() {
             continue;
         }
         let keys: Vec<&str> = project.volumes.iter().map(|entry| entry.key.as_str()).collect();

@@ -66,6 +66,15 @@ impl Node {
         Self::made(spot, Data::Scalar(Scalar { text, plain: false }))
     }
 
+    /// How many values it holds, itself included.
+    pub fn count(&self) -> usize {
+        1 + match &self.data {
+            Data::Scalar(_) => 0,
+            Data::List(items) => items.iter().map(|item| item.count()).sum(),
+            Data::Map(entries) => entries.iter().map(|entry| entry.value.count()).sum(),
+        }
+    }
+
     /// The entries of a map; none when it is something else.
     pub fn entries(&self) -> &[Entry] {
         if let Data::Map(entries) = &self.data { entries } else { &[] }

@@ -16,6 +16,7 @@ mod traps;
 mod hostile;
 mod supply;
 mod web;
+mod floods;
 mod manifest_cases;
 mod escapes;
 mod compose_keys;

@@ -1,0 +1,3 @@
+//! What comes in, much too much of it or far too slowly: the daemon lives, and goes on with everything else.
+
+mod manifests;
