@@ -267,7 +267,8 @@ impl Accounts {
         }
     }
 
-    /// Gives a user another password, another role or both. The user's sessions end.
+    /// Gives a user another password, another role or both. The user's sessions end, with another password the user's
+    /// tokens too.
     ///
     /// # Errors
     /// There is no such user, it is the last admin, or the password does not fit.

@@ -1,6 +1,5 @@
 //! `amarre run`: the loop, the socket and HTTP, until somebody says stop.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use crate::engine::daemon::{self, Behaviour};
 use crate::notifications::Notifications;
 use crate::server;
 use crate::server::access::{Access, Listening};
+use crate::server::listener::{self, Room};
 use crate::templates::Shelf;
 use crate::web;
 
@@ -116,19 +116,12 @@ pub fn serve(
     let mut servers = JoinSet::new();
     let shelf: Arc<dyn Shelf> = Arc::new(pantry);
     let acting = server::private(handle.clone(), notifications.clone(), shelf.clone());
-    let reading = web::public(handle.clone(), access, notifications.clone(), shelf)
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let descriptors = listener::raise_descriptors();
+    let room = Room::network(descriptors, access.listening.proxies.clone());
+    let reading = web::public(handle.clone(), access, notifications.clone(), shelf);
     servers.spawn(notifications.run());
-    servers.spawn(async move {
-        if let Err(error) = axum::serve(private, acting).await {
-            tracing::error!("the socket is not served any more: {error}");
-        }
-    });
-    servers.spawn(async move {
-        if let Err(error) = axum::serve(public, reading).await {
-            tracing::error!("HTTP is not served any more: {error}");
-        }
-    });
+    servers.spawn(listener::socket(private, acting, Room::socket(descriptors)));
+    servers.spawn(listener::network(public, reading, room));
     servers
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use notify::Watcher;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::meters::{self, Meters};
 use super::pace::Weariness;
-use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, pace};
+use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, loading, pace};
+use crate::manifest::Loaded;
 use crate::model::world::{Applied, Suspension};
 use crate::model::{Address, Millis, Timestamp};
 use crate::source::{Edit, Snapshot, Source, SourceError};
@@ -20,6 +21,9 @@ use crate::store::journal::Event;
 const COMMANDS_MAX: usize = 64;
 /// The folder is read at least this often, whatever the file system tells.
 const POLL: Millis = Millis::seconds(30);
+
+/// A look at vendors that do not answer takes a minute: with a short interval, that is no standstill.
+const STALLED_LEAST: Millis = Millis::minutes(3);
 
 /// How the loop behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub enum Command {
     Preview {
         /// That state.
         snapshot: Box<Snapshot>,
+        /// What its manifests say, or why they could not be read.
+        loaded: Box<Result<Loaded, SourceError>>,
         /// Secrets that are not set yet, and will be by then.
         promised: Vec<String>,
     },
@@ -139,6 +145,10 @@ pub struct Handle {
     source: Source,
     clock: Arc<dyn Clock>,
     meters: Arc<Meters>,
+    /// Of those who ask what another state of the source would lead to.
+    turns: Arc<Semaphore>,
+    started: Timestamp,
+    interval: Millis,
 }
 
 impl Handle {
@@ -147,6 +157,18 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.commands.send((command, reply)).await.ok()?;
         answer.await.ok()
+    }
+
+    /// What a look would find with another state of the source. Its manifests are read here: the loop does not wait.
+    pub async fn preview(&self, snapshot: Snapshot, promised: Vec<String>) -> Option<Reply> {
+        let context = match &self.picture().0.context {
+            Some(context) => context.clone(),
+            // Nobody has looked yet.
+            None => self.ask(Command::Look).await?.picture.context.clone()?,
+        };
+        let loaded = loading::aside(self.turns.clone(), &snapshot, &context.site).await;
+        let (snapshot, loaded) = (Box::new(snapshot), Box::new(loaded));
+        self.ask(Command::Preview { snapshot, loaded, promised }).await
     }
 
     /// Looks now, and waits until what was found is what everybody is shown.
@@ -216,6 +238,14 @@ impl Handle {
         self.picture.borrow().clone()
     }
 
+    /// Since when no look has ended, where that is too long: more than three intervals.
+    pub fn stalled(&self) -> Option<Timestamp> {
+        let (picture, _) = self.picture();
+        let last = picture.at.max(self.started);
+        let interval = if picture.interval.0 > 0 { picture.interval } else { self.interval };
+        (self.now() - last > Millis(interval.0.saturating_mul(3).max(STALLED_LEAST.0))).then_some(last)
+    }
+
     /// Waits until the loop has gone round; `false` when it has ended.
     pub async fn turned(&mut self) -> bool {
         self.picture.changed().await.is_ok()
@@ -271,6 +301,9 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         source: engine.source.clone(),
         clock: engine.clock.clone(),
         meters: engine.meters.clone(),
+        turns: Arc::new(Semaphore::new(loading::AT_ONCE)),
+        started: engine.clock.now(),
+        interval: engine.interval,
     };
     let shutdown = Arc::new(Notify::new());
     let daemon = Daemon {
@@ -449,9 +482,9 @@ impl Daemon {
                 let _ = reply.send(Reply { settled: picture.at_rest, picture, error: None });
                 return;
             }
-            Command::Preview { snapshot, promised } => {
+            Command::Preview { snapshot, loaded, promised } => {
                 self.engine.read_anew();
-                let picture = self.engine.preview(*snapshot, &promised).await;
+                let picture = self.engine.preview((*snapshot, *loaded), &promised).await;
                 let _ = reply.send(Reply { settled: picture.at_rest, picture, error: None });
                 return;
             }

@@ -62,12 +62,11 @@ impl Engine {
     }
 
     /// Manifests in force: the source's, and the last good text of each that is broken or out of reach.
-    pub(super) async fn desired(&mut self, source: Option<&Snapshot>) -> Desired {
+    pub(super) async fn desired(&mut self, source: Option<&Snapshot>, loaded: Loaded) -> Desired {
         let stored = self.ledger.manifests().await;
         let is_unread = stored.is_err();
         let stored = stored.unwrap_or_default();
-        let Loaded { services, diagnostics, broken, texts } =
-            source.map(|source| self.load(source)).unwrap_or_default();
+        let Loaded { services, diagnostics, broken, texts } = loaded;
         let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
         let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
         let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
@@ -111,19 +110,6 @@ impl Engine {
         self.rewind_all(&mut desired, source).await;
         self.resolve_secrets(&mut desired);
         desired
-    }
-
-    /// The same state of the source says the same.
-    fn load(&mut self, source: &Snapshot) -> Loaded {
-        let is_named = !source.revision.is_empty();
-        if let Some((_, loaded)) = self.loaded.as_ref().filter(|(known, _)| is_named && *known == source.revision) {
-            return loaded.clone();
-        }
-        let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
-        let files: Vec<SourceFile> = source.files.iter().map(file).collect();
-        let loaded = manifest::load(&files, &source.assets, &self.context.site);
-        self.loaded = is_named.then(|| (source.revision.clone(), loaded.clone()));
-        loaded
     }
 
     /// A name that the last good text of a broken manifest holds stays with it: a newcomer that takes it is the one that

@@ -8,6 +8,7 @@ use super::derived::Derived;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
 use super::{Engine, Mode, Picture, binds, conditions, existing, failures, lane, pace};
+use crate::manifest::Loaded;
 use crate::model::plan::ReasonCode;
 use crate::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
@@ -16,7 +17,7 @@ use crate::plan;
 use crate::plan::binds::Check;
 use crate::plan::{Input, expand, guard, lint};
 use crate::secret::{Scrubber, Secret};
-use crate::source::{Reading, Snapshot};
+use crate::source::{Reading, Snapshot, SourceError};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
@@ -27,7 +28,8 @@ impl Engine {
         let started = self.clock.now();
         let reading = self.source.read().await;
         self.tell_source_events().await;
-        let mut picture = self.see(reading, mode).await;
+        let loaded = self.manifests_of(&reading).await;
+        let mut picture = self.see(reading, loaded, mode).await;
         picture.took = self.clock.now() - started;
         self.meters.phase("total", picture.took);
         self.meters.compare(&self.picture, &picture);
@@ -39,7 +41,11 @@ impl Engine {
 
     /// What a look would find with another state of the source in force, and with secrets that are promised. Nothing is
     /// done, and nothing comes of it.
-    pub async fn preview(&mut self, snapshot: Snapshot, promised: &[String]) -> Arc<Picture> {
+    pub async fn preview(
+        &mut self,
+        (snapshot, loaded): (Snapshot, Result<Loaded, SourceError>),
+        promised: &[String],
+    ) -> Arc<Picture> {
         let kept = (self.health.clone(), self.run.take(), self.culprits.clone());
         let (finder, promised) = (self.secrets.clone(), promised.to_owned());
         self.secrets = Arc::new({
@@ -51,21 +57,34 @@ impl Engine {
             }
         });
         let reading = Reading { snapshot: Some(snapshot), error: None };
-        let picture = self.see(reading, Mode::PlanOnly).await;
+        let picture = self.see(reading, loaded, Mode::PlanOnly).await;
         self.secrets = finder;
         (self.health, self.run, self.culprits) = kept;
         Arc::new(picture)
     }
 
-    async fn see(&mut self, reading: Reading, mode: Mode) -> Picture {
+    /// What the source says; where it is away, nothing.
+    async fn manifests_of(&mut self, reading: &Reading) -> Result<Loaded, SourceError> {
+        match &reading.snapshot {
+            Some(snapshot) => self.loading.load(snapshot, &self.context.site).await,
+            None => Ok(Loaded::default()),
+        }
+    }
+
+    async fn see(&mut self, reading: Reading, loaded: Result<Loaded, SourceError>, mode: Mode) -> Picture {
         let now = self.clock.now();
-        let Reading { snapshot: source, error: source_error } = reading;
+        let Reading { snapshot: mut source, error: mut source_error } = reading;
+        let loaded = loaded.unwrap_or_else(|error| {
+            // As if the source were away: the last good manifests stay.
+            (source, source_error) = (None, Some(error));
+            Loaded::default()
+        });
         self.grant_pardon().await;
         let mut facts = self.read_facts(now).await;
         if mode != Mode::PlanOnly {
             self.end_suspensions(&mut facts, now).await;
         }
-        let mut desired = self.desired(source.as_ref()).await;
+        let mut desired = self.desired(source.as_ref(), loaded).await;
         existing::tell(&self.picture.diagnostics, &desired.diagnostics);
         let rolling = Self::wake_rolling(&mut facts, &desired);
         facts.frozen = desired.frozen.clone();
@@ -199,6 +218,7 @@ impl Engine {
             context: Some(self.context.clone()),
             marks: desired.marks,
             took: Millis(0),
+            interval: self.interval,
             derived: Derived::default(),
         };
         picture.since = since(&self.picture, &picture);

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::Picture;
-use super::daemon::{Command, Handle};
+use super::daemon::Handle;
 use super::planned::{self, PlanLine};
 use super::report;
 use crate::manifest::{Diagnostic, Severity};
@@ -155,8 +155,7 @@ fn changed(picture: &Picture, path: &str, text: Option<&str>) -> Snapshot {
 /// made with it.
 pub async fn draft(handle: &Handle, (path, text): (&str, &str), named: &str, promised: Vec<String>) -> Option<Draft> {
     let (picture, _) = handle.picture();
-    let snapshot = Box::new(changed(&picture, path, Some(text)));
-    let after = handle.ask(Command::Preview { snapshot, promised }).await?.picture;
+    let after = handle.preview(changed(&picture, path, Some(text)), promised).await?.picture;
     let known: BTreeSet<(&str, &str)> =
         picture.diagnostics.iter().map(|old| (old.code, old.message.as_str())).collect();
     let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
@@ -173,6 +172,7 @@ pub async fn draft(handle: &Handle, (path, text): (&str, &str), named: &str, pro
             code: found.code.to_owned(),
         })
         .collect();
+    settle.extend(after.source_error.clone().map(Settle::from));
     let in_file = |picture: &Picture| -> BTreeSet<String> {
         let services = picture.services.values().filter(|service| service.origin.file == path);
         services.map(|service| service.name.clone()).collect()
@@ -197,8 +197,7 @@ pub async fn draft(handle: &Handle, (path, text): (&str, &str), named: &str, pro
 
 /// What would be done if a file went; `None`: the loop has ended.
 pub async fn without(handle: &Handle, path: &str) -> Option<Arc<Picture>> {
-    let snapshot = Box::new(changed(&handle.picture().0, path, None));
-    Some(handle.ask(Command::Preview { snapshot, promised: Vec::new() }).await?.picture)
+    Some(handle.preview(changed(&handle.picture().0, path, None), Vec::new()).await?.picture)
 }
 
 /// Writes a change to the source, and waits for the look that takes it up.

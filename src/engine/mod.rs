@@ -18,6 +18,7 @@ pub mod ages;
 pub mod lane;
 pub mod limits;
 pub mod look;
+mod loading;
 pub mod desired;
 pub mod books;
 pub mod planned;
@@ -69,7 +70,7 @@ use self::lane::{LaneDone, LaneFailure};
 use self::observer::Observer;
 use self::pace::Backoff;
 use self::patience::Patience;
-use crate::manifest::{Diagnostic, Loaded};
+use crate::manifest::Diagnostic;
 use crate::model::{
     Address, Change, Facts, Fields, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World,
 };
@@ -219,6 +220,8 @@ pub struct Picture {
     pub marks: BTreeMap<SecretName, Mark>,
     /// How long the look took.
     pub took: Millis,
+    /// So long after it there is another one at the latest.
+    pub interval: Millis,
     /// What follows from all that.
     derived: Derived,
 }
@@ -383,7 +386,7 @@ pub struct Engine {
     culprits: culprits::Culprits,
     picture: Arc<Picture>,
     /// What the source's latest state says, as far as it was read with this configuration.
-    loaded: Option<(String, Loaded)>,
+    loading: loading::Loading,
     last_facts: Box<Facts>,
     ledger_error: Option<String>,
     config_trouble: Option<ConfigTrouble>,
@@ -441,7 +444,7 @@ impl Engine {
             publish_backoffs: BTreeMap::new(),
             culprits: culprits::Culprits::new(),
             picture: Arc::default(),
-            loaded: None,
+            loading: loading::Loading::default(),
             last_facts: Box::default(),
             ledger_error: None,
             config_trouble: None,
@@ -556,7 +559,7 @@ impl Engine {
         self.context = Context::of(settings.site, &settings.providers);
         self.patience = Patience::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;
-        self.loaded = None;
+        self.loading.forget();
         self.interval = settings.interval;
         self.stopping.store(false, Ordering::Relaxed);
         self.retry_now();

@@ -279,20 +279,19 @@ pub struct Step {
 /// What was planned, and whether there is something to do. `reference`: of another branch, tag or commit, which does not
 /// come into force. `markdown`: the text is the comment of a merge request.
 pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, markdown: bool) -> Option<Answer> {
-    let command = match reference {
+    let reply = match reference {
         None => {
             handle.fetch().await;
-            Command::Look
+            handle.ask(Command::Look).await?
         }
         Some(name) => match handle.fetch_ref(name).await {
-            Ok(snapshot) => Command::Preview { snapshot: Box::new(snapshot), promised: Vec::new() },
+            Ok(snapshot) => handle.preview(snapshot, Vec::new()).await?,
             Err(error) => {
                 let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
                 return Some(refused(error.code, &error.message, &hint));
             }
         },
     };
-    let reply = handle.ask(command).await?;
     let answer = planned(&reply.picture, look);
     Some(if markdown { Answer { text: report::plan_markdown(&reply.picture), ..answer } } else { answer })
 }

@@ -112,7 +112,8 @@ impl Notifications {
             Some(known) => known,
             None => known.insert(self.remembered().await?),
         };
-        let troubles = news::troubles(&picture);
+        let mut troubles = news::troubles(&picture);
+        troubles.extend(self.handle.stalled().map(news::stalled));
         since.step(&troubles, known.values().flat_map(|known| &known.told), now);
         let mut kept = Ok(());
         for channel in self.channels.iter() {

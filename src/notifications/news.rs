@@ -132,6 +132,14 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
     found
 }
 
+/// The loop stands still; what it found before is all that is known.
+pub fn stalled(since: Timestamp) -> (String, Trouble) {
+    let text = format!("no look has ended since {}: nothing is watched or healed", since.rfc3339());
+    let hints = vec!["read the log, and start Amarre again if it does not go on".to_owned()];
+    let (topic, service) = (Topic::Attention, String::new());
+    (format!("{topic}/(loop)"), Trouble { topic, service, text, code: "A0910".to_owned(), hints })
+}
+
 /// Whether it can be told that this is over: what cannot be seen is not known to be well.
 pub fn is_known(picture: &Picture, trouble: &str) -> bool {
     if let Some(rest) = trouble.strip_prefix("certificate/") {

@@ -28,6 +28,8 @@ use crate::secret::Secret;
 
 /// The cookie that opens a session.
 pub const SESSION_COOKIE: &str = "amarre_session";
+/// The same over HTTPS.
+const HOST_COOKIE: &str = "__Host-amarre_session";
 /// An answer that is kept for its idempotency key is read to here.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Below it stands what is about one service.
@@ -57,6 +59,11 @@ impl Listening {
     /// Whether people reach it by HTTPS only.
     pub fn is_https(&self) -> bool {
         self.url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// By which a browser says who it is. Over HTTPS no other name of the domain can set this one.
+    pub fn session_cookie(&self) -> &'static str {
+        if self.is_https() { HOST_COOKIE } else { SESSION_COOKIE }
     }
 
     /// Where people open it.
@@ -235,7 +242,9 @@ impl Access {
             let (role, services) = (token.role, token.services);
             return Ok(Some(Who { name: Some(name.clone()), account: name, role, services }));
         }
-        let Some(cookie) = cookie(headers, SESSION_COOKIE).filter(|_| !is_write) else { return Ok(None) };
+        let Some(cookie) = cookie(headers, self.listening.session_cookie()).filter(|_| !is_write) else {
+            return Ok(None);
+        };
         Ok(self.accounts.session(&cookie, now).await.as_ref().map(Who::of))
     }
 }

@@ -5,6 +5,7 @@ pub mod access;
 mod acting;
 mod limits;
 mod lists;
+pub mod listener;
 pub mod live;
 pub mod metrics;
 mod manifests;
@@ -251,8 +252,9 @@ async fn health(State(handle): State<Handle>) -> Response {
     let (picture, _) = handle.picture();
     let services = picture.statuses();
     let attention = services.values().filter(|row| row.attention).count();
-    let body = json!({
-        "status": if picture.is_whole() { "ok" } else { "degraded" },
+    let stalled = handle.stalled();
+    let mut body = json!({
+        "status": if picture.is_whole() && stalled.is_none() { "ok" } else { "degraded" },
         "services": services.len(),
         "attention": attention,
         "gaps": picture.plan.gaps.len(),
@@ -260,6 +262,9 @@ async fn health(State(handle): State<Handle>) -> Response {
         "source": picture.source_error.is_none(),
         "checked_at": picture.at.rfc3339(),
     });
+    if let Some(since) = stalled {
+        body["stalled_since"] = json!(since.rfc3339());
+    }
     Json(body).into_response()
 }
 

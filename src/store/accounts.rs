@@ -96,7 +96,8 @@ impl Ledger {
         Ok(done.map_err(written)?.rows_affected() == 1)
     }
 
-    /// Gives a user another password or another role, and ends the user's sessions. Answers whether there is one.
+    /// Gives a user another password or another role, and ends the user's sessions; with another password, the user's
+    /// tokens too: who knew the old one may have made them. Answers whether there is one.
     pub async fn change_user(
         &self,
         email: &str,
@@ -109,6 +110,10 @@ impl Ledger {
         let is_known = done.map_err(written)?.rows_affected() == 1;
         let end = sqlx::query("DELETE FROM sessions WHERE email = ?").bind(email).execute(&mut *transaction).await;
         end.map_err(written)?;
+        if password.is_some() {
+            let end = sqlx::query("DELETE FROM tokens WHERE email = ?").bind(email).execute(&mut *transaction).await;
+            end.map_err(written)?;
+        }
         transaction.commit().await.map_err(written)?;
         Ok(is_known)
     }

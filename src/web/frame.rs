@@ -9,7 +9,7 @@ use super::words::{Language, Words};
 use crate::accounts::{Role, Session};
 use crate::engine::{Picture, report};
 use crate::model::ProviderId;
-use crate::server::access::{SESSION_COOKIE, cookie};
+use crate::server::access::cookie;
 
 /// The cookie with the language that somebody chose.
 pub const LANGUAGE_COOKIE: &str = "amarre_language";
@@ -48,7 +48,7 @@ impl Visitor {
     /// From a request's headers.
     pub async fn of(headers: &HeaderMap, web: &Web) -> Self {
         let cookie = |name: &str| cookie(headers, name);
-        let session = match cookie(SESSION_COOKIE) {
+        let session = match cookie(web.access.listening.session_cookie()) {
             Some(token) => web.accounts.session(&token, web.handle.now()).await,
             None => None,
         };

@@ -9,7 +9,6 @@ use super::frame::{KEYS_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE};
 use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view};
 use crate::accounts::{AccountError, AuditRow, Role};
 use crate::secret::Secret;
-use crate::server::access::SESSION_COOKIE;
 
 /// A year, for what is only a choice.
 const YEAR_S: u32 = 365 * 24 * 60 * 60;
@@ -207,7 +206,8 @@ pub async fn keys(State(web): State<Web>, headers: HeaderMap) -> Response {
 fn with_session(web: &Web, mut answer: Response, token: &str) -> Response {
     let secure = if web.access.listening.is_https() { "; Secure" } else { "" };
     let end = if token.is_empty() { "; Max-Age=0" } else { "" };
-    set_cookie(&mut answer, &format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{secure}{end}"));
+    let name = web.access.listening.session_cookie();
+    set_cookie(&mut answer, &format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{secure}{end}"));
     answer
 }
 

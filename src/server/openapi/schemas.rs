@@ -69,7 +69,7 @@ fn services() -> Json {
         "Health": object(json!({
             "status": {"enum": ["ok", "degraded"]}, "services": count(), "attention": count(), "gaps": count(),
             "ledger": flag_type(), "source": flag_type(), "checked_at": time(),
-        }), json!({})),
+        }), json!({"stalled_since": says("No look has ended since, for more than three intervals", time())})),
         "Status": object(json!({
             "schema": {"const": "amarre.status/v1"}, "instance": or_null(text()), "version": text(), "source": named("Source"),
             "test_mode": says("What is simulated, for want of an account", list(text())),

@@ -1,3 +1,4 @@
 //! What comes in, much too much of it or far too slowly: the daemon lives, and goes on with everything else.
 
+mod connections;
 mod manifests;

@@ -1,0 +1,261 @@
+//! Takes connections, and no more than there is room for: so many in all, so many of one address, each of which says within
+//! some seconds what it wants. What comes slowly or in floods takes no descriptor that the loop needs.
+//!
+//! The socket beside the ledger has an allowance of its own: commands are served while the network is flooded.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{Method, Request};
+use futures_util::StreamExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tower_service::Service;
+
+/// Connections over the network: each may be a page that listens.
+const ALL_MAX: usize = 256;
+/// Of one address: a browser has six to a site.
+const OF_ONE_MAX: usize = 32;
+/// Commands that ask at once through the socket.
+const SOCKET_MAX: usize = 64;
+/// Descriptors that stay for the loop: the ledger, manifests, vendors, probes, git.
+const FOR_THE_LOOP: usize = 128;
+/// However few descriptors there are, so many connections are taken.
+const ALL_MIN: usize = 8;
+/// Until a request's head is there; a connection that asks nothing more is closed after it, too.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Until all of a request's body is there.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is turned away is told of once in so long.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// After an error of the listener itself, such as too many open files.
+const ERROR_PAUSE: Duration = Duration::from_millis(200);
+
+/// How much is taken.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// In all.
+    pub all: usize,
+    /// Of one address.
+    pub of_one: usize,
+    /// Who brings visitors of many addresses; they share `all`.
+    pub proxies: Vec<IpNet>,
+    /// Until a request's head is there.
+    pub head: Duration,
+    /// Until its body is there.
+    pub body: Duration,
+}
+
+impl Room {
+    /// For the network, where so many descriptors may be open.
+    pub fn network(descriptors: usize, proxies: Vec<IpNet>) -> Self {
+        let all = descriptors.saturating_sub(FOR_THE_LOOP + Self::socket(descriptors).all).clamp(ALL_MIN, ALL_MAX);
+        Self { all, of_one: OF_ONE_MAX.min(all), proxies, head: HEAD_TIMEOUT, body: BODY_TIMEOUT }
+    }
+
+    /// For the socket.
+    pub fn socket(descriptors: usize) -> Self {
+        let all = (descriptors / 8).clamp(ALL_MIN, SOCKET_MAX);
+        Self { all, of_one: all, proxies: Vec::new(), head: HEAD_TIMEOUT, body: BODY_TIMEOUT }
+    }
+
+    fn of(&self, address: IpAddr) -> usize {
+        let is_proxy = self.proxies.iter().any(|net| net.contains(&address.to_canonical()));
+        if is_proxy { self.all } else { self.of_one }
+    }
+}
+
+/// Lets this process open as many files as it may; answers how many that are.
+pub fn raise_descriptors() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum || (limit.maximum.is_none() && limit.current.is_some()) {
+        let before = limit.current;
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+            tracing::warn!("the number of open files could not be raised: {error}");
+            limit.current = before;
+        }
+    }
+    limit.current.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// Who is connected, by address; whoever comes by IPv6 counts by network, which is one household's.
+#[derive(Debug, Default)]
+struct Taken(BTreeMap<IpAddr, usize>);
+
+/// A connection's place, which comes back when it ends.
+struct Place {
+    taken: Arc<Mutex<Taken>>,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = taken.0.get(&self.address).map_or(0, |count| count.saturating_sub(1));
+        match left {
+            0 => _ = taken.0.remove(&self.address),
+            left => _ = taken.0.insert(self.address, left),
+        }
+    }
+}
+
+fn place(taken: &Arc<Mutex<Taken>>, room: &Room, address: IpAddr) -> Option<Place> {
+    let most = room.of(address);
+    let address = match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
+    };
+    let mut known = taken.lock().unwrap_or_else(PoisonError::into_inner);
+    let all: usize = known.0.values().sum();
+    let own = known.0.get(&address).copied().unwrap_or_default();
+    if all >= room.all || own >= most {
+        return None;
+    }
+    known.0.insert(address, own + 1);
+    Some(Place { taken: taken.clone(), address })
+}
+
+/// Says at most once in a while that something is turned away.
+#[derive(Default)]
+struct Teller(Option<Instant>);
+
+impl Teller {
+    fn tell(&mut self, what: impl FnOnce() -> String) {
+        if self.0.is_none_or(|last| last.elapsed() >= TOLD_EVERY) {
+            self.0 = Some(Instant::now());
+            tracing::warn!("{}", what());
+        }
+    }
+}
+
+/// Serves a listener of the network, until it is dropped.
+pub async fn network(listener: TcpListener, router: Router, room: Room) {
+    let (taken, mut open, mut teller) = (Arc::<Mutex<Taken>>::default(), JoinSet::new(), Teller::default());
+    loop {
+        while open.try_join_next().is_some() {}
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                teller.tell(|| format!("a connection could not be taken: {error}"));
+                tokio::time::sleep(ERROR_PAUSE).await;
+                continue;
+            }
+        };
+        let Some(place) = place(&taken, &room, peer.ip()) else {
+            teller.tell(|| format!("too many connections, the latest from {}: it is closed", peer.ip()));
+            continue;
+        };
+        let (router, room) = (router.clone(), room.clone());
+        open.spawn(async move {
+            connection(stream, router, Some(peer), &room).await;
+            drop(place);
+        });
+    }
+}
+
+/// Serves the socket, until it is dropped.
+pub async fn socket(listener: UnixListener, router: Router, room: Room) {
+    let (mut open, mut teller) = (JoinSet::new(), Teller::default());
+    loop {
+        while open.try_join_next().is_some() {}
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                teller.tell(|| format!("a command could not be taken: {error}"));
+                tokio::time::sleep(ERROR_PAUSE).await;
+                continue;
+            }
+        };
+        if open.len() >= room.all {
+            teller.tell(|| "too many commands at once: the latest is not taken".to_owned());
+            continue;
+        }
+        let (router, room) = (router.clone(), room.clone());
+        open.spawn(async move { connection(stream, router, None, &room).await });
+    }
+}
+
+async fn connection<S>(stream: S, router: Router, peer: Option<SocketAddr>, room: &Room)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let body_timeout = room.body;
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let mut request = in_time(request.map(Body::new), body_timeout);
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        router.clone().call(request)
+    });
+    let mut serving = http1::Builder::new();
+    let serving = serving.timer(TokioTimer::new()).header_read_timeout(room.head);
+    // Who hangs up, or says nothing, is no news.
+    if let Err(error) = serving.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+/// The same request, with a body that comes in time or breaks.
+fn in_time(request: Request<Body>, limit: Duration) -> Request<Body> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return request;
+    }
+    let deadline = Instant::now() + limit;
+    request.map(|body| {
+        let parts = futures_util::stream::unfold(Some(body.into_data_stream()), move |body| async move {
+            let mut body = body?;
+            let part: Result<Bytes, io::Error> = match tokio::time::timeout_at(deadline, body.next()).await {
+                Ok(part) => part?.map_err(io::Error::other),
+                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the body does not come")),
+            };
+            let rest = part.is_ok().then_some(body);
+            Some((part, rest))
+        });
+        Body::from_stream(parts)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loop_keeps_its_descriptors() {
+        for (descriptors, all) in [(64, 8), (128, 8), (256, 96), (1_024, 256), (usize::MAX, 256)] {
+            assert_eq!(Room::network(descriptors, Vec::new()).all, all, "{descriptors}");
+        }
+    }
+
+    #[test]
+    fn one_address_does_not_take_all_places_and_a_place_comes_back() {
+        let room = Room::network(1_024, vec!["192.0.2.9/32".parse().unwrap()]);
+        let taken = Arc::default();
+        let at = |address: &str| place(&taken, &room, address.parse().unwrap());
+        let own: Vec<Place> = (0..64).filter_map(|_| at("198.51.100.1")).collect();
+        assert_eq!(own.len(), OF_ONE_MAX);
+        // The network of a household, and a proxy that brings many.
+        let house: Vec<Place> = (0..64).filter_map(|host| at(&format!("2001:db8::{host}"))).collect();
+        assert_eq!(house.len(), OF_ONE_MAX);
+        let proxied: Vec<Place> = (0..300).filter_map(|_| at("192.0.2.9")).collect();
+        assert_eq!(proxied.len(), ALL_MAX - 2 * OF_ONE_MAX);
+        assert!(at("203.0.113.1").is_none());
+        drop(own);
+        assert!(at("198.51.100.1").is_some());
+        drop((house, proxied));
+        assert!(taken.lock().unwrap().0.is_empty());
+    }
+}

@@ -1,0 +1,111 @@
+//! Connections that say nothing, and bodies that do not come, take no place for long and nothing from anybody else.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use amarre::engine::daemon::{self, Behaviour, Command};
+use amarre::model::Millis;
+use amarre::server::listener::{self, Room};
+use amarre::server::socket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+use crate::support::stepped::Stepped;
+use crate::support::{eventually, get, network};
+
+/// Short, so that nobody waits; long enough for an honest request.
+const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
+
+fn room() -> Room {
+    Room { head: HEAD_TIMEOUT, body: HEAD_TIMEOUT, ..Room::network(1_024, Vec::new()) }
+}
+
+/// Connections that have begun a request and do not end it.
+async fn half_open(address: SocketAddr, count: usize, begun: &str) -> Vec<TcpStream> {
+    let mut open = Vec::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // One that is turned away may be closed by now.
+        let _ = stream.write_all(begun.as_bytes()).await;
+        open.push(stream);
+    }
+    open
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_keeps_nobody_out_and_the_loop_goes_on() {
+    let rig = Stepped::start().await;
+    let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Behaviour { acts: true, watches: true });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("amarre.sock");
+    let private = socket::bind(&path).unwrap();
+    let served = listener::network(listener, network(&handle), room());
+    let commands = listener::socket(private, network(&handle), Room::socket(1_024));
+    let asks = async {
+        let flood = half_open(address, 200, "GET / HTTP/1.1\r\n").await;
+        // What does not need the network is served at once.
+        let mut stream = UnixStream::connect(&path).await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        rig.write("calm.yaml", "name: calm\nimage: web:1\n");
+        eventually(30, "the new manifest is converged", async || {
+            rig.docker.containers().iter().any(|one| one["Name"] == "/calm")
+        })
+        .await;
+        // The flood is still there on its own side.
+        eventually(10, "a fresh connection is served", async || {
+            get(address, "localhost", "/healthz").await.is_some_and(|(status, _)| status == 200)
+        })
+        .await;
+        drop(flood);
+        let slow = "POST /api/v1/act HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{";
+        let slow = half_open(address, 200, slow).await;
+        eventually(10, "slow bodies end", async || {
+            get(address, "localhost", "/healthz").await.is_some_and(|(status, _)| status == 200)
+        })
+        .await;
+        drop(slow);
+        shutdown.notify_one();
+    };
+    tokio::select! {
+        ((), ()) = async { tokio::join!(daemon, asks) } => (),
+        () = served => unreachable!("it is served for ever"),
+        () = commands => unreachable!("it is served for ever"),
+    }
+}
+
+#[tokio::test]
+async fn health_says_that_no_look_has_ended_for_three_intervals() {
+    let rig = Stepped::start().await;
+    let (handle, daemon, shutdown) =
+        daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = listener::network(listener, network(&handle), room());
+    let health = async || -> serde_json::Value {
+        let (status, body) = get(address, "localhost", "/health").await.unwrap();
+        assert_eq!(status, 200);
+        serde_json::from_str(&body[body.find('{').unwrap()..]).unwrap()
+    };
+    let asks = async {
+        handle.look().await.unwrap();
+        assert!(health().await.get("stalled_since").is_none());
+        let interval = handle.picture().0.interval;
+        rig.clock.advance(Millis((interval.0 * 3).max(Millis::minutes(3).0) + 1_000));
+        let stalled = health().await;
+        assert_eq!(stalled["status"], "degraded", "{stalled}");
+        assert_eq!(stalled["stalled_since"], stalled["checked_at"]);
+        assert_eq!(get(address, "localhost", "/healthz").await.unwrap().0, 200);
+        handle.ask(Command::Look).await.unwrap();
+        assert!(health().await.get("stalled_since").is_none());
+        shutdown.notify_one();
+    };
+    tokio::select! {
+        ((), ()) = async { tokio::join!(daemon, asks) } => (),
+        () = served => unreachable!("it is served for ever"),
+    }
+}
