@@ -181,7 +181,7 @@ impl Forms {
 
     /// Where they stand: the leftmost, of those the longest, of at least `bytes_min` bytes.
     fn find(&self, text: &[u8], bytes_min: usize) -> Vec<Range<usize>> {
-        let Some(automaton) = &self.automaton else { return Vec::from_iter([0..text.len()]) };
+        let Some(automaton) = &self.automaton else { return std::iter::once(0..text.len()).collect() };
         let (mut spans, mut at) = (Vec::new(), 0);
         while let Some(found) = automaton.find(Input::new(text).span(at..text.len())) {
             let start = found.start();
