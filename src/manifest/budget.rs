@@ -78,11 +78,14 @@ impl Budget {
     }
 }
 
+/// Variables by the number of their file and how they are written.
+type Known = BTreeMap<(u16, Format), Rc<Vec<Variable>>>;
+
 /// What was opened for one manifest: each file is parsed once, however often it is named.
 pub(super) struct Opened {
     pub budget: Budget,
     /// Files of variables that say the same wherever they are named.
-    pub variables: RefCell<BTreeMap<(u16, Format), Rc<Vec<Variable>>>>,
+    pub variables: RefCell<Known>,
     /// What configs and secrets hold.
     pub given: RefCell<BTreeMap<(Part, String), Given>>,
 }

@@ -84,7 +84,7 @@ pub fn raise_descriptors() -> usize {
     if limit.current < limit.maximum || (limit.maximum.is_none() && limit.current.is_some()) {
         let before = limit.current;
         limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
             tracing::warn!("the number of open files could not be raised: {error}");
             limit.current = before;
         }

@@ -198,7 +198,10 @@ async fn propose(
     let Proposal { name, file, before, new, promised } = proposal;
     // First: an answer about things of others would tell of them.
     if let Some(services) = &who.services {
-        only_their_own(&belongings::of_others(&handle.picture().0, (&file, &new.text), services), services)?;
+        let others = belongings::of_others(&handle.picture().0, (&file, &new.text), services);
+        if let Some(refused) = only_their_own(&others, services) {
+            return Err(refused);
+        }
     }
     let draft = manifests::draft(handle, (&file, &new.text), &name, promised).await;
     let Some(Draft { mut settle, after, names, .. }) = draft else { return Err(stopping()) };
@@ -239,16 +242,16 @@ async fn list(Extension(shelf): Extension<Arc<dyn Shelf>>) -> Response {
 }
 
 /// A manifest of a service takes nothing of others for an account that is for some services only.
-fn only_their_own(others: &[Use], services: &BTreeSet<String>) -> Result<(), Response> {
+fn only_their_own(others: &[Use], services: &BTreeSet<String>) -> Option<Response> {
     const SHOWN_MAX: usize = 10;
     if others.is_empty() {
-        return Ok(());
+        return None;
     }
     let shown: Vec<String> = others.iter().take(SHOWN_MAX).map(ToString::to_string).collect();
     let names: Vec<&str> = services.iter().map(String::as_str).collect();
     let title = format!("this token may use only what belongs to {}, and not {}", names.join(", "), shown.join(", "));
     let hint = "what is called after the service is its own; a token that is for all services may write the rest";
-    Err(problem(StatusCode::FORBIDDEN, "A1030", &title, hint))
+    Some(problem(StatusCode::FORBIDDEN, "A1030", &title, hint))
 }
 
 /// A template, and what is to be otherwise.
