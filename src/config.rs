@@ -323,8 +323,8 @@ impl Config {
     /// The files and folders that Amarre works with: who writes there is Amarre, who reads there has its secrets. Each as
     /// it is named, and where it really is.
     pub fn own_paths(&self) -> BTreeSet<PathBuf> {
-        const BESIDE_STATE: [&str; 9] =
-            ["key", "lock", "sock", "git", "simulated", "db", "db-wal", "db-shm", "db-journal"];
+        const BESIDE_STATE: [&str; 11] =
+            ["key", "key-new", "key-saved", "lock", "sock", "git", "simulated", "db", "db-wal", "db-shm", "db-journal"];
         let mut paths = self.secret_files.clone();
         paths.extend([self.state.clone(), self.path.clone()]);
         paths.extend(BESIDE_STATE.map(|extension| self.beside_state(extension)));
@@ -333,7 +333,7 @@ impl Config {
         match &self.source {
             SourceAccess::Folder(folder) => paths.extend([folder.clone()]),
             SourceAccess::Git(git) => {
-                let files = [&git.ssh_key, &git.known_hosts, &git.ssh_allowed_signers, &git.openpgp];
+                let files = [&git.ssh_key, &git.ssh_config, &git.known_hosts, &git.ssh_allowed_signers, &git.openpgp];
                 paths.extend(files.into_iter().flatten().cloned());
             }
         }

@@ -123,6 +123,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0270", include_str!("../docs/errors/A0270.md")),
     ("A0271", include_str!("../docs/errors/A0271.md")),
     ("A0272", include_str!("../docs/errors/A0272.md")),
+    ("A0273", include_str!("../docs/errors/A0273.md")),
     ("A0274", include_str!("../docs/errors/A0274.md")),
     ("A0280", include_str!("../docs/errors/A0280.md")),
     ("A0281", include_str!("../docs/errors/A0281.md")),

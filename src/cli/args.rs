@@ -191,18 +191,7 @@ pub struct Validate {
 #[derive(Debug, Subcommand)]
 pub enum Policy {
     /// Go through a manifest line by line
-    Explain(PolicyExplain),
-}
-
-/// `policy explain`
-#[derive(Debug, ClapArgs)]
-pub struct PolicyExplain {
-    /// A manifest: of the source, or one that is not there yet
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Form of the answer
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    Explain(super::policy::Explain),
 }
 
 /// `plan`

@@ -20,7 +20,7 @@ use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
 use crate::secret::MarkKey;
 use crate::source::git::{Access, GitSettings, Verify};
 use crate::source::{Folder, Git, Source};
-use crate::store::{Ledger, Lock, lock::LockError};
+use crate::store::{Ledger, Lock, StoreError, lock::LockError};
 
 /// This very program, also when another one has taken its place on the disk meanwhile.
 const SELF: &str = "/proc/self/exe";
@@ -99,18 +99,23 @@ async fn with_existing(config: Config, ledger: &Ledger) -> Config {
 }
 
 /// As [`with_existing`], beside the ledger's writer or without one.
-pub async fn with_known(config: Config) -> Config {
-    let found = match Ledger::open_to_look(&config.state).await {
-        Ok(Some(ledger)) => match existing::known(&ledger).await {
-            Ok(None) => existing::found(&ledger, &config.site).await.ok(),
-            known => known.ok().flatten(),
-        },
-        Ok(None) | Err(_) => None,
+///
+/// # Errors
+/// There is a ledger, and it cannot be read.
+pub async fn with_known(config: Config) -> Result<Config, StoreError> {
+    let Some(ledger) = Ledger::open_to_look(&config.state).await? else { return Ok(config) };
+    let found = match existing::known(&ledger).await {
+        Ok(None) => existing::found(&ledger, &config.site).await,
+        known => known.map(Option::unwrap_or_default),
     };
-    match found {
-        Some(found) => kept(config, found),
-        None => config,
-    }
+    ledger.close().await;
+    Ok(kept(config, found?))
+}
+
+/// As [`with_known`], for whom a ledger that cannot be read is nothing new.
+pub async fn with_known_or_none(config: Config) -> Config {
+    let plain = config.clone();
+    with_known(config).await.unwrap_or(plain)
 }
 
 /// A secret that was moved since is nothing to warn of.
@@ -158,7 +163,7 @@ pub fn key_to_look(config: &Config) -> Result<MarkKey, crate::config::ConfigErro
 /// Where manifests come from, as the configuration says. Makes nothing and asks nobody.
 pub fn source(config: &Config) -> Source {
     let git = match &config.source {
-        SourceAccess::Folder(path) => return Source::Folder(Folder::new(path)),
+        SourceAccess::Folder(path) => return Source::Folder(Folder::new(path).without(config.own_paths())),
         SourceAccess::Git(git) => git,
     };
     let by_ssh = git.ssh_allowed_signers.clone().map(|allowed_signers| Verify::Ssh { allowed_signers });

@@ -29,7 +29,7 @@ pub(super) const REFUSED: u8 = 4;
 
 /// `amarre validate`
 pub async fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
-    let config = build::with_known(super::configuration(args)?).await;
+    let config = build::with_known_or_none(super::configuration(args)?).await;
     let read = Read::all(&config, None).await?;
     output.data(&read.render());
     let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
@@ -214,7 +214,7 @@ async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &
         found["severity"] == "warning" && found["code"].as_str().is_some_and(|code| code.starts_with("A02"))
     };
     if errors || answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(is_closing)) {
-        let config = build::with_known(super::configuration(args)?).await;
+        let config = build::with_known_or_none(super::configuration(args)?).await;
         let read = Read::all(&config, reference).await?;
         output.say(read.render().trim_end());
     }

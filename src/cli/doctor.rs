@@ -45,7 +45,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let (facts, finding) = ledger(&config.state).await;
     findings.push(finding);
     findings.extend(key(&config, !facts.applied.is_empty()));
-    let config = build::with_known(config).await;
+    let config = build::with_known_or_none(config).await;
     let (services, of_source) = source(&config).await;
     findings.extend(of_source);
     let world = match World::start(&config).await {

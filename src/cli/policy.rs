@@ -1,18 +1,30 @@
 //! `amarre policy explain FILE`: for each line of a manifest that policy has a word in, what allows or refuses it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args as ClapArgs;
 use serde_json::{Value as Json, json};
 
-use super::args::{Args, Format, PolicyExplain};
+use super::args::{Args, Format};
 use super::output::Output;
 use super::{Failure, build};
 use crate::manifest::{self, Decision, Severity, SourceFile, Verdict};
 
+/// `policy explain`
+#[derive(Debug, ClapArgs)]
+pub struct Explain {
+    /// A manifest: of the source, or one that is not there yet
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+}
+
 /// Answers; exit 1 where something is refused.
-pub async fn explain(args: &Args, asked: &PolicyExplain, output: &Output) -> Result<u8, Failure> {
-    let config = build::with_known(super::configuration(args)?).await;
+pub async fn explain(args: &Args, asked: &Explain, output: &Output) -> Result<u8, Failure> {
+    let config = build::with_known_or_none(super::configuration(args)?).await;
     let snapshot = build::source(&config).read().await.snapshot.unwrap_or_default();
     let mut files: Vec<SourceFile> = snapshot.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
     let path = placed(&asked.file, &mut files)?;

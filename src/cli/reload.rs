@@ -71,6 +71,7 @@ async fn read_again(started: &Config, world: &World) -> Result<(Settings, Option
     if world.has_zones() {
         kept.site.domains.clone_from(&started.site.domains);
     }
-    let kept = build::with_known(kept).await;
+    let known = build::with_known(kept).await;
+    let kept = known.map_err(|error| Failure::new("A0903", error.to_string(), "send SIGHUP again"))?;
     Ok((build::settings(&world.fill(kept))?, trouble))
 }

@@ -156,7 +156,8 @@ fn make_secrets(config: &Config, rendered: &Rendered, output: &Output) -> Result
 
 /// Makes one that is set nowhere; where.
 fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, Failure> {
-    if config.secret(&SecretName(name.to_owned())).is_ok() {
+    // One that was not moved yet to where such secrets are kept now is set as well.
+    if config.secret(&SecretName(name.to_owned())).is_ok() || config.is_at_an_old_place(name) {
         return Ok(None);
     }
     let path = base(config).join("secrets/services").join(name);

@@ -280,6 +280,7 @@ impl File {
             volumes: list(&file.volumes, usual.volumes),
             volume_drivers: list(&file.volume_drivers, usual.volume_drivers),
             networks: list(&file.networks, usual.networks),
+            subnets: file.subnets.clone().unwrap_or(usual.subnets),
             runtimes: list(&file.runtimes, usual.runtimes),
             log_drivers: list(&file.log_drivers, usual.log_drivers),
             targets: file.targets.clone(),

@@ -276,6 +276,7 @@ pub(super) struct PolicyFile {
     pub(super) volumes: Option<Vec<String>>,
     pub(super) volume_drivers: Option<Vec<String>>,
     pub(super) networks: Option<Vec<String>>,
+    pub(super) subnets: Option<Vec<Ipv4Net>>,
     pub(super) runtimes: Option<Vec<String>>,
     pub(super) log_drivers: Option<Vec<String>>,
     #[serde(default)]

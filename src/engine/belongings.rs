@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Picture;
-use crate::manifest::{self, Loaded, SourceFile};
+use crate::manifest::{self, Decision, Loaded, SourceFile, Verdict};
 use crate::model::service::{Dns, MountSource, NetworkMode, StreamTarget, Target};
-use crate::model::site::is_below;
+use crate::model::site::{NginxPolicy, is_below};
 use crate::model::{Asset, Assets, Service, Site};
 
 /// Something that a manifest uses or claims.
@@ -34,11 +34,15 @@ pub fn of_others(picture: &Picture, (file, text): (&str, &str), owners: &BTreeSe
         let known = picture.services.get(&service.name);
         let before = picture.source.files.iter().find(|(path, _)| path == file).map(|(_, text)| text.as_str());
         let mut known = known.map(uses).unwrap_or_default();
+        known.extend(before.map(|before| rights(picture, (file, before), site)).unwrap_or_default());
         for (old, files) in before.map(|before| read(picture, (file, before), site)).unwrap_or_default() {
             known.extend(uses(&old).into_iter().filter(|_| old.name == service.name));
             known.extend(files.into_iter().map(|item| Use { word: "file", item }));
         }
-        let fresh = uses(&service).into_iter().chain(files.into_iter().map(|item| Use { word: "file", item }));
+        let fresh = uses(&service)
+            .into_iter()
+            .chain(rights(picture, (file, text), site))
+            .chain(files.into_iter().map(|item| Use { word: "file", item }));
         others.extend(fresh.filter(|used| !known.contains(used)));
     }
     others.into_iter().filter(|used| !owners.iter().any(|owner| is_of(used, owner, site))).collect()
@@ -46,12 +50,7 @@ pub fn of_others(picture: &Picture, (file, text): (&str, &str), owners: &BTreeSe
 
 /// The services of a text, each with the files of the source that it reads.
 fn read(picture: &Picture, (path, text): (&str, &str), site: &Site) -> Vec<(Service, BTreeSet<String>)> {
-    // A Compose file looks like a manifest, so it may stand among the manifests.
-    let asset =
-        |text: &String| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
-    let source = &picture.source;
-    let mut assets: Assets = source.files.iter().map(|(path, text)| (path.clone(), asset(text))).collect();
-    assets.extend(source.assets.iter().map(|(path, asset)| (path.clone(), asset.clone())));
+    let assets = all_files(picture);
     let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
     let Loaded { services, mut texts, .. } = manifest::load_again(&file, &assets, site);
     let with_files = |service: Service| {
@@ -59,6 +58,40 @@ fn read(picture: &Picture, (path, text): (&str, &str), site: &Site) -> Vec<(Serv
         (service, files.unwrap_or_default())
     };
     services.into_iter().map(with_files).collect()
+}
+
+/// What a word of the policy allows, and not that it is called after the service; with lines of nginx's configuration where
+/// policy looks at none.
+fn rights(picture: &Picture, (path, text): (&str, &str), site: &Site) -> BTreeSet<Use> {
+    /// Words of which the uses are looked at by themselves, or that give nothing of others.
+    const PLAIN: [&str; 8] =
+        ["host_paths", "images", "log_drivers", "networks", "secrets", "subnets", "targets", "volumes"];
+    let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
+    let (loaded, decisions) = manifest::explain(std::slice::from_ref(&file), &all_files(picture), site);
+    let is_given = |decision: &Decision| {
+        matches!(&decision.verdict, Verdict::Allowed(by) if by.starts_with("policy."))
+            && !PLAIN.contains(&decision.right.word.as_str())
+    };
+    let given = decisions.into_iter().filter(is_given).map(|decision| decision.right);
+    let mut rights: BTreeSet<Use> =
+        given.map(|right| Use { word: "right", item: format!("{} {}", right.word, right.item) }).collect();
+    if site.policy.nginx == NginxPolicy::Any {
+        let routes = loaded.services.iter().flat_map(|service| &service.routes).map(|route| &route.advanced);
+        let redirects = loaded.services.iter().flat_map(|service| &service.redirects).map(|one| &one.advanced);
+        let lines = routes.chain(redirects).filter(|lines| !lines.is_empty());
+        rights.extend(lines.map(|lines| Use { word: "lines for nginx", item: lines.clone() }));
+    }
+    rights
+}
+
+/// Every file of the source. A Compose file looks like a manifest, so it may stand among the manifests.
+fn all_files(picture: &Picture) -> Assets {
+    let asset =
+        |text: &String| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
+    let source = &picture.source;
+    let mut assets: Assets = source.files.iter().map(|(path, text)| (path.clone(), asset(text))).collect();
+    assets.extend(source.assets.iter().map(|(path, asset)| (path.clone(), asset.clone())));
+    assets
 }
 
 fn uses(service: &Service) -> BTreeSet<Use> {
@@ -76,6 +109,24 @@ fn uses(service: &Service) -> BTreeSet<Use> {
                 MountSource::Tmpfs | MountSource::Copied(_) => (),
             }
         }
+    }
+    for container in service.all_containers() {
+        // What of others may be read may not be written to yet.
+        for mount in container.mounts.iter().filter(|mount| !mount.read_only) {
+            match &mount.source {
+                MountSource::Bind(path) => add("folder to write to", path.clone()),
+                MountSource::Volume(volume) => add("volume to write to", service.volume_name(volume)),
+                MountSource::Tmpfs | MountSource::Copied(_) => (),
+            }
+        }
+        let ports = container.ports.iter().map(|port| format!("{}:{}/{}", port.host_ip, port.published, port.protocol));
+        ports.for_each(|port| add("host port", port));
+    }
+    match &service.network {
+        NetworkMode::Subnet(subnet) | NetworkMode::Defined { subnet: Some(subnet), .. } => {
+            add("subnet", subnet.to_string());
+        }
+        NetworkMode::Auto | NetworkMode::Shared(_) | NetworkMode::Defined { subnet: None, .. } => (),
     }
     let devices = service.volumes.values().filter_map(|volume| volume.options.get("device"));
     devices.for_each(|device| add("folder", device.clone()));
@@ -116,11 +167,11 @@ fn is_of(used: &Use, owner: &str, site: &Site) -> bool {
     match used.word {
         "secret" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         "container name" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
-        "volume" => after.is_some_and(|rest| rest.starts_with('_')),
+        "volume" | "volume to write to" => after.is_some_and(|rest| rest.starts_with('_')),
         "network" => item == owner || item.strip_prefix("zz-amarre-") == Some(owner),
         "data of" | "container of" => item == owner,
         "file" => item.split('/').rev().skip(1).any(|folder| folder == owner),
-        "folder" => site.hosts.values().any(|host| {
+        "folder" | "folder to write to" => site.hosts.values().any(|host| {
             let own = format!("{}/{owner}", host.data.trim_end_matches('/'));
             item.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         }),
@@ -129,7 +180,7 @@ fn is_of(used: &Use, owner: &str, site: &Site) -> bool {
             // `*.shop.example.org` is below `shop.example.org`, and `*.example.org` is not.
             site.domains.iter().any(|domain| is_below(bare, &format!("{owner}.{domain}")))
         }
-        // A port of NPM, and what is no container, belong to no service.
+        // A port of NPM or of the host, a subnet, what is no container, and a right that policy gives belong to no service.
         _ => false,
     }
 }

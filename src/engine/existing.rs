@@ -25,7 +25,7 @@ struct Written {
 /// What the ledger knows of it, found out first where it does not.
 ///
 /// # Errors
-/// The ledger cannot be read or written.
+/// The ledger cannot be read.
 pub async fn settle(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError> {
     if let Some(known) = known(ledger).await? {
         return Ok(known);
@@ -35,7 +35,10 @@ pub async fn settle(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError
     let rights = rights.map(|right| (right.service.clone(), right.word.clone(), right.item.clone())).collect();
     let written = Written { host_paths: found.host_paths, rights };
     let text = serde_json::to_string(&written).unwrap_or_default();
-    ledger.set_meta(META, &text).await?;
+    // Found out again at the next start where the disk is full.
+    if let Err(error) = ledger.set_meta(META, &text).await {
+        tracing::warn!("what was used before policy closed it could not be written down: {error}");
+    }
     Ok(found)
 }
 
@@ -65,12 +68,14 @@ pub(super) fn tell(before: &[Diagnostic], now: &[Diagnostic]) {
 pub async fn found(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError> {
     let kept = ledger.manifests().await?;
     let mut rights: BTreeSet<Right> = BTreeSet::new();
+    let mut networks: BTreeSet<String> = BTreeSet::new();
     for (name, kept) in &kept {
         let assets = ledger.assets(name).await?;
         let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
-        let (used, secrets) = manifest::rights_in_use(&file, &assets, site);
-        rights.extend(used);
-        rights.extend(secrets.into_iter().map(|secret| Right {
+        let used = manifest::in_use(&file, &assets, site);
+        rights.extend(used.rights);
+        networks.extend(used.network);
+        rights.extend(used.secrets.into_iter().map(|secret| Right {
             service: name.clone(),
             word: OLD_PLACE.to_owned(),
             item: secret.0,
@@ -78,7 +83,7 @@ pub async fn found(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError>
     }
     // Networks of the ledger's own `Network` manifests are defined, though each manifest was read by itself.
     rights.retain(|right| {
-        right.word != "networks" || !kept.contains_key(right.item.strip_prefix("zz-amarre-").unwrap_or(&right.item))
+        right.word != "networks" || !networks.contains(right.item.strip_prefix("zz-amarre-").unwrap_or(&right.item))
     });
     Ok(Existing { rights, host_paths: !kept.is_empty(), everything: false })
 }

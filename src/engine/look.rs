@@ -36,6 +36,7 @@ impl Engine {
         if self.run.is_none() && picture.run == self.picture.run {
             self.meters.reconciled(if picture.plan.guard.is_some() { "guarded" } else { "unchanged" });
         }
+        existing::tell(&self.picture.diagnostics, &picture.diagnostics);
         self.picture = Arc::new(picture);
     }
 
@@ -85,7 +86,6 @@ impl Engine {
             self.end_suspensions(&mut facts, now).await;
         }
         let mut desired = self.desired(source.as_ref(), loaded).await;
-        existing::tell(&self.picture.diagnostics, &desired.diagnostics);
         let rolling = Self::wake_rolling(&mut facts, &desired);
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();

@@ -73,7 +73,7 @@ pub(super) struct Draft<'a> {
     pub uses: Assets,
     /// It does not look like a manifest: when one names its file, it is none.
     pub is_doubtful: bool,
-    /// What policy says of it, where somebody asks.
+    /// What policy says of it, where it is asked for.
     pub decisions: Vec<Decision>,
 }
 

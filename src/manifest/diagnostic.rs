@@ -108,7 +108,7 @@ pub const A0261: &str = "A0261";
 pub const A0262: &str = "A0262";
 /// Policy forbids a volume driver, or options of one.
 pub const A0263: &str = "A0263";
-/// Policy forbids a volume of somebody else.
+/// Policy forbids a volume of others.
 pub const A0264: &str = "A0264";
 /// Policy forbids a network that no manifest defines.
 pub const A0265: &str = "A0265";
@@ -126,6 +126,8 @@ pub const A0270: &str = "A0270";
 pub const A0271: &str = "A0271";
 /// Policy forbids `auth_request_set`.
 pub const A0272: &str = "A0272";
+/// Policy forbids a subnet outside of the pools.
+pub const A0273: &str = "A0273";
 /// A secret is found only where secrets were kept before.
 pub const A0274: &str = "A0274";
 /// A name that is Amarre's own.

@@ -50,6 +50,7 @@ mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::service::ManifestKind;
 use crate::model::site::Right;
 use crate::model::{Assets, SecretName, Service, Site};
 
@@ -133,15 +134,31 @@ pub fn explain(files: &[SourceFile], assets: &Assets, site: &Site) -> (Loaded, V
     read_all(files, assets, site, (Company::All, true))
 }
 
-/// What a manifest that was good before uses and policy no longer allows, and the secrets that it reads.
-pub fn rights_in_use(file: &SourceFile, assets: &Assets, site: &Site) -> (BTreeSet<Right>, BTreeSet<SecretName>) {
+/// What a manifest that was good before uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// What this version closed.
+    pub rights: BTreeSet<Right>,
+    /// The secrets that it reads.
+    pub secrets: BTreeSet<SecretName>,
+    /// The network that it defines.
+    pub network: Option<String>,
+}
+
+/// What a manifest that was good before uses and policy no longer allows, the secrets that it reads, and the network that
+/// it defines. What policy closed in earlier versions is none of it: that was taken away on purpose.
+pub fn in_use(file: &SourceFile, assets: &Assets, site: &Site) -> InUse {
+    /// The first code of a refusal that came with these rights.
+    const FIRST: &str = "A0262";
     let mut lenient = site.clone();
     lenient.existing.everything = true;
     let files = std::slice::from_ref(file);
     let (loaded, decisions) = read_all(files, assets, &lenient, (Company::One, true));
-    let closed = decisions.into_iter().filter(|decision| matches!(decision.verdict, Verdict::Existing(_)));
-    let secrets = loaded.services.iter().flat_map(Service::secrets).map(|(name, _)| name.clone());
-    (closed.map(|decision| decision.right).collect(), secrets.collect())
+    let is_new = |decision: &Decision| matches!(decision.verdict, Verdict::Existing(code) if code >= FIRST);
+    let rights = decisions.into_iter().filter(is_new).map(|decision| decision.right).collect();
+    let secrets = loaded.services.iter().flat_map(Service::secrets).map(|(name, _)| name.clone()).collect();
+    let network = loaded.services.iter().find(|service| service.kind == ManifestKind::Network);
+    InUse { rights, secrets, network: network.map(|service| service.name.clone()) }
 }
 
 fn read_all(

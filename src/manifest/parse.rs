@@ -35,7 +35,7 @@ pub(super) struct Parsed {
     pub files: Vec<OtherFile>,
     /// Everything of the source that it needs to be read again.
     pub uses: Assets,
-    /// What policy says of each use, where somebody asks.
+    /// What policy says of each use, where it is asked for.
     pub decisions: Vec<Decision>,
 }
 

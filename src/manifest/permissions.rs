@@ -6,13 +6,15 @@
 
 use std::net::IpAddr;
 
+use ipnet::Ipv4Net;
+
 use crate::model::Site;
 pub(super) use crate::model::near::matches;
 use crate::model::site::{OLD_PLACE, Right, credential_key};
 
 use super::diagnostic::{
-    A0205, A0206, A0215, A0260, A0261, A0262, A0264, A0265, A0266, A0267, A0268, A0269, A0270, A0274, Problem, Spot,
-    shown,
+    A0205, A0206, A0215, A0260, A0261, A0262, A0264, A0265, A0266, A0267, A0268, A0269, A0270, A0273, A0274, Problem,
+    Spot, shown,
 };
 use super::reader::{Scope, Text};
 use super::resolve;
@@ -72,7 +74,7 @@ pub(super) fn closed(scope: &Scope<'_>, closed: &Closed<'_>) {
     scope.report(problem);
 }
 
-/// As [`closed`], for whoever has no scope.
+/// As [`closed`], without a scope.
 pub(super) fn problem(site: &Site, service: &str, closed: &Closed<'_>) -> Problem {
     let existing = &site.existing;
     let right = Right { service: service.to_owned(), word: closed.word.to_owned(), item: closed.item.to_owned() };
@@ -159,14 +161,15 @@ pub(super) fn host(scope: &Scope<'_>, is_allowed: bool, what: &str, word: &'stat
 }
 
 /// Settings by which a container takes from the host what it was not given: with `policy.privileged` only.
-pub(super) fn setting(scope: &Scope<'_>, key: &str, spot: Spot) {
+/// `item` has its value too: what was used before is this one and no other.
+pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
     let word = "privileged";
     if scope.site.policy.privileged {
-        return allowed(scope, spot, word, key, "policy.privileged: true");
+        return allowed(scope, spot, word, item, "policy.privileged: true");
     }
     let message = format!("policy forbids `{key}`");
     let hint = "leave it out, or ask whoever keeps amarre.yaml to set `policy.privileged: true`".to_owned();
-    closed(scope, &Closed { code: A0268, spot, word, item: key, message, hint });
+    closed(scope, &Closed { code: A0268, spot, word, item, message, hint });
 }
 
 /// What one of a list of patterns allows; `what` says what is used, `code` and `hint` what to do else.
@@ -208,6 +211,30 @@ pub(super) fn volume(scope: &Scope<'_>, name: &Text) {
         return allowed(scope, name.spot, "volumes", &name.text, "it is called after the service");
     }
     listed(scope, A0264, ("volumes", &scope.site.policy.volumes), name, "the volume");
+}
+
+/// The machine's own route to a range leads into the network that has it: what the range holds elsewhere, nothing on this
+/// host reaches any more.
+pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &Text) {
+    /// This machine, its neighbours, and what is no single machine.
+    const NEVER: [([u8; 4], u8); 4] =
+        [([0, 0, 0, 0], 8), ([127, 0, 0, 0], 8), ([169, 254, 0, 0], 16), ([224, 0, 0, 0], 3)];
+    let overlaps = |other: &Ipv4Net| other.contains(&subnet) || subnet.contains(other);
+    if NEVER.iter().any(|(start, prefix)| overlaps(&Ipv4Net::new_assert((*start).into(), *prefix))) {
+        scope.not_allowed(text, "`subnet`", "a range that no machine has for itself, as in `172.20.40.0/24`");
+        return;
+    }
+    let item = subnet.to_string();
+    let within = |nets: &[Ipv4Net]| nets.iter().find(|net| net.contains(&subnet)).map(ToString::to_string);
+    if let Some(pool) = within(&scope.site.pools) {
+        return allowed(scope, text.spot, "subnets", &item, &format!("network.pools: {pool}"));
+    }
+    if let Some(range) = within(&scope.site.policy.subnets) {
+        return allowed(scope, text.spot, "subnets", &item, &format!("policy.subnets: {range}"));
+    }
+    let message = format!("policy forbids the subnet {item}: it lies in none of the pools");
+    let hint = format!("leave it out, take one of `network.pools`, or {}", ask_for("subnets", &item));
+    closed(scope, &Closed { code: A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
 }
 
 /// A network that no `Network` manifest defines.

@@ -44,7 +44,7 @@ pub(super) struct Scope<'a> {
     pub files: RefCell<Vec<OtherFile>>,
     /// Those that the manifest needs to be read again.
     pub uses: RefCell<Assets>,
-    /// What policy says of each use, where somebody asks.
+    /// What policy says of each use, where it is asked for.
     pub decisions: Option<RefCell<Vec<Decision>>>,
     /// What that cost, and what need not be read again.
     pub opened: Opened,

@@ -8,6 +8,7 @@ use crate::model::service::{Dns, NetworkMode, Record, Service};
 
 use super::compose;
 use super::diagnostic::{A0106, A0107, A0108, shown};
+use super::permissions;
 use super::reader::{Reader, Scope, Text, nothing_else};
 use super::record_policy;
 use super::refused;
@@ -272,6 +273,7 @@ pub(super) fn subnet(reader: &mut Reader<'_>) -> Option<Ipv4Net> {
         scope.not_allowed(&text, &reader.label("subnet"), &hint);
         return None;
     }
+    permissions::subnet(scope, subnet, &text);
     scope.claims.borrow_mut().subnets.push((subnet, text.spot));
     Some(subnet)
 }

@@ -122,13 +122,12 @@ fn judge(reader: &Reader<'_>, settings: &Settings) {
         permissions::runtime(scope, &Text { text: runtime.to_owned(), spot: reader.key_spot("runtime") });
     }
     // Below another cgroup, its limits hold no more; annotations set properties of its unit (`org.systemd.property.*`).
-    for key in ["annotations", "cgroup_parent"].into_iter().filter(|key| settings.contains_key(*key)) {
-        permissions::setting(scope, key, reader.key_spot(key));
-    }
-    // The kernel would end anything else first.
-    let is_spared = settings.get("oom_score_adj").and_then(Value::as_int).is_some_and(|score| score < 0);
-    for key in ["oom_score_adj"].into_iter().filter(|_| is_spared) {
-        permissions::setting(scope, key, reader.key_spot(key));
+    // With a negative score, the kernel ends anything else first.
+    for key in ["annotations", "cgroup_parent", "oom_score_adj"] {
+        let Some(value) = settings.get(key).filter(|value| value.as_int().is_none_or(|score| score < 0)) else {
+            continue;
+        };
+        permissions::setting(scope, key, &format!("{key} {value:?}"), reader.key_spot(key));
     }
 }
 

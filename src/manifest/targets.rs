@@ -8,7 +8,7 @@
 //! | anything else | open |
 //!
 //! `policy.targets` opens what is closed, target by target. A name that leads to such an address in the DNS cannot be
-//! told here: whoever may write one has the ports above closed by name, and no others.
+//! told here: the ports above are closed by name, and no others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -53,6 +53,38 @@ pub(super) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
     permissions::closed(scope, &Closed { code: A0271, spot: text.spot, word: "targets", item: &item, message, hint });
 }
 
+/// Whether a machine that is named is this one, in whatever spelling, as far as that can be told without asking.
+pub(super) fn is_this_machine(scope: &Scope<'_>, host: &str) -> bool {
+    let bare = host.trim_end_matches('.').to_ascii_lowercase();
+    match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(ip) => is_here(ip) || permissions::is_of_host(scope.site, ip) || is_bridge(scope, ip),
+        Err(_) => is_odd_number(&bare) || is_local_name(&bare),
+    }
+}
+
+/// Docker's own pools, and those of the configuration: the gateway of each bridge is the host itself.
+fn is_bridge(scope: &Scope<'_>, ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            ip.octets()[0] == 172 && (16..32).contains(&ip.octets()[1])
+                || scope.site.pools.iter().any(|pool| pool.contains(&ip))
+        }
+        IpAddr::V6(ip) => ip.is_unique_local(),
+    }
+}
+
+fn is_here(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.octets()[0] == 0,
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || embedded(ip).is_some_and(|ip| ip.is_loopback()),
+    }
+}
+
+fn is_local_name(name: &str) -> bool {
+    let names = ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"];
+    names.into_iter().any(|end| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
+}
+
 fn of_address(scope: &Scope<'_>, ip: IpAddr, port: u16) -> Option<&'static str> {
     /// Where clouds answer with the credentials of a machine, beside the link-local address.
     const METADATA: [IpAddr; 3] = [
@@ -64,11 +96,7 @@ fn of_address(scope: &Scope<'_>, ip: IpAddr, port: u16) -> Option<&'static str> 
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
         IpAddr::V6(ip) => ip.is_unicast_link_local() || embedded(ip).is_some_and(|ip| ip.is_link_local()),
     };
-    let is_here = match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.octets()[0] == 0,
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || embedded(ip).is_some_and(|ip| ip.is_loopback()),
-    };
-    if is_here {
+    if is_here(ip) {
         return Some("it is the machine that NPM runs on");
     }
     if is_link_local || METADATA.contains(&ip) {
@@ -77,15 +105,7 @@ fn of_address(scope: &Scope<'_>, ip: IpAddr, port: u16) -> Option<&'static str> 
     if ip.is_multicast() {
         return Some("it is no single machine");
     }
-    let is_bridge = |ip: IpAddr| match ip {
-        // Docker's own pools, and those of the configuration: the gateway of each bridge is the host itself.
-        IpAddr::V4(ip) => {
-            ip.octets()[0] == 172 && (16..32).contains(&ip.octets()[1])
-                || scope.site.pools.iter().any(|pool| pool.contains(&ip))
-        }
-        IpAddr::V6(_) => false,
-    };
-    let is_ours = permissions::is_of_host(scope.site, ip) || is_bridge(ip);
+    let is_ours = permissions::is_of_host(scope.site, ip) || is_bridge(scope, ip);
     let listens =
         |listener: &Listener| listener.port == port && (listener.at == Some(ip) || listener.at.is_none() && is_ours);
     if scope.site.listeners.iter().any(listens) {
@@ -110,7 +130,7 @@ fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 
 fn of_name(scope: &Scope<'_>, name: &str, port: u16) -> Option<&'static str> {
     let is_or_below = |end: &str| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
-    if ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"].into_iter().any(is_or_below) {
+    if is_local_name(name) {
         return Some("it is the machine that NPM runs on");
     }
     if ["metadata.google.internal", "metadata.goog", "instance-data"].into_iter().any(is_or_below) || name == "metadata"
@@ -122,16 +142,16 @@ fn of_name(scope: &Scope<'_>, name: &str, port: u16) -> Option<&'static str> {
         return Some("Amarre or Docker may listen there");
     }
     let npms = scope.site.hosts.values().filter_map(|host| host.npm.as_ref()?.container.as_deref());
-    let is_npm = npms.into_iter().any(|container| container.eq_ignore_ascii_case(name));
-    // A name without a dot is another container's, and NPM has one itself.
-    let is_bare = !name.contains('.') || is_or_below("docker.internal");
-    if port == NPM_ADMIN || port == NPM_BACKEND && (is_npm || is_bare) {
+    // Docker's DNS knows a container as `NAME.NETWORK` too.
+    let first = name.split('.').next().unwrap_or_default();
+    let is_npm = npms.into_iter().any(|container| container.eq_ignore_ascii_case(first));
+    if port == NPM_ADMIN || port == NPM_BACKEND && (is_npm || is_or_below("docker.internal")) {
         return Some("NPM's admin pages may be there");
     }
     None
 }
 
-/// `127.1`, `2130706433`, `0x7f.1`: addresses to the C library, and to nobody who reads them.
+/// `127.1`, `2130706433`, `0x7f.1`: addresses to the C library, and not to a reader.
 fn is_odd_number(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
     let is_hex = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));

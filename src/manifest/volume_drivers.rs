@@ -14,12 +14,11 @@
 //! Everything else, and every other driver, needs `policy.volume_drivers`.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::diagnostic::{A0263, Spot, shown};
 use super::permissions::{self, Closed};
 use super::reader::{Scope, Text};
-use super::resolve;
+use super::{resolve, targets};
 
 const NFS: &str = "
     ac acdirmax acdirmin acregmax acregmin actimeo addr async bg clientaddr cto fg hard intr local_lock lock lookupcache
@@ -71,10 +70,10 @@ fn is_known(scope: &Scope<'_>, options: &BTreeMap<String, Text>) -> bool {
     }
     let of = |key: &str| options.get(key).map_or("", |text| text.text.as_str());
     let words: Vec<&str> = of("o").split(',').filter(|word| !word.is_empty()).collect();
-    let only = |known: &str| words.iter().all(|word| is_word(known, word));
+    let only = |known: &str| words.iter().all(|word| is_word(scope, known, word));
     match of("type") {
-        "nfs" | "nfs4" => only(NFS) && is_nfs_share(of("device")),
-        "cifs" => only(CIFS) && is_cifs_share(of("device")),
+        "nfs" | "nfs4" => only(NFS) && is_nfs_share(scope, of("device")),
+        "cifs" => only(CIFS) && is_cifs_share(scope, of("device")),
         "tmpfs" => only(TMPFS) && matches!(of("device"), "" | "tmpfs"),
         "none" => {
             let is_bind = matches!(of("o"), "bind" | "bind,ro" | "ro,bind");
@@ -88,35 +87,32 @@ fn is_known(scope: &Scope<'_>, options: &BTreeMap<String, Text>) -> bool {
 }
 
 /// A known word, with a value that is no path.
-fn is_word(known: &str, word: &str) -> bool {
+fn is_word(scope: &Scope<'_>, known: &str, word: &str) -> bool {
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
     let is_known = known.split_whitespace().any(|one| one == name);
     // A password may have any letter, and is nothing but a password to the kernel.
     let may_hold_slash = matches!(name, "pass" | "password");
     let is_plain = !value.chars().any(|sign| sign.is_control() || sign == '/' && !may_hold_slash);
-    let is_elsewhere = !matches!(name, "addr" | "ip") || is_machine(value);
+    let is_elsewhere = !matches!(name, "addr" | "ip") || is_machine(scope, value);
     is_known && is_plain && is_elsewhere
 }
 
 /// `HOST:/path` or, with `addr=`, `:/path`.
-fn is_nfs_share(device: &str) -> bool {
+fn is_nfs_share(scope: &Scope<'_>, device: &str) -> bool {
     let Some((host, _)) = device.split_once(":/") else { return false };
-    is_machine(host.trim_start_matches('[').trim_end_matches(']')) || host.is_empty()
+    is_machine(scope, host.trim_start_matches('[').trim_end_matches(']')) || host.is_empty()
 }
 
 /// `//host/share`, also with backslashes.
-fn is_cifs_share(device: &str) -> bool {
+fn is_cifs_share(scope: &Scope<'_>, device: &str) -> bool {
     let device = device.replace('\\', "/");
     let Some((host, share)) = device.strip_prefix("//").and_then(|rest| rest.split_once('/')) else { return false };
-    is_machine(host) && !share.is_empty() && !share.split('/').any(|part| part == "..")
+    is_machine(scope, host) && !share.is_empty() && !share.split('/').any(|part| part == "..")
 }
 
 /// Another machine: this one shares what the operator keeps from containers.
-fn is_machine(host: &str) -> bool {
+fn is_machine(scope: &Scope<'_>, host: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
-    let is_here = match host.parse::<IpAddr>() {
-        Ok(ip) => ip.to_canonical().is_loopback() || ip.is_unspecified(),
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
-    };
-    !host.is_empty() && !host.starts_with('.') && host.bytes().all(is_letter) && !is_here
+    let is_plain = !host.is_empty() && !host.starts_with('.') && host.bytes().all(is_letter);
+    is_plain && !targets::is_this_machine(scope, host)
 }

@@ -247,6 +247,8 @@ pub struct Policy {
     pub volume_drivers: Vec<String>,
     /// Patterns of networks that manifests may join beside those of `Network` manifests.
     pub networks: Vec<String>,
+    /// Ranges in which manifests may ask for subnets beside the pools.
+    pub subnets: Vec<Ipv4Net>,
     /// Runtimes that containers may ask for.
     pub runtimes: Vec<String>,
     /// Log drivers that containers may ask for.
@@ -289,6 +291,7 @@ impl Default for Policy {
             volumes: Vec::new(),
             volume_drivers: Vec::new(),
             networks: Vec::new(),
+            subnets: Vec::new(),
             runtimes: Vec::new(),
             log_drivers: texts(&["json-file", "local", "journald", "none"]),
             targets: BTreeMap::new(),

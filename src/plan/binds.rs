@@ -392,13 +392,15 @@ fn unproven(input: &Input<'_>, service: &Service, base: &Address, fields: &Field
         others.iter().chain(&own).filter(|other| other.is_written).map(|other| &other.path).chain(remembered).collect();
     let all: BTreeSet<&String> = others.iter().chain(&own).map(|other| &other.path).collect();
     let before = before(input, service, base);
-    own.iter().filter(|folder| is_unseen(folder)).find_map(|folder| {
+    let found = own.iter().filter(|folder| is_unseen(folder)).filter_map(|folder| {
         let above = || written.iter().find(|other| is_strictly_below(&folder.path, other));
         let below = || all.iter().find(|other| folder.is_written && is_strictly_below(other, &folder.path));
         let other = above().or_else(below)?;
         let is_known = before.contains(&folder.path);
         Some(Above { folder: folder.clone(), other: (*other).clone(), is_known })
-    })
+    });
+    // One that is new decides, whatever else the container had before.
+    found.min_by_key(|above| above.is_known)
 }
 
 /// What generations of a container mounted before.

@@ -87,7 +87,9 @@ pub fn after_look(
         let is_reused = services.values().any(|service| service.data_name() == name && service.data.reuse);
         let is_purged = facts.suspended.get(name).is_some_and(|suspension| suspension.destroy && suspension.purge);
         let is_back = !known.is_over && (goes_on || is_kept(name) && !is_over(name));
-        if is_taken || is_reused || is_purged || is_back {
+        // Its containers were judged before they were made: what it has by now is its own.
+        let is_another = known.is_over && services.contains_key(name) && with_containers.contains(name);
+        if is_taken || is_reused || is_purged || is_back || is_another {
             changes.insert(name.clone(), None);
         } else if !known.is_over && is_over(name) {
             changes.insert(name.clone(), Some(Retired { is_over: true, ..*known }));

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::access::{Told, Who};
 use super::openapi::{self, Operation, flag_type, line, or_null, text, texts};
@@ -198,7 +199,7 @@ async fn propose(
     let Proposal { name, file, before, new, promised } = proposal;
     // First: an answer about things of others would tell of them.
     if let Some(services) = &who.services {
-        let others = belongings::of_others(&handle.picture().0, (&file, &new.text), services);
+        let others = of_others(handle, &file, &new.text, services).await?;
         if let Some(refused) = only_their_own(&others, services) {
             return Err(refused);
         }
@@ -239,6 +240,21 @@ async fn list(Extension(shelf): Extension<Arc<dyn Shelf>>) -> Response {
         json!({"name": name, "title": template.title, "about": template.about, "parameters": parameters})
     };
     Json(json!({"templates": all.into_iter().map(one).collect::<Vec<_>>()})).into_response()
+}
+
+/// Reads a text for what of others it uses; not among those who answer requests, and few at once.
+async fn of_others(handle: &Handle, file: &str, text: &str, services: &BTreeSet<String>) -> Result<Vec<Use>, Response> {
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    let _turn = TURNS.acquire().await;
+    let (picture, _) = handle.picture();
+    if picture.context.is_none() {
+        // Before the first look it is not known what belongs to whom.
+        let hint = "GET /readyz answers 200 as soon as it is";
+        return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "A1030", "the first look is in progress", hint));
+    }
+    let (file, text, services) = (file.to_owned(), text.to_owned(), services.clone());
+    let reading = tokio::task::spawn_blocking(move || belongings::of_others(&picture, (&file, &text), &services));
+    reading.await.map_err(|_| stopping())
 }
 
 /// A manifest of a service takes nothing of others for an account that is for some services only.

@@ -1,6 +1,7 @@
 //! A folder of manifests and of the files beside them. Follows no links, sees no hidden names but `.env`; everything is
 //! bounded. A file beside the manifests that is too large, or beyond what a source may hold, is known by name only.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -29,12 +30,22 @@ const DEPTH_MAX: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
+    /// Files and folders in it that are no part of the source.
+    apart: BTreeSet<PathBuf>,
 }
 
 impl Folder {
     /// A folder; it need not be there yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), apart: BTreeSet::new() }
+    }
+
+    /// Without these: Amarre's own files, where the folder holds its configuration too. What is no part of the source is
+    /// delivered into no container.
+    #[must_use]
+    pub fn without(self, own: BTreeSet<PathBuf>) -> Self {
+        let apart = own.into_iter().filter(|path| *path != self.path).collect();
+        Self { apart, ..self }
     }
 
     /// Where it is.
@@ -71,7 +82,7 @@ impl Folder {
         if let Err(error) = std::fs::read_dir(&self.path) {
             return Err(failed(error.to_string()));
         }
-        collect(&self.path, 0, &mut found).map_err(failed)?;
+        collect(&self.path, &self.apart, 0, &mut found).map_err(failed)?;
         found.manifests.sort();
         found.others.sort();
         let label = self.label();
@@ -120,7 +131,7 @@ struct Found {
     others: Vec<PathBuf>,
 }
 
-fn collect(folder: &Path, depth: usize, found: &mut Found) -> Result<(), String> {
+fn collect(folder: &Path, apart: &BTreeSet<PathBuf>, depth: usize, found: &mut Found) -> Result<(), String> {
     if depth > DEPTH_MAX {
         return Err(format!("{} is more than {DEPTH_MAX} folders deep", folder.display()));
     }
@@ -130,11 +141,11 @@ fn collect(folder: &Path, depth: usize, found: &mut Found) -> Result<(), String>
         let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
         let name = name.to_string_lossy();
         let is_hidden = name.starts_with('.') && !(kind.is_file() && is_env_file(&name));
-        if is_hidden || kind.is_symlink() {
+        if is_hidden || kind.is_symlink() || apart.contains(&entry.path()) {
             continue;
         }
         if kind.is_dir() {
-            collect(&entry.path(), depth + 1, found)?;
+            collect(&entry.path(), apart, depth + 1, found)?;
         } else if kind.is_file() && is_manifest(&name) {
             found.manifests.push(entry.path());
         } else if kind.is_file() {

@@ -50,6 +50,11 @@ impl Ledger {
         Self::read_only(path).await.map(Some)
     }
 
+    /// Ends its connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
     async fn read_only(path: &Path) -> Result<Self, StoreError> {
         // Without a log beside it nobody is writing, and nothing needs to be put there for reading.
         let mut log = path.as_os_str().to_owned();

@@ -517,6 +517,7 @@ pub fn site() -> Site {
             are_host_paths_named: true,
             volumes: texts(&["*"]),
             networks: texts(&["*"]),
+            subnets: vec!["0.0.0.0/0".parse().unwrap()],
             secrets: BTreeMap::from([("*".to_owned(), texts(&["*"]))]),
             ..Policy::default()
         },

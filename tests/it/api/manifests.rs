@@ -203,6 +203,7 @@ async fn a_token_for_one_service_uses_what_belongs_to_it() {
     let mut config = rig.config();
     config["policy"] = json!({
         "host_paths": ["/srv"], "volumes": ["*"], "networks": ["*"], "secrets": {"*": ["*"]}, "records": ["A", "TXT"],
+        "privileged": true, "host_network": true,
     });
     rig.file("amarre.yaml", &format!("{config:#}"));
     for folder in ["services/vault", "services/shop", "secrets/services/shop", "secrets/services/vault"] {
@@ -230,6 +231,10 @@ async fn a_token_for_one_service_uses_what_belongs_to_it() {
         (of("volumes: ['/srv/shopping:/x']"), "the folder /srv/shopping"),
         (of("volumes: ['/srv:/x']"), "the folder /srv"),
         (of("network: zz-amarre-vault"), "the network zz-amarre-vault"),
+        (of("ports: ['8443:443']"), "the host port 0.0.0.0:8443/tcp"),
+        (of("network: {subnet: 10.77.60.0/24}"), "the subnet 10.77.60.0/24"),
+        (of("privileged: true"), "the right privileged"),
+        (of("network_mode: host").replace("port: 80\n", ""), "the right host_network"),
         (of("container_name: vault-db"), "the container name vault-db"),
         (of("dns: [{type: TXT, name: vault, value: x}]"), "the name vault.example.org"),
         ("name: shop\ncompose: ./shop/compose.yaml\n".to_owned(), "the volume vault_data"),

@@ -32,7 +32,7 @@ const INTERVAL: Millis = Millis::minutes(5);
 
 /// Secrets that manifests of stories name. Each is known to one vendor alone.
 pub const SECRET_OF_DOCKER: &str = "value of cloud";
-pub const SECRETS_OF_NPM: [&str; 3] = ["value of anna", "value of anna-new", "value of bert"];
+pub const SECRETS_OF_NPM: [&str; 3] = ["value of family/anna", "value of family/anna-new", "value of family/bert"];
 
 pub struct Stage {
     pub rig: Stepped,

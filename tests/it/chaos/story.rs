@@ -90,8 +90,8 @@ const TAKER_2: &str = "name: taker\ncontainers:\n  app: {image: 'app:2'}\nroutes
 const GUARDED: &str = "name: guarded\ncontainers:\n  app: {image: 'app:1'}\nroutes:\n  - {domain: guarded, to: 'app:80', access_list: family}\n";
 const OPEN: &str =
     "name: guarded\ncontainers:\n  app: {image: 'app:1'}\nroutes:\n  - {domain: guarded, to: 'app:80'}\n";
-const FAMILY: &str = "{kind: AccessList, name: family, users: {anna: {secret: anna}}, satisfy: any}\n";
-const FAMILY_2: &str = "{kind: AccessList, name: family, users: {anna: {secret: anna-new}, bert: {secret: bert}}, allow: [192.168.0.0/16], satisfy: any}\n";
+const FAMILY: &str = "{kind: AccessList, name: family, users: {anna: {secret: family/anna}}, satisfy: any}\n";
+const FAMILY_2: &str = "{kind: AccessList, name: family, users: {anna: {secret: family/anna-new}, bert: {secret: family/bert}}, allow: [192.168.0.0/16], satisfy: any}\n";
 
 const MOVED: &str = "name: web\nimage: app:1\nport: 80\nnetwork: {subnet: 10.77.40.0/24}\n";
 

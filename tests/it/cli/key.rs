@@ -29,8 +29,8 @@ async fn a_key_is_exported_rotated_and_retired() {
     ends(&rig.run(&["key", "export"]).await, 1, &["A0226", "is not there yet"]);
     ends(&rig.run(&["key", "rotate"]).await, 1, &["A0226", "is not there yet"]);
     rig.file("services/web.yaml", "name: web\nimage: web:1\nport: 80\nenvironment: {PASSWORD: {secret: web}}\n");
-    std::fs::create_dir_all(rig.path().join("secrets")).unwrap();
-    rig.file("secrets/web", "canary-9");
+    std::fs::create_dir_all(rig.path().join("secrets/services")).unwrap();
+    rig.file("secrets/services/web", "canary-9");
     rig.apply().await;
     let containers = rig.docker.containers();
     ends(&rig.run(&["doctor"]).await, 0, &["amarre.key was never exported", "A0226", "amarre key export"]);

@@ -1,10 +1,12 @@
 //! A crash at every call of three stories, each with the same ledger and with a lost one: always the same end.
 
+use amarre::engine::Mode;
+use amarre::model::{Change, Gate};
 use amarre_sim::Fault;
 use serde_json::Value as Json;
 
 use super::{CLOUD, plain};
-use crate::support::stepped::{Stepped, assert_same};
+use crate::support::stepped::{Stepped, assert_same, step};
 
 /// More calls than any story makes at one vendor.
 const CALLS_MAX: u32 = 60;
@@ -127,6 +129,8 @@ async fn tell(story: Story, ledger: Ledger, vendor: usize, method: &str, n: u32,
             }
         }
     }
+    rig.rest().await;
+    confirm(&mut rig).await;
     rig.settle().await;
     let what = format!("{story:?} {ledger:?} vendor {vendor} {method} {n} {blow:?}");
     assert_same(&rig.foreign(), &foreign, &what);
@@ -135,6 +139,17 @@ async fn tell(story: Story, ledger: Ledger, vendor: usize, method: &str, n: u32,
         rig.assert_published(&what);
     }
     Some(rig.world())
+}
+
+/// What only its mark says is ours, since the ledger is lost, goes by its number.
+async fn confirm(rig: &mut Stepped) {
+    let picture = rig.picture();
+    if picture.plan.guard.as_ref().is_none_or(|guard| guard.code != "A0430") {
+        return;
+    }
+    let is_held = |change: &&Change| matches!(&change.gate, Gate::Held(refusal) if refusal.code == "A0430");
+    let number = picture.plan.changes.iter().filter(is_held).count();
+    step(&mut rig.engine, Mode::Act { confirmed_deletes: Some(number), only: None }).await;
 }
 
 async fn every_blow(story: Story, ledger: Ledger) {

@@ -18,7 +18,7 @@ services:
     volumes: ['./app.ini:/etc/app.ini:ro', './conf:/etc/conf']
     secrets: [token]
 configs: {page: {content: 'page ${PAGE:-one}'}}
-secrets: {token: {external: true}}
+secrets: {token: {external: true, name: shared/token}}
 ";
 
 async fn settled() -> Stepped {
@@ -57,13 +57,19 @@ fn id(rig: &Stepped) -> String {
 async fn what_is_copied_is_there_and_a_change_of_it_is_a_new_generation() {
     let mut rig = settled().await;
     let text = copied(&rig);
-    for part in
-        ["etc/app.ini", "first", "etc/conf/a.conf", "in a folder", "page one", "run/secrets/token", "value of token"]
-    {
+    for part in [
+        "etc/app.ini",
+        "first",
+        "etc/conf/a.conf",
+        "in a folder",
+        "page one",
+        "run/secrets/token",
+        "value of shared/token",
+    ] {
         assert!(text.contains(part), "{part}");
     }
     let labels = rig.docker.containers().iter().map(|one| one["Config"]["Labels"].to_string()).collect::<String>();
-    assert!(!labels.contains("value of token") && labels.contains("io.amarre.files"), "{labels}");
+    assert!(!labels.contains("value of shared/token") && labels.contains("io.amarre.files"), "{labels}");
     for (file, content) in [("app.ini", "second"), ("conf/b.conf", "one more"), (".env", "VERSION=1\nPAGE=two")] {
         let before = id(&rig);
         rig.write(file, content);
@@ -97,7 +103,7 @@ async fn a_source_that_is_broken_or_away_heals_with_the_files_that_were_good() {
     rig.restart().await;
     rig.rest().await;
     assert!(rig.picture().broken.contains_key("web"));
-    assert!(copied(&rig).contains("first") && copied(&rig).contains("value of token"));
+    assert!(copied(&rig).contains("first") && copied(&rig).contains("value of shared/token"));
     let services = rig.folder.path().join("services");
     std::fs::rename(&services, rig.folder.path().join("away")).unwrap();
     rig.docker.remove("web").unwrap();
@@ -140,6 +146,6 @@ async fn a_crash_between_making_and_starting_loses_no_file() {
             rig.clock.advance(amarre::model::Millis::seconds(10));
         }
         rig.settle().await;
-        assert!(copied(&rig).contains("value of token"), "{method} {skip} {fault:?}");
+        assert!(copied(&rig).contains("value of shared/token"), "{method} {skip} {fault:?}");
     }
 }

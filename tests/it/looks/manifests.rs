@@ -121,7 +121,7 @@ async fn a_service_whose_secret_is_missing_is_left_alone() {
 /// What only the ledger knows the owner of is not forgotten while its vendor cannot be asked.
 #[tokio::test]
 async fn a_gap_is_no_reason_to_forget_what_is_ours() {
-    let list = "{kind: AccessList, name: family, users: {anna: {secret: anna}}, allow: [192.168.0.0/16]}";
+    let list = "{kind: AccessList, name: family, users: {anna: {secret: family/anna}}, allow: [192.168.0.0/16]}";
     let mut rig = settled(&[("one.yaml", &plain("one")), ("family.yaml", list)]).await;
     let lists = |rig: &Stepped| -> Vec<Json> { rig.npm.rows(amarre_sim::npm::Kind::AccessList) };
     assert_eq!(lists(&rig).len(), 1);

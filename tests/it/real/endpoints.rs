@@ -237,6 +237,7 @@ async fn a_context_counts_only_where_it_is_named() {
     fs::write(folder.path().join("config.json"), r#"{"currentContext": "nas"}"#).unwrap();
     let id = engine.docker(&["network", "create", "zz-amarre-only-there"]);
     assert!(!id.is_empty());
+    rig.settings.insert("policy".to_owned(), json!({"networks": ["zz-amarre-only-there"]}));
     rig.write("shared.yaml", "{kind: Service, name: TAG-x, image: amarre-test:2, network: zz-amarre-only-there}");
 
     let run = async |rig: &Rig, variable: &str, value: &str| {

@@ -101,7 +101,9 @@ async fn a_shared_namespace_follows_the_container_that_has_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_the_engine_would_leave_out_is_refused_by_name() {
-    let rig = Rig::start().await;
+    let mut rig = Rig::start().await;
+    rig.settings.insert("policy".to_owned(), json!({"privileged": true}));
+    rig.configure();
     rig.write("new.yaml", &LIMITED.replace("pids_limit: 100", "annotations: {org.example.a: b}"));
     let plan = rig.run(&["plan"]).await;
     assert!(plan.out.contains("`annotations` needs Docker API 1.43"), "{plan}");

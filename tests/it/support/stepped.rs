@@ -503,13 +503,18 @@ async fn engine(
         text["network"]["pools"] = json!(["172.20.0.0/16"]);
         text["policy"] = json!({
             "privileged": true, "docker_socket": true, "host_network": true, "host_namespaces": true,
-            "devices": ["*"], "capabilities": ["ALL"],
+            "devices": ["*"], "capabilities": ["ALL"], "host_paths": ["/srv"], "volumes": ["*"], "volume_drivers": ["*"],
+            "networks": ["*"], "subnets": ["0.0.0.0/0"], "runtimes": ["*"], "log_drivers": ["*"], "targets": {"*": ["*"]}, "secrets": {"*": ["*"]},
+            "records": [
+                "A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_acme-challenge", "_dmarc", "_domainkey",
+                "_mta-sts",
+            ],
         });
     }
     if setting.has_data {
         let data = folder.path().join("data");
         text["hosts"]["default"]["data"] = json!(data);
-        text["policy"] = json!({"host_paths": [data], "follow_links": setting.follows_links});
+        text["policy"] = json!({"host_paths": [data], "volumes": ["*"], "follow_links": setting.follows_links});
     }
     let second = nas.map(|nas| format!("tcp://{}", nas.server.address));
     if let Some(endpoint) = &second {
