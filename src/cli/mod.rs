@@ -27,6 +27,7 @@ mod user;
 
 use std::process::ExitCode;
 use std::sync::Once;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -45,6 +46,9 @@ fn configuration(args: &Args) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
+/// A question that the command no longer waits for, such as one to a name server, keeps it from its end no longer.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Runs what was typed; the exit code is the verdict.
 ///
 /// No future leaves the library: who polls one compiles all that it awaits a second time.
@@ -52,7 +56,11 @@ pub fn main() -> ExitCode {
     // Without it the HTTP client has no TLS to speak.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(Box::pin(run())),
+        Ok(runtime) => {
+            let code = runtime.block_on(Box::pin(run()));
+            runtime.shutdown_timeout(END_TIMEOUT);
+            code
+        }
         Err(_) => ExitCode::FAILURE,
     }
 }
