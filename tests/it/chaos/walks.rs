@@ -118,7 +118,8 @@ async fn walk(seed: u64) -> Result<(), String> {
 /// Where a way ends.
 enum End {
     Converged,
-    /// A subnet that a manifest names and that a network of automatic choice has already stays with that one.
+    /// A subnet that a manifest names and that a network of automatic choice has already stays with that one; a service
+    /// with a deleted one's name gets what that one left only with `reuse: true`.
     Decision,
 }
 
@@ -126,7 +127,8 @@ async fn end(stage: &mut Stage, name: &str) -> Result<End, String> {
     let Err(why) = stage.live(Goal::Converged).await else { return Ok(End::Converged) };
     let picture = stage.rig.picture();
     let mut refusals = picture.plan.changes.iter().filter_map(Change::refusal).peekable();
-    let waits = refusals.peek().is_some() && refusals.all(|refusal| refusal.code == "A0412");
+    let is_decision = |code: &str| matches!(code, "A0412" | "A0443");
+    let waits = refusals.peek().is_some() && refusals.all(|refusal| is_decision(&refusal.code));
     let nothing_else =
         unexplained(&picture.plan).is_empty() && picture.plan.gaps.is_empty() && picture.errors.is_empty();
     if waits && nothing_else { Ok(End::Decision) } else { Err(format!("{name}: {why}")) }
