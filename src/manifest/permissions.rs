@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::Ipv4Net;
 
 use crate::model::Site;
+use crate::model::folders::is_within;
 pub(super) use crate::model::near::matches;
 use crate::model::site::{OLD_PLACE, Right, credential_key};
 
@@ -118,7 +119,7 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
     if policy.docker_socket && path.ends_with("docker.sock") {
         return allowed(scope, spot, "docker_socket", path, "policy.docker_socket: true");
     }
-    let root = roots(scope).into_iter().find(|folder| is_below(path, folder));
+    let root = roots(scope).into_iter().find(|folder| is_within(path, folder));
     if let Some(root) = root.filter(|_| !is_socket || policy.docker_socket) {
         return allowed(scope, spot, "host_paths", path, &format!("policy.host_paths: {root}"));
     }
@@ -128,7 +129,7 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
         return closed(scope, &Closed { code: A0205, spot, word: "docker_socket", item: path, message, hint });
     }
     // Only what the narrower default closed has a code of its own.
-    let is_narrowed = !policy.are_host_paths_named && is_below(path, USUAL_BEFORE);
+    let is_narrowed = !policy.are_host_paths_named && is_within(path, USUAL_BEFORE);
     let (code, hint) = if is_narrowed {
         let own = roots(scope).into_iter().next().unwrap_or_default();
         let wide = format!("keep the service's files below {own}, or {}", ask_for("host_paths", path));
@@ -145,10 +146,6 @@ fn roots(scope: &Scope<'_>) -> Vec<String> {
     let names = std::iter::once(&scope.name).chain(&scope.data_of).filter(|name| !name.is_empty());
     let roots = names.flat_map(|name| scope.site.policy.host_roots(data, name));
     roots.filter_map(|root| resolve::normal_path(&root)).collect()
-}
-
-fn is_below(path: &str, folder: &str) -> bool {
-    folder == "/" || path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A right over the host that one word of the policy gives.
