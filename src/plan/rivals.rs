@@ -242,11 +242,12 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
     }
     let mut waiting = Waiting::default();
     ups.iter().for_each(|up| waiting.add(&up.address, needs(&up.gate)));
-    // Hosts that are about to go go first; others may be waiting for the successor.
+    // Hosts that are about to go, or to lead elsewhere, do so first; others may be waiting for the successor.
     let going: BTreeSet<Address> = downs
         .iter()
-        .filter(|down| pointers::points(down.address.kind) && down.is_now())
-        .map(|down| down.address.clone())
+        .chain(ups.iter().filter(|up| matches!(up.verb, Verb::Update(_))))
+        .filter(|change| pointers::points(change.address.kind) && change.is_now())
+        .map(|change| change.address.clone())
         .collect();
     let had = Had::by(input);
     let places: BTreeMap<Address, usize> =

@@ -33,6 +33,10 @@ struct Inner {
     served: BTreeSet<String>,
     /// Services of which a plan says that they are away for a while.
     announced: BTreeSet<String>,
+    /// Domains that led to such a service when the plan said so, whoever's they become meanwhile.
+    away: BTreeSet<String>,
+    /// The hosts of the last look: first domain, service.
+    hosts: Vec<(String, String)>,
     /// Domains that anybody may reach, and those of which a plan says that they will be.
     open: BTreeSet<String>,
     said: BTreeSet<String>,
@@ -98,6 +102,7 @@ impl Watch {
         let served = view.served().intersection(&aims.kept).cloned().collect();
         *self.lock() = Inner {
             served,
+            hosts: view.owners(),
             volumes: view.volumes,
             may_purge: aims.may_purge,
             has_records: aims.has_records,
@@ -147,6 +152,9 @@ impl Watch {
                 inner.said.extend(names.chain(itself));
             }
         }
+        let Inner { announced, hosts, away, .. } = &mut *inner;
+        let led = hosts.iter().filter(|(_, service)| announced.contains(service));
+        away.extend(led.map(|(domain, _)| domain.clone()));
         let Inner { said, unsaid, .. } = &mut *inner;
         unsaid.retain(|domain, _| !said.contains(domain));
     }
@@ -160,7 +168,8 @@ impl Watch {
         // What manifests give as an address themselves is not ours to look after.
         let ours = |address: &str| POOLS.iter().any(|pool| address.starts_with(pool));
         for (domain, service, address) in view.hosts.iter().filter(|(.., address)| ours(address)) {
-            if !view.there.contains_key(address) && !inner.announced.contains(service) {
+            let is_said = inner.announced.contains(service) || inner.away.contains(domain);
+            if !view.there.contains_key(address) && !is_said {
                 wrong.push(format!("{domain} of {service} leads to {address}, where nothing is"));
             }
         }
@@ -174,6 +183,7 @@ impl Watch {
         let unsaid = view.open.iter().filter(|domain| !inner.open.contains(*domain) && !inner.said.contains(*domain));
         let unsaid: Vec<_> = unsaid.map(|domain| (domain.clone(), format!("{} {}", call.method, call.path))).collect();
         inner.unsaid.extend(unsaid);
+        inner.hosts = view.owners();
         inner.open.extend(view.open);
         wrong.extend(inner.ordered(view.certificates, &ovh));
         if !inner.may_purge {
@@ -254,6 +264,10 @@ impl View {
         let ours = volumes.iter().filter(|volume| volume["Labels"]["io.amarre.instance"] == "home");
         let volumes = ours.filter_map(|volume| volume["Name"].as_str()).map(str::to_owned).collect();
         Self { there, hosts: hosts.collect(), volumes, open, certificates: certificates.collect() }
+    }
+
+    fn owners(&self) -> Vec<(String, String)> {
+        self.hosts.iter().map(|(domain, service, _)| (domain.clone(), service.clone())).collect()
     }
 
     /// Domains whose host leads to a container that runs.
