@@ -75,6 +75,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0181", include_str!("../docs/errors/A0181.md")),
     ("A0182", include_str!("../docs/errors/A0182.md")),
     ("A0183", include_str!("../docs/errors/A0183.md")),
+    ("A0184", include_str!("../docs/errors/A0184.md")),
     ("A0201", include_str!("../docs/errors/A0201.md")),
     ("A0202", include_str!("../docs/errors/A0202.md")),
     ("A0203", include_str!("../docs/errors/A0203.md")),

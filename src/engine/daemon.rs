@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 use super::meters::{self, Meters};
 use super::pace::Weariness;
 use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, loading, pace};
-use crate::manifest::Loaded;
+use crate::manifest::{Loaded, SourceFile};
 use crate::model::world::{Applied, Suspension};
-use crate::model::{Address, Millis, Timestamp};
+use crate::model::{Address, Assets, Millis, Site, Timestamp};
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use crate::store::Ledger;
 use crate::store::journal::Event;
@@ -169,6 +169,11 @@ impl Handle {
         let loaded = loading::aside(self.turns.clone(), &snapshot, &context.site).await;
         let (snapshot, loaded) = (Box::new(snapshot), Box::new(loaded));
         self.ask(Command::Preview { snapshot, loaded, promised }).await
+    }
+
+    /// What a manifest says that was good before, read here as well; `None`: it could not be read in time.
+    pub(super) async fn read_again(&self, texts: (SourceFile, Assets), site: &Site) -> Option<Loaded> {
+        loading::again_aside(self.turns.clone(), texts, site).await
     }
 
     /// Looks now, and waits until what was found is what everybody is shown.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::rollback::InForce;
-use crate::manifest;
 use crate::manifest::{Diagnostic, Loaded, SourceFile};
 use crate::model::service::Reconcile;
 use crate::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
@@ -114,7 +113,7 @@ impl Engine {
 
     /// A name that the last good text of a broken manifest holds stays with it: a newcomer that takes it is the one that
     /// waits, whichever file the error is reported in.
-    async fn keep_names(&self, desired: &mut Desired, stored: &BTreeMap<String, Kept>) {
+    async fn keep_names(&mut self, desired: &mut Desired, stored: &BTreeMap<String, Kept>) {
         let names = |service: &Service| -> BTreeSet<String> {
             let routes = service.routes.iter().flat_map(|route| route.domains.clone());
             routes.chain(service.redirects.iter().flat_map(|redirect| redirect.domains.clone())).collect()
@@ -146,7 +145,7 @@ impl Engine {
     }
 
     /// The last good text of a manifest; without one, nothing of the service is touched.
-    pub(super) async fn put_back(&self, desired: &mut Desired, name: &str, stored: Option<&Kept>) {
+    pub(super) async fn put_back(&mut self, desired: &mut Desired, name: &str, stored: Option<&Kept>) {
         match self.last_good(name, stored).await {
             Some(service) => {
                 desired.services.insert(name.to_owned(), service);
@@ -158,14 +157,14 @@ impl Engine {
     }
 
     /// What the last good text of a manifest says.
-    async fn last_good(&self, name: &str, stored: Option<&Kept>) -> Option<Service> {
+    async fn last_good(&mut self, name: &str, stored: Option<&Kept>) -> Option<Service> {
         let kept = stored?;
         let assets = match kept.assets.is_empty() {
             true => Assets::new(),
             false => self.ledger.assets(name).await.unwrap_or_default(),
         };
         let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
-        let loaded = manifest::load_again(&file, &assets, &self.context.site);
+        let loaded = self.loading.load_again(file, assets, &self.context.site).await?;
         loaded.services.into_iter().find(|service| service.name == name)
     }
 

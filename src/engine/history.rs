@@ -138,7 +138,7 @@ async fn versions(handle: &Handle, name: &str) -> Result<Answer, StoreError> {
 /// The images of a good version, as far as its manifest can still be read.
 async fn images(handle: &Handle, picture: &Picture, name: &str, good: &GoodManifest) -> Vec<String> {
     let Some(context) = &picture.context else { return Vec::new() };
-    let service = rollback::read_good(handle.ledger(), &context.site, name, good).await;
+    let service = rollback::read_good(handle, &context.site, name, good).await;
     let containers = service.map(|service| service.containers).unwrap_or_default();
     containers.into_values().map(|container| container.image).collect()
 }

@@ -161,7 +161,7 @@ async fn found(handle: &Handle, picture: &Picture, service: &str, to: Option<&st
         let hint = format!("amarre resume {service} goes on with its manifest");
         return Err(refused("A0416", &format!("{service} {state} rolled back"), &hint));
     }
-    match rollback::target(handle.ledger(), picture, service, to).await {
+    match rollback::target(handle, picture, service, to).await {
         Ok(Some(target)) => Ok(target),
         Ok(None) => {
             let version = to.map(|to| format!(" of {to}")).unwrap_or_default();

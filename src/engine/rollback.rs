@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::daemon::Handle;
 use super::desired::Desired;
 use super::{Engine, Picture};
-use crate::manifest::{self, SourceFile};
+use crate::manifest::{Loaded, SourceFile};
 use crate::model::service::{Container, Route, Stream};
 use crate::model::world::Suspension;
-use crate::model::{Address, Facts, Kind, Plan, Service, Site, Timestamp, Wants, World};
+use crate::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Timestamp, Wants, World};
 use crate::plan;
 use crate::source::Snapshot;
 use crate::store::journal::Event;
@@ -38,7 +39,7 @@ pub struct Target {
 
 impl Engine {
     /// Services that are put back are what they were then; those whose manifest changed since are not put back any more.
-    pub(super) async fn rewind_all(&self, desired: &mut Desired, source: Option<&Snapshot>) {
+    pub(super) async fn rewind_all(&mut self, desired: &mut Desired, source: Option<&Snapshot>) {
         for (name, rollback) in self.ledger.rollbacks().await.unwrap_or_default() {
             let changed =
                 desired.texts.get(&name).is_some_and(|document| Kept::of(document).identity() != rollback.manifest);
@@ -52,12 +53,18 @@ impl Engine {
             let good = goods.into_iter().find(|good| good.generations == rollback.generations);
             let now = desired.services.get(&name).cloned();
             if let Some((good, now)) = good.zip(now)
-                && let Some(then) = read_good(&self.ledger, &self.context.site, &name, &good).await
+                && let Some(then) = self.read_good(&name, &good).await
             {
                 desired.services.insert(name.clone(), rewind(&now, then));
             }
             desired.going_back.rollbacks.insert(name, rollback);
         }
+    }
+
+    /// A good manifest, read again; none when it cannot be any more.
+    async fn read_good(&mut self, name: &str, good: &GoodManifest) -> Option<Service> {
+        let (file, assets) = texts_of(&self.ledger, name, good).await?;
+        named(self.loading.load_again(file, assets, &self.context.site).await?, name)
     }
 
     /// What is being put back is worked on; answers the suspensions that wait for its end.
@@ -157,7 +164,7 @@ fn asked_for(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, String)> 
 /// The newest good manifest, of the revision `to` where that is said, that asks for other containers than the one in force; none when there is none. What was
 /// good under a name that means another image by now is not to be had any more.
 pub async fn target(
-    ledger: &Ledger,
+    handle: &Handle,
     picture: &Picture,
     name: &str,
     to: Option<&str>,
@@ -165,8 +172,8 @@ pub async fn target(
     let (Some(context), Some(now)) = (&picture.context, picture.services.get(name)) else { return Ok(None) };
     let wanted = asked_for(&picture.wants, name);
     let is_meant = |good: &GoodManifest| to.is_none_or(|to| good.revision.starts_with(to));
-    for good in ledger.good_manifests(name).await?.into_iter().filter(is_meant) {
-        let Some(then) = read_good(ledger, &context.site, name, &good).await else { continue };
+    for good in handle.ledger().good_manifests(name).await?.into_iter().filter(is_meant) {
+        let Some(then) = read_good(handle, &context.site, name, &good).await else { continue };
         let service = rewind(now, then);
         let mut services = picture.services.clone();
         services.insert(name.to_owned(), service.clone());
@@ -190,11 +197,18 @@ pub async fn target(
     Ok(None)
 }
 
-/// A good manifest, read again; none when it cannot be any more.
-pub(super) async fn read_good(ledger: &Ledger, site: &Site, name: &str, good: &GoodManifest) -> Option<Service> {
+/// As the loop reads a good manifest, for a request.
+pub(super) async fn read_good(handle: &Handle, site: &Site, name: &str, good: &GoodManifest) -> Option<Service> {
+    let texts = texts_of(handle.ledger(), name, good).await?;
+    named(handle.read_again(texts, site).await?, name)
+}
+
+async fn texts_of(ledger: &Ledger, name: &str, good: &GoodManifest) -> Option<(SourceFile, Assets)> {
     let assets = ledger.good_assets(name, &good.generations).await.ok()?;
-    let file = SourceFile { path: good.file.clone(), text: good.text.clone() };
-    let loaded = manifest::load(&[file], &assets, site);
+    Some((SourceFile { path: good.file.clone(), text: good.text.clone() }, assets))
+}
+
+fn named(loaded: Loaded, name: &str) -> Option<Service> {
     loaded.services.into_iter().find(|service| service.name == name)
 }
 
