@@ -2,18 +2,23 @@
 //! part of a path is opened without following it, so that every link on the way is known.
 //!
 //! It is asked before a plan is made, and again right before the engine is told to make the container.
+//!
+//! A folder on a share that went away may never answer, and no thread that asks can be stopped. So each path is walked by
+//! itself; where nothing comes, another thread goes on with the others, and a path that hangs is not asked again before
+//! its walk has ended. What is not seen is held, and only that.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, open, openat, readlinkat};
 use rustix::io::Errno;
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
 
-use crate::model::folders::{Lead, Lost, normal};
+use crate::model::folders::{Lead, Lost, is_within, normal};
 use crate::model::{Address, Change, Fields, Kind, ProviderId, Service, Verb, Wants};
 use crate::plan::Input;
 use crate::plan::binds::{self, Check};
@@ -23,8 +28,14 @@ use crate::providers::{Class, ProviderError};
 const LINKS_MAX: usize = 40;
 /// A share that does not answer must not hold up a look for longer.
 const LIMIT: Duration = Duration::from_secs(3);
-/// One that hangs keeps its thread for as long: the others wait for it, and for no more threads than this.
-static WALKS: Semaphore = Semaphore::const_new(4);
+/// Threads that walk at once while none hangs.
+const WALKERS: usize = 4;
+/// A walk takes microseconds: where nothing came for so long, the walks that go on hang, and one more thread takes the rest.
+const HANGS_AFTER: Duration = Duration::from_millis(200);
+/// With those that hang, of everything that asks: the runtime has several hundred for other work.
+const WALKERS_MAX: usize = 32;
+/// Those that go on.
+static WALKS: Walks = Walks::new();
 
 /// The paths of which a plan must know where they lead, on each engine whose host's files are seen here.
 pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<String>> {
@@ -84,23 +95,110 @@ pub async fn check_again(check: &Check) -> Result<(), ProviderError> {
 
 /// Where each path leads.
 async fn follow(paths: BTreeSet<String>) -> BTreeMap<String, Lead> {
-    if paths.is_empty() {
-        return BTreeMap::new();
-    }
-    let unseen: Vec<String> = paths.iter().cloned().collect();
-    let walk = async {
-        let permit = WALKS.acquire().await.ok()?;
-        let walk = move || {
-            let leads = paths.into_iter().map(|path| (path.clone(), lead(&path))).collect();
-            drop(permit);
-            leads
-        };
-        tokio::task::spawn_blocking(walk).await.ok()
+    follow_with(&WALKS, paths, lead).await
+}
+
+async fn follow_with(
+    walks: &'static Walks,
+    paths: BTreeSet<String>,
+    look: impl Fn(&str) -> Lead + Clone + Send + 'static,
+) -> BTreeMap<String, Lead> {
+    let hanging = walks.hanging();
+    let hangs = |path: &String| hanging.iter().any(|folder| is_within(&normal(path), &normal(folder)));
+    let (mut unseen, ahead): (BTreeSet<String>, BTreeSet<String>) = paths.into_iter().partition(hangs);
+    let (count, mut leads) = (ahead.len(), BTreeMap::new());
+    unseen.extend(ahead.iter().cloned());
+    let crew = Crew { number: walks.next(), ahead: Arc::new(Mutex::new(ahead.into_iter().collect())) };
+    let (answers, mut inbox) = mpsc::unbounded_channel();
+    let start = || {
+        if walks.has_room() {
+            let (crew, answers, look) = (crew.clone(), answers.clone(), look.clone());
+            drop(tokio::task::spawn_blocking(move || walks.walk(&crew, &answers, look)));
+        }
     };
-    let leads = tokio::time::timeout(LIMIT, walk).await.ok().flatten();
-    leads.unwrap_or_else(|| {
-        unseen.into_iter().map(|path| (path.clone(), not_seen(&path, "no answer in time"))).collect()
-    })
+    (0..count.min(WALKERS)).for_each(|_| start());
+    let collect = async {
+        while leads.len() < count {
+            match tokio::time::timeout(HANGS_AFTER, inbox.recv()).await {
+                Ok(Some((path, lead))) => drop(leads.insert(path, lead)),
+                Ok(None) => return,
+                Err(_) => start(),
+            }
+        }
+    };
+    // What has not come by then is not seen.
+    let _ = tokio::time::timeout(LIMIT, collect).await;
+    walks.give_up(&crew);
+    unseen.retain(|path| !leads.contains_key(path));
+    leads.extend(unseen.into_iter().map(|path| (path.clone(), not_seen(&path, "no answer in time"))));
+    leads
+}
+
+/// The walks that go on.
+struct Walks(Mutex<Walking>);
+
+struct Walking {
+    next: u64,
+    threads: usize,
+    /// Each with the crew that it is for, and whether that waits for it no longer.
+    paths: BTreeMap<u64, (u64, String, bool)>,
+}
+
+/// The threads of one question, and what is left for them.
+#[derive(Clone)]
+struct Crew {
+    number: u64,
+    ahead: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Walks {
+    const fn new() -> Self {
+        Self(Mutex::new(Walking { next: 0, threads: 0, paths: BTreeMap::new() }))
+    }
+
+    fn next(&self) -> u64 {
+        let mut walking = lock(&self.0);
+        walking.next += 1;
+        walking.next
+    }
+
+    /// Takes a place for one more thread, where there is one.
+    fn has_room(&self) -> bool {
+        let mut walking = lock(&self.0);
+        let has_room = walking.threads < WALKERS_MAX;
+        walking.threads += usize::from(has_room);
+        has_room
+    }
+
+    fn hanging(&self) -> BTreeSet<String> {
+        lock(&self.0).paths.values().filter(|(_, _, hangs)| *hangs).map(|(_, path, _)| path.clone()).collect()
+    }
+
+    /// What one thread does: one path after the other, until none is left or the answers are not waited for.
+    fn walk(&self, crew: &Crew, answers: &mpsc::UnboundedSender<(String, Lead)>, look: impl Fn(&str) -> Lead) {
+        loop {
+            let Some(path) = lock(&crew.ahead).pop_front() else { break };
+            let id = self.next();
+            lock(&self.0).paths.insert(id, (crew.number, path.clone(), false));
+            let lead = look(&path);
+            lock(&self.0).paths.remove(&id);
+            if answers.send((path, lead)).is_err() {
+                break;
+            }
+        }
+        lock(&self.0).threads -= 1;
+    }
+
+    fn give_up(&self, crew: &Crew) {
+        lock(&crew.ahead).clear();
+        for (of, _, hangs) in lock(&self.0).paths.values_mut() {
+            *hangs |= *of == crew.number;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn not_seen(path: &str, why: &str) -> Lead {
@@ -184,6 +282,47 @@ fn parts(path: &str) -> VecDeque<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Lets the threads go, also when the test fails.
+    struct End(Arc<Mutex<Vec<String>>>);
+
+    impl Drop for End {
+        fn drop(&mut self) {
+            lock(&self.0).push("end".to_owned());
+        }
+    }
+
+    /// Paths below `/hung` never answer; which were walked is written down.
+    fn share_that_went_away(walked: &Arc<Mutex<Vec<String>>>) -> impl Fn(&str) -> Lead + Clone + Send + 'static {
+        let walked = walked.clone();
+        move |path| {
+            lock(&walked).push(path.to_owned());
+            while path.starts_with("/hung") && lock(&walked).last().is_some_and(|last| last != "end") {
+                std::thread::park_timeout(Duration::from_millis(50));
+            }
+            Lead { path: path.to_owned(), links: Vec::new(), lost: None }
+        }
+    }
+
+    #[tokio::test]
+    async fn folders_that_hang_hide_no_other_and_are_asked_once() {
+        let walks: &'static Walks = Box::leak(Box::new(Walks::new()));
+        let walked = Arc::new(Mutex::new(Vec::new()));
+        let end = End(walked.clone());
+        let mut paths: BTreeSet<String> = (0..7).map(|number| format!("/hung/{number}")).collect();
+        paths.insert("/srv/app".to_owned());
+        paths.insert("/hung/0/below".to_owned());
+        for round in 0..40 {
+            let leads = follow_with(walks, paths.clone(), share_that_went_away(&walked)).await;
+            assert_eq!(leads.len(), paths.len());
+            for (path, lead) in &leads {
+                assert_eq!(lead.lost.is_some(), path.starts_with("/hung"), "{path} in round {round}");
+            }
+        }
+        let hung = lock(&walked).iter().filter(|path| path.starts_with("/hung")).count();
+        assert!(hung <= 8, "{hung} walks of 8 paths");
+        drop(end);
+    }
 
     #[test]
     fn every_link_on_the_way_is_told() {
