@@ -30,7 +30,7 @@ use ipnet::IpNet;
 use self::file::File;
 use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
 use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
-use crate::notifications::channel::Channel;
+use crate::notifications::channel::{Channel, Heartbeat};
 use crate::secret::{KEY_BYTES, MarkKey, OvhLogin, Secret};
 
 /// A configuration file larger than this is a mistake.
@@ -77,6 +77,8 @@ pub struct Config {
     pub server: ServerAccess,
     /// Who is told what.
     pub notifications: Vec<Channel>,
+    /// What is asked after passes, for a service that notices when it is not.
+    pub heartbeat: Option<Heartbeat>,
     /// The ledger.
     pub state: PathBuf,
     /// The files in which its own secrets were found.

@@ -244,6 +244,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0907", include_str!("../docs/errors/A0907.md")),
     ("A0909", include_str!("../docs/errors/A0909.md")),
     ("A0910", include_str!("../docs/errors/A0910.md")),
+    ("A0911", include_str!("../docs/errors/A0911.md")),
     ("A1001", include_str!("../docs/errors/A1001.md")),
     ("A1002", include_str!("../docs/errors/A1002.md")),
     ("A1003", include_str!("../docs/errors/A1003.md")),

@@ -78,6 +78,7 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     let site = Some(listening.link()).filter(|_| !listening.is_local());
     let access = Access::new(handle.clone(), accounts, listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
+    let notifications = notifications.with_heartbeat(config.heartbeat.clone());
     let mut servers = serve((private, public), &handle, (access, notifications), Pantry(config.clone()));
     let notifier = Notifier::from_environment();
     servers.spawn(reload::when_told(handle.clone(), (config, world), notifier.clone()));

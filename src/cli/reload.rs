@@ -59,6 +59,7 @@ async fn read_again(started: &Config, world: &World) -> Result<(Settings, Option
         (fresh.state != started.state, "state"),
         (fresh.server != started.server, "server"),
         (fresh.notifications != started.notifications, "notifications"),
+        (fresh.heartbeat != started.heartbeat, "reconcile.heartbeat"),
         (build::source(&fresh).to_string() != build::source(started).to_string(), "source"),
     ];
     let names: Vec<String> = waits.iter().filter(|(waits, _)| *waits).map(|(_, name)| format!("`{name}`")).collect();

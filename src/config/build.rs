@@ -33,6 +33,7 @@ impl File {
         }
         let server = super::server::build(&self.server, secrets)?;
         let notifications = super::notifications::build(&self.notifications, secrets)?;
+        let heartbeat = super::notifications::heartbeat(self.reconcile.heartbeat.as_ref(), secrets)?;
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
         site.listeners = listeners(server.listen, &dockers, &npms);
@@ -47,6 +48,7 @@ impl File {
             ovh,
             server,
             notifications,
+            heartbeat,
             state: clean(base, &self.state),
             secret_files: secrets.files(),
             site,

@@ -91,6 +91,14 @@ pub(super) struct ReconcileFile {
     pub(super) interval: Option<String>,
     pub(super) mode: Option<String>,
     pub(super) prune: Option<bool>,
+    pub(super) heartbeat: Option<HeartbeatFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeartbeatFile {
+    pub(super) url: SecretSource,
+    pub(super) every: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

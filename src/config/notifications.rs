@@ -1,19 +1,41 @@
-//! `notifications:` of the configuration.
+//! `notifications:` of the configuration, and `reconcile.heartbeat`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{duration, no_credentials};
-use super::file::{ChannelFile, SmtpFile};
+use super::file::{ChannelFile, HeartbeatFile, SmtpFile};
 use super::secrets::Resolver;
 use super::{ConfigError, file::NtfyFile, file::WebhookFile};
 use crate::model::Millis;
-use crate::notifications::channel::{Carrier, Channel, Smtp, SmtpTls, Topic};
+use crate::notifications::channel::{Carrier, Channel, Heartbeat, Smtp, SmtpTls, Topic};
 
 /// What is over in a minute needs nobody.
 const AFTER: Millis = Millis::minutes(1);
+/// Services that wait for a sign of life count in minutes.
+const BEAT_USUAL: Millis = Millis::minutes(1);
+/// While something changes, a pass ends several times a second: no service is to be asked that often.
+const BEAT_LEAST: Millis = Millis::seconds(10);
 
 pub(super) fn build(files: &BTreeMap<String, ChannelFile>, secrets: &Resolver) -> Result<Vec<Channel>, ConfigError> {
     files.iter().map(|(name, file)| channel(name, file, secrets)).collect()
+}
+
+/// What is asked after passes. The address may hold a token, so it is not repeated.
+pub(super) fn heartbeat(file: Option<&HeartbeatFile>, secrets: &Resolver) -> Result<Option<Heartbeat>, ConfigError> {
+    let Some(file) = file else { return Ok(None) };
+    let url = secrets.read(&file.url)?;
+    let is_web = |url: reqwest::Url| matches!(url.scheme(), "https" | "http") && url.has_host();
+    if !reqwest::Url::parse(url.expose()).is_ok_and(is_web) {
+        let message = "reconcile.heartbeat.url is no address";
+        return Err(ConfigError::new("A0201", message, "it begins with https:// and is one line"));
+    }
+    let every = duration("reconcile.heartbeat.every", file.every.as_deref(), BEAT_USUAL)?;
+    if every < BEAT_LEAST {
+        let message =
+            format!("reconcile.heartbeat.every: `{}` is too short", file.every.as_deref().unwrap_or_default());
+        return Err(ConfigError::new("A0201", message, format!("{} s or more", BEAT_LEAST.0 / 1_000)));
+    }
+    Ok(Some(Heartbeat { url, every }))
 }
 
 fn channel(name: &str, file: &ChannelFile, secrets: &Resolver) -> Result<Channel, ConfigError> {

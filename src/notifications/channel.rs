@@ -6,6 +6,15 @@ use std::fmt;
 use crate::model::Millis;
 use crate::secret::Secret;
 
+/// A service elsewhere that waits for signs of life, and tells people when none come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// What is asked. Who knows it may pass for this instance.
+    pub url: Secret,
+    /// Not more often than this.
+    pub every: Millis,
+}
+
 /// One that is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {

@@ -7,6 +7,7 @@ pub mod channel;
 pub mod message;
 pub mod news;
 mod send;
+mod heartbeat;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use self::channel::{Channel, Topic};
+use self::channel::{Channel, Heartbeat, Topic};
+use self::heartbeat::Pulse;
 use self::message::Message;
 use self::news::{News, Since};
 use crate::engine::daemon::Handle;
@@ -62,12 +64,25 @@ pub struct Notifications {
     health: Arc<Mutex<BTreeMap<String, Health>>>,
     /// Where pages are, when people can reach them.
     site: Option<String>,
+    pulse: Option<Pulse>,
 }
 
 impl Notifications {
     /// For these channels.
     pub fn new(handle: Handle, channels: Vec<Channel>, site: Option<String>) -> Self {
-        Self { handle, channels: Arc::new(channels), health: Arc::default(), site }
+        Self { handle, channels: Arc::new(channels), health: Arc::default(), site, pulse: None }
+    }
+
+    /// With a service that waits for signs of life.
+    #[must_use]
+    pub fn with_heartbeat(mut self, heartbeat: Option<Heartbeat>) -> Self {
+        self.pulse = heartbeat.map(|heartbeat| Pulse::new(self.handle.clone(), heartbeat));
+        self
+    }
+
+    /// How the signs of life are taken; `None`: nothing waits for them.
+    pub fn heartbeat(&self) -> Option<Health> {
+        self.pulse.as_ref().map(Pulse::health)
     }
 
     /// Each channel, and how it is.
@@ -87,6 +102,15 @@ impl Notifications {
 
     /// Tells what there is to tell, until the loop ends.
     pub async fn run(self) {
+        let beats = async {
+            if let Some(pulse) = &self.pulse {
+                pulse.run().await;
+            }
+        };
+        tokio::join!(self.tells(), beats);
+    }
+
+    async fn tells(&self) {
         if self.channels.is_empty() {
             return;
         }
@@ -114,6 +138,7 @@ impl Notifications {
         };
         let mut troubles = news::troubles(&picture);
         troubles.extend(self.handle.stalled().map(news::stalled));
+        troubles.extend(self.pulse.as_ref().and_then(Pulse::trouble).map(news::unheard));
         since.step(&troubles, known.values().flat_map(|known| &known.told), now);
         let mut kept = Ok(());
         for channel in self.channels.iter() {

@@ -140,6 +140,14 @@ pub fn stalled(since: Timestamp) -> (String, Trouble) {
     (format!("{topic}/(loop)"), Trouble { topic, service, text, code: "A0910".to_owned(), hints })
 }
 
+/// No sign of life is taken any more: a daemon that ends would not be missed.
+pub fn unheard(why: String) -> (String, Trouble) {
+    let text = format!("the heartbeat is not taken ({why}): if Amarre ends, it is not missed");
+    let hints = vec!["check reconcile.heartbeat.url in amarre.yaml and the way there".to_owned()];
+    let (topic, service) = (Topic::Attention, String::new());
+    (format!("{topic}/(heartbeat)"), Trouble { topic, service, text, code: "A0911".to_owned(), hints })
+}
+
 /// Whether it can be told that this is over: what cannot be seen is not known to be well.
 pub fn is_known(picture: &Picture, trouble: &str) -> bool {
     if let Some(rest) = trouble.strip_prefix("certificate/") {

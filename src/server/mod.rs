@@ -46,6 +46,7 @@ use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Answer};
 use crate::engine::{report, subnets, trace};
 use crate::manifest;
+use crate::model::Timestamp;
 use crate::notifications::Notifications;
 use crate::plan::render::Look;
 use crate::store::journal::Event;
@@ -248,7 +249,7 @@ async fn readyz(State(handle): State<Handle>) -> Response {
     }
 }
 
-async fn health(State(handle): State<Handle>) -> Response {
+async fn health(State(handle): State<Handle>, Extension(notifications): Extension<Notifications>) -> Response {
     let (picture, _) = handle.picture();
     let services = picture.statuses();
     let attention = services.values().filter(|row| row.attention).count();
@@ -264,6 +265,10 @@ async fn health(State(handle): State<Handle>) -> Response {
     });
     if let Some(since) = stalled {
         body["stalled_since"] = json!(since.rfc3339());
+    }
+    if let Some(heartbeat) = notifications.heartbeat() {
+        let error = heartbeat.failed.map(|(why, at)| json!({"message": why, "at": at.rfc3339()}));
+        body["heartbeat"] = json!({"sent_at": heartbeat.sent.map(Timestamp::rfc3339), "error": error});
     }
     Json(body).into_response()
 }

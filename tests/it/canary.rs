@@ -37,6 +37,7 @@ const CANARIES: &[(&str, &str)] = &[
     ("npm-dns-key", "cAnary0dNs0Key57x"),
     ("slack", "http://127.0.0.1:9/cAnary-Slack-57"),
     ("discord", "http://127.0.0.1:9/cAnary-Discord-57"),
+    ("heartbeat", "http://127.0.0.1:9/cAnary-Heartbeat-57?key=x"),
     ("smtp-password", "cAnary-Smtp-5\"7+/ b&x"),
     ("webhook-out", "cAnary-Out-5\"7+/ b&x"),
     ("ntfy-token", "cAnary-Ntfy-57+/x"),
@@ -76,11 +77,13 @@ const PLACES: &[(&str, &str)] = &[
     ("src/config/file.rs token", "git-token"),
     ("src/config/file.rs webhook_secret", "webhook"),
     ("src/config/file.rs discord", "discord"),
+    ("src/config/file.rs url", "heartbeat"),
     ("src/config/file.rs slack", "slack"),
     ("src/notifications/channel.rs hook", "slack"),
     ("src/notifications/channel.rs password", "smtp-password"),
     ("src/notifications/channel.rs secret", "webhook-out"),
     ("src/notifications/channel.rs token", "ntfy-token"),
+    ("src/notifications/channel.rs url", "heartbeat"),
     ("src/config/ovh.rs keys", "ovh-application-secret"),
     ("src/model/service.rs Secret", "environment"),
     ("src/model/service.rs users", "access-list"),
@@ -187,6 +190,7 @@ impl Life {
             ("consumer", "ovh-consumer-key"),
             ("git", "git-token"),
             ("hook", "webhook"),
+            ("heartbeat", "heartbeat"),
             ("dns", "npm-dns-key"),
             ("anna", "access-list"),
             ("services/stack/token", "file"),
@@ -214,7 +218,8 @@ impl Life {
         config["registries"] =
             json!({"registry.example.net": {"username": "ops", "password": canary("registry-password")}});
         config["source"] = json!({"git": {"url": self.git, "path": "services", "token": {"secret": "git"}}});
-        config["reconcile"] = json!({"interval": "1s"});
+        config["reconcile"] =
+            json!({"interval": "1s", "heartbeat": {"url": {"file": "secrets/heartbeat"}, "every": "10s"}});
         config["policy"] = json!({"secrets": {"*": ["*"]}});
         config["state"] = json!("./state/amarre.db");
         // Nobody is there: what is said of that has no address in it.
@@ -528,6 +533,9 @@ impl Life {
             Box::new(|config| config["registries"]["registry.example.net"]["password"] = json!([canary("file")])),
             Box::new(|config| config["ovh"]["application_secret"] = json!([canary("ovh-application-secret")])),
             Box::new(|config| config["ovh"] = json!(canary("ovh-application-secret"))),
+            Box::new(|config| config["reconcile"]["heartbeat"] = json!(canary("heartbeat"))),
+            Box::new(|config| config["reconcile"]["heartbeat"]["url"] = json!(format!("ftp:{}", canary("heartbeat")))),
+            Box::new(|config| config["reconcile"]["heartbeat"]["url"] = json!([canary("heartbeat")])),
         ];
         for mistake in mistakes {
             self.configure(mistake);

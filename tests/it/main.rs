@@ -17,6 +17,7 @@ mod hostile;
 mod supply;
 mod web;
 mod floods;
+mod watched;
 mod manifest_cases;
 mod escapes;
 mod compose_keys;

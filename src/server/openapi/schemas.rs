@@ -69,7 +69,12 @@ fn services() -> Json {
         "Health": object(json!({
             "status": {"enum": ["ok", "degraded"]}, "services": count(), "attention": count(), "gaps": count(),
             "ledger": flag_type(), "source": flag_type(), "checked_at": time(),
-        }), json!({"stalled_since": says("No look has ended since, for more than three intervals", time())})),
+        }), json!({
+            "stalled_since": says("No look has ended since, for more than three intervals", time()),
+            "heartbeat": says("Where `reconcile.heartbeat` is set", object(json!({
+                "sent_at": or_null(time()), "error": or_null(object(json!({"message": text(), "at": time()}), json!({}))),
+            }), json!({}))),
+        })),
         "Status": object(json!({
             "schema": {"const": "amarre.status/v1"}, "instance": or_null(text()), "version": text(), "source": named("Source"),
             "test_mode": says("What is simulated, for want of an account", list(text())),

@@ -118,11 +118,18 @@ impl amarre::templates::Shelf for Empty {
 
 /// What is served over the network, on loopback.
 pub fn network(handle: &amarre::engine::daemon::Handle) -> axum::Router {
+    network_with(handle, amarre::notifications::Notifications::new(handle.clone(), Vec::new(), None))
+}
+
+/// The same, with those that are told.
+pub fn network_with(
+    handle: &amarre::engine::daemon::Handle,
+    notifications: amarre::notifications::Notifications,
+) -> axum::Router {
     use amarre::server::access::{Access, Listening};
     let accounts = amarre::accounts::Accounts::new(handle.ledger().clone());
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000, webhook_secret: None };
-    let notifications = amarre::notifications::Notifications::new(handle.clone(), Vec::new(), None);
     amarre::web::public(
         handle.clone(),
         Access::new(handle.clone(), accounts, listening),

@@ -1,0 +1,96 @@
+//! Signs of life for a service elsewhere, which tells people when they stay away: its address is asked after passes that
+//! have ended. A loop that stands still, a process that ended and a machine that is gone are all silent.
+//!
+//! | what | then |
+//! |---|---|
+//! | a pass has ended, whatever it found and whether or not it may act | the address is asked |
+//! | passes end more often than `every` | those in between are not told of |
+//! | only something else happens: a command, a preview | nothing is asked |
+//! | it was not taken | the log says so once; the next pass after `every` tries again |
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::channel::Heartbeat;
+use super::{Health, lock};
+use crate::engine::daemon::Handle;
+use crate::model::Timestamp;
+use crate::providers::http::Http;
+
+/// The answer has nothing to say: a service that takes longer is away.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// One that was lost on the way needs no person.
+const LOST_BEFORE_TROUBLE: u32 = 2;
+
+/// Tells of passes, and knows how that goes. Clones share it.
+#[derive(Clone)]
+pub(super) struct Pulse {
+    handle: Handle,
+    heartbeat: Heartbeat,
+    health: Arc<Mutex<Health>>,
+}
+
+impl Pulse {
+    pub(super) fn new(handle: Handle, heartbeat: Heartbeat) -> Self {
+        Self { handle, heartbeat, health: Arc::default() }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        lock(&self.health).clone()
+    }
+
+    /// Why no sign is taken, where that needs a person.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let Health { failed, tries, .. } = self.health();
+        failed.filter(|_| tries >= LOST_BEFORE_TROUBLE).map(|(why, _)| why)
+    }
+
+    /// Asks after passes until the loop ends.
+    pub(super) async fn run(&self) {
+        let (mut handle, mut seen, mut asked) = (self.handle.clone(), Timestamp::default(), None);
+        loop {
+            let (ended, now) = (handle.picture().0.at, handle.now());
+            let has_ended = std::mem::replace(&mut seen, ended) != ended;
+            // A clock that was put back makes no pause longer.
+            let is_soon = asked.is_some_and(|asked: Timestamp| (0..self.heartbeat.every.0).contains(&(now - asked).0));
+            if has_ended && !is_soon {
+                asked = Some(now);
+                let taken = self.ask().await;
+                self.take_note(taken, now);
+            }
+            if !handle.turned().await {
+                return;
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<(), String> {
+        let http = Http::new(None)?;
+        let request = http.request(reqwest::Method::GET, self.heartbeat.url.expose()).timeout(ANSWER_TIMEOUT);
+        // The status says it all: no body is read.
+        let answer = http.open(request).await.map_err(|failure| failure.reason())?;
+        match answer.status() {
+            200..300 => Ok(()),
+            status => Err(format!("it answered {status}")),
+        }
+    }
+
+    fn take_note(&self, taken: Result<(), String>, now: Timestamp) {
+        let mut health = lock(&self.health);
+        match taken {
+            Ok(()) => {
+                if health.failed.is_some() {
+                    tracing::info!("the heartbeat is taken again");
+                }
+                *health = Health { sent: Some(now), ..Health::default() };
+            }
+            Err(why) => {
+                if health.failed.as_ref().is_none_or(|(known, _)| *known != why) {
+                    tracing::warn!(code = "A0911", "the heartbeat was not taken: {why}");
+                }
+                health.tries += 1;
+                health.failed = Some((why, now));
+            }
+        }
+    }
+}
