@@ -81,7 +81,7 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// The ledger.
     pub state: PathBuf,
-    /// The files in which its own secrets were found.
+    /// The files in which its own secrets were found, and those of a configuration that runs on beside it.
     pub secret_files: BTreeSet<PathBuf>,
 }
 
@@ -320,6 +320,20 @@ impl Config {
     /// A file beside the ledger: `amarre.db` → `amarre.key`, `amarre.sock`, `amarre.lock`.
     pub fn beside_state(&self, extension: &str) -> PathBuf {
         self.state.with_extension(extension)
+    }
+
+    /// With what manifests may not use of the configuration that runs on until a restart: its files, its listeners and the
+    /// names of its credentials.
+    #[must_use]
+    pub fn beside(mut self, running: &Config) -> Self {
+        self.secret_files.extend(running.own_paths());
+        self.site.own_secrets.extend(running.site.own_secrets.iter().cloned());
+        for listener in &running.site.listeners {
+            if !self.site.listeners.contains(listener) {
+                self.site.listeners.push(*listener);
+            }
+        }
+        self
     }
 
     /// The files and folders that Amarre works with: who writes there is Amarre, who reads there has its secrets. Each as

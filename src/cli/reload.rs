@@ -68,7 +68,7 @@ async fn read_again(started: &Config, world: &World) -> Result<(Settings, Option
         message: format!("{} changes with a restart only; all else of the configuration is in force", names.join(", ")),
     });
     // The key stands beside the ledger, which stays where it was.
-    let mut kept = Config { state: started.state.clone(), ..fresh };
+    let mut kept = Config { state: started.state.clone(), ..fresh }.beside(started);
     if world.has_zones() {
         kept.site.domains.clone_from(&started.site.domains);
     }

@@ -56,6 +56,37 @@ async fn a_configuration_is_read_again_and_a_broken_one_changes_nothing() {
     assert_eq!(end(daemon).await, 0);
 }
 
+/// Server and source change with a restart only, so what they are now stays closed to manifests when the file is read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_on_stays_closed_to_manifests_when_the_configuration_is_read_again() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", "name: web\nimage: web:1\nenvironment: {TEXT: '${GREETING:-none}'}\n");
+    let mut config = rig.config();
+    config["server"]["webhook_secret"] = json!({"secret": "hook"});
+    rig.file("amarre.yaml", &config.to_string());
+    let daemon = rig.daemon(&["--yes"], &[("AMARRE_SECRET_HOOK", "a secret of sixteen or more")]).await;
+    config["server"] = json!({"listen": "127.0.0.1:1"});
+    config["vars"] = json!({"GREETING": "hello"});
+    rig.file("amarre.yaml", &config.to_string());
+    signal(&daemon, "HUP");
+    eventually(30, "the file is read again", async || {
+        let error = &rig.json("/api/v1/status").await["configuration"]["error"];
+        error["code"] == "A0222"
+    })
+    .await;
+    let to = |port: u16| format!("routes: [{{domain: page, to: 'http://nas.example.net:{port}'}}]");
+    rig.file("services/running.yaml", &format!("{{kind: Route, name: running, {}}}\n", to(rig.port)));
+    rig.file("services/next.yaml", &format!("{{kind: Route, name: next, {}}}\n", to(1).replace("page", "other")));
+    rig.file("services/hook.yaml", "name: hook\nimage: web:1\nenvironment: {TOKEN: {secret: hook}}\n");
+    for (name, code) in [("running", "A0271"), ("next", "A0271"), ("hook", "A0260")] {
+        eventually(30, &format!("{name} is refused"), async || {
+            rig.json(&format!("/api/v1/services/{name}")).await["error"]["code"] == code
+        })
+        .await;
+    }
+    assert_eq!(end(daemon).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn systemd_is_told_what_happens() {
     let rig = Rig::start().await;
