@@ -23,24 +23,24 @@ const NOW: Timestamp = Timestamp(1_763_600_000_000);
 
 /// What is answered to a request whose path holds a word.
 #[derive(Debug, Clone)]
-enum Says {
+pub enum Says {
     /// A whole answer.
     All(u16, String),
     /// The beginning of an answer, and then the same again and again.
     Endless(Vec<u8>, Vec<u8>),
 }
 
-type Rules = Vec<(&'static str, Says)>;
+pub type Rules = Vec<(&'static str, Says)>;
 
-struct Hostile {
-    address: SocketAddr,
+pub struct Hostile {
+    pub address: SocketAddr,
     sent: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
 impl Hostile {
     /// Answers by the first rule that fits.
-    async fn start(rules: Rules) -> Self {
+    pub async fn start(rules: Rules) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (address, sent) = (listener.local_addr().unwrap(), Arc::new(AtomicU64::new(0)));
         let counted = sent.clone();
@@ -55,7 +55,7 @@ impl Hostile {
         Self { address, sent, task }
     }
 
-    fn sent(&self) -> u64 {
+    pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 }
@@ -101,7 +101,7 @@ async fn answer(mut client: TcpStream, rules: &Rules, sent: &AtomicU64) -> Optio
     Some(())
 }
 
-fn version() -> (&'static str, Says) {
+pub fn version() -> (&'static str, Says) {
     let body = json!({"ApiVersion": "1.43", "Version": "24.0.1", "Os": "linux", "Arch": "amd64"});
     ("/version", Says::All(200, body.to_string()))
 }

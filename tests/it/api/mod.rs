@@ -15,7 +15,7 @@ use crate::web::browser::{Browser, Page};
 const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
 
 /// Makes a token, and answers somebody who asks with it.
-async fn token(rig: &Rig, name: &str, args: &[&str]) -> Browser {
+pub async fn token(rig: &Rig, name: &str, args: &[&str]) -> Browser {
     let made = rig.run(&[&["token", "add", name], args].concat()).await;
     assert_eq!(made.code, 0, "{made:?}");
     Browser::at(rig.port).with_token(made.out.trim())
