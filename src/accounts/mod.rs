@@ -4,6 +4,7 @@
 
 mod guesses;
 mod password;
+mod sign_in;
 mod tokens;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use self::guesses::Guesses;
+pub use self::sign_in::{Opened, Visit};
 pub use self::tokens::{NewToken, Token, document as tokens_document};
 use crate::model::{Millis, Timestamp};
 use crate::secret::Secret;
@@ -105,15 +106,6 @@ pub struct Session {
     digest: String,
 }
 
-/// A session that was just opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// What opens it, for the cookie; it is kept nowhere.
-    pub token: Secret,
-    /// Who.
-    pub user: User,
-}
-
 /// Why an account, or a session, is not had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
@@ -177,11 +169,10 @@ impl AccountError {
     }
 }
 
-/// All accounts of a ledger. Clones share what is known of guesses.
+/// All accounts of a ledger. Clones share what makes the first one.
 #[derive(Debug, Clone)]
 pub struct Accounts {
     ledger: Ledger,
-    guesses: Arc<Mutex<Guesses>>,
     /// The digest of what makes the first account, while there is none.
     first: Arc<Mutex<Option<String>>>,
 }
@@ -189,7 +180,7 @@ pub struct Accounts {
 impl Accounts {
     /// Those of a ledger.
     pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, guesses: Arc::default(), first: Arc::default() }
+        Self { ledger, first: Arc::default() }
     }
 
     /// Whether there is a user at all.
@@ -306,42 +297,6 @@ impl Accounts {
         let is_last = admins.clone().count() == 1 && admins.any(|user| user.email == email);
         // The last user of all may go: then a first one can be made again.
         if is_last && users.len() > 1 { Err(AccountError::LastAdmin(email.to_owned())) } else { Ok(()) }
-    }
-
-    /// Opens a session for whoever knows the password.
-    ///
-    /// # Errors
-    /// The password is wrong, or there is no such user: which of the two is not told, and takes the same time.
-    pub async fn sign_in(
-        &self,
-        email: &str,
-        password: &Secret,
-        address: &str,
-        now: Timestamp,
-    ) -> Result<Opened, AccountError> {
-        let email: String = email.trim().to_lowercase().chars().take(NAME_CHARS_MAX).collect();
-        let address = address.parse().map_or_else(|_| address.to_owned(), visitor);
-        let address = address.as_str();
-        // It counts as wrong until it is known to be right: many at once are no way around.
-        let left = {
-            let mut guesses = lock(&self.guesses);
-            if let Some(until) = guesses.waits(&email, address, now) {
-                return Err(AccountError::Locked(until));
-            }
-            guesses.wrong(&email, address, now)
-        };
-        let row = self.ledger.user(&email).await?;
-        let known = row.as_ref().map(|row| row.password.clone());
-        match password::is(known, password).await {
-            Some(true) => lock(&self.guesses).right(&email, address),
-            Some(false) => return Err(AccountError::Wrong(left)),
-            None => return Err(AccountError::Busy),
-        }
-        let Some(row) = row else { return Err(AccountError::Wrong(0)) };
-        let (token, csrf) = (token(), token());
-        let since = (Timestamp(now.0 - SESSION_LASTS.0), Timestamp(now.0 - SESSION_IDLE.0));
-        self.ledger.open_session(&digest(token.expose()), &email, csrf.expose(), now, since).await?;
-        Ok(Opened { token, user: row.into() })
     }
 
     /// Who has this session; `None` when it has ended.

@@ -11,6 +11,8 @@ use crate::secret::Secret;
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 /// Who waits for a turn; more are turned away.
 static WAITING: Semaphore = Semaphore::const_new(16);
+/// The same of who comes with a browser that is known: guessing elsewhere takes none of their places.
+static WAITING_KNOWN: Semaphore = Semaphore::const_new(16);
 
 /// What is kept of a password: a PHC string.
 pub async fn hash(password: &Secret) -> Result<String, String> {
@@ -23,8 +25,8 @@ pub async fn hash(password: &Secret) -> Result<String, String> {
 }
 
 /// Whether it is the password of which this is kept. Of nobody's it takes as long as of somebody's. `None`: too many ask.
-pub async fn is(kept: Option<String>, password: &Secret) -> Option<bool> {
-    let _place = WAITING.try_acquire().ok()?;
+pub async fn is(kept: Option<String>, password: &Secret, is_known: bool) -> Option<bool> {
+    let _place = if is_known { &WAITING_KNOWN } else { &WAITING }.try_acquire().ok()?;
     let password = password.clone();
     let checked = in_turn(move || {
         let bytes = password.expose().as_bytes();

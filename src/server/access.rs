@@ -30,6 +30,10 @@ use crate::secret::Secret;
 pub const SESSION_COOKIE: &str = "amarre_session";
 /// The same over HTTPS.
 const HOST_COOKIE: &str = "__Host-amarre_session";
+/// The cookie by which a browser is known in which a user has signed in; it opens nothing.
+const DEVICE_COOKIE: &str = "amarre_device";
+/// The same over HTTPS.
+const HOST_DEVICE_COOKIE: &str = "__Host-amarre_device";
 /// An answer that is kept for its idempotency key is read to here.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Below it stands what is about one service.
@@ -64,6 +68,11 @@ impl Listening {
     /// By which a browser says who it is. Over HTTPS no other name of the domain can set this one.
     pub fn session_cookie(&self) -> &'static str {
         if self.is_https() { HOST_COOKIE } else { SESSION_COOKIE }
+    }
+
+    /// By which a browser is known in which a user has signed in.
+    pub fn device_cookie(&self) -> &'static str {
+        if self.is_https() { HOST_DEVICE_COOKIE } else { DEVICE_COOKIE }
     }
 
     /// Where people open it.

@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::guesses;
 use super::ledger::{Ledger, StoreError, read, written};
 use crate::model::Timestamp;
 
@@ -97,7 +98,8 @@ impl Ledger {
     }
 
     /// Gives a user another password or another role, and ends the user's sessions; with another password, the user's
-    /// tokens too: who knew the old one may have made them. Answers whether there is one.
+    /// tokens too: who knew the old one may have made them. Wrong passwords for the old one count no more. Devices stay
+    /// known: they open nothing, and while a stranger guesses they are how the user gets in. Answers whether there is one.
     pub async fn change_user(
         &self,
         email: &str,
@@ -113,6 +115,8 @@ impl Ledger {
         if password.is_some() {
             let end = sqlx::query("DELETE FROM tokens WHERE email = ?").bind(email).execute(&mut *transaction).await;
             end.map_err(written)?;
+            let forgive = sqlx::query("DELETE FROM guesses WHERE account = ?").bind(guesses::account(email));
+            forgive.execute(&mut *transaction).await.map_err(written)?;
         }
         transaction.commit().await.map_err(written)?;
         Ok(is_known)
@@ -124,6 +128,8 @@ impl Ledger {
         let end = sqlx::query("DELETE FROM sessions WHERE email = ?").bind(email).execute(&mut *transaction).await;
         end.map_err(written)?;
         let end = sqlx::query("DELETE FROM tokens WHERE email = ?").bind(email).execute(&mut *transaction).await;
+        end.map_err(written)?;
+        let end = sqlx::query("DELETE FROM devices WHERE email = ?").bind(email).execute(&mut *transaction).await;
         end.map_err(written)?;
         let done = sqlx::query("DELETE FROM users WHERE email = ?").bind(email).execute(&mut *transaction).await;
         let was_known = done.map_err(written)?.rows_affected() == 1;

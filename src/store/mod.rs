@@ -7,6 +7,7 @@ pub mod failures;
 pub mod keep;
 pub mod ledger;
 pub mod flaps;
+pub mod guesses;
 pub mod inspect;
 pub mod lock;
 pub mod orders;

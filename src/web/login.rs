@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::frame::{KEYS_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE};
 use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view};
-use crate::accounts::{AccountError, AuditRow, Role};
+use crate::accounts::{AccountError, AuditRow, Opened, Role, Visit};
 use crate::secret::Secret;
+use crate::server::access::cookie;
 
 /// A year, for what is only a choice.
 const YEAR_S: u32 = 365 * 24 * 60 * 60;
@@ -66,7 +67,9 @@ pub async fn sign_in(
     let (email, now) = (field(&fields, "email"), web.handle.now());
     let password = Secret::new(field(&fields, "password"));
     let address = from.ip().to_string();
-    let opened = web.accounts.sign_in(&email, &password, &address, now).await;
+    let device = cookie(&headers, web.access.listening.device_cookie());
+    let visit = Visit { address: &address, device: device.as_deref() };
+    let opened = web.accounts.sign_in(&email, &password, visit, now).await;
     let result = opened.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned());
     let who = email.chars().take(100).collect();
     // Who is not even looked at fills no table.
@@ -77,7 +80,7 @@ pub async fn sign_in(
     let visitor = Visitor::of(&headers, &web).await;
     let words = visitor.words;
     let (status, error) = match opened {
-        Ok(opened) => return with_session(&web, to(&back(&fields)), opened.token.expose()),
+        Ok(opened) => return signed_in(&web, to(&back(&fields)), &opened),
         Err(AccountError::Wrong(left)) => {
             (StatusCode::UNPROCESSABLE_ENTITY, words.count("login-wrong", &usize::try_from(left).unwrap_or_default()))
         }
@@ -125,21 +128,21 @@ pub async fn set_up(
     let address = from.ip().to_string();
     let made = web.accounts.add_first(&field(&fields, "token"), (&email, &name), &password, now).await;
     let opened = match made {
-        Ok(()) => web.accounts.sign_in(&email, &password, &address, now).await,
+        Ok(()) => web.accounts.sign_in(&email, &password, Visit { address: &address, device: None }, now).await,
         Err(error) => Err(error),
     };
     match opened {
         Ok(opened) => {
             let row = AuditRow {
                 at: now,
-                who: opened.user.email,
+                who: opened.user.email.clone(),
                 address,
                 action: "first_account".to_owned(),
                 target: String::new(),
                 result: "ok".to_owned(),
             };
             web.accounts.audit(row).await;
-            with_session(&web, to("/"), opened.token.expose())
+            signed_in(&web, to("/"), &opened)
         }
         Err(error) => {
             let page = setup_page(&web, &visitor, &fields, Some(error.to_string())).await;
@@ -202,13 +205,27 @@ pub async fn keys(State(web): State<Web>, headers: HeaderMap) -> Response {
     super::page(&Keys { frame, rows })
 }
 
-/// `Secure` where people come by HTTPS; on this machine they do not.
+/// Half a year after the last sign-in, as the ledger has it.
+const DEVICE_S: u32 = 180 * 24 * 60 * 60;
+
+fn signed_in(web: &Web, mut answer: Response, opened: &Opened) -> Response {
+    let (name, secure, device) = (web.access.listening.device_cookie(), secure(web), opened.device.expose());
+    // Only a form of ours needs it: `Strict`.
+    let cookie = format!("{name}={device}; Path=/; HttpOnly; SameSite=Strict{secure}; Max-Age={DEVICE_S}");
+    set_cookie(&mut answer, &cookie);
+    with_session(web, answer, opened.token.expose())
+}
+
 fn with_session(web: &Web, mut answer: Response, token: &str) -> Response {
-    let secure = if web.access.listening.is_https() { "; Secure" } else { "" };
     let end = if token.is_empty() { "; Max-Age=0" } else { "" };
-    let name = web.access.listening.session_cookie();
+    let (name, secure) = (web.access.listening.session_cookie(), secure(web));
     set_cookie(&mut answer, &format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{secure}{end}"));
     answer
+}
+
+/// `Secure` where people come by HTTPS; on this machine they do not.
+fn secure(web: &Web) -> &'static str {
+    if web.access.listening.is_https() { "; Secure" } else { "" }
 }
 
 fn set_cookie(answer: &mut Response, cookie: &str) {

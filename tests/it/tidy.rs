@@ -121,6 +121,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/keep.rs",
             "src/store/failures.rs",
             "src/store/flaps.rs",
+            "src/store/guesses.rs",
             "src/store/retired.rs",
             "src/store/rollbacks.rs",
             "src/store/updates.rs",

@@ -28,7 +28,7 @@ impl Page {
 #[derive(Debug, Clone)]
 pub struct Browser {
     port: u16,
-    cookies: BTreeMap<String, String>,
+    pub cookies: BTreeMap<String, String>,
     /// Sent with each request.
     pub headers: Vec<(String, String)>,
 }

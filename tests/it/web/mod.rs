@@ -3,6 +3,7 @@
 pub mod browser;
 mod checks;
 mod chromium;
+mod guessing;
 pub mod story;
 
 use tokio::process::Child;
