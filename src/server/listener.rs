@@ -1,5 +1,5 @@
 //! Takes connections, and no more than there is room for: so many in all, so many of one address, each of which says within
-//! some seconds what it wants. What comes slowly or in floods takes no descriptor that the loop needs.
+//! some seconds what it wants, and takes the answer. What comes slowly or in floods takes no descriptor that the loop needs.
 //!
 //! The socket beside the ledger has an allowance of its own: commands are served while the network is flooded.
 
@@ -25,6 +25,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use super::paced::Paced;
+
 /// Connections over the network: each may be a page that listens.
 const ALL_MAX: usize = 256;
 /// Of one address: a browser has six to a site.
@@ -39,6 +41,8 @@ const ALL_MIN: usize = 8;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until all of a request's body is there.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// So long one who reads slowly may keep an answer waiting; what is read at [`super::paced::BYTES_PER_SECOND`] wins it back.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// What is turned away is told of once in so long.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// After an error of the listener itself, such as too many open files.
@@ -57,19 +61,22 @@ pub struct Room {
     pub head: Duration,
     /// Until its body is there.
     pub body: Duration,
+    /// How long an answer waits for who reads it slowly; `None`: as long as that one likes.
+    pub write: Option<Duration>,
 }
 
 impl Room {
     /// For the network, where so many descriptors may be open.
     pub fn network(descriptors: usize, proxies: Vec<IpNet>) -> Self {
         let all = descriptors.saturating_sub(FOR_THE_LOOP + Self::socket(descriptors).all).clamp(ALL_MIN, ALL_MAX);
-        Self { all, of_one: OF_ONE_MAX.min(all), proxies, head: HEAD_TIMEOUT, body: BODY_TIMEOUT }
+        let write = Some(WRITE_PATIENCE);
+        Self { all, of_one: OF_ONE_MAX.min(all), proxies, head: HEAD_TIMEOUT, body: BODY_TIMEOUT, write }
     }
 
-    /// For the socket.
+    /// For the socket. Who may open it may read as slowly as he likes: logs are read page by page.
     pub fn socket(descriptors: usize) -> Self {
         let all = (descriptors / 8).clamp(ALL_MIN, SOCKET_MAX);
-        Self { all, of_one: all, proxies: Vec::new(), head: HEAD_TIMEOUT, body: BODY_TIMEOUT }
+        Self { all, of_one: all, proxies: Vec::new(), head: HEAD_TIMEOUT, body: BODY_TIMEOUT, write: None }
     }
 
     fn of(&self, address: IpAddr) -> usize {
@@ -204,7 +211,7 @@ where
     let mut serving = http1::Builder::new();
     let serving = serving.timer(TokioTimer::new()).header_read_timeout(room.head);
     // Who hangs up, or says nothing, is no news.
-    if let Err(error) = serving.serve_connection(TokioIo::new(stream), service).await {
+    if let Err(error) = serving.serve_connection(TokioIo::new(Paced::new(stream, room.write)), service).await {
         tracing::debug!("a connection ended: {error}");
     }
 }

@@ -11,6 +11,7 @@ pub mod metrics;
 mod manifests;
 mod notified;
 mod of_service;
+mod paced;
 pub mod openapi;
 mod problem;
 mod repeats;

@@ -78,6 +78,33 @@ async fn a_flood_of_connections_keeps_nobody_out_and_the_loop_goes_on() {
     }
 }
 
+/// More than what the kernel keeps of a connection that is not read.
+const LARGE: usize = 32 * 1024 * 1024;
+
+#[tokio::test]
+async fn who_does_not_read_an_answer_keeps_no_place() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let large = || async { vec![b'a'; LARGE] };
+    let router = axum::Router::new().route("/large", axum::routing::get(large));
+    let room = Room { all: 1, of_one: 1, write: Some(HEAD_TIMEOUT), ..room() };
+    let served = listener::network(listener, router, room);
+    let asks = async {
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        // Who reads gets all of it.
+        eventually(20, "its place comes back", async || {
+            get(address, "localhost", "/large").await.is_some_and(|(status, body)| status == 200 && body.len() == LARGE)
+        })
+        .await;
+        drop(idle);
+    };
+    tokio::select! {
+        () = asks => (),
+        () = served => unreachable!("it is served for ever"),
+    }
+}
+
 #[tokio::test]
 async fn health_says_that_no_look_has_ended_for_three_intervals() {
     let rig = Stepped::start().await;
