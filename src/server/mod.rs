@@ -14,6 +14,7 @@ mod of_service;
 mod paced;
 pub mod openapi;
 mod problem;
+mod readings;
 mod repeats;
 mod seats;
 pub mod socket;

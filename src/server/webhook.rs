@@ -10,11 +10,11 @@
 //! Sources: each forge's page on webhooks; GitLab's signing token follows Standard Webhooks.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
@@ -27,20 +27,19 @@ use tokio::sync::Semaphore;
 
 use super::begin;
 use super::problem::problem;
+use super::readings::{BODY_BYTES_MAX, Readings};
+use crate::accounts::visitor;
 use crate::engine::daemon::Handle;
 use crate::model::{Millis, Timestamp};
 use crate::secret::Secret;
 
-/// A push of some thousand commits. What is larger is found by asking from time to time.
-const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What is signed with a time is good so long before and after it.
 const SIGNED_FOR: Millis = Millis::minutes(5);
-/// A delivery is known so long, and so many are.
+/// A delivery is known so long: what is signed with a time is good no longer. Of the others only the body is signed, and
+/// forges send the same body again for what is new (to one commit, back, and to it again), so it is not known for ever: who
+/// sends an old one again has the source asked once in so long, which changes nothing.
 const KNOWN_FOR: Millis = Millis::minutes(10);
 const KNOWN_MAX: usize = 1_024;
-/// So many bodies are read at once, and each so long.
-const READERS_MAX: usize = 8;
-const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// By which somebody says who it is.
 const SIGNATURES: [&str; 5] =
     ["webhook-signature", "x-hub-signature-256", "x-forgejo-signature", "x-gitea-signature", "x-gitlab-token"];
@@ -53,18 +52,13 @@ pub struct Hook {
     secret: Option<Secret>,
     known: Arc<Mutex<BTreeMap<String, Timestamp>>>,
     turns: Arc<Semaphore>,
-    readers: Arc<Semaphore>,
+    readings: Readings,
 }
 
 impl Hook {
     /// With the secret that forges sign with; `None`: nothing is taken.
     pub fn new(secret: Option<Secret>) -> Self {
-        Self {
-            secret,
-            known: Arc::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            readers: Arc::new(Semaphore::new(READERS_MAX)),
-        }
+        Self { secret, known: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)), readings: Readings::default() }
     }
 
     /// The route's handler.
@@ -97,15 +91,13 @@ async fn take(hook: Hook, handle: Handle, request: Request) -> Response {
     };
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| visitor(from.ip()));
+    let address = address.unwrap_or_default();
     // Before anything is read: who has no signature has nothing to say.
     if !SIGNATURES.iter().any(|name| headers.contains_key(*name)) {
         return not_right();
     }
-    let reading = async {
-        let _turn = hook.readers.acquire().await.ok()?;
-        axum::body::to_bytes(body, BODY_BYTES_MAX).await.ok()
-    };
-    let Ok(Some(body)) = tokio::time::timeout(READ_TIMEOUT, reading).await else {
+    let Some(body) = hook.readings.whole(body, &address).await else {
         let why = format!("the body is larger than {BODY_BYTES_MAX} bytes, or does not come");
         let hint = "the repository is asked from time to time all the same";
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "A1013", &why, hint);

@@ -145,7 +145,7 @@ async fn a_heartbeat_that_is_not_taken_is_told_and_its_address_is_not() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let served =
-        listener::network(listener, network_with(&handle, notifications.clone()), Room::network(256, Vec::new()));
+        listener::network(listener, network_with(&handle, notifications.clone(), None), Room::network(256, Vec::new()));
     let serving = tokio::spawn(served);
     let sending = tokio::spawn(notifications.clone().run());
     let heartbeat = async || -> Json {

@@ -5,7 +5,7 @@ mod manifests;
 mod matrix;
 mod network;
 mod notifications;
-mod webhooks;
+pub mod webhooks;
 
 use serde_json::{Value as Json, json};
 

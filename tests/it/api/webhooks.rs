@@ -16,11 +16,15 @@ fn manifest(name: &str) -> String {
     format!("name: {name}\nimage: web:1\nport: 80\n")
 }
 
-/// What GitHub sends.
 async fn pushed(rig: &Rig, secret: &str, event: &str, body: &str) -> Page {
+    delivered(rig.port, secret, event, body).await
+}
+
+/// What GitHub sends.
+pub async fn delivered(port: u16, secret: &str, event: &str, body: &str) -> Page {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body.as_bytes());
     let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-    let mut github = Browser::at(rig.port);
+    let mut github = Browser::at(port);
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     github.headers = vec![header("X-GitHub-Event", event), header("X-Hub-Signature-256", &signature)];
     github.json("POST", "/webhooks/git", Some(body)).await

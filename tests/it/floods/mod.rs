@@ -3,3 +3,4 @@
 mod connections;
 mod daemon;
 mod manifests;
+mod webhooks;

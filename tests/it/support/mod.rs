@@ -118,18 +118,21 @@ impl amarre::templates::Shelf for Empty {
 
 /// What is served over the network, on loopback.
 pub fn network(handle: &amarre::engine::daemon::Handle) -> axum::Router {
-    network_with(handle, amarre::notifications::Notifications::new(handle.clone(), Vec::new(), None))
+    let notifications = amarre::notifications::Notifications::new(handle.clone(), Vec::new(), None);
+    network_with(handle, notifications, None)
 }
 
-/// The same, with those that are told.
+/// The same, with those that are told, and a secret that webhooks are signed with.
 pub fn network_with(
     handle: &amarre::engine::daemon::Handle,
     notifications: amarre::notifications::Notifications,
+    webhook_secret: Option<&str>,
 ) -> axum::Router {
     use amarre::server::access::{Access, Listening};
     let accounts = amarre::accounts::Accounts::new(handle.ledger().clone());
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000, webhook_secret: None };
+    let webhook_secret = webhook_secret.map(amarre::secret::Secret::new);
+    let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000, webhook_secret };
     amarre::web::public(
         handle.clone(),
         Access::new(handle.clone(), accounts, listening),
