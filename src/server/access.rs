@@ -27,7 +27,7 @@ use crate::model::Millis;
 use crate::secret::Secret;
 
 /// The cookie that opens a session.
-pub const SESSION_COOKIE: &str = "amarre_session";
+const SESSION_COOKIE: &str = "amarre_session";
 /// The same over HTTPS.
 const HOST_COOKIE: &str = "__Host-amarre_session";
 /// The cookie by which a browser is known in which a user has signed in; it opens nothing.

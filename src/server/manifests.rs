@@ -26,6 +26,7 @@ use crate::templates::{Shelf, Template};
 
 const ONE: &str = "/api/v1/services/{name}/manifest";
 const NO_MANIFEST: &str = "A1002: there is no such service, or no manifest of it";
+const NOT_THEIRS: &str = "A1011: this token may not ask this; A1030: it would use what belongs to other services";
 const MOVED: &str = "A0312: the file is another one, or there is one; A0313: the source takes no change";
 
 pub(super) fn routes() -> Vec<Route> {
@@ -49,6 +50,7 @@ pub(super) fn routes() -> Vec<Route> {
             Operation::writes("put", "write_manifest", "Writes a manifest where manifests come from", Some(change))
                 .takes(name())
                 .gives(200, "It is written, or would be", "application/json", &openapi::named("Written"))
+                .refuses(403, NOT_THEIRS)
                 .refuses(409, MOVED)
                 .refuses(422, "It would not do: the code and `errors` say why; A1013: the body has other fields")
                 .refuses(503, openapi::STOPPING)
@@ -78,6 +80,7 @@ pub(super) fn routes() -> Vec<Route> {
             Operation::writes("post", "new_service", "Makes a service of a template, with its secrets", Some(filled))
                 .takes(name())
                 .gives(200, "It is written, or would be", "application/json", &openapi::named("Written"))
+                .refuses(403, NOT_THEIRS)
                 .refuses(404, "A1009: there is no such template")
                 .refuses(409, MOVED)
                 .refuses(422, "A1009: it cannot be filled in so; or it would not do; A1013: the body has other fields")

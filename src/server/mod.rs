@@ -136,7 +136,8 @@ fn webhook(access: &Access) -> Route {
 }
 
 fn over(access: &Access) -> Over {
-    if access.listening.is_local() { Over::Loopback } else { Over::Network }
+    let cookie = access.listening.session_cookie();
+    if access.listening.is_local() { Over::Loopback(cookie) } else { Over::Network(cookie) }
 }
 
 /// What whoever may open the socket may do.

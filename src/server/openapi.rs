@@ -170,7 +170,7 @@ impl Operation {
             if self.needs != Needs::Nothing && self.method == "get" {
                 security.push(json!({"session": []}));
             }
-            if self.needs == Needs::Look && over == Over::Loopback {
+            if self.needs == Needs::Look && over.is_loopback() {
                 security.push(json!({}));
             }
             if self.method != "get" && self.needs != Needs::Nothing {
@@ -181,7 +181,7 @@ impl Operation {
         }
         let least = match self.needs {
             Needs::Nothing => "anybody",
-            Needs::Look if over == Over::Loopback => "anybody on this machine",
+            Needs::Look if over.is_loopback() => "anybody on this machine",
             Needs::Look => Role::Viewer.word(),
             Needs::Role(role) => role.word(),
         };
@@ -204,12 +204,21 @@ impl Operation {
 /// Where it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
-    /// On this machine, where anybody may look.
-    Loopback,
-    /// From elsewhere.
-    Network,
+    /// On this machine, where anybody may look; sessions by this cookie.
+    Loopback(&'static str),
+    /// From elsewhere; sessions by this cookie.
+    Network(&'static str),
     /// On the unix socket.
     Socket,
+}
+
+impl Over {
+    fn is_loopback(self) -> bool {
+        match self {
+            Over::Loopback(_) => true,
+            Over::Network(_) | Over::Socket => false,
+        }
+    }
 }
 
 /// The whole document.
@@ -239,9 +248,10 @@ pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>,
 
 fn components(over: Over) -> Json {
     let mut components = json!({"schemas": schemas::all()});
-    if over == Over::Socket {
-        return components;
-    }
+    let cookie = match over {
+        Over::Socket => return components,
+        Over::Loopback(cookie) | Over::Network(cookie) => cookie,
+    };
     let problem = |what: &str| json!({"description": what, "content": {PROBLEM: {"schema": named("Problem")}}});
     let mut too_much = problem("A1012: too many requests");
     too_much["headers"] = json!({"Retry-After": {"description": "Seconds", "schema": count()}});
@@ -261,7 +271,7 @@ fn components(over: Over) -> Json {
     }});
     components["securitySchemes"] = json!({
         "token": {"type": "http", "scheme": "bearer", "description": "amarre token add NAME --role ROLE"},
-        "session": {"type": "apiKey", "in": "cookie", "name": super::access::SESSION_COOKIE},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie},
     });
     components
 }

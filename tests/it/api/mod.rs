@@ -1,5 +1,6 @@
 //! HTTP for machines: tokens, who may ask what, what is asked twice, how much is asked, and lists.
 
+mod credentials;
 mod lists;
 mod manifests;
 mod matrix;
