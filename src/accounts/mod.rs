@@ -19,7 +19,7 @@ pub use self::sign_in::{Opened, Visit};
 pub use self::tokens::{NewToken, Token, document as tokens_document};
 use crate::model::{Millis, Timestamp};
 use crate::secret::Secret;
-pub use crate::store::accounts::AuditRow;
+pub use crate::store::accounts::{AuditRow, Audited};
 use crate::store::accounts::{SessionRow, UserRow};
 use crate::store::{Ledger, StoreError};
 
@@ -333,19 +333,24 @@ impl Accounts {
     }
 
     /// Writes down what somebody did, or tried.
-    pub async fn audit(&self, mut row: AuditRow) {
-        for text in [&mut row.who, &mut row.action, &mut row.target, &mut row.result] {
-            if let Some((end, _)) = text.char_indices().nth(AUDIT_CHARS_MAX) {
-                text.truncate(end);
-            }
-        }
+    pub async fn audit(&self, row: AuditRow) {
+        let row = shortened(row);
         if let Err(error) = self.ledger.audit(&row).await {
             tracing::warn!(who = row.who, action = row.action, "could not write down what was done: {error}");
         }
     }
 
-    /// What people did last, with its numbers: before the row of a number, the latest first.
-    pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<(i64, AuditRow)>, AccountError> {
+    /// Writes down what was refused; of what comes again and again, how often.
+    pub async fn refused(&self, row: AuditRow) {
+        let address = row.address.parse().map_or_else(|_| row.address.clone(), visitor);
+        let row = shortened(AuditRow { address, ..row });
+        if let Err(error) = self.ledger.refused(&row).await {
+            tracing::warn!(who = row.who, action = row.action, "could not write down what was refused: {error}");
+        }
+    }
+
+    /// What people did last, and what was refused: before the row of a number, the latest first.
+    pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<Audited>, AccountError> {
         Ok(self.ledger.audited(before, limit).await?)
     }
 }
@@ -386,6 +391,20 @@ pub fn visitor(address: IpAddr) -> String {
         }
         address @ (IpAddr::V4(_) | IpAddr::V6(_)) => address.to_string(),
     }
+}
+
+fn shortened(mut row: AuditRow) -> AuditRow {
+    for text in [&mut row.who, &mut row.action, &mut row.target, &mut row.result] {
+        if let Some((end, _)) = text.char_indices().nth(AUDIT_CHARS_MAX) {
+            text.truncate(end);
+        }
+    }
+    row
+}
+
+/// What was typed as an e-mail address, where it is one: else it may be a password in the wrong field.
+pub fn typed_email(text: &str) -> String {
+    fit_email(text).unwrap_or_default()
 }
 
 fn fit_email(email: &str) -> Result<String, AccountError> {

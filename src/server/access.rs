@@ -34,6 +34,8 @@ const HOST_COOKIE: &str = "__Host-amarre_session";
 const DEVICE_COOKIE: &str = "amarre_device";
 /// The same over HTTPS.
 const HOST_DEVICE_COOKIE: &str = "__Host-amarre_device";
+/// What the audit says was done by whoever showed a token that opens nothing.
+const WRONG_TOKEN: &str = "token";
 /// An answer that is kept for its idempotency key is read to here.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Below it stands what is about one service.
@@ -236,15 +238,26 @@ impl Access {
         if works { limits.take(&format!("{account} works"), Rate::working(all), now) } else { Ok(()) }
     }
 
+    /// Writes down that something was refused.
+    async fn refused(&self, who: &str, from: &str, (action, target): (&str, &str), status: StatusCode) {
+        let row = AuditRow {
+            at: self.handle.now(),
+            who: who.to_owned(),
+            address: from.to_owned(),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            result: status.to_string(),
+        };
+        self.accounts.refused(row).await;
+    }
+
     /// Who asks: by a token, else by a session. A session's cookie is sent by whichever page a browser shows, so it
     /// opens nothing that changes something.
     async fn who(&self, headers: &HeaderMap, is_write: bool) -> Result<Option<Who>, Box<Response>> {
         let now = self.handle.now();
-        if let Some(given) = headers.get(header::AUTHORIZATION) {
-            let given = given.to_str().unwrap_or_default();
-            let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-            let Some((_, token)) = token else { return Err(Box::new(unknown("the token is not a bearer token"))) };
-            let Some(token) = self.accounts.token(token.trim(), now).await else {
+        if headers.contains_key(header::AUTHORIZATION) {
+            let Some(shown) = bearer(headers) else { return Err(Box::new(unknown("the token is not a bearer token"))) };
+            let Some(token) = self.accounts.token(shown, now).await else {
                 return Err(Box::new(unknown("the token is not known, or has ended")));
             };
             let name = format!("token {}", token.name);
@@ -267,6 +280,13 @@ fn address(text: &str) -> Option<IpAddr> {
 fn without_port(host: &str) -> &str {
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name)
+}
+
+/// The token that a program shows.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (_, token) = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?;
+    Some(token.trim())
 }
 
 /// The value of a cookie.
@@ -315,8 +335,13 @@ pub struct Door {
 pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     let Door { access, needs, action, path, works } = door;
     let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.ip().to_string());
+    let from = from.unwrap_or_default();
     let who = match (access.who(request.headers(), is_write).await, needs) {
-        (Err(refused), _) => return *refused,
+        (Err(refused), _) => {
+            access.refused("", &from, (WRONG_TOKEN, action), refused.status()).await;
+            return *refused;
+        }
         (Ok(Some(who)), _) => who,
         (Ok(None), Needs::Nothing) => Who::anybody(),
         (Ok(None), Needs::Look) if access.listening.is_local() => Who::anybody(),
@@ -326,7 +351,9 @@ pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) ->
         Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
+    let of_path = params.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
     if let Err(refused) = may(&who, needs, path, &params) {
+        access.refused(&who.account, &from, (action, &of_path), refused.status()).await;
         return *refused;
     }
     if !who.account.is_empty()
@@ -338,18 +365,20 @@ pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) ->
     if !is_write {
         return next.run(request).await;
     }
-    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.ip().to_string());
     let response = once(&access, &who, request, next).await;
     // What was answered before stands in the audit.
     if response.headers().contains_key(repeats::REPLAYED) {
         return response;
     }
     let result = if response.status().is_success() { "ok".to_owned() } else { response.status().to_string() };
-    let of_path = params.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ");
     let told = response.extensions().get::<Told>().cloned();
     let (action, target) = told.map_or((action.to_owned(), None), |told| (told.action, told.target));
-    let (at, address) = (access.handle.now(), from.unwrap_or_default());
-    let row = AuditRow { at, who: who.account, address, action, target: target.unwrap_or(of_path), result };
+    let (at, target) = (access.handle.now(), target.unwrap_or(of_path));
+    if response.status() == StatusCode::FORBIDDEN {
+        access.refused(&who.account, &from, (&action, &target), response.status()).await;
+        return response;
+    }
+    let row = AuditRow { at, who: who.account, address: from, action, target, result };
     access.accounts.audit(row).await;
     response
 }

@@ -32,7 +32,8 @@ pub(super) fn routes() -> Vec<Route> {
         "expires_s": or_null(json!({"type": "integer", "minimum": 1, "maximum": EXPIRES_S_MAX})),
     });
     let made = json!({"$ref": "#/components/schemas/NewToken"});
-    let audit = Operation::document("audit", "What people and machines did, the latest first", "Audit");
+    let audit =
+        Operation::document("audit", "What people and machines did, and what was refused, the latest first", "Audit");
     let audit = audit.takes(openapi::in_query("limit", "At most so many, 100 if not said", &openapi::small()));
     vec![
         Route::new(
@@ -134,10 +135,12 @@ async fn audited(State(handle): State<Handle>, Query(asked): Query<AuditOf>) -> 
     let limit = asked.limit.unwrap_or(AUDIT).clamp(1, AUDIT_MAX);
     match of(&handle).audited(asked.cursor.map(i64::from), limit).await {
         Ok(rows) => {
-            let next = rows.last().filter(|_| rows.len() == limit as usize).map(|(id, _)| *id);
-            let row = |(id, row): &(i64, accounts::AuditRow)| {
-                json!({"id": id, "at": row.at.rfc3339(), "who": row.who, "address": row.address, "action": row.action,
-                    "target": row.target, "result": row.result})
+            let next = rows.last().filter(|_| rows.len() == limit as usize).map(|one| one.id);
+            let row = |one: &accounts::Audited| {
+                let row = &one.row;
+                json!({"id": one.id, "at": row.at.rfc3339(), "who": row.who, "address": row.address,
+                    "action": row.action, "target": row.target, "result": row.result, "count": one.count,
+                    "until_at": one.until.rfc3339()})
             };
             let rows: Vec<_> = rows.iter().map(row).collect();
             Json(json!({"schema": "amarre.audit/v1", "audit": rows, "next": next})).into_response()

@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 use super::begin;
 use super::problem::problem;
 use super::readings::{BODY_BYTES_MAX, Readings};
-use crate::accounts::visitor;
+use crate::accounts::{Accounts, AuditRow, visitor};
 use crate::engine::daemon::Handle;
 use crate::model::{Millis, Timestamp};
 use crate::secret::Secret;
@@ -104,6 +104,9 @@ async fn take(hook: Hook, handle: Handle, request: Request) -> Response {
     };
     if !is_signed(secret, &headers, &body, now) {
         tracing::warn!("a webhook came whose signature is not right");
+        let (action, result) = ("webhook".to_owned(), StatusCode::UNAUTHORIZED.to_string());
+        let row = AuditRow { at: now, who: String::new(), address, action, target: String::new(), result };
+        Accounts::new(handle.ledger().clone()).refused(row).await;
         return not_right();
     }
     let ignored = |why: &str| (StatusCode::OK, Json(json!({"taken": false, "why": why}))).into_response();

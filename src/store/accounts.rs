@@ -1,7 +1,7 @@
 //! Users, their sessions, and what they did.
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::guesses;
 use super::ledger::{Ledger, StoreError, read, written};
@@ -53,6 +53,19 @@ pub struct AuditRow {
     pub target: String,
     /// `ok`, or why not.
     pub result: String,
+}
+
+/// A row of the audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// Its number.
+    pub id: i64,
+    /// What was done, or refused for the first time.
+    pub row: AuditRow,
+    /// How often.
+    pub count: u32,
+    /// When it was refused last.
+    pub until: Timestamp,
 }
 
 fn user(row: &SqliteRow) -> UserRow {
@@ -202,13 +215,14 @@ impl Ledger {
     pub async fn audit(&self, row: &AuditRow) -> Result<(), StoreError> {
         let insert = "INSERT INTO audit (at_ms, who, address, action, target, result) VALUES (?, ?, ?, ?, ?, ?)";
         let insert = sqlx::query(insert).bind(row.at.0).bind(&row.who).bind(&row.address).bind(&row.action);
-        let done = insert.bind(&row.target).bind(&row.result).execute(&self.pool).await.map_err(written)?;
-        let old = sqlx::query("DELETE FROM audit WHERE id <= ?").bind(done.last_insert_rowid() - AUDIT_KEPT);
-        old.execute(&self.pool).await.map(|_| ()).map_err(written)
+        insert.bind(&row.target).bind(&row.result).execute(&self.pool).await.map_err(written)?;
+        forget(&self.pool, false, AUDIT_KEPT).await
     }
 
-    /// What people did last, with its numbers: before the row of a number, the latest first.
-    pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<(i64, AuditRow)>, StoreError> {
+    /// What people did last, and what was refused: before the row of a number, the latest first.
+    pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<Audited>, StoreError> {
+        // What cannot be written is no reason to read nothing: it is counted on, and written the next time.
+        let _ = self.write_all_refused().await;
         let query = sqlx::query("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?");
         let query = query.bind(before.unwrap_or(i64::MAX)).bind(limit);
         let rows = query.fetch_all(&self.pool).await.map_err(read)?;
@@ -220,6 +234,19 @@ impl Ledger {
             target: row.get("target"),
             result: row.get("result"),
         };
-        Ok(rows.iter().map(|row| (row.get("id"), audit(row))).collect())
+        let audited = |row: &SqliteRow| Audited {
+            id: row.get("id"),
+            count: u32::try_from(row.get::<i64, _>("count")).unwrap_or(u32::MAX),
+            until: Timestamp(row.get::<Option<i64>, _>("until_ms").unwrap_or_else(|| row.get("at_ms"))),
+            row: audit(row),
+        };
+        Ok(rows.iter().map(audited).collect())
     }
+}
+
+/// Forgets the oldest rows of what people did, or of what was refused.
+pub(super) async fn forget(pool: &SqlitePool, refused: bool, kept: i64) -> Result<(), StoreError> {
+    let old = "DELETE FROM audit WHERE refused = ?1 AND id <=
+        (SELECT id FROM audit WHERE refused = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    sqlx::query(old).bind(refused).bind(kept).execute(pool).await.map(|_| ()).map_err(written)
 }

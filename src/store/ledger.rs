@@ -5,15 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
+use tokio::sync::Mutex;
 
 use super::cached::Cached;
 use super::flaps::note_writes;
 use super::keep::Kept;
 use super::orders;
+use super::refused::Tally;
 use super::updates::goes_away;
 use crate::model::ReasonCode;
 use crate::model::world::{Applied, Failure, Good, NOT_ISSUED, Pulled, Suspension};
@@ -66,6 +69,7 @@ pub struct Ledger {
     pub(super) pool: SqlitePool,
     facts: Cached<Facts>,
     pub(super) manifests: Cached<BTreeMap<String, Kept>>,
+    pub(super) refused: Arc<Mutex<Tally>>,
 }
 
 impl Ledger {
@@ -93,7 +97,7 @@ impl Ledger {
     }
 
     pub(super) fn of(pool: SqlitePool) -> Self {
-        Self { pool, facts: Cached::default(), manifests: Cached::default() }
+        Self { pool, facts: Cached::default(), manifests: Cached::default(), refused: Arc::default() }
     }
 
     /// Everything a plan may know.

@@ -11,6 +11,7 @@ pub mod guesses;
 pub mod inspect;
 pub mod lock;
 pub mod orders;
+mod refused;
 pub mod owning;
 pub mod retired;
 pub mod rollbacks;

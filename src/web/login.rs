@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::frame::{KEYS_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE};
 use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view};
-use crate::accounts::{AccountError, AuditRow, Opened, Role, Visit};
+use crate::accounts::{AccountError, AuditRow, Opened, Role, Visit, typed_email};
 use crate::secret::Secret;
 use crate::server::access::cookie;
 
@@ -71,11 +71,11 @@ pub async fn sign_in(
     let visit = Visit { address: &address, device: device.as_deref() };
     let opened = web.accounts.sign_in(&email, &password, visit, now).await;
     let result = opened.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned());
-    let who = email.chars().take(100).collect();
-    // Who is not even looked at fills no table.
-    if !matches!(opened, Err(AccountError::Locked(_) | AccountError::Busy)) {
-        let row = AuditRow { at: now, who, address, action: "sign_in".to_owned(), target: String::new(), result };
-        web.accounts.audit(row).await;
+    let (who, action) = (typed_email(&email), "sign_in".to_owned());
+    let row = AuditRow { at: now, who, address, action, target: String::new(), result };
+    match opened {
+        Ok(_) => web.accounts.audit(row).await,
+        Err(_) => web.accounts.refused(row).await,
     }
     let visitor = Visitor::of(&headers, &web).await;
     let words = visitor.words;

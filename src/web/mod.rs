@@ -130,6 +130,8 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
         return problem(&web, request.headers(), StatusCode::FORBIDDEN, "problem-csrf").await;
     }
     let headers = request.headers().clone();
+    let (path, method) = (request.uri().path().to_owned(), request.method().clone());
+    let from = request.extensions().get::<From>().map(|ConnectInfo(from)| from.ip().to_string());
     if !web.access.listening.is_local() && is_page(request.uri().path()) {
         let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
         if let Err(login) = known(&web, &headers, &here).await {
@@ -147,6 +149,11 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
             })
         }
     };
+    if let Some(Denied(who)) = response.extensions().get::<Denied>().cloned() {
+        let (at, address) = (web.handle.now(), from.unwrap_or_default());
+        let (action, target, result) = ("page".to_owned(), format!("{method} {path}"), response.status().to_string());
+        web.accounts.refused(AuditRow { at, who, address, action, target, result }).await;
+    }
     if response.status() == StatusCode::NOT_FOUND && wants_page && !is_html(&response) {
         response = problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await;
     }
@@ -278,8 +285,14 @@ async fn too_much(web: &Web, visitor: &Visitor, wait: Millis) -> Response {
 async fn denied(web: &Web, visitor: &Visitor, session: &Session, role: Role) -> Response {
     let (is, needed) = (session.user.role.word(), role.word());
     let text = visitor.words.with_all("problem-denied", &[("role", is), ("needed", needed)]);
-    said(web, visitor, StatusCode::FORBIDDEN, text).await
+    let mut response = said(web, visitor, StatusCode::FORBIDDEN, text).await;
+    response.extensions_mut().insert(Denied(session.user.email.clone()));
+    response
 }
+
+/// Who was refused for want of a role.
+#[derive(Debug, Clone)]
+struct Denied(String);
 
 impl Doer {
     /// Writes down what was done.

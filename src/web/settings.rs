@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, denied, doer, known, page, problem, to, view};
-use crate::accounts::{AccountError, AuditRow, NewToken, Role, Session, Token, User};
+use crate::accounts::{AccountError, AuditRow, Audited, NewToken, Role, Session, Token, User};
 use crate::engine::{listing, report};
 use crate::model::site::PublicAddress;
 use crate::model::{Millis, Timestamp};
@@ -480,13 +480,20 @@ struct AuditPage {
 struct Audit {
     at: String,
     row: AuditRow,
+    /// How often it was refused, and until when; empty: once.
+    often: String,
 }
 
 /// `GET /settings/audit`
 async fn audit(State(web): State<Web>, headers: HeaderMap) -> Outcome {
     let (visitor, _) = somebody(&web, &headers, "/settings/audit", Role::Admin).await?;
     let audit = web.accounts.audited(None, AUDITED_SHOWN).await.unwrap_or_default();
-    let audit = audit.into_iter().map(|(_, row)| Audit { at: view::day(row.at), row }).collect();
+    let often = |one: &Audited| match one.count {
+        0 | 1 => String::new(),
+        count => format!("× {count} – {}", view::moment(one.until, web.handle.now())),
+    };
+    let audit =
+        audit.into_iter().map(|one| Audit { at: view::day(one.row.at), often: often(&one), row: one.row }).collect();
     let frame = frame(&web, &visitor, "settings-audit", "/settings/audit").await;
     Ok(page(&AuditPage { frame, tab: "audit", audit }))
 }

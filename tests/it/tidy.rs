@@ -122,6 +122,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/store/failures.rs",
             "src/store/flaps.rs",
             "src/store/guesses.rs",
+            "src/store/refused.rs",
             "src/store/retired.rs",
             "src/store/rollbacks.rs",
             "src/store/updates.rs",

@@ -31,6 +31,7 @@ fn general() -> Json {
         }), json!({})))}), json!({})),
         "Audit": object(json!({"schema": text(), "next": or_null(count()), "audit": list(object(json!({
             "id": count(), "at": time(), "who": text(), "address": text(), "action": text(), "target": text(), "result": text(),
+            "count": says("How often, of what was refused", count()), "until_at": says("When it was refused last", time()),
         }), json!({})))}), json!({})),
         "User": object(json!({"email": text(), "name": text(), "role": text(), "created_at": time()}), json!({})),
         "Users": object(json!({"schema": text(), "users": list(named("User"))}), json!({})),
