@@ -17,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use sha2::{Digest, Sha256};
 
 use super::BODY_BYTES_MAX;
+use super::known::Known;
 use super::limits::{Limits, Rate};
 use super::problem::problem;
 use super::repeats::{self, Repeats};
@@ -218,13 +219,14 @@ pub struct Access {
     handle: Handle,
     limits: Arc<Mutex<Limits>>,
     repeats: Arc<Mutex<Repeats>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Access {
     /// For a listener.
     pub fn new(handle: Handle, accounts: Accounts, listening: Listening) -> Self {
-        let (limits, repeats) = (Arc::default(), Arc::default());
-        Self { accounts, listening: Arc::new(listening), asked: Asked::default(), handle, limits, repeats }
+        let (limits, repeats, known) = Default::default();
+        Self { accounts, listening: Arc::new(listening), asked: Asked::default(), handle, limits, repeats, known }
     }
 
     /// Counts what somebody asks; `works`: it makes work.
@@ -236,6 +238,21 @@ impl Access {
         let mut limits = lock(&self.limits);
         limits.take(account, Rate::asking(all), now)?;
         if works { limits.take(&format!("{account} works"), Rate::working(all), now) } else { Ok(()) }
+    }
+
+    /// A session, a token or a browser that is good was shown.
+    pub fn note_known(&self, shown: &str) {
+        lock(&self.known).note(shown, self.handle.now());
+    }
+
+    /// Counts what is asked from an address; who is known is counted on its own where the address has asked too much.
+    fn count_address(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Millis> {
+        let Err(wait) = self.count(&visitor(address), false) else { return Ok(()) };
+        let cookies = [self.listening.session_cookie(), self.listening.device_cookie()];
+        let shown =
+            cookies.into_iter().filter_map(|name| cookie(headers, name)).chain(bearer(headers).map(str::to_owned));
+        let known = shown.filter_map(|shown| lock(&self.known).account(&shown)).next();
+        known.map_or(Err(wait), |account| self.count(&account, false))
     }
 
     /// Writes down that something was refused.
@@ -260,6 +277,7 @@ impl Access {
             let Some(token) = self.accounts.token(shown, now).await else {
                 return Err(Box::new(unknown("the token is not known, or has ended")));
             };
+            self.note_known(shown);
             let name = format!("token {}", token.name);
             let (role, services) = (token.role, token.services);
             return Ok(Some(Who { name: Some(name.clone()), account: name, role, services }));
@@ -267,7 +285,11 @@ impl Access {
         let Some(cookie) = cookie(headers, self.listening.session_cookie()).filter(|_| !is_write) else {
             return Ok(None);
         };
-        Ok(self.accounts.session(&cookie, now).await.as_ref().map(Who::of))
+        let session = self.accounts.session(&cookie, now).await;
+        if session.is_some() {
+            self.note_known(&cookie);
+        }
+        Ok(session.as_ref().map(Who::of))
     }
 }
 
@@ -309,7 +331,7 @@ pub async fn enter(State(access): State<Access>, mut request: Request, next: Nex
         // Health must be told also to who asks often, and what pages are made of counts with them.
         let path = request.uri().path();
         let is_free = matches!(path, "/healthz" | "/readyz" | "/health") || path.starts_with("/assets/");
-        if !is_free && let Err(wait) = access.count(&visitor(client.ip()), false) {
+        if !is_free && let Err(wait) = access.count_address(client.ip(), request.headers()) {
             return too_much(wait);
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod acting;
+mod known;
 mod limits;
 mod lists;
 pub mod listener;

@@ -49,7 +49,13 @@ impl Visitor {
     pub async fn of(headers: &HeaderMap, web: &Web) -> Self {
         let cookie = |name: &str| cookie(headers, name);
         let session = match cookie(web.access.listening.session_cookie()) {
-            Some(token) => web.accounts.session(&token, web.handle.now()).await,
+            Some(token) => {
+                let session = web.accounts.session(&token, web.handle.now()).await;
+                if session.is_some() {
+                    web.access.note_known(&token);
+                }
+                session
+            }
             None => None,
         };
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());

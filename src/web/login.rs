@@ -209,6 +209,7 @@ pub async fn keys(State(web): State<Web>, headers: HeaderMap) -> Response {
 const DEVICE_S: u32 = 180 * 24 * 60 * 60;
 
 fn signed_in(web: &Web, mut answer: Response, opened: &Opened) -> Response {
+    web.access.note_known(opened.device.expose());
     let (name, secure, device) = (web.access.listening.device_cookie(), secure(web), opened.device.expose());
     // Only a form of ours needs it: `Strict`.
     let cookie = format!("{name}={device}; Path=/; HttpOnly; SameSite=Strict{secure}; Max-Age={DEVICE_S}");

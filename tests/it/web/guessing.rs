@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::browser::Browser;
 use super::{PASSWORD, add, started, typed};
-use crate::cli::rig::end;
+use crate::cli::rig::{Rig, end};
 
 const OWNER: &str = "alice@example.org";
 
@@ -40,6 +40,37 @@ async fn who_has_signed_in_before_gets_in_while_a_stranger_guesses_from_the_same
         assert_eq!(stolen.signs_in(OWNER, "wrong").await.status, 422);
     }
     assert_eq!(stolen.signs_in(OWNER, PASSWORD).await.status, 429);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn who_is_known_is_served_while_a_stranger_asks_too_much_from_the_same_address() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["server"]["requests_per_minute"] = json!(60);
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    assert_eq!(add(&rig, OWNER, "admin").await.code, 0);
+    let mut owner = Browser::at(rig.port);
+    assert_eq!(owner.signs_in(OWNER, PASSWORD).await.status, 303);
+    let mut away = owner.clone();
+    away.cookies.remove("amarre_session");
+    let mut stranger = Browser::at(rig.port);
+    stranger.cookies.insert("amarre_session".to_owned(), "0".repeat(64));
+    let mut asked = 0;
+    while stranger.get("/runs").await.status != 429 {
+        asked += 1;
+        assert!(asked < 200, "it is told to wait");
+    }
+    // With a session, and with no more than the browser that is known.
+    assert_eq!(owner.get("/").await.status, 200);
+    assert_eq!(away.signs_in(OWNER, PASSWORD).await.status, 303);
+    // Who is known may not ask without end either.
+    let mut asked = 0;
+    while owner.get("/").await.status != 429 {
+        asked += 1;
+        assert!(asked < 200, "it is told to wait");
+    }
     assert_eq!(end(daemon).await, 0);
 }
 
