@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::Mutex;
@@ -63,6 +64,9 @@ pub struct Unpublished {
     pub since: Timestamp,
 }
 
+/// What makes the ledger of each version out of the one before.
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!();
+
 /// An open ledger.
 #[derive(Debug, Clone)]
 pub struct Ledger {
@@ -91,7 +95,7 @@ impl Ledger {
             SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| Box::pin(is_clean(connection)));
         let pool = pool.connect_with(options).await;
         let pool = pool.map_err(|error| StoreError::new("could not be opened", &error))?;
-        let migrated = sqlx::migrate!().run(&pool).await;
+        let migrated = MIGRATIONS.run(&pool).await;
         migrated.map_err(|error| StoreError::new("could not be brought up to date", &error))?;
         Ok(Self::of(pool))
     }
