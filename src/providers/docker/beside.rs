@@ -14,6 +14,10 @@ use crate::model::folders::Reserved;
 const MARK_OF_DOCKER: &str = "/.dockerenv";
 /// What Podman puts into every container.
 const MARK_OF_PODMAN: &str = "/run/.containerenv";
+/// In which folders engines keep the layers of containers: Docker's own, containerd's snapshots, Podman's storage.
+const LAYERS_OF_ENGINES: [&str; 3] = ["/overlay2/", "/io.containerd.", "/storage/overlay/"];
+/// The machine's own processes; the kernel gives this number to no other namespace.
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Whether this process sees the files of the engine's host as the engine does. In doubt it does not: a path is then
 /// another path there.
@@ -29,14 +33,23 @@ pub(super) fn sees_files(api: &Api, containers: &[ContainerSummary]) -> bool {
 /// Whether this process runs in a container: its paths are not those of the host.
 pub fn is_in_a_container() -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    Path::new(MARK_OF_PODMAN).exists() || super::containers::own().is_some() || mounts.lines().any(is_root_of_layers)
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let is_machines_own = namespace.as_os_str() == FIRST_PID_NAMESPACE;
+    let is_containers_root = |line: &str| is_containers_root(line, is_machines_own);
+    Path::new(MARK_OF_PODMAN).exists() || super::containers::own().is_some() || mounts.lines().any(is_containers_root)
 }
 
-/// A line of `/proc/self/mountinfo` that says that `/` is made of layers, as that of containers is.
-fn is_root_of_layers(line: &str) -> bool {
+/// Whether a line of `/proc/self/mountinfo` says that `/` is made of layers, as that of containers is. A machine whose own
+/// root is made of layers (`overlayroot`, a live system) is told by both: its layers are no engine's, and its processes
+/// are in no namespace of their own (`is_machines_own`).
+fn is_containers_root(line: &str, is_machines_own: bool) -> bool {
     let is_root = line.split(' ').nth(4) == Some("/");
-    let kind = line.split_once(" - ").and_then(|(_, rest)| rest.split(' ').next());
-    is_root && kind.is_some_and(|kind| kind.contains("overlay"))
+    let Some((_, rest)) = line.split_once(" - ") else { return false };
+    let is_of_layers = rest.split(' ').next().is_some_and(|kind| kind.contains("overlay"));
+    // An engine with many layers names them from its own folder on, and that folder is not said.
+    let is_said_in_full = rest.contains("lowerdir=/") || rest.contains("lowerdir+=/");
+    let is_an_engines = !is_said_in_full || LAYERS_OF_ENGINES.iter().any(|folder| rest.contains(folder));
+    is_root && is_of_layers && (is_an_engines || !is_machines_own)
 }
 
 /// What a container mounts.
@@ -57,14 +70,42 @@ mod tests {
 
     #[test]
     fn a_root_of_layers_is_a_containers() {
-        let line = "741 726 0:50 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/a:/b";
-        assert!(is_root_of_layers(line));
+        for layers in [
+            "lowerdir=/a:/b",
+            "lowerdir=/var/lib/docker/overlay2/l/A:/var/lib/docker/overlay2/l/B,upperdir=/var/lib/docker/overlay2/x/diff",
+        ] {
+            let line = format!("741 726 0:50 / / rw,relatime master:1 - overlay overlay rw,{layers}");
+            assert!(is_containers_root(&line, false), "{line}");
+        }
         for other in [
             "27 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
             "99 27 0:50 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw",
             "",
         ] {
-            assert!(!is_root_of_layers(other), "{other}");
+            assert!(!is_containers_root(other, false), "{other}");
+        }
+    }
+
+    /// As Ubuntu's `overlayroot` and a live system mount it.
+    #[test]
+    fn a_machine_whose_root_is_made_of_layers_is_no_container() {
+        for root in [
+            "overlayroot rw,lowerdir=/media/root-ro,upperdir=/media/root-rw/overlay,workdir=/media/root-rw/overlay-workdir",
+            "overlay rw,lowerdir=/run/live/rootfs/filesystem.squashfs/,upperdir=/run/live/overlay/rw",
+        ] {
+            let line = format!("25 1 0:23 / / rw,relatime shared:1 - overlay {root}");
+            assert!(!is_containers_root(&line, true), "{line}");
+        }
+        // A container that was given the machine's namespaces is still one.
+        for layers in [
+            "lowerdir=/srv/docker/overlay2/l/A,upperdir=/srv/docker/overlay2/x/diff",
+            "lowerdir=/run/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs",
+            "lowerdir=/var/lib/containers/storage/overlay/l/A",
+            "lowerdir=l/A:l/B,upperdir=x/diff",
+            "",
+        ] {
+            let line = format!("741 726 0:50 / / rw,relatime - overlay overlay rw,{layers}");
+            assert!(is_containers_root(&line, true), "{line}");
         }
     }
 }
