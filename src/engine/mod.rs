@@ -556,6 +556,7 @@ impl Engine {
 
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
     pub fn reconfigure(&mut self, settings: Settings) {
+        self.observer.reconfigured(|container| settings.site.is_npms(container));
         self.context = Context::of(settings.site, &settings.providers);
         self.patience = Patience::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;

@@ -89,11 +89,20 @@ impl Observer {
         (world, again)
     }
 
+    /// Forgets what is reserved for containers that are not NPM's in a new configuration.
+    pub fn reconfigured(&mut self, is_npms: impl Fn(&Address) -> bool) {
+        for reserved in self.reserved.values_mut() {
+            reserved.retain(|reserved| reserved.is_own || is_npms(&reserved.by));
+        }
+    }
+
     /// What is reserved now. What a container mounts that is away for a moment, as in an update, stays reserved.
     fn reserved(&mut self, id: &ProviderId, mut now: Vec<Reserved>) -> Vec<Reserved> {
         let known = self.reserved.remove(id).unwrap_or_default();
-        let away: Vec<Reserved> =
-            known.into_iter().filter(|before| !now.iter().any(|reserved| reserved.by.is_same(&before.by))).collect();
+        // Amarre runs in one container, whatever it is called now.
+        let is_there =
+            |before: &Reserved| now.iter().any(|one| one.by.is_same(&before.by) || (one.is_own && before.is_own));
+        let away: Vec<Reserved> = known.into_iter().filter(|before| !is_there(before)).collect();
         now.extend(away);
         self.reserved.insert(id.clone(), now.clone());
         now
@@ -173,5 +182,41 @@ fn empty_gap(id: &ProviderId, now: Timestamp) -> Gap {
         message: format!("{id} answers that it holds nothing of ours, though the ledger owns several things there"),
         hint: "looked at again in 10 s, before it is believed".to_owned(),
         since: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reserved(name: &str, is_own: bool) -> Reserved {
+        let by = Address::new(ProviderId::docker("default"), Kind::Container, name);
+        Reserved { by, is_own, service: None, volumes: [format!("{name}_data")].into(), paths: [].into() }
+    }
+
+    fn names(reserved: &[Reserved]) -> Vec<&str> {
+        reserved.iter().map(|reserved| reserved.by.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_away_for_a_moment_stays_reserved() {
+        let id = ProviderId::docker("default");
+        let mut observer = Observer::default();
+        observer.reserved(&id, vec![reserved("npm", false), reserved("amarre", true)]);
+        assert_eq!(names(&observer.reserved(&id, vec![reserved("amarre", true)])), ["amarre", "npm"]);
+        observer.reconfigured(|container| container.name == "npm");
+        assert_eq!(names(&observer.reserved(&id, vec![reserved("amarre", true)])), ["amarre", "npm"]);
+    }
+
+    #[test]
+    fn what_a_container_had_that_has_another_name_now_is_reserved_no_more() {
+        let id = ProviderId::docker("default");
+        let mut observer = Observer::default();
+        observer.reserved(&id, vec![reserved("npm", false), reserved("amarre", true)]);
+        let now = vec![reserved("npm", false), reserved("amarre-2", true)];
+        assert_eq!(names(&observer.reserved(&id, now)), ["npm", "amarre-2"], "Amarre runs in one container");
+        observer.reconfigured(|container| container.name == "proxy");
+        let now = vec![reserved("proxy", false), reserved("amarre-2", true)];
+        assert_eq!(names(&observer.reserved(&id, now)), ["proxy", "amarre-2"], "NPM's is another one");
     }
 }

@@ -29,6 +29,8 @@ pub enum Lost {
 pub struct Reserved {
     /// The container.
     pub by: Address,
+    /// Whether Amarre itself runs in it; else it is NPM's.
+    pub is_own: bool,
     /// The service that makes it, where it is one of ours.
     pub service: Option<String>,
     /// Its named volumes.

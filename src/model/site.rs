@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
-use super::address::ProviderId;
+use super::address::{Address, ProviderId};
 use super::time::Millis;
 
 /// The configuration as the pure part sees it: no credentials, no endpoints.
@@ -100,6 +100,13 @@ pub fn credential_key(name: &str) -> String {
 }
 
 impl Site {
+    /// Whether it is the container that NPM runs in.
+    pub fn is_npms(&self, container: &Address) -> bool {
+        let hosts = self.hosts.values().filter(|host| host.docker == container.provider);
+        let mut named = hosts.filter_map(|host| host.npm.as_ref()?.container.as_ref());
+        named.any(|name| *name == container.name)
+    }
+
     /// What is simulated, in words: `NPM and OVH are simulated, nothing real is written there`.
     pub fn test_mode(&self) -> Option<String> {
         let names: Vec<String> = self.simulated.iter().map(ProviderId::title).collect();

@@ -263,8 +263,7 @@ fn others<'a>(
 ) -> impl Iterator<Item = (&'a crate::model::folders::Reserved, String)> + Clone {
     let all = input.world.reserved.get(provider).into_iter().flatten();
     all.filter(|reserved| reserved.service.as_ref() != Some(&service.name)).map(|reserved| {
-        let is_own = input.world.own.contains(&reserved.by);
-        let whose = if is_own { "Amarre's own container" } else { "NPM's container" };
+        let whose = if reserved.is_own { "Amarre's own container" } else { "NPM's container" };
         (reserved, format!("{whose} {} has it", reserved.by.name))
     })
 }

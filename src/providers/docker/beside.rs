@@ -53,7 +53,7 @@ fn is_containers_root(line: &str, is_machines_own: bool) -> bool {
 }
 
 /// What a container mounts.
-pub(super) fn reserved(by: Address, service: Option<String>, summary: &ContainerSummary) -> Reserved {
+pub(super) fn reserved(by: Address, is_own: bool, service: Option<String>, summary: &ContainerSummary) -> Reserved {
     let (mut volumes, mut paths) = (BTreeSet::new(), BTreeSet::new());
     for mount in summary.mounts.iter().flatten() {
         if mount.typ.as_deref() == Some("volume") {
@@ -61,7 +61,7 @@ pub(super) fn reserved(by: Address, service: Option<String>, summary: &Container
         }
         paths.extend(mount.source.clone().filter(|source| source.starts_with('/')));
     }
-    Reserved { by, service, volumes, paths }
+    Reserved { by, is_own, service, volumes, paths }
 }
 
 #[cfg(test)]

@@ -201,7 +201,8 @@ impl DockerProvider {
             let (by, seen) = seen.iter().find(is_it)?;
             let service = seen.service.clone().filter(|_| seen.owner.is_ours());
             let is_npm = self.config.npm_container.as_ref() == Some(&convert::summary_name(summary));
-            (is_npm || own.contains(by)).then(|| beside::reserved(by.clone(), service, summary))
+            let is_own = own.contains(by);
+            (is_npm || is_own).then(|| beside::reserved(by.clone(), is_own, service, summary))
         };
         containers.iter().filter_map(of).collect()
     }
