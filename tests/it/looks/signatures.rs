@@ -32,12 +32,12 @@ fn claim(service: &str, record_type: &str) -> String {
     format!("\"heritage=amarre,instance=home,service={service},type={record_type}\"")
 }
 
-/// A file of so many records of one manifest each.
+/// A file of `count` manifests with one record each.
 fn records(count: usize) -> String {
     (0..count).map(|n| format!("---\n{{kind: Record, name: r{n:02}, type: A, value: 192.0.2.{n}}}\n")).collect()
 }
 
-/// One service with so many records.
+/// One service with `count` records.
 fn many(name: &str, count: usize) -> String {
     let items: String =
         (0..count).map(|n| format!("  - {{type: A, name: {name}{n:02}, value: 192.0.2.{n}}}\n")).collect();
@@ -314,6 +314,33 @@ async fn a_rotated_key_changes_signatures_alone() {
     rig.remove("cloud.yaml");
     rig.settle().await;
     assert!(!rows(&rig).iter().any(|(_, line)| is_mark(line)));
+}
+
+/// What nothing is written for is in sync: its records are as the manifest says, and a note tells of the signatures.
+#[tokio::test]
+async fn a_missing_signature_is_no_drift_where_nothing_is_written() {
+    let mut rig = settled(&[]).await;
+    rig.write("records.yaml", &records(3));
+    rig.settle().await;
+    let reported = records(3).replace("}\n", ", reconcile: {mode: report}}\n");
+    rig.write("records.yaml", &reported);
+    strip_signatures(&rig);
+    rig.restart().await;
+    for _ in 0..2 {
+        rig.rest().await;
+        let picture = rig.picture();
+        assert_eq!(changes(&rig), [""; 0]);
+        let said: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
+        assert_eq!(said, ["3 marks are not signed by the instance's key; `mode: report` writes no signature"]);
+        assert!(picture.statuses().values().all(|row| row.code.is_none()), "{:?}", picture.statuses());
+    }
+    // What differs besides is drift.
+    rig.write("records.yaml", &reported.replace("192.0.2.1", "192.0.2.99"));
+    rig.rest().await;
+    assert_eq!(changes(&rig), ["update ovh/record/r01.example.org/A"]);
+    rig.write("records.yaml", &records(3));
+    rig.rest().await;
+    assert!(rows(&rig).iter().filter(|(_, line)| is_mark(line)).all(|(_, line)| line.contains(",sig=")));
 }
 
 /// One service's records are many, too; a few go with their manifest.
