@@ -184,9 +184,11 @@ pub async fn draft(handle: &Handle, (path, text): (&str, &str), named: &str, pro
     mine.insert(named.to_owned());
     let lines: Vec<PlanLine> = mine.iter().flat_map(|name| planned::lines_of(&after, name)).collect();
     let refusals = lines.iter().filter(|line| line.sign == Sign::Refuse).filter_map(|line| line.refusal.as_ref());
+    // What holds several things is told once.
+    let mut told = BTreeSet::new();
     settle.extend(
         refusals
-            .filter(|refusal| !refusal.is_left())
+            .filter(|refusal| !refusal.is_left() && told.insert((&refusal.code, &refusal.message)))
             .map(|refusal| Settle::of(refusal.message.clone(), &refusal.code, &refusal.hints)),
     );
     if let Some(missing) = after.broken.get(named).filter(|_| settle.is_empty()) {

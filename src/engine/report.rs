@@ -7,6 +7,7 @@ use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use super::waits::Waiting;
 use super::{Picture, conditions, telling};
 use crate::manifest::Severity;
+use crate::model::plan::guards;
 use crate::model::{Change, Commit, Hint, Millis, ProviderId, ReasonCode, Timestamp, Verb};
 use crate::plan::Input;
 use crate::plan::certificates::Budget;
@@ -599,7 +600,8 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
         out.push_str(" Time is up; the next run goes on from there.");
     }
     out.push('\n');
-    for row in needy.iter().filter(|row| row.code.as_deref() != Some("A0401")) {
+    let is_guarded = |row: &ServiceStatus| row.code.as_deref().is_some_and(guards::is_one);
+    for row in needy.iter().filter(|row| !is_guarded(row)) {
         out.push_str(&format!("  {} {:14}{}\n", look.sign(Sign::Failed), row.name, with_code(row)));
         out.push_str(&telling::verdict(picture, row));
         for hint in &row.hints {

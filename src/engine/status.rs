@@ -7,6 +7,7 @@ use super::{Picture, jobs, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
+use crate::plan::render::text::HELD_BY_GUARD;
 use crate::plan::tasks;
 use crate::store::LastFailure;
 
@@ -332,7 +333,9 @@ fn is_stuck(picture: &Picture, name: &str) -> bool {
 fn explain(picture: &Picture, status: &mut ServiceStatus) {
     let name = status.name.clone();
     let mine = || picture.changes_of(&name);
-    let refusal = mine().find_map(Change::trouble).or_else(|| mine().find_map(Change::refusal));
+    // What the guard holds is said once for all services; what else is refused is this one's own.
+    let own = mine().filter_map(Change::trouble).find(|refusal| !refusal.is_guard());
+    let refusal = own.or_else(|| mine().find_map(Change::trouble)).or_else(|| mine().find_map(Change::refusal));
     if let Some(why) = picture.broken.get(&name) {
         let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
         let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
@@ -417,8 +420,10 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
 }
 
 fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &crate::model::Refusal) {
-    let is_guard = refusal.code == "A0401";
-    status.what_now = if is_guard { "held by the guard".to_owned() } else { format!("refused: {}", refusal.message) };
+    status.what_now = match refusal.is_guard() {
+        true => HELD_BY_GUARD.to_owned(),
+        false => format!("refused: {}", refusal.message),
+    };
     status.code = Some(refusal.code.clone());
     status.hints = refusal.hints.clone();
     status.attention = !refusal.is_left();

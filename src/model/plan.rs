@@ -107,6 +107,23 @@ impl Hint {
     }
 }
 
+/// Codes of the guard: what it holds, it holds for all services together, and says once.
+pub mod guards {
+    /// Services whose manifests are gone.
+    pub const SERVICES: &str = "A0401";
+    /// Records that the ledger never knew.
+    pub const UNKNOWN: &str = "A0430";
+    /// Records or hosts of one service.
+    pub const CROWD: &str = "A0431";
+    /// Every one.
+    pub const ALL: [&str; 3] = [SERVICES, UNKNOWN, CROWD];
+
+    /// Whether a code is one of the guard's.
+    pub fn is_one(code: &str) -> bool {
+        ALL.contains(&code)
+    }
+}
+
 /// What we decline to do, and the way past it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -124,6 +141,11 @@ impl Refusal {
     /// Whether people said that it is left as it is, for a while or for good: nothing about it needs them.
     pub fn is_left(&self) -> bool {
         self.code == "A0403" || self.is_report()
+    }
+
+    /// Whether the guard holds it: the plan's `guard` says why, once for all that it holds.
+    pub fn is_guard(&self) -> bool {
+        guards::is_one(&self.code)
     }
 
     /// Whether it is `mode: report`.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
+use crate::model::plan::guards;
 use crate::model::{Address, Change, Commit, Gate, Hint, History, Kind, Plan, Refusal, Verb};
 
 /// This many services may go in one run, whatever their share.
@@ -43,11 +44,11 @@ pub fn guard(input: &Input<'_>, plan: &mut Plan) {
         return;
     }
     let (code, message) = match services {
-        Some(message) => ("A0401", message),
+        Some(message) => (guards::SERVICES, message),
         None if !unknown.is_empty() => {
-            ("A0430", format!("this plan deletes {} that the ledger never knew", counted(&unknown)))
+            (guards::UNKNOWN, format!("this plan deletes {} that the ledger never knew", counted(&unknown)))
         }
-        None => ("A0431", format!("this plan deletes {} of one service at once", counted(&crowds))),
+        None => (guards::CROWD, format!("this plan deletes {} of one service at once", counted(&crowds))),
     };
     let mut found = Vec::new();
     if !doomed.is_empty() {
@@ -67,7 +68,7 @@ pub fn guard(input: &Input<'_>, plan: &mut Plan) {
     plan.guard = Some(refusal);
 }
 
-/// Why so many services may not go at once; `None`: they may.
+/// Why these services may not all go at once; `None`: they may.
 fn too_many(input: &Input<'_>, doomed: &BTreeSet<String>) -> Option<String> {
     let known: BTreeSet<&String> = input
         .services

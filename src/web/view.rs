@@ -4,7 +4,7 @@ use super::words::Words;
 use crate::engine::Picture;
 use crate::engine::planned::PlanLine;
 use crate::engine::status::{Health, ServiceStatus, Sync};
-use crate::model::{Hint, Millis, Timestamp};
+use crate::model::{Hint, Millis, Refusal, Timestamp};
 use crate::plan::render::{Sign, lines};
 use crate::store::journal::Event;
 
@@ -99,10 +99,17 @@ pub struct PlanRow {
 
 /// A plan as rows.
 pub fn plan(lines: &[PlanLine], words: Words) -> Vec<PlanRow> {
-    lines.iter().map(|line| plan_row(line, words)).collect()
+    let mut is_guard_told = false;
+    let row = |line: &PlanLine| {
+        let guard = line.refusal.as_ref().filter(|refusal| refusal.is_guard());
+        let is_told = guard.is_some() && std::mem::replace(&mut is_guard_told, true);
+        plan_row(line, guard.map(|guard| (guard, is_told)), words)
+    };
+    lines.iter().map(row).collect()
 }
 
-fn plan_row(line: &PlanLine, words: Words) -> PlanRow {
+/// `guard`: what it says of a line that it holds, and whether a line before has told it.
+fn plan_row(line: &PlanLine, guard: Option<(&Refusal, bool)>, words: Words) -> PlanRow {
     let (sign, tone) = match line.sign {
         _ if line.is_held => ("·", "dim"),
         Sign::Create | Sign::Adopt => ("+", "ok"),
@@ -114,8 +121,10 @@ fn plan_row(line: &PlanLine, words: Words) -> PlanRow {
         Sign::Done => ("✓", "ok"),
     };
     let differs = line.diff.iter().map(|(field, from, to)| format!("{field}: {from} → {to}"));
-    let hints = line.refusal.iter().flat_map(|refusal| &refusal.hints).map(Hint::in_line);
-    let more = differs.chain(line.exposes.iter().cloned()).chain(hints).collect();
+    let is_told = guard.is_some_and(|(_, is_told)| is_told);
+    let hints = line.refusal.iter().filter(|_| !is_told).flat_map(|refusal| &refusal.hints).map(Hint::in_line);
+    let guard = guard.filter(|_| !is_told).map(|(guard, _)| guard.message.clone());
+    let more = differs.chain(line.exposes.iter().cloned()).chain(guard).chain(hints).collect();
     let columns = line.columns.clone();
     PlanRow { sign, tone, kind: words.kind(&columns.kind), name: columns.name, detail: columns.detail, more }
 }
@@ -184,12 +193,44 @@ pub fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::render::text::Columns;
+    use crate::web::words::Language;
 
     #[test]
     fn a_span_has_one_unit() {
         let spans = [0, 59_999, 60_000, 3_599_000, 3_600_000, 172_799_000, 172_800_000, -5].map(|ms| span(Millis(ms)));
         let spans = spans.map(|span| span.replace('\u{a0}', " "));
         assert_eq!(spans, ["0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d", "0 s"]);
+    }
+
+    #[test]
+    fn what_the_guard_says_is_shown_once() {
+        let refusal = Refusal {
+            code: "A0431".to_owned(),
+            message: "this plan deletes 15 records of one service at once".to_owned(),
+            found: Vec::new(),
+            hints: vec![Hint::command("if you mean it", "amarre apply --confirm-deletes=15")],
+        };
+        let columns = |name: &str| Columns {
+            kind: "record".to_owned(),
+            name: name.to_owned(),
+            detail: "held by the guard".to_owned(),
+        };
+        let line = |name: &str| PlanLine {
+            sign: Sign::Refuse,
+            is_held: false,
+            columns: columns(name),
+            diff: Vec::new(),
+            exposes: Vec::new(),
+            refusal: Some(refusal.clone()),
+        };
+        let rows = plan(&[line("a"), line("b")], Words(Language::En));
+        let said = [
+            "this plan deletes 15 records of one service at once",
+            "if you mean it: amarre apply --confirm-deletes=15",
+        ];
+        assert_eq!(rows[0].more, said);
+        assert_eq!(rows[1].more, [""; 0]);
     }
 
     #[test]

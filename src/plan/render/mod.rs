@@ -185,7 +185,7 @@ impl Line<'_> {
 fn is_shown_with_network(networks: &BTreeSet<&str>, change: &Change) -> bool {
     let network = change.address.name.rsplit_once('/').map_or("", |(network, _)| network);
     let goes_along = change.verb == Verb::Delete || networks.contains(network);
-    let is_refused = change.refusal().is_some_and(|refusal| refusal.code != "A0401");
+    let is_refused = change.refusal().is_some_and(|refusal| !refusal.is_guard());
     change.address.kind == Kind::Attachment && !is_refused && goes_along
 }
 

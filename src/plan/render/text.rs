@@ -13,8 +13,8 @@ use crate::plan::{certificates, declared, generation, unused};
 /// Column of the name, and of the detail after it.
 pub(super) const KIND_WIDTH: usize = 14;
 pub(super) const NAME_WIDTH: usize = 20;
-/// The guard's code.
-const GUARD: &str = "A0401";
+/// What is said of each thing that the guard holds.
+pub const HELD_BY_GUARD: &str = "held by the guard";
 
 /// The whole plan. `revision` is the first line, such as `services @ 5e1c0aa`.
 pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) -> String {
@@ -39,9 +39,6 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
         refusal_body(guard, look, &mut out);
         out.push_str("  Nothing is deleted; what else is planned goes on.\n");
     }
-    // What the guard holds is told once, above.
-    let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
-    let is_silent = |line: &Line<'_>| is_guarded(line) || is_hidden(line);
     let told = Told::of(input, forecast);
     for (name, lines) in by_service.iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         out.push('\n');
@@ -113,8 +110,6 @@ pub fn sections(input: &Input<'_>, forecast: &Forecast) -> Vec<(Option<Sign>, Se
         let title = format!("guard: {}, {}", guard.message, guard.code);
         sections.push((Some(Sign::Refuse), Section { title, body }));
     }
-    let is_guarded = |line: &Line<'_>| line.change.refusal().is_some_and(|refusal| refusal.code == GUARD);
-    let is_silent = |line: &Line<'_>| is_guarded(line) || is_hidden(line);
     let told = Told::of(input, forecast);
     for (name, lines) in super::lines(input, forecast).iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         let mut body = String::new();
@@ -155,10 +150,7 @@ fn service(all: &Told<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut
     let why = headline(forecast, down, name, lines);
     out.push_str(&format!("{} {}   {why}\n", look.sign(sign), look.paint(Tone::Bold, name)));
     let (mut told, mut explained) = (BTreeSet::new(), Vec::new());
-    for line in lines {
-        if is_hidden(line) {
-            continue;
-        }
+    for line in lines.iter().filter(|line| !is_silent(line)) {
         if let Some(manifest) = manifest {
             comes_after(forecast, manifest, line, &mut told, look, out);
         }
@@ -180,7 +172,7 @@ fn service(all: &Told<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut
         for exposed in line.change.impact.exposes.iter().filter(|_| !is_held) {
             out.push_str(&format!("      {}\n", look.paint(Tone::Dim, exposed)));
         }
-        let refusal = line.change.trouble().filter(|refusal| refusal.code != GUARD);
+        let refusal = line.change.trouble();
         // What several things are held for is explained once.
         let said = |refusal: &Refusal| (refusal.code.clone(), refusal.found.clone(), refusal.hints.clone());
         if let Some(refusal) = refusal.filter(|refusal| !explained.contains(&said(refusal))) {
@@ -221,6 +213,11 @@ fn comes_after(
     }
 }
 
+/// What has no line of its own: the guard tells once, above all services, of what it holds.
+fn is_silent(line: &Line<'_>) -> bool {
+    is_hidden(line) || line.change.refusal().is_some_and(Refusal::is_guard)
+}
+
 /// An attachment that is told by its network's line.
 pub fn is_hidden(line: &Line<'_>) -> bool {
     line.change.address.kind == Kind::Attachment && !line.counts
@@ -236,7 +233,8 @@ fn is_on(network: &Address, lines: &[Line<'_>]) -> bool {
 
 /// What the service's line says: refused, down, new, removed, or why it changes.
 fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &str, lines: &[Line<'_>]) -> String {
-    let refusal = lines.iter().find_map(|line| line.change.trouble());
+    let refusals = || lines.iter().filter_map(|line| line.change.trouble());
+    let refusal = refusals().find(|refusal| !refusal.is_guard()).or_else(|| refusals().next());
     let reported = lines.iter().find_map(|line| line.change.refusal());
     let recreated = lines.iter().find(|line| line.replaces.is_some());
     let down = forecast.wants.stop_first.contains_key(name);
@@ -244,6 +242,7 @@ fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &str, lines: &
     let while_down = expected.map_or_else(|| "for a while".to_owned(), away::about);
     let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
+        (Some(guard), _, _) if guard.is_guard() => format!("in part {HELD_BY_GUARD}, {}", guard.code),
         (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
         (None, _, _) if reported.is_some() => "mode report: shown, not put right".to_owned(),
         (None, Some(line), _) if line.change.address.kind == Kind::Network && !down => {
@@ -281,6 +280,8 @@ pub fn columns(input: &Input<'_>, line: &Line<'_>, is_held: bool) -> Columns {
     let port = manifest.and_then(|manifest| routed_port(manifest, address));
     let detail = match (&line.change.verb, line.replaces) {
         _ if is_held => "held".to_owned(),
+        // What it says stands above all services.
+        _ if line.change.refusal().is_some_and(Refusal::is_guard) => HELD_BY_GUARD.to_owned(),
         (_, _) if line.change.trouble().is_some() => {
             let message = line.change.trouble().map(|refusal| refusal.message.clone()).unwrap_or_default();
             // Kind and name stand in their columns.

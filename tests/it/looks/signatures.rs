@@ -1,7 +1,8 @@
 //! What is ours in DNS is what our key signed, or what the ledger knows by its id; what only says so is not.
 
-use amarre::engine::Mode;
+use amarre::engine::{Mode, report};
 use amarre::model::{Address, Kind, Millis, Owner, ProviderId, Value, Verb};
+use amarre::plan::render::Look;
 use amarre::secret::MarkKey;
 use serde_json::Value as Json;
 
@@ -371,6 +372,10 @@ async fn many_records_of_one_service_need_their_number() {
             Some(format!("amarre apply --confirm-deletes={number}").as_str())
         );
         assert_eq!(rows(&rig).iter().filter(|(_, line)| line.starts_with("lots")).count(), 15);
+        let picture = rig.picture();
+        assert_eq!(picture.statuses()["lots"].what_now, "held by the guard");
+        let (said, exit) = report::verdict(&picture, true, &report::Tally::default(), Millis(1), Look::PLAIN);
+        assert_eq!((said.matches("of one service at once").count(), exit), (1, 4), "the guard is told once: {said}");
         for _ in 0..8 {
             step(&mut rig.engine, Mode::Act { confirmed_deletes: Some(number), only: None }).await;
             rig.clock.advance(Millis::seconds(1));

@@ -239,6 +239,10 @@ fn it_resumes(scene: &Scene, start: &State, walk: &Walk) -> Vec<String> {
         for crash in [Crash::Between, Crash::LedgerLost, Crash::AfterEffect, Crash::BeforeEffect] {
             let Some(state) = cut(walk, start, count, crash) else { continue };
             let forgets = crash == Crash::LedgerLost;
+            // One number agrees to what a lost ledger knew and to what is too much at once.
+            if forgets && walk.left.guard.as_ref().is_some_and(|guard| guard.code == "A0431") {
+                continue;
+            }
             let resumed = walk::walk(scene, &state, Turns::AsPlanned);
             let at = format!("cut after {count} of {}, {crash:?}", walk.steps.len());
             // Where hidden hosts point is in the ledger only.
