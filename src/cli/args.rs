@@ -220,7 +220,7 @@ pub struct Apply {
     /// Answer the question about deletes and downtime
     #[arg(short, long)]
     pub yes: bool,
-    /// Allow exactly this many services to be deleted
+    /// Allow exactly this many services, records and hosts to be deleted that the guard holds
     #[arg(long, value_name = "N")]
     pub confirm_deletes: Option<usize>,
     /// Follow exactly this commit, though the branch was rewritten and `source.git.verify` holds it
