@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::model::folders::{Lead, Lost, is_within, normal};
 use crate::model::{Address, Change, Fields, Kind, ProviderId, Service, Verb, Wants};
 use crate::plan::Input;
-use crate::plan::binds::{self, Check};
+use crate::plan::binds::{self, Check, Everywhere};
 use crate::providers::{Class, ProviderError};
 
 /// As many as Linux follows.
@@ -41,9 +41,10 @@ static WALKS: Walks = Walks::new();
 pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<String>> {
     let mut all: BTreeMap<ProviderId, BTreeSet<String>> =
         input.world.leads.keys().map(|provider| (provider.clone(), BTreeSet::new())).collect();
+    let everywhere = Everywhere::of(input);
     let mut note = |service: &Service, base: &Address, fields: &Fields| {
         let Some(paths) = all.get_mut(&base.provider) else { return };
-        let check = Check::of(input, service, base, fields);
+        let check = Check::of(&everywhere, service, base, fields);
         paths.extend(check.iter().flat_map(Check::paths).cloned());
     };
     for service in input.services.values() {
@@ -73,11 +74,12 @@ pub async fn follow_all(paths: BTreeMap<ProviderId, BTreeSet<String>>) -> BTreeM
 
 /// What is to be checked again right before each container is made.
 pub fn checks<'a>(input: &Input<'_>, changes: impl Iterator<Item = &'a Change>) -> BTreeMap<Address, Check> {
+    let everywhere = Everywhere::of(input);
     let check = |change: &Change| {
         let Verb::Create(fields) = &change.verb else { return None };
         let is_seen = input.world.leads.contains_key(&change.address.provider);
         let service = input.services.get(&change.service).filter(|_| is_seen)?;
-        Some((change.address.clone(), Check::of(input, service, &change.address.base(), fields)?))
+        Some((change.address.clone(), Check::of(&everywhere, service, &change.address.base(), fields)?))
     };
     changes.filter(|change| change.address.kind == Kind::Container).filter_map(check).collect()
 }

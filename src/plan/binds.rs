@@ -9,8 +9,13 @@
 //!
 //! Containers that are there are never touched for it: Docker follows links whenever it starts a container.
 
+mod everywhere;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::everywhere::Everywhere;
+
+use self::everywhere::above;
 use super::expand::Expansion;
 use super::{Input, declared, mounted, retired};
 use crate::model::folders::{Lead, Lost, is_strictly_below, is_within, normal};
@@ -76,19 +81,16 @@ pub struct Check {
 
 impl Check {
     /// Of a container that is yet to be made. `None`: it mounts nothing of the host.
-    pub fn of(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Self> {
+    pub fn of(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Self> {
+        let input = everywhere.input;
         let host = input.site.hosts.get(&service.host)?;
         let folders = folders(input, service, &base.provider, fields);
         if folders.is_empty() {
             return None;
         }
-        let is_here =
-            |other: &&Service| input.site.hosts.get(&other.host).is_some_and(|other| other.docker == base.provider);
-        let of = |service: &Service| roots(input, &host.data, service);
-        let all: BTreeSet<String> = input.services.values().filter(is_here).flat_map(of).collect();
-        let mut roots = of(service);
+        let mut roots = roots(input, &host.data, service);
         // A container that writes above a root can put a link in its place.
-        roots.retain(|root| !all.iter().any(|other| is_strictly_below(root, other)));
+        roots.retain(|root| !everywhere.has_root_above(&base.provider, root));
         Some(Self {
             folders,
             roots,
@@ -204,11 +206,11 @@ fn said((at, to): &(String, String)) -> (String, String) {
 
 /// Why a container that is yet to be made is not made for what it mounts.
 pub fn barred(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let (input, service) = (expansion.input, expansion.service);
-    if let Some(refusal) = of_service(input, service, base, fields) {
+    let (everywhere, service) = (expansion.everywhere, expansion.service);
+    if let Some(refusal) = of_service(everywhere, service, base, fields) {
         return Some(refusal);
     }
-    let above = unproven(input, service, base, fields)?;
+    let above = unproven(everywhere, service, base, fields)?;
     if above.is_known {
         let text = format!("{}: {}; it had this mount before, and keeps it in this release", base.name, above.why());
         expansion.note(Some(base.clone()), text);
@@ -218,13 +220,13 @@ pub fn barred(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) ->
 }
 
 /// Whether any container of a manifest would not be made, for all that its manifest says of mounts.
-pub fn is_any_barred(input: &Input<'_>, service: &Service) -> bool {
-    let Some(host) = input.site.hosts.get(&service.host) else { return false };
+pub fn is_any_barred(everywhere: &Everywhere<'_>, service: &Service) -> bool {
+    let Some(host) = everywhere.input.site.hosts.get(&service.host) else { return false };
     service.containers.iter().any(|(key, container)| {
         let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
         let fields = of_manifest(service, container);
-        let is_new_risk = || unproven(input, service, &base, &fields).is_some_and(|above| !above.is_known);
-        of_service(input, service, &base, &fields).is_some() || is_new_risk()
+        let is_new_risk = || unproven(everywhere, service, &base, &fields).is_some_and(|above| !above.is_known);
+        of_service(everywhere, service, &base, &fields).is_some() || is_new_risk()
     })
 }
 
@@ -234,7 +236,8 @@ pub fn of_manifest(service: &Service, container: &Container) -> Fields {
     Fields::default().with("mounts", Value::texts(mounts))
 }
 
-fn of_service(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+fn of_service(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = everywhere.input;
     if let Some(refusal) = retired::held(input, service, base) {
         return Some(refusal);
     }
@@ -242,7 +245,7 @@ fn of_service(input: &Input<'_>, service: &Service, base: &Address, fields: &Fie
         return Some(refusal);
     }
     let none = BTreeMap::new();
-    Check::of(input, service, base, fields)?.judge(input.world.leads.get(&base.provider).unwrap_or(&none))
+    Check::of(everywhere, service, base, fields)?.judge(input.world.leads.get(&base.provider).unwrap_or(&none))
 }
 
 /// A named volume that NPM's or Amarre's own container has.
@@ -374,8 +377,8 @@ impl Above {
 
 /// Where Amarre does not see the host's files, or not these: a mount below a folder that any container of ours could ever write to,
 /// and a mount to write above another one.
-fn unproven(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Above> {
-    let provider = &base.provider;
+fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Above> {
+    let (input, provider) = (everywhere.input, &base.provider);
     let leads = input.world.leads.get(provider);
     let is_unseen = |folder: &Folder| match leads {
         Some(leads) => leads.get(&folder.path).is_some_and(|lead| matches!(lead.lost, Some(Lost::NotSeen(_)))),
@@ -385,18 +388,22 @@ fn unproven(input: &Input<'_>, service: &Service, base: &Address, fields: &Field
     if input.site.policy.follow_links || !own.iter().any(is_unseen) {
         return None;
     }
-    let others = all_folders(input, provider);
-    let remembered = input.facts.written_folders.get(provider).into_iter().flatten();
-    let written: BTreeSet<&String> =
-        others.iter().chain(&own).filter(|other| other.is_written).map(|other| &other.path).chain(remembered).collect();
-    let all: BTreeSet<&String> = others.iter().chain(&own).map(|other| &other.path).collect();
+    let remembered = input.facts.written_folders.get(provider);
+    let is_written = |path: &&str| {
+        let is_own = || own.iter().any(|folder| folder.is_written && folder.path == **path);
+        let was = || remembered.is_some_and(|known| known.contains(*path));
+        everywhere.is_written(provider, path) || is_own() || was()
+    };
+    let first_below = |folder: &str| {
+        let own = own.iter().map(|folder| folder.path.as_str()).filter(|path| is_strictly_below(path, folder));
+        everywhere.first_below(provider, folder).into_iter().chain(own).min().map(str::to_owned)
+    };
     let before = before(input, service, base);
     let found = own.iter().filter(|folder| is_unseen(folder)).filter_map(|folder| {
-        let above = || written.iter().find(|other| is_strictly_below(&folder.path, other));
-        let below = || all.iter().find(|other| folder.is_written && is_strictly_below(other, &folder.path));
-        let other = above().or_else(below)?;
+        let written = above(&folder.path).find(is_written).map(str::to_owned);
+        let other = written.or_else(|| folder.is_written.then(|| first_below(&folder.path)).flatten())?;
         let is_known = before.contains(&folder.path);
-        Some(Above { folder: folder.clone(), other: (*other).clone(), is_known })
+        Some(Above { folder: folder.clone(), other, is_known })
     });
     // One that is new decides, whatever else the container had before.
     found.min_by_key(|above| above.is_known)
@@ -410,22 +417,6 @@ fn before(input: &Input<'_>, service: &Service, base: &Address) -> BTreeSet<Stri
     let all: Vec<&Fields> = seen.chain(applied).chain(good).collect();
     let folders = all.into_iter().flat_map(|fields| folders(input, service, &base.provider, fields));
     folders.map(|folder| folder.path).collect()
-}
-
-/// Every folder of a host that containers of ours mount, have mounted, or are to mount.
-fn all_folders(input: &Input<'_>, provider: &ProviderId) -> Vec<Folder> {
-    let mut all = Vec::new();
-    for service in input.services.values() {
-        let is_here = input.site.hosts.get(&service.host).is_some_and(|host| host.docker == *provider);
-        for container in service.all_containers().filter(|_| is_here) {
-            all.extend(folders(input, service, provider, &of_manifest(service, container)));
-        }
-    }
-    let seen = input.world.of_kind(provider, Kind::Container).filter(|(_, seen)| seen.owner.is_ours());
-    let applied = input.facts.applied.iter().filter(|(address, _)| address.provider == *provider);
-    let applied = applied.filter(|(address, _)| address.kind == Kind::Container).map(|(_, row)| &row.fields);
-    all.extend(seen.map(|(_, seen)| &seen.fields).chain(applied).flat_map(binds));
-    all
 }
 
 /// The binds of a container.

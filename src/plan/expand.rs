@@ -11,7 +11,7 @@ use super::certificates::{self, Front};
 use super::names::Names;
 use super::pointers::{Led, Streamed};
 use super::rollout::{self, Target};
-use super::{Input, data, decide, fronts, moves, needs, policy, pool, reach, stopped, streams};
+use super::{Input, binds, data, decide, fronts, moves, needs, policy, pool, reach, stopped, streams};
 use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -22,7 +22,8 @@ use crate::model::{
 pub fn expand(input: &Input<'_>) -> Wants {
     let streamed = Streamed::by(input);
     let subnets = pool::assign(input, &streamed);
-    let mut wants = Wants { moving: moves::networks(input, &subnets), ..Wants::default() };
+    let everywhere = binds::Everywhere::of(input);
+    let mut wants = Wants { moving: moves::networks(&everywhere, &subnets), ..Wants::default() };
     let names = Names::of(input);
     let known = data::known(input);
     let containers = input.services.values().flat_map(|service| service.containers.values());
@@ -52,6 +53,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
             names: &names,
             known: &known,
             streamed: &streamed,
+            everywhere: &everywhere,
             led: &led,
             asked_for: &asked_for,
             subnets: &subnets,
@@ -91,6 +93,8 @@ pub struct Expansion<'a> {
     pub(super) known: &'a data::Known<'a>,
     /// Containers that streams lead to.
     pub(super) streamed: &'a Streamed<'a>,
+    /// What all containers mount.
+    pub(super) everywhere: &'a binds::Everywhere<'a>,
     /// Where everything of ours in an NPM leads.
     pub(super) led: &'a Led<'a>,
     /// Addresses that manifests ask for, whoever they are.

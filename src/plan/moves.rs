@@ -9,15 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::container;
 use super::expand::{Expansion, Home};
 use super::rollout::{self, Target};
-use super::{Input, binds, data, decide, pointers, policy, pool, rivals};
+use super::{binds, data, decide, pointers, policy, pool, rivals};
 use crate::model::service::NetworkMode;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
 
 /// Networks that are there, are ours, and are to be otherwise.
 pub fn networks(
-    input: &Input<'_>,
+    everywhere: &binds::Everywhere<'_>,
     subnets: &BTreeMap<Address, Result<ipnet::Ipv4Net, Box<Refusal>>>,
 ) -> BTreeSet<Address> {
+    let input = everywhere.input;
     let mut moving = BTreeSet::new();
     for service in input.services.values() {
         let Some((address, asked)) = pool::network_of(input, service) else { continue };
@@ -26,9 +27,9 @@ pub fn networks(
         let other_subnet = asked.is_some_and(|asked| seen.fields.text("subnet") != Some(asked.to_string().as_str()));
         let differs = other_subnet || seen.fields.flag("internal") != Some(internal);
         let is_free = || asked.is_none_or(|asked| pool::free_of_others(input, &address, asked).is_ok());
-        if differs && is_free() && subnets.contains_key(&address) && !is_held(input, &service.name) {
+        if differs && is_free() && subnets.contains_key(&address) && !is_held(everywhere, &service.name) {
             let members = seen.fields.strings("members");
-            if members.iter().all(|member| goes_along(input, &address, member)) {
+            if members.iter().all(|member| goes_along(everywhere, &address, member)) {
                 moving.insert(address);
             }
         }
@@ -37,7 +38,8 @@ pub fn networks(
 }
 
 /// Whether a service's containers would not go.
-fn is_held(input: &Input<'_>, name: &str) -> bool {
+fn is_held(everywhere: &binds::Everywhere<'_>, name: &str) -> bool {
+    let input = everywhere.input;
     let Some(service) = input.services.get(name) else { return true };
     let npm = input.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
     let is_hidden = npm.is_some_and(|npm| input.world.is_dark(&npm.provider)) && !service.routes.is_empty();
@@ -50,17 +52,18 @@ fn is_held(input: &Input<'_>, name: &str) -> bool {
         || has_jobs
         || is_left
         || data::any_would_be_empty(input, service)
-        || binds::is_any_barred(input, service)
+        || binds::is_any_barred(everywhere, service)
 }
 
 /// Whether a member of a network leaves it for the network to be made anew: a container of a service in force, or NPM.
-fn goes_along(input: &Input<'_>, network: &Address, member: &str) -> bool {
+fn goes_along(everywhere: &binds::Everywhere<'_>, network: &Address, member: &str) -> bool {
+    let input = everywhere.input;
     let hosts = input.site.hosts.values().filter(|host| host.docker == network.provider);
     let mut npms = hosts.filter_map(|host| host.npm.as_ref()?.container.as_deref());
     let mut containers = input.world.of_kind(&network.provider, Kind::Container);
     let own = containers.find(|(_, seen)| seen.fields.text("name") == Some(member) && seen.owner.is_ours());
     let service = own.and_then(|(_, seen)| seen.service.as_ref());
-    npms.any(|npm| npm == member) || service.is_some_and(|service| !is_held(input, service))
+    npms.any(|npm| npm == member) || service.is_some_and(|service| !is_held(everywhere, service))
 }
 
 /// The containers of a service whose network is made anew: they go, once their images are there.
