@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::Picture;
 use crate::manifest::{self, Decision, Loaded, SourceFile, Verdict};
+use crate::model::address::service_of_network;
 use crate::model::service::{Dns, MountSource, NetworkMode, StreamTarget, Target};
 use crate::model::site::{NginxPolicy, is_below};
 use crate::model::{Asset, Assets, Service, Site};
@@ -168,7 +169,7 @@ fn is_of(used: &Use, owner: &str, site: &Site) -> bool {
         "secret" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         "container name" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
         "volume" | "volume to write to" => after.is_some_and(|rest| rest.starts_with('_')),
-        "network" => item == owner || item.strip_prefix("zz-amarre-") == Some(owner),
+        "network" => item == owner || service_of_network(item) == Some(owner),
         "data of" | "container of" => item == owner,
         "file" => item.split('/').rev().skip(1).any(|folder| folder == owner),
         "folder" | "folder to write to" => site.hosts.values().any(|host| {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::{self, Diagnostic, SourceFile};
 use crate::model::Site;
+use crate::model::address::service_of_network;
 use crate::model::site::{Existing, OLD_PLACE, Right};
 use crate::store::{Ledger, StoreError};
 
@@ -83,7 +84,7 @@ pub async fn found(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError>
     }
     // Networks of the ledger's own `Network` manifests are defined, though each manifest was read by itself.
     rights.retain(|right| {
-        right.word != "networks" || !networks.contains(right.item.strip_prefix("zz-amarre-").unwrap_or(&right.item))
+        right.word != "networks" || !networks.contains(service_of_network(&right.item).unwrap_or(&right.item))
     });
     Ok(Existing { rights, host_paths: !kept.is_empty(), everything: false })
 }

@@ -17,10 +17,11 @@ use tokio::time::Instant;
 use super::Picture;
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
+use crate::model::address::service_of_network;
 use crate::model::service::Service;
 use crate::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value, words};
 use crate::plan::render::{Look, Sign};
-use crate::plan::{certificates, pointers, pool};
+use crate::plan::{certificates, pointers};
 use crate::providers::http::Http;
 use crate::providers::{Provider, Resolved};
 
@@ -294,7 +295,7 @@ fn network(picture: &Picture, container: &Address, fields: &Fields) -> Option<St
     let network = fields.text("network")?;
     let mut attachments = picture.world.of_kind(&container.provider, Kind::Attachment);
     let found = attachments.find(|(address, _)| address.name.starts_with(&format!("{network}/")));
-    let own = network.strip_prefix(&pool::network_name("")).unwrap_or(network);
+    let own = service_of_network(network).unwrap_or(network);
     match found {
         Some((_, seen)) => {
             let at = seen.fields.text("address").map(|at| format!(" at {at}")).unwrap_or_default();

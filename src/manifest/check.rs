@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
+use crate::model::address::service_of_network;
 use crate::model::service::{Container, Dns, ManifestKind, Port, Service};
 use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
@@ -141,7 +142,7 @@ fn networks(drafts: &mut [Draft<'_>], site: &Site) {
         let Some(name) = draft.name.clone() else { continue };
         let joined = draft.claims.networks.iter();
         let foreign = joined.filter(|(network, _)| {
-            let own = network.strip_prefix("zz-amarre-").unwrap_or(network);
+            let own = service_of_network(network).unwrap_or(network);
             !defined.contains(own)
         });
         let problems: Vec<(Right, Problem)> = foreign

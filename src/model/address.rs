@@ -11,6 +11,20 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// How the names of networks begin that manifests define: they sort after NPM's own, for Docker publishes a container's
+/// ports through the network whose name sorts first.
+const NETWORK_PREFIX: &str = "zz-amarre-";
+
+/// The name of a service's network.
+pub fn network_name(service: &str) -> String {
+    format!("{NETWORK_PREFIX}{service}")
+}
+
+/// The service whose network has this name; `None`: the name is none that [`network_name`] gives.
+pub fn service_of_network(network: &str) -> Option<&str> {
+    network.strip_prefix(NETWORK_PREFIX)
+}
+
 /// A system that holds resources: `docker`, `docker.edge`, `npm`, `npm.edge`, `ovh`.
 ///
 /// The host `default` and the NPM `main` have no suffix, so that the common case reads well and

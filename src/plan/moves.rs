@@ -10,6 +10,7 @@ use super::container;
 use super::expand::{Expansion, Home};
 use super::rollout::{self, Target};
 use super::{binds, data, decide, pointers, policy, pool, rivals};
+use crate::model::address::service_of_network;
 use crate::model::service::NetworkMode;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
 
@@ -85,7 +86,7 @@ pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Tar
             expansion.wants.before_delete.insert(instance.clone(), vec![Need::present(image.clone())]);
         }
     }
-    let name = home.address.name.strip_prefix("zz-amarre-").unwrap_or(&home.address.name);
+    let name = service_of_network(&home.address.name).unwrap_or(&home.address.name);
     let why = format!("network {name} cannot change in place: it is made anew, with everything on it");
     expansion.wants.stop_first.insert(service.name.clone(), why);
     targets

@@ -9,15 +9,10 @@ use ipnet::Ipv4Net;
 
 use super::pointers::Streamed;
 use super::{Input, handover, pointers, reach};
+pub use crate::model::address::{network_name, service_of_network};
 use crate::model::service::NetworkMode;
 use crate::model::site::Reach;
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service};
-
-/// The name of a service's network: must sort after NPM's own, for Docker publishes a container's ports through
-/// the network whose name sorts first.
-pub fn network_name(service: &str) -> String {
-    format!("zz-amarre-{service}")
-}
 
 /// The gateway of a subnet.
 pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {

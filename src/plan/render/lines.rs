@@ -1,5 +1,6 @@
 //! The words of one line: name and detail of a resource as people read them.
 
+use crate::model::address::service_of_network;
 use crate::model::{Address, Fields, Kind, Value, Verb, words};
 
 /// The name on screen: without what every name of the kind begins or ends with.
@@ -9,10 +10,10 @@ pub fn name(address: &Address, fields: Option<&Fields>) -> String {
 
 fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
     match address.kind {
-        Kind::Network => address.name.strip_prefix("zz-amarre-").unwrap_or(&address.name).to_owned(),
+        Kind::Network => service_of_network(&address.name).unwrap_or(&address.name).to_owned(),
         Kind::Attachment => {
             let (network, container) = address.name.rsplit_once('/').unwrap_or((&address.name, ""));
-            format!("{container} on {}", network.strip_prefix("zz-amarre-").unwrap_or(network))
+            format!("{container} on {}", service_of_network(network).unwrap_or(network))
         }
         Kind::Record => address.name.rsplit_once('/').map_or(address.name.as_str(), |(name, _)| name).to_owned(),
         // A candidate's name is for the time of the update only.
