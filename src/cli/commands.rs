@@ -208,15 +208,19 @@ fn is_gap(answer: &Answer) -> bool {
 
 /// Prints what is wrong with manifests; whether something is.
 async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &Answer) -> Result<bool, Failure> {
-    let errors =
-        answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(|d| d["severity"] == "error"));
-    let is_closing = |found: &Json| {
-        found["severity"] == "warning" && found["code"].as_str().is_some_and(|code| code.starts_with("A02"))
-    };
-    if errors || answer.document["diagnostics"].as_array().is_some_and(|all| all.iter().any(is_closing)) {
+    let all = answer.document["diagnostics"].as_array();
+    let has = |severity: &str| all.is_some_and(|all| all.iter().any(|known| known["severity"] == severity));
+    let errors = has("error");
+    if errors || has("warning") {
         let config = build::with_known_or_none(super::configuration(args)?).await;
-        let read = Read::all(&config, reference).await?;
-        output.say(read.render().trim_end());
+        match Read::all(&config, reference).await {
+            // What a later version refuses is worth a word in each plan; `validate` tells of other warnings.
+            Ok(read) if errors || read.diagnostics.iter().any(|known| known.is_closing) => {
+                output.say(read.render().trim_end());
+            }
+            Err(failure) if errors => return Err(failure),
+            Ok(_) | Err(_) => (),
+        }
     }
     Ok(errors)
 }

@@ -115,7 +115,7 @@ pub async fn running(picture: &Picture, now: Timestamp) -> Vec<Finding> {
 /// What manifests use that policy closes from 0.3 on; `None` when there is nothing of that kind.
 pub fn policy(diagnostics: &[Diagnostic]) -> Option<Finding> {
     const SHOWN_MAX: usize = 20;
-    let closing: Vec<&Diagnostic> = diagnostics.iter().filter(|found| found.is_closing()).collect();
+    let closing: Vec<&Diagnostic> = diagnostics.iter().filter(|found| found.is_closing).collect();
     let first = closing.first()?;
     let text = match closing.len() {
         1 => "a manifest uses something that version 0.3 refuses".to_owned(),

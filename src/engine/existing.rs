@@ -56,7 +56,7 @@ pub async fn known(ledger: &Ledger) -> Result<Option<Existing>, StoreError> {
 
 /// Logs what policy closes from 0.3 on, each once.
 pub(super) fn tell(before: &[Diagnostic], now: &[Diagnostic]) {
-    for fresh in now.iter().filter(|found| found.is_closing() && !before.contains(found)) {
+    for fresh in now.iter().filter(|found| found.is_closing && !before.contains(found)) {
         let Diagnostic { code, file, line, message, hint, .. } = fresh;
         tracing::warn!(code, "{file}:{line}: {message}; {}", hint.as_deref().unwrap_or_default());
     }

@@ -186,6 +186,8 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Whose manifest, where that is known.
     pub service: Option<String>,
+    /// It is about something that works no longer from a later version on.
+    pub is_closing: bool,
 }
 
 /// A place in a file: lines and columns from 1, columns in characters, the end not included.
@@ -219,15 +221,21 @@ pub(super) struct Problem {
     pub spot: Spot,
     pub message: String,
     pub hint: Option<String>,
+    pub is_closing: bool,
 }
 
 impl Problem {
     pub fn error(code: &'static str, spot: Spot, message: String) -> Self {
-        Self { code, severity: Severity::Error, spot, message, hint: None }
+        Self { code, severity: Severity::Error, spot, message, hint: None, is_closing: false }
     }
 
     pub fn warning(code: &'static str, spot: Spot, message: String) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, spot, message) }
+    }
+
+    /// A warning of what was used before policy closed it, and is refused from a later version on.
+    pub fn closing(code: &'static str, spot: Spot, message: String) -> Self {
+        Self { is_closing: true, ..Self::warning(code, spot, message) }
     }
 
     #[must_use]
@@ -256,6 +264,7 @@ impl Problem {
             message: self.message,
             hint: self.hint,
             service: service.map(str::to_owned),
+            is_closing: self.is_closing,
         }
     }
 }
@@ -309,11 +318,6 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 impl Diagnostic {
-    /// Whether it is about something that policy closes, and that works until 0.3 since it was used before.
-    pub fn is_closing(&self) -> bool {
-        self.severity == Severity::Warning && self.code.starts_with("A02")
-    }
-
     /// Something in the source that is not taken; found by whoever reads it.
     pub fn left_out(code: &'static str, file: &str, message: &str, hint: &str) -> Self {
         Self {
@@ -327,6 +331,7 @@ impl Diagnostic {
             message: message.to_owned(),
             hint: Some(hint.to_owned()),
             service: None,
+            is_closing: false,
         }
     }
 
@@ -343,6 +348,7 @@ impl Diagnostic {
             message,
             hint: Some(hint),
             service: Some(service.to_owned()),
+            is_closing: false,
         }
     }
 }

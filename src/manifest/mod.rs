@@ -63,7 +63,7 @@ pub use render::{render, with_compose_files};
 pub use schema::schema;
 
 use check::{Claims, Company, Draft};
-use diagnostic::{A0108, Problem, Spot, Widths};
+use diagnostic::{A0108, A0205, A0206, A0215, Problem, Spot, Widths};
 use document::Piece;
 use files::Source;
 
@@ -148,13 +148,13 @@ pub struct InUse {
 /// What a manifest that was good before uses and policy no longer allows, the secrets that it reads, and the network that
 /// it defines. What policy closed in earlier versions is none of it: that was taken away on purpose.
 pub fn in_use(file: &SourceFile, assets: &Assets, site: &Site) -> InUse {
-    /// The first code of a refusal that came with these rights.
-    const FIRST: &str = "A0262";
+    /// What was closed before there were warnings.
+    const BEFORE: [&str; 3] = [A0205, A0206, A0215];
     let mut lenient = site.clone();
     lenient.existing.everything = true;
     let files = std::slice::from_ref(file);
     let (loaded, decisions) = read_all(files, assets, &lenient, (Company::One, true));
-    let is_new = |decision: &Decision| matches!(decision.verdict, Verdict::Existing(code) if code >= FIRST);
+    let is_new = |decision: &Decision| matches!(decision.verdict, Verdict::Existing(code) if !BEFORE.contains(&code));
     let rights = decisions.into_iter().filter(is_new).map(|decision| decision.right).collect();
     let secrets = loaded.services.iter().flat_map(Service::secrets).map(|(name, _)| name.clone()).collect();
     let network = loaded.services.iter().find(|service| service.kind == ManifestKind::Network);

@@ -82,7 +82,7 @@ pub(super) fn problem(site: &Site, service: &str, closed: &Closed<'_>) -> Proble
     let is_narrowed = closed.code == A0262 && existing.host_paths && !site.policy.are_host_paths_named;
     if existing.everything || is_narrowed || existing.rights.contains(&right) {
         let message = format!("{}; it is used already and works until {REFUSED_FROM}", closed.message);
-        return Problem::warning(closed.code, closed.spot, message).hint(closed.hint.clone());
+        return Problem::closing(closed.code, closed.spot, message).hint(closed.hint.clone());
     }
     Problem::error(closed.code, closed.spot, closed.message.clone()).hint(closed.hint.clone())
 }
@@ -357,7 +357,7 @@ fn old_place(scope: &Scope<'_>, name: &Text) {
             shown(&name.text)
         );
         let hint = format!("move it to secrets/services/{} beside amarre.yaml", shown(&name.text));
-        scope.report(Problem::warning(A0274, name.spot, message).hint(hint));
+        scope.report(Problem::closing(A0274, name.spot, message).hint(hint));
     }
 }
 
