@@ -30,45 +30,53 @@ impl fmt::Display for Use {
 /// nothing yet: what is wrong with it is said elsewhere.
 pub fn of_others(picture: &Picture, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
     let Some(site) = picture.context.as_ref().map(|context| &context.site) else { return Vec::new() };
+    let assets = all_files(picture);
+    let now = Text::read(file, text, &assets, site);
+    let before = picture.source.files.iter().find(|(path, _)| path == file);
+    let before = before.map(|(_, text)| Text::read(file, text, &assets, site)).unwrap_or_default();
     let mut others = BTreeSet::new();
-    for (service, files) in read(picture, (file, text), site) {
-        let known = picture.services.get(&service.name);
-        let before = picture.source.files.iter().find(|(path, _)| path == file).map(|(_, text)| text.as_str());
-        let mut known = known.map(uses).unwrap_or_default();
-        known.extend(before.map(|before| rights(picture, (file, before), site)).unwrap_or_default());
-        for (old, files) in before.map(|before| read(picture, (file, before), site)).unwrap_or_default() {
-            known.extend(uses(&old).into_iter().filter(|_| old.name == service.name));
-            known.extend(files.into_iter().map(|item| Use { word: "file", item }));
+    for (service, files) in &now.services {
+        let mut known = picture.services.get(&service.name).map(uses).unwrap_or_default();
+        known.extend(before.rights.iter().cloned());
+        for (old, files) in &before.services {
+            known.extend(uses(old).into_iter().filter(|_| old.name == service.name));
+            known.extend(files.iter().cloned());
         }
-        let fresh = uses(&service)
-            .into_iter()
-            .chain(rights(picture, (file, text), site))
-            .chain(files.into_iter().map(|item| Use { word: "file", item }));
+        let fresh = uses(service).into_iter().chain(now.rights.iter().cloned()).chain(files.iter().cloned());
         others.extend(fresh.filter(|used| !known.contains(used)));
     }
     others.into_iter().filter(|used| !owners.iter().any(|owner| is_of(used, owner, site))).collect()
 }
 
-/// The services of a text, each with the files of the source that it reads.
-fn read(picture: &Picture, (path, text): (&str, &str), site: &Site) -> Vec<(Service, BTreeSet<String>)> {
-    let assets = all_files(picture);
-    let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
-    let Loaded { services, mut texts, .. } = manifest::load_again(&file, &assets, site);
-    let with_files = |service: Service| {
-        let files = texts.remove(&service.name).map(|text| text.assets.into_keys().collect());
-        (service, files.unwrap_or_default())
-    };
-    services.into_iter().map(with_files).collect()
+/// What a text says.
+#[derive(Default)]
+struct Text {
+    /// Its services, each with the files of the source that it reads.
+    services: Vec<(Service, BTreeSet<Use>)>,
+    /// What words of the policy allow it.
+    rights: BTreeSet<Use>,
+}
+
+impl Text {
+    fn read(path: &str, text: &str, assets: &Assets, site: &Site) -> Self {
+        let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let rights = rights(&file, assets, site);
+        let Loaded { services, mut texts, .. } = manifest::load_again(&file, assets, site);
+        let with_files = |service: Service| {
+            let files = texts.remove(&service.name).map(|text| text.assets).unwrap_or_default();
+            (service, files.into_keys().map(|item| Use { word: "file", item }).collect())
+        };
+        Self { services: services.into_iter().map(with_files).collect(), rights }
+    }
 }
 
 /// What a word of the policy allows, and not that it is called after the service; with lines of nginx's configuration where
 /// policy looks at none.
-fn rights(picture: &Picture, (path, text): (&str, &str), site: &Site) -> BTreeSet<Use> {
+fn rights(file: &SourceFile, assets: &Assets, site: &Site) -> BTreeSet<Use> {
     /// Words of which the uses are looked at by themselves, or that give nothing of others.
-    const PLAIN: [&str; 8] =
-        ["host_paths", "images", "log_drivers", "networks", "secrets", "subnets", "targets", "volumes"];
-    let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
-    let (loaded, decisions) = manifest::explain(std::slice::from_ref(&file), &all_files(picture), site);
+    const PLAIN: [&str; 9] =
+        ["host_paths", "images", "log_drivers", "networks", "nginx", "secrets", "subnets", "targets", "volumes"];
+    let (loaded, decisions) = manifest::explain(std::slice::from_ref(file), assets, site);
     let is_given = |decision: &Decision| {
         matches!(&decision.verdict, Verdict::Allowed(by) if by.starts_with("policy."))
             && !PLAIN.contains(&decision.right.word.as_str())
