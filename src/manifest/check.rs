@@ -88,8 +88,15 @@ impl Draft<'_> {
     /// Notes what is wrong with a use that other manifests decide about.
     fn decide(&mut self, right: Right, problem: &Problem) {
         let verdict = if problem.is_error() { Verdict::Refused(problem.code) } else { Verdict::Existing(problem.code) };
-        let (file, spot) = (self.file_at(problem.spot).0.to_owned(), problem.spot);
-        let hint = problem.hint.clone().unwrap_or_default();
+        self.push(right, problem.spot, verdict, problem.hint.clone().unwrap_or_default());
+    }
+
+    fn allow(&mut self, right: Right, spot: Spot, by: String) {
+        self.push(right, spot, Verdict::Allowed(by), String::new());
+    }
+
+    fn push(&mut self, right: Right, spot: Spot, verdict: Verdict, hint: String) {
+        let file = self.file_at(spot).0.to_owned();
         self.decisions.push(Decision { file, line: spot.line, column: spot.column, right, verdict, hint });
     }
 }
@@ -140,17 +147,18 @@ fn networks(drafts: &mut [Draft<'_>], site: &Site) {
     let defined: BTreeSet<String> = drafts.iter().filter(defines).filter_map(|draft| draft.name.clone()).collect();
     for draft in drafts.iter_mut() {
         let Some(name) = draft.name.clone() else { continue };
-        let joined = draft.claims.networks.iter();
-        let foreign = joined.filter(|(network, _)| {
+        let defined_by = |network: &str| {
             let own = service_of_network(network).unwrap_or(network);
-            !defined.contains(own)
-        });
-        let problems: Vec<(Right, Problem)> = foreign
-            .filter_map(|(network, spot)| {
-                let right = Right { service: name.clone(), word: "networks".to_owned(), item: network.clone() };
-                Some((right, permissions::network(site, &name, network, *spot)?))
-            })
-            .collect();
+            defined.get(own).map(|name| format!("the `Network` manifest {name} defines it"))
+        };
+        let mut problems: Vec<(Right, Problem)> = Vec::new();
+        for (network, spot) in draft.claims.networks.clone() {
+            let right = Right { service: name.clone(), word: "networks".to_owned(), item: network.clone() };
+            match defined_by(&network).or_else(|| permissions::allowed_network(site, &network)) {
+                Some(by) => draft.allow(right, spot, by),
+                None => problems.push((right, permissions::network(site, &name, &network, spot))),
+            }
+        }
         for (right, problem) in problems {
             draft.decide(right, &problem);
             draft.problems.push(problem);

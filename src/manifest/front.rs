@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::model::service::{Hsts, Location, Target, Tls};
+use crate::model::site::NginxPolicy;
 
 use super::diagnostic::{A0106, A0108, A0170, A0210, A0211, A0272, Problem, Spot, shown};
 use super::nginx;
@@ -92,6 +93,14 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
     let text = raw.replace("\r\n", "\n").trim_end().to_owned();
     let policy = scope.site.policy.nginx;
     let mut fault = nginx::fault(&text, policy, false);
+    if fault.is_none() && !text.is_empty() {
+        let by = match policy {
+            NginxPolicy::None => "only comments",
+            NginxPolicy::Directives => "its directives are known to be harmless",
+            NginxPolicy::Any => "policy.nginx: any",
+        };
+        permissions::allowed(scope, node.spot, "nginx", "advanced", by);
+    }
     if let Some(sets) = fault.take_if(|fault| fault.code == A0272) {
         let hint = "ask whoever keeps amarre.yaml for `policy.nginx: any`".to_owned();
         let (spot, message) = (spot_of(node, &text, sets.line), sets.message);

@@ -234,15 +234,18 @@ pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &Text) {
     closed(scope, &Closed { code: A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
 }
 
-/// A network that no `Network` manifest defines.
-pub(super) fn network(site: &Site, service: &str, name: &str, spot: Spot) -> Option<Problem> {
-    if site.policy.networks.iter().any(|pattern| matches(pattern, name)) {
-        return None;
-    }
+/// What allows a network that no `Network` manifest defines.
+pub(super) fn allowed_network(site: &Site, name: &str) -> Option<String> {
+    let pattern = site.policy.networks.iter().find(|pattern| matches(pattern, name))?;
+    Some(format!("policy.networks: {pattern}"))
+}
+
+/// A network that no `Network` manifest defines, and policy does not allow.
+pub(super) fn network(site: &Site, service: &str, name: &str, spot: Spot) -> Problem {
     let message = format!("policy forbids the network {}: no `Network` manifest defines it", shown(name));
     let hint = format!("write one (`{{kind: Network, name: …}}`), or {}", ask_for("networks", name));
     let closed = Closed { code: A0265, spot, word: "networks", item: name, message, hint };
-    Some(problem(site, service, &closed))
+    problem(site, service, &closed)
 }
 
 /// Capabilities are Docker's own, or among `policy.capabilities`.

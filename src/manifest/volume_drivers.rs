@@ -35,6 +35,9 @@ const CIFS: &str = "
 const TMPFS: &str =
     "gid huge mode mpol noatime nodev noexec nosuid nr_blocks nr_inodes relatime ro rw size strictatime uid";
 
+/// The key of the policy.
+const WORD: &str = "volume_drivers";
+
 /// Judges a volume's driver and options.
 pub(super) fn driver(scope: &Scope<'_>, driver: Option<&Text>, options: &BTreeMap<String, Text>, spot: Spot) {
     let name = driver.map_or("local", |driver| driver.text.as_str());
@@ -42,17 +45,25 @@ pub(super) fn driver(scope: &Scope<'_>, driver: Option<&Text>, options: &BTreeMa
     if name != "local" {
         return by_word(scope, name, "the volume driver", spot);
     }
-    if options.is_empty() || is_known(scope, options) {
+    if options.is_empty() {
+        return;
+    }
+    let spot = options.values().next().map_or(spot, |text| text.spot);
+    if is_known(scope, options) {
+        // Others of its options may be passwords. A bind is judged by its folder.
+        let kind = options.get("type").map(|text| text.text.as_str()).filter(|kind| *kind != "none");
+        if let Some(kind) = kind {
+            let item = format!("local type={kind}");
+            permissions::allowed(scope, spot, WORD, &item, "with its usual options it needs no word");
+        }
         return;
     }
     let pairs: Vec<String> = options.iter().map(|(key, text)| format!("{key}={}", text.text)).collect();
-    let spot = options.values().next().map_or(spot, |text| text.spot);
     by_word(scope, &format!("local {}", pairs.join(" ")), "the volume options", spot);
 }
 
 fn by_word(scope: &Scope<'_>, item: &str, what: &str, spot: Spot) {
-    let word = "volume_drivers";
-    let policy = &scope.site.policy;
+    let (policy, word) = (&scope.site.policy, WORD);
     if let Some(pattern) = policy.volume_drivers.iter().find(|pattern| permissions::matches(pattern, item)) {
         return permissions::allowed(scope, spot, word, item, &format!("policy.volume_drivers: {pattern}"));
     }
