@@ -163,7 +163,7 @@ impl Handle {
     pub async fn preview(&self, snapshot: Snapshot, promised: Vec<String>) -> Option<Reply> {
         let context = match &self.picture().0.context {
             Some(context) => context.clone(),
-            // Nobody has looked yet.
+            // No look has ended yet.
             None => self.ask(Command::Look).await?.picture.context.clone()?,
         };
         let loaded = loading::aside(self.turns.clone(), &snapshot, &context.site).await;
