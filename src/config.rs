@@ -15,6 +15,7 @@ mod docker;
 mod git;
 mod notifications;
 mod npm;
+mod own_names;
 mod secrets;
 mod server;
 mod ovh;

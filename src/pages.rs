@@ -126,6 +126,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0272", include_str!("../docs/errors/A0272.md")),
     ("A0273", include_str!("../docs/errors/A0273.md")),
     ("A0274", include_str!("../docs/errors/A0274.md")),
+    ("A0275", include_str!("../docs/errors/A0275.md")),
+    ("A0276", include_str!("../docs/errors/A0276.md")),
     ("A0280", include_str!("../docs/errors/A0280.md")),
     ("A0281", include_str!("../docs/errors/A0281.md")),
     ("A0282", include_str!("../docs/errors/A0282.md")),

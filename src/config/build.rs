@@ -37,6 +37,7 @@ impl File {
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
         site.listeners = listeners(server.listen, &dockers, &npms);
+        site.own_names = self.own_names(&dockers);
         self.keep_key_files(secrets);
         site.own_secrets = secrets.own.borrow().clone();
         Ok(Config {
@@ -173,6 +174,7 @@ impl File {
             certificates: self.certificates()?,
             own_secrets: BTreeSet::new(),
             listeners: Vec::new(),
+            own_names: BTreeMap::new(),
             existing: Existing::default(),
             forbidden: BTreeMap::new(),
         })
@@ -268,7 +270,7 @@ impl File {
 
     fn policy(&self) -> Policy {
         let (file, usual) = (&self.policy, Policy::default());
-        let mut records: BTreeSet<String> = file.records.iter().flatten().cloned().collect();
+        let mut records: BTreeSet<String> = file.records.iter().flatten().map(|item| record_item(item)).collect();
         // Words alone say where, not which types: those stay the usual ones.
         let are_records_named =
             file.records.is_some() && (records.is_empty() || !records.iter().all(|item| is_record_word(item)));
@@ -286,6 +288,7 @@ impl File {
             runtimes: list(&file.runtimes, usual.runtimes),
             log_drivers: list(&file.log_drivers, usual.log_drivers),
             targets: file.targets.clone(),
+            names: file.names.clone(),
             secrets: file.secrets.clone(),
             records,
             are_records_named,
@@ -470,6 +473,11 @@ fn listeners(
     let npms = npms.values().filter_map(|npm| url(&npm.url, 81)).filter(|(at, _)| at.is_some());
     let npms = npms.map(|(at, port)| Listener { at, port, by_name: false });
     std::iter::once(own).chain(engines).chain(npms).collect()
+}
+
+/// A word for a label, as names have them: in lower case.
+fn record_item(item: &str) -> String {
+    if item.starts_with('_') { item.to_ascii_lowercase() } else { item.to_owned() }
 }
 
 /// Names without `CAP_`, in capitals; `default` adds none to Docker's own.

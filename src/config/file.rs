@@ -290,6 +290,8 @@ pub(super) struct PolicyFile {
     #[serde(default)]
     pub(super) targets: BTreeMap<String, Vec<String>>,
     #[serde(default)]
+    pub(super) names: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
     pub(super) secrets: BTreeMap<String, Vec<String>>,
     pub(super) records: Option<Vec<String>>,
     pub(super) images: Option<Vec<String>>,

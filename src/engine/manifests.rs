@@ -10,7 +10,7 @@ use super::Picture;
 use super::daemon::Handle;
 use super::planned::{self, PlanLine};
 use super::report;
-use crate::manifest::{Diagnostic, Severity};
+use crate::manifest::{self, Diagnostic, Severity};
 use crate::model::Hint;
 use crate::plan::render::Sign;
 use crate::source::{Author, Edit, Snapshot, SourceError, moved};
@@ -84,25 +84,6 @@ pub fn tag(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
-/// What the documents of a file call themselves, as far as that can be read without reading all of it; `None`: not.
-fn names_in(text: &str) -> Vec<Option<String>> {
-    let mut documents = vec![Vec::new()];
-    for line in text.lines() {
-        if line.starts_with("---") {
-            documents.push(Vec::new());
-        } else if let (Some(last), false) =
-            (documents.last_mut(), line.trim().is_empty() || line.trim().starts_with('#'))
-        {
-            last.push(line);
-        }
-    }
-    let name = |lines: Vec<&str>| {
-        let value = lines.iter().find_map(|line| line.strip_prefix("name:"))?.split(" #").next()?.trim();
-        Some(value.trim_matches(['"', '\'']).to_owned()).filter(|name| !name.is_empty())
-    };
-    documents.into_iter().filter(|lines| !lines.is_empty()).map(name).collect()
-}
-
 /// What a file holds, for whoever asks about the service `name`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
@@ -118,7 +99,7 @@ pub enum Holds {
 /// calls itself otherwise is somebody else's.
 pub fn holds(picture: &Picture, (file, text): (&str, &str), name: &str) -> Holds {
     let mut good = picture.services.values().filter(|service| service.origin.file == file);
-    let names = names_in(text);
+    let names = manifest::names_in(text);
     let is_other = |known: &String| known != name;
     if names.len() > 1 || names.iter().flatten().any(is_other) || good.clone().any(|service| is_other(&service.name)) {
         return Holds::Others;

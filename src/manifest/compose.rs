@@ -467,8 +467,9 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
     }
     let spot = reader.spot;
     reader.finish(&nothing_else);
-    if let Some(driver) = &driver {
-        permissions::log_driver(scope, driver);
+    match &driver {
+        Some(driver) => permissions::log_driver(scope, driver),
+        None => permissions::log_options(scope, &usual.0, options.keys(), spot),
     }
     match (driver, given) {
         (Some(driver), _) => (driver.text, options),

@@ -130,6 +130,10 @@ pub const A0272: &str = "A0272";
 pub const A0273: &str = "A0273";
 /// A secret is found only where secrets were kept before.
 pub const A0274: &str = "A0274";
+/// Policy forbids a host name that Amarre's configuration works with.
+pub const A0275: &str = "A0275";
+/// Policy forbids a host name that programs look for by themselves.
+pub const A0276: &str = "A0276";
 /// A name that is Amarre's own.
 pub const A0280: &str = "A0280";
 /// A TXT value that is a mark.

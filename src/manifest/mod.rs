@@ -19,6 +19,7 @@ mod document;
 mod env_file;
 mod files;
 mod front;
+mod host_names;
 mod interpolate;
 mod kinds;
 mod merge;
@@ -159,6 +160,22 @@ pub fn in_use(file: &SourceFile, assets: &Assets, site: &Site) -> InUse {
     let secrets = loaded.services.iter().flat_map(Service::secrets).map(|(name, _)| name.clone()).collect();
     let network = loaded.services.iter().find(|service| service.kind == ManifestKind::Network);
     InUse { rights, secrets, network: network.map(|service| service.name.clone()) }
+}
+
+/// What the documents of a file call themselves, in order; `None`: that cannot be told.
+pub fn names_in(text: &str) -> Vec<Option<String>> {
+    let name = |piece: Piece<'_>| {
+        let tree = yaml::read(piece.text, piece.lines_before);
+        if tree.root.is_none() && tree.problems.is_empty() {
+            return None;
+        }
+        let said = |key: &str| match &tree.root {
+            Some(root) => root.entry(key).and_then(|entry| entry.value.scalar()),
+            None => document::scan(piece.text, key),
+        };
+        Some(said("name").and_then(|name| parse::name_of(said("kind"), name, said("type"))))
+    };
+    document::split(text).into_iter().filter_map(name).collect()
 }
 
 fn read_all(

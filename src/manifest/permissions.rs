@@ -200,6 +200,33 @@ pub(super) fn log_driver(scope: &Scope<'_>, text: &Text) {
     listed(scope, A0267, ("log_drivers", &scope.site.policy.log_drivers), text, "the log driver");
 }
 
+/// Options for a driver that the configuration chose: what says where to a log goes belongs to the list.
+pub(super) fn log_options<'a>(scope: &Scope<'_>, driver: &str, names: impl Iterator<Item = &'a String>, spot: Spot) {
+    /// What any driver takes, and what says how much is kept on this host (Docker's reference of each driver).
+    const HARMLESS: [&str; 13] = [
+        "cache-compress",
+        "cache-disabled",
+        "cache-max-file",
+        "cache-max-size",
+        "compress",
+        "env",
+        "env-regex",
+        "labels",
+        "labels-regex",
+        "max-buffer-size",
+        "max-file",
+        "max-size",
+        "mode",
+    ];
+    let mut others = names.filter(|name| *name != "tag" && !HARMLESS.contains(&name.as_str()));
+    let list = &scope.site.policy.log_drivers;
+    let Some(option) = others.next().filter(|_| !list.iter().any(|pattern| matches(pattern, driver))) else { return };
+    let message = format!("policy forbids the option `{}` of the log driver {driver}", shown(option));
+    let item = format!("{driver} {option}");
+    let hint = ask_for("log_drivers", driver);
+    closed(scope, &Closed { code: A0267, spot, word: "log_drivers", item: &item, message, hint });
+}
+
 /// A volume by the name that Docker knows it by: the service's own are called after it.
 pub(super) fn volume(scope: &Scope<'_>, name: &Text) {
     let owners = std::iter::once(&scope.name).chain(&scope.data_of);
@@ -339,7 +366,7 @@ pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
     if name.text.starts_with("shared/") {
         return allowed(scope, name.spot, word, &name.text, "every service may read shared/*");
     }
-    if let Some(pattern) = entry(scope, &scope.site.policy.secrets, &name.text) {
+    if let Some(pattern) = entry(&scope.name, &scope.site.policy.secrets, &name.text) {
         return allowed(scope, name.spot, word, &name.text, &format!("policy.secrets: {pattern}"));
     }
     let message = format!("policy forbids {} to read the secret `{}`", shown(&scope.name), shown(&name.text));
@@ -366,11 +393,11 @@ fn old_place(scope: &Scope<'_>, name: &Text) {
 
 /// The pattern of this manifest, or of all, that a text matches.
 pub(super) fn entry<'a>(
-    scope: &'a Scope<'_>,
+    service: &str,
     by_manifest: &'a std::collections::BTreeMap<String, Vec<String>>,
     text: &str,
 ) -> Option<&'a String> {
-    let lists = [scope.name.as_str(), "*"].into_iter().filter_map(|name| by_manifest.get(name));
+    let lists = [service, "*"].into_iter().filter_map(|name| by_manifest.get(name));
     lists.flatten().find(|pattern| matches(pattern, text))
 }
 

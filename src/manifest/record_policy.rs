@@ -6,7 +6,8 @@
 //! | a TXT value that begins with `heritage=` | A0281 | none: so do marks |
 //! | a type | A0208 | the type |
 //! | MX, TXT at one of `domains` | A0208 | a list of types in amarre.yaml |
-//! | `_acme-challenge`, `_dmarc`, `_domainkey`, `_mta-sts` in a name | A0282 | the same word |
+//! | a part that begins with `_`, as in `_acme-challenge`, `_dmarc`, `_3e2c0f` | A0282 | the part; `_*` is any but those of mail and certificates |
+//! | SRV below a name of a domain, as in `_xmpp._tcp.chat` | | none |
 //! | CAA | A0283 | `CAA` |
 //! | A, AAAA at a domain itself; anything at another domain itself | A0284 | `apex` |
 //! | a wildcard | A0284 | `wildcard` |
@@ -15,6 +16,7 @@ use crate::model::Site;
 use crate::model::site::{SPECIAL_LABELS, is_below};
 
 use super::diagnostic::{A0208, A0280, A0281, A0282, A0283, A0284, Spot, shown};
+use super::host_names;
 use super::permissions::{self, Closed};
 use super::reader::{Scope, Text};
 
@@ -55,14 +57,43 @@ pub(super) fn of_name(scope: &Scope<'_>, record_type: &str, name: &str, spot: Sp
     if record_type == "CAA" && !may("CAA") {
         forbid(A0283, format!("policy forbids CAA at {}: it says who may issue certificates", shown(name)), "CAA");
     }
-    for label in SPECIAL_LABELS.into_iter().filter(|label| !may(label) && name.split('.').any(|part| part == *label)) {
+    for label in with_meaning(scope, record_type, name).into_iter().filter(|label| !is_named(scope, label)) {
         forbid(A0282, format!("policy forbids {}: {}", shown(name), meaning(label)), label);
     }
+    host_names::judge(scope, name, spot);
     if name.starts_with("*.") && !may("wildcard") {
         let message = format!("policy forbids a record at {}: it answers for every other name", shown(name));
         forbid(A0284, message, "wildcard");
     }
     apex(scope, record_type, name, spot, forbid);
+}
+
+/// The parts of a name that mean something to programs: all that begin with `_`. A host below a domain may say with SRV where
+/// its own services are (RFC 2782).
+fn with_meaning<'a>(scope: &Scope<'_>, record_type: &str, name: &'a str) -> Vec<&'a str> {
+    const TRANSPORTS: [&str; 4] = ["_sctp", "_tcp", "_tls", "_udp"];
+    let marked = |part: &'a str| part.split('.').filter(|label| label.starts_with('_'));
+    let parts: Vec<&str> = name.splitn(3, '.').collect();
+    match (record_type, parts.as_slice()) {
+        ("SRV", [service, transport, host])
+            if service.starts_with('_') && !SPECIAL_LABELS.contains(service) && TRANSPORTS.contains(transport) =>
+        {
+            // At a domain itself, the service is the whole domain's.
+            let of_domain = scope.site.domains.iter().any(|domain| domain == host).then_some(*service);
+            of_domain.into_iter().chain(marked(host)).collect()
+        }
+        _ => marked(name).collect(),
+    }
+}
+
+/// Whether `policy.records` has a label, or a pattern that it matches.
+fn is_named(scope: &Scope<'_>, label: &str) -> bool {
+    let is_special = SPECIAL_LABELS.contains(&label);
+    let is_it = |item: &String| match is_special {
+        true => item == label,
+        false => item.starts_with('_') && permissions::matches(item, label),
+    };
+    scope.site.policy.records.iter().any(is_it)
 }
 
 /// A domain itself: MX and TXT steer its mail and prove who owns it, so the default list does not allow them;
@@ -91,7 +122,8 @@ fn meaning(label: &str) -> &'static str {
         "_acme-challenge" => "with it, certificates for the name are issued",
         "_dmarc" => "it says what becomes of mail that others send by the name",
         "_domainkey" => "it holds the keys that mail is signed with",
-        _ => "it says how mail to the name is encrypted",
+        "_mta-sts" => "it says how mail to the name is encrypted",
+        _ => "names with `_` prove who owns a domain, and steer its mail and its programs",
     }
 }
 

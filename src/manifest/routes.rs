@@ -6,6 +6,7 @@ use crate::model::site::Challenge;
 use super::check;
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0216, Spot, shown};
 use super::front::{self, Front};
+use super::host_names;
 use super::nginx;
 use super::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
 use super::resolve::{self, Names};
@@ -86,7 +87,7 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
     check::needs_npm(scope, spot, "routes");
     let name = Text { text: scope.name.clone(), spot };
     let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, Names::Hosts) }?;
-    scope.claims.borrow_mut().domains.push((domain.clone(), spot));
+    claim(scope, &domain, spot);
     Some(Route {
         domains: vec![domain],
         to: Target::Container { key: (*key).to_owned(), port },
@@ -178,10 +179,15 @@ pub(super) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
     let mut domains = Vec::new();
     for text in texts {
         let Some(domain) = resolve::full_name(scope, &text, Names::Hosts) else { continue };
-        scope.claims.borrow_mut().domains.push((domain.clone(), text.spot));
+        claim(scope, &domain, text.spot);
         domains.push(domain);
     }
     domains
+}
+
+fn claim(scope: &Scope<'_>, domain: &str, spot: Spot) {
+    host_names::judge(scope, domain, spot);
+    scope.claims.borrow_mut().domains.push((domain.to_owned(), spot));
 }
 
 /// `tls:`; `None` when it is wrong.

@@ -5,16 +5,18 @@
 //! | this machine: loopback, `localhost`, `0.0.0.0` | closed |
 //! | link-local addresses, and those at which clouds hand out credentials | closed |
 //! | NPM's admin port, Docker's and Amarre's own listeners, at an address of ours or by a name | closed |
+//! | a name of the public DNS that is not below `domains`: its owner may lead it to any of these | closed |
+//! | a name below `domains` that a manifest's own record leads to any of these | closed |
 //! | anything else | open |
 //!
-//! `policy.targets` opens what is closed, target by target. A name that leads to such an address in the DNS cannot be
-//! told here: the ports above are closed by name, and no others.
+//! `policy.targets` opens what is closed, target by target.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::site::Listener;
+use crate::model::Site;
+use crate::model::site::{Listener, is_below};
 
-use super::diagnostic::{A0106, A0271, shown};
+use super::diagnostic::{A0106, A0271, Problem, Spot, shown};
 use super::permissions::{self, Closed};
 use super::reader::{Scope, Text};
 
@@ -35,39 +37,69 @@ pub(super) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
     }
     let item = format!("{bare}:{port}");
     let why = match address {
-        Some(ip) => of_address(scope, ip, port),
+        Some(ip) => of_address(scope.site, ip, port),
         None => of_name(scope, &bare, port),
     };
     let Some(why) = why else {
+        if address.is_none() {
+            scope.claims.borrow_mut().targets.push((bare, port, text.spot));
+        }
         permissions::allowed(scope, text.spot, "targets", &item, "it is neither this machine nor a listener of ours");
         return;
     };
-    if let Some(pattern) = permissions::entry(scope, &scope.site.policy.targets, &item) {
+    if let Some(pattern) = permissions::entry(&scope.name, &scope.site.policy.targets, &item) {
         permissions::allowed(scope, text.spot, "targets", &item, &format!("policy.targets: {pattern}"));
         return;
     }
-    let message = format!("policy forbids the target {}: {why}", shown(&item));
-    let name = shown(&scope.name);
+    permissions::closed(scope, &refused(&scope.name, &item, why, text.spot));
+}
+
+fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a> {
+    let message = format!("policy forbids the target {}: {why}", shown(item));
+    let name = shown(service);
     let hint =
         format!("where that is meant, ask whoever keeps amarre.yaml for `policy.targets: {{{name}: [\"{item}\"]}}`");
-    permissions::closed(scope, &Closed { code: A0271, spot: text.spot, word: "targets", item: &item, message, hint });
+    Closed { code: A0271, spot, word: "targets", item, message, hint }
+}
+
+/// Judges a name that manifests write a record for by hand. `values` are its type and its value.
+pub(super) fn by_record(
+    site: &Site,
+    service: &str,
+    (host, port, spot): &(String, u16, Spot),
+    values: &[(&str, &str)],
+) -> Option<Problem> {
+    let item = format!("{host}:{port}");
+    if permissions::entry(service, &site.policy.targets, &item).is_some() {
+        return None;
+    }
+    let why = values.iter().find_map(|(kind, value)| match (*kind, value.parse::<IpAddr>()) {
+        ("A" | "AAAA", Ok(ip)) => of_address(site, ip.to_canonical(), *port).map(|_| "leads to a closed address"),
+        ("CNAME", _) => {
+            let to = value.trim_end_matches('.');
+            (!site.domains.iter().any(|domain| is_below(to, domain))).then_some("leads out of `domains`")
+        }
+        _ => None,
+    })?;
+    let why = format!("a record that a manifest writes {why}");
+    Some(permissions::problem(site, service, &refused(service, &item, &why, *spot)))
 }
 
 /// Whether a machine that is named is this one, in whatever spelling, as far as that can be told without asking.
 pub(super) fn is_this_machine(scope: &Scope<'_>, host: &str) -> bool {
     let bare = host.trim_end_matches('.').to_ascii_lowercase();
     match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(ip) => is_here(ip) || permissions::is_of_host(scope.site, ip) || is_bridge(scope, ip),
+        Ok(ip) => is_here(ip) || permissions::is_of_host(scope.site, ip) || is_bridge(scope.site, ip),
         Err(_) => is_odd_number(&bare) || is_local_name(&bare),
     }
 }
 
 /// Docker's own pools, and those of the configuration: the gateway of each bridge is the host itself.
-fn is_bridge(scope: &Scope<'_>, ip: IpAddr) -> bool {
+fn is_bridge(site: &Site, ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             ip.octets()[0] == 172 && (16..32).contains(&ip.octets()[1])
-                || scope.site.pools.iter().any(|pool| pool.contains(&ip))
+                || site.pools.iter().any(|pool| pool.contains(&ip))
         }
         IpAddr::V6(ip) => ip.is_unique_local(),
     }
@@ -85,7 +117,7 @@ fn is_local_name(name: &str) -> bool {
     names.into_iter().any(|end| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
 }
 
-fn of_address(scope: &Scope<'_>, ip: IpAddr, port: u16) -> Option<&'static str> {
+fn of_address(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
     /// Where clouds answer with the credentials of a machine, beside the link-local address.
     const METADATA: [IpAddr; 3] = [
         IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
@@ -105,10 +137,10 @@ fn of_address(scope: &Scope<'_>, ip: IpAddr, port: u16) -> Option<&'static str> 
     if ip.is_multicast() {
         return Some("it is no single machine");
     }
-    let is_ours = permissions::is_of_host(scope.site, ip) || is_bridge(scope, ip);
+    let is_ours = permissions::is_of_host(site, ip) || is_bridge(site, ip);
     let listens =
         |listener: &Listener| listener.port == port && (listener.at == Some(ip) || listener.at.is_none() && is_ours);
-    if scope.site.listeners.iter().any(listens) {
+    if site.listeners.iter().any(listens) {
         return Some("Amarre, Docker or NPM's admin pages listen there");
     }
     if is_ours && (port == NPM_ADMIN || port == NPM_BACKEND || DOCKER.contains(&port)) {
@@ -148,7 +180,30 @@ fn of_name(scope: &Scope<'_>, name: &str, port: u16) -> Option<&'static str> {
     if port == NPM_ADMIN || port == NPM_BACKEND && (is_npm || is_or_below("docker.internal")) {
         return Some("NPM's admin pages may be there");
     }
-    None
+    let is_known = scope.site.domains.iter().any(|domain| is_below(name, domain));
+    (is_public(name) && !is_known).then_some("others may lead that name to any address, and to this machine")
+}
+
+/// Whether a name is one of the public DNS: not one that only a local network or an engine knows.
+fn is_public(name: &str) -> bool {
+    /// RFC 6762 (`local`, and its appendix G), RFC 8375 (`home.arpa`), ICANN's `internal`, RFC 6761 (`test`), and what the
+    /// routers of households answer to.
+    const LOCAL: [&str; 13] = [
+        "corp",
+        "fritz.box",
+        "home",
+        "home.arpa",
+        "internal",
+        "intranet",
+        "invalid",
+        "lan",
+        "local",
+        "localdomain",
+        "localhost",
+        "private",
+        "test",
+    ];
+    name.contains('.') && !LOCAL.iter().any(|end| is_below(name, end))
 }
 
 /// `127.1`, `2130706433`, `0x7f.1`: addresses to the C library, and not to a reader.

@@ -51,6 +51,8 @@ pub struct Site {
     pub own_secrets: BTreeSet<String>,
     /// Where Amarre, its engines and NPM's admin pages listen.
     pub listeners: Vec<Listener>,
+    /// Host names that the configuration works with, and the key that says so: `server.url`.
+    pub own_names: BTreeMap<String, String>,
     /// What manifests used before policy closed it.
     pub existing: Existing,
     /// Files and folders of Amarre itself, by the engine on whose host it runs outside of a container. No container
@@ -234,11 +236,12 @@ pub enum Reach {
 }
 
 /// Parts of names that mean something for the whole domain: certificates, and how mail is judged, signed and encrypted.
+/// No pattern of `policy.records` opens them, only their own word.
 pub const SPECIAL_LABELS: [&str; 4] = ["_acme-challenge", "_dmarc", "_domainkey", "_mta-sts"];
 
 /// Whether an item of `policy.records` is a word about names, and no type.
 pub fn is_record_word(item: &str) -> bool {
-    SPECIAL_LABELS.contains(&item) || ["apex", "wildcard"].contains(&item)
+    item.starts_with('_') || ["apex", "wildcard"].contains(&item)
 }
 
 /// What manifests may not do; lives in the configuration, not in the repository.
@@ -262,6 +265,8 @@ pub struct Policy {
     pub log_drivers: Vec<String>,
     /// By manifest, or `*` for all: targets `host:port` of routes and streams that are closed otherwise.
     pub targets: BTreeMap<String, Vec<String>>,
+    /// By manifest, or `*` for all: patterns of host names that are closed otherwise.
+    pub names: BTreeMap<String, Vec<String>>,
     /// By manifest, or `*` for all: patterns of secrets that it may read beside its own.
     pub secrets: BTreeMap<String, Vec<String>>,
     /// Record types that manifests may name, and words for names: [`is_record_word`].
@@ -302,6 +307,7 @@ impl Default for Policy {
             runtimes: Vec::new(),
             log_drivers: texts(&["json-file", "local", "journald", "none"]),
             targets: BTreeMap::new(),
+            names: BTreeMap::new(),
             secrets: BTreeMap::new(),
             records: texts(&["A", "AAAA", "CNAME", "TXT", "SRV"]).into_iter().collect(),
             are_records_named: false,

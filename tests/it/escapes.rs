@@ -21,6 +21,8 @@ pub fn usual_site() -> Site {
         Listener { at: None, port: 7070, by_name: true },
         Listener { at: Some(IpAddr::from([10, 0, 0, 5])), port: 2375, by_name: true },
     ];
+    let names = [("amarre.example.org", "server.url"), ("npm.example.org", "npm.default.url")];
+    site.own_names = names.map(|(name, key)| (name.to_owned(), key.to_owned())).into();
     let host = site.hosts.get_mut("default").unwrap();
     host.private_address = Some(IpAddr::from([192, 168, 1, 10]));
     site
@@ -230,6 +232,10 @@ fn what_people_do_every_day_needs_no_word() {
         of("stream", "192.168.1.20:22"),
         of("nginx", "set $other 1; client_max_body_size 1G; auth_request /auth;"),
         of("manifest", "{name: app, image: \"x:1\", network: {subnet: 172.20.40.0/24}}"),
+        of("manifest", "{kind: Record, name: _minecraft._tcp.game, type: SRV, value: 0 5 25565 game.example.org.}"),
+        of("manifest", "{kind: Record, name: www.autoconfig.shop, type: A, value: 203.0.113.10}"),
+        of("manifest", "{kind: Route, name: app, routes: [{domain: app, to: \"http://nas.fritz.box\"}]}"),
+        of("manifest", "{kind: Route, name: app, routes: [{domain: app, to: \"https://www.example.org:8443\"}]}"),
     ];
     for escape in daily {
         for probe in probes(&escape).into_iter() {
@@ -254,6 +260,10 @@ fn each_word_opens_what_it_names_and_says_so() {
     policy.log_drivers = texts(&["syslog"]);
     policy.targets = BTreeMap::from([("app".to_owned(), texts(&["127.0.0.1:7070"]))]);
     policy.secrets = BTreeMap::from([("app".to_owned(), texts(&["mail/*"]))]);
+    policy.names = BTreeMap::from([("app".to_owned(), texts(&["amarre.*", "autoconfig.example.org"]))]);
+    let route = |domain: &str| {
+        format!("{{kind: Route, name: app, routes: [{{domain: {domain}, to: \"http://192.168.1.20\"}}]}}")
+    };
     let of =
         |section: &str, text: &str| Escape { section: section.to_owned(), code: String::new(), text: text.to_owned() };
     for (escape, word) in [
@@ -264,6 +274,8 @@ fn each_word_opens_what_it_names_and_says_so() {
         (of("container", "logging: {driver: syslog}"), "log_drivers"),
         (of("container", "environment: {A: {secret: mail/password}}"), "secrets"),
         (of("route", "http://127.0.0.1:7070"), "targets"),
+        (of("manifest", &route("amarre")), "names"),
+        (of("manifest", &route("autoconfig")), "names"),
     ] {
         for probe in probes(&escape) {
             let (files, assets) = files(&probe);
@@ -277,6 +289,61 @@ fn each_word_opens_what_it_names_and_says_so() {
     }
     let network = ("{name: app, image: \"x:1\", network: npm_default}\n".to_owned(), None);
     assert!(loaded(&network, &site).broken.is_empty());
+}
+
+#[test]
+fn a_label_is_opened_by_its_word_or_a_pattern() {
+    let record =
+        |label: &str| (format!("{{kind: Record, name: {label}.www, type: CNAME, value: x.example.org.}}\n"), None);
+    for (item, opened, closed) in [
+        ("_3e2c0f", vec!["_3e2c0f"], vec!["_3e2c0", "_dmarc"]),
+        ("_*", vec!["_3e2c0f", "_x"], vec!["_dmarc", "_acme-challenge", "_domainkey", "_mta-sts"]),
+        ("_dmarc", vec!["_dmarc"], vec!["_x"]),
+    ] {
+        let mut site = usual_site();
+        site.policy.records.insert(item.to_owned());
+        for label in opened {
+            let loaded = loaded(&record(label), &site);
+            assert!(loaded.broken.is_empty(), "{item} {label}: {:?}", loaded.diagnostics);
+        }
+        for label in closed {
+            assert_eq!(codes(&loaded(&record(label), &site), Severity::Error), BTreeSet::from(["A0282"]), "{label}");
+        }
+    }
+}
+
+#[test]
+fn a_record_of_a_manifest_opens_no_target() {
+    let route = "{kind: Route, name: app, routes: [{domain: app, to: \"http://inside.example.org\"}]}";
+    for (record, is_closed) in [
+        ("{name: inside, type: A, value: 169.254.169.254}", true),
+        ("{name: inside, type: A, value: 127.0.0.1}", true),
+        ("{name: inside, type: AAAA, value: \"::1\"}", true),
+        ("{name: inside, type: CNAME, value: evil.example.com.}", true),
+        ("{name: inside, type: A, value: 192.168.1.20}", false),
+        ("{name: inside, type: CNAME, value: nas.example.org.}", false),
+        ("{name: other, type: A, value: 169.254.169.254}", false),
+    ] {
+        let document = format!("{route}\n---\n{{kind: Record, {}\n", record.strip_prefix('{').unwrap());
+        let found = codes(&loaded(&(document, None), &usual_site()), Severity::Error);
+        let expected = if is_closed { BTreeSet::from(["A0271"]) } else { BTreeSet::new() };
+        assert_eq!(found, expected, "{record}");
+    }
+}
+
+#[test]
+fn options_of_a_driver_that_the_configuration_chose_say_nowhere_to_go() {
+    let mut site = usual_site();
+    site.defaults.log_driver = "syslog".to_owned();
+    let of = |option: &str| (format!("name: app\nimage: x:1\nlogging: {{options: {{{option}}}}}\n"), None);
+    for option in ["tag: a", "labels: a", "env: a"] {
+        assert!(loaded(&of(option), &site).broken.is_empty(), "{option}");
+    }
+    for option in ["syslog-address: \"unixgram:///run/systemd/journal/syslog\"", "syslog-tls-key: /etc/x"] {
+        assert_eq!(codes(&loaded(&of(option), &site), Severity::Error), BTreeSet::from(["A0267"]), "{option}");
+    }
+    site.policy.log_drivers.push("syslog".to_owned());
+    assert!(loaded(&of("syslog-address: \"tcp://192.168.1.5:514\""), &site).broken.is_empty());
 }
 
 #[test]

@@ -512,7 +512,7 @@ pub fn site() -> Site {
         has_dns: true,
         policy: Policy {
             host_paths: vec!["/srv".to_owned()],
-            records: ["A", "AAAA", "CNAME", "TXT", "SRV"].into_iter().map(str::to_owned).collect(),
+            records: ["A", "AAAA", "CNAME", "TXT", "SRV", "_*"].into_iter().map(str::to_owned).collect(),
             images: texts(&["docker.io/*", "ghcr.io/*", "codeberg.org/*", "localhost/*", "registry.example.org:*"]),
             are_host_paths_named: true,
             volumes: texts(&["*"]),
@@ -534,6 +534,7 @@ pub fn site() -> Site {
         certificates: CertificateCare::default(),
         own_secrets: BTreeSet::new(),
         listeners: Vec::new(),
+        own_names: BTreeMap::new(),
         existing: amarre::model::site::Existing::default(),
     }
 }

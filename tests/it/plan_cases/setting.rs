@@ -137,7 +137,7 @@ pub fn site() -> Site {
         has_dns: true,
         policy: Policy {
             host_paths: texts(&["/srv"]),
-            records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_dmarc"]
+            records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_dmarc", "_*"]
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
@@ -163,6 +163,7 @@ pub fn site() -> Site {
         certificates: CertificateCare { has_dns_credentials: true, ..CertificateCare::default() },
         own_secrets: BTreeSet::new(),
         listeners: Vec::new(),
+        own_names: BTreeMap::new(),
         existing: amarre::model::site::Existing::default(),
     }
 }

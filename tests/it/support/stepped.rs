@@ -504,10 +504,10 @@ async fn engine(
         text["policy"] = json!({
             "privileged": true, "docker_socket": true, "host_network": true, "host_namespaces": true,
             "devices": ["*"], "capabilities": ["ALL"], "host_paths": ["/srv"], "volumes": ["*"], "volume_drivers": ["*"],
-            "networks": ["*"], "subnets": ["0.0.0.0/0"], "runtimes": ["*"], "log_drivers": ["*"], "targets": {"*": ["*"]}, "secrets": {"*": ["*"]},
+            "networks": ["*"], "subnets": ["0.0.0.0/0"], "runtimes": ["*"], "log_drivers": ["*"], "targets": {"*": ["*"]}, "names": {"*": ["*"]}, "secrets": {"*": ["*"]},
             "records": [
                 "A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_acme-challenge", "_dmarc", "_domainkey",
-                "_mta-sts",
+                "_mta-sts", "_*",
             ],
         });
     }

@@ -1,0 +1,41 @@
+//! Host names that are more than a service's own. A route or a record there needs `policy.names`.
+//!
+//! | name | code |
+//! |---|---|
+//! | one that Amarre's configuration works with: its own pages, NPM, engines, git, registries, notifications | A0275 |
+//! | one that programs of visitors look for by themselves, directly below a domain: `autodiscover`, `wpad`, … | A0276 |
+
+use crate::model::site::is_below;
+
+use super::diagnostic::{A0275, A0276, Spot, shown};
+use super::permissions::{self, Closed};
+use super::reader::Scope;
+
+/// The key of the policy.
+const WORD: &str = "names";
+/// Mail programs, browsers and servers of mail ask for these in each domain, and do what they say: RFC 6186's forerunners
+/// `autoconfig` and `autodiscover`, `mta-sts` (RFC 8461), `openpgpkey`, `wpad` and `isatap` (RFC 5214).
+const LOOKED_FOR: [&str; 6] = ["autoconfig", "autodiscover", "isatap", "mta-sts", "openpgpkey", "wpad"];
+
+/// Judges the name of a route or a record, made whole.
+pub(super) fn judge(scope: &Scope<'_>, name: &str, spot: Spot) {
+    let Some((code, why)) = closed(scope, name) else { return };
+    if let Some(pattern) = permissions::entry(&scope.name, &scope.site.policy.names, name) {
+        permissions::allowed(scope, spot, WORD, name, &format!("policy.names: {pattern}"));
+        return;
+    }
+    let message = format!("policy forbids the name {}: {why}", shown(name));
+    let service = shown(&scope.name);
+    let hint = format!("take another, or ask whoever keeps amarre.yaml for `policy.names: {{{service}: [{name}]}}`");
+    permissions::closed(scope, &Closed { code, spot, word: WORD, item: name, message, hint });
+}
+
+fn closed(scope: &Scope<'_>, name: &str) -> Option<(&'static str, String)> {
+    if let Some(key) = scope.site.own_names.get(name) {
+        return Some((A0275, format!("`{key}` in amarre.yaml leads there")));
+    }
+    let is_at_top = |label: &str, domain: &String| name.strip_suffix(domain.as_str()) == Some(&format!("{label}."));
+    let mut domains = scope.site.domains.iter().filter(|domain| is_below(name, domain));
+    let is_looked_for = domains.any(|domain| LOOKED_FOR.iter().any(|label| is_at_top(label, domain)));
+    is_looked_for.then(|| (A0276, "programs ask for it in every domain, and do what it says".to_owned()))
+}
