@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use notify::Watcher;
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::meters::{self, Meters};
 use super::pace::Weariness;
@@ -22,6 +23,8 @@ const COMMANDS_MAX: usize = 64;
 /// The folder is read at least this often, whatever the file system tells.
 const POLL: Millis = Millis::seconds(30);
 
+/// A folder on a share that went away may never answer.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// A look at vendors that do not answer takes a minute: with a short interval, that is no standstill.
 const STALLED_LEAST: Millis = Millis::minutes(3);
 
@@ -362,7 +365,12 @@ impl Daemon {
     ) {
         let wake = self.engine.wake.clone();
         let mut watchers = JoinSet::new();
-        let _folder = self.behaviour.watches.then(|| self.watch_folder()).flatten();
+        let mut watching = self.behaviour.watches.then(|| self.watch_folder()).flatten();
+        // What changes from here on is noticed; a folder that does not answer is watched once it does.
+        let _watched = match watching.as_mut() {
+            Some(watching) => tokio::time::timeout(WATCH_TIMEOUT, watching).await.ok(),
+            None => None,
+        };
         if self.behaviour.watches {
             watchers = self.watchers();
             self.look().await;
@@ -590,7 +598,7 @@ impl Daemon {
     }
 
     /// The file system tells; where it does not, the interval is the fall-back.
-    fn watch_folder(&self) -> Option<notify::RecommendedWatcher> {
+    fn watch_folder(&self) -> Option<JoinHandle<Option<notify::RecommendedWatcher>>> {
         let wake = self.engine.wake.clone();
         let path = self.engine.source.folder()?.to_owned();
         let told = move |event: Result<notify::Event, notify::Error>| {
@@ -598,16 +606,14 @@ impl Daemon {
                 wake.notify_one();
             }
         };
-        let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
-            watcher.watch(&path, notify::RecursiveMode::Recursive)?;
-            Ok(watcher)
-        });
-        match watcher {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                tracing::warn!("could not watch {}: {error}; it is read every interval", path.display());
-                None
-            }
-        }
+        Some(tokio::task::spawn_blocking(move || {
+            let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
+                watcher.watch(&path, notify::RecursiveMode::Recursive)?;
+                Ok(watcher)
+            });
+            let unwatched =
+                |error| tracing::warn!("could not watch {}: {error}; it is read every interval", path.display());
+            watcher.map_err(unwatched).ok()
+        }))
     }
 }

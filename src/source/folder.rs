@@ -1,12 +1,19 @@
 //! A folder of manifests and of the files beside them. Follows no links, sees no hidden names but `.env`; everything is
 //! bounded. A file beside the manifests that is too large, or beyond what a source may hold, is known by name only.
+//!
+//! A folder on a share that went away may never answer: it is read apart from the task that asks, with a time limit, and not
+//! begun again before that reading has ended.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use super::edit::{self, Edit};
 use super::{Snapshot, SourceError};
@@ -25,6 +32,13 @@ const ASSETS_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const FILE_BYTES_MAX: u64 = 1024 * 1024 + 1;
 /// Folders in folders.
 const DEPTH_MAX: usize = 8;
+/// As much as it may hold is read from a disk in a second or two.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// What was late is asked at each look whether it has ended, and no look waits long for it.
+const ASKED_AGAIN: Duration = Duration::from_millis(50);
+
+/// What is being read.
+type Reading = JoinHandle<Result<Snapshot, SourceError>>;
 
 /// A folder on this machine.
 #[derive(Debug, Clone)]
@@ -32,12 +46,14 @@ pub struct Folder {
     path: PathBuf,
     /// Files and folders in it that are no part of the source.
     apart: BTreeSet<PathBuf>,
+    /// A reading that is not waited for any more, and has not ended.
+    late: Arc<Mutex<Option<Reading>>>,
 }
 
 impl Folder {
     /// A folder; it need not be there yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), apart: BTreeSet::new() }
+        Self { path: path.to_owned(), apart: BTreeSet::new(), late: Arc::default() }
     }
 
     /// Without these: Amarre's own files, where the folder holds its configuration too. What is no part of the source is
@@ -68,16 +84,47 @@ impl Folder {
         done.unwrap_or_else(|_| Err(edit::unwritable("it broke", "see the log")))
     }
 
+    /// As [`Folder::read`], apart from the task that asks.
+    ///
+    /// # Errors
+    /// As there, or it does not answer in time.
+    pub async fn read_in_time(&self) -> Result<Snapshot, SourceError> {
+        let folder = self.clone();
+        self.in_time(READ_TIMEOUT, || tokio::task::spawn_blocking(move || folder.read())).await
+    }
+
+    async fn in_time(&self, limit: Duration, begin: impl FnOnce() -> Reading) -> Result<Snapshot, SourceError> {
+        let mut late = self.late.lock().await;
+        // What one found that has ended meanwhile may have changed since.
+        let (mut reading, limit) = match late.take().filter(|reading| !reading.is_finished()) {
+            Some(reading) => (reading, ASKED_AGAIN),
+            None => (begin(), limit),
+        };
+        match tokio::time::timeout(limit, &mut reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => {
+                tracing::error!("a bug in Amarre, the folder of manifests could not be read: {error}");
+                Err(self.failed("reading it broke, see the log".to_owned()))
+            }
+            Err(_) => {
+                *late = Some(reading);
+                Err(self.failed(format!("it gave no answer within {} s", READ_TIMEOUT.as_secs())))
+            }
+        }
+    }
+
+    fn failed(&self, why: String) -> SourceError {
+        let message = format!("the folder {} could not be read: {why}", self.path.display());
+        SourceError::new("A0301", message, Hint::text("make the folder, or correct `source.folder`"))
+    }
+
     /// Reads every manifest, and every file beside them.
     ///
     /// # Errors
     /// The folder is not there, holds too much, or a manifest in it cannot be read: all or nothing, for a file that is
     /// left out would look like a manifest that was removed.
     pub fn read(&self) -> Result<Snapshot, SourceError> {
-        let failed = |why: String| {
-            let message = format!("the folder {} could not be read: {why}", self.path.display());
-            SourceError::new("A0301", message, Hint::text("make the folder, or correct `source.folder`"))
-        };
+        let failed = |why: String| self.failed(why);
         let mut found = Found::default();
         if let Err(error) = std::fs::read_dir(&self.path) {
             return Err(failed(error.to_string()));
@@ -195,6 +242,32 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_folder_that_does_not_answer_is_asked_once_and_read_again_when_it_does() {
+        let folder = Folder::new(Path::new("/srv/services"));
+        let (answer, hanging) = tokio::sync::oneshot::channel::<()>();
+        let hangs = || {
+            tokio::spawn(async move {
+                let _ = hanging.await;
+                Ok(Snapshot { revision: "old".to_owned(), ..Snapshot::default() })
+            })
+        };
+        let late = folder.in_time(Duration::ZERO, hangs).await.unwrap_err();
+        assert!(late.code == "A0301" && late.message.contains("no answer within 30 s"), "{late:?}");
+        for _ in 0..3 {
+            let still = folder.clone().in_time(READ_TIMEOUT, || unreachable!("begun twice")).await;
+            assert_eq!(still.unwrap_err().code, "A0301");
+        }
+        drop(answer);
+        while !folder.late.lock().await.as_ref().unwrap().is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let fresh = || tokio::spawn(async { Ok(Snapshot { revision: "new".to_owned(), ..Snapshot::default() }) });
+        assert_eq!(folder.in_time(READ_TIMEOUT, fresh).await.unwrap().revision, "new");
+        let broken = folder.in_time(READ_TIMEOUT, || tokio::spawn(async { unreachable!("what a bug is") })).await;
+        assert_eq!(broken.unwrap_err().code, "A0301");
+    }
 
     #[test]
     fn links_and_hidden_names_are_not_followed() {

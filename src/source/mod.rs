@@ -95,7 +95,7 @@ impl Source {
     /// What is in force. Asks no server.
     pub async fn read(&self) -> Reading {
         match self {
-            Source::Folder(folder) => match folder.read() {
+            Source::Folder(folder) => match folder.read_in_time().await {
                 Ok(snapshot) => Reading { snapshot: Some(snapshot), error: None },
                 Err(error) => Reading { snapshot: None, error: Some(error) },
             },
