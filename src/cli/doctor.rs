@@ -13,6 +13,7 @@ use crate::engine::doctor::{self, Finding, Patient, Verdict, counted, policy};
 use crate::engine::{Clock, SystemClock};
 use crate::manifest::{self, Severity, SourceFile};
 use crate::model::{Facts, Service};
+use crate::notifications::channel::Heartbeat;
 use crate::plan::render::{Look, Sign};
 use crate::source::{Reading, SourceError};
 use crate::store::Ledger;
@@ -45,6 +46,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let (facts, finding) = ledger(&config.state).await;
     findings.push(finding);
     findings.extend(key(&config, !facts.applied.is_empty()));
+    findings.extend(config.heartbeat.as_ref().map(heartbeat));
     let config = build::with_known_or_none(config).await;
     let (services, of_source) = source(&config).await;
     findings.extend(of_source);
@@ -116,6 +118,12 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
         }
         Err(error) => (Facts::default(), Finding::wrong(TOPIC, "A0903", error.to_string()).hint(writable)),
     }
+}
+
+/// Its address is not asked: only a pass is a sign of life.
+fn heartbeat(heartbeat: &Heartbeat) -> Finding {
+    let text = format!("its address is asked after passes, every {} at most", heartbeat.every);
+    Finding::good("heartbeat", text).note("whether that is taken: /health of the daemon")
 }
 
 /// The instance's key: there, and kept elsewhere as well. One that cannot be read is told of with the providers.

@@ -235,6 +235,9 @@ fn what_of_a_heartbeat_makes_no_sense_is_told_without_its_address() {
         let ended = validate("{every: 5m}", &[variable]);
         assert_eq!(ended.code, 0, "{variable:?}: {ended:?}");
     }
+    let doctor = amarre_with(folder.path(), &[("AMARRE_RECONCILE_HEARTBEAT_URL", &url)], &["doctor"]);
+    assert!(doctor.out.contains("heartbeat     its address is asked after passes, every 5 min at most"), "{doctor:?}");
+    assert!(!doctor.out.contains(TOKEN), "{doctor:?}");
     for (wrong, says) in [
         (format!("{{url: 'ftp://life.example.org/{TOKEN}'}}"), "reconcile.heartbeat.url is no address"),
         (format!("{{url: '{TOKEN}'}}"), "reconcile.heartbeat.url is no address"),
