@@ -223,19 +223,3 @@ pub fn validated(picture: &Picture) -> Json {
         "diagnostics": picture.diagnostics.iter().map(one).collect::<Vec<_>>(),
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_says_whose_it_is() {
-        let of = |text: &str| names_in(text).into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join(",");
-        assert_eq!(of("# hello\nname: shop\nimage: web:1\n"), "shop");
-        assert_eq!(of("---\nname: \"shop\" # mine\nport: eighty\n---\n\n"), "shop");
-        assert_eq!(of("name: one\n---\nname: two\n"), "one,two");
-        assert_eq!(of("containers:\n  a:\n    name: x\n"), "");
-        assert_eq!(names_in("\n# nothing\n"), []);
-        assert_eq!(names_in("{name: shop}"), [None]);
-    }
-}

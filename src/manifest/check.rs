@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 
 use crate::model::address::service_of_network;
-use crate::model::service::{Container, Dns, ManifestKind, Port, Record, Service};
+use crate::model::service::{Container, Dns, ManifestKind, Port, Service};
 use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
@@ -16,7 +16,7 @@ use super::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0209, 
 use super::files::OtherFile;
 use super::permissions::{Decision, Verdict};
 use super::reader::Scope;
-use super::{permissions, targets as places, waits};
+use super::{neighbours, permissions, waits};
 
 /// What a document claims for itself, each with its place.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ impl Draft<'_> {
     }
 
     /// Notes what is wrong with a use that other manifests decide about.
-    fn decide(&mut self, right: Right, problem: &Problem) {
+    pub fn decide(&mut self, right: Right, problem: &Problem) {
         let verdict = if problem.is_error() { Verdict::Refused(problem.code) } else { Verdict::Existing(problem.code) };
         self.push(right, problem.spot, verdict, problem.hint.clone().unwrap_or_default());
     }
@@ -112,7 +112,7 @@ pub(super) fn across(drafts: &mut [Draft<'_>], site: &Site, company: Company) {
     // By itself, a manifest does not show which networks are defined.
     if company == Company::All || site.existing.everything {
         networks(drafts, site);
-        targets(drafts, site);
+        neighbours::across(drafts, site);
     }
     moved(drafts);
     let mut taken = Taken::default();
@@ -163,37 +163,6 @@ fn networks(drafts: &mut [Draft<'_>], site: &Site) {
             }
         }
         for (right, problem) in problems {
-            draft.decide(right, &problem);
-            draft.problems.push(problem);
-        }
-    }
-}
-
-/// A target by a name may be led elsewhere by a record that another manifest writes.
-fn targets(drafts: &mut [Draft<'_>], site: &Site) {
-    let by_hand = |draft: &Draft<'_>| match draft.service.as_ref().map(|service| &service.dns) {
-        Some(Dns::Records(records)) => records.clone(),
-        Some(Dns::Auto | Dns::None) | None => Vec::new(),
-    };
-    let records: Vec<Record> = drafts.iter().flat_map(by_hand).collect();
-    if records.is_empty() {
-        return;
-    }
-    let covers = |record: &Record, host: &str| match record.name.strip_prefix("*.") {
-        Some(above) => host.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
-        None => record.name == host,
-    };
-    for draft in drafts.iter_mut() {
-        let Some(name) = draft.name.clone() else { continue };
-        let judged = draft.claims.targets.iter().filter_map(|target| {
-            let values = records.iter().filter(|record| covers(record, &target.0));
-            let values: Vec<_> = values.map(|one| (one.record_type.as_str(), one.value.as_str())).collect();
-            let item = format!("{}:{}", target.0, target.1);
-            let right = Right { service: name.clone(), word: "targets".to_owned(), item };
-            Some((right, places::by_record(site, &name, target, &values)?))
-        });
-        let judged: Vec<(Right, Problem)> = judged.collect();
-        for (right, problem) in judged {
             draft.decide(right, &problem);
             draft.problems.push(problem);
         }

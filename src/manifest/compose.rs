@@ -10,7 +10,7 @@ use crate::model::{Millis, SecretName, Value};
 use super::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, flag, nothing_else};
 use super::yaml::{Data, Node};
-use super::{deploy, mounts, permissions, resolve, rights, settings, shapes, waits};
+use super::{deploy, images, mounts, permissions, resolve, rights, settings, shapes, waits};
 
 /// A registry is not asked more often.
 const HOUR: Millis = Millis::minutes(60);
@@ -171,7 +171,7 @@ fn image(scope: &Scope<'_>, text: &Text) -> Option<String> {
         scope.not_allowed(text, "`image`", &hint);
         return None;
     }
-    permissions::image(scope, text);
+    images::judge(scope, text);
     if digest.is_some() {
         return Some(image.to_owned());
     }

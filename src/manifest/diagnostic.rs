@@ -134,6 +134,8 @@ pub const A0274: &str = "A0274";
 pub const A0275: &str = "A0275";
 /// Policy forbids a host name that programs look for by themselves.
 pub const A0276: &str = "A0276";
+/// Policy forbids a name of a container by which something else would be found.
+pub const A0277: &str = "A0277";
 /// A name that is Amarre's own.
 pub const A0280: &str = "A0280";
 /// A TXT value that is a mark.
@@ -313,8 +315,11 @@ pub(super) fn shown(text: &str) -> String {
         Some((start, end)) if start < end => format!("{}(hidden){}", &text[..start], &text[end..]),
         Some(_) | None => text.to_owned(),
     };
-    let mut short: String =
-        masked.chars().take(SHOWN_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut short: String = masked
+        .chars()
+        .take(SHOWN_MAX)
+        .map(|c| if crate::model::words::is_obeyed(c) { '\u{fffd}' } else { c })
+        .collect();
     if masked.chars().nth(SHOWN_MAX).is_some() {
         short.push('…');
     }

@@ -102,7 +102,7 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
         permissions::allowed(scope, node.spot, "nginx", "advanced", by);
     }
     if let Some(sets) = fault.take_if(|fault| fault.code == A0272) {
-        let hint = "ask whoever keeps amarre.yaml for `policy.nginx: any`".to_owned();
+        let hint = "ask the operator for `policy.nginx: any`".to_owned();
         let (spot, message) = (spot_of(node, &text, sets.line), sets.message);
         permissions::closed(
             scope,
@@ -114,8 +114,8 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
         let spot = spot_of(node, &text, fault.line);
         let problem = Problem::error(fault.code, spot, fault.message);
         let hint = match fault.code {
-            A0210 => "ask whoever keeps amarre.yaml to allow them by `policy.nginx`",
-            A0211 => "ask whoever keeps amarre.yaml for `policy.nginx: any`",
+            A0210 => "ask the operator to allow them by `policy.nginx`",
+            A0211 => "ask the operator for `policy.nginx: any`",
             _ => "the lines must stand by themselves, as in a `server` block",
         };
         scope.report(problem.hint(hint.to_owned()));

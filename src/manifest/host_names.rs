@@ -3,6 +3,7 @@
 //! | name | code |
 //! |---|---|
 //! | one that Amarre's configuration works with: its own pages, NPM, engines, git, registries, notifications | A0275 |
+//! | one whose CNAME leads to a proof of who owns the domain | A0276 |
 //! | one that programs of visitors look for by themselves, directly below a domain: `autodiscover`, `wpad`, … | A0276 |
 
 use crate::model::site::is_below;
@@ -20,14 +21,48 @@ const LOOKED_FOR: [&str; 6] = ["autoconfig", "autodiscover", "isatap", "mta-sts"
 /// Judges the name of a route or a record, made whole.
 pub(super) fn judge(scope: &Scope<'_>, name: &str, spot: Spot) {
     let Some((code, why)) = closed(scope, name) else { return };
-    if let Some(pattern) = permissions::entry(&scope.name, &scope.site.policy.names, name) {
-        permissions::allowed(scope, spot, WORD, name, &format!("policy.names: {pattern}"));
-        return;
+    if !is_named(scope, name, spot) {
+        report(scope, code, name, &why, spot);
     }
+}
+
+fn is_named(scope: &Scope<'_>, name: &str, spot: Spot) -> bool {
+    let pattern = permissions::entry(&scope.name, &scope.site.policy.names, name);
+    pattern
+        .inspect(|pattern| permissions::allowed(scope, spot, WORD, name, &format!("policy.names: {pattern}")))
+        .is_some()
+}
+
+fn report(scope: &Scope<'_>, code: &'static str, name: &str, why: &str, spot: Spot) {
     let message = format!("policy forbids the name {}: {why}", shown(name));
     let service = shown(&scope.name);
-    let hint = format!("take another, or ask whoever keeps amarre.yaml for `policy.names: {{{service}: [{name}]}}`");
+    let hint = format!("take another, or ask the operator for `policy.names: {{{service}: [{name}]}}`");
     permissions::closed(scope, &Closed { code, spot, word: WORD, item: name, message, hint });
+}
+
+/// Judges where a CNAME leads: some lead to a proof that the domain is somebody's.
+pub(super) fn judge_alias(scope: &Scope<'_>, name: &str, target: &str, spot: Spot) {
+    /// Where clouds and authorities look for the proof that they were asked to be given (each vendor's documentation of
+    /// domain verification by CNAME).
+    const PROOFS: [&str; 11] = [
+        "acm-validations.aws",
+        "comodoca.com",
+        "custom-hostname.dcv.cloudflare.com",
+        "dcv.cloudflare.com",
+        "dcv.digicert.com",
+        "domainverify.apple.com",
+        "dv.googlehosted.com",
+        "sectigo.com",
+        "verify.bing.com",
+        "zmverify.zoho.com",
+        "zmverify.zoho.eu",
+    ];
+    let target = target.trim_end_matches('.');
+    if !PROOFS.iter().any(|end| is_below(target, end)) || is_named(scope, name, spot) {
+        return;
+    }
+    let why = format!("at {} it proves who owns the domain", shown(target));
+    report(scope, A0276, name, &why, spot);
 }
 
 fn closed(scope: &Scope<'_>, name: &str) -> Option<(&'static str, String)> {

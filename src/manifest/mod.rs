@@ -20,10 +20,12 @@ mod env_file;
 mod files;
 mod front;
 mod host_names;
+mod images;
 mod interpolate;
 mod kinds;
 mod merge;
 mod mounts;
+mod neighbours;
 mod nginx;
 mod parse;
 mod permissions;
@@ -319,4 +321,23 @@ fn collect(drafts: Vec<Draft<'_>>) -> Loaded {
     loaded.services.sort_by(|left, right| left.name.cmp(&right.name));
     loaded.broken.sort();
     loaded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_in;
+
+    #[test]
+    fn a_file_says_whose_it_is() {
+        let of = |text: &str| names_in(text).into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join(",");
+        assert_eq!(of("# hello\nname: shop\nimage: web:1\n"), "shop");
+        assert_eq!(of("---\nname: \"shop\" # mine\nport: eighty\n---\n\n"), "shop");
+        assert_eq!(of("name: one\n---\nname: two\n"), "one,two");
+        assert_eq!(of("name: one\n--- {name: two, image: x}\n"), "one,two");
+        assert_eq!(of("name: one\n---\t{\"name\": two}\n...\n{name: three}\n"), "one,two,three");
+        assert_eq!(of("{kind: Record, name: mail, type: MX}"), "mail-mx");
+        assert_eq!(of("containers:\n  a:\n    name: x\n"), "");
+        assert_eq!(names_in("\n# nothing\n"), []);
+        assert_eq!(names_in("name: ${X}\n"), [None]);
+    }
 }

@@ -7,13 +7,16 @@ use std::ops::RangeInclusive;
 use crate::model::service::{Mount, MountSource, Port};
 
 use super::check::PortClaim;
-use super::diagnostic::{A0104, A0106, A0112, A0140, A0205, Problem, Spot, shown};
+use super::diagnostic::{A0104, A0106, A0108, A0112, A0140, A0205, Problem, Spot, shown};
 use super::reader::{Reader, Scope, Text, Verdict, nothing_else};
 use super::yaml::{Data, Node};
 use super::{deliver, permissions, resolve, settings};
 
 /// Published to everyone, as Compose has it.
 const EVERYWHERE: &str = "0.0.0.0";
+/// Of all containers of a manifest, ranges included. Each is a rule of the host's firewall and, with Docker's usual settings,
+/// a process.
+const PORTS_MAX: usize = 1_000;
 /// How mounts that are made later show on the other side.
 const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
 
@@ -30,7 +33,12 @@ pub(super) fn ports(reader: &mut Reader<'_>) -> Vec<Port> {
                 None
             }
         };
-        for port in found.into_iter().flatten() {
+        let found = found.unwrap_or_default();
+        if scope.claims.borrow().ports.len() + found.len() > PORTS_MAX {
+            scope.error(A0108, item.spot, format!("more than {PORTS_MAX} published ports in one manifest"));
+            break;
+        }
+        for port in found {
             let claim = PortClaim { port: port.clone(), spot: item.spot };
             scope.claims.borrow_mut().ports.push(claim);
             ports.push(port);
@@ -41,7 +49,6 @@ pub(super) fn ports(reader: &mut Reader<'_>) -> Vec<Port> {
 
 /// `8080`, or `8080-8090`.
 pub(super) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
-    /// Each is a rule of the host's firewall and, with Docker's usual settings, a process.
     const RANGE_MAX: u16 = 1000;
     let (first, last) = match text.split_once('-') {
         Some((first, last)) => (number(first)?, number(last)?),

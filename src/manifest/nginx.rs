@@ -4,6 +4,10 @@
 //! no other, and what reads files, reaches other hosts or runs code needs `policy.nginx: any`. Directives are allowed
 //! by name: one that is new in nginx is refused until somebody has looked at it.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use crate::model::site::NginxPolicy;
 
 use super::diagnostic::{A0210, A0211, A0212, A0272, shown};
@@ -271,8 +275,16 @@ fn forbidden(words: &[Word], keeps_sets: bool) -> Option<Fault> {
         "access_log" if words.len() != 2 || argument(1) != "off" => {
             fault("policy allows `access_log off` only: else it names a file to write".to_owned())
         }
+        // nginx looks a name up when it loads, and does not load when the name is gone.
+        "set_real_ip_from" if !is_network(argument(1)) => {
+            fault("policy allows addresses in `set_real_ip_from`, and no names".to_owned())
+        }
         _ => None,
     }
+}
+
+fn is_network(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok()
 }
 
 const FORWARDING: [&str; 3] = ["forward_scheme", "server", "port"];

@@ -14,8 +14,7 @@ pub(super) use crate::model::near::matches;
 use crate::model::site::{OLD_PLACE, Right, credential_key};
 
 use super::diagnostic::{
-    A0205, A0206, A0215, A0260, A0261, A0262, A0264, A0265, A0266, A0267, A0268, A0269, A0270, A0273, A0274, Problem,
-    Spot, shown,
+    A0205, A0215, A0260, A0261, A0262, A0264, A0265, A0266, A0267, A0268, A0270, A0273, A0274, Problem, Spot, shown,
 };
 use super::reader::{Scope, Text};
 use super::resolve;
@@ -101,7 +100,7 @@ fn decide(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, verdict: Verdic
 }
 
 fn ask_for(word: &str, item: &str) -> String {
-    format!("ask whoever keeps amarre.yaml to add `{}` to `policy.{word}`", shown(item))
+    format!("ask the operator to add `{}` to `policy.{word}`", shown(item))
 }
 
 /// Binds lie below `policy.host_paths`, and reach Docker's socket by a word of its own only.
@@ -125,7 +124,7 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
     }
     let message = format!("policy forbids the bind mount {}", shown(path));
     if is_socket && !policy.docker_socket {
-        let hint = "ask whoever keeps amarre.yaml to set `policy.docker_socket: true`".to_owned();
+        let hint = "ask the operator to set `policy.docker_socket: true`".to_owned();
         return closed(scope, &Closed { code: A0205, spot, word: "docker_socket", item: path, message, hint });
     }
     // Only what the narrower default closed has a code of its own.
@@ -153,7 +152,7 @@ pub(super) fn host(scope: &Scope<'_>, is_allowed: bool, what: &str, word: &'stat
     if is_allowed {
         return allowed(scope, spot, word, what, &format!("policy.{word}: true"));
     }
-    let hint = format!("leave it out, or ask whoever keeps amarre.yaml to set `policy.{word}: true`");
+    let hint = format!("leave it out, or ask the operator to set `policy.{word}: true`");
     closed(scope, &Closed { code: A0205, spot, word, item: what, message: format!("policy forbids {what}"), hint });
 }
 
@@ -165,7 +164,7 @@ pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
         return allowed(scope, spot, word, item, "policy.privileged: true");
     }
     let message = format!("policy forbids `{key}`");
-    let hint = "leave it out, or ask whoever keeps amarre.yaml to set `policy.privileged: true`".to_owned();
+    let hint = "leave it out, or ask the operator to set `policy.privileged: true`".to_owned();
     closed(scope, &Closed { code: A0268, spot, word, item, message, hint });
 }
 
@@ -249,14 +248,18 @@ pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &Text) {
         return;
     }
     let item = subnet.to_string();
+    /// Sixteen times what a service gets by itself.
+    const WIDER_MAX: u8 = 4;
     let within = |nets: &[Ipv4Net]| nets.iter().find(|net| net.contains(&subnet)).map(ToString::to_string);
-    if let Some(pool) = within(&scope.site.pools) {
+    let is_small = subnet.prefix_len().saturating_add(WIDER_MAX) >= scope.site.prefix;
+    if let Some(pool) = within(&scope.site.pools).filter(|_| is_small) {
         return allowed(scope, text.spot, "subnets", &item, &format!("network.pools: {pool}"));
     }
     if let Some(range) = within(&scope.site.policy.subnets) {
         return allowed(scope, text.spot, "subnets", &item, &format!("policy.subnets: {range}"));
     }
-    let message = format!("policy forbids the subnet {item}: it lies in none of the pools");
+    let why = if is_small { "it lies in none of the pools" } else { "it takes the room of many services" };
+    let message = format!("policy forbids the subnet {item}: {why}");
     let hint = format!("leave it out, take one of `network.pools`, or {}", ask_for("subnets", &item));
     closed(scope, &Closed { code: A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
 }
@@ -307,45 +310,6 @@ pub(super) fn capability(scope: &Scope<'_>, capability: &str, spot: Spot) {
     closed(scope, &Closed { code: A0215, spot, word, item: capability, message, hint });
 }
 
-/// Images match one of `policy.images`, as written or with the registry that is meant.
-pub(super) fn image(scope: &Scope<'_>, text: &Text) {
-    let image = text.text.as_str();
-    let word = "images";
-    let (code, whole) = match image_id(image) {
-        // The engine takes it as the id of an image that is there, whatever its name.
-        true => (A0269, image.to_owned()),
-        false => (A0206, whole_name(image)),
-    };
-    let is_named = |pattern: &&String| match code == A0269 {
-        true => *pattern == "*" || pattern.starts_with("sha256:") && matches(pattern, image),
-        false => matches(pattern, image) || matches(pattern, &whole),
-    };
-    if let Some(pattern) = scope.site.policy.images.iter().find(is_named) {
-        return allowed(scope, text.spot, word, image, &format!("policy.images: {pattern}"));
-    }
-    let message = format!("policy forbids the image {}", shown(image));
-    let hint = match code == A0269 {
-        true => "it is the id of an image and not a name: write `name:tag` or `name@sha256:…`".to_owned(),
-        false => "ask whoever keeps amarre.yaml to add it to `policy.images`".to_owned(),
-    };
-    closed(scope, &Closed { code, spot: text.spot, word, item: image, message, hint });
-}
-
-/// Whether the engine looks for an image with this id, or one that begins so.
-fn image_id(image: &str) -> bool {
-    image.split_once(':').is_some_and(|(algorithm, _)| matches!(algorithm, "sha256" | "sha384" | "sha512"))
-}
-
-fn whole_name(image: &str) -> String {
-    let first = image.split('/').next().unwrap_or_default();
-    let has_registry = image.contains('/') && (first.contains(['.', ':']) || first == "localhost");
-    match (has_registry, image.contains('/')) {
-        (true, _) => image.to_owned(),
-        (false, true) => format!("docker.io/{image}"),
-        (false, false) => format!("docker.io/library/{image}"),
-    }
-}
-
 /// A manifest reads the secrets that are called after it, those below `shared/`, and what `policy.secrets` lists.
 pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
     let word = "secrets";
@@ -371,7 +335,7 @@ pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
     }
     let message = format!("policy forbids {} to read the secret `{}`", shown(&scope.name), shown(&name.text));
     let hint = format!(
-        "call it `{0}/…`, or ask whoever keeps amarre.yaml for `policy.secrets: {{{0}: [{1}]}}`",
+        "call it `{0}/…`, or ask the operator for `policy.secrets: {{{0}: [{1}]}}`",
         shown(&scope.name),
         shown(&name.text)
     );

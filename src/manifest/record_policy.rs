@@ -9,7 +9,7 @@
 //! | a part that begins with `_`, as in `_acme-challenge`, `_dmarc`, `_3e2c0f` | A0282 | the part; `_*` is any but those of mail and certificates |
 //! | SRV below a name of a domain, as in `_xmpp._tcp.chat` | | none |
 //! | CAA | A0283 | `CAA` |
-//! | A, AAAA at a domain itself; anything at another domain itself | A0284 | `apex` |
+//! | all but MX and TXT at a domain itself; anything at another domain itself | A0284 | `apex` |
 //! | a wildcard | A0284 | `wildcard` |
 
 use crate::model::Site;
@@ -32,7 +32,7 @@ pub(super) fn of_type(scope: &Scope<'_>, record_type: &str, spot: Spot) {
     if record_type == "CAA" || scope.site.policy.records.contains(record_type) {
         return;
     }
-    let hint = format!("ask whoever keeps amarre.yaml to add {record_type} to `policy.records`");
+    let hint = format!("ask the operator to add {record_type} to `policy.records`");
     scope.error_hint(A0208, spot, format!("policy forbids records of type {record_type}"), &hint);
 }
 
@@ -49,7 +49,7 @@ pub(super) fn of_name(scope: &Scope<'_>, record_type: &str, name: &str, spot: Sp
         return;
     }
     let forbid = |code: &'static str, message: String, word: &str| {
-        let hint = format!("ask whoever keeps amarre.yaml to add `{word}` to `policy.records`");
+        let hint = format!("ask the operator to add `{word}` to `policy.records`");
         let item = format!("{record_type} {name}");
         permissions::closed(scope, &Closed { code, spot, word: WORD, item: &item, message, hint });
     };
@@ -103,15 +103,15 @@ fn apex(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot, forbid: im
     let is_one = domains.iter().any(|domain| domain == name);
     // Where other zones of the account begin is not known here; a name of two parts is one for certain.
     let is_other = !domains.iter().any(|domain| is_below(name, domain)) && name.matches('.').count() <= 1;
-    let is_address = matches!(record_type, "A" | "AAAA");
-    if (is_other || (is_one && is_address)) && !policy.records.contains("apex") {
+    let has_own_rule = matches!(record_type, "MX" | "TXT");
+    if (is_other || (is_one && !has_own_rule)) && !policy.records.contains("apex") {
         let message = format!("policy forbids a record of type {record_type} at {} itself", shown(name));
         forbid(A0284, message, "apex");
         return;
     }
     let is_named = policy.are_records_named || !policy.records.contains(record_type);
     if is_one && matches!(record_type, "MX" | "TXT") && !is_named {
-        let hint = format!("ask whoever keeps amarre.yaml to write a `policy.records` that has {record_type}");
+        let hint = format!("ask the operator to write a `policy.records` that has {record_type}");
         let message = format!("policy forbids records of type {record_type} at {} itself", shown(name));
         scope.error_hint(A0208, spot, message, &hint);
     }

@@ -8,6 +8,7 @@ use crate::model::service::{Dns, NetworkMode, Record, Service};
 
 use super::compose;
 use super::diagnostic::{A0106, A0107, A0108, shown};
+use super::host_names;
 use super::permissions;
 use super::reader::{Reader, Scope, Text, nothing_else};
 use super::record_policy;
@@ -128,6 +129,9 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     for text in &values {
         let Some(value) = value(scope, &record_type, text) else { continue };
+        if record_type == "CNAME" {
+            host_names::judge_alias(scope, &name, &value, text.spot);
+        }
         if records.iter().any(|other| other.value == value) {
             scope.error(A0106, text.spot, "the same value twice".to_owned());
         }

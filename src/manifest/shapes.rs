@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::Value;
 
-use super::diagnostic::{A0105, A0106, A0112, A0140, Problem, shown};
+use super::diagnostic::{A0105, A0106, A0108, A0112, A0140, Problem, shown};
 use super::mounts;
 use super::reader::{Reader, Scope, Text, Verdict, nothing_else};
 use super::resolve;
@@ -114,6 +114,8 @@ fn disk_limit(scope: &Scope<'_>, node: &Node, is_weight: bool, is_bytes: bool) -
 
 /// By port and protocol: what the image exposes is there as well.
 fn exposed(reader: &mut Reader<'_>) -> Option<Value> {
+    /// As many as a container may publish.
+    const EXPOSED_MAX: usize = 1_000;
     let mut ports = BTreeMap::new();
     for text in reader.texts("expose") {
         let (numbers, protocol) = text.text.split_once('/').unwrap_or((&text.text, "tcp"));
@@ -122,6 +124,10 @@ fn exposed(reader: &mut Reader<'_>) -> Option<Value> {
             reader.scope.not_allowed(&text, "an item of `expose`", "as in `3000`, `53/udp` or `8000-8010`");
             continue;
         };
+        if ports.len() + range.len() > EXPOSED_MAX {
+            reader.scope.error(A0108, text.spot, format!("more than {EXPOSED_MAX} exposed ports"));
+            break;
+        }
         ports.extend(range.map(|port| (format!("{port}/{protocol}"), Value::Bool(true))));
     }
     Some(Value::Map(ports))

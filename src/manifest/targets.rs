@@ -4,7 +4,8 @@
 //! |---|---|
 //! | this machine: loopback, `localhost`, `0.0.0.0` | closed |
 //! | link-local addresses, and those at which clouds hand out credentials | closed |
-//! | NPM's admin port, Docker's and Amarre's own listeners, at an address of ours or by a name | closed |
+//! | the ports of NPM's admin pages, of Docker's and Amarre's own listeners, at any address or name | closed |
+//! | those ports of a container with the host's network | closed |
 //! | a name of the public DNS that is not below `domains`: its owner may lead it to any of these | closed |
 //! | a name below `domains` that a manifest's own record leads to any of these | closed |
 //! | anything else | open |
@@ -54,11 +55,19 @@ pub(super) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
     permissions::closed(scope, &refused(&scope.name, &item, why, text.spot));
 }
 
+/// Judges a port of a container that shares the host's network: there it may be what something else listens at.
+pub(super) fn on_host(site: &Site, service: &str, port: u16, spot: Spot) -> Option<Problem> {
+    let item = format!("127.0.0.1:{port}");
+    let is_closed = is_kept(site, port) || port == NPM_BACKEND;
+    let is_named = || permissions::entry(service, &site.policy.targets, &item).is_some();
+    let why = "with the host's network, Amarre, Docker or NPM may be what listens there";
+    (is_closed && !is_named()).then(|| permissions::problem(site, service, &refused(service, &item, why, spot)))
+}
+
 fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a> {
     let message = format!("policy forbids the target {}: {why}", shown(item));
     let name = shown(service);
-    let hint =
-        format!("where that is meant, ask whoever keeps amarre.yaml for `policy.targets: {{{name}: [\"{item}\"]}}`");
+    let hint = format!("where that is meant, ask the operator for `policy.targets: {{{name}: [\"{item}\"]}}`");
     Closed { code: A0271, spot, word: "targets", item, message, hint }
 }
 
@@ -119,7 +128,8 @@ fn is_local_name(name: &str) -> bool {
 
 fn of_address(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
     /// Where clouds answer with the credentials of a machine, beside the link-local address.
-    const METADATA: [IpAddr; 3] = [
+    const METADATA: [IpAddr; 4] = [
+        IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
         IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
         IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
         IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
@@ -137,16 +147,18 @@ fn of_address(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
     if ip.is_multicast() {
         return Some("it is no single machine");
     }
+    // This machine may have more addresses than the configuration says.
     let is_ours = permissions::is_of_host(site, ip) || is_bridge(site, ip);
-    let listens =
-        |listener: &Listener| listener.port == port && (listener.at == Some(ip) || listener.at.is_none() && is_ours);
-    if site.listeners.iter().any(listens) {
-        return Some("Amarre, Docker or NPM's admin pages listen there");
-    }
-    if is_ours && (port == NPM_ADMIN || port == NPM_BACKEND || DOCKER.contains(&port)) {
-        return Some("NPM's admin pages or Docker's API may be there");
-    }
-    None
+    let is_npms = |listener: &Listener| listener.port == port && listener.at == Some(ip);
+    (is_kept(site, port) || is_ours && port == NPM_BACKEND || site.listeners.iter().any(is_npms))
+        .then_some("Amarre, Docker or NPM's admin pages may listen there")
+}
+
+/// Whether Amarre, an engine or NPM's admin pages listen at a port, at whatever address.
+fn is_kept(site: &Site, port: u16) -> bool {
+    port == NPM_ADMIN
+        || DOCKER.contains(&port)
+        || site.listeners.iter().any(|listener| listener.by_name && listener.port == port)
 }
 
 /// An IPv4 address inside of one for IPv6 (NAT64, 6to4, or the old compatible form).

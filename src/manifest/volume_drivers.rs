@@ -69,7 +69,7 @@ fn by_word(scope: &Scope<'_>, item: &str, what: &str, spot: Spot) {
     }
     let message = format!("policy forbids {what} `{}`: they may reach the whole host", shown(item));
     let hint = "nfs, nfs4, cifs and tmpfs with their usual options need no word, and `type: none, o: bind` with a `device` \
-                below `policy.host_paths`; ask whoever keeps amarre.yaml to add others to `policy.volume_drivers`";
+                below `policy.host_paths`; ask the operator to add others to `policy.volume_drivers`";
     let hint = hint.to_owned();
     permissions::closed(scope, &Closed { code: A0263, spot, word, item, message, hint });
 }

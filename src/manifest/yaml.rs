@@ -15,6 +15,8 @@ use super::diagnostic::{A0101, A0102, A0104, A0108, A0115, PROBLEMS_MAX, Problem
 pub(super) const DEPTH_MAX: usize = 32;
 /// Counted after aliases are expanded: stops "billion laughs" long before memory matters.
 pub(super) const NODES_MAX: usize = 50_000;
+/// Of one list. No key takes so many, and some compare each item with the others.
+const LIST_MAX: usize = 1_000;
 /// Characters of all scalars after aliases are expanded: four times the largest file.
 pub(super) const EXPANDED_BYTES_MAX: usize = 4 << 20;
 
@@ -301,6 +303,9 @@ impl Builder {
             return Err(Problem::error(A0108, spot, message));
         }
         match &mut frame.content {
+            Content::List(items) if items.len() >= LIST_MAX => {
+                return Err(Problem::error(A0108, spot, format!("a list of more than {LIST_MAX} items")));
+            }
             Content::List(items) => items.push(node),
             Content::Map(map) => map.take(node, spot, &mut self.problems),
         }

@@ -58,7 +58,7 @@ pub fn cut(text: &str, chars: usize) -> String {
 }
 
 /// What a terminal or a reader's eye obeys: control characters, marks of direction, letters that are not seen.
-fn is_obeyed(letter: char) -> bool {
+pub fn is_obeyed(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,

@@ -78,7 +78,7 @@ pub fn probes(escape: &Escape) -> Vec<Probe> {
             stack(&format!("    volumes: [{{type: bind, source: {text}, target: /x}}]"), ""),
         ],
         "container" => vec![native(text), stack(&format!("    {}", compose_spelling(text)), "")],
-        "manifest" => vec![(format!("{text}\n"), None)],
+        "manifest" | "hostnet" => vec![(format!("{}\n", text.replace(" --- ", "\n---\n")), None)],
         "route" => {
             let location = format!("locations: [{{path: /x, to: \"{text}\"}}]");
             vec![
@@ -135,6 +135,7 @@ fn site_of(escape: &Escape) -> Site {
     if escape.section == "image" {
         site.policy.images = vec!["docker.io/library/*".to_owned()];
     }
+    site.policy.host_network = escape.section == "hostnet";
     site
 }
 
@@ -167,7 +168,7 @@ fn each_escape_is_refused_by_its_code_in_each_form() {
 #[test]
 fn what_ran_before_is_a_warning_but_for_what_no_word_opens() {
     // What older versions refused, too, was never used.
-    const NEVER: [&str; 8] = ["A0106", "A0205", "A0206", "A0211", "A0212", "A0215", "A0260", "A0261"];
+    const NEVER: [&str; 9] = ["A0106", "A0108", "A0205", "A0206", "A0211", "A0212", "A0215", "A0260", "A0261"];
     let mut wrong = Vec::new();
     let is_always = |escape: &&Escape| NEVER.contains(&escape.code.as_str()) || escape.text.contains("/..");
     for escape in escapes().iter().filter(|escape| !is_always(escape)) {

@@ -129,7 +129,7 @@ async fn policy_explain_goes_through_a_manifest_line_by_line() {
     for line in [
         "services/shop/compose.yaml:",
         "refused  volumes: stranger_data",
-        "A0264: ask whoever keeps amarre.yaml to add `stranger_data` to `policy.volumes`",
+        "A0264: ask the operator to add `stranger_data` to `policy.volumes`",
         "allowed  secrets: shop/own",
         "allowed  images: web:1",
         "refused  nginx: auth_request_set",
