@@ -101,8 +101,13 @@ impl Observer {
         let known = self.reserved.remove(id).unwrap_or_default();
         // Amarre runs in one container, whatever it is called now.
         let is_there =
-            |before: &Reserved| now.iter().any(|one| one.by.is_same(&before.by) || (one.is_own && before.is_own));
-        let away: Vec<Reserved> = known.into_iter().filter(|before| !is_there(before)).collect();
+            |before: &&Reserved| now.iter().any(|one| one.by.is_same(&before.by) || (one.is_own && before.is_own));
+        let away: Vec<Reserved> = known.iter().filter(|before| !is_there(before)).cloned().collect();
+        // One that is stopped publishes nothing, and comes back.
+        for reserved in now.iter_mut().filter(|reserved| reserved.ports.is_empty()) {
+            let before = known.iter().find(|before| before.by.is_same(&reserved.by));
+            reserved.ports = before.map(|before| before.ports.clone()).unwrap_or_default();
+        }
         now.extend(away);
         self.reserved.insert(id.clone(), now.clone());
         now
@@ -191,7 +196,14 @@ mod tests {
 
     fn reserved(name: &str, is_own: bool) -> Reserved {
         let by = Address::new(ProviderId::docker("default"), Kind::Container, name);
-        Reserved { by, is_own, service: None, volumes: [format!("{name}_data")].into(), paths: [].into() }
+        Reserved {
+            by,
+            is_own,
+            service: None,
+            volumes: [format!("{name}_data")].into(),
+            paths: [].into(),
+            ports: [].into(),
+        }
     }
 
     fn names(reserved: &[Reserved]) -> Vec<&str> {

@@ -37,6 +37,8 @@ pub struct Reserved {
     pub volumes: BTreeSet<String>,
     /// Its folders and files of the host, those of its volumes among them.
     pub paths: BTreeSet<String>,
+    /// The ports of the host that it publishes: `port 80/tcp`.
+    pub ports: BTreeSet<String>,
 }
 
 /// A path without `//`, `.` and a slash at its end; `..` goes back.

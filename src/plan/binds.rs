@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | what NPM's or Amarre's own container mounts, or Amarre's own files | held, A0442 | held, A0442 |
 //! | a folder that a link leads out of `policy.host_paths` | held, A0440 | cannot be seen |
-//! | a folder below another one that a container of ours could write to | as its links lead | held, A0441 |
+//! | a folder below another one that a container of ours could write to | held, A0441 | held, A0441 |
 //! | anything else | made | made |
 //!
-//! Containers that are there are never touched for it: Docker follows links whenever it starts a container.
+//! Containers that are there are never touched for it. But Docker follows links whenever it starts a container, also one that
+//! restarts by itself: where a container can put a link, no look before its creation says where it will lead.
 
 mod everywhere;
 
@@ -17,7 +18,7 @@ pub use self::everywhere::Everywhere;
 
 use self::everywhere::above;
 use super::expand::Expansion;
-use super::{Input, declared, mounted, retired};
+use super::{Input, declared, mounted, retired, strangers};
 use crate::model::folders::{Lead, Lost, is_strictly_below, is_within, normal};
 use crate::model::service::{Container, Volume};
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service, Value};
@@ -244,6 +245,9 @@ fn of_service(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fi
     if let Some(refusal) = reserved_volume(input, service, base, fields) {
         return Some(refusal);
     }
+    if let Some(refusal) = strangers::held(input, service, base, fields) {
+        return Some(refusal);
+    }
     let none = BTreeMap::new();
     Check::of(everywhere, service, base, fields)?.judge(input.world.leads.get(&base.provider).unwrap_or(&none))
 }
@@ -254,12 +258,17 @@ fn reserved_volume(input: &Input<'_>, service: &Service, base: &Address, fields:
     let reserved = others(input, service, &base.provider);
     let is_in = |name: &str| reserved.clone().find(|(reserved, _)| reserved.volumes.contains(name));
     let (name, whose) = names.into_iter().find_map(|name| Some((name, is_in(name)?.1)))?;
+    Some(refused_for(base, service, &format!("volume {name}"), &whose))
+}
+
+/// What no word of the policy allows.
+pub(super) fn refused_for(base: &Address, service: &Service, what: &str, whose: &str) -> Refusal {
     let check = Check { name: base.name.clone(), file: service.origin.file.clone(), ..Check::default() };
-    Some(check.refused_for(&format!("volume {name}"), &whose, Vec::new()))
+    check.refused_for(what, whose, Vec::new())
 }
 
 /// What is kept for NPM and Amarre on an engine, and why; but for the service that makes that container itself.
-fn others<'a>(
+pub(super) fn others<'a>(
     input: &'a Input<'_>,
     service: &'a Service,
     provider: &'a ProviderId,
@@ -284,7 +293,7 @@ fn kept(input: &Input<'_>, service: &Service, provider: &ProviderId) -> BTreeMap
     kept
 }
 
-fn is_common(path: &str) -> bool {
+pub(super) fn is_common(path: &str) -> bool {
     let is_socket = path.ends_with(".sock") || SOCKET_FOLDERS.contains(&path);
     is_socket || path == "/" || COMMON.iter().any(|common| is_within(path, common))
 }
@@ -297,13 +306,13 @@ fn roots(input: &Input<'_>, data: &str, service: &Service) -> BTreeSet<String> {
 
 /// One item of a container's `mounts`, as the engine reads it.
 #[derive(Debug, Clone, Copy)]
-struct Mount<'a> {
-    kind: &'a str,
-    source: &'a str,
+pub(super) struct Mount<'a> {
+    pub kind: &'a str,
+    pub source: &'a str,
     is_written: bool,
 }
 
-fn mounts(fields: &Fields) -> impl Iterator<Item = Mount<'_>> {
+pub(super) fn mounts(fields: &Fields) -> impl Iterator<Item = Mount<'_>> {
     let texts = fields.strings("mounts").into_iter().chain(fields.strings(declared::FIELD));
     texts.filter_map(|text| {
         let mut parts = text.splitn(4, ':');
@@ -344,7 +353,7 @@ fn device(input: &Input<'_>, service: &Service, provider: &ProviderId, name: &st
     service.volumes.iter().find(is_it).and_then(|(_, said)| option(&said.options))
 }
 
-/// A folder that a container could put a link in the way of, on a host whose files are not seen.
+/// A folder that a container could put a link in the way of.
 struct Above {
     folder: Folder,
     /// The folder that is written to, or that lies below.
@@ -375,17 +384,11 @@ impl Above {
     }
 }
 
-/// Where Amarre does not see the host's files, or not these: a mount below a folder that any container of ours could ever write to,
-/// and a mount to write above another one.
+/// A mount below a folder that any container of ours could ever write to, and a mount to write above another one.
 fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Above> {
     let (input, provider) = (everywhere.input, &base.provider);
-    let leads = input.world.leads.get(provider);
-    let is_unseen = |folder: &Folder| match leads {
-        Some(leads) => leads.get(&folder.path).is_some_and(|lead| matches!(lead.lost, Some(Lost::NotSeen(_)))),
-        None => true,
-    };
     let own = folders(input, service, provider, fields);
-    if input.site.policy.follow_links || !own.iter().any(is_unseen) {
+    if input.site.policy.follow_links || own.is_empty() {
         return None;
     }
     let remembered = input.facts.written_folders.get(provider);
@@ -398,8 +401,9 @@ fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fiel
         let own = own.iter().map(|folder| folder.path.as_str()).filter(|path| is_strictly_below(path, folder));
         everywhere.first_below(provider, folder).into_iter().chain(own).min().map(str::to_owned)
     };
-    let before = before(input, service, base);
-    let found = own.iter().filter(|folder| is_unseen(folder)).filter_map(|folder| {
+    let before = before(input, base).flat_map(|fields| folders(input, service, provider, fields));
+    let before: BTreeSet<String> = before.map(|folder| folder.path).collect();
+    let found = own.iter().filter_map(|folder| {
         let written = above(&folder.path).find(is_written).map(str::to_owned);
         let other = written.or_else(|| folder.is_written.then(|| first_below(&folder.path)).flatten())?;
         let is_known = before.contains(&folder.path);
@@ -409,14 +413,12 @@ fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fiel
     found.min_by_key(|above| above.is_known)
 }
 
-/// What generations of a container mounted before.
-fn before(input: &Input<'_>, service: &Service, base: &Address) -> BTreeSet<String> {
+/// What generations of a container had before.
+pub(super) fn before<'a>(input: &'a Input<'_>, base: &'a Address) -> impl Iterator<Item = &'a Fields> {
     let seen = input.world.instances(base).into_values().map(|seen| &seen.fields);
     let applied = input.facts.applied.iter().filter(|(address, _)| address.is_same(base)).map(|(_, row)| &row.fields);
     let good = input.facts.last_good.get(base).map(|(_, fields)| fields);
-    let all: Vec<&Fields> = seen.chain(applied).chain(good).collect();
-    let folders = all.into_iter().flat_map(|fields| folders(input, service, &base.provider, fields));
-    folders.map(|folder| folder.path).collect()
+    seen.chain(applied).chain(good)
 }
 
 /// The binds of a container.

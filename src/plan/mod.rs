@@ -44,6 +44,7 @@ pub mod rollout;
 pub mod signatures;
 pub mod handover;
 pub mod stopped;
+pub mod strangers;
 pub mod streams;
 pub mod tasks;
 pub mod unused;

@@ -6,6 +6,7 @@
 //! | which takes a name without an address record of its own from a foreign wildcard | held (A0724) |
 //! | below a part of the zone that other servers answer for | held (A0722): nobody would see it |
 //! | CNAME at the zone's own name | held (A0723): SOA and NS stand there |
+//! | at a name that lies in none of `domains`, unless it is ours already | held (A0725): the zone may be anybody's |
 //!
 //! A wildcard answers only for names that do not exist, and a name exists as soon as anything stands at it *or below it*
 //! (RFC 4592 §2.2.2): `_x.cloud` alone takes `cloud` from `*.example.org`.
@@ -16,7 +17,7 @@ use std::net::IpAddr;
 use super::Input;
 use crate::model::service::Dns;
 use crate::model::site::{HostSite, PublicAddress, is_below};
-use crate::model::{Hint, Kind, ProviderId, Refusal, Seen, Service, Site};
+use crate::model::{Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site};
 
 /// Types that lead visitors somewhere.
 const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
@@ -31,6 +32,10 @@ pub struct Names<'a> {
     existing: BTreeSet<&'a str>,
     /// Types that manifests want, by name.
     wanted: BTreeMap<String, BTreeSet<String>>,
+    /// Those of the configuration.
+    domains: &'a [String],
+    /// Record sets that the ledger knows: `name/type`.
+    known: BTreeSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
@@ -39,7 +44,13 @@ impl<'a> Names<'a> {
         let ovh = ProviderId::ovh();
         let held = || input.world.seen.iter().filter(|(address, _)| address.provider == ovh);
         let zones = held().filter(|(address, _)| address.kind == Kind::Zone);
-        let mut names = Self { zones: zones.map(|(zone, _)| zone.name.as_str()).collect(), ..Self::default() };
+        let known = input.facts.applied.keys().filter(|address| address.kind == Kind::Record);
+        let mut names = Self {
+            zones: zones.map(|(zone, _)| zone.name.as_str()).collect(),
+            domains: &input.site.domains,
+            known: known.map(|address| address.name.as_str()).collect(),
+            ..Self::default()
+        };
         for (address, seen) in held().filter(|(address, _)| address.kind == Kind::Record) {
             let Some((name, record_type)) = address.name.rsplit_once('/') else { continue };
             if seen.fields.strings("values").is_empty() {
@@ -81,11 +92,7 @@ impl<'a> Names<'a> {
         let (wildcard, sets) = self.wildcard(name)?;
         let mut answers = sets.iter().filter(|(record_type, _)| ADDRESSES.contains(record_type)).peekable();
         answers.peek()?;
-        let leads_to_us = |value: &&str| match value.parse::<IpAddr>() {
-            Ok(ip) => host.also_at.contains(&ip) || host.address.contains(&PublicAddress::Ip(ip)),
-            Err(_) => host.address.contains(&PublicAddress::Name((*value).to_owned())),
-        };
-        let is_ours = answers.all(|(_, seen)| seen.fields.strings("values").iter().all(leads_to_us));
+        let is_ours = answers.all(|(_, seen)| seen.fields.strings("values").iter().all(|value| leads_to(host, value)));
         is_ours.then_some(wildcard)
     }
 
@@ -93,7 +100,29 @@ impl<'a> Names<'a> {
     pub fn refusal(&self, name: &str, record_type: &str, origin: &str) -> Option<Refusal> {
         let zone = self.zone_of(name)?;
         let refusal = self.apex_alias(name, record_type, zone, origin);
-        refusal.or_else(|| self.delegated(name, record_type, zone)).or_else(|| self.hides(name, record_type, origin))
+        let refusal = refusal.or_else(|| self.elsewhere(name, record_type, zone));
+        let refusal = refusal.or_else(|| self.delegated(name, record_type, zone));
+        refusal.or_else(|| self.hides(name, record_type, origin))
+    }
+
+    /// Whether a record is ours, or was.
+    fn is_known(&self, name: &str, record_type: &str) -> bool {
+        let seen = self.sets.get(name).and_then(|sets| sets.get(record_type));
+        let is_marked = seen.is_some_and(|seen| seen.owner.is_ours() || seen.owner == Owner::Unverified);
+        is_marked || self.known.contains(format!("{name}/{record_type}").as_str())
+    }
+
+    fn elsewhere(&self, name: &str, record_type: &str, zone: &str) -> Option<Refusal> {
+        let is_named = self.domains.is_empty() || self.domains.iter().any(|domain| is_below(name, domain));
+        if is_named || self.is_known(name, record_type) {
+            return None;
+        }
+        Some(Refusal {
+            code: "A0725".to_owned(),
+            message: format!("{name} lies in {zone}, and amarre.yaml names that nowhere in `domains`"),
+            found: vec![("domains".to_owned(), self.domains.join(", "))],
+            hints: vec![Hint::text(format!("if Amarre is to write there, the operator adds {zone} to `domains`"))],
+        })
     }
 
     fn apex_alias(&self, name: &str, record_type: &str, zone: &str, origin: &str) -> Option<Refusal> {
@@ -189,6 +218,14 @@ impl<'a> Names<'a> {
 
     fn zone_of(&self, name: &str) -> Option<&'a str> {
         Site::zone_of(self.zones.iter().copied(), name)
+    }
+}
+
+/// Whether a value of a record is one of a host's own addresses.
+fn leads_to(host: &HostSite, value: &str) -> bool {
+    match value.parse::<IpAddr>() {
+        Ok(ip) => host.also_at.contains(&ip) || host.address.contains(&PublicAddress::Ip(ip)),
+        Err(_) => host.address.contains(&PublicAddress::Name(value.to_owned())),
     }
 }
 

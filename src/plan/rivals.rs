@@ -426,14 +426,17 @@ fn needs(gate: &Gate) -> Vec<Need> {
 
 /// What only one container may have: data that it writes to, and ports of the host.
 pub fn exclusive(fields: &Fields) -> BTreeSet<String> {
-    let mounts = mounted::written(fields).map(str::to_owned);
-    let ports = fields.strings("ports").into_iter().filter_map(|port| {
+    mounted::written(fields).map(str::to_owned).chain(ports(fields)).collect()
+}
+
+/// The ports of the host that a container publishes: `port 80/tcp`.
+pub fn ports(fields: &Fields) -> impl Iterator<Item = String> {
+    fields.strings("ports").into_iter().filter_map(|port| {
         let (published, target) = port.rsplit_once(':')?;
         let (_, published) = published.rsplit_once(':')?;
         let (_, protocol) = target.rsplit_once('/')?;
         Some(format!("port {published}/{protocol}"))
-    });
-    mounts.chain(ports).collect()
+    })
 }
 
 /// What something of ours goes on using is not waited for: it is held, and says by whom it is used.

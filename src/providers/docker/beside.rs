@@ -61,7 +61,11 @@ pub(super) fn reserved(by: Address, is_own: bool, service: Option<String>, summa
         }
         paths.extend(mount.source.clone().filter(|source| source.starts_with('/')));
     }
-    Reserved { by, is_own, service, volumes, paths }
+    let ports = summary.ports.iter().flatten().filter_map(|port| {
+        let protocol = port.typ.map(|typ| typ.to_string()).unwrap_or_default();
+        Some(format!("port {}/{protocol}", port.public_port?))
+    });
+    Reserved { by, is_own, service, volumes, paths, ports: ports.collect() }
 }
 
 #[cfg(test)]

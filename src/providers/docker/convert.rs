@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, HealthConfig,
-    HealthStatusEnum, HostConfig, ImageInspect, Mount, MountType, Network, PortSummary, RestartPolicy,
+    HealthStatusEnum, HostConfig, ImageInspect, Mount, MountPoint, MountType, Network, PortSummary, RestartPolicy,
     RestartPolicyNameEnum, Volume,
 };
 
@@ -142,6 +142,7 @@ impl Reader {
             .with("network_mode", Value::text(mode))
             .with("networks", Value::texts(summary_networks(summary).into_keys()))
             .with("ports", Value::texts(summary_ports(summary)))
+            .with("mounts", Value::texts(summary_mounts(summary)))
             .with("image_id", Value::text(summary.image_id.as_deref().unwrap_or_default()));
         let labels = ordered(summary.labels.as_ref());
         let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
@@ -288,6 +289,20 @@ fn without_published(text: &str) -> Option<String> {
 }
 
 /// The ports of the host that a container has, as the list tells.
+/// As the field `mounts` of containers of ours has them.
+fn summary_mounts(summary: &ContainerSummary) -> BTreeSet<String> {
+    let text = |mount: &MountPoint| {
+        let target = mount.destination.as_deref().unwrap_or_default();
+        let mode = if mount.rw == Some(false) { "ro" } else { "rw" };
+        match mount.typ.as_deref()? {
+            "volume" => Some(format!("volume:{}:{target}:{mode}", mount.name.as_deref()?)),
+            "bind" => Some(format!("bind:{}:{target}:{mode}", mount.source.as_deref()?)),
+            _ => None,
+        }
+    };
+    summary.mounts.iter().flatten().filter_map(text).collect()
+}
+
 fn summary_ports(summary: &ContainerSummary) -> BTreeSet<String> {
     let text = |port: &PortSummary| {
         let typ = port.typ.map(|typ| typ.to_string()).unwrap_or_default();

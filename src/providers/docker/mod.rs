@@ -28,7 +28,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::{Notify, OnceCell, mpsc};
 
 use self::api::Api;
-use self::convert::{LABEL_INSTANCE, LABEL_SPEC, Reader, ordered};
+use self::convert::{LABEL_INSTANCE, LABEL_PROJECT, LABEL_SPEC, Reader, ordered};
 use self::files::LABEL_FILES;
 use self::images::{Pulls, Remotes};
 use self::inspects::Inspects;
@@ -188,21 +188,29 @@ impl DockerProvider {
         Ok(Observation { seen, gaps: Vec::new(), routes, free, version, started, own, reserved, sees_files })
     }
 
-    /// What NPM's container and the one that Amarre runs in mount.
+    /// What NPM's container and the one that Amarre runs in have, and those of their Compose projects: NPM's data base is
+    /// one of them.
     fn reserved(
         &self,
         containers: &[ContainerSummary],
         seen: &BTreeMap<Address, Seen>,
         own: &BTreeSet<Address>,
     ) -> Vec<Reserved> {
+        let is_main = |summary: &ContainerSummary| {
+            let is_own =
+                |address: &Address| seen.get(address).is_some_and(|seen| summary.id.as_ref() == Some(&seen.vendor_id));
+            self.config.npm_container.as_ref() == Some(&convert::summary_name(summary)) || own.iter().any(is_own)
+        };
+        let project = |summary: &ContainerSummary| summary.labels.as_ref()?.get(LABEL_PROJECT).cloned();
+        let projects: BTreeSet<String> = containers.iter().filter(|one| is_main(one)).filter_map(project).collect();
         let of = |summary: &ContainerSummary| {
             let id = summary.id.as_deref().unwrap_or_default();
             let is_it = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && seen.vendor_id == id;
             let (by, seen) = seen.iter().find(is_it)?;
             let service = seen.service.clone().filter(|_| seen.owner.is_ours());
-            let is_npm = self.config.npm_container.as_ref() == Some(&convert::summary_name(summary));
+            let is_beside = || project(summary).is_some_and(|project| projects.contains(&project));
             let is_own = own.contains(by);
-            (is_npm || is_own).then(|| beside::reserved(by.clone(), is_own, service, summary))
+            (is_main(summary) || is_beside()).then(|| beside::reserved(by.clone(), is_own, service, summary))
         };
         containers.iter().filter_map(of).collect()
     }

@@ -39,12 +39,12 @@ fn mounting(rig: &Stepped, name: &str, mounts: &[&str]) -> String {
     json!({"name": name, "image": "web:1", "network_mode": "none", "volumes": mounts}).to_string()
 }
 
-fn is_made(rig: &Stepped, name: &str) -> bool {
+pub fn is_made(rig: &Stepped, name: &str) -> bool {
     rig.docker.containers().iter().any(|container| container["Name"] == format!("/{name}"))
 }
 
 /// The code and everything that is said of the container that is held.
-fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
+pub fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
     let picture = rig.picture();
     let refusal =
         picture.plan.changes.iter().filter(|change| change.service == name).find_map(|c| c.refusal().cloned());
@@ -52,7 +52,7 @@ fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
 }
 
 #[track_caller]
-fn assert_held(rig: &Stepped, name: &str, code: &str, says: &[&str]) {
+pub fn assert_held(rig: &Stepped, name: &str, code: &str, says: &[&str]) {
     let (found, text) = held(rig, name).unwrap_or_else(|| panic!("{name} is not held: {:?}", rig.picture().plan));
     assert_eq!(found, code, "{text}");
     for said in says {
@@ -206,6 +206,20 @@ async fn a_folder_below_one_that_is_written_to_is_not_mounted_where_links_are_no
     rig.write("writes.yaml", &mounting(&rig, "writes", &["app:/x"]));
     rig.rest().await;
     assert_held(&rig, "writes", "A0441", &["app/x", "policy.follow_links"]);
+}
+
+#[tokio::test]
+async fn a_folder_below_one_that_is_written_to_is_not_mounted_where_links_are_seen_either() {
+    // An engine follows the link that a container makes there when it starts that one again by itself.
+    let mut rig = rig(SEEN).await;
+    folder(&rig, "one/x");
+    folder(&rig, "two");
+    folder(&rig, "two/below");
+    rig.write("one.yaml", &mounting(&rig, "one", &["one:/a", "one/x:/b:ro"]));
+    rig.write("two.yaml", &mounting(&rig, "two", &["two:/a:ro", "two/below:/b:ro"]));
+    rig.rest().await;
+    assert_held(&rig, "one", "A0441", &["one/x"]);
+    assert!(is_made(&rig, "two"), "{:?}", held(&rig, "two"));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod patience;
 mod promises;
 mod signatures;
 mod standing;
+mod strangers;
 mod telling;
 mod waits;
 

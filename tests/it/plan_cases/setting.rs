@@ -124,7 +124,7 @@ pub fn site() -> Site {
     };
     Site {
         instance: "amarre".to_owned(),
-        domains: texts(&["example.org"]),
+        domains: texts(&["example.org", "example.net"]),
         hosts: BTreeMap::from([("default".to_owned(), host)]),
         pools: vec!["172.20.0.0/16".parse().unwrap(), "10.213.0.0/16".parse().unwrap()],
         prefix: 24,

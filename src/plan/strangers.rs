@@ -1,0 +1,101 @@
+//! What containers that are not ours have, and what NPM and Amarre have for themselves: a name is no right to it.
+//!
+//! | a container that is yet to be made asks for | verdict |
+//! |---|---|
+//! | a volume that was there before, and is not ours | held (A0444) unless `policy.volumes` lists it |
+//! | a folder that a container which is not ours mounts | held (A0445) unless `policy.host_paths` names it |
+//! | the name or a port of NPM's or Amarre's own container, there or not | held (A0442) |
+//!
+//! What a container of ours mounted before, it keeps.
+
+use std::collections::BTreeSet;
+
+use super::binds::{self, Mount, is_common, mounts, others};
+use super::{Input, rivals};
+use crate::model::folders::{is_within, normal};
+use crate::model::near::matches;
+use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
+
+/// Why a container is not made.
+pub fn held(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let reserved = reserved(input, service, base, fields);
+    reserved.or_else(|| volume(input, service, base, fields)).or_else(|| folder(input, service, base, fields))
+}
+
+/// Containers that nobody here made.
+fn foreign<'a>(input: &'a Input<'_>, provider: &'a ProviderId) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
+    input.world.of_kind(provider, Kind::Container).filter(|(_, seen)| !seen.owner.is_ours())
+}
+
+fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let provider = &base.provider;
+    let is_foreign = |name: &str| {
+        let address = Address::new(provider.clone(), Kind::Volume, name);
+        input.world.seen.get(&address).is_some_and(|seen| !seen.owner.is_ours())
+    };
+    let is_allowed = |name: &str| input.site.policy.volumes.iter().any(|pattern| matches(pattern, name));
+    let asked = mounts(fields).filter(|mount| mount.kind == "volume").map(|mount| mount.source);
+    let mut asked = asked.filter(|name| is_foreign(name) && !is_allowed(name)).peekable();
+    asked.peek()?;
+    let before: BTreeSet<&str> = binds::before(input, base).flat_map(mounts).map(|mount| mount.source).collect();
+    let name = asked.find(|name| !before.contains(name))?;
+    let has_it = |mount: Mount<'_>| mount.kind == "volume" && mount.source == name;
+    let user = foreign(input, provider).find(|(_, seen)| mounts(&seen.fields).any(has_it));
+    Some(Refusal {
+        code: "A0444".to_owned(),
+        message: format!("volume {name} was there before {}, and is not Amarre's", service.name),
+        found: user.map(|(user, _)| ("used by".to_owned(), format!("container {}", user.name))).into_iter().collect(),
+        hints: vec![
+            Hint::text(format!("if {} is to have it, the operator adds {name} to `policy.volumes`", service.name)),
+            Hint::text(format!("if not, give the volume another name in {}", service.origin.file)),
+        ],
+    })
+}
+
+fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let host = input.site.hosts.get(&service.host)?;
+    let asked = binds::folders(input, service, &base.provider, fields);
+    if asked.is_empty() {
+        return None;
+    }
+    // A folder of the template belongs to a name; what the operator writes out is meant for all.
+    let written_out = input.site.policy.host_paths.iter().filter(|root| !root.contains("<service>"));
+    let roots: Vec<String> =
+        written_out.map(|root| normal(&root.replace("<data>", host.data.trim_end_matches('/')))).collect();
+    let before: BTreeSet<String> = binds::before(input, base)
+        .flat_map(|fields| binds::folders(input, service, &base.provider, fields))
+        .map(|folder| folder.path)
+        .collect();
+    let is_open = |path: &String| before.contains(path) || roots.iter().any(|root| is_within(path, root));
+    let asked: Vec<String> = asked.into_iter().map(|folder| folder.path).filter(|path| !is_open(path)).collect();
+    let touches = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
+    let (path, user, theirs) = foreign(input, &base.provider).find_map(|(user, seen)| {
+        let theirs = mounts(&seen.fields).filter(|mount| mount.kind == "bind").map(|mount| normal(mount.source));
+        theirs.filter(|path| !is_common(path)).find_map(|theirs| {
+            let path = asked.iter().find(|path| touches(path, &theirs))?;
+            Some((path, user, theirs))
+        })
+    })?;
+    Some(Refusal {
+        code: "A0445".to_owned(),
+        message: format!("container {} may not mount {path}: another container has it", base.name),
+        found: vec![("used by".to_owned(), format!("container {}: {theirs}", user.name))],
+        hints: vec![
+            Hint::text(format!("if both are to have it, the operator adds {path} to `policy.host_paths`")),
+            Hint::text("if it is the service's own from now on, remove the other container first"),
+        ],
+    })
+}
+
+/// While NPM's container is made again, its name and its ports are free for a moment.
+fn reserved(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let asked: BTreeSet<String> = rivals::ports(fields).collect();
+    let key = service.containers.keys().find(|key| service.address_name(key) == base.name);
+    let name = key.map(|key| service.container_name(key));
+    others(input, service, &base.provider).find_map(|(reserved, whose)| {
+        let port = asked.intersection(&reserved.ports).next().cloned();
+        let is_called_so = name.as_ref() == Some(&reserved.by.name) && reserved.service.is_none();
+        let what = port.or_else(|| is_called_so.then(|| format!("the name {}", reserved.by.name)))?;
+        Some(binds::refused_for(base, service, &what, &whose))
+    })
+}

@@ -1,0 +1,107 @@
+//! What containers that nobody here made have, and NPM's own: a service's name is no right to it.
+
+use amarre_sim::docker::DockerOptions;
+use serde_json::{Value as Json, json};
+
+use super::binds::{assert_held, held, is_made};
+use crate::support::stepped::{Stepped, options};
+
+/// An engine whose host has these folders, and the policy that holds where nobody wrote one.
+async fn rig() -> Stepped {
+    let folders = ["/srv/blog", "/srv/blog/html", "/srv/wiki", "/srv/wiki/pages", "/srv/shop", "/etc/localtime"];
+    let host_paths = Some(folders.map(str::to_owned).into());
+    Stepped::with(DockerOptions { host_paths, ..options() }).await
+}
+
+fn foreign(rig: &Stepped, name: &str, host: Json, labels: Json) {
+    rig.docker.seed(name, json!({"Image": "npm:2", "Labels": labels, "HostConfig": host})).unwrap();
+}
+
+fn keeping(rig: &Stepped, name: &str, keys: &str) {
+    let compose = format!("services: {{{name}: {{image: 'web:1'{keys}}}}}\nvolumes: {{data: }}\n");
+    std::fs::create_dir_all(rig.folder.path().join("services").join(name)).unwrap();
+    rig.write(&format!("{name}.yaml"), &format!("name: {name}\ncompose: ./{name}/compose.yaml\n"));
+    rig.write(&format!("{name}/compose.yaml"), &compose);
+}
+
+#[tokio::test]
+async fn a_volume_that_was_there_is_not_the_services_for_its_name() {
+    let mut rig = rig().await;
+    foreign(&rig, "cloud-db-1", json!({"Binds": ["cloud_data:/var/lib"]}), json!({}));
+    rig.docker.seed_volume("old_data").unwrap();
+    rig.docker.seed_volume("named_data").unwrap();
+    let mounted = ", volumes: ['data:/x']";
+    keeping(&rig, "cloud", mounted);
+    keeping(&rig, "old", mounted);
+    keeping(&rig, "fresh", mounted);
+    keeping(&rig, "named", mounted);
+    let external = "services: {named: {image: 'web:1', volumes: ['data:/x']}}\nvolumes: {data: {external: true, name: named_data}}\n";
+    rig.write("named/compose.yaml", external);
+    rig.rest().await;
+    assert_held(&rig, "cloud", "A0444", &["cloud_data", "container cloud-db-1", "policy.volumes"]);
+    assert_held(&rig, "old", "A0444", &["old_data"]);
+    assert_held(&rig, "named", "A0444", &["named_data"]);
+    assert!(is_made(&rig, "fresh"), "{:?}", held(&rig, "fresh"));
+
+    // What was made when the volume was free stays as it is.
+    keeping(&rig, "fresh", ", volumes: ['data:/x'], environment: {A: b}");
+    foreign(&rig, "thief", json!({"Binds": ["fresh_data:/x"]}), json!({}));
+    rig.rest().await;
+    assert_eq!(held(&rig, "fresh"), None);
+}
+
+#[tokio::test]
+async fn a_folder_that_another_container_has_is_not_the_services_for_its_name() {
+    let mut rig = rig().await;
+    let binds = json!({"Binds": ["/srv/blog/html:/x", "/srv/wiki:/y:ro", "/etc/localtime:/etc/localtime:ro"]});
+    foreign(&rig, "web-1", binds, json!({}));
+    keeping(&rig, "blog", ", volumes: ['/srv/blog:/x']");
+    keeping(&rig, "wiki", ", volumes: ['/srv/wiki/pages:/x:ro']");
+    keeping(&rig, "shop", ", volumes: ['/srv/shop:/x']");
+    rig.rest().await;
+    assert_held(&rig, "blog", "A0445", &["/srv/blog", "container web-1", "policy.host_paths"]);
+    assert_held(&rig, "wiki", "A0445", &["/srv/wiki"]);
+    assert!(is_made(&rig, "shop"), "{:?}", held(&rig, "shop"));
+
+    rig.docker.remove("web-1").unwrap();
+    rig.look().await;
+    rig.rest().await;
+    assert!(is_made(&rig, "blog") && is_made(&rig, "wiki"), "{:?}", held(&rig, "blog"));
+    // A stranger that comes later takes nothing away.
+    foreign(&rig, "late", json!({"Binds": ["/srv/blog:/x"]}), json!({}));
+    keeping(&rig, "blog", ", volumes: ['/srv/blog:/x'], environment: {A: b}");
+    rig.rest().await;
+    assert_eq!(held(&rig, "blog"), None);
+}
+
+#[tokio::test]
+async fn npms_name_ports_and_neighbours_are_for_no_manifest() {
+    let mut rig = rig().await;
+    rig.docker.remove("npm").unwrap();
+    let label = json!({"com.docker.compose.project": "proxy"});
+    let body = json!({
+        "Image": "npm:2", "Labels": label, "ExposedPorts": {"80/tcp": {}, "81/tcp": {}},
+        "HostConfig": {"NetworkMode": "npm_default", "PortBindings": {
+            "80/tcp": [{"HostIp": "", "HostPort": "80"}], "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "81"}],
+        }},
+    });
+    rig.docker.seed("npm", body).unwrap();
+    foreign(&rig, "proxy-db-1", json!({"Binds": ["proxy_db:/var/lib"]}), label);
+    rig.rest().await;
+    // While it is made again, nothing takes its place.
+    rig.docker.remove("npm").unwrap();
+    rig.docker.remove("proxy-db-1").unwrap();
+    keeping(&rig, "one", ", ports: ['80:80']");
+    keeping(&rig, "two", ", ports: ['127.0.0.1:81:81']");
+    keeping(&rig, "three", ", container_name: npm");
+    keeping(&rig, "proxy", "");
+    rig.write("proxy/compose.yaml", "services: {proxy: {image: 'web:1', volumes: ['db:/x']}}\nvolumes: {db: }\n");
+    keeping(&rig, "four", ", ports: ['8080:80']");
+    rig.rest().await;
+    assert_held(&rig, "one", "A0442", &["port 80/tcp", "NPM's container npm"]);
+    assert_held(&rig, "two", "A0442", &["port 81/tcp"]);
+    assert_held(&rig, "proxy", "A0442", &["proxy_db"]);
+    let (code, text) = held(&rig, "three").unwrap();
+    assert!(code == "A0442" && text.contains("the name npm"), "{text}");
+    assert!(is_made(&rig, "four"), "{:?}", held(&rig, "four"));
+}
