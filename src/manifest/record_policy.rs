@@ -9,7 +9,7 @@
 //! | a part that begins with `_`, as in `_acme-challenge`, `_dmarc`, `_3e2c0f` | A0282 | the part; `_*` is any but those of mail and certificates |
 //! | SRV below a name of a domain, as in `_xmpp._tcp.chat` | | none |
 //! | CAA | A0283 | `CAA` |
-//! | all but MX and TXT at a domain itself; anything at another domain itself | A0284 | `apex` |
+//! | all but CAA, MX and TXT at a domain itself; anything at another domain itself | A0284 | `apex` |
 //! | a wildcard | A0284 | `wildcard` |
 
 use crate::model::Site;
@@ -103,7 +103,7 @@ fn apex(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot, forbid: im
     let is_one = domains.iter().any(|domain| domain == name);
     // Where other zones of the account begin is not known here; a name of two parts is one for certain.
     let is_other = !domains.iter().any(|domain| is_below(name, domain)) && name.matches('.').count() <= 1;
-    let has_own_rule = matches!(record_type, "MX" | "TXT");
+    let has_own_rule = matches!(record_type, "CAA" | "MX" | "TXT");
     if (is_other || (is_one && !has_own_rule)) && !policy.records.contains("apex") {
         let message = format!("policy forbids a record of type {record_type} at {} itself", shown(name));
         forbid(A0284, message, "apex");

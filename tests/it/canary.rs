@@ -60,7 +60,8 @@ const CANARIES: &[(&str, &str)] = &[
 /// Every field of the source that may hold a secret, or name one, and the canary that goes through it.
 const PLACES: &[(&str, &str)] = &[
     // What opens a session is made by chance; of whoever signs in, the password is looked for.
-    ("src/accounts/mod.rs token", "user-password"),
+    ("src/accounts/sign_in.rs device", "user-password"),
+    ("src/accounts/sign_in.rs token", "user-password"),
     ("src/cli/init.rs application_secret", "ovh-application-secret"),
     ("src/cli/init.rs consumer_key", "ovh-consumer-key"),
     ("src/cli/init.rs secret", "npm-password"),
