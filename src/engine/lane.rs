@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::breaker::Breakers;
 use super::meters::Meters;
 use super::{Clock, Context, Progress, ProgressState, binds, limits, rescue};
-use crate::model::{Address, Change, Payloads, ProviderId, Timestamp, Verb};
+use crate::model::{Address, Change, Fields, Payloads, ProviderId, Timestamp, Verb};
 use crate::plan::binds::Check;
 use crate::plan::render::lines;
 use crate::providers::{Class, Outcome, Provider, ProviderError};
@@ -30,7 +30,7 @@ pub struct Job {
     pub run: i64,
     /// All of them `now`, in order.
     pub changes: Vec<Change>,
-    /// For the wire clients.
+    /// Those that the changes name, for the wire clients.
     pub secrets: Secrets,
     /// Files that the changes name by digest.
     pub payloads: Payloads,
@@ -195,7 +195,8 @@ async fn watched(
     if let Some(check) = job.checks.get(&change.address) {
         binds::check_again(check).await?;
     }
-    let mut making = provider.apply_with(change, &job.secrets, &job.payloads);
+    let secrets = named(change, &job.secrets);
+    let mut making = provider.apply_with(change, &secrets, &job.payloads);
     let (mut told, mut moved) = (String::new(), started);
     let mut signs = provider.signs(&change.address);
     loop {
@@ -215,6 +216,14 @@ async fn watched(
             return Err(limits::too_long(change, limit, &told));
         }
     }
+}
+
+/// The secrets that the fields of a change name: a provider is given no other, whatever it finds out there.
+pub fn named(change: &Change, secrets: &Secrets) -> Secrets {
+    let mut names = BTreeSet::new();
+    let written = super::look::written(change).into_iter().flat_map(Fields::values);
+    written.for_each(|value| value.secret_names(&mut names));
+    names.into_iter().filter_map(|name| Some((name.clone(), secrets.get(name)?.clone()))).collect()
 }
 
 async fn refuse_subnet(tools: &Tools, change: &Change, now: Timestamp) -> Result<(), StoreError> {
@@ -278,4 +287,39 @@ fn tell(tools: &Tools, change: &Change, state: ProgressState, text: String, star
     let progress = Progress { at: now, change: change.clone(), state, text, took: now - started };
     // Nobody may be listening; that is fine.
     let _ = tools.progress.send(progress);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::{Expect, Gate, Impact, Reason, ReasonCode};
+    use crate::model::{Kind, Mark, SecretName, Value};
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_change_is_given_the_secrets_that_it_names_and_no_other() {
+        let name = |name: &str| SecretName(name.to_owned());
+        let secret = |of: &str| Value::secret(name(of), Mark(String::new()));
+        let environment =
+            BTreeMap::from([("A".to_owned(), secret("shop/a")), ("B".to_owned(), Value::text("cloud/db"))]);
+        let file = BTreeMap::from([("content".to_owned(), secret("shop/file"))]);
+        let files = BTreeMap::from([("/x".to_owned(), Value::Map(file))]);
+        let fields = Fields::default().with("environment", Value::Map(environment)).with("files", Value::Map(files));
+        let mut change = Change {
+            address: Address::new(ProviderId::docker("default"), Kind::Container, "shop"),
+            service: "shop".to_owned(),
+            verb: Verb::Create(fields),
+            diff: Vec::new(),
+            because: Reason { code: ReasonCode::Missing, text: String::new(), origin: None },
+            impact: Impact::default(),
+            expects: Expect::Absent,
+            gate: Gate::Now,
+        };
+        let known = ["shop/a", "shop/file", "shop/unused", "cloud/db"];
+        let known: Secrets = known.into_iter().map(|one| (name(one), Secret::new(one))).collect();
+        let given = named(&change, &known);
+        assert_eq!(given.keys().map(|name| name.0.as_str()).collect::<Vec<_>>(), ["shop/a", "shop/file"]);
+        change.verb = Verb::Delete;
+        assert!(named(&change, &known).is_empty());
+    }
 }

@@ -316,8 +316,8 @@ impl Engine {
             self.promised.insert(service.clone(), made.collect());
             let its = |change: &Change| Some((change.address.clone(), checks.get(&change.address)?.clone()));
             let checks = changes.iter().filter_map(its).collect();
-            let job =
-                Job { service: service.clone(), run, changes, secrets: desired.secrets.clone(), payloads, checks };
+            let secrets = changes.iter().flat_map(|change| lane::named(change, &desired.secrets)).collect();
+            let job = Job { service: service.clone(), run, changes, secrets, payloads, checks };
             let lane = self.lanes.spawn(lane::work(job, tools));
             self.busy.insert(lane.id(), service);
         }

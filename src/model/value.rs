@@ -1,7 +1,7 @@
 //! Values of fields. A secret is a variant of its own: its plain text never gets here.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -116,6 +116,18 @@ impl Value {
     /// Whether this or anything in it is known only later.
     pub fn is_unresolved(&self) -> bool {
         self.any(&|value| matches!(value, Value::Output { .. }))
+    }
+
+    /// The names of the secrets in it.
+    pub fn secret_names<'v>(&'v self, names: &mut BTreeSet<&'v SecretName>) {
+        match self {
+            Value::Secret { name, .. } => {
+                names.insert(name);
+            }
+            Value::List(items) => items.iter().for_each(|item| item.secret_names(names)),
+            Value::Map(entries) => entries.values().for_each(|item| item.secret_names(names)),
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Output { .. } => (),
+        }
     }
 
     fn any(&self, test: &dyn Fn(&Value) -> bool) -> bool {

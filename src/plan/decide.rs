@@ -145,6 +145,10 @@ fn update(
         let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
         changed.extend(place.map(|(name, value)| (name.into(), value)));
     }
+    if changed.flag("running") == Some(true) && seen.fields.get("started_at_ms").is_none() {
+        // What never ran may lack its files: only the change says which they are.
+        changed.extend(fields.get("files").map(|files| ("files".into(), files.clone())));
+    }
     let named = |diff: FieldDiff| match (marked, signatures::of(seen)) {
         (Some(other), _) if diff.field == "mark" => {
             FieldDiff { from: Some(Value::text(other)), to: Some(Value::text(&want.service)), ..diff }

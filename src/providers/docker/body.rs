@@ -14,6 +14,7 @@ use super::convert::{
     NANOS_PER_MILLI, marks, restart_policy,
 };
 use super::files::{self, LABEL_FILES};
+use super::labels::SOMETIMES;
 use super::settings;
 use crate::model::{Address, Fields, Value};
 use crate::secret::Secrets;
@@ -80,41 +81,14 @@ pub fn container_body(
     instance: &str,
     secrets: &Secrets,
 ) -> Result<ContainerCreateBody, String> {
-    let mut labels = marks(service, instance);
-    let key = address.name.strip_prefix(&format!("{service}-")).unwrap_or(service);
-    labels.insert(LABEL_KEY.to_owned(), key.to_owned());
-    labels.insert(LABEL_SPEC.to_owned(), address.generation.clone().unwrap_or_default());
     let (env, plain) = environment(fields, secrets)?;
-    labels.insert(LABEL_PLAIN.to_owned(), plain.join(","));
-    labels.extend(files::label(fields).map(|label| (LABEL_FILES.to_owned(), label)));
-    for (name, value) in fields.get("labels").and_then(Value::entries).into_iter().flatten() {
-        labels.insert(name.clone(), value.as_text().unwrap_or_default().to_owned());
-    }
     let list = |name: &str| {
         let strings = fields.get(name).map(Value::strings)?;
         Some(strings.into_iter().map(str::to_owned).collect::<Vec<String>>())
     };
     let image_mounts = list("image_mounts").unwrap_or_default();
-    if !image_mounts.is_empty() {
-        let targets: Vec<&str> = image_mounts.iter().filter_map(|mount| mount.rsplit(':').nth(1)).collect();
-        labels.insert(LABEL_IMAGE_MOUNTS.to_owned(), targets.join(","));
-    }
-    for (field, label) in LABELLED {
-        let Some(entries) = fields.get(field).and_then(Value::entries) else { continue };
-        let pairs: Vec<String> = entries.iter().map(|(key, of)| format!("{key}={of}")).collect();
-        labels.insert(label.to_owned(), pairs.join(","));
-    }
-    let needs = list("needs").unwrap_or_default();
-    if !needs.is_empty() {
-        labels.insert(LABEL_NEEDS.to_owned(), needs.join(","));
-    }
     let published = list("published").unwrap_or_default();
-    if !published.is_empty() {
-        labels.insert(LABEL_PUBLISHED.to_owned(), published.join(","));
-    }
-    if let Some(edge) = fields.text("edge") {
-        labels.insert(LABEL_EDGE.to_owned(), edge.to_owned());
-    }
+    let labels = labels(address, fields, (service, instance), &plain);
     let network = match fields.text("network_of") {
         Some(other) => format!("container:{other}"),
         None => fields.text("network").unwrap_or_default().to_owned(),
@@ -154,6 +128,40 @@ pub fn container_body(
         ..ContainerCreateBody::default()
     };
     settings::write(fields, body)
+}
+
+/// Every label of ours, empty where it says nothing: what is not set, a container has from its image.
+fn labels(
+    address: &Address,
+    fields: &Fields,
+    (service, instance): (&str, &str),
+    plain: &[String],
+) -> BTreeMap<String, String> {
+    let given = fields.get("labels").and_then(Value::entries).into_iter().flatten();
+    let mut labels: BTreeMap<String, String> =
+        given.map(|(name, value)| (name.clone(), value.as_text().unwrap_or_default().to_owned())).collect();
+    labels.extend(marks(service, instance));
+    let key = address.name.strip_prefix(&format!("{service}-")).unwrap_or(service);
+    let generation = address.generation.as_deref().unwrap_or_default();
+    let mut set = |label: &str, text: String| labels.insert(label.to_owned(), text);
+    for (label, _) in SOMETIMES {
+        set(label, String::new());
+    }
+    set(LABEL_KEY, key.to_owned());
+    set(LABEL_SPEC, generation.to_owned());
+    set(LABEL_PLAIN, plain.join(","));
+    set(LABEL_FILES, files::label(fields).unwrap_or_default());
+    let targets = fields.strings("image_mounts").into_iter().filter_map(|mount| mount.rsplit(':').nth(1));
+    set(LABEL_IMAGE_MOUNTS, targets.collect::<Vec<&str>>().join(","));
+    for (field, label) in LABELLED {
+        let Some(entries) = fields.get(field).and_then(Value::entries) else { continue };
+        let pairs: Vec<String> = entries.iter().map(|(key, of)| format!("{key}={of}")).collect();
+        set(label, pairs.join(","));
+    }
+    set(LABEL_NEEDS, fields.strings("needs").join(","));
+    set(LABEL_PUBLISHED, fields.strings("published").join(","));
+    set(LABEL_EDGE, fields.text("edge").unwrap_or_default().to_owned());
+    labels
 }
 
 fn environment(fields: &Fields, secrets: &Secrets) -> Result<(Vec<String>, Vec<String>), String> {

@@ -3,10 +3,12 @@
 //! One is made, given what it needs, and only then started; what an attempt before this one left is taken up where
 //! it stopped.
 
+use std::collections::BTreeMap;
+
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 
 use super::api::Api;
-use super::convert::{self, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SPEC};
+use super::convert::{self, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC};
 use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, body, files, labels_of, settings, vendor_id};
 use crate::model::{Change, Fields, Payloads, Value};
@@ -26,6 +28,7 @@ impl DockerProvider {
             let labels = labels_of(&there);
             let id = there.id.clone().unwrap_or_default();
             let same = labels.get(LABEL_INSTANCE) == Some(&self.config.instance)
+                && labels.get(LABEL_SERVICE) == Some(&change.service)
                 && labels.get(LABEL_SPEC) == change.address.generation.as_ref();
             if !same {
                 let message = format!("another container is called {name}");
@@ -35,15 +38,14 @@ impl DockerProvider {
                 // A job runs once.
                 return Ok(id);
             }
-            copy_again(api, &there, secrets, payloads).await?;
+            copy_again(api, &there, fields, secrets, payloads).await?;
             on_edge(api, &id, fields).await?;
             self.start(api, &id, name, fields, true).await?;
             return Ok(id);
         }
         let request = body::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
             .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
-        let label = files::label(fields);
-        let archive = label.map(|label| files::archive(&label, secrets, payloads)).transpose().map_err(not_copied)?;
+        let archive = files::archive(fields, secrets, payloads).map_err(not_copied)?;
         let (id, warnings) = api.create_container(name, request).await?;
         if let Some(archive) = archive {
             api.copy_in(&id, name, archive).await?;
@@ -135,8 +137,15 @@ impl DockerProvider {
             api.rename(&id, name).await?;
         }
         if fields.flag("running") == Some(true) {
-            copy_again(api, &there, secrets, payloads).await?;
             let labels = labels_of(&there);
+            if never_ran(&there) && fields.get("files").is_none() && is_said(&labels, LABEL_FILES) {
+                // What belongs in it is not known, and it must not run without it. What never ran holds nothing.
+                self.spare_own(Some(id.clone()), &change.address.name)?;
+                api.remove(&id, &change.address.name).await?;
+                let message = format!("container {} never ran and its files are not known", change.address.name);
+                return Err(ProviderError::new(Class::Conflict, "A0511", message).hint("it is created again"));
+            }
+            copy_again(api, &there, fields, secrets, payloads).await?;
             let published = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect::<Vec<_>>());
             let fields = Fields::default().with("published", Value::texts(published.unwrap_or_default()));
             self.start(api, &id, &change.address.name, &fields, false).await?;
@@ -209,21 +218,29 @@ fn has_run(there: &ContainerInspectResponse) -> bool {
     status.is_some_and(|status| status != ContainerStateStatusEnum::CREATED)
 }
 
-/// What was made but never started may have been interrupted before its files were there.
+/// Whether it is known that it was made and never started.
+fn never_ran(there: &ContainerInspectResponse) -> bool {
+    there.state.as_ref().and_then(|state| state.status) == Some(ContainerStateStatusEnum::CREATED)
+}
+
+/// What was made but never started may have been interrupted before its files were there. What they are, the change says.
 async fn copy_again(
     api: &Api,
     there: &ContainerInspectResponse,
+    fields: &Fields,
     secrets: &Secrets,
     payloads: &Payloads,
 ) -> Result<(), ProviderError> {
-    let status = there.state.as_ref().and_then(|state| state.status);
-    let labels = labels_of(there);
-    let Some(label) = labels.get(LABEL_FILES).filter(|_| status == Some(ContainerStateStatusEnum::CREATED)) else {
+    if !never_ran(there) {
         return Ok(());
-    };
-    let archive = files::archive(label, secrets, payloads).map_err(not_copied)?;
+    }
+    let Some(archive) = files::archive(fields, secrets, payloads).map_err(not_copied)? else { return Ok(()) };
     let name = there.name.as_deref().unwrap_or_default().trim_start_matches('/');
     api.copy_in(there.id.as_deref().unwrap_or(name), name, archive).await
+}
+
+fn is_said(labels: &BTreeMap<String, String>, label: &str) -> bool {
+    labels.get(label).is_some_and(|text| !text.is_empty())
 }
 
 fn not_copied(why: String) -> ProviderError {

@@ -13,6 +13,8 @@ use super::settings;
 use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value, words};
 use crate::secret::{MarkKey, Scrubber, Secret};
 
+/// Begins every label of ours.
+const OWN: &str = "io.amarre.";
 /// Whose it is.
 pub const LABEL_INSTANCE: &str = "io.amarre.instance";
 /// For which manifest.
@@ -102,13 +104,21 @@ impl Reader {
         (address, self.seen(fields, &labels, network.id.as_deref().unwrap_or_default()))
     }
 
-    /// A container of ours, from its inspection. `None` when its labels do not say which one.
-    pub fn container(&self, inspect: &ContainerInspectResponse) -> Option<(Address, Seen)> {
-        let config = inspect.config.as_ref()?;
-        let labels = ordered(config.labels.as_ref());
+    /// Which container its labels say that it is.
+    pub fn address(&self, inspect: &ContainerInspectResponse) -> Option<Address> {
+        let labels = ordered(inspect.config.as_ref()?.labels.as_ref());
         let (service, spec) = (labels.get(LABEL_SERVICE)?, labels.get(LABEL_SPEC)?);
         let key = labels.get(LABEL_KEY).unwrap_or(service);
         let name = if key == service { service.clone() } else { format!("{service}-{key}") };
+        Some(Address::new(self.provider.clone(), Kind::Container, &name).at(spec))
+    }
+
+    /// A container of ours, from its inspection. `None` when its labels do not say which one. A label without a text says
+    /// nothing: it is there so that none of the image's is.
+    pub fn container(&self, inspect: &ContainerInspectResponse) -> Option<(Address, Seen)> {
+        let address = self.address(inspect)?;
+        let mut labels = ordered(inspect.config.as_ref()?.labels.as_ref());
+        labels.retain(|name, text| !name.starts_with(OWN) || !text.is_empty());
         let mut fields = Fields::default();
         fields.set("id", Value::text(inspect.id.as_deref().unwrap_or_default()));
         self.what_runs(inspect, &labels, &mut fields);
@@ -127,7 +137,6 @@ impl Reader {
             fields.set("created_at_ms", Value::Int(created.0));
         }
         let ready = state(inspect, self.now, &mut fields);
-        let address = Address::new(self.provider.clone(), Kind::Container, &name).at(spec);
         let mut seen = self.seen(fields, &labels, inspect.id.as_deref().unwrap_or_default());
         seen.ready = ready;
         Some((address, seen))
@@ -147,8 +156,9 @@ impl Reader {
         let labels = ordered(summary.labels.as_ref());
         let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
         if seen.owner == Owner::Ours {
-            // Our label without a generation is none that we made.
+            // Our label without a generation, or from its image alone, is none that we wrote.
             seen.owner = Owner::Foreign;
+            seen.service = None;
         }
         (Address::new(self.provider.clone(), Kind::Container, &name), seen)
     }
@@ -191,7 +201,7 @@ impl Reader {
 
 /// Labels by which Amarre marks what it made.
 fn is_own_label(name: &str) -> bool {
-    name.starts_with("io.amarre.") || name.starts_with("com.docker.compose.")
+    name.starts_with(OWN) || name.starts_with("com.docker.compose.")
 }
 
 fn where_it_runs(inspect: &ContainerInspectResponse, fields: &mut Fields) {
@@ -248,7 +258,7 @@ fn image_mounts(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, St
         .flatten()
         .filter(|mount| mount.typ.as_deref() == Some("volume"))
         .filter_map(|mount| Some((mount.name.as_deref()?, mount.destination.as_deref()?)))
-        .filter(|(_, target)| !is_known(target))
+        .filter(|(_, target)| !is_known(target) && is_plain_target(target))
         .map(|(name, target)| format!("volume:{name}:{target}:rw"))
         .collect();
     declared.extend(anonymous);
@@ -316,9 +326,13 @@ fn summary_ports(summary: &ContainerSummary) -> BTreeSet<String> {
 pub fn declared_volumes(image: &ImageInspect) -> BTreeSet<String> {
     let declared = image.config.as_ref().and_then(|config| config.volumes.as_ref());
     let paths = declared.into_iter().flatten().map(|path| path.trim_end_matches('/'));
-    // A mount is written with colons and commas between its parts.
-    let is_plain = |path: &&str| path.starts_with('/') && !path.contains([':', ',']);
-    paths.filter(is_plain).map(str::to_owned).collect()
+    paths.filter(|path| is_plain_target(path)).map(str::to_owned).collect()
+}
+
+/// Whether an image's path can stand in the text of a mount, which has colons and commas between its parts. Any other is
+/// left to the engine, which gives it a volume without a name.
+fn is_plain_target(path: &str) -> bool {
+    path.starts_with('/') && !path.contains(|sign: char| matches!(sign, ':' | ',') || sign.is_control())
 }
 
 /// Whether it works, as far as Docker itself can tell.
@@ -376,14 +390,16 @@ fn last_output(inspect: &ContainerInspectResponse) -> String {
     let line =
         output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("its healthcheck fails").trim().to_owned();
     // What it prints is its own affair: a value of its environment that the manifest does not show may be in it.
-    Scrubber::of(&hidden(inspect)).scrub(&line).chars().take(200).collect()
+    Scrubber::of(&hidden(inspect, true)).scrub(&line).chars().take(200).collect()
 }
 
-/// Values of variables that the manifest does not show, and that are long enough to tell something.
-pub fn hidden(inspect: &ContainerInspectResponse) -> Vec<Secret> {
+/// Values of variables that the manifest does not show, and that are long enough to tell something. Of a container that
+/// is not ours none is shown: what its labels say, its image may have said.
+pub fn hidden(inspect: &ContainerInspectResponse, is_ours: bool) -> Vec<Secret> {
     let config = inspect.config.as_ref();
     let labels = ordered(config.and_then(|config| config.labels.as_ref()));
-    let plain: BTreeSet<&str> = labels.get(LABEL_PLAIN).map(|list| list.split(',').collect()).unwrap_or_default();
+    let plain = labels.get(LABEL_PLAIN).filter(|_| is_ours);
+    let plain: BTreeSet<&str> = plain.map(|list| list.split(',').collect()).unwrap_or_default();
     let variables = config.and_then(|config| config.env.as_ref()).into_iter().flatten();
     let hidden = variables.filter_map(|entry| entry.split_once('=')).filter(|(name, _)| !plain.contains(name));
     hidden.filter(|(_, value)| value.len() >= HIDDEN_BYTES_MIN).map(|(_, value)| Secret::new(value)).collect()

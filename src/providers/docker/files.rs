@@ -1,7 +1,8 @@
 //! Files that are copied into a container between its creation and its start.
 //!
-//! What is to be copied stands in a label, by digest and by names of secrets: it tells what a container was made with, and
-//! lets the copying be repeated where it was interrupted. The content comes beside the plan. Pure.
+//! What was copied stands in a label, by digest and by names of secrets: it tells what a container was made with. What is
+//! to be copied stands in the change and never in a label, for a label may come from an image. The content comes beside
+//! the plan. Pure.
 
 use std::collections::BTreeMap;
 
@@ -34,10 +35,14 @@ struct Item {
 
 /// The field `files` as a label; nothing when there are none.
 pub fn label(fields: &Fields) -> Option<String> {
-    let files = fields.get("files").and_then(Value::entries)?;
-    let items: BTreeMap<&String, Item> = files.iter().map(|(target, value)| (target, item(value))).collect();
+    let items = items(fields)?;
     // Plain data in ordered maps: serialising cannot fail.
     Some(serde_json::to_string(&items).unwrap_or_default())
+}
+
+fn items(fields: &Fields) -> Option<BTreeMap<&String, Item>> {
+    let files = fields.get("files").and_then(Value::entries)?;
+    Some(files.iter().map(|(target, value)| (target, item(value))).collect())
 }
 
 fn item(value: &Value) -> Item {
@@ -75,12 +80,12 @@ pub fn seen(label: &str, known: Option<&Fields>) -> Value {
     Value::Map(items.into_iter().map(|(target, item)| (target.clone(), value(&target, item))).collect())
 }
 
-/// The archive of all that a label names, for `/` of the container.
+/// The archive of all that the field `files` names, for `/` of the container; nothing when there are none.
 ///
 /// # Errors
 /// A secret or a content is not known, in words for people; never the content.
-pub fn archive(label: &str, secrets: &Secrets, payloads: &Payloads) -> Result<Vec<u8>, String> {
-    let items: BTreeMap<String, Item> = serde_json::from_str(label).map_err(|error| error.to_string())?;
+pub fn archive(fields: &Fields, secrets: &Secrets, payloads: &Payloads) -> Result<Option<Vec<u8>>, String> {
+    let Some(items) = items(fields) else { return Ok(None) };
     let mut tar = Tar::default();
     for (target, item) in &items {
         let (uid, gid) = item.owner.split_once(':').unwrap_or(("0", "0"));
@@ -113,7 +118,7 @@ pub fn archive(label: &str, secrets: &Secrets, payloads: &Payloads) -> Result<Ve
             tar.file(&whole, &file.bytes, mode.unwrap_or(usual), owner, stamp);
         }
     }
-    Ok(tar.end())
+    Ok(Some(tar.end()))
 }
 
 /// A time of change that follows from the content: web servers tell browsers by it whether a file is still the same.
@@ -228,9 +233,8 @@ mod tests {
     #[test]
     fn an_archive_holds_every_file_with_its_mode_and_owner() {
         let (fields, payloads) = fields();
-        let label = label(&fields).unwrap();
         let secrets = Secrets::from([(SecretName("cloud/db".to_owned()), Secret::new("canary"))]);
-        let bytes = archive(&label, &secrets, &payloads).unwrap();
+        let bytes = archive(&fields, &secrets, &payloads).unwrap().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.tar");
         std::fs::write(&path, bytes).unwrap();
@@ -250,9 +254,9 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_copied() {
         let (fields, payloads) = fields();
-        let label = label(&fields).unwrap();
-        assert!(archive(&label, &Secrets::new(), &payloads).unwrap_err().contains("cloud/db"));
+        assert!(archive(&Fields::default(), &Secrets::new(), &payloads).unwrap().is_none());
+        assert!(archive(&fields, &Secrets::new(), &payloads).unwrap_err().contains("cloud/db"));
         let secrets = Secrets::from([(SecretName("cloud/db".to_owned()), Secret::new("canary"))]);
-        assert!(archive(&label, &secrets, &Payloads::new()).unwrap_err().contains("/etc/app"));
+        assert!(archive(&fields, &secrets, &Payloads::new()).unwrap_err().contains("/etc/app"));
     }
 }

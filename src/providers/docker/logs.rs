@@ -26,7 +26,7 @@ pub async fn read(api: &Api, address: &Address, seen: &Seen, ask: &LogAsk) -> Re
     let reading = async {
         let there = there(api, name, seen).await?;
         let lines = lines(api, name, &there, ask.lines).await?;
-        let hidden = hidden(&there, ask);
+        let hidden = hidden(&there, seen, ask);
         Ok(lines.iter().map(|line| shown(line, &hidden)).collect())
     };
     tokio::time::timeout(LOG_LIMIT, reading).await.map_err(late)?
@@ -42,7 +42,7 @@ pub async fn follow(
 ) -> Result<(), ProviderError> {
     let name = address.name.as_str();
     let there = there(api, name, seen).await?;
-    let hidden = hidden(&there, ask);
+    let hidden = hidden(&there, seen, ask);
     let since = ask.since.and_then(|at| i32::try_from(at.0 / 1000).ok()).unwrap_or(0);
     let mut parts = std::pin::pin!(api.follow(&seen.vendor_id, ask.lines, since));
     let mut assembled = Lines::default();
@@ -123,13 +123,13 @@ fn unreadable(there: &ContainerInspectResponse, name: &str) -> Option<ProviderEr
 }
 
 /// The values of variables that are secret, as this instance was given them, and of those that nobody shows.
-fn hidden(there: &ContainerInspectResponse, ask: &LogAsk) -> Scrubber {
+fn hidden(there: &ContainerInspectResponse, seen: &Seen, ask: &LogAsk) -> Scrubber {
     let variables = there.config.as_ref().and_then(|config| config.env.as_ref()).into_iter().flatten();
     let secrets: Vec<Secret> = variables
         .filter_map(|variable| variable.split_once('='))
         .filter(|(name, _)| ask.hidden.contains(*name))
         .map(|(_, value)| Secret::new(value))
-        .chain(convert::hidden(there))
+        .chain(convert::hidden(there, seen.owner.is_ours()))
         .collect();
     Scrubber::of(&secrets)
 }

@@ -12,6 +12,7 @@ pub mod files;
 pub mod images;
 mod inspects;
 pub mod kinds;
+mod labels;
 mod logs;
 mod meter;
 pub mod registry;
@@ -28,7 +29,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::{Notify, OnceCell, mpsc};
 
 use self::api::Api;
-use self::convert::{LABEL_INSTANCE, LABEL_PROJECT, LABEL_SPEC, Reader, ordered};
+use self::convert::{LABEL_INSTANCE, LABEL_PROJECT, Reader, ordered};
 use self::files::LABEL_FILES;
 use self::images::{Pulls, Remotes};
 use self::inspects::Inspects;
@@ -143,18 +144,18 @@ impl DockerProvider {
                 members.entry(network).or_default().insert(convert::summary_name(summary));
             }
         }
-        let ours = |summary: &&ContainerSummary| {
-            let labels = ordered(summary.labels.as_ref());
-            labels.get(LABEL_INSTANCE) == Some(&self.config.instance) && labels.contains_key(LABEL_SPEC)
-        };
+        let labelled = labels::Images::new(&images);
+        let ours = |summary: &&ContainerSummary| labelled.is_ours(summary, &self.config.instance, ask);
         for summary in containers.iter().filter(|summary| !ours(summary)) {
             let (address, foreign) = reader.foreign_container(summary);
             seen.insert(address, foreign);
         }
         let own: Vec<&ContainerSummary> = containers.iter().filter(ours).collect();
         for inspect in self.inspects.of(api, &own).await? {
+            let Some(address) = reader.address(&inspect) else { continue };
+            let inspect = labelled.without_inherited(&address, &inspect, ask);
             let Some((address, mut container)) = reader.container(&inspect) else { continue };
-            if let Some(label) = labels_of(&inspect).get(LABEL_FILES) {
+            if let Some(label) = labels_of(&inspect).get(LABEL_FILES).filter(|label| !label.is_empty()) {
                 let applied = ask.applied.get(&address).map(|row| &row.fields);
                 let files = files::seen(label, applied.or_else(|| ask.wanted.get(&address)));
                 container.fields.set("files", files);

@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod downtimes;
 mod files;
+mod labels;
 mod handover;
 mod flaps;
 mod manifests;
