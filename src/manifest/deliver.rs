@@ -19,7 +19,7 @@ use super::files::{TOO_LARGE, join};
 use super::project::{Project, not_here};
 use super::reader::{Reader, Scope, Text, nearest};
 use super::yaml::{Data, Entry, Node};
-use super::{permissions, resolve};
+use super::{mounts, permissions, resolve};
 
 /// A folder of configuration; more is data, which belongs onto the host.
 const FOLDER_FILES_MAX: usize = 1_000;
@@ -140,7 +140,7 @@ pub(super) fn granted(scope: &Scope<'_>, project: &Project, part: Part, node: &N
         Data::Scalar(_) | Data::List(_) => {
             let name = scope.text(item, &format!("an item of {what}"))?;
             let source = content(scope, project, part, &name)?;
-            let target = part.target(&name.text);
+            let target = mounts::target_path(scope, &part.target(&name.text), name.spot)?;
             Some(mount(source, target, None, 0, 0))
         }
     });
@@ -162,9 +162,11 @@ fn long_grant(scope: &Scope<'_>, project: &Project, part: Part, item: &Node) -> 
     reader.finish(&super::reader::nothing_else);
     let source = source?;
     let target = match target {
-        None => part.target(&source.text),
-        Some(target) if target.text.starts_with('/') => resolve::normal_path(&target.text)?,
-        Some(target) if part == Part::Secret && !target.text.contains("..") => part.target(&target.text),
+        None => mounts::target_path(scope, &part.target(&source.text), source.spot)?,
+        Some(target) if target.text.starts_with('/') => mounts::target_path(scope, &target.text, target.spot)?,
+        Some(target) if part == Part::Secret && !target.text.contains("..") => {
+            mounts::target_path(scope, &part.target(&target.text), target.spot)?
+        }
         Some(target) => {
             scope.not_allowed(&target, "`target`", "a whole path in the container");
             return None;

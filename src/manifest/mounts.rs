@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use crate::model::folders::is_within;
 use crate::model::service::{Mount, MountSource, Port};
 
 use super::check::PortClaim;
@@ -227,6 +228,12 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         }
         "tmpfs" => {
             tmpfs_options(&mut reader, &mut options);
+            if let Some(target) = &target
+                && resolve::normal_path(&target.text).is_some_and(|path| !is_for_memory(&path))
+            {
+                let hint = "a folder that the container has to itself, as in `/run`";
+                scope.not_allowed(target, "`volumes.target` of a folder in memory", hint);
+            }
             Some(MountSource::Tmpfs)
         }
         "npipe" | "cluster" | "image" => {
@@ -336,15 +343,18 @@ fn mounted(source: MountSource, target: String, read_only: bool, options: BTreeM
 
 fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
     const NAME_MAX: usize = 100;
-    let is_good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.len() <= NAME_MAX
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if is_good {
+    if name.len() <= NAME_MAX && is_volume_name(name) {
         return Some(name.to_owned());
     }
     let hint = "letters, digits, `.`, `_` and `-`; a path on the host begins with `/`";
     scope.error_hint(A0106, spot, format!("not the name of a volume: `{}`", shown(name)), hint);
     None
+}
+
+/// Whether Docker takes it as the name of a volume; nothing in one divides the text of a mount.
+pub(super) fn is_volume_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
@@ -365,15 +375,21 @@ fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     Some(MountSource::Bind(path))
 }
 
-fn target_path(scope: &Scope<'_>, target: &str, spot: Spot) -> Option<String> {
-    match resolve::normal_path(target) {
-        Some(path) if path != "/" => Some(path),
-        Some(_) | None => {
-            let hint = "a whole path in the container, as in `/data`";
-            scope.error_hint(A0106, spot, format!("cannot mount at {}", shown(target)), hint);
-            None
-        }
+/// A place in the container. Docker and the text of a mount divide `source:target:options` at colons: what follows one in
+/// the target would be read as options.
+pub(super) fn target_path(scope: &Scope<'_>, target: &str, spot: Spot) -> Option<String> {
+    let is_plain = |path: &String| path != "/" && !path.contains(|sign: char| sign == ':' || sign.is_control());
+    let path = resolve::normal_path(target).filter(is_plain);
+    if path.is_none() {
+        let hint = "a whole path in the container, as in `/data`, without `:`";
+        scope.error_hint(A0106, spot, format!("cannot mount at {}", shown(target)), hint);
     }
+    path
+}
+
+/// A folder in memory. Over these the container would hide what the kernel shows and what keeps it apart.
+pub(super) fn is_for_memory(path: &str) -> bool {
+    path != "/dev" && !["/proc", "/sys"].iter().any(|folder| is_within(path, folder))
 }
 
 /// The items of a list that may hold short and long forms.

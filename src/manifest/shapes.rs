@@ -180,16 +180,63 @@ fn tmpfs(reader: &mut Reader<'_>) -> Option<Value> {
     let mut map = BTreeMap::new();
     for text in one_or_many(scope, node, "`tmpfs`")? {
         let (path, options) = text.text.split_once(':').unwrap_or((&text.text, ""));
-        match resolve::normal_path(path).filter(|path| path != "/") {
-            Some(path) => {
-                if map.insert(path.clone(), Value::text(options)).is_some() {
-                    scope.error(A0106, text.spot, format!("two mounts at {}", shown(&path)));
-                }
-            }
-            None => scope.not_allowed(&text, "an item of `tmpfs`", "as in `/run` or `/run:size=64m,mode=755`"),
+        let is_good = |path: &String| path != "/" && mounts::is_for_memory(path) && !path.contains(char::is_control);
+        let Some(path) = resolve::normal_path(path).filter(is_good) else {
+            let hint = "a folder that the container has to itself, as in `/run` or `/run:size=64m,mode=755`";
+            scope.not_allowed(&text, "an item of `tmpfs`", hint);
+            continue;
+        };
+        if !options.is_empty() && !options.split(',').all(is_memory_option) {
+            let hint = "options of a folder in memory, as in `size=64m,mode=755,uid=1000,gid=1000,noexec`";
+            scope.not_allowed(&text, "an item of `tmpfs`", hint);
+        }
+        if map.insert(path.clone(), Value::text(options)).is_some() {
+            scope.error(A0106, text.spot, format!("two mounts at {}", shown(&path)));
         }
     }
     Some(Value::Map(map))
+}
+
+/// What says how large a folder in memory is and what may be done in it (tmpfs(5), and the flags that Docker takes). What
+/// makes another mount of it (`bind`, `remount`, `shared`) is not among them.
+fn is_memory_option(option: &str) -> bool {
+    const FLAGS: [&str; 23] = [
+        "async",
+        "atime",
+        "defaults",
+        "dev",
+        "diratime",
+        "exec",
+        "mand",
+        "noatime",
+        "nodev",
+        "nodiratime",
+        "noexec",
+        "nomand",
+        "norelatime",
+        "nostrictatime",
+        "nosuid",
+        "relatime",
+        "ro",
+        "rw",
+        "strictatime",
+        "suid",
+        "sync",
+        "iversion",
+        "noiversion",
+    ];
+    let Some((name, value)) = option.split_once('=') else { return FLAGS.contains(&option) };
+    let is_made_of = |signs: fn(char) -> bool| !value.is_empty() && value.chars().all(signs);
+    match name {
+        "size" | "nr_blocks" | "nr_inodes" => {
+            value.starts_with(|first: char| first.is_ascii_digit())
+                && is_made_of(|sign| sign.is_ascii_alphanumeric() || sign == '%')
+        }
+        "mode" => is_made_of(|sign| ('0'..='7').contains(&sign)),
+        "uid" | "gid" => is_made_of(|sign| sign.is_ascii_digit()),
+        "mpol" => is_made_of(|sign| sign.is_ascii_alphanumeric() || matches!(sign, ':' | '-' | '=')),
+        _ => false,
+    }
 }
 
 /// Limits by name: one number, or `{soft, hard}`.

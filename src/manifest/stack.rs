@@ -16,7 +16,7 @@ use super::parse::CONTAINERS_MAX;
 use super::project::{Loading, Project, not_here, one_or_many};
 use super::reader::{Reader, Scope, Text, Verdict, flag, nearest, nothing_else};
 use super::yaml::{Data, Entry, Node};
-use super::{merge, permissions, records, refused, volume_drivers};
+use super::{merge, mounts, permissions, records, refused, volume_drivers};
 
 /// What a Compose file gives a manifest.
 #[derive(Default)]
@@ -467,6 +467,9 @@ fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
     let key = is_external.then(|| Text { text: entry.key.clone(), spot: entry.key_spot });
     let name = legacy.or(name).or(key);
     if let Some(name) = &name {
+        if !mounts::is_volume_name(&name.text) {
+            scope.not_allowed(name, &format!("the name of {what}"), "letters, digits, `.`, `_` and `-`");
+        }
         permissions::volume(scope, name);
     }
     let (name, driver) = (name.map(|name| name.text), driver.map(|driver| driver.text));
