@@ -455,12 +455,12 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
     let scope = reader.scope;
     let Some(mut reader) = Reader::open(scope, node, "`logging`", "logging.") else { return usual };
     let driver = reader.text("driver");
-    let mut options = BTreeMap::new();
+    let mut options: BTreeMap<String, Text> = BTreeMap::new();
     let given = reader.node("options");
     if let Some(Data::Map(entries)) = given.map(|node| &node.data) {
         for entry in entries {
             let value = scope.text(&entry.value, &format!("`logging.options.{}`", shown(&entry.key)));
-            options.extend(value.map(|value| (entry.key.clone(), value.text)));
+            options.extend(value.map(|value| (entry.key.clone(), value)));
         }
     } else if let Some(node) = given {
         scope.wrong_type(node, "`logging.options`", "a map");
@@ -471,6 +471,8 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
         Some(driver) => permissions::log_driver(scope, driver),
         None => permissions::log_options(scope, &usual.0, options.keys(), spot),
     }
+    permissions::log_files(scope, driver.as_ref().map_or(&usual.0, |driver| &driver.text), &options);
+    let options = options.into_iter().map(|(name, value)| (name, value.text)).collect();
     match (driver, given) {
         (Some(driver), _) => (driver.text, options),
         (None, Some(_)) => (usual.0, options),

@@ -4,6 +4,7 @@
 //! in a newer version stays a warning for manifests that used it before (`Site::existing`), until 0.3. A few things no
 //! word opens: they are reported as plain errors and are never warnings.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
@@ -199,31 +200,56 @@ pub(super) fn log_driver(scope: &Scope<'_>, text: &Text) {
     listed(scope, A0267, ("log_drivers", &scope.site.policy.log_drivers), text, "the log driver");
 }
 
+/// What any driver takes, and what says how much is kept on this host (Docker's reference of each driver).
+const HARMLESS_OPTIONS: [&str; 13] = [
+    "cache-compress",
+    "cache-disabled",
+    "cache-max-file",
+    "cache-max-size",
+    "compress",
+    "env",
+    "env-regex",
+    "labels",
+    "labels-regex",
+    "max-buffer-size",
+    "max-file",
+    "max-size",
+    "mode",
+];
+
 /// Options for a driver that the configuration chose: what says where to a log goes belongs to the list.
 pub(super) fn log_options<'a>(scope: &Scope<'_>, driver: &str, names: impl Iterator<Item = &'a String>, spot: Spot) {
-    /// What any driver takes, and what says how much is kept on this host (Docker's reference of each driver).
-    const HARMLESS: [&str; 13] = [
-        "cache-compress",
-        "cache-disabled",
-        "cache-max-file",
-        "cache-max-size",
-        "compress",
-        "env",
-        "env-regex",
-        "labels",
-        "labels-regex",
-        "max-buffer-size",
-        "max-file",
-        "max-size",
-        "mode",
-    ];
-    let mut others = names.filter(|name| *name != "tag" && !HARMLESS.contains(&name.as_str()));
+    let mut others = names.filter(|name| *name != "tag" && !HARMLESS_OPTIONS.contains(&name.as_str()));
     let list = &scope.site.policy.log_drivers;
     let Some(option) = others.next().filter(|_| !list.iter().any(|pattern| matches(pattern, driver))) else { return };
     let message = format!("policy forbids the option `{}` of the log driver {driver}", shown(option));
     let item = format!("{driver} {option}");
     let hint = ask_for("log_drivers", driver);
     closed(scope, &Closed { code: A0267, spot, word: "log_drivers", item: &item, message, hint });
+}
+
+/// Options that name a file or a socket of the host, which the engine opens as root: with any driver they need a word of
+/// their own.
+pub(super) fn log_files(scope: &Scope<'_>, driver: &str, options: &BTreeMap<String, Text>) {
+    /// Names at the other end and texts for people, which may begin as a path does.
+    const NAMES: [&str; 6] =
+        ["awslogs-group", "awslogs-stream", "splunk-index", "splunk-source", "splunk-sourcetype", "tag"];
+    let is_name = |name: &str| NAMES.contains(&name) || HARMLESS_OPTIONS.contains(&name);
+    for (name, value) in options.iter().filter(|(name, value)| !is_name(name) && is_of_host_files(name, &value.text)) {
+        let item = format!("logging {driver} {name}={}", value.text);
+        setting(scope, &format!("logging.options.{}", shown(name)), &item, value.spot);
+    }
+}
+
+/// Whether an option of a log driver names a file or a socket, by its name or by what it says.
+fn is_of_host_files(name: &str, value: &str) -> bool {
+    const WORDS: [&str; 6] = ["ca", "cert", "file", "key", "path", "socket"];
+    const SCHEMES: [&str; 5] = ["fd", "file", "npipe", "systemd", "unix"];
+    let (name, value) = (name.to_ascii_lowercase(), value.trim().to_ascii_lowercase());
+    let is_file = |word: &str| WORDS.contains(&word) || word.ends_with("path") || word.ends_with("file");
+    let is_local = |scheme: &str| SCHEMES.contains(&scheme) || scheme.starts_with("unix");
+    let is_address = value.split_once(':').is_some_and(|(scheme, _)| is_local(scheme));
+    !value.is_empty() && (name.split(['-', '_', '.']).any(is_file) || value.starts_with(['/', '.', '~']) || is_address)
 }
 
 /// A volume by the name that Docker knows it by: the service's own are called after it.
@@ -358,7 +384,7 @@ fn old_place(scope: &Scope<'_>, name: &Text) {
 /// The pattern of this manifest, or of all, that a text matches.
 pub(super) fn entry<'a>(
     service: &str,
-    by_manifest: &'a std::collections::BTreeMap<String, Vec<String>>,
+    by_manifest: &'a BTreeMap<String, Vec<String>>,
     text: &str,
 ) -> Option<&'a String> {
     let lists = [service, "*"].into_iter().filter_map(|name| by_manifest.get(name));
