@@ -75,6 +75,7 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
     let is_restart_said = reader.has("restart") || deployed.is_some();
     let restart = deployed.unwrap_or(restart);
     settings::contradictions(reader, &settings);
+    settings::kernel(reader, &settings, &shared.network);
     siblings.extend(shared.siblings);
     let (ipv4_address, address) = place.ipv4_address.unzip();
     let container = Container {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::Value;
+use crate::model::service::ContainerNetwork;
 
 use super::compose::{PairValue, pairs};
 use super::diagnostic::{A0104, A0106, A0140, shown};
@@ -128,6 +129,24 @@ fn judge(reader: &Reader<'_>, settings: &Settings) {
             continue;
         };
         permissions::setting(scope, key, &format!("{key} {value:?}"), reader.key_spot(key));
+    }
+}
+
+/// Settings of the kernel that a namespace of the container's own has need no word (the list of Docker's
+/// `opts.ValidateSysctl`). Any other is one of the whole host.
+pub(super) fn kernel(reader: &Reader<'_>, settings: &Settings, network: &ContainerNetwork) {
+    const MESSAGES: [&str; 8] = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];
+    let has_own_network = !matches!(network, ContainerNetwork::Host);
+    let has_own_messages = settings.get("ipc").and_then(Value::as_text) != Some("host");
+    for (name, value) in settings.get("sysctls").and_then(Value::entries).into_iter().flatten() {
+        let is_message = name.strip_prefix("kernel.").is_some_and(|rest| MESSAGES.contains(&rest));
+        let is_own = has_own_network && name.starts_with("net.")
+            || has_own_messages && (is_message || name.starts_with("fs.mqueue."));
+        if !is_own {
+            let item = format!("sysctls {name}={value}");
+            let key = format!("sysctls.{}", shown(name));
+            permissions::setting(reader.scope, &key, &item, reader.key_spot("sysctls"));
+        }
     }
 }
 
