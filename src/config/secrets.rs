@@ -16,6 +16,8 @@ use crate::secret::Secret;
 const RUN: &str = "/run/secrets";
 /// Begins the variables with secrets of manifests.
 pub(super) const SERVICE_SECRETS: &str = "AMARRE_SERVICE_SECRET_";
+/// Ends the variables that name a file.
+const FILE: &str = "_FILE";
 /// A secret larger than this is a mistake.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
@@ -80,8 +82,9 @@ impl Resolver {
         if let Some(found) = first(&variable, &paths) {
             return found;
         }
+        let unset = names_no_file(&variable);
         let hint = format!(
-            "export {variable}=… or put it in /run/secrets/{flat} or {}",
+            "{unset}export {variable}=… or put it in /run/secrets/{flat} or {}",
             self.base.join("secrets").join(name).display()
         );
         Err(ConfigError::new("A0207", format!("secret `{name}` is not set"), hint))
@@ -106,7 +109,9 @@ impl ServiceSecrets<'_> {
             return found;
         }
         let place = self.base.join("secrets/services").join(name);
-        let variable = service_variable(name).map(|variable| format!("export {variable}=…, or ")).unwrap_or_default();
+        let variable = service_variable(name);
+        let variable = variable.map(|variable| format!("{}export {variable}=…, or ", names_no_file(&variable)));
+        let variable = variable.unwrap_or_default();
         let hint = format!("{variable}put it in {}", place.display());
         Err(ConfigError::new("A0207", format!("secret `{name}` is not set"), hint))
     }
@@ -119,6 +124,10 @@ impl ServiceSecrets<'_> {
             paths.push(Path::new(RUN).join(name.replace('/', "_")));
         }
         match service_variable(name) {
+            // Another service's, which its file is named by.
+            Some(variable) if !name.contains('/') && variable.ends_with(FILE) && named_by(&variable).is_some() => {
+                first_file(&paths)
+            }
             Some(variable) => first(&variable, &paths),
             None => first_file(&paths),
         }
@@ -154,14 +163,28 @@ fn service_variable(name: &str) -> Option<String> {
 }
 
 /// The value of a variable, else of the file that it names with `_FILE`, else of the first file that is there.
+///
+/// `…_CLOUD_FILE` may also hold the secret `cloud-file`. So it is taken for the name of a file only where that file is
+/// there, and what it says is never repeated.
 fn first(variable: &str, paths: &[PathBuf]) -> Option<Result<Secret, ConfigError>> {
     if let Some(value) = environment(variable) {
         return Some(Ok(Secret::new(value)));
     }
-    if let Some(path) = environment(&format!("{variable}_FILE")) {
-        return Some(file_of(Path::new(&path)));
+    named_by(&format!("{variable}{FILE}")).map(|path| file_of(&path)).or_else(|| first_file(paths))
+}
+
+/// The file that a variable names, if it is there.
+fn named_by(variable: &str) -> Option<PathBuf> {
+    environment(variable).map(PathBuf::from).filter(|path| path.is_file())
+}
+
+/// A hint that a variable was meant for the name of a file, where it is set and is none.
+fn names_no_file(variable: &str) -> String {
+    let named = format!("{variable}{FILE}");
+    match environment(&named).is_some() && named_by(&named).is_none() {
+        true => format!("`{named}` names no file that is there; "),
+        false => String::new(),
     }
-    first_file(paths)
 }
 
 fn first_file(paths: &[PathBuf]) -> Option<Result<Secret, ConfigError>> {
@@ -172,11 +195,22 @@ fn file_of(path: &Path) -> Result<Secret, ConfigError> {
     let text = read_limited(path, SECRET_BYTES_MAX).map_err(|why| {
         ConfigError::new(
             "A0207",
-            format!("could not read the secret in {}: {why}", path.display()),
+            format!("could not read the secret in {}: {why}", place(path)),
             "is it there and readable by this user?",
         )
     })?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+}
+
+/// A file for people. What a variable says may be a secret that was put into the wrong one: the variable is named instead.
+fn place(path: &Path) -> String {
+    let is_it = |(name, value): &(String, String)| {
+        name.starts_with("AMARRE_") && name.ends_with(FILE) && !value.is_empty() && path.ends_with(value)
+    };
+    match variables().find(is_it) {
+        Some((name, _)) => format!("the file that `{name}` names"),
+        None => path.display().to_string(),
+    }
 }
 
 /// The text of a file that is no larger than it should be.

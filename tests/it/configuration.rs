@@ -226,3 +226,42 @@ fn no_manifest_writes_marks() {
         assert!(told.iter().any(|told| told.contains("A0107")), "the name of a host has no `_`: {told:?}");
     }
 }
+
+/// `…_CLOUD_FILE` is the secret `cloud-file` as well as the name of a file with the secret `cloud`.
+#[test]
+fn a_variable_with_a_secret_is_never_taken_for_the_name_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("amarre.yaml", "domain: example.org\n");
+    write("services/cloud.yaml", "name: cloud\nimage: x:1\nenvironment: {A: {secret: cloud}, B: {secret: cloud/db}}\n");
+    let others = "name: cloud-file\nimage: x:1\nenvironment: {A: {secret: cloud-file}}\n";
+    write("services/cloud-file.yaml", others);
+    let validate = |env: &[(&str, &str)]| {
+        let ended = amarre_with(folder.path(), env, &["validate"]);
+        let said = format!("{}{}", ended.out, ended.err);
+        assert!(!said.contains("canary"), "{said}");
+        said
+    };
+    let (cloud, db) = ("AMARRE_SERVICE_SECRET_CLOUD_FILE", "AMARRE_SERVICE_SECRET_CLOUD__DB_FILE");
+    for value in ["canary-4711", "/canary/4711"] {
+        let said = validate(&[(cloud, value), (db, value)]);
+        assert!(
+            said.contains("secret `cloud` is not set") && !said.contains("secret `cloud-file` is not set"),
+            "{said}"
+        );
+        assert!(said.contains(&format!("`{cloud}` names no file that is there")), "{said}");
+    }
+    // What is there is the name of a file, and no secret of the other service.
+    write("there", "of a file");
+    let there = folder.path().join("there").display().to_string();
+    let said = validate(&[(cloud, &there), (db, &there)]);
+    assert!(!said.contains("secret `cloud` is not set") && said.contains("secret `cloud-file` is not set"), "{said}");
+    // Nor is a file of the configuration's repeated that is none.
+    let npm = [("AMARRE_NPM_MAIN_URL", "http://127.0.0.1:1"), ("AMARRE_NPM_MAIN_IDENTITY", "a@example.org")];
+    let said = validate(&[npm[0], npm[1], ("AMARRE_NPM_MAIN_SECRET_FILE", "canary-4711")]);
+    assert!(said.contains("the file that `AMARRE_NPM_MAIN_SECRET_FILE` names"), "{said}");
+}
