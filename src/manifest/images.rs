@@ -33,7 +33,7 @@ pub(super) fn judge(scope: &Scope<'_>, text: &Text) {
     // The engine takes an id as that of an image that is there, whatever its name.
     let is_named = |pattern: &&String| match is_id {
         true => *pattern == "*" || pattern.starts_with("sha256:") && matches(pattern, image),
-        false => *pattern == "*" || Parts::of_pattern(pattern).allows(&parts),
+        false => is_allowed(pattern, image),
     };
     if let Some(pattern) = scope.site.policy.images.iter().find(is_named) {
         return permissions::allowed(scope, text.spot, WORD, image, &format!("policy.images: {pattern}"));
@@ -45,6 +45,16 @@ pub(super) fn judge(scope: &Scope<'_>, text: &Text) {
     };
     let hint = hint.to_owned();
     permissions::closed(scope, &Closed { code, spot: text.spot, word: WORD, item: image, message, hint });
+}
+
+/// A pattern that begins with `*` says itself that the registry is any.
+fn is_allowed(pattern: &str, image: &str) -> bool {
+    let parts = Parts::of(image);
+    let whole = || format!("{}/{}", parts.registry, parts.repository);
+    if pattern.starts_with('*') {
+        return matches(pattern, image) || matches(pattern, &whole());
+    }
+    Parts::of_pattern(pattern).allows(&parts)
 }
 
 /// Whether the engine looks for an image with this id, or one that begins so.
@@ -62,12 +72,11 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// A pattern may name a registry alone, `registry.lan:*`, or any: `*/name`.
+    /// A pattern may name a registry alone: `registry.lan:*`.
     fn of_pattern(pattern: &'a str) -> Self {
         let is_registry = |text: &str| text.split_once(':').is_some_and(|(host, _)| host.contains('.'));
         match pattern.split_once('/') {
             None if is_registry(pattern) => Self { registry: pattern, repository: "*".to_owned(), version: None },
-            Some(("*", rest)) => Self::in_registry("*", rest),
             Some(_) | None => Self::of(pattern),
         }
     }
@@ -131,10 +140,14 @@ mod tests {
             ("ghcr.io/*", "ghcr.io.evil.example/x", false),
             ("registry.lan:*", "registry.lan:5000/app", true),
             ("registry.lan:*", "registry.lan.evil.example:5000/app", false),
+            ("*", "ghcr.io/app", true),
             ("*/app", "ghcr.io/app", true),
+            ("*/app:1", "ghcr.io/app:1", true),
+            ("*nginx*", "ghcr.io/me/my-nginx:1", true),
+            ("*/library/*", "postgres", true),
             ("localhost/*", "localhost/app:1", true),
         ] {
-            assert_eq!(Parts::of_pattern(pattern).allows(&Parts::of(image)), is_allowed, "{pattern} {image}");
+            assert_eq!(super::is_allowed(pattern, image), is_allowed, "{pattern} {image}");
         }
     }
 

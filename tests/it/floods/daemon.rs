@@ -68,7 +68,7 @@ fn stacks() -> Vec<Bomb> {
     let fan = many(2_000, |number| format!("  s{number}: {{extends: base}}\n"));
     let labels = many(2_000, |number| format!("      l{number}: x\n"));
     let extends = format!("services:\n  base:\n    image: web:1\n    labels:\n{labels}{fan}");
-    let mounts = many(2_000, |number| format!("- ./web:/srv/{number}\n"));
+    let mounts = many(900, |number| format!("- ./web:/srv/{number}\n"));
     let folder = (0..900).map(|number| (format!("web/f{number}"), "x".repeat(2_000)));
     let mut delivered = bomb("files delivered again and again", "A0181", "", Vec::new());
     delivered.files = folder.collect();
