@@ -16,8 +16,8 @@ use crate::plan_cases::walk::unexplained;
 use crate::shares::{Detail, Seeds, shares};
 use crate::support::dice::Dice;
 
-/// A hundred thousand together; `scripts/chaos memory` tells others.
-const STORIES: Seeds = Seeds { called: "memory", usual: 12_500, tell: told };
+/// Thirty-two thousand together; `scripts/chaos memory` tells others.
+const STORIES: Seeds = Seeds { called: "memory", usual: 4_000, tell: told };
 /// Manifests that a story has at most before its last ones.
 const CHAPTERS_MAX: usize = 3;
 

@@ -19,7 +19,7 @@ use super::story::SMALL;
 use crate::support::dice::Dice;
 
 /// All parts together, where nobody says how many, as `scripts/chaos` does.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 600;
 /// Tests that share them, so that they run side by side.
 const PARTS: u64 = 8;
 /// Failures that one part collects before it ends.
