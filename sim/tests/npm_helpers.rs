@@ -22,7 +22,7 @@ async fn call(npm: &Npm, method: &str, path: &str, token: &str, body: &Value) ->
 }
 
 async fn log_in(npm: &Npm) -> String {
-    let login = json!({"identity": "amarre@example.net", "secret": "changeme-npm"});
+    let login = json!({"identity": "amarre@amarre.demo", "secret": "changeme-npm"});
     let answer = call(npm, "POST", "/api/tokens", "", &login).await;
     let answer: Value = serde_json::from_str(&answer.body).unwrap();
     answer["token"].as_str().unwrap().to_owned()

@@ -49,7 +49,7 @@ impl World {
         let options = NpmOptions::with_upstreams(Arc::new(OneApp(app)));
         let npm = Npm::start(options).await.unwrap();
         let mut world = Self { npm, token: String::new() };
-        let login = json!({"identity": "amarre@example.net", "secret": "changeme-npm"});
+        let login = json!({"identity": "amarre@amarre.demo", "secret": "changeme-npm"});
         let answer = world.api("POST", "/api/tokens", &login).await;
         world.token = body(&answer)["token"].as_str().unwrap().to_owned();
         world

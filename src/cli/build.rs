@@ -54,7 +54,7 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         secrets,
         key: config.key()?,
         clock: Arc::new(SystemClock),
-        visitor: world.visitor(),
+        visitor: world.visitor(config),
         interval,
     });
     Ok(Built { engine, lock, world })

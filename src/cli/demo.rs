@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amarre_sim::docker::{Docker, DockerOptions};
-use amarre_sim::npm::{DirectUpstreams, Npm, NpmOptions, Upstreams};
+use amarre_sim::npm::{DirectUpstreams, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 
 use super::Failure;
@@ -142,7 +142,7 @@ fn program() -> String {
     std::env::current_exe().map_or_else(|_| "amarre".to_owned(), |path| path.display().to_string())
 }
 
-const IDENTITY: &str = "amarre@example.net";
+const IDENTITY: &str = "amarre@amarre.demo";
 
 /// Every example answers, one container is killed, and it answers again.
 async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Failure> {
@@ -212,6 +212,7 @@ impl World {
             None => Arc::new(DirectUpstreams),
         };
         let mut options = NpmOptions::with_upstreams(upstreams);
+        options.issuance = Issuance::Granted;
         options.users = vec![amarre_sim::npm::NpmUser::admin(1, IDENTITY, PASSWORD)];
         let npm = Npm::start(options).await?;
         let ovh = Ovh::start(OvhOptions::with_zones(&["example.org"])).await?;

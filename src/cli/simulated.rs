@@ -13,7 +13,7 @@ use super::Failure;
 use crate::config::Config;
 use crate::engine::port80::{HttpVisitor, Visitor};
 use crate::model::ProviderId;
-use crate::model::world::Port80;
+use crate::model::world::{Leads, Port80};
 use crate::secret::{OvhLogin, Secret};
 
 /// No real vendor is near these numbers: what was simulated is never taken for something real.
@@ -27,6 +27,10 @@ struct Nobody;
 impl Visitor for Nobody {
     async fn visit(&self, _name: &str, _at: SocketAddr) -> Port80 {
         Port80::Other("nobody finds the name, for OVH is simulated,".to_owned())
+    }
+
+    async fn find(&self, _name: &str) -> Leads {
+        Leads::Unknown
     }
 }
 
@@ -107,8 +111,11 @@ impl World {
 
     /// Who goes to port 80 before a certificate is asked for. Nobody finds a simulated name, so that a real NPM would ask
     /// for certificates in vain, and each failure counts.
-    pub fn visitor(&self) -> Arc<dyn Visitor> {
-        if self.ovh.is_some() { Arc::new(Nobody) } else { Arc::new(HttpVisitor) }
+    pub fn visitor(&self, config: &Config) -> Arc<dyn Visitor> {
+        if self.ovh.is_some() {
+            return Arc::new(Nobody);
+        }
+        Arc::new(HttpVisitor::asking(config.ovh.as_ref().map(|access| access.resolvers.clone())))
     }
 
     /// Whether the names of zones were fixed at the start.

@@ -173,7 +173,8 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
                 tools.ledger.refuse_port(&change.address, port, now).await.map_err(LaneFailure::Ledger)?;
             }
             if error.class != Class::OutcomeUnknown {
-                tools.ledger.failed_call(id, error.code, &error.message, now).await.map_err(LaneFailure::Ledger)?;
+                let stored = tools.ledger.failed_call(id, (error.code, error.not_before), &error.message, now).await;
+                stored.map_err(LaneFailure::Ledger)?;
             }
             tools.meters.changed(change, "failed");
             tell(tools, change, ProgressState::Failed, error.message.clone(), started, now);

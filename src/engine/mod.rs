@@ -72,7 +72,8 @@ use self::pace::Backoff;
 use self::patience::Patience;
 use crate::manifest::Diagnostic;
 use crate::model::{
-    Address, Change, Facts, Fields, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants, World,
+    Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants,
+    World,
 };
 use crate::plan::{Input, Schemas};
 use crate::providers::{Class, Provider, ProviderError};
@@ -534,6 +535,10 @@ impl Engine {
         let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
         let containers: BTreeSet<Address> = failed.map(Address::base).collect();
         let forgotten = self.ledger.try_again(&containers.into_iter().collect::<Vec<_>>()).await?;
+        let wanted = picture.wants.map.iter().filter(|(_, want)| want.service == service);
+        let certificates: Vec<Address> =
+            wanted.map(|(address, _)| address).filter(|address| address.kind == Kind::Certificate).cloned().collect();
+        let forgotten = forgotten + self.ledger.forgive_orders(&certificates).await?;
         self.forgive(service);
         Ok(forgotten)
     }

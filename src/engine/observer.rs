@@ -60,6 +60,7 @@ impl Observer {
         for (id, observation) in answers {
             self.versions.extend(observation.version.clone().map(|version| (id.clone(), version)));
             world.started.extend(observation.started.map(|at| (id.clone(), at)));
+            world.mail_refused.extend(observation.mail_refused.clone().map(|identity| (id.clone(), identity)));
             if let Some(until) = self.wakes(&id, &observation, now) {
                 world.waking.insert(id.clone(), until);
             }

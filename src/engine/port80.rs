@@ -1,7 +1,9 @@
-//! Who answers on port 80 of a host, by a name for which a certificate is to be asked: Let's Encrypt will ask there.
+//! Who answers on port 80 of a host, by a name for which a certificate is to be asked: Let's Encrypt will ask there. Of a
+//! name without a record of ours, first where it leads.
 //!
 //! | answer | then |
 //! |---|---|
+//! | the name leads nowhere, or elsewhere only | held, with where it leads |
 //! | NPM's nginx | the certificate is asked for |
 //! | something else | held, with what answered: a request would fail and count |
 //! | none, as behind a router that leads nothing back inside | asked for, at most once an hour |
@@ -16,8 +18,9 @@ use futures_util::{FutureExt, StreamExt};
 
 use crate::model::service::Service;
 use crate::model::site::HostSite;
-use crate::model::world::Port80;
-use crate::model::{Kind, Millis, Site, Timestamp, Wants, World};
+use crate::model::world::{Leads, Port80};
+use crate::model::{Address, Kind, Millis, Site, Timestamp, Wants, World};
+use crate::providers::dns;
 use crate::providers::http::Http;
 
 /// Long enough for an answer from the same machine or its router; a look waits for it.
@@ -34,11 +37,23 @@ const PATH: &str = "/.well-known/acme-challenge/amarre";
 pub trait Visitor: Send + Sync {
     /// Who answers there by this name.
     async fn visit(&self, name: &str, at: SocketAddr) -> Port80;
+
+    /// Where the name leads, as Let's Encrypt would find it.
+    async fn find(&self, name: &str) -> Leads;
 }
 
 /// Over the network.
 #[derive(Debug, Default)]
-pub struct HttpVisitor;
+pub struct HttpVisitor {
+    resolvers: Vec<SocketAddr>,
+}
+
+impl HttpVisitor {
+    /// One that asks these resolvers where a name leads, or those of this machine.
+    pub fn asking(resolvers: Option<Vec<SocketAddr>>) -> Self {
+        Self { resolvers: resolvers.unwrap_or_else(dns::system_resolvers) }
+    }
+}
 
 #[async_trait]
 impl Visitor for HttpVisitor {
@@ -51,6 +66,10 @@ impl Visitor for HttpVisitor {
             Ok(answer) => judge(answer.status(), |header| answer.header(header).unwrap_or_default()),
             Err(failure) => Port80::Silent(failure.reason()),
         }
+    }
+
+    async fn find(&self, name: &str) -> Leads {
+        dns::leads(name, &self.resolvers, LIMIT).await
     }
 }
 
@@ -73,12 +92,36 @@ fn judge<'a>(status: u16, header: impl Fn(&str) -> &'a str) -> Port80 {
 pub struct Asked {
     visitor: Arc<dyn Visitor>,
     known: BTreeMap<(String, IpAddr), (Timestamp, Port80)>,
+    led: BTreeMap<String, (Timestamp, Leads)>,
 }
 
 impl Asked {
     /// Nothing yet.
     pub fn new(visitor: Arc<dyn Visitor>) -> Self {
-        Self { visitor, known: BTreeMap::new() }
+        Self { visitor, known: BTreeMap::new(), led: BTreeMap::new() }
+    }
+
+    /// Where names lead of which no record is ours.
+    async fn look_up(&mut self, names: &BTreeMap<String, BTreeSet<IpAddr>>, world: &mut World, now: Timestamp) {
+        self.led.retain(|name, (at, _)| names.contains_key(name) && (now - *at).0.abs() < KNOWN_FOR.0);
+        let open: Vec<_> = names
+            .keys()
+            .filter(|name| !self.led.contains_key(*name))
+            .map(|name| {
+                let (visitor, name) = (self.visitor.clone(), name.clone());
+                async move {
+                    let leads = visitor.find(&name).await;
+                    (name, (now, leads))
+                }
+                .boxed()
+            })
+            .collect();
+        let found: Vec<_> = futures_util::stream::iter(open).buffer_unordered(AT_ONCE).collect().await;
+        self.led.extend(found);
+        for (name, (_, leads)) in &self.led {
+            let astray = names.get(name).and_then(|ips| astray(name, leads, ips));
+            world.port80.extend(astray.map(|what| (name.clone(), Port80::Elsewhere(what))));
+        }
     }
 
     /// Visits the names of certificates that are to be asked for, and writes who answers into the world.
@@ -93,7 +136,7 @@ impl Asked {
         if !site.certificates.asks_port80 {
             return;
         }
-        let is_asked_for = |address: &crate::model::Address| {
+        let is_asked_for = |address: &Address| {
             address.kind == Kind::Certificate && !world.seen.contains_key(address) && world.gap(address).is_none()
         };
         let wanted = wants
@@ -101,12 +144,18 @@ impl Asked {
             .iter()
             .filter(|(address, want)| is_asked_for(address) && want.fields.text("challenge") == Some("http"));
         let mut doors: BTreeSet<(String, IpAddr)> = BTreeSet::new();
+        let mut foreign: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
         for (_, want) in wanted {
             let host = services.get(&want.service).and_then(|service| site.hosts.get(&service.host));
-            for ip in host.into_iter().flat_map(HostSite::ips) {
-                doors.extend(want.fields.strings("domains").into_iter().map(|name| (name.to_owned(), ip)));
+            let ips: BTreeSet<IpAddr> = host.into_iter().flat_map(HostSite::ips).collect();
+            for name in want.fields.strings("domains") {
+                doors.extend(ips.iter().map(|ip| (name.to_owned(), *ip)));
+                if !has_record(wants, name) {
+                    foreign.entry(name.to_owned()).or_default().extend(&ips);
+                }
             }
         }
+        self.look_up(&foreign, world, now).await;
         self.known.retain(|door, (at, _)| doors.contains(door) && (now - *at).0.abs() < KNOWN_FOR.0);
         let open: Vec<_> = doors.iter().filter(|door| !self.known.contains_key(*door)).cloned().collect();
         let visits: Vec<_> = open
@@ -129,6 +178,26 @@ impl Asked {
                 *worst = answer;
             }
         }
+    }
+}
+
+/// Whether a record of ours leads to a name: then its servers were asked.
+fn has_record(wants: &Wants, name: &str) -> bool {
+    let leads = |address: &Address| {
+        let (of, kind) = address.name.split_once('/').unwrap_or((&address.name, ""));
+        address.kind == Kind::Record && of == name && matches!(kind, "A" | "AAAA" | "CNAME")
+    };
+    wants.map.keys().any(leads)
+}
+
+/// What is wrong with where a name leads; `None`: at least one address of its host is among them, or nobody knows.
+fn astray(name: &str, leads: &Leads, ips: &BTreeSet<IpAddr>) -> Option<String> {
+    let list = |all: &BTreeSet<IpAddr>| all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+    match leads {
+        Leads::Unknown => None,
+        Leads::Nowhere(resolver) => Some(format!("{name} has no address, says {resolver}")),
+        Leads::To(found) if ips.is_empty() || found.iter().any(|ip| ips.contains(ip)) => None,
+        Leads::To(found) => Some(format!("{name} leads to {}, not to {}", list(found), list(ips))),
     }
 }
 
@@ -158,6 +227,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_name_that_leads_astray_is_told_with_where_it_leads() {
+        let ips = |all: &[&str]| all.iter().map(|ip| ip.parse().unwrap()).collect::<BTreeSet<IpAddr>>();
+        let resolver: IpAddr = "192.0.2.53".parse().unwrap();
+        for (leads, host, expected) in [
+            (Leads::Unknown, &["198.51.100.7"][..], None),
+            (Leads::Nowhere(resolver), &["198.51.100.7"], Some("wiki.example.org has no address, says 192.0.2.53")),
+            (Leads::Nowhere(resolver), &[], Some("wiki.example.org has no address, says 192.0.2.53")),
+            (Leads::To(ips(&["198.51.100.7"])), &["198.51.100.7", "2001:db8::7"], None),
+            (Leads::To(ips(&["192.0.2.9"])), &[], None),
+            (
+                Leads::To(ips(&["192.0.2.9"])),
+                &["198.51.100.7"],
+                Some("wiki.example.org leads to 192.0.2.9, not to 198.51.100.7"),
+            ),
+        ] {
+            assert_eq!(astray("wiki.example.org", &leads, &ips(host)).as_deref(), expected, "{leads:?}");
+        }
+    }
+
     #[tokio::test]
     async fn a_visit_is_by_name_and_a_closed_door_is_silent() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -170,11 +259,14 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\nServer: Box\r\nContent-Length: 0\r\n\r\n").await.unwrap();
             String::from_utf8_lossy(&request[..read]).to_lowercase()
         });
-        let answer = HttpVisitor.visit("git.example.org", at).await;
+        let answer = HttpVisitor::default().visit("git.example.org", at).await;
         assert_eq!(answer, Port80::Other("Box answers 200".to_owned()));
         let request = served.await.unwrap();
         assert!(request.starts_with("get /.well-known/acme-challenge/"), "{request}");
         assert!(request.contains("host: git.example.org"), "{request}");
-        assert_eq!(HttpVisitor.visit("git.example.org", at).await, Port80::Silent("connection refused".to_owned()));
+        assert_eq!(
+            HttpVisitor::default().visit("git.example.org", at).await,
+            Port80::Silent("connection refused".to_owned())
+        );
     }
 }

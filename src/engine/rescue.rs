@@ -46,7 +46,7 @@ impl<'a> Patient<'a> {
 
 /// What a failed write of NPM is due to, where nginx says it: one bad file keeps it from every change.
 pub(super) async fn named(context: &Context, npm: &ProviderId, error: ProviderError) -> ProviderError {
-    if !matches!(error.code, "A0603" | "A0608") {
+    if !matches!(error.code, "A0603" | "A0608" | "A0803") {
         return error;
     }
     let Some(patient) = Patient::of(context, npm) else { return error };

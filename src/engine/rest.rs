@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Engine, Picture, waits};
 use crate::model::plan::Wait;
-use crate::model::{Address, Change, Gate, Need, Readiness, State};
+use crate::model::{Address, Change, Gate, Millis, Need, Readiness, State, Timestamp};
+
+/// A command stays for the next try of what failed for so long at most.
+const WAITED_FOR: Millis = Millis::minutes(1);
 
 impl Engine {
     /// Whether nothing will happen by itself any more: what is left waits for a person, or failed for good.
@@ -41,7 +44,7 @@ pub fn stuck(picture: &Picture) -> BTreeSet<Address> {
     let mut stuck: BTreeSet<Address> = plan
         .changes
         .iter()
-        .filter(|change| change.refusal().is_some() || refused(change) || waits_for_person(change))
+        .filter(|change| change.refusal().is_some() || refused(change) || waits_long(change, picture.at))
         .map(|change| change.address.clone())
         .collect();
     loop {
@@ -58,8 +61,14 @@ pub fn stuck(picture: &Picture) -> BTreeSet<Address> {
     }
 }
 
-fn waits_for_person(change: &Change) -> bool {
-    matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. })
+/// Whether a change waits for a person, or for so long that no command stays for it. The daemon goes on with it.
+fn waits_long(change: &Change, now: Timestamp) -> bool {
+    let Gate::Until { at, what } = &change.gate else { return false };
+    match what {
+        Wait::StoppedGrace | Wait::Budget | Wait::Order => true,
+        Wait::Backoff | Wait::Provider => *at - now > WAITED_FOR,
+        Wait::Settle | Wait::EngineStart | Wait::Drain => false,
+    }
 }
 
 /// Whether a change waits for something stuck, or for something that nobody is going to make.

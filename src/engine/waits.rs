@@ -10,7 +10,7 @@
 //! | a vendor that does not answer | by itself, when it answers |
 
 use super::status::{self, Health, ServiceStatus};
-use super::{Picture, jobs};
+use super::{Picture, ServiceError, jobs};
 use crate::model::plan::Wait;
 use crate::model::{Address, Change, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
 use crate::providers::Class;
@@ -132,12 +132,19 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
     if let Some(known) = picture.errors.get(name) {
         let mut waiting = person(&known.error.message, "the vendor refuses it");
         waiting.since = Some(known.first);
-        if known.error.class != Class::Rejected {
-            waiting.next = Next::At(known.next_try);
+        if known.error.class != Class::Rejected || known.change.is_order() {
+            waiting.next = Next::At(next_try(picture, known));
         }
         return Some(waiting);
     }
     hidden(picture, row).or_else(|| mine.iter().find_map(|change| until(picture, change))).or_else(|| on(picture, row))
+}
+
+/// When something that failed is tried again: what the plan waits for, where that is later than the engine's own pause.
+pub fn next_try(picture: &Picture, known: &ServiceError) -> Timestamp {
+    let planned = picture.plan.changes.iter().find(|change| change.address == known.change.address);
+    let at = planned.and_then(|change| if let Gate::Until { at, .. } = &change.gate { Some(*at) } else { None });
+    known.next_try.max(at.unwrap_or(known.next_try))
 }
 
 /// A container that does not work, and for which nothing is planned that would mend it.
@@ -187,6 +194,10 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
         ),
         Wait::Drain => (format!("what is still open at {thing} ends"), Vec::new()),
         Wait::Budget => (format!("Let's Encrypt would refuse to issue {thing} before, A0805"), Vec::new()),
+        Wait::Order => (
+            format!("the next order of {thing}: the last one failed, or its end is not known"),
+            vec![Hint::command("once its cause is gone, to order now", format!("amarre retry {}", change.service))],
+        ),
         Wait::Provider => (format!("{} fails for everybody", change.address.provider), Vec::new()),
         Wait::Backoff => (
             format!("the next try of {thing}"),

@@ -56,12 +56,22 @@ pub enum Wait {
     Drain,
     /// Let's Encrypt would not give one more yet.
     Budget,
+    /// The last order of this certificate failed, or nobody knows how it ended.
+    Order,
 }
 
 impl Wait {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::Settle, Self::StoppedGrace, Self::EngineStart, Self::Backoff, Self::Provider, Self::Drain, Self::Budget];
+    pub const ALL: [Self; 8] = [
+        Self::Settle,
+        Self::StoppedGrace,
+        Self::EngineStart,
+        Self::Backoff,
+        Self::Provider,
+        Self::Drain,
+        Self::Budget,
+        Self::Order,
+    ];
 
     /// As documents say it.
     pub fn word(self) -> &'static str {
@@ -73,6 +83,7 @@ impl Wait {
             Self::Provider => "provider",
             Self::Drain => "drain",
             Self::Budget => "budget",
+            Self::Order => "order",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The three worlds the planner compares: what is wanted, what is observed, what the ledger knows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -269,18 +270,32 @@ pub enum Port80 {
     Silent(String),
     /// Somebody else: `lighttpd answers 301 to https://box.lan/`.
     Other(String),
+    /// The name leads nowhere, or not to its host: `wiki.example.org leads to 192.0.2.9, not to 198.51.100.7`.
+    Elsewhere(String),
 }
 
 impl Port80 {
     /// With the address at which that was found.
     #[must_use]
-    pub fn at(self, ip: std::net::IpAddr) -> Self {
+    pub fn at(self, ip: IpAddr) -> Self {
         match self {
             Port80::Npm => Port80::Npm,
             Port80::Silent(why) => Port80::Silent(format!("{ip}: {why}")),
             Port80::Other(what) => Port80::Other(format!("{what} at {ip}")),
+            Port80::Elsewhere(what) => Port80::Elsewhere(what),
         }
     }
+}
+
+/// Where a name leads, whatever aliases are on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    /// To these addresses.
+    To(BTreeSet<IpAddr>),
+    /// To none: the resolver that said so.
+    Nowhere(IpAddr),
+    /// No resolver answered.
+    Unknown,
 }
 
 /// Everything observed in one look.
@@ -302,6 +317,8 @@ pub struct World {
     pub own: BTreeSet<Address>,
     /// Who answers on port 80 by names for which a certificate is to be asked; names that were not asked for are not in it.
     pub port80: BTreeMap<String, Port80>,
+    /// NPMs whose account has an e-mail address that Let's Encrypt refuses, with that address.
+    pub mail_refused: BTreeMap<ProviderId, String>,
     /// What NPM's and Amarre's own containers mount, by engine.
     pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// Where folders lead that containers are about to mount. Only engines whose host's files Amarre sees itself are in it.
@@ -375,10 +392,19 @@ pub struct Order {
     pub at: Timestamp,
     /// What became of it.
     pub outcome: Ordered,
+    /// Until when Let's Encrypt said that it issues none, where it said so.
+    pub until: Option<Timestamp>,
+    /// A person has asked for another try since: there is no pause, and the limits hold.
+    pub forgiven: bool,
 }
 
 /// The code of an order that Let's Encrypt did not fulfil, which counts against its limits.
 pub const NOT_ISSUED: &str = "A0801";
+/// The code of an order that Let's Encrypt did not take: one of its limits is used up.
+pub const LIMITED: &str = "A0804";
+/// Codes of orders that were never placed, which count against nothing: certbot was busy, NPM or its nginx failed,
+/// no authority answered, or the authority does not take the account.
+pub const NOT_PLACED: [&str; 5] = ["A0609", "A0802", "A0803", "A0807", "A0808"];
 
 /// What became of a certificate that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -389,6 +415,8 @@ pub enum Ordered {
     Issued,
     /// Let's Encrypt could not see that the names are ours.
     Failed,
+    /// It did not get as far as an order at Let's Encrypt.
+    NotPlaced,
 }
 
 /// Why a service is left alone.
@@ -496,7 +524,7 @@ pub struct Facts {
     pub suspended: BTreeMap<String, Suspension>,
     /// Services that were in sync once: what changes later is a change, not something new.
     pub converged: BTreeSet<String>,
-    /// A person asks for it now: what was stopped is not left alone any longer.
+    /// A person asks for it now: what was stopped is not left alone any longer. Certificates wait all the same.
     pub impatient: bool,
     /// Services whose deletion a person has agreed to, for as long as it takes.
     pub confirmed: BTreeSet<String>,

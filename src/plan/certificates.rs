@@ -29,8 +29,12 @@ const LIFETIME: Millis = Millis::minutes(90 * 24 * 60);
 const LASTS: Millis = Millis::minutes(14 * 24 * 60);
 /// NPM renews from then on, every hour.
 const RENEWED_BEFORE: Millis = Millis::minutes(30 * 24 * 60);
-/// After a first failure; each one more doubles it, up to a day.
-const AGAIN: Millis = Millis::minutes(15);
+/// After a first failure, and after one more for each; then it is a day. In no 24 hours more than three fail: Let's Encrypt
+/// counts them, and each takes hosts off line for a moment.
+const PAUSES: [Millis; 2] = [Millis::minutes(15), Millis::minutes(4 * 60)];
+/// After an order that did not reach Let's Encrypt, doubled for each more.
+const SOON: Millis = Millis::minutes(1);
+const HOUR: Millis = Millis::minutes(60);
 const DAY: Millis = Millis::minutes(24 * 60);
 const WEEK: Millis = Millis::minutes(7 * 24 * 60);
 
@@ -300,29 +304,87 @@ pub fn hosts_of<'a>(input: &Input<'a>, certificate: &Address) -> impl Iterator<I
     })
 }
 
-/// Lets no more be asked for than Let's Encrypt would give.
+/// Lets no more be asked for than Let's Encrypt would give, and nothing that could not be used.
 pub fn leave(input: &Input<'_>, plan: &mut Plan) {
-    let is_asked = |change: &Change| change.is_now() && change.is_order();
     // Most plans ask for none.
-    if !plan.changes.iter().any(is_asked) {
+    if !plan.changes.iter().any(Change::is_order) {
         return;
     }
+    let idle = without_use(plan);
+    let is_new = |change: &&mut Change| change.is_order() && matches!(change.verb, Verb::Create(_));
+    for change in plan.changes.iter_mut().filter(is_new).filter(|change| change.refusal().is_none()) {
+        if let Some(refusal) = account(input, change).or_else(|| idle.get(&change.address).cloned()) {
+            change.gate = Gate::Held(refusal);
+        }
+    }
+    let is_asked = |change: &Change| change.is_now() && change.is_order();
     let mut orders = Orders::known(input);
     for change in plan.changes.iter_mut().filter(|change| is_asked(change)) {
         let door = door(input, change);
-        if let Some(Port80::Other(what)) = door {
-            change.gate = Gate::Held(somebody_else(change, what));
+        let refusal = match door {
+            Some(Port80::Other(what)) => Some(somebody_else(change, what)),
+            Some(Port80::Elsewhere(what)) => Some(elsewhere(change, what)),
+            Some(Port80::Npm | Port80::Silent(_)) | None => None,
+        };
+        if let Some(refusal) = refusal {
+            change.gate = Gate::Held(refusal);
             continue;
         }
-        let behind = door.and_then(|_| orders.hourly(&change.address));
-        match orders.wait(&change.address).max(behind) {
-            Some(at) => {
-                change.gate = Gate::Until { at, what: Wait::Budget };
+        let behind = door.and_then(|_| orders.hourly(&change.address)).map(|at| (at, Wait::Order));
+        match later(orders.wait(&change.address), behind) {
+            Some((at, what)) => {
+                change.gate = Gate::Until { at, what };
                 plan.next_look = Some(plan.next_look.map_or(at, |known| known.min(at)));
             }
             None => orders.spend(&change.address),
         }
     }
+}
+
+/// The one that ends later.
+fn later(one: Option<(Timestamp, Wait)>, other: Option<(Timestamp, Wait)>) -> Option<(Timestamp, Wait)> {
+    one.into_iter().chain(other).max_by_key(|(at, _)| *at)
+}
+
+/// Why Let's Encrypt would not take the account with which an NPM asks.
+fn account(input: &Input<'_>, change: &Change) -> Option<Refusal> {
+    let name = change.address.provider.npm_name();
+    // A simulated authority takes everybody.
+    let is_real = |_: &&String| !input.site.simulated.contains(&change.address.provider);
+    let identity = input.world.mail_refused.get(&change.address.provider).filter(is_real)?;
+    Some(Refusal {
+        code: "A0252".to_owned(),
+        message: format!(
+            "certificate {} is not asked for: Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account",
+            change.address.name
+        ),
+        found: Vec::new(),
+        hints: vec![Hint::text(format!(
+            "in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`"
+        ))],
+    })
+}
+
+/// Certificates of which every host is refused: whatever they were asked for, nothing would have them.
+fn without_use(plan: &Plan) -> BTreeMap<Address, Refusal> {
+    let mut refused: BTreeMap<Address, Option<Refusal>> = BTreeMap::new();
+    for host in &plan.changes {
+        let (Verb::Create(fields) | Verb::Update(fields)) = &host.verb else { continue };
+        let Some(name) = fields.text("certificate") else { continue };
+        let certificate = Address::new(host.address.provider.clone(), Kind::Certificate, name);
+        let refusal = host.refusal().map(|refusal| Refusal {
+            code: refusal.code.clone(),
+            message: format!(
+                "certificate {name} is not asked for: {} {} is refused",
+                host.address.kind.label(),
+                host.address.name
+            ),
+            found: Vec::new(),
+            hints: Vec::new(),
+        });
+        refused.entry(certificate).and_modify(|known| *known = known.take().and(refusal.clone())).or_insert(refusal);
+    }
+    refused.into_iter().filter_map(|(certificate, refusal)| Some((certificate, refusal?))).collect()
 }
 
 /// Who answers on port 80 by the names of a certificate, where that is not NPM.
@@ -347,8 +409,23 @@ fn somebody_else(change: &Change, what: &str) -> Refusal {
     }
 }
 
-/// When a certificate may be asked for, where that is not now.
-pub fn waits(input: &Input<'_>, certificate: &Address) -> Option<Timestamp> {
+/// Whom Let's Encrypt would not find by a name.
+fn elsewhere(change: &Change, what: &str) -> Refusal {
+    Refusal {
+        code: "A0809".to_owned(),
+        message: format!("certificate {} is not asked for: {what}", change.address.name),
+        found: Vec::new(),
+        hints: vec![
+            Hint::text("each name of a certificate must lead to this host: Let's Encrypt looks it up and asks there"),
+            Hint::text(
+                "if it does, seen from the Internet, set `certificates.port80: assume`; or use `challenge: dns`",
+            ),
+        ],
+    }
+}
+
+/// When a certificate may be asked for, where that is not now, and why.
+pub fn waits(input: &Input<'_>, certificate: &Address) -> Option<(Timestamp, Wait)> {
     Orders::known(input).wait(certificate)
 }
 
@@ -397,17 +474,17 @@ impl<'a> Orders<'a> {
             let certificate = of_names(&address.provider, seen.fields.strings("domains"));
             let is_it = |order: &Order| order.certificate == certificate && order.outcome == Ordered::Issued;
             if !all.iter().any(is_it) && input.now - at < WEEK {
-                all.push(Order { certificate, at, outcome });
+                all.push(Order { certificate, at, outcome, until: None, forgiven: false });
             }
         }
         Self { input, all }
     }
 
-    /// When this one may be asked for; `None`: now.
-    fn wait(&self, certificate: &Address) -> Option<Timestamp> {
+    /// When this one may be asked for, and why not now; `None`: now.
+    fn wait(&self, certificate: &Address) -> Option<(Timestamp, Wait)> {
         let each = names(certificate).into_iter().flat_map(|name| {
             let is_of = move |order: &&Order| names(&order.certificate).contains(&name);
-            let failed = self.all.iter().filter(|order| order.outcome != Ordered::Issued).filter(is_of);
+            let failed = self.all.iter().filter(|order| may_have_failed(order)).filter(is_of);
             [
                 self.over(FAILURES, failed),
                 self.over(BELOW_DOMAIN, self.below(&registered(self.input, name)).into_iter()),
@@ -418,15 +495,17 @@ impl<'a> Orders<'a> {
         let last = self.of(certificate).filter(is_same).map(|order| order.at.min(self.input.now) + SETTLE).max();
         let last = last.filter(|shows| self.input.now < *shows);
         let same = self.over(DUPLICATES, self.of(certificate).filter(is_same));
-        let slower = self.slower(certificate).filter(|_| !self.input.facts.impatient);
-        each.chain([last, slower, same, self.over(ORDERS, self.all.iter())]).flatten().max()
+        let placed = self.all.iter().filter(|order| order.outcome != Ordered::NotPlaced);
+        let budget = each.chain([same, self.over(ORDERS, placed)]).flatten().max();
+        let budget = budget.map(|at| (at, Wait::Budget));
+        later(later(budget, last.map(|at| (at, Wait::Settle))), self.pause(certificate).map(|at| (at, Wait::Order)))
     }
 
     /// The next try of one of which nobody here can tell whether it will succeed.
     fn hourly(&self, certificate: &Address) -> Option<Timestamp> {
-        let failed = self.of(certificate).filter(|order| order.outcome != Ordered::Issued);
+        let failed = self.of(certificate).filter(|order| may_have_failed(order) && !order.forgiven);
         let next = failed.map(|order| order.at.min(self.input.now) + FAILURES.within).max();
-        next.filter(|next| self.input.now < *next && !self.input.facts.impatient)
+        next.filter(|next| self.input.now < *next)
     }
 
     /// One of unknown end was not issued where none is seen after a while: NPM has a row of each.
@@ -434,17 +513,26 @@ impl<'a> Orders<'a> {
         match order.outcome {
             Ordered::Issued => true,
             Ordered::Unknown => self.input.now - order.at < FAILURES.within,
-            Ordered::Failed => false,
+            Ordered::Failed | Ordered::NotPlaced => false,
         }
     }
 
-    /// One that fails again and again is asked for ever more seldom: each try takes hosts off line for a moment.
-    fn slower(&self, certificate: &Address) -> Option<Timestamp> {
+    /// One that fails again and again is asked for ever more seldom, whichever command asks: until a person has had it
+    /// tried again.
+    fn pause(&self, certificate: &Address) -> Option<Timestamp> {
         let own = self.all.iter().rev().filter(|order| order.certificate == *certificate);
-        let failed: Vec<&Order> = own.take_while(|order| order.outcome == Ordered::Failed).collect();
-        let last = failed.first()?.at.min(self.input.now);
-        let doubled = u32::try_from(failed.len() - 1).unwrap_or(u32::MAX).min(10);
-        let until = last + Millis(AGAIN.0.saturating_mul(1 << doubled).min(DAY.0));
+        let failed: Vec<&Order> = own.take_while(|order| order.outcome != Ordered::Issued && !order.forgiven).collect();
+        let last = failed.first()?;
+        let is_placed = |order: &&&Order| order.outcome != Ordered::NotPlaced;
+        let alike = failed.iter().take_while(|order| is_placed(order) == is_placed(&last)).count();
+        let pause = if is_placed(&last) {
+            PAUSES.get(alike - 1).copied().unwrap_or(DAY)
+        } else {
+            let doubled = u32::try_from(alike - 1).unwrap_or(u32::MAX).min(10);
+            Millis(SOON.0.saturating_mul(1 << doubled).min(HOUR.0))
+        };
+        let said = last.until.map(|until| until.min(last.at + WEEK));
+        let until = said.into_iter().chain([last.at.min(self.input.now) + pause]).max()?;
         (self.input.now < until).then_some(until)
     }
 
@@ -454,7 +542,7 @@ impl<'a> Orders<'a> {
 
     fn spend(&mut self, certificate: &Address) {
         let (certificate, at) = (certificate.clone(), self.input.now);
-        self.all.push(Order { certificate, at, outcome: Ordered::Unknown });
+        self.all.push(Order { certificate, at, outcome: Ordered::Unknown, until: None, forgiven: false });
     }
 
     /// What counts below a registered domain.
@@ -479,6 +567,14 @@ impl<'a> Orders<'a> {
         let oldest = times.len().checked_sub(limit.most - 1).and_then(|at| times.get(at))?;
         let free = *oldest + limit.within;
         (self.input.now < free).then_some(free)
+    }
+}
+
+/// Whether Let's Encrypt counts a failed try.
+fn may_have_failed(order: &Order) -> bool {
+    match order.outcome {
+        Ordered::Failed | Ordered::Unknown => true,
+        Ordered::Issued | Ordered::NotPlaced => false,
     }
 }
 

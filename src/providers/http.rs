@@ -20,6 +20,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest list seen (200 NPM hosts, expanded) was 170 kB; a hundred times that is no honest answer.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// How often a GET is sent again whose connection was cut: each of some kept ones may be cut.
+const REPEATS_MAX: u32 = 2;
+
 /// What a vendor asks for beyond a day is a mistake.
 const RETRY_AFTER_SECONDS_MAX: i64 = 86_400;
 
@@ -179,12 +182,25 @@ impl Http {
         self.counts.clone()
     }
 
-    /// Sends and reads the whole answer.
+    /// Sends and reads the whole answer. A GET whose connection was cut is sent again, on another one: nginx before NPM
+    /// cuts the connections that it has kept whenever it loads its configuration, which is after each write.
     ///
     /// # Errors
     /// [`Failure::NotSent`] when nothing can have happened there, else [`Failure::Unknown`].
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let request = request.build().map_err(|error| Failure::NotSent(chain(&error.without_url())))?;
+        let is_safe = request.method() == reqwest::Method::GET;
+        let mut last = request.try_clone().filter(|_| is_safe);
+        let mut outcome = self.counted(request).await;
+        for _ in 0..REPEATS_MAX {
+            let (Err(Cut { was_cut: true, .. }), Some(request)) = (&outcome, last) else { break };
+            last = request.try_clone();
+            outcome = self.counted(request).await;
+        }
+        outcome.map_err(|cut| cut.failure)
+    }
+
+    async fn counted(&self, request: reqwest::Request) -> Result<Answer, Cut> {
         let (method, started) = (request.method().to_string(), Instant::now());
         let answer = self.exchange(request).await;
         self.counts.took.observe(started.elapsed().as_secs_f64());
@@ -204,8 +220,8 @@ impl Http {
         response.map(|response| Body { response }).map_err(failure)
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Result<Answer, Failure> {
-        let mut response = self.client.execute(request).await.map_err(failure)?;
+    async fn exchange(&self, request: reqwest::Request) -> Result<Answer, Cut> {
+        let mut response = self.client.execute(request).await.map_err(cut)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after =
@@ -215,10 +231,11 @@ impl Http {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(Answer { status, body, retry_after }),
-                Err(error) => return Err(Failure::Unknown(chain(&error.without_url()))),
+                Err(error) => return Err(cut(error)),
             }
             if body.len() > BODY_BYTES_MAX {
-                return Err(Failure::Unknown(format!("the answer is larger than {BODY_BYTES_MAX} bytes")));
+                let failure = Failure::Unknown(format!("the answer is larger than {BODY_BYTES_MAX} bytes"));
+                return Err(Cut { failure, was_cut: false });
             }
         }
     }
@@ -249,6 +266,17 @@ impl Body {
         let chunk = self.response.chunk().await.map_err(failure)?;
         Ok(chunk.map(|chunk| chunk.to_vec()))
     }
+}
+
+/// Why no whole answer came, and whether it was the connection that ended.
+struct Cut {
+    failure: Failure,
+    was_cut: bool,
+}
+
+fn cut(error: reqwest::Error) -> Cut {
+    let was_cut = !error.is_timeout() && !error.is_connect() && !error.is_builder();
+    Cut { failure: failure(error), was_cut }
 }
 
 fn failure(error: reqwest::Error) -> Failure {

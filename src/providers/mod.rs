@@ -296,6 +296,8 @@ pub struct Observation {
     pub reserved: Vec<Reserved>,
     /// Whether Amarre sees the same files as the engine's host.
     pub sees_files: bool,
+    /// The e-mail address in whose name an NPM asks for certificates, where Let's Encrypt refuses it.
+    pub mail_refused: Option<String>,
 }
 
 /// What one name server says of a name.
@@ -474,12 +476,15 @@ pub struct ProviderError {
     pub hint: String,
     /// How long the vendor wants to be left alone, where it says so.
     pub retry_after: Option<Millis>,
+    /// Until when this very change is refused, where the vendor says so.
+    pub not_before: Option<Timestamp>,
 }
 
 impl ProviderError {
     /// An error without a hint. Whatever a vendor said in it, nothing is obeyed by a terminal.
     pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: words::line(&message.into()), hint: String::new(), retry_after: None }
+        let message = words::line(&message.into());
+        Self { class, code, message, hint: String::new(), retry_after: None, not_before: None }
     }
 
     /// With what a person can do.
@@ -493,6 +498,13 @@ impl ProviderError {
     #[must_use]
     pub fn after(mut self, wait: Option<Millis>) -> Self {
         self.retry_after = wait;
+        self
+    }
+
+    /// With when this very change may be tried again.
+    #[must_use]
+    pub fn not_before(mut self, at: Option<Timestamp>) -> Self {
+        self.not_before = at;
         self
     }
 

@@ -20,7 +20,7 @@ use super::orders;
 use super::refused::Tally;
 use super::updates::goes_away;
 use crate::model::ReasonCode;
-use crate::model::world::{Applied, Failure, Good, NOT_ISSUED, Pulled, Suspension};
+use crate::model::world::{Applied, Failure, Good, Pulled, Suspension};
 use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 
 /// A statement that takes longer than this meets a locked database.
@@ -195,7 +195,7 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         close(&mut transaction, intent, "ok", now).await?;
-        orders::end(&mut transaction, intent, "issued").await?;
+        orders::issued(&mut transaction, intent).await?;
         if change.address.kind == Kind::Image {
             note_image(&mut transaction, change, vendor_id, now).await?;
         }
@@ -234,10 +234,17 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Stores that a change did not happen. An unknown outcome is not stored: its intent stays open.
-    pub async fn failed_call(&self, intent: i64, code: &str, why: &str, now: Timestamp) -> Result<(), StoreError> {
+    /// Stores that a change did not happen, and until when the vendor wants no other try where it says so. An unknown
+    /// outcome is not stored: its intent stays open.
+    pub async fn failed_call(
+        &self,
+        intent: i64,
+        (code, until): (&str, Option<Timestamp>),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        orders::end(&mut transaction, intent, if code == NOT_ISSUED { "failed" } else { "nothing" }).await?;
+        orders::failed(&mut transaction, intent, code, until).await?;
         close(&mut transaction, intent, why, now).await?;
         transaction.commit().await.map_err(written)
     }

@@ -3,8 +3,8 @@
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, address, read, written};
-use crate::model::world::{Order, Ordered};
-use crate::model::{Change, Millis, Timestamp};
+use crate::model::world::{LIMITED, NOT_ISSUED, NOT_PLACED, Order, Ordered};
+use crate::model::{Address, Change, Millis, Timestamp};
 
 /// No limit looks farther back than a week; kept a little longer, for people.
 const KEPT: Millis = Millis::minutes(30 * 24 * 60);
@@ -34,14 +34,35 @@ pub(super) async fn begin(
     Ok(())
 }
 
-/// What became of one.
-pub(super) async fn end(
+/// One was fulfilled.
+pub(super) async fn issued(transaction: &mut Transaction<'_, Sqlite>, intent: i64) -> Result<(), StoreError> {
+    end(transaction, intent, "issued", None).await
+}
+
+/// One ended with an error. One that never left, for no connection or no right, is as though it had not been.
+pub(super) async fn failed(
+    transaction: &mut Transaction<'_, Sqlite>,
+    intent: i64,
+    code: &str,
+    until: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let outcome = match code {
+        NOT_ISSUED | LIMITED => "failed",
+        code if NOT_PLACED.contains(&code) => "not_placed",
+        _ => "nothing",
+    };
+    end(transaction, intent, outcome, until).await
+}
+
+async fn end(
     transaction: &mut Transaction<'_, Sqlite>,
     intent: i64,
     outcome: &str,
+    until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE orders SET outcome = ? WHERE intent = ?")
+    sqlx::query("UPDATE orders SET outcome = ?, until_ms = ? WHERE intent = ?")
         .bind(outcome)
+        .bind(until.map(|until| until.0))
         .bind(intent)
         .execute(&mut **transaction)
         .await
@@ -50,17 +71,34 @@ pub(super) async fn end(
 }
 
 impl Ledger {
-    /// Those that Let's Encrypt knows of, or may.
+    /// A person wants these certificates asked for again: what failed so far is no reason to wait.
+    pub async fn forgive_orders(&self, certificates: &[Address]) -> Result<u64, StoreError> {
+        let names: Vec<String> = certificates.iter().map(Address::to_string).collect();
+        let query = "UPDATE orders SET forgiven = 1 \
+                     WHERE forgiven = 0 AND outcome IS NOT 'issued' AND outcome IS NOT 'nothing' \
+                     AND address IN (SELECT value FROM json_each(?))";
+        let updated = sqlx::query(query).bind(serde_json::json!(names).to_string()).execute(&self.pool).await;
+        Ok(updated.map_err(written)?.rows_affected())
+    }
+
+    /// Those that Let's Encrypt knows of, or may, and those that it was not reached with.
     pub(super) async fn orders(&self) -> Result<Vec<Order>, StoreError> {
-        let query = "SELECT address, at_ms, outcome FROM orders WHERE outcome IS NOT 'nothing' ORDER BY at_ms, intent";
+        let query = "SELECT address, at_ms, outcome, until_ms, forgiven FROM orders WHERE outcome IS NOT 'nothing' ORDER BY at_ms, intent";
         let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let order = |row: &sqlx::sqlite::SqliteRow| {
             let outcome = match row.get::<Option<String>, _>("outcome").as_deref() {
                 Some("issued") => Ordered::Issued,
                 Some("failed") => Ordered::Failed,
+                Some("not_placed") => Ordered::NotPlaced,
                 Some(_) | None => Ordered::Unknown,
             };
-            Some(Order { certificate: address(row, "address")?, at: Timestamp(row.get("at_ms")), outcome })
+            Some(Order {
+                certificate: address(row, "address")?,
+                at: Timestamp(row.get("at_ms")),
+                outcome,
+                until: row.get::<Option<i64>, _>("until_ms").map(Timestamp),
+                forgiven: row.get("forgiven"),
+            })
         };
         Ok(rows.iter().filter_map(order).collect())
     }

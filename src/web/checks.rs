@@ -130,6 +130,9 @@ fn tls(after: &Picture, name: &str, words: Words) -> Mark {
     let Some(certificate) = wanted.filter(|address| !after.world.seen.contains_key(address)) else {
         return Mark::default();
     };
+    if let Some(refusal) = after.change_of(certificate).and_then(|change| change.refusal()) {
+        return Mark::new("bad", refusal.message.clone());
+    }
     match crate::engine::certificates::left(after, certificate) {
         None => Mark::default(),
         Some(left) => Mark::new(if left < FEW_LEFT { "warn" } else { "ok" }, words.count("tls-left", &left)),

@@ -34,7 +34,7 @@ pub async fn npm(rig: &Rig, method: &str, path: &str, token: &str, body: Option<
 
 /// Signs in.
 pub async fn token(rig: &Rig) -> String {
-    let login = json!({"identity": "amarre@example.net", "secret": "changeme-npm"});
+    let login = json!({"identity": "amarre@amarre.demo", "secret": "changeme-npm"});
     json(&npm(rig, "POST", "/api/tokens", "", Some(&login)).await)["token"].as_str().unwrap().to_owned()
 }
 

@@ -158,7 +158,7 @@ impl Life {
             consumer_key: canary("ovh-consumer-key").to_owned(),
             ..OvhOptions::with_zones(&[ZONE])
         };
-        let user = NpmUser::admin(1, "amarre@example.net", canary("npm-password"));
+        let user = NpmUser::admin(1, "amarre@amarre.demo", canary("npm-password"));
         let rig = Rig::with_accounts(user, ovh).await;
         let env = vec![format!("API_TOKEN={}", canary("of-the-image"))];
         for (image, behaviour) in [("registry.example.net/web:1", Behaviour::Serve), ("sick:1", Behaviour::Exit(3))] {
@@ -230,7 +230,7 @@ impl Life {
             "ntfy": {"ntfy": {"url": "http://127.0.0.1:9/topic", "token": canary("ntfy-token")}, "after": "0s"},
             "hook": {"webhook": {"url": "http://127.0.0.1:9/hook", "secret": canary("webhook-out")}, "after": "0s"},
             "mail": {"after": "0s", "smtp": {"host": "127.0.0.1", "port": 9, "tls": "starttls", "username": "ops",
-                "password": canary("smtp-password"), "from": "amarre@example.org", "to": "ops@example.org"}},
+                "password": canary("smtp-password"), "from": "amarre@amarre.demo", "to": "ops@example.org"}},
         });
         config["server"]["webhook_secret"] = json!({"secret": "hook"});
         change(&mut config);
@@ -556,7 +556,7 @@ impl Life {
         std::fs::create_dir(&folder).unwrap();
         let mut command = self.rig.command(&["init", "--yes", "--domain", ZONE, "--address", "203.0.113.10"]);
         command.args(["--npm-url", &format!("http://{}", self.npm.address)]);
-        command.args(["--npm-identity", "amarre@example.net", "--ovh-application-key", "application-key"]);
+        command.args(["--npm-identity", "amarre@amarre.demo", "--ovh-application-key", "application-key"]);
         command.args(["--ovh-endpoint", &format!("http://{}/1.0", self.ovh.address)]);
         command.args(["--docker", &format!("tcp://{}", self.docker.address)]);
         command.env("AMARRE_NPM_MAIN_SECRET", canary("npm-password")).env("AMARRE_LOG", "trace");

@@ -117,7 +117,7 @@ async fn what_npm_answers_compares_as_what_was_asked_for() {
         let provider = NpmProvider::new(NpmConfig {
             id: ProviderId::npm("main"),
             url: npm.server.url(),
-            identity: "amarre@example.net".to_owned(),
+            identity: "amarre@amarre.demo".to_owned(),
             secret: Secret::new("changeme-npm"),
             dns_credentials: None,
             instance: "home".to_owned(),

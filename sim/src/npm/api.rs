@@ -59,7 +59,7 @@ pub(super) struct Failure {
     pub status: u16,
     pub message: String,
     pub message_i18n: Option<Value>,
-    debug: Option<Value>,
+    pub debug: Option<Value>,
     /// Whether the body has the code too.
     pub has_code: bool,
 }
@@ -188,10 +188,11 @@ impl Call {
     }
 
     /// What to add of related rows; a relation that the kind does not have is a 500.
-    pub(super) fn expansions(&self, kind: Kind) -> Result<Vec<&str>, Failure> {
+    pub(super) fn expansions(&self, version: NpmVersion, kind: Kind) -> Result<Vec<&str>, Failure> {
         let asked = self.query.get("expand").map_or("", String::as_str);
         let asked: Vec<&str> = asked.split(',').filter(|name| !name.is_empty()).collect();
-        match asked.iter().all(|name| kind.expansions().contains(name)) {
+        let known = versions::expansions(version, kind);
+        match asked.iter().all(|name| known.contains(name)) {
             true => Ok(asked),
             false => Err(Failure::internal()),
         }

@@ -5,7 +5,6 @@
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
-use super::Issuance;
 use super::api::{Answer, Call, Failure, Payload, Reply, permit, row_id};
 use super::hosts::visible;
 use super::kinds::Kind;
@@ -13,8 +12,9 @@ use super::nginx::KeyPair;
 use super::pem::{self, Certificate};
 use super::people::Need;
 use super::schema::{Scope, check};
-use super::state::{State, local_now};
+use super::state::{Account, State, local_now};
 use super::view;
+use super::{Issuance, NpmVersion};
 
 const KIND: Kind = Kind::Certificate;
 
@@ -78,6 +78,7 @@ pub(super) fn issue(state: &mut State, owner: u64, names: &[String], meta: Map<S
     state.reload()?;
     let by_dns = meta.get("dns_challenge").and_then(Value::as_bool) == Some(true);
     let wildcard = names.iter().any(|name| name.starts_with('*'));
+    let (limit, limited): (String, [&str; 4]);
     let refused = match state.issuance {
         Issuance::Granted if wildcard && !by_dns => Some(&[UNFIT][..]),
         Issuance::Granted => None,
@@ -85,6 +86,13 @@ pub(super) fn issue(state: &mut State, owner: u64, names: &[String], meta: Map<S
         Issuance::ChallengesFail => Some(&[LOG, CHALLENGES, HELP][..]),
         Issuance::Forbidden => Some(&[LOG, UNEXPECTED, FORBIDDEN, HELP][..]),
         Issuance::Busy => Some(&[BUSY, HELP_ELSEWHERE][..]),
+        Issuance::Away => Some(&[LOG, UNEXPECTED, AWAY, HELP][..]),
+        Issuance::MailRefused => Some(&[LOG, UNREGISTERED, HELP][..]),
+        Issuance::Limited(until) => {
+            limit = LIMITED.replace("UNTIL", &utc(until));
+            limited = [LOG, UNEXPECTED, &limit, HELP];
+            Some(&limited[..])
+        }
     };
     if let Some(words) = refused {
         // The row was inserted and is removed for good: only its id is used up.
@@ -92,7 +100,9 @@ pub(super) fn issue(state: &mut State, owner: u64, names: &[String], meta: Map<S
         let command = command(state, owner, certificate, names);
         let debug = match words {
             [] => no_certbot(&command, by_dns),
-            words => certbot_failed(&command, words),
+            words => {
+                certbot_failed(state.version, &command, words, state.accounts.get(&owner).map_or("", Account::email))
+            }
         };
         for (kind, id) in hosts {
             state.write_file(kind, id);
@@ -120,6 +130,16 @@ const CHALLENGES: &str = "Some challenges have failed.";
 const UNEXPECTED: &str = "An unexpected error occurred:";
 const FORBIDDEN: &str = "Order included an identifier for which issuance is forbidden by policy: \"NAME\"";
 const BUSY: &str = "Another instance of Certbot is already running.";
+/// What Python says of a connection, as certbot prints it.
+const AWAY: &str = "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='acme-v02.api.letsencrypt.org', \
+    port=443): Max retries exceeded with url: /directory (Caused by NewConnectionError('<urllib3.connection.\
+    HTTPSConnection object>: Failed to establish a new connection: [Errno 101] Network is unreachable'))";
+/// Let's Encrypt's words (RFC 8555 §7.3: `invalidContact`).
+const UNREGISTERED: &str = "Unable to register an account with ACME server. Error returned by the ACME server: Error creating \
+    new account :: contact email has forbidden domain \"DOMAIN\"";
+/// Let's Encrypt's words, documented with its rate limits.
+const LIMITED: &str = "too many certificates (5) already issued for this exact set of identifiers in the last 168h0m0s, retry \
+    after UNTIL UTC: see https://letsencrypt.org/docs/rate-limits/#new-certificates-per-exact-set-of-identifiers";
 const UNFIT: &str = "Client with the currently selected authenticator does not support any \
     combination of challenges that will satisfy the CA.";
 const HELP: &str = "Ask for help or search for solutions at https://community.letsencrypt.org. \
@@ -172,9 +192,16 @@ fn no_certbot(arguments: &[String], by_dns: bool) -> Value {
 }
 
 /// cert-concurrent-0, certnew-acme-fail-challenge-3-cert
-fn certbot_failed(arguments: &[String], words: &[&str]) -> Value {
+fn certbot_failed(version: NpmVersion, arguments: &[String], words: &[&str], email: &str) -> Value {
     let name = arguments.last().map_or("", String::as_str);
-    let text = format!("Error: {}\n", words.join("\n")).replace("NAME", name);
+    let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let words = words.join("\n").replace("NAME", name).replace("DOMAIN", domain);
+    if version == NpmVersion::V2_12 {
+        // It does not tell what it ran (versions/v2.12.6-cert-create-2.15-style).
+        let text = format!("CommandError: {words}\n");
+        return json!({"stack": text.split('\n').collect::<Vec<_>>()});
+    }
+    let text = format!("Error: {words}\n");
     let stack: Vec<&str> = text.split('\n').collect();
     json!({"stack": stack, "previous": {
         "code": 1, "killed": false, "signal": null,
@@ -323,6 +350,12 @@ pub(super) fn seed(state: &mut State, owner: u64, nice_name: &str, names: &[&str
     let id = state.insert(KIND, owner, fields.as_object().cloned().unwrap_or_default());
     state.nginx.certificates.insert(id, KeyPair::Matching);
     id
+}
+
+/// `2026-11-20 12:00:00`.
+fn utc(second: i64) -> String {
+    let time = Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 fn local(second: i64) -> String {

@@ -14,7 +14,7 @@ use super::view;
 
 pub(super) fn list(state: &State, call: &Call, kind: Kind) -> Answer {
     let caller = permit(state, call, kind, Need::View)?;
-    let expansions = call.expansions(kind)?;
+    let expansions = call.expansions(state.version, kind)?;
     let search = call.query.get("query").map(|query| query.to_lowercase());
     let mut rows: Vec<&Row> = state
         .table(kind)
@@ -43,7 +43,7 @@ fn order_text(row: &Row, kind: Kind) -> String {
 
 pub(super) fn get(state: &State, call: &Call, kind: Kind, id: u64) -> Answer {
     let caller = permit(state, call, kind, Need::View)?;
-    let expansions = call.expansions(kind)?;
+    let expansions = call.expansions(state.version, kind)?;
     let row = visible(state, &caller, kind, id)?;
     Ok(Reply::ok(view::row(state, kind, row, &expansions)))
 }

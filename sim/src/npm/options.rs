@@ -69,6 +69,12 @@ pub enum Issuance {
     Forbidden,
     /// Every request fails: another one is under way.
     Busy,
+    /// Every request fails: the authority cannot be reached.
+    Away,
+    /// Every request fails: the authority does not take the e-mail address of the account.
+    MailRefused,
+    /// Every request fails until then, in seconds since 1970: the authority has given as many as it gives.
+    Limited(i64),
     /// Every request succeeds, save for wildcards without DNS challenge.
     Granted,
 }
@@ -132,12 +138,12 @@ pub enum Level {
 }
 
 impl NpmOptions {
-    /// Free ports, one admin `amarre@example.net` with secret `changeme-npm`, literal upstreams.
+    /// Free ports, one admin `amarre@amarre.demo` with secret `changeme-npm`, literal upstreams.
     pub fn with_upstreams(upstreams: Arc<dyn Upstreams>) -> Self {
         Self {
             admin_port: 0,
             proxy_port: 0,
-            users: vec![NpmUser::admin(1, "amarre@example.net", "changeme-npm")],
+            users: vec![NpmUser::admin(1, "amarre@amarre.demo", "changeme-npm")],
             token_lifetime: Duration::from_secs(24 * 60 * 60),
             upstreams,
             issuance: Issuance::NoCertbot,

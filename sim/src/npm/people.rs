@@ -214,10 +214,10 @@ pub(super) fn settings(state: &mut State, call: &Call, rest: &[&str]) -> Answer 
 
 pub(super) fn users(state: &mut State, call: &Call, rest: &[&str]) -> Answer {
     match (call.method.as_str(), rest) {
-        ("GET", ["me"]) => Ok(Reply::ok(show(any_caller(state, call)?, call))),
+        ("GET", ["me"]) => Ok(Reply::ok(show(state, any_caller(state, call)?, call))),
         ("GET", []) => {
             admin(state, call)?;
-            let users = state.accounts.values().map(|account| show(account, call));
+            let users = state.accounts.values().map(|account| show(state, account, call));
             Ok(Reply::ok(users.collect()))
         }
         ("POST", []) => add_user(state, call),
@@ -225,7 +225,7 @@ pub(super) fn users(state: &mut State, call: &Call, rest: &[&str]) -> Answer {
             admin(state, call)?;
             let id = row_id(id)?;
             let account = state.accounts.get(&id).ok_or_else(|| Failure::absent(id))?;
-            Ok(Reply::ok(show(account, call)))
+            Ok(Reply::ok(show(state, account, call)))
         }
         ("PUT", [id]) => edit_user(state, call, row_id(id)?, |account, mut fields| {
             fields.remove("auth");
@@ -289,10 +289,13 @@ fn edit_user(state: &mut State, call: &Call, id: u64, edit: impl FnOnce(&mut Acc
     Ok(Reply::ok(Value::Object(row)))
 }
 
-fn show(account: &Account, call: &Call) -> Value {
+fn show(state: &State, account: &Account, call: &Call) -> Value {
     let mut fields = account.fields.clone();
     if call.query.get("expand").is_some_and(|names| names == "permissions") {
-        fields.insert("permissions".to_owned(), json!(account.permissions));
+        let created = fields.get("created_on").and_then(Value::as_str).unwrap_or_default();
+        let permissions =
+            versions::permissions(state.version, account_id(account), created, account.permissions.clone());
+        fields.insert("permissions".to_owned(), json!(permissions));
     }
     Value::Object(fields)
 }

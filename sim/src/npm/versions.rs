@@ -33,7 +33,7 @@ pub(super) fn row(version: NpmVersion, kind: Kind, fields: &mut Map<String, Valu
     }
 }
 
-/// The permissions of an account that was just made: 2.12 shows their whole row (user-create).
+/// The permissions of an account: 2.12 shows their whole row (user-create, users-me-permissions).
 pub(super) fn permissions(
     version: NpmVersion,
     user: u64,
@@ -47,11 +47,21 @@ pub(super) fn permissions(
     permissions
 }
 
+/// What `expand` accepts: 2.12 does not know which streams have a certificate (list-certificates-expand-users).
+pub(super) fn expansions(version: NpmVersion, kind: Kind) -> Vec<&'static str> {
+    let known = kind.expansions().iter().copied();
+    known.filter(|name| version > NpmVersion::V2_12 || kind != Kind::Certificate || *name != "streams").collect()
+}
+
 /// A failure in the version's words.
 pub(super) fn word(version: NpmVersion, mut failure: Failure, path: &str) -> Failure {
     if version < NpmVersion::V2_15 && failure.status == 500 {
         // garbage, ph-certnew
         failure.has_code = false;
+    }
+    if version == NpmVersion::V2_12 && failure.status == 500 && failure.debug.is_none() {
+        // list-certificates-expand-users
+        failure.debug = path.starts_with("/nginx/certificates").then(|| json!({}));
     }
     if version > NpmVersion::V2_12 {
         return failure;

@@ -291,7 +291,8 @@ pub fn columns(input: &Input<'_>, line: &Line<'_>, is_held: bool) -> Columns {
         }
         (Verb::Create(_), None) if line.is_job => job(manifest, address),
         (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificates::waits(input, address) {
-            Some(at) => format!("Let's Encrypt, none for another {}, A0805", at - input.now),
+            Some((at, Wait::Budget)) => format!("Let's Encrypt, none for another {}, A0805", at - input.now),
+            Some((at, _)) => format!("Let's Encrypt, not asked for another {}: the last order failed", at - input.now),
             None => {
                 let how = if certificates::is_by_record(&line.change.verb) { " by a record in the DNS" } else { "" };
                 format!("Let's Encrypt{how}, {} left this week", certificates::left(input, address))
@@ -332,6 +333,10 @@ fn job(manifest: Option<&Service>, address: &Address) -> String {
 /// What a change waits for, and how long.
 fn until(input: &Input<'_>, change: &Change) -> Option<String> {
     let Gate::Until { at, what } = &change.gate else { return None };
+    // Its own line says so.
+    if change.is_order() && matches!(what, Wait::Budget | Wait::Order) {
+        return None;
+    }
     let left = *at - input.now;
     Some(match what {
         Wait::StoppedGrace => format!("in {left}: somebody stopped it, maybe for a backup"),
@@ -340,6 +345,7 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
         Wait::EngineStart => format!("in {left}: the engine has just started and brings its containers back itself"),
         Wait::Provider => format!("in {left}: {} fails for everybody", change.address.provider),
         Wait::Budget => format!("in {left}: Let's Encrypt gives no more until then, A0805"),
+        Wait::Order => format!("in {left}: the last order failed, or its end is not known"),
         Wait::Drain => format!("in {left}: nothing leads to it any more, what is open at it ends"),
     })
 }

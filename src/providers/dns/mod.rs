@@ -2,6 +2,7 @@
 //!
 //! A resolver library would ask whom it likes and remember; here it matters who answers and what he says *now*.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use hickory_resolver::system_conf::read_system_conf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
+
+use crate::model::world::Leads;
 
 /// A datagram may be lost once.
 const DATAGRAMS_MAX: u32 = 2;
@@ -57,6 +60,36 @@ pub async fn addresses(host: &str, resolvers: &[SocketAddr], limit: Duration) ->
         }
     }
     Vec::new()
+}
+
+/// Looks a name up as a visitor would, by the first of `resolvers` that answers.
+pub async fn leads(name: &str, resolvers: &[SocketAddr], limit: Duration) -> Leads {
+    for resolver in resolvers {
+        let (v4, v6) = tokio::join!(found(*resolver, name, "A", limit), found(*resolver, name, "AAAA", limit));
+        match (v4, v6) {
+            (Some(v4), Some(v6)) if v4.is_empty() && v6.is_empty() => return Leads::Nowhere(resolver.ip()),
+            (None, None) => (),
+            (v4, v6) => {
+                let all: BTreeSet<IpAddr> = v4.into_iter().chain(v6).flatten().collect();
+                if !all.is_empty() {
+                    return Leads::To(all);
+                }
+            }
+        }
+    }
+    Leads::Unknown
+}
+
+/// Every address in an answer; `None`: there was no answer.
+async fn found(server: SocketAddr, name: &str, record_type: &str, limit: Duration) -> Option<Vec<IpAddr>> {
+    let question = question(name, record_type).ok()?;
+    let answer = timeout(limit, exchange(server, &question, limit)).await.ok()?.ok()?;
+    let code = answer.metadata.response_code;
+    if code != ResponseCode::NoError && code != ResponseCode::NXDomain {
+        return None;
+    }
+    let values = answer.answers.iter().map(|record| spelled(&record.data));
+    Some(values.filter_map(|value| value.parse().ok()).collect())
 }
 
 /// The resolvers that this machine is set up with.

@@ -186,7 +186,7 @@ impl DockerProvider {
         let (reserved, version) = (self.reserved(&containers, &seen, &own), Some(api.engine.clone()));
         let sees_files =
             own.is_empty() && self.config.sees_files.unwrap_or_else(|| beside::sees_files(api, &containers));
-        Ok(Observation { seen, gaps: Vec::new(), routes, free, version, started, own, reserved, sees_files })
+        Ok(Observation { seen, routes, free, version, started, own, reserved, sees_files, ..Observation::default() })
     }
 
     /// What NPM's container and the one that Amarre runs in have, and those of their Compose projects: NPM's data base is

@@ -21,6 +21,9 @@ use crate::secret::{Scrubber, Secret};
 /// NPM answers when certbot has ended; its own proxy waits for a quarter of an hour.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(16 * 60);
 
+/// From this version on a certificate can be asked for its streams.
+const STREAMS_OF_CERTIFICATES: (u32, u32) = (2, 13);
+
 /// A part of NPM: one kind of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
@@ -258,8 +261,14 @@ pub struct Me {
     pub id: u64,
     #[serde(default)]
     pub roles: Vec<String>,
-    #[serde(default)]
+    /// Section and level. 2.12 answers with the whole row, numbers and dates in it.
+    #[serde(default, deserialize_with = "texts")]
     pub permissions: BTreeMap<String, String>,
+}
+
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let all: BTreeMap<String, Json> = Deserialize::deserialize(deserializer)?;
+    Ok(all.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect())
 }
 
 /// A line of the audit log.
@@ -429,10 +438,23 @@ impl Api {
         self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
     }
 
-    /// Every certificate with what has it (`cert-list-expand`).
-    pub async fn certificate_users(&self) -> Result<Vec<CertificateUsers>, Trouble> {
-        let path = "/nginx/certificates?expand=proxy_hosts,redirection_hosts,dead_hosts,streams";
-        self.read(path).await.map_err(|trouble| trouble.in_section(Section::Certificates, Level::View))
+    /// Every certificate with what has it (`cert-list-expand`). 2.12 answers 500 where streams are asked for as well
+    /// (`v2.12.6-list-certificates-expand-users`); there the streams tell themselves.
+    pub async fn certificate_users(&self, version: Version) -> Result<Vec<CertificateUsers>, Trouble> {
+        let knows_streams = (version.major, version.minor) >= STREAMS_OF_CERTIFICATES;
+        let streams = if knows_streams { ",streams" } else { "" };
+        let path = format!("/nginx/certificates?expand=proxy_hosts,redirection_hosts,dead_hosts{streams}");
+        let read = self.read(&path).await;
+        let mut all: Vec<CertificateUsers> =
+            read.map_err(|trouble| trouble.in_section(Section::Certificates, Level::View))?;
+        if !knows_streams {
+            let streams: Vec<HostRow> = self.list(Section::Streams).await?;
+            for one in &mut all {
+                let its = streams.iter().filter(|stream| stream.certificate_id == one.row.id);
+                one.streams = its.map(|stream| UserRow { id: stream.id }).collect();
+            }
+        }
+        Ok(all)
     }
 
     /// Who did what, the latest first: as many as NPM gives. For administrators.
@@ -614,7 +636,7 @@ fn passwords(body: &Json) -> Vec<Secret> {
 /// What certbot said, without what it says every time. NPM has its output where an error has its stack.
 fn certbot(stack: &[String]) -> Option<String> {
     const EVERY_TIME: [&str; 4] = ["Saving debug log", "Ask for help", "See the logfile", "    at "];
-    let lines = stack.iter().map(|line| line.trim_start_matches("Error: "));
+    let lines = stack.iter().map(|line| line.trim_start_matches("Command").trim_start_matches("Error: "));
     let said: Vec<&str> = lines
         .filter(|line| !line.trim().is_empty() && *line != "Error")
         .filter(|line| !EVERY_TIME.iter().any(|start| line.starts_with(start)))
@@ -637,7 +659,9 @@ fn judge(answer: Answer) -> Result<Answer, Trouble> {
         return Err(Trouble::Garbled(answer.status));
     };
     let words = words::said(&error.message);
-    let is_certbot = debug.previous.is_some_and(|ran| ran.cmd.contains("certbot"));
+    // Before 2.13 NPM does not tell what it ran.
+    let is_certbot = debug.previous.is_some_and(|ran| ran.cmd.contains("certbot"))
+        || debug.stack.first().is_some_and(|line| line.starts_with("CommandError: "));
     if let Some(words) = certbot(&debug.stack).filter(|_| is_certbot) {
         return Err(Trouble::Certbot(words));
     }

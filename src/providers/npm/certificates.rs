@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{CertificateRow, HostRow, Section};
-use super::{NpmProvider, conflict, convert, expected, unfit};
+use super::trouble::Trouble;
+use super::{NpmProvider, conflict, convert, doing, expected, unfit};
 use crate::model::world::NOT_ISSUED;
 use crate::model::{Change, Fields, Typed};
 use crate::providers::{Class, Outcome, ProviderError};
@@ -55,9 +56,11 @@ impl NpmProvider {
             Err(trouble) if trouble.leaves_doubt() => {
                 self.load(change, &names).await?;
                 // What became of the order is as little known when NPM cannot be asked.
-                match self.issued(change, &names).await.map_err(open)? {
-                    Some(row) => Ok(made(row.id)),
-                    None => Err(self.write_failed(change, trouble)),
+                match (self.issued(change, &names).await.map_err(open)?, trouble) {
+                    (Some(row), _) => Ok(made(row.id)),
+                    // It has ended, certbot said nothing, and NPM has taken its row away again (certnew-nocertbot-7).
+                    (None, Trouble::Broken(status, words)) => Err(self.not_placed(change, status, &words)),
+                    (None, trouble) => Err(self.write_failed(change, trouble)),
                 }
             }
             // After a failure NPM reloads by itself.
@@ -88,7 +91,11 @@ impl NpmProvider {
     /// Deletes one that nothing has: NPM deletes one in use as well, and nginx then refuses its whole configuration.
     pub(super) async fn delete_certificate(&self, change: &Change) -> Result<Outcome, ProviderError> {
         let (id, digest) = expected(change)?;
-        let all = self.api.certificate_users().await.map_err(|trouble| self.read_failed(change, trouble))?;
+        let users = match self.api.health().await {
+            Ok(health) => self.api.certificate_users(health.version).await,
+            Err(trouble) => Err(trouble),
+        };
+        let all = users.map_err(|trouble| self.read_failed(change, trouble))?;
         let Some(found) = all.into_iter().find(|one| one.row.id.to_string() == id) else {
             return Ok(Outcome::default());
         };
@@ -103,6 +110,15 @@ impl NpmProvider {
         }
         let deleted = self.api.delete(Section::Certificates, found.row.id).await;
         deleted.map(|()| Outcome::default()).map_err(|trouble| self.write_failed(change, trouble))
+    }
+
+    /// NPM failed by itself, before anybody was asked for a certificate.
+    fn not_placed(&self, change: &Change, status: u16, words: &str) -> ProviderError {
+        let (what, name) = (doing(change), self.name());
+        let words = words.to_lowercase();
+        let message = format!("could not {what}: NPM {name} ordered nothing, it failed itself ({status}, {words})");
+        ProviderError::new(Class::Rejected, "A0803", message)
+            .hint("its container's log says why; one bad host or certificate makes nginx refuse every change")
     }
 
     /// The oldest one of ours for exactly these names.

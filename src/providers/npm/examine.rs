@@ -84,7 +84,7 @@ fn lacking(me: &Me) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Whether nobody can receive mail there.
-fn is_nobodys(identity: &str) -> bool {
+pub(super) fn is_nobodys(identity: &str) -> bool {
     let Some((_, domain)) = identity.rsplit_once('@') else { return true };
     let domain = domain.trim_end_matches('.').to_lowercase();
     !domain.contains('.') || NOBODYS.iter().any(|name| crate::model::site::is_below(&domain, name))

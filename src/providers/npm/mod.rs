@@ -219,7 +219,13 @@ impl Provider for NpmProvider {
             Some((seen.vendor_id.clone(), seen.fields.get("users").and_then(Value::entries)?.clone()))
         });
         self.remember(users.collect());
-        Observation { seen, version: Some(version_text(version)), ..Observation::default() }
+        let identity = self.api.identity();
+        Observation {
+            seen,
+            version: Some(version_text(version)),
+            mail_refused: examine::is_nobodys(identity).then(|| identity.to_owned()),
+            ..Observation::default()
+        }
     }
 
     async fn who(&self, touched: &[Touched], _now: Timestamp) -> BTreeMap<Address, Trace> {

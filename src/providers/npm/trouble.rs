@@ -1,8 +1,8 @@
 //! What can go wrong with a call to NPM, and what it means for the engine and for people. Pure.
 
 use super::api::{Level, Section};
-use crate::model::Millis;
-use crate::model::world::NOT_ISSUED;
+use crate::model::world::{LIMITED, NOT_ISSUED};
+use crate::model::{Millis, Timestamp};
 use crate::providers::{Class, ProviderError};
 
 /// Why a call gave nothing.
@@ -111,6 +111,7 @@ impl Trouble {
             Call::Write | Call::Read => Class::RetryLater,
         };
         let after = if let Trouble::TooMany(after) = &self { *after } else { None };
+        let not_before = if let Trouble::Certbot(words) = &self { not_before(words) } else { None };
         let (class, code, what, hint) = match self {
             Trouble::TooMany(_) => (
                 class,
@@ -138,18 +139,10 @@ impl Trouble {
                 format!("NPM {name} failed ({status}, {})", words.to_lowercase()),
                 "its container's log says why; one bad host or certificate makes nginx refuse every change".to_owned(),
             ),
-            Trouble::Certbot(words) if words.contains("Another instance of Certbot is already running") => (
-                Class::Rejected,
-                "A0802",
-                format!("certbot of NPM {name} is busy with another certificate"),
-                "it is tried again".to_owned(),
-            ),
-            Trouble::Certbot(words) => (
-                Class::Rejected,
-                NOT_ISSUED,
-                format!("Let's Encrypt issued no certificate: {words}"),
-                "its names must lead to this NPM from everywhere, on port 80; certbot's log is in NPM's /data/logs".to_owned(),
-            ),
+            Trouble::Certbot(words) => {
+                let (code, what, hint) = certbot(&words, name, identity);
+                (Class::Rejected, code, what, hint)
+            }
             Trouble::Refused(words) => {
                 (Class::Rejected, "A0610", format!("NPM {name} refuses it: {words}"), String::new())
             }
@@ -183,8 +176,67 @@ impl Trouble {
             ),
         };
         let message = if doing.is_empty() { what } else { format!("{doing}: {what}") };
-        ProviderError::new(class, code, message).hint(hint).after(after)
+        ProviderError::new(class, code, message).hint(hint).after(after).not_before(not_before)
     }
+}
+
+/// What certbot's words say of an order: code, sentence and hint. It prints what the authority answered, or what Python
+/// said of a connection.
+fn certbot(words: &str, name: &str, identity: &str) -> (&'static str, String, String) {
+    const BUSY: [&str; 1] = ["Another instance of Certbot is already running"];
+    const ABSENT: [&str; 3] = ["certbot: not found", "spawn certbot", "No such file or directory"];
+    const MAIL: [&str; 5] =
+        ["contact email", "forbidden domain", "invalidContact", "unsupportedContact", "valid email address"];
+    const LIMIT: [&str; 3] = ["rateLimited", "too many", "retry after"];
+    const AWAY: [&str; 9] = [
+        "ConnectionError",
+        "NewConnectionError",
+        "Max retries exceeded",
+        "ConnectTimeout",
+        "ReadTimeout",
+        "Name or service not known",
+        "Temporary failure in name resolution",
+        "serverInternal",
+        "Service Unavailable",
+    ];
+    let says = |any: &[&str]| any.iter().any(|said| words.contains(said));
+    let or = |hint: &str| hint.to_owned();
+    if says(&BUSY) {
+        let what = format!("certbot of NPM {name} is busy with another certificate");
+        return ("A0802", what, or("nothing was ordered; it is tried again"));
+    }
+    if says(&ABSENT) {
+        let what = format!("NPM {name} ordered nothing, it has no certbot: {words}");
+        return ("A0803", what, or("its container's log says why; it is tried again"));
+    }
+    if says(&MAIL) {
+        let what = format!("Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account: {words}");
+        let hint = format!("in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`");
+        return ("A0808", what, hint);
+    }
+    if says(&LIMIT) {
+        let what = format!("Let's Encrypt has given as many as it gives for now: {words}");
+        return (LIMITED, what, or("it is ordered again when that is over"));
+    }
+    if says(&AWAY) {
+        let what = format!("NPM {name} does not reach Let's Encrypt: {words}");
+        return (
+            "A0807",
+            what,
+            or("may NPM's container speak to the Internet, and does DNS work in it? it is tried again"),
+        );
+    }
+    let what = format!("Let's Encrypt issued no certificate: {words}");
+    let hint = "its names must lead to this NPM from everywhere, on port 80; certbot's log is in NPM's /data/logs";
+    (NOT_ISSUED, what, or(hint))
+}
+
+/// `retry after 2026-11-22 15:04:05 UTC`, as Let's Encrypt ends its words about a limit.
+fn not_before(words: &str) -> Option<Timestamp> {
+    let (_, after) = words.split_once("retry after ")?;
+    let time = after.get(..19)?.replace('T', " ");
+    let civil: jiff::civil::DateTime = time.parse().ok()?;
+    Some(Timestamp(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond()))
 }
 
 /// What Amarre needs in the end, whatever it just tried.
@@ -193,5 +245,47 @@ fn setting(section: Section, level: Level) -> &'static str {
         Section::ProxyHosts | Section::Redirections | Section::Streams | Section::AccessLists => "Manage",
         Section::Certificates if level == Level::View => "View Only or Manage",
         Section::Certificates => "Manage",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certbots_words_are_told_apart() {
+        for (words, code) in [
+            ("Some challenges have failed.", "A0801"),
+            (
+                "An unexpected error occurred: Order included an identifier for which issuance is forbidden by policy: \"x\"",
+                "A0801",
+            ),
+            ("Another instance of Certbot is already running.", "A0802"),
+            ("/bin/sh: 1: certbot: not found", "A0803"),
+            (
+                "An unexpected error occurred: There were too many requests of a given type :: too many certificates (5) \
+                 already issued for this exact set of identifiers in the last 168h0m0s, retry after 2026-11-22 15:04:05 UTC",
+                "A0804",
+            ),
+            (
+                "An unexpected error occurred: requests.exceptions.ConnectionError: HTTPSConnectionPool(host='acme', \
+                 port=443): Max retries exceeded with url: /directory",
+                "A0807",
+            ),
+            (
+                "Unable to register an account with ACME server. The ACME server believes amarre@example.net is an \
+                 invalid email address: contact email has forbidden domain \"example.net\"",
+                "A0808",
+            ),
+        ] {
+            assert_eq!(certbot(words, "main", "amarre@example.net").0, code, "{words}");
+        }
+    }
+
+    #[test]
+    fn the_time_that_lets_encrypt_names_is_read() {
+        let said = "in the last 168h0m0s, retry after 2026-11-20 12:00:00 UTC: see https://letsencrypt.org/docs";
+        assert_eq!(not_before(said), Some(Timestamp(1_795_176_000_000)));
+        assert_eq!(not_before("retry after a while"), None);
     }
 }

@@ -118,7 +118,7 @@ async fn what_is_wrong_is_told_once_by_every_way_and_again_when_it_is_over() {
             "phone": {"ntfy": {"url": format!("{url}/ntfy"), "token": "tk_phone"}, "after": "0s"},
             "hook": {"webhook": {"url": format!("{url}/hook"), "secret": SECRET}, "after": "0s"},
             "mail": {"after": "0s", "smtp": {"host": "127.0.0.1", "port": port, "tls": "none",
-                "from": "Amarre <amarre@example.org>", "to": ["ops@example.org"]}},
+                "from": "Amarre <amarre@amarre.demo>", "to": ["ops@example.org"]}},
             "others": {"slack": format!("{url}/others"), "after": "0s", "services": ["shop*"]},
             "changes": {"slack": format!("{url}/changes"), "after": "0s", "on": ["applied", "drift"]},
         }),
@@ -139,7 +139,7 @@ async fn what_is_wrong_is_told_once_by_every_way_and_again_when_it_is_over() {
     assert_eq!((headers["authorization"].as_str(), headers["priority"].as_str()), ("Bearer tk_phone", "high"));
     assert_eq!(headers["title"], "amarre home: web needs somebody");
     let letter = letters.lock().unwrap()[0].clone();
-    for part in ["From: Amarre <amarre@example.org>", "To: ops@example.org", "Subject: amarre home: web needs somebody"]
+    for part in ["From: Amarre <amarre@amarre.demo>", "To: ops@example.org", "Subject: amarre home: web needs somebody"]
     {
         assert!(letter.contains(part), "{letter}");
     }

@@ -17,7 +17,7 @@ async fn bare() -> Rig {
 async fn init(rig: &Rig, more: &[&str]) -> Ended {
     let docker = format!("tcp://{}", rig.docker.server.address);
     let (npm, ovh) = (rig.npm.server.url(), rig.ovh.endpoint());
-    let args = ["init", "--docker", &docker, "--npm-url", &npm, "--npm-identity", "amarre@example.net"];
+    let args = ["init", "--docker", &docker, "--npm-url", &npm, "--npm-identity", "amarre@amarre.demo"];
     let secrets = [
         ("OVH_ENDPOINT", ovh.as_str()),
         ("OVH_APPLICATION_KEY", "application-key"),
@@ -107,7 +107,7 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
     let docker = format!("tcp://{}", rig.docker.server.address);
     let command = format!("{} init --docker {docker} --npm-url {}", env!("CARGO_BIN_EXE_amarre"), rig.npm.server.url());
     // A terminal of its own; the answers are typed one after the other.
-    let answers = "example.org\n203.0.113.10\n\namarre@example.net\nchangeme-npm\n\n";
+    let answers = "example.org\n203.0.113.10\n\namarre@amarre.demo\nchangeme-npm\n\n";
     let script = format!("printf '{answers}' | script -qec '{command}' typescript");
     let mut shell = tokio::process::Command::new("bash");
     shell.args(["-c", &script]).current_dir(rig.path()).env("LC_ALL", "C.UTF-8").kill_on_drop(true);

@@ -114,7 +114,7 @@ async fn a_saved_plan_is_done_as_it_was_read_or_not_at_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_changed_what_is_said_where_a_log_tells_and_never_guessed() {
-    let own = NpmUser::admin(2, "amarre@example.net", "changeme-npm");
+    let own = NpmUser::admin(2, "amarre@amarre.demo", "changeme-npm");
     let rig = Rig::with_accounts(own, OvhOptions::with_zones(&[ZONE])).await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;

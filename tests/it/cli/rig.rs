@@ -36,7 +36,7 @@ impl Upstreams for FromNpm {
 
 impl Rig {
     pub async fn start() -> Self {
-        let admin = NpmUser::admin(1, "amarre@example.net", "changeme-npm");
+        let admin = NpmUser::admin(1, "amarre@amarre.demo", "changeme-npm");
         Self::with_accounts(admin, OvhOptions::with_zones(&[ZONE])).await
     }
 
@@ -70,7 +70,7 @@ impl Rig {
             "instance": "home",
             "domains": [ZONE],
             "hosts": {"default": {"docker": format!("tcp://{}", self.docker.server.address), "address": "203.0.113.10"}},
-            "npm": {"main": {"url": self.npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm", "container": "npm"}},
+            "npm": {"main": {"url": self.npm.server.url(), "identity": "amarre@amarre.demo", "secret": "changeme-npm", "container": "npm"}},
             "ovh": {"endpoint": self.ovh.endpoint(), "application_key": "application-key",
                     "application_secret": "application-secret", "consumer_key": "consumer-key"},
             "network": {"pools": ["10.77.0.0/16"]},

@@ -2,8 +2,9 @@
 
 use amarre::engine::listing::Listing;
 use amarre::engine::report;
-use amarre::model::world::Port80;
-use amarre::model::{Kind, Millis};
+use amarre::model::plan::Wait;
+use amarre::model::world::{Leads, Port80};
+use amarre::model::{Gate, Kind, Millis};
 use amarre::plan::render::Look;
 use amarre_sim::Fault;
 use amarre_sim::npm::{self, Issuance};
@@ -121,7 +122,8 @@ async fn after_a_crash_the_first_write_brings_the_host_back_on_line() {
         rig.look().await;
         assert!(rig.npm.serves(DOMAIN), "{fault:?}: {:#?}", rig.writes());
         assert!(rig.writes()[0].starts_with("PUT /api/nginx/proxy-hosts/"), "{:#?}", rig.writes());
-        rig.clock.advance(Millis::minutes(1));
+        // Nobody knows whether Let's Encrypt was asked: that is waited out as a failure is.
+        rig.clock.advance(Millis::minutes(16));
         rig.settle().await;
         assert_has_https(&rig);
         assert!(rig.picture().facts.open_intents.is_empty());
@@ -142,7 +144,7 @@ async fn failures_are_told_in_certbots_words_and_never_more_than_let_s_encrypt_a
         }
         most_in_an_hour.push(orders(&rig));
     }
-    assert_eq!(most_in_an_hour, [3, 1, 0, 1], "after 15 minutes, 30, 60, 120");
+    assert_eq!(most_in_an_hour, [2, 0, 0, 0], "after 15 minutes, then after four hours");
     let error = rig.picture().errors["shop"].error.clone();
     assert_eq!(error.code, "A0801");
     assert!(error.message.contains("Some challenges have failed"), "{}", error.message);
@@ -152,6 +154,132 @@ async fn failures_are_told_in_certbots_words_and_never_more_than_let_s_encrypt_a
     rig.clock.advance(Millis::minutes(4 * 60 + 1));
     rig.rest().await;
     rig.assert_quiet().await;
+    assert_has_https(&rig);
+}
+
+/// `apply`, `reconcile` and a restart wait as the daemon does; who has mended the cause says `retry`.
+#[tokio::test]
+async fn a_command_does_not_shorten_the_pause_and_retry_does_within_the_limits() {
+    let mut rig = served().await;
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    rig.rest().await;
+    assert_eq!(orders(&rig), 1);
+    for _ in 0..5 {
+        rig.engine.retry_now();
+        rig.rest().await;
+        rig.engine.forgive("shop");
+        rig.rest().await;
+        rig.restart().await;
+        rig.look().await;
+        rig.clock.advance(Millis::minutes(2));
+    }
+    assert_eq!(orders(&rig), 1, "the pause is a quarter of an hour");
+    for expected in [2, 3, 4, 4, 4] {
+        rig.engine.retry("shop").await.unwrap();
+        rig.rest().await;
+        assert_eq!(orders(&rig), expected, "the fifth of an hour is left to people");
+    }
+    let picture = rig.picture();
+    let waits = picture.plan.changes.iter().find_map(|change| match &change.gate {
+        Gate::Until { at, what } => Some((*at, *what)),
+        Gate::Now | Gate::After(_) | Gate::Held(_) => None,
+    });
+    assert_eq!(waits.map(|(_, what)| what), Some(Wait::Budget), "{:#?}", picture.plan.changes);
+    rig.npm.set_issuance(Issuance::Granted);
+    rig.clock.advance(waits.unwrap().0 - rig.clock_now());
+    rig.rest().await;
+    assert_has_https(&rig);
+}
+
+/// What NPM, its certbot or the way to Let's Encrypt fails for counts against none of its limits.
+#[tokio::test]
+async fn only_what_reaches_let_s_encrypt_counts() {
+    for (issuance, code) in [
+        (Issuance::NoCertbot, "A0803"),
+        (Issuance::Busy, "A0802"),
+        (Issuance::Away, "A0807"),
+        (Issuance::MailRefused, "A0808"),
+    ] {
+        let mut rig = served().await;
+        rig.npm.set_issuance(issuance);
+        look_on(&mut rig, 60, Millis::minutes(1)).await;
+        assert_eq!(rig.picture().errors["shop"].error.code, code);
+        assert!((4..=7).contains(&orders(&rig)), "{issuance:?}: {} in an hour, ever more seldom", orders(&rig));
+        let left = report::status_json(&rig.picture(), None)["certificates"].clone();
+        assert!(left.as_array().is_none_or(|all| all.iter().all(|one| one["left_this_week"] == 50)), "{left}");
+        rig.npm.set_issuance(Issuance::Granted);
+        rig.engine.retry("shop").await.unwrap();
+        rig.rest().await;
+        assert_has_https(&rig);
+    }
+}
+
+#[tokio::test]
+async fn what_let_s_encrypt_says_of_its_limits_is_waited_for() {
+    let mut rig = served().await;
+    let until = rig.clock_now() + Millis::minutes(30 * 60);
+    rig.npm.set_issuance(Issuance::Limited(until.0 / 1000));
+    look_on(&mut rig, 29, Millis::minutes(60)).await;
+    assert_eq!(orders(&rig), 1);
+    assert_eq!(rig.picture().errors["shop"].error.code, "A0804");
+    rig.npm.set_issuance(Issuance::Granted);
+    rig.clock.advance(Millis::minutes(61));
+    rig.rest().await;
+    assert_has_https(&rig);
+}
+
+/// A whole day in which everything fails in turn, with a daemon that looks and people who try.
+#[tokio::test]
+async fn a_day_of_failures_costs_three_failed_validations_at_most() {
+    let mut rig = served().await;
+    let mut failed = 0;
+    for hour in 0..24 {
+        let issuance = match hour / 6 {
+            0 | 3 => Issuance::ChallengesFail,
+            1 => Issuance::Away,
+            _ => Issuance::MailRefused,
+        };
+        rig.npm.set_issuance(issuance);
+        rig.forget();
+        for _ in 0..12 {
+            rig.look().await;
+            rig.clock.advance(Millis::minutes(5));
+        }
+        rig.engine.retry_now();
+        rig.rest().await;
+        if issuance == Issuance::ChallengesFail {
+            failed += orders(&rig);
+        }
+        assert!(rig.npm.serves(DOMAIN), "hour {hour}");
+        let picture = rig.picture();
+        let waits =
+            picture.plan.changes.iter().any(|change| matches!(change.gate, Gate::Until { what: Wait::Order, .. }));
+        assert!(waits, "hour {hour} says what it waits for: {:#?}", picture.plan.changes);
+    }
+    assert!((1..=3).contains(&failed), "{failed} failed validations in a day");
+}
+
+/// Where no record of ours leads to a name, it is looked up as Let's Encrypt would.
+#[tokio::test]
+async fn none_is_asked_for_by_a_name_that_leads_nowhere_or_elsewhere() {
+    let mut rig = Stepped::start().await;
+    rig.write("shop.yaml", &format!("{}dns: none\n", with_tls()));
+    let to = |ip: &str| Leads::To([ip.parse().unwrap()].into());
+    for (leads, said) in [
+        (Leads::Nowhere("192.0.2.53".parse().unwrap()), "shop.example.org has no address, says 192.0.2.53"),
+        (to("192.0.2.9"), "shop.example.org leads to 192.0.2.9, not to 203.0.113.10"),
+    ] {
+        rig.doors.leads.lock().unwrap().insert(DOMAIN.to_owned(), leads);
+        look_on(&mut rig, 20, Millis::minutes(2)).await;
+        assert_eq!(orders(&rig), 0);
+        let picture = rig.picture();
+        let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
+        assert_eq!(refusal.code, "A0809");
+        assert!(refusal.message.ends_with(said), "{refusal:?}");
+    }
+    rig.doors.leads.lock().unwrap().insert(DOMAIN.to_owned(), to("203.0.113.10"));
+    rig.clock.advance(Millis::minutes(2));
+    rig.settle().await;
     assert_has_https(&rig);
 }
 
@@ -223,7 +351,7 @@ async fn crash_after_crash_brings_the_host_back_each_time() {
         rig.restart().await;
         rig.look().await;
         assert!(rig.npm.serves(DOMAIN));
-        rig.clock.advance(Millis::minutes(61));
+        rig.clock.advance(Millis::minutes(25 * 60));
     }
     rig.settle().await;
     assert_has_https(&rig);

@@ -53,6 +53,26 @@ async fn a_lost_answer_makes_no_second_row() {
 }
 
 #[tokio::test]
+async fn a_read_whose_connection_is_cut_is_sent_again_and_a_write_is_not() {
+    let mut rig = Rig::start().await;
+    let git = address(Kind::ProxyHost, GIT);
+    rig.bring(&git, &host(GIT)).await;
+    for section in ["users/me", "nginx/certificates", "nginx/access-lists", "nginx/proxy-hosts", "nginx/streams"] {
+        for fault in [Fault::CutBefore, Fault::CutAfter] {
+            rig.npm.server.faults.add("GET", &format!("/api/{section}"), 2, fault);
+            assert!(rig.see(&git).await.is_some(), "{section}");
+        }
+    }
+    rig.npm.server.faults.add("GET", "/api/nginx/proxy-hosts", 3, Fault::CutBefore);
+    assert_eq!(rig.gap().await.code, "A0601", "what is cut each time is down");
+    rig.npm.server.journal.clear();
+    rig.npm.server.faults.add("PUT", "/api/nginx/proxy-hosts", 1, Fault::CutBefore);
+    let error = rig.step(&git, &host(GIT).with("forward_port", Value::Int(8080))).await.unwrap_err();
+    assert_eq!(error.class, Class::OutcomeUnknown, "{error}");
+    assert_eq!(rig.writes().len(), 1, "a write leaves once");
+}
+
+#[tokio::test]
 async fn a_put_whose_answer_is_lost_is_looked_at_again() {
     for fault in [Fault::CutAfter, Fault::After(500), Fault::CutBefore, Fault::Before(502)] {
         let mut rig = Rig::start().await;
@@ -139,10 +159,10 @@ async fn an_expired_token_is_renewed_for_reads_and_writes() {
 #[tokio::test]
 async fn a_wrong_password_is_a_gap() {
     let mut rig = Rig::start().await;
-    rig.provider = provider(&rig.npm.server.url(), "amarre@example.net", "canary-password");
+    rig.provider = provider(&rig.npm.server.url(), "amarre@amarre.demo", "canary-password");
     let gap = rig.gap().await;
     assert_eq!(gap.code, "A0602");
-    assert_eq!(gap.message, "NPM main refuses the sign-in of amarre@example.net (invalid email or password)");
+    assert_eq!(gap.message, "NPM main refuses the sign-in of amarre@amarre.demo (invalid email or password)");
     let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
     let error = rig.apply(&create).await.unwrap_err();
     assert_eq!(error.class, Class::Reauthenticate);
@@ -165,7 +185,7 @@ async fn an_npm_that_is_down_is_a_gap() {
     rig.look().await;
     // Half an answer is none.
     for section in ["certificates", "access-lists", "proxy-hosts", "redirection-hosts", "streams"] {
-        rig.npm.server.faults.add("GET", &format!("/api/nginx/{section}"), 1, Fault::CutBefore);
+        rig.npm.server.faults.add("GET", &format!("/api/nginx/{section}"), 3, Fault::CutBefore);
         assert_eq!(rig.gap().await.code, "A0601", "{section}");
     }
     let port = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() };

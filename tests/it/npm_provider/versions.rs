@@ -2,7 +2,7 @@
 
 use amarre::model::{Expect, Fields, Kind, Owner, Value, Verb};
 use amarre::providers::{Class, Provider};
-use amarre_sim::npm::{self, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion};
+use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion};
 use serde_json::json;
 
 use super::rig::{Rig, address, change, host, provider, unchanged};
@@ -37,7 +37,7 @@ async fn spent_tokens_and_wrong_passwords_are_known_in_every_version() {
         rig.look().await;
         rig.npm.expire_tokens();
         rig.bring(&address(Kind::ProxyHost, GIT), &host(GIT)).await;
-        rig.provider = provider(&rig.npm.server.url(), "amarre@example.net", "wrong");
+        rig.provider = provider(&rig.npm.server.url(), "amarre@amarre.demo", "wrong");
         assert_eq!(rig.gap().await.code, "A0602", "{version:?}");
     }
 }
@@ -100,6 +100,32 @@ async fn a_mark_that_old_pages_drop_is_put_back() {
     rig.npm.drop_marker(id);
     assert_eq!(rig.see(&git).await.unwrap().owner, Owner::MarkLost);
     assert_eq!(rig.bring(&git, &host(GIT)).await.owner, Owner::Ours);
+}
+
+#[tokio::test]
+async fn a_certificate_is_ordered_and_deleted_in_every_version_and_never_while_something_has_it() {
+    for version in NpmVersion::ALL {
+        let mut rig = Rig::with(NpmOptions { issuance: Issuance::Granted, ..of(version) }).await;
+        let mut ids = Vec::new();
+        for name in ["free.example.org", "host.example.org", "stream.example.org"] {
+            let wanted = Fields::default().with("domains", Value::texts([name])).with("challenge", Value::text("http"));
+            let create = change(&address(Kind::Certificate, name), Verb::Create(wanted), Expect::Absent);
+            let ordered = rig.apply(&create).await.unwrap_or_else(|error| panic!("{version:?}: {error}"));
+            ids.push(ordered.vendor_id.parse::<u64>().unwrap());
+        }
+        let host = rig.npm.seed_proxy_host(&json!({
+            "domain_names": ["a.example.org"], "forward_host": "10.0.0.9", "forward_port": 80, "certificate_id": ids[1],
+        }));
+        let stream = rig.npm.seed_stream(&json!({
+            "incoming_port": 9, "forwarding_host": "10.0.0.9", "forwarding_port": 9, "certificate_id": ids[2],
+        }));
+        for (name, user) in [("host", format!("proxy host #{host}")), ("stream", format!("stream #{stream}"))] {
+            let refused = rig.delete(&address(Kind::Certificate, &format!("{name}.example.org"))).await.unwrap_err();
+            assert!(refused.message.contains(&format!("{user} has it")), "{version:?}: {refused}");
+        }
+        rig.delete(&address(Kind::Certificate, "free.example.org")).await.unwrap();
+        assert_eq!(rig.rows(npm::Kind::Certificate).len(), 2, "{version:?}");
+    }
 }
 
 #[tokio::test]

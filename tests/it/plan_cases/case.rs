@@ -44,6 +44,9 @@ struct CaseFile {
     /// Paths that images declare as volumes.
     #[serde(default)]
     declares: BTreeMap<String, Vec<String>>,
+    /// NPMs with the e-mail address of their account, where Let's Encrypt refuses it.
+    #[serde(default)]
+    mail_refused: BTreeMap<String, String>,
     confirm: Option<usize>,
     downtime: Option<Vec<String>>,
 }
@@ -202,6 +205,8 @@ pub fn read(name: &str, text: &str) -> Case {
     let started = file.observed.engine_started_s.map(|ago| state.now + Millis::seconds(-ago));
     state.raw.started.extend(started.map(|at| (docker.clone(), at)));
     state.raw.routes.insert(docker, file.observed.routes.iter().map(|route| route.parse().unwrap()).collect());
+    let refused = file.mail_refused.iter().map(|(npm, address)| (ProviderId::npm(npm), address.clone()));
+    state.raw.mail_refused = refused.collect();
     state.raw.gaps = file.gaps.iter().map(|gap| gap_of(gap)).collect();
     facts(&file.facts, &mut state);
     Case { story: story.to_owned(), scene, start: state, downtime: file.downtime }
@@ -455,9 +460,11 @@ fn facts(file: &FactsFile, state: &mut State) {
         let outcome = match outcome.as_str() {
             "issued" => Ordered::Issued,
             "failed" => Ordered::Failed,
+            "not_placed" => Ordered::NotPlaced,
             _ => Ordered::Unknown,
         };
-        facts.orders.push(Order { certificate, at: Timestamp(now.0 - ago * 3_600_000), outcome });
+        let at = Timestamp(now.0 - ago * 3_600_000);
+        facts.orders.push(Order { certificate, at, outcome, until: None, forgiven: false });
     }
     for (address, ago) in &file.open_intents {
         facts.open_intents.insert(address.parse().unwrap(), Timestamp(now.0 - ago * 1000));

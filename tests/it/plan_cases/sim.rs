@@ -27,6 +27,7 @@ pub fn observe(state: &State) -> World {
         gaps: state.raw.gaps.clone(),
         routes: state.raw.routes.clone(),
         started: state.raw.started.clone(),
+        mail_refused: state.raw.mail_refused.clone(),
         ..World::default()
     };
     let members = members(&state.raw);

@@ -17,7 +17,7 @@ use crate::support::{docker, docker_lines, free_port, image, inspect};
 /// A container that stands for NPM: what it is called, and how it is told to reach containers.
 fn use_npm(rig: &mut Rig, name: &str) {
     let main = json!({
-        "url": rig.npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm", "container": name,
+        "url": rig.npm.server.url(), "identity": "amarre@amarre.demo", "secret": "changeme-npm", "container": name,
     });
     rig.settings.insert("npm".to_owned(), json!({"main": main}));
     rig.configure();

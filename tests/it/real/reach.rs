@@ -19,7 +19,7 @@ fn publish(rig: &mut Rig, first: u16) {
         "private_address": "127.0.0.1", "publish_ports": format!("{first}-{}", first + 5),
     });
     let main = json!({
-        "url": rig.npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm", "reach": "published",
+        "url": rig.npm.server.url(), "identity": "amarre@amarre.demo", "secret": "changeme-npm", "reach": "published",
     });
     rig.settings.insert("hosts".to_owned(), json!({"default": host}));
     rig.settings.insert("npm".to_owned(), json!({"main": main}));

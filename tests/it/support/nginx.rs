@@ -163,7 +163,7 @@ impl RealFront {
         let files = Files { container: container.clone(), folder };
         rig.npm = Npm::start(NpmOptions { front: Some(Arc::new(files)), ..NpmOptions::default() }).await.unwrap();
         let main = json!({
-            "url": rig.npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm", "container": container,
+            "url": rig.npm.server.url(), "identity": "amarre@amarre.demo", "secret": "changeme-npm", "container": container,
         });
         rig.settings.insert("npm".to_owned(), json!({"main": main}));
         rig.configure();

@@ -76,7 +76,7 @@ impl Rig {
             "source": {"folder": "./services"},
             "reconcile": {"interval": "1s"},
             "hosts": {"default": {"docker": format!("unix://{}", path("docker.sock")), "address": PUBLIC, "npm": "main"}},
-            "npm": {"main": {"url": self.npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm"}},
+            "npm": {"main": {"url": self.npm.server.url(), "identity": "amarre@amarre.demo", "secret": "changeme-npm"}},
             "ovh": {
                 "endpoint": self.ovh.endpoint(), "application_key": "application-key",
                 "application_secret": "application-secret", "consumer_key": "consumer-key",

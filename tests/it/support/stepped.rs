@@ -1,5 +1,6 @@
 //! An engine, stepped look by look, with every vendor simulated and a clock that is put forward by hand.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use amarre::config::Config;
 use amarre::engine::port80::{HttpVisitor, Visitor};
 use amarre::engine::{Engine, Mode, Parts, Picture, ShiftedClock};
-use amarre::model::world::{Port80, Suspension};
+use amarre::model::world::{Leads, Port80, Suspension};
 use amarre::model::{Millis, ProviderId, Timestamp};
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
@@ -68,6 +69,8 @@ pub struct Setting {
 /// Who answers on port 80: NPM's simulated nginx, unless a test says otherwise.
 pub struct Doors {
     pub said: Mutex<Option<Port80>>,
+    /// Where names lead; the others are not known.
+    pub leads: Mutex<BTreeMap<String, Leads>>,
     /// What happens in the middle of a look: when the first visit comes.
     pub then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     proxy: SocketAddr,
@@ -82,8 +85,12 @@ impl Visitor for Doors {
         let said = self.said.lock().unwrap().clone();
         match said {
             Some(said) => said,
-            None => HttpVisitor.visit(name, self.proxy).await,
+            None => HttpVisitor::default().visit(name, self.proxy).await,
         }
+    }
+
+    async fn find(&self, name: &str) -> Leads {
+        self.leads.lock().unwrap().get(name).cloned().unwrap_or(Leads::Unknown)
     }
 }
 
@@ -136,7 +143,12 @@ impl Stepped {
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
         let key = MarkKey::new([7; 32]);
-        let doors = Arc::new(Doors { said: Mutex::default(), then: Mutex::default(), proxy: npm.proxy_address });
+        let doors = Arc::new(Doors {
+            said: Mutex::default(),
+            leads: Mutex::default(),
+            then: Mutex::default(),
+            proxy: npm.proxy_address,
+        });
         let engine = engine(
             &docker,
             nas.as_deref(),
@@ -491,7 +503,7 @@ async fn engine(
     let mut text = json!({
         "instance": instance, "domains": [ZONE],
         "hosts": {"default": {"docker": endpoint, "address": PUBLIC, "npm": "main"}},
-        "npm": {"main": {"url": npm.server.url(), "identity": "amarre@example.net", "secret": "changeme-npm", "container": "npm"}},
+        "npm": {"main": {"url": npm.server.url(), "identity": "amarre@amarre.demo", "secret": "changeme-npm", "container": "npm"}},
         "ovh": {"endpoint": ovh.endpoint(), "application_key": "a", "application_secret": "b", "consumer_key": "c"},
         "network": {"pools": ["10.77.0.0/16"]},
         "certificates": {"dns_credentials": {"application_key": "key", "application_secret": "secret", "consumer_key": "for-npm"}},
@@ -532,7 +544,7 @@ async fn engine(
     let npm = NpmProvider::new(NpmConfig {
         id: ProviderId::npm("main"),
         url: npm.server.url(),
-        identity: "amarre@example.net".to_owned(),
+        identity: "amarre@amarre.demo".to_owned(),
         secret: Secret::new("changeme-npm"),
         dns_credentials: config.npms["main"].dns_credentials.clone(),
         instance: instance.clone(),

@@ -26,7 +26,7 @@ async fn told(rig: Rig, setting: Setting) {
         .env("CHROMIUM", chromium.expect("chromium is there: scripts/test"));
     node.env("AMARRE_PAGES", format!("http://127.0.0.1:{}", rig.port)).env("SETUP", first_link(&rig));
     node.env("PROXY", rig.npm.proxy_address.to_string()).env("NPM", rig.npm.server.url());
-    node.env("NPM_IDENTITY", "amarre@example.net").env("NPM_SECRET", "changeme-npm");
+    node.env("NPM_IDENTITY", "amarre@amarre.demo").env("NPM_SECRET", "changeme-npm");
     node.env("WIDTH", setting.width.to_string()).env("LOCALE", setting.locale).env("SCHEME", setting.scheme);
     node.env("SCRIPTS", if setting.scripts { "yes" } else { "no" });
     node.env("PICTURES", root.join("target/pictures").join(setting.name));
