@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::lane::takes_away;
 use super::pace::{self, Backoff, Jitter};
 use crate::model::{Change, Kind, Millis, ProviderId, Timestamp};
 use crate::providers::{Class, Provider, ProviderError};
@@ -26,6 +27,9 @@ const CLOSED_LAST: Millis = Millis::minutes(1);
 const RETRY_AFTER_MAX: Millis = Millis::minutes(10);
 /// While one change tries whether it works again, the others look that often whether it did.
 const PROBE_TAKES: Millis = Millis::seconds(1);
+
+/// Containers that end at once: each takes the grace that its image or manifest gives it.
+const STOPS_AT_ONCE: usize = 64;
 
 /// How one provider fares.
 #[derive(Debug, Clone, Default)]
@@ -52,19 +56,27 @@ pub struct Open {
 #[derive(Debug, Clone, Default)]
 pub struct Breakers {
     fares: Arc<Mutex<BTreeMap<ProviderId, Fares>>>,
-    turns: Arc<BTreeMap<ProviderId, Arc<Semaphore>>>,
+    turns: Turns,
+    stops: Turns,
 }
+
+type Turns = Arc<BTreeMap<ProviderId, Arc<Semaphore>>>;
 
 impl Breakers {
     /// All closed.
     pub fn new(providers: &BTreeMap<ProviderId, Arc<dyn Provider>>) -> Self {
-        let turns = providers.iter().map(|(id, provider)| (id.clone(), Arc::new(Semaphore::new(provider.at_once()))));
-        Self { fares: Arc::default(), turns: Arc::new(turns.collect()) }
+        let turns = |at_once: fn(&dyn Provider) -> usize| -> Turns {
+            let seats = |provider: &Arc<dyn Provider>| Arc::new(Semaphore::new(at_once(provider.as_ref())));
+            Arc::new(providers.iter().map(|(id, provider)| (id.clone(), seats(provider))).collect())
+        };
+        Self { fares: Arc::default(), turns: turns(|provider| provider.at_once()), stops: turns(|_| STOPS_AT_ONCE) }
     }
 
     /// Waits for the change's turn at its provider; `None` when the provider is to be left alone by then.
     pub async fn turn(&self, change: &Change) -> Option<Turn> {
-        let turns = self.turns.get(&change.address.provider).filter(|_| counts(change));
+        // A container is stopped as fast as it ends, which takes a grace of its own and the engine nothing.
+        let all = if change.address.kind == Kind::Container && takes_away(change) { &self.stops } else { &self.turns };
+        let turns = all.get(&change.address.provider).filter(|_| counts(change));
         let Some(turns) = turns else { return Some(Turn { _permit: None }) };
         let permit = turns.clone().acquire_owned().await.ok();
         let is_probe = |open: &Open| open.probe.as_deref() == Some(change.service.as_str());

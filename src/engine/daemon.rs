@@ -574,10 +574,7 @@ impl Daemon {
             self.look().await;
         }
         let picture = self.engine.picture();
-        let is_known = picture.services.contains_key(service)
-            || picture.facts.applied.values().any(|applied| applied.service == service)
-            || picture.world.seen.values().any(|seen| seen.service.as_deref() == Some(service));
-        if !is_known {
+        if !picture.knows(service) {
             return Some(format!("there is no service {service}"));
         }
         self.engine.ledger.suspend(service, suspension).await.err().map(|error| error.to_string())

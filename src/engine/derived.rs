@@ -52,6 +52,13 @@ impl Picture {
         places.iter().filter_map(|place| self.plan.changes.get(*place))
     }
 
+    /// Whether a service has a manifest that can be read, or has made anything.
+    pub fn knows(&self, service: &str) -> bool {
+        self.services.contains_key(service)
+            || self.facts.applied.values().any(|applied| applied.service == service)
+            || self.world.seen.values().any(|seen| seen.service.as_deref() == Some(service))
+    }
+
     /// The first change that is planned for an address.
     pub fn change_of(&self, address: &Address) -> Option<&Change> {
         self.index().change.get(address).and_then(|place| self.plan.changes.get(*place))

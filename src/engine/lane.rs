@@ -92,8 +92,9 @@ pub struct Tools {
 pub async fn work(job: Job, tools: Tools) -> LaneDone {
     let (called, worked, failures) = (BTreeSet::new(), Vec::new(), Vec::new());
     let mut done = LaneDone { service: job.service.clone(), called, worked, failures, ended: tools.clock.now() };
+    let is_over = || tools.stopping.load(Ordering::Relaxed) || tools.cancelled.load(Ordering::Relaxed);
     for change in &job.changes {
-        if tools.stopping.load(Ordering::Relaxed) || tools.cancelled.load(Ordering::Relaxed) {
+        if is_over() {
             break;
         }
         if !done.failures.is_empty() && takes_away(change) {
@@ -101,6 +102,10 @@ pub async fn work(job: Job, tools: Tools) -> LaneDone {
         }
         // A provider that is to be left alone is looked at again with the next plan.
         let Some(_turn) = tools.breakers.turn(change).await else { continue };
+        // A turn may be long in coming.
+        if is_over() {
+            break;
+        }
         done.called.insert(change.address.provider.clone());
         match step(change, &job, &tools).await {
             Ok(()) => {

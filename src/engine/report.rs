@@ -1,5 +1,7 @@
 //! What people and machines are told: texts and documents of plan, status and drift. Pure: a picture in, text out.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::listing::{self, Listing, Only};
@@ -205,8 +207,8 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
             .map(|span| format!(" for {span}"))
             .unwrap_or_default()
     );
-    for domain in &row.domains {
-        out.push_str(&format!("  http://{domain}\n"));
+    for url in &row.urls {
+        out.push_str(&format!("  {url}\n"));
     }
     if let Some(manifest) = picture.services.get(name) {
         let id = short(&picture.source.revision);
@@ -483,7 +485,7 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
         "health": row.health.word(),
         "attention": row.attention,
         "what_now": row.what_now,
-        "urls": row.domains.iter().map(|domain| json!({"url": format!("http://{domain}")})).collect::<Vec<_>>(),
+        "urls": row.urls.iter().map(|url| json!({"url": url})).collect::<Vec<_>>(),
         "suspended": suspended,
         "error": error,
         "stalled": row.waiting.as_ref().is_some_and(Waiting::is_stalled),
@@ -601,8 +603,22 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
     }
     out.push('\n');
     let is_guarded = |row: &ServiceStatus| row.code.as_deref().is_some_and(guards::is_one);
-    for row in needy.iter().filter(|row| !is_guarded(row)) {
-        out.push_str(&format!("  {} {:14}{}\n", look.sign(Sign::Failed), row.name, with_code(row)));
+    // What many have in common is told once.
+    let mut alike: BTreeMap<(String, String), Vec<&ServiceStatus>> = BTreeMap::new();
+    for row in needy.into_iter().filter(|row| !is_guarded(row)) {
+        let hints: Vec<String> = row.hints.iter().map(Hint::in_line).collect();
+        alike.entry((with_code(row), hints.join("\n"))).or_default().push(row);
+    }
+    let mut alike: Vec<Vec<&ServiceStatus>> = alike.into_values().collect();
+    alike.sort_by_key(|rows| rows.first().map(|row| row.name.clone()));
+    for rows in &alike {
+        let (row, name) = match rows.as_slice() {
+            [] => continue,
+            [row] => (row, format!("{:14}", row.name)),
+            [row, other] => (row, format!("{}, {}   ", row.name, other.name)),
+            [row, other, more @ ..] => (row, format!("{}, {} and {} more   ", row.name, other.name, more.len())),
+        };
+        out.push_str(&format!("  {} {name}{}\n", look.sign(Sign::Failed), with_code(row)));
         out.push_str(&telling::verdict(picture, row));
         for hint in &row.hints {
             out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));

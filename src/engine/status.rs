@@ -6,6 +6,7 @@ use super::waits::{self, Waiting};
 use super::{Picture, jobs, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
+use crate::model::service::{Route, Tls};
 use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
 use crate::plan::render::text::HELD_BY_GUARD;
 use crate::plan::tasks;
@@ -89,6 +90,8 @@ pub struct ServiceStatus {
     pub code: Option<String>,
     /// Whole names of its routes.
     pub domains: Vec<String>,
+    /// The same as addresses, with https where a route has a certificate.
+    pub urls: Vec<String>,
     /// Each of its resources.
     pub resources: Vec<ResourceStatus>,
     /// What it waits for first, and how that ends.
@@ -144,6 +147,11 @@ pub fn services(picture: &Picture) -> BTreeMap<String, ServiceStatus> {
     names.into_iter().filter(|name| !name.is_empty()).map(|name| (name.clone(), service(picture, name))).collect()
 }
 
+fn urls(route: &Route) -> impl Iterator<Item = String> + '_ {
+    let scheme = if route.tls == Tls::None { "http" } else { "https" };
+    route.domains.iter().map(move |domain| format!("{scheme}://{domain}"))
+}
+
 fn service(picture: &Picture, name: &str) -> ServiceStatus {
     let manifest = picture.services.get(name);
     let resources = resources(picture, name);
@@ -161,6 +169,7 @@ fn service(picture: &Picture, name: &str) -> ServiceStatus {
         domains: manifest
             .map(|manifest| manifest.routes.iter().flat_map(|route| route.domains.clone()).collect())
             .unwrap_or_default(),
+        urls: manifest.map(|manifest| manifest.routes.iter().flat_map(urls).collect()).unwrap_or_default(),
         resources,
         waiting: None,
     };
@@ -365,14 +374,20 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     } else if let Some(refusal) = refusal {
         explain_refusal(picture, status, refusal);
     } else if let Some(known) = picture.errors.get(&name) {
-        status.what_now = format!("{}; next try in {}", known.error.message, known.next_try - picture.at);
+        let next = waits::next_try(picture, known);
+        status.what_now = format!("{}; next try in {}", known.error.message, next - picture.at);
         status.code = Some(known.error.code.to_owned());
         status.hints =
             Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
+        if known.change.is_order() {
+            status.hints.push(Hint::command("once its cause is gone, to order now", format!("amarre retry {name}")));
+        }
         status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
     } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
         status.what_now = format!("{} did not work the last time: {why}", jobs::thing(picture, address));
-        status.hints = vec![Hint::command("to try again now", format!("amarre reconcile {name}"))];
+        // A certificate waits for a person, or for its time; everything else is tried at the next look.
+        let verb = if address.kind == Kind::Certificate { "retry" } else { "reconcile" };
+        status.hints = vec![Hint::command("to try again now", format!("amarre {verb} {name}"))];
         status.attention = true;
     } else if let Some(gap) = hidden_by(picture, status) {
         status.what_now = gap.message.clone();

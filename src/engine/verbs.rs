@@ -424,7 +424,10 @@ async fn destroy(
 ) -> Option<Answer> {
     let reply = handle.ask(Command::Look).await?;
     let names: BTreeSet<String> = if doomed.all {
-        reply.picture.statuses().keys().cloned().collect()
+        // A manifest that was broken from the beginning has made nothing.
+        let picture = &reply.picture;
+        let has_made = |name: &&String| !picture.broken.contains_key(*name) || picture.knows(name);
+        picture.statuses().keys().filter(has_made).cloned().collect()
     } else {
         doomed.services.into_iter().collect()
     };

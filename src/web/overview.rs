@@ -58,6 +58,7 @@ struct Chip {
 struct Row {
     name: String,
     domain: String,
+    url: String,
     sync: Shown,
     health: Shown,
     now: String,
@@ -80,6 +81,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         Row {
             name: row.name.clone(),
             domain: row.domains.first().cloned().unwrap_or_default(),
+            url: row.urls.first().cloned().unwrap_or_default(),
             sync,
             health,
             now: row.what_now.clone(),

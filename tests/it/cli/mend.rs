@@ -1,6 +1,7 @@
 //! What a person types to mend one service: `rollback`, `cancel`, `retry`, `logs`.
 
 use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::npm::Issuance;
 use serde_json::Value as Json;
 
 use super::ends;
@@ -124,4 +125,38 @@ async fn what_containers_said_is_shown_with_a_daemon_and_without() {
     ends(&rig.run(&["retry", "nobody"]).await, 1, &["A1002"]);
     ends(&rig.run(&["logs", "web", "--last-failed"]).await, 0, &[text]);
     assert_eq!(end(daemon).await, 0);
+}
+
+/// `apply` ends when all that is left waits for the next order, says when that is, and orders nothing before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_cannot_be_had_holds_no_command_up() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["certificates"] = serde_json::json!({"port80": "assume"});
+    rig.file("amarre.yaml", &config.to_string());
+    rig.file("services/web.yaml", &format!("{WEB}ssl: true\n"));
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    for command in [&["apply", "--yes"][..], &["apply", "--yes"], &["reconcile", "web"]] {
+        let ended = rig.run(command).await;
+        ends(&ended, 3, &["Some challenges have failed", "amarre retry web"]);
+        assert!(!ended.out.contains("Time is up"), "{}", ended.out);
+    }
+    let orders =
+        || rig.npm.server.journal.writes().iter().filter(|call| call.path == "/api/nginx/certificates").count();
+    assert_eq!(orders(), 1);
+    ends(&rig.run(&["plan"]).await, 0, &["not asked for another "]);
+    rig.npm.set_issuance(Issuance::Granted);
+    ends(&rig.run(&["retry", "web"]).await, 0, &[]);
+    assert_eq!(orders(), 2);
+    let status = json(&rig.run(&["status", "web", "-o", "json"]).await.out);
+    assert_eq!(status["urls"][0]["url"], "https://web.example.org", "{status:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_goes_though_a_manifest_that_has_made_nothing_is_broken() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    rig.file("services/bad.yaml", "name: bad\nimage: [1]\n");
+    ends(&rig.run(&["destroy", "--all", "--yes"]).await, 0, &["Destroyed web"]);
 }

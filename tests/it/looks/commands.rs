@@ -1,15 +1,22 @@
 //! What is agreed to with one command holds for that command.
 
 use amarre::engine::daemon::{self, Behaviour, Command};
+use amarre::engine::report::{self, Tally};
 use amarre::model::Millis;
+use amarre::plan::render::Look;
+use amarre_sim::npm;
 
 use crate::support::eventually;
-use crate::support::stepped::{Stepped, ZONE};
+use crate::support::stepped::{Stepped, ZONE, act};
 
 const NAMES: [&str; 5] = ["aa", "bb", "cc", "dd", "ee"];
 
 fn record(name: &str) -> String {
     format!("{{kind: Record, name: {name}, type: A, value: 203.0.113.77}}\n")
+}
+
+fn redirect(n: usize) -> String {
+    format!("{{kind: Redirect, name: r{n}, domain: r{n}, dns: none, to: \"https://example.net\"}}\n")
 }
 
 fn apply(confirmed_deletes: Option<usize>) -> Command {
@@ -52,4 +59,37 @@ async fn an_agreement_to_delete_ends_with_its_command() {
         shutdown.notify_one();
     };
     tokio::join!(daemon, asks);
+}
+
+/// Ctrl-C: what is on its way ends, and nothing that waits for its turn begins.
+#[tokio::test]
+async fn a_stop_begins_nothing_new_however_much_waits_for_its_turn() {
+    let mut rig = Stepped::start().await;
+    for n in 0..8 {
+        rig.write(&format!("r{n}.yaml"), &redirect(n));
+    }
+    let redirections = |rig: &Stepped| rig.npm.rows(npm::Kind::RedirectionHost).len();
+    let before = redirections(&rig);
+    rig.engine.look(act()).await;
+    assert!(rig.engine.lane_done().await);
+    rig.engine.stop().await;
+    let made = redirections(&rig) - before;
+    assert!((1..=2).contains(&made), "{made} of 8");
+    rig.restart().await;
+    rig.settle().await;
+    assert_eq!(redirections(&rig), before + 8);
+}
+
+#[tokio::test]
+async fn what_many_have_in_common_is_told_once() {
+    let mut rig = Stepped::start().await;
+    for n in 0..8 {
+        rig.write(&format!("r{n}.yaml"), &redirect(n));
+    }
+    rig.npm.backend_down(true);
+    rig.look().await;
+    let (text, exit) = report::verdict(&rig.picture(), true, &Tally::default(), Millis(0), Look::PLAIN);
+    assert_eq!(exit, 3);
+    assert!(text.contains("r0, r1 and 6 more   "), "{text}");
+    assert_eq!(text.matches("A0603").count(), 2, "once for the services, once for NPM: {text}");
 }
