@@ -144,13 +144,14 @@ impl Asked {
             .iter()
             .filter(|(address, want)| is_asked_for(address) && want.fields.text("challenge") == Some("http"));
         let mut doors: BTreeSet<(String, IpAddr)> = BTreeSet::new();
+        let recorded: BTreeSet<&str> = wants.map.keys().filter_map(led_by).collect();
         let mut foreign: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
         for (_, want) in wanted {
             let host = services.get(&want.service).and_then(|service| site.hosts.get(&service.host));
             let ips: BTreeSet<IpAddr> = host.into_iter().flat_map(HostSite::ips).collect();
             for name in want.fields.strings("domains") {
                 doors.extend(ips.iter().map(|ip| (name.to_owned(), *ip)));
-                if !has_record(wants, name) {
+                if !recorded.contains(name) {
                     foreign.entry(name.to_owned()).or_default().extend(&ips);
                 }
             }
@@ -181,13 +182,10 @@ impl Asked {
     }
 }
 
-/// Whether a record of ours leads to a name: then its servers were asked.
-fn has_record(wants: &Wants, name: &str) -> bool {
-    let leads = |address: &Address| {
-        let (of, kind) = address.name.split_once('/').unwrap_or((&address.name, ""));
-        address.kind == Kind::Record && of == name && matches!(kind, "A" | "AAAA" | "CNAME")
-    };
-    wants.map.keys().any(leads)
+/// The name that a record leads somewhere: its servers were asked.
+fn led_by(record: &Address) -> Option<&str> {
+    let (name, kind) = record.name.split_once('/')?;
+    (record.kind == Kind::Record && matches!(kind, "A" | "AAAA" | "CNAME")).then_some(name)
 }
 
 /// What is wrong with where a name leads; `None`: at least one address of its host is among them, or nobody knows.

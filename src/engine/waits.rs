@@ -142,7 +142,7 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
 
 /// When something that failed is tried again: what the plan waits for, where that is later than the engine's own pause.
 pub fn next_try(picture: &Picture, known: &ServiceError) -> Timestamp {
-    let planned = picture.plan.changes.iter().find(|change| change.address == known.change.address);
+    let planned = picture.change_of(&known.change.address);
     let at = planned.and_then(|change| if let Gate::Until { at, .. } = &change.gate { Some(*at) } else { None });
     known.next_try.max(at.unwrap_or(known.next_try))
 }

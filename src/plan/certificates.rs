@@ -496,7 +496,10 @@ impl<'a> Orders<'a> {
         let last = last.filter(|shows| self.input.now < *shows);
         let same = self.over(DUPLICATES, self.of(certificate).filter(is_same));
         let placed = self.all.iter().filter(|order| order.outcome != Ordered::NotPlaced);
-        let budget = each.chain([same, self.over(ORDERS, placed)]).flatten().max();
+        // What Let's Encrypt said holds whoever asks.
+        let said = self.of(certificate).filter_map(|order| Some(order.until?.min(order.at + WEEK))).max();
+        let said = said.filter(|until| self.input.now < *until);
+        let budget = each.chain([same, self.over(ORDERS, placed), said]).flatten().max();
         let budget = budget.map(|at| (at, Wait::Budget));
         later(later(budget, last.map(|at| (at, Wait::Settle))), self.pause(certificate).map(|at| (at, Wait::Order)))
     }
@@ -531,8 +534,7 @@ impl<'a> Orders<'a> {
             let doubled = u32::try_from(alike - 1).unwrap_or(u32::MAX).min(10);
             Millis(SOON.0.saturating_mul(1 << doubled).min(HOUR.0))
         };
-        let said = last.until.map(|until| until.min(last.at + WEEK));
-        let until = said.into_iter().chain([last.at.min(self.input.now) + pause]).max()?;
+        let until = last.at.min(self.input.now) + pause;
         (self.input.now < until).then_some(until)
     }
 

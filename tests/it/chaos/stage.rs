@@ -24,9 +24,10 @@ use super::watch::{Aims, Watch};
 use crate::support::stepped::{Stepped, ZONE, options};
 
 /// No story takes more looks, its faults and all their pauses included.
-const LOOKS_MAX: usize = 400;
-/// Nor more time: what may wait longest is a clock that was put back by an hour, twice.
-const TIME_MAX: Millis = Millis::minutes(6 * 60);
+const LOOKS_MAX: usize = 1000;
+/// Nor more time: what waits longest is a certificate whose order failed four times, the third and fourth for a day each,
+/// and a clock that was put back by an hour, twice.
+const TIME_MAX: Millis = Millis::minutes(60 * 60);
 /// Between looks when nothing wakes the engine, as in the configuration.
 const INTERVAL: Millis = Millis::minutes(5);
 

@@ -222,6 +222,9 @@ async fn what_let_s_encrypt_says_of_its_limits_is_waited_for() {
     look_on(&mut rig, 29, Millis::minutes(60)).await;
     assert_eq!(orders(&rig), 1);
     assert_eq!(rig.picture().errors["shop"].error.code, "A0804");
+    rig.engine.retry("shop").await.unwrap();
+    rig.rest().await;
+    assert_eq!(orders(&rig), 1, "nobody is given one before");
     rig.npm.set_issuance(Issuance::Granted);
     rig.clock.advance(Millis::minutes(61));
     rig.rest().await;
