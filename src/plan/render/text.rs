@@ -292,6 +292,9 @@ pub fn columns(input: &Input<'_>, line: &Line<'_>, is_held: bool) -> Columns {
         (Verb::Create(_), None) if line.is_job => job(manifest, address),
         (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificates::waits(input, address) {
             Some((at, Wait::Budget)) => format!("Let's Encrypt, none for another {}, A0805", at - input.now),
+            Some((at, Wait::Settle)) => {
+                format!("Let's Encrypt, asked for a moment ago, shows within {}", at - input.now)
+            }
             Some((at, _)) => format!("Let's Encrypt, not asked for another {}: the last order failed", at - input.now),
             None => {
                 let how = if certificates::is_by_record(&line.change.verb) { " by a record in the DNS" } else { "" };
@@ -334,7 +337,7 @@ fn job(manifest: Option<&Service>, address: &Address) -> String {
 fn until(input: &Input<'_>, change: &Change) -> Option<String> {
     let Gate::Until { at, what } = &change.gate else { return None };
     // Its own line says so.
-    if change.is_order() && matches!(what, Wait::Budget | Wait::Order) {
+    if matches!(change.verb, Verb::Create(_)) && matches!(what, Wait::Budget | Wait::Order) {
         return None;
     }
     let left = *at - input.now;
