@@ -321,17 +321,12 @@ pub fn leave(input: &Input<'_>, plan: &mut Plan) {
     let mut orders = Orders::known(input);
     for change in plan.changes.iter_mut().filter(|change| is_asked(change)) {
         let door = door(input, change);
-        let refusal = match door {
-            Some(Port80::Other(what)) => Some(somebody_else(change, what)),
-            Some(Port80::Elsewhere(what)) => Some(elsewhere(change, what)),
-            Some(Port80::Npm | Port80::Silent(_)) | None => None,
-        };
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = astray(change, door) {
             change.gate = Gate::Held(refusal);
             continue;
         }
         let behind = door.and_then(|_| orders.hourly(&change.address)).map(|at| (at, Wait::Order));
-        match later(orders.wait(&change.address), behind) {
+        match last_of([orders.wait(&change.address), behind]) {
             Some((at, what)) => {
                 change.gate = Gate::Until { at, what };
                 plan.next_look = Some(plan.next_look.map_or(at, |known| known.min(at)));
@@ -341,9 +336,9 @@ pub fn leave(input: &Input<'_>, plan: &mut Plan) {
     }
 }
 
-/// The one that ends later.
-fn later(one: Option<(Timestamp, Wait)>, other: Option<(Timestamp, Wait)>) -> Option<(Timestamp, Wait)> {
-    one.into_iter().chain(other).max_by_key(|(at, _)| *at)
+/// The wait that ends last.
+fn last_of<const N: usize>(waits: [Option<(Timestamp, Wait)>; N]) -> Option<(Timestamp, Wait)> {
+    waits.into_iter().flatten().max_by_key(|(at, _)| *at)
 }
 
 /// Why Let's Encrypt would not take the account with which an NPM asks.
@@ -352,17 +347,9 @@ fn account(input: &Input<'_>, change: &Change) -> Option<Refusal> {
     // A simulated authority takes everybody.
     let is_real = |_: &&String| !input.site.simulated.contains(&change.address.provider);
     let identity = input.world.mail_refused.get(&change.address.provider).filter(is_real)?;
-    Some(Refusal {
-        code: "A0252".to_owned(),
-        message: format!(
-            "certificate {} is not asked for: Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account",
-            change.address.name
-        ),
-        found: Vec::new(),
-        hints: vec![Hint::text(format!(
-            "in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`"
-        ))],
-    })
+    let why = format!("Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account");
+    let way = format!("in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`");
+    Some(not_asked_for(&change.address.name, "A0252", &why, vec![Hint::text(way)]))
 }
 
 /// Certificates of which every host is refused: whatever they were asked for, nothing would have them.
@@ -372,16 +359,8 @@ fn without_use(plan: &Plan) -> BTreeMap<Address, Refusal> {
         let (Verb::Create(fields) | Verb::Update(fields)) = &host.verb else { continue };
         let Some(name) = fields.text("certificate") else { continue };
         let certificate = Address::new(host.address.provider.clone(), Kind::Certificate, name);
-        let refusal = host.refusal().map(|refusal| Refusal {
-            code: refusal.code.clone(),
-            message: format!(
-                "certificate {name} is not asked for: {} {} is refused",
-                host.address.kind.label(),
-                host.address.name
-            ),
-            found: Vec::new(),
-            hints: Vec::new(),
-        });
+        let why = || format!("{} {} is refused", host.address.kind.label(), host.address.name);
+        let refusal = host.refusal().map(|refusal| not_asked_for(name, &refusal.code, &why(), Vec::new()));
         refused.entry(certificate).and_modify(|known| *known = known.take().and(refusal.clone())).or_insert(refusal);
     }
     refused.into_iter().filter_map(|(certificate, refusal)| Some((certificate, refusal?))).collect()
@@ -394,34 +373,29 @@ fn door<'a>(input: &Input<'a>, change: &Change) -> Option<&'a Port80> {
     doors.filter(|door| is_by_http && **door != Port80::Npm).max()
 }
 
-/// What a request would fail for.
-fn somebody_else(change: &Change, what: &str) -> Refusal {
-    Refusal {
-        code: "A0806".to_owned(),
-        message: format!("certificate {} is not asked for: on port 80, {what}, not NPM", change.address.name),
-        found: Vec::new(),
-        hints: vec![
-            Hint::text("port 80 of this address must lead to NPM: Let's Encrypt asks there"),
-            Hint::text(
-                "if it does, seen from the Internet, set `certificates.port80: assume`; or use `challenge: dns`",
-            ),
-        ],
-    }
+/// Whom Let's Encrypt would not find by a name, or who would answer in NPM's place.
+fn astray(change: &Change, door: Option<&Port80>) -> Option<Refusal> {
+    let (code, why, first) = match door? {
+        Port80::Npm | Port80::Silent(_) => return None,
+        Port80::Other(what) => (
+            "A0806",
+            format!("on port 80, {what}, not NPM"),
+            "port 80 of this address must lead to NPM: Let's Encrypt asks there",
+        ),
+        Port80::Elsewhere(what) => (
+            "A0809",
+            what.clone(),
+            "each name of a certificate must lead to this host: Let's Encrypt looks it up and asks there",
+        ),
+    };
+    let way = "if it does, seen from the Internet, set `certificates.port80: assume`; or use `challenge: dns`";
+    Some(not_asked_for(&change.address.name, code, &why, vec![Hint::text(first), Hint::text(way)]))
 }
 
-/// Whom Let's Encrypt would not find by a name.
-fn elsewhere(change: &Change, what: &str) -> Refusal {
-    Refusal {
-        code: "A0809".to_owned(),
-        message: format!("certificate {} is not asked for: {what}", change.address.name),
-        found: Vec::new(),
-        hints: vec![
-            Hint::text("each name of a certificate must lead to this host: Let's Encrypt looks it up and asks there"),
-            Hint::text(
-                "if it does, seen from the Internet, set `certificates.port80: assume`; or use `challenge: dns`",
-            ),
-        ],
-    }
+/// Why no certificate of this name is asked for.
+fn not_asked_for(name: &str, code: &str, why: &str, hints: Vec<Hint>) -> Refusal {
+    let message = format!("certificate {name} is not asked for: {why}");
+    Refusal { code: code.to_owned(), message, found: Vec::new(), hints }
 }
 
 /// When a certificate may be asked for, where that is not now, and why.
@@ -500,8 +474,11 @@ impl<'a> Orders<'a> {
         let said = self.of(certificate).filter_map(|order| Some(order.until?.min(order.at + WEEK))).max();
         let said = said.filter(|until| self.input.now < *until);
         let budget = each.chain([same, self.over(ORDERS, placed), said]).flatten().max();
-        let budget = budget.map(|at| (at, Wait::Budget));
-        later(later(budget, last.map(|at| (at, Wait::Settle))), self.pause(certificate).map(|at| (at, Wait::Order)))
+        last_of([
+            budget.map(|at| (at, Wait::Budget)),
+            last.map(|at| (at, Wait::Settle)),
+            self.pause(certificate).map(|at| (at, Wait::Order)),
+        ])
     }
 
     /// The next try of one of which nobody here can tell whether it will succeed.

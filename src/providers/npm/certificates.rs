@@ -91,10 +91,8 @@ impl NpmProvider {
     /// Deletes one that nothing has: NPM deletes one in use as well, and nginx then refuses its whole configuration.
     pub(super) async fn delete_certificate(&self, change: &Change) -> Result<Outcome, ProviderError> {
         let (id, digest) = expected(change)?;
-        let users = match self.api.health().await {
-            Ok(health) => self.api.certificate_users(health.version).await,
-            Err(trouble) => Err(trouble),
-        };
+        let health = self.api.health().await.map_err(|trouble| self.read_failed(change, trouble))?;
+        let users = self.api.certificate_users(health.version).await;
         let all = users.map_err(|trouble| self.read_failed(change, trouble))?;
         let Some(found) = all.into_iter().find(|one| one.row.id.to_string() == id) else {
             return Ok(Outcome::default());
