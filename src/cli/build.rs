@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::simulated::World;
 use crate::config::{Config, SourceAccess};
-use crate::engine::{Engine, Parts, Settings, SystemClock, existing};
+use crate::engine::{Engine, Parts, Settings, Stage, SystemClock, existing};
 use crate::model::site::{Existing, OLD_PLACE};
 use crate::model::{ProviderId, Site};
 use crate::providers::Provider;
@@ -57,6 +57,7 @@ pub async fn engine(config: &Config) -> Result<Built, Failure> {
         visitor: world.visitor(config),
         interval,
     });
+    let engine = engine.staged(Stage { proxies: world.proxies().collect(), ..Stage::default() });
     Ok(Built { engine, lock, world })
 }
 

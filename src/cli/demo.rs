@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amarre_sim::docker::{Docker, DockerOptions};
+use amarre_sim::docker::{Behaviour as ImageBehaviour, Docker, DockerOptions, ImageSpec};
 use amarre_sim::npm::{DirectUpstreams, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 
@@ -19,7 +19,8 @@ use crate::config::Config;
 use crate::engine::daemon::{self, Behaviour, Handle};
 use crate::engine::listing::Listing;
 use crate::engine::verbs::{self, Act};
-use crate::engine::{report, status};
+use crate::engine::{Stage, report, status};
+use crate::model::ProviderId;
 use crate::notifications::Notifications;
 use crate::providers::http::Http;
 use crate::secret::Secret;
@@ -34,6 +35,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("site.yaml", include_str!("../../examples/services/site.yaml")),
     ("old-blog.yaml", include_str!("../../examples/services/old-blog.yaml")),
 ];
+/// Browsers lead every name below `localhost` to their own machine, so that links open at the simulated proxy.
+const DOMAIN: &str = "demo.localhost";
+/// What the examples have in its place.
+const EXAMPLE_DOMAIN: &str = "example.org";
+/// An image whose containers end at once: an update that fails.
+const BROKEN: &str = "traefik/whoami:broken";
 /// The container that `--check` kills.
 const VICTIM: &str = "whoami";
 /// What `--check` waits for at most; simulated parts take seconds.
@@ -69,6 +76,7 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     let path = folder.path.join("amarre.yaml");
     let config = Config::load(Some(&path))?;
     let Built { engine, lock, world: _ } = build::engine(&config).await?;
+    let engine = engine.staged(world.stage());
     let socket =
         crate::server::socket::bind(&config.beside_state("sock")).map_err(|error| failed(error.to_string()))?;
     let public =
@@ -87,7 +95,7 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     ));
     let guide = async {
         let first = accounts.first_token();
-        let code = guide(demo, &handle, &world, (&path, address, &first), output).await;
+        let code = guide(demo, &handle, &world, (&folder.path, address, &first), output).await;
         stop.notify_one();
         code
     };
@@ -100,7 +108,7 @@ async fn guide(
     demo: &Demo,
     handle: &Handle,
     world: &World,
-    (config, address, first): (&Path, SocketAddr, &Secret),
+    (folder, address, first): (&Path, SocketAddr, &Secret),
     output: &Output,
 ) -> Result<u8, Failure> {
     let (steps, mut inbox) = tokio::sync::mpsc::channel(256);
@@ -123,18 +131,43 @@ async fn guide(
     if demo.check {
         return check(handle, world, output).await;
     }
-    output.say(&format!("
-Open a service through the simulated proxy:
-  curl -H 'Host: whoami.example.org' http://{}/
-Look at what Amarre knows, and make an account that may change something:
-  http://{address}/
-  http://{address}/setup?token={}
-  {} --config {} status
-Then change a file in the folder above, or edit a proxy host in the simulated NPM ({}, user {} with password {PASSWORD}),
-and watch it being put right. Ctrl-C ends the demo; nothing stays.", world.npm.proxy_address, first.expose(), program(), config.display(), world.npm.server.url(), IDENTITY));
+    let link = format!("http://{address}/setup?token={}", first.expose());
+    output.say(&told(world, folder, &link));
     super::daemon::stopped().await;
     output.say("The demo ends; nothing of it stays.");
     Ok(0)
+}
+
+/// What there is to see, and what to try.
+fn told(world: &World, folder: &Path, link: &str) -> String {
+    let proxy = world.npm.proxy_address;
+    let services = folder.join("services");
+    let try_out = match &world.docker {
+        Some(_) => format!(
+            "
+Try:
+  a new service in the pages, with its certificate: any image works
+  an update that fails: in whoami.yaml write `image: {BROKEN}`; the old one goes on serving
+  one that never gets healthy: add `healthcheck: {{test: \"exit 1\"}}` to whoami.yaml
+  a removed record, host or container is back within seconds"
+        ),
+        None => String::new(),
+    };
+    format!(
+        "
+  Pages     {link}
+  Services  http://whoami.{DOMAIN}:{}/  (each name below {DOMAIN} opens there; TLS is simulated, so without it)
+  Folder    {}
+  Status    {} --config {} status
+  NPM       {}, user {IDENTITY}, password {PASSWORD}  (its API; there are no pages)
+{try_out}
+Ctrl-C ends the demo; nothing stays.",
+        proxy.port(),
+        services.display(),
+        program(),
+        folder.join("amarre.yaml").display(),
+        world.npm.server.url(),
+    )
 }
 
 /// How the reader started this program; it need not be in PATH.
@@ -166,7 +199,7 @@ async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Fa
     }
     world.kill(VICTIM).await?;
     output.data(&format!("container {VICTIM} is removed\n"));
-    let victim = format!("{VICTIM}.example.org");
+    let victim = format!("{VICTIM}.{DOMAIN}");
     let waited = tokio::time::timeout(CHECK_TIMEOUT, async {
         loop {
             if world.ask(&victim).await.is_ok_and(|status| status == 200) && is_quiet(handle) {
@@ -206,6 +239,7 @@ impl World {
             seeded.map_err(|refusal| std::io::Error::other(refusal.to_string()))?;
             let seeded = docker.seed_container("npm", "jc21/nginx-proxy-manager:2", &["npm_default"]);
             seeded.map_err(|refusal| std::io::Error::other(refusal.to_string()))?;
+            docker.image(ImageSpec { behaviour: ImageBehaviour::Exit(1), ..ImageSpec::new(BROKEN) });
         }
         let upstreams: Arc<dyn Upstreams> = match &docker {
             Some(docker) => Arc::new(FromNpm(docker.clone())),
@@ -213,10 +247,21 @@ impl World {
         };
         let mut options = NpmOptions::with_upstreams(upstreams);
         options.issuance = Issuance::Granted;
+        options.tls_ends_before = true;
         options.users = vec![amarre_sim::npm::NpmUser::admin(1, IDENTITY, PASSWORD)];
         let npm = Npm::start(options).await?;
-        let ovh = Ovh::start(OvhOptions::with_zones(&["example.org"])).await?;
+        let ovh = Ovh::start(OvhOptions::with_zones(&[DOMAIN])).await?;
         Ok(Self { docker, npm, ovh })
+    }
+
+    /// What of the world is played here, and where visitors come in.
+    fn stage(&self) -> Stage {
+        let npm = ProviderId::npm("main");
+        let docker = self.docker.iter().map(|_| ProviderId::docker("default"));
+        Stage {
+            demo: docker.chain([npm.clone(), ProviderId::ovh()]).collect(),
+            proxies: [(npm, self.npm.proxy_address)].into(),
+        }
     }
 
     /// The status with which the proxy answers for a name.
@@ -261,10 +306,14 @@ impl Folder {
     }
 
     fn write(&self, world: &World, demo: &Demo) -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
         for folder in ["services", "secrets/services/cloud", "secrets/services/family"] {
             std::fs::create_dir_all(self.path.join(folder))?;
         }
+        // The site that a redirection leads to is served here, too.
+        let site = format!("http://www.{DOMAIN}:{}", world.npm.proxy_address.port());
         for (name, text) in EXAMPLES {
+            let text = text.replace(&format!("https://www.{EXAMPLE_DOMAIN}"), &site).replace(EXAMPLE_DOMAIN, DOMAIN);
             std::fs::write(self.path.join("services").join(name), text)?;
         }
         for name in ["secrets/services/cloud/db", "secrets/services/family/anna"] {
@@ -275,15 +324,16 @@ impl Folder {
             None => ("unix:///var/run/docker.sock".to_owned(), ""),
         };
         let servers: Vec<String> = world.ovh.dns.iter().map(ToString::to_string).collect();
+        let names = servers.join("\", \"");
         let options = OvhOptions::with_zones(&[]);
         let text = format!(
             "instance: demo\n\
-             domains: [example.org]\n\
+             domains: [{DOMAIN}]\n\
              source: {{folder: ./services}}\n\
              hosts: {{default: {{docker: \"{docker}\", address: [203.0.113.10], npm: main}}}}\n\
              npm: {{main: {{url: \"{}\", identity: {IDENTITY}, secret: {PASSWORD}{container}}}}}\n\
              ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}\n\
-             dns: {{propagation: {{servers: [\"{}\"]}}}}\n\
+             dns: {{propagation: {{servers: [\"{names}\"], resolvers: [\"{names}\"]}}}}\n\
              certificates: {{port80: assume}}\n\
              server: {{listen: \"127.0.0.1:{}\"}}\n",
             world.npm.server.url(),
@@ -291,10 +341,12 @@ impl Folder {
             options.application_key,
             options.application_secret,
             options.consumer_key,
-            servers.join("\", \""),
             demo.port,
         );
-        std::fs::write(self.path.join("amarre.yaml"), text)
+        let path = self.path.join("amarre.yaml");
+        std::fs::write(&path, text)?;
+        // It holds passwords, as a real one does.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
     }
 }
 

@@ -55,6 +55,7 @@ mod unsigned;
 pub mod doctor;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -243,6 +244,13 @@ impl Picture {
         self.simulated().any(|id| id == provider)
     }
 
+    /// Where visitors reach the proxy of a host, where that is simulated.
+    pub fn visited(&self, host: &str) -> Option<SocketAddr> {
+        let context = self.context.as_ref()?;
+        let npm = context.site.hosts.get(host)?.npm.as_ref()?;
+        context.stage.proxies.get(&npm.provider).copied()
+    }
+
     /// Whether a change of the service is planned.
     pub fn is_changing(&self, service: &str) -> bool {
         self.changes_of(service).next().is_some()
@@ -255,6 +263,15 @@ impl Picture {
     }
 }
 
+/// What is played in place of the real world.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stage {
+    /// What a demo simulates; empty: it is none.
+    pub demo: BTreeSet<ProviderId>,
+    /// Where visitors reach a simulated proxy. The addresses of its hosts lead to no such place.
+    pub proxies: BTreeMap<ProviderId, SocketAddr>,
+}
+
 /// What stays the same for the life of an engine.
 pub struct Context {
     /// The configuration as the pure part sees it.
@@ -263,6 +280,8 @@ pub struct Context {
     pub schemas: Schemas,
     /// The vendors, by name.
     pub providers: Arc<BTreeMap<ProviderId, Arc<dyn Provider>>>,
+    /// What is not real.
+    pub stage: Stage,
 }
 
 impl std::fmt::Debug for Context {
@@ -272,7 +291,7 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
-    fn of(site: Site, providers: &[Arc<dyn Provider>]) -> Arc<Self> {
+    fn of(site: Site, providers: &[Arc<dyn Provider>], stage: Stage) -> Arc<Self> {
         let providers: BTreeMap<ProviderId, Arc<dyn Provider>> =
             providers.iter().map(|provider| (provider.id().clone(), provider.clone())).collect();
         let mut schemas = Schemas::new();
@@ -281,7 +300,7 @@ impl Context {
                 schemas.insert((provider.id().family().to_owned(), schema.kind), schema);
             }
         }
-        Arc::new(Self { site, schemas, providers: Arc::new(providers) })
+        Arc::new(Self { site, schemas, providers: Arc::new(providers), stage })
     }
 
     /// Calls `use_it` with everything that a plan depends on.
@@ -416,7 +435,7 @@ impl Engine {
     /// An engine that has not looked yet.
     pub fn new(parts: Parts) -> Self {
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
-        let context = Context::of(parts.site, &parts.providers);
+        let context = Context::of(parts.site, &parts.providers, Stage::default());
         let patience = Patience::new(Breakers::new(&context.providers));
         Self {
             context,
@@ -455,6 +474,15 @@ impl Engine {
             progress,
             meters: Arc::default(),
         }
+    }
+
+    /// With what is played in place of the real world.
+    #[must_use]
+    pub fn staged(mut self, stage: Stage) -> Self {
+        let Context { site, schemas, providers, .. } = &*self.context;
+        let (site, schemas, providers) = (site.clone(), schemas.clone(), providers.clone());
+        self.context = Arc::new(Context { site, schemas, providers, stage });
+        self
     }
 
     /// What the last look found out.
@@ -562,7 +590,7 @@ impl Engine {
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
     pub fn reconfigure(&mut self, settings: Settings) {
         self.observer.reconfigured(|container| settings.site.is_npms(container));
-        self.context = Context::of(settings.site, &settings.providers);
+        self.context = Context::of(settings.site, &settings.providers, self.context.stage.clone());
         self.patience = Patience::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;
         self.loading.forget();

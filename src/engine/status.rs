@@ -1,6 +1,7 @@
 //! How each service is: sync, health, what now. Pure: a picture in, values out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use super::waits::{self, Waiting};
 use super::{Picture, jobs, telling};
@@ -147,9 +148,14 @@ pub fn services(picture: &Picture) -> BTreeMap<String, ServiceStatus> {
     names.into_iter().filter(|name| !name.is_empty()).map(|name| (name.clone(), service(picture, name))).collect()
 }
 
-fn urls(route: &Route) -> impl Iterator<Item = String> + '_ {
+/// The addresses of a route. A name that every browser leads to its own machine opens at a simulated proxy there, which
+/// speaks no TLS; `visited`: where that is.
+fn urls(route: &Route, visited: Option<SocketAddr>) -> impl Iterator<Item = String> + '_ {
     let scheme = if route.tls == Tls::None { "http" } else { "https" };
-    route.domains.iter().map(move |domain| format!("{scheme}://{domain}"))
+    route.domains.iter().map(move |domain| match visited.filter(|_| domain.ends_with(".localhost")) {
+        Some(at) => format!("http://{domain}:{}", at.port()),
+        None => format!("{scheme}://{domain}"),
+    })
 }
 
 fn service(picture: &Picture, name: &str) -> ServiceStatus {
@@ -169,7 +175,11 @@ fn service(picture: &Picture, name: &str) -> ServiceStatus {
         domains: manifest
             .map(|manifest| manifest.routes.iter().flat_map(|route| route.domains.clone()).collect())
             .unwrap_or_default(),
-        urls: manifest.map(|manifest| manifest.routes.iter().flat_map(urls).collect()).unwrap_or_default(),
+        urls: manifest
+            .map(|manifest| {
+                manifest.routes.iter().flat_map(|route| urls(route, picture.visited(&manifest.host))).collect()
+            })
+            .unwrap_or_default(),
         resources,
         waiting: None,
     };

@@ -3,7 +3,7 @@
 //! | step | asks |
 //! |---|---|
 //! | delegation, DNS | each of the zone's own servers |
-//! | port 80, port 443 | the address that DNS gives, by the name |
+//! | port 80, port 443 | the address that DNS gives, by the name; of a simulated proxy only its own place |
 //! | proxy host | what NPM said in this look |
 //! | network, container | Docker in this look, and the container itself from where NPM stands |
 
@@ -89,11 +89,20 @@ pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> 
     let target = addresses.first().copied().or_else(|| own.first().copied());
     let mut answered = None;
     let npm = host.and_then(|host| host.npm.as_ref()).map(|npm| &npm.provider);
-    if npm.is_some_and(|npm| picture.is_simulated(npm)) {
+    let visited = npm.and_then(|npm| context.stage.proxies.get(npm)).copied();
+    if visited.is_some() || npm.is_some_and(|npm| picture.is_simulated(npm)) {
         let found = "simulated: no visitor comes to this address, and it is not asked";
         steps.extend(target.map(|ip| Step::open("port", ip.to_string(), found)));
+        if let Some(at) = visited {
+            let asked = ask(&domain, at, "http").await;
+            steps.push(simulated(at, &asked));
+            answered = asked.ok();
+        }
     } else if let Some(ip) = target {
-        let (plain, secure) = tokio::join!(ask(&domain, ip, false), ask(&domain, ip, true));
+        let (plain, secure) = tokio::join!(
+            ask(&domain, SocketAddr::new(ip, 80), "http"),
+            ask(&domain, SocketAddr::new(ip, 443), "https")
+        );
         steps.push(port(&picture, &domain, ip, false, &plain));
         steps.push(port(&picture, &domain, ip, true, &secure));
         answered = secure.as_ref().ok().or(plain.as_ref().ok()).copied();
@@ -181,14 +190,24 @@ fn said(heard: &[Resolved], record_type: &str) -> (BTreeSet<String>, usize) {
 /// An answer: its status and how long it took.
 type Asked = Result<(u16, Millis), String>;
 
-async fn ask(domain: &str, ip: IpAddr, is_secure: bool) -> Asked {
-    let (scheme, port) = if is_secure { ("https", 443) } else { ("http", 80) };
-    let http = Http::towards(domain, SocketAddr::new(ip, port), LIMIT)?;
+async fn ask(domain: &str, at: SocketAddr, scheme: &str) -> Asked {
+    let http = Http::towards(domain, at, LIMIT)?;
     let began = Instant::now();
-    let request = http.request(reqwest::Method::GET, &format!("{scheme}://{domain}/"));
+    let request = http.request(reqwest::Method::GET, &format!("{scheme}://{domain}:{}/", at.port()));
     match http.send(request).await {
         Ok(answer) => Ok((answer.status, Millis(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX)))),
         Err(failure) => Err(failure.message().to_owned()),
+    }
+}
+
+/// What a simulated proxy answered, where it is reached. It speaks no TLS.
+fn simulated(at: SocketAddr, asked: &Asked) -> Step {
+    match asked {
+        Ok((status, took)) => {
+            let step = Step::good("visitor", at.to_string(), format!("the simulated proxy answers {status}"));
+            Step { took: Some(*took), ..step }
+        }
+        Err(why) => Step::open("visitor", at.to_string(), format!("the simulated proxy does not answer: {why}")),
     }
 }
 

@@ -18,8 +18,14 @@ pub const THEME_COOKIE: &str = "amarre_theme";
 /// The cookie with which keys were switched off.
 pub const KEYS_COOKIE: &str = "amarre_keys";
 
-/// `Test mode: OVH is simulated. …`
+/// `Test mode: OVH is simulated. …`, of a demo that it is one.
 fn test_mode(picture: &Picture, words: Words) -> String {
+    let demo = picture.context.iter().flat_map(|context| &context.stage.demo);
+    let demo: Vec<String> = demo.map(ProviderId::title).collect();
+    if !demo.is_empty() {
+        let is_all = picture.context.iter().all(|context| context.providers.len() == demo.len());
+        return if is_all { words.of("demo-band") } else { words.with("demo-band-part", "names", &demo.join(", ")) };
+    }
     let names: Vec<String> = picture.simulated().map(ProviderId::title).collect();
     let key = match names.len() {
         0 => return String::new(),

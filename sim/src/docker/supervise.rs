@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::merge::object;
+use super::merge::{array, object};
 use super::spec::Behaviour;
 use super::state::{Container, State, Status, text};
 
@@ -48,6 +48,7 @@ impl State {
         let container = &self.containers[index];
         let verdict = match container.behaviour {
             _ if container.health.is_none() => return,
+            _ if cannot_pass(&container.config) => "unhealthy",
             Behaviour::HealthyAfter(0) | Behaviour::Serve | Behaviour::SlowStart(_) => "healthy",
             Behaviour::Unhealthy => "unhealthy",
             Behaviour::HealthyAfter(_) | Behaviour::Exit(_) => return,
@@ -149,6 +150,17 @@ impl State {
                 act(&mut engine.lock());
             }
         });
+    }
+}
+
+/// Whether a healthcheck fails wherever it is run: `false`, or `exit` with a code.
+fn cannot_pass(config: &Map<String, Value>) -> bool {
+    let test = array(&object(config, "Healthcheck"), "Test");
+    let words = test.iter().skip(1).filter_map(Value::as_str).flat_map(str::split_whitespace);
+    match words.collect::<Vec<_>>().as_slice() {
+        ["false" | "/bin/false"] => true,
+        ["exit", code] => code.parse::<u8>().is_ok_and(|code| code > 0),
+        _ => false,
     }
 }
 

@@ -76,7 +76,8 @@ impl Npm {
             move || shared.lock().to_keep()
         });
         let server = crate::serve(app, options.admin_port).await?;
-        let (proxy_address, proxy) = proxy::serve(shared.clone(), options.upstreams, options.proxy_port).await?;
+        let (proxy_address, proxy) =
+            proxy::serve(shared.clone(), options.upstreams, (options.proxy_port, options.tls_ends_before)).await?;
         Ok(Self { server, proxy_address, shared, proxy })
     }
 

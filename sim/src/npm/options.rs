@@ -27,6 +27,8 @@ pub struct NpmOptions {
     pub version: NpmVersion,
     /// A real nginx that is given every file too. Visitors are to ask that one then.
     pub front: Option<Arc<dyn Front>>,
+    /// Whether TLS ends before the proxy: each visitor counts as one who came by it, and is led to no other port.
+    pub tls_ends_before: bool,
     /// Ids of rows are greater.
     pub ids_after: u64,
     /// Where rows are kept from one start to the next; `None`: nowhere.
@@ -149,6 +151,7 @@ impl NpmOptions {
             issuance: Issuance::NoCertbot,
             version: NpmVersion::V2_15,
             front: None,
+            tls_ends_before: false,
             ids_after: 0,
             kept_at: None,
         }

@@ -33,16 +33,17 @@ const PER_CONNECTION: [HeaderName; 5] =
 struct Proxy {
     shared: Shared,
     upstreams: Arc<dyn Upstreams>,
+    tls_ends_before: bool,
 }
 
 pub(super) async fn serve(
     shared: Shared,
     upstreams: Arc<dyn Upstreams>,
-    port: u16,
+    (port, tls_ends_before): (u16, bool),
 ) -> std::io::Result<(SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
-    let router = Router::new().fallback(answer).with_state(Proxy { shared, upstreams });
+    let router = Router::new().fallback(answer).with_state(Proxy { shared, upstreams, tls_ends_before });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let task = tokio::spawn(async move {
         // The listener lives as long as the task: an error here only ends the simulator.
@@ -69,7 +70,8 @@ async fn answered(
         return page(StatusCode::NOT_FOUND, "default site");
     };
     let forwarded = request.headers().get("x-forwarded-proto");
-    let behind_tls = site.trust_forwarded_proto && forwarded.is_some_and(|proto| proto == "https");
+    let says_so = site.trust_forwarded_proto && forwarded.is_some_and(|proto| proto == "https");
+    let behind_tls = proxy.tls_ends_before || says_so;
     if site.ssl_forced && site.certificate.is_some() && !behind_tls {
         return redirect(301, &format!("https://{host}{}", path_of(request.uri())));
     }

@@ -11,6 +11,8 @@ footer-api = API
 checked = checked { $time } ago
 test-band = Test mode: { $names } is simulated. Nothing real is written there.
 test-band-several = Test mode: { $names } are simulated. Nothing real is written there.
+demo-band = Demo: everything here is simulated. Nothing real is asked or changed, and nothing of it stays.
+demo-band-part = Demo: { $names } are simulated, the rest is real. Containers of the demo run on this machine’s Docker.
 not-checked = first look in progress
 
 sync-Synced = Synced

@@ -11,6 +11,8 @@ footer-api = API
 checked = vérifié il y a { $time }
 test-band = Mode test : { $names } est simulé. Rien de réel n’y est écrit.
 test-band-several = Mode test : { $names } sont simulés. Rien de réel n’y est écrit.
+demo-band = Démonstration : tout est simulé ici. Rien de réel n’est interrogé ni modifié, et rien n’en reste.
+demo-band-part = Démonstration : { $names } sont simulés, le reste est réel. Les conteneurs tournent dans le Docker de cette machine.
 not-checked = premier passage en cours
 
 sync-Synced = Synchronisé

@@ -1,5 +1,6 @@
 //! The command line as people meet it: what is typed, what is printed, the exit code.
 
+mod demo;
 mod help;
 mod init;
 mod key;

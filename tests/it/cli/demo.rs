@@ -1,0 +1,123 @@
+//! The demo as a newcomer meets it: what it prints opens, a new service with its certificate is reached, an update that
+//! fails shows, and nothing beyond this machine is asked.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value as Json;
+use tokio::process::{Child, Command};
+
+use super::rig::end;
+use crate::support::{eventually, free_port, get};
+use crate::web::browser::Browser;
+
+struct Demo {
+    child: Child,
+    port: u16,
+    proxy: SocketAddr,
+    config: PathBuf,
+    setup: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Demo {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, port) = (folder.path().join("demo.log"), free_port());
+        let file = std::fs::File::create(&log).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_amarre"));
+        command.args(["demo", "--port", &port.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
+        command.env("TMPDIR", folder.path()).env_remove("DOCKER_HOST").env("LC_ALL", "C.UTF-8");
+        let child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+        let read = || std::fs::read_to_string(&log).unwrap_or_default();
+        eventually(120, "it says how it ends", async || read().contains("Ctrl-C ends the demo")).await;
+        let told = read();
+        let after = |label: &str| {
+            let at = told.find(label).unwrap_or_else(|| panic!("no {label} in\n{told}"));
+            told[at + label.len()..].split_whitespace().next().unwrap().to_owned()
+        };
+        let services = after("  Services ");
+        assert!(services.starts_with("http://whoami.demo.localhost:"), "{services}");
+        let proxy = services.trim_end_matches('/').rsplit(':').next().unwrap().parse::<u16>().unwrap();
+        let setup = after("  Pages ");
+        let config = Path::new(&after("  Folder ")).parent().unwrap().join("amarre.yaml");
+        Self { child, port, proxy: ([127, 0, 0, 1], proxy).into(), config, setup, _folder: folder }
+    }
+
+    async fn signed_in(&self) -> Browser {
+        let token = self.setup.split("token=").nth(1).unwrap();
+        let mut alice = Browser::at(self.port);
+        let password = "correct horse battery";
+        let form = [("token", token), ("email", "a@example.org"), ("name", "Alice"), ("password", password)];
+        assert_eq!(alice.post("/setup", &form).await.status, 303);
+        alice
+    }
+
+    /// What a visitor of a name gets.
+    async fn visit(&self, name: &str) -> u16 {
+        get(self.proxy, name, "/").await.map_or(0, |(status, _)| status)
+    }
+
+    async fn service(&self, name: &str) -> Json {
+        let answer = get(([127, 0, 0, 1], self.port).into(), "localhost", &format!("/api/v1/services/{name}")).await;
+        answer.map(|(_, body)| serde_json::from_str(&body).unwrap()).unwrap_or_default()
+    }
+
+    async fn run(&self, args: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_amarre"));
+        let output = command.arg("--config").arg(&self.config).args(args).output().await.unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn its_pages_say_what_it_is_and_their_links_open() {
+    let demo = Demo::start().await;
+    let mut alice = demo.signed_in().await;
+    let page = alice.get("/").await;
+    page.says("Demo: everything here is simulated.");
+    page.says(&format!("href=\"http://whoami.demo.localhost:{}\"", demo.proxy.port()));
+    alice.get("/language/fr?back=/").await;
+    alice.get("/").await.says("Démonstration\u{a0}: tout est simulé ici.");
+    alice.get("/language/en?back=/").await;
+    for name in ["whoami", "gitea", "cloud", "vault", "www"] {
+        assert_eq!(demo.visit(&format!("{name}.demo.localhost")).await, 200, "{name}");
+    }
+    // The address of the records is of a documentation's network, and is not asked.
+    let traced = demo.run(&["trace", "whoami.demo.localhost"]).await;
+    assert!(traced.contains("simulated: no visitor comes to this address, and it is not asked"), "{traced}");
+    assert!(traced.contains("the simulated proxy answers 200") && traced.contains("It answers: 200"), "{traced}");
+    assert_eq!(end(demo.child).await, 0);
+}
+
+#[tokio::test]
+async fn a_new_service_is_reached_and_an_update_that_fails_shows() {
+    let demo = Demo::start().await;
+    let mut alice = demo.signed_in().await;
+    // As the form has it: with the certificate that is chosen already.
+    alice.get("/new").await.says("value=\"letsencrypt\" checked");
+    let fields =
+        [("do", "commit"), ("image", "ghcr.io/a/wiki:1"), ("name", "wiki"), ("port", "80"), ("tls", "letsencrypt")];
+    let page = alice.send("/new", "/new", &fields).await;
+    assert_eq!(page.status, 303, "{}", page.body);
+    eventually(60, "it is reached", async || {
+        let row = demo.service("wiki").await;
+        row["sync"] == "Synced" && row["health"] == "Healthy" && demo.visit("wiki.demo.localhost").await == 200
+    })
+    .await;
+    alice.get("/certificates").await.says("wiki.demo.localhost");
+    let whoami = demo.config.with_file_name("services").join("whoami.yaml");
+    let broken = "name: whoami\nimage: traefik/whoami:broken\nport: 80\n";
+    std::fs::write(&whoami, broken).unwrap();
+    eventually(60, "the update has failed", async || demo.service("whoami").await["attention"] == true).await;
+    assert_eq!(demo.visit("whoami.demo.localhost").await, 200, "the old one goes on serving");
+    std::fs::write(&whoami, "name: whoami\nimage: traefik/whoami:v1.11\nport: 80\nhealthcheck: {test: \"exit 1\"}\n")
+        .unwrap();
+    eventually(60, "it never gets healthy", async || {
+        demo.run(&["status", "whoami"]).await.contains("healthcheck failed")
+    })
+    .await;
+    assert_eq!(demo.visit("whoami.demo.localhost").await, 200, "the old one goes on serving");
+    assert_eq!(end(demo.child).await, 0);
+}
