@@ -331,8 +331,16 @@ async fn plan(State(handle): State<Handle>) -> Response {
 
 /// Where `type` of a problem leads.
 async fn page(Path(code): Path<String>) -> Response {
-    match crate::pages::page(&code) {
-        Some(page) => ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], page).into_response(),
+    error_page(code.strip_suffix(".md").unwrap_or(&code))
+}
+
+/// The page of an error code as it was written, or that there is no such code.
+pub fn error_page(code: &str) -> Response {
+    match crate::pages::page(code) {
+        Some(page) => {
+            let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8"), (header::VARY, "Accept")];
+            (kind, page).into_response()
+        }
         None => problem(StatusCode::NOT_FOUND, "A1004", &format!("there is no error code {code}"), "see docs/errors"),
     }
 }

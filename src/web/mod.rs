@@ -10,10 +10,12 @@ mod assets;
 mod checks;
 mod doing;
 mod edit;
+mod errors;
 mod frame;
 mod from_template;
 mod login;
 mod manifest;
+mod markdown;
 mod overview;
 mod rest;
 mod service;
@@ -99,6 +101,8 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications, shel
         .route("/network", get(rest::network))
         .route("/certificates", get(rest::certificates))
         .route("/api", get(api::show))
+        .route("/errors", get(errors::list))
+        .route("/errors/{code}", get(errors::show))
         .route("/live", get(live))
         .route("/login", get(login::page).post(login::sign_in))
         .route("/logout", axum::routing::post(login::sign_out))
@@ -154,8 +158,11 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
         let (action, target, result) = ("page".to_owned(), format!("{method} {path}"), response.status().to_string());
         web.accounts.refused(AuditRow { at, who, address, action, target, result }).await;
     }
-    if response.status() == StatusCode::NOT_FOUND && wants_page && !is_html(&response) {
-        response = problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await;
+    if accepts_html(&headers)
+        && !is_html(&response)
+        && let Some(key) = unsaid(response.status(), &method, &path)
+    {
+        response = instead(&web, &headers, response, key).await;
     }
     let page = is_html(&response);
     let set = response.headers_mut();
@@ -168,13 +175,42 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
     response
 }
 
+/// What a browser is told in place of an answer for machines; `None`: that answer. The API keeps its own answers.
+fn unsaid(status: StatusCode, method: &Method, path: &str) -> Option<&'static str> {
+    let is_api = path.starts_with("/api/") || path.starts_with("/webhooks/") || HEALTH.contains(&path);
+    match status {
+        StatusCode::NOT_FOUND if *method == Method::GET => Some("problem-not-here"),
+        _ if is_api => None,
+        StatusCode::NOT_FOUND => Some("problem-not-here"),
+        StatusCode::METHOD_NOT_ALLOWED => Some("problem-method"),
+        StatusCode::SERVICE_UNAVAILABLE => Some("problem-stopping"),
+        status if status.is_server_error() => Some("problem-page"),
+        StatusCode::FORBIDDEN => Some("problem-csrf"),
+        status if status.is_client_error() => Some("problem-form"),
+        _ => None,
+    }
+}
+
+/// A page with the status of an answer, and what it says of when to ask again.
+async fn instead(web: &Web, headers: &HeaderMap, answer: Response, key: &str) -> Response {
+    let mut response = problem(web, headers, answer.status(), key).await;
+    for name in [header::RETRY_AFTER, header::ALLOW] {
+        if let Some(value) = answer.headers().get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
 /// What somebody must be signed in for beyond this machine; the rest says itself who may ask.
 fn is_page(path: &str) -> bool {
     let is_below = |top: &str| path == top || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
     let open = ["/login", "/setup", "/assets", "/language", "/api/v1", "/errors", "/webhooks"];
-    let health = ["/healthz", "/readyz", "/health", "/metrics"];
-    !open.into_iter().any(is_below) && !health.contains(&path)
+    !open.into_iter().any(is_below) && !HEALTH.contains(&path)
 }
+
+/// What tells of the daemon itself.
+const HEALTH: [&str; 4] = ["/healthz", "/readyz", "/health", "/metrics"];
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

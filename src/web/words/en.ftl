@@ -256,6 +256,12 @@ problem-too-much = Too many requests. Try again in { $time }.
 problem-csrf = This form is out of date. Nothing was done: try again.
 problem-page = This page could not be shown. Your services are not affected.
 problem-not-here = There is no such page.
+problem-method = This page cannot be asked for in that way. Nothing was done.
+problem-form = This request could not be read. Nothing was done.
+problem-stopping = Amarre is stopping. Try again in a moment.
+error-unknown = There is no error code { $code }.
+errors-title = Error codes
+errors-all = All codes
 live-paused = Live updates paused. Reload
 
 ## The page of the interface for machines

@@ -262,6 +262,12 @@ problem-too-much = Trop de requêtes. Réessayer dans { $time }.
 problem-csrf = Ce formulaire est périmé. Rien n'a été fait : réessayer.
 problem-page = Cette page n'a pas pu s'afficher. Les services ne sont pas touchés.
 problem-not-here = Cette page n'existe pas.
+problem-method = Cette page ne s’ouvre pas de cette façon. Rien n’a été fait.
+problem-form = Cette requête est illisible. Rien n’a été fait.
+problem-stopping = Amarre s’arrête. Réessayer dans un instant.
+error-unknown = Le code d’erreur { $code } n’existe pas.
+errors-title = Codes d’erreur
+errors-all = Tous les codes
 live-paused = Mises à jour suspendues. Recharger
 
 ## La page de l'interface pour machines

@@ -1,0 +1,56 @@
+//! `/errors/{code}`: what an error code means, as a page for people; the same text as Markdown for everything else.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::{Frame, Visitor, Web, accepts_html, markdown, page, said};
+use crate::{pages, server};
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct Explained {
+    frame: Frame,
+    code: String,
+    html: String,
+}
+
+/// `GET /errors/{code}`, and with `.md` behind it always as it was written.
+pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<String>) -> Response {
+    let (code, is_raw) = match code.strip_suffix(".md") {
+        Some(code) => (code.to_owned(), true),
+        None => (code, false),
+    };
+    if is_raw || !accepts_html(&headers) {
+        return server::error_page(&code);
+    }
+    let visitor = Visitor::of(&headers, &web).await;
+    let Some(text) = pages::page(&code) else {
+        let mut text = visitor.words.with("error-unknown", "code", &code);
+        if let Some(near) = pages::near(&code) {
+            text = format!("{text} {}", visitor.words.with("svc-near", "name", near));
+        }
+        return said(&web, &visitor, StatusCode::NOT_FOUND, text).await;
+    };
+    let code = code.to_ascii_uppercase();
+    let (html, title) = markdown::titled(text);
+    let frame = Frame::new(&web, &visitor, "", title.to_owned(), format!("/errors/{code}")).await;
+    let varies = [(header::VARY, "Accept")];
+    (varies, page(&Explained { frame, code, html })).into_response()
+}
+
+#[derive(Template)]
+#[template(path = "errors.html")]
+struct All {
+    frame: Frame,
+    codes: Vec<(&'static str, &'static str)>,
+}
+
+/// `GET /errors`: every code with its title.
+pub async fn list(State(web): State<Web>, headers: HeaderMap) -> Response {
+    let visitor = Visitor::of(&headers, &web).await;
+    let title = visitor.words.of("errors-title");
+    let frame = Frame::new(&web, &visitor, "", title, "/errors".to_owned()).await;
+    page(&All { frame, codes: pages::titles().collect() })
+}
