@@ -221,6 +221,11 @@ impl Handle {
         self.source.write(edit, self.clock.now()).await
     }
 
+    /// Why a file of the source, as shown, cannot be written; `None`: it can, as far as is known.
+    pub async fn unwritable(&self, shown: &str) -> Option<SourceError> {
+        self.source.unwritable(shown).await
+    }
+
     /// Whether manifests come from a repository.
     pub fn is_git(&self) -> bool {
         matches!(self.source, Source::Git(_))

@@ -85,6 +85,41 @@ pub(super) fn write(root: &Path, label: &str, edit: &Edit) -> Result<(), SourceE
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
+/// Why a file of a folder cannot be written, found out without a trace in it; `None`: it can, as far as is known.
+pub(super) fn unwritable_for(root: &Path, label: &str, shown: &str) -> Option<SourceError> {
+    let relative = shown.strip_prefix(label).and_then(|rest| rest.strip_prefix('/'));
+    let path = relative.and_then(|relative| below(root, relative));
+    let parent = path.as_deref().and_then(Path::parent).unwrap_or(root);
+    // What is not there yet is made with the file.
+    let folder = parent.ancestors().find(|folder| folder.exists()).unwrap_or(root);
+    let error = try_in(folder).err()?;
+    let message = format!("{} cannot be written by Amarre: {error}", root.display());
+    let user = rustix::process::geteuid().as_raw();
+    let hint = if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
+        Hint::text(
+            "it is mounted read-only, as with :ro in a compose file: mount it writable, or write manifests elsewhere",
+        )
+    } else {
+        Hint::command("to let Amarre write there, as root", format!("chown -R {user} {}", root.display()))
+    };
+    Some(SourceError::new("A0313", message, hint))
+}
+
+/// Makes a file in a folder that has no name and ends at once: nothing that watches the folder is told. Where a file
+/// system knows no such files, one with a hidden name is made and removed.
+fn try_in(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(_) => return Ok(()),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR) => (),
+        Err(error) => return Err(error.into()),
+    }
+    let probe = folder.join(".amarre.new");
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&probe)?;
+    std::fs::remove_file(&probe)
+}
+
 fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();

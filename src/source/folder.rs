@@ -34,6 +34,8 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024 + 1;
 const DEPTH_MAX: usize = 8;
 /// As much as it may hold is read from a disk in a second or two.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// A page does not wait longer to know whether the folder takes a file: a disk answers within milliseconds.
+const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 /// What was late is asked at each look whether it has ended, and no look waits long for it.
 const ASKED_AGAIN: Duration = Duration::from_millis(50);
 
@@ -82,6 +84,13 @@ impl Folder {
         let (root, label) = (self.path.clone(), self.label());
         let done = tokio::task::spawn_blocking(move || edit::write(&root, &label, &edit)).await;
         done.unwrap_or_else(|_| Err(edit::unwritable("it broke", "see the log")))
+    }
+
+    /// Why a file, as shown, cannot be written; `None`: it can, or the folder gives no answer in time.
+    pub async fn unwritable(&self, shown: &str) -> Option<SourceError> {
+        let (root, label, shown) = (self.path.clone(), self.label(), shown.to_owned());
+        let trying = tokio::task::spawn_blocking(move || edit::unwritable_for(&root, &label, &shown));
+        tokio::time::timeout(TRY_TIMEOUT, trying).await.ok()?.ok()?
     }
 
     /// As [`Folder::read`], apart from the task that asks.

@@ -166,6 +166,15 @@ impl Source {
         }
     }
 
+    /// Why a file, as shown, cannot be written; `None`: it can, as far as can be told without writing. What a repository
+    /// takes shows when something is pushed.
+    pub async fn unwritable(&self, shown: &str) -> Option<SourceError> {
+        match self {
+            Source::Folder(folder) => folder.unwritable(shown).await,
+            Source::Git(_) => None,
+        }
+    }
+
     /// The path, as shown, of a manifest that is not there yet.
     pub fn path_of(&self, service: &str) -> String {
         let folder = match self {

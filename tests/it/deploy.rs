@@ -124,6 +124,8 @@ fn amarre_takes_what_the_compose_file_gives_it() {
     assert_eq!(compose["services"]["npm"]["container_name"], amarre["environment"]["AMARRE_NPM_MAIN_CONTAINER"]);
     let mounts: Vec<&str> = amarre["volumes"].as_array().unwrap().iter().map(|mount| mount.as_str().unwrap()).collect();
     assert!(mounts.contains(&"/var/run/docker.sock:/var/run/docker.sock") && mounts.contains(&"state:/var/lib/amarre"));
+    // The forms of the pages save manifests there.
+    assert!(mounts.contains(&"./services:/etc/amarre/services"), "{mounts:?}");
     for own in mounts.iter().filter_map(|mount| mount.strip_prefix("./")?.split(':').next()) {
         assert!(root().join("deploy").join(own).exists(), "deploy/{own} is mounted and not there");
     }
