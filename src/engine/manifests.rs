@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Picture;
 use super::daemon::Handle;
-use super::planned::{self, PlanLine};
+use super::planned::{self, OfService};
 use super::report;
 use crate::manifest::{self, Diagnostic, Severity};
 use crate::model::Hint;
@@ -21,17 +21,28 @@ const MESSAGE_CHARS_MAX: usize = 2_000;
 /// Something that must be settled before a manifest is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settle {
+    /// Line and column of the text that was given, where it stands there.
+    pub at: Option<(usize, usize)>,
     /// What is wrong.
     pub text: String,
-    /// The way past it.
-    pub hint: String,
+    /// The ways past it.
+    pub hints: Vec<Hint>,
     /// Its code; empty where there is none.
     pub code: String,
 }
 
 impl Settle {
-    fn of(text: String, code: &str, hints: &[Hint]) -> Self {
-        Self { text, hint: hints.first().map(|hint| hint.text.clone()).unwrap_or_default(), code: code.to_owned() }
+    /// Something with a code; an empty one: without.
+    pub fn of(text: impl Into<String>, code: &str, hints: &[Hint]) -> Self {
+        Self { at: None, text: text.into(), hints: hints.to_vec(), code: code.to_owned() }
+    }
+
+    /// With its place in the text in front, for a reader who sees the text: `3:7: no such key`.
+    pub fn placed(&self) -> String {
+        match self.at {
+            Some((line, column)) => format!("{line}:{column}: {}", self.text),
+            None => self.text.clone(),
+        }
     }
 
     /// The same file is another one by now.
@@ -50,8 +61,8 @@ impl From<SourceError> for Settle {
 pub struct Draft {
     /// What must be settled first.
     pub settle: Vec<Settle>,
-    /// What would be done.
-    pub lines: Vec<PlanLine>,
+    /// What would be done, by service; of one whose manifest cannot be read, nothing is said.
+    pub plans: Vec<(String, OfService)>,
     /// Everything as it would be.
     pub after: Arc<Picture>,
     /// The services that the file would hold.
@@ -144,12 +155,12 @@ pub async fn draft(handle: &Handle, (path, text): (&str, &str), named: &str, pro
     let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, found.message.as_str())));
     let mut settle: Vec<Settle> = errors
         .map(|found| Settle {
-            text: if found.line > 0 {
-                format!("{}:{}: {}", found.line, found.column, found.message)
-            } else {
-                found.message.clone()
+            at: (found.line > 0 && found.file == path).then_some((found.line, found.column)),
+            text: match found.file == path || found.line == 0 {
+                true => found.message.clone(),
+                false => format!("{}:{}:{}: {}", found.file, found.line, found.column, found.message),
             },
-            hint: found.hint.clone().unwrap_or_default(),
+            hints: found.hint.clone().map(Hint::text).into_iter().collect(),
             code: found.code.to_owned(),
         })
         .collect();
@@ -163,8 +174,12 @@ pub async fn draft(handle: &Handle, (path, text): (&str, &str), named: &str, pro
     // What goes with the change, too.
     mine.extend(in_file(&picture));
     mine.insert(named.to_owned());
-    let lines: Vec<PlanLine> = mine.iter().flat_map(|name| planned::lines_of(&after, name)).collect();
-    let refusals = lines.iter().filter(|line| line.sign == Sign::Refuse).filter_map(|line| line.refusal.as_ref());
+    // What is planned for a manifest that cannot be read is its last good one's, and nothing that this text leads to.
+    let planned = mine.iter().filter(|name| !after.broken.contains_key(*name));
+    let plans = planned.filter_map(|name| Some((name.clone(), planned::of_service(&after, name)?)));
+    let plans: Vec<(String, OfService)> = plans.collect();
+    let rows = plans.iter().flat_map(|(_, plan)| &plan.rows);
+    let refusals = rows.filter(|row| row.sign == Sign::Refuse).filter_map(|row| row.refusal.as_ref());
     // What holds several things is told once.
     let mut told = BTreeSet::new();
     settle.extend(
@@ -173,9 +188,9 @@ pub async fn draft(handle: &Handle, (path, text): (&str, &str), named: &str, pro
             .map(|refusal| Settle::of(refusal.message.clone(), &refusal.code, &refusal.hints)),
     );
     if let Some(missing) = after.broken.get(named).filter(|_| settle.is_empty()) {
-        settle.push(Settle { text: missing.clone(), hint: String::new(), code: "A0101".to_owned() });
+        settle.push(Settle::of(missing.clone(), "A0101", &[]));
     }
-    Some(Draft { settle, lines, after, names })
+    Some(Draft { settle, plans, after, names })
 }
 
 /// What would be done if a file went; `None`: the loop has ended.

@@ -1,55 +1,17 @@
-//! The plan of one service, line by line, for whoever shows it in another form than text. Pure.
+//! The plan of one service, row by row, for readers that show it in another form than text. Pure.
+
+pub use crate::plan::render::rows::{Note, OfService, Row};
 
 use super::Picture;
-use crate::model::Refusal;
-use crate::plan::render::text::{self, Columns};
-use crate::plan::render::{self, Sign, lines};
+use crate::plan::render;
+use crate::plan::render::rows::Told;
 
-/// One line of a plan.
-#[derive(Debug, Clone)]
-pub struct PlanLine {
-    /// What is done.
-    pub sign: Sign,
-    /// Whether it waits for something that is refused.
-    pub is_held: bool,
-    /// To what, in words.
-    pub columns: Columns,
-    /// Field, from, to.
-    pub diff: Vec<(String, String, String)>,
-    /// What becomes reachable by it.
-    pub exposes: Vec<String>,
-    /// Why it is not done.
-    pub refusal: Option<Refusal>,
-}
-
-/// What would be done for a service, to the end.
-pub fn lines_of(picture: &Picture, service: &str) -> Vec<PlanLine> {
-    let Some(forecast) = picture.forecast() else { return Vec::new() };
-    let lines = picture.with_input(|input| {
-        let held = render::held(forecast);
-        let lines = render::lines(input, forecast).remove(service).unwrap_or_default();
-        let shown = lines.into_iter().filter(|line| !text::is_hidden(line)).map(|line| {
-            let is_held = held.contains(&line.change.address);
-            let value = |field: &str, value| lines::value(field, value);
-            let diff = line.diff.iter().map(|diff| {
-                let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(crate::model::Value::is_sensitive);
-                let (from, to) = if sensitive {
-                    ("(sensitive)".to_owned(), "(sensitive)".to_owned())
-                } else {
-                    (value(&diff.field, diff.from.as_ref()), value(&diff.field, diff.to.as_ref()))
-                };
-                (diff.field.clone(), from, to)
-            });
-            PlanLine {
-                sign: line.sign(),
-                is_held,
-                columns: text::columns(input, &line, is_held),
-                diff: diff.collect(),
-                exposes: line.change.impact.exposes.clone(),
-                refusal: line.change.refusal().cloned(),
-            }
-        });
-        shown.collect()
+/// What would be done for a service, to the end; `None`: nothing.
+pub fn of_service(picture: &Picture, service: &str) -> Option<OfService> {
+    let forecast = picture.forecast()?;
+    let found = picture.with_input(|input| {
+        let lines = render::lines(input, forecast).remove(service)?;
+        Some(Told::of(input, forecast).service(service, &lines))
     });
-    lines.unwrap_or_default()
+    found.flatten().filter(|plan| !plan.rows.is_empty())
 }

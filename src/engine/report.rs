@@ -272,7 +272,7 @@ fn troubles(picture: &Picture, look: Look, out: &mut String) {
     for Trouble { text, code, hints } in troubles_of(picture) {
         out.push_str(&format!("{} {text}, {code}\n", look.sign(Sign::Refuse)));
         for hint in hints {
-            out.push_str(&format!("  {} {hint}\n", look.paint(Tone::Dim, "hint:")));
+            out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(&hint)));
         }
     }
 }
@@ -285,41 +285,42 @@ pub struct Trouble {
     /// `A0601`.
     pub code: String,
     /// The ways past it.
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
 }
 
 /// What is wrong beside the services, each with the ways past it.
 pub fn troubles_of(picture: &Picture) -> Vec<Trouble> {
-    let trouble = |text: String, code: &str, hints: Vec<String>| Trouble { text, code: code.to_owned(), hints };
+    let trouble = |text: String, code: &str, hints: Vec<Hint>| Trouble { text, code: code.to_owned(), hints };
     let mut lines = Vec::new();
     if let Some(error) = &picture.ledger_error {
         let text = format!("{error}; nothing is written anywhere until it can be");
-        lines.push(trouble(text, "A0903", vec!["is the disk full? what runs goes on running".to_owned()]));
+        lines.push(trouble(text, "A0903", vec![Hint::text("is the disk full? what runs goes on running")]));
     }
     if let Some(wrong) = &picture.config_trouble {
-        let hint = "mend amarre.yaml, then send SIGHUP again; what was in force stays".to_owned();
+        let hint = Hint::text("correct amarre.yaml, then send SIGHUP again; until then the one before stays");
         lines.push(trouble(wrong.message.clone(), &wrong.code, vec![hint]));
     }
     if let Some(error) = &picture.source_error {
         let since = error.since.map(|since| picture.at - since).filter(|span| *span >= Millis::seconds(1));
         let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
         let text = format!("{error}{since}; {}", stays(picture, error));
-        lines.push(trouble(text, error.code, error.hints.iter().map(hint_text).collect()));
+        lines.push(trouble(text, error.code, error.hints.clone()));
     }
     for gap in &picture.plan.gaps {
         let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
         let text = format!("{}{place}: {}, for {}", gap.provider, gap.message, picture.at - gap.since);
-        let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty());
+        let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
         lines.push(trouble(text, &gap.code, hint.into_iter().collect()));
     }
     let files = picture.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
     for known in files {
         let text = format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message);
-        let hint = known.hint.clone().unwrap_or_else(|| "amarre validate shows the place".to_owned());
+        let hint = known.hint.clone().map(Hint::text);
+        let hint = hint.unwrap_or_else(|| Hint::command("to see the place", "amarre validate"));
         lines.push(trouble(text, known.code, vec![hint]));
     }
     if let Some(guard) = &picture.plan.guard {
-        lines.push(trouble(guard.message.clone(), &guard.code, guard.hints.iter().map(hint_text).collect()));
+        lines.push(trouble(guard.message.clone(), &guard.code, guard.hints.clone()));
     }
     lines
 }

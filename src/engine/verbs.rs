@@ -48,6 +48,8 @@ pub struct Refused {
     pub message: String,
     /// The way past it.
     pub hint: String,
+    /// All ways past it, with their commands.
+    pub hints: Vec<Hint>,
 }
 
 impl Answer {
@@ -56,7 +58,8 @@ impl Answer {
         let error = &self.document["error"];
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
         let message = text(error.get("message")?);
-        Some(Refused { code: text(&error["code"]), message, hint: text(&error["hints"][0]["text"]) })
+        let hints = serde_json::from_value(error["hints"].clone()).unwrap_or_default();
+        Some(Refused { code: text(&error["code"]), message, hint: text(&error["hints"][0]["text"]), hints })
     }
 }
 

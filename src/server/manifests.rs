@@ -22,6 +22,7 @@ use crate::engine::belongings::{self, Use};
 use crate::engine::daemon::Handle;
 use crate::engine::manifests::{self, Change, Draft, Holds, Settle};
 use crate::engine::{Picture, doctor, report};
+use crate::model::Hint;
 use crate::templates::{Shelf, Template};
 
 const ONE: &str = "/api/v1/services/{name}/manifest";
@@ -212,8 +213,8 @@ async fn propose(
     // Who may write this service may not write another one with it.
     if settle.is_empty() && !names.iter().eq([&name]) {
         let text = format!("the text is not one manifest, of {name}");
-        let hint = "one file may hold several; change those where they are, or as files of their own".to_owned();
-        settle.push(Settle { text, hint, code: "A0101".to_owned() });
+        let hint = Hint::text("one file may hold several; change those where they are, or as files of their own");
+        settle.push(Settle::of(text, "A0101", &[hint]));
     }
     if let Some(wrong) = settle.first() {
         return Err(unsettled(wrong, &settle));
@@ -394,21 +395,17 @@ fn moved(file: &str, is_there: bool) -> Response {
 }
 
 fn not_written(settle: &Settle) -> Response {
-    problem(StatusCode::CONFLICT, &settle.code, &settle.text, &settle.hint)
-}
-
-fn hints(text: &str) -> Vec<Value> {
-    Some(text).filter(|text| !text.is_empty()).map(|text| json!({"text": text})).into_iter().collect()
+    let hint = settle.hints.first().map(|hint| hint.text.as_str()).unwrap_or_default();
+    problem(StatusCode::CONFLICT, &settle.code, &settle.text, hint)
 }
 
 /// What must be settled first, all of it.
 fn unsettled(first: &Settle, all: &[Settle]) -> Response {
-    let one = |settle: &Settle| -> Value {
-        json!({"code": settle.code, "detail": settle.text, "hints": hints(&settle.hint)})
-    };
+    let one =
+        |settle: &Settle| -> Value { json!({"code": settle.code, "detail": settle.placed(), "hints": settle.hints}) };
     let body = json!({
-        "type": format!("/errors/{}", first.code), "title": first.text, "status": 422, "code": first.code,
-        "hints": hints(&first.hint), "errors": all.iter().map(one).collect::<Vec<_>>(),
+        "type": format!("/errors/{}", first.code), "title": first.placed(), "status": 422, "code": first.code,
+        "hints": first.hints, "errors": all.iter().map(one).collect::<Vec<_>>(),
     });
     let kind = [(axum::http::header::CONTENT_TYPE, super::problem::PROBLEM)];
     (StatusCode::UNPROCESSABLE_ENTITY, kind, body.to_string()).into_response()

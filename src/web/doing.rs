@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 
-use super::{Fields, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view};
+use super::{Fields, Flash, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view};
 use crate::accounts::Role;
 use crate::engine::verbs::{self, Act, Answer, Refused};
 use crate::plan::render::Look;
@@ -30,10 +30,10 @@ async fn act(web: &Web, act: Act) -> Option<Answer> {
     }
 }
 
-/// What a command says when it did not do what was asked; `None`: it did, or is at it.
-fn refusal(answer: &Answer) -> Option<String> {
-    let Refused { code, message, .. } = answer.refused()?;
-    Some(if code.is_empty() { message } else { format!("{message} ({code})") })
+/// Why a command did not do what was asked, in one line.
+fn in_line(refused: &Refused) -> String {
+    let Refused { code, message, .. } = refused;
+    if code.is_empty() { message.clone() } else { format!("{message} ({code})") }
 }
 
 /// `POST /services/{name}/{verb}`
@@ -69,10 +69,11 @@ async fn finish(
     let Some(answer) = act(web, command).await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response();
     };
-    let refused = refusal(&answer);
-    doer.did(web, from, verb, name, refused.as_deref().unwrap_or("ok")).await;
+    let refused = answer.refused();
+    let result = refused.as_ref().map_or_else(|| "ok".to_owned(), in_line);
+    doer.did(web, from, verb, name, &result).await;
     match refused {
-        Some(text) => web.accounts.say_once(&doer.session, &text).await,
+        Some(refused) => Flash::refused(refused).keep(web, &doer.session).await,
         // The page that follows shows what is so now.
         None => _ = web.handle.look().await,
     }
@@ -125,7 +126,7 @@ pub async fn rollback(
     };
     let here = format!("/services/{}/rollback", view::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", words.with("rollback-title", "name", &name), here).await;
-    let refused = refusal(&answer);
+    let refused = answer.refused().as_ref().map(in_line);
     Ok(page(&Rollback {
         frame,
         name,

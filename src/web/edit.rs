@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use super::checks::Marks;
 use super::manifest::Form;
 use super::view::{self, PlanRow};
-use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
+use super::{Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
 use crate::engine::manifests::{self, Draft, Holds, Settle, tag};
 use crate::engine::{Picture, planned};
@@ -85,7 +85,6 @@ struct Delete {
     name: String,
     removes: String,
     plan: Vec<PlanRow>,
-    keeps: Option<String>,
     error: Option<String>,
     is_possible: bool,
     may_edit: bool,
@@ -100,8 +99,8 @@ pub async fn check(
     named: &str,
     promised: Vec<String>,
 ) -> Option<Checked> {
-    let Draft { settle, lines, after, .. } = manifests::draft(&web.handle, file, named, promised).await?;
-    let (plan, summary) = (view::plan(&lines, visitor.words), view::summary(&lines, visitor.words));
+    let Draft { settle, plans, after, .. } = manifests::draft(&web.handle, file, named, promised).await?;
+    let (plan, summary) = (view::plan(&plans, visitor.words), view::summary(&plans, visitor.words));
     Some(Checked { settle, plan, summary, after: Some(after) })
 }
 
@@ -144,8 +143,7 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         }
     }
     if is_name_taken {
-        let (text, hint) = (visitor.words.of("new-taken"), String::new());
-        checked.settle.push(Settle { text, hint, code: String::new() });
+        checked.settle.push(Settle::of(visitor.words.of("new-taken"), "", &[]));
     }
     checked.settle.extend(problem);
     let domain = picture.context.as_ref().and_then(|context| context.site.domains.first().cloned()).unwrap_or_default();
@@ -260,7 +258,7 @@ pub async fn written(
     doer.did(web, from, action, name, result).await;
     if done.is_ok() {
         let text = doer.visitor.words.with("new-committed", "file", &path);
-        web.accounts.say_once(&doer.session, &text).await;
+        Flash::text(text).keep(web, &doer.session).await;
     }
     done
 }
@@ -371,13 +369,7 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
     let words = visitor.words;
     let is_only_one = holds_alone(&picture, (&file, &there), name);
     let Some(after) = manifests::without(&web.handle, &file).await else { return stopping() };
-    let lines = planned::lines_of(&after, name);
-    let volumes: Vec<String> = picture
-        .owned_by(name)
-        .iter()
-        .filter(|address| address.kind == crate::model::Kind::Volume)
-        .map(|address| address.name.clone())
-        .collect();
+    let plan = planned::of_service(&after, name).map(|plan| (name.to_owned(), plan));
     let who = visitor.session.as_ref().map(|session| session.user.name.clone()).unwrap_or_default();
     let removes = words.with_all("delete-removes", &[("file", &file), ("where", &picture.source.label), ("who", &who)]);
     let here = format!("/services/{}/delete", view::encoded(name));
@@ -386,8 +378,7 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
     page(&Delete {
         name: name.to_owned(),
         removes,
-        plan: view::plan(&lines, words),
-        keeps: (!volumes.is_empty()).then(|| words.with("delete-keeps", "volumes", &volumes.join(", "))),
+        plan: view::plan(plan.as_slice(), words),
         error,
         is_possible: is_only_one,
         may_edit: visitor.may(Role::Editor),
@@ -426,10 +417,13 @@ pub async fn delete_now(
         let change = (file, Some(there), None);
         match written(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
             Ok(()) => {
-                web.accounts.say_once(&doer.session, &doer.visitor.words.with("deleted", "name", &name)).await;
+                Flash::text(doer.visitor.words.with("deleted", "name", &name)).keep(&web, &doer.session).await;
                 return Ok(to("/"));
             }
-            Err(problem) => error = Some(format!("{} {}", problem.text, problem.hint)),
+            Err(problem) => {
+                let hints = problem.hints.iter().map(crate::model::Hint::in_line);
+                error = Some(std::iter::once(problem.text.clone()).chain(hints).collect::<Vec<_>>().join(" "));
+            }
         }
     }
     let page = delete_page(&web, &doer.visitor, &name, error).await;

@@ -2,13 +2,15 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
+use serde::{Deserialize, Serialize};
 
 use super::Web;
 use super::assets::Assets;
 use super::words::{Language, Words};
 use crate::accounts::{Role, Session};
+use crate::engine::verbs::Refused;
 use crate::engine::{Picture, report};
-use crate::model::ProviderId;
+use crate::model::{Hint, ProviderId};
 use crate::server::access::cookie;
 
 /// The cookie with the language that somebody chose.
@@ -78,6 +80,45 @@ impl Visitor {
     }
 }
 
+/// What a page says once, above its content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Flash {
+    /// A whole sentence.
+    pub text: String,
+    /// Whether it says that something was not done.
+    pub is_bad: bool,
+    /// Its code; empty: none.
+    pub code: String,
+    /// The ways past it.
+    pub hints: Vec<Hint>,
+}
+
+impl Flash {
+    /// A sentence.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// Why a command did not do what was asked.
+    pub fn refused(refused: Refused) -> Self {
+        let Refused { code, message, hints, .. } = refused;
+        let hints = hints.into_iter().filter(|hint| !hint.text.is_empty()).collect();
+        Self { text: message, is_bad: true, code, hints }
+    }
+
+    /// Kept for the page that follows.
+    pub async fn keep(&self, web: &Web, session: &Session) {
+        let kept = serde_json::to_string(self).unwrap_or_else(|_| self.text.clone());
+        web.accounts.say_once(session, &kept).await;
+    }
+
+    /// What was kept, also by a version that kept the sentence only.
+    fn read(kept: &str) -> Self {
+        serde_json::from_str(kept).unwrap_or_else(|_| Self::text(kept))
+    }
+}
+
 /// What stands around the content of a page.
 pub struct Frame {
     /// In which language.
@@ -93,7 +134,7 @@ pub struct Frame {
     /// What forms carry; empty where nobody is signed in.
     pub csrf: String,
     /// What is said once.
-    pub flash: Option<String>,
+    pub flash: Option<Flash>,
     /// Whether what forms write is committed, with a message.
     pub is_git: bool,
     /// What is simulated, said on every page; empty: nothing.
@@ -131,7 +172,11 @@ impl Frame {
         let (words, now) = (visitor.words, web.handle.now());
         let (flash, csrf, user) = match &visitor.session {
             Some(session) => (
-                if visitor.rereads { None } else { web.accounts.said_once(session).await },
+                if visitor.rereads {
+                    None
+                } else {
+                    web.accounts.said_once(session).await.map(|kept| Flash::read(&kept))
+                },
                 session.csrf.clone(),
                 Some(session.user.name.clone()),
             ),

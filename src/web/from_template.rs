@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::edit::{self, Checked};
 use super::view::{self, PlanRow};
-use super::{Fields, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
+use super::{Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
 use crate::engine::manifests::{self, Settle};
 use crate::templates::{self, Rendered};
@@ -78,7 +78,7 @@ impl Filled {
 }
 
 fn problem(text: String) -> Settle {
-    Settle { text, hint: String::new(), code: "A1009".to_owned() }
+    Settle::of(text, "A1009", &[])
 }
 
 /// The template of a name; else what is answered.
@@ -204,13 +204,13 @@ pub async fn make(
                     let change = (path, None, Some(rendered.manifest));
                     edit::written(&web, &doer, change, message, (from, "add", &filled.name)).await
                 }
-                Err(why) => Err(Settle { text: why, hint: String::new(), code: "A0207".to_owned() }),
+                Err(why) => Err(Settle::of(why, "A0207", &[])),
             };
             match written {
                 Ok(()) => {
                     let notes = rendered.notes.trim();
                     if !notes.is_empty() {
-                        web.accounts.say_once(&doer.session, notes).await;
+                        Flash::text(notes).keep(&web, &doer.session).await;
                     }
                     return Ok(to(&format!("/services/{}", view::encoded(&filled.name))));
                 }

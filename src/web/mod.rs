@@ -36,7 +36,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
-pub use self::frame::{Frame, Visitor};
+pub use self::frame::{Flash, Frame, Visitor};
 
 use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;

@@ -11,6 +11,7 @@ use crate::accounts::Role;
 use crate::engine::listing::{self, Only};
 use crate::engine::report;
 use crate::engine::status::{Health, ServiceStatus, Sync};
+use crate::model::Hint;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -37,7 +38,7 @@ struct Need {
     /// The service; empty: something else.
     name: String,
     what: String,
-    more: String,
+    hints: Vec<Hint>,
     code: Option<String>,
     has_logs: bool,
 }
@@ -149,7 +150,7 @@ fn troubles(picture: &crate::engine::Picture) -> impl Iterator<Item = Need> {
         tone: "dim",
         name: String::new(),
         what: trouble.text,
-        more: trouble.hints.join(" · "),
+        hints: trouble.hints,
         code: Some(trouble.code),
         has_logs: false,
     })
@@ -160,7 +161,7 @@ fn needs<'a>(rows: impl Iterator<Item = &'a ServiceStatus>) -> impl Iterator<Ite
         tone: if row.health == Health::Missing { "missing" } else { "bad" },
         name: row.name.clone(),
         what: row.what_now.clone(),
-        more: row.hints.first().map(|hint| hint.text.clone()).unwrap_or_default(),
+        hints: row.hints.clone(),
         code: row.code.clone(),
         has_logs: row.resources.iter().any(|resource| resource.failure.is_some()),
     })

@@ -19,7 +19,7 @@ use crate::engine::logs::{self, LogsOf};
 use crate::engine::planned;
 use crate::engine::status::{self, ResourceStatus, ServiceStatus};
 use crate::model::service::{MountSource, Service, Target};
-use crate::model::{Kind, near};
+use crate::model::{Hint, Kind, near};
 use crate::plan::render::{Look, lines};
 
 /// What happened lately.
@@ -88,7 +88,7 @@ struct Now {
     head: Head,
     what_now: String,
     code: Option<String>,
-    hints: Vec<String>,
+    hints: Vec<Hint>,
     suspended: Option<String>,
     columns: Vec<Column>,
     wires: Vec<String>,
@@ -163,7 +163,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let row = found(&web, &visitor, &picture, &name).await?;
     let words = visitor.words;
     let manifest = picture.services.get(&name);
-    let plan = planned::lines_of(&picture, &name);
+    let plan = planned::of_service(&picture, &name).map(|plan| (name.clone(), plan));
     let is_drift = |change: &crate::model::Change| status::is_drift(change);
     let only_drift = picture.changes_of(&name).all(is_drift);
     let drift: Vec<Drift> = drifts(row).collect();
@@ -184,10 +184,10 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         head: Head::of(&picture, row, &visitor, "now"),
         what_now: row.what_now.clone(),
         code: row.code.clone(),
-        hints: row.hints.iter().map(|hint| hint.text.clone()).collect(),
+        hints: row.hints.clone(),
         suspended,
         network: network(row, words),
-        plan: if only_drift { Vec::new() } else { view::plan(&plan, words) },
+        plan: if only_drift { Vec::new() } else { view::plan(plan.as_slice(), words) },
         drift_title: words.count("svc-drift", &drift.len()),
         drift,
         events: events.collect(),

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use super::{Doer, Fields, Frame, From, Outcome, Visitor, Web, denied, doer, known, page, problem, to, view};
+use super::{Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, denied, doer, known, page, problem, to, view};
 use crate::accounts::{AccountError, AuditRow, Audited, NewToken, Role, Session, Token, User};
 use crate::engine::{listing, report};
 use crate::model::site::PublicAddress;
@@ -66,7 +66,7 @@ async fn done(
     back: &str,
 ) -> Response {
     doer.did(web, from, action, target, "ok").await;
-    web.accounts.say_once(&doer.session, said).await;
+    Flash::text(said).keep(web, &doer.session).await;
     to(back)
 }
 
@@ -394,7 +394,7 @@ async fn remove_token(
         return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     }
     if let Err(error) = web.accounts.remove_token(&name).await {
-        web.accounts.say_once(&doer.session, &error.to_string()).await;
+        Flash { is_bad: true, ..Flash::text(error.to_string()) }.keep(&web, &doer.session).await;
         return Ok(to(back));
     }
     let said = doer.visitor.words.with("tokens-removed", "name", &name);
@@ -461,7 +461,7 @@ async fn test(
         Some(Err(why)) => {
             doer.did(&web, from, "test_notification", &name, &why).await;
             let said = words.with_all("notifications-not-taken", &[("name", &name), ("why", &why)]);
-            web.accounts.say_once(&doer.session, &said).await;
+            Flash { is_bad: true, ..Flash::text(said) }.keep(&web, &doer.session).await;
             Ok(to(back))
         }
     }

@@ -2,10 +2,10 @@
 
 use super::words::Words;
 use crate::engine::Picture;
-use crate::engine::planned::PlanLine;
+use crate::engine::planned::{Note, OfService, Row};
 use crate::engine::status::{Health, ServiceStatus, Sync};
-use crate::model::{Hint, Millis, Refusal, Timestamp};
-use crate::plan::render::{Sign, lines};
+use crate::model::{Hint, Millis, Timestamp};
+use crate::plan::render::{Sign, lines, text};
 use crate::store::journal::Event;
 
 /// A state: a shape, a word and a colour.
@@ -80,9 +80,11 @@ pub fn states(picture: &Picture, row: &ServiceStatus, words: Words) -> (State, S
     (State::sync(row.sync, words), health)
 }
 
-/// A line of a plan.
-#[derive(Debug, Clone)]
+/// A line of a plan: the heading of a service (`of`), a change or step, or what stands below them (`note`).
+#[derive(Debug, Clone, Default)]
 pub struct PlanRow {
+    /// Of which sort it is; empty: a change or a step.
+    pub class: &'static str,
     /// `+`, `~`, `−`, `!`.
     pub sign: &'static str,
     /// Its colour.
@@ -94,24 +96,40 @@ pub struct PlanRow {
     /// What is worth knowing.
     pub detail: String,
     /// Lines below it: what differs, what becomes reachable, how a refusal is settled.
-    pub more: Vec<String>,
+    pub more: Vec<Hint>,
 }
 
-/// A plan as rows.
-pub fn plan(lines: &[PlanLine], words: Words) -> Vec<PlanRow> {
+/// A plan as rows: the same words in the same order as `amarre plan` has them.
+pub fn plan(plans: &[(String, OfService)], words: Words) -> Vec<PlanRow> {
     let mut is_guard_told = false;
-    let row = |line: &PlanLine| {
-        let guard = line.refusal.as_ref().filter(|refusal| refusal.is_guard());
-        let is_told = guard.is_some() && std::mem::replace(&mut is_guard_told, true);
-        plan_row(line, guard.map(|guard| (guard, is_told)), words)
-    };
-    lines.iter().map(row).collect()
+    let mut rows = Vec::new();
+    for (name, plan) in plans {
+        let (sign, tone) = sign(plan.sign);
+        let tone = if plan.is_down { "warn" } else { tone };
+        let (name, detail) = (name.clone(), plan.headline.clone());
+        rows.push(PlanRow { class: "of", sign, tone, name, detail, ..PlanRow::default() });
+        for row in &plan.rows {
+            let is_told = row.is_guarded() && std::mem::replace(&mut is_guard_told, true);
+            rows.push(plan_row(row, is_told, words));
+        }
+        rows.extend(plan.notes.iter().map(|note| PlanRow {
+            class: "note",
+            more: noted(note, words),
+            ..PlanRow::default()
+        }));
+    }
+    rows
 }
 
-/// `guard`: what it says of a line that it holds, and whether a line before has told it.
-fn plan_row(line: &PlanLine, guard: Option<(&Refusal, bool)>, words: Words) -> PlanRow {
-    let (sign, tone) = match line.sign {
-        _ if line.is_held => ("·", "dim"),
+fn noted(note: &Note, words: Words) -> Vec<Hint> {
+    match note {
+        Note::WhyStopFirst(why) => vec![Hint::text(words.with("plan-why-stop-first", "why", why))],
+        Note::Kept(kept, purge) => vec![Hint::text(words.with("plan-kept", "what", kept)), purge.clone()],
+    }
+}
+
+fn sign(sign: Sign) -> (&'static str, &'static str) {
+    match sign {
         Sign::Create | Sign::Adopt => ("+", "ok"),
         Sign::Update => ("~", "warn"),
         Sign::Recreate => ("±", "warn"),
@@ -119,19 +137,29 @@ fn plan_row(line: &PlanLine, guard: Option<(&Refusal, bool)>, words: Words) -> P
         Sign::Refuse | Sign::Failed => ("!", "bad"),
         Sign::Step => ("…", "go"),
         Sign::Done => ("✓", "ok"),
-    };
-    let differs = line.diff.iter().map(|(field, from, to)| format!("{field}: {from} → {to}"));
-    let is_told = guard.is_some_and(|(_, is_told)| is_told);
-    let hints = line.refusal.iter().filter(|_| !is_told).flat_map(|refusal| &refusal.hints).map(Hint::in_line);
-    let guard = guard.filter(|_| !is_told).map(|(guard, _)| guard.message.clone());
-    let more = differs.chain(line.exposes.iter().cloned()).chain(guard).chain(hints).collect();
-    let columns = line.columns.clone();
-    PlanRow { sign, tone, kind: words.kind(&columns.kind), name: columns.name, detail: columns.detail, more }
+    }
+}
+
+/// `is_told`: a row before has told what the guard says of this one.
+fn plan_row(row: &Row, is_told: bool, words: Words) -> PlanRow {
+    let (sign, tone) = if row.is_held { ("·", "dim") } else { sign(row.sign) };
+    let differs = row.diff.iter().map(|(field, values)| match values {
+        Some((from, to)) => format!("{field}: {from} → {to}"),
+        None => format!("{field}: {}", words.of("plan-sensitive")),
+    });
+    let refusal = row.refusal.as_ref().filter(|_| row.explains && !is_told);
+    let guard = refusal.filter(|refusal| refusal.is_guard()).map(|guard| guard.message.clone());
+    let found = refusal.into_iter().flat_map(|refusal| &refusal.found).map(|(what, value)| format!("{what}: {value}"));
+    let texts = differs.chain(row.below.iter().cloned()).chain(guard).chain(found).map(Hint::text);
+    let more = texts.chain(refusal.into_iter().flat_map(|refusal| refusal.hints.iter().cloned())).collect();
+    let text::Columns { kind, name, detail } = row.columns.clone();
+    PlanRow { class: "", sign, tone, kind: words.kind(&kind), name, detail, more }
 }
 
 /// `3 to create, 1 refused`.
-pub fn summary(lines: &[PlanLine], words: Words) -> String {
-    let count = |signs: &[Sign]| lines.iter().filter(|line| !line.is_held && signs.contains(&line.sign)).count();
+pub fn summary(plans: &[(String, OfService)], words: Words) -> String {
+    let rows = || plans.iter().flat_map(|(_, plan)| &plan.rows);
+    let count = |signs: &[Sign]| rows().filter(|row| !row.is_held && signs.contains(&row.sign)).count();
     let parts = [
         ("plan-create", count(&[Sign::Create, Sign::Adopt])),
         ("plan-update", count(&[Sign::Update, Sign::Recreate])),
@@ -193,6 +221,7 @@ pub fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Refusal;
     use crate::plan::render::text::Columns;
     use crate::web::words::Language;
 
@@ -216,21 +245,30 @@ mod tests {
             name: name.to_owned(),
             detail: "held by the guard".to_owned(),
         };
-        let line = |name: &str| PlanLine {
+        let row = |name: &str| Row {
             sign: Sign::Refuse,
             is_held: false,
             columns: columns(name),
             diff: Vec::new(),
-            exposes: Vec::new(),
+            below: Vec::new(),
             refusal: Some(refusal.clone()),
+            explains: true,
         };
-        let rows = plan(&[line("a"), line("b")], Words(Language::En));
-        let said = [
-            "this plan deletes 15 records of one service at once",
-            "if you mean it: amarre apply --confirm-deletes=15",
-        ];
-        assert_eq!(rows[0].more, said);
-        assert_eq!(rows[1].more, [""; 0]);
+        let plan_of = |rows| OfService {
+            sign: Sign::Refuse,
+            headline: "in part held by the guard, A0431".to_owned(),
+            is_down: false,
+            rows,
+            notes: Vec::new(),
+        };
+        let plans = [("web".to_owned(), plan_of(vec![row("a"), row("b")])), ("x".to_owned(), plan_of(vec![row("c")]))];
+        let rows = plan(&plans, Words(Language::En));
+        let classes: Vec<&str> = rows.iter().map(|row| row.class).collect();
+        assert_eq!(classes, ["of", "", "", "of", ""]);
+        let hint = Hint::command("if you mean it", "amarre apply --confirm-deletes=15");
+        let message = Hint::text("this plan deletes 15 records of one service at once");
+        assert_eq!(rows[1].more, [message, hint]);
+        assert_eq!((&rows[2].more, &rows[4].more), (&Vec::new(), &Vec::new()));
     }
 
     #[test]

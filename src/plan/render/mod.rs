@@ -5,6 +5,7 @@ pub mod handed_over;
 pub mod json;
 pub mod lines;
 pub mod markdown;
+pub mod rows;
 pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,6 +14,12 @@
       const other = fresh.getElementById(part.id);
       if (other && part.innerHTML !== other.innerHTML && (all || !isHeld(part))) part.replaceWith(document.adoptNode(other));
     }
+    // What is typed stays; whether it is wrong is told.
+    for (const field of document.querySelectorAll("form[data-check] :is(input, textarea, select)[id]")) {
+      const other = fresh.getElementById(field.id);
+      if (other && other.hasAttribute("aria-invalid")) field.setAttribute("aria-invalid", "true");
+      else if (other) field.removeAttribute("aria-invalid");
+    }
   };
 
   let reading = null;
@@ -49,6 +55,17 @@
       }, CHECK_MS);
     });
   }
+
+  // The command of a hint goes to the clipboard; where a browser has none for pages, a click selects it.
+  document.documentElement.dataset.copies = navigator.clipboard ? "on" : "off";
+  addEventListener("click", async (event) => {
+    const button = event.target.closest("button.copy");
+    if (!button || !navigator.clipboard) return;
+    await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+    button.textContent = button.dataset.done;
+    // A part that holds the focus is not read again.
+    if (event.detail > 0) button.blur();
+  });
 
   // Keys, as /keys lists them; they can be switched off there. Nothing that deletes, suspends or rolls back has one.
   let before = "";

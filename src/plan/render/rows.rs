@@ -1,0 +1,298 @@
+//! What a plan says of one service: its rows in the order of execution, and what stands below each of them. Text and
+//! pages write it down, and add nothing of their own. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::text::{Columns, HELD_BY_GUARD, columns, is_hidden, routed_port};
+use super::{Line, Sign, away, handed_over, held, lines};
+use crate::model::plan::{Gate, Refusal, Wait};
+use crate::model::{Address, Change, Hint, Kind, Service, Verb, Wants};
+use crate::plan::forecast::Forecast;
+use crate::plan::{Input, declared, generation, unused};
+
+/// What is found out once for all services of a plan.
+pub struct Told<'a> {
+    pub(super) input: &'a Input<'a>,
+    pub(super) forecast: &'a Forecast,
+    pub(super) down: away::Services<'a>,
+    /// What waits for something refused.
+    held: BTreeSet<Address>,
+    /// Volumes and certificates of ours that no manifest wants, by the service that they are of.
+    unwanted: BTreeMap<&'a str, Vec<&'a Address>>,
+}
+
+/// A row: a change, or a step between two of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What is done.
+    pub sign: Sign,
+    /// Whether it waits for something that is refused.
+    pub is_held: bool,
+    /// To what, in words.
+    pub columns: Columns,
+    /// Field, and what it was and becomes; `None`: that is a secret.
+    pub diff: Vec<(String, Option<(String, String)>)>,
+    /// Sentences below it: what it waits for, what becomes reachable, what follows if it does not work.
+    pub below: Vec<String>,
+    /// Why it is not done.
+    pub refusal: Option<Refusal>,
+    /// Whether its refusal is explained here: of several things that are held for the same, the first.
+    pub explains: bool,
+}
+
+impl Row {
+    pub(super) fn step(kind: &str, name: String, detail: String) -> Self {
+        let columns = Columns { kind: kind.to_owned(), name, detail };
+        let (diff, below) = (Vec::new(), Vec::new());
+        Self { sign: Sign::Step, is_held: false, columns, diff, below, refusal: None, explains: false }
+    }
+
+    /// Whether the guard holds it, which is told once above all services.
+    pub fn is_guarded(&self) -> bool {
+        self.refusal.as_ref().is_some_and(Refusal::is_guard)
+    }
+}
+
+/// What stands below the rows of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Why the old container stops before the new one starts.
+    WhyStopFirst(String),
+    /// What a service that goes leaves behind, and how that goes too.
+    Kept(String, Hint),
+}
+
+/// What a plan says of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfService {
+    /// The strongest of its signs.
+    pub sign: Sign,
+    /// Refused, down, new, removed, or why it changes.
+    pub headline: String,
+    /// Whether it does not answer for a while.
+    pub is_down: bool,
+    /// In the order of execution.
+    pub rows: Vec<Row>,
+    /// Below them.
+    pub notes: Vec<Note>,
+}
+
+impl<'a> Told<'a> {
+    /// Of a plan.
+    pub fn of(input: &'a Input<'a>, forecast: &'a Forecast) -> Self {
+        let mut unwanted: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+        for (address, seen) in &input.world.seen {
+            let is_kept = matches!(address.kind, Kind::Volume | Kind::Certificate) && seen.owner.is_ours();
+            // What another manifest goes on with is not offered for deletion.
+            let service = seen.service.as_deref().filter(|_| is_kept && !forecast.wants.map.contains_key(address));
+            if let Some(service) = service {
+                unwanted.entry(service).or_default().push(address);
+            }
+        }
+        Self { input, forecast, down: away::services(input, forecast), held: held(forecast), unwanted }
+    }
+
+    /// One service of it, of which `lines` are.
+    pub fn service(&self, name: &str, lines: &[Line<'_>]) -> OfService {
+        let manifest = self.input.services.get(name);
+        let stops = self.forecast.wants.stop_first.get(name);
+        let (mut told, mut explained) = (BTreeSet::new(), Vec::new());
+        let mut rows = Vec::new();
+        for line in lines.iter().filter(|line| !is_hidden(line)) {
+            self.rows_of(manifest, line, (&mut told, &mut explained), &mut rows);
+        }
+        if let Some(manifest) = manifest.filter(|_| stops.is_none()) {
+            rows.extend(handed_over::drain(manifest, lines));
+        }
+        let is_recreated = lines.iter().any(|line| line.replaces.is_some());
+        let why = stops.filter(|_| is_recreated).map(|why| Note::WhyStopFirst(why.clone()));
+        OfService {
+            sign: strongest(lines),
+            headline: headline(self.forecast, &self.down, name, lines),
+            is_down: stops.is_some() && is_recreated && !lines.iter().any(|line| line.change.refusal().is_some()),
+            rows,
+            notes: why.into_iter().chain(self.kept(name, lines)).collect(),
+        }
+    }
+
+    /// The row of a change, with those of the steps before and after it.
+    fn rows_of(
+        &self,
+        manifest: Option<&Service>,
+        line: &Line<'_>,
+        (told, explained): (&mut BTreeSet<String>, &mut Vec<Said>),
+        rows: &mut Vec<Row>,
+    ) {
+        let change = line.change;
+        let refusal = change.refusal();
+        let is_held = self.held.contains(&change.address);
+        let is_guarded = refusal.is_some_and(Refusal::is_guard);
+        if let Some(manifest) = manifest.filter(|_| !is_guarded) {
+            rows.extend(comes_after(self.forecast, manifest, line, told));
+        }
+        let mut row = Row {
+            sign: line.sign(),
+            is_held,
+            columns: columns(self.input, line, is_held),
+            diff: if change.trouble().is_some() { Vec::new() } else { diffs(line) },
+            below: until(self.input, change).into_iter().collect(),
+            refusal: refusal.cloned(),
+            explains: false,
+        };
+        let is_new_container = change.address.kind == Kind::Container && matches!(change.verb, Verb::Create(_));
+        let manifest = manifest.filter(|_| is_new_container && refusal.is_none());
+        let healthy = manifest.and_then(|manifest| {
+            let mut healthy = healthy(manifest, line)?;
+            let stops = self.forecast.wants.stop_first.contains_key(&change.service);
+            healthy.below = handed_over::if_not_healthy(manifest, line, stops);
+            Some(healthy)
+        });
+        let exposed = change.impact.exposes.iter().filter(|_| !is_held && refusal.is_none()).cloned();
+        if let Some(mut healthy) = healthy {
+            healthy.below.extend(exposed);
+            rows.extend([row, healthy]);
+            return;
+        }
+        row.below.extend(exposed);
+        // What several things are held for is explained once.
+        if let Some(refusal) = change.trouble() {
+            let said = (refusal.code.clone(), refusal.found.clone(), refusal.hints.clone());
+            if is_guarded || !explained.contains(&said) {
+                row.explains = true;
+                explained.push(said);
+            }
+        }
+        rows.push(row);
+    }
+
+    /// Volumes of a service that goes stay; the note says how to be rid of them.
+    fn kept(&self, name: &str, lines: &[Line<'_>]) -> Option<Note> {
+        let has_manifest = self.input.services.contains_key(name);
+        if has_manifest || lines.iter().any(|line| line.change.address.kind == Kind::Volume) {
+            return None;
+        }
+        let unwanted = self.unwanted.get(name).map(Vec::as_slice).unwrap_or_default();
+        let volumes = unwanted.iter().filter(|address| address.kind == Kind::Volume);
+        let volumes: Vec<&str> = volumes.map(|address| address.name.as_str()).collect();
+        let plural = if volumes.len() > 1 { "volumes" } else { "volume" };
+        let data = (!volumes.is_empty()).then(|| format!("{plural} {}", volumes.join(", ")));
+        let certificate = kept_certificate(self.input, &self.forecast.wants, unwanted);
+        let kept: Vec<String> = data.into_iter().chain(certificate).collect();
+        let purge = Hint::command("to delete them too", format!("amarre destroy {name} --purge"));
+        (!kept.is_empty()).then(|| Note::Kept(kept.join(", "), purge))
+    }
+}
+
+/// What a refusal says beside its message.
+type Said = (String, Vec<(String, String)>, Vec<Hint>);
+
+/// The strongest of the signs of what counts.
+pub fn strongest(lines: &[Line<'_>]) -> Sign {
+    lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step)
+}
+
+/// The services that the manifest needs and a container waits for: each has lines of its own, elsewhere. What is only
+/// shared with another service, such as a network or a port, is not needed of it.
+fn comes_after(forecast: &Forecast, manifest: &Service, line: &Line<'_>, told: &mut BTreeSet<String>) -> Vec<Row> {
+    let (Gate::After(needs), Kind::Container, false) = (&line.change.gate, line.change.address.kind, line.is_job)
+    else {
+        return Vec::new();
+    };
+    let awaited = needs.iter().filter_map(|need| Some(&forecast.wants.map.get(&need.on)?.service));
+    let awaited = awaited.filter(|service| manifest.needs.iter().any(|needed| needed.service == **service));
+    let fresh = awaited.filter(|service| told.insert((*service).clone()));
+    fresh.map(|service| Row::step("needs", service.clone(), "comes first".to_owned())).collect()
+}
+
+fn diffs(line: &Line<'_>) -> Vec<(String, Option<(String, String)>)> {
+    let diff = line.diff.iter().map(|diff| {
+        let is_secret = [&diff.from, &diff.to].into_iter().flatten().any(crate::model::Value::is_sensitive);
+        let value = |value| lines::value(&diff.field, value);
+        let values = (!is_secret).then(|| (value(diff.from.as_ref()), value(diff.to.as_ref())));
+        (diff.field.clone(), values)
+    });
+    diff.collect()
+}
+
+/// What a new container has to show before anything points at it.
+fn healthy(manifest: &Service, line: &Line<'_>) -> Option<Row> {
+    let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name)?;
+    let container = manifest.containers.get(key)?;
+    let writes = match &line.change.verb {
+        Verb::Create(fields) => container.writes_data() || !fields.strings(declared::FIELD).is_empty(),
+        Verb::Update(_) | Verb::Delete => container.writes_data(),
+    };
+    let timeout = generation::health_timeout(&manifest.update, container, writes);
+    let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
+        (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
+            format!("its healthcheck, at most {timeout}")
+        }
+        (_, Some(port)) => format!("GET / on {port}, 3 of 5, at most {timeout}"),
+        (_, None) if manifest.is_task(key) => "when it has ended with code 0".to_owned(),
+        (_, None) => "by uptime only, 15 s without a restart".to_owned(),
+    };
+    Some(Row::step("healthy", manifest.container_name(key), how))
+}
+
+/// What a change waits for, and how long.
+fn until(input: &Input<'_>, change: &Change) -> Option<String> {
+    let Gate::Until { at, what } = &change.gate else { return None };
+    // Its own line says so.
+    if matches!(change.verb, Verb::Create(_)) && matches!(what, Wait::Budget | Wait::Order) {
+        return None;
+    }
+    let left = *at - input.now;
+    Some(match what {
+        Wait::StoppedGrace => format!("in {left}: somebody stopped it, maybe for a backup"),
+        Wait::Settle => format!("in {left}: a call has left and nothing is known of it yet"),
+        Wait::Backoff => format!("in {left}: the last try went wrong"),
+        Wait::EngineStart => format!("in {left}: the engine has just started and brings its containers back itself"),
+        Wait::Provider => format!("in {left}: {} fails for everybody", change.address.provider),
+        Wait::Budget => format!("in {left}: Let's Encrypt gives no more until then, A0805"),
+        Wait::Order => format!("in {left}: the last order failed, or its end is not known"),
+        Wait::Drain => format!("in {left}: nothing leads to it any more, what is open at it ends"),
+    })
+}
+
+/// `certificate until 20 Dec`: of those of a service that goes, the one that goes last.
+fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> Option<String> {
+    let left = unwanted.iter().filter(|address| address.kind == Kind::Certificate);
+    let until = left.map(|address| wants.unused.get(*address).copied().unwrap_or(input.now + unused::KEPT)).max()?;
+    let day = jiff::Timestamp::from_millisecond(until.0).ok().filter(|_| input.now < until)?;
+    Some(format!("certificate until {}", day.strftime("%-d %b")))
+}
+
+/// Whether a container that comes again is on a network.
+fn is_on(network: &Address, lines: &[Line<'_>]) -> bool {
+    lines.iter().filter(|line| line.replaces.is_some()).any(|line| match &line.change.verb {
+        Verb::Create(fields) => fields.text("network") == Some(network.name.as_str()),
+        Verb::Update(_) | Verb::Delete => false,
+    })
+}
+
+/// What the service's line says: refused, down, new, removed, or why it changes.
+pub(super) fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &str, lines: &[Line<'_>]) -> String {
+    let refusals = || lines.iter().filter_map(|line| line.change.trouble());
+    let refusal = refusals().find(|refusal| !refusal.is_guard()).or_else(|| refusals().next());
+    let reported = lines.iter().find_map(|line| line.change.refusal());
+    let recreated = lines.iter().find(|line| line.replaces.is_some());
+    let down = forecast.wants.stop_first.contains_key(name);
+    let expected = away.get(name).and_then(Option::as_ref);
+    let while_down = expected.map_or_else(|| "for a while".to_owned(), away::about);
+    let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
+    match (refusal, recreated, reason) {
+        (Some(guard), _, _) if guard.is_guard() => format!("in part {HELD_BY_GUARD}, {}", guard.code),
+        (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
+        (None, _, _) if reported.is_some() => "mode report: shown, not put right".to_owned(),
+        (None, Some(line), _) if line.change.address.kind == Kind::Network && !down => {
+            "its network is replaced".to_owned()
+        }
+        (None, Some(_), _) if down && forecast.wants.moving.iter().any(|network| is_on(network, lines)) => {
+            format!("down {while_down}: its network is replaced")
+        }
+        (None, Some(_), _) if down => format!("down {while_down}: the old one must stop first"),
+        (None, Some(_), _) => "no downtime: the new one starts beside the old".to_owned(),
+        (None, None, Some(reason)) => reason.text.clone(),
+        (None, None, None) => "waits".to_owned(),
+    }
+}
