@@ -132,8 +132,19 @@ pub struct Rendered {
 
 /// Why there is no manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unfit(pub String);
+#[error("{why}")]
+pub struct Unfit {
+    /// What is wrong.
+    pub why: String,
+    /// With which parameter, where it is one.
+    pub parameter: Option<String>,
+}
+
+impl Unfit {
+    fn of(why: String) -> Self {
+        Self { why, parameter: None }
+    }
+}
 
 /// The templates of the program, by name.
 ///
@@ -149,7 +160,7 @@ impl Template {
     /// # Errors
     /// It is no template, or uses a parameter that it does not have.
     pub fn read(name: &str, text: &str) -> Result<Self, Unfit> {
-        let wrong = |why: String| Unfit(format!("template {name}: {why}"));
+        let wrong = |why: String| Unfit::of(format!("template {name}: {why}"));
         let template: Self = serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         for (key, parameter) in &template.parameters {
             if BUILT_IN.contains(&key.as_str()) {
@@ -171,6 +182,11 @@ impl Template {
         }
     }
 
+    /// The first parameter on a line of the manifest, counted from 1. No value has several lines.
+    pub fn parameter_at(&self, line: usize) -> Option<&str> {
+        used(self.manifest.lines().nth(line.checked_sub(1)?)?).next()
+    }
+
     /// The manifest of a service.
     ///
     /// # Errors
@@ -184,13 +200,14 @@ impl Template {
         for (key, is, default) in built_in.chain(own) {
             let value = if key == "name" { default } else { given(key).unwrap_or(default) };
             if !is.takes(&value) {
-                return Err(Unfit(format!("`{key}` cannot be `{value}`: {}", is.words())));
+                let why = format!("`{key}` cannot be `{value}`: {}", is.words());
+                return Err(Unfit { why, parameter: Some(key.to_owned()) });
             }
             values.insert(key, value);
         }
         if let Some(unknown) = set.keys().find(|key| *key == "name" || !values.contains_key(key.as_str())) {
             let known: Vec<&str> = values.keys().copied().filter(|key| *key != "name").collect();
-            return Err(Unfit(format!("there is no parameter `{unknown}`; there are {}", known.join(", "))));
+            return Err(Unfit::of(format!("there is no parameter `{unknown}`; there are {}", known.join(", "))));
         }
         let scheme = if values.get("tls").is_some_and(|tls| tls == "none") { "http" } else { "https" };
         values.insert("scheme", scheme.to_owned());

@@ -6,6 +6,7 @@ use super::{Visitor, Web, view};
 use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::images::{ImageFacts, Known};
+use crate::engine::manifests::Settle;
 use crate::model::{Address, Kind};
 
 /// Below so many, it is said that few certificates are left.
@@ -14,15 +15,27 @@ const FEW_LEFT: usize = 5;
 /// One line below a field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mark {
-    /// `ok`, `warn` or `bad`; empty: nothing is said.
+    /// `ok`, `warn` or `bad`; empty: a plain hint.
     pub tone: &'static str,
-    /// In words.
+    /// In words; empty: nothing is said.
     pub text: String,
+    /// Whether what stands in the field has to be settled before anything is written.
+    pub is_wrong: bool,
 }
 
 impl Mark {
     fn new(tone: &'static str, text: String) -> Self {
-        Self { tone, text }
+        Self { tone, text, is_wrong: false }
+    }
+
+    /// What has to be settled.
+    pub fn wrong(text: String) -> Self {
+        Self { tone: "bad", text, is_wrong: true }
+    }
+
+    /// What the field is for.
+    pub fn hint(text: String) -> Self {
+        Self::new("", text)
     }
 
     /// Its picture.
@@ -32,8 +45,10 @@ impl Mark {
 }
 
 /// Below each field.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
+    /// Whether it is free.
+    pub name: Mark,
     /// Whether there is such an image, for this engine.
     pub image: Mark,
     /// What the image says of its ports.
@@ -42,29 +57,77 @@ pub struct Marks {
     pub address: Mark,
     /// How many certificates are left.
     pub tls: Mark,
+    /// What is wrong with the list that was chosen.
+    pub access_list: Mark,
+    /// What is wrong with a variable.
+    pub environment: Mark,
+    /// What is wrong with a volume.
+    pub volumes: Mark,
+}
+
+/// What was filled in, as far as it can be checked beside its manifest.
+pub struct Typed<'a> {
+    /// The service's name.
+    pub name: &'a str,
+    /// The image; empty: none is asked about.
+    pub image: &'a str,
+    /// The port; `None`: the manifest says it by itself.
+    pub port: Option<&'a str>,
+    /// Whether a certificate is asked for.
+    pub has_tls: bool,
 }
 
 impl Marks {
     /// Of a form that was checked; `after`: with its manifest.
-    pub async fn of(web: &Web, visitor: &Visitor, form: &Form, after: &Picture) -> Self {
+    pub async fn of(web: &Web, visitor: &Visitor, typed: Typed<'_>, after: &Picture) -> Self {
         let words = visitor.words;
-        let mut marks = Self { address: address(after, &form.name, words), ..Self::default() };
-        if form.tls && !form.port.is_empty() {
-            marks.tls = tls(after, &form.name, words);
+        let mut marks = Self { address: address(after, typed.name, words), ..Self::default() };
+        if is_free(after, typed.name) {
+            marks.name = Mark::new("ok", words.of("new-free"));
+        }
+        if typed.has_tls {
+            marks.tls = tls(after, typed.name, words);
         }
         // Its registry is asked, whichever that is: not by those who may only look.
         let is_reference =
-            visitor.may(Role::Editor) && !form.image.is_empty() && !form.image.contains(char::is_whitespace);
+            visitor.may(Role::Editor) && !typed.image.is_empty() && !typed.image.contains(char::is_whitespace);
         if is_reference {
-            let host = after.services.get(&form.name).map_or("default", |service| service.host.as_str());
-            let known = web.images.ask(after, host, &form.image, web.handle.now()).await;
-            if let Known::Facts(facts) = &known {
-                marks.port = port(facts, &form.port, words);
+            let host = after.services.get(typed.name).map_or("default", |service| service.host.as_str());
+            let known = web.images.ask(after, host, typed.image, web.handle.now()).await;
+            if let (Known::Facts(facts), Some(typed)) = (&known, typed.port) {
+                marks.port = port(facts, typed, words);
             }
             marks.image = image(known, words);
         }
         marks
     }
+
+    /// Says at each field what has to be settled there, where the form knows the field that it comes from.
+    pub fn settle(&mut self, form: &Form, all: &[Settle]) {
+        for one in all.iter().rev() {
+            let Some(field) = one.at.and_then(|(line, _)| form.field_at(line)) else { continue };
+            let mark = match field {
+                "name" => &mut self.name,
+                "image" => &mut self.image,
+                "port" => &mut self.port,
+                "address" => &mut self.address,
+                "tls" => &mut self.tls,
+                "access_list" => &mut self.access_list,
+                "environment" => &mut self.environment,
+                "volumes" => &mut self.volumes,
+                _ => continue,
+            };
+            *mark = Mark::wrong(one.text.clone());
+        }
+    }
+}
+
+/// Whether a manifest of this name is good, and nothing that Amarre does not manage has its name on the host.
+fn is_free(after: &Picture, name: &str) -> bool {
+    let is_on_host = |kind: Kind| matches!(kind, Kind::Network | Kind::Volume | Kind::Container);
+    let mut refused = after.changes_of(name).filter(|change| is_on_host(change.address.kind));
+    after.services.contains_key(name)
+        && !refused.any(|change| change.refusal().is_some_and(|refusal| !refusal.is_left()))
 }
 
 fn image(known: Known, words: Words) -> Mark {
@@ -102,7 +165,7 @@ fn address(after: &Picture, name: &str, words: Words) -> Mark {
     let changes = after.changes_of(name).filter(|change| is_name(&&change.address));
     let mut refusals = changes.filter_map(|change| change.refusal()).filter(|refusal| !refusal.is_left());
     if let Some(refusal) = refusals.next() {
-        return Mark::new("bad", refusal.message.clone());
+        return Mark::wrong(refusal.message.clone());
     }
     let wanted: Vec<&Address> = after.wanted_by(name).iter().filter(is_name).collect();
     if wanted.is_empty() {
@@ -131,7 +194,7 @@ fn tls(after: &Picture, name: &str, words: Words) -> Mark {
         return Mark::default();
     };
     if let Some(refusal) = after.change_of(certificate).and_then(|change| change.refusal()) {
-        return Mark::new("bad", refusal.message.clone());
+        return Mark::wrong(refusal.message.clone());
     }
     match crate::engine::certificates::left(after, certificate) {
         None => Mark::default(),

@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, Form as Body, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::checks::Marks;
+use super::checks::{Mark, Marks, Typed};
 use super::manifest::Form;
 use super::view::{self, PlanRow};
 use super::{Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
@@ -41,12 +41,13 @@ struct New {
     is_asked: bool,
     may_edit: bool,
     settle: Vec<Settle>,
+    /// Whether places in the text are named: only where the text is what was typed.
+    settle_places: bool,
     settle_title: String,
-    is_name_taken: bool,
+    /// Why nothing can be written where manifests come from.
+    unwritable: Option<Flash>,
     /// What a deleted service of this name has left, in one line.
     left: String,
-    /// Nothing else is called so either.
-    is_name_free: bool,
     marks: Marks,
     /// Name, and whether it is chosen.
     access_lists: Vec<(String, bool)>,
@@ -67,6 +68,8 @@ struct Change {
     name: String,
     may_edit: bool,
     settle: Vec<Settle>,
+    settle_places: bool,
+    unwritable: Option<Flash>,
     settle_title: String,
     plan: Vec<PlanRow>,
     summary: String,
@@ -86,6 +89,7 @@ struct Delete {
     removes: String,
     plan: Vec<PlanRow>,
     error: Option<String>,
+    unwritable: Option<Flash>,
     is_possible: bool,
     may_edit: bool,
     before: String,
@@ -102,6 +106,13 @@ pub async fn check(
     let Draft { settle, plans, after, .. } = manifests::draft(&web.handle, file, named, promised).await?;
     let (plan, summary) = (view::plan(&plans, visitor.words), view::summary(&plans, visitor.words));
     Some(Checked { settle, plan, summary, after: Some(after) })
+}
+
+/// Why a file cannot be written where manifests come from, before anything is typed.
+pub async fn unwritable(web: &Web, visitor: &Visitor, file: &str) -> Option<Flash> {
+    let error = web.handle.unwritable(file).await?;
+    let text = visitor.words.with("source-unwritable", "why", &error.message);
+    Some(Flash { is_bad: true, code: error.code.to_owned(), hints: error.hints, ..Flash::text(text) })
 }
 
 /// How much is to be settled.
@@ -139,13 +150,19 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
             None => return stopping(),
         };
         if let Some(after) = &checked.after {
-            marks = Marks::of(web, visitor, &form, after).await;
+            let (port, has_tls) = (Some(form.port.as_str()), form.tls && !form.port.is_empty());
+            let typed = Typed { name: &form.name, image: &form.image, port, has_tls };
+            marks = Marks::of(web, visitor, typed, after).await;
         }
+        marks.settle(&form, &checked.settle);
     }
     if is_name_taken {
-        checked.settle.push(Settle::of(visitor.words.of("new-taken"), "", &[]));
+        let taken = visitor.words.of("new-taken");
+        marks.name = Mark::wrong(taken.clone());
+        checked.settle.push(Settle::of(taken, "", &[]));
     }
     checked.settle.extend(problem);
+    let unwritable = unwritable(web, visitor, &file).await;
     let domain = picture.context.as_ref().and_then(|context| context.site.domains.first().cloned()).unwrap_or_default();
     let frame = Frame::new(web, visitor, "services", visitor.words.of("new-title"), "/new".to_owned()).await;
     let typed_message = message.clone();
@@ -158,9 +175,9 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         may_edit: visitor.may(Role::Editor),
         settle_title: title(&checked.settle, visitor),
         settle: checked.settle,
-        is_name_taken,
+        settle_places: false,
+        unwritable,
         left: checked.after.as_ref().map(|after| left_of(after, &form.name)).unwrap_or_default(),
-        is_name_free: checked.after.as_ref().is_some_and(|after| is_free(after, &form.name)),
         marks,
         access_lists: access_lists(checked.after.as_ref().unwrap_or(&picture), &form.access_list),
         plan: checked.plan,
@@ -181,14 +198,6 @@ fn left_of(after: &Picture, name: &str) -> String {
     let found = refusals.find(|refusal| refusal.code == "A0443").map(|refusal| refusal.found.clone());
     let names: Vec<String> = found.unwrap_or_default().into_iter().map(|(_, what)| what).collect();
     names.join(", ")
-}
-
-/// Whether a manifest of this name is good, and nothing of somebody else has its name on the host.
-fn is_free(after: &Picture, name: &str) -> bool {
-    let is_on_host = |kind: Kind| matches!(kind, Kind::Network | Kind::Volume | Kind::Container);
-    let mut refused = after.changes_of(name).filter(|change| is_on_host(change.address.kind));
-    after.services.contains_key(name)
-        && !refused.any(|change| change.refusal().is_some_and(|refusal| !refusal.is_left()))
 }
 
 /// Lists that a service may be behind: of manifests, and what NPM has besides.
@@ -282,6 +291,8 @@ async fn edit_page(
         may_edit: visitor.may(Role::Editor),
         settle_title: title(&settle, visitor),
         settle,
+        settle_places: true,
+        unwritable: unwritable(web, visitor, &given.file).await,
         plan: checked.plan,
         summary: checked.summary,
         file: given.file,
@@ -380,6 +391,7 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
         removes,
         plan: view::plan(plan.as_slice(), words),
         error,
+        unwritable: unwritable(web, visitor, &file).await,
         is_possible: is_only_one,
         may_edit: visitor.may(Role::Editor),
         before: tag(&there),

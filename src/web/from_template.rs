@@ -8,10 +8,13 @@ use axum::extract::{ConnectInfo, Form as Body, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::checks::{Mark, Marks, Typed};
 use super::edit::{self, Checked};
 use super::view::{self, PlanRow};
+use super::words::Words;
 use super::{Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
+use crate::engine::certificates;
 use crate::engine::manifests::{self, Settle};
 use crate::templates::{self, Rendered};
 
@@ -42,12 +45,14 @@ struct Fill {
     frame: Frame,
     template: String,
     about: String,
-    /// Key, what it is, what it is if nothing is said, and what was typed.
-    fields: Vec<[String; 4]>,
+    fields: Vec<Field>,
     name: String,
+    name_mark: Mark,
     is_asked: bool,
     may_edit: bool,
+    unwritable: Option<Flash>,
     settle: Vec<Settle>,
+    settle_places: bool,
     settle_title: String,
     plan: Vec<PlanRow>,
     summary: String,
@@ -56,6 +61,27 @@ struct Fill {
     text: String,
     secrets: Option<String>,
     notes: String,
+}
+
+/// A parameter as a field.
+struct Field {
+    key: String,
+    label: String,
+    /// What stands in it: what was typed, else what it is if nothing is said.
+    value: String,
+    /// What can be chosen, as value and words; empty: it is typed.
+    choices: Vec<(String, String)>,
+    mark: Mark,
+}
+
+/// Names that are tried for a service from a template that is there already: `gitea-2`.
+const NAMES_TRIED_MAX: usize = 9;
+
+/// The first name after the template's own that is not taken.
+fn free_name(web: &Web, key: &str) -> String {
+    let others = (2..=NAMES_TRIED_MAX).map(|n| format!("{key}-{n}"));
+    let mut names = std::iter::once(key.to_owned()).chain(others);
+    names.find(|name| !manifests::is_taken(&web.handle, name)).unwrap_or_else(|| key.to_owned())
 }
 
 /// What was filled in: the name, and what is to be otherwise.
@@ -92,27 +118,95 @@ async fn wanted(web: &Web, visitor: &Visitor, name: &str) -> Result<templates::T
     }
 }
 
-/// What it becomes, and what would be done with it.
+/// What it becomes, what would be done with it, and the parameter that is wrong, where one is.
 async fn checked(
     web: &Web,
     visitor: &Visitor,
     filled: &Filled,
     template: &templates::Template,
-) -> (Option<Rendered>, Checked) {
+) -> (Option<Rendered>, Checked, Option<String>) {
     let none = |text: String| Checked { settle: vec![problem(text)], ..Checked::default() };
     let rendered = match template.render(&filled.name, &filled.set) {
         Ok(rendered) => rendered,
-        Err(why) => return (None, none(why.to_string())),
+        Err(unfit) => return (None, none(unfit.why), unfit.parameter),
     };
     if manifests::is_taken(&web.handle, &filled.name) {
-        return (Some(rendered), none(visitor.words.of("new-taken")));
+        return (Some(rendered), none(visitor.words.of("new-taken")), Some("name".to_owned()));
     }
     let path = web.handle.path_of(&filled.name);
     let promised = rendered.secrets.clone();
     match edit::check(web, visitor, (&path, &rendered.manifest), &filled.name, promised).await {
-        Some(checked) => (Some(rendered), checked),
-        None => (None, none("Amarre is stopping".to_owned())),
+        Some(checked) => {
+            let wrong = checked.settle.iter().find_map(|one| template.parameter_at(one.at?.0)).map(str::to_owned);
+            (Some(rendered), checked, wrong)
+        }
+        None => (None, none("Amarre is stopping".to_owned()), None),
     }
+}
+
+/// What is said at each field: what the check found, over it what has to be settled.
+async fn marks(
+    web: &Web,
+    visitor: &Visitor,
+    (filled, template): (&Filled, &templates::Template),
+    (checked, wrong): (&Checked, Option<&str>),
+) -> BTreeMap<String, Mark> {
+    let mut marks = BTreeMap::new();
+    let given = |key: &str| filled.set.get(key).map(String::as_str);
+    if let Some(after) = &checked.after {
+        let image = template.parameters.get("image").map(|image| given("image").unwrap_or(&image.default));
+        let has_tls = given("tls").is_none_or(|tls| tls == LETS_ENCRYPT);
+        let typed = Typed { name: &filled.name, image: image.unwrap_or_default(), port: None, has_tls };
+        let Marks { name, image, address, tls, .. } = Marks::of(web, visitor, typed, after).await;
+        marks = [("name", name), ("image", image), ("address", address), ("tls", tls)]
+            .into_iter()
+            .map(|(key, mark)| (key.to_owned(), mark))
+            .collect();
+    }
+    if let (Some(wrong), Some(first)) = (wrong, checked.settle.first()) {
+        marks.insert(wrong.to_owned(), Mark::wrong(first.text.clone()));
+    }
+    if marks.get("address").is_none_or(|mark| mark.text.is_empty()) {
+        let hint = visitor.words.with("template-address", "name", &filled.name);
+        marks.insert("address".to_owned(), Mark::hint(hint));
+    }
+    marks
+}
+
+/// What `tls` is if nothing is said.
+const LETS_ENCRYPT: &str = "letsencrypt";
+
+/// What can be chosen for `tls`: a certificate that is ordered, none, or one that NPM has already.
+fn tls_choices(web: &Web, words: Words) -> Vec<(String, String)> {
+    let (picture, _) = web.handle.picture();
+    let there = certificates::all(&picture).into_iter().filter(|one| !one.is_ours).map(|one| one.name);
+    let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let mut named: Vec<String> = there.filter(is_name).collect();
+    named.sort();
+    named.dedup();
+    let usual = [(LETS_ENCRYPT, "new-tls-letsencrypt"), ("none", "new-tls-none")];
+    let usual = usual.map(|(value, key)| (value.to_owned(), words.of(key)));
+    usual.into_iter().chain(named.into_iter().map(|name| (name.clone(), name))).collect()
+}
+
+/// The parameters as fields, each with what stands in it.
+fn fields_of(
+    web: &Web,
+    words: Words,
+    (filled, template): (&Filled, &templates::Template),
+    mut marks: BTreeMap<String, Mark>,
+) -> Vec<Field> {
+    let built_in = [("address", words.of("new-address"), ""), ("tls", words.of("new-tls"), LETS_ENCRYPT)];
+    let built_in = built_in.map(|(key, label, usual)| (key.to_owned(), label, usual.to_owned()));
+    let own = template.parameters.iter().map(|(key, one)| (key.clone(), one.about.clone(), one.default.clone()));
+    let field = |(key, label, usual): (String, String, String)| Field {
+        value: filled.set.get(&key).cloned().unwrap_or(usual),
+        choices: if key == "tls" { tls_choices(web, words) } else { Vec::new() },
+        mark: marks.remove(&key).unwrap_or_default(),
+        key,
+        label,
+    };
+    built_in.into_iter().chain(own).map(field).collect()
 }
 
 async fn fill_page(
@@ -122,41 +216,34 @@ async fn fill_page(
     filled: &Filled,
     more: Option<Settle>,
 ) -> Response {
-    let is_asked = !filled.name.is_empty();
-    let nothing = Checked::default();
-    // Before anything is typed, it is shown as it is called itself.
-    let shown = if is_asked { filled.name.as_str() } else { key };
-    let (rendered, mut checked) = match is_asked {
+    // A visitor without a session sees what would be written, and asks for no check.
+    let is_asked = visitor.session.is_some();
+    let (rendered, mut checked, wrong) = match is_asked {
         true => checked(web, visitor, filled, template).await,
-        false => (template.render(shown, &filled.set).ok(), nothing),
+        false => (template.render(&filled.name, &filled.set).ok(), Checked::default(), None),
     };
+    let mut marks = marks(web, visitor, (filled, template), (&checked, wrong.as_deref())).await;
     checked.settle.extend(more);
     let rendered = rendered.unwrap_or(Rendered { manifest: String::new(), secrets: Vec::new(), notes: String::new() });
-    let typed = |key: &str| filled.set.get(key).cloned().unwrap_or_default();
-    let words = visitor.words;
-    let built_in = [
-        ("address", words.of("new-address"), shown.to_owned()),
-        ("tls", words.of("new-tls"), "letsencrypt".to_owned()),
-    ];
-    let built_in = built_in.map(|(key, about, usual)| [key.to_owned(), about, usual, typed(key)]);
-    let own =
-        template.parameters.iter().map(|(key, one)| [key.clone(), one.about.clone(), one.default.clone(), typed(key)]);
-    let frame =
-        Frame::new(web, visitor, "services", template.title.clone(), format!("/new/templates/{}", view::encoded(key)))
-            .await;
+    let (words, file) = (visitor.words, web.handle.path_of(&filled.name));
+    let here = format!("/new/templates/{}", view::encoded(key));
+    let frame = Frame::new(web, visitor, "services", template.title.clone(), here).await;
     page(&Fill {
         frame,
         template: key.to_owned(),
         about: template.about.clone(),
-        fields: built_in.into_iter().chain(own).collect(),
+        name_mark: marks.remove("name").unwrap_or_default(),
+        fields: fields_of(web, words, (filled, template), marks),
         name: filled.name.clone(),
         is_asked,
         may_edit: visitor.may(Role::Editor),
+        unwritable: edit::unwritable(web, visitor, &file).await,
         settle_title: edit::title(&checked.settle, visitor),
         settle: checked.settle,
+        settle_places: false,
         plan: checked.plan,
         summary: checked.summary,
-        file: web.handle.path_of(shown),
+        file,
         place: edit::place(web, visitor),
         text: rendered.manifest,
         secrets: Some(rendered.secrets.join(", "))
@@ -170,7 +257,12 @@ async fn fill_page(
 pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(key): Path<String>) -> Outcome {
     let visitor = Visitor::of(&headers, &web).await;
     let template = wanted(&web, &visitor, &key).await?;
-    let filled = Filled { name: String::new(), set: BTreeMap::new() };
+    // Who is signed in sees checks and the plan before anything is typed, as after each change.
+    let visitor = match visitor.session {
+        Some(_) => asks(&web, &headers, &format!("/new/templates/{}", view::encoded(&key))).await?,
+        None => visitor,
+    };
+    let filled = Filled { name: free_name(&web, &key), set: BTreeMap::new() };
     Ok(fill_page(&web, &visitor, (&key, &template), &filled, None).await)
 }
 
@@ -192,7 +284,7 @@ pub async fn make(
     let doer = doer(&web, &headers, &fields, Role::Editor, &here).await?;
     let template = wanted(&web, &doer.visitor, &key).await?;
     let filled = Filled::of(&fields, &template);
-    let (rendered, checked) = checked(&web, &doer.visitor, &filled, &template).await;
+    let (rendered, checked, _) = checked(&web, &doer.visitor, &filled, &template).await;
     let problem = match rendered.filter(|_| checked.settle.is_empty()) {
         None => None,
         Some(rendered) => {

@@ -1,7 +1,5 @@
 //! What a form says, as the shortest manifest that says it. Pure.
 
-use std::fmt::Write as _;
-
 use super::Fields;
 use crate::templates::{quoted, scalar};
 
@@ -58,36 +56,45 @@ impl Form {
 
     /// As YAML.
     pub fn manifest(&self) -> String {
-        let mut text = format!("name: {}\nimage: {}\n", scalar(&self.name), scalar(&self.image));
+        self.parts().into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// The field that a line of the manifest comes from, counted from 1.
+    pub fn field_at(&self, line: usize) -> Option<&'static str> {
+        let fields = self.parts().into_iter().flat_map(|(field, text)| vec![field; text.lines().count()]);
+        fields.into_iter().nth(line.checked_sub(1)?)
+    }
+
+    /// The manifest in pieces, each with the field that it says. Values are written on one line.
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        let mut parts = vec![
+            ("name", format!("name: {}\n", scalar(&self.name))),
+            ("image", format!("image: {}\n", scalar(&self.image))),
+        ];
         let is_elsewhere = !self.address.is_empty() && self.address != self.name;
         if !self.port.is_empty() && is_elsewhere {
             let to = scalar(&format!("{}:{}", self.name, self.port));
-            let tls = if self.tls { "    tls: letsencrypt\n" } else { "" };
-            let _ = write!(text, "routes:\n  - domain: {}\n    to: {to}\n{tls}", scalar(&self.address));
+            parts.push(("address", format!("routes:\n  - domain: {}\n", scalar(&self.address))));
+            parts.push(("port", format!("    to: {to}\n")));
+            parts.extend(self.tls.then(|| ("tls", "    tls: letsencrypt\n".to_owned())));
         } else if !self.port.is_empty() {
-            let _ = writeln!(text, "port: {}", number(&self.port));
-            text.push_str(if self.tls { "ssl: true\n" } else { "" });
+            parts.push(("port", format!("port: {}\n", number(&self.port))));
+            parts.extend(self.tls.then(|| ("tls", "ssl: true\n".to_owned())));
         }
         if !self.port.is_empty() && !self.access_list.is_empty() {
-            let _ = writeln!(text, "access_list: {}", scalar(&self.access_list));
+            parts.push(("access_list", format!("access_list: {}\n", scalar(&self.access_list))));
         }
         let variables: Vec<&str> = lines(&self.environment).collect();
-        if !variables.is_empty() {
-            text.push_str("environment:\n");
-        }
+        parts.extend((!variables.is_empty()).then(|| ("environment", "environment:\n".to_owned())));
         for variable in variables {
             let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
-            let _ = writeln!(text, "  {}: {}", scalar(name.trim()), quoted(value));
+            parts.push(("environment", format!("  {}: {}\n", scalar(name.trim()), quoted(value))));
         }
         let volumes: Vec<&str> = lines(&self.volumes).collect();
-        if !volumes.is_empty() {
-            text.push_str("volumes:\n");
-        }
-        for volume in volumes {
-            let _ = writeln!(text, "  - {}", scalar(volume));
-        }
-        text.push_str(if self.reuse { "reuse: true\n" } else { "" });
-        text
+        parts.extend((!volumes.is_empty()).then(|| ("volumes", "volumes:\n".to_owned())));
+        parts.extend(volumes.into_iter().map(|volume| ("volumes", format!("  - {}\n", scalar(volume)))));
+        parts.extend(self.reuse.then(|| ("reuse", "reuse: true\n".to_owned())));
+        parts
     }
 }
 
@@ -134,6 +141,24 @@ mod tests {
             },
             "name: web\nimage: web:1\nenvironment:\n  A: \"b: c\"\n  EMPTY: \"\"\n  \"NO\": \" yes\"\nvolumes:\n  - data:/data\n  - /srv/x:/x:ro\n",
         );
+    }
+
+    #[test]
+    fn a_line_of_the_manifest_knows_its_field() {
+        let form = Form {
+            image: "web:1".into(),
+            name: "web".into(),
+            port: "80".into(),
+            address: "www".into(),
+            tls: true,
+            environment: "A=1\nB=2".into(),
+            volumes: "data:/data".into(),
+            ..Form::default()
+        };
+        let fields: Vec<&str> = (1..).map_while(|line| form.field_at(line)).collect();
+        let expected = ["name", "image", "address", "address", "port", "tls", "environment", "environment"];
+        assert_eq!(fields, [&expected[..], &["environment", "volumes", "volumes"]].concat());
+        assert_eq!(form.field_at(0), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod browser;
 mod checks;
 mod chromium;
+mod forms;
 mod guessing;
 pub mod story;
 

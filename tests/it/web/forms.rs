@@ -1,0 +1,258 @@
+//! What forms say before anything is written: at the field, beside the form, and where nothing can be written at all.
+
+use serde_json::json;
+
+use super::browser::{Browser, Page};
+use super::{PASSWORD, add, started};
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+
+async fn signed_in(rig: &Rig, role: &str) -> Browser {
+    let email = format!("{role}@example.org");
+    assert_eq!(add(rig, &email, role).await.code, 0);
+    let mut browser = Browser::at(rig.port);
+    let page = browser.signs_in(&email, PASSWORD).await;
+    assert_eq!(page.status, 303, "{page:?} {}", rig.log());
+    browser
+}
+
+/// The element with an id, up to where its parent ends: enough of a field to look at.
+fn part<'a>(page: &'a Page, id: &str) -> &'a str {
+    let at = page.body.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no #{id} in\n{}", page.body));
+    let begin = page.body[..at].rfind('<').unwrap();
+    &page.body[begin..page.body[at..].find("</p>").map_or(page.body.len(), |end| at + end)]
+}
+
+#[tokio::test]
+async fn a_hint_on_a_page_keeps_its_command() {
+    let (rig, daemon) = started().await;
+    let mut alice = signed_in(&rig, "operator").await;
+    assert_eq!(alice.send("/", "/services/web/suspend", &[("why", "a test")]).await.status, 303);
+    let page = alice.get("/services/web").await;
+    page.says("to take it up again <span class=\"cmd\"><code>amarre resume web</code>");
+    page.says("aria-label=\"Copy: amarre resume web\"");
+    // What was refused once says the way past it too.
+    assert_eq!(alice.send("/", "/services/nothing/retry", &[]).await.status, 303);
+    let page = alice.get("/").await;
+    page.says("class=\"flash failed\"");
+    page.says("amarre status --all lists them");
+    page.says("href=\"/errors/A1002\"");
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// What a script goes on with: spans from the instant that they count from, sentences by asking again.
+#[tokio::test]
+async fn times_on_an_open_page_go_on() {
+    let (rig, daemon) = started().await;
+    eventually(60, "it is there", async || rig.json("/api/v1/services/web").await["health"] == "Healthy").await;
+    let mut alice = signed_in(&rig, "operator").await;
+    let page = alice.get("/").await;
+    for text in ["<meta name=\"now\" content=\"1", "<span data-since=\"1", "data-text=\"checked {} ago\""] {
+        page.says(text);
+    }
+    assert!(!alice.get("/services/web").await.body.contains("data-timed"));
+    assert_eq!(alice.send("/", "/services/web/suspend", &[("why", "a test")]).await.status, 303);
+    alice.get("/services/web").await.says("data-timed");
+    alice.get("/").await.says("<span class=\"note\" data-timed>");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn an_error_code_leads_to_a_page() {
+    let (rig, daemon) = started().await;
+    let mut browser = Browser::at(rig.port);
+    let page = browser.get("/errors/A0405").await;
+    assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
+    for text in
+        ["class=\"brand\"", "<h1", "<h2>What happened</h2>", "<ol><li>", "<code>amarre adopt", "<pre class=\"code\""]
+    {
+        page.says(text);
+    }
+    for text in ["```", "## ", "\n1. "] {
+        assert!(!page.body.contains(text), "`{text}` in\n{}", page.body);
+    }
+    browser.get("/errors").await.says("href=\"/errors/A0101\"");
+    // Programs, and requests for the Markdown, get what was written.
+    let raw = browser.get("/errors/A0405.md").await;
+    assert_eq!((raw.status, raw.headers["content-type"].as_str()), (200, "text/markdown; charset=utf-8"));
+    raw.says("\n## What happened\n");
+    let mut program = Browser::at(rig.port);
+    program.headers.retain(|(name, _)| name != "Accept");
+    assert!(program.get("/errors/A0405").await.body.starts_with("# A0405: "));
+    let unknown = program.get("/errors/A9999").await;
+    assert_eq!((unknown.status, unknown.headers["content-type"].as_str()), (404, "application/problem+json"));
+    // What is not there, or cannot be asked for like that, is a page with a way back.
+    for (path, status) in [("/errors/A9999", 404), ("/nothing", 404), ("/apply", 405)] {
+        let page = browser.get(path).await;
+        assert_eq!(
+            (page.status, page.headers["content-type"].as_str()),
+            (status, "text/html; charset=utf-8"),
+            "{path}"
+        );
+        page.says("class=\"brand\"");
+        page.says("<a class=\"btn\" href=\"/\">");
+    }
+    browser.get("/errors/A9999").await.says("There is no error code A9999.");
+    let page = browser.ask("POST", "/new", Some(("text/plain", "image"))).await;
+    assert_eq!((page.status, page.headers["content-type"].as_str()), (415, "text/html; charset=utf-8"));
+    page.says("class=\"brand\"");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn the_plan_on_a_page_says_the_downtime_and_what_it_waits_for() {
+    let (rig, daemon) = started().await;
+    rig.file("services/data.yaml", "name: data\nimage: web:1\nport: 80\nvolumes: [data:/data]\n");
+    eventually(60, "it is there", async || {
+        let row = rig.json("/api/v1/services/data").await;
+        row["sync"] == "Synced" && row["health"] == "Healthy"
+    })
+    .await;
+    let mut alice = signed_in(&rig, "editor").await;
+    let text = "name: data\nimage: web:2\nport: 80\nvolumes: [data:/data]\n";
+    let page = alice.send("/", "/services/data/edit", &[("do", "check"), ("text", text)]).await;
+    for text in
+        ["the old one must stop first", "why the old one stops first: ", "GET / on 80, 3 of 5", "if it is not healthy"]
+    {
+        page.says(text);
+    }
+    let page = alice.send("/", "/new", &[("do", "check"), ("image", "web:1"), ("name", "other"), ("port", "80")]).await;
+    page.says("GET / on 80, 3 of 5");
+    page.says("new in services/other.yaml");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_read_has_no_plan_beside_it() {
+    let (rig, daemon) = started().await;
+    // Its last good text has something to do, which is refused.
+    let claim = "name: claim\nimage: web:1\nroutes: [{domain: foreign, to: '80'}]\n";
+    rig.file("services/claim.yaml", claim);
+    let mut alice = signed_in(&rig, "editor").await;
+    eventually(60, "it is refused", async || rig.json("/api/v1/services/claim").await["error"]["code"] == "A0405")
+        .await;
+    alice.get("/services/claim/edit").await.says("class=\"of\"");
+    rig.file("services/claim.yaml", &format!("{claim}prot: 80\n"));
+    eventually(60, "it is broken", async || rig.json("/api/v1/validate").await["broken"] == json!(["claim"])).await;
+    let page = alice.get("/services/claim/edit").await;
+    page.says("4:1: ");
+    assert!(!page.body.contains("class=\"of\"") && !page.body.contains("A0405"), "{}", page.body);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_at_its_field() {
+    let (rig, daemon) = started().await;
+    let mut alice = signed_in(&rig, "editor").await;
+    let all = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("volumes", "data:/data")];
+    let cases =
+        [("name", "Bad_Name"), ("port", "eighty"), ("volumes", "data"), ("address", "foreign"), ("name", "web")];
+    for (field, value) in cases {
+        let mut fields: Vec<(&str, &str)> = all.into_iter().filter(|(known, _)| *known != field).collect();
+        fields.extend([(field, value), ("do", "check")]);
+        let page = alice.post("/new", &fields).await;
+        assert!(part(&page, field).contains(" aria-invalid=\"true\""), "{field}={value}: {}", part(&page, field));
+        assert!(part(&page, &format!("{field}-hint")).contains("hint bad"), "{field}={value}: {}", page.body);
+        assert!(!part(&page, "image").contains("aria-invalid"), "{field}={value}");
+        let settle = page.body.split("<ul class=\"settle\">").nth(1).unwrap().split("</ul>").next().unwrap();
+        let is_place = |word: &str| word.split(':').filter(|part| part.parse::<usize>().is_ok()).count() > 1;
+        assert!(!settle.split(['>', ' ']).any(is_place), "{field}={value}: {settle}");
+    }
+    let page = alice.post("/new", &[&all[..], &[("do", "check")]].concat()).await;
+    assert!(!page.body.contains("aria-invalid"), "{}", page.body);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn a_template_is_filled_in_checked_and_planned_before_anything_is_typed() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    // Who answers at the address of a documentation's network is not asked.
+    config["certificates"] = json!({"port80": "assume"});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    rig.npm.seed_certificate("wild", &["*.example.net"]);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = signed_in(&rig, "editor").await;
+    let page = alice.get("/new/templates/whoami").await;
+    assert!(part(&page, "name").contains("value=\"whoami\""), "{}", part(&page, "name"));
+    assert!(!page.body.contains("placeholder="), "what stands in a field is its value: {}", page.body);
+    for text in
+        ["class=\"of\"", "whoami.example.org is free in NPM, OVH", "nothing to settle", "certificates left this week"]
+    {
+        page.says(text);
+    }
+    page.says("<input type=\"radio\" name=\"set-tls\" value=\"letsencrypt\" checked>");
+    page.says("<input type=\"radio\" name=\"set-tls\" value=\"none\">");
+    page.says("<input type=\"radio\" name=\"set-tls\" value=\"wild\">wild");
+    let fill = [("name", "whoami"), ("set-address", "a b"), ("set-tls", "none"), ("do", "check")];
+    let page = alice.send("/", "/new/templates/whoami", &fill).await;
+    assert!(part(&page, "set-address").contains("aria-invalid"), "{}", part(&page, "set-address"));
+    // A name that is taken is not proposed.
+    rig.file("services/whoami.yaml", "name: whoami\nimage: web:1\n");
+    eventually(60, "another name is proposed", async || {
+        alice.clone().get("/new/templates/whoami").await.body.contains("value=\"whoami-2\"")
+    })
+    .await;
+    // Who is not signed in sees what would be written, and asks for nothing.
+    let page = Browser::at(rig.port).get("/new/templates/gitea").await;
+    page.says("name: gitea");
+    assert!(!page.body.contains("class=\"of\""));
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn what_was_written_is_said_and_not_what_becomes_of_it() {
+    let (rig, daemon) = started().await;
+    let mut alice = signed_in(&rig, "editor").await;
+    let fields = [("do", "commit"), ("image", "nowhere:9"), ("name", "gone"), ("tls", "none")];
+    assert_eq!(alice.send("/", "/new", &fields).await.status, 303);
+    let page = alice.get("/services/gone").await;
+    page.says("services/gone.yaml is written.</p>");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn links_have_https_where_there_is_tls() {
+    let (rig, daemon) = started().await;
+    rig.file("services/safe.yaml", "name: safe\nimage: web:1\nport: 80\nssl: true\n");
+    eventually(60, "it is there", async || rig.json("/api/v1/services/safe").await["name"] == "safe").await;
+    let mut browser = Browser::at(rig.port);
+    for path in ["/", "/services/safe", "/?q=safe"] {
+        let page = browser.get(path).await;
+        page.says("href=\"https://safe.example.org\"");
+        assert!(!page.body.contains("http://safe.example.org"), "{path}");
+    }
+    browser.get("/").await.says("href=\"http://web.example.org\"");
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// sysfs takes no files, from root neither.
+#[tokio::test]
+async fn a_source_that_cannot_be_written_is_told_before_anything_is_typed() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["source"] = json!({"folder": "/sys/class/mem"});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = signed_in(&rig, "editor").await;
+    for path in ["/new", "/new/templates/gitea"] {
+        let page = alice.get(path).await;
+        page.says("/sys/class/mem cannot be written by Amarre");
+        page.says("href=\"/errors/A0313\"");
+        assert!(!page.body.contains("value=\"commit\""), "{path}: {}", page.body);
+        page.says("value=\"check\"");
+    }
+    let fields = [("do", "commit"), ("image", "web:1"), ("name", "web"), ("tls", "none")];
+    let page = alice.send("/", "/new", &fields).await;
+    assert_eq!(page.status, 422);
+    page.says("the change was not written");
+    assert_eq!(end(daemon).await, 0);
+    // One that can be is left without a trace, and says nothing.
+    let (rig, daemon) = started().await;
+    let mut alice = signed_in(&rig, "editor").await;
+    let page = alice.get("/new").await;
+    page.says("value=\"commit\"");
+    assert!(!page.body.contains("cannot be written"));
+    assert_eq!(std::fs::read_dir(rig.path().join("services")).unwrap().count(), 1);
+    assert_eq!(end(daemon).await, 0);
+}
