@@ -143,8 +143,12 @@ pub struct Frame {
     pub revision: String,
     /// Whether all that should be seen is seen.
     pub is_well: bool,
-    /// How long ago everything was looked at.
+    /// How long ago everything was looked at, and the instant, for a page that stays open.
     pub checked: String,
+    /// That instant; `None`: nothing was looked at yet.
+    pub checked_at: Option<i64>,
+    /// When the page was made.
+    pub now: i64,
     /// When the next look is due.
     pub next: String,
     /// The path and query of this page, for the way back.
@@ -201,6 +205,8 @@ impl Frame {
             revision: report::revision(&picture),
             is_well: has_looked && picture.is_whole(),
             checked,
+            checked_at: has_looked.then_some(picture.at.0),
+            now: now.0,
             next: if next.0 > 0 { super::view::clock(next) } else { String::new() },
             here,
             moves: !picture.busy.is_empty() || !has_looked,

@@ -64,6 +64,8 @@ struct Row {
     health: Shown,
     now: String,
     since: String,
+    /// The instant, for a page that stays open.
+    since_at: Option<i64>,
 }
 
 /// `GET /`
@@ -86,7 +88,8 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
             sync,
             health,
             now: row.what_now.clone(),
-            since: since(&picture, &row.name, now),
+            since: since(&picture, &row.name).map(|at| view::span(now - at)).unwrap_or_default(),
+            since_at: since(&picture, &row.name).map(|at| at.0),
         }
     });
     let count = |test: &dyn Fn(&ServiceStatus) -> bool| all.values().filter(|row| test(row)).count();
@@ -139,9 +142,8 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     })
 }
 
-fn since(picture: &crate::engine::Picture, name: &str, now: crate::model::Timestamp) -> String {
-    let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
-    known.map(|(_, at)| view::span(now - *at)).unwrap_or_default()
+fn since(picture: &crate::engine::Picture, name: &str) -> Option<crate::model::Timestamp> {
+    picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
 }
 
 /// What is wrong beside the services.

@@ -1,7 +1,7 @@
 // Pages work without this. With it they follow what happens, and forms are checked while they are filled in.
 "use strict";
 (() => {
-  const REREAD_MS = 300, CHECK_MS = 400, PAUSED_AFTER_MS = 30000;
+  const REREAD_MS = 300, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, TIMED_MS = 10000;
 
   // Parts of a page that may change while it is open have an id and `data-live`.
   const isHeld = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
@@ -40,6 +40,8 @@
       lost = lost || setTimeout(() => { document.getElementById("paused").hidden = false; }, PAUSED_AFTER_MS);
     };
     addEventListener("pagehide", () => source.close());
+    // Sentences with a time in them are written by the server: while there is one, it is asked for the page again.
+    setInterval(() => { if (!document.hidden && document.querySelector("[data-timed]")) reread(); }, TIMED_MS);
   }
 
   const form = document.querySelector("form[data-check]");
@@ -55,6 +57,21 @@
       }, CHECK_MS);
     });
   }
+
+  // Spans go on while a page is open; the server says what time it is.
+  const ahead = Date.now() - Number(document.querySelector("meta[name=now]").content);
+  const span = (ms) => {
+    const s = Math.max(0, Math.floor(ms / 1000));
+    const [n, unit] = s < 60 ? [s, "s"] : s < 3600 ? [s / 60, "min"] : s < 172800 ? [s / 3600, "h"] : [s / 86400, "d"];
+    return Math.floor(n) + "\u00a0" + unit;
+  };
+  const tick = () => {
+    for (const part of document.querySelectorAll("[data-since]")) {
+      const text = (part.dataset.text || "{}").replace("{}", span(Date.now() - ahead - Number(part.dataset.since)));
+      if (part.textContent !== text) part.textContent = text;
+    }
+  };
+  setInterval(tick, TICK_MS);
 
   // The command of a hint goes to the clipboard; where a browser has none for pages, a click selects it.
   document.documentElement.dataset.copies = navigator.clipboard ? "on" : "off";
