@@ -77,6 +77,20 @@ async fn health_goes_from_starting_to_its_verdict() {
 }
 
 #[tokio::test]
+async fn a_health_check_that_cannot_pass_fails_and_any_other_passes() {
+    let docker = engine().await;
+    for (name, test, verdict) in [
+        ("exits", json!(["CMD-SHELL", "exit 1"]), "unhealthy"),
+        ("false", json!(["CMD", "/bin/false"]), "unhealthy"),
+        ("fine", json!(["CMD-SHELL", "exit 0"]), "healthy"),
+        ("asks", json!(["CMD-SHELL", "curl -f http://localhost/ || exit 1"]), "healthy"),
+    ] {
+        docker.seed(name, json!({"Image": "web:1", "Healthcheck": {"Test": test}})).unwrap();
+        assert_eq!(inspect(&docker, name).await["State"]["Health"]["Status"], verdict, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn events_tell_of_what_people_do_and_end_with_the_engine() {
     let docker = engine().await;
     docker.seed_container("web", "web:1", &[]).unwrap();
