@@ -171,6 +171,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0419", include_str!("../docs/errors/A0419.md")),
     ("A0420", include_str!("../docs/errors/A0420.md")),
     ("A0421", include_str!("../docs/errors/A0421.md")),
+    ("A0422", include_str!("../docs/errors/A0422.md")),
     ("A0430", include_str!("../docs/errors/A0430.md")),
     ("A0431", include_str!("../docs/errors/A0431.md")),
     ("A0432", include_str!("../docs/errors/A0432.md")),

@@ -105,7 +105,9 @@ pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failu
         PlanFormat::Json => output.data(&format!("{:#}\n", answer.document)),
     }
     let errors = broken(args, reference, output, &answer).await?;
-    if let Some(path) = plan.out.as_deref().filter(|_| !errors) {
+    let unseen = unseen(&answer.document);
+    unseen.iter().chain(&guarded(&answer.document)).for_each(|failure| output.failure(failure));
+    if let Some(path) = plan.out.as_deref().filter(|_| !errors && unseen.is_none()) {
         std::fs::write(path, format!("{:#}\n", answer.document)).map_err(|error| {
             let hint = "the plan itself was made; name a file in a folder that you may write to";
             Failure::new("A0421", format!("could not write {}: {error}", path.display()), hint)
@@ -115,8 +117,35 @@ pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failu
     Ok(match (plan.detailed_exitcode, errors) {
         (_, true) => 1,
         (true, false) => answer.exit,
-        (false, false) => u8::from(answer.exit == 1 && !is_gap(&answer)),
+        (false, false) => {
+            if answer.exit == 2 {
+                0
+            } else {
+                answer.exit
+            }
+        }
     })
+}
+
+/// Why a plan is not whole: a provider that manifests need could not be asked. Its own code and hint stand in the plan.
+fn unseen(plan: &Json) -> Option<Failure> {
+    let gaps = plan["gaps"].as_array()?.iter().filter(|gap| gap["needed"] == true);
+    let name = |gap: &Json| {
+        let zone = gap["zone"].as_str().map(|zone| format!(" zone {zone}")).unwrap_or_default();
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        format!("{}{zone} ({})", text(&gap["provider"]), text(&gap["error"]["code"]))
+    };
+    let names: Vec<String> = gaps.map(name).collect();
+    let message = format!("could not ask {}, which manifests need: the plan is not whole", names.join(", "));
+    (!names.is_empty()).then(|| Failure { code: "A0422".to_owned(), message, hints: Vec::new() })
+}
+
+/// What the guard holds of a plan; the ways past it stand in the plan.
+fn guarded(plan: &Json) -> Option<Failure> {
+    let guard = plan.get("guard").filter(|guard| !guard.is_null())?;
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let message = format!("held by the guard: {}", text(&guard["message"]));
+    Some(Failure { code: text(&guard["code"]), message, hints: Vec::new() })
 }
 
 /// `amarre subnets`
@@ -199,11 +228,6 @@ pub fn completions(completions: &Completions, output: &Output) -> u8 {
     clap_complete::generate(completions.shell, &mut Args::command(), "amarre", &mut script);
     output.data(&String::from_utf8_lossy(&script));
     0
-}
-
-/// Something could not be seen: worth exit 1 only where the exit code was asked to say it.
-fn is_gap(answer: &Answer) -> bool {
-    answer.document["gaps"].as_array().is_some_and(|gaps| !gaps.is_empty())
 }
 
 /// Prints what is wrong with manifests; whether something is.

@@ -305,24 +305,21 @@ pub async fn subnets(handle: &Handle, look: Look) -> Option<Answer> {
     Some(Answer { document: subnets::document(&picture), text: subnets::text(&picture, look), exit: 0 })
 }
 
-/// The plan of a picture.
+/// The plan of a picture. Its exit code is that of `--detailed-exitcode`: 0 nothing to do, 2 changes, 1 an error or
+/// something that is needed and could not be seen, 4 held by the guard.
 pub fn planned(picture: &Picture, look: Look) -> Answer {
     let document = report::plan_json(picture);
     let text = report::plan_text(picture, look);
     let broken = picture.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let is_left = |change: &Change| change.refusal().is_some_and(|refusal| refusal.is_left());
     let has_changes = picture.plan.changes.iter().any(|change| !is_left(change));
-    // 0 nothing to do, 2 changes, 1 error: for --detailed-exitcode.
-    let exit = if broken
-        || picture.source_error.is_some()
-        || picture.ledger_error.is_some()
-        || !picture.plan.gaps.is_empty()
-    {
-        1
-    } else if has_changes {
-        2
-    } else {
-        0
+    let is_wrong = broken || picture.source_error.is_some() || picture.ledger_error.is_some();
+    let is_partial = document["gaps"].as_array().is_some_and(|gaps| gaps.iter().any(|gap| gap["needed"] == true));
+    let exit = match (is_wrong || is_partial, document["guard"].is_null(), has_changes) {
+        (true, _, _) => 1,
+        (false, false, _) => 4,
+        (false, true, true) => 2,
+        (false, true, false) => 0,
     };
     Answer { document, text, exit }
 }

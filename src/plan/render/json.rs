@@ -47,12 +47,22 @@ pub fn plan(
     let digest = hex::encode(Sha256::digest(document.to_string().as_bytes()));
     if let Some(object) = document.as_object_mut() {
         // Since when something is hidden does not make it another plan.
-        object.insert("gaps".to_owned(), json!(forecast.plan.gaps.iter().map(gap).collect::<Vec<_>>()));
+        let gaps = forecast.plan.gaps.iter().map(|hidden| {
+            let mut document = gap(hidden);
+            document["needed"] = json!(is_needed(input, forecast, hidden));
+            document
+        });
+        object.insert("gaps".to_owned(), gaps.collect());
         object.insert("id".to_owned(), json!(format!("p-{}", &digest[..8])));
         object.insert("digest".to_owned(), json!(format!("sha256:{digest}")));
         object.insert("made_at".to_owned(), json!(now.rfc3339()));
     }
     document
+}
+
+/// Whether a manifest wants something there, or something of ours is there: then a plan without it is not whole.
+fn is_needed(input: &Input<'_>, forecast: &Forecast, gap: &Gap) -> bool {
+    forecast.wants.map.keys().chain(input.facts.applied.keys()).any(|address| gap.covers(address))
 }
 
 fn service(input: &Input<'_>, forecast: &Forecast, down: &away::Services<'_>, name: &str, lines: &[Line<'_>]) -> Json {

@@ -49,7 +49,7 @@ fn general() -> Json {
         }), json!({})),
         "Gap": object(json!({
             "provider": text(), "zone": or_null(text()), "since": time(), "error": named("Error"),
-        }), json!({})),
+        }), json!({"needed": says("In plans: a manifest wants something there, or something of ours is there", flag_type())})),
         "Revision": object(
             json!({"id": says("Empty before the first look", text()), "kind": {"enum": ["git", "folder"]}, "label": text()}),
             json!({"subject": text(), "author": text(), "committed_at": time(), "branch": text()}),

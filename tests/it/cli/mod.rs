@@ -7,6 +7,7 @@ mod key;
 mod lists;
 mod mend;
 mod own;
+mod planning;
 mod questions;
 mod rescue;
 pub mod rig;
