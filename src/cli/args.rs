@@ -337,7 +337,7 @@ pub struct Events {
 pub struct History {
     /// The versions of this service with which all was well
     pub service: Option<String>,
-    /// What was done then: 03:12, or "2026-11-20 03:12"
+    /// What was done then: 03:12, 03:12:08, "2026-11-20 03:12", 2026-11-20, or a time as it is printed here
     #[arg(long, value_name = "TIME", conflicts_with = "service")]
     pub at: Option<String>,
     /// At most so many runs, the newest

@@ -10,8 +10,10 @@ use crate::engine::history::HistoryOf;
 
 /// `amarre history`
 pub async fn history(args: &Args, history: &History, output: &Output) -> Result<u8, Failure> {
-    let at_ms = history.at.as_deref().map(times::past).transpose()?.map(|at| u64::try_from(at).unwrap_or_default());
-    let of = HistoryOf { name: history.service.clone(), at_ms, limit: history.lines, cursor: None };
+    let span = history.at.as_deref().map(times::past).transpose()?;
+    let whole = |at: i64| u64::try_from(at).unwrap_or_default();
+    let (at_ms, to_ms) = (span.as_ref().map(|span| whole(span.start)), span.as_ref().map(|span| whole(span.end)));
+    let of = HistoryOf { name: history.service.clone(), at_ms, to_ms, limit: history.lines, cursor: None };
     let link = Link::open(args).await?;
     let answer = link.history(&of).await;
     link.close().await;

@@ -21,6 +21,7 @@ use crate::engine::listing::Listing;
 use crate::engine::logs::LogsOf;
 use crate::engine::verbs::{Act, Answer};
 use crate::manifest::{self, Diagnostic, Severity, SourceFile};
+use crate::model::near::nearest;
 use crate::model::{Hint, Kind};
 use crate::source::Reading;
 
@@ -218,8 +219,9 @@ pub async fn events(args: &Args, events: &Events, output: &Output) -> Result<u8,
     };
     let answer = link.events(&of).await;
     link.close().await;
-    print(&answer?, events.output, output);
-    Ok(0)
+    let answer = answer?;
+    print(&answer, events.output, output);
+    Ok(answer.exit)
 }
 
 /// `amarre completions`
@@ -340,7 +342,11 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
         let status = link.status(None, Listing { all: true, ..Listing::default() }, output.look).await?;
         if let Some(unknown) = destroy.services.iter().find(|name| !is_listed(&status.document, name)) {
             link.close().await;
-            return Err(Failure::new("A1002", format!("there is no service {unknown}"), "amarre status lists them"));
+            let services = status.document["services"].as_array().into_iter().flatten();
+            let names: Vec<&str> = services.filter_map(|service| service["name"].as_str()).collect();
+            let meant = nearest(unknown, &names).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+            let hint = format!("{meant}amarre status --all lists them");
+            return Err(Failure::new("A1002", format!("there is no service {unknown}"), hint));
         }
         output.data(&doomed(&status.document, destroy));
     }

@@ -18,6 +18,7 @@ use crate::engine::follow;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing};
 use crate::engine::logs::{self, LogsOf};
+use crate::engine::naming;
 use crate::engine::report;
 use crate::engine::trace;
 use crate::engine::verbs::{self, Act, Answer, Step};
@@ -140,7 +141,8 @@ impl Link {
             Link::Remote(remote) => {
                 let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
                 let at = of.at_ms.map(|at| format!("&at_ms={at}")).unwrap_or_default();
-                remote.get_of("/api/v1/history/text", &name, Look::PLAIN, &format!("&limit={}{at}", of.limit)).await
+                let to = of.to_ms.map(|to| format!("&to_ms={to}")).unwrap_or_default();
+                remote.get_of("/api/v1/history/text", &name, Look::PLAIN, &format!("&limit={}{at}{to}", of.limit)).await
             }
             Link::Local(local) => Ok(history::history(&local.handle, of).await),
         }
@@ -186,7 +188,8 @@ impl Link {
                 let text = report::service_text(&picture, name, &events, picture.at, look);
                 let both = row.zip(text).map(|(document, text)| Answer { document, text, exit: 0 });
                 both.ok_or_else(|| {
-                    Failure::new("A1002", format!("there is no service {name}"), "amarre status lists them")
+                    let hint = naming::service_hint(&picture, name);
+                    Failure::new("A1002", format!("there is no service {name}"), hint)
                 })
             }
         }

@@ -1,21 +1,50 @@
 //! Times as people type them; in milliseconds since 1970, of this machine's zone.
 
+use std::ops::Range;
+
 use jiff::Zoned;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 use super::Failure;
 
-/// `03:12` of today, or of yesterday where that is yet to come; else as [`whole`].
-pub fn past(text: &str) -> Result<i64, Failure> {
+/// Years back in which a day without a year is looked for: 29 February comes again within eight.
+const YEARS_MAX: i16 = 8;
+
+/// `03:12` of today, or of yesterday where that is yet to come; `20 Nov 03:12:08` as histories print it; else as
+/// [`whole`]. What was typed may be a day, a minute or a second: from its beginning until the next one begins.
+pub fn past(text: &str) -> Result<Range<i64>, Failure> {
     let now = Zoned::now();
     let at = clock(text).map(|at| (at, at <= now.time()));
     let day = at.map(|(at, is_over)| (if is_over { Ok(now.date()) } else { now.date().yesterday() }, at));
     let found = match day {
         Some((day, at)) => day.ok().and_then(|day| millis(day.to_datetime(at))),
-        None => whole(text),
+        None => whole(text).or_else(|| printed(text, &now)),
     };
-    found.ok_or_else(|| not_a_time(text, "as in --at 03:12, or --at \"2026-11-20 03:12\""))
+    let hint = "as in --at 03:12, --at \"2026-11-20 03:12\", --at \"20 Nov 03:12:08\"";
+    let from = found.ok_or_else(|| not_a_time(text, hint))?;
+    Ok(from..from.saturating_add(length(text)))
+}
+
+/// How long what was typed lasts, in milliseconds: a time with a fraction is a moment.
+fn length(text: &str) -> i64 {
+    let zone = |rest: &str| rest.find(['Z', '+', '-']).map_or(rest.len(), |at| at);
+    let clock = text.find(':').map(|at| &text[at..][..zone(&text[at..])]);
+    match clock.map(|clock| (clock.contains('.'), clock.matches(':').count())) {
+        None => 24 * 3_600_000,
+        Some((true, _)) => 1,
+        Some((false, 1)) => 60_000,
+        Some((false, _)) => 1_000,
+    }
+}
+
+/// `20 Nov 03:12:08`, the last one that there was.
+fn printed(text: &str, now: &Zoned) -> Option<i64> {
+    let (day, clock) = text.match_indices(' ').nth(1).map_or((text, "00:00"), |(at, _)| (&text[..at], &text[at + 1..]));
+    let time: Time = clock.parse().ok()?;
+    let dated = |year: i16| Date::strptime("%d %b %Y", format!("{day} {year}")).ok();
+    let all = (0..YEARS_MAX).filter_map(|back| millis(dated(now.year() - back)?.to_datetime(time)));
+    all.into_iter().find(|at| *at <= now.timestamp().as_millisecond())
 }
 
 /// `2h` from now, `18:00` of today, or of tomorrow where that is over; else as [`whole`].
@@ -73,8 +102,27 @@ mod tests {
             assert!(to_come(good).is_ok(), "{good}");
         }
         for good in ["2020-11-30", "2020-11-30 18:00", "2020-11-30T18:00:00Z", "23:59:59", "00:00"] {
-            assert!(past(good).is_ok_and(|at| at <= Zoned::now().timestamp().as_millisecond()), "{good}");
+            assert!(past(good).is_ok_and(|at| at.start <= Zoned::now().timestamp().as_millisecond()), "{good}");
         }
+        for (text, length) in [
+            ("03:12", 60_000),
+            ("03:12:08", 1_000),
+            ("2020-11-30", 86_400_000),
+            ("2020-11-30 18:00", 60_000),
+            ("2020-11-30T18:00:08Z", 1_000),
+            ("2020-11-30T18:00:08.5Z", 1),
+            ("2020-11-30T18:00:08+01:00", 1_000),
+            ("20 Nov 03:12:08", 1_000),
+            ("29 Feb 03:12", 60_000),
+            ("1 Jan", 86_400_000),
+        ] {
+            let span = past(text).unwrap();
+            assert_eq!(span.end - span.start, length, "{text}");
+            assert!(span.start <= Zoned::now().timestamp().as_millisecond(), "{text}");
+        }
+        let printed = past("30 Nov 18:00:08").unwrap();
+        let at = jiff::Timestamp::from_millisecond(printed.start).unwrap().to_zoned(TimeZone::system());
+        assert_eq!(at.strftime("%d %b %H:%M:%S").to_string(), "30 Nov 18:00:08");
         let eve = "2030-11-30 18:00";
         let day_before = to_come(eve).unwrap() - to_come("2030-11-29 18:00").unwrap();
         assert_eq!(day_before, 24 * 3_600_000, "the day counts");

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::daemon::Handle;
-use super::telling;
-use super::verbs::{Answer, refused};
-use crate::model::{Millis, Timestamp};
+use super::verbs::{Answer, no_such, refused};
+use super::{naming, telling};
+use crate::model::near::nearest;
+use crate::model::{Millis, ReasonCode, Timestamp};
 use crate::plan::render::lines;
 use crate::store::journal::{Event, EventFilter};
 
@@ -14,6 +15,20 @@ use crate::store::journal::{Event, EventFilter};
 const LIMIT: u32 = 50;
 /// No more are read, whatever is asked.
 const LIMIT_MAX: u32 = 1_000;
+/// Every kind that is written down.
+pub const KINDS: [&str; 11] = [
+    "created",
+    "updated",
+    "deleted",
+    "failed",
+    "degraded",
+    "adopted",
+    "released",
+    "resumed",
+    "rolled back",
+    "rescued",
+    "source",
+];
 
 /// What is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +57,9 @@ impl Default for EventsOf {
 
 /// Reads them, the oldest first.
 pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
+    if let Some(refusal) = of.kind.as_deref().and_then(unknown_kind) {
+        return refusal;
+    }
     let now = handle.now();
     let filter = EventFilter {
         of: of.name.as_deref().unwrap_or_default(),
@@ -58,6 +76,11 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
         Ok(found) => found,
         Err(error) => return refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"),
     };
+    if found.is_empty()
+        && let Some(refusal) = unknown_name(handle, of).await
+    {
+        return refusal;
+    }
     found.reverse();
     // A page that is not full is the last one.
     let next = found.first().filter(|_| found.len() == filter.limit as usize).map(|(id, _)| *id);
@@ -71,6 +94,44 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
     let document = json!({"schema": "amarre.events/v1", "events": documents, "next": next});
     let text = if found.is_empty() { "nothing happened of that sort\n".to_owned() } else { text(&found, now) };
     Answer { document, text, exit: 0 }
+}
+
+/// Why nothing can be of this kind. An empty one is none.
+fn unknown_kind(kind: &str) -> Option<Answer> {
+    let reasons = ReasonCode::ALL.map(ReasonCode::word);
+    let known: Vec<&str> = KINDS.into_iter().chain(reasons).collect();
+    if kind.is_empty() || known.contains(&kind) {
+        return None;
+    }
+    let hint = match nearest(kind, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("a kind: {}; or a reason: {}", KINDS.join(", "), reasons.join(", ")),
+    };
+    Some(Answer { exit: 2, ..refused("A1013", &format!("there is no kind of event `{kind}`"), &hint) })
+}
+
+/// Why there can be nothing of this name: no event has it, and neither has anything that is there or wanted.
+async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<Answer> {
+    let (named, service) = (of.name.as_deref().unwrap_or_default(), of.service.as_deref().unwrap_or_default());
+    if named.is_empty() && service.is_empty() {
+        return None;
+    }
+    let any = EventFilter { of: named, service, since: Timestamp(i64::MIN), limit: 1, ..EventFilter::default() };
+    if handle.ledger().events_of(&any).await.is_ok_and(|found| !found.is_empty()) {
+        return None;
+    }
+    let picture = naming::known(handle).await?;
+    let is_thing = !named.is_empty() && !naming::meant(&picture, named).is_empty();
+    let name = if named.is_empty() { service } else { named };
+    if is_thing || picture.statuses().contains_key(name) {
+        return None;
+    }
+    // Whoever may ask about one service only is told of no other.
+    Some(if named.is_empty() {
+        no_such(&format!("there is no service {name}"))
+    } else {
+        naming::no_service(&picture, name)
+    })
 }
 
 pub(super) fn document(event: &Event) -> Json {

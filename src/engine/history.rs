@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::daemon::{Command, Handle};
-use super::verbs::{Answer, no_such, refused};
-use super::{Picture, events, report, rollback, telling};
+use super::verbs::{Answer, refused};
+use super::{Picture, events, naming, report, rollback, telling};
 use crate::model::{Address, Millis, Timestamp};
 use crate::store::journal::Run;
 use crate::store::{GoodManifest, StoreError};
@@ -23,6 +23,8 @@ pub struct HistoryOf {
     pub name: Option<String>,
     /// What was done then, milliseconds.
     pub at_ms: Option<u64>,
+    /// What was done from then until before this: a minute, a day. Without it, a moment.
+    pub to_ms: Option<u64>,
     /// Only runs before the one with this `id`: the `next` of another answer.
     pub cursor: Option<u32>,
     /// At most so many, the newest.
@@ -31,7 +33,7 @@ pub struct HistoryOf {
 
 impl Default for HistoryOf {
     fn default() -> Self {
-        Self { name: None, at_ms: None, cursor: None, limit: LIMIT }
+        Self { name: None, at_ms: None, to_ms: None, cursor: None, limit: LIMIT }
     }
 }
 
@@ -39,7 +41,11 @@ impl Default for HistoryOf {
 pub async fn history(handle: &Handle, of: &HistoryOf) -> Answer {
     let answer = match (&of.name, of.at_ms) {
         (Some(name), _) => versions(handle, name).await,
-        (None, Some(at)) => done_at(handle, Timestamp(i64::try_from(at).unwrap_or(i64::MAX))).await,
+        (None, Some(at)) => {
+            let moment = |ms: u64| Timestamp(i64::try_from(ms).unwrap_or(i64::MAX));
+            let last = of.to_ms.map_or(at, |to| to.saturating_sub(1).max(at));
+            done_between(handle, moment(at), moment(last), of.limit.clamp(1, LIMIT_MAX)).await
+        }
         (None, None) => runs(handle, of.cursor.map(i64::from), of.limit.clamp(1, LIMIT_MAX)).await,
     };
     answer.unwrap_or_else(|error| refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"))
@@ -71,27 +77,40 @@ async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<Answer
     Ok(Answer { document, text, exit: 0 })
 }
 
-/// The run that was going on at a time, or the last one before it.
-async fn done_at(handle: &Handle, at: Timestamp) -> Result<Answer, StoreError> {
+/// The runs that were going on between two times, or the last one before them.
+async fn done_between(handle: &Handle, from: Timestamp, last: Timestamp, limit: u32) -> Result<Answer, StoreError> {
     let now = handle.now();
-    let Some(run) = handle.ledger().runs(at, None, 1).await?.into_iter().next() else {
+    let found = handle.ledger().runs(last, None, limit).await?;
+    let Some(newest) = found.first() else {
         let document = json!({"schema": "amarre.history/v1", "runs": []});
-        let text = format!("nothing is known of what was done at {}\n", telling::time(at, now));
+        let text = format!("nothing is known of what was done at {}\n", telling::time(from, now));
         return Ok(Answer { document, text, exit: 0 });
     };
-    let events = handle.ledger().events_of_run(run.id).await?;
-    let document = json!({
-        "schema": "amarre.history/v1", "runs": [run_json(&run)],
-        "events": events.iter().map(events::document).collect::<Vec<_>>(),
-    });
+    let is_idle = newest.started < from && newest.ended.is_some_and(|ended| ended < from);
+    // One that has no end and is not the newest was cut off.
+    let was_on = |run: &Run| run.started >= from || run.ended.is_some_and(|ended| ended >= from);
+    let earlier = found.iter().skip(1).filter(|run| !is_idle && was_on(run));
+    let mut runs: Vec<&Run> = std::iter::once(newest).chain(earlier).collect();
+    runs.reverse();
     let mut text = String::new();
-    if run.ended.is_some_and(|ended| ended < at) {
-        text.push_str(&format!("At {} nothing was being done. The last run before:\n\n", telling::time(at, now)));
+    if is_idle {
+        text.push_str(&format!("At {} nothing was being done. The last run before:\n\n", telling::time(from, now)));
     }
-    let until = run.ended.map(|ended| format!(" to {}", telling::time(ended, now))).unwrap_or_default();
-    let (began, revision) = (telling::time(run.started, now), report::short(&run.revision));
-    text.push_str(&format!("run {}, {began}{until}, {revision}: {}, {} changes\n", run.id, result(&run), run.writes));
-    text.push_str(&events::text(&events, now));
+    let mut documents: Vec<Json> = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let events = handle.ledger().events_of_run(run.id).await?;
+        documents.extend(events.iter().map(events::document));
+        let until = run.ended.map(|ended| format!(" to {}", telling::time(ended, now))).unwrap_or_default();
+        let (began, revision) = (telling::time(run.started, now), report::short(&run.revision));
+        let gap = if number > 0 { "\n" } else { "" };
+        let (id, result, writes) = (run.id, result(run), run.writes);
+        text.push_str(&format!("{gap}run {id}, {began}{until}, {revision}: {result}, {writes} changes\n"));
+        text.push_str(&events::text(&events, now));
+    }
+    let document = json!({
+        "schema": "amarre.history/v1", "runs": runs.iter().map(|run| run_json(run)).collect::<Vec<_>>(),
+        "events": documents,
+    });
     Ok(Answer { document, text, exit: 0 })
 }
 
@@ -103,7 +122,7 @@ async fn versions(handle: &Handle, name: &str) -> Result<Answer, StoreError> {
     let picture = reply.picture;
     let good = handle.ledger().good_manifests(name).await?;
     if good.is_empty() && !picture.statuses().contains_key(name) {
-        return Ok(no_such(&format!("there is no service {name}")));
+        return Ok(naming::no_service(&picture, name));
     }
     let now = handle.now();
     let is_there = |generations: &str| {

@@ -243,7 +243,7 @@ async fn refuse_subnet(tools: &Tools, change: &Change, now: Timestamp) -> Result
 /// Events are for people: one that cannot be written stops nothing.
 async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &str, at: Timestamp) {
     let address: Option<Address> = Some(change.address.clone());
-    let reason = serde_json::to_value(change.because.code).ok().and_then(|code| Some(code.as_str()?.to_owned()));
+    let reason = Some(change.because.code.word().to_owned());
     let event = Event {
         at,
         run,

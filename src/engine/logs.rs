@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
-use super::{Picture, failures, telling};
+use super::{Picture, failures, naming, telling};
 use crate::model::{Address, Kind, Seen, Timestamp};
 use crate::providers::LogAsk;
 
@@ -175,7 +175,7 @@ pub(super) fn nothing(picture: &Picture, of: &LogsOf) -> Answer {
     let is_known = is_service || picture.wants.map.iter().any(of_wants);
     match (is_known, of.last_failed) {
         (false, _) => {
-            refused("A1002", &format!("there is no service or container {name}"), "amarre status --all lists them")
+            refused("A1002", &format!("there is no service or container {name}"), &naming::service_hint(picture, name))
         }
         (true, true) => {
             let hint = format!("amarre logs {name} shows what is there now");

@@ -9,8 +9,8 @@ use super::daemon::{Command, Handle};
 use super::report::short;
 use super::rollback::{self, Target};
 use super::status::ServiceStatus;
-use super::verbs::{self, Answer, Step, no_such, refused};
-use super::{Picture, report, telling};
+use super::verbs::{self, Answer, Step, refused};
+use super::{Picture, naming, report, telling};
 use crate::model::world::Suspension;
 use crate::model::{Address, Change};
 use crate::plan::forecast;
@@ -91,7 +91,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, look: Look) -> Opt
         picture = handle.ask(Command::Look).await?.picture;
     }
     let rows = picture.statuses();
-    let Some(row) = rows.get(service) else { return Some(no_such(&format!("there is no service {service}"))) };
+    let Some(row) = rows.get(service) else { return Some(naming::no_service(&picture, service)) };
     if let Some(suspension) = picture.facts.suspended.get(service).filter(|suspension| !suspension.destroy) {
         let why = format!("{service} is left alone already: suspended by {}, {}", suspension.by, suspension.why);
         return Some(refused("A0415", &why, &format!("amarre resume {service} takes it up again")));
@@ -136,7 +136,7 @@ pub async fn retry(
     handle.fetch().await;
     let picture = handle.ask(Command::Look).await?.picture;
     if !picture.statuses().contains_key(service) {
-        return Some(no_such(&format!("there is no service {service}")));
+        return Some(naming::no_service(&picture, service));
     }
     if !picture.consented {
         let hint = "amarre plan, then amarre apply";
@@ -154,7 +154,7 @@ pub async fn retry(
 /// Where a service can go back to, or why it cannot.
 async fn found(handle: &Handle, picture: &Picture, service: &str, to: Option<&str>) -> Result<Target, Answer> {
     if !picture.statuses().contains_key(service) {
-        return Err(no_such(&format!("there is no service {service}")));
+        return Err(naming::no_service(picture, service));
     }
     if let Some(rollback) = picture.rollbacks.get(service) {
         let state = if rollback.done { "is" } else { "is just being" };

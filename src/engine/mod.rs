@@ -28,7 +28,7 @@ pub mod events;
 pub mod existing;
 pub mod explain;
 pub mod history;
-mod naming;
+pub mod naming;
 pub mod failures;
 pub mod follow;
 mod jobs;

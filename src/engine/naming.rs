@@ -1,8 +1,12 @@
 //! What people mean by the end of an address.
 
+use std::sync::Arc;
+
 use super::Picture;
+use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
 use crate::model::Address;
+use crate::model::near::nearest;
 
 /// Addresses that are there or wanted and that end so, without their generations. The whole text comes first.
 pub fn meant(picture: &Picture, thing: &str) -> Vec<Address> {
@@ -25,6 +29,28 @@ pub fn is_meant(address: &Address, thing: &str) -> bool {
     let text = address.base().to_string();
     let end = |text: &str| text == thing || text.ends_with(&format!("/{thing}"));
     end(&text) || text.rsplit_once('/').is_some_and(|(name, _)| thing.contains('/') && end(name))
+}
+
+/// What the last look saw; where there was none yet, one is made.
+pub async fn known(handle: &Handle) -> Option<Arc<Picture>> {
+    let (picture, _) = handle.picture();
+    match picture.context {
+        Some(_) => Some(picture),
+        None => Some(handle.ask(Command::Look).await?.picture),
+    }
+}
+
+/// No service is called so; the one that may be meant is named.
+pub fn no_service(picture: &Picture, name: &str) -> Answer {
+    refused("A1002", &format!("there is no service {name}"), &service_hint(picture, name))
+}
+
+/// Which service may be meant, or where they are listed.
+pub fn service_hint(picture: &Picture, name: &str) -> String {
+    let services = picture.statuses();
+    let known: Vec<&str> = services.keys().map(String::as_str).collect();
+    let lists = "amarre status --all lists them";
+    nearest(name, &known).map_or_else(|| lists.to_owned(), |near| format!("did you mean {near}? {lists}"))
 }
 
 /// Nothing is called so.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
-use super::{Picture, Progress, ProgressState, mend, own, rescue, subnets, telling, unsigned};
+use super::{Picture, Progress, ProgressState, mend, naming, own, rescue, subnets, telling, unsigned};
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Hint, Millis, Timestamp, Verb};
@@ -363,7 +363,7 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
             }
             let only = service.map(|service| BTreeSet::from([service]));
             if let Some(unknown) = unknown(handle, only.as_ref()).await? {
-                return Some(no_such(&unknown));
+                return Some(unknown);
             }
             converge(handle, None, only, timeout_ms, look, steps).await
         }
@@ -376,6 +376,7 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
             let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
             Some(answered(
                 &reply,
+                &service,
                 match until {
                     None => format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
                     Some(until) => format!(
@@ -403,7 +404,7 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
         Act::Rescue { npm, dry_run, by } => rescue::rescue(handle, npm.as_deref(), dry_run, &by, look).await,
         Act::Resume { service } => {
             let reply = handle.ask(Command::Resume { service: service.clone() }).await?;
-            Some(answered(&reply, format!("{service} is taken up again\n")))
+            Some(answered(&reply, &service, format!("{service} is taken up again\n")))
         }
     }
 }
@@ -432,7 +433,7 @@ async fn destroy(
         doomed.services.into_iter().collect()
     };
     if let Some(unknown) = unknown(handle, Some(&names)).await? {
-        return Some(no_such(&unknown));
+        return Some(unknown);
     }
     if names.is_empty() {
         return Some(Answer {
@@ -608,7 +609,7 @@ fn step(progress: &Progress) -> Step {
 }
 
 /// The first of `names` that nobody knows, as an error.
-async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Option<String>> {
+async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Option<Answer>> {
     let Some(names) = names else { return Some(None) };
     let reply = handle.ask(Command::Look).await?;
     let known = reply.picture.statuses();
@@ -619,13 +620,13 @@ async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Op
         names
             .iter()
             .find(|name| !known.contains_key(*name) && !seen(name))
-            .map(|name| format!("there is no service {name}")),
+            .map(|name| naming::no_service(&reply.picture, name)),
     )
 }
 
-fn answered(reply: &Reply, text: String) -> Answer {
+fn answered(reply: &Reply, service: &str, text: String) -> Answer {
     match &reply.error {
-        Some(error) => no_such(error),
+        Some(error) => refused("A1002", error, &naming::service_hint(&reply.picture, service)),
         None => Answer { document: json!({"ok": true}), text, exit: 0 },
     }
 }

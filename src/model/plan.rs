@@ -191,6 +191,38 @@ pub enum ReasonCode {
     Released,
 }
 
+impl ReasonCode {
+    /// Every one.
+    pub const ALL: [ReasonCode; 10] = [
+        ReasonCode::ManifestNew,
+        ReasonCode::ManifestChanged,
+        ReasonCode::ManifestRemoved,
+        ReasonCode::Missing,
+        ReasonCode::Drift,
+        ReasonCode::ImageMoved,
+        ReasonCode::DependencyReplaced,
+        ReasonCode::DestroyAsked,
+        ReasonCode::Rollback,
+        ReasonCode::Released,
+    ];
+
+    /// The word in JSON and in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ReasonCode::ManifestNew => "manifest_new",
+            ReasonCode::ManifestChanged => "manifest_changed",
+            ReasonCode::ManifestRemoved => "manifest_removed",
+            ReasonCode::Missing => "missing",
+            ReasonCode::Drift => "drift",
+            ReasonCode::ImageMoved => "image_moved",
+            ReasonCode::DependencyReplaced => "dependency_replaced",
+            ReasonCode::DestroyAsked => "destroy_asked",
+            ReasonCode::Rollback => "rollback",
+            ReasonCode::Released => "released",
+        }
+    }
+}
+
 /// Why a change is in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {

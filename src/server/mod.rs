@@ -47,7 +47,7 @@ use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Answer};
-use crate::engine::{report, subnets, trace};
+use crate::engine::{naming, report, subnets, trace};
 use crate::manifest;
 use crate::model::Timestamp;
 use crate::notifications::Notifications;
@@ -495,7 +495,7 @@ async fn service_text(
     let (picture, _) = handle.picture();
     let row = picture.statuses().get(&name).map(|row| report::service_json(&picture, row));
     let Some(row) = row else {
-        return no_such(&name);
+        return document_of(Some(naming::no_service(&picture, &name)));
     };
     let (document, events) = with_events(&handle, row, &name).await;
     match report::service_text(&picture, &name, &events, handle.now(), query.look()) {

@@ -424,7 +424,8 @@ pub(super) fn history(form: Form) -> Operation {
         Form::Text => of_any(Operation::answer("history_text", what)),
     };
     let at = in_query("at_ms", "What was done then, milliseconds since 1970", &count());
-    cursor(operation.takes(at), 20).only(Role::Viewer)
+    let to = in_query("to_ms", "With `at_ms`: what was done from then until before this", &count());
+    cursor(operation.takes(at).takes(to), 20).only(Role::Viewer)
 }
 
 /// Why a thing is there.

@@ -26,7 +26,7 @@ pub fn problem(status: StatusCode, code: &str, title: &str, hint: &str) -> Respo
 pub fn refusal(refused: &Refused) -> Response {
     let status = match refused.code.as_str() {
         "A1002" | "A0516" => StatusCode::NOT_FOUND,
-        "A0107" => StatusCode::BAD_REQUEST,
+        "A0107" | "A1013" => StatusCode::BAD_REQUEST,
         "A0904" | "A0903" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::CONFLICT,
     };

@@ -151,12 +151,13 @@ impl Ledger {
 
     /// The latest events of some sort with their numbers, newest first.
     pub async fn events_of(&self, filter: &EventFilter<'_>) -> Result<Vec<(i64, Event)>, StoreError> {
-        // Of an address its end does: `container/cloud-app` is one of `docker/container/cloud-app@4b78`.
+        // Of an address its end does: `container/cloud-app` is one of `docker/container/cloud-app@4b78`. What is gone
+        // has drifted, too.
         let query = "SELECT id, at_ms, run, service, address, kind, text, reason FROM events \
                      WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
                          OR instr(address, '/' || ?1 || '@') > 0 \
                          OR instr(address, ?1 || '@') = 1 OR instr(address, '/' || ?1 || '/') > 0) \
-                     AND (?2 = '' OR kind = ?2 OR reason = ?2) AND at_ms >= ?3 AND id < ?5 AND id > ?6 AND (?7 = '' OR service = ?7) ORDER BY id DESC LIMIT ?4";
+                     AND (?2 = '' OR kind = ?2 OR reason = ?2 OR ?2 = 'drift' AND reason = 'missing') AND at_ms >= ?3 AND id < ?5 AND id > ?6 AND (?7 = '' OR service = ?7) ORDER BY id DESC LIMIT ?4";
         let rows = sqlx::query(query).bind(filter.of).bind(filter.kind).bind(filter.since.0);
         let rows = rows.bind(i64::from(filter.limit)).bind(filter.before.unwrap_or(i64::MAX));
         let rows = rows.bind(filter.after.unwrap_or(i64::MIN)).bind(filter.service);

@@ -483,9 +483,5 @@ fn actions() -> Json {
 }
 
 fn reasons() -> Json {
-    use ReasonCode as Code;
-    json!({"enum": [
-        Code::ManifestNew, Code::ManifestChanged, Code::ManifestRemoved, Code::Missing, Code::Drift, Code::ImageMoved,
-        Code::DependencyReplaced, Code::DestroyAsked, Code::Rollback,
-    ]})
+    json!({"enum": ReasonCode::ALL})
 }

@@ -1,9 +1,12 @@
 //! `status` in its forms, `subnets`, `plan -o markdown`, `completions`.
 
+use std::str::FromStr;
+
 use serde_json::Value as Json;
 
 use super::amarre;
 use super::rig::{Rig, end, signal};
+use crate::api::token;
 use crate::support::eventually;
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
@@ -129,14 +132,74 @@ async fn events_are_told_of_what_is_asked_for() {
     assert!(of_host.ends_with(&drift), "the oldest first: {of_host}");
     assert_eq!(events(&["container/web", "--kind", "created"]).await.lines().count(), 1);
     assert_eq!(events(&["web", "-n", "1"]).await, drift);
-    assert_eq!(events(&["proxy-host/we_.example.org"]).await, "nothing happened of that sort\n");
+    let nowhere = rig.run(&["events", "proxy-host/we_.example.org"]).await;
+    assert!(nowhere.code == 1 && nowhere.out.contains("A1002"), "{nowhere:?}");
+    let mistyped = rig.run(&["events", "wev"]).await;
+    assert!(mistyped.code == 1 && mistyped.out.contains("did you mean web?"), "{mistyped:?}");
+    assert!(rig.run(&["status", "wev"]).await.err.contains("did you mean web?"));
+    let unknown = rig.run(&["events", "--kind", "drfit"]).await;
+    assert!(unknown.code == 2 && unknown.out.contains("did you mean `drift`?"), "{unknown:?}");
+    assert!(unknown.out.contains("A1013"), "{unknown:?}");
+    assert_eq!(rig.run(&["events", "--kind", "nonsense", "-o", "json"]).await.code, 2);
+    assert_eq!(events(&["--kind", "rescued"]).await, "nothing happened of that sort\n");
     let document = json(&events(&["--kind", "drift", "-o", "json"]).await);
     assert_eq!(document["schema"], "amarre.events/v1");
     let event = &document["events"][0];
     assert_eq!((&event["kind"], &event["reason"]), (&"updated".into(), &"drift".into()));
     let daemon = rig.daemon(&[], &[]).await;
     assert_eq!(events(&["--kind", "drift"]).await, drift, "a daemon tells the same");
+    assert_eq!(rig.run(&["events", "--kind", "drfit"]).await.code, 2);
+    assert!(rig.run(&["status", "wev"]).await.err.contains("did you mean web?"));
+    let mut viewer = token(&rig, "viewer", &[]).await;
+    for (query, status, code) in [
+        ("kind=nonsense", 400, "A1013"),
+        ("name=nobody", 404, "A1002"),
+        ("kind=drift&name=web", 200, "amarre.events/v1"),
+    ] {
+        let page = viewer.get(&format!("/api/v1/events?{query}")).await;
+        assert!(page.status == status && page.body.contains(code), "{query}: {page:?}");
+    }
+    assert_eq!(viewer.get("/api/v1/services/nobody/events").await.status, 404);
     assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_removed_has_drifted() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    rig.docker.remove("web").unwrap();
+    rig.apply().await;
+    let drift = rig.run(&["events", "--kind", "drift"]).await.out;
+    assert!(drift.contains("web  created container web: "), "{drift}");
+    assert_eq!(rig.run(&["events", "--kind", "missing"]).await.out, drift);
+}
+
+/// A history is asked for by the times that it prints.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_found_by_its_own_time() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    let runs = json(&rig.run(&["history", "-o", "json"]).await.out);
+    let started = runs["runs"][0]["started_at"].as_str().unwrap().to_owned();
+    let listed = rig.run(&["history"]).await.out;
+    let began = listed.lines().nth(1).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    let local = jiff::Timestamp::from_str(&started).unwrap().to_zoned(jiff::tz::TimeZone::system());
+    let as_printed_later = local.strftime("%d %b %H:%M:%S").to_string();
+    let with_day = local.strftime("%Y-%m-%d %H:%M").to_string();
+    let day = local.strftime("%Y-%m-%d").to_string();
+    for at in [&began, &began[..5].to_owned(), &started, &as_printed_later, &with_day, &day] {
+        let found = rig.run(&["history", "--at", at]).await;
+        assert!(found.out.starts_with("run 1, ") && found.out.contains("created container web"), "{at}: {found:?}");
+        assert_eq!(found.code, 0);
+    }
+    let daemon = rig.daemon(&[], &[]).await;
+    let found = rig.run(&["history", "--at", &began[..5]]).await;
+    assert!(found.out.contains("run 1, "), "a daemon finds the same: {found:?}");
+    assert_eq!(end(daemon).await, 0);
+    let before = rig.run(&["history", "--at", "2020-01-01 03:12"]).await;
+    assert!(before.out.contains("nothing is known of what was done"), "{before:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
