@@ -178,14 +178,15 @@ impl Link {
                 local.handle.fetch().await;
                 // The reply's own picture: the one that is shown to others follows a moment later.
                 let picture = local.handle.ask(Command::Look).await.ok_or_else(stopped)?.picture;
+                let now = local.handle.now();
                 let Some(name) = service else {
-                    let text = report::status_text(&picture, listing, picture.at, None, look);
+                    let text = report::status_text(&picture, listing, now, None, look);
                     let document = listing::document(&picture, report::status_json(&picture, None), listing.only);
                     return Ok(Answer { document, text, exit: 0 });
                 };
                 let row = picture.statuses().get(name).map(|row| report::service_json(&picture, row));
                 let events = local.handle.ledger().events(name, 5).await.unwrap_or_default();
-                let text = report::service_text(&picture, name, &events, picture.at, look);
+                let text = report::service_text(&picture, name, &events, now, look);
                 let both = row.zip(text).map(|(document, text)| Answer { document, text, exit: 0 });
                 both.ok_or_else(|| {
                     let hint = naming::service_hint(&picture, name);

@@ -88,9 +88,7 @@ fn news(document: &Json, known: &mut BTreeMap<String, String>, output: &Output) 
             Some(address) => address.to_owned(),
             None => text(row, "name"),
         };
-        // A countdown is no news.
         let now = text(row, "what_now");
-        let now = now.split("; next try in").next().unwrap_or_default();
         let line = format!("{name} {} {} {now}", text(row, "sync"), text(row, "health"));
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         if known.insert(name.clone(), line.clone()).as_ref() != Some(&line) {

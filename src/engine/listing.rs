@@ -145,7 +145,7 @@ pub fn table(picture: &Picture, rows: &[&ServiceStatus], now: Timestamp, listing
         let since = report::since(picture, &row.name, now);
         line.push_str(&format!("{:11}{:13}{since:8}", row.sync.word(), row.health.word()));
         let room = if listing.wide { usize::MAX } else { COLUMNS_MAX.saturating_sub(line.chars().count()) };
-        line.push_str(&what_now(picture, row, listing.only, room, look));
+        line.push_str(&what_now(picture, row, (listing.only, room, now), look));
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -153,11 +153,16 @@ pub fn table(picture: &Picture, rows: &[&ServiceStatus], now: Timestamp, listing
 }
 
 /// The last column, cut where it has no room; the code at its end stays.
-fn what_now(picture: &Picture, row: &ServiceStatus, only: Option<Only>, room: usize, look: Look) -> String {
+fn what_now(
+    picture: &Picture,
+    row: &ServiceStatus,
+    (only, room, now): (Option<Only>, usize, Timestamp),
+    look: Look,
+) -> String {
     let ends = only.filter(|only| *only == Only::Expiring).and_then(|_| expiring(picture, row));
-    let text = ends.unwrap_or_else(|| row.what_now.clone());
+    let text = ends.unwrap_or_else(|| row.what_now_at(now));
     // How far a wait is stays, like the code, where the rest is cut.
-    let progress = row.progress(picture.at).map(|progress| format!(", {progress}")).unwrap_or_default();
+    let progress = row.progress(now).map(|progress| format!(", {progress}")).unwrap_or_default();
     let code = row.code.as_ref().map(|code| format!(", {code}")).unwrap_or(progress);
     let text = text.replace(['\n', '\r', '\t'], " ");
     if text.chars().count() + code.len() <= room {

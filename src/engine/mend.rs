@@ -12,7 +12,7 @@ use super::status::ServiceStatus;
 use super::verbs::{self, Answer, Step, refused};
 use super::{Picture, naming, report, telling};
 use crate::model::world::Suspension;
-use crate::model::{Address, Change};
+use crate::model::{Address, Change, Timestamp};
 use crate::plan::forecast;
 use crate::plan::render::{self, Look};
 
@@ -78,7 +78,7 @@ pub async fn roll_back(
     let mut text = format!("{service} is not back at {revision} yet, after {}: {tally}.\n", took.in_words());
     let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {
-        text.push_str(&standing(row, look));
+        text.push_str(&standing(row, handle.now(), look));
     }
     text.push_str(&format!("  hint: amarre status {service}; amarre resume {service} goes on with the manifest\n"));
     Some(Answer { document, text, exit: 3 })
@@ -117,7 +117,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, look: Look) -> Opt
     let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
     let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {
-        text.push_str(&standing(row, look));
+        text.push_str(&standing(row, handle.now(), look));
     }
     if reply.picture.busy.contains(service) {
         text.push_str("The call that is on its way is waited for; nothing follows it.\n");
@@ -217,10 +217,10 @@ fn afterwards(service: &str, target: &Target) -> String {
 }
 
 /// What is there of a service, a line each.
-fn standing(row: &ServiceStatus, look: Look) -> String {
+fn standing(row: &ServiceStatus, now: Timestamp, look: Look) -> String {
     let mut out = String::new();
     for resource in &row.resources {
-        report::resource_text(resource, look, &mut out);
+        report::resource_text(resource, now, look, &mut out);
     }
     out
 }

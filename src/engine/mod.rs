@@ -24,6 +24,7 @@ pub mod books;
 pub mod planned;
 pub mod rest;
 pub mod publish;
+mod countdown;
 pub mod events;
 pub mod existing;
 pub mod explain;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::countdown::Clock;
 use super::listing::{self, Listing, Only};
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use super::waits::Waiting;
-use super::{Picture, conditions, telling};
+use super::{Picture, conditions, countdown, telling};
 use crate::manifest::Severity;
 use crate::model::plan::guards;
 use crate::model::{Change, Commit, Hint, Millis, ProviderId, ReasonCode, Timestamp, Verb};
@@ -81,7 +82,12 @@ fn beside_plan(picture: &Picture, look: Look, text: &mut String) {
         text.push_str(&format!("  {name} is left alone: suspended by {}\n", suspension.by));
     }
     if let Some(error) = &picture.source_error {
-        text.push_str(&format!("{} {error}; {}, {}\n", look.sign(Sign::Refuse), stays(picture, error), error.code));
+        text.push_str(&format!(
+            "{} {error}; {}, {}\n",
+            look.sign(Sign::Refuse),
+            stays(picture, error, picture.at),
+            error.code
+        ));
         for hint in &error.hints {
             text.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }
@@ -120,13 +126,13 @@ pub fn revision_json(picture: &Picture) -> Json {
 }
 
 /// What is in force while the source is not as it should be.
-fn stays(picture: &Picture, error: &SourceError) -> String {
+fn stays(picture: &Picture, error: &SourceError, now: Timestamp) -> String {
     let Some(commit) = &picture.source.commit else {
         let is_bare = picture.services.is_empty() && picture.source.revision.is_empty();
         let stays = if is_bare { "no manifest is in force yet" } else { "the last good manifests are in force" };
         return stays.to_owned();
     };
-    match error.fetched.map(|fetched| picture.at - fetched).filter(|span| *span >= Millis::seconds(1)) {
+    match error.fetched.map(|fetched| now - fetched).filter(|span| *span >= Millis::seconds(1)) {
         Some(span) => format!("going on with {} from {span} ago", commit.short()),
         None => format!("going on with {}", commit.short()),
     }
@@ -138,12 +144,12 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
     let services = picture.statuses();
     let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
     match next {
-        Some(next) if picture.acts => out.push_str(&format!(", next run in {}", next - now)),
+        Some(next) if picture.acts => out.push_str(&format!(", next run {}", countdown::within(next, now))),
         Some(_) => out.push_str("; nothing is changed before amarre apply"),
         None => out.push_str("; no daemon is running"),
     }
     out.push('\n');
-    troubles(picture, look, &mut out);
+    troubles(picture, now, look, &mut out);
     match listing.only {
         Some(Only::Drift) => return format!("{out}\n{}", listing::drift_text(picture, look)),
         Some(Only::Unmanaged) => return format!("{out}\n{}", listing::unmanaged_text(picture)),
@@ -172,7 +178,7 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
         n if n == rows.len() => format!("{n} services, all in sync. "),
         n => format!("{n} more are in sync. "),
     };
-    let is_troubled = !troubles_of(picture).is_empty();
+    let is_troubled = !troubles_of(picture, now).is_empty();
     let need_text = match needy.as_slice() {
         [] if is_troubled => "What stands above needs you.".to_owned(),
         [] if rows.is_empty() => format!("No manifest in {}.", picture.source.label),
@@ -215,13 +221,13 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
         let file = &manifest.origin.file;
         match picture.source.history.changed.get(file) {
             Some(commit) => {
-                out.push_str(&format!("  {file} @ {} {}\n", commit.short(), about(commit, picture.at)));
+                out.push_str(&format!("  {file} @ {} {}\n", commit.short(), about(commit, now)));
             }
             None => out.push_str(&format!("  {file} @ {id}\n")),
         }
     }
     if !row.what_now.is_empty() {
-        out.push_str(&format!("  {}\n", with_code(row)));
+        out.push_str(&format!("  {}\n", with_code(row, now)));
         for hint in &row.hints {
             out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }
@@ -229,7 +235,7 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     out.push_str(&telling::wait(row, now));
     out.push('\n');
     for resource in &row.resources {
-        resource_text(resource, look, &mut out);
+        resource_text(resource, now, look, &mut out);
         out.push_str(&telling::failure(picture, resource, now));
     }
     if !events.is_empty() {
@@ -244,7 +250,7 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     Some(out)
 }
 
-pub(super) fn resource_text(resource: &ResourceStatus, look: Look, out: &mut String) {
+pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, look: Look, out: &mut String) {
     let sign = match (resource.health, resource.sync) {
         (_, Sync::Unknown) => "?".to_owned(),
         (Health::Healthy, Sync::Synced) => look.sign(Sign::Done),
@@ -253,7 +259,7 @@ pub(super) fn resource_text(resource: &ResourceStatus, look: Look, out: &mut Str
     };
     let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
     let name = lines::name(&resource.address, None);
-    let line = format!("  {sign} {label:14}{name:<19} {}", resource.detail);
+    let line = format!("  {sign} {label:14}{name:<19} {}", resource.detail_at(now));
     out.push_str(line.trim_end());
     out.push('\n');
     for change in resource.change.iter().filter(|change| status::is_drift(change)) {
@@ -268,8 +274,8 @@ pub(super) fn resource_text(resource: &ResourceStatus, look: Look, out: &mut Str
     }
 }
 
-fn troubles(picture: &Picture, look: Look, out: &mut String) {
-    for Trouble { text, code, hints } in troubles_of(picture) {
+fn troubles(picture: &Picture, now: Timestamp, look: Look, out: &mut String) {
+    for Trouble { text, code, hints } in troubles_of(picture, now) {
         out.push_str(&format!("{} {text}, {code}\n", look.sign(Sign::Refuse)));
         for hint in hints {
             out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(&hint)));
@@ -289,7 +295,7 @@ pub struct Trouble {
 }
 
 /// What is wrong beside the services, each with the ways past it.
-pub fn troubles_of(picture: &Picture) -> Vec<Trouble> {
+pub fn troubles_of(picture: &Picture, now: Timestamp) -> Vec<Trouble> {
     let trouble = |text: String, code: &str, hints: Vec<Hint>| Trouble { text, code: code.to_owned(), hints };
     let mut lines = Vec::new();
     if let Some(error) = &picture.ledger_error {
@@ -301,14 +307,14 @@ pub fn troubles_of(picture: &Picture) -> Vec<Trouble> {
         lines.push(trouble(wrong.message.clone(), &wrong.code, vec![hint]));
     }
     if let Some(error) = &picture.source_error {
-        let since = error.since.map(|since| picture.at - since).filter(|span| *span >= Millis::seconds(1));
+        let since = error.since.map(|since| now - since).filter(|span| *span >= Millis::seconds(1));
         let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
-        let text = format!("{error}{since}; {}", stays(picture, error));
+        let text = format!("{error}{since}; {}", stays(picture, error, now));
         lines.push(trouble(text, error.code, error.hints.clone()));
     }
     for gap in &picture.plan.gaps {
         let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
-        let text = format!("{}{place}: {}, for {}", gap.provider, gap.message, picture.at - gap.since);
+        let text = format!("{}{place}: {}, for {}", gap.provider, gap.message, now - gap.since);
         let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
         lines.push(trouble(text, &gap.code, hint.into_iter().collect()));
     }
@@ -325,10 +331,10 @@ pub fn troubles_of(picture: &Picture) -> Vec<Trouble> {
     lines
 }
 
-fn with_code(row: &ServiceStatus) -> String {
+fn with_code(row: &ServiceStatus, now: Timestamp) -> String {
     match &row.code {
-        Some(code) => format!("{}, {code}", row.what_now),
-        None => row.what_now.clone(),
+        Some(code) => format!("{}, {code}", row.what_now_at(now)),
+        None => row.what_now_at(now),
     }
 }
 
@@ -516,6 +522,8 @@ fn resource_json(picture: &Picture, resource: &ResourceStatus) -> Json {
     });
     if let Some(object) = document.as_object_mut() {
         object.extend(resource.failure.iter().map(|failure| ("failure".to_owned(), telling::failure_json(failure))));
+        let since = resource.detail_clock.and_then(Clock::since);
+        object.extend(since.map(|since| ("since".to_owned(), json!(since.rfc3339()))));
         object.extend(resource.job.iter().map(|job| ("job".to_owned(), json!(job))));
         if picture.is_simulated(&resource.address.provider) {
             object.insert("simulated".to_owned(), json!(true));
@@ -572,7 +580,13 @@ fn flaps(picture: &Picture, change: &Change) -> usize {
 }
 
 /// How an `apply` ended: its text and its exit code.
-pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, look: Look) -> (String, u8) {
+pub fn verdict(
+    picture: &Picture,
+    settled: bool,
+    created: &Tally,
+    (took, now): (Millis, Timestamp),
+    look: Look,
+) -> (String, u8) {
     let services = picture.statuses();
     let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
     // What a person only wants to see is no trouble of theirs.
@@ -608,7 +622,7 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
     let mut alike: BTreeMap<(String, String), Vec<&ServiceStatus>> = BTreeMap::new();
     for row in needy.into_iter().filter(|row| !is_guarded(row)) {
         let hints: Vec<String> = row.hints.iter().map(Hint::in_line).collect();
-        alike.entry((with_code(row), hints.join("\n"))).or_default().push(row);
+        alike.entry((with_code(row, now), hints.join("\n"))).or_default().push(row);
     }
     let mut alike: Vec<Vec<&ServiceStatus>> = alike.into_values().collect();
     alike.sort_by_key(|rows| rows.first().map(|row| row.name.clone()));
@@ -619,13 +633,13 @@ pub fn verdict(picture: &Picture, settled: bool, created: &Tally, took: Millis, 
             [row, other] => (row, format!("{}, {}   ", row.name, other.name)),
             [row, other, more @ ..] => (row, format!("{}, {} and {} more   ", row.name, other.name, more.len())),
         };
-        out.push_str(&format!("  {} {name}{}\n", look.sign(Sign::Failed), with_code(row)));
-        out.push_str(&telling::verdict(picture, row));
+        out.push_str(&format!("  {} {name}{}\n", look.sign(Sign::Failed), with_code(row, now)));
+        out.push_str(&telling::verdict(picture, row, now));
         for hint in &row.hints {
             out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }
     }
-    troubles(picture, look, &mut out);
+    troubles(picture, now, look, &mut out);
     (out, if guarded { 4 } else { 3 })
 }
 

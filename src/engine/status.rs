@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use super::countdown::{self, Clock};
 use super::waits::{self, Waiting};
 use super::{Picture, jobs, telling};
 use crate::manifest::Severity;
 use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
 use crate::model::service::{Route, Tls};
-use crate::model::{Address, Change, Kind, Need, Readiness, State, Timestamp, Value, Verb};
+use crate::model::{Address, Change, Kind, Need, Readiness, Seen, State, Timestamp, Value, Verb};
 use crate::plan::render::text::HELD_BY_GUARD;
 use crate::plan::tasks;
 use crate::store::LastFailure;
+
+/// What is said of a container that works.
+const HEALTHY: &str = "healthy";
 
 /// Does the world look as the manifest says?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,8 +87,10 @@ pub struct ServiceStatus {
     pub health: Health,
     /// Whether it needs a person.
     pub attention: bool,
-    /// One line; empty when all is well.
+    /// One line without its time; empty when all is well.
     pub what_now: String,
+    /// The time that the line counts to.
+    pub what_now_clock: Option<Clock>,
     /// What to do, when there is something.
     pub hints: Vec<Hint>,
     /// The code of what is wrong, when something is.
@@ -100,6 +106,11 @@ pub struct ServiceStatus {
 }
 
 impl ServiceStatus {
+    /// The one line as it is now.
+    pub fn what_now_at(&self, now: Timestamp) -> String {
+        countdown::told(&self.what_now, self.what_now_clock, now)
+    }
+
     /// How far a wait with a limit is: `1:52 of 10:00`. Nothing of one that has passed it.
     pub fn progress(&self, now: Timestamp) -> Option<String> {
         self.waiting.as_ref().filter(|waiting| !waiting.is_stalled())?.progress(now)
@@ -115,8 +126,10 @@ pub struct ResourceStatus {
     pub sync: Sync,
     /// Whether it works.
     pub health: Health,
-    /// In words.
+    /// In words, without its time.
     pub detail: String,
+    /// The time that the words count from.
+    pub detail_clock: Option<Clock>,
     /// The change that is planned.
     pub change: Option<Change>,
     /// What is known of its failure, of a container that does not work.
@@ -126,6 +139,11 @@ pub struct ResourceStatus {
 }
 
 impl ResourceStatus {
+    /// In words, as it is now.
+    pub fn detail_at(&self, now: Timestamp) -> String {
+        countdown::told(&self.detail, self.detail_clock, now)
+    }
+
     /// `job backup`, `container cloud-app`.
     pub fn thing(&self) -> String {
         match &self.job {
@@ -170,6 +188,7 @@ fn service(picture: &Picture, name: &str) -> ServiceStatus {
         health,
         attention: false,
         what_now: String::new(),
+        what_now_clock: None,
         hints: Vec::new(),
         code: None,
         domains: manifest
@@ -225,7 +244,7 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         None => (Health::Missing, "not there".to_owned()),
         Some(_) if is_at_rest_as_wanted(picture, &address) => (Health::Healthy, "stopped".to_owned()),
         Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
-        Some(Readiness::NotYet { since, why }) => (Health::Progressing, format!("{why}, for {}", picture.at - *since)),
+        Some(Readiness::NotYet { why, .. }) => (Health::Progressing, why.clone()),
         Some(Readiness::Failed { why }) => (Health::Degraded, why.clone()),
     };
     let failed = picture.facts.failed.get(&address).filter(|_| health != Health::Healthy);
@@ -246,12 +265,24 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         (Some(_) | None, health) => (health, detail),
     };
     let job = jobs::job(picture, &address).map(str::to_owned);
+    let detail_clock = seen.filter(|_| failed.is_none() && failure.is_none()).and_then(|seen| counts(seen, &detail));
     let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
         (false, _) => detail,
         (true, true) => "simulated".to_owned(),
         (true, false) => format!("{detail}, simulated"),
     };
-    ResourceStatus { address, sync, health, detail, change, failure, job }
+    ResourceStatus { address, sync, health, detail, detail_clock, change, failure, job }
+}
+
+/// Since when it is so, where the words are those of its readiness.
+fn counts(seen: &Seen, detail: &str) -> Option<Clock> {
+    match &seen.ready {
+        Readiness::NotYet { since, why } if detail.ends_with(why.as_str()) => Some(Clock::For(*since)),
+        Readiness::Ready if detail == HEALTHY => {
+            seen.fields.get("started_at_ms").and_then(Value::as_int).map(|started| Clock::Up(Timestamp(started)))
+        }
+        Readiness::NotYet { .. } | Readiness::Ready | Readiness::Failed { .. } => None,
+    }
 }
 
 /// What is known of the failure of a container that does not work: of this generation, and of this instance where it
@@ -292,11 +323,7 @@ fn ready_text(picture: &Picture, address: &Address) -> String {
     let Some(seen) = picture.world.seen.get(address) else { return String::new() };
     match address.kind {
         Kind::Container if tasks::has_ended(&seen.fields) => "ended with code 0".to_owned(),
-        Kind::Container => {
-            let started = seen.fields.get("started_at_ms").and_then(crate::model::Value::as_int);
-            let up = started.map(|started| format!(", up {}", picture.at - Timestamp(started))).unwrap_or_default();
-            format!("healthy{up}")
-        }
+        Kind::Container => HEALTHY.to_owned(),
         Kind::Network
         | Kind::Attachment
         | Kind::Record
@@ -385,7 +412,8 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         explain_refusal(picture, status, refusal);
     } else if let Some(known) = picture.errors.get(&name) {
         let next = waits::next_try(picture, known);
-        status.what_now = format!("{}; next try in {}", known.error.message, next - picture.at);
+        status.what_now.clone_from(&known.error.message);
+        status.what_now_clock = Some(Clock::Until("; next try", next));
         status.code = Some(known.error.code.to_owned());
         status.hints =
             Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
@@ -415,6 +443,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
         status.attention = true;
     } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)) {
         status.what_now = format!("{}: {}", bad.thing(), bad.detail);
+        status.what_now_clock = bad.detail_clock;
         status.code = Some("A0512".to_owned());
         status.hints = log_hint(bad).into_iter().collect();
         status.attention = true;
@@ -431,7 +460,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
             status.what_now = "its manifest is gone, it stays as it is".to_owned();
         }
     } else {
-        status.what_now = next_step(picture, &name);
+        (status.what_now, status.what_now_clock) = next_step(picture, &name);
         if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
             status.what_now = format!("is being rolled back: {}", status.what_now);
         }
@@ -499,30 +528,22 @@ fn unpublished<'a>(
     })
 }
 
-/// What happens next by itself.
-fn next_step(picture: &Picture, name: &str) -> String {
+/// What happens next by itself, and when.
+fn next_step(picture: &Picture, name: &str) -> (String, Option<Clock>) {
     let mine: Vec<&Change> = picture.changes_of(name).collect();
     let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
     let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);
     let drift: Vec<&str> = drift.map(|change| drift_word(change)).collect();
     if let Some(first) = drift.first() {
         let more = if drift.len() > 1 { format!(" and {} more", drift.len() - 1) } else { String::new() };
-        return format!("drift: {first}{more}, being put back");
+        return (format!("drift: {first}{more}, being put back"), None);
     }
     let waits = mine.iter().find_map(|change| match &change.gate {
-        Gate::Until { at, what: Wait::StoppedGrace } => {
-            Some(format!("stopped outside Amarre; started again in {}", *at - picture.at))
+        Gate::Until { at, what } => {
+            let (text, then) = until(change, *what);
+            Some((text, Some(Clock::Until(then, *at))))
         }
-        Gate::Until { at, what: Wait::EngineStart } => Some(format!(
-            "{} has just started and brings its containers back itself; goes on in {}",
-            change.address.provider,
-            *at - picture.at
-        )),
-        Gate::Until { at, what: Wait::Provider } => {
-            Some(format!("{} fails for everybody; tried again in {}", change.address.provider, *at - picture.at))
-        }
-        Gate::Until { at, .. } => Some(format!("goes on in {}", *at - picture.at)),
-        Gate::After(needs) => needs.first().map(|need| format!("waits for {}", need_text(picture, need))),
+        Gate::After(needs) => needs.first().map(|need| (format!("waits for {}", need_text(picture, need)), None)),
         Gate::Now | Gate::Held(_) => None,
     });
     let wanted = || picture.wanted_by(name).iter();
@@ -544,7 +565,21 @@ fn next_step(picture: &Picture, name: &str) -> String {
     let unasked = wanted().filter(|address| address.kind == Kind::Image);
     let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
     let unasked = unasked.map(|(image, why)| format!("is there a newer {}? {why}", image.name)).next();
-    starting.or(waits).or(ready).or(unasked).unwrap_or_default()
+    let alone = |text: String| (text, None);
+    starting.map(alone).or(waits).or(ready.map(alone)).or(unasked.map(alone)).unwrap_or_default()
+}
+
+/// What is said of a change that waits for a time, and what comes then.
+fn until(change: &Change, what: Wait) -> (String, &'static str) {
+    let provider = &change.address.provider;
+    match what {
+        Wait::StoppedGrace => ("stopped outside Amarre".to_owned(), "; started again"),
+        Wait::EngineStart => {
+            (format!("{provider} has just started and brings its containers back itself"), "; goes on")
+        }
+        Wait::Provider => (format!("{provider} fails for everybody"), "; tried again"),
+        Wait::Settle | Wait::Drain | Wait::Budget | Wait::Order | Wait::Backoff => ("goes on".to_owned(), ""),
+    }
 }
 
 pub(super) fn need_text(picture: &Picture, need: &Need) -> String {

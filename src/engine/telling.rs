@@ -36,6 +36,7 @@ pub fn wait(row: &ServiceStatus, now: Timestamp) -> String {
 
 fn next(waiting: &Waiting, now: Timestamp) -> String {
     match waiting.next {
+        Next::At(at) if at <= now => "now, by itself".to_owned(),
         Next::At(at) => format!("{} by itself", time(at, now)),
         Next::WhenThere => "by itself, as soon as it is there".to_owned(),
         Next::WhenEnded => "by itself, when it has ended".to_owned(),
@@ -54,7 +55,7 @@ pub fn failure(picture: &Picture, resource: &ResourceStatus, now: Timestamp) -> 
         Some(line) => lines.push(("last line", line.to_owned())),
         None => lines.push(("log", failure.log_note.clone())),
     }
-    if let Some(serving) = serving(picture, &resource.address) {
+    if let Some(serving) = serving(picture, &resource.address, now) {
         lines.push(("serving", serving));
     }
     lines.push(("next", format!("nothing by itself: {}", waits::why_failed(resource))));
@@ -62,10 +63,10 @@ pub fn failure(picture: &Picture, resource: &ResourceStatus, now: Timestamp) -> 
 }
 
 /// The same at the end of an `apply`, in short.
-pub fn verdict(picture: &Picture, row: &ServiceStatus) -> String {
+pub fn verdict(picture: &Picture, row: &ServiceStatus, now: Timestamp) -> String {
     let Some(resource) = row.resources.iter().find(|resource| resource.failure.is_some()) else { return String::new() };
     let mut lines: Vec<(&str, String)> = Vec::new();
-    lines.extend(serving(picture, &resource.address).map(|serving| ("still serving", serving)));
+    lines.extend(serving(picture, &resource.address, now).map(|serving| ("still serving", serving)));
     let last = resource.failure.as_ref().and_then(last_line);
     lines.extend(last.map(|line| ("its last line", line.to_owned())));
     lines.iter().map(|(key, text)| format!("      {key:16}{text}\n")).collect()
@@ -112,10 +113,10 @@ fn last_line(failure: &LastFailure) -> Option<&str> {
 }
 
 /// The instance that works, where another than the one that failed does: `web:1, up 21 d, healthy`.
-fn serving(picture: &Picture, failed: &Address) -> Option<String> {
+fn serving(picture: &Picture, failed: &Address, now: Timestamp) -> Option<String> {
     let (_, seen) = standing(picture, failed)?;
     let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
-    let up = started.map(|started| format!(", up {}", picture.at - Timestamp(started))).unwrap_or_default();
+    let up = started.map(|started| format!(", up {}", now - Timestamp(started))).unwrap_or_default();
     Some(format!("{}{up}, healthy", seen.fields.text("image").unwrap_or_default()))
 }
 

@@ -475,7 +475,7 @@ async fn destroy(
         )
     } else {
         let mut text = format!("Partly destroyed in {}: {tally}. {}", took.in_words(), left_over(&left, look));
-        text.push_str(&report::verdict(&reply.picture, reply.settled, &tally, took, look).0);
+        text.push_str(&report::verdict(&reply.picture, reply.settled, &tally, (took, handle.now()), look).0);
         (text, 3)
     };
     Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
@@ -503,7 +503,7 @@ pub(super) async fn converge(
     let started = handle.now();
     let (reply, tally) = follow(handle, confirm_deletes, only, timeout_ms, steps).await?;
     let took = handle.now() - started;
-    let (text, exit) = report::verdict(&reply.picture, reply.settled, &tally, took, look);
+    let (text, exit) = report::verdict(&reply.picture, reply.settled, &tally, (took, handle.now()), look);
     Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
 }
 
@@ -548,28 +548,25 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
     let mut steps = Vec::new();
     for (service, row) in picture.statuses() {
         let asked = only.is_none_or(|only| only.contains(service));
-        if !asked || row.what_now.is_empty() || said.get(service).is_some_and(|known| *known == steady(&row.what_now)) {
+        if !asked || row.what_now.is_empty() || said.get(service).is_some_and(|known| *known == row.what_now) {
             continue;
         }
-        said.insert(service.clone(), steady(&row.what_now));
-        let progress = row.progress(picture.at).map(|progress| format!(", {progress}")).unwrap_or_default();
+        // Without the countdown, which is no news.
+        said.insert(service.clone(), row.what_now.clone());
+        let now = handle.now();
+        let progress = row.progress(now).map(|progress| format!(", {progress}")).unwrap_or_default();
         steps.push(Step {
-            at_ms: handle.now().0,
+            at_ms: now.0,
             service: service.clone(),
             state: "waiting".to_owned(),
             action: String::new(),
             kind: String::new(),
             name: String::new(),
-            detail: format!("{}{progress}", row.what_now),
+            detail: format!("{}{progress}", row.what_now_at(now)),
             took_ms: 0,
         });
     }
     steps
-}
-
-/// Without the countdown, which is no news.
-fn steady(text: &str) -> String {
-    text.split("; next try in").next().unwrap_or(text).to_owned()
 }
 
 async fn pass_on(progress: &Progress, tally: &mut Tally, steps: &mpsc::Sender<Step>) {

@@ -87,7 +87,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
             url: row.urls.first().cloned().unwrap_or_default(),
             sync,
             health,
-            now: row.what_now.clone(),
+            now: row.what_now_at(now),
             since: since(&picture, &row.name).map(|at| view::span(now - at)).unwrap_or_default(),
             since_at: since(&picture, &row.name).map(|at| at.0),
         }
@@ -133,7 +133,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         has_looked: picture.context.is_some(),
         is_empty: all.is_empty(),
         source: web.handle.source_name(),
-        needs: troubles(&picture).chain(needs(all.values())).collect(),
+        needs: troubles(&picture, now).chain(needs(all.values(), now)).collect(),
         query: fields.get("q").cloned().unwrap_or_default(),
         chips: chips.collect(),
         unmanaged,
@@ -147,8 +147,8 @@ fn since(picture: &crate::engine::Picture, name: &str) -> Option<crate::model::T
 }
 
 /// What is wrong beside the services.
-fn troubles(picture: &crate::engine::Picture) -> impl Iterator<Item = Need> {
-    report::troubles_of(picture).into_iter().map(|trouble| Need {
+fn troubles(picture: &crate::engine::Picture, now: crate::model::Timestamp) -> impl Iterator<Item = Need> {
+    report::troubles_of(picture, now).into_iter().map(|trouble| Need {
         tone: "dim",
         name: String::new(),
         what: trouble.text,
@@ -158,11 +158,14 @@ fn troubles(picture: &crate::engine::Picture) -> impl Iterator<Item = Need> {
     })
 }
 
-fn needs<'a>(rows: impl Iterator<Item = &'a ServiceStatus>) -> impl Iterator<Item = Need> {
-    rows.filter(|row| row.attention).map(|row| Need {
+fn needs<'a>(
+    rows: impl Iterator<Item = &'a ServiceStatus>,
+    now: crate::model::Timestamp,
+) -> impl Iterator<Item = Need> {
+    rows.filter(|row| row.attention).map(move |row| Need {
         tone: if row.health == Health::Missing { "missing" } else { "bad" },
         name: row.name.clone(),
-        what: row.what_now.clone(),
+        what: row.what_now_at(now),
         hints: row.hints.clone(),
         code: row.code.clone(),
         has_logs: row.resources.iter().any(|resource| resource.failure.is_some()),

@@ -174,7 +174,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         "" => words.with("svc-suspended-by-whom", "who", &suspension.by),
         why => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", why)]),
     });
-    let columns = columns(row, words);
+    let columns = columns(row, web.handle.now(), words);
     let mut frame =
         Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view::encoded(&name))).await;
     frame.moves |= row.health == status::Health::Progressing;
@@ -182,7 +182,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         wires: manifest.map(|manifest| wires(row, manifest, &columns)).unwrap_or_else(|| vec![String::new(); 3]),
         columns,
         head: Head::of(&picture, row, &visitor, "now"),
-        what_now: row.what_now.clone(),
+        what_now: row.what_now_at(web.handle.now()),
         code: row.code.clone(),
         hints: row.hints.clone(),
         suspended,
@@ -240,10 +240,10 @@ fn of_column(row: &ServiceStatus, at: usize) -> impl Iterator<Item = &ResourceSt
     row.resources.iter().filter(move |resource| column(resource.address.kind) == Some(at))
 }
 
-fn columns(row: &ServiceStatus, words: super::words::Words) -> Vec<Column> {
+fn columns(row: &ServiceStatus, now: crate::model::Timestamp, words: super::words::Words) -> Vec<Column> {
     let titles = ["svc-dns", "svc-proxy", "svc-containers", "svc-volumes"];
     let column = |(at, title): (usize, &str)| {
-        let mut nodes: Vec<Node> = of_column(row, at).map(|resource| node(resource, words)).collect();
+        let mut nodes: Vec<Node> = of_column(row, at).map(|resource| node(resource, now, words)).collect();
         let more = nodes.len().saturating_sub(NODES_MAX);
         nodes.truncate(NODES_MAX);
         Column { title: words.of(title), nodes, more }
@@ -251,7 +251,7 @@ fn columns(row: &ServiceStatus, words: super::words::Words) -> Vec<Column> {
     titles.into_iter().enumerate().map(column).collect()
 }
 
-fn node(resource: &ResourceStatus, words: super::words::Words) -> Node {
+fn node(resource: &ResourceStatus, now: crate::model::Timestamp, words: super::words::Words) -> Node {
     let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
     // What works and differs shows that it differs.
     let state = if resource.health == status::Health::Healthy { &sync } else { &health };
@@ -259,7 +259,7 @@ fn node(resource: &ResourceStatus, words: super::words::Words) -> Node {
     Node {
         tone: state.tone,
         name: lines::name(&resource.address, None),
-        lines: vec![words.kind(&label), resource.detail.clone()],
+        lines: vec![words.kind(&label), resource.detail_at(now)],
         word: state.word.clone(),
         thing: view::encoded(&resource.address.base().to_string()),
     }

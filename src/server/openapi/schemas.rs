@@ -144,7 +144,7 @@ fn services() -> Json {
             "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
             "drift": list(named("Diff")),
         }), json!({
-            "failure": named("Failure"), "job": says("Its name in the manifest, of a job", text()),
+            "since": says("Since when `detail` is so, where it counts a time", time()), "failure": named("Failure"), "job": says("Its name in the manifest, of a job", text()),
             "simulated": says("Test mode: it is not real", json!({"const": true})),
         })),
         "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({

@@ -88,7 +88,8 @@ async fn what_many_have_in_common_is_told_once() {
     }
     rig.npm.backend_down(true);
     rig.look().await;
-    let (text, exit) = report::verdict(&rig.picture(), true, &Tally::default(), Millis(0), Look::PLAIN);
+    let (text, exit) =
+        report::verdict(&rig.picture(), true, &Tally::default(), (Millis(0), rig.picture().at), Look::PLAIN);
     assert_eq!(exit, 3);
     assert!(text.contains("r0, r1 and 6 more   "), "{text}");
     assert_eq!(text.matches("A0603").count(), 2, "once for the services, once for NPM: {text}");

@@ -374,7 +374,8 @@ async fn many_records_of_one_service_need_their_number() {
         assert_eq!(rows(&rig).iter().filter(|(_, line)| line.starts_with("lots")).count(), 15);
         let picture = rig.picture();
         assert_eq!(picture.statuses()["lots"].what_now, "held by the guard");
-        let (said, exit) = report::verdict(&picture, true, &report::Tally::default(), Millis(1), Look::PLAIN);
+        let (said, exit) =
+            report::verdict(&picture, true, &report::Tally::default(), (Millis(1), picture.at), Look::PLAIN);
         assert_eq!((said.matches("of one service at once").count(), exit), (1, 4), "the guard is told once: {said}");
         for _ in 0..8 {
             step(&mut rig.engine, Mode::Act { confirmed_deletes: Some(number), only: None }).await;

@@ -1,6 +1,7 @@
 //! What people are told of what failed and of what is waited for: last lines, codes, how a wait ends.
 
 use amarre::engine::daemon::{self, Behaviour as Conduct};
+use amarre::engine::listing::Listing;
 use amarre::engine::logs::{self, LogsOf};
 use amarre::engine::{report, status};
 use amarre::model::Millis;
@@ -204,4 +205,40 @@ async fn a_record_that_does_not_propagate_is_late_after_its_limit() {
     rig.clock.advance(Millis::minutes(6));
     rig.settle().await;
     assert_eq!(document(&rig, RECORD)["stalled"], false);
+}
+
+/// What a look found is shown later: times are told as of then, and machines get instants.
+#[tokio::test]
+async fn times_are_told_as_of_the_moment_in_which_they_are_shown() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    rig.write("two.yaml", &plain("two"));
+    rig.settle().await;
+    rig.docker.stop("two").unwrap();
+    rig.look().await;
+    let picture = rig.picture();
+    let shown = |service: &str, later: Millis| {
+        report::service_text(&picture, service, &[], picture.at + later, Look::PLAIN).unwrap()
+    };
+    let next = picture.statuses()["two"].waiting.as_ref().and_then(|waiting| waiting.at()).unwrap();
+    let left = next - picture.at;
+    assert!(left.0 >= 10_000, "there is a grace: {left:?}");
+    let told = |left: Millis| format!("stopped outside Amarre; started again in {left}\n");
+    assert!(shown("two", Millis(0)).contains(&told(left)), "{}", shown("two", Millis(0)));
+    let later = Millis::seconds(9);
+    assert!(shown("two", later).contains(&told(Millis(left.0 - later.0))), "{}", shown("two", later));
+    let due = shown("two", Millis(left.0 + 14_000));
+    assert!(due.contains("; started again now\n") && due.contains("next      now, by itself\n"), "{due}");
+    let listed = report::status_text(&picture, Listing::default(), next, Some(next), Look::PLAIN);
+    assert!(listed.contains("next run now\n") && listed.contains("; started again now\n"), "{listed}");
+
+    assert!(shown("web", Millis::minutes(180)).contains("healthy, up 3 h\n"), "{}", shown("web", Millis::minutes(180)));
+    let web = document(&rig, "web");
+    let container = web["resources"].as_array().unwrap().iter().find(|one| one["kind"] == "container").unwrap();
+    assert_eq!(container["detail"], "healthy");
+    assert!(container["since"].is_string(), "{container:#}");
+    let two = document(&rig, "two");
+    assert_eq!(two["next_try_at"], next.rfc3339());
+    assert_eq!(two["what_now"], "stopped outside Amarre");
 }
