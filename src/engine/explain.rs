@@ -6,8 +6,9 @@ use super::daemon::{Command, Handle};
 use super::verbs::Answer;
 use super::{Picture, naming, status, telling};
 use crate::model::{Address, Change, Field, Gate, Kind, Owner, Rule, Seen, Value, Want};
+use crate::plan::provenance::{self, Source};
 use crate::plan::render::{Look, Tone, lines};
-use crate::plan::{certificates, policy};
+use crate::plan::{Input, certificates, policy};
 use crate::store::journal::{Event, EventFilter};
 
 /// One line: what it is about, and what is to be said.
@@ -200,15 +201,22 @@ fn from(picture: &Picture, address: &Address, want: Option<&Want>, known: &Field
             format!("{}{to}", change.because.text)
         }
         (Value::Output { of, field }, None) => format!("{field} of {}", label(of)),
-        (wanted, None) if is_default(known, wanted) => "the default".to_owned(),
-        (_, None) => format!("{}:{}", want.origin.file, want.origin.line),
+        (wanted, None) => {
+            let said = |input: &Input<'_>| match provenance::of(input, address, want, name) {
+                Source::Key(origin) => format!("{}:{}", origin.file, origin.line),
+                Source::Config(_) if is_default(known, wanted) => "the default".to_owned(),
+                Source::Config(key) => format!("amarre.yaml: {key}"),
+                Source::Default => "the default".to_owned(),
+            };
+            picture.with_input(said).unwrap_or_default()
+        }
     }
 }
 
-/// Whether it is what holds where a manifest says nothing.
+/// Whether it is what holds where neither a manifest nor amarre.yaml says anything.
 fn is_default(known: &Field, wanted: &Value) -> bool {
     let default = known.default.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    default.as_ref() == Some(wanted) || *wanted == Value::None
+    default.as_ref() == Some(wanted)
 }
 
 /// What happens to it next.

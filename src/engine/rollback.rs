@@ -229,5 +229,7 @@ fn rewind(now: &Service, then: Service) -> Service {
     };
     let routes = now.routes.iter().map(route).collect();
     let streams = now.streams.iter().map(stream).collect();
-    Service { containers, volumes, routes, streams, ..now.clone() }
+    let mut places = now.places.clone();
+    places.extend(then.places);
+    Service { containers, volumes, routes, streams, places, ..now.clone() }
 }

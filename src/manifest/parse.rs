@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::{self, ContainerNetwork, Dns, ManifestKind, NetworkMode, Service, Target, Update};
 use crate::model::site::{PublicAddress, Reach};
-use crate::model::{Assets, Site, Value};
+use crate::model::{Assets, Origin, Site, Value};
 
 use super::budget::Opened;
 use super::check::Claims;
@@ -59,15 +59,39 @@ pub(super) fn document(site: &Site, source: &Source<'_>, file: &str, root: &Node
         uses: RefCell::default(),
         decisions: explains.then(RefCell::default),
         opened: Opened::after(source.spent()),
+        places: RefCell::default(),
     };
     scope.variables = variables(&scope, root);
     let service = read(&scope, root);
     let service = if scope.is_broken() { None } else { service };
+    let service = service.map(|service| placed(&scope, service));
     source.add_spent(scope.opened.budget.spent());
     let (problems, claims) = (scope.problems.into_inner(), scope.claims.into_inner());
     let decisions = scope.decisions.map(RefCell::into_inner).unwrap_or_default();
     let (files, uses) = (scope.files.into_inner(), scope.uses.into_inner());
     Parsed { name, service, problems, claims, files, uses, decisions }
+}
+
+/// The service with the places of the keys of its parts.
+fn placed(scope: &Scope<'_>, mut service: Service) -> Service {
+    let records = match &service.dns {
+        Dns::Records(records) => records.as_slice(),
+        Dns::Auto | Dns::None => &[],
+    };
+    let jobs = service.jobs.values().map(|job| &job.container);
+    let mut parts: BTreeSet<Origin> = BTreeSet::from([service.origin.clone()]);
+    parts.extend(service.containers.values().chain(jobs).map(|container| container.origin.clone()));
+    parts.extend(service.routes.iter().map(|route| route.origin.clone()));
+    parts.extend(service.redirects.iter().map(|redirect| redirect.origin.clone()));
+    parts.extend(service.streams.iter().map(|stream| stream.origin.clone()));
+    parts.extend(service.access_lists.iter().map(|list| list.origin.clone()));
+    parts.extend(records.iter().map(|record| record.origin.clone()));
+    let place = |(spot, keys): (&Spot, &Vec<(String, Spot)>)| {
+        let part = Some(scope.origin(*spot)).filter(|origin| parts.contains(origin))?;
+        Some((part, keys.iter().map(|(key, spot)| (key.clone(), scope.origin(*spot))).collect()))
+    };
+    service.places = scope.places.borrow().iter().filter_map(place).collect();
+    service
 }
 
 /// Every key that a container may have or that is refused there by name, for tools that list them.
@@ -88,6 +112,7 @@ pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
         uses: RefCell::default(),
         decisions: None,
         opened: Opened::after(source.spent()),
+        places: RefCell::default(),
     };
     let mut reader = Reader::empty(&scope);
     compose::container(&mut reader, false);
@@ -177,6 +202,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         reconcile,
         data: service::Data::default(),
         update: Update::default(),
+        places: BTreeMap::new(),
     };
     match kind {
         ManifestKind::Service => self::service(reader, service),
@@ -331,6 +357,7 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {
         }
         let what = format!("container `{}`", shown(&entry.key));
         let Some(mut inner) = Reader::open(scope, &entry.value, &what, "") else { continue };
+        scope.places_of(entry.key_spot, entry.value.entries());
         let read = compose::container(&mut inner, false);
         inner.finish(&refused::container_key);
         let read = read.map(|mut read| {

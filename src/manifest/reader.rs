@@ -48,6 +48,8 @@ pub(super) struct Scope<'a> {
     pub decisions: Option<RefCell<Vec<Decision>>>,
     /// What that cost, and what need not be read again.
     pub opened: Opened,
+    /// Where the keys of each map stand, by the place of the map.
+    pub places: RefCell<BTreeMap<Spot, Vec<(String, Spot)>>>,
 }
 
 impl Scope<'_> {
@@ -68,6 +70,12 @@ impl Scope<'_> {
 
     pub fn error_hint(&self, code: &'static str, spot: Spot, message: String, hint: &str) {
         self.report(Problem::error(code, spot, message).hint(hint.to_owned()));
+    }
+
+    /// Notes where the keys of a map stand.
+    pub fn places_of(&self, spot: Spot, entries: &[Entry]) {
+        let keys = entries.iter().map(|entry| (entry.key.clone(), entry.key_spot)).collect();
+        self.places.borrow_mut().insert(spot, keys);
     }
 
     pub fn origin(&self, spot: Spot) -> Origin {
@@ -143,6 +151,7 @@ impl<'a> Reader<'a> {
             Data::Map(entries) => {
                 // The first key is a better place to point to than the whole map.
                 let spot = entries.first().map_or(node.spot, |entry| entry.key_spot);
+                scope.places_of(spot, entries);
                 Some(Self { scope, spot, path, entries, asked: Vec::new() })
             }
             Data::Scalar(_) | Data::List(_) => {

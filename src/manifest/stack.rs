@@ -119,6 +119,7 @@ fn container(scope: &Scope<'_>, project: &Project, services: &[Entry], entry: &E
     let node = worked_in(scope, project, services, &entry.value);
     let what = format!("service `{}`", shown(&entry.key));
     let mut reader = Reader::open(scope, &node, &what, "")?;
+    scope.places_of(entry.key_spot, entry.value.entries());
     let read = compose::container(&mut reader, false);
     reader.finish(&refused::container_key);
     let mut read = read?;

@@ -1,4 +1,4 @@
-//! What a manifest says of how it is kept as a whole, and of its data.
+//! What a manifest says of how it is kept as a whole, of its data, and of its updates.
 
 use super::address::Kind;
 use super::site::Mode;
@@ -55,4 +55,48 @@ pub struct Data {
     pub of: Option<String>,
     /// `reuse: true`: it gets what a deleted service of its name has left.
     pub reuse: bool,
+}
+
+/// How a new generation takes the place of the old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// Whether the new one starts beside the old one.
+    pub strategy: Strategy,
+    /// When the old one is put back.
+    pub rollback: Rollback,
+    /// How long a new one may take to become healthy, where the manifest says so.
+    pub health_timeout: Option<Millis>,
+    /// How long an old one that nothing leads to any more still runs, so that what is open at it can end.
+    pub drain: Millis,
+}
+
+/// What is open at an old one has this long to end, unless its manifest says otherwise.
+pub const DRAIN: Millis = Millis::seconds(30);
+
+impl Default for Update {
+    fn default() -> Self {
+        Self { strategy: Strategy::Auto, rollback: Rollback::Auto, health_timeout: None, drain: DRAIN }
+    }
+}
+
+/// Whether a new generation starts beside the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Where nothing is shared.
+    Auto,
+    /// A person says that two may share the data.
+    StartFirst,
+    /// Never.
+    StopFirst,
+}
+
+/// When an old generation that was stopped for a new one is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollback {
+    /// When the new one exited and writes no data.
+    Auto,
+    /// When the new one exited.
+    Always,
+    /// Only by a person.
+    Never,
 }

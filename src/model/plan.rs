@@ -173,6 +173,8 @@ pub enum ReasonCode {
     ManifestNew,
     /// The manifest changed.
     ManifestChanged,
+    /// A key of amarre.yaml changed that the manifest leaves open.
+    ConfigurationChanged,
     /// The manifest is gone.
     ManifestRemoved,
     /// It was there and is not.
@@ -193,9 +195,10 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every one.
-    pub const ALL: [ReasonCode; 10] = [
+    pub const ALL: [ReasonCode; 11] = [
         ReasonCode::ManifestNew,
         ReasonCode::ManifestChanged,
+        ReasonCode::ConfigurationChanged,
         ReasonCode::ManifestRemoved,
         ReasonCode::Missing,
         ReasonCode::Drift,
@@ -211,6 +214,7 @@ impl ReasonCode {
         match self {
             ReasonCode::ManifestNew => "manifest_new",
             ReasonCode::ManifestChanged => "manifest_changed",
+            ReasonCode::ConfigurationChanged => "configuration_changed",
             ReasonCode::ManifestRemoved => "manifest_removed",
             ReasonCode::Missing => "missing",
             ReasonCode::Drift => "drift",

@@ -13,7 +13,7 @@ use super::time::Millis;
 use super::value::{SecretName, Value};
 use super::world::Origin;
 
-pub use super::kept::{Data, Ignored, Reconcile};
+pub use super::kept::{DRAIN, Data, Ignored, Reconcile, Rollback, Strategy, Update};
 pub use super::waits::{Condition, Dependency, Job, Needed};
 
 /// The kinds of manifests.
@@ -100,50 +100,8 @@ pub struct Service {
     pub data: Data,
     /// How a new generation of its containers takes the place of the old one.
     pub update: Update,
-}
-
-/// How a new generation takes the place of the old one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Update {
-    /// Whether the new one starts beside the old one.
-    pub strategy: Strategy,
-    /// When the old one is put back.
-    pub rollback: Rollback,
-    /// How long a new one may take to become healthy, where the manifest says so.
-    pub health_timeout: Option<Millis>,
-    /// How long an old one that nothing leads to any more still runs, so that what is open at it can end.
-    pub drain: Millis,
-}
-
-/// What is open at an old one has this long to end, unless its manifest says otherwise.
-pub const DRAIN: Millis = Millis::seconds(30);
-
-impl Default for Update {
-    fn default() -> Self {
-        Self { strategy: Strategy::Auto, rollback: Rollback::Auto, health_timeout: None, drain: DRAIN }
-    }
-}
-
-/// Whether a new generation starts beside the old one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// Where nothing is shared.
-    Auto,
-    /// A person says that two may share the data.
-    StartFirst,
-    /// Never.
-    StopFirst,
-}
-
-/// When an old generation that was stopped for a new one is put back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rollback {
-    /// When the new one exited and writes no data.
-    Auto,
-    /// When the new one exited.
-    Always,
-    /// Only by a person.
-    Never,
+    /// Where the keys of its parts stand: by the origin of the part, then by key.
+    pub places: BTreeMap<Origin, BTreeMap<String, Origin>>,
 }
 
 /// A volume of which a Compose file says more than its name.

@@ -33,6 +33,7 @@ pub mod pointers;
 pub mod policy;
 pub mod pool;
 pub mod reach;
+pub mod provenance;
 pub mod reason;
 pub mod render;
 pub mod rivals;

@@ -1,6 +1,7 @@
 //! Why a change is in the plan: what the ledger and the manifests can prove, never a guess.
 
 use super::container::FOLLOWS;
+use super::provenance::{self, Source};
 use super::{Input, diff, jobs, moves};
 use crate::model::address::generations;
 use crate::model::plan::{Reason, ReasonCode};
@@ -31,7 +32,7 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
         } else if moved {
             (ReasonCode::ImageMoved, "the image's tag or a secret means something else now".to_owned())
         } else {
-            (ReasonCode::ManifestChanged, format!("{file}:{} changed{}", want.origin.line, by_whom(input, file)))
+            return changed(input, address, want, &differences(input, address, want, seen));
         }
     } else if is_known {
         (ReasonCode::ManifestChanged, format!("{file}:{} changed{}", want.origin.line, by_whom(input, file)))
@@ -95,12 +96,52 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
     } else if moved {
         (ReasonCode::DependencyReplaced, "follows its container".to_owned())
     } else {
-        (
-            ReasonCode::ManifestChanged,
-            format!("{}:{} changed{}", want.origin.file, want.origin.line, by_whom(input, &want.origin.file)),
-        )
+        return changed(input, address, want, diffs);
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// The line of a manifest that changed, or the key of amarre.yaml.
+fn changed(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
+    let origin = match provenance::of_diffs(input, address, want, diffs) {
+        Source::Key(origin) => origin,
+        // What was never written by us cannot have followed another address before.
+        Source::Config(_) if !input.facts.applied.contains_key(address) => &want.origin,
+        Source::Config(_) if is_moved(input, want) => said_host(input, want),
+        Source::Config(key) => {
+            let text = format!("amarre.yaml: {key} changed");
+            return Reason { code: ReasonCode::ConfigurationChanged, text, origin: None };
+        }
+        Source::Default => &want.origin,
+    };
+    let text = format!("{}:{} changed{}", origin.file, origin.line, by_whom(input, &origin.file));
+    Reason { code: ReasonCode::ManifestChanged, text, origin: Some(origin.clone()) }
+}
+
+/// Whether its service was on another host: what leads to it leads elsewhere for that.
+fn is_moved(input: &Input<'_>, want: &Want) -> bool {
+    let service = input.services.get(&want.service);
+    let Some(host) = service.and_then(|service| input.site.hosts.get(&service.host)) else { return false };
+    let is_elsewhere = |address: &Address| address.kind == Kind::Container && address.provider != host.docker;
+    input.facts.applied.iter().any(|(address, row)| row.service == want.service && is_elsewhere(address))
+}
+
+/// The line that names the host.
+fn said_host<'a>(input: &Input<'a>, want: &'a Want) -> &'a Origin {
+    let service = input.services.get(&want.service);
+    let root = service.and_then(|service| service.places.get(&service.origin));
+    root.and_then(|root| root.get("host")).unwrap_or(&want.origin)
+}
+
+/// What a generation that is to be made has otherwise than the one that is there.
+fn differences(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen) -> Vec<FieldDiff> {
+    let Some(schema) = input.schema(address) else { return Vec::new() };
+    let mut wanted = diff::resolve(&want.fields, input.world);
+    // A candidate gets its names later, and what the engine says of the image follows from the image.
+    for later in ["name", "aliases", "running", "image_id", FOLLOWS] {
+        wanted.remove(later);
+    }
+    diff::compare(schema, &wanted, &seen.fields, None).into_iter().map(|(_, diff)| diff).collect()
 }
 
 /// What is said of a mark that is there and only gets a signature.

@@ -245,7 +245,8 @@ fn reason_detail(reason: &Reason) -> String {
             reason.text.clone()
         }
         ReasonCode::ManifestNew | ReasonCode::ManifestChanged | ReasonCode::ManifestRemoved => reason.text.clone(),
-        ReasonCode::Missing | ReasonCode::DestroyAsked | ReasonCode::Released => reason.text.clone(),
+        ReasonCode::ConfigurationChanged | ReasonCode::Missing => reason.text.clone(),
+        ReasonCode::DestroyAsked | ReasonCode::Released => reason.text.clone(),
     }
 }
 

@@ -230,7 +230,8 @@ async fn times_are_told_as_of_the_moment_in_which_they_are_shown() {
     assert!(shown("two", later).contains(&told(Millis(left.0 - later.0))), "{}", shown("two", later));
     let due = shown("two", Millis(left.0 + 14_000));
     assert!(due.contains("; started again now\n") && due.contains("next      now, by itself\n"), "{due}");
-    let listed = report::status_text(&picture, Listing::default(), next, Some(next), Look::PLAIN);
+    let listed =
+        report::status_text(&picture, Listing { wide: true, ..Listing::default() }, next, Some(next), Look::PLAIN);
     assert!(listed.contains("next run now\n") && listed.contains("; started again now\n"), "{listed}");
 
     assert!(shown("web", Millis::minutes(180)).contains("healthy, up 3 h\n"), "{}", shown("web", Millis::minutes(180)));
