@@ -209,6 +209,15 @@ impl Owner {
     pub fn is_ours(&self) -> bool {
         matches!(self, Owner::Ours | Owner::MarkLost)
     }
+
+    /// Whose it is, of what is not ours: `belongs to the instance demo`.
+    pub fn whose(&self) -> String {
+        match self {
+            Owner::Other(instance) => format!("belongs to the instance {instance}"),
+            Owner::Unverified => "carries a mark of ours that no key of ours signed".to_owned(),
+            Owner::Foreign | Owner::Ours | Owner::MarkLost => "is not ours".to_owned(),
+        }
+    }
 }
 
 /// A resource as its provider reports it now.

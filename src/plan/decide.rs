@@ -307,9 +307,10 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
     }
     let diffs = diff::compare(schema, &fields, &seen.fields, None);
     if diffs.is_empty() && !fields.is_unresolved() {
-        let why = match seen.owner {
-            Owner::Unverified => "its mark says that it is ours, and no key of ours signed that",
-            Owner::Ours | Owner::MarkLost | Owner::Foreign | Owner::Other(_) => "it was here already",
+        let why = match &seen.owner {
+            Owner::Unverified => "its mark says that it is ours, and no key of ours signed that".to_owned(),
+            Owner::Other(_) => format!("it {}", seen.owner.whose()),
+            Owner::Ours | Owner::MarkLost | Owner::Foreign => "it was here already".to_owned(),
         };
         let note = Note {
             service: want.service.clone(),
@@ -336,11 +337,7 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
 }
 
 fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) -> Refusal {
-    let whose = match &seen.owner {
-        Owner::Other(instance) => format!("belongs to the instance {instance}"),
-        Owner::Unverified => "carries a mark of ours that no key of ours signed".to_owned(),
-        Owner::Foreign | Owner::Ours | Owner::MarkLost => "is not ours".to_owned(),
-    };
+    let whose = seen.owner.whose();
     let mut hints = Vec::new();
     let changes_hands = matches!(address.kind, Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Record);
     if matches!(seen.owner, Owner::Foreign | Owner::Unverified) && changes_hands {

@@ -107,7 +107,7 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
                     texts(seen.fields.get(claim)).into_iter().filter(|t| claimed.contains(t)).collect();
                 change.gate = Gate::Held(Refusal {
                     code: "A0405".to_owned(),
-                    message: format!("{} {} exists and is not ours", rival.kind.label(), held.join(", ")),
+                    message: format!("{} {} exists and {}", rival.kind.label(), held.join(", "), seen.owner.whose()),
                     found: vec![("id".to_owned(), seen.vendor_id.clone())],
                     hints: vec![Hint::text(format!("remove it, or give {} another name", change.service))],
                 });

@@ -27,11 +27,13 @@ impl DockerProvider {
         if let Some(there) = api.container(name).await? {
             let labels = labels_of(&there);
             let id = there.id.clone().unwrap_or_default();
-            let same = labels.get(LABEL_INSTANCE) == Some(&self.config.instance)
+            let is_ours = labels.get(LABEL_INSTANCE) == Some(&self.config.instance);
+            let same = is_ours
                 && labels.get(LABEL_SERVICE) == Some(&change.service)
                 && labels.get(LABEL_SPEC) == change.address.generation.as_ref();
             if !same {
-                let message = format!("another container is called {name}");
+                let whose = if is_ours { "is of another service".to_owned() } else { super::whose(&labels) };
+                let message = format!("another container is called {name}, and {whose}");
                 return Err(ProviderError::new(Class::Conflict, "A0405", message));
             }
             if fields.get("before").is_some() && has_run(&there) {

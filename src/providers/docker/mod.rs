@@ -339,7 +339,8 @@ impl DockerProvider {
             if labels.get(LABEL_INSTANCE) == Some(&self.config.instance) {
                 return Ok(there.id.unwrap_or_default());
             }
-            return Err(ProviderError::new(Class::Conflict, "A0405", format!("network {name} exists and is not ours")));
+            let whose = whose(&labels);
+            return Err(ProviderError::new(Class::Conflict, "A0405", format!("network {name} exists and {whose}")));
         }
         api.create_network(body::network_request(name, fields, service, &self.config.instance)).await
     }
@@ -564,6 +565,11 @@ async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, Provid
     let endpoint = body::endpoint(fields.text("address"), Vec::new(), api.version >= (1, 48));
     api.connect_network(network, container, endpoint).await?;
     Ok(name.to_owned())
+}
+
+/// Whose something with these labels is, that is in the way.
+fn whose(labels: &BTreeMap<String, String>) -> String {
+    labels.get(LABEL_INSTANCE).map_or(Owner::Foreign, |instance| Owner::Other(instance.clone())).whose()
 }
 
 fn attachment_parts(name: &str) -> Result<(&str, &str), ProviderError> {

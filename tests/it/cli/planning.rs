@@ -99,3 +99,23 @@ async fn the_line_of_the_key_is_named_that_gave_a_field_and_that_changed() {
     let plan: Json = serde_json::from_str(&rig.run(&["plan", "-o", "json"]).await.out).unwrap();
     assert!(plan.to_string().contains(r#""code":"configuration_changed""#), "{plan:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_another_instance_is_told_with_its_name() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    let mut config = rig.config();
+    (config["instance"], config["state"]) = (json!("cabin"), json!("./cabin.db"));
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let plan = rig.run(&["plan"]).await;
+    for told in [
+        "container     web                 exists and belongs to the instance home",
+        "proxy host    web.example.org     exists and belongs to the instance home",
+        "note: network zz-amarre-web is used, not owned: it belongs to the instance home",
+        "note: record web.example.org/A is used, not owned: it belongs to the instance home",
+    ] {
+        assert!(plan.out.contains(told), "{told:?} is not in\\n{}", plan.out);
+    }
+    assert!(!plan.out.contains("not ours") && !plan.out.contains("was here already"), "{}", plan.out);
+}
