@@ -19,7 +19,7 @@ use crate::engine::events::EventsOf;
 use crate::engine::follow::{self, Printing};
 use crate::engine::listing::Listing;
 use crate::engine::logs::LogsOf;
-use crate::engine::verbs::{Act, Answer};
+use crate::engine::verbs::{Act, Answer, PlanForm};
 use crate::manifest::{self, Diagnostic, Severity, SourceFile};
 use crate::model::near::nearest;
 use crate::model::{Hint, Kind};
@@ -98,7 +98,13 @@ impl Read {
 pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failure> {
     let link = Link::open(args).await?;
     let reference = plan.reference.as_deref();
-    let answer = link.plan(reference, output.look, plan.output == PlanFormat::Markdown).await;
+    let form = match plan.output {
+        PlanFormat::Markdown => PlanForm::Markdown,
+        // What is saved is carried out by its own command.
+        PlanFormat::Text if plan.out.is_some() => PlanForm::Asks,
+        PlanFormat::Text | PlanFormat::Json => PlanForm::Whole,
+    };
+    let answer = link.plan(reference, output.look, form).await;
     link.close().await;
     let answer = answer?;
     match plan.output {
@@ -257,7 +263,7 @@ pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Fa
     let link = Link::open(args).await?;
     // Who saved a plan has read it.
     if !apply.yes && plan.is_none() {
-        let planned = link.plan(None, output.look, false).await?;
+        let planned = link.plan(None, output.look, PlanForm::Asks).await?;
         if let Some(question) = question(&planned.document) {
             output.data(&planned.text);
             let message = format!("{question}, and nobody can be asked here");

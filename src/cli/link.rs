@@ -21,7 +21,7 @@ use crate::engine::logs::{self, LogsOf};
 use crate::engine::naming;
 use crate::engine::report;
 use crate::engine::trace;
-use crate::engine::verbs::{self, Act, Answer, Step};
+use crate::engine::verbs::{self, Act, Answer, PlanForm, Step};
 use crate::plan::render::Look;
 use crate::store::Lock;
 
@@ -82,14 +82,14 @@ impl Link {
 
     /// The plan of this moment.
     /// `reference`: of another branch, tag or commit.
-    pub async fn plan(&self, reference: Option<&str>, look: Look, markdown: bool) -> Result<Answer, Failure> {
+    pub async fn plan(&self, reference: Option<&str>, look: Look, form: PlanForm) -> Result<Answer, Failure> {
         match self {
             Link::Remote(remote) => {
                 let of: Vec<(&str, &str)> = reference.iter().map(|name| ("ref", *name)).collect();
-                let query = format!("&markdown={markdown}");
+                let query = format!("&markdown={}&asks={}", form == PlanForm::Markdown, form == PlanForm::Asks);
                 remote.get_of("/api/v1/plan/text", &of, look, &query).await
             }
-            Link::Local(local) => verbs::plan(&local.handle, reference, look, markdown).await.ok_or_else(stopped),
+            Link::Local(local) => verbs::plan(&local.handle, reference, look, form).await.ok_or_else(stopped),
         }
     }
 

@@ -35,7 +35,12 @@ async fn roll_back(link: &Link, rollback: &Rollback, output: &Output) -> Result<
         timeout_ms: millis(rollback.timeout),
     };
     if rollback.dry_run {
-        return act_and_print(link, act(true), output).await;
+        let code = act_and_print(link, act(true), output).await?;
+        if code == 0 {
+            let to = rollback.to.as_ref().map(|to| format!(" --to {to}")).unwrap_or_default();
+            output.data(&format!("Next: amarre rollback {service}{to}\n"));
+        }
+        return Ok(code);
     }
     if !rollback.yes {
         let code = act_and_print(link, act(true), output).await?;

@@ -14,6 +14,7 @@ use super::{Picture, naming, report, telling};
 use crate::model::world::Suspension;
 use crate::model::{Address, Change, Timestamp};
 use crate::plan::forecast;
+use crate::plan::render::text::Next;
 use crate::plan::render::{self, Look};
 
 /// What a rollback would do; nothing is done.
@@ -203,7 +204,8 @@ fn plan(picture: &Picture, service: &str, target: &Target, look: Look) -> String
     context.with_input(&services, &picture.marks, &picture.world, &facts, picture.at, None, |input| {
         let mut forecast = forecast::forecast(input);
         forecast.plan.changes.retain(|change| change.service == service);
-        render::text::plan(input, &forecast, &format!("{service} @ {}", short(&target.good.revision)), look)
+        let revision = format!("{service} @ {}", short(&target.good.revision));
+        render::text::plan_before(input, &forecast, &revision, Next::Elsewhere, look)
     })
 }
 

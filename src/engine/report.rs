@@ -15,6 +15,7 @@ use crate::model::{Change, Commit, Hint, Millis, ProviderId, ReasonCode, Timesta
 use crate::plan::Input;
 use crate::plan::certificates::Budget;
 use crate::plan::forecast::Forecast;
+use crate::plan::render::text::Next;
 use crate::plan::render::{self, Look, Sign, Tone, lines};
 use crate::source::SourceError;
 use crate::store::journal::Event;
@@ -48,8 +49,13 @@ fn about(commit: &Commit, now: Timestamp) -> String {
 
 /// The plan as text.
 pub fn plan_text(picture: &Picture, look: Look) -> String {
+    plan_text_before(picture, Next::Apply, look)
+}
+
+/// The same, before what comes next.
+pub fn plan_text_before(picture: &Picture, next: Next, look: Look) -> String {
     let (short, long) = (revision(picture), revision_and_commit(picture));
-    let text = with_forecast(picture, |input, forecast| render::text::plan(input, forecast, &long, look));
+    let text = with_forecast(picture, |input, forecast| render::text::plan_before(input, forecast, &long, next, look));
     let text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
     // One line says all where there is nothing to do.
     let quiet = text.strip_prefix(&long).filter(|rest| rest.starts_with(": ")).map(|rest| format!("{short}{rest}"));

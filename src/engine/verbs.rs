@@ -14,7 +14,7 @@ use super::{Picture, Progress, ProgressState, mend, naming, own, rescue, subnets
 use crate::manifest::Severity;
 use crate::model::world::Suspension;
 use crate::model::{Change, Hint, Millis, Timestamp, Verb};
-use crate::plan::render::text::refusal_body;
+use crate::plan::render::text::{Next, refusal_body};
 use crate::plan::render::{Look, Sign, lines};
 
 /// Why a plan that was saved is not applied.
@@ -279,9 +279,20 @@ pub struct Step {
     pub took_ms: i64,
 }
 
+/// How the text of a plan is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanForm {
+    /// With the command that carries it out.
+    Whole,
+    /// Without it: a question follows, or something else carries it out.
+    Asks,
+    /// The comment of a merge request.
+    Markdown,
+}
+
 /// What was planned, and whether there is something to do. `reference`: of another branch, tag or commit, which does not
-/// come into force. `markdown`: the text is the comment of a merge request.
-pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, markdown: bool) -> Option<Answer> {
+/// become current, so that no command carries it out.
+pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, form: PlanForm) -> Option<Answer> {
     let reply = match reference {
         None => {
             handle.fetch().await;
@@ -295,8 +306,14 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, markdown
             }
         },
     };
-    let answer = planned(&reply.picture, look);
-    Some(if markdown { Answer { text: report::plan_markdown(&reply.picture), ..answer } } else { answer })
+    let picture = &reply.picture;
+    let answer = planned(picture, look);
+    let text = match form {
+        PlanForm::Markdown => report::plan_markdown(picture),
+        PlanForm::Whole if reference.is_none() => answer.text,
+        PlanForm::Whole | PlanForm::Asks => report::plan_text_before(picture, Next::Elsewhere, look),
+    };
+    Some(Answer { text, ..answer })
 }
 
 /// Which subnets are taken, and where room is.

@@ -46,7 +46,7 @@ use crate::engine::follow;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
-use crate::engine::verbs::{self, Answer};
+use crate::engine::verbs::{self, Answer, PlanForm};
 use crate::engine::{naming, report, subnets, trace};
 use crate::manifest;
 use crate::model::Timestamp;
@@ -76,6 +76,8 @@ pub struct LookQuery {
     pub only: Option<Only>,
     /// A plan as the comment of a merge request.
     pub markdown: bool,
+    /// A plan without the command that carries it out: a question follows.
+    pub asks: bool,
 }
 
 /// Of what a plan is to be.
@@ -350,12 +352,17 @@ async fn plan_text(
     Query(query): Query<LookQuery>,
     Query(of): Query<PlanQuery>,
 ) -> Response {
-    answered(verbs::plan(&handle, of.reference.as_deref(), query.look(), query.markdown).await)
+    let form = match (query.markdown, query.asks) {
+        (true, _) => PlanForm::Markdown,
+        (false, true) => PlanForm::Asks,
+        (false, false) => PlanForm::Whole,
+    };
+    answered(verbs::plan(&handle, of.reference.as_deref(), query.look(), form).await)
 }
 
 /// As if something else were followed.
 async fn preview(State(handle): State<Handle>, Query(of): Query<PlanQuery>) -> Response {
-    document_of(verbs::plan(&handle, of.reference.as_deref(), Look::PLAIN, false).await)
+    document_of(verbs::plan(&handle, of.reference.as_deref(), Look::PLAIN, PlanForm::Whole).await)
 }
 
 async fn subnets(State(handle): State<Handle>) -> Response {

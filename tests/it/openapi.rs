@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use amarre::accounts::{Accounts, NewToken, Role};
 use amarre::engine::daemon::{self, Behaviour, Handle};
-use amarre::engine::verbs;
+use amarre::engine::verbs::{self, PlanForm};
 use amarre::model::Timestamp;
 use amarre::model::world::Suspension;
 use amarre::notifications::Notifications;
@@ -218,7 +218,7 @@ fn private(handle: &Handle) -> axum::Router {
 }
 
 async fn looked(handle: &Handle) {
-    verbs::plan(handle, None, Look::PLAIN, false).await.unwrap();
+    verbs::plan(handle, None, Look::PLAIN, PlanForm::Whole).await.unwrap();
 }
 
 #[tokio::test]

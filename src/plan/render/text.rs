@@ -15,8 +15,22 @@ pub(super) const NAME_WIDTH: usize = 20;
 /// What is said of each thing that the guard holds.
 pub const HELD_BY_GUARD: &str = "held by the guard";
 
+/// What a person does after the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// `amarre apply` carries it out.
+    Apply,
+    /// Something else does, or a question follows: the command that prints the plan says so.
+    Elsewhere,
+}
+
 /// The whole plan. `revision` is the first line, such as `services @ 5e1c0aa`.
 pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) -> String {
+    plan_before(input, forecast, revision, Next::Apply, look)
+}
+
+/// The same, before what comes next.
+pub fn plan_before(input: &Input<'_>, forecast: &Forecast, revision: &str, next: Next, look: Look) -> String {
     let by_service = super::lines(input, forecast);
     let summary = super::summary(input, forecast, &by_service);
     let mut out = String::new();
@@ -45,7 +59,10 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) 
     }
     notes(&forecast.plan, look, &mut out);
     out.push('\n');
-    out.push_str(&closing(forecast, &told.down, summary, look));
+    out.push_str(&closing(&told.down, summary, look));
+    if next == Next::Apply {
+        out.push_str(apply(forecast, summary));
+    }
     out
 }
 
@@ -65,11 +82,7 @@ pub fn counts(input: &Input<'_>, forecast: &Forecast) -> String {
     if by_service.is_empty() {
         return nothing(forecast, "", summary).trim_matches([':', ' ', '\n']).to_owned();
     }
-    closing(forecast, &away::services(input, forecast), summary, Look::PLAIN)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    closing(&away::services(input, forecast), summary, Look::PLAIN).lines().next().unwrap_or_default().to_owned()
 }
 
 /// The guard, each service and what could not be seen, in the order of the text.
@@ -296,7 +309,7 @@ fn notes(plan: &Plan, look: Look, out: &mut String) {
     }
 }
 
-fn closing(forecast: &Forecast, down: &away::Services<'_>, summary: Summary, look: Look) -> String {
+fn closing(down: &away::Services<'_>, summary: Summary, look: Look) -> String {
     let counts = [
         (summary.create, "to create"),
         (summary.update, "to update"),
@@ -324,14 +337,18 @@ fn closing(forecast: &Forecast, down: &away::Services<'_>, summary: Summary, loo
     let changes = summary.create + summary.update + summary.recreate;
     let is_silent = down.is_empty() && (summary.refused > 0 || changes == 0);
     let downtime = if is_silent { String::new() } else { downtime };
+    format!("{}\n", look.paint(Tone::Bold, &format!("{parts}.{in_sync}{downtime}")))
+}
+
+/// The command that carries a plan out, where it would do something.
+fn apply(forecast: &Forecast, summary: Summary) -> &'static str {
     let can_act = forecast.first.changes.iter().any(Change::is_now)
         || summary.create + summary.update + summary.recreate + summary.delete + summary.release > 0;
-    let next = match (&forecast.plan.guard, can_act) {
-        (_, false) => String::new(),
-        (None, true) if summary.delete > 0 => "Next: amarre apply (asks before it deletes)\n".to_owned(),
-        (_, true) => "Next: amarre apply\n".to_owned(),
-    };
-    format!("{}\n{next}", look.paint(Tone::Bold, &format!("{parts}.{in_sync}{downtime}")))
+    match (&forecast.plan.guard, can_act) {
+        (_, false) => "",
+        (None, true) if summary.delete > 0 => "Next: amarre apply (asks before it deletes)\n",
+        (_, true) => "Next: amarre apply\n",
+    }
 }
 
 pub(super) fn routed_port(manifest: &Service, address: &Address) -> Option<u16> {

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::ends;
-use super::rig::Rig;
+use super::rig::{Rig, end};
 use crate::support::free_port;
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
@@ -118,4 +118,34 @@ async fn what_belongs_to_another_instance_is_told_with_its_name() {
         assert!(plan.out.contains(told), "{told:?} is not in\\n{}", plan.out);
     }
     assert!(!plan.out.contains("not ours") && !plan.out.contains("was here already"), "{}", plan.out);
+}
+
+/// What is said after a plan is what comes next.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_command_is_the_one_that_comes_next() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    let next = async |args: &[&str]| {
+        let ended = rig.run(args).await;
+        ended.out.lines().filter(|line| line.starts_with("Next: ")).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(next(&["plan"]).await, "Next: amarre apply");
+    assert_eq!(next(&["plan", "--out", "plan.json"]).await, "");
+    rig.apply().await;
+    rig.file("services/web.yaml", &WEB.replace("web:1", "web:2"));
+    rig.apply().await;
+    assert_eq!(next(&["rollback", "web", "--dry-run"]).await, "Next: amarre rollback web");
+    let versions: Json = serde_json::from_str(&rig.run(&["history", "web", "-o", "json"]).await.out).unwrap();
+    let first = versions["versions"][0]["revision"].as_str().unwrap();
+    let to = format!("Next: amarre rollback web --to {first}");
+    assert_eq!(next(&["rollback", "web", "--to", first, "--dry-run"]).await, to);
+    // The question follows the plan, in which nothing says that it has to be asked.
+    std::fs::remove_file(rig.path().join("services/web.yaml")).unwrap();
+    let asked = rig.run(&["apply"]).await;
+    ends(&asked, 4, &["A0402", "- web"]);
+    assert!(!asked.out.contains("Next:"), "{asked:?}");
+    let daemon = rig.daemon(&[], &[]).await;
+    assert!(!rig.run(&["apply"]).await.out.contains("Next:"), "a daemon's plan neither");
+    assert_eq!(next(&["plan"]).await, "Next: amarre apply (asks before it deletes)");
+    assert_eq!(end(daemon).await, 0);
 }
