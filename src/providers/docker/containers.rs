@@ -32,8 +32,8 @@ impl DockerProvider {
                 && labels.get(LABEL_SERVICE) == Some(&change.service)
                 && labels.get(LABEL_SPEC) == change.address.generation.as_ref();
             if !same {
-                let whose = if is_ours { "is of another service".to_owned() } else { super::whose(&labels) };
-                let message = format!("another container is called {name}, and {whose}");
+                let whose = if is_ours { String::new() } else { format!(", and {}", super::whose(&labels)) };
+                let message = format!("another container is called {name}{whose}");
                 return Err(ProviderError::new(Class::Conflict, "A0405", message));
             }
             if fields.get("before").is_some() && has_run(&there) {

@@ -261,7 +261,11 @@ impl DockerProvider {
             }
             let service = owner.and_then(|network| network.service.clone());
             let mut attachment = reader.seen(fields, &BTreeMap::new(), &address.name);
-            attachment.owner = if is_ours { Owner::Ours } else { Owner::Foreign };
+            attachment.owner = match owner.map(|network| &network.owner) {
+                _ if is_ours => Owner::Ours,
+                Some(Owner::Other(instance)) => Owner::Other(instance.clone()),
+                Some(Owner::Ours | Owner::MarkLost | Owner::Unverified | Owner::Foreign) | None => Owner::Foreign,
+            };
             attachment.service = service;
             seen.insert(address, attachment);
         }
