@@ -30,6 +30,7 @@ use ipnet::IpNet;
 
 use self::file::File;
 use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
+use crate::model::near::nearest;
 use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 use crate::notifications::channel::{Channel, Heartbeat};
 use crate::secret::{KEY_BYTES, MarkKey, OvhLogin, Secret};
@@ -367,8 +368,12 @@ impl Config {
 /// The file with the environment's names laid over it.
 fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result<File, ConfigError> {
     let unread = |error: &dyn std::fmt::Display| {
-        let message = format!("{}{}", path.display(), place_first(&error.to_string()));
-        ConfigError::new("A0201", message, "see docs/configuration.md for every key")
+        let said = place_first(&error.to_string());
+        let (said, hint) = match mistyped(&said) {
+            Some((said, near)) => (said, format!("did you mean `{near}`?")),
+            None => (said, "see docs/configuration.md for every key".to_owned()),
+        };
+        ConfigError::new("A0201", format!("{}{said}", path.display()), hint)
     };
     let alone = serde_yaml::from_str::<File>(text);
     if variables.is_empty() {
@@ -385,6 +390,17 @@ fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result
             ConfigError::new("A0221", message, "look with env for a name that you did not mean")
         }
     })
+}
+
+/// Of a key that is not known, the one that may be meant: the list of all others is left out then.
+fn mistyped(said: &str) -> Option<(String, String)> {
+    let (before, rest) = said.split_once("unknown field `")?;
+    let (key, rest) = rest.split_once('`')?;
+    let (_, known) = rest.split_once("expected ")?;
+    let known = known.strip_prefix("one of ").unwrap_or(known);
+    let known: Vec<&str> = known.split([',', ' ']).map(|word| word.trim_matches('`')).collect();
+    let near = nearest(key, &known)?;
+    Some((format!("{before}unknown key `{key}`"), near.to_owned()))
 }
 
 /// Labels of letters, digits and `-`, with dots between them.

@@ -4,7 +4,18 @@
 pub fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
     let limit = word.chars().count().max(3) / 3;
     let near = known.iter().map(|candidate| (distance(word, candidate, limit), *candidate));
-    near.filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)
+    let near = near.filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate);
+    near.or_else(|| known.iter().find(|candidate| is_part(word, candidate)).copied())
+}
+
+/// Whether one is the beginning or the end of the other, up to a `_` or `-`: `satisfy_any` is `satisfy`.
+fn is_part(word: &str, candidate: &str) -> bool {
+    let divides = |rest: &str| rest.starts_with(['_', '-']) || rest.ends_with(['_', '-']);
+    let is_in = |part: &str, whole: &str| {
+        let rest = whole.strip_prefix(part).or_else(|| whole.strip_suffix(part));
+        !part.is_empty() && rest.is_some_and(divides)
+    };
+    is_in(word, candidate) || is_in(candidate, word)
 }
 
 /// How many letters must be put in, taken out, exchanged or swapped with their neighbour.
