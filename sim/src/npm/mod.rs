@@ -205,6 +205,17 @@ impl Npm {
         log_edit(&mut state, id);
     }
 
+    /// Deletes a proxy host as a person would in the UI.
+    pub fn remove_proxy_host(&self, id: u64) {
+        let mut state = self.shared.lock();
+        let row = state.row(Kind::ProxyHost, id).map(|row| row.fields.clone());
+        state.delete(Kind::ProxyHost, id);
+        // See `seed_host`.
+        let _ = state.unconfigure(Kind::ProxyHost, id);
+        let person = people::first_admin(&state);
+        state.log(person, Kind::ProxyHost.word(), id, "deleted", row.unwrap_or_default());
+    }
+
     /// Saves a proxy host as the UI up to 2.12 does: `meta` is rebuilt from the form.
     pub fn drop_marker(&self, id: u64) {
         let mut state = self.shared.lock();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{Columns, HELD_BY_GUARD, columns, is_hidden, routed_port};
 use super::{Line, Sign, away, handed_over, held, lines};
-use crate::model::plan::{Gate, Refusal, Wait};
+use crate::model::plan::{Gate, ReasonCode, Refusal, Wait};
 use crate::model::{Address, Change, Hint, Kind, Service, Verb, Wants};
 use crate::plan::forecast::Forecast;
 use crate::plan::{Input, declared, generation, unused};
@@ -97,9 +97,10 @@ impl<'a> Told<'a> {
         let manifest = self.input.services.get(name);
         let stops = self.forecast.wants.stop_first.get(name);
         let (mut told, mut explained) = (BTreeSet::new(), Vec::new());
+        let headline = headline(self.forecast, &self.down, name, lines);
         let mut rows = Vec::new();
         for line in lines.iter().filter(|line| !is_hidden(line)) {
-            self.rows_of(manifest, line, (&mut told, &mut explained), &mut rows);
+            self.rows_of(manifest, &headline, line, (&mut told, &mut explained), &mut rows);
         }
         if let Some(manifest) = manifest.filter(|_| stops.is_none()) {
             rows.extend(handed_over::drain(manifest, lines));
@@ -108,7 +109,7 @@ impl<'a> Told<'a> {
         let why = stops.filter(|_| is_recreated).map(|why| Note::WhyStopFirst(why.clone()));
         OfService {
             sign: strongest(lines),
-            headline: headline(self.forecast, &self.down, name, lines),
+            headline,
             is_down: stops.is_some() && is_recreated && !lines.iter().any(|line| line.change.refusal().is_some()),
             rows,
             notes: why.into_iter().chain(self.kept(name, lines)).collect(),
@@ -119,6 +120,7 @@ impl<'a> Told<'a> {
     fn rows_of(
         &self,
         manifest: Option<&Service>,
+        headline: &str,
         line: &Line<'_>,
         (told, explained): (&mut BTreeSet<String>, &mut Vec<Said>),
         rows: &mut Vec<Row>,
@@ -135,7 +137,7 @@ impl<'a> Told<'a> {
             is_held,
             columns: columns(self.input, line, is_held),
             diff: if change.trouble().is_some() { Vec::new() } else { diffs(line) },
-            below: until(self.input, change).into_iter().collect(),
+            below: removed(change, headline).into_iter().chain(until(self.input, change)).collect(),
             refusal: refusal.cloned(),
             explains: false,
         };
@@ -295,4 +297,11 @@ pub(super) fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &st
         (None, None, Some(reason)) => reason.text.clone(),
         (None, None, None) => "waits".to_owned(),
     }
+}
+
+/// Who removed it, where the headline does not say so.
+fn removed(change: &Change, headline: &str) -> Option<String> {
+    let because = &change.because;
+    let is_told = because.code != ReasonCode::Missing || because.text == headline || change.trouble().is_some();
+    (!is_told).then(|| because.text.clone())
 }

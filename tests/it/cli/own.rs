@@ -132,6 +132,11 @@ async fn who_changed_what_is_said_where_a_log_tells_and_never_guessed() {
     );
     // Nobody looked before, so nobody knows since when.
     ends(&plan, 0, &["changed outside Amarre"]);
+    rig.npm.remove_proxy_host(id);
+    let plan = rig.run(&["plan"]).await;
+    let at = plan.out.lines().position(|line| line.starts_with("  + proxy host    web.example.org")).unwrap();
+    let below: Vec<&str> = plan.out.lines().skip(at + 1).take_while(|line| line.starts_with("      ")).collect();
+    assert!(below.iter().any(|line| line.contains("removed by bob@example.org ")), "{}", plan.out);
 
     rig.apply().await;
     let daemon = rig.daemon(&["--yes"], &[]).await;
