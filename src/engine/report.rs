@@ -280,7 +280,8 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, look: Loo
     }
 }
 
-fn troubles(picture: &Picture, now: Timestamp, look: Look, out: &mut String) {
+/// What is wrong beside the services, a line each with its hints.
+pub(super) fn troubles(picture: &Picture, now: Timestamp, look: Look, out: &mut String) {
     for Trouble { text, code, hints } in troubles_of(picture, now) {
         out.push_str(&format!("{} {text}, {code}\n", look.sign(Sign::Refuse)));
         for hint in hints {

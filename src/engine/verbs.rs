@@ -491,8 +491,10 @@ async fn destroy(
             0,
         )
     } else {
-        let mut text = format!("Partly destroyed in {}: {tally}. {}", took.in_words(), left_over(&left, look));
-        text.push_str(&report::verdict(&reply.picture, reply.settled, &tally, (took, handle.now()), look).0);
+        let mut text = format!("Partly destroyed in {}: {tally}.", took.in_words());
+        text.push_str(if reply.settled { "\n" } else { " Time is up; the next run goes on from there.\n" });
+        text.push_str(&left_over(&left, look));
+        report::troubles(&reply.picture, handle.now(), look, &mut text);
         (text, 3)
     };
     Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
@@ -501,7 +503,8 @@ async fn destroy(
 /// What is still there, and of what is held the reason with the way past it.
 fn left_over(left: &[&Change], look: Look) -> String {
     let name = |change: &&Change| format!("{} {}", change.address.kind.label(), lines::name(&change.address, None));
-    let mut text = format!("Left: {}\n", left.iter().map(name).collect::<Vec<_>>().join(", "));
+    let names: Vec<String> = left.iter().map(name).collect();
+    let mut text = if names.is_empty() { String::new() } else { format!("Left: {}\n", names.join(", ")) };
     for refusal in left.iter().filter_map(|change| change.refusal()) {
         text.push_str(&format!("{} {}, {}\n", look.sign(Sign::Refuse), refusal.message, refusal.code));
         refusal_body(refusal, look, &mut text);
@@ -565,7 +568,9 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
     let mut steps = Vec::new();
     for (service, row) in picture.statuses() {
         let asked = only.is_none_or(|only| only.contains(service));
-        if !asked || row.what_now.is_empty() || said.get(service).is_some_and(|known| *known == row.what_now) {
+        // What is just being done tells its own end.
+        let waits = row.waiting.is_some() && !row.what_now.is_empty();
+        if !asked || !waits || said.get(service).is_some_and(|known| *known == row.what_now) {
             continue;
         }
         // Without the countdown, which is no news.
