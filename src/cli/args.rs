@@ -68,7 +68,7 @@ pub enum Command {
     /// Take over what is there already, where a manifest wants it
     Adopt(Adopt),
     /// Give something of ours out of hand; it stays as it is
-    Release(Release),
+    Release(super::own::Release),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
     /// Say who may sign in on the pages, and what for
@@ -469,16 +469,6 @@ pub enum Key {
     Retire,
     /// Print the keys, for a copy that is kept elsewhere
     Export,
-}
-
-/// `release`
-#[derive(Debug, ClapArgs)]
-pub struct Release {
-    /// What: `proxy-host/git.example.org`, `record/git.example.org/A`
-    pub thing: String,
-    /// Stop waiting after this long
-    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub timeout: std::time::Duration,
 }
 
 /// `new`

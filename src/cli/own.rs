@@ -1,16 +1,58 @@
 //! The verbs by which something comes under Amarre, and leaves it.
 
 use super::Failure;
-use super::args::{Adopt, Args, Release, Rescue};
-use super::commands::{REFUSED, act_and_print, agrees, millis, once, whoami};
+use super::args::{Adopt, Args, Rescue};
+use super::commands::{REFUSED, act_and_print, agrees, millis, whoami};
 use super::link::Link;
 use super::output::Output;
 use crate::engine::verbs::Act;
 
-/// `amarre release`
+/// `release`
+#[derive(Debug, clap::Args)]
+pub struct Release {
+    /// What: `proxy-host/git.example.org`, `record/git.example.org/A`
+    pub thing: String,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer the question
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Stop waiting after this long
+    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub timeout: std::time::Duration,
+}
+
+/// `amarre release`: asks at a terminal, since nothing is changed or deleted that could not be adopted again.
 pub async fn release(args: &Args, release: &Release, output: &Output) -> Result<u8, Failure> {
-    let act = Act::Release { thing: release.thing.clone(), by: whoami(), timeout_ms: millis(release.timeout) };
-    once(args, act, output).await
+    let link = Link::open(args).await?;
+    let code = give_up(&link, release, output).await;
+    link.close().await;
+    code
+}
+
+async fn give_up(link: &Link, release: &Release, output: &Output) -> Result<u8, Failure> {
+    let thing = &release.thing;
+    let act = |dry_run: bool| Act::Release {
+        thing: thing.clone(),
+        dry_run,
+        by: whoami(),
+        timeout_ms: millis(release.timeout),
+    };
+    if release.dry_run {
+        return act_and_print(link, act(true), output).await;
+    }
+    if !release.yes && output.is_terminal() {
+        let code = act_and_print(link, act(true), output).await?;
+        if code != 0 {
+            return Ok(code);
+        }
+        let refusal = Failure::new("A0402", format!("{thing} was not released"), "");
+        if !agrees(output, &format!("Release {thing}?"), "yes", &refusal) {
+            return Ok(REFUSED);
+        }
+    }
+    act_and_print(link, act(false), output).await
 }
 
 /// `amarre adopt`

@@ -61,10 +61,11 @@ pub async fn adopt(
     Some(answer)
 }
 
-/// Takes our mark off something, and leaves it as it is from then on.
+/// Takes our mark off something, and leaves it as it is from then on. With `dry_run`, only what that would be.
 pub async fn release(
     handle: &Handle,
     thing: &str,
+    dry_run: bool,
     by: &str,
     timeout_ms: i64,
     look: Look,
@@ -87,6 +88,11 @@ pub async fn release(
             "amarre status --only unmanaged",
         ));
     };
+    if dry_run {
+        let mut text = format!("{} {label} would leave Amarre, and stay as it is.\n", look.sign(Sign::Release));
+        text.push_str(&still_wanted(&picture, &address, &service, thing));
+        return Some(Answer { document: document(&address, &service), text, exit: 0 });
+    }
     let asked = Command::Release {
         address: address.clone(),
         service: service.clone(),
@@ -103,13 +109,19 @@ pub async fn release(
         return Some(Answer { document: document(&address, &service), text, exit: 3 });
     }
     let mut text = format!("{} {label} is not ours any more, and stays as it is.\n", look.sign(Sign::Release));
-    if now.wants.map.contains_key(&address) {
-        text.push_str(&format!(
-            "{service} still wants it: it is used as it is, and a change to the manifest would be a conflict.\n\
-             To take it back: amarre adopt {thing}\n"
-        ));
-    }
+    text.push_str(&still_wanted(now, &address, &service, thing));
     Some(Answer { document: document(&address, &service), text, exit: 0 })
+}
+
+/// What holds of something released that a manifest goes on wanting.
+fn still_wanted(picture: &Picture, address: &Address, service: &str, thing: &str) -> String {
+    if !picture.wants.map.contains_key(address) {
+        return String::new();
+    }
+    format!(
+        "{service} still wants it: it is used as it is, and a change to the manifest would be a conflict.\n\
+         To take it back: amarre adopt {thing}\n"
+    )
 }
 
 fn done(text: String) -> Answer {

@@ -183,6 +183,9 @@ pub enum Act {
     Release {
         /// Its address, or the end of it.
         thing: String,
+        /// Only say what would be done.
+        #[serde(default)]
+        dry_run: bool,
         /// Who asks.
         #[serde(default)]
         by: String,
@@ -417,7 +420,9 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
         Act::Adopt { thing, dry_run, by, timeout_ms } => {
             own::adopt(handle, &thing, dry_run, &by, timeout_ms, look, steps).await
         }
-        Act::Release { thing, by, timeout_ms } => own::release(handle, &thing, &by, timeout_ms, look, steps).await,
+        Act::Release { thing, dry_run, by, timeout_ms } => {
+            own::release(handle, &thing, dry_run, &by, timeout_ms, look, steps).await
+        }
         Act::Rescue { npm, dry_run, by } => rescue::rescue(handle, npm.as_deref(), dry_run, &by, look).await,
         Act::Resume { service } => {
             let reply = handle.ask(Command::Resume { service: service.clone() }).await?;

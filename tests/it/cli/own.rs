@@ -73,10 +73,13 @@ async fn what_is_released_stays_and_is_touched_no_more() {
     rig.file("services/web.yaml", WEB);
     rig.apply().await;
     ends(&rig.run(&["release", "container/web"]).await, 1, &["A0420"]);
+    let dry = ["release", "proxy-host/web.example.org", "--dry-run"];
+    ends(&rig.run(&dry).await, 0, &["> proxy host web.example.org would leave Amarre", "web still wants it"]);
+    assert_eq!(host(&rig, "web.example.org")["meta"]["amarre_instance"], "home", "nothing was asked for yet");
     for (thing, said) in
         [("proxy-host/web.example.org", "web still wants it"), ("record/web.example.org/A", "amarre adopt")]
     {
-        ends(&rig.run(&["release", thing]).await, 0, &["not ours any more", said]);
+        ends(&rig.run(&["release", thing, "--yes"]).await, 0, &["not ours any more", said]);
     }
     let row = host(&rig, "web.example.org");
     assert_eq!(row["meta"].get("amarre_instance"), None, "{row}");
