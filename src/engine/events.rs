@@ -126,7 +126,7 @@ async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<Answer> {
     if is_thing || picture.statuses().contains_key(name) {
         return None;
     }
-    // Whoever may ask about one service only is told of no other.
+    // Who may ask about one service only is told of no other.
     Some(if named.is_empty() {
         no_such(&format!("there is no service {name}"))
     } else {

@@ -278,8 +278,17 @@ pub fn drift_text(picture: &Picture, look: Look) -> String {
 /// What the providers showed and is nobody's of ours. Of DNS only what stands at names that are wanted is seen.
 fn unmanaged(picture: &Picture) -> Vec<(&Address, &Seen)> {
     let shown = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection | Kind::Record);
-    let seen = picture.world.seen.iter();
-    seen.filter(|(address, seen)| shown(address.kind) && !seen.owner.is_ours()).collect()
+    let seen = picture.world.seen.iter().filter(|(_, seen)| !seen.owner.is_ours());
+    seen.filter(|(address, seen)| shown(address.kind) || is_left_over(picture, address, seen)).collect()
+}
+
+/// A certificate that NPM renews for ever, and that nothing uses: it may be one that was ordered with a ledger since lost.
+fn is_left_over(picture: &Picture, address: &Address, seen: &Seen) -> bool {
+    let is_renewed = address.kind == Kind::Certificate && certificates::is_renewed(&seen.fields);
+    let names_it = |other: &Seen| other.fields.text("certificate") == Some(address.name.as_str());
+    let is_used =
+        || picture.world.seen.iter().any(|(user, other)| user.provider == address.provider && names_it(other));
+    is_renewed && !picture.wants.map.contains_key(address) && !is_used()
 }
 
 /// How many things are here that no manifest names.
@@ -304,7 +313,16 @@ pub fn unmanaged_text(picture: &Picture) -> String {
             crate::model::Owner::Unverified => "with a mark of ours that no key of ours signed".to_owned(),
             crate::model::Owner::Ours | crate::model::Owner::MarkLost | crate::model::Owner::Foreign => String::new(),
         };
-        let line = format!("{:15}{}  {whose}", address.kind.label(), lines::name(address, Some(&seen.fields)));
+        let what = match address.kind {
+            Kind::Record => format!("  {}", lines::value_of_record(address, &seen.fields)),
+            Kind::Certificate => format!("  {}, used by nothing", certificates::in_words(&seen.fields, picture.at)),
+            Kind::Network | Kind::Attachment | Kind::Container | Kind::Volume | Kind::Image | Kind::Zone => {
+                String::new()
+            }
+            Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => String::new(),
+        };
+        let name = lines::name(address, Some(&seen.fields));
+        let line = format!("{:15}{name}{what}  {whose}", address.kind.label());
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -321,10 +339,14 @@ pub fn unmanaged_json(picture: &Picture) -> Json {
             | crate::model::Owner::Unverified
             | crate::model::Owner::Foreign => None,
         };
-        json!({
+        let mut item = json!({
             "address": address.to_string(), "kind": address.kind.word(),
             "name": lines::name(address, Some(&seen.fields)), "instance": instance,
-        })
+        });
+        if address.kind == Kind::Record {
+            item["type"] = json!(address.name.rsplit('/').next());
+        }
+        item
     };
     let items: Vec<Json> = unmanaged(picture).into_iter().map(item).collect();
     json!({"schema": "amarre.unmanaged/v1", "at": picture.at.rfc3339(), "items": items})

@@ -110,7 +110,7 @@ fn usable(input: &Input<'_>, front: &Front<'_>, asked: LetsEncrypt) -> Option<Ad
 }
 
 /// Whether NPM renews it.
-fn is_renewed(certificate: &Fields) -> bool {
+pub fn is_renewed(certificate: &Fields) -> bool {
     certificate.text("provider") == Some("letsencrypt")
 }
 

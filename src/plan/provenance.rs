@@ -20,7 +20,7 @@ pub enum Source<'a> {
     Default,
 }
 
-/// Where a field of a thing comes from. `labels.a` is of `labels`.
+/// Where a field of a resource comes from. `labels.a` is of `labels`.
 pub fn of<'a>(input: &Input<'a>, address: &Address, want: &Want, field: &str) -> Source<'a> {
     let Some(service) = input.services.get(&want.service) else { return Source::Default };
     let field = field.split('.').next().unwrap_or(field);

@@ -187,6 +187,17 @@ impl Npm {
         certificates::seed(&mut state, owner, nice_name, domain_names)
     }
 
+    /// The same, ordered from Let's Encrypt by a person.
+    pub fn seed_ordered_certificate(&self, nice_name: &str, domain_names: &[&str]) -> u64 {
+        let mut state = self.shared.lock();
+        let owner = people::first_admin(&state);
+        let id = certificates::seed(&mut state, owner, nice_name, domain_names);
+        if let Some(row) = state.row_mut(Kind::Certificate, id) {
+            row.fields.insert("provider".to_owned(), Value::from("letsencrypt"));
+        }
+        id
+    }
+
     /// Adds an access list with `items` and `clients`.
     pub fn seed_access_list(&self, fields: &Value) -> u64 {
         let mut state = self.shared.lock();

@@ -300,7 +300,7 @@ fn told() -> Json {
             "schema": {"const": "amarre.unmanaged/v1"}, "at": time(),
             "items": list(object(json!({
                 "address": text(), "kind": kinds(), "name": text(), "instance": or_null(text()),
-            }), json!({}))),
+            }), json!({"type": says("Of a record", text())}))),
         }), json!({})),
     })
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
-use super::ends;
 use super::rig::{Rig, end};
+use super::{amarre_with, ends};
 use crate::support::free_port;
+use crate::support::stepped::ZONE;
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
 
@@ -148,4 +149,53 @@ async fn the_next_command_is_the_one_that_comes_next() {
     assert!(!rig.run(&["apply"]).await.out.contains("Next:"), "a daemon's plan neither");
     assert_eq!(next(&["plan"]).await, "Next: amarre apply (asks before it deletes)");
     assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_after_a_destroy_is_told_once() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    without_npm(&rig);
+    let partly = rig.run(&["destroy", "web", "--yes", "--timeout", "5s"]).await;
+    ends(&partly, 3, &["Partly destroyed in ", "A0601"]);
+    assert!(!partly.out.contains("pplied") && !partly.out.contains("nothing to do"), "{partly:?}");
+    assert_eq!(partly.out.matches("A0601").count(), 1, "{partly:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_that_nothing_uses_and_records_of_others_are_listed() {
+    let rig = Rig::start().await;
+    let (old, used) = ("old.example.org", "used.example.org");
+    rig.npm.seed_ordered_certificate(old, &[old]);
+    let id = rig.npm.seed_ordered_certificate(used, &[used]);
+    rig.npm.seed_certificate("bought.example.org", &["bought.example.org"]);
+    rig.npm.seed_proxy_host(&json!({
+        "domain_names": [used], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80,
+        "certificate_id": id,
+    }));
+    rig.ovh.seed_record(ZONE, "web", "A", "198.51.100.7", 3600);
+    rig.file("services/web.yaml", WEB);
+    let text = rig.run(&["status", "--only", "unmanaged"]).await.out;
+    assert!(text.lines().any(|line| line == "record         web.example.org  A 198.51.100.7"), "{text}");
+    let certificates: Vec<&str> = text.lines().filter(|line| line.starts_with("certificate")).collect();
+    assert!(matches!(certificates[..], [one] if one.contains(old) && one.ends_with("used by nothing")), "{text}");
+    let items: Json =
+        serde_json::from_str(&rig.run(&["status", "--only", "unmanaged", "-o", "json"]).await.out).unwrap();
+    let record = items["items"].as_array().unwrap().iter().find(|item| item["name"] == "web.example.org").unwrap();
+    assert_eq!(record["type"], "A");
+}
+
+#[test]
+fn keys_that_are_mistyped_name_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("services")).unwrap();
+    file("amarre.yaml", "domian: example.org\n");
+    let ended = amarre_with(folder.path(), &[], &["validate"]);
+    ends(&ended, 1, &["amarre.yaml:1:1: unknown key `domian`", "did you mean `domain`?"]);
+    assert!(!ended.err.contains("expected one of"), "{ended:?}");
+    file("amarre.yaml", "domains: [example.org]\n");
+    file("services/family.yaml", "kind: AccessList\nname: family\nallow: [192.0.2.0/24]\nsatisfy_any: true\n");
+    ends(&amarre_with(folder.path(), &[], &["validate"]), 1, &["unknown key `satisfy_any`", "did you mean `satisfy`?"]);
 }
