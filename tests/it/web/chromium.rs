@@ -1,10 +1,14 @@
-//! The same story in a real browser: both languages, a phone, without scripts.
+//! The same story in a real browser: both languages, a phone, without scripts. And what every page promises at every
+//! width.
 
 use std::path::PathBuf;
 
-use super::first_link;
+use tokio::process::Command;
+
 use super::story::with_git;
+use super::{PASSWORD, add, first_link};
 use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
 
 /// In what somebody looks.
 struct Setting {
@@ -15,16 +19,24 @@ struct Setting {
     scheme: &'static str,
 }
 
-async fn told(rig: Rig, setting: Setting) {
-    let daemon = rig.daemon(&["--yes"], &[]).await;
+/// A script that drives a browser, told where everything is.
+fn script(rig: &Rig, name: &str) -> Command {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     let chromium = chromium.into_iter().find(|path| std::path::Path::new(path).exists());
-    let mut node = tokio::process::Command::new("node");
-    node.arg(root.join("tests/it/web/story.mjs")).kill_on_drop(true);
+    let mut node = Command::new("node");
+    node.arg(root.join("tests/it/web").join(name)).kill_on_drop(true);
     node.env("NODE_PARTS", root.join("target/node"))
         .env("CHROMIUM", chromium.expect("chromium is there: scripts/test"));
-    node.env("AMARRE_PAGES", format!("http://127.0.0.1:{}", rig.port)).env("SETUP", first_link(&rig));
+    node.env("AMARRE_PAGES", format!("http://127.0.0.1:{}", rig.port));
+    node
+}
+
+async fn told(rig: Rig, setting: Setting) {
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut node = script(&rig, "story.mjs");
+    node.env("SETUP", first_link(&rig));
     node.env("PROXY", rig.npm.proxy_address.to_string()).env("NPM", rig.npm.server.url());
     node.env("NPM_IDENTITY", "amarre@amarre.demo").env("NPM_SECRET", "changeme-npm");
     node.env("WIDTH", setting.width.to_string()).env("LOCALE", setting.locale).env("SCHEME", setting.scheme);
@@ -54,4 +66,40 @@ async fn in_french_on_a_phone_with_a_repository() {
 async fn without_scripts() {
     let setting = Setting { name: "plain", locale: "en-US", width: 390, scripts: false, scheme: "light" };
     told(Rig::start().await, setting).await;
+}
+
+const LONG: &str = "a-service-with-quite-a-long-name";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_page_is_wider_than_the_screen() {
+    let rig = Rig::start().await;
+    let routes = "routes:\n  - {domain: shop, aliases: [www.shop, with-a-longer-name.shop], to: 'app:80'}\n";
+    let containers = "containers:\n  app: {image: 'web:1', volumes: ['html:/html', 'db:/backups']}\n  \
+                      db: {image: 'web:1', volumes: ['db:/data']}\n";
+    rig.file("services/shop.yaml", &format!("name: shop\n{containers}{routes}"));
+    rig.file("services/long.yaml", &format!("name: {LONG}\nimage: web:1\nport: 80\n"));
+    rig.file("services/broken.yaml", "name: broken\nimage: web:1\nport: eighty\n");
+    rig.file(
+        "services/both.yaml",
+        "name: both\nimage: web:1\n---\nkind: Record\nname: mail\ntype: A\nvalue: 192.0.2.7\n",
+    );
+    rig.file("services/left.yaml", "name: left\nimage: web:1\nvolumes: ['data:/data']\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    assert_eq!(add(&rig, "alice.martin@a-longer-name.example.org", "admin").await.code, 0);
+    let is_synced = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await["sync"] == "Synced";
+    eventually(60, "all is there", async || {
+        is_synced("shop").await && is_synced(LONG).await && is_synced("left").await && is_synced("both").await
+    })
+    .await;
+    std::fs::remove_file(rig.path().join("services/left.yaml")).unwrap();
+    eventually(60, "only its data is left", async || {
+        rig.docker.containers().iter().all(|row| row["Name"] != "/left") && is_synced("left").await
+    })
+    .await;
+    let mut node = script(&rig, "widths.mjs");
+    node.env("EMAIL", "alice.martin@a-longer-name.example.org").env("PASSWORD", PASSWORD);
+    node.env("SERVICES", format!("shop,{LONG},broken,both,left")).env("LONG", "another-service-with-a-long-name");
+    let output = node.output().await.expect("node is there: scripts/test");
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), rig.log());
+    assert_eq!(end(daemon).await, 0);
 }
