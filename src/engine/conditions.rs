@@ -133,7 +133,8 @@ fn serving(picture: &Picture, row: &ServiceStatus) -> Condition {
             .generations(&resource.address)
             .any(|(_, seen)| seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready))
     };
-    match relevant.find(|resource| !works(resource)) {
+    let ends_dead = |resource: &status::ResourceStatus| picture.dead_ends.contains_key(&resource.address);
+    match relevant.find(|resource| !works(resource) || ends_dead(resource)) {
         Some(down) => condition(Some(false), "Down", format!("{}: {}", down.thing(), down.detail)),
         None if row.resources.iter().any(|resource| resource.failure.is_some() && resource.job.is_none()) => {
             condition(Some(true), "LastGood", "the last good one serves".to_owned())

@@ -7,7 +7,7 @@ use super::asking::Past;
 use super::derived::Derived;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, binds, conditions, existing, failures, lane, pace};
+use super::{Engine, Mode, Picture, binds, conditions, existing, failures, hops, lane, pace};
 use crate::manifest::Loaded;
 use crate::model::plan::ReasonCode;
 use crate::model::{
@@ -47,7 +47,7 @@ impl Engine {
         (snapshot, loaded): (Snapshot, Result<Loaded, SourceError>),
         promised: &[String],
     ) -> Arc<Picture> {
-        let kept = (self.health.clone(), self.run.take(), self.culprits.clone());
+        let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.culprits.clone());
         let (finder, promised) = (self.secrets.clone(), promised.to_owned());
         self.secrets = Arc::new({
             let finder = finder.clone();
@@ -60,7 +60,7 @@ impl Engine {
         let reading = Reading { snapshot: Some(snapshot), error: None };
         let picture = self.see(reading, loaded, Mode::PlanOnly).await;
         self.secrets = finder;
-        (self.health, self.run, self.culprits) = kept;
+        (self.health, self.hops, self.run, self.culprits) = kept;
         Arc::new(picture)
     }
 
@@ -118,6 +118,8 @@ impl Engine {
         let (ages, steady) = (&self.ages, self.clock.steady());
         let up_since = |address: &Address, stamp| ages.up_since(address, stamp, now, steady);
         self.health.judge(&self.context.providers, &probed, &facts, &mut world, up_since, now).await;
+        let places = self.with_input(&desired, &world, &facts, now, &mode, |input| hops::places(input, &probed));
+        let dead_ends = self.hops.ask(&self.context.providers, places, now).await;
         let paths = self.with_input(&desired, &world, &facts, now, &mode, |input| binds::paths(input, &probed));
         world.leads = binds::follow_all(paths).await;
         let (site, services) = (&self.context.site, &desired.services);
@@ -147,6 +149,9 @@ impl Engine {
         self.patience.hold_back(&mut plan, &facts.revision, now, |service| busy.contains(service));
         facts.culprits = self.name_culprits(&mut plan, now).await;
         when_to_look(&mut plan, &wants, &world, again, now);
+        for end in dead_ends.values() {
+            plan.look_by(pace::watch(end.since, now));
+        }
         for until in facts.suspended.values().filter_map(|suspension| suspension.until).filter(|until| *until > now) {
             plan.look_by(until);
         }
@@ -205,6 +210,7 @@ impl Engine {
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             unpublished,
+            dead_ends,
             rollbacks: desired.going_back.rollbacks,
             busy: self.busy.values().cloned().collect(),
             versions: self.observer.versions.clone(),

@@ -8,6 +8,7 @@ pub mod pace;
 pub mod breaker;
 pub mod patience;
 pub mod health;
+pub mod hops;
 pub mod port80;
 pub mod binds;
 pub mod asking;
@@ -68,6 +69,7 @@ use self::breaker::{Breakers, Open};
 pub use self::clock::{Clock, ShiftedClock, SystemClock};
 use self::derived::Derived;
 use self::health::Health;
+use self::hops::{DeadEnd, Hops};
 use self::lane::{LaneDone, LaneFailure};
 use self::observer::Observer;
 use self::pace::Backoff;
@@ -197,6 +199,8 @@ pub struct Picture {
     pub config_trouble: Option<ConfigTrouble>,
     /// Scopes that wait to be published, with the last error.
     pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
+    /// Hosts that lead to a port at which nothing listens.
+    pub dead_ends: BTreeMap<Address, DeadEnd>,
     /// Services that are put back, or were.
     pub rollbacks: BTreeMap<String, Rollback>,
     /// Services that a lane works for.
@@ -380,6 +384,7 @@ pub struct Engine {
     /// When the latest write ended, by provider.
     written: BTreeMap<ProviderId, Timestamp>,
     health: Health,
+    hops: Hops,
     port80: port80::Asked,
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
@@ -450,6 +455,7 @@ impl Engine {
             ages: Ages::default(),
             written: BTreeMap::new(),
             health: Health::default(),
+            hops: Hops::default(),
             port80: port80::Asked::new(parts.visitor),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),

@@ -28,7 +28,8 @@ impl Engine {
                 seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !is_late
             },
         );
-        !moving && !starting
+        let opening = picture.dead_ends.values().any(|end| asked(&end.service) && end.is_fresh(picture.at));
+        !moving && !starting && !opening
     }
 }
 

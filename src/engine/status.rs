@@ -264,6 +264,11 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         (Some(failure), Health::Progressing) => (Health::Degraded, failure.why.clone()),
         (Some(_) | None, health) => (health, detail),
     };
+    let (health, detail) = match picture.dead_ends.get(&address).filter(|_| health == Health::Healthy) {
+        Some(end) if end.is_fresh(picture.at) => (Health::Progressing, end.text()),
+        Some(end) => (Health::Degraded, end.text()),
+        None => (health, detail),
+    };
     let job = jobs::job(picture, &address).map(str::to_owned);
     let detail_clock = seen.filter(|_| failed.is_none() && failure.is_none()).and_then(|seen| counts(seen, &detail));
     let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
@@ -444,8 +449,12 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)) {
         status.what_now = format!("{}: {}", bad.thing(), bad.detail);
         status.what_now_clock = bad.detail_clock;
-        status.code = Some("A0512".to_owned());
-        status.hints = log_hint(bad).into_iter().collect();
+        let is_dead_end = picture.dead_ends.contains_key(&bad.address);
+        status.code = Some(if is_dead_end { "A0532" } else { "A0512" }.to_owned());
+        let domain = bad.address.name.split(['/', ',']).next().unwrap_or_default();
+        let way = format!("amarre trace {domain}");
+        let way = is_dead_end.then(|| Hint::command("to follow the way of a request", way));
+        status.hints = log_hint(bad).into_iter().chain(way).collect();
         status.attention = true;
     } else if !picture.consented && picture.is_changing(&name) {
         status.what_now = "waits for amarre apply".to_owned();

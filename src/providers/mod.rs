@@ -99,6 +99,11 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
+    /// Whether anything listens at `port` of `host`, asked from where its NPM stands. `None`: that cannot be told.
+    async fn listens(&self, _host: &str, _port: u16) -> Option<bool> {
+        None
+    }
+
     /// The last lines that a container printed, the oldest first, from both of its streams.
     ///
     /// # Guarantees

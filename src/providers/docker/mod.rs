@@ -48,6 +48,10 @@ use crate::secret::{MarkKey, Scrubber, Secrets};
 
 /// A probe that takes longer is a no.
 const PROBE_TIMEOUT_S: u64 = 3;
+/// curl's code where no connection was made.
+const CURL_REFUSED: i64 = 7;
+/// Its codes where one was made and the answer was none that it understands, or none: something listens.
+const CURL_ODD_ANSWER: [i64; 4] = [1, 8, 52, 56];
 
 /// How an engine is reached and what is ours on it.
 #[derive(Debug, Clone)]
@@ -374,6 +378,22 @@ impl DockerProvider {
         judge_status(said.trim().parse().unwrap_or(0), url)
     }
 
+    /// By the code with which curl ends.
+    async fn connects_from_npm(&self, npm: &str, url: &str) -> Option<bool> {
+        let seconds = PROBE_TIMEOUT_S.to_string();
+        let command = ["curl", "-s", "-o", "/dev/null", "--max-time", &seconds, url];
+        let command = command.into_iter().map(str::to_owned).collect();
+        let api = self.api().await.ok()?;
+        let limit = std::time::Duration::from_secs(PROBE_TIMEOUT_S + 1);
+        let (code, _) = tokio::time::timeout(limit, api.run(npm, command)).await.ok()?.ok()?;
+        match code {
+            CURL_REFUSED => Some(false),
+            0 => Some(true),
+            _ if CURL_ODD_ANSWER.contains(&code) => Some(true),
+            _ => None,
+        }
+    }
+
     async fn ask_from_here(&self, url: &str) -> Result<(), String> {
         let request = self.prober.request(reqwest::Method::GET, url);
         let request = request.timeout(std::time::Duration::from_secs(PROBE_TIMEOUT_S));
@@ -502,6 +522,21 @@ impl Provider for DockerProvider {
         match &self.config.npm_container {
             Some(npm) => self.ask_from_npm(npm, &url).await,
             None => self.ask_from_here(&url).await,
+        }
+    }
+
+    async fn listens(&self, host: &str, port: u16) -> Option<bool> {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        match &self.config.npm_container {
+            Some(npm) => self.connects_from_npm(npm, &format!("http://{host}:{port}/")).await,
+            None => {
+                let limit = std::time::Duration::from_secs(PROBE_TIMEOUT_S);
+                let tried = tokio::time::timeout(limit, tokio::net::TcpStream::connect(format!("{host}:{port}"))).await;
+                match tried.ok()? {
+                    Ok(_) => Some(true),
+                    Err(error) => (error.kind() == std::io::ErrorKind::ConnectionRefused).then_some(false),
+                }
+            }
         }
     }
 
