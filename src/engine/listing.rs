@@ -143,7 +143,8 @@ pub fn table(picture: &Picture, rows: &[&ServiceStatus], now: Timestamp, listing
             line.push_str(&format!("{:hosts$}{:domains$}{revision:10}", row.host, domain(row)));
         }
         let since = report::since(picture, &row.name, now);
-        line.push_str(&format!("{:11}{:13}{since:8}", row.sync.word(), row.health.word()));
+        let (sync, health) = if row.deleted { ("Deleted", "") } else { (row.sync.word(), row.health.word()) };
+        line.push_str(&format!("{sync:11}{health:13}{since:8}"));
         let room = if listing.wide { usize::MAX } else { COLUMNS_MAX.saturating_sub(line.chars().count()) };
         line.push_str(&what_now(picture, row, (listing.only, room, now), look));
         out.push_str(line.trim_end());

@@ -210,10 +210,9 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     let services = picture.statuses();
     let row = services.get(name)?;
     let mut out = format!(
-        "{}   {}, {}{}\n",
+        "{}   {}{}\n",
         look.paint(Tone::Bold, name),
-        row.sync.word(),
-        row.health.word(),
+        if row.deleted { "Deleted".to_owned() } else { format!("{}, {}", row.sync.word(), row.health.word()) },
         Some(since(picture, name, now))
             .filter(|span| !span.is_empty())
             .map(|span| format!(" for {span}"))
@@ -365,7 +364,8 @@ pub fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
 /// Everything, `amarre.status/v1`.
 pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
     let services = picture.statuses();
-    let count = |test: &dyn Fn(&ServiceStatus) -> bool| services.values().filter(|row| test(row)).count();
+    let there = || services.values().filter(|row| !row.deleted);
+    let count = |test: &dyn Fn(&ServiceStatus) -> bool| there().filter(|row| test(row)).count();
     let mut document = json!({
         "schema": "amarre.status/v1",
         "instance": picture.context.as_ref().map(|context| context.site.instance.clone()),
@@ -380,7 +380,7 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
             })),
         },
         "summary": {
-            "services": services.len(),
+            "services": there().count(),
             "synced": count(&|row| row.sync == Sync::Synced),
             "out_of_sync": count(&|row| row.sync == Sync::OutOfSync),
             "unknown": count(&|row| row.sync == Sync::Unknown),
@@ -498,6 +498,7 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
         "sync": row.sync.word(),
         "health": row.health.word(),
         "attention": row.attention,
+        "deleted": row.deleted,
         "what_now": row.what_now,
         "urls": row.urls.iter().map(|url| json!({"url": url})).collect::<Vec<_>>(),
         "suspended": suspended,
@@ -598,7 +599,7 @@ pub fn verdict(
     let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
     // What a person only wants to see is no trouble of theirs.
     let is_reported = |row: &ServiceStatus| row.code.as_deref() == Some("A0417") && row.health == Health::Healthy;
-    let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name);
+    let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name) && !row.deleted;
     let in_sync = services.values().filter(is_good).filter(in_force).count();
     let id = short(&picture.source.revision);
     let needy: Vec<&ServiceStatus> =

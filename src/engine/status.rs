@@ -103,6 +103,8 @@ pub struct ServiceStatus {
     pub resources: Vec<ResourceStatus>,
     /// What it waits for first, and how that ends.
     pub waiting: Option<Waiting>,
+    /// Its manifest is gone and all that it made, but for its data.
+    pub deleted: bool,
 }
 
 impl ServiceStatus {
@@ -199,12 +201,20 @@ fn service(picture: &Picture, name: &str) -> ServiceStatus {
                 manifest.routes.iter().flat_map(|route| urls(route, picture.visited(&manifest.host))).collect()
             })
             .unwrap_or_default(),
+        deleted: is_deleted(picture, name, &resources),
         resources,
         waiting: None,
     };
     explain(picture, &mut status);
     status.waiting = waits::of(picture, &status);
     status
+}
+
+/// Whether nothing of a service is left but data that it may have again.
+fn is_deleted(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> bool {
+    let is_data = |resource: &ResourceStatus| matches!(resource.address.kind, Kind::Volume | Kind::Certificate);
+    let has_manifest = picture.services.contains_key(name) || picture.broken.contains_key(name);
+    !has_manifest && !picture.is_changing(name) && !resources.is_empty() && resources.iter().all(is_data)
 }
 
 fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
@@ -461,8 +471,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     } else if picture.services.get(&name).is_some_and(|service| service.stopped) && !picture.is_changing(&name) {
         status.what_now = "stopped, as its manifest says".to_owned();
     } else if !picture.services.contains_key(&name) && !picture.is_changing(&name) && !status.resources.is_empty() {
-        let is_data = |resource: &ResourceStatus| matches!(resource.address.kind, Kind::Volume | Kind::Certificate);
-        if status.resources.iter().all(is_data) {
+        if status.deleted {
             status.what_now = "its manifest is gone, its data is kept".to_owned();
             status.hints = vec![Hint::command("to delete that too", format!("amarre destroy {name} --purge"))];
         } else {

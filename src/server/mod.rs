@@ -262,7 +262,7 @@ async fn health(State(handle): State<Handle>, Extension(notifications): Extensio
     let stalled = handle.stalled();
     let mut body = json!({
         "status": if picture.is_whole() && stalled.is_none() { "ok" } else { "degraded" },
-        "services": services.len(),
+        "services": services.values().filter(|row| !row.deleted).count(),
         "attention": attention,
         "gaps": picture.plan.gaps.len(),
         "ledger": picture.ledger_error.is_none(),

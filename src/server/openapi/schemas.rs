@@ -175,6 +175,7 @@ fn services() -> Json {
 fn service_always() -> Json {
     json!({
         "name": text(), "host": text(), "sync": syncs(), "health": healths(), "attention": says("Needs somebody", flag_type()),
+        "deleted": says("Its manifest is gone, and only its data is left", flag_type()),
         "what_now": says("Empty when all is well", text()), "urls": list(object(json!({"url": text()}), json!({}))),
         "suspended": or_null(object(json!({"by": text(), "why": text(), "since": time()}), json!({}))),
         "error": or_null(named("Trouble")), "resources": list(named("Resource")),
