@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::breaker::Breakers;
 use super::meters::Meters;
 use super::{Clock, Context, Progress, ProgressState, binds, limits, rescue};
-use crate::model::{Address, Change, Fields, Payloads, ProviderId, Timestamp, Verb};
+use crate::model::{Address, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Timestamp, Value, Verb, words};
 use crate::plan::binds::Check;
 use crate::plan::render::lines;
 use crate::providers::{Class, Outcome, Provider, ProviderError};
@@ -266,6 +266,9 @@ pub fn digest(change: &Change) -> String {
 
 /// What changed and why: `forward_port 9999 → 3000, changed outside Amarre`.
 fn story(change: &Change) -> String {
+    if let Some(text) = names(change) {
+        return text;
+    }
     let mut parts: Vec<String> = Vec::new();
     for diff in &change.diff {
         let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(crate::model::Value::is_sensitive);
@@ -279,6 +282,39 @@ fn story(change: &Change) -> String {
     }
     parts.push(change.because.text.clone());
     parts.join(", ")
+}
+
+/// The same of a container that answers by other names than before, or is called otherwise, in an update.
+fn names(change: &Change) -> Option<String> {
+    let is_about_names = change.diff.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
+    let is_handover = change.because.code == ReasonCode::DependencyReplaced;
+    if change.address.kind != Kind::Container || change.diff.is_empty() || !is_about_names || !is_handover {
+        return None;
+    }
+    let diff = |field: &str| change.diff.iter().find(|diff| diff.field == field);
+    let listed = |value: Option<&Value>| -> Vec<String> {
+        value.map(Value::items).unwrap_or_default().iter().filter_map(Value::as_text).map(str::to_owned).collect()
+    };
+    let mut parts = Vec::new();
+    if let Some(aliases) = diff("aliases") {
+        let (before, after) = (listed(aliases.from.as_ref()), listed(aliases.to.as_ref()));
+        let comes: Vec<&str> = after.iter().filter(|name| !before.contains(name)).map(String::as_str).collect();
+        let goes: Vec<&str> = before.iter().filter(|name| !after.contains(name)).map(String::as_str).collect();
+        if !comes.is_empty() {
+            parts.push(format!("the new container now answers as {}", comes.join(", ")));
+        }
+        if !goes.is_empty() {
+            parts.push(format!("the old container no longer answers as {}", goes.join(", ")));
+        }
+    }
+    if let Some(to) = diff("name").and_then(|name| name.to.as_ref()).and_then(Value::as_text) {
+        let generation = change.address.generation.as_deref().unwrap_or_default();
+        parts.push(match to.strip_suffix(generation).filter(|_| !generation.is_empty()) {
+            Some(_) => format!("the old container is called {to} until it is removed"),
+            None => format!("the new container is now called {to}"),
+        });
+    }
+    (!parts.is_empty()).then(|| words::clean(&parts.join("; ")))
 }
 
 fn past(change: &Change) -> &'static str {
