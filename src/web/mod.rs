@@ -17,6 +17,7 @@ mod login;
 mod manifest;
 mod markdown;
 mod overview;
+mod picture;
 mod rest;
 mod service;
 mod settings;

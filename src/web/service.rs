@@ -1,6 +1,5 @@
 //! `/services/{name}`: what is it, why, what next?
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use askama::Template;
@@ -9,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::picture::{self, Drawing};
 use super::view::{self, PlanRow, State as Shown};
 use super::{Frame, Outcome, Visitor, Web, known, page, said};
 use crate::accounts::Role;
@@ -17,8 +17,8 @@ use crate::engine::explain;
 use crate::engine::history::{self, HistoryOf};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::planned;
-use crate::engine::status::{self, ResourceStatus, ServiceStatus};
-use crate::model::service::{MountSource, Service, Target};
+use crate::engine::status::{self, ServiceStatus};
+use crate::model::service::Service;
 use crate::model::{Hint, Kind, near};
 use crate::plan::render::{Look, lines};
 
@@ -26,11 +26,6 @@ use crate::plan::render::{Look, lines};
 const EVENTS_SHOWN: u32 = 8;
 /// Lines of a log on the page.
 const LINES_SHOWN: u32 = 200;
-/// Nodes of a column; the rest is counted.
-const NODES_MAX: usize = 6;
-/// A node and the gap below it, in the picture's units; the line meets a node this far below its top.
-const ROW: usize = 96;
-const MEETS: usize = 16;
 
 /// What every page of a service begins with.
 struct Head {
@@ -90,8 +85,7 @@ struct Now {
     code: Option<String>,
     hints: Vec<Hint>,
     suspended: Option<String>,
-    columns: Vec<Column>,
-    wires: Vec<String>,
+    drawing: Drawing,
     network: Option<String>,
     plan: Vec<PlanRow>,
     drift: Vec<Drift>,
@@ -99,28 +93,6 @@ struct Now {
     events: Vec<Happened>,
     host: String,
     file: String,
-}
-
-struct Column {
-    title: String,
-    nodes: Vec<Node>,
-    more: usize,
-}
-
-#[derive(Clone)]
-struct Node {
-    tone: &'static str,
-    name: String,
-    lines: Vec<String>,
-    word: String,
-    /// As a query names it.
-    thing: String,
-}
-
-impl Node {
-    fn mark(&self) -> &'static str {
-        view::mark(self.tone)
-    }
 }
 
 struct Drift {
@@ -174,13 +146,11 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         "" => words.with("svc-suspended-by-whom", "who", &suspension.by),
         why => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", why)]),
     });
-    let columns = columns(row, web.handle.now(), words);
     let mut frame =
         Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view::encoded(&name))).await;
     frame.moves |= row.health == status::Health::Progressing;
     Ok(page(&Now {
-        wires: manifest.map(|manifest| wires(row, manifest, &columns)).unwrap_or_else(|| vec![String::new(); 3]),
-        columns,
+        drawing: picture::draw(&picture, row, words),
         head: Head::of(&picture, row, &visitor, "now"),
         what_now: row.what_now_at(web.handle.now()),
         code: row.code.clone(),
@@ -225,109 +195,10 @@ fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
     })
 }
 
-/// In which column of the picture a kind stands.
-fn column(kind: Kind) -> Option<usize> {
-    match kind {
-        Kind::Record => Some(0),
-        Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Certificate | Kind::AccessList => Some(1),
-        Kind::Container => Some(2),
-        Kind::Volume => Some(3),
-        Kind::Network | Kind::Attachment | Kind::Image | Kind::Zone => None,
-    }
-}
-
-fn of_column(row: &ServiceStatus, at: usize) -> impl Iterator<Item = &ResourceStatus> {
-    row.resources.iter().filter(move |resource| column(resource.address.kind) == Some(at))
-}
-
-fn columns(row: &ServiceStatus, now: crate::model::Timestamp, words: super::words::Words) -> Vec<Column> {
-    let titles = ["svc-dns", "svc-proxy", "svc-containers", "svc-volumes"];
-    let column = |(at, title): (usize, &str)| {
-        let mut nodes: Vec<Node> = of_column(row, at).map(|resource| node(resource, now, words)).collect();
-        let more = nodes.len().saturating_sub(NODES_MAX);
-        nodes.truncate(NODES_MAX);
-        Column { title: words.of(title), nodes, more }
-    };
-    titles.into_iter().enumerate().map(column).collect()
-}
-
-fn node(resource: &ResourceStatus, now: crate::model::Timestamp, words: super::words::Words) -> Node {
-    let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
-    // What works and differs shows that it differs.
-    let state = if resource.health == status::Health::Healthy { &sync } else { &health };
-    let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
-    Node {
-        tone: state.tone,
-        name: lines::name(&resource.address, None),
-        lines: vec![words.kind(&label), resource.detail_at(now)],
-        word: state.word.clone(),
-        thing: view::encoded(&resource.address.base().to_string()),
-    }
-}
-
 fn network(row: &ServiceStatus, words: super::words::Words) -> Option<String> {
     let network = row.resources.iter().find(|resource| resource.address.kind == Kind::Network)?;
     let name = words.with("svc-network", "name", &lines::name(&network.address, None));
     Some(if network.detail.is_empty() { name } else { format!("{name}: {}", network.detail) })
-}
-
-/// The lines between the columns, as paths of an SVG.
-fn wires(row: &ServiceStatus, manifest: &Service, columns: &[Column]) -> Vec<String> {
-    let place = |at: usize, test: &dyn Fn(&ResourceStatus) -> bool| of_column(row, at).take(NODES_MAX).position(test);
-    let host_of = |domain: &str| {
-        place(1, &|resource| {
-            let domains = resource.address.name.split(['/', ',']).next().unwrap_or_default();
-            matches!(resource.address.kind, Kind::ProxyHost | Kind::Redirection) && domains == domain
-        })
-    };
-    let container_of = |key: &str| place(2, &|resource| resource.address.name == manifest.address_name(key));
-    let mut links: [BTreeMap<(usize, usize), bool>; 3] = Default::default();
-    for (at, record) in of_column(row, 0).take(NODES_MAX).enumerate() {
-        let name = record.address.name.split('/').next().unwrap_or_default();
-        let of_route = manifest.routes.iter().find(|route| route.domains.iter().any(|domain| domain == name));
-        let main = of_route.and_then(|route| route.domains.first());
-        if let Some(to) = main.and_then(|main| host_of(main)).or_else(|| host_of(name)) {
-            links[0].insert((at, to), main.is_some_and(|main| main != name));
-        }
-    }
-    for route in &manifest.routes {
-        let from = route.domains.first().and_then(|domain| host_of(domain));
-        for target in route.targets() {
-            let Target::Container { key, .. } = target else { continue };
-            if let (Some(from), Some(to)) = (from, container_of(key)) {
-                links[1].insert((from, to), false);
-            }
-        }
-    }
-    for (key, container) in &manifest.containers {
-        for mount in &container.mounts {
-            let MountSource::Volume(volume) = &mount.source else { continue };
-            let to = place(3, &|resource| {
-                resource.address.name == *volume || resource.address.name == format!("{}_{volume}", manifest.name)
-            });
-            if let (Some(from), Some(to)) = (container_of(key), to) {
-                links[2].insert((from, to), false);
-            }
-        }
-    }
-    let height = columns.iter().map(|column| column.nodes.len()).max().unwrap_or(1).max(1) * ROW;
-    links.iter().map(|links| wire(links, height)).collect()
-}
-
-/// One gap between two columns.
-fn wire(links: &BTreeMap<(usize, usize), bool>, height: usize) -> String {
-    let mut svg = format!(
-        "<svg class=\"wire\" height=\"{height}\" viewBox=\"0 0 44 {height}\" aria-hidden=\"true\" fill=\"none\" \
-         stroke=\"currentColor\" stroke-width=\"1.5\">"
-    );
-    for ((from, to), is_dashed) in links {
-        let (from, to) = (MEETS + ROW * from, MEETS + ROW * to);
-        let way = if from == to { format!("M2 {from}H41") } else { format!("M2 {from}H22V{to}H41") };
-        let dashed = if *is_dashed { " stroke-dasharray=\"3 3\"" } else { "" };
-        let _ = write!(svg, "<path d=\"{way}\"{dashed}/><path d=\"M37 {}l5 4l-5 4\"/>", to - 4);
-    }
-    svg.push_str("</svg>");
-    svg
 }
 
 #[derive(Template)]

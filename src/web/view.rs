@@ -58,7 +58,7 @@ impl State {
     }
 }
 
-/// The mark of a tone. `missing` has the colour of `bad` and a shape of its own.
+/// The mark of a tone. `yet` is for what is still to come, `missing` has the colour of `bad` and a shape of its own.
 pub fn mark(tone: &str) -> &'static str {
     match tone {
         "ok" => include_str!("templates/marks/ok.svg"),
@@ -67,6 +67,7 @@ pub fn mark(tone: &str) -> &'static str {
         "bad" => include_str!("templates/marks/bad.svg"),
         "missing" => include_str!("templates/marks/missing.svg"),
         "off" => include_str!("templates/marks/off.svg"),
+        "yet" => include_str!("templates/marks/yet.svg"),
         _ => include_str!("templates/marks/dim.svg"),
     }
 }

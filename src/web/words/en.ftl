@@ -388,3 +388,16 @@ kind-healthy = healthy
 kind-drain = drain
 kind-needs = needs
 kind-clean-up = clean up
+
+## The picture of a service
+pic-yet = not there yet
+pic-next = comes next
+pic-after = comes after { $thing }
+pic-at = goes on at { $time }
+pic-new = new
+pic-old = old, serves until the new one is ready
+pic-draining = draining
+pic-drains = removed at { $time }
+pic-breaks = The way breaks between { $from } and { $to }: { $why }
+pic-elsewhere = in NPM it leads to { $where }
+pic-off = it is switched off in NPM

@@ -394,3 +394,16 @@ kind-healthy = santé
 kind-drain = retrait
 kind-needs = dépend de
 kind-clean-up = nettoyage
+
+## The picture of a service
+pic-yet = pas encore là
+pic-next = vient ensuite
+pic-after = vient après { $thing }
+pic-at = reprend à { $time }
+pic-new = nouveau
+pic-old = ancien, sert jusqu’à ce que le nouveau soit prêt
+pic-draining = en fin de service
+pic-drains = retiré à { $time }
+pic-breaks = Le chemin est coupé entre { $from } et { $to } : { $why }
+pic-elsewhere = dans NPM, il mène à { $where }
+pic-off = il est désactivé dans NPM

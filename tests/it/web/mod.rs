@@ -5,6 +5,7 @@ mod checks;
 mod chromium;
 mod forms;
 mod guessing;
+mod picture;
 pub mod story;
 
 use tokio::process::Child;

@@ -1,0 +1,150 @@
+//! The picture of a service says what is so: what mounts what, where the way breaks, what is still to come, which of two
+//! containers is the new one.
+
+use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::npm::Kind;
+use serde_json::json;
+
+use super::browser::Browser;
+use super::{PASSWORD, add};
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+
+async fn signed_in(rig: &Rig) -> Browser {
+    assert_eq!(add(rig, "alice@example.org", "admin").await.code, 0);
+    let mut alice = Browser::at(rig.port);
+    assert_eq!(alice.signs_in("alice@example.org", PASSWORD).await.status, 303);
+    alice
+}
+
+async fn is(rig: &Rig, name: &str, health: &str) -> bool {
+    let service = rig.json(&format!("/api/v1/services/{name}")).await;
+    service["sync"] == "Synced" && service["health"] == health
+}
+
+/// An image with a healthcheck that always succeeds, and a program that listens on port 80 alone.
+fn checked(rig: &Rig) {
+    let healthcheck = Some(json!({"Test": ["CMD", "true"], "Interval": 1_000_000_000_i64}));
+    rig.docker.load_image(ImageSpec { ports: vec![80], healthcheck, ..ImageSpec::new("checked:1") });
+}
+
+/// The part of a page with this id, up to the end of its section.
+fn part<'a>(body: &'a str, id: &str) -> &'a str {
+    let from = body.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id} in {body}"));
+    body[from..].split("</section>").next().unwrap()
+}
+
+#[tokio::test]
+async fn volumes_are_drawn_at_the_containers_that_mount_them() {
+    let rig = Rig::start().await;
+    let containers =
+        "  app: {image: 'web:1', volumes: ['html:/html']}\n  db: {image: 'web:1', volumes: ['db:/data']}\n";
+    rig.file("services/cloud.yaml", &format!("name: cloud\ncontainers:\n{containers}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    eventually(60, "it is there", async || is(&rig, "cloud", "Healthy").await).await;
+    let body = Browser::at(rig.port).get("/services/cloud").await.body;
+    let picture = part(&body, "picture");
+    let place =
+        |name: &str| picture.find(&format!("class=\"name\">{name}<")).unwrap_or_else(|| panic!("{name}: {picture}"));
+    assert!(place("cloud-app") < place("cloud-db") && place("cloud_html") < place("cloud_db"), "{picture}");
+    let wire = picture.split("<svg class=\"wire\"").nth(3).unwrap().split("</svg>").next().unwrap();
+    assert!(wire.contains("d=\"M2 16H41\"") && wire.contains("d=\"M2 132H41\""), "each leads straight on: {wire}");
+    assert!(!wire.contains('V'), "{wire}");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn a_hop_to_a_port_at_which_nothing_listens_is_red() {
+    let rig = Rig::start().await;
+    checked(&rig);
+    // A manifest that names another port than the program's; and one of which the port is changed in NPM.
+    rig.file("services/wrong.yaml", "name: wrong\nimage: checked:1\nport: 81\n");
+    rig.file("services/shop.yaml", "name: shop\nimage: checked:1\nport: 80\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = signed_in(&rig).await;
+    eventually(60, "one works", async || is(&rig, "shop", "Healthy").await).await;
+    assert!(!part(&alice.get("/services/shop").await.body, "picture").contains("class=\"x\""));
+    eventually(60, "the other one does not", async || is(&rig, "wrong", "Degraded").await).await;
+    let wrong = rig.json("/api/v1/services/wrong").await;
+    assert_eq!(wrong["error"]["code"], "A0532", "{wrong}");
+    assert!(wrong["what_now"].as_str().unwrap().contains(":81"), "{wrong}");
+    let body = alice.get("/services/wrong").await.body;
+    let wires: Vec<&str> = part(&body, "picture").split("<svg class=\"wire\"").skip(1).collect();
+    let broken: Vec<bool> =
+        wires.iter().map(|wire| wire.split("</svg>").next().unwrap().contains("class=\"x\"")).collect();
+    assert_eq!(broken, [false, true, false], "only the hop that breaks: {body}");
+    assert!(body.contains("The way breaks between wrong.example.org and wrong: nothing listens at "), "{body}");
+
+    assert_eq!(alice.send("/", "/services/shop/suspend", &[("why", "to look")]).await.status, 303);
+    let rows = rig.npm.rows(Kind::ProxyHost);
+    let host = rows.iter().find(|row| row["domain_names"][0] == "shop.example.org").unwrap()["id"].as_u64().unwrap();
+    rig.npm.edit_proxy_host(host, &json!({"forward_port": 81}));
+    let visited = crate::support::get(rig.npm.proxy_address, "shop.example.org", "/").await.map(|(status, _)| status);
+    assert_eq!(visited, Some(502));
+    eventually(60, "that is seen", async || {
+        let _looked = alice.clone().send("/", "/apply", &[]).await;
+        rig.json("/api/v1/services/shop").await["health"] == "Degraded"
+    })
+    .await;
+    assert!(part(&alice.get("/services/shop").await.body, "picture").contains("class=\"x\""));
+    assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
+    eventually(60, "it is restored", async || is(&rig, "shop", "Healthy").await).await;
+    assert!(!part(&alice.get("/services/shop").await.body, "picture").contains("class=\"x\""));
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_not_there_yet_has_not_failed() {
+    let rig = Rig::start().await;
+    rig.docker.load_image(ImageSpec { behaviour: Behaviour::HealthyAfter(u32::MAX), ..ImageSpec::new("slow:1") });
+    rig.file("services/shop.yaml", "name: shop\nimage: slow:1\nport: 80\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut browser = Browser::at(rig.port);
+    eventually(60, "its container starts", async || {
+        rig.docker.containers().iter().any(|row| row["Name"] == "/shop")
+            && rig.json("/api/v1/services/shop").await["health"] == "Progressing"
+    })
+    .await;
+    let body = browser.get("/services/shop").await.body;
+    let picture = part(&body, "picture");
+    assert!(picture.contains("class=\"node yet\""), "{picture}");
+    assert!(picture.contains("comes after container shop"), "{picture}");
+    assert!(picture.contains("stroke-dasharray=\"3 3\""), "{picture}");
+    for red in ["node missing", "node bad", "class=\"x\"", "The way breaks"] {
+        assert!(!picture.contains(red), "{red}: {picture}");
+    }
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn an_update_shows_which_container_is_new_and_which_one_drains() {
+    let rig = Rig::start().await;
+    let manifest = |tag: &str| format!("name: photos\nimage: web:{tag}\nport: 80\nupdate: {{drain: 10m}}\n");
+    rig.file("services/photos.yaml", &manifest("1"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    eventually(60, "it is there", async || is(&rig, "photos", "Healthy").await).await;
+    let mut browser = Browser::at(rig.port);
+    let body = browser.get("/services/photos").await.body;
+    assert!(part(&body, "picture").contains("<span>web:1</span>") && !body.contains("class=\"badge\""), "{body}");
+    rig.file("services/photos.yaml", &manifest("2"));
+    eventually(90, "the old one drains", async || {
+        part(&browser.clone().get("/services/photos").await.body, "picture").contains("draining")
+    })
+    .await;
+    let body = browser.get("/services/photos").await.body;
+    let picture = part(&body, "picture");
+    let node = |badge: &str| {
+        picture
+            .split("<a class=\"node")
+            .find(|node| node.contains(badge))
+            .unwrap_or_else(|| panic!("{badge}: {picture}"))
+    };
+    assert!(node("\"badge\">new<").contains("<span>web:2</span>"), "{picture}");
+    assert!(node("\"badge\">draining<").contains("<span>web:1</span>"), "{picture}");
+    assert!(node("\"badge\">draining<").contains("removed at "), "{picture}");
+    let events = part(&body, "events");
+    assert!(events.contains("the new container now answers as photos"), "{events}");
+    assert!(events.contains("the old container no longer answers as photos"), "{events}");
+    assert!(!events.contains("aliases"), "{events}");
+    assert_eq!(end(daemon).await, 0);
+}
