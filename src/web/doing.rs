@@ -14,7 +14,7 @@ use crate::plan::render::Look;
 /// Steps that nobody waits for here: the page shows them.
 const STEPS_MAX: usize = 256;
 /// Nobody waits for the end: a look hands out what is to be done, and the loop goes on by itself.
-const NO_WAIT_MS: i64 = 0;
+pub const NO_WAIT_MS: i64 = 0;
 
 /// Does it, without waiting until all is done. What is not done for want of a wait is not a failure.
 async fn act(web: &Web, act: Act) -> Option<Answer> {
@@ -59,7 +59,8 @@ pub async fn verb(
     Ok(finish(&web, &doer, (from, &verb, &name), command, &back).await)
 }
 
-async fn finish(
+/// Does what a form asks for, writes it down, and leads back.
+pub async fn finish(
     web: &Web,
     doer: &super::Doer,
     (from, verb, name): (std::net::SocketAddr, &str, &str),

@@ -18,6 +18,7 @@ mod manifest;
 mod markdown;
 mod overview;
 mod picture;
+mod purge;
 mod rest;
 mod service;
 mod settings;
@@ -94,6 +95,7 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications, shel
         .route("/services/{name}/manifest", get(service::manifest))
         .route("/services/{name}/edit", get(edit::edit).post(edit::change))
         .route("/services/{name}/delete", get(edit::delete).post(edit::delete_now))
+        .route("/services/{name}/purge", get(purge::page_of).post(purge::purge_now))
         .route("/services/{name}/rollback", get(doing::rollback).post(doing::rollback_now))
         .route("/services/{name}/{verb}", axum::routing::post(doing::verb))
         .route("/apply", axum::routing::post(doing::apply))

@@ -1,5 +1,7 @@
 //! `/`: does anything need me?
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -22,6 +24,7 @@ struct Overview {
     may_act: bool,
     may_edit: bool,
     may_apply: bool,
+    may_purge: bool,
     has_looked: bool,
     is_empty: bool,
     source: String,
@@ -30,6 +33,13 @@ struct Overview {
     chips: Vec<Chip>,
     unmanaged: usize,
     rows: Vec<Row>,
+    deleted: Vec<Deleted>,
+}
+
+/// A service that was deleted, and what it has left.
+struct Deleted {
+    name: String,
+    kept: String,
 }
 
 /// Something that needs a person.
@@ -73,13 +83,15 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let visitor = Visitor::of(&headers, &web).await;
     let words = visitor.words;
     let (picture, _) = web.handle.picture();
-    let (now, all) = (web.handle.now(), picture.statuses());
-    let of = |only: Only| listing::rows(&picture, all.values(), Some(only)).len();
+    let now = web.handle.now();
+    let (gone, all): (BTreeMap<_, _>, BTreeMap<_, _>) = picture.statuses().iter().partition(|(_, row)| row.deleted);
+    let all: BTreeMap<&String, &ServiceStatus> = all;
+    let of = |only: Only| listing::rows(&picture, all.values().copied(), Some(only)).len();
     let chosen = fields.get("only").and_then(|word| Only::WORDS.iter().find(|(known, _)| known == word));
     let chosen = chosen.map(|(_, only)| *only);
     let query = fields.get("q").map(|text| text.trim().to_owned()).unwrap_or_default();
     let is_meant = |row: &&ServiceStatus| listing::is_about(&picture, row, &query);
-    let rows = listing::rows(&picture, all.values(), chosen).into_iter().filter(is_meant).map(|row| {
+    let rows = listing::rows(&picture, all.values().copied(), chosen).into_iter().filter(is_meant).map(|row| {
         let (sync, health) = view::states(&picture, row, words);
         Row {
             name: row.name.clone(),
@@ -132,14 +144,21 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         may_apply: visitor.may(Role::Admin),
         has_looked: picture.context.is_some(),
         is_empty: all.is_empty(),
+        may_purge: visitor.may(Role::Admin),
         source: web.handle.source_name(),
-        needs: troubles(&picture, now).chain(needs(all.values(), now)).collect(),
+        needs: troubles(&picture, now).chain(needs(all.values().copied(), now)).collect(),
         query: fields.get("q").cloned().unwrap_or_default(),
         chips: chips.collect(),
         unmanaged,
         rows: rows.collect(),
+        deleted: gone.values().map(|row| deleted(row, words)).collect(),
         frame,
     })
+}
+
+fn deleted(row: &ServiceStatus, words: super::words::Words) -> Deleted {
+    let kept = super::service::kept(row, words).into_iter().map(|[kind, name]| format!("{kind} {name}"));
+    Deleted { name: row.name.clone(), kept: kept.collect::<Vec<_>>().join(", ") }
 }
 
 fn since(picture: &crate::engine::Picture, name: &str) -> Option<crate::model::Timestamp> {

@@ -42,6 +42,8 @@ struct Head {
     is_failing: bool,
     is_moving: bool,
     has_manifest: bool,
+    is_deleted: bool,
+    may_purge: bool,
 }
 
 impl Head {
@@ -63,6 +65,8 @@ impl Head {
             is_failing: row.attention,
             is_moving: row.health == status::Health::Progressing,
             has_manifest: manifest.is_some(),
+            is_deleted: row.deleted,
+            may_purge: visitor.may(Role::Admin),
         }
     }
 }
@@ -86,6 +90,8 @@ struct Now {
     hints: Vec<Hint>,
     suspended: Option<String>,
     drawing: Drawing,
+    /// What is left of one that was deleted: kind and name.
+    kept: Vec<[String; 2]>,
     network: Option<String>,
     plan: Vec<PlanRow>,
     drift: Vec<Drift>,
@@ -151,6 +157,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     frame.moves |= row.health == status::Health::Progressing;
     Ok(page(&Now {
         drawing: picture::draw(&picture, row, words),
+        kept: kept(row, words),
         head: Head::of(&picture, row, &visitor, "now"),
         what_now: row.what_now_at(web.handle.now()),
         code: row.code.clone(),
@@ -193,6 +200,12 @@ fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
         }
         rows
     })
+}
+
+/// What a deleted service has left: kind and name.
+pub fn kept(row: &ServiceStatus, words: super::words::Words) -> Vec<[String; 2]> {
+    let all = row.resources.iter().filter(|_| row.deleted);
+    all.map(|one| [words.kind(&one.address.kind.label()), lines::name(&one.address, None)]).collect()
 }
 
 fn network(row: &ServiceStatus, words: super::words::Words) -> Option<String> {

@@ -11,7 +11,7 @@ use crate::store::journal::Event;
 /// A state: a shape, a word and a colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// The class with its colour: `ok`, `go`, `warn`, `bad`, `off`, `dim`.
+    /// The class with its colour: `ok`, `go`, `warn`, `bad`, `off`, `dim`, `gone`.
     pub tone: &'static str,
     /// In the language of the page.
     pub word: String,
@@ -58,7 +58,7 @@ impl State {
     }
 }
 
-/// The mark of a tone. `yet` is for what is still to come, `missing` has the colour of `bad` and a shape of its own.
+/// The mark of a tone. `yet` is for what is still to come, `gone` for what was deleted; `missing` has the colour of `bad` and a shape of its own.
 pub fn mark(tone: &str) -> &'static str {
     match tone {
         "ok" => include_str!("templates/marks/ok.svg"),
@@ -67,13 +67,18 @@ pub fn mark(tone: &str) -> &'static str {
         "bad" => include_str!("templates/marks/bad.svg"),
         "missing" => include_str!("templates/marks/missing.svg"),
         "off" => include_str!("templates/marks/off.svg"),
+        "gone" => include_str!("templates/marks/gone.svg"),
         "yet" => include_str!("templates/marks/yet.svg"),
         _ => include_str!("templates/marks/dim.svg"),
     }
 }
 
-/// How a service is, in two states; suspended ones show that they are.
+/// How a service is, in two states; suspended ones show that they are, and so do those of which only data is left.
 pub fn states(picture: &Picture, row: &ServiceStatus, words: Words) -> (State, State) {
+    if row.deleted {
+        let state = State::new("gone", words.of("deleted-state"), "");
+        return (state.clone(), state);
+    }
     let health = match picture.facts.suspended.contains_key(&row.name) {
         true => State::suspended(words),
         false => State::health(row.health, words),

@@ -401,3 +401,18 @@ pic-drains = removed at { $time }
 pic-breaks = The way breaks between { $from } and { $to }: { $why }
 pic-elsewhere = in NPM it leads to { $where }
 pic-off = it is switched off in NPM
+
+## A deleted service
+deleted-state = Deleted, data kept
+deleted-about = Its manifest is gone. A manifest of this name with reuse: true gets this data again.
+deleted-title = Deleted, data kept
+deleted-left = What is left
+deleted-keeps = kept: { $what }
+act-purge = Delete its data…
+act-purge-now = Delete its data
+purge-title = Delete the data of { $name }
+purge-removes = This goes for good. Amarre keeps no copy of it.
+purge-type = Type the name of the service to delete its data
+purge-only-admins = The role admin is needed to delete data.
+purge-none = { $name } is no deleted service with data: delete its manifest first.
+purged = The data of { $name } is being deleted.

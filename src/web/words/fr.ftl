@@ -407,3 +407,18 @@ pic-drains = retiré à { $time }
 pic-breaks = Le chemin est coupé entre { $from } et { $to } : { $why }
 pic-elsewhere = dans NPM, il mène à { $where }
 pic-off = il est désactivé dans NPM
+
+## A deleted service
+deleted-state = Supprimé, données conservées
+deleted-about = Son manifeste a été supprimé. Un manifeste du même nom avec reuse: true récupère ces données.
+deleted-title = Supprimés, données conservées
+deleted-left = Données conservées
+deleted-keeps = conservé : { $what }
+act-purge = Supprimer ses données…
+act-purge-now = Supprimer ses données
+purge-title = Supprimer les données de { $name }
+purge-removes = Cette suppression est définitive. Amarre n’en garde aucune copie.
+purge-type = Saisir le nom du service pour supprimer ses données
+purge-only-admins = Le rôle admin est requis pour supprimer des données.
+purge-none = { $name } n’est pas un service supprimé dont il reste des données : supprimer d’abord son manifeste.
+purged = Les données de { $name } sont en cours de suppression.

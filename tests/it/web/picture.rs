@@ -148,3 +148,58 @@ async fn an_update_shows_which_container_is_new_and_which_one_drains() {
     assert!(!events.contains("aliases"), "{events}");
     assert_eq!(end(daemon).await, 0);
 }
+
+#[tokio::test]
+async fn a_deleted_service_looks_deleted_and_its_data_is_purged_on_the_pages() {
+    let rig = Rig::start().await;
+    rig.file("services/notes.yaml", "name: notes\nimage: web:1\nvolumes: ['data:/data']\n");
+    rig.file("services/shop.yaml", "name: shop\nimage: web:1\nport: 80\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = signed_in(&rig).await;
+    eventually(60, "both are there", async || is(&rig, "notes", "Healthy").await && is(&rig, "shop", "Healthy").await)
+        .await;
+    // A service that is there is deleted before its data is.
+    assert_eq!(alice.get("/services/notes/purge").await.status, 404);
+    assert_eq!(alice.send("/", "/services/notes/purge", &[("name", "notes")]).await.status, 404);
+    std::fs::remove_file(rig.path().join("services/notes.yaml")).unwrap();
+    eventually(60, "only its data is left", async || rig.json("/api/v1/services/notes").await["deleted"] == true).await;
+    let overview = alice.get("/").await;
+    overview.says("1 service, in sync");
+    overview.says("Deleted, data kept");
+    overview.says("kept: volume notes_data");
+    let page = alice.get("/services/notes").await;
+    page.says("Deleted, data kept");
+    page.says("href=\"/services/notes/purge\"");
+    for claim in ["Synced", "Healthy", "id=\"picture\"", "/logs\"", "/manifest\""] {
+        assert!(!page.body.contains(claim), "{claim}: {}", page.body);
+    }
+    assert_eq!(rig.json("/api/v1/status").await["summary"]["services"], 1);
+    let listed = rig.run(&["status", "--all"]).await.out;
+    assert!(listed.lines().any(|line| line.starts_with("notes") && line.contains("Deleted")), "{listed}");
+
+    // Only an admin, with a form of the session, and by its name.
+    let mut others = Vec::new();
+    for role in ["viewer", "operator", "editor"] {
+        let email = format!("{role}@example.org");
+        assert_eq!(add(&rig, &email, role).await.code, 0);
+        let mut other = Browser::at(rig.port);
+        other.signs_in(&email, PASSWORD).await;
+        other.get("/services/notes/purge").await.says("The role admin is needed");
+        others.push((other.send("/", "/services/notes/purge", &[("name", "notes")]).await.status, role));
+    }
+    assert!(others.iter().all(|(status, _)| *status == 403), "{others:?}");
+    assert_eq!(Browser::at(rig.port).post("/services/notes/purge", &[("name", "notes")]).await.status, 303);
+    assert_eq!(alice.post("/services/notes/purge", &[("name", "notes"), ("csrf", "0000")]).await.status, 403);
+    assert_eq!(alice.send("/", "/services/notes/purge", &[("name", "note")]).await.status, 422);
+    alice.get("/services/notes/purge").await.says("notes_data");
+    assert!(rig.docker.volumes().iter().any(|volume| volume["Name"] == "notes_data"));
+    let purged = alice.send("/", "/services/notes/purge", &[("name", "notes")]).await;
+    assert_eq!((purged.status, purged.location()), (303, "/"), "{}", purged.body);
+    eventually(60, "its data is gone, and so is its name", async || {
+        rig.docker.volumes().iter().all(|volume| volume["Name"] != "notes_data")
+            && alice.clone().get("/services/notes").await.status == 404
+    })
+    .await;
+    alice.get("/settings/audit").await.says("purge");
+    assert_eq!(end(daemon).await, 0);
+}
