@@ -99,6 +99,11 @@ pub fn places(input: &Input<'_>, wants: &Wants) -> Vec<Place> {
     let hosts = world.seen.iter().filter(|(host, seen)| host.kind == Kind::ProxyHost && seen.owner.is_ours());
     let is_on = |seen: &Seen| seen.fields.flag("enabled") != Some(false);
     let containers: Vec<(&Address, &Seen)> = world.seen.iter().filter(|(address, seen)| is_up(address, seen)).collect();
+    // Most are found by their address at once: there may be hundreds of each.
+    let by_address: BTreeMap<&str, (&Address, &Seen)> = containers
+        .iter()
+        .filter_map(|(address, seen)| Some((seen.fields.text("address")?, (*address, *seen))))
+        .collect();
     let mut places = Vec::new();
     for (host, seen) in hosts.filter(|(_, seen)| is_on(seen)) {
         for pointer in pointers::all(&seen.fields).filter(|pointer| is_plain(&seen.fields, pointer.path)) {
@@ -106,7 +111,8 @@ pub fn places(input: &Input<'_>, wants: &Wants) -> Vec<Place> {
             let is_there = |(address, container): &&(&Address, &Seen)| {
                 pointers::leads_to(input, seen, pointer, &address.provider, container)
             };
-            let Some((container, there)) = containers.iter().find(is_there) else { continue };
+            let found = by_address.get(pointer.host).filter(|container| is_there(container));
+            let Some((container, there)) = found.or_else(|| containers.iter().find(is_there)) else { continue };
             if is_judged_there(wants, container, &there.fields, (pointer.host, port)) {
                 continue;
             }

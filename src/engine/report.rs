@@ -258,6 +258,8 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
 pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, look: Look, out: &mut String) {
     let sign = match (resource.health, resource.sync) {
         (_, Sync::Unknown) => "?".to_owned(),
+        // Only what went wrong is marked as such.
+        (Health::Missing, _) if resource.to_come => look.sign(Sign::Step),
         (Health::Healthy, Sync::Synced) => look.sign(Sign::Done),
         (Health::Degraded | Health::Missing, _) => look.sign(Sign::Failed),
         (Health::Healthy | Health::Progressing | Health::Unknown, _) => look.sign(Sign::Step),

@@ -138,6 +138,8 @@ pub struct ResourceStatus {
     pub failure: Option<LastFailure>,
     /// Its name in the manifest, of a job.
     pub job: Option<String>,
+    /// It is not there yet and is made by itself: nothing of it went wrong.
+    pub to_come: bool,
 }
 
 impl ResourceStatus {
@@ -280,13 +282,22 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         None => (health, detail),
     };
     let job = jobs::job(picture, &address).map(str::to_owned);
+    let to_come = health == Health::Missing && change.as_ref().is_some_and(|change| comes_by_itself(picture, change));
+    let detail = if to_come { "not there yet".to_owned() } else { detail };
     let detail_clock = seen.filter(|_| failed.is_none() && failure.is_none()).and_then(|seen| counts(seen, &detail));
     let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
         (false, _) => detail,
         (true, true) => "simulated".to_owned(),
         (true, false) => format!("{detail}, simulated"),
     };
-    ResourceStatus { address, sync, health, detail, detail_clock, change, failure, job }
+    ResourceStatus { address, sync, health, detail, detail_clock, change, failure, job, to_come }
+}
+
+/// Whether a change makes something that was not there before, and nothing stands in its way.
+fn comes_by_itself(picture: &Picture, change: &Change) -> bool {
+    let has_failed = picture.failing.contains_key(&change.address)
+        || picture.past_failures.values().any(|(address, _)| *address == change.address);
+    matches!(change.verb, Verb::Create(_)) && change.refusal().is_none() && !has_failed && !is_drift(change)
 }
 
 /// Since when it is so, where the words are those of its readiness.

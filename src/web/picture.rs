@@ -17,7 +17,7 @@ use crate::engine::Picture;
 use crate::engine::hops::{self, DeadEnd};
 use crate::engine::status::{self, Health, ResourceStatus, ServiceStatus};
 use crate::model::service::{MountSource, Service, Target};
-use crate::model::{Address, Gate, Kind, Verb};
+use crate::model::{Address, Gate, Kind};
 use crate::plan::render::lines;
 
 /// Nodes of a column; the rest is counted.
@@ -182,19 +182,19 @@ impl<'a> Table<'a> {
         for (from, record) in self.columns[0].iter().enumerate() {
             if let Some(to) = self.host_of_record(record) {
                 let host = self.columns[1][to];
-                let is_broken = has_failed(self.picture, record) || self.is_down(host);
-                let is_waited_for = [record, host].into_iter().any(|end| is_to_come(self.picture, end));
+                let is_broken = has_failed(record) || self.is_down(host);
+                let is_waited_for = [record, host].into_iter().any(|end| end.to_come);
                 hops[0].insert((from, to), hop(is_broken, is_waited_for));
             }
         }
         for (at, host) in self.columns[1].iter().enumerate() {
-            hops[1].extend(self.from_host(at, host));
+            hops[1].extend(self.of_host(at, host));
         }
         for (to, volume) in self.columns[3].iter().enumerate() {
             for from in self.mounts_of(volume) {
                 let container = self.columns[2][from];
                 // A container that does not work still has its data.
-                let is_to_come = [container, volume].into_iter().any(|end| is_to_come(self.picture, end));
+                let is_to_come = [container, volume].into_iter().any(|end| end.to_come);
                 let is_gone = volume.health == Health::Missing || volume.health == Health::Degraded;
                 hops[2].insert((from, to), hop(is_gone && !is_to_come, is_to_come));
             }
@@ -206,13 +206,13 @@ impl<'a> Table<'a> {
     }
 
     /// Where a host leads: to what the manifest means, and to what NPM has.
-    fn from_host(&self, at: usize, host: &ResourceStatus) -> Hops {
+    fn of_host(&self, at: usize, host: &ResourceStatus) -> Hops {
         let mut hops = Hops::new();
         let leads = self.leads_to(host);
         for to in &leads {
             let container = self.columns[2][*to];
             let is_broken = self.is_down(host)
-                || has_failed(self.picture, container)
+                || has_failed(container)
                 || self.dead_end(host, container).is_some_and(|end| !end.is_fresh(self.picture.at));
             hops.insert((at, *to), hop(is_broken, false));
         }
@@ -230,8 +230,8 @@ impl<'a> Table<'a> {
                 continue;
             }
             let is_moving = host.change.as_ref().is_some_and(|change| change.refusal().is_none()) && !is_drift;
-            let is_broken = self.is_down(host) || has_failed(self.picture, container);
-            let is_waited_for = is_moving || container.health == Health::Progressing || is_to_come(self.picture, host);
+            let is_broken = self.is_down(host) || has_failed(container);
+            let is_waited_for = is_moving || container.health == Health::Progressing || host.to_come;
             hops.insert((at, to), hop(is_broken || !is_waited_for, is_waited_for));
         }
         hops
@@ -248,7 +248,7 @@ impl<'a> Table<'a> {
     /// Whether visitors do not get as far as NPM's host. One that leads to a dead end is reached.
     fn is_down(&self, host: &ResourceStatus) -> bool {
         let is_reached = self.picture.dead_ends.contains_key(&host.address);
-        self.is_off(host) || has_failed(self.picture, host) && !is_reached
+        self.is_off(host) || has_failed(host) && !is_reached
     }
 
     /// The containers to which a host leads in NPM now.
@@ -279,7 +279,7 @@ impl<'a> Table<'a> {
         if self.is_off(from) || self.is_off(to) {
             return words.of("pic-off");
         }
-        match [to, from].into_iter().find(|end| has_failed(self.picture, end)) {
+        match [to, from].into_iter().find(|end| has_failed(end)) {
             Some(end) => end.detail.clone(),
             None => {
                 words.with("pic-elsewhere", "where", &hops::place_of(self.picture, &from.address).unwrap_or_default())
@@ -297,20 +297,12 @@ fn hop(is_broken: bool, is_to_come: bool) -> Hop {
 }
 
 /// Whether something does not work, as opposed to what is not there yet.
-fn has_failed(picture: &Picture, resource: &ResourceStatus) -> bool {
+fn has_failed(resource: &ResourceStatus) -> bool {
     match resource.health {
         Health::Degraded => true,
-        Health::Missing => !is_to_come(picture, resource),
+        Health::Missing => !resource.to_come,
         Health::Progressing | Health::Unknown | Health::Healthy => false,
     }
-}
-
-/// Whether something is not there yet and will be: it is made by itself, and nothing of it went wrong.
-fn is_to_come(picture: &Picture, resource: &ResourceStatus) -> bool {
-    let Some(change) = resource.change.as_ref().filter(|_| resource.health == Health::Missing) else { return false };
-    let has_failed = picture.failing.contains_key(&change.address)
-        || picture.past_failures.values().any(|(address, _)| *address == change.address);
-    matches!(change.verb, Verb::Create(_)) && change.refusal().is_none() && !has_failed && !status::is_drift(change)
 }
 
 fn node(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Node {
@@ -329,7 +321,7 @@ fn node(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, words
         Some(image) => image,
         None => words.kind(&label),
     }];
-    let (tone, word) = if is_to_come(picture, resource) {
+    let (tone, word) = if resource.to_come {
         lines.push(next(resource, words));
         ("yet", words.of("pic-yet"))
     } else {
@@ -416,7 +408,8 @@ fn wire(hops: &Hops, height: usize) -> String {
         };
         let _ = write!(svg, "<path d=\"{way}\"{class}{dashed}/><path d=\"M37 {}l5 4l-5 4\"{class}/>", end - 4);
         if *hop == Hop::Broken {
-            let _ = write!(svg, "<path d=\"M27 {}l8 8m0 -8l-8 8\"{class} stroke-width=\"2\"/>", end - 4);
+            let cross = if from == to { GAP / 2 - 6 } else { *LANES.end() };
+            let _ = write!(svg, "<path d=\"M{cross} {}l8 8m0 -8l-8 8\"{class} stroke-width=\"2\"/>", end - 4);
         }
     }
     svg.push_str("</svg>");

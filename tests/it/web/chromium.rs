@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
+use super::picture::checked;
 use super::story::with_git;
 use super::{PASSWORD, add, first_link};
 use crate::cli::rig::{Rig, end};
@@ -84,11 +85,17 @@ async fn no_page_is_wider_than_the_screen() {
         "name: both\nimage: web:1\n---\nkind: Record\nname: mail\ntype: A\nvalue: 192.0.2.7\n",
     );
     rig.file("services/left.yaml", "name: left\nimage: web:1\nvolumes: ['data:/data']\n");
+    checked(&rig);
+    rig.file("services/wrong.yaml", "name: wrong\nimage: checked:1\nport: 81\n");
     let daemon = rig.daemon(&["--yes"], &[]).await;
     assert_eq!(add(&rig, "alice.martin@a-longer-name.example.org", "admin").await.code, 0);
     let is_synced = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await["sync"] == "Synced";
     eventually(60, "all is there", async || {
         is_synced("shop").await && is_synced(LONG).await && is_synced("left").await && is_synced("both").await
+    })
+    .await;
+    eventually(60, "one has a way that breaks", async || {
+        rig.json("/api/v1/services/wrong").await["error"]["code"] == "A0532"
     })
     .await;
     std::fs::remove_file(rig.path().join("services/left.yaml")).unwrap();
@@ -98,7 +105,7 @@ async fn no_page_is_wider_than_the_screen() {
     .await;
     let mut node = script(&rig, "widths.mjs");
     node.env("EMAIL", "alice.martin@a-longer-name.example.org").env("PASSWORD", PASSWORD);
-    node.env("SERVICES", format!("shop,{LONG},broken,both,left")).env("LONG", "another-service-with-a-long-name");
+    node.env("SERVICES", format!("shop,{LONG},broken,both,left,wrong")).env("LONG", "another-service-with-a-long-name");
     let output = node.output().await.expect("node is there: scripts/test");
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), rig.log());
     assert_eq!(end(daemon).await, 0);

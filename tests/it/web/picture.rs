@@ -23,7 +23,7 @@ async fn is(rig: &Rig, name: &str, health: &str) -> bool {
 }
 
 /// An image with a healthcheck that always succeeds, and a program that listens on port 80 alone.
-fn checked(rig: &Rig) {
+pub fn checked(rig: &Rig) {
     let healthcheck = Some(json!({"Test": ["CMD", "true"], "Interval": 1_000_000_000_i64}));
     rig.docker.load_image(ImageSpec { ports: vec![80], healthcheck, ..ImageSpec::new("checked:1") });
 }
@@ -113,6 +113,8 @@ async fn what_is_not_there_yet_has_not_failed() {
     for red in ["node missing", "node bad", "class=\"x\"", "The way breaks"] {
         assert!(!picture.contains(red), "{red}: {picture}");
     }
+    let status = rig.run(&["status", "shop"]).await.out;
+    assert!(status.contains("not there yet") && !status.contains('✗'), "{status}");
     assert_eq!(end(daemon).await, 0);
 }
 

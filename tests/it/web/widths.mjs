@@ -8,7 +8,7 @@ const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
 const { chromium } = require("playwright-core");
 const URL_ = env.AMARRE_PAGES;
-const WIDTHS = [320, 390, 640, 641, 700, 820, 860, 950, 1015, 1180, 1280, 1440, 1600];
+const WIDTHS = [320, 390, 640, 641, 700, 820, 860, 950, 1015, 1101, 1180, 1280, 1440, 1600];
 const SETTINGS = [
   { locale: "en-US", scheme: "light", signedIn: false }, { locale: "fr-FR", scheme: "dark", signedIn: false },
   { locale: "en-US", scheme: "dark", signedIn: true }, { locale: "fr-FR", scheme: "light", signedIn: true },
