@@ -110,8 +110,8 @@ pub fn keep_hosts(expansion: &mut Expansion<'_>) {
     siblings_go_too(expansion);
 }
 
-/// Containers that the manifest describes no more go with the others, though its own hosts still lead there: those lead
-/// elsewhere only when there is an elsewhere again.
+/// Containers that the manifest describes no more go with the others, though its own hosts, or streams that are for it,
+/// still lead there: those lead elsewhere only when there is an elsewhere again.
 fn siblings_go_too(expansion: &mut Expansion<'_>) {
     let (input, service) = (expansion.input, expansion.service);
     let containers = input.world.of_kind(&expansion.host.docker, Kind::Container);
@@ -119,7 +119,11 @@ fn siblings_go_too(expansion: &mut Expansion<'_>) {
     let moving = own.filter(|(_, seen)| expansion.wants.moving.iter().any(|network| is_on(&seen.fields, network)));
     let mut first: Vec<(Address, Vec<Need>)> = Vec::new();
     for (address, seen) in moving.filter(|(address, _)| !expansion.wants.before_delete.contains_key(*address)) {
-        let is_own = |host: &Address| expansion.wants.map.get(host).is_some_and(|want| want.service == service.name);
+        let is_own = |host: &Address| {
+            let is_wanted = expansion.wants.map.get(host).is_some_and(|want| want.service == service.name);
+            let seen = input.world.seen.get(host);
+            is_wanted || seen.is_some_and(|seen| pointers::is_meant_for(input, host, seen, &service.name))
+        };
         let users = rivals::users(input, address, seen).into_iter().filter(|host| !is_own(host));
         first.push((address.clone(), users.map(Need::absent).collect()));
     }

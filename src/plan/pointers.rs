@@ -95,6 +95,30 @@ pub fn moves(changed: &Fields) -> bool {
     FIELDS.iter().any(|field| changed.get(field).is_some())
 }
 
+/// Whether a host or stream of ours is to lead to a container of a service, whatever it leads to now.
+pub fn is_meant_for(input: &Input<'_>, host: &Address, seen: &Seen, service: &str) -> bool {
+    let of = seen.service.as_ref().and_then(|of| input.services.get(of));
+    of.and_then(|of| meant(of, host, None)).is_some_and(|(to, _)| to == service)
+}
+
+/// The containers, by service and key, that the manifests lead to by a name or a port of a host that is there.
+pub fn heirs<'a>(input: &Input<'a>, host: &'a Address, seen: &'a Seen) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let domains = seen.fields.strings("domains");
+    let of_host = move |service: &'a Service| -> Vec<(&'a str, &'a str)> {
+        if host.kind == Kind::Stream {
+            return meant(service, host, None).into_iter().collect();
+        }
+        let routes =
+            service.routes.iter().filter(|route| route.domains.iter().any(|own| domains.contains(&own.as_str())));
+        let to = routes.flat_map(|route| route.targets()).filter_map(|to| match to {
+            Target::Container { key, .. } => Some((service.name.as_str(), key.as_str())),
+            Target::Url { .. } => None,
+        });
+        to.collect()
+    };
+    input.services.values().flat_map(of_host)
+}
+
 /// The container that a host or stream of a manifest, or a path of it, means: its service and its key.
 fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a str, &'a str)> {
     if host.kind == Kind::Stream {

@@ -493,26 +493,38 @@ pub(super) fn declare(
     fields.set(declared::FIELD, mounts);
 }
 
-/// Why a second one cannot run beside it for what the image declares. An image that is not there yet is taken to
-/// declare what the one before it does.
-/// A port goes to a container that the next generation depends on, or to one of a service that it needs: that one waits
-/// for it.
+/// A port goes to a container that has to be there first: one that the next generation depends on, one of a service that
+/// it needs, or one to which a host that still leads here is to lead, with all that this one depends on.
 fn hands_port_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
     let published: BTreeSet<u16> = instances.values().flat_map(|seen| reach::host_ports(&seen.fields)).collect();
     if published.is_empty() {
         return None;
     }
-    let service = expansion.service;
-    let below = reached(key, |key| {
+    let (input, service) = (expansion.input, expansion.service);
+    let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
+    let hosts = npm.into_iter().flat_map(|npm| pointers::hosts(input.world, npm)).filter(|(_, to)| to.owner.is_ours());
+    let leads = |to: &Seen| instances.values().any(|seen| pointers::lead_to(input, to, &expansion.host.docker, seen));
+    let heirs: BTreeSet<(&str, &str)> =
+        hosts.filter(|(_, to)| leads(to)).flat_map(|(host, to)| pointers::heirs(input, host, to)).collect();
+    let (own, others): (BTreeSet<_>, BTreeSet<_>) = heirs.into_iter().partition(|(of, _)| *of == service.name);
+    let depends = |key: &str| {
         let own = service.containers.get(key);
         own.into_iter().flat_map(|container| container.depends_on.keys()).map(String::as_str).collect()
-    });
-    let siblings = below.into_iter().map(|other| (service, other));
-    let services = reached(&service.name, |name| {
-        let of = expansion.input.services.get(name).filter(|of| of.host == service.host);
+    };
+    let heirs = own.into_iter().map(|(_, heir)| heir);
+    let siblings: BTreeSet<&str> =
+        heirs.flat_map(|heir| reached(heir, depends).into_iter().chain([heir])).chain(reached(key, depends)).collect();
+    let siblings = siblings.into_iter().filter(|sibling| *sibling != key).map(|other| (service, other));
+    let needs = |name: &str| {
+        let of = input.services.get(name).filter(|of| of.host == service.host);
         of.into_iter().flat_map(|of| &of.needs).map(|needed| needed.service.as_str()).collect()
-    });
-    let needed = services.into_iter().filter_map(|name| expansion.input.services.get(name));
+    };
+    let heirs = others.into_iter().map(|(heir, _)| heir);
+    let needed: BTreeSet<&str> = heirs
+        .flat_map(|heir| reached(heir, needs).into_iter().chain([heir]))
+        .chain(reached(&service.name, needs))
+        .collect();
+    let needed = needed.into_iter().filter(|name| *name != service.name).filter_map(|name| input.services.get(name));
     let needed = needed.flat_map(|of| of.containers.keys().map(move |key| (of, key.as_str())));
     siblings.chain(needed).find_map(|(of, other)| {
         let port = of.containers.get(other)?.ports.iter().find(|port| published.contains(&port.published))?;
@@ -544,6 +556,8 @@ fn put_back_beside(
     Some(format!("{name} is put back and has {} to itself", what.replacen(':', " ", 1)))
 }
 
+/// Why a second one cannot run beside it for what the image declares. An image that is not there yet is taken to
+/// declare what the one before it does.
 fn writes_for_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
     let all = std::iter::once(wanted).chain(instances.values().map(|seen| &seen.fields));
     let (volume, _) = all.flat_map(declared::sources).next()?;

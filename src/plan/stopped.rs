@@ -5,6 +5,7 @@
 //! | container, of whatever generation | stopped, with restart policy `no` | not made |
 //! | proxy host | switched off, its other fields as wanted | not made |
 //! | stream, of whatever manifest, that leads to one of its containers | switched off, leads where it did | refused |
+//! | host or stream of another manifest that still leads to one of its containers, and is refused | switched off | – |
 //! | network, attachment, record | as wanted | not made |
 //!
 //! With `state: running` again, containers start at once: they were not stopped by somebody else.
@@ -16,7 +17,8 @@ use super::expand::Expansion;
 use super::jobs;
 use super::rollout::{self, Target};
 use super::{Input, pointers};
-use crate::model::{Address, Change, Fields, Gate, Kind, Need, Seen, Value, Verb, Wants};
+use crate::model::plan::Impact;
+use crate::model::{Address, Change, FieldDiff, Fields, Gate, Kind, Need, Seen, Value, Verb, Wants};
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
@@ -81,13 +83,17 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
         changes(host) && (is_other || is_on && want.fields.flag("enabled") == Some(false))
     };
     let mut gates = Vec::new();
+    let mut refused: BTreeSet<Address> = BTreeSet::new();
     for (at, change) in ups.iter().enumerate().filter(|(_, change)| stops(change) && change.is_now()) {
         let Some(container) = input.world.seen.get(&change.address) else { continue };
         let hosts = input.world.seen.iter().filter(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours());
         let leading = hosts.filter(|(_, seen)| pointers::lead_to(input, seen, &change.address.provider, container));
-        let leaving = leading.filter(|(host, seen)| {
+        let leading: Vec<(&Address, &Seen)> = leading.collect();
+        let left = leading.iter().filter(|(host, seen)| is_held(host) && seen.fields.flag("enabled") == Some(true));
+        refused.extend(left.map(|(host, _)| (*host).clone()));
+        let leaving = leading.into_iter().filter(|(host, seen)| {
             let stops = &change.address;
-            goes(host) || moves(host, &change.service) || is_led_away(host, seen, stops)
+            refused.contains(*host) || goes(host) || moves(host, &change.service) || is_led_away(host, seen, stops)
         });
         let needs: Vec<Need> = leaving.map(|(host, _)| Need::absent(host.clone())).collect();
         if !needs.is_empty() {
@@ -97,6 +103,20 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
     for (at, gate) in gates {
         ups[at].gate = gate;
     }
+    for change in ups.iter_mut().filter(|change| refused.contains(&change.address)) {
+        switch_off(change);
+    }
+}
+
+/// A host that cannot be as its manifest says is switched off before what it leads to stands still; why it is refused is
+/// told again when it is off.
+fn switch_off(change: &mut Change) {
+    change.verb = Verb::Update(Fields::default().with("enabled", Value::Bool(false)));
+    let diff = FieldDiff { field: "enabled".to_owned(), from: Some(Value::Bool(true)), to: Some(Value::Bool(false)) };
+    change.diff = vec![diff];
+    change.impact = Impact::default();
+    change.because.text = "what it leads to stops, and where it is to lead is refused".to_owned();
+    change.gate = Gate::Now;
 }
 
 /// Whether a container comes about, even if another one never ends.
