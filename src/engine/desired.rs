@@ -161,7 +161,10 @@ impl Engine {
         let kept = stored?;
         let assets = match kept.assets.is_empty() {
             true => Assets::new(),
-            false => self.ledger.assets(name).await.unwrap_or_default(),
+            false => {
+                let assets = self.ledger.assets(name).await;
+                assets.inspect_err(|error| self.ledger_failed(error)).unwrap_or_default()
+            }
         };
         let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
         let loaded = self.loading.load_again(file, assets, &self.context.site).await?;

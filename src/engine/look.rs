@@ -97,7 +97,13 @@ impl Engine {
             self.promised.values().flatten().map(|(address, fields)| (address.clone(), fields.clone())).collect();
         facts.prune_blocked = desired.prune_blocked || source.is_none();
 
-        let unpublished = self.ledger.unpublished().await.unwrap_or_default();
+        let unpublished = match self.ledger.unpublished().await {
+            Ok(unpublished) => unpublished,
+            Err(error) => {
+                self.ledger_failed(&error);
+                self.picture.unpublished.iter().map(|(dirty, _)| dirty.clone()).collect()
+            }
+        };
         let before = self.picture.world.clone();
         let early = self.with_input(&desired, &before, &facts, now, &mode, expand::expand);
         let reuse = self.read_anew <= now && now - self.read_anew < Millis(self.interval.0.min(READ_ANEW.0));
@@ -129,20 +135,16 @@ impl Engine {
         plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
 
         let now = self.clock.now();
-        let (wants, mut plan, broken_rules, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
+        let (wants, mut plan, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
             let (wants, plan) = plan::look(input);
-            let broken_rules = lint::broken_rules(input, &plan);
             let agreed = guard::doomed(input, &plan);
-            (wants, plan, broken_rules, agreed)
+            (wants, plan, agreed)
         });
         let planned = self.clock.now();
         self.meters.phase("plan", planned - now);
         let is_asked = matches!(mode, Mode::Act { confirmed_deletes: Some(_), .. });
         if is_asked && self.confirmed.is_empty() && plan.guard.is_none() {
             self.confirmed = agreed;
-        }
-        for rule in &broken_rules {
-            tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
         self.patience.forget(&plan, &world, |service| busy.contains(service));
@@ -159,10 +161,17 @@ impl Engine {
             Mode::Act { only, .. } => only.clone(),
             Mode::PlanOnly => None,
         };
-        let acts = matches!(mode, Mode::Act { .. }) && broken_rules.is_empty();
-        if acts && self.ledger_error.is_some() {
+        let is_to_act = matches!(mode, Mode::Act { .. });
+        if is_to_act && self.ledger_error.is_some() {
             self.try_ledger(&mut plan, now).await;
         }
+        // Nothing changes the plan after this.
+        let broken_rules =
+            self.with_input(&desired, &world, &facts, now, &mode, |input| lint::broken_rules(input, &plan));
+        for rule in &broken_rules {
+            tracing::error!("a bug in Amarre, nothing is written: {rule}");
+        }
+        let acts = is_to_act && broken_rules.is_empty();
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         let mut last_failures = self.ledger.last_failures().await.unwrap_or_default();
         if acts && self.ledger_error.is_none() {

@@ -40,7 +40,14 @@ pub struct Target {
 impl Engine {
     /// Services that are put back are what they were then; those whose manifest changed since are not put back any more.
     pub(super) async fn rewind_all(&mut self, desired: &mut Desired, source: Option<&Snapshot>) {
-        for (name, rollback) in self.ledger.rollbacks().await.unwrap_or_default() {
+        let rollbacks = match self.ledger.rollbacks().await {
+            Ok(rollbacks) => rollbacks,
+            Err(error) => {
+                self.ledger_failed(&error);
+                self.picture.rollbacks.clone()
+            }
+        };
+        for (name, rollback) in rollbacks {
             let changed =
                 desired.texts.get(&name).is_some_and(|document| Kept::of(document).identity() != rollback.manifest);
             let is_known = desired.services.contains_key(&name) || desired.broken.contains_key(&name);
@@ -49,7 +56,8 @@ impl Engine {
                 desired.going_back.ended.insert(name);
                 continue;
             }
-            let goods = self.ledger.good_manifests(&name).await.unwrap_or_default();
+            let goods = self.ledger.good_manifests(&name).await;
+            let goods = goods.inspect_err(|error| self.ledger_failed(error)).unwrap_or_default();
             let good = goods.into_iter().find(|good| good.generations == rollback.generations);
             let now = desired.services.get(&name).cloned();
             if let Some((good, now)) = good.zip(now)
@@ -63,7 +71,8 @@ impl Engine {
 
     /// A good manifest, read again; none when it cannot be any more.
     async fn read_good(&mut self, name: &str, good: &GoodManifest) -> Option<Service> {
-        let (file, assets) = texts_of(&self.ledger, name, good).await?;
+        let texts = texts_of(&self.ledger, name, good).await;
+        let (file, assets) = texts.inspect_err(|error| self.ledger_failed(error)).ok()?;
         named(self.loading.load_again(file, assets, &self.context.site).await?, name)
     }
 
@@ -199,13 +208,13 @@ pub async fn target(
 
 /// As the loop reads a good manifest, for a request.
 pub(super) async fn read_good(handle: &Handle, site: &Site, name: &str, good: &GoodManifest) -> Option<Service> {
-    let texts = texts_of(handle.ledger(), name, good).await?;
+    let texts = texts_of(handle.ledger(), name, good).await.ok()?;
     named(handle.read_again(texts, site).await?, name)
 }
 
-async fn texts_of(ledger: &Ledger, name: &str, good: &GoodManifest) -> Option<(SourceFile, Assets)> {
-    let assets = ledger.good_assets(name, &good.generations).await.ok()?;
-    Some((SourceFile { path: good.file.clone(), text: good.text.clone() }, assets))
+async fn texts_of(ledger: &Ledger, name: &str, good: &GoodManifest) -> Result<(SourceFile, Assets), StoreError> {
+    let assets = ledger.good_assets(name, &good.generations).await?;
+    Ok((SourceFile { path: good.file.clone(), text: good.text.clone() }, assets))
 }
 
 fn named(loaded: Loaded, name: &str) -> Option<Service> {

@@ -598,3 +598,34 @@ async fn a_ledger_that_cannot_be_written_means_no_writes() {
     rig.settle().await;
     rig.assert_published("once there is room");
 }
+
+/// What of the ledger cannot be read is not taken for nothing: a table that is away means no writes, and what was known.
+#[tokio::test]
+async fn a_ledger_that_cannot_be_read_means_no_writes() {
+    use sqlx::{Connection, Executor};
+    for table in ["unpublished", "rollbacks"] {
+        let mut rig = settled(&["one"]).await;
+        rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
+        rig.write("two.yaml", "{kind: Record, name: two, type: A, value: 203.0.113.77}\n");
+        rig.look().await;
+        rig.look().await;
+        let url = format!("sqlite://{}", rig.folder.path().join("ledger-0.db").display());
+        let mut ledger = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let rename = |from: &str, to: &str| sqlx::AssertSqlSafe(format!("ALTER TABLE {from} RENAME TO {to}"));
+        ledger.execute(rename(table, "away")).await.unwrap();
+        rig.docker.remove("one").unwrap();
+        rig.ovh.server.faults.clear();
+        rig.forget();
+        for _ in 0..5 {
+            rig.clock.advance(Millis::seconds(10));
+            rig.look().await;
+        }
+        assert_eq!(rig.writes(), [""; 0], "without {table}");
+        assert!(rig.picture().ledger_error.is_some(), "without {table}");
+        assert_eq!(rig.picture().unpublished.len(), 1, "without {table}");
+        ledger.execute(rename("away", table)).await.unwrap();
+        rig.clock.advance(Millis::seconds(10));
+        rig.settle().await;
+        rig.assert_published("once it can be read");
+    }
+}
