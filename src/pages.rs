@@ -181,6 +181,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0443", include_str!("../docs/errors/A0443.md")),
     ("A0444", include_str!("../docs/errors/A0444.md")),
     ("A0445", include_str!("../docs/errors/A0445.md")),
+    ("A0446", include_str!("../docs/errors/A0446.md")),
+    ("A0447", include_str!("../docs/errors/A0447.md")),
     ("A0501", include_str!("../docs/errors/A0501.md")),
     ("A0502", include_str!("../docs/errors/A0502.md")),
     ("A0503", include_str!("../docs/errors/A0503.md")),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 
 use crate::model::address::service_of_network;
-use crate::model::service::{Container, Dns, ManifestKind, Port, Service};
+use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume};
 use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
@@ -31,6 +31,8 @@ pub(super) struct Claims {
     pub subnets: Vec<(Ipv4Net, Spot)>,
     /// Manifests that come first.
     pub needs: Vec<(String, Spot)>,
+    /// Volumes that mounts call external.
+    pub external: BTreeMap<String, Volume>,
     /// Ports at which NPM listens.
     pub streams: Vec<(u16, Spot)>,
     /// Networks that it joins and does not define.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::model::folders::is_within;
-use crate::model::service::{Mount, MountSource, Port};
+use crate::model::service::{Mount, MountSource, Port, Volume};
 
 use super::check::PortClaim;
 use super::diagnostic::{A0104, A0106, A0108, A0112, A0140, A0205, Problem, Spot, shown};
@@ -219,7 +219,16 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         "volume" => {
             let source = reader.required("source", "a volume's name");
             volume_options(&mut reader, &mut options);
-            source.and_then(|source| volume(scope, &source.text, source.spot)).map(MountSource::Volume)
+            // A Compose file says so of the volumes at its top.
+            let is_own = node.spot.file == 0;
+            let is_external = is_own && reader.flag("external").unwrap_or(false);
+            source.and_then(|source| {
+                let name = volume(scope, &source.text, source.spot)?;
+                if is_external {
+                    external(scope, &source);
+                }
+                Some(MountSource::Volume(name))
+            })
         }
         "bind" => {
             let source = reader.required("source", "a path on the host");
@@ -256,6 +265,20 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     });
     let (source, target) = (source?, target?);
     Some(mounted(source, target_path(scope, &target.text, target.spot)?, read_only, options))
+}
+
+/// A volume that is there, whatever it is called: used, never made or deleted.
+fn external(scope: &Scope<'_>, name: &Text) {
+    permissions::volume(scope, name);
+    let said = Volume {
+        name: Some(name.text.clone()),
+        is_external: true,
+        driver: None,
+        options: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        origin: scope.origin(name.spot),
+    };
+    scope.claims.borrow_mut().external.insert(name.text.clone(), said);
 }
 
 /// `{nocopy, subpath}`.

@@ -293,6 +293,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     waits::siblings(scope, &read);
     service.jobs = waits::jobs(&mut reader, &read);
     waits::tasks(scope, &mut read, &service.jobs);
+    service.volumes.append(&mut scope.claims.borrow_mut().external);
     service.needs = waits::needs(&mut reader);
     let keys: Vec<&str> = read.keys().map(String::as_str).collect();
     service.routes = routes::service_routes(&mut reader, &keys);

@@ -77,11 +77,12 @@ fn ignored(scope: &Scope<'_>, text: &Text) -> Option<Ignored> {
     Some(Ignored { kind: known, field: field.to_owned() })
 }
 
-/// `data: new`, `moved_from: old` and `reuse: true`.
+/// `data: new` or `data: shared`, `moved_from: old` and `reuse: true`.
 pub(super) fn data(reader: &mut Reader<'_>) -> Data {
-    let is_new = reader.choice("data", &[("new", ())]).is_some();
+    let said = reader.choice("data", &[("new", (true, false)), ("shared", (false, true))]);
+    let (is_new, is_shared) = said.unwrap_or_default();
     let reuse = reader.flag("reuse").unwrap_or_default();
-    let Some(text) = reader.text("moved_from") else { return Data { is_new, of: None, reuse } };
+    let Some(text) = reader.text("moved_from") else { return Data { is_new, of: None, is_shared, reuse } };
     let scope = reader.scope;
     scope.claims.borrow_mut().moved_from = Some(text.spot);
     if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
@@ -92,5 +93,5 @@ pub(super) fn data(reader: &mut Reader<'_>) -> Data {
         let message = "`data: new` and `moved_from` contradict each other".to_owned();
         scope.error_hint(A0106, text.spot, message, "leave out the one that is not meant");
     }
-    Data { is_new, of: Some(text.text), reuse }
+    Data { is_new, of: Some(text.text), is_shared, reuse }
 }

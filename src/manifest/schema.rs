@@ -74,7 +74,11 @@ fn service() -> Json {
         ("network", either(&[text(), link("own_network")]), "auto, a shared network's name, or a subnet"),
         ("state", words(&["running", "stopped"]), "Whether its containers run"),
         ("reconcile", link("reconcile"), "How it is kept"),
-        ("data", words(&["new"]), "new: its containers may start on empty data"),
+        (
+            "data",
+            words(&["new", "shared"]),
+            "new: its containers may start on empty data; shared: other containers may write to it",
+        ),
         ("moved_from", text(), "The name that the service had: its data are still called after it"),
         ("reuse", flag(), "true: it gets the folder, volumes and secrets that a deleted service of its name has left"),
         ("update", link("update"), "How a new container takes the place of the old one"),

@@ -163,6 +163,7 @@ fn mount_keys() -> Vec<Key> {
         ("source", text(), "Name of the volume, or path of the host or of the source"),
         ("target", text(), "Path in the container"),
         ("read_only", flag(), "Whether it may not write"),
+        ("external", flag(), "A volume that is there under this name: used, never made or deleted"),
         ("consistency", text(), "Nothing on an engine of Linux"),
         ("bind", link("mount_bind"), "Of a bind"),
         ("volume", link("mount_volume"), "Of a volume"),

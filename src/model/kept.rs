@@ -53,6 +53,8 @@ pub struct Data {
     pub is_new: bool,
     /// `moved_from`: the name that it had, after which its data are called.
     pub of: Option<String>,
+    /// `data: shared`: containers that are not Amarre's may write to it as well.
+    pub is_shared: bool,
     /// `reuse: true`: it gets what a deleted service of its name has left.
     pub reuse: bool,
 }

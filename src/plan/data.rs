@@ -62,7 +62,9 @@ fn held(
     if service.data.is_new {
         return None;
     }
-    let former = former(input, known, service, base, fields)?;
+    let Some(former) = former(input, known, service, base, fields) else {
+        return beside_stranger(input, known, service, base, fields).map(|refusal| (refusal, None));
+    };
     let is_there = |source: &str| {
         let volume = source.strip_prefix("volume:").map(|name| Address::new(base.provider.clone(), Kind::Volume, name));
         volume.is_some_and(|volume| input.world.seen.contains_key(&volume))
@@ -97,6 +99,58 @@ fn held(
     Some((refusal, left_behind.map(str::to_owned)))
 }
 
+/// The first start of a service beside a container that is not ours, runs or ran the same image, and has data where this
+/// one would have a new volume: most likely that is the service, under other names.
+fn beside_stranger(
+    input: &Input<'_>,
+    known: &Known<'_>,
+    service: &Service,
+    base: &Address,
+    fields: &Fields,
+) -> Option<Refusal> {
+    let is_known = known.of.contains_key(service.name.as_str()) || input.facts.converged.contains(&service.name);
+    if is_known || service.data.of.is_some() {
+        return None;
+    }
+    let is_new = |volume: &str| {
+        let volume = Address::new(base.provider.clone(), Kind::Volume, volume);
+        !input.world.seen.contains_key(&volume)
+    };
+    let containers = input.world.of_kind(&base.provider, Kind::Container);
+    let strangers = containers.filter(|(_, seen)| !seen.owner.is_ours() && is_like(&seen.fields, fields));
+    let (stranger, theirs, volume, target) = strangers.into_iter().find_map(|(stranger, seen)| {
+        written(fields).find_map(|(now, target)| {
+            let (theirs, _) = written(&seen.fields).find(|(theirs, at)| *at == target && *theirs != now)?;
+            let volume = now.strip_prefix("volume:").filter(|volume| is_new(volume))?;
+            Some((stranger, theirs, volume, target))
+        })
+    })?;
+    let file = &service.origin.file;
+    let to_keep = match theirs.strip_prefix("volume:") {
+        Some(name) => format!(
+            "to go on with its data, stop it and write `{{type: volume, source: {name}, target: {target}, external: true}}` \
+             in {file}"
+        ),
+        None => format!("to go on with its data, stop it and mount {} in {file}", shown(theirs)),
+    };
+    Some(Refusal {
+        code: "A0419".to_owned(),
+        message: format!("container {} would start without the data of container {}", base.name, stranger.name),
+        found: vec![
+            (format!("{target} of {}", stranger.name), shown(theirs)),
+            (format!("{target} would be"), format!("volume {volume}, which is new")),
+        ],
+        hints: vec![
+            Hint::text(to_keep),
+            Hint::text(format!("if it may start on nothing, write `data: new` in {file}")),
+        ],
+    })
+}
+
+fn is_like(one: &Fields, other: &Fields) -> bool {
+    repository(one.text("image")) == repository(other.text("image"))
+}
+
 /// What a container was before, where its data are to be looked for.
 struct Former<'a> {
     at: &'a Address,
@@ -124,7 +178,7 @@ fn former<'a>(
     if here.is_some() {
         return here;
     }
-    let is_like = |other: &Fields| repository(other.text("image")) == repository(fields.text("image"));
+    let is_like = |other: &Fields| is_like(other, fields);
     if let Some(old) = &service.data.of {
         let all = of(old);
         let same_key = base.name.strip_prefix(&service.name).map(|key| format!("{old}{key}"));

@@ -431,11 +431,41 @@ pub fn exclusive(fields: &Fields) -> BTreeSet<String> {
 
 /// The ports of the host that a container publishes: `port 80/tcp`.
 pub fn ports(fields: &Fields) -> impl Iterator<Item = String> {
+    bindings(fields).map(|binding| binding.name())
+}
+
+/// A port of the host that a container publishes.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding<'a> {
+    address: &'a str,
+    port: &'a str,
+    protocol: &'a str,
+}
+
+impl Binding<'_> {
+    /// `port 80/tcp`.
+    pub fn name(&self) -> String {
+        format!("port {}/{}", self.port, self.protocol)
+    }
+
+    /// Whether an engine gives both at once: of one port, each of two addresses is another binding.
+    pub fn collides(&self, other: &Self) -> bool {
+        const ALL: [&str; 2] = ["0.0.0.0", "::"];
+        let is_v6 = |binding: &Self| binding.address.contains(':');
+        let is_all = |binding: &Self| ALL.contains(&binding.address);
+        let meets = self.address == other.address || is_v6(self) == is_v6(other) && (is_all(self) || is_all(other));
+        meets && self.port == other.port && self.protocol == other.protocol
+    }
+}
+
+/// Items of `ports` as `0.0.0.0:8080:80/tcp`, without what is no port.
+pub fn bindings(fields: &Fields) -> impl Iterator<Item = Binding<'_>> {
     fields.strings("ports").into_iter().filter_map(|port| {
         let (published, target) = port.rsplit_once(':')?;
-        let (_, published) = published.rsplit_once(':')?;
+        let (address, port) = published.rsplit_once(':')?;
         let (_, protocol) = target.rsplit_once('/')?;
-        Some(format!("port {published}/{protocol}"))
+        let address = address.trim_start_matches('[').trim_end_matches(']');
+        Some(Binding { address, port, protocol })
     })
 }
 

@@ -5,21 +5,26 @@
 //! | a volume that was there before, and is not ours | held (A0444) unless `policy.volumes` lists it |
 //! | a folder that a container which is not ours mounts | held (A0445) unless `policy.host_paths` names it |
 //! | the name or a port of NPM's or Amarre's own container, there or not | held (A0442) |
+//! | data that a running container which is not ours writes to | held (A0446) unless the manifest says `data: shared` |
+//! | a port that a container which is not ours publishes | held (A0447) |
 //!
 //! What a container of ours mounted before, it keeps.
 
 use std::collections::BTreeSet;
 
 use super::binds::{self, Mount, is_common, mounts, others};
-use super::{Input, rivals};
+use super::{Input, mounted, rivals};
 use crate::model::folders::{is_within, normal};
 use crate::model::near::matches;
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
 
 /// Why a container is not made.
 pub fn held(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let reserved = reserved(input, service, base, fields);
-    reserved.or_else(|| volume(input, service, base, fields)).or_else(|| folder(input, service, base, fields))
+    reserved(input, service, base, fields)
+        .or_else(|| volume(input, service, base, fields))
+        .or_else(|| folder(input, service, base, fields))
+        .or_else(|| written(input, service, base, fields))
+        .or_else(|| published(input, service, base, fields))
 }
 
 /// Containers that nobody here made.
@@ -83,6 +88,67 @@ fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
         hints: vec![
             Hint::text(format!("if both are to have it, the operator adds {path} to `policy.host_paths`")),
             Hint::text("if it is the service's own from now on, remove the other container first"),
+        ],
+    })
+}
+
+/// Two databases on one volume destroy it: as with a Compose project that still runs when its manifest is committed.
+fn written(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    if service.data.is_shared {
+        return None;
+    }
+    let before: BTreeSet<&str> = binds::before(input, base).flat_map(mounted::written).collect();
+    let asked: Vec<&str> = mounted::written(fields).filter(|data| !before.contains(data) && is_data(data)).collect();
+    let runs = |(_, seen): &(&Address, &Seen)| seen.fields.flag("running") == Some(true);
+    let (data, user) = foreign(input, &base.provider).filter(runs).find_map(|(user, seen)| {
+        let data = asked.iter().find(|data| mounted::written(&seen.fields).any(|its| is_same_data(data, its)))?;
+        Some((*data, user))
+    })?;
+    Some(Refusal {
+        code: "A0446".to_owned(),
+        message: format!("container {} waits: another container writes to {}", base.name, shown(data)),
+        found: vec![("written by".to_owned(), format!("container {}, which runs", user.name))],
+        hints: vec![
+            Hint::command("stop the other one first", format!("docker stop {}", user.name)),
+            Hint::text(format!("if both are to write to it, write `data: shared` in {}", service.origin.file)),
+        ],
+    })
+}
+
+/// Whether a source of a mount holds data: no socket, and nothing that every container of a host may have.
+fn is_data(source: &str) -> bool {
+    source.strip_prefix("bind:").is_none_or(|path| !is_common(&normal(path)))
+}
+
+fn is_same_data(one: &str, other: &str) -> bool {
+    match (one.strip_prefix("bind:"), other.strip_prefix("bind:")) {
+        (Some(one), Some(other)) => normal(one) == normal(other),
+        (Some(_), None) | (None, Some(_)) | (None, None) => one == other,
+    }
+}
+
+/// `volume:data` as people say it.
+fn shown(source: &str) -> String {
+    match source.split_once(':') {
+        Some(("bind", path)) => path.to_owned(),
+        Some((kind, name)) => format!("{kind} {name}"),
+        None => source.to_owned(),
+    }
+}
+
+/// The engine would refuse the start, after the old container has stopped for it.
+fn published(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let (port, user) = foreign(input, &base.provider).find_map(|(user, seen)| {
+        let port = rivals::bindings(fields).find(|own| rivals::bindings(&seen.fields).any(|its| own.collides(&its)))?;
+        Some((port.name(), user))
+    })?;
+    Some(Refusal {
+        code: "A0447".to_owned(),
+        message: format!("container {} cannot publish {port}: another container has it", base.name),
+        found: vec![("published by".to_owned(), format!("container {}", user.name))],
+        hints: vec![
+            Hint::command("stop the other one first", format!("docker stop {}", user.name)),
+            Hint::text(format!("or publish another port in {}", service.origin.file)),
         ],
     })
 }

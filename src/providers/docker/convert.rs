@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, HealthConfig,
-    HealthStatusEnum, HostConfig, ImageInspect, Mount, MountPoint, MountType, Network, PortSummary, RestartPolicy,
-    RestartPolicyNameEnum, Volume,
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings,
+    HealthConfig, HealthStatusEnum, HostConfig, ImageInspect, Mount, MountPoint, MountType, Network, PortSummary,
+    RestartPolicy, RestartPolicyNameEnum, Volume,
 };
 
 use super::settings;
@@ -152,6 +152,8 @@ impl Reader {
             .with("networks", Value::texts(summary_networks(summary).into_keys()))
             .with("ports", Value::texts(summary_ports(summary)))
             .with("mounts", Value::texts(summary_mounts(summary)))
+            .with("running", Value::Bool(summary.state.is_some_and(has_processes)))
+            .with("image", Value::text(summary.image.as_deref().unwrap_or_default()))
             .with("image_id", Value::text(summary.image_id.as_deref().unwrap_or_default()));
         let labels = ordered(summary.labels.as_ref());
         let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
@@ -311,6 +313,15 @@ fn summary_mounts(summary: &ContainerSummary) -> BTreeSet<String> {
         }
     };
     summary.mounts.iter().flatten().filter_map(text).collect()
+}
+
+/// Whether it writes, or is about to.
+fn has_processes(state: ContainerSummaryStateEnum) -> bool {
+    use ContainerSummaryStateEnum::{CREATED, DEAD, EMPTY, EXITED, PAUSED, REMOVING, RESTARTING, RUNNING, STOPPING};
+    match state {
+        RUNNING | PAUSED | RESTARTING | STOPPING => true,
+        EMPTY | CREATED | EXITED | REMOVING | DEAD => false,
+    }
 }
 
 fn summary_ports(summary: &ContainerSummary) -> BTreeSet<String> {

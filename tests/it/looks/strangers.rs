@@ -4,7 +4,7 @@ use amarre_sim::docker::DockerOptions;
 use serde_json::{Value as Json, json};
 
 use super::binds::{assert_held, held, is_made};
-use crate::support::stepped::{Stepped, options};
+use crate::support::stepped::{Setting, Stepped, options};
 
 /// An engine whose host has these folders, and the policy that holds where nobody wrote one.
 async fn rig() -> Stepped {
@@ -104,4 +104,46 @@ async fn npms_name_ports_and_neighbours_are_for_no_manifest() {
     let (code, text) = held(&rig, "three").unwrap();
     assert!(code == "A0442" && text.contains("the name npm"), "{text}");
     assert!(is_made(&rig, "four"), "{:?}", held(&rig, "four"));
+}
+
+/// A stack that still runs beside the manifest that is to follow it: no second writer, no port twice, no empty start.
+#[tokio::test]
+async fn what_still_runs_holds_its_successor_until_it_stops() {
+    let options = DockerOptions { host_paths: Some(["/srv/photos".to_owned()].into()), ..options() };
+    let mut rig = Stepped::in_setting(options, Setting { allows_all: true, ..Setting::default() }).await;
+    let compose = json!({"com.docker.compose.project": "kuma"});
+    foreign(&rig, "kuma-1", json!({"Binds": ["kuma:/data"]}), compose);
+    foreign(&rig, "photos-1", json!({"Binds": ["/srv/photos:/p"]}), json!({}));
+    let ports = json!({"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "3001"}]});
+    let uptime = json!({
+        "Image": "npm:2", "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {"NetworkMode": "bridge", "PortBindings": ports},
+    });
+    rig.docker.seed("uptime-1", uptime).unwrap();
+    let external = "{type: volume, source: kuma, target: /data, external: true}";
+    rig.write("kuma.yaml", &format!("{{name: kuma, image: 'web:1', volumes: [{external}]}}\n"));
+    rig.write("reads.yaml", "{name: reads, image: 'web:1', volumes: ['/srv/photos:/p:ro']}\n");
+    rig.write("photos.yaml", "{name: photos, image: 'web:1', volumes: ['/srv/photos:/p']}\n");
+    rig.write("album.yaml", "{name: album, image: 'web:1', data: shared, volumes: ['/srv/photos:/p']}\n");
+    rig.write("uptime.yaml", "{name: uptime, image: 'web:1', ports: ['127.0.0.1:3001:80']}\n");
+    rig.write("beside.yaml", "{name: beside, image: 'npm:2', volumes: ['data:/data']}\n");
+    rig.rest().await;
+    assert_held(&rig, "kuma", "A0446", &["volume kuma", "container kuma-1, which runs", "docker stop kuma-1"]);
+    assert_held(&rig, "photos", "A0446", &["/srv/photos", "container photos-1", "data: shared"]);
+    assert_held(&rig, "uptime", "A0447", &["port 3001/tcp", "container uptime-1", "docker stop uptime-1"]);
+    let keep = "{type: volume, source: kuma, target: /data, external: true}";
+    assert_held(&rig, "beside", "A0419", &["volume kuma", "container kuma-1", "volume beside_data", keep, "data: new"]);
+    for free in ["reads", "album"] {
+        assert!(is_made(&rig, free), "{free}: {:?}", held(&rig, free));
+    }
+
+    rig.write("beside.yaml", "{name: beside, image: 'npm:2', data: new, volumes: ['data:/data']}\n");
+    for stopped in ["kuma-1", "photos-1", "uptime-1"] {
+        rig.docker.stop(stopped).unwrap();
+    }
+    rig.look().await;
+    rig.rest().await;
+    for made in ["kuma", "photos", "uptime", "beside"] {
+        assert!(is_made(&rig, made), "{made}: {:?}", held(&rig, made));
+    }
 }
