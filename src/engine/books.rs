@@ -316,6 +316,10 @@ impl Engine {
             if want.keep_only || changing.contains(address) || busy.contains(want.service.as_str()) {
                 continue;
             }
+            // Its plan had the mark alone.
+            if facts.adopting.as_ref() == Some(address) {
+                continue;
+            }
             // A chosen address is only in the first row.
             let is_known = facts.applied.get(address).is_some_and(|known| {
                 let is_its = known.vendor_id == seen.vendor_id && known.service == want.service;

@@ -109,6 +109,13 @@ pub enum Command {
         /// Who asks.
         by: String,
     },
+    /// Write the mark of what was taken over, and nothing else; answers when it is written, or cannot be.
+    Mark {
+        /// What.
+        address: Address,
+        /// How long the answer may take.
+        timeout: Millis,
+    },
     /// Write down what a person did.
     Record(Box<Event>),
     /// Give something out of hand.
@@ -284,6 +291,8 @@ impl Handle {
 struct Waiter {
     reply: oneshot::Sender<Reply>,
     deadline: Timestamp,
+    /// It waits for a mark only.
+    marks: bool,
 }
 
 /// The loop's own state.
@@ -447,25 +456,37 @@ impl Daemon {
     async fn look(&mut self) {
         let mode = if self.acts {
             Mode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() }
+        } else if self.engine.adopts() {
+            Mode::Mark
         } else {
             Mode::PlanOnly
         };
+        let adopts = self.engine.adopts();
         self.due = None;
         self.engine.look(mode).await;
         self.last_look = self.engine.clock.now();
         self.weariness = self.weariness.after_look(self.engine.picture.took, self.last_look);
         self.answer_waiters();
+        if adopts && !self.engine.adopts() {
+            // The plan had the mark alone.
+            self.look_soon();
+        }
     }
 
     fn answer_waiters(&mut self) {
         let (settled, now) = (self.engine.picture.at_rest, self.last_look);
         let picture = self.engine.picture();
-        let done = |waiter: &mut Waiter| settled || now >= waiter.deadline;
+        let is_marked = !self.engine.adopts();
+        let done = |waiter: &mut Waiter| {
+            let is_done = if waiter.marks { is_marked } else { settled };
+            is_done || now >= waiter.deadline
+        };
         for waiter in self.waiters.extract_if(.., done) {
             // Who asked may have gone; the work is done all the same.
             let _ = waiter.reply.send(Reply { picture: picture.clone(), settled, error: None });
         }
         if self.waiters.is_empty() {
+            self.engine.unmark();
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
             self.engine.confirmed.clear();
@@ -479,7 +500,8 @@ impl Daemon {
         let mut wishes: Vec<Timestamp> = self.engine.picture.plan.next_look.into_iter().collect();
         wishes.extend(self.due);
         wishes.extend(self.waiters.iter().map(|waiter| waiter.deadline));
-        let is_moving = self.engine.picture.plan.changes.iter().any(crate::model::Change::is_now) && self.acts;
+        let acts = self.acts || self.engine.adopts();
+        let is_moving = self.engine.picture.plan.changes.iter().any(crate::model::Change::is_now) && acts;
         if is_moving && !self.engine.is_busy() && self.engine.ledger_error.is_none() {
             wishes.push(now + Millis(50));
         }
@@ -518,7 +540,13 @@ impl Daemon {
                 self.engine.retry_now();
                 // Who asks for one service wants it put right, whoever else writes it.
                 asked.iter().for_each(|service| self.engine.forgive(service));
-                self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout });
+                self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, marks: false });
+                self.look().await;
+                return;
+            }
+            Command::Mark { address, timeout } => {
+                self.engine.mark(address);
+                self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, marks: true });
                 self.look().await;
                 return;
             }

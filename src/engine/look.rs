@@ -92,6 +92,7 @@ impl Engine {
         facts.gone = desired.gone.clone();
         facts.confirmed = self.confirmed.clone();
         facts.impatient = self.impatient;
+        facts.adopting = self.adopting.clone();
         facts.revision = source.as_ref().unwrap_or(&self.picture.source).revision.clone();
         facts.promised =
             self.promised.values().flatten().map(|(address, fields)| (address.clone(), fields.clone())).collect();
@@ -159,9 +160,9 @@ impl Engine {
         }
         let only = match &mode {
             Mode::Act { only, .. } => only.clone(),
-            Mode::PlanOnly => None,
+            Mode::PlanOnly | Mode::Mark => None,
         };
-        let is_to_act = matches!(mode, Mode::Act { .. });
+        let is_to_act = mode != Mode::PlanOnly;
         if is_to_act && self.ledger_error.is_some() {
             self.try_ledger(&mut plan, now).await;
         }
@@ -172,10 +173,16 @@ impl Engine {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
         let acts = is_to_act && broken_rules.is_empty();
+        let is_marked = |address: &Address| !plan.changes.iter().any(|change| change.address == *address);
+        let cannot_mark = |address: &Address| {
+            let held = plan.changes.iter().any(|change| change.address == *address && change.refusal().is_some());
+            held || self.patience.failing().contains_key(address)
+        };
+        self.adopting = self.adopting.take().filter(|address| !is_marked(address) && !cannot_mark(address));
         let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
         let mut last_failures = self.ledger.last_failures().await.unwrap_or_default();
         if acts && self.ledger_error.is_none() {
-            let ready = self.ready(&plan, only.as_ref());
+            let ready = self.ready(&plan, &mode);
             // Before what failed goes.
             self.keep_last_words(&mut last_failures, &wants, &world, &plan, &facts, &scrubber, now).await;
             let mut kept = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await;
@@ -276,7 +283,7 @@ impl Engine {
         use_it: impl FnOnce(&Input<'_>) -> T,
     ) -> T {
         let confirmed = match mode {
-            Mode::PlanOnly => None,
+            Mode::PlanOnly | Mode::Mark => None,
             // The number counts once: what vanishes after it was matched is another question.
             Mode::Act { confirmed_deletes, .. } => confirmed_deletes.filter(|_| self.confirmed.is_empty()),
         };
@@ -284,11 +291,15 @@ impl Engine {
     }
 
     /// What idle lanes may do, by service. A service is never planned from an observation begun before its last write.
-    fn ready(&self, plan: &Plan, only: Option<&BTreeSet<String>>) -> BTreeMap<String, Vec<Change>> {
+    fn ready(&self, plan: &Plan, mode: &Mode) -> BTreeMap<String, Vec<Change>> {
         let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         let busy = self.services_at_work();
         for change in plan.changes.iter().filter(|change| change.is_now()) {
-            let is_asked = only.is_none_or(|only| only.contains(&change.service));
+            let is_asked = match mode {
+                Mode::PlanOnly => false,
+                Mode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
+                Mode::Mark => self.adopting.as_ref() == Some(&change.address),
+            };
             if is_asked && !busy.contains(change.service.as_str()) {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }

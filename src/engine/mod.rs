@@ -155,6 +155,8 @@ pub enum Mode {
         /// Only for these services; `None` = for all.
         only: Option<BTreeSet<String>>,
     },
+    /// Write the mark of what a person takes over, and nothing else.
+    Mark,
 }
 
 /// Everything one look found out: what status, plan and drift are made of.
@@ -399,6 +401,8 @@ pub struct Engine {
     stopping: Arc<AtomicBool>,
     /// A person asks and waits.
     impatient: bool,
+    /// What a person takes over just now.
+    adopting: Option<Address>,
     /// Services whose deletion was agreed to; with the first of them gone, their number is another one.
     confirmed: BTreeSet<String>,
     /// When everything was last read anew.
@@ -464,6 +468,7 @@ impl Engine {
             good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
             impatient: false,
+            adopting: None,
             confirmed: BTreeSet::new(),
             read_anew: Timestamp::default(),
             patience,
@@ -631,6 +636,22 @@ impl Engine {
                 LaneFailure::Provider { change, error } => self.change_failed(*change, error, done.ended),
             }
         }
+    }
+
+    /// The next looks write the mark of this, until it is there or cannot be.
+    pub fn mark(&mut self, address: Address) {
+        self.patience.worked(&address);
+        self.adopting = Some(address);
+    }
+
+    /// Whether a mark is to be written.
+    pub fn adopts(&self) -> bool {
+        self.adopting.is_some()
+    }
+
+    /// No one waits for the mark any more.
+    pub fn unmark(&mut self) {
+        self.adopting = None;
     }
 
     fn ledger_failed(&mut self, error: &StoreError) {

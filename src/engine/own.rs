@@ -7,16 +7,16 @@ use tokio::sync::mpsc;
 
 use super::daemon::{Command, Handle};
 use super::verbs::{self, Answer, Step, refused};
-use super::{Picture, naming, report};
+use super::{Picture, naming};
 use crate::model::world::Applied;
-use crate::model::{Address, Kind, Owner, Seen};
-use crate::plan::forecast;
-use crate::plan::render::{self, Look, Sign, lines};
+use crate::model::{Address, Kind, Millis, Owner, Seen, Want};
+use crate::plan::render::{Look, Sign, lines};
 
 /// What can change hands: kinds whose mark can be put on and taken off.
 const KINDS: [Kind; 4] = [Kind::ProxyHost, Kind::Redirection, Kind::Stream, Kind::Record];
 
-/// Takes over what a manifest wants and somebody else made. With `dry_run`, only what would be changed of it.
+/// Takes over what a manifest wants and somebody else made: its mark is written, all else stays. With `dry_run`, nothing is
+/// written; the text is the same.
 pub async fn adopt(
     handle: &Handle,
     thing: &str,
@@ -24,7 +24,6 @@ pub async fn adopt(
     by: &str,
     timeout_ms: i64,
     look: Look,
-    steps: &mpsc::Sender<Step>,
 ) -> Option<Answer> {
     let picture = handle.ask(Command::Look).await?.picture;
     let (address, seen) = match found(&picture, thing) {
@@ -46,19 +45,25 @@ pub async fn adopt(
     };
     let service = want.service.clone();
     let row = Applied { service: service.clone(), vendor_id: seen.vendor_id.clone(), fields: seen.fields.clone() };
+    let differs = differing(&picture, &address, &service, want);
     if dry_run {
-        let mut text = format!("{} {label} comes under Amarre, for {service}\n", look.sign(Sign::Adopt));
-        text.push_str(&afterwards(&picture, &address, &service, look));
-        return Some(Answer { document: document(&address, &service), text, exit: 0 });
+        let text =
+            format!("{} {label} comes under Amarre, for {service}: its mark is written.\n", look.sign(Sign::Adopt));
+        return Some(Answer { document: document(&address, &service), text: text + &differs, exit: 0 });
     }
     let asked = Command::Adopt { address: address.clone(), row: Box::new(row), by: by.to_owned() };
     if let Some(error) = handle.ask(asked).await?.error {
         return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
     }
-    let only = Some(BTreeSet::from([service.clone()]));
-    let mut answer = verbs::converge(handle, None, only, timeout_ms, look, steps).await?;
-    answer.text = format!("{label} is ours, for {service}.\n{}", answer.text);
-    Some(answer)
+    let asked = Command::Mark { address: address.clone(), timeout: Millis(timeout_ms) };
+    let now = handle.ask(asked).await?.picture;
+    if now.world.seen.get(&address).is_none_or(|seen| seen.owner != Owner::Ours) {
+        let why = now.failing.get(&address).map(|failing| format!(": {}", failing.error)).unwrap_or_default();
+        let text = format!("{label} is ours, for {service}; its mark is not written yet{why}.\n");
+        return Some(Answer { document: document(&address, &service), text, exit: 3 });
+    }
+    let text = format!("{} {label} is ours, for {service}.\n{differs}", look.sign(Sign::Adopt));
+    Some(Answer { document: document(&address, &service), text, exit: 0 })
 }
 
 /// Takes our mark off something, and leaves it as it is from then on. With `dry_run`, only what that would be.
@@ -170,8 +175,8 @@ fn way(kind: Kind) -> &'static str {
     }
 }
 
-/// What the plan would do with it, once it is ours.
-fn afterwards(picture: &Picture, address: &Address, service: &str, look: Look) -> String {
+/// What of it is not as the manifest says, and is left to the next run.
+fn differing(picture: &Picture, address: &Address, service: &str, want: &Want) -> String {
     let Some(context) = &picture.context else { return String::new() };
     let mut world = picture.world.clone();
     if let Some(seen) = world.seen.get_mut(address) {
@@ -179,10 +184,18 @@ fn afterwards(picture: &Picture, address: &Address, service: &str, look: Look) -
     }
     let mut facts = picture.facts.clone();
     facts.released.remove(address);
-    context.with_input(&picture.services, &picture.marks, &world, &facts, picture.at, None, |input| {
-        let mut forecast = forecast::forecast(input);
-        forecast.plan.changes.retain(|change| change.address == *address);
-        forecast.plan.notes.clear();
-        render::text::plan(input, &forecast, &report::revision(picture), look)
-    })
+    let (_, plan) =
+        context.with_input(&picture.services, &picture.marks, &world, &facts, picture.at, None, crate::plan::look);
+    let mut changes = plan.changes.iter().filter(|change| change.address == *address);
+    let fields: Vec<&str> =
+        changes.next().map(|change| &change.diff).into_iter().flatten().map(|diff| diff.field.as_str()).collect();
+    let fields: Vec<&str> = fields.into_iter().filter(|field| *field != "mark").collect();
+    if fields.is_empty() {
+        return format!("It is as {} says.\n", want.origin.file);
+    }
+    format!(
+        "Nothing else of it changes now. It differs from {} in {}: amarre plan shows how, and the next run changes it.\n",
+        want.origin.file,
+        fields.join(", ")
+    )
 }

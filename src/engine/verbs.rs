@@ -418,7 +418,7 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
             unsigned::adopt(handle, (dry_run, confirm), &by, timeout_ms, look, steps).await
         }
         Act::Adopt { thing, dry_run, by, timeout_ms } => {
-            own::adopt(handle, &thing, dry_run, &by, timeout_ms, look, steps).await
+            own::adopt(handle, &thing, dry_run, &by, timeout_ms, look).await
         }
         Act::Release { thing, dry_run, by, timeout_ms } => {
             own::release(handle, &thing, dry_run, &by, timeout_ms, look, steps).await

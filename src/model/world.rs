@@ -535,6 +535,8 @@ pub struct Facts {
     pub converged: BTreeSet<String>,
     /// A person asks for it now: what was stopped is not left alone any longer. Certificates wait all the same.
     pub impatient: bool,
+    /// What a person takes over just now: it gets its mark, and stays as it is otherwise.
+    pub adopting: Option<Address>,
     /// Services whose deletion a person has agreed to, for as long as it takes.
     pub confirmed: BTreeSet<String>,
     /// Services whose manifest is broken and whose last good one is not known: nothing of them is touched.

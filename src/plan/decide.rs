@@ -128,6 +128,9 @@ fn update(
     let seen_fields = unmarked.as_ref().unwrap_or(&seen.fields);
     let mut diffs = diff::compare_in(input.world, schema, &want.fields, seen_fields, applied);
     diffs.retain(|(_, diff)| !policy::ignores(input, &want.service, address.kind, &diff.field));
+    if input.facts.adopting.as_ref() == Some(address) {
+        diffs.retain(|(_, diff)| diff.field == "mark");
+    }
     if diffs.is_empty() {
         return None;
     }

@@ -83,6 +83,8 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
     } else if let Some(signature) = unsigned(input, address, diffs) {
         (ReasonCode::DependencyReplaced, format!("the instance's key signs marks, this one is {signature}"))
+    } else if input.facts.adopting.as_ref() == Some(address) {
+        (ReasonCode::ManifestChanged, format!("taken over for {}", want.origin.file))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
         (ReasonCode::Drift, by_hand(input, address, "its mark was removed outside Amarre"))
     } else if address.kind == Kind::Image {

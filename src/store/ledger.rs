@@ -127,6 +127,7 @@ impl Ledger {
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
             impatient: false,
+            adopting: None,
             confirmed: std::collections::BTreeSet::new(),
             frozen: std::collections::BTreeSet::new(),
             gone: BTreeMap::new(),

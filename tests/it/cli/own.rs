@@ -45,24 +45,58 @@ async fn what_was_there_is_taken_over_once_a_person_says_so() {
     ends(&rig.run(&["adopt", "container/npm", "--yes"]).await, 1, &["A0420", "Docker"]);
 
     let dry = rig.run(&["adopt", "record/web.example.org/A", "--dry-run"]).await;
-    ends(&dry, 0, &["< record web.example.org", "198.51.100.7 → 203.0.113.10"]);
+    ends(&dry, 0, &["< record web.example.org", "Nothing else of it changes now", "in values"]);
     ends(&rig.run(&["adopt", "record/web.example.org/A"]).await, 4, &["A0402", "--yes"]);
-    assert_eq!(values(&rig, "web", "A"), ["198.51.100.7"], "nothing was asked for yet");
+    assert_eq!(values(&rig, "_amarre.web", "TXT"), [""; 0], "nothing was asked for yet");
+    // The mark, and nothing else: neither the record, nor anything more of its service.
+    let containers = rig.docker.containers().len();
     let taken = rig.run(&["adopt", "record/web.example.org/A", "--yes", "--timeout", "30s"]).await;
-    ends(&taken, 3, &["record web.example.org is ours, for web"]);
-    assert_eq!(values(&rig, "web", "A"), ["203.0.113.10"]);
+    ends(&taken, 0, &["record web.example.org is ours, for web", "Nothing else of it changes now", "in values"]);
+    assert_eq!(values(&rig, "web", "A"), ["198.51.100.7"]);
+    assert_eq!(values(&rig, "_amarre.web", "TXT").len(), 1);
     ends(&rig.run(&["adopt", "record/web.example.org/A", "--yes"]).await, 0, &["is ours already"]);
-
-    let daemon = rig.daemon(&["--yes"], &[]).await;
-    ends(&rig.run(&["adopt", "proxy-host/web.example.org", "--yes"]).await, 0, &["is ours, for web"]);
-    let row = host(&rig, "web.example.org");
+    let before = host(&rig, "web.example.org");
+    let taken = rig.run(&["adopt", "proxy-host/web.example.org", "--yes"]).await;
+    ends(&taken, 0, &["is ours, for web", "advanced", "forward_host"]);
+    let mut row = host(&rig, "web.example.org");
     assert_eq!(
-        (row["id"].as_u64(), &row["meta"]["theirs"]),
-        (Some(id), &json!(1)),
+        (row["id"].as_u64(), &row["meta"]["theirs"], &row["meta"]["amarre_service"]),
+        (Some(id), &json!(1), &json!("web")),
         "the same row, with what others wrote"
     );
-    assert_eq!((&row["meta"]["amarre_service"], &row["advanced_config"]), (&json!("web"), &json!("")));
+    for written in ["meta", "modified_on"] {
+        row[written] = before[written].clone();
+    }
+    assert_eq!(row, before);
+    assert_eq!(rig.docker.containers().len(), containers);
+    let plan = rig.run(&["plan"]).await;
+    ends(&plan, 0, &["198.51.100.7 → 203.0.113.10", "services/web.yaml:3 changed"]);
+    assert!(!plan.out.contains("outside Amarre"), "{}", plan.out);
+
+    rig.apply().await;
+    let row = host(&rig, "web.example.org");
+    assert_eq!((&row["meta"]["theirs"], &row["advanced_config"]), (&json!(1), &json!("")));
+    assert_eq!(values(&rig, "web", "A"), ["203.0.113.10"]);
+    ends(&rig.run(&["events", "web", "--kind", "drift"]).await, 0, &[]);
     ends(&rig.run(&["events", "proxy-host/web.example.org"]).await, 0, &["adopted proxy host web.example.org: by "]);
+    ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &["nothing to do"]);
+}
+
+/// A daemon that acts puts the rest right as after any commit, with the manifest as the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_daemon_takes_over_it_keeps_as_the_manifest_says() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    let id = seed(&rig);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    ends(&rig.run(&["adopt", "record/web.example.org/A", "--yes"]).await, 0, &["is ours, for web"]);
+    ends(&rig.run(&["adopt", "proxy-host/web.example.org", "--yes"]).await, 0, &["is ours, for web"]);
+    ends(&rig.run(&["reconcile", "web"]).await, 0, &[]);
+    let row = host(&rig, "web.example.org");
+    assert_eq!((row["id"].as_u64(), &row["advanced_config"]), (Some(id), &json!("")));
+    let events = rig.run(&["events", "proxy-host/web.example.org"]).await;
+    ends(&events, 0, &["adopted proxy host web.example.org: by "]);
+    assert!(!events.out.contains("changed by somebody"), "{}", events.out);
     assert_eq!(end(daemon).await, 0);
     ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &["nothing to do"]);
 }
