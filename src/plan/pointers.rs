@@ -64,10 +64,11 @@ pub fn leads_to(input: &Input<'_>, host: &Seen, to: Pointer<'_>, engine: &Provid
         || reach::is_on_host(&container.fields) && is_meant() && reach::is_machine(input, engine, to.host)
 }
 
-/// Whether a host that has another manifest now still leads to the machine for the one before: what its own manifest leads
-/// to is not there. It may be any container on the machine's network.
+/// Whether a host that has another manifest now, or none, still leads to the machine for the one before: what its own
+/// manifest leads to is not there. It may be any container on the machine's network.
 fn is_left_over(input: &Input<'_>, host: &Seen, to: Pointer<'_>) -> bool {
-    let Some(of) = host.service.as_ref().and_then(|of| input.services.get(of)) else { return false };
+    let Some(of) = &host.service else { return false };
+    let Some(of) = input.services.get(of) else { return true };
     let port = host.fields.get("port").and_then(Value::as_int);
     if let Some(stream) = of.streams.iter().find(|stream| Some(i64::from(stream.port)) == port) {
         return match &stream.to {

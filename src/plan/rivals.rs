@@ -298,9 +298,18 @@ impl Waiting {
         }
     }
 
-    /// Whether something is made only when another one is gone.
+    /// Whether something is made only when another one is gone, or after such a one.
     fn is_for_end(&self, this: &Address, gone: &Address) -> bool {
-        self.needs.get(this).is_some_and(|needs| needs.contains(&Need::absent(gone.clone())))
+        let gone = Need::absent(gone.clone());
+        let (mut before, mut next) = (BTreeSet::new(), vec![this]);
+        while let Some(address) = next.pop() {
+            let Some(needs) = self.needs.get(address).filter(|_| before.insert(address)) else { continue };
+            if needs.contains(&gone) {
+                return true;
+            }
+            next.extend(needs.iter().filter(|need| need.is != State::Absent).map(|need| &need.on));
+        }
+        false
     }
 
     /// Whether something is made only after another.
@@ -442,7 +451,12 @@ pub struct Binding<'a> {
     protocol: &'a str,
 }
 
-impl Binding<'_> {
+impl<'a> Binding<'a> {
+    /// Where the host listens.
+    pub fn address(&self) -> &'a str {
+        self.address
+    }
+
     /// `port 80/tcp`.
     pub fn name(&self) -> String {
         format!("port {}/{}", self.port, self.protocol)
