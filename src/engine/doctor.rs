@@ -71,6 +71,7 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     }
     findings.extend(of(&["DNS"]));
     findings.extend(reached);
+    findings.extend(private(patient.site, &world));
     findings.extend(pool(patient, &world));
     findings.extend(certificates(patient, &world));
     findings
@@ -166,6 +167,7 @@ async fn observe(patient: &Patient<'_>) -> (World, Vec<Finding>) {
         let Some(observation) = observation else { continue };
         world.seen.extend(observation.seen);
         world.gaps.extend(observation.gaps);
+        world.addresses.extend(observation.addresses.map(|addresses| (id.clone(), addresses)));
         world.routes.insert(id, observation.routes);
     }
     (world, findings)
@@ -280,6 +282,18 @@ async fn addresses(site: &Site) -> Vec<Finding> {
         }
     });
     join_all(asks).await
+}
+
+/// Private addresses that their hosts do not have, where those are known.
+fn private(site: &Site, world: &World) -> Vec<Finding> {
+    let lacks = |(name, host): (&String, &HostSite)| {
+        let address = host.private_address?;
+        let own = world.addresses.get(&host.docker)?;
+        let text = format!("host {name} does not have its `private_address`, {address}");
+        let hint = format!("`ip -brief address` shows those that it has: correct `hosts.{name}.private_address`");
+        (!own.contains(&address)).then(|| Finding::wrong("address", "A0448", text).hint(hint))
+    };
+    site.hosts.iter().filter_map(lacks).collect()
 }
 
 async fn answers(address: SocketAddr) -> bool {

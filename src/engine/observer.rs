@@ -84,6 +84,7 @@ impl Observer {
             }
             world.reserved.insert(id.clone(), self.reserved(&id, observation.reserved));
             world.free.extend(observation.free.map(|free| (id.clone(), free)));
+            world.addresses.extend(observation.addresses.map(|addresses| (id.clone(), addresses)));
             world.routes.insert(id, observation.routes);
         }
         self.date_gaps(&mut world.gaps, now);

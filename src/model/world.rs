@@ -316,6 +316,8 @@ pub struct World {
     pub gaps: Vec<Gap>,
     /// Subnets that a host routes elsewhere; nothing of ours goes there.
     pub routes: BTreeMap<ProviderId, Vec<Ipv4Net>>,
+    /// The addresses of an engine's host. Only engines of which they are known are in it.
+    pub addresses: BTreeMap<ProviderId, BTreeSet<IpAddr>>,
     /// Free bytes where an engine keeps its images, for those where that can be known.
     pub free: BTreeMap<ProviderId, u64>,
     /// When each engine started, where that can be told.

@@ -7,10 +7,12 @@
 //! | the name or a port of NPM's or Amarre's own container, there or not | held (A0442) |
 //! | data that a running container which is not ours writes to | held (A0446) unless the manifest says `data: shared` |
 //! | a port that a container which is not ours publishes | held (A0447) |
+//! | a port at an address that the host does not have | held (A0448) |
 //!
 //! What a container of ours mounted before, it keeps.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::binds::{self, Mount, is_common, mounts, others};
 use super::{Input, mounted, rivals};
@@ -25,6 +27,7 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address, fields: &Field
         .or_else(|| folder(input, service, base, fields))
         .or_else(|| written(input, service, base, fields))
         .or_else(|| published(input, service, base, fields))
+        .or_else(|| elsewhere(input, service, base, fields))
 }
 
 /// Containers that nobody here made.
@@ -150,6 +153,28 @@ fn published(input: &Input<'_>, service: &Service, base: &Address, fields: &Fiel
             Hint::command("stop the other one first", format!("docker stop {}", user.name)),
             Hint::text(format!("or publish another port in {}", service.origin.file)),
         ],
+    })
+}
+
+/// The engine would refuse each start.
+fn elsewhere(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let own = input.world.addresses.get(&base.provider)?;
+    let has = |at: &IpAddr| own.contains(at) || at.is_unspecified() || at.is_loopback();
+    let own_ports = rivals::bindings(fields).map(|binding| (binding.address(), "ports"));
+    let given = fields.strings("publish").into_iter().filter_map(|given| Some((given.rsplit_once(':')?.0, "private")));
+    let asked = own_ports.chain(given).filter_map(|(address, by)| Some((address.parse::<IpAddr>().ok()?, by)));
+    let (address, by) = { asked }.find(|(address, _)| !has(address))?;
+    let hint = match by {
+        "ports" => format!("correct the address in `ports:` of {}", service.origin.file),
+        _ => format!("correct `hosts.{}.private_address` in amarre.yaml", service.host),
+    };
+    let is_bridge = |at: &&IpAddr| !at.is_loopback() && at.is_ipv4() == address.is_ipv4();
+    let known: Vec<String> = own.iter().filter(is_bridge).map(ToString::to_string).collect();
+    Some(Refusal {
+        code: "A0448".to_owned(),
+        message: format!("container {} cannot publish at {address}: its host does not have this address", base.name),
+        found: vec![("the host has".to_owned(), known.join(", "))],
+        hints: vec![Hint::text(hint)],
     })
 }
 

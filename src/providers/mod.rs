@@ -10,6 +10,7 @@ pub mod dns;
 pub mod ovh;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -289,6 +290,8 @@ pub struct Observation {
     pub gaps: Vec<Gap>,
     /// Subnets that the host routes elsewhere.
     pub routes: Vec<Ipv4Net>,
+    /// The addresses of the host itself; `None` where they are not known from here.
+    pub addresses: Option<BTreeSet<IpAddr>>,
     /// Free bytes where images are kept, where that can be known.
     pub free: Option<u64>,
     /// The vendor's version, where it says one.

@@ -2,6 +2,7 @@
 //! of Amarre itself mount of them.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use bollard::models::ContainerSummary;
@@ -52,6 +53,25 @@ fn is_containers_root(line: &str, is_machines_own: bool) -> bool {
     is_root && is_of_layers && (is_an_engines || !is_machines_own)
 }
 
+/// The addresses of this machine; `None` where the kernel does not say.
+pub(super) async fn addresses() -> Option<BTreeSet<IpAddr>> {
+    let table = tokio::fs::read_to_string("/proc/net/fib_trie").await.ok()?;
+    // A kernel without IPv6 has no such file.
+    let interfaces = tokio::fs::read_to_string("/proc/net/if_inet6").await.unwrap_or_default();
+    let v6 = interfaces.lines().filter_map(|line| u128::from_str_radix(line.split(' ').next()?, 16).ok());
+    let all: BTreeSet<IpAddr> =
+        own_of(&table).map(IpAddr::V4).chain(v6.map(|bits| Ipv6Addr::from(bits).into())).collect();
+    (!all.is_empty()).then_some(all)
+}
+
+/// The machine's own addresses in `/proc/net/fib_trie`: `|-- 192.168.1.10`, and below it `/32 host LOCAL`.
+fn own_of(table: &str) -> impl Iterator<Item = Ipv4Addr> {
+    table.lines().zip(table.lines().skip(1)).filter_map(|(leaf, kind)| {
+        let address = leaf.trim_start().strip_prefix("|-- ")?;
+        kind.trim_start().starts_with("/32 host LOCAL").then(|| address.trim().parse().ok())?
+    })
+}
+
 /// What a container mounts.
 pub(super) fn reserved(by: Address, is_own: bool, service: Option<String>, summary: &ContainerSummary) -> Reserved {
     let (mut volumes, mut paths) = (BTreeSet::new(), BTreeSet::new());
@@ -71,6 +91,14 @@ pub(super) fn reserved(by: Address, is_own: bool, service: Option<String>, summa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_machines_own_addresses_are_read_from_the_kernels_table() {
+        let table = "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     \
+                     +-- 192.168.1.0/24 2 0 1\n        |-- 192.168.1.10\n           /32 host LOCAL\n        \
+                     |-- 192.168.1.255\n           /32 link BROADCAST\n";
+        assert_eq!(own_of(table).collect::<Vec<_>>(), [Ipv4Addr::new(192, 168, 1, 10)]);
+    }
 
     #[test]
     fn a_root_of_layers_is_a_containers() {

@@ -190,7 +190,20 @@ impl DockerProvider {
         let (reserved, version) = (self.reserved(&containers, &seen, &own), Some(api.engine.clone()));
         let sees_files =
             own.is_empty() && self.config.sees_files.unwrap_or_else(|| beside::sees_files(api, &containers));
-        Ok(Observation { seen, routes, free, version, started, own, reserved, sees_files, ..Observation::default() })
+        let is_here = sees_files && self.config.endpoint.starts_with("unix://");
+        let addresses = if is_here { beside::addresses().await } else { None };
+        Ok(Observation {
+            seen,
+            routes,
+            addresses,
+            free,
+            version,
+            started,
+            own,
+            reserved,
+            sees_files,
+            ..Observation::default()
+        })
     }
 
     /// What NPM's container and the one that Amarre runs in have, and those of their Compose projects: NPM's data base is

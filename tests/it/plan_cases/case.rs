@@ -1,6 +1,6 @@
 //! Reads a case. Its form is in `tests/cases/plan/README.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use amarre::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
 use amarre::model::world::{Applied, Away, Order, Ordered, Suspension};
@@ -94,6 +94,8 @@ struct Observed {
     patch: BTreeMap<String, Thing>,
     remove: Vec<String>,
     routes: Vec<String>,
+    /// Those of the engine's host, where Amarre knows them.
+    addresses: Option<BTreeSet<std::net::IpAddr>>,
     /// Docker started so long ago.
     engine_started_s: Option<i64>,
 }
@@ -204,6 +206,7 @@ pub fn read(name: &str, text: &str) -> Case {
     let docker = scene.site.hosts["default"].docker.clone();
     let started = file.observed.engine_started_s.map(|ago| state.now + Millis::seconds(-ago));
     state.raw.started.extend(started.map(|at| (docker.clone(), at)));
+    state.raw.addresses.extend(file.observed.addresses.clone().map(|addresses| (docker.clone(), addresses)));
     state.raw.routes.insert(docker, file.observed.routes.iter().map(|route| route.parse().unwrap()).collect());
     let refused = file.mail_refused.iter().map(|(npm, address)| (ProviderId::npm(npm), address.clone()));
     state.raw.mail_refused = refused.collect();

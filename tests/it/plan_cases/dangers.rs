@@ -272,7 +272,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
         }
         // Containers that are all wanted may share on purpose; an old one and its successor never do.
         let is_left = seen.service.as_ref().is_none_or(|of| !is_wanted(scene, of, &other.name));
-        let is_stranger = is_left && !is_job(&seen.fields) && !is_job(fields);
+        let has_ended = !seen.owner.is_ours() && seen.fields.flag("running") == Some(false);
+        let is_stranger = is_left && !has_ended && !is_job(&seen.fields) && !is_job(fields);
         let may_share = scene.services.get(&change.service).is_some_and(|s| s.update.strategy == Strategy::StartFirst);
         let same = other.base() == change.address.base() && !may_share || is_stranger;
         let written: Vec<&str> =

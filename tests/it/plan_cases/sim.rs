@@ -26,6 +26,7 @@ pub fn observe(state: &State) -> World {
     let mut view = World {
         gaps: state.raw.gaps.clone(),
         routes: state.raw.routes.clone(),
+        addresses: state.raw.addresses.clone(),
         started: state.raw.started.clone(),
         mail_refused: state.raw.mail_refused.clone(),
         ..World::default()
