@@ -323,7 +323,9 @@ impl Engine {
             // A chosen address is only in the first row.
             let is_known = facts.applied.get(address).is_some_and(|known| {
                 let is_its = known.vendor_id == seen.vendor_id && known.service == want.service;
-                is_its && plan::diff::is_applied(&want.fields, world, &known.fields)
+                // What was taken over is as its manifest says from now on.
+                let is_adopted = known.fields.get(plan::reason::ADOPTED).is_some();
+                is_its && !is_adopted && plan::diff::is_applied(&want.fields, world, &known.fields)
             });
             if !is_known {
                 let fields = plan::diff::resolve(&want.fields, world);

@@ -9,7 +9,8 @@ use super::daemon::{Command, Handle};
 use super::verbs::{self, Answer, Step, refused};
 use super::{Picture, naming};
 use crate::model::world::Applied;
-use crate::model::{Address, Kind, Millis, Owner, Seen, Want};
+use crate::model::{Address, Kind, Millis, Owner, Seen, Value, Want};
+use crate::plan::reason::ADOPTED;
 use crate::plan::render::{Look, Sign, lines};
 
 /// What can change hands: kinds whose mark can be put on and taken off.
@@ -44,7 +45,8 @@ pub async fn adopt(
         return Some(refused("A0420", &format!("no manifest wants {label}"), hint));
     };
     let service = want.service.clone();
-    let row = Applied { service: service.clone(), vendor_id: seen.vendor_id.clone(), fields: seen.fields.clone() };
+    let fields = seen.fields.clone().with(ADOPTED, Value::Bool(true));
+    let row = Applied { service: service.clone(), vendor_id: seen.vendor_id.clone(), fields };
     let differs = differing(&picture, &address, &service, want);
     if dry_run {
         let text =

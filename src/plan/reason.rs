@@ -8,6 +8,9 @@ use crate::model::plan::{Reason, ReasonCode};
 use crate::model::world::Failure;
 use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
 
+/// In the ledger's row of what was taken over and is not yet as its manifest says.
+pub const ADOPTED: &str = "adopted";
+
 /// Why something is made.
 pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let was_applied = input.facts.applied.contains_key(address);
@@ -83,6 +86,11 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
     } else if let Some(signature) = unsigned(input, address, diffs) {
         (ReasonCode::DependencyReplaced, format!("the instance's key signs marks, this one is {signature}"))
+    } else if is_adopted(input, address) && diffs.iter().any(|diff| diff.field != "mark") {
+        (
+            ReasonCode::ManifestChanged,
+            format!("{}:{} wants it so, it was taken over", want.origin.file, want.origin.line),
+        )
     } else if input.facts.adopting.as_ref() == Some(address) {
         (ReasonCode::ManifestChanged, format!("taken over for {}", want.origin.file))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
@@ -144,6 +152,11 @@ fn differences(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen) -
         wanted.remove(later);
     }
     diff::compare(schema, &wanted, &seen.fields, None).into_iter().map(|(_, diff)| diff).collect()
+}
+
+/// Whether it is as it was when a person took it over.
+fn is_adopted(input: &Input<'_>, address: &Address) -> bool {
+    input.facts.applied.get(address).is_some_and(|row| row.fields.flag(ADOPTED) == Some(true))
 }
 
 /// What is said of a mark that is there and only gets a signature.

@@ -70,7 +70,7 @@ async fn what_was_there_is_taken_over_once_a_person_says_so() {
     assert_eq!(row, before);
     assert_eq!(rig.docker.containers().len(), containers);
     let plan = rig.run(&["plan"]).await;
-    ends(&plan, 0, &["198.51.100.7 → 203.0.113.10", "services/web.yaml:3 changed"]);
+    ends(&plan, 0, &["198.51.100.7 → 203.0.113.10", "services/web.yaml:3 wants it so, it was taken over"]);
     assert!(!plan.out.contains("outside Amarre"), "{}", plan.out);
 
     rig.apply().await;
