@@ -29,7 +29,7 @@ impl Engine {
         let reading = self.source.read().await;
         self.tell_source_events().await;
         let loaded = self.manifests_of(&reading).await;
-        let mut picture = self.see(reading, loaded, mode).await;
+        let mut picture = Box::pin(self.see(reading, loaded, mode)).await;
         picture.took = self.clock.now() - started;
         self.meters.phase("total", picture.took);
         self.meters.compare(&self.picture, &picture);
@@ -58,7 +58,7 @@ impl Engine {
             }
         });
         let reading = Reading { snapshot: Some(snapshot), error: None };
-        let picture = self.see(reading, loaded, Mode::PlanOnly).await;
+        let picture = Box::pin(self.see(reading, loaded, Mode::PlanOnly)).await;
         self.secrets = finder;
         (self.health, self.hops, self.run, self.culprits) = kept;
         Arc::new(picture)

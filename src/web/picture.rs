@@ -6,7 +6,7 @@
 //! | one end is still to come | dashed, grey |
 //! | one end failed, or it leads elsewhere, or nothing listens at its end | red, with a cross, and told below |
 //!
-//! It says only what the last look found: a line is no test.
+//! It says only what was observed: a line is no test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use crate::engine::Picture;
 use crate::engine::hops::{self, DeadEnd};
 use crate::engine::status::{self, Health, ResourceStatus, ServiceStatus};
 use crate::model::service::{MountSource, Service, Target};
-use crate::model::{Address, Gate, Kind};
+use crate::model::{Address, Gate, Kind, Timestamp};
 use crate::plan::render::lines;
 
 /// Nodes of a column; the rest is counted.
@@ -97,12 +97,12 @@ fn column(kind: Kind) -> Option<usize> {
 }
 
 /// The picture of a service.
-pub fn draw(picture: &Picture, row: &ServiceStatus, words: Words) -> Drawing {
+pub fn draw(picture: &Picture, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
     let table = Table::of(picture, row);
     let titles = ["svc-dns", "svc-proxy", "svc-containers", "svc-volumes"];
     let column = |(at, title): (usize, &str)| {
         let all = &table.columns[at];
-        let nodes = all.iter().take(NODES_MAX).map(|resource| node(picture, row, resource, words)).collect();
+        let nodes = all.iter().take(NODES_MAX).map(|resource| node(picture, row, resource, (now, words))).collect();
         Column { title: words.of(title), nodes, more: all.len().saturating_sub(NODES_MAX) }
     };
     let columns: Vec<Column> = titles.into_iter().enumerate().map(column).collect();
@@ -305,7 +305,7 @@ fn has_failed(resource: &ResourceStatus) -> bool {
     }
 }
 
-fn node(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Node {
+fn node(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, (now, words): (Timestamp, Words)) -> Node {
     let address = &resource.address;
     let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
     // What works and differs shows that it differs.
@@ -327,7 +327,7 @@ fn node(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, words
     } else {
         lines.push(match picture.wants.drains.get(address) {
             Some(until) => words.with("pic-drains", "time", &view::clock(*until)),
-            None => resource.detail.clone(),
+            None => resource.detail_at(now),
         });
         (tone, state.word.clone())
     };

@@ -156,7 +156,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view::encoded(&name))).await;
     frame.moves |= row.health == status::Health::Progressing;
     Ok(page(&Now {
-        drawing: picture::draw(&picture, row, words),
+        drawing: picture::draw(&picture, row, web.handle.now(), words),
         kept: kept(row, words),
         head: Head::of(&picture, row, &visitor, "now"),
         what_now: row.what_now_at(web.handle.now()),
