@@ -81,6 +81,8 @@ const SAMPLES: &[(&str, &str)] = &[
     ("port.name", r#"["web"]"#),
     ("port.app_protocol", r#"["http"]"#),
     ("port.target", r#"[80, "8080"]"#),
+    // None is there by a name of its own.
+    ("mount.external", r#"[false]"#),
     ("mount.consistency", r#"["cached"]"#),
     ("mount.target", r#"["/mounted"]"#),
     ("mount_volume.subpath", r#"["a/b"]"#),
