@@ -81,7 +81,7 @@ async fn a_commit_becomes_a_service_and_says_whose_it_is() {
     let second = forge.commit("Bob Durand", "newer", "services/web.yaml", &manifest("web", "web:2"));
     let plan = rig.run(&["plan"]).await;
     let by = format!("in {} (Bob Durand)", &second[..7]);
-    assert!(plan.out.contains(&format!("services/web.yaml:1 changed {by}")), "{}", plan.out);
+    assert!(plan.out.contains(&format!("services/web.yaml:2 changed {by}")), "{}", plan.out);
     assert!(plan.out.contains(&format!("services/blog.yaml was removed {by}")), "{}", plan.out);
     let document: Json = serde_json::from_str(&rig.run(&["plan", "-o", "json"]).await.out).unwrap();
     let revision = &document["revision"];
