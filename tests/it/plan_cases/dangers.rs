@@ -167,7 +167,15 @@ fn container_goes(state: &State, change: &Change, scene: &Scene, wants: &Wants, 
     let missing = image.filter(|image| stops && !raw.seen.contains_key(image));
     let missing = missing.map(|image| format!("the image of its successor, {}, is not there", image.name));
     let mut wrong: Vec<String> = needed.map(|(user, _)| format!("{user} needs it")).chain(missing).collect();
-    let pointing = hosts(raw).filter(|(_, host)| leads_to(&host.fields, &seen.fields));
+    // On the machine's network another may be the one that is meant.
+    let answers = |to: &str, port: &str| {
+        let others = containers(raw).filter(|(other, _)| **other != change.address);
+        let mut on_host = others.filter(|(_, other)| other.fields.text("network") == Some("host"));
+        on_host.any(|(_, other)| other.ready.is_ready() && is_at(to, port, &other.fields))
+    };
+    let leads_here =
+        |host: &Fields| led_to(host).iter().any(|(_, to, port)| is_at(to, port, &seen.fields) && !answers(to, port));
+    let pointing = hosts(raw).filter(|(_, host)| leads_here(&host.fields));
     wrong.extend(pointing.filter(|_| !window).map(|(host, _)| format!("{host} points at it")));
     wrong
 }
