@@ -284,7 +284,8 @@ pub fn go_first(
     service: &str,
     gone: &[(Address, String)],
 ) -> Vec<Need> {
-    if !matches!(address.kind, Kind::Container | Kind::Network) || comes_again(wants, address) {
+    let is_end = matches!(address.kind, Kind::Container | Kind::Network) && !wants.moving.contains(address);
+    if !is_end || comes_again(wants, address) {
         return Vec::new();
     }
     let mut noted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

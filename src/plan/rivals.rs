@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{Input, mounted, pointers};
+use super::{Input, mounted, pointers, pool};
 use crate::model::plan::Downtime;
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
@@ -20,7 +20,7 @@ pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
     takes_over(input, wants, ups, downs);
     is_called(input, ups);
     starts_again(input, ups);
-    still_used(wants, ups, downs);
+    still_used(input, wants, ups, downs);
 }
 
 /// What of ours must be gone, or must have let go, before `address` may go.
@@ -484,7 +484,7 @@ pub fn bindings(fields: &Fields) -> impl Iterator<Item = Binding<'_>> {
 }
 
 /// What something of ours goes on using is not waited for: it is held, and says by whom it is used.
-fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
+fn still_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Change]) {
     let going: BTreeSet<Address> = downs.iter().map(|down| down.address.clone()).collect();
     let stuck = stuck(ups);
     let moving = |up: &&Change| !stuck.contains(&up.address);
@@ -509,7 +509,8 @@ fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
             let Value::Output { of, .. } = leads else { return None };
             ups.iter().filter(moving).find(|up| up.address == **of && matches!(up.verb, Verb::Create(_)))
         };
-        let is_kept = |user: &&Address| !going.contains(*user) && !lets_go(user) && leads_away(user).is_none();
+        let may_let_go = |user: &Address| lets_go(user) || leads_away(user).is_some() || moves_home(input, wants, user);
+        let is_kept = |user: &&Address| !going.contains(*user) && !may_let_go(user);
         let user = absent.into_iter().find(is_kept);
         let Some(user) = user else { continue };
         let is_room = down.address.kind == Kind::Container && user.kind == Kind::Container;
@@ -523,6 +524,13 @@ fn still_used(wants: &Wants, ups: &[Change], downs: &mut [Change]) {
             hints: vec![Hint::text(format!("{what} goes once nothing uses it, or put its manifest back"))],
         });
     }
+}
+
+/// Whether something is of a service whose network is made anew: it changes when that is there again.
+fn moves_home(input: &Input<'_>, wants: &Wants, of: &Address) -> bool {
+    let service = wants.map.get(of).and_then(|want| input.services.get(&want.service));
+    let home = service.and_then(|service| pool::network_of(input, service));
+    home.is_some_and(|(network, _)| wants.moving.contains(&network))
 }
 
 /// What does not come about by itself: held, or waiting for such a one.
