@@ -214,14 +214,17 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     let read_only = reader.flag("read_only").unwrap_or(false);
     // How a desktop keeps its copy in step: nothing on an engine of Linux.
     let _ = reader.text("consistency");
+    // A Compose file says so of the volumes at its top.
+    let is_external = node.spot.file == 0 && reader.flag("external").unwrap_or(false);
+    if is_external && kind.text != "volume" {
+        let message = format!("`volumes.external` stands in a mount of type `volume`, not `{}`", kind.text);
+        scope.error_hint(A0140, kind.spot, message, "leave it out");
+    }
     let mut options = BTreeMap::new();
     let source = match kind.text.as_str() {
         "volume" => {
             let source = reader.required("source", "a volume's name");
             volume_options(&mut reader, &mut options);
-            // A Compose file says so of the volumes at its top.
-            let is_own = node.spot.file == 0;
-            let is_external = is_own && reader.flag("external").unwrap_or(false);
             source.and_then(|source| {
                 let name = volume(scope, &source.text, source.spot)?;
                 if is_external {
