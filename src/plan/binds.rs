@@ -245,11 +245,11 @@ fn of_service(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fi
     if let Some(refusal) = reserved_volume(input, service, base, fields) {
         return Some(refusal);
     }
-    if let Some(refusal) = strangers::held(input, service, base, fields) {
-        return Some(refusal);
-    }
     let none = BTreeMap::new();
-    Check::of(everywhere, service, base, fields)?.judge(input.world.leads.get(&base.provider).unwrap_or(&none))
+    let leads = input.world.leads.get(&base.provider).unwrap_or(&none);
+    // What no word allows is told before what one does.
+    let barred = Check::of(everywhere, service, base, fields).and_then(|check| check.judge(leads));
+    barred.or_else(|| strangers::held(input, service, base, fields))
 }
 
 /// A named volume that NPM's or Amarre's own container has.
