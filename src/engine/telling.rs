@@ -40,6 +40,10 @@ fn next(waiting: &Waiting, now: Timestamp) -> String {
         Next::At(at) => format!("{} by itself", time(at, now)),
         Next::WhenThere => "by itself, as soon as it is there".to_owned(),
         Next::WhenEnded => "by itself, when it has ended".to_owned(),
+        Next::Again(at) => {
+            let when = if at <= now { "now".to_owned() } else { time(at, now) };
+            format!("{when} by itself; the same was refused before")
+        }
         Next::Person(why) => format!("nothing by itself: {why}"),
     }
 }
@@ -142,7 +146,7 @@ pub fn waiting_json(waiting: &Waiting) -> Json {
         "limit_s": waiting.limit.map(|limit| limit.0 / 1000),
         "deadline": waiting.deadline().map(Timestamp::rfc3339),
         "job": waiting.job,
-        "by_itself": !waiting.is_stalled(),
+        "by_itself": !matches!(waiting.next, Next::Person(_)),
         "next_at": waiting.at().map(Timestamp::rfc3339),
         "hints": waiting.hints,
     })

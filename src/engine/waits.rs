@@ -4,16 +4,16 @@
 //! |---|---|
 //! | held, refused, its manifest broken, failed for good | not by itself: a person is needed |
 //! | a time: backoff, grace, an open call | by itself, at that time |
+//! | what a vendor refused | tried again at that time; likely to be refused again |
 //! | a container that starts, a record on its way, a change that comes after another | by itself, when it is there |
 //! | a job that runs | by itself, when it has ended |
 //! | the same, for longer than it may take | not by itself, as far as can be told; it is still looked at |
 //! | a vendor that does not answer | by itself, when it answers |
 
 use super::status::{self, Health, ServiceStatus};
-use super::{Picture, ServiceError, jobs};
+use super::{Picture, ServiceError, jobs, patience};
 use crate::model::plan::Wait;
 use crate::model::{Address, Change, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
-use crate::providers::Class;
 
 /// One wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,20 +41,22 @@ pub enum Next {
     WhenThere,
     /// By itself, when the job has ended.
     WhenEnded,
+    /// It is tried again at that time, though the vendor refused the same.
+    Again(Timestamp),
     /// Not by itself: why.
     Person(&'static str),
 }
 
 impl Waiting {
-    /// Whether it cannot end by itself.
+    /// Whether somebody should look: it does not end by itself, or hardly.
     pub fn is_stalled(&self) -> bool {
-        matches!(self.next, Next::Person(_))
+        matches!(self.next, Next::Person(_) | Next::Again(_))
     }
 
     /// When it ends by itself, where that is known.
     pub fn at(&self) -> Option<Timestamp> {
         match self.next {
-            Next::At(at) => Some(at),
+            Next::At(at) | Next::Again(at) => Some(at),
             Next::WhenThere | Next::WhenEnded | Next::Person(_) => None,
         }
     }
@@ -130,12 +132,16 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
         return Some(person(&refusal.message, "what holds it has to be settled"));
     }
     if let Some(known) = picture.errors.get(name) {
-        let mut waiting = person(&known.error.message, "the vendor refuses it");
-        waiting.since = Some(known.first);
-        if known.error.class != Class::Rejected || known.change.is_order() {
-            waiting.next = Next::At(next_try(picture, known));
-        }
-        return Some(waiting);
+        let (is_refused, at) = (patience::is_refused(known) && !known.change.is_order(), next_try(picture, known));
+        let next = if is_refused { Next::Again(at) } else { Next::At(at) };
+        return Some(Waiting {
+            what: known.error.message.clone(),
+            since: Some(known.first),
+            limit: None,
+            next,
+            hints: row.hints.clone(),
+            job: None,
+        });
     }
     hidden(picture, row).or_else(|| mine.iter().find_map(|change| until(picture, change))).or_else(|| on(picture, row))
 }

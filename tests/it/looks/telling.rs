@@ -207,6 +207,21 @@ async fn a_record_that_does_not_propagate_is_late_after_its_limit() {
     assert_eq!(document(&rig, RECORD)["stalled"], false);
 }
 
+/// A change that the vendor refuses is tried again, and both are said: when, and that the same was refused.
+#[tokio::test]
+async fn what_a_vendor_refused_names_its_next_try() {
+    let mut rig = Stepped::start().await;
+    rig.ovh.server.faults.add("POST", "/1.0/domain/zone/example.org/record", 99, amarre_sim::Fault::Before(400));
+    rig.write("one.yaml", "{kind: Record, name: one, type: A, value: 203.0.113.77}\n");
+    go_on(&mut rig, 3).await;
+    let found = document(&rig, RECORD);
+    assert_eq!((&found["stalled"], &found["waiting"]["by_itself"]), (&true.into(), &true.into()), "{found}");
+    assert!(found["next_try_at"].is_string() && found["next_try_at"] == found["waiting"]["next_at"], "{found}");
+    let text = text(&rig, RECORD);
+    assert!(text.contains(" by itself; the same was refused before"), "{text}");
+    assert!(!text.contains("nothing by itself"), "{text}");
+}
+
 /// What a look found is shown later: times are told as of then, and machines get instants.
 #[tokio::test]
 async fn times_are_told_as_of_the_moment_in_which_they_are_shown() {
