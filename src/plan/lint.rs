@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Input, pointers, pool, unused};
+use super::{Input, moves, pointers, pool, unused};
 use crate::model::schema::unknown_fields;
 use crate::model::{Address, Expect, Gate, Kind, Need, Plan, Seen, Verb};
 
@@ -79,6 +79,10 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
         return None;
     }
     let seen = input.world.seen.get(&change.address)?;
+    let mut networks = input.world.of_kind(&change.address.provider, Kind::Network);
+    if networks.any(|(network, _)| is_going(network) && moves::is_on(&seen.fields, network)) {
+        return None;
+    }
     let is_ready = seen.ready.is_ready();
     let is_wanted = input.services.get(&change.service).is_some_and(|service| {
         service.containers.keys().any(|key| service.address_name(key) == change.address.name)
