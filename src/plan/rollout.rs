@@ -524,8 +524,9 @@ fn hands_port_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Addr
         .flat_map(|heir| reached(heir, needs).into_iter().chain([heir]))
         .chain(reached(&service.name, needs))
         .collect();
-    let needed = needed.into_iter().filter(|name| *name != service.name).filter_map(|name| input.services.get(name));
+    let needed = needed.into_iter().filter_map(|name| input.services.get(name));
     let needed = needed.flat_map(|of| of.containers.keys().map(move |key| (of, key.as_str())));
+    let needed = needed.filter(|(of, other)| of.name != service.name || *other != key);
     siblings.chain(needed).find_map(|(of, other)| {
         let port = of.containers.get(other)?.ports.iter().find(|port| published.contains(&port.published))?;
         let (name, other) = (service.container_name(key), of.container_name(other));
