@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use amarre::manifest::{Severity, SourceFile, load};
-use amarre::model::{Address, Plan, Value};
+use amarre::model::{Address, Change, Gate, Need, Plan, State as Presence, Value};
 use serde_json::Value as Json;
 
 use crate::ends::unlike_new;
@@ -141,7 +141,7 @@ impl Walk {
             self.life.wrong.push(format!("{made} writes"));
         }
         if until == Until::Rest {
-            let left = self.life.left().map(left_for_nothing).unwrap_or_default();
+            let left = self.life.left().map(|plan| left_for_nothing(plan, &self.life.state)).unwrap_or_default();
             self.life.wrong.extend(left.into_iter().map(|change| format!("is left at the end: {change}")));
         }
         Some(scene)
@@ -181,11 +181,17 @@ impl Walk {
     }
 }
 
-/// What is left of services of which nothing is held: the rest of one may wait for what is.
-fn left_for_nothing(plan: &Plan) -> Vec<String> {
+/// What is left of services of which nothing is held: the rest of one may wait for what is, and so may another for a place
+/// that the held one keeps.
+fn left_for_nothing(plan: &Plan, state: &State) -> Vec<String> {
     let held: BTreeSet<&String> =
         plan.changes.iter().filter(|change| change.refusal().is_some()).map(|change| &change.service).collect();
-    let others = plan.changes.iter().filter(|change| !held.contains(&change.service));
+    let keeps = |need: &Need| {
+        let keeper = state.raw.seen.get(&need.on).filter(|_| need.is == Presence::Absent);
+        keeper.and_then(|seen| seen.service.as_ref()).is_some_and(|service| held.contains(service))
+    };
+    let waits = |change: &Change| matches!(&change.gate, Gate::After(needs) if needs.iter().any(keeps));
+    let others = plan.changes.iter().filter(|change| !held.contains(&change.service) && !waits(change));
     let starts: Vec<String> = others.map(|change| format!("{} {} ", change.action(), change.address)).collect();
     let mut left = unexplained(plan);
     left.retain(|text| starts.iter().any(|start| text.starts_with(start)));

@@ -148,12 +148,17 @@ fn container_goes(state: &State, change: &Change, scene: &Scene, wants: &Wants, 
     let window = makes_room || is_away;
     // A service that goes on under other containers is changed, not taken from anybody.
     let goes = !scene.services.contains_key(&change.service);
-    let needed = containers(raw).filter(|(other, user)| {
+    let needs = |other: &Address, user: &Seen, service: &str| {
         // What it was made with may be out of date.
-        let noted = state.facts.applied.get(*other).map(|row| &row.fields).filter(|row| row.get("needs").is_some());
-        let needs = noted.unwrap_or(&user.fields).strings("needs");
-        let is_user = user.service.as_deref() != Some(&change.service) && needs.contains(&change.service.as_str());
-        is_user
+        let noted = state.facts.applied.get(other).map(|row| &row.fields).filter(|row| row.get("needs").is_some());
+        noted.unwrap_or(&user.fields).strings("needs").contains(&service)
+    };
+    let needed = containers(raw).filter(|(other, user)| {
+        let Some(of) = user.service.as_deref().filter(|of| *of != change.service) else { return false };
+        // Notes of different times may contradict one another.
+        let mut own = containers(raw).filter(|(_, own)| own.service.as_deref() == Some(&change.service));
+        needs(other, user, &change.service)
+            && !own.any(|(own, seen)| needs(own, seen, of))
             && goes
             && !makes_room
             && !user.service.as_ref().is_some_and(|service| is_wanted(scene, service, &other.name))
@@ -163,7 +168,11 @@ fn container_goes(state: &State, change: &Change, scene: &Scene, wants: &Wants, 
         Verb::Create(_) | Verb::Update(_) | Verb::Delete => None,
     });
     let image = successor.map(|image| Address::new(change.address.provider.clone(), Kind::Image, image));
-    let stops = wants.stop_first.contains_key(&change.service) && seen.ready.is_ready();
+    let is_another = |(other, also): &(&Address, &Seen)| {
+        **other != change.address && other.is_same(&change.address) && also.ready.is_ready()
+    };
+    let is_last = seen.ready.is_ready() && !containers(raw).any(|one| is_another(&one));
+    let stops = wants.stop_first.contains_key(&change.service) && is_last;
     let missing = image.filter(|image| stops && !raw.seen.contains_key(image));
     let missing = missing.map(|image| format!("the image of its successor, {}, is not there", image.name));
     let mut wrong: Vec<String> = needed.map(|(user, _)| format!("{user} needs it")).chain(missing).collect();
