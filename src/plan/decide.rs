@@ -170,6 +170,13 @@ fn update(
         diffs.retain(|diff| diff.field == "enabled");
         unmet.clear();
     }
+    if changed.flag("enabled") == Some(true)
+        && let Some(Value::Output { of, .. }) = want.fields.get("forward_host")
+        && !input.world.seen.contains_key(of)
+    {
+        // What was switched off is switched on where it leads to something again.
+        unmet.push(Need::present(of.as_ref().clone()));
+    }
     if unmet.iter().all(|need| need.on.kind == Kind::Certificate) {
         // What has nothing to do with the certificate does not wait for it.
         let waits = |field: &str| TLS_FIELDS.contains(&field);

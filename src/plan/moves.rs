@@ -101,10 +101,6 @@ pub fn keep_hosts(expansion: &mut Expansion<'_>) {
     for (address, want) in expansion.wants.map.iter_mut().filter(|(address, want)| is_host(address, want)) {
         if let Some(seen) = world.seen.get(address) {
             keep_pointing(want, &seen.fields);
-            // What is switched off is switched on where it leads to something again.
-            if let Some(enabled) = seen.fields.get("enabled") {
-                want.fields.set("enabled", enabled.clone());
-            }
         }
     }
     siblings_go_too(expansion);
@@ -122,7 +118,7 @@ fn siblings_go_too(expansion: &mut Expansion<'_>) {
         let is_own = |host: &Address| {
             let is_wanted = expansion.wants.map.get(host).is_some_and(|want| want.service == service.name);
             let seen = input.world.seen.get(host);
-            is_wanted || seen.is_some_and(|seen| pointers::is_meant_for(input, host, seen, &service.name))
+            is_wanted || seen.and_then(|seen| pointers::is_meant_for(input, host, seen)) == Some(service.name.as_str())
         };
         let users = rivals::users(input, address, seen).into_iter().filter(|host| !is_own(host));
         first.push((address.clone(), users.map(Need::absent).collect()));
@@ -130,11 +126,15 @@ fn siblings_go_too(expansion: &mut Expansion<'_>) {
     expansion.wants.before_delete.extend(first);
 }
 
-/// A host or stream that is there leads where it does now.
+/// A host or stream that is there leads where it does now. What is switched off is switched on where it leads to something
+/// again.
 pub fn keep_pointing(want: &mut Want, seen: &Fields) {
     for name in pointers::FIELDS {
         want.fields.remove(name);
         want.fields.extend(seen.get(name).map(|value| (name.into(), value.clone())));
+    }
+    if let Some(enabled) = seen.get("enabled") {
+        want.fields.set("enabled", enabled.clone());
     }
 }
 

@@ -96,10 +96,10 @@ pub fn moves(changed: &Fields) -> bool {
     FIELDS.iter().any(|field| changed.get(field).is_some())
 }
 
-/// Whether a host or stream of ours is to lead to a container of a service, whatever it leads to now.
-pub fn is_meant_for(input: &Input<'_>, host: &Address, seen: &Seen, service: &str) -> bool {
-    let of = seen.service.as_ref().and_then(|of| input.services.get(of));
-    of.and_then(|of| meant(of, host, None)).is_some_and(|(to, _)| to == service)
+/// The service to a container of which a host or stream of ours is to lead, whatever it leads to now.
+pub fn is_meant_for<'a>(input: &Input<'a>, host: &Address, seen: &Seen) -> Option<&'a str> {
+    let of = input.services.get(seen.service.as_ref()?)?;
+    meant(of, host, None).map(|(to, _)| to)
 }
 
 /// The containers, by service and key, that the manifests lead to by a name or a port of a host that is there.

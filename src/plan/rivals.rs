@@ -19,7 +19,7 @@ pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
     stands_alone(ups, downs);
     takes_over(input, wants, ups, downs);
     is_called(input, ups);
-    starts_again(input, ups);
+    starts_again(input, ups, downs);
     still_used(input, wants, ups, downs);
 }
 
@@ -240,15 +240,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
     if !ups.iter_mut().any(|change| is_create(&change)) {
         return;
     }
-    let mut waiting = Waiting::default();
-    ups.iter().for_each(|up| waiting.add(&up.address, needs(&up.gate)));
-    // Hosts that are about to go, or to lead elsewhere, do so first; others may be waiting for the successor.
-    let going: BTreeSet<Address> = downs
-        .iter()
-        .chain(ups.iter().filter(|up| matches!(up.verb, Verb::Update(_))))
-        .filter(|change| pointers::points(change.address.kind) && change.is_now())
-        .map(|change| change.address.clone())
-        .collect();
+    let mut order = Order::of(ups, downs);
     let had = Had::by(input);
     let places: BTreeMap<Address, usize> =
         downs.iter().enumerate().map(|(place, down)| (down.address.clone(), place)).collect();
@@ -261,22 +253,47 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
         let rivals = rivals.filter(|rival| !rival.is_same(&change.address));
         let rivals: BTreeSet<usize> = rivals.filter_map(|rival| places.get(rival).copied()).collect();
         for place in rivals {
-            let Some(down) = downs.get_mut(place).filter(|down| down.refusal().is_none()) else { continue };
-            add_need(&mut change.gate, Need::absent(down.address.clone()));
-            waiting.add(&change.address, vec![Need::absent(down.address.clone())]);
-            change.impact.downtime = Downtime::Some;
-            // What cannot be there before this one is made is not waited for.
-            let stays = |need: &Need| match need.is {
-                State::Absent => going.contains(&need.on),
-                State::Present | State::Ready => !waiting.comes_after(&need.on, &change.address),
-            };
-            let own = needs(&down.gate).into_iter().filter(stays);
-            // As with a port that moves to a sibling which shares a namespace of what had it.
-            let before = first.iter().filter(|need| !waiting.is_for_end(&need.on, &down.address));
-            let all: BTreeSet<Need> = own.chain(before.cloned()).collect();
-            down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
+            if let Some(down) = downs.get_mut(place).filter(|down| down.refusal().is_none()) {
+                order.make_room(change, &first, down);
+                change.impact.downtime = Downtime::Some;
+            }
         }
         waits_for_port((input, wants), change, downs, &wanted, (&had, &places));
+    }
+}
+
+/// Who waits for whom, where one makes room for another.
+struct Order {
+    waiting: Waiting,
+    /// Hosts that are about to go, or to lead elsewhere: they do so first. Others may be waiting for the successor.
+    going: BTreeSet<Address>,
+}
+
+impl Order {
+    fn of(ups: &[Change], downs: &[Change]) -> Self {
+        let mut waiting = Waiting::default();
+        ups.iter().for_each(|up| waiting.add(&up.address, needs(&up.gate)));
+        let updates = ups.iter().filter(|up| matches!(up.verb, Verb::Update(_)));
+        let going = downs.iter().chain(updates).filter(|change| pointers::points(change.address.kind));
+        let going = going.filter(|change| change.is_now()).map(|change| change.address.clone()).collect();
+        Self { waiting, going }
+    }
+
+    /// A container goes before another takes its place, once `first` is there; what cannot be there before the other is
+    /// not waited for.
+    fn make_room(&mut self, change: &mut Change, first: &[Need], down: &mut Change) {
+        let gone = Need::absent(down.address.clone());
+        add_need(&mut change.gate, gone.clone());
+        self.waiting.add(&change.address, vec![gone]);
+        let stays = |need: &Need| match need.is {
+            State::Absent => self.going.contains(&need.on),
+            State::Present | State::Ready => !self.waiting.comes_after(&need.on, &change.address),
+        };
+        let own = needs(&down.gate).into_iter().filter(stays);
+        // As with a port that moves to a sibling which shares a namespace of what had it.
+        let before = first.iter().filter(|need| !self.waiting.is_for_end(&need.on, &down.address));
+        let all: BTreeSet<Need> = own.chain(before.cloned()).collect();
+        down.gate = if all.is_empty() { Gate::Now } else { Gate::After(all.into_iter().collect()) };
     }
 }
 
@@ -403,19 +420,25 @@ fn is_called(input: &Input<'_>, ups: &mut [Change]) {
 }
 
 /// One that stood still may find its port taken: it starts once whoever had the port meanwhile is gone.
-fn starts_again(input: &Input<'_>, ups: &mut [Change]) {
+fn starts_again(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
     let starts = |fields: &Fields| fields.flag("running") == Some(true);
     let ports = |seen: &Seen| -> BTreeSet<String> {
         exclusive(&seen.fields).into_iter().filter(|what| what.starts_with("port ")).collect()
     };
+    let mut order = Order::of(ups, downs);
     for change in ups.iter_mut().filter(|change| matches!(&change.verb, Verb::Update(fields) if starts(fields))) {
         let Some(own) = input.world.seen.get(&change.address).map(ports) else { continue };
         let others = input.world.of_kind(&change.address.provider, Kind::Container);
         let running = others.filter(|(other, seen)| {
             **other != change.address && seen.owner.is_ours() && seen.fields.flag("running") == Some(true)
         });
-        for (rival, _) in running.filter(|(_, seen)| !ports(seen).is_disjoint(&own)) {
-            add_need(&mut change.gate, Need::absent(rival.clone()));
+        let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
+        let rivals = running.filter(|(_, seen)| !ports(seen).is_disjoint(&own)).map(|(rival, _)| rival.clone());
+        for rival in rivals.collect::<Vec<_>>() {
+            match downs.iter_mut().find(|down| down.address == rival && down.refusal().is_none()) {
+                Some(down) => order.make_room(change, &first, down),
+                None => add_need(&mut change.gate, Need::absent(rival)),
+            }
         }
     }
 }
@@ -526,11 +549,12 @@ fn still_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Cha
     }
 }
 
-/// Whether something is of a service whose network is made anew: it changes when that is there again.
+/// Whether something is of a service whose network is made anew, or is to lead to it: it changes when that is there again.
 fn moves_home(input: &Input<'_>, wants: &Wants, of: &Address) -> bool {
-    let service = wants.map.get(of).and_then(|want| input.services.get(&want.service));
-    let home = service.and_then(|service| pool::network_of(input, service));
-    home.is_some_and(|(network, _)| wants.moving.contains(&network))
+    let owner = wants.map.get(of).map(|want| want.service.as_str());
+    let meant = input.world.seen.get(of).and_then(|seen| pointers::is_meant_for(input, of, seen));
+    let homes = owner.into_iter().chain(meant).filter_map(|name| pool::network_of(input, input.services.get(name)?));
+    homes.map(|(network, _)| network).any(|network| wants.moving.contains(&network))
 }
 
 /// What does not come about by itself: held, or waiting for such a one.

@@ -5,7 +5,7 @@
 //! | container, of whatever generation | stopped, with restart policy `no` | not made |
 //! | proxy host | switched off, its other fields as wanted | not made |
 //! | stream, of whatever manifest, that leads to one of its containers | switched off, leads where it did | refused |
-//! | host or stream of another manifest that still leads to one of its containers, and is refused | switched off | – |
+//! | host or stream of another manifest that leads there, and where it is to lead is refused or not there | switched off | – |
 //! | network, attachment, record | as wanted | not made |
 //!
 //! With `state: running` again, containers start at once: they were not stopped by somebody else.
@@ -17,8 +17,8 @@ use super::expand::Expansion;
 use super::jobs;
 use super::rollout::{self, Target};
 use super::{Input, pointers};
-use crate::model::plan::Impact;
-use crate::model::{Address, Change, FieldDiff, Fields, Gate, Kind, Need, Seen, Value, Verb, Wants};
+use crate::model::plan::{Impact, Reason, ReasonCode};
+use crate::model::{Address, Change, Expect, FieldDiff, Fields, Gate, Kind, Need, Seen, Value, Verb, Wants};
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
@@ -59,7 +59,7 @@ pub fn make_nothing(expansion: &mut Expansion<'_>) {
 }
 
 /// What stops comes after what led to it leads elsewhere or is gone; what stays is switched off just before it.
-pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &[Change]) {
+pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut Vec<Change>, downs: &[Change]) {
     let is_held = |host: &Address| ups.iter().any(|change| change.address == *host && change.refusal().is_some());
     let goes = |host: &Address| downs.iter().any(|change| change.address == *host && change.refusal().is_none());
     // A route leads to containers of its own service: one that another service has now leads here no longer than it must.
@@ -82,6 +82,21 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
         let is_other = leads.is_some() && leads != seen.fields.get("forward_host");
         changes(host) && (is_other || is_on && want.fields.flag("enabled") == Some(false))
     };
+    // What it is to lead to is not there, and comes only after the end of what it leads to, if at all.
+    let is_stranded = |host: &Address, seen: &Seen, stops: &Change| {
+        let Some(want) = wants.map.get(host).filter(|want| !is_left_alone(input, &want.service)) else { return false };
+        match want.fields.get("forward_host") {
+            Some(Value::Output { of, .. }) if !input.world.seen.contains_key(of) => {
+                let is_made = ups.iter().any(|up| up.address == **of && matches!(up.verb, Verb::Create(_)));
+                !is_made || !comes_without(ups, of, &stops.address)
+            }
+            // The network of the service is made anew to which it is to lead.
+            leads => {
+                let is_kept = host.kind == Kind::Stream && leads == seen.fields.get("forward_host");
+                is_kept && pointers::is_meant_for(input, host, seen).is_some_and(|to| to != stops.service)
+            }
+        }
+    };
     let mut gates = Vec::new();
     let mut refused: BTreeSet<Address> = BTreeSet::new();
     for (at, change) in ups.iter().enumerate().filter(|(_, change)| stops(change) && change.is_now()) {
@@ -89,34 +104,45 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: 
         let hosts = input.world.seen.iter().filter(|(host, seen)| pointers::points(host.kind) && seen.owner.is_ours());
         let leading = hosts.filter(|(_, seen)| pointers::lead_to(input, seen, &change.address.provider, container));
         let leading: Vec<(&Address, &Seen)> = leading.collect();
-        let left = leading.iter().filter(|(host, seen)| is_held(host) && seen.fields.flag("enabled") == Some(true));
+        let is_left = |host: &Address, seen: &Seen| is_held(host) || is_stranded(host, seen, change);
+        let left =
+            leading.iter().filter(|(host, seen)| is_left(host, seen) && seen.fields.flag("enabled") == Some(true));
         refused.extend(left.map(|(host, _)| (*host).clone()));
         let leaving = leading.into_iter().filter(|(host, seen)| {
             let stops = &change.address;
-            refused.contains(*host) || goes(host) || moves(host, &change.service) || is_led_away(host, seen, stops)
+            let is_away = || goes(host) || moves(host, &change.service) || is_led_away(host, seen, stops);
+            refused.contains(*host) || !is_stranded(host, seen, change) && is_away()
         });
         let needs: Vec<Need> = leaving.map(|(host, _)| Need::absent(host.clone())).collect();
         if !needs.is_empty() {
             gates.push((at, Gate::After(needs)));
         }
     }
+    let off: Vec<Change> = refused.iter().filter_map(|host| switched_off(input, wants, host, is_held(host))).collect();
     for (at, gate) in gates {
         ups[at].gate = gate;
     }
-    for change in ups.iter_mut().filter(|change| refused.contains(&change.address)) {
-        switch_off(change);
-    }
+    ups.retain(|change| !off.iter().any(|off| off.address == change.address));
+    ups.splice(..0, off);
 }
 
-/// A host that cannot be as its manifest says is switched off before what it leads to stands still; why it is refused is
-/// told again when it is off.
-fn switch_off(change: &mut Change) {
-    change.verb = Verb::Update(Fields::default().with("enabled", Value::Bool(false)));
+/// A host that cannot be as its manifest says is switched off before what it leads to stands still; why it is refused, or
+/// what it waits for, is told again when it is off.
+fn switched_off(input: &Input<'_>, wants: &Wants, host: &Address, is_refused: bool) -> Option<Change> {
+    let (want, seen) = (wants.map.get(host)?, input.world.seen.get(host)?);
     let diff = FieldDiff { field: "enabled".to_owned(), from: Some(Value::Bool(true)), to: Some(Value::Bool(false)) };
-    change.diff = vec![diff];
-    change.impact = Impact::default();
-    change.because.text = "what it leads to stops, and where it is to lead is refused".to_owned();
-    change.gate = Gate::Now;
+    let why = if is_refused { "refused" } else { "not there yet" };
+    let text = format!("what it leads to stops, and where it is to lead is {why}");
+    Some(Change {
+        address: host.clone(),
+        service: want.service.clone(),
+        verb: Verb::Update(Fields::default().with("enabled", Value::Bool(false))),
+        diff: vec![diff],
+        because: Reason { code: ReasonCode::ManifestChanged, text, origin: Some(want.origin.clone()) },
+        impact: Impact::default(),
+        expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
+        gate: Gate::Now,
+    })
 }
 
 /// Whether a container comes about, even if another one never ends.
