@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Expansion;
 use super::rollout::Target;
-use super::{Input, decide, declared, generation};
+use super::{Input, decide, declared, generation, stopped};
 use crate::model::address::generations;
 use crate::model::service::{Condition, Container, Dependency, Needed};
 use crate::model::{Address, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Wants};
@@ -159,9 +159,16 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> Waits {
     if let Some(why) = why_not_now(input, service) {
         return refused(why);
     }
-    let unwell = unmet.iter().find_map(|need| match &input.world.seen.get(&need.on)?.ready {
-        Readiness::Failed { why } => Some(format!("whose container {} is not well: {why}", need.on.name)),
-        Readiness::Ready | Readiness::NotYet { .. } => None,
+    let unwell = unmet.into_iter().find_map(|need| {
+        let (seen, want) = (input.world.seen.get(&need.on)?, expansion.wants.map.get(&need.on));
+        let applied = input.facts.applied.get(&need.on).map(|row| &row.fields);
+        let restart = want.and_then(|want| want.fields.text("restart")).unwrap_or_default();
+        match &seen.ready {
+            // What we stopped starts again.
+            Readiness::Failed { .. } if want.is_some() && stopped::is_ours(applied, &seen.fields, restart) => None,
+            Readiness::Failed { why } => Some(format!("whose container {} is not well: {why}", need.on.name)),
+            Readiness::Ready | Readiness::NotYet { .. } => None,
+        }
     });
     match unwell {
         Some(what) => refused((what, Hint::command("to see what is wrong", format!("amarre status {name}")))),
