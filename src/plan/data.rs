@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Expansion;
 use super::{Input, declared, mounted};
-use crate::model::{Address, Fields, Hint, Kind, Refusal, Service, Value};
+use crate::model::{Address, Fields, Hint, Kind, Owner, Refusal, Service, Value};
 
 /// Every container of ours.
 #[derive(Debug, Default)]
@@ -117,7 +117,9 @@ fn beside_stranger(
         !input.world.seen.contains_key(&volume)
     };
     let containers = input.world.of_kind(&base.provider, Kind::Container);
-    let strangers = containers.filter(|(_, seen)| !seen.owner.is_ours() && is_like(&seen.fields, fields));
+    // What another instance made has a manifest there.
+    let is_strange = |owner: &Owner| matches!(owner, Owner::Foreign | Owner::Unverified);
+    let strangers = containers.filter(|(_, seen)| is_strange(&seen.owner) && is_like(&seen.fields, fields));
     let (stranger, theirs, volume, target) = strangers.into_iter().find_map(|(stranger, seen)| {
         written(fields).find_map(|(now, target)| {
             let (theirs, _) = written(&seen.fields).find(|(theirs, at)| *at == target && *theirs != now)?;
