@@ -36,6 +36,8 @@ echo "${code:-000}"
 pub const ONE: &str = "amarre-test:1";
 /// The other.
 pub const TWO: &str = "amarre-test:2";
+/// What containers of others run: a service beside one that runs its image would be held for that one's data.
+pub const THEIRS: &str = "amarre-test-theirs:1";
 
 static BUILT: Once = Once::new();
 
@@ -43,7 +45,7 @@ static BUILT: Once = Once::new();
 pub fn build() {
     BUILT.call_once(|| {
         let _lock = lock();
-        for (tag, version) in [(ONE, "1"), (TWO, "2")] {
+        for (tag, version) in [(ONE, "1"), (TWO, "2"), (THEIRS, "3")] {
             let recipe = hex::encode(Sha1::digest(format!("{ENTRY}{CURL}{version}{APPLETS:?}{CHANGES:?}")));
             if is_missing(tag, &recipe) {
                 import(tag, version, &recipe);

@@ -300,8 +300,8 @@ impl Rig {
         docker(&["network", "create", "--subnet", &format!("10.{}.0.0/24", self.octet), &network]);
         docker(&["volume", "create", &data]);
         let mount = format!("{data}:/data");
-        docker(&["run", "-d", "--name", &stranger, "--network", &network, "-v", &mount, image::ONE, "serve", "80"]);
-        docker(&["create", "--name", &stopped, "--network", &network, image::ONE]);
+        docker(&["run", "-d", "--name", &stranger, "--network", &network, "-v", &mount, image::THEIRS, "serve", "80"]);
+        docker(&["create", "--name", &stopped, "--network", &network, image::THEIRS]);
         self.npm.seed_proxy_host(&json!({
             "domain_names": [format!("foreign.{ZONE}")], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80,
         }));
