@@ -539,8 +539,11 @@ fn delete_gate(
         // A stop-first predecessor stays until everything else of its successor is there.
         Some(first) => unmet(input, first),
         None => {
+            // A network that is made anew waits for what is on it only: the rest may wait for the next one.
+            let is_moving = wants.moving.contains(address);
             let before = gone.iter().filter(|(other, owner)| {
-                (owner == service || is_named(other)) && other.kind.down_rank() < address.kind.down_rank()
+                let is_own = owner == service && !is_moving;
+                (is_own || is_named(other)) && other.kind.down_rank() < address.kind.down_rank()
             });
             let users = rivals::users(input, address, seen);
             let users = before.map(|(other, _)| other.clone()).chain(users).map(Need::absent);
