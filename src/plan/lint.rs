@@ -69,7 +69,12 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
         Gate::After(needs) => needs.contains(&Need::absent(change.address.clone())),
         Gate::Now | Gate::Until { .. } | Gate::Held(_) => false,
     };
-    if plan.changes.iter().any(|other| matches!(other.verb, Verb::Create(_)) && waits_for_it(&other.gate)) {
+    let comes = |verb: &Verb| match verb {
+        Verb::Create(_) => true,
+        Verb::Update(fields) => fields.flag("running") == Some(true),
+        Verb::Delete => false,
+    };
+    if plan.changes.iter().any(|other| comes(&other.verb) && waits_for_it(&other.gate)) {
         return None;
     }
     // Nor does it work while the network is made anew on which all of its service are.

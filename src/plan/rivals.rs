@@ -19,7 +19,7 @@ pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
     stands_alone(ups, downs);
     takes_over(input, wants, ups, downs);
     is_called(input, ups);
-    starts_again(input, ups, downs);
+    starts_again(input, wants, ups, downs);
     still_used(input, wants, ups, downs);
 }
 
@@ -254,7 +254,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
         let rivals: BTreeSet<usize> = rivals.filter_map(|rival| places.get(rival).copied()).collect();
         for place in rivals {
             if let Some(down) = downs.get_mut(place).filter(|down| down.refusal().is_none()) {
-                order.make_room(change, &first, down);
+                order.make_room(wants, change, &first, down);
                 change.impact.downtime = Downtime::Some;
             }
         }
@@ -281,12 +281,17 @@ impl Order {
 
     /// A container goes before another takes its place, once `first` is there; what cannot be there before the other is
     /// not waited for.
-    fn make_room(&mut self, change: &mut Change, first: &[Need], down: &mut Change) {
+    fn make_room(&mut self, wants: &Wants, change: &mut Change, first: &[Need], down: &mut Change) {
         let gone = Need::absent(down.address.clone());
         add_need(&mut change.gate, gone.clone());
         self.waiting.add(&change.address, vec![gone]);
+        let is_start = matches!(change.verb, Verb::Update(_));
+        let comes_later = |host: &Address| {
+            let needs = wants.map.get(host).map(|want| want.needs.as_slice()).unwrap_or_default();
+            needs.iter().any(|need| need.on == change.address || self.waiting.comes_after(&need.on, &change.address))
+        };
         let stays = |need: &Need| match need.is {
-            State::Absent => self.going.contains(&need.on),
+            State::Absent => self.going.contains(&need.on) || is_start && !comes_later(&need.on),
             State::Present | State::Ready => !self.waiting.comes_after(&need.on, &change.address),
         };
         let own = needs(&down.gate).into_iter().filter(stays);
@@ -420,7 +425,7 @@ fn is_called(input: &Input<'_>, ups: &mut [Change]) {
 }
 
 /// One that stood still may find its port taken: it starts once whoever had the port meanwhile is gone.
-fn starts_again(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
+fn starts_again(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     let starts = |fields: &Fields| fields.flag("running") == Some(true);
     let ports = |seen: &Seen| -> BTreeSet<String> {
         exclusive(&seen.fields).into_iter().filter(|what| what.starts_with("port ")).collect()
@@ -436,7 +441,7 @@ fn starts_again(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
         let rivals = running.filter(|(_, seen)| !ports(seen).is_disjoint(&own)).map(|(rival, _)| rival.clone());
         for rival in rivals.collect::<Vec<_>>() {
             match downs.iter_mut().find(|down| down.address == rival && down.refusal().is_none()) {
-                Some(down) => order.make_room(change, &first, down),
+                Some(down) => order.make_room(wants, change, &first, down),
                 None => add_need(&mut change.gate, Need::absent(rival)),
             }
         }
