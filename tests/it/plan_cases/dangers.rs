@@ -9,6 +9,9 @@ use ipnet::Ipv4Net;
 use super::setting::Scene;
 use super::sim::{self, State};
 
+/// How long one without a probe runs before it is taken for ready.
+const UPTIME_MS: i64 = 15_000;
+
 /// What containers on the host's network listen on, in all cases and in walks.
 const PORTS_ON_HOST: [&str; 2] = ["8123", "22"];
 
@@ -171,7 +174,10 @@ fn container_goes(state: &State, change: &Change, scene: &Scene, wants: &Wants, 
     let is_another = |(other, also): &(&Address, &Seen)| {
         **other != change.address && other.is_same(&change.address) && also.ready.is_ready()
     };
-    let is_last = seen.ready.is_ready() && !containers(raw).any(|one| is_another(&one));
+    // One that has only just begun serves nobody yet.
+    let began = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
+    let has_run = state.now.0 - began >= UPTIME_MS;
+    let is_last = seen.ready.is_ready() && has_run && !containers(raw).any(|one| is_another(&one));
     let stops = wants.stop_first.contains_key(&change.service) && is_last;
     let missing = image.filter(|image| stops && !raw.seen.contains_key(image));
     let missing = missing.map(|image| format!("the image of its successor, {}, is not there", image.name));
@@ -467,7 +473,11 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
 /// A port belongs to a generation: what serves until the next one is ready is asked where it answers.
 fn port_moves_alone(raw: &World, change: &Change, changed: &Fields, wants: &Wants) -> Option<String> {
     changed.get("forward_port").filter(|_| changed.get("forward_host").is_none())?;
-    let (serving, seen) = target(raw, raw.seen.get(&change.address)?)?;
+    let host = raw.seen.get(&change.address)?;
+    if changed.flag("enabled").or(host.fields.flag("enabled")) == Some(false) {
+        return None;
+    }
+    let (serving, seen) = target(raw, host)?;
     // Of published ones, the port says which of them is meant.
     if seen.fields.get("published").is_some() {
         return None;
