@@ -187,7 +187,9 @@ impl<'a> Table<'a> {
                 hops[0].insert((from, to), hop(is_broken, is_waited_for));
             }
         }
-        for (at, host) in self.columns[1].iter().enumerate() {
+        // A certificate is called as its host is.
+        let leads = |kind| matches!(kind, Kind::ProxyHost | Kind::Stream);
+        for (at, host) in self.columns[1].iter().enumerate().filter(|(_, host)| leads(host.address.kind)) {
             hops[1].extend(self.of_host(at, host));
         }
         for (to, volume) in self.columns[3].iter().enumerate() {

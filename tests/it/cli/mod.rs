@@ -12,7 +12,7 @@ mod questions;
 mod rescue;
 pub mod rig;
 mod running;
-mod simulated;
+pub mod simulated;
 mod templates;
 mod upgrade;
 

@@ -8,7 +8,7 @@ const SHOP: &str = "name: shop\nimage: web:1\nport: 80\nssl: true\n";
 const SAID: &str = "test mode: NPM and OVH are simulated, nothing real is written there";
 
 /// A configuration that simulates NPM and OVH.
-fn simulate(rig: &Rig) {
+pub fn simulate(rig: &Rig) {
     let mut config = rig.config();
     config["npm"] = json!({"main": {"simulated": true}});
     config["ovh"] = json!({"simulated": true});

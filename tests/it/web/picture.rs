@@ -8,6 +8,7 @@ use serde_json::json;
 use super::browser::Browser;
 use super::{PASSWORD, add};
 use crate::cli::rig::{Rig, end};
+use crate::cli::simulated::simulate;
 use crate::support::eventually;
 
 async fn signed_in(rig: &Rig) -> Browser {
@@ -90,6 +91,24 @@ async fn a_hop_to_a_port_at_which_nothing_listens_is_red() {
     assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
     eventually(60, "it is restored", async || is(&rig, "shop", "Healthy").await).await;
     assert!(!part(&alice.get("/services/shop").await.body, "picture").contains("class=\"x\""));
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// A certificate has the name of its host, and leads nowhere.
+#[tokio::test]
+async fn a_certificate_is_no_hop() {
+    let rig = Rig::start().await;
+    simulate(&rig);
+    rig.file("services/shop.yaml", "name: shop\nimage: 'web:1'\nport: 80\nssl: true\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    eventually(60, "it is there", async || is(&rig, "shop", "Healthy").await).await;
+    let body = Browser::at(rig.port).get("/services/shop").await.body;
+    let picture = part(&body, "picture");
+    assert!(
+        picture.contains("certificate") && picture.matches("class=\"name\">shop.example.org<").count() == 3,
+        "{picture}"
+    );
+    assert!(!body.contains("class=\"x\"") && !body.contains("The way breaks"), "{body}");
     assert_eq!(end(daemon).await, 0);
 }
 
