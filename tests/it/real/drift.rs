@@ -66,7 +66,7 @@ async fn what_a_daemon_sees_it_puts_right() {
         .await;
     healed(&daemon).await;
     assert_ne!(rig.containers()[&rig.name("web")], first);
-    event(&rig, &format!("docker/container/{}@", rig.name("web")), "created", "services/web.yaml:2 changed").await;
+    event(&rig, &format!("docker/container/{}@", rig.name("web")), "created", "services/web.yaml:6 changed").await;
 
     // docker rm -f.
     docker(&["rm", "-f", &rig.name("plain")]);
