@@ -281,7 +281,7 @@ fn fell_with_its_engine(input: &Input<'_>, address: &Address, seen: &Seen, finis
 }
 
 /// Whether something carries our mark that was given out of hand.
-fn is_released(input: &Input<'_>, address: &Address, seen: &Seen) -> bool {
+pub fn is_released(input: &Input<'_>, address: &Address, seen: &Seen) -> bool {
     // Rows of a record come and go; what it is called stays.
     let is_it = |vendor_id: &String| address.kind == Kind::Record || *vendor_id == seen.vendor_id;
     seen.owner.is_ours() && input.facts.released.get(address).is_some_and(is_it)

@@ -12,13 +12,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decide::is_left_alone;
+use super::decide::{is_left_alone, is_released};
 use super::expand::Expansion;
 use super::jobs;
 use super::rollout::{self, Target};
 use super::{Input, pointers};
 use crate::model::plan::{Impact, Reason, ReasonCode};
-use crate::model::{Address, Change, Expect, FieldDiff, Fields, Gate, Kind, Need, Seen, Value, Verb, Wants};
+use crate::model::{Address, Change, Expect, FieldDiff, Fields, Gate, Kind, Need, Seen, Value, Verb, Want, Wants};
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
@@ -84,7 +84,9 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut Vec<Change>, down
     };
     // What it is to lead to is not there, and comes only after the end of what it leads to, if at all.
     let is_stranded = |host: &Address, seen: &Seen, stops: &Change| {
-        let Some(want) = wants.map.get(host).filter(|want| !is_left_alone(input, &want.service)) else { return false };
+        let is_left = |want: &Want| is_left_alone(input, &want.service) || is_released(input, host, seen);
+        let want = wants.map.get(host).filter(|want| !is_left(want) && input.world.gap(host).is_none());
+        let Some(want) = want else { return false };
         match want.fields.get("forward_host") {
             Some(Value::Output { of, .. }) if !input.world.seen.contains_key(of) => {
                 let is_made = ups.iter().any(|up| up.address == **of && matches!(up.verb, Verb::Create(_)));
