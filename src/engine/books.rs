@@ -189,14 +189,19 @@ impl Engine {
         if !lost.is_empty() {
             ledger.forget_images(&lost).await?;
         }
-        for gone in facts.suspended.iter().filter(|(_, suspension)| suspension.destroy).map(|(name, _)| name) {
+        let row_is_left = |name: &String| {
+            let mut rows = facts.applied.iter().filter(|(address, _)| !gone.contains(*address));
+            rows.any(|(_, row)| row.service == *name)
+        };
+        for name in facts.suspended.iter().filter(|(_, suspension)| suspension.destroy).map(|(name, _)| name) {
             let is_known =
-                desired.services.contains_key(gone) || desired.broken.contains_key(gone) || desired.prune_blocked;
-            let is_left = facts.applied.values().any(|row| row.service == *gone)
-                || world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_ref() == Some(gone));
+                desired.services.contains_key(name) || desired.broken.contains_key(name) || desired.prune_blocked;
+            let is_left = row_is_left(name)
+                || world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_ref() == Some(name));
             if !is_known && !is_left && plan.gaps.is_empty() {
-                // Its manifest is gone as well: there is nothing left to keep away from.
-                ledger.resume(gone).await?;
+                // Its manifest is gone as well: there is nothing left to keep away from, nor to show.
+                ledger.resume(name).await?;
+                self.wake.notify_one();
             }
         }
         let touched: BTreeSet<&String> = plan.changes.iter().map(|change| &change.service).collect();
