@@ -267,6 +267,8 @@ struct Order {
     waiting: Waiting,
     /// Hosts that are about to go, or to lead elsewhere: they do so first. Others may be waiting for the successor.
     going: BTreeSet<Address>,
+    /// What the ends of hosts wait for.
+    ends: BTreeMap<Address, Vec<Need>>,
 }
 
 impl Order {
@@ -276,7 +278,9 @@ impl Order {
         let updates = ups.iter().filter(|up| matches!(up.verb, Verb::Update(_)));
         let going = downs.iter().chain(updates).filter(|change| pointers::points(change.address.kind));
         let going = going.filter(|change| change.is_now()).map(|change| change.address.clone()).collect();
-        Self { waiting, going }
+        let hosts = downs.iter().filter(|down| pointers::points(down.address.kind));
+        let ends = hosts.map(|down| (down.address.clone(), needs(&down.gate))).collect();
+        Self { waiting, going, ends }
     }
 
     /// A container goes before another takes its place, once `first` is there; what cannot be there before the other is
@@ -287,11 +291,15 @@ impl Order {
         self.waiting.add(&change.address, vec![gone]);
         let is_start = matches!(change.verb, Verb::Update(_));
         let comes_later = |host: &Address| {
-            let needs = wants.map.get(host).map(|want| want.needs.as_slice()).unwrap_or_default();
-            needs.iter().any(|need| need.on == change.address || self.waiting.comes_after(&need.on, &change.address))
+            let wanted = wants.map.get(host).map(|want| want.needs.as_slice()).unwrap_or_default();
+            wanted
+                .iter()
+                .chain(self.ends.get(host).into_iter().flatten())
+                .any(|need| need.on == change.address || self.waiting.comes_after(&need.on, &change.address))
         };
         let stays = |need: &Need| match need.is {
-            State::Absent => self.going.contains(&need.on) || is_start && !comes_later(&need.on),
+            State::Absent if is_start && pointers::points(need.on.kind) => !comes_later(&need.on),
+            State::Absent => self.going.contains(&need.on),
             State::Present | State::Ready => !self.waiting.comes_after(&need.on, &change.address),
         };
         let own = needs(&down.gate).into_iter().filter(stays);
