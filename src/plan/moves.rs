@@ -118,7 +118,7 @@ fn siblings_go_too(expansion: &mut Expansion<'_>) {
         let is_own = |host: &Address| {
             let is_wanted = expansion.wants.map.get(host).is_some_and(|want| want.service == service.name);
             let seen = input.world.seen.get(host);
-            is_wanted || seen.and_then(|seen| pointers::is_meant_for(input, host, seen)) == Some(service.name.as_str())
+            is_wanted || seen.and_then(|seen| pointers::meant_service(input, host, seen)) == Some(service.name.as_str())
         };
         let users = rivals::users(input, address, seen).into_iter().filter(|host| !is_own(host));
         first.push((address.clone(), users.map(Need::absent).collect()));

@@ -97,7 +97,7 @@ pub fn moves(changed: &Fields) -> bool {
 }
 
 /// The service to a container of which a host or stream of ours is to lead, whatever it leads to now.
-pub fn is_meant_for<'a>(input: &Input<'a>, host: &Address, seen: &Seen) -> Option<&'a str> {
+pub fn meant_service<'a>(input: &Input<'a>, host: &Address, seen: &Seen) -> Option<&'a str> {
     let of = input.services.get(seen.service.as_ref()?)?;
     meant(of, host, None).map(|(to, _)| to)
 }

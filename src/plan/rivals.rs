@@ -565,7 +565,7 @@ fn still_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Cha
 /// Whether something is of a service whose network is made anew, or is to lead to it: it changes when that is there again.
 fn moves_home(input: &Input<'_>, wants: &Wants, of: &Address) -> bool {
     let owner = wants.map.get(of).map(|want| want.service.as_str());
-    let meant = input.world.seen.get(of).and_then(|seen| pointers::is_meant_for(input, of, seen));
+    let meant = input.world.seen.get(of).and_then(|seen| pointers::meant_service(input, of, seen));
     let homes = owner.into_iter().chain(meant).filter_map(|name| pool::network_of(input, input.services.get(name)?));
     homes.map(|(network, _)| network).any(|network| wants.moving.contains(&network))
 }

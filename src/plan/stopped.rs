@@ -95,7 +95,7 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut Vec<Change>, down
             // The network of the service is made anew to which it is to lead.
             leads => {
                 let is_kept = host.kind == Kind::Stream && leads == seen.fields.get("forward_host");
-                is_kept && pointers::is_meant_for(input, host, seen).is_some_and(|to| to != stops.service)
+                is_kept && pointers::meant_service(input, host, seen).is_some_and(|to| to != stops.service)
             }
         }
     };
