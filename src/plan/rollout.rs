@@ -157,7 +157,9 @@ impl Rollout {
         let joined = joined.map(|(other, _)| format!("{other} shares a namespace of {name}"));
         let exclusive = match service.update.strategy {
             Strategy::StopFirst => Some("its manifest asks for it, `update.strategy`".to_owned()),
-            Strategy::StartFirst => container.fixed(&name).or(joined),
+            Strategy::StartFirst => {
+                container.fixed(&name).or(joined).or_else(|| hands_port_on(expansion, key, &instances))
+            }
             Strategy::Auto => {
                 let exclusive = container.exclusive(&name, &service.name).or(joined);
                 let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));

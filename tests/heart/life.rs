@@ -147,6 +147,7 @@ impl Life {
     /// Whether a lane was given something.
     fn look(&mut self, scene: &Rc<Scene>) -> bool {
         self.looks += 1;
+        sim::judge(&mut self.state, scene);
         let view = self.view();
         let state = &mut self.state;
         let under_way = self.lanes.values().flatten();

@@ -24,7 +24,9 @@ pub struct Answer {
 
 /// The plan of a case.
 pub fn answer(scene: &Scene, start: &State) -> Answer {
-    let view = sim::observe(start);
+    let mut start = start.clone();
+    sim::judge(&mut start, scene);
+    let view = sim::observe(&start);
     scene.with_input(&view, &start.facts, start.now, |input| {
         let forecast = forecast(input);
         let text = text::plan(input, &forecast, "services @ 5e1c0aa", Look::PLAIN);

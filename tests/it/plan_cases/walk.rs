@@ -62,6 +62,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
     };
     let mut waited_from = None;
     for _ in 0..LOOKS_MAX {
+        sim::judge(&mut state, scene);
         let view = sim::observe(&state);
         let (wants, plan, broken) = scene.with_input(&view, &state.facts, state.now, |input| {
             let (wants, plan) = plan::look(input);
