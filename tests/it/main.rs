@@ -21,6 +21,7 @@ mod watched;
 mod manifest_cases;
 mod escapes;
 mod compose_keys;
+mod corpus;
 mod docker_provider;
 mod normal;
 mod npm_provider;

@@ -1,0 +1,146 @@
+//! Compose projects as people have them, `tests/cases/corpus/NAME.txt`, in the proportions in which they were met (`-- PATH --`
+//! begins each file of one).
+//!
+//! `taken.out` beside them counts how many are taken, by the usual policy and with everything allowed, and says of each other
+//! one why not. `UPDATE=1` rewrites it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use amarre::manifest::{Diagnostic, Loaded, Severity, SourceFile, load};
+use amarre::model::site::{NginxPolicy, Policy, Site};
+use amarre::source::Folder;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/corpus")
+}
+
+/// Every project, by name.
+pub fn projects() -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let project = |path: PathBuf| {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    };
+    entries.filter(|path| path.extension().is_some_and(|end| end == "txt")).map(project).collect()
+}
+
+/// Writes a project's files below `services/NAME`, with its manifest; answers the folder `services`.
+pub fn unpack(root: &Path, name: &str, text: &str) -> PathBuf {
+    let services = root.join("services");
+    let folder = services.join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let usual = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+    let main = usual.into_iter().find(|main| text.contains(&format!("-- {main} --"))).unwrap();
+    std::fs::write(folder.join("service.yaml"), format!("name: {name}\ncompose: ./{main}\n")).unwrap();
+    let mut current: Option<(PathBuf, String)> = None;
+    let write = |(path, text): (PathBuf, String)| {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    for line in text.lines() {
+        if let Some(path) = line.strip_prefix("-- ").and_then(|line| line.strip_suffix(" --")) {
+            current.replace((folder.join(path), String::new())).into_iter().for_each(write);
+        } else if let Some((_, text)) = &mut current {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    current.into_iter().for_each(write);
+    services
+}
+
+fn read(services: &Path, site: &Site) -> Loaded {
+    let snapshot = Folder::new(services).read().unwrap();
+    let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
+    let files: Vec<SourceFile> = snapshot.files.iter().map(file).collect();
+    load(&files, &snapshot.assets, site)
+}
+
+/// As it is where the configuration says nothing of it.
+fn usual() -> Site {
+    Site { policy: Policy::default(), ..crate::manifest_cases::site() }
+}
+
+/// With every word of the policy.
+pub fn generous() -> Site {
+    let all = || vec!["*".to_owned()];
+    let site = crate::manifest_cases::site();
+    let policy = Policy {
+        host_paths: vec!["/".to_owned()],
+        are_host_paths_named: true,
+        volumes: all(),
+        volume_drivers: all(),
+        networks: all(),
+        runtimes: vec!["nvidia".to_owned(), "runc".to_owned()],
+        log_drivers: ["json-file", "local", "journald", "none", "syslog", "gelf", "fluentd", "loki"]
+            .map(str::to_owned)
+            .into(),
+        images: all(),
+        privileged: true,
+        docker_socket: true,
+        host_network: true,
+        host_namespaces: true,
+        devices: all(),
+        capabilities: BTreeSet::from(["ALL".to_owned()]),
+        nginx: NginxPolicy::Any,
+        ..site.policy.clone()
+    };
+    Site { policy, ..site }
+}
+
+/// Why a project is not taken.
+fn errors(loaded: &Loaded) -> Vec<&Diagnostic> {
+    loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).collect()
+}
+
+#[test]
+fn people_s_projects_are_taken_or_refused_by_name() {
+    let projects = projects();
+    let count = projects.len();
+    assert!(count >= 200, "{count} projects");
+    let (usual, generous) = (usual(), generous());
+    let (mut by_usual, mut by_all) = (0, 0);
+    let (mut refused, mut closed) = (String::new(), String::new());
+    let mut warned: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, text) in &projects {
+        let copied = tempfile::tempdir().unwrap();
+        let services = unpack(copied.path(), name, text);
+        let (strict, wide) = (read(&services, &usual), read(&services, &generous));
+        let codes: BTreeSet<&str> = wide.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+        for code in codes {
+            *warned.entry(code).or_default() += 1;
+        }
+        let whatever: Vec<(&str, &str)> =
+            errors(&wide).into_iter().map(|problem| (problem.code, problem.message.as_str())).collect();
+        assert_eq!(whatever.is_empty(), wide.services.len() == 1, "{name}: {:?}", wide.diagnostics);
+        by_all += usize::from(whatever.is_empty());
+        for (code, message) in &whatever {
+            writeln!(refused, "  {name}: {code} {message}").unwrap();
+        }
+        let of_policy: Vec<&Diagnostic> = errors(&strict)
+            .into_iter()
+            .filter(|problem| !whatever.contains(&(problem.code, problem.message.as_str())))
+            .collect();
+        by_usual += usize::from(whatever.is_empty() && of_policy.is_empty());
+        for problem in of_policy {
+            let hint = problem.hint.as_deref().unwrap_or_default();
+            assert!(hint.contains("`policy."), "{name}: {problem:?} names no word of the policy");
+            writeln!(closed, "  {name}: {} {}", problem.code, problem.message).unwrap();
+        }
+    }
+    let share = |of: usize| format!("{of} of {count}, {:.1} %", of as f64 / count as f64 * 100.0);
+    let codes: Vec<String> = warned.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    let got = format!(
+        "taken with everything allowed: {}\ntaken by the usual policy: {}\ncodes, with everything allowed: {}\n\nrefused whatever the policy says\n{refused}\nclosed by the usual policy\n{closed}",
+        share(by_all),
+        share(by_usual),
+        codes.join(", "),
+    );
+    let golden = folder().join("taken.out");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&golden, &got).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), got, "UPDATE=1 rewrites it");
+}
