@@ -519,8 +519,21 @@ pub fn bindings(fields: &Fields) -> impl Iterator<Item = Binding<'_>> {
     })
 }
 
-/// What something of ours goes on using is not waited for: it is held, and says by whom it is used.
+/// What something of ours goes on using is not waited for: it is held, and says by whom it is used. What is held so may be
+/// what another one waits for.
 fn still_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Change]) {
+    let held = |downs: &[Change]| downs.iter().filter(|down| down.refusal().is_some()).count();
+    loop {
+        let before = held(downs);
+        hold_used(input, wants, ups, downs);
+        if held(downs) == before {
+            return;
+        }
+    }
+}
+
+fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Change]) {
+    let stays = stuck(downs);
     let going: BTreeSet<Address> = downs.iter().map(|down| down.address.clone()).collect();
     let stuck = stuck(ups);
     let moving = |up: &&Change| !stuck.contains(&up.address);
@@ -545,7 +558,8 @@ fn still_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Cha
             let Value::Output { of, .. } = leads else { return None };
             ups.iter().filter(moving).find(|up| up.address == **of && matches!(up.verb, Verb::Create(_)))
         };
-        let may_let_go = |user: &Address| lets_go(user) || leads_away(user).is_some() || moves_home(input, wants, user);
+        let may_let_go =
+            |user: &Address| lets_go(user) || leads_away(user).is_some() || moves_home(input, wants, &stays, user);
         let is_kept = |user: &&Address| !going.contains(*user) && !may_let_go(user);
         let user = absent.into_iter().find(is_kept);
         let Some(user) = user else { continue };
@@ -563,11 +577,11 @@ fn still_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Cha
 }
 
 /// Whether something is of a service whose network is made anew, or is to lead to it: it changes when that is there again.
-fn moves_home(input: &Input<'_>, wants: &Wants, of: &Address) -> bool {
+fn moves_home(input: &Input<'_>, wants: &Wants, stays: &BTreeSet<Address>, of: &Address) -> bool {
     let owner = wants.map.get(of).map(|want| want.service.as_str());
     let meant = input.world.seen.get(of).and_then(|seen| pointers::meant_service(input, of, seen));
     let homes = owner.into_iter().chain(meant).filter_map(|name| pool::network_of(input, input.services.get(name)?));
-    homes.map(|(network, _)| network).any(|network| wants.moving.contains(&network))
+    homes.map(|(network, _)| network).any(|network| wants.moving.contains(&network) && !stays.contains(&network))
 }
 
 /// What does not come about by itself: held, or waiting for such a one.
