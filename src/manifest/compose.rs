@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
 use crate::model::{Millis, SecretName, Value};
 
-use super::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, Problem, Spot, shown};
-use super::reader::{Reader, Scope, Text, flag, nothing_else};
+use super::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, A0188, Problem, Spot, shown};
+use super::mounts::Ports;
+use super::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};
 use super::yaml::{Data, Node};
 use super::{deploy, images, mounts, permissions, resolve, rights, settings, shapes, waits};
 
@@ -57,7 +58,8 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
     let command = words(reader, "command");
     let entrypoint = words(reader, "entrypoint");
     let environment = environment(reader);
-    let ports = mounts::ports(reader);
+    let Ports { published: ports, exposed } =
+        if is_on_host(reader) { none_on_host(reader) } else { mounts::ports(reader) };
     let mounts = mounts::volumes(reader);
     let healthcheck = healthcheck(reader);
     let user = reader.text("user").map(|text| text.text);
@@ -70,6 +72,7 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
     let mut settings = settings::read(reader, is_short);
     let shared = rights::read(reader, &mut settings);
     shapes::read(reader, &mut settings);
+    shapes::expose(exposed, &mut settings);
     let place = shapes::networks(reader, &mut settings);
     let deployed = deploy::read(reader, &mut settings);
     let is_restart_said = reader.has("restart") || deployed.is_some();
@@ -104,6 +107,22 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
     Some(Read { container, siblings, networks: place.networks, address, is_restart_said })
 }
 
+/// Whether it is on the host's network, where every port of it is open as it is.
+fn is_on_host(reader: &mut Reader<'_>) -> bool {
+    let mode = reader.entry("network_mode").and_then(|entry| entry.value.scalar());
+    mode == Some("host") && is_compose(reader.key_spot("ports"))
+}
+
+/// The published ports of such a container: Compose passes them over.
+fn none_on_host(reader: &mut Reader<'_>) -> Ports {
+    if reader.entry("ports").is_some() {
+        let message = "`ports` has no effect beside `network_mode: host`".to_owned();
+        let hint = "leave it out; on the host's network every port of the container is open as it is";
+        reader.scope.no_effect(reader.key_spot("ports"), message, hint);
+    }
+    Ports::default()
+}
+
 /// Keys that say something of a network which the container does not have to itself.
 fn network_contradictions(reader: &Reader<'_>, container: &Container) {
     const NEVER: [&str; 3] = ["ports", "networks", "mac_address"];
@@ -120,7 +139,8 @@ fn network_contradictions(reader: &Reader<'_>, container: &Container) {
     };
     let mut nothing: Vec<&str> = Vec::new();
     if !mode.is_empty() {
-        nothing.extend(NEVER);
+        let is_said = |key: &&str| *key == "ports" && mode == "host" && is_compose(reader.key_spot(key));
+        nothing.extend(NEVER.into_iter().filter(|key| !is_said(key)));
     }
     if is_other {
         nothing.extend(OF_OTHER);
@@ -308,8 +328,7 @@ pub(super) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
                     None => (text.text, PairValue::Nothing),
                 };
                 if let Some(first) = places.insert(name.clone(), text.spot) {
-                    let hint = format!("first written in line {}", first.line);
-                    scope.error_hint(A0102, text.spot, format!("duplicate `{}` in {label}", shown(&name)), &hint);
+                    scope.report(twice(&name, &label, text.spot, first));
                 }
                 pairs.push((name, text.spot, value));
             }
@@ -320,6 +339,16 @@ pub(super) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
             Vec::new()
         }
     }
+}
+
+/// A name that a list has twice: of a Compose file, the last one holds.
+pub(super) fn twice(name: &str, label: &str, spot: Spot, first: Spot) -> Problem {
+    if is_compose(spot) {
+        let message = format!("`{}` stands twice in {label}: this one holds", shown(name));
+        return Problem::warning(A0188, spot, message).hint(format!("remove the one in line {}", first.line));
+    }
+    let problem = Problem::error(A0102, spot, format!("duplicate `{}` in {label}", shown(name)));
+    problem.hint(format!("first written in line {}", first.line))
 }
 
 pub(super) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
@@ -401,7 +430,9 @@ fn healthcheck(reader: &mut Reader<'_>) -> Option<Healthcheck> {
     let timeout_ms = duration(&mut reader, "timeout");
     let start_period_ms = duration(&mut reader, "start_period");
     let start_interval_ms = duration(&mut reader, "start_interval");
-    let retries = reader.number("retries", 1, RETRIES_MAX);
+    // To an engine none is its usual number.
+    let least = if is_compose(reader.spot) { 0 } else { 1 };
+    let retries = reader.number("retries", least, RETRIES_MAX).filter(|retries| *retries > 0);
     reader.finish(&nothing_else);
     Some(Healthcheck { test, interval_ms, timeout_ms, start_period_ms, start_interval_ms, retries })
 }
@@ -419,6 +450,12 @@ fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
             let texts = scope.texts(node, &label).unwrap_or_default();
             let is_known = match texts.first().map(|first| first.text.as_str()) {
                 Some("CMD") => texts.len() > 1,
+                Some("CMD-SHELL") if texts.len() > 2 && is_compose(node.spot) => {
+                    let message = format!("{label} runs `{}` alone", shown(&texts[1].text));
+                    let hint = "what follows are the shell's own arguments; write one line, or `CMD` for a program";
+                    scope.no_effect(node.spot, message, hint);
+                    true
+                }
                 Some("CMD-SHELL") => texts.len() == 2,
                 Some("NONE") => texts.len() == 1,
                 Some(_) | None => false,

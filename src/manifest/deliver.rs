@@ -33,11 +33,7 @@ pub(super) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         scope.error_hint(A0106, spot, message, "write a whole path of the host, or a path from the manifest's folder");
         return None;
     }
-    let text = Text { text: source.to_owned(), spot };
-    let Some(path) = join(&scope.base_of(spot), source) else {
-        scope.source_path(&text);
-        return None;
-    };
+    let Some(path) = join(&scope.base_of(spot), source) else { return on_host(scope, source, spot) };
     if scope.source.has(&path) {
         if !scope.spend(Work::nodes(1), spot) {
             return None;
@@ -85,16 +81,27 @@ fn copied(content: DeliveryContent) -> MountSource {
 fn on_host(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     let data = scope.site.hosts.get(&scope.host).map_or("/srv", |host| host.data.as_str());
     let name = scope.data_of.as_ref().unwrap_or(&scope.name);
-    let inside = join("", source).filter(|_| !source.split('/').any(|part| part == ".."));
-    let path = inside.and_then(|inside| resolve::normal_path(&format!("{data}/{name}/{inside}")));
-    let Some(path) = path else {
+    let Some(path) = below(data, name, source) else {
         let message = format!("there is no {} in the source", shown(source));
-        let hint = format!("what is not there is looked for below {data}/{}, without `..`", shown(name));
+        let hint = format!("what is not there is looked for from {data}/{}, and never above {data}", shown(name));
         scope.error_hint(A0106, spot, message, &hint);
         return None;
     };
     permissions::bind(scope, &path, spot);
     Some(MountSource::Bind(path))
+}
+
+/// A path from the service's folder below `data`: `../shared` is a neighbour of it.
+fn below(data: &str, name: &str, source: &str) -> Option<String> {
+    let mut parts = vec![name];
+    for part in source.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        if part == ".." {
+            parts.pop()?;
+        } else {
+            parts.push(part);
+        }
+    }
+    if parts.is_empty() { None } else { resolve::normal_path(&format!("{data}/{}", parts.join("/"))) }
 }
 
 /// Which of the two.

@@ -2,8 +2,8 @@
 
 use crate::model::Value;
 
-use super::diagnostic::{A0112, A0140, Problem};
-use super::reader::{Reader, Verdict, nothing_else};
+use super::diagnostic::{A0112, A0140, shown};
+use super::reader::{Reader, Verdict, is_compose, no_effect, nothing_else};
 use super::rights;
 use super::settings::{self, Settings, is_nothing};
 use super::yaml::Entry;
@@ -27,21 +27,33 @@ pub(super) fn read(reader: &mut Reader<'_>, settings: &mut Settings) -> Option<S
     resources(&mut deploy, settings);
     let restart = restart(&mut deploy);
     if restart.is_some() && has_restart {
-        let message = "`deploy.restart_policy` stands beside `restart`".to_owned();
-        scope.error_hint(A0140, deploy.key_spot("restart_policy"), message, "both say the same; keep one");
+        if is_compose(deploy.spot) {
+            let message = "`restart` has no effect beside `deploy.restart_policy`".to_owned();
+            scope.no_effect(reader.key_spot("restart"), message, "keep one of the two");
+        } else {
+            let message = "`deploy.restart_policy` stands beside `restart`".to_owned();
+            scope.error_hint(A0140, deploy.key_spot("restart_policy"), message, "both say the same; keep one");
+        }
     }
-    deploy.finish(&|entry| refused(entry, "deploy", &CLUSTER));
+    deploy.finish(&|entry| of_cluster(entry, "deploy", &CLUSTER));
     restart
 }
 
 fn mode(deploy: &mut Reader<'_>) {
     let scope = deploy.scope;
-    if let Some(text) = deploy.text("mode").filter(|text| text.text != "replicated") {
-        let message = format!("Compose key `deploy.mode: {}` is not supported in a Service", text.text);
-        scope.error_hint(A0112, text.spot, message, "leave it out; there is one container");
+    let hint = "leave it out; there is one container";
+    match deploy.text("mode") {
+        Some(text) if text.text == "global" => {
+            scope.no_effect(text.spot, "Compose key `deploy.mode: global` has no effect on one host".to_owned(), hint);
+        }
+        Some(text) if text.text != "replicated" => {
+            let message = format!("Compose key `deploy.mode: {}` is not supported in a Service", shown(&text.text));
+            scope.error_hint(A0112, text.spot, message, hint);
+        }
+        Some(_) | None => (),
     }
     if let Some(text) = deploy.text("replicas").filter(|text| text.text != "1") {
-        let message = format!("Compose key `deploy.replicas: {}` is not supported in a Service", text.text);
+        let message = format!("Compose key `deploy.replicas: {}` is not supported in a Service", shown(&text.text));
         scope.error_hint(A0112, text.spot, message, "one container each; write a container for every copy");
     }
 }
@@ -77,17 +89,18 @@ fn resources(deploy: &mut Reader<'_>, settings: &mut Settings) {
                     ("cpus", "use `cpu_shares`; an engine reserves no CPUs"),
                     ("generic_resources", "use `devices`, or `reservations.devices`"),
                 ];
-                refused(entry, "deploy.resources.reservations", &cluster)
+                of_cluster(entry, "deploy.resources.reservations", &cluster)
             });
         }
     }
     resources.finish(&nothing_else);
 }
 
-/// Two places for one thing are an error, for nothing says which of them holds.
+/// Two places for one thing are an error, for nothing says which of them holds; Compose takes two that say the same.
 fn put(reader: &Reader<'_>, settings: &mut Settings, key: &str, field: &str, value: Option<Value>) {
     let Some(value) = value.filter(|value| !is_nothing(value)) else { return };
-    if settings.contains_key(field) {
+    let is_same = settings.get(field) == Some(&value) && is_compose(reader.spot);
+    if settings.contains_key(field) && !is_same {
         let message = format!("{} stands beside `{field}`", reader.label(key));
         reader.scope.error_hint(A0140, reader.key_spot(key), message, "both say the same; keep one");
     }
@@ -99,7 +112,14 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
     let node = deploy.node("restart_policy")?;
     let scope = deploy.scope;
     let mut policy = Reader::open(scope, node, "`deploy.restart_policy`", "deploy.restart_policy.")?;
-    let words = [("none", "no"), ("on-failure", "on-failure"), ("any", "always")];
+    // The last two are a container's own words, which Compose takes as well.
+    let words = [
+        ("none", "no"),
+        ("on-failure", "on-failure"),
+        ("any", "always"),
+        ("always", "always"),
+        ("unless-stopped", "unless-stopped"),
+    ];
     let word = policy.choice("condition", &words).unwrap_or("always");
     let attempts = policy.number("max_attempts", 1, ATTEMPTS_MAX);
     if attempts.is_some() && word != "on-failure" {
@@ -111,7 +131,7 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
             ("delay", "leave it out; Docker waits longer after each failure"),
             ("window", "leave it out; a container counts as well by its healthcheck"),
         ];
-        refused(entry, "deploy.restart_policy", &cluster)
+        of_cluster(entry, "deploy.restart_policy", &cluster)
     });
     Some(match attempts {
         Some(attempts) => format!("{word}:{attempts}"),
@@ -119,8 +139,7 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
     })
 }
 
-fn refused(entry: &Entry, of: &str, known: &[(&str, &str)]) -> Verdict {
+fn of_cluster(entry: &Entry, of: &str, known: &[(&str, &str)]) -> Verdict {
     let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return Verdict::Unknown };
-    let message = format!("Compose key `{of}.{key}` is not supported in a Service");
-    Verdict::Refused(Problem::error(A0112, entry.key_spot, message).hint((*hint).to_owned()))
+    Verdict::Reported(no_effect(entry.key_spot, format!("Compose key `{of}.{key}` has no effect on one host"), hint))
 }

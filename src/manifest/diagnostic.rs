@@ -82,6 +82,16 @@ pub const A0180: &str = "A0180";
 pub const A0181: &str = "A0181";
 /// The files that a manifest names are too long together.
 pub const A0182: &str = "A0182";
+/// Something in a Compose file that has no effect on one host.
+pub const A0185: &str = "A0185";
+/// A port of a Compose file that no port of the host leads to.
+pub const A0186: &str = "A0186";
+/// A `$` in a Compose file that begins no variable.
+pub const A0187: &str = "A0187";
+/// A name that stands twice in a list of a Compose file.
+pub const A0188: &str = "A0188";
+/// An override of a Compose file that is not read.
+pub const A0189: &str = "A0189";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.

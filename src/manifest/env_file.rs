@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use super::budget::Work;
 use super::diagnostic::{A0108, A0152, A0154, PROBLEMS_MAX, Problem, Spot, shown};
-use super::interpolate::{self, Fault};
+use super::interpolate::{self, Fault, Noted};
 use super::reader::Scope;
 use super::yaml::EXPANDED_BYTES_MAX;
 
@@ -208,8 +208,8 @@ impl Reading<'_> {
     fn replaced(&self, text: &str, name: &str, spot: Spot) -> Result<String, Box<Problem>> {
         let value_of = |name: &str| self.known.get(name).cloned().or_else(|| (self.outside)(name));
         // A password with a `$` is no variable that somebody forgot: Compose, too, says nothing here.
-        let mut unset = Vec::new();
-        interpolate::replace(text, &value_of, &mut unset).map_err(|fault| {
+        let mut noted = Noted::default();
+        interpolate::replace(text, &value_of, &mut noted).map_err(|fault| {
             Box::new(match fault {
                 Fault::Form(why) => Problem::error(A0152, spot, format!("the value of `{}`: {why}", shown(name)))
                     .hint("write `$$` for a dollar sign, or put the value into '…'".to_owned()),
@@ -298,6 +298,7 @@ mod tests {
             ("A=\"one\ntwo\"", "one\ntwo"),
             ("A='one\n# two'", "one\n# two"),
             ("A=${OUTER}/${NO:-x}", "outside/x"),
+            ("A=p$5x$", "p$5x$"),
             ("\u{feff}A=b\r\n", "b"),
         ];
         for (text, value) in cases {
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(pairs, [("A".to_owned(), "1".to_owned()), ("C".to_owned(), "3".to_owned())]);
         assert_eq!(problems, ["2:3 not a variable", "3:1 the value of `B` has no closing quote"]);
         assert_eq!(of("A=\"b\" c").1, ["1:1 text after the closing quote of `A`"]);
-        assert_eq!(of("A=1$").1.len(), 1);
+        assert_eq!(of("A=${").1.len(), 1);
         assert_eq!(of("A=${B:?say it}").1, ["1:1 variable `B` is not set: say it"]);
     }
 

@@ -181,7 +181,8 @@ impl Scope<'_> {
         let Some(asset) = self.source.file(path) else {
             let name = path.rsplit('/').next().unwrap_or_default();
             let hint = if name.starts_with('.') && !is_env_file(name) {
-                "hidden files are not read, but for `.env`".to_owned()
+                "hidden files are not read, but for those with `env` in their names, as in `.env` or `.db.env`"
+                    .to_owned()
             } else {
                 format!("put it there, or correct the path; it is read from {}", folder_of(path))
             };

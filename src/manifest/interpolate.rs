@@ -17,23 +17,32 @@ pub(super) enum Fault {
     TooLong,
 }
 
-/// Replaces variables. Names without a value and without a default stand for nothing and are added to `unset`.
+/// What is worth saying of a text that was replaced.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// Names without a value and without a default, which stand for nothing.
+    pub unset: Vec<String>,
+    /// Whether a `$` begins no variable, and stands for itself.
+    pub has_plain_dollar: bool,
+}
+
+/// Replaces variables.
 pub(super) fn replace(
     text: &str,
     value_of: &dyn Fn(&str) -> Option<String>,
-    unset: &mut Vec<String>,
+    noted: &mut Noted,
 ) -> Result<String, Fault> {
     if !text.contains('$') {
         return Ok(text.to_owned());
     }
-    let mut replacing = Replacing { rest: text, value_of, unset, unused: 0 };
+    let mut replacing = Replacing { rest: text, value_of, noted, unused: 0 };
     replacing.until_end(0, false)
 }
 
 struct Replacing<'a> {
     rest: &'a str,
     value_of: &'a dyn Fn(&str) -> Option<String>,
-    unset: &'a mut Vec<String>,
+    noted: &'a mut Noted,
     /// How many texts around this place are not used: nothing is demanded there.
     unused: usize,
 }
@@ -78,7 +87,8 @@ impl Replacing<'_> {
         }
         let name = self.name(false);
         if name.is_empty() {
-            return Err(Fault::Form("a `$` that begins no variable"));
+            self.noted.has_plain_dollar = true;
+            return Ok("$".to_owned());
         }
         Ok(self.value(&name).unwrap_or_else(|| self.nothing(&name)))
     }
@@ -126,11 +136,11 @@ impl Replacing<'_> {
         if is_used {
             return self.until_end(depth + 1, true);
         }
-        let before = self.unset.len();
+        let before = self.noted.unset.len();
         self.unused += 1;
         let text = self.until_end(depth + 1, true);
         self.unused -= 1;
-        self.unset.truncate(before);
+        self.noted.unset.truncate(before);
         text
     }
 
@@ -152,7 +162,7 @@ impl Replacing<'_> {
     }
 
     fn nothing(&mut self, name: &str) -> String {
-        self.unset.push(name.to_owned());
+        self.noted.unset.push(name.to_owned());
         String::new()
     }
 }
@@ -172,8 +182,8 @@ mod tests {
             "npm.address" => Some("10.0.0.2".to_owned()),
             _ => None,
         };
-        let mut unset = Vec::new();
-        (replace(text, &value_of, &mut unset), unset)
+        let mut noted = Noted::default();
+        (replace(text, &value_of, &mut noted), noted.unset)
     }
 
     #[test]
@@ -192,6 +202,7 @@ mod tests {
             ("${NO:-$$x}", "$x"),
             ("${SET:-${NO:?never asked}}", "yes"),
             ("${npm.address}", "10.0.0.2"),
+            ("$? $(id -u) ^a$ $5", "$? $(id -u) ^a$ $5"),
         ];
         for (text, wanted) in cases {
             assert_eq!(of(text), (Ok(wanted.to_owned()), Vec::new()), "{text}");
@@ -210,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_is_no_variable_is_refused() {
-        for text in ["$", "$5", "a $ b", "${", "${}", "${NO", "${NO:-x", "${1}", "${NO!}", "${NO:=x}"] {
+        for text in ["${", "${}", "${NO", "${NO:-x", "${1}", "${NO!}", "${NO:=x}"] {
             assert!(matches!(of(text).0, Err(Fault::Form(_))), "{text}: {:?}", of(text));
         }
         let deep = "${NO:-".repeat(40) + &"}".repeat(40);

@@ -1,4 +1,4 @@
-//! `extends`: one service laid over another, by the merge rules of the Compose Spec.
+//! One part of a Compose file laid over another, by the merge rules of the Compose Spec: by `extends`, and of several files.
 //!
 //! | what | how |
 //! |---|---|
@@ -7,11 +7,14 @@
 //! | `command`, `entrypoint`, `healthcheck.test` | the one above |
 //! | lists of mounts, devices, configs, secrets | the one above wins at a target |
 //! | other lists | one after the other, equal items once |
+//! | `!override` | the one above |
+//! | `!reset` | neither |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::yaml::{Data, Entry, Node};
+use super::diagnostic::Spot;
+use super::yaml::{Data, Entry, Laid, Node};
 
 /// Lists that are maps of names and values as well.
 const PAIRS: [&str; 6] = ["environment", "labels", "annotations", "sysctls", "extra_hosts", "args"];
@@ -30,14 +33,34 @@ pub(super) fn services(below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
     Node::made(above.spot, Data::Map(maps(below, own)))
 }
 
+/// A part of a Compose file over that of another: things with names that people chose.
+pub(super) fn parts(below: Vec<Entry>, above: Vec<Entry>) -> Vec<Entry> {
+    laid_over(below, above, |_, below, above| {
+        let is_merged = above.laid == Laid::Merged && matches!(below.data, Data::Map(_));
+        if is_merged { services(below, above) } else { Rc::clone(above) }
+    })
+}
+
 fn maps(below: Vec<Entry>, above: Vec<Entry>) -> Vec<Entry> {
+    laid_over(below, above, values)
+}
+
+/// What both have is what `of_both` makes of it.
+fn laid_over(
+    below: Vec<Entry>,
+    above: Vec<Entry>,
+    of_both: impl Fn(&str, &Rc<Node>, &Rc<Node>) -> Rc<Node>,
+) -> Vec<Entry> {
+    let removed: BTreeSet<String> =
+        above.iter().filter(|entry| entry.value.laid == Laid::Removed).map(|entry| entry.key.clone()).collect();
     let mut merged = below;
+    merged.retain(|entry| !removed.contains(&entry.key));
     let mut places: BTreeMap<String, usize> =
         merged.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)).collect();
-    for entry in above {
+    for entry in above.into_iter().filter(|entry| !removed.contains(&entry.key)) {
         match places.get(&entry.key).and_then(|place| merged.get_mut(*place)) {
             Some(known) => {
-                let value = values(&entry.key, &known.value, &entry.value);
+                let value = of_both(&entry.key, &known.value, &entry.value);
                 *known = Entry { value, ..entry };
             }
             None => {
@@ -50,11 +73,11 @@ fn maps(below: Vec<Entry>, above: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn values(key: &str, below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
-    if WHOLE.contains(&key) {
+    if WHOLE.contains(&key) || above.laid == Laid::Replaced {
         return Rc::clone(above);
     }
     let as_map = |node: &Rc<Node>| match (PAIRS.contains(&key), NAMES.contains(&key)) {
-        (true, _) => pairs(node),
+        (true, _) => pairs(node, &|_, _, _| ()),
         (false, true) => names(key, node),
         (false, false) => Rc::clone(node),
     };
@@ -86,22 +109,29 @@ fn target(item: &Node) -> Option<&str> {
     }
 }
 
-/// A list of `NAME=value` (or `NAME:value`) as a map.
-pub(super) fn pairs(node: &Rc<Node>) -> Rc<Node> {
+/// A list of `NAME=value` as a map. Of a name that stands twice the last one holds; `twice` is told its place, and that of the
+/// one before.
+pub(super) fn pairs(node: &Rc<Node>, twice: &dyn Fn(&str, Spot, Spot)) -> Rc<Node> {
     let Data::List(items) = &node.data else { return Rc::clone(node) };
     let mut entries: Vec<Entry> = Vec::new();
-    let mut known = BTreeSet::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for item in items {
         let Data::Scalar(scalar) = &item.data else { return Rc::clone(node) };
         let (name, value) = match scalar.text.split_once('=') {
             Some((name, value)) => (name, Node::made_text(item.spot, value.to_owned())),
             None => (scalar.text.as_str(), nothing(item)),
         };
-        // A name that stands twice is for the reader of the list to report.
-        if !known.insert(name) {
-            return Rc::clone(node);
+        let entry = Entry { key: name.to_owned(), key_spot: item.spot, value };
+        match places.get(name).and_then(|place| entries.get_mut(*place)) {
+            Some(known) => {
+                twice(&known.key, known.key_spot, item.spot);
+                *known = entry;
+            }
+            None => {
+                places.insert(name, entries.len());
+                entries.push(entry);
+            }
         }
-        entries.push(Entry { key: name.to_owned(), key_spot: item.spot, value });
     }
     Node::made(node.spot, Data::Map(entries))
 }
@@ -111,16 +141,18 @@ fn names(key: &str, node: &Rc<Node>) -> Rc<Node> {
     let mut entries: Vec<Entry> = Vec::new();
     for item in items {
         let Some(name) = item.scalar() else { return Rc::clone(node) };
-        let value = if key == "depends_on" {
-            let condition = Node::made_text(item.spot, "service_started".to_owned());
-            let entry = Entry { key: "condition".to_owned(), key_spot: item.spot, value: condition };
-            Node::made(item.spot, Data::Map(vec![entry]))
-        } else {
-            nothing(item)
-        };
-        entries.push(Entry { key: name.to_owned(), key_spot: item.spot, value });
+        let plain = || Entry { key: name.to_owned(), key_spot: item.spot, value: nothing(item) };
+        entries.push(if key == "depends_on" { started(name, item) } else { plain() });
     }
     Node::made(node.spot, Data::Map(entries))
+}
+
+/// An entry of `depends_on`, as the name alone has it.
+pub(super) fn started(name: &str, item: &Node) -> Entry {
+    let condition = Node::made_text(item.spot, "service_started".to_owned());
+    let entry = Entry { key: "condition".to_owned(), key_spot: item.spot, value: condition };
+    let value = Node::made(item.spot, Data::Map(vec![entry]));
+    Entry { key: name.to_owned(), key_spot: item.spot, value }
 }
 
 /// YAML's null, in the place of an item.

@@ -12,6 +12,7 @@
 mod budget;
 mod check;
 mod compose;
+mod compose_files;
 mod deliver;
 mod deploy;
 mod diagnostic;
@@ -23,6 +24,7 @@ mod host_names;
 mod images;
 mod interpolate;
 mod kinds;
+mod links;
 mod merge;
 mod mounts;
 mod neighbours;

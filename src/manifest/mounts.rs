@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use crate::model::folders::is_within;
+use crate::model::folders::{TIME_ZONE, is_within};
 use crate::model::service::{Mount, MountSource, Port, Volume};
 
 use super::check::PortClaim;
-use super::diagnostic::{A0104, A0106, A0108, A0112, A0140, A0205, Problem, Spot, shown};
-use super::reader::{Reader, Scope, Text, Verdict, nothing_else};
+use super::diagnostic::{A0104, A0106, A0108, A0112, A0140, A0186, A0205, Problem, Spot, shown};
+use super::reader::{Reader, Scope, Text, Verdict, is_compose, nothing_else};
 use super::yaml::{Data, Node};
 use super::{deliver, permissions, resolve, settings};
 
@@ -21,14 +21,26 @@ const PORTS_MAX: usize = 1_000;
 /// How mounts that are made later show on the other side.
 const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
 
-/// The ports that a container publishes on its host.
-pub(super) fn ports(reader: &mut Reader<'_>) -> Vec<Port> {
-    let mut ports = Vec::new();
+/// The ports of a container that its `ports:` names.
+#[derive(Default)]
+pub(super) struct Ports {
+    /// On its host.
+    pub published: Vec<Port>,
+    /// As `expose` has them: those that a Compose file leaves to the engine to publish, on any port that is free.
+    pub exposed: Vec<String>,
+}
+
+/// `ports:`.
+pub(super) fn ports(reader: &mut Reader<'_>) -> Ports {
+    let mut ports = Ports::default();
     for item in items(reader, "ports") {
         let scope = reader.scope;
+        let exposed = &mut ports.exposed;
         let found = match &item.data {
-            Data::Scalar(_) => scope.text(item, "an item of `ports`").and_then(|text| short_port(scope, &text)),
-            Data::Map(_) => long_port(scope, item),
+            Data::Scalar(_) => {
+                scope.text(item, "an item of `ports`").and_then(|text| short_port(scope, &text, exposed))
+            }
+            Data::Map(_) => long_port(scope, item, exposed),
             Data::List(_) => {
                 scope.wrong_type(item, "an item of `ports`", "text or a map");
                 None
@@ -42,7 +54,7 @@ pub(super) fn ports(reader: &mut Reader<'_>) -> Vec<Port> {
         for port in found {
             let claim = PortClaim { port: port.clone(), spot: item.spot };
             scope.claims.borrow_mut().ports.push(claim);
-            ports.push(port);
+            ports.published.push(port);
         }
     }
     ports
@@ -59,25 +71,21 @@ pub(super) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
 }
 
 /// `[IP:]HOST:CONTAINER[/PROTOCOL]`, both ports maybe ranges of one length.
-fn short_port(scope: &Scope<'_>, text: &Text) -> Option<Vec<Port>> {
+fn short_port(scope: &Scope<'_>, text: &Text, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
     let what = "an item of `ports`";
     let (numbers, protocol) = text.text.split_once('/').unwrap_or((&text.text, "tcp"));
     if !matches!(protocol, "tcp" | "udp") {
         scope.not_allowed(text, what, "the protocol is `tcp` or `udp`");
         return None;
     }
-    let (rest, target) = match numbers.rsplit_once(':') {
-        Some(parts) => parts,
-        None => {
-            let hint = format!("write `{0}:{0}`; Docker would choose a port at random", shown(numbers));
-            scope.error_hint(A0106, text.spot, format!("port {} is published nowhere", shown(numbers)), &hint);
-            return None;
-        }
-    };
+    let (rest, target) = numbers.rsplit_once(':').unwrap_or(("", numbers));
     let (host_ip, published) = match rest.rsplit_once(':') {
         Some((ip, published)) => (ip.trim_start_matches('[').trim_end_matches(']'), published),
         None => (EVERYWHERE, rest),
     };
+    if published.is_empty() && (!numbers.contains(':') || is_compose(text.spot)) {
+        return unpublished(scope, &Text { text: target.to_owned(), ..*text }, protocol, exposed);
+    }
     match (address(host_ip), port_range(published), port_range(target)) {
         (Some(host_ip), Some(published), Some(target)) => pairs(scope, text, &host_ip, (published, target), protocol),
         _ => {
@@ -85,6 +93,26 @@ fn short_port(scope: &Scope<'_>, text: &Text) -> Option<Vec<Port>> {
             None
         }
     }
+}
+
+/// Compose has the engine publish such a port on any that is free. Behind a proxy nobody asks for that one: the containers
+/// of the service and NPM reach it without.
+fn unpublished(scope: &Scope<'_>, target: &Text, protocol: &str, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
+    let port = shown(&target.text);
+    let Some(range) = port_range(&target.text) else {
+        scope.not_allowed(target, "an item of `ports`", "as in `8080:80` or `3000`");
+        return None;
+    };
+    let message = format!("port {port} is published nowhere");
+    if !is_compose(target.spot) {
+        let hint = format!("write `{port}:{port}`; Docker would choose a port at random");
+        scope.error_hint(A0106, target.spot, message, &hint);
+        return None;
+    }
+    let hint = format!("NPM and the containers of the service reach it; to publish it on the host: `{port}:{port}`");
+    scope.report(Problem::warning(A0186, target.spot, message).hint(hint));
+    exposed.extend(range.map(|port| format!("{port}/{protocol}")));
+    Some(Vec::new())
 }
 
 /// One port for each of a range.
@@ -104,11 +132,12 @@ fn pairs(
     Some(published.zip(target).map(one).collect())
 }
 
-fn long_port(scope: &Scope<'_>, node: &Node) -> Option<Vec<Port>> {
+fn long_port(scope: &Scope<'_>, node: &Node, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
     const PORT_MAX: i64 = 65_535;
     let mut reader = Reader::open(scope, node, "an item of `ports`", "ports.")?;
     let target = required_number(&mut reader, "target", PORT_MAX);
-    let published = required_number(&mut reader, "published", PORT_MAX);
+    let is_published = reader.has("published") || !is_compose(node.spot);
+    let published = is_published.then(|| required_number(&mut reader, "published", PORT_MAX)).flatten();
     // For people, or for a swarm: on one engine both modes publish on the host.
     let _ = (reader.text("name"), reader.text("app_protocol"));
     let _ = reader.choice("mode", &[("host", ()), ("ingress", ())]);
@@ -123,7 +152,11 @@ fn long_port(scope: &Scope<'_>, node: &Node) -> Option<Vec<Port>> {
             host_ip
         }
     };
+    let spot = reader.key_spot("target");
     reader.finish(&nothing_else);
+    if let (Some(target), false) = (target, is_published) {
+        return unpublished(scope, &Text { text: target.to_string(), spot }, &protocol, exposed);
+    }
     Some(vec![Port {
         host_ip: host_ip?,
         published: u16::try_from(published?).ok()?,
@@ -187,19 +220,28 @@ fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
             }
             // How a desktop keeps its copy in step: nothing on an engine of Linux.
             "cached" | "delegated" | "consistent" => (),
+            // On what the engine keeps itself, it sets labels anyway.
+            "z" | "Z" if !is_bind && is_compose(text.spot) => (),
             "z" | "Z" => selinux(scope, text.spot, &format!("mount option `{option}`")),
             _ => scope.not_allowed(text, "an item of `volumes`", "as in `data:/data` or `/srv/x:/data:ro`"),
         }
     }
-    let source =
-        if is_bind { bind(scope, source, text.spot)? } else { MountSource::Volume(volume(scope, source, text.spot)?) };
+    let source = if is_bind {
+        bind(scope, source, read_only, text.spot)?
+    } else {
+        MountSource::Volume(volume(scope, source, text.spot)?)
+    };
     Some(mounted(source, target_path(scope, target, text.spot)?, read_only, mount_options))
 }
 
 /// Labels are an act on the host's files, which the engine does for the short form of its own only.
 fn selinux(scope: &Scope<'_>, spot: Spot, what: &str) {
     let hint = "leave it out; on a host with SELinux: chcon -Rt container_file_t on the folder";
-    scope.error_hint(A0112, spot, format!("{what} is not supported in a Service"), hint);
+    if is_compose(spot) {
+        scope.no_effect(spot, format!("{what} has no effect: Amarre changes no labels of the host's files"), hint);
+    } else {
+        scope.error_hint(A0112, spot, format!("{what} is not supported in a Service"), hint);
+    }
 }
 
 fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
@@ -236,7 +278,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         "bind" => {
             let source = reader.required("source", "a path on the host");
             bind_options(&mut reader, &mut options);
-            source.and_then(|source| bind(scope, &source.text, source.spot))
+            source.and_then(|source| bind(scope, &source.text, read_only, source.spot))
         }
         "tmpfs" => {
             tmpfs_options(&mut reader, &mut options);
@@ -262,7 +304,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     reader.finish(&|entry| match entry.key.as_str() {
         "bind" | "volume" | "tmpfs" | "image" => {
             let message = format!("`volumes.{}` stands in a mount of type `{}`", entry.key, kind.text);
-            Verdict::Refused(Problem::error(A0140, entry.key_spot, message))
+            Verdict::Reported(Problem::error(A0140, entry.key_spot, message))
         }
         _ => Verdict::Unknown,
     });
@@ -304,7 +346,7 @@ fn volume_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String
         "labels" => {
             let message = "Compose key `volumes.volume.labels` is not supported in a Service".to_owned();
             let problem = Problem::error(A0112, entry.key_spot, message);
-            Verdict::Refused(
+            Verdict::Reported(
                 problem.hint("leave it out; a volume outlives the container that would label it".to_owned()),
             )
         }
@@ -332,7 +374,7 @@ fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>)
         "recursive" => {
             let message = "Compose key `volumes.bind.recursive` is not supported in a Service".to_owned();
             let problem = Problem::error(A0112, entry.key_spot, message);
-            Verdict::Refused(problem.hint("leave it out; mounts below the folder come along".to_owned()))
+            Verdict::Reported(problem.hint("leave it out; mounts below the folder come along".to_owned()))
         }
         _ => Verdict::Unknown,
     });
@@ -383,7 +425,7 @@ pub(super) fn is_volume_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
-fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
+fn bind(scope: &Scope<'_>, source: &str, read_only: bool, spot: Spot) -> Option<MountSource> {
     if source.starts_with(['.', '~']) {
         return deliver::relative(scope, source, spot);
     }
@@ -397,7 +439,9 @@ fn bind(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
         }
         return None;
     };
-    permissions::bind(scope, &path, spot);
+    if !(read_only && TIME_ZONE.contains(&path.as_str())) {
+        permissions::bind(scope, &path, spot);
+    }
     Some(MountSource::Bind(path))
 }
 

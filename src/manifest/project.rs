@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::budget::Work;
-use super::diagnostic::{A0104, A0106, A0108, A0111, A0120, A0153, A0155, Problem, Spot, shown};
+use super::diagnostic::{A0104, A0106, A0108, A0111, A0120, A0153, A0155, A0187, Problem, Spot, shown};
 use super::env_file::{self, Format};
 use super::files::folder_of;
-use super::interpolate::{self, Fault};
+use super::interpolate::{self, Fault, Noted};
 use super::reader::{Reader, Scope, Text, Verdict, nearest, nothing_else};
 use super::yaml::{self, Data, Entry, Node, Scalar};
 use super::{merge, refused, resolve};
@@ -70,10 +70,41 @@ impl<'s> Loading<'s> {
         Self { scope, unset: RefCell::default(), trees: RefCell::default(), extended: RefCell::default() }
     }
 
-    /// The Compose file at a path of the source, with all that it includes.
-    pub fn project(&self, path: &str, spot: Spot) -> Option<Project> {
-        let environment = self.environment(&[], folder_of(path), &Rc::new(self.scope.site.vars.clone()), false, spot);
-        self.file(path, None, &environment, &mut Vec::new(), spot)
+    /// The variables of the project in a folder.
+    pub fn variables(&self, folder: &str, spot: Spot) -> Environment {
+        self.environment(&[], folder, &Rc::new(self.scope.site.vars.clone()), false, spot)
+    }
+
+    /// The Compose files of a project, each laid over those before it, with all that they include. Relative paths start from
+    /// the folder of the first.
+    pub fn project(&self, files: &[(String, Spot)], environment: &Environment) -> Option<Project> {
+        let (first, _) = files.first()?;
+        let folder = folder_of(first).to_owned();
+        let mut whole: Option<Project> = None;
+        for (path, spot) in files {
+            let project = self.file(path, Some(&folder), environment, &mut Vec::new(), *spot)?;
+            whole = Some(match whole {
+                Some(below) => self.laid_over(below, project, *spot)?,
+                None => project,
+            });
+        }
+        whole
+    }
+
+    /// `above` over `below`.
+    fn laid_over(&self, below: Project, above: Project, spot: Spot) -> Option<Project> {
+        let nodes = |project: &Project| project.services.iter().map(|entry| entry.value.count()).sum::<usize>();
+        let work = Work::nodes(nodes(&below) + nodes(&above));
+        self.scope.spend(work, spot).then(|| Project {
+            services: merge::parts(below.services, above.services),
+            networks: merge::parts(below.networks, above.networks),
+            volumes: merge::parts(below.volumes, above.volumes),
+            configs: merge::parts(below.configs, above.configs),
+            secrets: merge::parts(below.secrets, above.secrets),
+            name: above.name.or(below.name),
+            environment: below.environment,
+            places: below.places,
+        })
     }
 
     /// The variables of `env_files`, or of the `.env` of a folder; what stands around the project wins where it is included.
@@ -134,7 +165,14 @@ impl<'s> Loading<'s> {
             self.trees.borrow_mut().insert(number, root.clone());
             root
         });
-        root.map(|root| self.replaced(&root, environment))
+        let root = root?;
+        let Data::Map(entries) = &root.data else { return Some(root) };
+        // What stands in `x-…` counts only where an alias brings it.
+        let replaced = |entry: &Entry| match entry.key.starts_with("x-") {
+            true => entry.clone(),
+            false => Entry { value: self.replaced(&entry.value, environment), ..entry.clone() },
+        };
+        Some(root.with(Data::Map(entries.iter().map(replaced).collect())))
     }
 
     fn parsed(&self, path: &str, (number, text): (u16, &str), spot: Spot) -> Option<Rc<Node>> {
@@ -349,13 +387,13 @@ impl<'s> Loading<'s> {
         match &node.data {
             Data::List(items) => {
                 let items = items.iter().map(|item| self.replaced(item, environment)).collect();
-                Node::made(node.spot, Data::List(items))
+                node.with(Data::List(items))
             }
             Data::Map(entries) => {
                 let entries = entries
                     .iter()
                     .map(|entry| Entry { value: self.replaced(&entry.value, environment), ..entry.clone() });
-                Node::made(node.spot, Data::Map(entries.collect()))
+                node.with(Data::Map(entries.collect()))
             }
             Data::Scalar(scalar) if scalar.text.contains('$') => self.replaced_scalar(node, scalar, environment),
             Data::Scalar(_) => Rc::clone(node),
@@ -366,17 +404,24 @@ impl<'s> Loading<'s> {
         let scope = self.scope;
         let value_of = |name: &str| {
             let later = resolve::LATER.contains(&name).then(|| format!("${{{name}}}"));
-            later.or_else(|| environment.get(name).cloned()).or_else(|| scope.variables.get(name).cloned())
+            let own = || (name == "COMPOSE_PROJECT_NAME").then(|| scope.name.clone());
+            let known = later.or_else(|| environment.get(name).cloned());
+            known.or_else(|| scope.variables.get(name).cloned()).or_else(own)
         };
-        let mut unset = Vec::new();
-        let text = match interpolate::replace(&scalar.text, &value_of, &mut unset) {
+        let mut noted = Noted::default();
+        let text = match interpolate::replace(&scalar.text, &value_of, &mut noted) {
             Ok(text) => text,
             Err(fault) => {
                 scope.report(self::fault(fault, node.spot));
                 return Rc::clone(node);
             }
         };
-        for name in unset {
+        if noted.has_plain_dollar {
+            let problem =
+                Problem::warning(A0187, node.spot, "a `$` that begins no variable stands for itself".to_owned());
+            scope.report(problem.hint("write `$$` for a dollar sign, as Compose has it".to_owned()));
+        }
+        for name in noted.unset {
             if self.unset.borrow_mut().insert(name.clone()) {
                 let message = format!("variable `{}` is not set, so it is empty", shown(&name));
                 let problem = Problem::warning(A0153, node.spot, message);
@@ -429,5 +474,5 @@ pub(super) fn not_here(entry: &Entry, of: &str, known: &[(&str, &str)]) -> Verdi
     let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return Verdict::Unknown };
     let message = format!("`{of}.{key}` is not supported");
     let problem = Problem::error(super::diagnostic::A0112, entry.key_spot, message);
-    Verdict::Refused(if hint.is_empty() { problem } else { problem.hint((*hint).to_owned()) })
+    Verdict::Reported(if hint.is_empty() { problem } else { problem.hint((*hint).to_owned()) })
 }

@@ -11,7 +11,7 @@ use crate::model::{Assets, Origin, Site};
 
 use super::budget::Opened;
 use super::check::Claims;
-use super::diagnostic::{A0103, A0104, A0105, A0106, PROBLEMS_MAX, Problem, Spot, shown};
+use super::diagnostic::{A0103, A0104, A0105, A0106, A0112, A0185, PROBLEMS_MAX, Problem, Spot, shown};
 use super::files::{OtherFile, Source};
 use super::permissions::Decision;
 use super::resolve;
@@ -80,6 +80,11 @@ impl Scope<'_> {
 
     pub fn origin(&self, spot: Spot) -> Origin {
         Origin { file: self.path_of(spot), line: spot.line, column: spot.column }
+    }
+
+    /// Says of something that has no effect: a warning in a Compose file, which others may maintain, an error in a manifest.
+    pub fn no_effect(&self, spot: Spot, message: String, hint: &str) {
+        self.report(no_effect(spot, message, hint));
     }
 
     /// The text of a scalar; `what` is how the message calls it.
@@ -274,7 +279,7 @@ impl<'a> Reader<'a> {
             }
             match refuse(entry) {
                 Verdict::Harmless => (),
-                Verdict::Refused(problem) => self.scope.report(problem),
+                Verdict::Reported(problem) => self.scope.report(problem),
                 Verdict::Unknown => self.scope.report(self.unknown(entry)),
             }
         }
@@ -300,12 +305,24 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether a place lies in a Compose file, or in what one names: not in the manifest itself.
+pub(super) fn is_compose(spot: Spot) -> bool {
+    spot.file != 0
+}
+
+/// As [`Scope::no_effect`].
+pub(super) fn no_effect(spot: Spot, message: String, hint: &str) -> Problem {
+    let problem =
+        if is_compose(spot) { Problem::warning(A0185, spot, message) } else { Problem::error(A0112, spot, message) };
+    problem.hint(hint.to_owned())
+}
+
 /// What is to be said of a key that nobody asked for.
 pub(super) enum Verdict {
     Unknown,
     /// It says what holds anyway.
     Harmless,
-    Refused(Problem),
+    Reported(Problem),
 }
 
 /// For maps whose keys are all taken or unknown.

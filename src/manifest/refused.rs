@@ -54,7 +54,7 @@ pub(super) fn container_key(entry: &Entry) -> Verdict {
         "port" | "routes" | "ssl" => {
             let message = format!("`{key}` does not belong in a container");
             let problem = Problem::error(A0106, entry.key_spot, message);
-            return Verdict::Refused(problem.hint("write it beside `containers:`".to_owned()));
+            return Verdict::Reported(problem.hint("write it beside `containers:`".to_owned()));
         }
         _ => (),
     }
@@ -90,7 +90,7 @@ pub(super) fn stack_service_key(entry: &Entry) -> Verdict {
     if compose::is_key(key) && key != "dns" {
         let message = format!("`{key}` stands beside `compose:`");
         let problem = Problem::error(A0106, entry.key_spot, message);
-        return Verdict::Refused(problem.hint("write it into the Compose file".to_owned()));
+        return Verdict::Reported(problem.hint("write it into the Compose file".to_owned()));
     }
     container_key(entry)
 }
@@ -105,7 +105,7 @@ pub(super) fn long_service_key(entry: &Entry) -> Verdict {
             "volumes" => "mounts belong in a container; named volumes need no declaration",
             _ => "move it into the container that it is for",
         };
-        return Verdict::Refused(problem.hint(hint.to_owned()));
+        return Verdict::Reported(problem.hint(hint.to_owned()));
     }
     container_key(entry)
 }
@@ -124,5 +124,5 @@ fn refused_key(entry: &Entry, hint: &str) -> Verdict {
 }
 
 fn refused(problem: Problem, hint: &str) -> Verdict {
-    Verdict::Refused(if hint.is_empty() { problem } else { problem.hint(hint.to_owned()) })
+    Verdict::Reported(if hint.is_empty() { problem } else { problem.hint(hint.to_owned()) })
 }

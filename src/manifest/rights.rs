@@ -9,7 +9,7 @@ use crate::model::service::ContainerNetwork;
 
 use super::diagnostic::{A0106, A0112, A0113, A0140, Spot, shown};
 use super::permissions;
-use super::reader::{Reader, Scope, Text, nothing_else};
+use super::reader::{Reader, Scope, Text, is_compose, nothing_else};
 use super::settings::Settings;
 use super::yaml::{Data, Node};
 
@@ -332,6 +332,8 @@ fn network_mode(reader: &mut Reader<'_>, shared: &mut Shared) {
             permissions::host(scope, allowed, "`network_mode: host`", "host_network", text.spot);
             shared.network = ContainerNetwork::Host;
         }
+        // Every service has a bridge of its own, on which names are known as well.
+        "bridge" | "default" if is_compose(text.spot) => (),
         "bridge" => {
             let message = "Compose key `network_mode: bridge` is not supported in a Service".to_owned();
             scope.error_hint(A0112, text.spot, message, "leave it out; every service has a bridge of its own");

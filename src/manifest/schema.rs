@@ -63,7 +63,7 @@ fn service() -> Json {
         ("containers", map(link("container")), "Several containers, each under its name"),
         ("jobs", map(link("job")), "Run once before an update, each under its name"),
         ("needs", list(text()), "Other manifests that come first"),
-        ("compose", text(), "A Compose file of the source, whose services are the containers"),
+        ("compose", either(&[text(), list(text())]), "Compose files of the source, whose services are the containers"),
         ("profiles", either(&[text(), list(text())]), "Beside `compose`: which of its profiles are picked"),
         ("port", number(), "Short for one route: the service's name below the default domain, to this port"),
         ("to", text(), "Beside `port`: which of several containers"),

@@ -48,7 +48,7 @@ const CPU_PERIOD_US: (i64, i64) = (1_000, 1_000_000);
 /// The kernel's largest process id.
 pub(super) const PIDS_MAX: i64 = 4_194_304;
 /// A container that needs longer to stop than this holds up everything behind it.
-pub(super) const STOP_GRACE_S_MAX: i64 = 600;
+pub(super) const STOP_GRACE_S_MAX: i64 = 3_600;
 
 const TABLE: [(&str, Form); 32] = [
     ("annotations", Form::Pairs),

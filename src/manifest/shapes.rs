@@ -133,6 +133,17 @@ fn exposed(reader: &mut Reader<'_>) -> Option<Value> {
     Some(Value::Map(ports))
 }
 
+/// Adds ports to what `expose` says.
+pub(super) fn expose(ports: Vec<String>, settings: &mut Settings) {
+    if ports.is_empty() {
+        return;
+    }
+    let known = settings.remove("expose");
+    let mut all = known.as_ref().and_then(Value::entries).cloned().unwrap_or_default();
+    all.extend(ports.into_iter().map(|port| (port, Value::Bool(true))));
+    settings.insert("expose".to_owned(), Value::Map(all));
+}
+
 /// `name:address` or `name=address`, or a map of names to one or several.
 fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
     let node = reader.node("extra_hosts")?;
@@ -340,7 +351,7 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut Place, settings: &mu
             _ => return Verdict::Unknown,
         };
         let message = format!("Compose key `networks.{}` is not supported in a Service", entry.key);
-        Verdict::Refused(Problem::error(A0112, entry.key_spot, message).hint(hint.to_owned()))
+        Verdict::Reported(Problem::error(A0112, entry.key_spot, message).hint(hint.to_owned()))
     });
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use crate::model::folders::as_word;
 use crate::model::service::{Mount, NetworkMode, Volume};
 
 use super::compose::{self, Read};
@@ -16,7 +17,7 @@ use super::parse::CONTAINERS_MAX;
 use super::project::{Loading, Project, not_here, one_or_many};
 use super::reader::{Reader, Scope, Text, Verdict, flag, nearest, nothing_else};
 use super::yaml::{Data, Entry, Node};
-use super::{merge, mounts, permissions, records, refused, volume_drivers};
+use super::{compose_files, links, merge, mounts, permissions, records, refused, volume_drivers};
 
 /// What a Compose file gives a manifest.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub(super) struct Stack {
 /// Reads what `compose:` names.
 pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
     let scope = reader.scope;
-    let path = reader.text("compose");
+    let paths: Vec<Text> = one_or_many(reader, "compose");
     let picked: Vec<Text> = one_or_many(reader, "profiles");
     let has_network = reader.has("network");
     if reader.has("containers") {
@@ -39,16 +40,18 @@ pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
         scope.error_hint(A0106, spot, "`containers` stands beside `compose`".to_owned(), hint);
         reader.entry("containers");
     }
-    let Some(path) = path else { return Stack::default() };
-    let Some(whole) = scope.source_path(&path) else { return Stack::default() };
-    let project = Loading::new(scope).project(&whole, path.spot);
+    let Some(path) = paths.first() else { return Stack::default() };
+    let loading = Loading::new(scope);
+    let Some(found) = compose_files::of(scope, &loading, &paths) else { return Stack::default() };
+    let project = loading.project(&found.files, &found.environment);
     let Some(project) = project.filter(|_| !scope.is_over_budget()) else { return Stack::default() };
     if let Some(name) = project.name.as_ref().filter(|name| name.text != scope.name) {
         let message = format!("the Compose file's name `{}` is not used", shown(&name.text));
         let problem = Problem::warning(A0158, name.spot, message);
         scope.report(problem.hint(format!("the service is called {}, as its manifest says", shown(&scope.name))));
     }
-    let services = picked_services(scope, &project, &picked);
+    let said = compose_files::profiles(&found);
+    let services = picked_services(scope, &project, &picked, &said);
     if services.is_empty() && !scope.is_broken() {
         let hint = "`profiles: [NAME]` beside `compose:` picks those that have profiles";
         scope.error_hint(A0105, path.spot, format!("{} has no service that is picked", shown(&path.text)), hint);
@@ -69,11 +72,13 @@ pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
     stack
 }
 
-/// The services without profiles, and those with one that is picked.
-fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text]) -> Vec<Entry> {
+/// The services without profiles, and those with one that is picked: by the manifest, or by `COMPOSE_PROFILES` where that
+/// says nothing.
+fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text], said: &BTreeSet<&str>) -> Vec<Entry> {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut services = Vec::new();
-    let wanted: BTreeSet<&str> = picked.iter().map(|profile| profile.text.as_str()).collect();
+    let by_manifest: BTreeSet<&str> = picked.iter().map(|profile| profile.text.as_str()).collect();
+    let wanted = if by_manifest.is_empty() { said } else { &by_manifest };
     for entry in &project.services {
         let own = entry.value.entry("profiles");
         let own = own.and_then(|profiles| scope.texts(&profiles.value, "`profiles`")).unwrap_or_default();
@@ -116,13 +121,18 @@ fn container(scope: &Scope<'_>, project: &Project, services: &[Entry], entry: &E
             copies.extend(deliver::granted(scope, project, part, &granted.value));
         }
     }
-    let node = worked_in(scope, project, services, &entry.value);
+    let node = worked_in(scope, project, services, entry);
     let what = format!("service `{}`", shown(&entry.key));
     let mut reader = Reader::open(scope, &node, &what, "")?;
     scope.places_of(entry.key_spot, entry.value.entries());
     let read = compose::container(&mut reader, false);
     reader.finish(&refused::container_key);
     let mut read = read?;
+    let aliases = services.iter().flat_map(|other| links::of(scope, &other.value));
+    let aliases = aliases.filter(|link| link.to == entry.key).filter_map(|link| link.alias);
+    read.container.aliases.extend(aliases.filter(|alias| *alias != entry.key));
+    read.container.aliases.sort();
+    read.container.aliases.dedup();
     for copy in copies {
         if read.container.mounts.iter().any(|other| other.target == copy.target) {
             scope.error(A0106, entry.key_spot, format!("two mounts at {}", shown(&copy.target)));
@@ -149,13 +159,23 @@ fn why_not_a_key(key: &str) -> Option<&'static str> {
 }
 
 /// The service's map as a container's: without the keys that are worked in here.
-fn worked_in(scope: &Scope<'_>, project: &Project, services: &[Entry], service: &Rc<Node>) -> Rc<Node> {
-    const HERE: [&str; 6] = ["profiles", "extends", "env_file", "label_file", "configs", "secrets"];
+fn worked_in(scope: &Scope<'_>, project: &Project, services: &[Entry], of: &Entry) -> Rc<Node> {
+    const HERE: [&str; 7] = ["profiles", "extends", "env_file", "label_file", "configs", "secrets", "links"];
+    let service = &of.value;
+    let has_image = service.entry("image").is_some_and(|image| !image.value.is_null());
     let mut entries: Vec<Entry> = Vec::new();
     for entry in service.entries().iter().filter(|entry| !HERE.contains(&entry.key.as_str())) {
         let value = match entry.key.as_str() {
-            "environment" | "labels" => merge::pairs(&entry.value),
+            "environment" | "labels" => merge::pairs(&entry.value, &|name, first, spot| {
+                scope.report(compose::twice(name, &format!("`{}`", entry.key), spot, first));
+            }),
             "depends_on" => needed(&entry.value, services),
+            "volumes" => named_volumes(&of.key, &entry.value),
+            "build" if has_image => {
+                let message = "`build` has no effect beside `image`: the image is pulled".to_owned();
+                scope.no_effect(entry.key_spot, message, "push what is built under that name");
+                continue;
+            }
             "networks" => match options_of_network(scope, &entry.value) {
                 Some(options) => options,
                 None => continue,
@@ -178,7 +198,21 @@ fn worked_in(scope: &Scope<'_>, project: &Project, services: &[Entry], service: 
     if let Some(environment) = entries.iter_mut().find(|entry| entry.key == "environment") {
         environment.value = valued(scope, project, &environment.value);
     }
+    links::come_first(scope, service, &mut entries);
     Node::made(service.spot, Data::Map(entries))
+}
+
+/// A volume that nobody gave a name gets one after its container and place, as those that images declare: its data outlive
+/// the container.
+fn named_volumes(key: &str, volumes: &Rc<Node>) -> Rc<Node> {
+    let Data::List(items) = &volumes.data else { return Rc::clone(volumes) };
+    let named = |item: &Rc<Node>| match item.scalar() {
+        Some(path) if path.starts_with('/') && !path.contains(':') => {
+            Node::made_text(item.spot, format!("{key}_{}:{path}", as_word(path)))
+        }
+        Some(_) | None => Rc::clone(item),
+    };
+    Node::made(volumes.spot, Data::List(items.iter().map(named).collect()))
 }
 
 /// What files bring, below what the service itself says.

@@ -25,7 +25,21 @@ pub(super) const EXPANDED_BYTES_MAX: usize = 4 << 20;
 pub(super) struct Node {
     pub spot: Spot,
     pub data: Data,
+    /// How it is laid over what another file says at its place.
+    pub laid: Laid,
     weight: Weight,
+}
+
+/// How a value of a Compose file is laid over the one below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Laid {
+    /// Merged with it, by the rules of its key.
+    #[default]
+    Merged,
+    /// `!override`: in its place.
+    Replaced,
+    /// `!reset`: neither of them is there.
+    Removed,
 }
 
 #[derive(Debug)]
@@ -60,7 +74,12 @@ struct Weight {
 impl Node {
     /// One that was not read but made: merged, or with its variables replaced.
     pub fn made(spot: Spot, data: Data) -> Rc<Self> {
-        Rc::new(Self { spot, data, weight: Weight::default() })
+        Rc::new(Self { spot, data, laid: Laid::Merged, weight: Weight::default() })
+    }
+
+    /// As it is, but for its data.
+    pub fn with(&self, data: Data) -> Rc<Self> {
+        Rc::new(Self { spot: self.spot, data, laid: self.laid, weight: Weight::default() })
     }
 
     /// A made text, which is never a number, a boolean or nothing.
@@ -182,6 +201,7 @@ struct Builder {
 struct Frame {
     spot: Spot,
     anchor: usize,
+    laid: Laid,
     weight: Weight,
     content: Content,
 }
@@ -215,18 +235,18 @@ impl Builder {
         let spot = self.spot(span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let plain = self.plain(style == ScalarStyle::Plain, tag.as_deref(), spot);
+                let (plain, laid) = self.tagged(style == ScalarStyle::Plain, tag.as_deref(), spot);
                 let weight = Weight { nodes: 1, bytes: text.len(), height: 0 };
                 let data = Data::Scalar(Scalar { text: text.into_owned(), plain });
-                self.finish(Node { spot, data, weight }, anchor)
+                self.finish(Node { spot, data, laid, weight }, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.plain(true, tag.as_deref(), spot);
-                self.begin(spot, anchor, Content::List(Vec::new()))
+                let (_, laid) = self.tagged(true, tag.as_deref(), spot);
+                self.begin(spot, anchor, laid, Content::List(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.plain(true, tag.as_deref(), spot);
-                self.begin(spot, anchor, Content::Map(OpenMap::default()))
+                let (_, laid) = self.tagged(true, tag.as_deref(), spot);
+                self.begin(spot, anchor, laid, Content::Map(OpenMap::default()))
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(spot),
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
@@ -238,7 +258,8 @@ impl Builder {
                 let problem = Problem::error(A0115, spot, "an alias of an anchor that is not there".to_owned());
                 self.problems.push(problem.hint("anchors hold for their own document, from where they stand".into()));
                 let data = Data::Scalar(Scalar { text: String::new(), plain: true });
-                self.finish(Node { spot, data, weight: Weight { nodes: 1, bytes: 0, height: 0 } }, 0)
+                let weight = Weight { nodes: 1, bytes: 0, height: 0 };
+                self.finish(Node { spot, data, laid: Laid::Merged, weight }, 0)
             }
             Event::DocumentStart(..) if self.root.is_some() => {
                 Err(Problem::error(A0101, spot, "not YAML: a second document without `---`".to_owned()))
@@ -253,11 +274,11 @@ impl Builder {
         }
     }
 
-    fn begin(&mut self, spot: Spot, anchor: usize, content: Content) -> Result<(), Problem> {
+    fn begin(&mut self, spot: Spot, anchor: usize, laid: Laid, content: Content) -> Result<(), Problem> {
         if self.open.len() >= DEPTH_MAX {
             return Err(too_deep(spot));
         }
-        self.open.push(Frame { spot, anchor, weight: Weight { nodes: 1, bytes: 0, height: 0 }, content });
+        self.open.push(Frame { spot, anchor, laid, weight: Weight { nodes: 1, bytes: 0, height: 0 }, content });
         Ok(())
     }
 
@@ -270,7 +291,7 @@ impl Builder {
             Content::Map(map) => Data::Map(map.close(&mut self.problems)),
         };
         weight.height += 1;
-        self.finish(Node { spot, data, weight }, frame.anchor)
+        self.finish(Node { spot, data, laid: frame.laid, weight }, frame.anchor)
     }
 
     fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
@@ -312,21 +333,26 @@ impl Builder {
         Ok(())
     }
 
-    /// Whether a scalar is to be read as plain, given its tag.
-    fn plain(&mut self, untagged: bool, tag: Option<&Tag>, spot: Spot) -> bool {
-        let Some(tag) = tag else { return untagged };
-        if tag.original() == "!" {
-            return false;
+    /// Whether a scalar is to be read as plain, given its tag, and how it is laid over another. Only Compose files have those.
+    fn tagged(&mut self, untagged: bool, tag: Option<&Tag>, spot: Spot) -> (bool, Laid) {
+        let Some(tag) = tag else { return (untagged, Laid::Merged) };
+        let original = tag.original();
+        match original.as_ref() {
+            "!" => return (false, Laid::Merged),
+            "!reset" if self.file != 0 => return (untagged, Laid::Removed),
+            "!override" if self.file != 0 => return (untagged, Laid::Replaced),
+            _ => (),
         }
-        match tag.core_suffix() {
+        let plain = match tag.core_suffix() {
             Some("str") => false,
             Some("int" | "float" | "bool" | "null" | "map" | "seq" | "merge") => true,
             _ => {
-                let message = format!("unknown tag `{}`", shown(&tag.original()));
+                let message = format!("unknown tag `{}`", shown(&original));
                 self.problems.push(Problem::error(A0101, spot, message).hint("remove it".to_owned()));
                 untagged
             }
-        }
+        };
+        (plain, Laid::Merged)
     }
 
     fn spot(&self, span: Span) -> Spot {

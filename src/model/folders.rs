@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use sha2::{Digest, Sha256};
+
 use super::address::Address;
+
+/// What says which time it is at a host, and nothing else: to read it needs no word of the policy.
+pub const TIME_ZONE: [&str; 2] = ["/etc/localtime", "/etc/timezone"];
 
 /// Where a path of a host leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,6 +69,19 @@ pub fn is_within(path: &str, folder: &str) -> bool {
 /// Whether `path` lies below `folder`. Both are normal.
 pub fn is_strictly_below(path: &str, folder: &str) -> bool {
     path != folder && (folder == "/" || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+}
+
+/// A path as a part of a volume's name: `/var/lib/mysql` is `var-lib-mysql`. What would not be told apart by that has
+/// a digest.
+pub fn as_word(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
+    let name = path.trim_matches('/').replace('/', "-");
+    if !name.is_empty() && path.trim_matches('/').chars().all(|c| plain(c) || c == '/') {
+        return name;
+    }
+    let digest = hex::encode(&Sha256::digest(path)[..4]);
+    let name: String = name.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+    format!("{}-{digest}", name.trim_matches('-'))
 }
 
 #[cfg(test)]

@@ -95,9 +95,9 @@ pub fn is_manifest(path: &str) -> bool {
     stem != "compose" && !stem.starts_with("compose.") && !stem.starts_with("docker-compose")
 }
 
-/// Whether a hidden name belongs to a source all the same: `.env`, `.env.production`.
+/// Whether a hidden name belongs to a source all the same: `.env`, `.env.production`, `.db.env`, `.env_db`.
 pub fn is_env_file(name: &str) -> bool {
-    name == ".env" || name.starts_with(".env.")
+    name.starts_with('.') && name.split(['.', '_', '-']).any(|part| part == "env")
 }
 
 impl Commit {

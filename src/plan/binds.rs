@@ -19,7 +19,7 @@ pub use self::everywhere::Everywhere;
 use self::everywhere::above;
 use super::expand::Expansion;
 use super::{Input, declared, mounted, retired, strangers};
-use crate::model::folders::{Lead, Lost, is_strictly_below, is_within, normal};
+use crate::model::folders::{Lead, Lost, TIME_ZONE, is_strictly_below, is_within, normal};
 use crate::model::service::{Container, Volume};
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service, Value};
 
@@ -146,7 +146,8 @@ impl Check {
             let found = lead.links.first().map(said).into_iter().collect();
             return Some(self.leads_away(folder, "never comes to an end", found, None));
         }
-        if lead.links.is_empty() {
+        let is_time_zone = !folder.is_written && TIME_ZONE.contains(&folder.path.as_str());
+        if lead.links.is_empty() || is_time_zone {
             // Nothing but what the manifest says, which was judged there.
             return None;
         }

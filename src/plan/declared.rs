@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
 use super::expand::Expansion;
+use crate::model::folders::as_word;
 use crate::model::service::Container;
 use crate::model::{Address, Fields, Kind, Seen, Value};
 
@@ -45,7 +44,7 @@ pub fn mounts(
     };
     let paths = declared.into_iter().filter(|path| !mapped.contains(path));
     let mounts = paths.map(|path| {
-        let source = in_use.get(path).cloned().unwrap_or_else(|| format!("{data}_{key}_{}", word(path)));
+        let source = in_use.get(path).cloned().unwrap_or_else(|| format!("{data}_{key}_{}", as_word(path)));
         format!("volume:{source}:{path}:rw")
     });
     Value::texts(mounts.collect::<BTreeSet<String>>())
@@ -58,17 +57,4 @@ pub fn sources(fields: &Fields) -> Vec<(String, String)> {
         Some((source.to_owned(), target.to_owned()))
     };
     fields.strings(FIELD).into_iter().filter_map(split).collect()
-}
-
-/// A path as a part of a volume's name: `/var/lib/mysql` is `var-lib-mysql`. What would not be told apart by that has
-/// a digest.
-fn word(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
-    let name = path.trim_matches('/').replace('/', "-");
-    if !name.is_empty() && path.trim_matches('/').chars().all(|c| plain(c) || c == '/') {
-        return name;
-    }
-    let digest = hex::encode(&Sha256::digest(path)[..4]);
-    let name: String = name.chars().map(|c| if plain(c) { c } else { '-' }).collect();
-    format!("{}-{digest}", name.trim_matches('-'))
 }

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::manifest_cases;
 
 /// Keys that say what holds anyway, or something for people: with them a container is the same as without.
-const NOTHING: [&str; 16] = [
+const NOTHING: [&str; 17] = [
     "name",
     "version",
     "networks.*.attachable",
@@ -25,6 +25,7 @@ const NOTHING: [&str; 16] = [
     "services.*.deploy.mode",
     "services.*.deploy.replicas",
     "services.*.image",
+    "services.*.network_mode: bridge",
     "services.*.networks",
     "services.*.networks.*.gw_priority",
     "services.*.networks.*.priority",
@@ -46,6 +47,8 @@ struct Line {
     key: String,
     place: Place,
     is_applied: bool,
+    /// Whether it is taken, with a warning that it has no effect.
+    is_passed_over: bool,
     note: String,
     sample: String,
 }
@@ -60,7 +63,7 @@ fn lines() -> Vec<Line> {
 fn line(line: &str) -> Vec<Line> {
     let parts: Vec<&str> = line.splitn(5, " |").map(str::trim).collect();
     let [key, places, word, note, sample] = parts.as_slice() else { panic!("not a line of the list: {line}") };
-    assert!(matches!(*word, "applied" | "rejected"), "{line}");
+    assert!(matches!(*word, "applied" | "passed over" | "rejected"), "{line}");
     assert!(*word == "applied" || !note.is_empty(), "{key} is rejected without what to do instead");
     let places = match *places {
         "manifest" => vec![Place::Manifest],
@@ -72,6 +75,7 @@ fn line(line: &str) -> Vec<Line> {
         key: (*key).to_owned(),
         place,
         is_applied: *word == "applied",
+        is_passed_over: *word == "passed over",
         note: (*note).to_owned(),
         sample: (*sample).to_owned(),
     };
@@ -177,6 +181,8 @@ fn loaded(line: &Line, sample: &str) -> (Loaded, String) {
 fn service(line: &Line, sample: &str) -> Service {
     let (loaded, said) = loaded(line, sample);
     let mut service = loaded.services.into_iter().next().unwrap_or_else(|| panic!("{}: {said}", line.key));
+    // Where it is written counts for nothing here.
+    service.places.clear();
     for container in service.containers.values_mut() {
         container.origin = service.origin.clone();
     }
@@ -208,14 +214,27 @@ fn every_key_is_applied_or_rejected_by_name() {
         let last = key.rsplit('.').next().unwrap_or_default();
         // A whole Compose file that is read as a manifest is called so.
         let is_whole = line.key == "services";
-        let is_named = errors.iter().any(|error| {
-            error.hint.as_deref() == Some(line.note.as_str()) && (is_whole || error.message.contains(last))
-        });
+        let is_taken = errors.is_empty() && loaded.services.len() == 1;
+        let severity = if line.is_passed_over { Severity::Warning } else { Severity::Error };
+        let mut said_of_it = loaded.diagnostics.iter().filter(|one| one.severity == severity);
+        let is_named = line.is_passed_over == is_taken
+            && said_of_it.any(|error| {
+                error.hint.as_deref() == Some(line.note.as_str()) && (is_whole || error.message.contains(last))
+            });
         if !is_named {
             wrong.push(format!("{} ({:?}) is not rejected by name with its hint:\n{said}", line.key, line.place));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_passed_over_makes_none() {
+    // These have something in their samples that says more: a mount, and a policy that is `always` for all it is given.
+    let alone = |key: &str| !key.contains("[]") && !key.contains("restart_policy");
+    for line in lines().into_iter().filter(|line| line.is_passed_over && alone(&line.key)) {
+        assert_eq!(service(&line, "{}"), service(&line, &line.sample), "{} ({:?})", line.key, line.place);
+    }
 }
 
 #[test]

@@ -31,9 +31,7 @@ pub fn unpack(root: &Path, name: &str, text: &str) -> PathBuf {
     let services = root.join("services");
     let folder = services.join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    let usual = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-    let main = usual.into_iter().find(|main| text.contains(&format!("-- {main} --"))).unwrap();
-    std::fs::write(folder.join("service.yaml"), format!("name: {name}\ncompose: ./{main}\n")).unwrap();
+    std::fs::write(folder.join("service.yaml"), format!("name: {name}\ncompose: .\n")).unwrap();
     let mut current: Option<(PathBuf, String)> = None;
     let write = |(path, text): (PathBuf, String)| {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

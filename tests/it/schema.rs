@@ -269,7 +269,8 @@ fn every_key_that_the_reader_takes_is_in_the_schema() {
 }
 
 /// What is said of a key that is refused by its name.
-const REFUSALS: [&str; 7] = [
+const REFUSALS: [&str; 8] = [
+    "has no effect",
     "is not supported",
     "is not yet supported",
     "does not belong in a container",

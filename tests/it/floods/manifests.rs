@@ -89,8 +89,8 @@ fn services_that_extend_a_large_one_end() {
 #[test]
 fn merge_keys_in_files_that_are_included_again_end() {
     let wide: String = (0..100).map(|number| format!("k{number}: v, ")).collect();
-    let merged: String = (0..40).map(|number| format!("x-m{number}: {{<<: *wide}}\n")).collect();
-    let leaf = format!("x-wide: &wide {{{wide}}}\n{merged}");
+    let merged: String = (0..40).map(|number| format!("  x-m{number}: {{<<: *wide}}\n")).collect();
+    let leaf = format!("services:\n  x-wide: &wide {{{wide}}}\n{merged}");
     let compose = format!("include: [{}]\n", vec!["./leaf.yaml"; 150].join(", "));
     let others = [("compose.yaml".to_owned(), compose), ("leaf.yaml".to_owned(), leaf)];
     ends("merged", &stack("compose: compose.yaml\n"), &others, "A0181");
@@ -107,7 +107,7 @@ fn what_is_delivered_again_and_again_ends() {
 /// Many costly manifests end as one does, and those that cost little are read beside them.
 #[test]
 fn costly_neighbours_take_nothing_from_a_manifest_that_costs_little() {
-    let leaf = format!("x-a: &a [{}]\nx-b: [{}]\n", "1, ".repeat(100), "*a, ".repeat(20));
+    let leaf = format!("services:\n  x-a: &a [{}]\n  x-b: [{}]\n", "1, ".repeat(100), "*a, ".repeat(20));
     let bomb = format!("include: [{}]\n", vec!["./leaf.yaml"; 150].join(", "));
     let small = "services: {web: {image: \"web:1\", env_file: ./app.env}}\n";
     let others = [("bomb/compose.yaml", bomb.as_str()), ("bomb/leaf.yaml", &leaf), ("small/compose.yaml", small)];
