@@ -185,6 +185,9 @@ pub struct Validate {
     /// Exit 1 for warnings, too
     #[arg(long)]
     pub strict: bool,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
 }
 
 /// `policy`

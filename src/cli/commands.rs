@@ -1,5 +1,6 @@
 //! The verbs that ask, answer and end.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -19,6 +20,8 @@ use crate::engine::events::EventsOf;
 use crate::engine::follow::{self, Printing};
 use crate::engine::listing::Listing;
 use crate::engine::logs::LogsOf;
+use crate::engine::manifests::validation;
+use crate::engine::report::revision_document;
 use crate::engine::verbs::{Act, Answer, PlanForm};
 use crate::manifest::{self, Diagnostic, Severity, SourceFile};
 use crate::model::near::nearest;
@@ -32,7 +35,10 @@ pub(super) const REFUSED: u8 = 4;
 pub async fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
     let config = build::with_known_or_none(super::configuration(args)?).await;
     let read = Read::all(&config, None).await?;
-    output.data(&read.render());
+    match validate.output {
+        Format::Text => output.data(&read.render()),
+        Format::Json => output.data(&format!("{:#}\n", read.document())),
+    }
     let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
     Ok(u8::from(has(Severity::Error) || (validate.strict && has(Severity::Warning))))
 }
@@ -42,7 +48,10 @@ struct Read {
     files: Vec<SourceFile>,
     diagnostics: Vec<Diagnostic>,
     good: usize,
+    /// Services of which something is wrong.
+    broken: BTreeSet<String>,
     total: usize,
+    revision: Json,
 }
 
 impl Read {
@@ -68,13 +77,14 @@ impl Read {
             }
             (None, None) => return Err(Failure::new("A0301", "there is no source", "see docs/configuration.md")),
         };
+        let revision = revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch);
         let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
         let loaded = manifest::load(&files, &source.assets, &config.site);
         let mut diagnostics = loaded.diagnostics;
         let left_out =
             source.notes.iter().map(|note| Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
         diagnostics.extend(left_out);
-        let mut missing = std::collections::BTreeSet::new();
+        let mut missing = BTreeSet::new();
         for service in &loaded.services {
             for (secret, origin) in service.secrets() {
                 if let Err(error) = config.secret(secret) {
@@ -86,7 +96,13 @@ impl Read {
         }
         let good = loaded.services.len() - missing.len();
         let files = manifest::with_compose_files(&files, &source.assets);
-        Ok(Self { files, diagnostics, good, total: loaded.services.len() + loaded.broken.len() })
+        let total = loaded.services.len() + loaded.broken.len();
+        missing.extend(loaded.broken.into_iter().filter_map(|broken| broken.service));
+        Ok(Self { files, diagnostics, good, broken: missing, total, revision })
+    }
+
+    fn document(&self) -> Json {
+        validation(&self.revision, self.good, self.broken.iter(), &self.diagnostics)
     }
 
     fn render(&self) -> String {

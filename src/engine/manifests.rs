@@ -217,8 +217,19 @@ pub async fn write(handle: &Handle, change: Change) -> Result<(), Settle> {
     Ok(())
 }
 
-/// All that is wrong with the manifests of the last look, `amarre.validate/v1`.
+/// All that is wrong with the manifests of the last look.
 pub fn validated(picture: &Picture) -> Json {
+    let good = picture.services.keys().filter(|name| !picture.broken.contains_key(*name)).count();
+    validation(&report::revision_json(picture), good, picture.broken.keys(), &picture.diagnostics)
+}
+
+/// What is wrong with the manifests of a revision, `amarre.validate/v1`.
+pub fn validation<'a>(
+    revision: &Json,
+    good: usize,
+    broken: impl Iterator<Item = &'a String>,
+    diagnostics: &[Diagnostic],
+) -> Json {
     let one = |found: &Diagnostic| {
         let mut row = json!({
             "code": found.code, "severity": if found.severity == Severity::Error { "error" } else { "warning" },
@@ -232,9 +243,9 @@ pub fn validated(picture: &Picture) -> Json {
     };
     json!({
         "schema": "amarre.validate/v1",
-        "revision": report::revision_json(picture),
-        "good": picture.services.keys().filter(|name| !picture.broken.contains_key(*name)).count(),
-        "broken": picture.broken.keys().collect::<Vec<_>>(),
-        "diagnostics": picture.diagnostics.iter().map(one).collect::<Vec<_>>(),
+        "revision": revision,
+        "good": good,
+        "broken": broken.collect::<Vec<_>>(),
+        "diagnostics": diagnostics.iter().map(one).collect::<Vec<_>>(),
     })
 }

@@ -118,14 +118,19 @@ pub fn plan_of(picture: &Picture, service: &str) -> Json {
 /// The state of the source.
 pub fn revision_json(picture: &Picture) -> Json {
     let source = &picture.source;
-    let kind = if source.commit.is_some() { "git" } else { "folder" };
-    let mut document = json!({"id": source.revision, "kind": kind, "label": source.label});
-    if let (Some(object), Some(commit)) = (document.as_object_mut(), &source.commit) {
+    revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch)
+}
+
+/// A revision by its id and its label, with its commit where it has one, and whether the label is a branch's.
+pub fn revision_document((id, label): (&str, &str), commit: Option<&Commit>, is_branch: bool) -> Json {
+    let kind = if commit.is_some() { "git" } else { "folder" };
+    let mut document = json!({"id": id, "kind": kind, "label": label});
+    if let (Some(object), Some(commit)) = (document.as_object_mut(), commit) {
         object.insert("subject".to_owned(), json!(commit.subject));
         object.insert("author".to_owned(), json!(commit.author));
         object.insert("committed_at".to_owned(), json!(commit.at.rfc3339()));
-        if source.is_branch {
-            object.insert("branch".to_owned(), json!(source.label));
+        if is_branch {
+            object.insert("branch".to_owned(), json!(label));
         }
     }
     document

@@ -4,6 +4,8 @@
 //! `taken.out` beside them counts how many are taken, by the usual policy and with everything allowed, and says of each other
 //! one why not. `UPDATE=1` rewrites it.
 
+mod meaning;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -187,6 +187,32 @@ async fn certificates_that_nothing_uses_and_records_of_others_are_listed() {
 }
 
 #[test]
+fn what_is_wrong_is_a_document_for_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir_all(folder.path().join("services/shop")).unwrap();
+    file("amarre.yaml", "domains: [example.org]\n");
+    file("services/web.yaml", "name: web\nimage: web:1\nenviroment: {}\n");
+    file("services/shop/service.yaml", "name: shop\ncompose: .\n");
+    file("services/shop/compose.yaml", "services: {app: {image: \"shop:1\", ports: [\"3000\"]}}\n");
+    let ended = amarre_with(folder.path(), &[], &["validate", "-o", "json"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let document: Json = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(document["schema"], "amarre.validate/v1");
+    assert_eq!((&document["good"], &document["broken"]), (&json!(1), &json!(["web"])));
+    assert_eq!(document["revision"]["kind"], "folder");
+    let found = document["diagnostics"].as_array().unwrap();
+    let places: Vec<_> = found.iter().map(|one| (&one["code"], &one["file"], &one["line"])).collect();
+    let (port, key) = (json!("A0186"), json!("A0103"));
+    let (compose, web) = (json!("services/shop/compose.yaml"), json!("services/web.yaml"));
+    assert_eq!(places, [(&port, &compose, &json!(1)), (&key, &web, &json!(3))]);
+    assert_eq!((&found[0]["severity"], &found[1]["severity"]), (&json!("warning"), &json!("error")));
+    file("services/web.yaml", "name: web\nimage: web:1\n");
+    assert_eq!(amarre_with(folder.path(), &[], &["validate", "-o", "json"]).code, 0);
+    assert_eq!(amarre_with(folder.path(), &[], &["validate", "--strict", "-o", "json"]).code, 1);
+}
+
+#[test]
 fn keys_that_are_mistyped_name_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

@@ -1,0 +1,263 @@
+//! What Amarre makes of a project, held against what Debian's `docker-compose config` says of it.
+//!
+//! That is version 1.29, which does not know everything that people write today: how many projects it refuses is told, and
+//! they are held by `tests/cases/manifest` alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use amarre::model::folders::as_word;
+use amarre::model::service::{Container, ContainerNetwork, EnvValue, MountSource};
+use serde_json::Value as Json;
+
+use super::{generous, projects, read, unpack};
+
+/// Of those that Amarre takes, so many are refused by the older program at most: for `name`, `include`, `!override` and what
+/// else came after it.
+const REFUSED_MAX: usize = 40;
+
+/// Below which relative binds lie.
+const DATA: &str = "/var/lib/amarre-data";
+
+/// One container, in words that both programs can say.
+type Said = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// What was found in a share of the projects.
+#[derive(Default)]
+struct Found {
+    /// Names of projects that the other program refuses.
+    refused: Vec<String>,
+    /// Containers that were held against one another.
+    compared: usize,
+    wrong: Vec<String>,
+}
+
+#[test]
+fn what_both_take_means_the_same() {
+    let projects: Vec<(String, String)> = projects().into_iter().collect();
+    let found = std::thread::scope(|scope| {
+        let shares = projects.chunks(projects.len().div_ceil(4));
+        let shares: Vec<_> = shares.map(|share| scope.spawn(|| compare(share))).collect();
+        shares.into_iter().map(|share| share.join().unwrap()).fold(Found::default(), |mut all, share| {
+            all.refused.extend(share.refused);
+            all.wrong.extend(share.wrong);
+            all.compared += share.compared;
+            all
+        })
+    });
+    let Found { refused, compared, wrong } = found;
+    assert!(wrong.is_empty(), "{} of {compared} containers:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(refused.len() <= REFUSED_MAX, "{} refused: {refused:?}", refused.len());
+    assert!(compared >= 300, "{compared} containers");
+}
+
+fn compare(projects: &[(String, String)]) -> Found {
+    let mut site = generous();
+    site.defaults.environment.clear();
+    site.vars.clear();
+    site.hosts.get_mut("default").unwrap().data = DATA.to_owned();
+    let mut found = Found::default();
+    for (name, text) in projects {
+        let copied = tempfile::tempdir().unwrap();
+        let services = unpack(copied.path(), name, text);
+        let loaded = read(&services, &site);
+        let Some(service) = loaded.services.first() else { continue };
+        let Some(config) = config(&services.join(name)) else {
+            found.refused.push(name.clone());
+            continue;
+        };
+        for (key, container) in &service.containers {
+            let theirs = theirs(key, &config["services"][key], &services.join(name));
+            let ours = ours(key, container);
+            found.compared += 1;
+            for (what, theirs) in theirs {
+                let ours = ours.get(what).cloned().unwrap_or_default();
+                if ours != theirs {
+                    found.wrong.push(format!("{name} {key} {what}:\n  ours   {ours:?}\n  theirs {theirs:?}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What the other program makes of a folder; `None`: it refuses it.
+fn config(folder: &Path) -> Option<Json> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut command = Command::new("docker-compose");
+    let output = command.arg("config").current_dir(folder).env_clear().env("PATH", path).env("HOME", "/nonexistent");
+    let output = output.output().expect("docker-compose is installed by scripts/test");
+    if !output.status.success() {
+        return None;
+    }
+    // It writes each dollar sign as it would have to be written in a file again.
+    let text = String::from_utf8(output.stdout).unwrap().replace("$$", "$");
+    Some(serde_yaml::from_str(&text).unwrap())
+}
+
+fn ours(key: &str, container: &Container) -> Said {
+    let one = |text: &str| BTreeSet::from([text.to_owned()]);
+    let plain = |value: &EnvValue| match value {
+        EnvValue::Plain(text) => text.clone(),
+        EnvValue::Secret(name) => format!("{{secret: {}}}", name.0),
+    };
+    let words = |words: &Option<Vec<String>>| words.iter().map(|words| format!("{words:?}")).collect();
+    let port = |ip: &str, published: u16, target: u16, protocol: &str| format!("{ip}:{published}:{target}/{protocol}");
+    let ports = container.ports.iter().map(|p| port(&p.host_ip, p.published, p.target, &p.protocol));
+    let mounts = container.mounts.iter().map(|mount| match &mount.source {
+        MountSource::Volume(name) if *name == format!("{key}_{}", as_word(&mount.target)) => {
+            format!("nameless {}", mount.target)
+        }
+        MountSource::Bind(path) | MountSource::Volume(path) if !path.starts_with(DATA) => {
+            format!("{path} {} {}", mount.target, mount.read_only)
+        }
+        MountSource::Bind(_) | MountSource::Volume(_) | MountSource::Copied(_) => format!("here {}", mount.target),
+        MountSource::Tmpfs => format!("tmpfs {}", mount.target),
+    });
+    let setting = |name: &str| container.settings.get(name);
+    let mut said = Said::from([
+        ("image", one(&container.image)),
+        ("environment", container.environment.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect()),
+        ("labels", container.labels.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        ("command", words(&container.command)),
+        ("entrypoint", words(&container.entrypoint)),
+        ("ports", ports.collect()),
+        ("mounts", mounts.collect()),
+        ("user", container.user.iter().cloned().collect()),
+        ("depends_on", container.depends_on.keys().cloned().collect()),
+        ("cap_add", setting("cap_add").map(|list| list.strings()).into_iter().flatten().map(str::to_owned).collect()),
+        ("hostname", setting("hostname").and_then(|name| name.as_text()).into_iter().map(str::to_owned).collect()),
+        ("name", container.container_name.iter().cloned().collect()),
+    ]);
+    for flag in ["privileged", "tty", "stdin_open", "init", "read_only"] {
+        let is_set = setting(flag).and_then(|value| value.as_bool()) == Some(true);
+        said.insert(flag, is_set.then(|| "true".to_owned()).into_iter().collect());
+    }
+    let mode = match &container.network_mode {
+        ContainerNetwork::Own => None,
+        ContainerNetwork::None => Some("none".to_owned()),
+        ContainerNetwork::Host => Some("host".to_owned()),
+        ContainerNetwork::Of(other) => Some(format!("service:{other}")),
+    };
+    said.insert("network_mode", mode.into_iter().collect());
+    if let Some(check) = &container.healthcheck {
+        said.insert("healthcheck", one(&format!("{:?}", check.test)));
+    }
+    said
+}
+
+fn theirs(key: &str, config: &Json, folder: &Path) -> Said {
+    let text = |json: &Json| match json.as_str() {
+        // As Python writes what YAML calls `true`.
+        Some(text @ ("True" | "False")) => text.to_lowercase(),
+        Some(text) => text.to_owned(),
+        None => json.to_string(),
+    };
+    let list = |key: &str| config[key].as_array().into_iter().flatten().map(text).collect::<BTreeSet<String>>();
+    let map = |key: &str| -> BTreeSet<String> {
+        let entries = config[key].as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        entries.map(|(name, value)| format!("{name}={}", text(value))).collect()
+    };
+    let one = |key: &str| -> BTreeSet<String> {
+        Some(&config[key]).filter(|value| !value.is_null()).map(text).into_iter().collect()
+    };
+    let items = |key: &str| config[key].as_array().into_iter().flatten();
+    let granted = |key: &str, usual: &str| -> Vec<String> {
+        let target = |item: &Json| {
+            let target = item["target"].as_str().or(item["source"].as_str()).or(item.as_str()).unwrap_or_default();
+            if target.starts_with('/') { format!("here {target}") } else { format!("here {usual}{target}") }
+        };
+        items(key).map(target).collect()
+    };
+    let files = granted("configs", "/").into_iter().chain(granted("secrets", "/run/secrets/"));
+    let mut said = Said::from([
+        ("environment", map("environment")),
+        ("labels", map("labels")),
+        ("mounts", items("volumes").map(|item| mounted(key, item, folder)).chain(files).collect()),
+        ("user", one("user")),
+        ("hostname", one("hostname")),
+        ("name", one("container_name")),
+        ("cap_add", list("cap_add").into_iter().map(|name| name.trim_start_matches("CAP_").to_owned()).collect()),
+    ]);
+    if let Some(image) = config["image"].as_str() {
+        let name = image.rsplit('/').next().unwrap_or_default();
+        let tagged = if name.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") };
+        said.insert("image", BTreeSet::from([tagged]));
+    }
+    // How a text is divided into words, only a shell says; a list is as it is.
+    for key in ["command", "entrypoint"] {
+        if let Some(words) = config[key].as_array() {
+            let words: Vec<String> = words.iter().map(text).collect();
+            said.insert(key, BTreeSet::from([format!("{words:?}")]));
+        }
+    }
+    for flag in ["privileged", "tty", "stdin_open", "init", "read_only"] {
+        said.insert(flag, one(flag).into_iter().filter(|word| word == "true").collect());
+    }
+    let mode: BTreeSet<String> = one("network_mode").into_iter().filter(|mode| mode != "bridge").collect();
+    // On the host's network it publishes none.
+    let ports = items("ports").filter(|_| !mode.contains("host")).flat_map(published);
+    said.insert("ports", ports.collect());
+    said.insert("network_mode", mode);
+    let named = config["depends_on"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+    let depends = named.chain(list("depends_on"));
+    let links = list("links").into_iter().map(|link| link.split(':').next().unwrap_or_default().to_owned());
+    said.insert("depends_on", links.chain(depends).collect());
+    let check = &config["healthcheck"]["test"];
+    let line = check.as_str().map(|line| format!("{:?}", ["CMD-SHELL", line]));
+    let words = check.as_array().map(|words| format!("{:?}", words.iter().map(text).collect::<Vec<String>>()));
+    if let Some(check) = line.or(words) {
+        said.insert("healthcheck", BTreeSet::from([check]));
+    }
+    said
+}
+
+/// `8080:80` in either form, each of a range; nothing where no port of the host is named.
+fn published(item: &Json) -> Vec<String> {
+    let long = |item: &Json| {
+        let number =
+            |key: &str| item[key].as_u64().map(|number| number.to_string()).or(item[key].as_str().map(str::to_owned));
+        let protocol = item["protocol"].as_str().unwrap_or("tcp");
+        let ip = item["external_ip"].as_str().or(item["host_ip"].as_str()).unwrap_or("0.0.0.0");
+        Some(format!("{ip}:{}:{}/{protocol}", number("published")?, number("target")?))
+    };
+    let Some(text) = item.as_str() else { return long(item).into_iter().collect() };
+    let (numbers, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let Some((rest, target)) = numbers.rsplit_once(':') else { return Vec::new() };
+    let (ip, published) = rest.rsplit_once(':').unwrap_or(("0.0.0.0", rest));
+    if published.is_empty() {
+        return Vec::new();
+    }
+    let range = |text: &str| -> Vec<u16> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        (first.parse().unwrap()..=last.parse().unwrap()).collect()
+    };
+    let pairs = range(published).into_iter().zip(range(target));
+    pairs.map(|(published, target)| format!("{ip}:{published}:{target}/{protocol}")).collect()
+}
+
+/// A mount in either form; what lies in or beside the project's folder is only known to.
+fn mounted(key: &str, item: &Json, folder: &Path) -> String {
+    let parent = folder.parent().unwrap().to_str().unwrap();
+    let (source, target, read_only) = match item.as_str() {
+        Some(text) => {
+            let mut parts = text.splitn(3, ':');
+            let (source, target) = (parts.next().unwrap_or_default(), parts.next());
+            let options = parts.next().unwrap_or_default();
+            let Some(target) = target else { return format!("nameless {source}") };
+            (source.to_owned(), target.to_owned(), options.split(',').any(|option| option == "ro"))
+        }
+        None => {
+            let of = |key: &str| item[key].as_str().unwrap_or_default().to_owned();
+            if of("type") == "tmpfs" {
+                return format!("tmpfs {}", of("target"));
+            }
+            (of("source"), of("target"), item["read_only"].as_bool() == Some(true))
+        }
+    };
+    if source == format!("{key}_{}", as_word(&target)) {
+        return format!("nameless {target}");
+    }
+    if source.starts_with(parent) { format!("here {target}") } else { format!("{source} {target} {read_only}") }
+}
