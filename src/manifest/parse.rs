@@ -372,6 +372,11 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {
 
 /// What containers say of their network must be true of the service's; what has none cannot be routed to.
 fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, service: &Service) {
+    let published = scope.claims.borrow().ports.first().map(|claim| claim.spot);
+    if let (NetworkMode::Defined { internal: true, .. }, Some(spot)) = (&service.network, published) {
+        let message = "`ports` has no effect on a network that is cut off from the outside".to_owned();
+        scope.no_effect(spot, message, "leave it out; NPM reaches the container without");
+    }
     for read in containers.values().flatten() {
         for network in &read.networks {
             let is_it = network.text == "default" || service.network == NetworkMode::Shared(network.text.clone());
@@ -385,7 +390,8 @@ fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, servic
         if let (Some(address), Some(text)) = (read.container.ipv4_address, &read.address) {
             let subnet = match &service.network {
                 NetworkMode::Subnet(subnet) => Some(*subnet),
-                NetworkMode::Auto | NetworkMode::Shared(_) | NetworkMode::Defined { .. } => None,
+                NetworkMode::Defined { subnet, .. } => *subnet,
+                NetworkMode::Auto | NetworkMode::Shared(_) => None,
             };
             shapes::check_address(scope, subnet, address, text);
         }

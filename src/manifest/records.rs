@@ -228,15 +228,24 @@ pub(super) fn network_mode(reader: &mut Reader<'_>) -> NetworkMode {
     let scope = reader.scope;
     if matches!(node.data, Data::Map(_)) {
         let Some(mut inner) = Reader::open(scope, node, "`network`", "network.") else { return NetworkMode::Auto };
-        if !inner.has("subnet") {
+        if !inner.has("subnet") && !inner.has("internal") {
             inner.missing("subnet", "as in `network: {subnet: 172.20.40.0/24}`");
         }
         let subnet = subnet(&mut inner);
+        let internal = inner.flag("internal").unwrap_or(false);
         inner.finish(&nothing_else);
-        return subnet.map_or(NetworkMode::Auto, NetworkMode::Subnet);
+        return own_network(subnet, internal).unwrap_or(NetworkMode::Auto);
     }
     let Some(text) = scope.text(node, "`network`") else { return NetworkMode::Auto };
     if text.text == "auto" { NetworkMode::Auto } else { shared_network(scope, &text).unwrap_or(NetworkMode::Auto) }
+}
+
+/// A network of a service's own; `None` where nothing is said of it.
+pub(super) fn own_network(subnet: Option<Ipv4Net>, internal: bool) -> Option<NetworkMode> {
+    match (subnet, internal) {
+        (subnet, true) => Some(NetworkMode::Defined { subnet, internal }),
+        (subnet, false) => subnet.map(NetworkMode::Subnet),
+    }
 }
 
 /// A network that others use as well, by its name.

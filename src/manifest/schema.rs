@@ -37,7 +37,7 @@ pub fn schema() -> Json {
         ("letsencrypt", object(&[], letsencrypt_keys())),
         ("hsts", object(&["subdomains"], vec![("subdomains", flag(), "Of the names below it, too")])),
         ("record", object(&["name", "type"], record_keys())),
-        ("own_network", object(&["subnet"], vec![("subnet", text(), "As in 172.20.40.0/24")])),
+        ("own_network", object(&[], own_network_keys())),
         ("reconcile", object(&[], reconcile_keys())),
         ("kept", object(&[], kept_keys())),
         ("update", object(&[], update_keys())),
@@ -227,9 +227,14 @@ fn record_kind() -> Json {
 }
 
 fn network() -> Json {
-    let mut keys = head();
-    keys.extend([("subnet", text(), "The next free one if not set"), ("internal", flag(), "Cut off from the outside")]);
-    object(&["name"], keys)
+    object(&["name"], [head(), own_network_keys()].concat())
+}
+
+fn own_network_keys() -> Vec<Key> {
+    vec![
+        ("subnet", text(), "As in 172.20.40.0/24; the next free one if not set"),
+        ("internal", flag(), "Cut off from the outside"),
+    ]
 }
 
 /// What every kind has.

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use ipnet::Ipv4Net;
+
 use crate::model::folders::as_word;
 use crate::model::service::{Mount, NetworkMode, Volume};
 
@@ -370,8 +372,7 @@ fn network(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Option<N
 }
 
 fn defined_network(scope: &Scope<'_>, entry: &Entry) -> Option<NetworkMode> {
-    const ELSEWHERE: [(&str, &str); 5] = [
-        ("internal", "use a manifest of kind `Network` with `internal: true`, and `network: NAME` in this one"),
+    const ELSEWHERE: [(&str, &str); 4] = [
         ("driver_opts", "make the network yourself and use it by `external: true`"),
         ("labels", "leave it out"),
         ("enable_ipv6", "make the network yourself and use it by `external: true`"),
@@ -384,9 +385,10 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry) -> Option<NetworkMode> {
     let driver = reader.text("driver");
     // Only Swarm asks for it.
     reader.flag("attachable");
-    let ipam = reader.node("ipam").map(|node| ipam(scope, node));
+    let subnet = reader.node("ipam").and_then(|node| ipam(scope, node));
+    let internal = reader.flag("internal").unwrap_or(false);
     reader.finish(&|entry| match entry.key.as_str() {
-        "internal" | "enable_ipv6" if flag(&entry.value) == Ok(false) => Verdict::Harmless,
+        "enable_ipv6" if flag(&entry.value) == Ok(false) => Verdict::Harmless,
         _ => not_here(entry, "network", &ELSEWHERE),
     });
     if let Some((legacy, spot)) = external {
@@ -402,7 +404,7 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry) -> Option<NetworkMode> {
         let hint = format!("it is called zz-amarre-{}; `external: true` uses one that is there", shown(&scope.name));
         scope.report(Problem::warning(A0158, name.spot, message).hint(hint));
     }
-    ipam.flatten()
+    records::own_network(subnet, internal)
 }
 
 /// `external: true`, or the old `external: {name: x}`; where it says so.
@@ -418,7 +420,7 @@ fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
 }
 
 /// A subnet of one's own; anything else has no meaning here.
-fn ipam(scope: &Scope<'_>, node: &Node) -> Option<NetworkMode> {
+fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
     const ELSEWHERE: [(&str, &str); 3] = [
         ("ip_range", "leave it out"),
         ("gateway", "leave it out; it is the first address"),
@@ -432,18 +434,18 @@ fn ipam(scope: &Scope<'_>, node: &Node) -> Option<NetworkMode> {
     let config = reader.node("config");
     reader.finish(&|entry| not_here(entry, "ipam", &[("options", "leave it out")]));
     let items = config?.items();
-    let mut mode = None;
+    let mut first = None;
     for item in items {
         let mut inner = Reader::open(scope, item, "an item of `ipam.config`", "ipam.config.")?;
         let subnet = records::subnet(&mut inner);
         inner.finish(&|entry| not_here(entry, "ipam.config", &ELSEWHERE));
-        mode = mode.or(subnet.map(NetworkMode::Subnet));
+        first = first.or(subnet);
     }
     if let Some(second) = items.get(1) {
         let message = "a network with several subnets is not supported".to_owned();
         scope.error_hint(A0112, second.spot, message, "keep the first");
     }
-    mode
+    first
 }
 
 /// A volume that is mounted must be defined, as Compose has it: a slip of the pen would start on empty data.

@@ -575,7 +575,7 @@ pub enum NetworkMode {
     Subnet(ipnet::Ipv4Net),
     /// A network that is there already, or a `Network` manifest's.
     Shared(String),
-    /// A `Network` manifest: the network itself.
+    /// One of their own of which more is said; of a `Network` manifest, the network itself.
     Defined {
         /// This one, else the next free.
         subnet: Option<ipnet::Ipv4Net>,

@@ -84,7 +84,9 @@ pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Opti
     match &service.network {
         NetworkMode::Auto => service.has_network().then_some((address, None)),
         NetworkMode::Subnet(subnet) => Some((address, Some(*subnet))),
-        NetworkMode::Defined { subnet, .. } => Some((address, *subnet)),
+        NetworkMode::Defined { subnet, .. } => {
+            (service.containers.is_empty() || service.has_network()).then_some((address, *subnet))
+        }
         NetworkMode::Shared(_) => None,
     }
 }
