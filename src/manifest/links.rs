@@ -5,11 +5,15 @@
 //! | `links: [db]` | `depends_on: [db]`; containers of one service find one another by name |
 //! | `links: [db:database]` | the same, and an alias of `db` on the network of the service |
 
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
+use super::diagnostic::Spot;
 use super::merge::started;
-use super::reader::Scope;
+use super::reader::{Scope, Text};
 use super::yaml::{Data, Entry, Node};
+
+/// The links of each service of a project, by its key.
+pub(super) type Links = BTreeMap<String, Vec<Link>>;
 
 /// One item.
 pub(super) struct Link {
@@ -19,29 +23,46 @@ pub(super) struct Link {
     pub alias: Option<String>,
 }
 
-/// The links of a service.
-pub(super) fn of(scope: &Scope<'_>, service: &Node) -> Vec<Link> {
+/// The links of these services.
+pub(super) fn of(scope: &Scope<'_>, services: &[Entry]) -> Links {
+    services.iter().map(|service| (service.key.clone(), of_service(scope, &service.value))).collect()
+}
+
+fn of_service(scope: &Scope<'_>, service: &Node) -> Vec<Link> {
     let Some(links) = service.entry("links").filter(|links| !links.value.is_null()) else { return Vec::new() };
-    let texts = scope.texts(&links.value, "`links`").unwrap_or_default();
-    let link = |text: &str| match text.split_once(':') {
-        Some((to, alias)) => Link { to: to.to_owned(), alias: Some(alias.to_owned()) },
-        None => Link { to: text.to_owned(), alias: None },
+    let is_name =
+        |alias: &str| !alias.is_empty() && alias.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let link = |text: Text| match text.text.split_once(':') {
+        Some((_, alias)) if !is_name(alias) => {
+            scope.not_allowed(&text, "an item of `links`", "as in `db` or `db:database`");
+            None
+        }
+        Some((to, alias)) => Some(Link { to: to.to_owned(), alias: Some(alias.to_owned()) }),
+        None => Some(Link { to: text.text, alias: None }),
     };
-    texts.iter().map(|text| link(&text.text)).collect()
+    scope.texts(&links.value, "`links`").unwrap_or_default().into_iter().filter_map(link).collect()
+}
+
+/// What the others call a container, beside its key.
+pub(super) fn aliases<'a>(links: &'a Links, key: &'a str) -> impl Iterator<Item = String> + 'a {
+    let to_it = links.values().flatten().filter(move |link| link.to == key);
+    to_it.filter_map(|link| link.alias.clone()).filter(move |alias| alias != key)
 }
 
 /// Adds those that a service is linked to, which Compose starts before it, to the keys that it depends on.
-pub(super) fn come_first(scope: &Scope<'_>, service: &Rc<Node>, entries: &mut Vec<Entry>) {
-    let Some(links) = service.entry("links") else { return };
-    let spot = links.key_spot;
+pub(super) fn come_first(links: &[Link], spot: Spot, entries: &mut Vec<Entry>) {
+    if links.is_empty() {
+        return;
+    }
     let own = entries.iter().position(|entry| entry.key == "depends_on");
     let mut all: Vec<Entry> = match own.and_then(|at| entries.get(at)).map(|entry| &entry.value.data) {
         Some(Data::Map(known)) => known.clone(),
         Some(Data::List(items)) => items.iter().filter_map(|item| Some(started(item.scalar()?, item))).collect(),
+        // What is wrong with it is told where it is read.
         Some(Data::Scalar(_)) => return,
         None => Vec::new(),
     };
-    for link in of(scope, service) {
+    for link in links {
         if all.iter().all(|known| known.key != link.to) {
             all.push(started(&link.to, &Node::made_text(spot, link.to.clone())));
         }

@@ -47,7 +47,7 @@ pub(super) fn ports(reader: &mut Reader<'_>) -> Ports {
             }
         };
         let found = found.unwrap_or_default();
-        if scope.claims.borrow().ports.len() + found.len() > PORTS_MAX {
+        if scope.claims.borrow().ports.len() + found.len() > PORTS_MAX || ports.exposed.len() > PORTS_MAX {
             scope.error(A0108, item.spot, format!("more than {PORTS_MAX} published ports in one manifest"));
             break;
         }

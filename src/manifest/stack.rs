@@ -15,6 +15,7 @@ use super::compose::{self, Read};
 use super::deliver::{self, Part};
 use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0112, A0153, A0156, A0157, A0158, Problem, Spot, shown};
 use super::env_file::{self, Format};
+use super::links::Links;
 use super::parse::CONTAINERS_MAX;
 use super::project::{Loading, Project, not_here, one_or_many};
 use super::reader::{Reader, Scope, Text, Verdict, flag, nearest, nothing_else};
@@ -28,6 +29,12 @@ pub(super) struct Stack {
     pub volumes: BTreeMap<String, Volume>,
     /// Where its services live.
     pub network: Option<NetworkMode>,
+}
+
+/// The services that are taken, with who is linked to whom.
+struct Picked {
+    services: Vec<Entry>,
+    links: Links,
 }
 
 /// Reads what `compose:` names.
@@ -67,8 +74,9 @@ pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
         scope.error(A0108, path.spot, message);
         return stack;
     }
-    for entry in &services {
-        let read = container(scope, &project, &services, entry);
+    let picked = Picked { links: links::of(scope, &services), services };
+    for entry in &picked.services {
+        let read = container(scope, &project, &picked, entry);
         stack.containers.insert(entry.key.clone(), read);
     }
     stack
@@ -106,7 +114,7 @@ fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text], said: 
 }
 
 /// One service as a container.
-fn container(scope: &Scope<'_>, project: &Project, services: &[Entry], entry: &Entry) -> Option<Read> {
+fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entry) -> Option<Read> {
     if let Some(why) = why_not_a_key(&entry.key) {
         let message = format!("a container cannot be called `{}`", shown(&entry.key));
         scope.error_hint(A0106, entry.key_spot, message, why);
@@ -123,16 +131,14 @@ fn container(scope: &Scope<'_>, project: &Project, services: &[Entry], entry: &E
             copies.extend(deliver::granted(scope, project, part, &granted.value));
         }
     }
-    let node = worked_in(scope, project, services, entry);
+    let node = worked_in(scope, project, picked, entry);
     let what = format!("service `{}`", shown(&entry.key));
     let mut reader = Reader::open(scope, &node, &what, "")?;
     scope.places_of(entry.key_spot, entry.value.entries());
     let read = compose::container(&mut reader, false);
     reader.finish(&refused::container_key);
     let mut read = read?;
-    let aliases = services.iter().flat_map(|other| links::of(scope, &other.value));
-    let aliases = aliases.filter(|link| link.to == entry.key).filter_map(|link| link.alias);
-    read.container.aliases.extend(aliases.filter(|alias| *alias != entry.key));
+    read.container.aliases.extend(links::aliases(&picked.links, &entry.key));
     read.container.aliases.sort();
     read.container.aliases.dedup();
     for copy in copies {
@@ -161,7 +167,7 @@ fn why_not_a_key(key: &str) -> Option<&'static str> {
 }
 
 /// The service's map as a container's: without the keys that are worked in here.
-fn worked_in(scope: &Scope<'_>, project: &Project, services: &[Entry], of: &Entry) -> Rc<Node> {
+fn worked_in(scope: &Scope<'_>, project: &Project, picked: &Picked, of: &Entry) -> Rc<Node> {
     const HERE: [&str; 7] = ["profiles", "extends", "env_file", "label_file", "configs", "secrets", "links"];
     let service = &of.value;
     let has_image = service.entry("image").is_some_and(|image| !image.value.is_null());
@@ -171,7 +177,7 @@ fn worked_in(scope: &Scope<'_>, project: &Project, services: &[Entry], of: &Entr
             "environment" | "labels" => merge::pairs(&entry.value, &|name, first, spot| {
                 scope.report(compose::twice(name, &format!("`{}`", entry.key), spot, first));
             }),
-            "depends_on" => needed(&entry.value, services),
+            "depends_on" => needed(&entry.value, &picked.services),
             "volumes" => named_volumes(&of.key, &entry.value),
             "build" if has_image => {
                 let message = "`build` has no effect beside `image`: the image is pulled".to_owned();
@@ -200,7 +206,9 @@ fn worked_in(scope: &Scope<'_>, project: &Project, services: &[Entry], of: &Entr
     if let Some(environment) = entries.iter_mut().find(|entry| entry.key == "environment") {
         environment.value = valued(scope, project, &environment.value);
     }
-    links::come_first(scope, service, &mut entries);
+    if let Some((links, own)) = service.entry("links").zip(picked.links.get(&of.key)) {
+        links::come_first(own, links.key_spot, &mut entries);
+    }
     Node::made(service.spot, Data::Map(entries))
 }
 
