@@ -430,7 +430,7 @@ fn healthcheck(reader: &mut Reader<'_>) -> Option<Healthcheck> {
     let timeout_ms = duration(&mut reader, "timeout");
     let start_period_ms = duration(&mut reader, "start_period");
     let start_interval_ms = duration(&mut reader, "start_interval");
-    // To an engine none is its usual number.
+    // To an engine, 0 stands for its default.
     let least = if is_compose(reader.spot) { 0 } else { 1 };
     let retries = reader.number("retries", least, RETRIES_MAX).filter(|retries| *retries > 0);
     reader.finish(&nothing_else);

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::diagnostic::{A0106, A0150, A0189, Problem, Spot, shown};
+use super::diagnostic::{A0106, A0108, A0150, A0189, Problem, Spot, shown};
 use super::files::{folder_of, join};
 use super::project::{Environment, Loading};
 use super::reader::{Scope, Text};
@@ -32,11 +32,6 @@ pub(super) struct Found {
 /// The files that `compose:` names; what is wrong was reported.
 pub(super) fn of(scope: &Scope<'_>, loading: &Loading<'_>, paths: &[Text]) -> Option<Found> {
     let (first, others) = paths.split_first()?;
-    if paths.len() > FILES_MAX {
-        let message = format!("{} Compose files in one manifest, at most {FILES_MAX}", paths.len());
-        scope.error(A0106, first.spot, message);
-        return None;
-    }
     let whole = scope.source_path(first)?;
     let is_folder = !scope.source.has(&whole) && !scope.source.below(&whole).is_empty();
     let folder = if is_folder { whole.clone() } else { folder_of(&whole).to_owned() };
@@ -50,6 +45,11 @@ pub(super) fn of(scope: &Scope<'_>, loading: &Loading<'_>, paths: &[Text]) -> Op
         not_read(scope, &folder, &named, first);
         named
     };
+    if files.len() > FILES_MAX {
+        let message = format!("{} Compose files in one manifest, at most {FILES_MAX}", files.len());
+        scope.error(A0108, first.spot, message);
+        return None;
+    }
     Some(Found { files, environment })
 }
 
@@ -61,8 +61,8 @@ pub(super) fn profiles(found: &Found) -> BTreeSet<&str> {
 
 /// The files that `COMPOSE_FILE` names; none when nobody set it.
 fn said(scope: &Scope<'_>, environment: &Environment, folder: &str, spot: Spot) -> Option<Vec<(String, Spot)>> {
-    let separator = environment.get("COMPOSE_PATH_SEPARATOR").map_or(":", String::as_str);
-    let said = environment.get("COMPOSE_FILE").map(String::as_str).unwrap_or_default();
+    let of = |name: &str| environment.get(name).map(String::as_str).filter(|said| !said.is_empty());
+    let (said, separator) = (of("COMPOSE_FILE").unwrap_or_default(), of("COMPOSE_PATH_SEPARATOR").unwrap_or(":"));
     let mut files = Vec::new();
     for name in said.split(separator).filter(|name| !name.is_empty()) {
         let Some(path) = join(folder, name).filter(|_| !name.starts_with(['/', '~'])) else {
