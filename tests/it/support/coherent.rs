@@ -118,9 +118,14 @@ fn service(
             }
             None => drop(entries.remove("network")),
         },
-        Some(Json::Object(_)) => match stock.subnets.pop() {
+        Some(Json::Object(said)) => match stock.subnets.pop() {
             Some(subnet) => {
-                entries.insert("network".to_owned(), json!({"subnet": format!("{subnet}.0/24")}));
+                let mut own = json!({"subnet": format!("{subnet}.0/24")});
+                if said.contains_key("internal") {
+                    // One that is cut off publishes no port.
+                    own["internal"] = json!(false);
+                }
+                entries.insert("network".to_owned(), own);
                 network = Network::Subnet(subnet);
             }
             None => drop(entries.remove("network")),

@@ -151,7 +151,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("Service.port", r#"[80, "8080"]"#),
     ("Service.to", r#"["TARGET"]"#),
     ("Service.access_list", r#"["LIST"]"#),
-    ("Service.network", r#"["auto", "NETWORK", {"subnet": "SUBNET"}]"#),
+    ("Service.network", r#"["auto", "NETWORK", {"subnet": "SUBNET", "internal": false}]"#),
     ("Service.compose", r#"["COMPOSE"]"#),
     ("Service.profiles", r#"["debug", ["debug"], ["debug", "more"]]"#),
     ("Route.access_list", r#"["LIST"]"#),
