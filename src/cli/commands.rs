@@ -97,8 +97,9 @@ impl Read {
         let good = loaded.services.len() - missing.len();
         let files = manifest::with_compose_files(&files, &source.assets);
         let total = loaded.services.len() + loaded.broken.len();
-        missing.extend(loaded.broken.into_iter().filter_map(|broken| broken.service));
-        Ok(Self { files, diagnostics, good, broken: missing, total, revision })
+        let unread = loaded.broken.into_iter().filter_map(|broken| broken.service);
+        let broken = missing.into_iter().chain(unread).collect();
+        Ok(Self { files, diagnostics, good, broken, total, revision })
     }
 
     fn document(&self) -> Json {

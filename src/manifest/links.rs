@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::Spot;
-use super::merge::started;
+use super::merge::{names, started};
 use super::reader::{Scope, Text};
+use super::shapes::is_network_name;
 use super::yaml::{Data, Entry, Node};
 
 /// The links of each service of a project, by its key.
@@ -30,10 +31,8 @@ pub(super) fn of(scope: &Scope<'_>, services: &[Entry]) -> Links {
 
 fn of_service(scope: &Scope<'_>, service: &Node) -> Vec<Link> {
     let Some(links) = service.entry("links").filter(|links| !links.value.is_null()) else { return Vec::new() };
-    let is_name =
-        |alias: &str| !alias.is_empty() && alias.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let link = |text: Text| match text.text.split_once(':') {
-        Some((_, alias)) if !is_name(alias) => {
+        Some((_, alias)) if !is_network_name(alias) => {
             scope.not_allowed(&text, "an item of `links`", "as in `db` or `db:database`");
             None
         }
@@ -55,11 +54,11 @@ pub(super) fn come_first(links: &[Link], spot: Spot, entries: &mut Vec<Entry>) {
         return;
     }
     let own = entries.iter().position(|entry| entry.key == "depends_on");
-    let mut all: Vec<Entry> = match own.and_then(|at| entries.get(at)).map(|entry| &entry.value.data) {
+    let known = own.and_then(|at| entries.get(at)).map(|entry| names("depends_on", &entry.value));
+    let mut all: Vec<Entry> = match known.as_ref().map(|known| &known.data) {
         Some(Data::Map(known)) => known.clone(),
-        Some(Data::List(items)) => items.iter().filter_map(|item| Some(started(item.scalar()?, item))).collect(),
         // What is wrong with it is told where it is read.
-        Some(Data::Scalar(_)) => return,
+        Some(Data::List(_) | Data::Scalar(_)) => return,
         None => Vec::new(),
     };
     for link in links {

@@ -136,7 +136,8 @@ pub(super) fn pairs(node: &Rc<Node>, twice: &dyn Fn(&str, Spot, Spot)) -> Rc<Nod
     Node::made(node.spot, Data::Map(entries))
 }
 
-fn names(key: &str, node: &Rc<Node>) -> Rc<Node> {
+/// A list of names as a map; anything else is as it is.
+pub(super) fn names(key: &str, node: &Rc<Node>) -> Rc<Node> {
     let Data::List(items) = &node.data else { return Rc::clone(node) };
     let mut entries: Vec<Entry> = Vec::new();
     for item in items {

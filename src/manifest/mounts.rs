@@ -257,7 +257,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     // How a desktop keeps its copy in step: nothing on an engine of Linux.
     let _ = reader.text("consistency");
     // A Compose file says so of the volumes at its top.
-    let is_external = node.spot.file == 0 && reader.flag("external").unwrap_or(false);
+    let is_external = !is_compose(node.spot) && reader.flag("external").unwrap_or(false);
     if is_external && kind.text != "volume" {
         let message = format!("`volumes.external` stands in a mount of type `volume`, not `{}`", kind.text);
         scope.error_hint(A0140, kind.spot, message, "leave it out");

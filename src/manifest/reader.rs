@@ -94,10 +94,10 @@ impl Scope<'_> {
             return None;
         };
         // In a Compose file they are replaced by then, by its own rules.
-        let replaced = if node.spot.file == 0 {
-            resolve::substitute(raw, &self.variables, &self.site.vars)
-        } else {
+        let replaced = if is_compose(node.spot) {
             Ok(raw.to_owned())
+        } else {
+            resolve::substitute(raw, &self.variables, &self.site.vars)
         };
         match replaced {
             Ok(text) if text.contains('\0') => {

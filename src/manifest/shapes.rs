@@ -133,6 +133,11 @@ fn exposed(reader: &mut Reader<'_>) -> Option<Value> {
     Some(Value::Map(ports))
 }
 
+/// Whether a container may find another by this name.
+pub(super) fn is_network_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
 /// Adds ports to what `expose` says.
 pub(super) fn expose(ports: Vec<String>, settings: &mut Settings) {
     if ports.is_empty() {
@@ -170,8 +175,7 @@ fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
     let mut lines = Vec::new();
     for (name, address) in pairs {
         let bare = address.text.trim_start_matches('[').trim_end_matches(']');
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if !is_name || !(bare == "host-gateway" || bare.parse::<IpAddr>().is_ok()) {
+        if !is_network_name(&name) || !(bare == "host-gateway" || bare.parse::<IpAddr>().is_ok()) {
             scope.not_allowed(
                 &address,
                 &format!("the address of `{}`", shown(&name)),
@@ -323,7 +327,7 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut Place, settings: &mu
     let what = format!("network `{}`", shown(&entry.key));
     let Some(mut reader) = Reader::open(scope, &entry.value, &what, "networks.") else { return };
     for alias in reader.texts("aliases") {
-        if alias.text.is_empty() || !alias.text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        if !is_network_name(&alias.text) {
             scope.not_allowed(&alias, "`networks.aliases`", "letters, digits, `-`, `_` and `.`");
             continue;
         }

@@ -31,10 +31,9 @@ pub(super) struct Node {
 }
 
 /// How a value of a Compose file is laid over the one below.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Laid {
     /// Merged with it, by the rules of its key.
-    #[default]
     Merged,
     /// `!override`: in its place.
     Replaced,

@@ -522,17 +522,12 @@ pub fn bindings(fields: &Fields) -> impl Iterator<Item = Binding<'_>> {
 /// What something of ours goes on using is not waited for: it is held, and says by whom it is used. What is held so may be
 /// what another one waits for.
 fn still_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Change]) {
-    let held = |downs: &[Change]| downs.iter().filter(|down| down.refusal().is_some()).count();
-    loop {
-        let before = held(downs);
-        hold_used(input, wants, ups, downs);
-        if held(downs) == before {
-            return;
-        }
-    }
+    while hold_used(input, wants, ups, downs) {}
 }
 
-fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Change]) {
+/// Whether anything more is held.
+fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Change]) -> bool {
+    let mut is_any_held = false;
     let stays = stuck(downs);
     let going: BTreeSet<Address> = downs.iter().map(|down| down.address.clone()).collect();
     let stuck = stuck(ups);
@@ -567,6 +562,7 @@ fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Chan
         let verb =
             if is_room { "would make room for one that cannot come before the end of" } else { "is still used by" };
         let what = format!("{} {}", down.address.kind.label(), down.address.name);
+        is_any_held = true;
         down.gate = Gate::Held(Refusal {
             code: "A0409".to_owned(),
             message: format!("{verb} {} {}", user.kind.label(), user.name),
@@ -574,6 +570,7 @@ fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Chan
             hints: vec![Hint::text(format!("{what} goes once nothing uses it, or put its manifest back"))],
         });
     }
+    is_any_held
 }
 
 /// Whether something is of a service whose network is made anew, or is to lead to it: it changes when that is there again.

@@ -83,7 +83,7 @@ fn line(line: &str) -> Vec<Line> {
 }
 
 /// A site whose policy allows everything, so that only what is not supported is refused.
-fn site() -> Site {
+pub fn site() -> Site {
     let mut site = manifest_cases::site();
     let policy = &mut site.policy;
     policy.images = vec!["*".to_owned()];

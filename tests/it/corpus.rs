@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use amarre::manifest::{Diagnostic, Loaded, Severity, SourceFile, load};
-use amarre::model::site::{NginxPolicy, Policy, Site};
+use amarre::model::site::{Policy, Site};
 use amarre::source::Folder;
 
 fn folder() -> PathBuf {
@@ -65,29 +65,9 @@ fn usual() -> Site {
 
 /// With every word of the policy.
 pub fn generous() -> Site {
-    let all = || vec!["*".to_owned()];
-    let site = crate::manifest_cases::site();
-    let policy = Policy {
-        host_paths: vec!["/".to_owned()],
-        are_host_paths_named: true,
-        volumes: all(),
-        volume_drivers: all(),
-        networks: all(),
-        runtimes: vec!["nvidia".to_owned(), "runc".to_owned()],
-        log_drivers: ["json-file", "local", "journald", "none", "syslog", "gelf", "fluentd", "loki"]
-            .map(str::to_owned)
-            .into(),
-        images: all(),
-        privileged: true,
-        docker_socket: true,
-        host_network: true,
-        host_namespaces: true,
-        devices: all(),
-        capabilities: BTreeSet::from(["ALL".to_owned()]),
-        nginx: NginxPolicy::Any,
-        ..site.policy.clone()
-    };
-    Site { policy, ..site }
+    let mut site = crate::compose_keys::site();
+    site.policy.host_paths = vec!["/".to_owned()];
+    site
 }
 
 /// Why a project is not taken.
