@@ -333,7 +333,7 @@ impl Engine {
                 is_its && !is_adopted && plan::diff::is_applied(&want.fields, world, &known.fields)
             });
             if !is_known {
-                let fields = plan::diff::resolve(&want.fields, world);
+                let fields = plan::diff::learned(&want.fields, world, &seen.fields);
                 let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
                 rows.insert(address.clone(), row);
             }

@@ -55,13 +55,27 @@ pub fn compare_in(
 pub fn is_applied(wanted: &Fields, world: &World, applied: &Fields) -> bool {
     wanted.iter().all(|(name, value)| {
         let known = applied.get(name);
-        if value.is_unresolved() { known == Some(&resolve_value(value, world)) } else { known == Some(value) }
+        match resolve_value(value, world) {
+            later if later.is_unresolved() => known.is_some_and(|known| !known.is_unresolved()),
+            value => known == Some(&value),
+        }
     })
 }
 
 /// The same fields with every output that is known by now made a literal.
 pub fn resolve(fields: &Fields, world: &World) -> Fields {
     fields.iter().map(|(name, value)| (name.clone(), resolve_value(value, world))).collect()
+}
+
+/// What the ledger keeps of a thing that is as wanted: of an output that is not known yet, what is there. Of a host that
+/// cannot be seen later, the ledger is to know where it leads.
+pub fn learned(wanted: &Fields, world: &World, seen: &Fields) -> Fields {
+    let known = resolve(wanted, world);
+    let known = known.iter().map(|(name, value)| {
+        let there = seen.get(name).filter(|_| value.is_unresolved());
+        (name.clone(), there.unwrap_or(value).clone())
+    });
+    known.collect()
 }
 
 fn resolve_value(value: &Value, world: &World) -> Value {

@@ -48,11 +48,14 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
         let ready: Vec<Change> = plan.changes.iter().filter(|change| change.is_now()).cloned().collect();
         last = plan;
         judge(&mut facts, &wants, now);
+        // What calls on their way were to make is made by then, or never.
+        let were_on_their_way = !std::mem::take(&mut facts.promised).is_empty();
         if ready.is_empty() {
             match last.next_look.filter(|at| *at > now) {
                 // What starts is up before a time is waited for: a long wait is nobody's time-out.
                 _ if comes_up(&mut world, &facts, &wants) => (),
                 Some(at) => now = at,
+                None if were_on_their_way => (),
                 None => {
                     settled = true;
                     break;

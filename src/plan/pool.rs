@@ -259,12 +259,17 @@ impl Places {
         Self { there, promised }
     }
 
-    /// Those in a subnet; what is promised to a container itself does not count.
-    pub fn within(&self, subnet: Ipv4Net, base: &Address) -> BTreeSet<Ipv4Addr> {
+    /// Those in a subnet.
+    pub fn within(&self, subnet: Ipv4Net) -> BTreeSet<Ipv4Addr> {
         let range = subnet.network()..=subnet.broadcast();
-        let promised = self.promised.range(range.clone());
-        let promised = promised.filter(|(_, to)| to.iter().any(|other| !other.is_same(base)));
-        self.there.range(range).copied().chain(promised.map(|(at, _)| *at)).collect()
+        let promised = self.promised.range(range.clone()).map(|(at, _)| at);
+        self.there.range(range).chain(promised).copied().collect()
+    }
+
+    /// Whether nobody but one container has an address, or is being made there.
+    pub fn is_only_for(&self, at: &Ipv4Addr, base: &Address) -> bool {
+        let is_its = |to: &Vec<Address>| to.iter().all(|other| other.is_same(base));
+        !self.there.contains(at) && self.promised.get(at).is_some_and(is_its)
     }
 }
 

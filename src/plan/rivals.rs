@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{Input, mounted, pointers, pool};
+use super::{Input, mounted, pointers, pool, reach};
 use crate::model::plan::Downtime;
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
@@ -29,6 +29,8 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
         let all = input.world.seen.iter().filter(|(host, _)| pointers::points(host.kind));
         all.filter(|(_, host)| host.owner.is_ours())
     };
+    // A call that is on its way may still make one.
+    let coming = || input.facts.promised.iter().filter(|(host, _)| pointers::points(host.kind));
     match address.kind {
         Kind::AccessList => {
             let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
@@ -37,7 +39,9 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
         }
         Kind::Container => {
             let users = hosts().filter(|(_, host)| pointers::lead_to(input, host, &address.provider, seen));
-            users.map(|(host, _)| host.clone()).collect()
+            let leads = |fields| pointers::all(fields).any(|to| reach::is_at(to.host, to.port, &seen.fields));
+            let coming = coming().filter(|(_, fields)| leads(fields)).map(|(host, _)| host);
+            users.map(|(host, _)| host).chain(coming).cloned().collect()
         }
         Kind::Attachment => {
             let network = address.name.rsplit_once('/').map_or("", |(network, _)| network);
@@ -45,8 +49,10 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
             let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
             let lies_in = |at: &str| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
-            let users = hosts().filter(|(_, host)| pointers::all(&host.fields).any(|pointer| lies_in(pointer.host)));
-            users.map(|(host, _)| host.clone()).collect()
+            let goes_through = |fields| pointers::all(fields).any(|pointer| lies_in(pointer.host));
+            let users = hosts().filter(|(_, host)| goes_through(&host.fields)).map(|(host, _)| host);
+            let coming = coming().filter(|(_, fields)| goes_through(fields)).map(|(host, _)| host);
+            users.chain(coming).cloned().collect()
         }
         Kind::Network => {
             let ours = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
@@ -555,7 +561,8 @@ fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Chan
         };
         let may_let_go =
             |user: &Address| lets_go(user) || leads_away(user).is_some() || moves_home(input, wants, &stays, user);
-        let is_kept = |user: &&Address| !going.contains(*user) && !may_let_go(user);
+        let is_there = |user: &Address| input.world.seen.contains_key(user);
+        let is_kept = |user: &&Address| is_there(user) && !going.contains(*user) && !may_let_go(user);
         let user = absent.into_iter().find(is_kept);
         let Some(user) = user else { continue };
         let is_room = down.address.kind == Kind::Container && user.kind == Kind::Container;

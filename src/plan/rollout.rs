@@ -370,10 +370,11 @@ impl Rollout {
         let Some(subnet) = home.subnet else { return full };
         let (input, engine) = (expansion.input, &self.base.provider);
         let places = expansion.places.entry(engine.clone()).or_insert_with(|| pool::Places::of(input, engine));
-        let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| places.within(subnet, &self.base));
+        let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| places.within(subnet));
         let (asked_for, led) = (expansion.asked_for, expansion.led);
         let is_taken = |address: &Ipv4Addr| {
-            taken.contains(address) || asked_for.contains(address) || led.is_meant_for_others(address, own)
+            let is_others = taken.contains(address) && !places.is_only_for(address, &self.base);
+            is_others || asked_for.contains(address) || led.is_meant_for_others(address, own)
         };
         if let Some(address) = pool::free_address(subnet, is_taken) {
             taken.insert(address);

@@ -152,6 +152,8 @@ struct FactsFile {
     downtimes: BTreeMap<String, Vec<i64>>,
     suspended: BTreeMap<String, SuspendedFile>,
     frozen: Vec<String>,
+    /// What calls that are on their way may still make.
+    promised: BTreeMap<String, BTreeMap<String, Json>>,
     prune_blocked: bool,
     /// Commits that removed manifests, oldest first.
     removed: Vec<RemovedFile>,
@@ -491,6 +493,10 @@ fn facts(file: &FactsFile, state: &mut State) {
             until: Some(START + Millis::seconds(*length)),
         };
         facts.away.insert(container.parse().unwrap(), lengths.iter().map(away).collect());
+    }
+    for (address, fields) in &file.promised {
+        let fields = fields.iter().map(|(name, json)| (name.clone().into(), value(json, now))).collect();
+        facts.promised.insert(address.parse().unwrap(), fields);
     }
     facts.frozen = file.frozen.iter().cloned().collect();
     facts.prune_blocked = file.prune_blocked;

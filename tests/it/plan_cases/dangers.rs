@@ -15,6 +15,9 @@ const UPTIME_MS: i64 = 15_000;
 /// What containers on the host's network listen on, in all cases and in walks.
 const PORTS_ON_HOST: [&str; 2] = ["8123", "22"];
 
+/// What is said of a host that comes before the record of one of its names.
+pub const NO_RECORD: &str = " has no record yet";
+
 /// What is wrong with doing `change` now.
 pub fn of(state: &State, change: &Change, scene: &Scene, wants: &Wants, plan: &Plan) -> Vec<String> {
     let raw = &state.raw;
@@ -28,10 +31,14 @@ pub fn of(state: &State, change: &Change, scene: &Scene, wants: &Wants, plan: &P
         (Kind::Container, Verb::Update(_)) if fields.flag("running") == Some(false) => {
             container_stops(raw, change, scene)
         }
-        (Kind::Container, _) => container_comes(raw, change, &fields, scene),
+        (Kind::Container, _) => {
+            let mut wrong = container_comes(raw, change, &fields, scene);
+            wrong.extend(is_promised(state, change, &fields));
+            wrong
+        }
         (Kind::Network, Verb::Delete) => network_goes(raw, &change.address),
         (Kind::Attachment, Verb::Delete) if wants.before_delete.contains_key(&change.address) => Vec::new(),
-        (Kind::Attachment, Verb::Delete) => attachment_goes(raw, &change.address),
+        (Kind::Attachment, Verb::Delete) => attachment_goes(state, &change.address),
         // Where Let's Encrypt asks for a record of its own, nobody's record matters.
         (Kind::Certificate, Verb::Create(fields)) if fields.text("challenge") == Some("dns") => Vec::new(),
         (Kind::Certificate, Verb::Create(_)) => certificate_comes(raw, &change.address),
@@ -232,6 +239,14 @@ fn port_is_taken(raw: &World, address: &Address) -> Vec<String> {
     rivals.map(|(other, _)| format!("{other} has its port")).collect()
 }
 
+/// Whether a call on its way gives its address to another container.
+fn is_promised<'a>(state: &'a State, change: &'a Change, fields: &'a Fields) -> impl Iterator<Item = String> + 'a {
+    let others = state.facts.promised.iter().filter(|(other, _)| **other != change.address);
+    let same =
+        others.filter(|(_, given)| given.text("address").is_some() && given.text("address") == fields.text("address"));
+    same.map(|(other, _)| format!("{other} is to have its address"))
+}
+
 fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene) -> Vec<String> {
     let mut wrong = Vec::new();
     let others = || containers(raw).filter(|(address, _)| **address != change.address);
@@ -357,16 +372,18 @@ fn attachment_comes(raw: &World, attachment: &Address) -> Vec<String> {
     missing.map(|(kind, name)| format!("{} {name} is not there", kind.label())).collect()
 }
 
-fn attachment_goes(raw: &World, attachment: &Address) -> Vec<String> {
+fn attachment_goes(state: &State, attachment: &Address) -> Vec<String> {
+    let raw = &state.raw;
     let (network, _) = attachment.name.rsplit_once('/').unwrap();
     let network = raw.seen.get(&Address::new(attachment.provider.clone(), Kind::Network, network));
     let subnet: Option<Ipv4Net> = network.and_then(|network| network.fields.text("subnet")?.parse().ok());
     // What is switched off leads nobody anywhere.
-    let on = hosts(raw).filter(|(_, host)| host.fields.flag("enabled") != Some(false));
-    let through = on.filter(|(_, host)| {
+    let on = hosts(raw).map(|(host, seen)| (host, &seen.fields)).chain(&state.facts.promised);
+    let on = on.filter(|(_, fields)| fields.flag("enabled") != Some(false));
+    let through = on.filter(|(_, fields)| {
         let lies_in =
             |to: &str| to.parse::<Ipv4Addr>().ok().zip(subnet).is_some_and(|(to, subnet)| subnet.contains(&to));
-        led_to(&host.fields).iter().any(|(_, to, _)| lies_in(to))
+        led_to(fields).iter().any(|(_, to, _)| lies_in(to))
     });
     through.map(|(host, _)| format!("{host} goes through it")).collect()
 }
@@ -464,7 +481,7 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
         let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
         let covered = closest_encloser(raw, domain).is_some_and(|above| has_record(raw, &format!("*.{above}"), "A"));
         if sim::wants_record(scene, &change.service, domain) && !has && !covered {
-            wrong.push(format!("{domain} has no record yet"));
+            wrong.push(format!("{domain}{NO_RECORD}"));
         }
     }
     wrong

@@ -90,11 +90,14 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
             match until {
                 Some(at) => state.now = at,
                 None if starting && state.now - from <= PATIENCE => state.now = state.now + Millis::minutes(1),
+                None if !state.facts.promised.is_empty() => (),
                 None => {
                     walk.end = state;
                     return walk;
                 }
             }
+            // What calls were to make, they have not made.
+            state.facts.promised.clear();
             sim::tick(&mut state, scene);
             continue;
         }
@@ -102,6 +105,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         for change in ready {
             step(scene, &mut state, change, &mut walk);
         }
+        state.facts.promised.clear();
         state.now = state.now + Millis::seconds(1);
         sim::tick(&mut state, scene);
     }
@@ -211,7 +215,7 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
             its && plan::diff::is_applied(&want.fields, view, &known.fields)
         });
         if !same {
-            let fields = plan::diff::resolve(&want.fields, view);
+            let fields = plan::diff::learned(&want.fields, view, &seen.fields);
             let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
             if let Some(subnet) = row.fields.text("subnet").and_then(|subnet| subnet.parse().ok()) {
                 facts.leases.insert(address.clone(), subnet);
