@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use amarre::model::{
-    Address, Change, Expect, Facts, Kind, Millis, Owner, Plan, ProviderId, Readiness, Seen, Timestamp, Verb, Wants,
-    World,
+    Address, Change, Expect, Facts, Gap, Kind, Millis, Owner, Plan, ProviderId, Readiness, Seen, Timestamp, Verb,
+    Wants, World,
 };
 use amarre::plan::{self, guard, lint};
 
+use crate::plan_cases::dangers::NO_RECORD;
 use crate::plan_cases::setting::{START, Scene};
 use crate::plan_cases::sim::{self, State};
 use crate::plan_cases::walk;
@@ -29,6 +30,8 @@ struct Look {
     scene: Rc<Scene>,
     wants: Wants,
     plan: Plan,
+    /// What it could not see.
+    gaps: Vec<Gap>,
 }
 
 /// A change that waits for its turn, and the look that gave it.
@@ -167,7 +170,7 @@ impl Life {
         // Somebody reads the plan, and means it.
         state.facts.confirmed.extend(doomed);
         walk::keep_books(state, &view, &wants, &plan);
-        let look = Rc::new(Look { scene: scene.clone(), wants, plan });
+        let look = Rc::new(Look { scene: scene.clone(), wants, plan, gaps: view.gaps });
         self.last = Some(look.clone());
         let mut given = agreed;
         for change in look.plan.changes.iter().filter(|change| change.is_now()) {
@@ -190,7 +193,8 @@ impl Life {
     /// What a look sees: of OVH perhaps what was there a while ago.
     fn view(&mut self) -> World {
         let view = sim::observe(&self.state);
-        let Some(looks) = self.weather.lag else {
+        // What was not told cannot be told again.
+        let Some(looks) = self.weather.lag.filter(|_| view.gaps.is_empty()) else {
             self.past.clear();
             return view;
         };
@@ -244,7 +248,11 @@ impl Life {
         }
         self.made += 1;
         let before = loses.then(|| self.state.facts.clone());
-        let wrong = sim::apply(&mut self.state, &change, &look.scene, &look.wants, &look.plan);
+        // What it was decided under is what counts; by an old list, a record may still be there that is gone.
+        let gaps = std::mem::replace(&mut self.state.raw.gaps, look.gaps.clone());
+        let mut wrong = sim::apply(&mut self.state, &change, &look.scene, &look.wants, &look.plan);
+        self.state.raw.gaps = gaps;
+        wrong.retain(|wrong| self.weather.lag.is_none() || !wrong.ends_with(NO_RECORD));
         self.wrong.extend(wrong);
         if change.address.kind == Kind::Volume && change.verb == Verb::Delete {
             self.wrong.push(format!("{} is deleted, and nobody said --purge", change.address));

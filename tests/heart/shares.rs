@@ -48,6 +48,15 @@ pub fn share(of: Seeds, which: u64) {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
+/// Tells these, one after the other.
+#[track_caller]
+pub fn each(of: Seeds, seeds: &[u64]) {
+    let told = seeds.iter().map(|seed| (seed, (of.tell)(*seed, Detail::Chapters)));
+    let wrong = told.filter(|(_, (_, wrong))| !wrong.is_empty());
+    let failed: Vec<String> = wrong.map(|(seed, (story, wrong))| report(of, *seed, &story, &wrong)).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
 fn report(of: Seeds, seed: u64, story: &[String], wrong: &[String]) -> String {
     let (story, wrong) = (story.join("\n"), wrong.join("\n  "));
     format!("seed {seed}:\n{story}\nwrong:\n  {wrong}\nagain: scripts/chaos {} --seed {seed}", of.called)
