@@ -128,6 +128,7 @@ fn uses(service: &Service) -> BTreeSet<Use> {
                 MountSource::Tmpfs | MountSource::Copied(_) => (),
             }
         }
+        container.also_on.iter().for_each(|network| add("network", network.clone()));
         let ports = container.ports.iter().map(|port| format!("{}:{}/{}", port.host_ip, port.published, port.protocol));
         ports.for_each(|port| add("host port", port));
     }

@@ -2,7 +2,7 @@
 //!
 //! Ports and mounts are in `mounts.rs`; Compose keys without a meaning here are in `refused.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
 use crate::model::{Millis, SecretName, Value};
@@ -43,8 +43,10 @@ pub(super) struct Read {
     pub container: Container,
     /// By `depends_on`, and those whose namespaces it shares.
     pub siblings: Vec<Text>,
-    /// As it calls its network.
+    /// As it calls its networks.
     pub networks: Vec<Text>,
+    /// Those of them on which it asks for an address.
+    pub placed_on: Vec<Text>,
     /// Where it asks for an address.
     pub address: Option<Text>,
     /// Whether it says itself when Docker restarts it.
@@ -97,6 +99,7 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
         pull_policy,
         container_name,
         network_mode: shared.network,
+        also_on: BTreeSet::new(),
         aliases: place.aliases,
         ipv4_address,
         shares: shared.others,
@@ -104,7 +107,8 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
         origin: scope.origin(reader.spot),
     };
     network_contradictions(reader, &container);
-    Some(Read { container, siblings, networks: place.networks, address, is_restart_said })
+    let (networks, placed_on) = (place.networks, place.placed_on);
+    Some(Read { container, siblings, networks, placed_on, address, is_restart_said })
 }
 
 /// Whether it is on the host's network, where every port of it is open as it is.

@@ -28,6 +28,7 @@ mod links;
 mod merge;
 mod mounts;
 mod neighbours;
+mod networks;
 mod nginx;
 mod parse;
 mod permissions;

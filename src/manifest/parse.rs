@@ -299,6 +299,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     service.routes = routes::service_routes(&mut reader, &keys);
     service.dns = records::dns(&mut reader);
     service.network = network.unwrap_or_else(|| records::network_mode(&mut reader));
+    beside(scope, &mut read, &service);
     places(scope, &read, &service);
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
@@ -370,6 +371,32 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {
     containers
 }
 
+/// Whether a container calls the service's network so.
+fn is_home(service: &Service, network: &Text) -> bool {
+    network.text == "default" || service.network == NetworkMode::Shared(network.text.clone())
+}
+
+/// The networks that containers are on beside the service's.
+fn beside(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<Read>>, service: &Service) {
+    for read in containers.values_mut().flatten() {
+        let (home, others): (Vec<&Text>, Vec<&Text>) = read.networks.iter().partition(|one| is_home(service, one));
+        if home.is_empty() {
+            continue;
+        }
+        for other in others {
+            if let Some(NetworkMode::Shared(name)) = records::shared_network(scope, other) {
+                read.container.also_on.insert(name);
+            }
+        }
+        for placed in read.placed_on.iter().filter(|placed| read.container.also_on.contains(&placed.text)) {
+            let message =
+                format!("an address on `{}`, beside the service's network, is not supported", shown(&placed.text));
+            let hint = "leave it out, or make this network the service's: `network: NAME` beside `containers:`";
+            scope.error_hint(A0112, placed.spot, message, hint);
+        }
+    }
+}
+
 /// What containers say of their network must be true of the service's; what has none cannot be routed to.
 fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, service: &Service) {
     let published = scope.claims.borrow().ports.first().map(|claim| claim.spot);
@@ -378,14 +405,12 @@ fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, servic
         scope.no_effect(spot, message, "leave it out; NPM reaches the container without");
     }
     for read in containers.values().flatten() {
-        for network in &read.networks {
-            let is_it = network.text == "default" || service.network == NetworkMode::Shared(network.text.clone());
-            if !is_it {
-                let message =
-                    format!("a network `{}` of one container is not supported in a Service", shown(&network.text));
-                let hint = format!("use `network: {}` for the service, or `default` for its own", shown(&network.text));
-                scope.error_hint(A0112, network.spot, message, &hint);
-            }
+        let is_at_home = read.networks.iter().any(|network| is_home(service, network));
+        for network in read.networks.iter().filter(|_| !is_at_home) {
+            let name = shown(&network.text);
+            let message = format!("a container on `{name}` alone, beside the service's network, is not supported");
+            let hint = format!("`networks: [default, {name}]` is on both, `network: {name}` is for the whole service");
+            scope.error_hint(A0112, network.spot, message, &hint);
         }
         if let (Some(address), Some(text)) = (read.container.ipv4_address, &read.address) {
             let subnet = match &service.network {

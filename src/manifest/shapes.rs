@@ -17,13 +17,15 @@ use super::yaml::{Data, Entry, Node};
 pub(super) const KEYS: [&str; 8] =
     ["attach", "blkio_config", "container_name", "expose", "extra_hosts", "networks", "tmpfs", "ulimits"];
 
-/// A container's place on the network of its service.
+/// A container's place on its networks.
 #[derive(Default)]
 pub(super) struct Place {
     pub aliases: Vec<String>,
     pub ipv4_address: Option<(Ipv4Addr, Text)>,
-    /// As the container calls it, to be compared with `network:`.
+    /// As the container calls them, to be compared with `network:`.
     pub networks: Vec<Text>,
+    /// Those on which it asks for an address.
+    pub placed_on: Vec<Text>,
 }
 
 /// Reads those that end up as settings.
@@ -298,7 +300,7 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
     Some(Value::Map(limits))
 }
 
-/// `networks`: a service has one, so that names, aliases and an address on it are all that can be said.
+/// `networks`: the service's, with an address on it, and such as others share. Aliases are names on all of them.
 pub(super) fn networks(reader: &mut Reader<'_>, settings: &mut Settings) -> Place {
     let mut place = Place::default();
     let Some(node) = reader.node("networks") else { return place };
@@ -315,11 +317,6 @@ pub(super) fn networks(reader: &mut Reader<'_>, settings: &mut Settings) -> Plac
         }
         Data::Scalar(_) => scope.wrong_type(node, "`networks`", "a list or a map"),
     }
-    if place.networks.len() > 1 {
-        let message = "a container on several networks is not supported in a Service".to_owned();
-        let hint = "keep one; containers of one service share theirs, and `network:` names one that services share";
-        scope.error_hint(A0112, place.networks[1].spot, message, hint);
-    }
     place
 }
 
@@ -332,6 +329,9 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut Place, settings: &mu
             continue;
         }
         place.aliases.push(alias.text);
+    }
+    if reader.has("ipv4_address") || reader.has("mac_address") {
+        place.placed_on.push(Text { text: entry.key.clone(), spot: entry.key_spot });
     }
     if let Some(text) = reader.text("ipv4_address") {
         match text.text.parse() {
@@ -346,7 +346,7 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut Place, settings: &mu
         }
         settings.insert("mac_address".to_owned(), mac);
     }
-    // Which of several networks comes first: there is one.
+    // Which of several networks comes first: the service's does.
     let _ = (reader.number("priority", i64::MIN, i64::MAX), reader.number("gw_priority", i64::MIN, i64::MAX));
     reader.finish(&|entry| {
         let hint = match entry.key.as_str() {

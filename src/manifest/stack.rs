@@ -6,21 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use ipnet::Ipv4Net;
-
 use crate::model::folders::as_word;
 use crate::model::service::{Mount, NetworkMode, Volume};
 
 use super::compose::{self, Read};
 use super::deliver::{self, Part};
-use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0112, A0153, A0156, A0157, A0158, Problem, Spot, shown};
+use super::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0153, A0157, A0158, Problem, Spot, shown};
 use super::env_file::{self, Format};
 use super::links::Links;
+use super::networks::Networks;
 use super::parse::CONTAINERS_MAX;
-use super::project::{Loading, Project, not_here, one_or_many};
-use super::reader::{Reader, Scope, Text, Verdict, flag, nearest, nothing_else};
+use super::project::{Loading, Project, one_or_many};
+use super::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
 use super::yaml::{Data, Entry, Node};
-use super::{compose_files, links, merge, mounts, permissions, records, refused, volume_drivers};
+use super::{compose_files, links, merge, mounts, networks, permissions, refused, volume_drivers};
 
 /// What a Compose file gives a manifest.
 #[derive(Default)]
@@ -31,10 +30,11 @@ pub(super) struct Stack {
     pub network: Option<NetworkMode>,
 }
 
-/// The services that are taken, with who is linked to whom.
+/// The services that are taken, with who is linked to whom, and on which networks they are.
 struct Picked {
     services: Vec<Entry>,
     links: Links,
+    networks: Networks,
 }
 
 /// Reads what `compose:` names.
@@ -66,15 +66,14 @@ pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
         scope.error_hint(A0105, path.spot, format!("{} has no service that is picked", shown(&path.text)), hint);
     }
     let mut stack = Stack { volumes: volumes(scope, &project), ..Stack::default() };
-    if !has_network {
-        stack.network = network(scope, &project, &services);
-    }
+    let networks = if has_network { Networks::default() } else { networks::of(scope, &project, &services) };
+    stack.network = networks.mode.clone();
     if services.len() > CONTAINERS_MAX {
         let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", services.len());
         scope.error(A0108, path.spot, message);
         return stack;
     }
-    let picked = Picked { links: links::of(scope, &services), services };
+    let picked = Picked { links: links::of(scope, &services), services, networks };
     for entry in &picked.services {
         let read = container(scope, &project, &picked, entry);
         stack.containers.insert(entry.key.clone(), read);
@@ -184,8 +183,8 @@ fn worked_in(scope: &Scope<'_>, project: &Project, picked: &Picked, of: &Entry) 
                 scope.no_effect(entry.key_spot, message, "push what is built under that name");
                 continue;
             }
-            "networks" => match options_of_network(scope, &entry.value) {
-                Some(options) => options,
+            "networks" => match picked.networks.said_by(scope, &entry.value) {
+                Some(networks) => networks,
                 None => continue,
             },
             _ => Rc::clone(&entry.value),
@@ -320,103 +319,8 @@ fn needed(node: &Rc<Node>, services: &[Entry]) -> Rc<Node> {
     Node::made(node.spot, Data::Map(left.collect()))
 }
 
-/// What a service says of its one network beside the name, for the reader of `networks`; nothing when it says nothing.
-fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
-    let [only] = node.entries() else {
-        for entry in node.entries().iter().filter(|entry| !entry.value.is_null()) {
-            let message = format!("`networks.{}` says more than its name, and there are several", shown(&entry.key));
-            let hint = "containers of one service share one network; leave the options out";
-            scope.error_hint(A0156, entry.key_spot, message, hint);
-        }
-        return None;
-    };
-    if only.value.is_null() {
-        return None;
-    }
-    let entry = Entry { key: "default".to_owned(), ..only.clone() };
-    Some(Node::made(node.spot, Data::Map(vec![entry])))
-}
-
-/// The networks that a service is on, with their places.
-fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<Text> {
-    let Some(entry) = service.entry("networks") else {
-        let on_none = service.entry("network_mode").is_some();
-        let default = Text { text: "default".to_owned(), spot: service.spot };
-        return if on_none { Vec::new() } else { vec![default] };
-    };
-    match &entry.value.data {
-        Data::Map(entries) => {
-            entries.iter().map(|entry| Text { text: entry.key.clone(), spot: entry.key_spot }).collect()
-        }
-        Data::List(_) | Data::Scalar(_) => scope.texts(&entry.value, "`networks`").unwrap_or_default(),
-    }
-}
-
-/// The one network of all services.
-fn network(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Option<NetworkMode> {
-    let used: Vec<Text> = services.iter().flat_map(|service| networks_of(scope, &service.value)).collect();
-    let first = used.first()?;
-    if let Some(other) = used.iter().find(|other| other.text != first.text) {
-        let message =
-            format!("the services are on several networks: `{}` and `{}`", shown(&first.text), shown(&other.text));
-        let hint = "containers of one service share one; `network: auto` in the manifest puts all of them on it";
-        scope.error_hint(A0156, other.spot, message, hint);
-        return None;
-    }
-    match project.networks.iter().find(|entry| entry.key == first.text) {
-        Some(entry) if entry.value.is_null() => None,
-        Some(entry) => defined_network(scope, entry),
-        None if first.text == "default" => None,
-        None => {
-            let keys: Vec<&str> = project.networks.iter().map(|entry| entry.key.as_str()).collect();
-            let hint = match nearest(&first.text, &keys) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "define it in `networks:` at the top of the file".to_owned(),
-            };
-            scope.error_hint(A0111, first.spot, format!("unknown network `{}`", shown(&first.text)), &hint);
-            None
-        }
-    }
-}
-
-fn defined_network(scope: &Scope<'_>, entry: &Entry) -> Option<NetworkMode> {
-    const ELSEWHERE: [(&str, &str); 4] = [
-        ("driver_opts", "make the network yourself and use it by `external: true`"),
-        ("labels", "leave it out"),
-        ("enable_ipv6", "make the network yourself and use it by `external: true`"),
-        ("enable_ipv4", "leave it out"),
-    ];
-    let what = format!("network `{}`", shown(&entry.key));
-    let mut reader = Reader::open(scope, &entry.value, &what, "network.")?;
-    let name = reader.text("name");
-    let external = external(&mut reader);
-    let driver = reader.text("driver");
-    // Only Swarm asks for it.
-    reader.flag("attachable");
-    let subnet = reader.node("ipam").and_then(|node| ipam(scope, node));
-    let internal = reader.flag("internal").unwrap_or(false);
-    reader.finish(&|entry| match entry.key.as_str() {
-        "enable_ipv6" if flag(&entry.value) == Ok(false) => Verdict::Harmless,
-        _ => not_here(entry, "network", &ELSEWHERE),
-    });
-    if let Some((legacy, spot)) = external {
-        let name = legacy.or(name).unwrap_or(Text { text: entry.key.clone(), spot });
-        return records::shared_network(scope, &name);
-    }
-    if let Some(driver) = driver.filter(|driver| driver.text != "bridge") {
-        let hint = "`bridge`; make any other network yourself and use it by `external: true`";
-        scope.not_allowed(&driver, "`network.driver`", hint);
-    }
-    if let Some(name) = name {
-        let message = format!("the network's name `{}` is not used", shown(&name.text));
-        let hint = format!("it is called zz-amarre-{}; `external: true` uses one that is there", shown(&scope.name));
-        scope.report(Problem::warning(A0158, name.spot, message).hint(hint));
-    }
-    records::own_network(subnet, internal)
-}
-
 /// `external: true`, or the old `external: {name: x}`; where it says so.
-fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
+pub(super) fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
     let entry = reader.entry("external")?;
     if matches!(entry.value.data, Data::Map(_)) {
         let mut inner = Reader::open(reader.scope, &entry.value, "`external`", "external.")?;
@@ -425,35 +329,6 @@ fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
         return Some((name, entry.key_spot));
     }
     (reader.flag("external") == Some(true)).then_some((None, entry.key_spot))
-}
-
-/// A subnet of one's own; anything else has no meaning here.
-fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
-    const ELSEWHERE: [(&str, &str); 3] = [
-        ("ip_range", "leave it out"),
-        ("gateway", "leave it out; it is the first address"),
-        ("aux_addresses", "leave it out; give such a container its address by `ipv4_address`"),
-    ];
-    let mut reader = Reader::open(scope, node, "`ipam`", "ipam.")?;
-    let driver = reader.text("driver");
-    if let Some(driver) = driver.filter(|driver| driver.text != "default") {
-        scope.not_allowed(&driver, "`ipam.driver`", "leave it out");
-    }
-    let config = reader.node("config");
-    reader.finish(&|entry| not_here(entry, "ipam", &[("options", "leave it out")]));
-    let items = config?.items();
-    let mut first = None;
-    for item in items {
-        let mut inner = Reader::open(scope, item, "an item of `ipam.config`", "ipam.config.")?;
-        let subnet = records::subnet(&mut inner);
-        inner.finish(&|entry| not_here(entry, "ipam.config", &ELSEWHERE));
-        first = first.or(subnet);
-    }
-    if let Some(second) = items.get(1) {
-        let message = "a network with several subnets is not supported".to_owned();
-        scope.error_hint(A0112, second.spot, message, "keep the first");
-    }
-    first
 }
 
 /// A volume that is mounted must be defined, as Compose has it: a slip of the pen would start on empty data.

@@ -2,7 +2,7 @@
 //!
 //! The other kinds are services with fewer parts: a `Route` has only routes, a `Record` only records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,9 @@ pub struct Container {
     pub container_name: Option<String>,
     /// Whose network it is on.
     pub network_mode: ContainerNetwork,
-    /// Names on the network beside its own.
+    /// Networks beside the service's, which others share: that of a `Network` manifest, or one that is there.
+    pub also_on: BTreeSet<String>,
+    /// Names on its networks beside its own.
     pub aliases: Vec<String>,
     /// On the network, where one is asked for.
     pub ipv4_address: Option<Ipv4Addr>,

@@ -61,6 +61,10 @@ pub fn fields(
         ContainerNetwork::Own => {
             fields.set("network", Value::text(&home.address.name));
             fields.set("aliases", Value::texts(aliases));
+            let beside: Vec<String> = expansion.beside(container).map(|network| network.name).collect();
+            if !beside.is_empty() {
+                fields.set("also_on", Value::texts(beside));
+            }
         }
         ContainerNetwork::None => fields.set("network", Value::text("none")),
         ContainerNetwork::Host => fields.set("network", Value::text("host")),

@@ -12,7 +12,7 @@ use super::names::Names;
 use super::pointers::{Led, Streamed};
 use super::rollout::{self, Target};
 use super::{Input, binds, data, decide, fronts, moves, needs, policy, pool, reach, stopped, streams};
-use crate::model::service::{AccessList, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
+use crate::model::service::{AccessList, Container, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
     Address, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value, Want, Wants,
@@ -149,6 +149,7 @@ impl Home {
 impl Expansion<'_> {
     fn run(&mut self) -> Reached {
         let home = self.home();
+        let moving = self.moving(home.as_ref());
         self.own_network();
         let attachment = match reach::of(self.input, self.host) {
             Some(Reach::Network) => home.as_ref().and_then(|home| self.attachment(&home.address, home.subnet)),
@@ -157,7 +158,7 @@ impl Expansion<'_> {
         };
         let targets = match &home {
             Some(_) if self.service.stopped => stopped::containers(self),
-            Some(home) if self.wants.moving.contains(&home.address) => moves::leave(self, home),
+            Some(_) if let Some(network) = &moving => moves::leave(self, network),
             Some(home) => rollout::containers(self, home),
             None => BTreeMap::new(),
         };
@@ -178,7 +179,7 @@ impl Expansion<'_> {
                 Some(((key.to_owned(), port), reach::point(self, target, port)))
             })
             .collect();
-        let moves = home.is_some_and(|home| self.wants.moving.contains(&home.address));
+        let moves = moving.is_some();
         if self.service.stopped {
             stopped::make_nothing(self);
         } else if moves {
@@ -209,13 +210,33 @@ impl Expansion<'_> {
             let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
             return Some(Home::own(address, subnet));
         };
+        let address = self.shared(name);
+        Some(match self.subnets.get(&address) {
+            Some(subnet) => Home::own(address, subnet.as_ref().ok().copied()),
+            None => {
+                let seen = self.input.world.seen.get(&address);
+                Home::foreign(address, seen)
+            }
+        })
+    }
+
+    /// A network that services share: that of a `Network` manifest, or somebody else's.
+    fn shared(&self, name: &str) -> Address {
+        let docker = &self.host.docker;
         let defined = Address::new(docker.clone(), Kind::Network, &pool::network_name(name));
-        if let Some(subnet) = self.subnets.get(&defined) {
-            return Some(Home::own(defined, subnet.as_ref().ok().copied()));
-        }
-        let address = Address::new(docker.clone(), Kind::Network, name);
-        let seen = self.input.world.seen.get(&address);
-        Some(Home::foreign(address, seen))
+        if self.subnets.contains_key(&defined) { defined } else { Address::new(docker.clone(), Kind::Network, name) }
+    }
+
+    /// The networks that a container is on beside its home.
+    pub(super) fn beside(&self, container: &Container) -> impl Iterator<Item = Address> {
+        container.also_on.iter().map(|name| self.shared(name))
+    }
+
+    /// A network that its containers are on and that is made anew.
+    fn moving(&self, home: Option<&Home>) -> Option<Address> {
+        let beside = self.service.containers.values().flat_map(|container| self.beside(container));
+        let mut all = home.map(|home| home.address.clone()).into_iter().chain(beside);
+        all.find(|network| self.wants.moving.contains(network))
     }
 
     fn own_network(&mut self) {

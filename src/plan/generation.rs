@@ -70,7 +70,7 @@ pub fn matches(schema: &KindSchema, wanted: &Fields, world: &World, observed: &F
     let diffs = diff::compare_in(world, schema, wanted, observed, None);
     // What is on no network for a moment shows no place on it.
     let is_off = observed.get("aliases").is_none();
-    let place = ["ipv4_address", "mac_address"];
+    let place = ["ipv4_address", "mac_address", "also_on"];
     let mut diffs = diffs.iter().filter(|(_, diff)| !(is_off && place.contains(&diff.field.as_str())));
     !diffs.any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::container;
-use super::expand::{Expansion, Home};
+use super::expand::Expansion;
 use super::rollout::{self, Target};
 use super::{binds, data, decide, pointers, policy, pool, rivals};
 use crate::model::address::service_of_network;
@@ -68,7 +68,7 @@ fn goes_along(everywhere: &binds::Everywhere<'_>, network: &Address, member: &st
 }
 
 /// The containers of a service whose network is made anew: they go, once their images are there.
-pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Target> {
+pub fn leave(expansion: &mut Expansion<'_>, network: &Address) -> BTreeMap<String, Target> {
     let (input, service) = (expansion.input, expansion.service);
     let mut targets = BTreeMap::new();
     for (key, container) in &service.containers {
@@ -86,7 +86,7 @@ pub fn leave(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Tar
             expansion.wants.before_delete.insert(instance.clone(), vec![Need::present(image.clone())]);
         }
     }
-    let name = service_of_network(&home.address.name).unwrap_or(&home.address.name);
+    let name = service_of_network(&network.name).unwrap_or(&network.name);
     let why = format!("network {name} cannot change in place: it is made anew, with everything on it");
     expansion.wants.stop_first.insert(service.name.clone(), why);
     targets
@@ -148,5 +148,7 @@ pub fn detach(expansion: &mut Expansion<'_>, attachment: Address, network: &Addr
 
 /// Whether a container is on a network.
 pub fn is_on(container: &Fields, network: &Address) -> bool {
-    ["network", "edge"].iter().any(|field| container.text(field) == Some(network.name.as_str()))
+    let is_it = |name: &str| name == network.name;
+    ["network", "edge"].iter().filter_map(|field| container.text(field)).any(is_it)
+        || container.strings("also_on").into_iter().any(is_it)
 }

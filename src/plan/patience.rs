@@ -82,7 +82,7 @@ fn is_an_end(written: &Fields) -> bool {
 /// What a container is on: ours say it one by one, others as a list.
 fn networks(fields: &Fields) -> BTreeSet<&str> {
     let one = [fields.text("network"), fields.text("edge")].into_iter().flatten();
-    fields.strings("networks").into_iter().chain(one).collect()
+    fields.strings("networks").into_iter().chain(fields.strings("also_on")).chain(one).collect()
 }
 
 fn own(change: &Change, is_own: bool) -> Refusal {

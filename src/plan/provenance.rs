@@ -71,6 +71,7 @@ fn keys(kind: Kind, field: &str) -> &'static [&'static str] {
             "ports" | "publish" => &["ports"],
             "network" | "network_of" => &["network_mode", "networks", "network"],
             "edge" => &["network"],
+            "also_on" => &["networks"],
             "ipv4_address" | "mac_address" => &["networks", "mac_address"],
             "running" => &["state"],
             "pid_of" => &["pid"],

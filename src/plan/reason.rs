@@ -32,6 +32,8 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
         let never_ran = seen.fields.flag("running") == Some(false) && started.is_none();
         if same && never_ran {
             (ReasonCode::Missing, "the one that was made could not start".to_owned())
+        } else if same && is_taken_off(want, seen) {
+            (ReasonCode::Drift, by_hand(input, address, "it was taken off a network outside Amarre"))
         } else if moved {
             (ReasonCode::ImageMoved, "the image's tag or a secret means something else now".to_owned())
         } else {
@@ -43,6 +45,13 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
         (ReasonCode::ManifestNew, format!("new in {file}"))
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// Whether it is no longer on a network on which it was made.
+fn is_taken_off(want: &Want, seen: &Seen) -> bool {
+    let on = want.fields.strings("also_on");
+    let left = seen.fields.strings("also_on");
+    on.into_iter().any(|network| !left.contains(&network))
 }
 
 /// The container that another one follows and that is another than it was made for, when that is all.

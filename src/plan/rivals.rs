@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{Input, mounted, pointers, pool, reach};
+use super::{Input, mounted, moves, pointers, pool, reach};
 use crate::model::plan::Downtime;
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
@@ -60,10 +60,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
                 user.provider == address.provider
                     && match user.kind {
                         Kind::Attachment => user.name.rsplit_once('/').is_some_and(|(on, _)| on == address.name),
-                        Kind::Container => {
-                            let on = [seen.fields.text("network"), seen.fields.text("edge")];
-                            on.contains(&Some(address.name.as_str()))
-                        }
+                        Kind::Container => moves::is_on(&seen.fields, address),
                         Kind::Network | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => false,
                         Kind::Certificate | Kind::AccessList | Kind::ProxyHost => false,
                         Kind::Redirection | Kind::Stream => false,

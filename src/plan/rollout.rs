@@ -261,6 +261,7 @@ impl Rollout {
         if expansion.service.has_network() {
             needs.push(Need::present(home.address.clone()));
         }
+        needs.extend(expansion.beside(container).map(Need::present));
         if self.fields.get("edge").is_some() {
             needs.push(Need::present(reach::edge_network(expansion.host)));
         }
@@ -286,7 +287,7 @@ impl Rollout {
             self.fields.set("name", Value::text(called));
         }
 
-        let is_refused = waits.refusal.is_some() || nobody_makes(expansion, home);
+        let is_refused = waits.refusal.is_some() || nobody_makes(expansion, home, container);
         if is_refused && !input.world.seen.contains_key(&self.effective) {
             // What is not made takes nobody's place.
             let is_ready = |old: &Address| input.world.seen.get(old).is_some_and(|seen| seen.ready.is_ready());
@@ -453,11 +454,14 @@ impl Rollout {
     }
 }
 
-/// Whether the network is somebody else's, as when its manifest went, and not there.
-fn nobody_makes(expansion: &Expansion<'_>, home: &Home) -> bool {
-    let (world, address) = (expansion.input.world, &home.address);
-    let is_missing = !world.seen.contains_key(address) && world.gap(address).is_none();
-    is_missing && expansion.service.has_network() && !expansion.subnets.contains_key(address)
+/// Whether a network of a container is somebody else's, as when its manifest went, and not there.
+fn nobody_makes(expansion: &Expansion<'_>, home: &Home, container: &Container) -> bool {
+    let world = expansion.input.world;
+    let own = expansion.service.has_network().then(|| home.address.clone());
+    let is_missing = |address: &Address| !world.seen.contains_key(address) && world.gap(address).is_none();
+    own.into_iter()
+        .chain(expansion.beside(container))
+        .any(|address| is_missing(&address) && !expansion.subnets.contains_key(&address))
 }
 
 /// Whether the containers whose namespaces it shares are there.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 
 use super::api::Api;
-use super::convert::{self, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC};
+use super::convert::{self, LABEL_ALSO_ON, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC};
 use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, body, files, labels_of, settings, vendor_id};
 use crate::model::{Change, Fields, Payloads, Value};
@@ -41,7 +41,7 @@ impl DockerProvider {
                 return Ok(id);
             }
             copy_again(api, &there, fields, secrets, payloads).await?;
-            on_edge(api, &id, fields).await?;
+            on_others(api, &id, fields).await?;
             self.start(api, &id, name, fields, true).await?;
             return Ok(id);
         }
@@ -55,7 +55,7 @@ impl DockerProvider {
         if !warnings.is_empty() {
             self.check_kept(api, &id, name, fields, &warnings).await?;
         }
-        on_edge(api, &id, fields).await?;
+        on_others(api, &id, fields).await?;
         self.start(api, &id, name, fields, true).await?;
         Ok(id)
     }
@@ -192,18 +192,27 @@ async fn connect_anew(
     names: &Value,
     fields: &Fields,
 ) -> Result<(), ProviderError> {
+    let labels = labels_of(there);
     let network = there.host_config.as_ref().and_then(|host| host.network_mode.clone()).unwrap_or_default();
     let endpoints = there.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
     let endpoint = endpoints.and_then(|endpoints| endpoints.get(&network));
     let text = |field: &str| fields.text(field).map(str::to_owned);
     let address = endpoint.and_then(convert::endpoint_address).or_else(|| text("address"));
     let names: Vec<String> = names.strings().into_iter().map(str::to_owned).collect();
-    let mut wanted = body::endpoint(address.as_deref(), names, false);
+    let mut wanted = body::endpoint(address.as_deref(), names.clone(), false);
     let mac = endpoint.and_then(|endpoint| endpoint.mac_address.clone()).filter(|mac| !mac.is_empty());
     // Neighbours know it by this one; older engines make the same one from the address.
     wanted.mac_address = mac.or_else(|| text("mac_address")).filter(|_| api.version >= (1, 44));
     if endpoint.is_some() {
         api.disconnect_network(&network, id).await?;
+    }
+    // Its own network comes last: what is on it has all the others.
+    for other in convert::listed_in(&labels, LABEL_ALSO_ON) {
+        let endpoint = endpoints.and_then(|endpoints| endpoints.get(other));
+        if endpoint.is_some() {
+            api.disconnect_network(other, id).await?;
+        }
+        api.connect_network(other, id, body::endpoint(None, names.clone(), false)).await?;
     }
     let Err(error) = api.connect_network(&network, id, wanted.clone()).await else { return Ok(()) };
     // On a network whose subnet the engine chose, nobody can ask for an address.
@@ -250,17 +259,23 @@ fn not_copied(why: String) -> ProviderError {
     ProviderError::new(Class::Rejected, "A0161", format!("files could not be copied in: {why}")).hint(hint)
 }
 
-/// A container on the network that it shares with NPM, before it starts: Docker takes one network at creation.
-async fn on_edge(api: &Api, id: &str, fields: &Fields) -> Result<(), ProviderError> {
-    let Some(edge) = fields.text("edge") else { return Ok(()) };
-    let there = api.container(id).await?;
-    let networks = there.and_then(|there| there.network_settings).and_then(|settings| settings.networks);
-    if networks.is_some_and(|networks| networks.contains_key(edge)) {
+/// A container on its other networks, before it starts: Docker takes one network at creation.
+async fn on_others(api: &Api, id: &str, fields: &Fields) -> Result<(), ProviderError> {
+    let also_on = fields.strings("also_on");
+    if also_on.is_empty() && fields.text("edge").is_none() {
         return Ok(());
     }
+    let there = api.container(id).await?;
+    let networks = there.and_then(|there| there.network_settings).and_then(|settings| settings.networks);
+    let is_on = |network: &str| networks.as_ref().is_some_and(|networks| networks.contains_key(network));
+    let is_newer = api.version >= (1, 48);
+    for network in also_on.into_iter().filter(|network| !is_on(network)) {
+        let names = fields.strings("aliases").into_iter().map(str::to_owned).collect();
+        api.connect_network(network, id, body::endpoint(None, names, is_newer)).await?;
+    }
+    let Some(edge) = fields.text("edge").filter(|edge| !is_on(edge)) else { return Ok(()) };
     // Services do not see one another by name there.
-    let endpoint = body::endpoint(fields.text("edge_address"), Vec::new(), api.version >= (1, 48));
-    api.connect_network(edge, id, endpoint).await
+    api.connect_network(edge, id, body::endpoint(fields.text("edge_address"), Vec::new(), is_newer)).await
 }
 
 /// The port that was given to a container and that somebody else listens on, when that is the trouble.

@@ -27,6 +27,8 @@ pub const LABEL_PLAIN: &str = "io.amarre.plain";
 pub const LABEL_PUBLISHED: &str = "io.amarre.published";
 /// The network that is shared with NPM, beside the service's own.
 pub const LABEL_EDGE: &str = "io.amarre.edge";
+/// Networks that it is on beside its own and that of NPM, with commas between them.
+pub const LABEL_ALSO_ON: &str = "io.amarre.also-on";
 /// Of a job: what the containers of its service were to become, `app=9fb65dc1a78f`.
 pub const LABEL_BEFORE: &str = "io.amarre.before";
 /// The instances of other containers that it was made for, `db=4f…`.
@@ -269,6 +271,11 @@ fn image_mounts(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, St
     fields.set("image_mounts", Value::texts(declared));
 }
 
+/// What a label lists.
+pub fn listed_in<'a>(labels: &'a BTreeMap<String, String>, label: &str) -> Vec<&'a str> {
+    labels.get(label).into_iter().flat_map(|list| list.split(',')).filter(|item| !item.is_empty()).collect()
+}
+
 /// Tells what is there for NPM from what is there for the manifest.
 fn how_it_is_reached(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, String>, fields: &mut Fields) {
     let bound: Vec<String> = fields.strings("ports").into_iter().map(str::to_owned).collect();
@@ -283,6 +290,11 @@ fn how_it_is_reached(inspect: &ContainerInspectResponse, labels: &BTreeMap<Strin
         fields.set("published", Value::texts(published));
     }
     let networks = inspect.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    let named = |network: &&str| networks.is_some_and(|networks| networks.contains_key(*network));
+    let also_on: Vec<&str> = listed_in(labels, LABEL_ALSO_ON).into_iter().filter(named).collect();
+    if !also_on.is_empty() {
+        fields.set("also_on", Value::texts(also_on));
+    }
     if let Some(edge) = labels.get(LABEL_EDGE)
         && let Some(endpoint) = networks.and_then(|networks| networks.get(edge))
     {

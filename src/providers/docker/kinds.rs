@@ -99,6 +99,9 @@ pub const CONTAINER: KindSchema = KindSchema {
         ]),
         Field::new("edge", Rule::Generation)
             .samples(&[r#"{"text":"zz-amarre-contract"}"#, r#"{"text":"zz-amarre-contract"}"#]),
+        // Networks beside its own, which others share.
+        Field::new("also_on", Rule::Generation)
+            .samples(&[r#"{"list":[{"text":"zz-amarre-contract"}]}"#, r#"{"list":[{"text":"zz-amarre-contract"}]}"#]),
         // Named volumes for what the image declares and the manifest does not map: known once the image is there.
         Field::new("image_mounts", Rule::Volatile),
         Field::new("healthcheck", Rule::Generation).samples(&[

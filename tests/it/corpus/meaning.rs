@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use amarre::model::folders::as_word;
-use amarre::model::service::{Container, ContainerNetwork, EnvValue, MountSource};
+use amarre::model::service::{Container, ContainerNetwork, EnvValue, MountSource, NetworkMode, Service};
 use serde_json::Value as Json;
 
 use super::{generous, projects, read, unpack};
@@ -68,8 +68,12 @@ fn compare(projects: &[(String, String)]) -> Found {
             continue;
         };
         for (key, container) in &service.containers {
-            let theirs = theirs(key, &config["services"][key], &services.join(name));
-            let ours = ours(key, container);
+            let mut theirs = theirs(key, &config["services"][key], &services.join(name));
+            let mut ours = ours(key, container);
+            if container.network_mode == ContainerNetwork::Own {
+                theirs.insert("networks", their_networks(&config, key));
+                ours.insert("networks", our_networks(service, container));
+            }
             found.compared += 1;
             for (what, theirs) in theirs {
                 let ours = ours.get(what).cloned().unwrap_or_default();
@@ -80,6 +84,33 @@ fn compare(projects: &[(String, String)]) -> Found {
         }
     }
     found
+}
+
+/// Networks of others by their names, and whether it is on one of the project's own.
+fn our_networks(service: &Service, container: &Container) -> BTreeSet<String> {
+    let home = match &service.network {
+        NetworkMode::Shared(name) => name.clone(),
+        NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. } => "its own".to_owned(),
+    };
+    container.also_on.iter().cloned().chain([home]).collect()
+}
+
+fn their_networks(config: &Json, key: &str) -> BTreeSet<String> {
+    let said = &config["services"][key];
+    let on = &said["networks"];
+    let mut keys: Vec<&str> = on.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+    keys.extend(on.as_array().into_iter().flatten().filter_map(Json::as_str));
+    if keys.is_empty() && said["network_mode"] == "bridge" {
+        return BTreeSet::from(["its own".to_owned()]);
+    }
+    let keys = if keys.is_empty() { vec!["default"] } else { keys };
+    let called = |key: &str| {
+        let network = &config["networks"][key];
+        let is_there = network["external"] == true || network["external"].is_object();
+        let name = network["external"]["name"].as_str().or(network["name"].as_str()).unwrap_or(key);
+        if is_there { name.to_owned() } else { "its own".to_owned() }
+    };
+    keys.into_iter().map(called).collect()
 }
 
 /// What the other program makes of a folder; `None`: it refuses it.

@@ -116,7 +116,7 @@ async fn what_was_inherited_before_an_upgrade_is_ignored() {
     let seen = picture.world.seen.iter().find(|(address, _)| address.kind == Kind::Container && address.name == "shop");
     let (_, seen) = seen.unwrap();
     assert_eq!((&seen.owner, seen.service.as_deref()), (&Owner::Ours, Some("shop")));
-    for field in ["files", "published", "edge", "needs", "before", "follows"] {
+    for field in ["files", "published", "edge", "also_on", "needs", "before", "follows"] {
         assert!(seen.fields.get(field).is_none(), "{field}: {:?}", seen.fields.get(field));
     }
     assert_eq!(seen.fields.strings("mounts"), ["volume:shop_data:/data:rw"]);

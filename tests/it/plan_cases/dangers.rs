@@ -271,7 +271,8 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     let bare = declared.filter(|path| !mounts.iter().any(|mount| target(mount) == **path));
     wrong.extend(bare.map(|path| format!("{path} gets a volume without a name")));
     let volumes = mounts.iter().filter_map(|mount| mount.strip_prefix("volume:")?.split(':').next());
-    needed.extend(fields.text("edge").map(|edge| (Kind::Network, Some(edge))));
+    let beside = fields.text("edge").into_iter().chain(fields.strings("also_on"));
+    needed.extend(beside.map(|network| (Kind::Network, Some(network))));
     needed.extend(volumes.map(|volume| (Kind::Volume, Some(volume))));
     for (kind, name) in needed {
         let name = name.unwrap_or_default();

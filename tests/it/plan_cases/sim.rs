@@ -102,6 +102,7 @@ pub fn members(raw: &World) -> BTreeMap<Address, Vec<String>> {
             Kind::Container => {
                 let name = thing.fields.text("name").unwrap_or(&address.name).to_owned();
                 let own = thing.fields.text("network").into_iter().chain(thing.fields.text("edge"));
+                let own = own.chain(thing.fields.strings("also_on"));
                 for network in own.chain(thing.fields.strings("networks")) {
                     members.entry(on(address, network)).or_default().push(name.clone());
                 }

@@ -138,8 +138,26 @@ impl Bench {
         let name = seen[&container].fields.text("name").unwrap().to_owned();
         assert_eq!(seen[&shared].fields.strings("members"), [name.as_str()]);
         self.remove("two").await;
+        self.also_on(&shared).await;
         let seen = self.seen().await;
         self.apply(&change(&shared, Verb::Delete, unchanged(&seen[&shared]))).await;
+    }
+
+    /// A container that is also on a network of others answers there by its names, those that it gets later too.
+    async fn also_on(&self, shared: &Address) {
+        let fields = self.least().with("also_on", Value::texts([&shared.name]));
+        let seen = self.try_out("beside", &fields, "a network beside its own").await.unwrap();
+        assert_eq!(seen.strings("also_on"), [shared.name.as_str()]);
+        assert_eq!(seen.text("network"), Some(self.network.as_str()));
+        let container = self.address(Kind::Container, SERVICE).at("beside");
+        let before = self.seen().await[&container].clone();
+        let names = Fields::default().with("aliases", Value::texts(["later"]));
+        self.apply(&change(&container, Verb::Update(names), unchanged(&before))).await;
+        let after = self.seen().await[&container].clone();
+        assert_eq!(after.fields.strings("aliases"), ["later"]);
+        assert_eq!(after.fields.strings("also_on"), [shared.name.as_str()]);
+        assert_eq!(after.vendor_id, before.vendor_id);
+        self.remove("beside").await;
     }
 
     async fn tear_down(&self) {

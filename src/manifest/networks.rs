@@ -1,0 +1,211 @@
+//! The networks of a Compose file: one is the service's, others are networks that are there and that it is on as well.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ipnet::Ipv4Net;
+
+use crate::model::service::NetworkMode;
+
+use super::diagnostic::{A0111, A0112, A0156, A0158, Problem, shown};
+use super::project::{Project, not_here};
+use super::reader::{Reader, Scope, Text, Verdict, flag, nearest};
+use super::records;
+use super::stack::external;
+use super::yaml::{Data, Entry, Node, Scalar};
+
+/// Where the containers of a Compose file live.
+#[derive(Default)]
+pub(super) struct Networks {
+    /// The service's, if the file says anything of it.
+    pub mode: Option<NetworkMode>,
+    /// What the file calls the service's network.
+    home: String,
+    /// What it calls the others, with what Docker calls them.
+    beside: BTreeMap<String, String>,
+}
+
+/// The network that all services are on, and those that some are on as well.
+pub(super) fn of(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Networks {
+    let used: Vec<Vec<Text>> = services.iter().map(|service| networks_of(scope, &service.value)).collect();
+    let used: Vec<&Vec<Text>> = used.iter().filter(|networks| !networks.is_empty()).collect();
+    let mut networks = Networks::default();
+    let Some(first) = used.first().and_then(|networks| networks.first()) else { return networks };
+    let defined = |key: &str| project.networks.iter().find(|entry| entry.key == key);
+    let is_external = |key: &str| defined(key).is_some_and(|entry| external_name(entry).is_some());
+    let is_everywhere = |key: &str| used.iter().all(|networks| networks.iter().any(|one| one.text == key));
+    let mut shared: Vec<&Text> = used[0].iter().filter(|network| is_everywhere(&network.text)).collect();
+    // Its own, before one that is somebody else's.
+    shared.sort_by_key(|network| is_external(&network.text));
+    let others =
+        |home: &str| -> Vec<&Text> { used.iter().copied().flatten().filter(|network| network.text != home).collect() };
+    let home = shared.first().copied().unwrap_or(first);
+    let more = |other: &&Text| shared.is_empty() || defined(&other.text).is_some() && !is_external(&other.text);
+    if let Some(other) = others(&home.text).into_iter().find(more) {
+        let message =
+            format!("the services are on several networks: `{}` and `{}`", shown(&home.text), shown(&other.text));
+        let hint = "all of them share one, and any may be on `external` ones beside it; `network: auto` in the manifest \
+                    puts all of them on one";
+        scope.error_hint(A0156, other.spot, message, hint);
+        return networks;
+    }
+    for other in others(&home.text) {
+        match defined(&other.text).and_then(external_name) {
+            Some(name) => drop(networks.beside.insert(other.text.clone(), name)),
+            None => unknown(scope, project, other),
+        }
+    }
+    networks.home.clone_from(&home.text);
+    networks.mode = match defined(&home.text) {
+        Some(entry) if entry.value.is_null() => None,
+        Some(entry) => defined_network(scope, entry),
+        None if home.text == "default" => None,
+        None => {
+            unknown(scope, project, home);
+            None
+        }
+    };
+    networks
+}
+
+fn unknown(scope: &Scope<'_>, project: &Project, network: &Text) {
+    let keys: Vec<&str> = project.networks.iter().map(|entry| entry.key.as_str()).collect();
+    let hint = match nearest(&network.text, &keys) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "define it in `networks:` at the top of the file".to_owned(),
+    };
+    scope.error_hint(A0111, network.spot, format!("unknown network `{}`", shown(&network.text)), &hint);
+}
+
+impl Networks {
+    /// What a service says of its networks, for the reader of `networks`; nothing when it says nothing.
+    pub(super) fn said_by(&self, scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
+        if self.beside.is_empty() {
+            return options_of_network(scope, node);
+        }
+        let nothing = Node::made(node.spot, Data::Scalar(Scalar { text: String::new(), plain: true }));
+        let said: Vec<Entry> = match &node.data {
+            Data::Map(entries) => entries.clone(),
+            Data::List(items) => {
+                let named = |item: &Rc<Node>| Some((item.scalar()?.to_owned(), item.spot));
+                let entry = |(key, key_spot)| Entry { key, key_spot, value: Rc::clone(&nothing) };
+                items.iter().filter_map(named).map(entry).collect()
+            }
+            Data::Scalar(_) => return None,
+        };
+        let called = |entry: Entry| {
+            let home = (entry.key == self.home).then(|| "default".to_owned());
+            let key = home.or_else(|| self.beside.get(&entry.key).cloned())?;
+            Some(Entry { key, ..entry })
+        };
+        Some(Node::made(node.spot, Data::Map(said.into_iter().filter_map(called).collect())))
+    }
+}
+
+/// What Docker calls a network that is there, if a network of the file is one.
+fn external_name(entry: &Entry) -> Option<String> {
+    let said = entry.value.entry("external")?;
+    let legacy = said.value.entry("name").and_then(|name| name.value.scalar());
+    if legacy.is_none() && flag(&said.value) != Ok(true) {
+        return None;
+    }
+    let name = entry.value.entry("name").and_then(|name| name.value.scalar());
+    Some(legacy.or(name).unwrap_or(&entry.key).to_owned())
+}
+
+/// What a service says of its one network beside the name, for the reader of `networks`; nothing when it says nothing.
+fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
+    let [only] = node.entries() else {
+        for entry in node.entries().iter().filter(|entry| !entry.value.is_null()) {
+            let message = format!("`networks.{}` says more than its name, and there are several", shown(&entry.key));
+            let hint = "`network:` of the manifest puts all of them on one; leave the options out";
+            scope.error_hint(A0156, entry.key_spot, message, hint);
+        }
+        return None;
+    };
+    if only.value.is_null() {
+        return None;
+    }
+    let entry = Entry { key: "default".to_owned(), ..only.clone() };
+    Some(Node::made(node.spot, Data::Map(vec![entry])))
+}
+
+/// The networks that a service is on, with their places.
+fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<Text> {
+    let Some(entry) = service.entry("networks") else {
+        let on_none = service.entry("network_mode").is_some();
+        let default = Text { text: "default".to_owned(), spot: service.spot };
+        return if on_none { Vec::new() } else { vec![default] };
+    };
+    match &entry.value.data {
+        Data::Map(entries) => {
+            entries.iter().map(|entry| Text { text: entry.key.clone(), spot: entry.key_spot }).collect()
+        }
+        Data::List(_) | Data::Scalar(_) => scope.texts(&entry.value, "`networks`").unwrap_or_default(),
+    }
+}
+
+fn defined_network(scope: &Scope<'_>, entry: &Entry) -> Option<NetworkMode> {
+    const ELSEWHERE: [(&str, &str); 4] = [
+        ("driver_opts", "make the network yourself and use it by `external: true`"),
+        ("labels", "leave it out"),
+        ("enable_ipv6", "make the network yourself and use it by `external: true`"),
+        ("enable_ipv4", "leave it out"),
+    ];
+    let what = format!("network `{}`", shown(&entry.key));
+    let mut reader = Reader::open(scope, &entry.value, &what, "network.")?;
+    let name = reader.text("name");
+    let external = external(&mut reader);
+    let driver = reader.text("driver");
+    // Only Swarm asks for it.
+    reader.flag("attachable");
+    let subnet = reader.node("ipam").and_then(|node| ipam(scope, node));
+    let internal = reader.flag("internal").unwrap_or(false);
+    reader.finish(&|entry| match entry.key.as_str() {
+        "enable_ipv6" if flag(&entry.value) == Ok(false) => Verdict::Harmless,
+        _ => not_here(entry, "network", &ELSEWHERE),
+    });
+    if let Some((legacy, spot)) = external {
+        let name = legacy.or(name).unwrap_or(Text { text: entry.key.clone(), spot });
+        return records::shared_network(scope, &name);
+    }
+    if let Some(driver) = driver.filter(|driver| driver.text != "bridge") {
+        let hint = "`bridge`; make any other network yourself and use it by `external: true`";
+        scope.not_allowed(&driver, "`network.driver`", hint);
+    }
+    if let Some(name) = name {
+        let message = format!("the network's name `{}` is not used", shown(&name.text));
+        let hint = format!("it is called zz-amarre-{}; `external: true` uses one that is there", shown(&scope.name));
+        scope.report(Problem::warning(A0158, name.spot, message).hint(hint));
+    }
+    records::own_network(subnet, internal)
+}
+
+/// A subnet of one's own; anything else has no meaning here.
+fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
+    const ELSEWHERE: [(&str, &str); 3] = [
+        ("ip_range", "leave it out"),
+        ("gateway", "leave it out; it is the first address"),
+        ("aux_addresses", "leave it out; give such a container its address by `ipv4_address`"),
+    ];
+    let mut reader = Reader::open(scope, node, "`ipam`", "ipam.")?;
+    let driver = reader.text("driver");
+    if let Some(driver) = driver.filter(|driver| driver.text != "default") {
+        scope.not_allowed(&driver, "`ipam.driver`", "leave it out");
+    }
+    let config = reader.node("config");
+    reader.finish(&|entry| not_here(entry, "ipam", &[("options", "leave it out")]));
+    let items = config?.items();
+    let mut first = None;
+    for item in items {
+        let mut inner = Reader::open(scope, item, "an item of `ipam.config`", "ipam.config.")?;
+        let subnet = records::subnet(&mut inner);
+        inner.finish(&|entry| not_here(entry, "ipam.config", &ELSEWHERE));
+        first = first.or(subnet);
+    }
+    if let Some(second) = items.get(1) {
+        let message = "a network with several subnets is not supported".to_owned();
+        scope.error_hint(A0112, second.spot, message, "keep the first");
+    }
+    first
+}
