@@ -39,9 +39,12 @@ pub fn upstream(
             };
             let (instance, at) = meanwhile(expansion, target, place, *port)
                 .unwrap_or_else(|| (target.address.clone(), reach::point(expansion, target, *port)));
-            let need = Need::ready(instance);
-            if !needs.contains(&need) {
-                needs.push(need);
+            // One that failed and works since goes all the same: nothing new is led to it meanwhile.
+            let goes = expansion.input.facts.failed.contains_key(&instance).then(|| Need::absent(instance.clone()));
+            for need in [Need::ready(instance)].into_iter().chain(goes) {
+                if !needs.contains(&need) {
+                    needs.push(need);
+                }
             }
             Some(("http".to_owned(), Some(at)))
         }
