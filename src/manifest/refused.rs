@@ -8,7 +8,7 @@ use super::reader::Verdict;
 use super::yaml::Entry;
 
 /// Compose keys without a meaning here, and what to do instead.
-const COMPOSE: [(&str, &str); 16] = [
+const COMPOSE: [(&str, &str); 15] = [
     ("build", "use `image:`; building from a repository is kind `App`"),
     ("cpu_count", "use `cpus:`; this one is for engines of Windows"),
     ("cpu_percent", "use `cpus:`; this one is for engines of Windows"),
@@ -18,7 +18,6 @@ const COMPOSE: [(&str, &str); 16] = [
     ("isolation", "leave it out; it is for engines of Windows"),
     ("links", "leave it out; containers of one service find one another by name"),
     ("models", "write the address of the model into `environment:`"),
-    ("platform", "leave it out, or name the image of the platform by its digest: `image: name@sha256:…`"),
     ("post_start", "put the command into the `entrypoint:` of the image, or into a container of its own"),
     ("pre_stop", "use `stop_signal:`, and let the program of the container do it on that signal"),
     ("provider", "a container needs an image; what is elsewhere is kind `Route`"),

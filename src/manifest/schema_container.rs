@@ -60,6 +60,7 @@ fn own_keys() -> Vec<Key> {
         ("volumes", list(either(&[text(), link("mount")])), "Named volumes, binds, and files of the source"),
         ("tmpfs", texts(), "Folders in memory: /run or /run:size=64m,mode=755"),
         ("healthcheck", link("healthcheck"), "In place of the image's"),
+        ("platform", text(), "Of which its image is pulled, as in linux/arm64"),
         ("user", scalar(), "1000, 1000:1000 or a name"),
         ("group_add", texts(), "More groups of the process"),
         ("working_dir", text(), "A whole path in the container"),

@@ -50,7 +50,7 @@ pub(super) const PIDS_MAX: i64 = 4_194_304;
 /// A container that needs longer to stop than this holds up everything behind it.
 pub(super) const STOP_GRACE_S_MAX: i64 = 3_600;
 
-const TABLE: [(&str, Form); 32] = [
+const TABLE: [(&str, Form); 33] = [
     ("annotations", Form::Pairs),
     ("cgroup_parent", Form::Word("as in `/limited`")),
     ("cpu_period", Form::Micros(CPU_PERIOD_US.0, CPU_PERIOD_US.1)),
@@ -74,6 +74,7 @@ const TABLE: [(&str, Form); 32] = [
     ("oom_kill_disable", Form::Flag),
     ("oom_score_adj", Form::Number(-1000, 1000)),
     ("pids_limit", Form::Number(-1, PIDS_MAX)),
+    ("platform", Form::Word("as in `linux/arm64`")),
     ("read_only", Form::Flag),
     ("runtime", Form::Word("a runtime that the engine knows, as in `runc`")),
     ("shm_size", Form::Bytes(1, false)),
@@ -229,6 +230,10 @@ fn checked(reader: &Reader<'_>, key: &'static str, value: Value) -> Option<Value
         "mac_address" if !is_mac(text) => "six pairs of hexadecimal digits, as in `02:42:ac:11:65:43`",
         "working_dir" if !text.starts_with('/') => "a whole path in the container, as in `/srv`",
         "hostname" | "domainname" if !is_host_name(text) => "letters, digits, `-` and `.`, at most 253",
+        "platform" => match platform(text) {
+            Some(platform) => return Some(Value::Text(platform)),
+            None => "`linux/ARCHITECTURE`, as in `linux/amd64`, `linux/arm64` or `linux/arm/v7`",
+        },
         _ => return Some(if key == "mac_address" { Value::text(text.to_lowercase()) } else { value }),
     };
     let spot = reader.key_spot(key);
@@ -352,6 +357,30 @@ fn is_cpuset(text: &str) -> bool {
 fn is_mac(text: &str) -> bool {
     let pairs: Vec<&str> = text.split(':').collect();
     pairs.len() == 6 && pairs.iter().all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// `linux/aarch64` as engines call it: `linux/arm64`.
+fn platform(text: &str) -> Option<String> {
+    const ARCHITECTURES: [&str; 9] =
+        ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"];
+    const OTHER_NAMES: [(&str, &str); 5] =
+        [("aarch64", "arm64"), ("armhf", "arm/v7"), ("i386", "386"), ("x86-64", "amd64"), ("x86_64", "amd64")];
+    let text = text.to_ascii_lowercase();
+    let rest = text.strip_prefix("linux/").unwrap_or(&text);
+    let (architecture, variant) = rest.split_once('/').map_or((rest, None), |(name, variant)| (name, Some(variant)));
+    let other = OTHER_NAMES.iter().find(|(other, _)| *other == architecture);
+    let architecture = other.map_or(architecture, |(_, name)| *name);
+    let is_known = ARCHITECTURES.contains(&architecture.split('/').next().unwrap_or_default());
+    let is_variant = |text: &&str| {
+        text.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    };
+    match variant {
+        _ if !is_known => None,
+        // There is no other.
+        Some("v8") if architecture == "arm64" => Some("linux/arm64".to_owned()),
+        Some(variant) => Some(variant).filter(is_variant).map(|variant| format!("linux/{architecture}/{variant}")),
+        None => Some(format!("linux/{architecture}")),
+    }
 }
 
 fn is_host_name(text: &str) -> bool {

@@ -6,6 +6,7 @@ pub mod folders;
 pub mod kept;
 pub mod near;
 pub mod plan;
+pub mod platform;
 pub mod schema;
 pub mod service;
 pub mod site;

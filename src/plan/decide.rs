@@ -148,6 +148,10 @@ fn update(
         let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
         changed.extend(place.map(|(name, value)| (name.into(), value)));
     }
+    if address.kind == Kind::Image {
+        // Of another platform it would be another image.
+        changed.extend(fields.get("platform").map(|platform| ("platform".into(), platform.clone())));
+    }
     if changed.flag("running") == Some(true) && seen.fields.get("started_at_ms").is_none() {
         // What never ran may lack its files: only the change says which they are.
         changed.extend(fields.get("files").map(|files| ("files".into(), files.clone())));

@@ -11,6 +11,7 @@ use crate::model::service::{Container, PullPolicy};
 use crate::model::world::Pulled;
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Plan, Reason, ReasonCode, Refusal, Value, Verb, Wants,
+    platform,
 };
 
 /// Wants the image of a container; answers what the container needs of it.
@@ -32,6 +33,10 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
     }
     let is_current =
         seen.is_some_and(|seen| fields.get("digest").is_none_or(|digest| seen.fields.get("digest") == Some(digest)));
+    let asked_for = container.settings.get("platform").and_then(Value::as_text);
+    let there = seen.and_then(|seen| seen.fields.text("platform"));
+    let is_other = asked_for.zip(there).is_some_and(|(asked, there)| !platform::is_for(there, asked));
+    let is_current = is_current && !is_other;
     let refusal = match container.pull_policy {
         PullPolicy::Never if seen.is_none() => Some(never(reference, container)),
         _ if is_current => None,
@@ -43,6 +48,13 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
     }
     let want = expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
     want.refuse(refusal);
+    if let Some(asked) = asked_for {
+        // A variant is nothing that an image has to say of itself; some engines say nothing at all.
+        let wanted = if is_other || seen.is_none() { Some(asked) } else { there };
+        let other = want.fields.text("platform").filter(|other| Some(*other) != wanted).map(str::to_owned);
+        want.refuse(other.map(|other| two_platforms(reference, [asked, &other], container)));
+        want.fields.extend(wanted.map(|wanted| ("platform".into(), Value::text(wanted))));
+    }
     if let Some(digest) = fields.get("digest") {
         want.fields.set("digest", digest.clone());
     }
@@ -50,10 +62,20 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
         // Several containers may share it: the shortest span counts.
         let known = want.fields.get("ask_every_ms").and_then(Value::as_int).unwrap_or(i64::MAX);
         want.fields.set("ask_every_ms", Value::Int(known.min(span.0)));
-        // One that is about to be pulled anew is not what a container is to be made from.
-        return Need::ready(address);
     }
-    Need::present(address)
+    // One that is about to be pulled anew is not what a container is to be made from.
+    if every.is_some() || is_other { Need::ready(address) } else { Need::present(address) }
+}
+
+/// An engine keeps one image under one name.
+fn two_platforms(reference: &str, [asked, other]: [&str; 2], container: &Container) -> Refusal {
+    let origin = &container.origin;
+    Refusal {
+        code: "A0527".to_owned(),
+        message: format!("image {reference} is asked for twice: for {asked} and for {other}"),
+        found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
+        hints: vec![Hint::text("name one of them by its digest: `image: NAME@sha256:…`")],
+    }
 }
 
 fn never(reference: &str, container: &Container) -> Refusal {

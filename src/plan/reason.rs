@@ -105,7 +105,12 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
     } else if diffs.iter().all(|diff| diff.field == "mark") {
         (ReasonCode::Drift, by_hand(input, address, "its mark was removed outside Amarre"))
     } else if address.kind == Kind::Image {
-        (ReasonCode::ImageMoved, "the registry has another one under this name".to_owned())
+        let Origin { file, line, .. } = &want.origin;
+        if diffs.iter().all(|diff| diff.field == "platform") {
+            (ReasonCode::ManifestChanged, format!("{file}:{line} asks for another platform"))
+        } else {
+            (ReasonCode::ImageMoved, "the registry has another one under this name".to_owned())
+        }
     } else if diffs.iter().all(|diff| diff.to.as_ref().is_some_and(Value::is_sensitive)) {
         (ReasonCode::ManifestChanged, "a secret has another value now".to_owned())
     } else if diffs.iter().all(drifted) {

@@ -14,7 +14,7 @@ use super::volumes::is_name;
 
 impl State {
     /// Creates and gives the id.
-    pub(super) fn create(&mut self, name: &str, body: &Map<String, Value>) -> Answer<String> {
+    pub(super) fn create(&mut self, name: &str, platform: &str, body: &Map<String, Value>) -> Answer<String> {
         let asked_name = name.trim_start_matches('/');
         if text(body, "Image").is_empty() && !body.contains_key("Cmd") {
             return refuse(400, "Config cannot be empty in order to create a container");
@@ -44,6 +44,14 @@ impl State {
             let full = Reference::parse(written).full();
             return refuse(404, format!("No such image: {full}"));
         };
+        if !self.images[image].spec.is_for(platform) {
+            let (os, architecture) = self.images[image].spec.built_for();
+            let message = format!(
+                "image with reference {written} was found but does not match the specified platform: wanted {platform}, \
+                 actual: {os}/{architecture}"
+            );
+            return refuse(404, message);
+        }
         if let Some(other) = self.containers.iter().find(|c| c.name == asked_name) {
             return refuse(409, name_taken(asked_name, &other.id));
         }

@@ -129,7 +129,7 @@ fn containers(state: &mut State, method: &str, path: &[&str], query: &Query, bod
     match (method, path) {
         ("GET", [_, "json"]) => Ok(Reply::Json(200, lists::containers(state, query)?)),
         ("POST", [_, "create"]) => {
-            let id = state.create(query.text("name"), &body()?)?;
+            let id = state.create(query.text("name"), query.text("platform"), &body()?)?;
             Ok(Reply::Json(201, json!({"Id": id, "Warnings": []})))
         }
         ("GET", [_, id, "json"]) => {

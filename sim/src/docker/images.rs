@@ -115,8 +115,8 @@ impl State {
     }
 
     /// Pulls and gives the lines of the progress stream.
-    pub(super) fn pull(&mut self, reference: &Reference) -> Answer<Vec<Value>> {
-        let spec = self.in_registry(reference)?;
+    pub(super) fn pull(&mut self, reference: &Reference, platform: &str) -> Answer<Vec<Value>> {
+        let spec = self.in_registry(reference)?.pulled_for(platform);
         let full = reference.full();
         let fresh = self.find_image(&full).is_none_or(|index| self.images[index].id != image_id(&spec));
         let layer = digest(&format!("layer {}", image_id(&spec)));
@@ -308,6 +308,7 @@ pub(super) fn inspected(image: &Image) -> Value {
         "AttachStderr": false, "Tty": false, "OpenStdin": false, "StdinOnce": false, "Env": null, "Cmd": null,
         "Image": "", "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
     });
+    let (os, architecture) = image.spec.built_for();
     let mut config = blank.clone();
     if let (Some(config), Value::Object(own)) = (config.as_object_mut(), config_of(&image.spec)) {
         config.extend(own);
@@ -315,7 +316,7 @@ pub(super) fn inspected(image: &Image) -> Value {
     json!({
         "Id": image.id, "RepoTags": image.tags, "RepoDigests": image.digests, "Parent": "", "Comment": "",
         "Created": image.created.to_string(), "Container": "", "ContainerConfig": blank,
-        "DockerVersion": "20.10.24", "Author": "", "Config": config, "Architecture": "amd64", "Os": "linux",
+        "DockerVersion": "20.10.24", "Author": "", "Config": config, "Architecture": architecture, "Os": os,
         "Size": 1_982_312, "VirtualSize": 1_982_312,
         "GraphDriver": {"Data": {
             "MergedDir": format!("/var/lib/docker/overlay2/{layer}/merged"),

@@ -149,9 +149,9 @@ impl Docker {
         let mut state = self.engine.lock();
         let image = body["Image"].as_str().unwrap_or_default();
         if state.find_image(image).is_none() {
-            state.pull(&Reference::parse(image))?;
+            state.pull(&Reference::parse(image), "")?;
         }
-        let id = state.create(name, &map(body))?;
+        let id = state.create(name, "", &map(body))?;
         state.start(&id)?;
         Ok(id)
     }

@@ -58,6 +58,8 @@ pub struct ImageSpec {
     pub user: String,
     /// `CMD`.
     pub cmd: Vec<String>,
+    /// `linux/arm64`; empty is the engine's own, `linux/amd64`.
+    pub platform: String,
     /// Labels.
     pub labels: Vec<(String, String)>,
     /// What its containers do.
@@ -68,6 +70,28 @@ impl ImageSpec {
     /// A web server on every port, without volumes or healthcheck.
     pub fn new(reference: &str) -> Self {
         Self { reference: reference.to_owned(), ..Self::default() }
+    }
+
+    /// Operating system and architecture, without a variant.
+    pub(super) fn built_for(&self) -> (&str, &str) {
+        let mut parts = if self.platform.is_empty() { "linux/amd64" } else { &self.platform }.split('/');
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+    }
+
+    /// What a registry gives for a platform: the image of one reference for each, unless the test says for which it is.
+    pub(super) fn pulled_for(mut self, platform: &str) -> Self {
+        if self.platform.is_empty() && !self.is_for(platform) {
+            let said = if self.id.is_empty() { &self.reference } else { &self.id };
+            self.id = format!("{said} {platform}");
+            platform.clone_into(&mut self.platform);
+        }
+        self
+    }
+
+    /// Whether it is what a `platform=` of the API asks for.
+    pub(super) fn is_for(&self, asked: &str) -> bool {
+        let (os, architecture) = self.built_for();
+        asked.is_empty() || asked.split('/').take(2).eq([os, architecture])
     }
 }
 

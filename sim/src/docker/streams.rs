@@ -39,7 +39,7 @@ pub(super) fn pull(state: &mut State, query: &Query) -> Answer<Reply> {
         digest if digest.contains(':') => reference.digest = Some(digest.to_owned()),
         tag => reference.tag = Some(tag.to_owned()),
     }
-    let lines = state.pull(&reference)?;
+    let lines = state.pull(&reference, query.text("platform"))?;
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     Ok(Reply::Full(response("application/json", Body::from(lines))))
 }

@@ -1,6 +1,5 @@
 //! The engine's calls. Nothing clever: versioned paths, time-outs, errors by class.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +22,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
 use super::DockerConfig;
+use super::images::Declared;
 use super::meter::Meter;
 use super::registry::{self, Registries};
 use super::transport::{self, TlsFiles, Trouble};
@@ -154,11 +154,11 @@ impl Api {
         self.done("GET", "listing images", self.docker.list_images(Some(options)).await)
     }
 
-    /// The paths that an image declares as volumes, in order; `None` when it is gone.
-    pub async fn image_volumes(&self, id: &str) -> Result<Option<BTreeSet<String>>, ProviderError> {
+    /// What an image says of itself; `None` when it is gone.
+    pub async fn declared(&self, id: &str) -> Result<Option<Declared>, ProviderError> {
         let answer = self.docker.inspect_image(id).await;
         let image = self.found("GET", &format!("inspecting image {id}"), answer)?;
-        Ok(image.map(|image| super::convert::declared_volumes(&image)))
+        Ok(image.map(|image| Declared::of(&image, self.version)))
     }
 
     /// Makes a network; answers its id.
@@ -208,9 +208,15 @@ impl Api {
         self.found("DELETE", &format!("removing volume {name}"), answer).map(|_| ())
     }
 
-    /// Pulls an image.
-    pub async fn pull(&self, reference: &str, mut see: impl FnMut(&CreateImageInfo)) -> Result<(), ProviderError> {
-        let options = CreateImageOptionsBuilder::new().from_image(reference).build();
+    /// Pulls an image, for the engine's own platform unless one is named.
+    pub async fn pull(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        mut see: impl FnMut(&CreateImageInfo),
+    ) -> Result<(), ProviderError> {
+        let options = CreateImageOptionsBuilder::new().from_image(reference);
+        let options = platform.into_iter().fold(options, CreateImageOptionsBuilder::platform).build();
         let credentials = self.registries.credentials(reference);
         let mut steps = self.stream(|docker| docker.create_image(Some(options), None, credentials));
         loop {
@@ -293,9 +299,11 @@ impl Api {
     pub async fn create_container(
         &self,
         name: &str,
+        platform: Option<&str>,
         body: ContainerCreateBody,
     ) -> Result<(String, Vec<String>), ProviderError> {
-        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let options = CreateContainerOptionsBuilder::new().name(name);
+        let options = platform.into_iter().fold(options, CreateContainerOptionsBuilder::platform).build();
         let answer = self.docker.create_container(Some(options), body).await;
         let made = self.done("POST", &format!("creating container {name}"), answer)?;
         Ok((made.id, made.warnings.iter().map(|warning| words::said(warning)).collect()))

@@ -10,8 +10,8 @@ use bollard::models::{
 };
 
 use super::convert::{
-    LABEL_ALSO_ON, LABEL_EDGE, LABEL_IMAGE_MOUNTS, LABEL_KEY, LABEL_NEEDS, LABEL_PLAIN, LABEL_PUBLISHED, LABEL_SPEC,
-    LABELLED, NANOS_PER_MILLI, marks, restart_policy,
+    LABEL_ALSO_ON, LABEL_EDGE, LABEL_IMAGE_MOUNTS, LABEL_KEY, LABEL_NEEDS, LABEL_PLAIN, LABEL_PLATFORM,
+    LABEL_PUBLISHED, LABEL_SPEC, LABELLED, NANOS_PER_MILLI, marks, restart_policy,
 };
 use super::files::{self, LABEL_FILES};
 use super::labels::SOMETIMES;
@@ -162,6 +162,7 @@ fn labels(
     set(LABEL_PUBLISHED, fields.strings("published").join(","));
     set(LABEL_ALSO_ON, fields.strings("also_on").join(","));
     set(LABEL_EDGE, fields.text("edge").unwrap_or_default().to_owned());
+    set(LABEL_PLATFORM, fields.text("platform").unwrap_or_default().to_owned());
     labels
 }
 

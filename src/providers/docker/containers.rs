@@ -48,7 +48,7 @@ impl DockerProvider {
         let request = body::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
             .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
         let archive = files::archive(fields, secrets, payloads).map_err(not_copied)?;
-        let (id, warnings) = api.create_container(name, request).await?;
+        let (id, warnings) = api.create_container(name, fields.text("platform"), request).await?;
         if let Some(archive) = archive {
             api.copy_in(&id, name, archive).await?;
         }

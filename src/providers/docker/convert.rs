@@ -29,6 +29,8 @@ pub const LABEL_PUBLISHED: &str = "io.amarre.published";
 pub const LABEL_EDGE: &str = "io.amarre.edge";
 /// Networks that it is on beside its own and that of NPM, with commas between them.
 pub const LABEL_ALSO_ON: &str = "io.amarre.also-on";
+/// The platform that its manifest asks for.
+pub const LABEL_PLATFORM: &str = "io.amarre.platform";
 /// Of a job: what the containers of its service were to become, `app=9fb65dc1a78f`.
 pub const LABEL_BEFORE: &str = "io.amarre.before";
 /// The instances of other containers that it was made for, `db=4f…`.
@@ -294,6 +296,9 @@ fn how_it_is_reached(inspect: &ContainerInspectResponse, labels: &BTreeMap<Strin
     let also_on: Vec<&str> = listed_in(labels, LABEL_ALSO_ON).into_iter().filter(named).collect();
     if !also_on.is_empty() {
         fields.set("also_on", Value::texts(also_on));
+    }
+    if let Some(platform) = labels.get(LABEL_PLATFORM).filter(|platform| !platform.is_empty()) {
+        fields.set("platform", Value::text(platform));
     }
     if let Some(edge) = labels.get(LABEL_EDGE)
         && let Some(endpoint) = networks.and_then(|networks| networks.get(edge))

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use bollard::models::{CreateImageInfo, ImageSummary};
+use bollard::models::{CreateImageInfo, ImageInspect, ImageSummary};
 use futures_util::StreamExt;
 
 use super::api::Api;
 use super::convert::Reader;
-use crate::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value};
+use crate::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value, platform, words};
 use crate::providers::Ask;
 
 /// Questions to registries in flight at once.
 const ASKS_IN_FLIGHT: usize = 4;
+/// From this version on, an engine with containerd's image store tells which platforms it has of one name.
+const SEVERAL_PLATFORMS: (usize, usize) = (1, 49);
 /// What a tag that was moved away leaves.
 const NO_NAME: &str = "<none>";
 
@@ -70,11 +72,31 @@ impl Remotes {
     }
 }
 
+/// What an image says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// The paths that it declares as volumes, in order.
+    pub volumes: BTreeSet<String>,
+    /// `linux/arm64`, without a variant; `None` where the engine may have several platforms under one name.
+    pub platform: Option<String>,
+}
+
+impl Declared {
+    /// From an inspect of an engine that speaks this version.
+    pub fn of(image: &ImageInspect, version: (usize, usize)) -> Self {
+        let platform = image.os.as_ref().zip(image.architecture.as_ref());
+        let platform = platform.filter(|_| version < SEVERAL_PLATFORMS);
+        let platform = platform.map(|(os, architecture)| words::said(&format!("{os}/{architecture}")));
+        Self { volumes: super::convert::declared_volumes(image), platform }
+    }
+}
+
 /// An image under each of its names; one without any under its id.
 pub fn seen(
+    ask: &Ask,
     reader: &Reader,
     image: &ImageSummary,
-    volumes: Option<&BTreeSet<String>>,
+    declared: Option<&Declared>,
     remotes: &BTreeMap<String, Result<String, String>>,
 ) -> Vec<(Address, Seen)> {
     let tags: Vec<&String> = image.repo_tags.iter().filter(|tag| !tag.starts_with(NO_NAME)).collect();
@@ -86,8 +108,9 @@ pub fn seen(
     let mut all = Vec::new();
     for name in names {
         let mut fields = Fields::default().with("id", Value::text(&image.id));
-        if let Some(volumes) = volumes {
-            fields.set("volumes", Value::texts(volumes.iter().cloned()));
+        if let Some(declared) = declared {
+            fields.set("volumes", Value::texts(declared.volumes.iter().cloned()));
+            fields.extend(declared.platform.as_ref().map(|platform| ("platform".into(), Value::text(platform))));
         }
         let repository = repository_of(name);
         let own: Vec<&str> = digests
@@ -114,7 +137,14 @@ pub fn seen(
         if !is_current {
             seen.ready = Readiness::NotYet { since: reader.now, why: "the registry has another one".to_owned() };
         }
-        all.push((Address::new(reader.provider.clone(), Kind::Image, name), seen));
+        let address = Address::new(reader.provider.clone(), Kind::Image, name);
+        let asked = ask.wanted.get(&address).and_then(|fields| fields.text("platform"));
+        let other =
+            seen.fields.text("platform").filter(|there| asked.is_some_and(|asked| !platform::is_for(there, asked)));
+        if let Some(other) = other {
+            seen.ready = Readiness::NotYet { since: reader.now, why: format!("it is for {other}") };
+        }
+        all.push((address, seen));
     }
     all
 }

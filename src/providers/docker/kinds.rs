@@ -53,6 +53,8 @@ pub const IMAGE: KindSchema = KindSchema {
         Field::new("remote", Rule::Observed),
         Field::new("unasked", Rule::Observed),
         Field::new("ask_every_ms", Rule::Observed),
+        // `linux/arm64`; an engine of API 1.49 may have several under one name, and shows none here.
+        Field::new("platform", Rule::Update).samples(&[r#"{"text":"linux/amd64"}"#, r#"{"text":"linux/arm64"}"#]),
     ],
 };
 
@@ -157,6 +159,8 @@ pub const CONTAINER: KindSchema = KindSchema {
         Field::new("oom_score_adj", Rule::Generation).samples(&[r#"{"int":500}"#, r#"{"int":100}"#]),
         Field::new("pid", Rule::Generation).samples(&[r#"{"text":"host"}"#, r#"{"text":"host"}"#]),
         Field::new("pids_limit", Rule::Generation).samples(&[r#"{"int":100}"#, r#"{"int":200}"#]),
+        // Of the image that it was made from; with a variant, `linux/arm/v7`.
+        Field::new("platform", Rule::Generation).samples(&[r#"{"text":"linux/amd64"}"#, r#"{"text":"linux/amd64"}"#]),
         Field::new("privileged", Rule::Generation).samples(&[r#"{"bool":true}"#, r#"{"bool":true}"#]),
         Field::new("read_only", Rule::Generation).samples(&[r#"{"bool":true}"#, r#"{"bool":true}"#]),
         Field::new("runtime", Rule::Generation).samples(&[r#"{"text":"io.containerd.runc.v2"}"#, r#"{"text":"runc"}"#]),

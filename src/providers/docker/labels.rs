@@ -12,18 +12,19 @@ use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary};
 
 use super::convert::{
     LABEL_ALSO_ON, LABEL_BEFORE, LABEL_EDGE, LABEL_FOLLOWS, LABEL_IMAGE_MOUNTS, LABEL_INSTANCE, LABEL_NEEDS,
-    LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC, ordered,
+    LABEL_PLATFORM, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC, ordered,
 };
 use super::files::LABEL_FILES;
 use crate::model::{Address, Fields, Kind, Value};
 use crate::providers::Ask;
 
 /// Labels that only some containers have a value for, and the field that each is read into.
-pub const SOMETIMES: [(&str, &str); 8] = [
+pub const SOMETIMES: [(&str, &str); 9] = [
     (LABEL_FILES, "files"),
     (LABEL_PUBLISHED, "published"),
     (LABEL_EDGE, "edge"),
     (LABEL_ALSO_ON, "also_on"),
+    (LABEL_PLATFORM, "platform"),
     (LABEL_BEFORE, "before"),
     (LABEL_FOLLOWS, "follows"),
     (LABEL_IMAGE_MOUNTS, "image_mounts"),

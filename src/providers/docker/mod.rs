@@ -31,7 +31,7 @@ use tokio::sync::{Notify, OnceCell, mpsc};
 use self::api::Api;
 use self::convert::{LABEL_INSTANCE, LABEL_PROJECT, Reader, ordered};
 use self::files::LABEL_FILES;
-use self::images::{Pulls, Remotes};
+use self::images::{Declared, Pulls, Remotes};
 use self::inspects::Inspects;
 use self::registry::Registries;
 use self::transport::TlsFiles;
@@ -43,6 +43,7 @@ use super::{
 use crate::model::folders::Reserved;
 use crate::model::{
     Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
+    platform,
 };
 use crate::secret::{MarkKey, Scrubber, Secrets};
 
@@ -102,8 +103,8 @@ pub struct DockerProvider {
     counts: Counts,
     prober: Http,
     inspects: Inspects,
-    /// What images declare as volumes, by id: an id never means something else.
-    declared: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// What images say of themselves, by id: an id never means something else.
+    declared: Mutex<BTreeMap<String, Declared>>,
     remotes: Remotes,
     pulls: Pulls,
 }
@@ -180,7 +181,9 @@ impl DockerProvider {
         }
         let declared = self.declared(api, ask, &images).await?;
         let remotes = self.remotes.ask(api, ask, &images).await;
-        seen.extend(images.iter().flat_map(|image| images::seen(&reader, image, declared.get(&image.id), &remotes)));
+        seen.extend(
+            images.iter().flat_map(|image| images::seen(ask, &reader, image, declared.get(&image.id), &remotes)),
+        );
         let free = api.root.as_deref().and_then(images::free_bytes);
         let routes = if self.config.endpoint.starts_with("unix://") { host_routes().await } else { Vec::new() };
         let started = networks.iter().find_map(started);
@@ -233,13 +236,13 @@ impl DockerProvider {
         containers.iter().filter_map(of).collect()
     }
 
-    /// What the images that are wanted declare as volumes; each image is asked once.
+    /// What the images that are wanted say of themselves; each image is asked once.
     async fn declared(
         &self,
         api: &Api,
         ask: &Ask,
         images: &[ImageSummary],
-    ) -> Result<BTreeMap<String, BTreeSet<String>>, ProviderError> {
+    ) -> Result<BTreeMap<String, Declared>, ProviderError> {
         let known = self.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let wanted: BTreeSet<&str> =
             ask.wanted.keys().filter(|address| address.kind == Kind::Image).map(|image| image.name.as_str()).collect();
@@ -247,10 +250,10 @@ impl DockerProvider {
         for image in images {
             let is_wanted =
                 image.repo_tags.iter().chain(&image.repo_digests).any(|name| wanted.contains(name.as_str()));
-            if let Some(volumes) = known.get(&image.id) {
-                declared.insert(image.id.clone(), volumes.clone());
-            } else if is_wanted && let Some(volumes) = api.image_volumes(&image.id).await? {
-                declared.insert(image.id.clone(), volumes);
+            if let Some(said) = known.get(&image.id) {
+                declared.insert(image.id.clone(), said.clone());
+            } else if is_wanted && let Some(said) = api.declared(&image.id).await? {
+                declared.insert(image.id.clone(), said);
             }
         }
         *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = declared.clone();
@@ -313,7 +316,9 @@ impl DockerProvider {
                 api.remove_volume(name).await?;
                 String::new()
             }
-            (Kind::Image, Verb::Create(_) | Verb::Update(_)) => self.pull(api, name).await?,
+            (Kind::Image, Verb::Create(fields) | Verb::Update(fields)) => {
+                self.pull(api, name, fields.text("platform")).await?
+            }
             (Kind::Image, Verb::Delete) => {
                 api.remove_image(name).await?;
                 String::new()
@@ -367,10 +372,13 @@ impl DockerProvider {
     }
 
     /// Pulls; answers the id when the engine did not have it before.
-    async fn pull(&self, api: &Api, reference: &str) -> Result<String, ProviderError> {
+    async fn pull(&self, api: &Api, reference: &str, platform: Option<&str>) -> Result<String, ProviderError> {
         let before: BTreeSet<String> = api.images().await?.into_iter().map(|image| image.id).collect();
         self.pulls.begin(reference);
-        api.pull(reference, |step| self.pulls.step(reference, step)).await?;
+        api.pull(reference, platform, |step| self.pulls.step(reference, step)).await?;
+        if let Some(asked) = platform {
+            check_platform(api, reference, asked).await?;
+        }
         let after = api.images().await?;
         let is_it = |image: &&bollard::models::ImageSummary| {
             image.repo_tags.iter().chain(&image.repo_digests).any(|name| name == reference)
@@ -622,6 +630,17 @@ async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, Provid
 /// Whose something with these labels is, that is in the way.
 fn whose(labels: &BTreeMap<String, String>) -> String {
     labels.get(LABEL_INSTANCE).map_or(Owner::Foreign, |instance| Owner::Other(instance.clone())).whose()
+}
+
+/// A registry that has an image for one platform only gives that one, whatever was asked for.
+async fn check_platform(api: &Api, reference: &str, asked: &str) -> Result<(), ProviderError> {
+    let Some(there) = api.declared(reference).await?.and_then(|image| image.platform) else { return Ok(()) };
+    if platform::is_for(&there, asked) {
+        return Ok(());
+    }
+    let message = format!("image {reference} is for {there}, and the manifest asks for {asked}");
+    let hint = "leave `platform` out, or name an image that is made for it";
+    Err(ProviderError::new(Class::Rejected, "A0527", message).hint(hint))
 }
 
 fn attachment_parts(name: &str) -> Result<(&str, &str), ProviderError> {

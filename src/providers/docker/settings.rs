@@ -126,7 +126,8 @@ const fn host(field: &'static str, member: &'static str, form: Form) -> Setting 
 
 /// Whether a field has its place here, or in the part of a container that `body.rs` writes.
 pub fn has(field: &str) -> bool {
-    matches!(field, "blkio_config" | "expose" | "mac_address") || TABLE.iter().any(|setting| setting.field == field)
+    matches!(field, "blkio_config" | "expose" | "mac_address" | "platform")
+        || TABLE.iter().any(|setting| setting.field == field)
 }
 
 /// Adds what `fields` set to a container that is to be made.

@@ -30,6 +30,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("container.annotations.*", r#"["b", "c"]"#),
     ("container.annotations[]", r#"["org.example.a=b"]"#),
     ("container.pull_policy", r#"["missing", "always", "daily", "weekly", "every_12h"]"#),
+    ("container.platform", r#"["linux/amd64", "linux/arm/v7", "linux/aarch64"]"#),
     ("container.stop_signal", r#"["SIGINT", "15"]"#),
     ("container.stop_grace_period", r#"["30s", "1m"]"#),
     ("container.network_mode", r#"["none", "host", "service:SIBLING"]"#),
