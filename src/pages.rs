@@ -212,6 +212,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0525", include_str!("../docs/errors/A0525.md")),
     ("A0526", include_str!("../docs/errors/A0526.md")),
     ("A0527", include_str!("../docs/errors/A0527.md")),
+    ("A0528", include_str!("../docs/errors/A0528.md")),
+    ("A0529", include_str!("../docs/errors/A0529.md")),
     ("A0532", include_str!("../docs/errors/A0532.md")),
     ("A0535", include_str!("../docs/errors/A0535.md")),
     ("A0536", include_str!("../docs/errors/A0536.md")),

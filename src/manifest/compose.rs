@@ -136,6 +136,7 @@ fn network_contradictions(reader: &Reader<'_>, container: &Container) {
         ContainerNetwork::None => ("none", false),
         ContainerNetwork::Host => ("host", false),
         ContainerNetwork::Of(_) => ("service:…", true),
+        ContainerNetwork::Other(_) => ("container:…", true),
     };
     let clash = |key: &str, beside: &str| {
         let message = format!("`{key}` means nothing beside `{beside}`");

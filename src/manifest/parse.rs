@@ -308,6 +308,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }
+    apart(scope, &service);
     reader.finish(others);
     Some(service)
 }
@@ -413,12 +414,13 @@ fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, servic
             scope.error_hint(A0112, network.spot, message, &hint);
         }
         if let (Some(address), Some(text)) = (read.container.ipv4_address, &read.address) {
-            let subnet = match &service.network {
-                NetworkMode::Subnet(subnet) => Some(*subnet),
-                NetworkMode::Defined { subnet, .. } => *subnet,
-                NetworkMode::Auto | NetworkMode::Shared(_) => None,
-            };
-            shapes::check_address(scope, subnet, address, text);
+            match &service.network {
+                NetworkMode::Subnet(subnet) => shapes::check_address(scope, Some(*subnet), address, text),
+                NetworkMode::Defined { subnet, .. } => shapes::check_address(scope, *subnet, address, text),
+                NetworkMode::Auto => shapes::check_address(scope, None, address, text),
+                // Its subnet is written elsewhere: the plan knows it.
+                NetworkMode::Shared(_) => (),
+            }
         }
         joined(scope, read, containers);
     }
@@ -431,12 +433,27 @@ fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, servic
                 let message = format!("`{key}` has no address of its own: it shares the network of `{other}`");
                 scope.error_hint(A0140, spot, message, &format!("route to `{other}:{port}`"));
             }
+            Some(ContainerNetwork::Other(other)) => {
+                let message = format!("`{key}` has no address of its own: it shares the network of container {other}");
+                let hint = format!("write the route where {other} is written, to its port {port}");
+                scope.error_hint(A0140, spot, message, &hint);
+            }
             Some(ContainerNetwork::None) => {
                 let message = format!("`{key}` has `network_mode: none`, so nothing can reach it");
                 scope.error_hint(A0140, spot, message, "leave one of the two out");
             }
             Some(ContainerNetwork::Own | ContainerNetwork::Host) | None => (),
         }
+    }
+}
+
+/// `container:NAME` is for what the manifest does not have.
+fn apart(scope: &Scope<'_>, service: &Service) {
+    for (key, container) in &service.containers {
+        let Some(own) = container.network_of_other().and_then(|name| service.key_of(name)) else { continue };
+        let message = format!("`{key}` shares the network of a container of its own manifest");
+        let spot = Spot::at(container.origin.line, container.origin.column);
+        scope.error_hint(A0140, spot, message, &format!("write `network_mode: service:{own}`, of another than itself"));
     }
 }
 

@@ -290,16 +290,30 @@ pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &Text) {
     closed(scope, &Closed { code: A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
 }
 
-/// What allows a network that no `Network` manifest defines.
+/// That of a container, in `policy.networks`.
+const OF_CONTAINER: &str = "container:";
+
+/// What allows a network that no `Network` manifest defines, or that of a container of somebody else's.
 pub(super) fn allowed_network(site: &Site, name: &str) -> Option<String> {
-    let pattern = site.policy.networks.iter().find(|pattern| matches(pattern, name))?;
+    // `*` is every network, and no container.
+    let is_kind = |pattern: &&String| pattern.starts_with(OF_CONTAINER) == name.starts_with(OF_CONTAINER);
+    let pattern = site.policy.networks.iter().filter(is_kind).find(|pattern| matches(pattern, name))?;
     Some(format!("policy.networks: {pattern}"))
 }
 
-/// A network that no `Network` manifest defines, and policy does not allow.
+/// A network that no `Network` manifest defines, or that of a container of somebody else's, and policy does not allow it.
 pub(super) fn network(site: &Site, service: &str, name: &str, spot: Spot) -> Problem {
-    let message = format!("policy forbids the network {}: no `Network` manifest defines it", shown(name));
-    let hint = format!("write one (`{{kind: Network, name: …}}`), or {}", ask_for("networks", name));
+    let (message, hint) = match name.strip_prefix(OF_CONTAINER) {
+        Some(other) => {
+            let why = "whoever shares it hears all that the container does";
+            let message = format!("policy forbids the network of container {}: {why}", shown(other));
+            (message, format!("`network_mode: service:KEY` needs no word; or {}", ask_for("networks", name)))
+        }
+        None => {
+            let message = format!("policy forbids the network {}: no `Network` manifest defines it", shown(name));
+            (message, format!("write one (`{{kind: Network, name: …}}`), or {}", ask_for("networks", name)))
+        }
+    };
     let closed = Closed { code: A0265, spot, word: "networks", item: name, message, hint };
     problem(site, service, &closed)
 }

@@ -11,6 +11,7 @@ use super::diagnostic::{A0106, A0112, A0113, A0140, Spot, shown};
 use super::permissions;
 use super::reader::{Reader, Scope, Text, is_compose, nothing_else};
 use super::settings::Settings;
+use super::shapes::is_network_name;
 use super::yaml::{Data, Node};
 
 /// The keys that are read here.
@@ -321,6 +322,10 @@ fn shareable(reader: &mut Reader<'_>, key: &'static str, settings: &mut Settings
 fn network_mode(reader: &mut Reader<'_>, shared: &mut Shared) {
     let Some(text) = reader.text("network_mode") else { return };
     let scope = reader.scope;
+    if let Some(name) = text.text.strip_prefix("container:") {
+        shared.network = network_of_other(scope, name, &text);
+        return;
+    }
     if let Some(sibling) = sibling(scope, "network_mode", &text, shared) {
         shared.network = ContainerNetwork::Of(sibling);
         return;
@@ -342,9 +347,21 @@ fn network_mode(reader: &mut Reader<'_>, shared: &mut Shared) {
         _ => scope.not_allowed(
             &text,
             "`network_mode`",
-            "one of `none`, `host`, `service:KEY`; for others use `network:`",
+            "one of `none`, `host`, `service:KEY`, `container:NAME`; for others use `network:`",
         ),
     }
+}
+
+/// `container:NAME`. Whoever shares a network hears and answers what the other does: policy has a word in it, whoever made
+/// the other.
+fn network_of_other(scope: &Scope<'_>, name: &str, text: &Text) -> ContainerNetwork {
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && is_network_name(name);
+    if !is_name {
+        scope.not_allowed(text, "`network_mode`", "`container:NAME`, as in `container:gluetun`");
+        return ContainerNetwork::Own;
+    }
+    scope.claims.borrow_mut().networks.push((text.text.clone(), text.spot));
+    ContainerNetwork::Other(name.to_owned())
 }
 
 /// `service:KEY`; any other container is reported.

@@ -242,7 +242,7 @@ fn ulimit_keys() -> Vec<Key> {
 fn place_keys() -> Vec<Key> {
     vec![
         ("aliases", list(text()), "More names on the network"),
-        ("ipv4_address", text(), "In the lower half of `network: {subnet: …}`"),
+        ("ipv4_address", text(), "In the lower half of `network: {subnet: …}`, or on the network of `network: NAME`"),
         ("mac_address", text(), "Needs Docker API 1.44"),
         ("priority", number(), "Nothing: there is one network"),
         ("gw_priority", number(), "Nothing: there is one network"),

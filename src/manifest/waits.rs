@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Millis;
+use crate::model::Service;
 use crate::model::service::{Condition, Container, ContainerNetwork, Dependency, Job, Needed};
 
 use super::check::{self, Draft};
@@ -291,6 +292,9 @@ pub(super) fn across(drafts: &mut [Draft<'_>]) {
         }
         draft.problems.extend(problems);
     }
+    for (user, other) in joined(drafts) {
+        edges.entry(user).or_default().push(other);
+    }
     for draft in drafts.iter_mut() {
         let Some(circle) = draft.name.as_ref().and_then(|name| way_back(&edges, name)) else { continue };
         let next = circle.get(1).cloned().unwrap_or_default();
@@ -299,6 +303,21 @@ pub(super) fn across(drafts: &mut [Draft<'_>]) {
         let message = format!("`needs` goes in a circle: {}", circle.join(", "));
         draft.problems.push(Problem::error(A0172, spot, message));
     }
+}
+
+/// Services that come after another one since a container shares the network of one of its.
+fn joined(drafts: &[Draft<'_>]) -> Vec<(String, String)> {
+    let services: Vec<&Service> = drafts.iter().filter_map(|draft| draft.service.as_ref()).collect();
+    let of = |user: &Service, name: &str| {
+        let mut others = services.iter().filter(|other| other.host == user.host && other.name != user.name);
+        others.find(|other| other.key_of(name).is_some()).map(|other| (user.name.clone(), other.name.clone()))
+    };
+    let of = &of;
+    let users = services.iter().flat_map(|user| {
+        let names = user.containers.values().filter_map(|container| container.network_of_other());
+        names.filter_map(move |name| of(user, name))
+    });
+    users.collect()
 }
 
 /// The shortest way from a name back to itself, with it at both ends.

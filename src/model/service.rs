@@ -218,7 +218,9 @@ impl Container {
         }
         match &self.network_mode {
             ContainerNetwork::Host => return Some(format!("{name} is on the host's network")),
-            ContainerNetwork::Of(sibling) => return Some(format!("{name} shares the network of {sibling}")),
+            ContainerNetwork::Of(other) | ContainerNetwork::Other(other) => {
+                return Some(format!("{name} shares the network of {other}"));
+            }
             ContainerNetwork::Own | ContainerNetwork::None => (),
         }
         if let Some((namespace, sibling)) = self.shares.first_key_value() {
@@ -240,9 +242,19 @@ impl Container {
     pub fn joins(&self) -> impl Iterator<Item = &String> {
         let network = match &self.network_mode {
             ContainerNetwork::Of(sibling) => Some(sibling),
-            ContainerNetwork::Own | ContainerNetwork::None | ContainerNetwork::Host => None,
+            ContainerNetwork::Own | ContainerNetwork::None | ContainerNetwork::Host | ContainerNetwork::Other(_) => {
+                None
+            }
         };
         network.into_iter().chain(self.shares.values())
+    }
+
+    /// The container of another service, or of nobody's, whose network it shares, by its name.
+    pub fn network_of_other(&self) -> Option<&str> {
+        match &self.network_mode {
+            ContainerNetwork::Other(name) => Some(name),
+            ContainerNetwork::Own | ContainerNetwork::None | ContainerNetwork::Host | ContainerNetwork::Of(_) => None,
+        }
     }
 }
 
@@ -258,6 +270,8 @@ pub enum ContainerNetwork {
     Host,
     /// That of another container of the service, by key: one address for both.
     Of(String),
+    /// The same of a container of another service, or of nobody's, by the name that Docker knows it by.
+    Other(String),
 }
 
 /// A variable's value.
@@ -651,6 +665,11 @@ impl Service {
             return name.clone();
         }
         if self.containers.len() == 1 { self.name.clone() } else { self.address_name(key) }
+    }
+
+    /// The key of the container that Docker knows by a name.
+    pub fn key_of(&self, container_name: &str) -> Option<&String> {
+        self.containers.keys().find(|key| self.container_name(key) == container_name)
     }
 
     /// What addresses call it: by key, so that a second container renames nothing in the ledger.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::{Expansion, Home};
+use super::joined;
 use super::mounted;
 use super::rollout::Rollout;
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck};
@@ -69,6 +70,10 @@ pub fn fields(
         ContainerNetwork::None => fields.set("network", Value::text("none")),
         ContainerNetwork::Host => fields.set("network", Value::text("host")),
         ContainerNetwork::Of(_) => (),
+        ContainerNetwork::Other(name) => {
+            let (_, coming) = joined::shared(expansion, name);
+            fields.set("network_of", Value::output(coming, "id"));
+        }
     }
     if let Some(address) = container.ipv4_address {
         fields.set("ipv4_address", Value::text(address.to_string()));

@@ -11,7 +11,7 @@ use super::certificates::{self, Front};
 use super::names::Names;
 use super::pointers::{Led, Streamed};
 use super::rollout::{self, Target};
-use super::{Input, binds, data, decide, fronts, moves, needs, policy, pool, reach, stopped, streams};
+use super::{Input, binds, data, decide, fronts, joined, moves, needs, policy, pool, reach, stopped, streams};
 use crate::model::service::{AccessList, Container, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -29,6 +29,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let containers = input.services.values().flat_map(|service| service.containers.values());
     let asked_for: BTreeSet<Ipv4Addr> = containers.filter_map(|container| container.ipv4_address).collect();
     let led = Led::by(input);
+    let joined = joined::Shared::by(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
     let mut places = BTreeMap::new();
@@ -55,6 +56,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
             streamed: &streamed,
             everywhere: &everywhere,
             led: &led,
+            joined: &joined,
             asked_for: &asked_for,
             subnets: &subnets,
             wants: &mut wants,
@@ -97,6 +99,8 @@ pub struct Expansion<'a> {
     pub(super) everywhere: &'a binds::Everywhere<'a>,
     /// Where everything of ours in an NPM leads.
     pub(super) led: &'a Led<'a>,
+    /// Whose networks containers of other services share.
+    pub(super) joined: &'a joined::Shared<'a>,
     /// Addresses that manifests ask for, whoever they are.
     pub(super) asked_for: &'a BTreeSet<Ipv4Addr>,
     pub(super) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>>,

@@ -16,7 +16,7 @@ const LOOKS_MAX: usize = 64;
 pub struct Forecast {
     /// Every change once, as first planned with literal values, in the order of execution; held ones last.
     pub plan: Plan,
-    /// Wants of the first look.
+    /// Wants of the first look, with what stops first in any.
     pub wants: Wants,
     /// The world at the end.
     pub world: World,
@@ -33,7 +33,7 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
     let mut world = input.world.clone();
     let mut facts = input.facts.clone();
     let mut now = input.now;
-    let (wants, first) = look(input);
+    let (mut wants, first) = look(input);
     let mut firsts: BTreeMap<&Address, Vec<&Change>> = BTreeMap::new();
     for change in &first.changes {
         firsts.entry(&change.address).or_default().push(change);
@@ -44,16 +44,20 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
     for turn in 0..LOOKS_MAX {
         looks = turn + 1;
         let step = Input { world: &world, facts: &facts, now, ..*input };
-        let (wants, plan) = if turn == 0 { (wants.clone(), first.clone()) } else { look(&step) };
+        let (own, plan) = if turn == 0 { (wants.clone(), first.clone()) } else { look(&step) };
         let ready: Vec<Change> = plan.changes.iter().filter(|change| change.is_now()).cloned().collect();
         last = plan;
-        judge(&mut facts, &wants, now);
+        // Whether what comes needs the old one out of its way shows when what it is made for is there.
+        for (service, why) in &own.stop_first {
+            wants.stop_first.entry(service.clone()).or_insert_with(|| why.clone());
+        }
+        judge(&mut facts, &own, now);
         // What calls on their way were to make is made by then, or never.
         let were_on_their_way = !std::mem::take(&mut facts.promised).is_empty();
         if ready.is_empty() {
             match last.next_look.filter(|at| *at > now) {
                 // What starts is up before a time is waited for: a long wait is nobody's time-out.
-                _ if comes_up(&mut world, &facts, &wants) => (),
+                _ if comes_up(&mut world, &facts, &own) => (),
                 Some(at) => now = at,
                 None if were_on_their_way => (),
                 None => {

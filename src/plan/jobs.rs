@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::{Expansion, Home};
 use super::needs::{self, Waits};
 use super::rollout::{self, Rollout, Target};
-use super::{Input, binds, container, diff, generation, mounted, pointers, reach, tasks};
+use super::{Input, binds, container, diff, generation, joined, mounted, pointers, reach, tasks};
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
@@ -387,6 +387,7 @@ impl<'a> Run<'a> {
         needs.extend(mounted::image_and_volumes(expansion, &job.container, &self.fields));
         let siblings = needs::of_siblings(expansion, &job.container, targets);
         let unwell = siblings.needs.iter().find_map(|need| unwell(expansion, &job.container.origin.file, need));
+        needs.extend(joined::need(expansion, &job.container));
         let waits = Waits { needs, refusal: None }.and(siblings).and(first.clone());
         let unknown = container::unknown_variable(&job.container, home);
         let is_there = expansion.input.world.seen.contains_key(&home.address) || !has_network;
@@ -395,6 +396,7 @@ impl<'a> Run<'a> {
         let barred = binds::barred(expansion, &self.address.base(), &self.fields);
         let refusal = waits.refusal.or(unwell).or(barred).or(unknown);
         let refusal = refusal.or_else(|| mounted::missing_volume(expansion, &job.container));
+        let refusal = refusal.or_else(|| joined::missing(expansion, &job.container));
         let want = expansion.want(self.address, self.fields, waits.needs, &job.container.origin);
         want.refuse(refusal);
     }

@@ -23,6 +23,7 @@ pub mod fronts;
 pub mod guard;
 pub mod images;
 pub mod jobs;
+mod joined;
 pub mod lint;
 pub mod mounted;
 pub mod moves;

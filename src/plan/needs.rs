@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Expansion;
 use super::rollout::Target;
-use super::{Input, decide, declared, generation, stopped};
+use super::{Input, decide, declared, generation, joined, stopped};
 use crate::model::address::generations;
 use crate::model::service::{Condition, Container, Dependency, Needed};
 use crate::model::{Address, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Wants};
@@ -114,8 +114,8 @@ fn not_completed(expansion: &Expansion<'_>, key: &str, why: &str, container: &Co
 /// The other manifests that come before the containers of this one.
 pub fn of_services(expansion: &Expansion<'_>) -> Waits {
     let mut waits = Waits::default();
-    for needed in &expansion.service.needs {
-        let own = of_service(expansion, needed);
+    for needed in joined::needed(expansion.input, expansion.service) {
+        let own = of_service(expansion, &needed);
         waits = waits.and(own);
     }
     waits
@@ -243,7 +243,7 @@ pub fn in_order<'a>(input: &Input<'_>, services: Vec<&'a Service>) -> Vec<&'a Se
     let mut waits: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut users: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (place, service) in services.iter().enumerate() {
-        for needed in &service.needs {
+        for needed in joined::needed(input, service) {
             let first = places.get(needed.service.as_str()).and_then(|first| Some((*first, services.get(*first)?)));
             if let Some((first, _)) = first.filter(|(_, other)| class(other) == class(service)) {
                 waits.entry(place).or_default().insert(first);
@@ -274,12 +274,12 @@ pub const FIELD: &str = "needs";
 
 /// Notes for the ledger what a container's service needs.
 pub fn note(expansion: &Expansion<'_>, effective: &Address, fields: &mut Fields) {
-    let names = expansion.service.needs.iter().map(|needed| needed.service.clone());
+    let needs = joined::needed(expansion.input, expansion.service);
     let row = expansion.input.facts.applied.get(effective).map(|row| &row.fields);
     let seen = expansion.input.world.seen.get(effective).map(|seen| &seen.fields);
     let is_noted = [row, seen].into_iter().flatten().any(|fields| fields.get(FIELD).is_some());
-    if !expansion.service.needs.is_empty() || is_noted {
-        fields.set(FIELD, Value::texts(names));
+    if !needs.is_empty() || is_noted {
+        fields.set(FIELD, Value::texts(needs.into_iter().map(|needed| needed.service)));
     }
 }
 

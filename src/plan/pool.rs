@@ -4,13 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 use ipnet::Ipv4Net;
 
+use super::expand::{Expansion, Home};
 use super::pointers::Streamed;
 use super::{Input, handover, pointers, reach};
 pub use crate::model::address::{network_name, service_of_network};
-use crate::model::service::NetworkMode;
+use crate::model::service::{Container, NetworkMode};
 use crate::model::site::Reach;
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service};
 
@@ -32,9 +34,44 @@ pub fn ip_range(subnet: Ipv4Net) -> Option<Ipv4Net> {
 
 /// The first free one of our addresses.
 pub fn free_address(subnet: Ipv4Net, is_taken: impl Fn(&Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
+    ours(subnet).map(Ipv4Addr::from).find(|address| !is_taken(address))
+}
+
+/// Behind the gateway and NPM, and before what Docker hands out.
+fn ours(subnet: Ipv4Net) -> Range<u32> {
     let last = ip_range(subnet).map_or_else(|| subnet.broadcast(), |range| range.network());
-    let ours = (u32::from(subnet.network()) + 3)..u32::from(last).saturating_sub(1);
-    ours.map(Ipv4Addr::from).find(|address| !is_taken(address))
+    (u32::from(subnet.network()) + 3)..u32::from(last).saturating_sub(1)
+}
+
+/// Why a container cannot have the address that its manifest asks for on a network that others define, if so.
+pub fn elsewhere(expansion: &Expansion<'_>, home: &Home, container: &Container) -> Option<Refusal> {
+    let address = container.ipv4_address.filter(|_| matches!(expansion.service.network, NetworkMode::Shared(_)))?;
+    let name = home.address.name.as_str();
+    let seen = expansion.input.world.seen.get(&home.address);
+    let theirs: Vec<Ipv4Net> =
+        seen.into_iter().flat_map(|seen| seen.fields.strings("subnets")).filter_map(|net| net.parse().ok()).collect();
+    let (is_there, found) = match home.subnet {
+        Some(subnet) => {
+            let ours = ours(subnet);
+            let found = format!("{} to {}", Ipv4Addr::from(ours.start), Ipv4Addr::from(ours.end.saturating_sub(1)));
+            (ours.contains(&u32::from(address)), found)
+        }
+        None if theirs.is_empty() => return None,
+        None => {
+            let found: Vec<String> = theirs.iter().map(Ipv4Net::to_string).collect();
+            (theirs.iter().any(|subnet| subnet.contains(&address)), found.join(", "))
+        }
+    };
+    let origin = &container.origin;
+    (!is_there).then(|| Refusal {
+        code: "A0529".to_owned(),
+        message: format!(
+            "network {} has no address {address} for a container",
+            service_of_network(name).unwrap_or(name)
+        ),
+        found: vec![("it has".to_owned(), found)],
+        hints: vec![Hint::text(format!("correct `ipv4_address` in {}:{}", origin.file, origin.line))],
+    })
 }
 
 /// The subnet of every network that a manifest wants and that is ours to make.

@@ -19,6 +19,8 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let file = &want.origin.file;
     let (code, text) = if let Some(followed) = old.and_then(|(_, seen)| followed(input, want, seen)) {
         (ReasonCode::DependencyReplaced, format!("follows {followed}, which is new"))
+    } else if let Some(shared) = old.and_then(|(_, seen)| shared_with_new(input, want, seen)) {
+        (ReasonCode::DependencyReplaced, format!("shares the {shared} of a container that is new"))
     } else if was_applied {
         (ReasonCode::Missing, by_hand(input, address, "was here and is gone"))
     } else if is_put_back(input, address) {
@@ -61,6 +63,15 @@ fn followed(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<String> {
     let is_same = want.fields.text("image") == seen.fields.text("image");
     let new = wanted.into_iter().find(|(key, id)| made_for.get(key) != Some(id));
     new.map(|(key, _)| key).filter(|_| is_same)
+}
+
+/// What it shares with a container that is another than it was made for, when that is all.
+fn shared_with_new(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<&'static str> {
+    const SHARED: [(&str, &str); 3] = [("network_of", "network"), ("pid_of", "processes"), ("ipc_of", "memory")];
+    let wanted = diff::resolve(&want.fields, input.world);
+    let is_other = |field: &str| wanted.get(field).zip(seen.fields.get(field)).is_some_and(|(new, old)| new != old);
+    let is_same = wanted.text("image") == seen.fields.text("image");
+    SHARED.into_iter().find(|(field, _)| is_other(field)).map(|(_, what)| what).filter(|_| is_same)
 }
 
 /// The last good generation comes again, after another one did not become ready.

@@ -16,8 +16,8 @@ use std::net::Ipv4Addr;
 use super::expand::{Expansion, Home};
 use super::needs::Waits;
 use super::{
-    binds, container, data, declared, generation, handover, jobs, mounted, needs, pointers, policy, pool, reach,
-    rivals, stopped,
+    binds, container, data, declared, generation, handover, jobs, joined, mounted, needs, pointers, policy, pool,
+    reach, rivals, stopped,
 };
 use crate::model::service::{Container, ContainerNetwork, Strategy};
 use crate::model::world::Probe;
@@ -154,7 +154,8 @@ impl Rollout {
         declare(expansion, key, container, &instances, &mut wanted);
         reach::declare(expansion, key, &mut wanted);
         let joined = service.containers.iter().find(|(_, other)| other.joins().any(|joined| joined == key));
-        let joined = joined.map(|(other, _)| format!("{other} shares a namespace of {name}"));
+        let joined = joined.map(|(other, _)| other.as_str()).or_else(|| expansion.joined.user(&service.host, &name));
+        let joined = joined.map(|other| format!("{other} shares a namespace of {name}"));
         let exclusive = match service.update.strategy {
             Strategy::StopFirst => Some("its manifest asks for it, `update.strategy`".to_owned()),
             Strategy::StartFirst => {
@@ -256,7 +257,13 @@ impl Rollout {
         let is_new = !input.world.seen.contains_key(&self.effective);
         let empty = if is_new { data::would_be_empty(expansion, &self.base, &self.fields) } else { None };
         let barred = if is_new { binds::barred(expansion, &self.base, &self.fields) } else { None };
-        waits.refusal = waits.refusal.or(empty.clone()).or(barred);
+        let alone = joined::missing(expansion, container);
+        if let Some(alone) = alone.as_ref().filter(|_| !is_new) {
+            expansion.note(Some(self.effective.clone()), alone.message.clone());
+        }
+        let alone = alone.filter(|_| is_new);
+        waits.refusal = waits.refusal.or(empty.clone()).or(barred).or(alone);
+        waits.refusal = waits.refusal.or_else(|| pool::elsewhere(expansion, home, container).filter(|_| is_new));
         let mut needs = waits.needs;
         if expansion.service.has_network() {
             needs.push(Need::present(home.address.clone()));
@@ -273,6 +280,7 @@ impl Rollout {
         }
         needs.extend(mounted);
         needs.extend(container.joins().filter_map(|other| Some(Need::present(targets.get(other)?.address.clone()))));
+        needs.extend(joined::need(expansion, container));
         let name = expansion.service.container_name(key);
         let held_by_old = self
             .olds
@@ -306,7 +314,7 @@ impl Rollout {
                 self.fields.remove("running");
             }
             // It ended with the other, and cannot start without it: it is made anew when the other is there.
-            Some(_) if !are_there(input.world, container, targets) => {
+            Some(_) if !are_there(expansion, container, targets) => {
                 self.fields.remove("running");
             }
             Some(_) => (),
@@ -352,7 +360,9 @@ impl Rollout {
         container: &Container,
     ) -> Option<Refusal> {
         match &container.network_mode {
-            ContainerNetwork::None | ContainerNetwork::Host | ContainerNetwork::Of(_) => None,
+            ContainerNetwork::None | ContainerNetwork::Host | ContainerNetwork::Of(_) | ContainerNetwork::Other(_) => {
+                None
+            }
             ContainerNetwork::Own => {
                 let full = self.give_address(expansion, home, key);
                 if let Some(address) = container.ipv4_address {
@@ -465,8 +475,10 @@ fn nobody_makes(expansion: &Expansion<'_>, home: &Home, container: &Container) -
 }
 
 /// Whether the containers whose namespaces it shares are there.
-fn are_there(world: &World, container: &Container, targets: &BTreeMap<String, Target>) -> bool {
-    container.joins().all(|other| targets.get(other).is_some_and(|target| world.seen.contains_key(&target.address)))
+fn are_there(expansion: &Expansion<'_>, container: &Container, targets: &BTreeMap<String, Target>) -> bool {
+    let seen = &expansion.input.world.seen;
+    let is_there = |other: &String| targets.get(other).is_some_and(|target| seen.contains_key(&target.address));
+    container.joins().all(is_there) && joined::need(expansion, container).is_none_or(|need| seen.contains_key(&need.on))
 }
 
 /// One whose policy lets it end has ended: it is not started again, and whether that is well is told by its health.

@@ -143,6 +143,11 @@ fn target<'a>(
                 "{key} of {name} has no address of its own, it shares that of {sibling}: lead to {name}/{sibling}:{port}"
             ));
         }
+        Some(ContainerNetwork::Other(other)) => {
+            return Err(format!(
+                "{key} of {name} has no address of its own, it shares that of container {other}: lead to that one"
+            ));
+        }
         Some(ContainerNetwork::Own | ContainerNetwork::Host) | None => (),
     }
     let Some(reached) = reached.get(name.as_str()) else { return Err(format!("{name} is being taken down")) };

@@ -91,6 +91,7 @@ pub fn site() -> Site {
     for list in [&mut policy.volume_drivers, &mut policy.runtimes, &mut policy.log_drivers] {
         *list = vec!["*".to_owned()];
     }
+    policy.networks.push("container:*".to_owned());
     policy.targets.insert("*".to_owned(), vec!["*".to_owned()]);
     policy.capabilities = ["ALL".to_owned()].into();
     (policy.privileged, policy.docker_socket, policy.host_network, policy.host_namespaces) = (true, true, true, true);

@@ -152,6 +152,7 @@ impl Reader {
         let mode = summary.host_config.as_ref().and_then(|config| config.network_mode.clone()).unwrap_or_default();
         let fields = Fields::default()
             .with("name", Value::text(&name))
+            .with("id", Value::text(summary.id.as_deref().unwrap_or_default()))
             .with("network_mode", Value::text(mode))
             .with("networks", Value::texts(summary_networks(summary).into_keys()))
             .with("ports", Value::texts(summary_ports(summary)))

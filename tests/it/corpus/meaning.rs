@@ -170,6 +170,7 @@ fn ours(key: &str, container: &Container) -> Said {
         ContainerNetwork::None => Some("none".to_owned()),
         ContainerNetwork::Host => Some("host".to_owned()),
         ContainerNetwork::Of(other) => Some(format!("service:{other}")),
+        ContainerNetwork::Other(other) => Some(format!("container:{other}")),
     };
     said.insert("network_mode", mode.into_iter().collect());
     if let Some(check) = &container.healthcheck {

@@ -145,7 +145,7 @@ pub fn site() -> Site {
             host_network: true,
             are_host_paths_named: true,
             volumes: texts(&["*"]),
-            networks: texts(&["*"]),
+            networks: texts(&["*", "container:*"]),
             subnets: vec!["0.0.0.0/0".parse().unwrap()],
             secrets: BTreeMap::from([("*".to_owned(), texts(&["*"]))]),
             ..Policy::default()

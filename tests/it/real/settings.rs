@@ -99,6 +99,70 @@ async fn a_shared_namespace_follows_the_container_that_has_it() {
     assert_eq!(id("alone"), before.1, "and nothing else");
 }
 
+const GATEWAY: &str = "
+name: TAG-vpn
+image: amarre-test:1
+environment: {TEXT: one}
+command: [sleep, '100000']
+healthcheck: {test: [CMD, 'true'], interval: 1s}
+routes: [{domain: TAG-carried, to: '8080'}]
+";
+
+const CARRIED: &str = "
+name: TAG-carried
+image: amarre-test:1
+network_mode: container:NAME
+command: [serve, '8080']
+healthcheck: {test: [CMD, 'true'], interval: 1s}
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_gateway_carries_a_container_of_another_service() {
+    let mut rig = Rig::start().await;
+    rig.settings.insert("policy".to_owned(), json!({"networks": ["container:*"]}));
+    rig.configure();
+    let id = |name: &str| inspect("container", &rig.name(name))["Id"].as_str().unwrap().to_owned();
+    let mode = || inspect("container", &rig.name("carried"))["HostConfig"]["NetworkMode"].clone();
+    rig.write("vpn.yaml", GATEWAY);
+    rig.write("carried.yaml", &CARRIED.replace("NAME", "TAG-vpn"));
+    rig.apply().await;
+    let first = id("vpn");
+    assert_eq!(mode(), json!(format!("container:{first}")));
+    rig.assert_serves("carried", "amarre-test 1").await;
+
+    rig.write("vpn.yaml", &GATEWAY.replace("TEXT: one", "TEXT: two"));
+    rig.apply().await;
+    let second = id("vpn");
+    assert_ne!(second, first, "the gateway is made anew");
+    assert_eq!(mode(), json!(format!("container:{second}")), "and what shares its network with it");
+    rig.assert_serves("carried", "amarre-test 1").await;
+    rig.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_container_follows_a_gateway_of_somebody_else() {
+    let mut rig = Rig::start().await;
+    rig.settings.insert("policy".to_owned(), json!({"networks": ["container:*"]}));
+    rig.configure();
+    let name = rig.name("foreign-vpn");
+    let run = || docker(&["run", "--detach", "--name", &name, "amarre-test:1", "sleep", "100000"]).trim().to_owned();
+    let mode = || inspect("container", &rig.name("carried"))["HostConfig"]["NetworkMode"].clone();
+    rig.write("carried.yaml", &CARRIED.replace("NAME", "TAG-foreign-vpn"));
+    let refused = rig.run(&["plan"]).await;
+    assert!(refused.out.contains("A0528"), "{refused}");
+    let first = run();
+    rig.apply().await;
+    assert_eq!(mode(), json!(format!("container:{first}")));
+    docker(&["rm", "--force", &name]);
+    let alone = rig.run(&["plan"]).await;
+    assert!(alone.out.contains("is not there"), "{alone}");
+    let second = run();
+    rig.apply().await;
+    assert_eq!(mode(), json!(format!("container:{second}")));
+    rig.quiet().await;
+    docker(&["rm", "--force", &name]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_the_engine_would_leave_out_is_refused_by_name() {
     let mut rig = Rig::start().await;
