@@ -128,7 +128,9 @@ fn uses(service: &Service) -> BTreeSet<Use> {
                 MountSource::Tmpfs | MountSource::Copied(_) => (),
             }
         }
-        container.also_on.iter().for_each(|network| add("network", network.clone()));
+        let networks = container.home.iter().chain(&container.also_on);
+        let networks = networks.filter(|network| !service.networks.contains_key(*network));
+        networks.for_each(|network| add("network", network.clone()));
         let ports = container.ports.iter().map(|port| format!("{}:{}/{}", port.host_ip, port.published, port.protocol));
         ports.for_each(|port| add("host port", port));
     }
@@ -138,6 +140,7 @@ fn uses(service: &Service) -> BTreeSet<Use> {
         }
         NetworkMode::Auto | NetworkMode::Shared(_) | NetworkMode::Defined { subnet: None, .. } => (),
     }
+    service.networks.values().filter_map(|own| own.subnet).for_each(|subnet| add("subnet", subnet.to_string()));
     let devices = service.volumes.values().filter_map(|volume| volume.options.get("device"));
     devices.for_each(|device| add("folder", device.clone()));
     if let NetworkMode::Shared(network) = &service.network {

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::Picture;
 use crate::manifest::Diagnostic;
-use crate::model::service::{Dns, NetworkMode, Target, Tls};
+use crate::model::service::{Container, Dns, NetworkMode, Target, Tls};
 use crate::model::site::{HostSite, PublicAddress, Reach};
 use crate::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
 use crate::plan::certificates as npm_certificates;
@@ -213,12 +213,15 @@ fn attachments(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
         let mut missing: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         let routed = patient.services.values().filter(|service| is_on(patient, service, host) && is_routed(service));
         for service in routed.filter(|_| is_bridged) {
-            let network = if npm.reach == Reach::Edge { edge_network(host).name } else { network_of(service) };
-            let is_there = world.seen.contains_key(&Address::new(host.docker.clone(), Kind::Network, &network));
-            let attached = Address::new(host.docker.clone(), Kind::Attachment, &format!("{network}/{container}"));
-            let is_member = seen.fields.strings("networks").contains(&network.as_str());
-            if is_there && !is_member && !world.seen.contains_key(&attached) {
-                missing.entry(network).or_default().push(&service.name);
+            let is_edge = npm.reach == Reach::Edge;
+            let networks = if is_edge { BTreeSet::from([edge_network(host).name]) } else { networks_of(service) };
+            for network in networks {
+                let is_there = world.seen.contains_key(&Address::new(host.docker.clone(), Kind::Network, &network));
+                let attached = Address::new(host.docker.clone(), Kind::Attachment, &format!("{network}/{container}"));
+                let is_member = seen.fields.strings("networks").contains(&network.as_str());
+                if is_there && !is_member && !world.seen.contains_key(&attached) {
+                    missing.entry(network).or_default().push(&service.name);
+                }
             }
         }
         if !missing.is_empty() {
@@ -240,15 +243,21 @@ fn is_on(patient: &Patient<'_>, service: &Service, host: &HostSite) -> bool {
 }
 
 fn is_routed(service: &Service) -> bool {
-    let by_network = |to: &Target| matches!(to, Target::Container { key, .. } if !service.is_on_host(key));
-    service.routes.iter().any(|route| by_network(&route.to))
+    !networks_of(service).is_empty()
 }
 
-fn network_of(service: &Service) -> String {
-    match &service.network {
-        NetworkMode::Shared(name) => name.clone(),
-        NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. } => network_name(&service.name),
-    }
+/// The networks on which containers live that routes lead to.
+fn networks_of(service: &Service) -> BTreeSet<String> {
+    let routed = service.routes.iter().filter_map(|route| match &route.to {
+        Target::Container { key, .. } if !service.is_on_host(key) => service.containers.get(key),
+        Target::Container { .. } | Target::Url { .. } => None,
+    });
+    let home = |container: &Container| match (&container.home, &service.network) {
+        (Some(own), _) if service.networks.contains_key(own) => network_name(own),
+        (Some(name), _) | (None, NetworkMode::Shared(name)) => name.clone(),
+        (None, NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. }) => network_name(&service.name),
+    };
+    routed.map(home).collect()
 }
 
 /// Whether the public addresses answer. What cannot be public is not asked.

@@ -99,6 +99,7 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
         pull_policy,
         container_name,
         network_mode: shared.network,
+        home: None,
         also_on: BTreeSet::new(),
         aliases: place.aliases,
         ipv4_address,

@@ -1,11 +1,13 @@
-//! The networks of a Compose file: one is the service's, others are networks that are there and that it is on as well.
+//! The networks of a Compose file: one is the service's, on which most of its containers live. Others are its own as well,
+//! or are there already; a container is on them beside that one, or instead.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ipnet::Ipv4Net;
 
-use crate::model::service::NetworkMode;
+use crate::model::address::network_name;
+use crate::model::service::{NetworkMode, OwnNetwork};
 
 use super::diagnostic::{A0111, A0112, A0156, A0158, Problem, shown};
 use super::project::{Project, not_here};
@@ -21,44 +23,59 @@ pub(super) struct Networks {
     pub mode: Option<NetworkMode>,
     /// What the file calls the service's network.
     home: String,
-    /// What it calls the others, with what Docker calls them.
+    /// What it calls the others, with what containers of the service call them.
     beside: BTreeMap<String, String>,
+    /// Those of the others that are its own.
+    pub own: BTreeMap<String, OwnNetwork>,
 }
 
-/// The network that all services are on, and those that some are on as well.
+/// The network on which services live, and those that some are on as well, or instead.
 pub(super) fn of(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Networks {
     let used: Vec<Vec<Text>> = services.iter().map(|service| networks_of(scope, &service.value)).collect();
-    let used: Vec<&Vec<Text>> = used.iter().filter(|networks| !networks.is_empty()).collect();
-    let mut networks = Networks::default();
-    let Some(first) = used.first().and_then(|networks| networks.first()) else { return networks };
-    let defined = |key: &str| project.networks.iter().find(|entry| entry.key == key);
-    let is_external = |key: &str| defined(key).is_some_and(|entry| external_name(entry).is_some());
-    let is_everywhere = |key: &str| used.iter().all(|networks| networks.iter().any(|one| one.text == key));
-    let mut shared: Vec<&Text> = used[0].iter().filter(|network| is_everywhere(&network.text)).collect();
-    // Its own, before one that is somebody else's.
-    shared.sort_by_key(|network| is_external(&network.text));
-    let others =
-        |home: &str| -> Vec<&Text> { used.iter().copied().flatten().filter(|network| network.text != home).collect() };
-    let home = shared.first().copied().unwrap_or(first);
-    let more = |other: &&Text| shared.is_empty() || defined(&other.text).is_some() && !is_external(&other.text);
-    if let Some(other) = others(&home.text).into_iter().find(more) {
-        let message =
-            format!("the services are on several networks: `{}` and `{}`", shown(&home.text), shown(&other.text));
-        let hint = "all of them share one, and any may be on `external` ones beside it; `network: auto` in the manifest \
-                    puts all of them on one";
-        scope.error_hint(A0156, other.spot, message, hint);
-        return networks;
-    }
-    for other in others(&home.text) {
-        match defined(&other.text).and_then(external_name) {
-            Some(name) => drop(networks.beside.insert(other.text.clone(), name)),
-            None => unknown(scope, project, other),
+    let mut all: Vec<&Text> = Vec::new();
+    for network in used.iter().flatten() {
+        if all.iter().all(|known| known.text != network.text) {
+            all.push(network);
         }
+    }
+    let mut networks = Networks::default();
+    let defined = |key: &str| project.networks.iter().find(|entry| entry.key == key);
+    let external = |key: &str| defined(key).and_then(external_name);
+    let place = |key: &str| project.networks.iter().position(|entry| entry.key == key);
+    let is_everywhere = |key: &str| {
+        let mut used = used.iter().filter(|networks| !networks.is_empty());
+        used.all(|networks| networks.iter().any(|one| one.text == key))
+    };
+    // Its own before those of others, and of them the first: a new container moves none that is there.
+    let rank = |network: &&&Text| {
+        let key = network.text.as_str();
+        let is_external = external(key).is_some();
+        (is_external, is_external && !is_everywhere(key), key != "default", place(key))
+    };
+    let Some(home) = all.iter().min_by_key(rank) else { return networks };
+    for other in all.iter().filter(|network| network.text != home.text) {
+        let Text { text: key, .. } = other;
+        if let Some(name) = external(key) {
+            networks.beside.insert(key.clone(), name);
+            continue;
+        }
+        let name = format!("{}.{key}", scope.name);
+        let own = match defined(key) {
+            Some(entry) if entry.value.is_null() => OwnNetwork::default(),
+            Some(entry) => own(defined_network(scope, entry, &name)),
+            None if key == "default" => OwnNetwork::default(),
+            None => {
+                unknown(scope, project, other);
+                continue;
+            }
+        };
+        networks.beside.insert(key.clone(), name.clone());
+        networks.own.insert(name, own);
     }
     networks.home.clone_from(&home.text);
     networks.mode = match defined(&home.text) {
         Some(entry) if entry.value.is_null() => None,
-        Some(entry) => defined_network(scope, entry),
+        Some(entry) => defined_network(scope, entry, &scope.name),
         None if home.text == "default" => None,
         None => {
             unknown(scope, project, home);
@@ -66,6 +83,15 @@ pub(super) fn of(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Ne
         }
     };
     networks
+}
+
+/// What a network of its own says.
+fn own(mode: Option<NetworkMode>) -> OwnNetwork {
+    match mode {
+        Some(NetworkMode::Subnet(subnet)) => OwnNetwork { subnet: Some(subnet), internal: false },
+        Some(NetworkMode::Defined { subnet, internal }) => OwnNetwork { subnet, internal },
+        Some(NetworkMode::Auto | NetworkMode::Shared(_)) | None => OwnNetwork::default(),
+    }
 }
 
 fn unknown(scope: &Scope<'_>, project: &Project, network: &Text) {
@@ -145,7 +171,7 @@ fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<Text> {
     }
 }
 
-fn defined_network(scope: &Scope<'_>, entry: &Entry) -> Option<NetworkMode> {
+fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<NetworkMode> {
     const ELSEWHERE: [(&str, &str); 4] = [
         ("driver_opts", "make the network yourself and use it by `external: true`"),
         ("labels", "leave it out"),
@@ -175,7 +201,7 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry) -> Option<NetworkMode> {
     }
     if let Some(name) = name {
         let message = format!("the network's name `{}` is not used", shown(&name.text));
-        let hint = format!("it is called zz-amarre-{}; `external: true` uses one that is there", shown(&scope.name));
+        let hint = format!("it is called {}; `external: true` uses one that is there", shown(&network_name(called)));
         scope.report(Problem::warning(A0158, name.spot, message).hint(hint));
     }
     records::own_network(subnet, internal)

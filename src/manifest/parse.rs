@@ -197,6 +197,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         access_lists: Vec::new(),
         dns: Dns::Auto,
         network: NetworkMode::Auto,
+        networks: BTreeMap::new(),
         volumes: BTreeMap::new(),
         stopped: false,
         reconcile,
@@ -282,7 +283,7 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let mut network = None;
     let (mut read, others): (_, &dyn Fn(&Entry) -> Verdict) = if reader.has("compose") {
         let stack = stack::stack(&mut reader);
-        (service.volumes, network) = (stack.volumes, stack.network);
+        (service.volumes, service.networks, network) = (stack.volumes, stack.networks, stack.network);
         (stack.containers, &refused::stack_service_key)
     } else if reader.has("containers") {
         (containers(&mut reader), &refused::long_service_key)
@@ -377,22 +378,29 @@ fn is_home(service: &Service, network: &Text) -> bool {
     network.text == "default" || service.network == NetworkMode::Shared(network.text.clone())
 }
 
-/// The networks that containers are on beside the service's.
+/// The networks that containers are on beside the service's, or in its place.
 fn beside(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<Read>>, service: &Service) {
     for read in containers.values_mut().flatten() {
-        let (home, others): (Vec<&Text>, Vec<&Text>) = read.networks.iter().partition(|one| is_home(service, one));
-        if home.is_empty() {
-            continue;
-        }
-        for other in others {
-            if let Some(NetworkMode::Shared(name)) = records::shared_network(scope, other) {
-                read.container.also_on.insert(name);
+        let (home, mut others): (Vec<&Text>, Vec<&Text>) = read.networks.iter().partition(|one| is_home(service, one));
+        // It lives where it asks for an address.
+        others.sort_by_key(|other| read.placed_on.iter().all(|placed| placed.text != other.text));
+        let mut names = others.into_iter().filter_map(|other| {
+            if service.networks.contains_key(&other.text) {
+                return Some(other.text.clone());
             }
+            match records::shared_network(scope, other)? {
+                NetworkMode::Shared(name) => Some(name),
+                NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. } => None,
+            }
+        });
+        if home.is_empty() {
+            read.container.home = names.next();
         }
+        read.container.also_on.extend(names);
         for placed in read.placed_on.iter().filter(|placed| read.container.also_on.contains(&placed.text)) {
-            let message =
-                format!("an address on `{}`, beside the service's network, is not supported", shown(&placed.text));
-            let hint = "leave it out, or make this network the service's: `network: NAME` beside `containers:`";
+            let message = format!("an address on `{}`, beside another network, is not supported", shown(&placed.text));
+            let hint =
+                "a container has an address of its own choice on the network on which it lives: leave it out here";
             scope.error_hint(A0112, placed.spot, message, hint);
         }
     }
@@ -406,20 +414,15 @@ fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, servic
         scope.no_effect(spot, message, "leave it out; NPM reaches the container without");
     }
     for read in containers.values().flatten() {
-        let is_at_home = read.networks.iter().any(|network| is_home(service, network));
-        for network in read.networks.iter().filter(|_| !is_at_home) {
-            let name = shown(&network.text);
-            let message = format!("a container on `{name}` alone, beside the service's network, is not supported");
-            let hint = format!("`networks: [default, {name}]` is on both, `network: {name}` is for the whole service");
-            scope.error_hint(A0112, network.spot, message, &hint);
-        }
         if let (Some(address), Some(text)) = (read.container.ipv4_address, &read.address) {
-            match &service.network {
-                NetworkMode::Subnet(subnet) => shapes::check_address(scope, Some(*subnet), address, text),
-                NetworkMode::Defined { subnet, .. } => shapes::check_address(scope, *subnet, address, text),
-                NetworkMode::Auto => shapes::check_address(scope, None, address, text),
+            let own = read.container.home.as_ref().map(|name| service.networks.get(name));
+            match (own, &service.network) {
+                (Some(Some(own)), _) => shapes::check_address(scope, own.subnet, address, text),
+                (None, NetworkMode::Subnet(subnet)) => shapes::check_address(scope, Some(*subnet), address, text),
+                (None, NetworkMode::Defined { subnet, .. }) => shapes::check_address(scope, *subnet, address, text),
+                (None, NetworkMode::Auto) => shapes::check_address(scope, None, address, text),
                 // Its subnet is written elsewhere: the plan knows it.
-                NetworkMode::Shared(_) => (),
+                (Some(None), _) | (None, NetworkMode::Shared(_)) => (),
             }
         }
         joined(scope, read, containers);

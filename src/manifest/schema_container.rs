@@ -82,7 +82,11 @@ fn own_keys() -> Vec<Key> {
         ("stop_signal", scalar(), "As in SIGINT"),
         ("stop_grace_period", text(), "As in 30s, at most 10m"),
         ("attach", flag(), "What `docker compose up` prints; nothing of the container"),
-        ("networks", networks, "default, or the one that `network` of the service names, and others beside it"),
+        (
+            "networks",
+            networks,
+            "default, or the one that `network` of the service names, and others beside it or in its place",
+        ),
         ("deploy", link("deploy"), "What means something for one container"),
     ]
 }

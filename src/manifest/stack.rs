@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::model::folders::as_word;
-use crate::model::service::{Mount, NetworkMode, Volume};
+use crate::model::service::{Mount, NetworkMode, OwnNetwork, Volume};
 
 use super::compose::{self, Read};
 use super::deliver::{self, Part};
@@ -28,6 +28,8 @@ pub(super) struct Stack {
     pub volumes: BTreeMap<String, Volume>,
     /// Where its services live.
     pub network: Option<NetworkMode>,
+    /// Its own beside that one.
+    pub networks: BTreeMap<String, OwnNetwork>,
 }
 
 /// The services that are taken, with who is linked to whom, and on which networks they are.
@@ -67,7 +69,7 @@ pub(super) fn stack(reader: &mut Reader<'_>) -> Stack {
     }
     let mut stack = Stack { volumes: volumes(scope, &project), ..Stack::default() };
     let networks = if has_network { Networks::default() } else { networks::of(scope, &project, &services) };
-    stack.network = networks.mode.clone();
+    (stack.network, stack.networks) = (networks.mode.clone(), networks.own.clone());
     if services.len() > CONTAINERS_MAX {
         let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", services.len());
         scope.error(A0108, path.spot, message);

@@ -90,6 +90,8 @@ pub struct Service {
     pub dns: Dns,
     /// Where the containers live.
     pub network: NetworkMode,
+    /// Its own networks beside that one, by the name that containers call them by: `shop.back`.
+    pub networks: BTreeMap<String, OwnNetwork>,
     /// Volumes that are not simply ours, by name in the manifest.
     pub volumes: BTreeMap<String, Volume>,
     /// `state: stopped`: what is there stands still, and nothing is made.
@@ -154,7 +156,9 @@ pub struct Container {
     pub container_name: Option<String>,
     /// Whose network it is on.
     pub network_mode: ContainerNetwork,
-    /// Networks beside the service's, which others share: that of a `Network` manifest, or one that is there.
+    /// The network on which it lives in place of the service's, as in `also_on`.
+    pub home: Option<String>,
+    /// Networks beside the one on which it lives: of the service's own, that of a `Network` manifest, or one that is there.
     pub also_on: BTreeSet<String>,
     /// Names on its networks beside its own.
     pub aliases: Vec<String>,
@@ -600,10 +604,20 @@ pub enum NetworkMode {
     },
 }
 
+/// A network of a service's own, beside the one on which its containers live.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnNetwork {
+    /// This one, else the next free.
+    pub subnet: Option<ipnet::Ipv4Net>,
+    /// No way out.
+    pub internal: bool,
+}
+
 impl Service {
-    /// Whether any of its containers is on the service's network.
+    /// Whether any of its containers lives on the service's network.
     pub fn has_network(&self) -> bool {
-        self.containers.values().any(|container| container.network_mode == ContainerNetwork::Own)
+        let lives_there = |one: &Container| one.network_mode == ContainerNetwork::Own && one.home.is_none();
+        self.containers.values().any(lives_there)
     }
 
     /// Whether a container is on the host's own network.

@@ -452,8 +452,8 @@ fn downtime_of_delete(input: &Input<'_>, wants: &Wants, address: &Address, seen:
     }
     let is_on_it =
         wants.moving.iter().any(|network| network.provider == address.provider && moves::is_on(&seen.fields, network));
-    let home = input.services.get(service).and_then(|service| pool::network_of(input, service));
-    let has_none = home.is_some_and(|(home, _)| wants.moving.contains(&home));
+    let own = input.services.get(service).map(|service| pool::networks_of(input, service));
+    let has_none = own.into_iter().flatten().any(|own| wants.moving.contains(&own.address));
     let comes = |wanted: &Address| wanted.base() == address.base() && !input.world.seen.contains_key(wanted);
     let stops_first = wants.before_delete.contains_key(address) && wants.stop_first.contains_key(service);
     let is_replaced = stops_first && wants.map.keys().any(comes);

@@ -2,6 +2,7 @@
 //!
 //! Containers are in [`super::rollout`]; here is what stands around them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -77,12 +78,28 @@ pub fn expand(input: &Input<'_>) -> Wants {
 pub struct Reached {
     /// Which generation of each serves.
     pub(super) targets: BTreeMap<String, Target>,
-    /// NPM on their network.
-    pub(super) attachment: Option<Address>,
+    /// NPM on their networks.
+    pub(super) attachments: Attachments,
     /// Where NPM asks for each port that a stream leads to: address and port, as they are known.
     pub(super) at: BTreeMap<(String, u16), (Value, Value)>,
     /// They are leaving a network that is made anew.
     pub(super) moves: bool,
+}
+
+/// NPM on the networks of a service.
+#[derive(Debug, Default)]
+pub struct Attachments {
+    /// On that of the service.
+    home: Option<Address>,
+    /// On that of a container which lives elsewhere.
+    elsewhere: BTreeMap<String, Option<Address>>,
+}
+
+impl Attachments {
+    /// That by which NPM reaches a container.
+    pub(super) fn of(&self, key: &str) -> Option<&Address> {
+        self.elsewhere.get(key).unwrap_or(&self.home).as_ref()
+    }
 }
 
 /// The expansion of one manifest.
@@ -154,11 +171,11 @@ impl Expansion<'_> {
     fn run(&mut self) -> Reached {
         let home = self.home();
         let moving = self.moving(home.as_ref());
-        self.own_network();
-        let attachment = match reach::of(self.input, self.host) {
-            Some(Reach::Network) => home.as_ref().and_then(|home| self.attachment(&home.address, home.subnet)),
-            Some(Reach::Edge) => self.edge(),
-            Some(Reach::Auto | Reach::Host | Reach::Published) | None => None,
+        self.own_networks();
+        let attachments = match (reach::of(self.input, self.host), &home) {
+            (Some(Reach::Network), Some(home)) => self.attachments(home),
+            (Some(Reach::Edge), _) => Attachments { home: self.edge(), ..Attachments::default() },
+            (Some(Reach::Network | Reach::Auto | Reach::Host | Reach::Published) | None, _) => Attachments::default(),
         };
         let targets = match &home {
             Some(_) if self.service.stopped => stopped::containers(self),
@@ -171,7 +188,7 @@ impl Expansion<'_> {
         }
         let records = self.records(&targets);
         for route in &self.service.routes {
-            self.route(route, &targets, &records, attachment.as_ref());
+            self.route(route, &targets, &records, &attachments);
         }
         for redirect in &self.service.redirects {
             self.redirect(redirect, &records);
@@ -189,7 +206,7 @@ impl Expansion<'_> {
         } else if moves {
             moves::keep_hosts(self);
         }
-        Reached { targets, attachment, at, moves }
+        Reached { targets, attachments, at, moves }
     }
 
     /// Adds a want; the first manifest that wants an address has it.
@@ -214,17 +231,28 @@ impl Expansion<'_> {
             let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
             return Some(Home::own(address, subnet));
         };
-        let address = self.shared(name);
-        Some(match self.subnets.get(&address) {
+        Some(self.home_at(self.shared(name)))
+    }
+
+    fn home_at(&self, address: Address) -> Home {
+        match self.subnets.get(&address) {
             Some(subnet) => Home::own(address, subnet.as_ref().ok().copied()),
             None => {
                 let seen = self.input.world.seen.get(&address);
                 Home::foreign(address, seen)
             }
-        })
+        }
     }
 
-    /// A network that services share: that of a `Network` manifest, or somebody else's.
+    /// Where a container lives: on the network of the service, unless its manifest says another.
+    pub(super) fn home_of<'h>(&self, home: &'h Home, container: &Container) -> Cow<'h, Home> {
+        match &container.home {
+            Some(name) => Cow::Owned(self.home_at(self.shared(name))),
+            None => Cow::Borrowed(home),
+        }
+    }
+
+    /// A network that a container calls by a name: one of the service's own, that of a `Network` manifest, or somebody else's.
     fn shared(&self, name: &str) -> Address {
         let docker = &self.host.docker;
         let defined = Address::new(docker.clone(), Kind::Network, &pool::network_name(name));
@@ -236,20 +264,24 @@ impl Expansion<'_> {
         container.also_on.iter().map(|name| self.shared(name))
     }
 
+    /// Every network of a container that is not the service's.
+    pub(super) fn not_at_home(&self, container: &Container) -> impl Iterator<Item = Address> {
+        container.home.iter().chain(&container.also_on).map(|name| self.shared(name))
+    }
+
     /// A network that its containers are on and that is made anew.
     fn moving(&self, home: Option<&Home>) -> Option<Address> {
-        let beside = self.service.containers.values().flat_map(|container| self.beside(container));
+        let beside = self.service.containers.values().flat_map(|container| self.not_at_home(container));
         let mut all = home.map(|home| home.address.clone()).into_iter().chain(beside);
         all.find(|network| self.wants.moving.contains(network))
     }
 
-    fn own_network(&mut self) {
-        let Some((address, asked)) = pool::network_of(self.input, self.service) else { return };
-        if self.wants.moving.contains(&address) {
-            return;
+    fn own_networks(&mut self) {
+        for pool::Own { address, asked, internal } in pool::networks_of(self.input, self.service) {
+            if !self.wants.moving.contains(&address) {
+                self.network(address, asked, internal);
+            }
         }
-        let internal = matches!(self.service.network, NetworkMode::Defined { internal: true, .. });
-        self.network(address, asked, internal);
     }
 
     /// The network that the host's routed containers share with NPM, and NPM on it.
@@ -284,6 +316,28 @@ impl Expansion<'_> {
         want.refuse(refusal);
     }
 
+    /// NPM on the networks of routed containers.
+    fn attachments(&mut self, home: &Home) -> Attachments {
+        let service = self.service;
+        let leads_elsewhere =
+            service.routes.iter().flat_map(|route| route.targets()).any(|target| matches!(target, Leads::Url { .. }));
+        let lives_at_home = |key: &str| service.containers.get(key).is_some_and(|container| container.home.is_none());
+        let led: BTreeSet<&str> = pool::on_edge(self.streamed, service).collect();
+        let is_wanted = service.has_network() && (leads_elsewhere || led.iter().any(|key| lives_at_home(key)));
+        // It leaves what is made anew, whatever leads there.
+        let is_moving = |wants: &Wants, network: &Address| wants.moving.contains(network);
+        let is_at_home = is_wanted || is_moving(self.wants, &home.address);
+        let at_home = if is_at_home { self.attachment(&home.address, home.subnet) } else { None };
+        let mut elsewhere = BTreeMap::new();
+        for (key, container) in service.containers.iter().filter(|(_, container)| container.home.is_some()) {
+            let home = self.home_of(home, container).into_owned();
+            if led.contains(key.as_str()) || is_moving(self.wants, &home.address) {
+                elsewhere.insert(key.clone(), self.attachment(&home.address, home.subnet));
+            }
+        }
+        Attachments { home: at_home, elsewhere }
+    }
+
     /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
     fn attachment(&mut self, network: &Address, subnet: Option<Ipv4Net>) -> Option<Address> {
         let container = self.host.npm.as_ref()?.container.as_ref()?;
@@ -293,11 +347,6 @@ impl Expansion<'_> {
         // Whether it comes again is another question: hosts that lead to this network go on doing so until there is another.
         if self.wants.moving.contains(network) {
             moves::detach(self, address, network);
-            return None;
-        }
-        let mut targets = self.service.routes.iter().flat_map(|route| route.targets());
-        let leads_elsewhere = targets.any(|target| matches!(target, Leads::Url { .. }));
-        if !self.service.has_network() || !leads_elsewhere && !pool::is_on_edge(self.streamed, self.service) {
             return None;
         }
         let mut fields = Fields::default();
@@ -467,13 +516,18 @@ impl Expansion<'_> {
         route: &Route,
         targets: &BTreeMap<String, Target>,
         records: &BTreeMap<String, Vec<Address>>,
-        attachment: Option<&Address>,
+        attachments: &Attachments,
     ) {
         let Some(npm) = self.host.npm.clone() else { return };
         let Some(main) = route.domains.first() else { return };
         let address = Address::new(npm.provider.clone(), Kind::ProxyHost, main);
         let host = self.input.world.seen.get(&address);
-        let mut needs: Vec<Need> = attachment.cloned().map(Need::present).into_iter().collect();
+        let through = route.targets().filter_map(|target| match target {
+            Leads::Container { key, .. } => attachments.of(key),
+            Leads::Url { .. } => attachments.home.as_ref(),
+        });
+        let through: BTreeSet<&Address> = through.collect();
+        let mut needs: Vec<Need> = through.into_iter().cloned().map(Need::present).collect();
         let Some((scheme, at)) =
             fronts::upstream(self, &route.to, fronts::Place { host, path: None }, targets, &mut needs)
         else {

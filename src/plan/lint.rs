@@ -78,9 +78,9 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
         return None;
     }
     // Nor does it work while the network is made anew on which all of its service are.
-    let home = input.services.get(&change.service).and_then(|service| pool::network_of(input, service));
+    let own = input.services.get(&change.service).map(|service| pool::networks_of(input, service));
     let is_going = |network: &Address| plan.changes.iter().any(|c| c.address == *network && c.verb == Verb::Delete);
-    if home.is_some_and(|(network, _)| is_going(&network)) {
+    if own.into_iter().flatten().any(|own| is_going(&own.address)) {
         return None;
     }
     let seen = input.world.seen.get(&change.address)?;

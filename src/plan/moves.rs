@@ -11,7 +11,6 @@ use super::expand::Expansion;
 use super::rollout::{self, Target};
 use super::{binds, data, decide, pointers, policy, pool, rivals};
 use crate::model::address::service_of_network;
-use crate::model::service::NetworkMode;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
 
 /// Networks that are there, are ours, and are to be otherwise.
@@ -22,16 +21,16 @@ pub fn networks(
     let input = everywhere.input;
     let mut moving = BTreeSet::new();
     for service in input.services.values() {
-        let Some((address, asked)) = pool::network_of(input, service) else { continue };
-        let internal = matches!(service.network, NetworkMode::Defined { internal: true, .. });
-        let Some(seen) = input.world.seen.get(&address).filter(|seen| seen.owner.is_ours()) else { continue };
-        let other_subnet = asked.is_some_and(|asked| seen.fields.text("subnet") != Some(asked.to_string().as_str()));
-        let differs = other_subnet || seen.fields.flag("internal") != Some(internal);
-        let is_free = || asked.is_none_or(|asked| pool::free_of_others(input, &address, asked).is_ok());
-        if differs && is_free() && subnets.contains_key(&address) && !is_held(everywhere, &service.name) {
-            let members = seen.fields.strings("members");
-            if members.iter().all(|member| goes_along(everywhere, &address, member)) {
-                moving.insert(address);
+        for pool::Own { address, asked, internal } in pool::networks_of(input, service) {
+            let Some(seen) = input.world.seen.get(&address).filter(|seen| seen.owner.is_ours()) else { continue };
+            let is_other = asked.is_some_and(|asked| seen.fields.text("subnet") != Some(asked.to_string().as_str()));
+            let differs = is_other || seen.fields.flag("internal") != Some(internal);
+            let is_free = || asked.is_none_or(|asked| pool::free_of_others(input, &address, asked).is_ok());
+            if differs && is_free() && subnets.contains_key(&address) && !is_held(everywhere, &service.name) {
+                let members = seen.fields.strings("members");
+                if members.iter().all(|member| goes_along(everywhere, &address, member)) {
+                    moving.insert(address);
+                }
             }
         }
     }

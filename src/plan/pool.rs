@@ -45,7 +45,8 @@ fn ours(subnet: Ipv4Net) -> Range<u32> {
 
 /// Why a container cannot have the address that its manifest asks for on a network that others define, if so.
 pub fn elsewhere(expansion: &Expansion<'_>, home: &Home, container: &Container) -> Option<Refusal> {
-    let address = container.ipv4_address.filter(|_| matches!(expansion.service.network, NetworkMode::Shared(_)))?;
+    let is_others = container.home.is_some() || matches!(expansion.service.network, NetworkMode::Shared(_));
+    let address = container.ipv4_address.filter(|_| is_others)?;
     let name = home.address.name.as_str();
     let seen = expansion.input.world.seen.get(&home.address);
     let theirs: Vec<Ipv4Net> =
@@ -80,7 +81,8 @@ pub fn elsewhere(expansion: &Expansion<'_>, home: &Home, container: &Container) 
 pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>> {
     let mut subnets = BTreeMap::new();
     let mut missing: Vec<Address> = Vec::new();
-    let own = input.services.values().filter_map(|service| network_of(input, service));
+    let own = input.services.values().flat_map(|service| networks_of(input, service));
+    let own = own.map(|own| (own.address, own.asked));
     let edges: BTreeSet<Address> = edges(input, streamed).collect();
     let mut others: BTreeMap<ProviderId, Taken> = BTreeMap::new();
     for (address, asked) in own.chain(edges.iter().map(|edge| (edge.clone(), None))) {
@@ -114,7 +116,30 @@ pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, R
     subnets
 }
 
-/// The network that a manifest makes, with the subnet that it asks for.
+/// A network that a manifest makes.
+#[derive(Debug)]
+pub struct Own {
+    /// As Docker is to call it.
+    pub address: Address,
+    /// The subnet that it asks for.
+    pub asked: Option<Ipv4Net>,
+    /// Without a way out.
+    pub internal: bool,
+}
+
+/// Every network that a manifest makes.
+pub fn networks_of(input: &Input<'_>, service: &Service) -> Vec<Own> {
+    let internal = matches!(service.network, NetworkMode::Defined { internal: true, .. });
+    let home = network_of(input, service).map(|(address, asked)| Own { address, asked, internal });
+    let host = input.site.hosts.get(&service.host);
+    let beside = service.networks.iter().filter_map(|(name, network)| {
+        let address = Address::new(host?.docker.clone(), Kind::Network, &network_name(name));
+        Some(Own { address, asked: network.subnet, internal: network.internal })
+    });
+    home.into_iter().chain(beside).collect()
+}
+
+/// The network on which the containers of a manifest live, where that makes it, with the subnet that it asks for.
 pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Option<Ipv4Net>)> {
     let host = input.site.hosts.get(&service.host)?;
     let address = Address::new(host.docker.clone(), Kind::Network, &network_name(&service.name));
@@ -139,7 +164,13 @@ fn edges<'a>(input: &'a Input<'_>, streamed: &'a Streamed<'_>) -> impl Iterator<
 
 /// Whether a route or stream leads to a container of the service that is reached by a network.
 pub fn is_on_edge(streamed: &Streamed<'_>, service: &Service) -> bool {
-    pointers::routed(service).chain(streamed.of(service)).any(|(key, _)| !service.is_on_host(key))
+    on_edge(streamed, service).next().is_some()
+}
+
+/// The containers of a service that a route or stream leads to, and that are reached by a network.
+pub fn on_edge<'a>(streamed: &'a Streamed<'_>, service: &'a Service) -> impl Iterator<Item = &'a str> {
+    let led = pointers::routed(service).chain(streamed.of(service)).map(|(key, _)| key);
+    led.filter(|key| !service.is_on_host(key))
 }
 
 /// The containers of many services share it: four times as many addresses, where the pools are that large.
@@ -190,8 +221,8 @@ pub fn free_of_others(input: &Input<'_>, address: &Address, subnet: Ipv4Net) -> 
     let clash =
         others.into_iter().find(|(text, _)| text.parse::<Ipv4Net>().is_ok_and(|other| overlap(&other, &subnet)));
     let Some((other, what)) = clash else { return Ok(()) };
-    let service =
-        input.services.values().find(|service| network_of(input, service).is_some_and(|(own, _)| own == *address));
+    let makes = |service: &&Service| networks_of(input, service).iter().any(|own| own.address == *address);
+    let service = input.services.values().find(makes);
     let file = service.map_or("its manifest", |service| service.origin.file.as_str());
     Err(Refusal {
         code: "A0412".to_owned(),

@@ -581,8 +581,9 @@ fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Chan
 fn moves_home(input: &Input<'_>, wants: &Wants, stays: &BTreeSet<Address>, of: &Address) -> bool {
     let owner = wants.map.get(of).map(|want| want.service.as_str());
     let meant = input.world.seen.get(of).and_then(|seen| pointers::meant_service(input, of, seen));
-    let homes = owner.into_iter().chain(meant).filter_map(|name| pool::network_of(input, input.services.get(name)?));
-    homes.map(|(network, _)| network).any(|network| wants.moving.contains(&network) && !stays.contains(&network))
+    let services = owner.into_iter().chain(meant).filter_map(|name| input.services.get(name));
+    let mut own = services.flat_map(|service| pool::networks_of(input, service));
+    own.any(|own| wants.moving.contains(&own.address) && !stays.contains(&own.address))
 }
 
 /// What does not come about by itself: held, or waiting for such a one.

@@ -66,7 +66,8 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     let mut rollouts = BTreeMap::new();
     for key in joined_first(service) {
         let Some(container) = service.containers.get(key) else { continue };
-        let rollout = Rollout::of(expansion, home, key, container, &rollouts);
+        let home = expansion.home_of(home, container);
+        let rollout = Rollout::of(expansion, &home, key, container, &rollouts);
         rollouts.insert(key.clone(), rollout);
     }
     let targets: BTreeMap<String, Target> =
@@ -77,7 +78,8 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
         let waits = first.clone().and(gate.before(expansion, &key, &rollout));
-        rollout.want(expansion, home, &key, container, &targets, waits);
+        let home = expansion.home_of(home, container);
+        rollout.want(expansion, &home, &key, container, &targets, waits);
     }
     jobs::spare(expansion, &gate);
     targets
@@ -265,7 +267,8 @@ impl Rollout {
         waits.refusal = waits.refusal.or(empty.clone()).or(barred).or(alone);
         waits.refusal = waits.refusal.or_else(|| pool::elsewhere(expansion, home, container).filter(|_| is_new));
         let mut needs = waits.needs;
-        if expansion.service.has_network() {
+        let has_network = expansion.service.has_network() || container.home.is_some();
+        if has_network {
             needs.push(Need::present(home.address.clone()));
         }
         needs.extend(expansion.beside(container).map(Need::present));
@@ -341,7 +344,6 @@ impl Rollout {
             self.keep_olds(expansion, home, &name);
             self.be_named(input.world);
         }
-        let has_network = expansion.service.has_network();
         let is_there = input.world.seen.contains_key(&home.address) || !has_network;
         let unknown = container::unknown_variable(container, home).filter(|_| is_there);
         let refusal =
@@ -467,7 +469,8 @@ impl Rollout {
 /// Whether a network of a container is somebody else's, as when its manifest went, and not there.
 fn nobody_makes(expansion: &Expansion<'_>, home: &Home, container: &Container) -> bool {
     let world = expansion.input.world;
-    let own = expansion.service.has_network().then(|| home.address.clone());
+    let has_network = expansion.service.has_network() || container.home.is_some();
+    let own = has_network.then(|| home.address.clone());
     let is_missing = |address: &Address| !world.seen.contains_key(address) && world.gap(address).is_none();
     own.into_iter()
         .chain(expansion.beside(container))

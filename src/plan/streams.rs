@@ -55,12 +55,12 @@ fn stream(
                     refusal = Some(self::nowhere(stream, name, key, found));
                     (nowhere, None)
                 },
-                |(of, reached, at)| (at, Some((of, reached))),
+                |(of, reached, at)| (at, Some((of, reached, key))),
             )
         }
     };
-    if let Some((of, reached)) = leads {
-        needs.extend(reached.attachment.clone().map(Need::present));
+    if let Some((of, reached, key)) = leads {
+        needs.extend(reached.attachments.of(key).cloned().map(Need::present));
         needs.push(Need::ready(of));
     }
     let fields = Fields::default()

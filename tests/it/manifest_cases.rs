@@ -411,6 +411,9 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
     if container.network_mode != ContainerNetwork::Own {
         let _ = writeln!(out, "    network {:?}", container.network_mode);
     }
+    if let Some(home) = &container.home {
+        let _ = writeln!(out, "    lives on {home}");
+    }
     if !container.also_on.is_empty() {
         let _ = writeln!(out, "    also on {:?}", container.also_on);
     }

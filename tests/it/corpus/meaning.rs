@@ -71,8 +71,8 @@ fn compare(projects: &[(String, String)]) -> Found {
             let mut theirs = theirs(key, &config["services"][key], &services.join(name));
             let mut ours = ours(key, container);
             if container.network_mode == ContainerNetwork::Own {
-                theirs.insert("networks", their_networks(&config, key));
-                ours.insert("networks", our_networks(service, container));
+                theirs.insert("networks", reached(key, service, |key, _| their_networks(&config, key)));
+                ours.insert("networks", reached(key, service, |_, container| our_networks(service, container)));
             }
             found.compared += 1;
             for (what, theirs) in theirs {
@@ -86,29 +86,51 @@ fn compare(projects: &[(String, String)]) -> Found {
     found
 }
 
-/// Networks of others by their names, and whether it is on one of the project's own.
-fn our_networks(service: &Service, container: &Container) -> BTreeSet<String> {
-    let home = match &service.network {
-        NetworkMode::Shared(name) => name.clone(),
-        NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. } => "its own".to_owned(),
-    };
-    container.also_on.iter().cloned().chain([home]).collect()
+/// A network that a container is on: one of others by its name, or one of the project's own.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum On {
+    Others(String),
+    Own(String),
 }
 
-fn their_networks(config: &Json, key: &str) -> BTreeSet<String> {
+/// The networks of others that a container is on, and whom it reaches on the project's own, whatever these are called.
+fn reached(key: &str, service: &Service, on: impl Fn(&str, &Container) -> BTreeSet<On>) -> BTreeSet<String> {
+    let all = service.containers.iter().filter(|(_, one)| one.network_mode == ContainerNetwork::Own);
+    let all: BTreeMap<&String, BTreeSet<On>> = all.map(|(key, one)| (key, on(key, one))).collect();
+    let Some(own) = all.get(&key.to_owned()) else { return BTreeSet::new() };
+    let others = own.iter().filter_map(|on| match on {
+        On::Others(name) => Some(name.clone()),
+        On::Own(_) => None,
+    });
+    let is_shared = |networks: &BTreeSet<On>| networks.intersection(own).any(|on| matches!(on, On::Own(_)));
+    let beside = all.iter().filter(|(_, networks)| is_shared(networks)).map(|(key, _)| format!("with {key}"));
+    others.chain(beside).collect()
+}
+
+fn our_networks(service: &Service, container: &Container) -> BTreeSet<On> {
+    let called = |name: &String| match service.networks.contains_key(name) {
+        true => On::Own(name.clone()),
+        false => On::Others(name.clone()),
+    };
+    let home = match (&container.home, &service.network) {
+        (Some(name), _) => called(name),
+        (None, NetworkMode::Shared(name)) => On::Others(name.clone()),
+        (None, NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. }) => On::Own(String::new()),
+    };
+    container.also_on.iter().map(called).chain([home]).collect()
+}
+
+fn their_networks(config: &Json, key: &str) -> BTreeSet<On> {
     let said = &config["services"][key];
     let on = &said["networks"];
     let mut keys: Vec<&str> = on.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
     keys.extend(on.as_array().into_iter().flatten().filter_map(Json::as_str));
-    if keys.is_empty() && said["network_mode"] == "bridge" {
-        return BTreeSet::from(["its own".to_owned()]);
-    }
-    let keys = if keys.is_empty() { vec!["default"] } else { keys };
+    let keys = if keys.is_empty() || said["network_mode"] == "bridge" { vec!["default"] } else { keys };
     let called = |key: &str| {
         let network = &config["networks"][key];
         let is_there = network["external"] == true || network["external"].is_object();
         let name = network["external"]["name"].as_str().or(network["name"].as_str()).unwrap_or(key);
-        if is_there { name.to_owned() } else { "its own".to_owned() }
+        if is_there { On::Others(name.to_owned()) } else { On::Own(key.to_owned()) }
     };
     keys.into_iter().map(called).collect()
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use amarre::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
 use amarre::model::world::{Applied, Away, Order, Ordered, Suspension};
 use amarre::model::{
-    Address, Commit, Facts, Fields, Gap, Kind, Mark, Millis, Owner, ProviderId, Readiness, SecretName, Timestamp,
-    Value, World,
+    Address, Asset, Assets, Commit, Facts, Fields, Gap, Kind, Mark, Millis, Owner, ProviderId, Readiness, SecretName,
+    Timestamp, Value, World,
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -223,9 +223,16 @@ fn scene(
     secrets: &BTreeMap<String, String>,
     sick: &BTreeMap<String, String>,
 ) -> Scene {
+    // `shop.compose.yaml` is a file that a manifest names.
+    let (assets, manifests): (Vec<_>, Vec<_>) = manifests.iter().partition(|(name, _)| name.contains('.'));
+    let asset = |(name, text): (&String, &String)| {
+        let bytes = Some(text.as_bytes().into());
+        (format!("services/{name}"), Asset { bytes, size: text.len() as u64, executable: false })
+    };
+    let assets: Assets = assets.into_iter().map(asset).collect();
     let files: Vec<(String, String)> =
-        manifests.iter().map(|(name, text)| (format!("services/{name}.yaml"), text.clone())).collect();
-    let mut scene = Scene::of(&files, site, secrets);
+        manifests.into_iter().map(|(name, text)| (format!("services/{name}.yaml"), text.clone())).collect();
+    let mut scene = Scene::beside(&files, &assets, site, secrets);
     scene.sick = sick
         .iter()
         .map(|(image, how)| {

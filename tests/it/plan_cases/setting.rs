@@ -44,9 +44,19 @@ impl Scene {
     /// Reads manifests; all of them must be good.
     #[track_caller]
     pub fn of(files: &[(String, String)], site: &Site, versions: &BTreeMap<String, String>) -> Self {
+        Self::beside(files, &Assets::new(), site, versions)
+    }
+
+    /// The same with files that manifests name.
+    pub fn beside(
+        files: &[(String, String)],
+        assets: &Assets,
+        site: &Site,
+        versions: &BTreeMap<String, String>,
+    ) -> Self {
         let files: Vec<SourceFile> =
             files.iter().map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() }).collect();
-        let loaded = load(&files, &Assets::new(), site);
+        let loaded = load(&files, assets, site);
         assert!(loaded.broken.is_empty(), "{:#?}", loaded.diagnostics);
         Self::loaded(loaded, site, versions)
     }

@@ -14,6 +14,7 @@ mod images;
 mod killed;
 mod links;
 mod logs;
+mod networks;
 mod npm;
 mod reach;
 mod settings;
