@@ -7,7 +7,7 @@ use super::asking::Past;
 use super::derived::Derived;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
-use super::{Engine, Mode, Picture, binds, conditions, existing, failures, hops, lane, pace};
+use super::{Engine, Mode, Picture, UnderWay, binds, conditions, existing, failures, hops, lane, pace};
 use crate::manifest::Loaded;
 use crate::model::plan::ReasonCode;
 use crate::model::{
@@ -94,8 +94,10 @@ impl Engine {
         facts.impatient = self.impatient;
         facts.adopting = self.adopting.clone();
         facts.revision = source.as_ref().unwrap_or(&self.picture.source).revision.clone();
-        facts.promised =
-            self.promised.values().flatten().map(|(address, fields)| (address.clone(), fields.clone())).collect();
+        for under_way in self.under_way.values() {
+            facts.promised.extend(under_way.made.clone());
+            facts.going.extend(under_way.going.iter().cloned());
+        }
         facts.prune_blocked = desired.prune_blocked || source.is_none();
 
         let unpublished = match self.ledger.unpublished().await {
@@ -335,11 +337,7 @@ impl Engine {
                 breakers: self.patience.breakers.clone(),
             };
             self.cancels.insert(service.clone(), tools.cancelled.clone());
-            let made = changes.iter().filter_map(|change| match &change.verb {
-                Verb::Create(fields) => Some((change.address.clone(), fields.clone())),
-                Verb::Update(_) | Verb::Delete => None,
-            });
-            self.promised.insert(service.clone(), made.collect());
+            self.under_way.insert(service.clone(), UnderWay::of(&changes));
             let its = |change: &Change| Some((change.address.clone(), checks.get(&change.address)?.clone()));
             let checks = changes.iter().filter_map(its).collect();
             let secrets = changes.iter().flat_map(|change| lane::named(change, &desired.secrets)).collect();

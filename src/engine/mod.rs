@@ -76,10 +76,10 @@ use self::pace::Backoff;
 use self::patience::Patience;
 use crate::manifest::Diagnostic;
 use crate::model::{
-    Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Wants,
-    World,
+    Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Verb,
+    Wants, World,
 };
-use crate::plan::{Input, Schemas};
+use crate::plan::{Input, Schemas, pointers};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
@@ -372,6 +372,29 @@ pub enum ProgressState {
     Failed,
 }
 
+/// What a lane was given.
+#[derive(Debug, Default)]
+struct UnderWay {
+    made: BTreeMap<Address, Fields>,
+    going: BTreeSet<Address>,
+}
+
+impl UnderWay {
+    fn of(changes: &[Change]) -> Self {
+        let mut under_way = Self::default();
+        for change in changes {
+            match &change.verb {
+                Verb::Update(_) if !pointers::points(change.address.kind) => (),
+                Verb::Create(fields) | Verb::Update(fields) => {
+                    under_way.made.insert(change.address.clone(), fields.clone());
+                }
+                Verb::Delete => drop(under_way.going.insert(change.address.clone())),
+            }
+        }
+        under_way
+    }
+}
+
 /// The engine: stepped look by look by tests, by `apply` and by the daemon alike.
 pub struct Engine {
     context: Arc<Context>,
@@ -391,8 +414,8 @@ pub struct Engine {
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
     busy: BTreeMap<tokio::task::Id, String>,
-    /// What lanes were given to make, by service.
-    promised: BTreeMap<String, BTreeMap<Address, Fields>>,
+    /// What lanes were given to make and to delete, by service.
+    under_way: BTreeMap<String, UnderWay>,
     /// By which a lane is told to end after its running step, by service.
     cancels: BTreeMap<String, Arc<AtomicBool>>,
     /// What was last stored as good of each service: its generations and its manifest.
@@ -463,7 +486,7 @@ impl Engine {
             port80: port80::Asked::new(parts.visitor),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
-            promised: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             cancels: BTreeMap::new(),
             good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
@@ -540,7 +563,7 @@ impl Engine {
 
     fn is_free(&mut self, lane: tokio::task::Id) {
         if let Some(service) = self.busy.remove(&lane) {
-            self.promised.remove(&service);
+            self.under_way.remove(&service);
         }
     }
 

@@ -523,8 +523,11 @@ pub struct Facts {
     pub last_good: BTreeMap<Address, (String, Fields)>,
     /// Certificates that were asked for of late, the oldest first.
     pub orders: Vec<Order>,
-    /// What is being made for others just now, with its fields: its subnet, its addresses and its ports are taken.
+    /// What is being made for others just now, with its fields: its subnet, its addresses and its ports are taken. Of a
+    /// host that is being led elsewhere, what changes.
     pub promised: BTreeMap<Address, Fields>,
+    /// What is being deleted just now: it is seen still, and nothing that comes may rest on it.
+    pub going: BTreeSet<Address>,
     /// Since when nothing leads to an old generation, or uses a certificate, any more.
     pub repointed_at: BTreeMap<Address, Timestamp>,
     /// When containers were away in updates, by base address, the newest last; at most one of each is not over yet.

@@ -596,7 +596,8 @@ fn strangers(input: &Input<'_>, address: &Address, seen: &Seen, gone: &[(Address
 
 /// The needs that do not hold, or of which nothing is known.
 fn unmet(input: &Input<'_>, needs: &[Need]) -> Vec<Need> {
-    needs.iter().filter(|need| input.world.holds(need) != Some(true)).cloned().collect()
+    let goes = |need: &Need| need.is != State::Absent && input.facts.going.contains(&need.on);
+    needs.iter().filter(|need| input.world.holds(need) != Some(true) || goes(need)).cloned().collect()
 }
 
 fn outputs(fields: &Fields) -> Vec<Need> {

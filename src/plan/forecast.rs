@@ -52,8 +52,10 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
             wants.stop_first.entry(service.clone()).or_insert_with(|| why.clone());
         }
         judge(&mut facts, &own, now);
-        // What calls on their way were to make is made by then, or never.
-        let were_on_their_way = !std::mem::take(&mut facts.promised).is_empty();
+        // What calls on their way were to make is made by then, or never; what they were to delete is gone.
+        let going = std::mem::take(&mut facts.going);
+        let were_on_their_way = !std::mem::take(&mut facts.promised).is_empty() || !going.is_empty();
+        world.seen.retain(|address, _| !going.contains(address));
         if ready.is_empty() {
             match last.next_look.filter(|at| *at > now) {
                 // What starts is up before a time is waited for: a long wait is nobody's time-out.

@@ -29,8 +29,15 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
         let all = input.world.seen.iter().filter(|(host, _)| pointers::points(host.kind));
         all.filter(|(_, host)| host.owner.is_ours())
     };
-    // A call that is on its way may still make one.
-    let coming = || input.facts.promised.iter().filter(|(host, _)| pointers::points(host.kind));
+    // A call that is on its way may still make one, or lead it there.
+    let coming = || {
+        let promised = input.facts.promised.iter().filter(|(host, _)| pointers::points(host.kind));
+        promised.map(|(host, fields)| {
+            let mut all = input.world.seen.get(host).map(|seen| seen.fields.clone()).unwrap_or_default();
+            all.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+            (host, all)
+        })
+    };
     match address.kind {
         Kind::AccessList => {
             let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
@@ -39,7 +46,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
         }
         Kind::Container => {
             let users = hosts().filter(|(_, host)| pointers::lead_to(input, host, &address.provider, seen));
-            let leads = |fields| pointers::all(fields).any(|to| reach::is_at(to.host, to.port, &seen.fields));
+            let leads = |fields: &Fields| pointers::all(fields).any(|to| reach::is_at(to.host, to.port, &seen.fields));
             let coming = coming().filter(|(_, fields)| leads(fields)).map(|(host, _)| host);
             users.map(|(host, _)| host).chain(coming).cloned().collect()
         }
@@ -49,7 +56,7 @@ pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> 
             let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
             let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
             let lies_in = |at: &str| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
-            let goes_through = |fields| pointers::all(fields).any(|pointer| lies_in(pointer.host));
+            let goes_through = |fields: &Fields| pointers::all(fields).any(|pointer| lies_in(pointer.host));
             let users = hosts().filter(|(_, host)| goes_through(&host.fields)).map(|(host, _)| host);
             let coming = coming().filter(|(_, fields)| goes_through(fields)).map(|(host, _)| host);
             users.chain(coming).cloned().collect()

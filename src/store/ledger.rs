@@ -112,6 +112,7 @@ impl Ledger {
     async fn read_facts(&self) -> Result<Facts, StoreError> {
         Ok(Facts {
             promised: BTreeMap::new(),
+            going: BTreeSet::new(),
             leases: self.leases().await?,
             refused_subnets: self.column("SELECT subnet FROM refused_subnets").await?.into_iter().collect(),
             ports: self.ports().await?,

@@ -10,7 +10,7 @@ use amarre::model::{
     Address, Change, Expect, Facts, Gap, Kind, Millis, Owner, Plan, ProviderId, Readiness, Seen, Timestamp, Verb,
     Wants, World,
 };
-use amarre::plan::{self, guard, lint};
+use amarre::plan::{self, guard, lint, pointers};
 
 use crate::plan_cases::dangers::NO_RECORD;
 use crate::plan_cases::setting::{START, Scene};
@@ -156,9 +156,14 @@ impl Life {
         let under_way = self.lanes.values().flatten();
         let made = under_way.filter_map(|(change, _)| match &change.verb {
             Verb::Create(fields) => Some((change.address.clone(), fields.clone())),
+            Verb::Update(fields) if pointers::points(change.address.kind) => {
+                Some((change.address.clone(), fields.clone()))
+            }
             Verb::Update(_) | Verb::Delete => None,
         });
         state.facts.promised = made.collect();
+        let going = self.lanes.values().flatten().filter(|(change, _)| change.verb == Verb::Delete);
+        state.facts.going = going.map(|(change, _)| change.address.clone()).collect();
         let (wants, plan, broken, doomed) = scene.with_input(&view, &state.facts, state.now, |input| {
             let (wants, plan) = plan::look(input);
             let broken = lint::broken_rules(input, &plan);

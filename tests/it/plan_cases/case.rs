@@ -154,6 +154,8 @@ struct FactsFile {
     frozen: Vec<String>,
     /// What calls that are on their way may still make.
     promised: BTreeMap<String, BTreeMap<String, Json>>,
+    /// What calls on their way delete.
+    going: Vec<String>,
     prune_blocked: bool,
     /// Commits that removed manifests, oldest first.
     removed: Vec<RemovedFile>,
@@ -505,6 +507,7 @@ fn facts(file: &FactsFile, state: &mut State) {
         let fields = fields.iter().map(|(name, json)| (name.clone().into(), value(json, now))).collect();
         facts.promised.insert(address.parse().unwrap(), fields);
     }
+    facts.going = file.going.iter().map(|address| address.parse().unwrap()).collect();
     facts.frozen = file.frozen.iter().cloned().collect();
     facts.prune_blocked = file.prune_blocked;
     for (at, removed) in (1..).zip(&file.removed) {

@@ -90,14 +90,13 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
             match until {
                 Some(at) => state.now = at,
                 None if starting && state.now - from <= PATIENCE => state.now = state.now + Millis::minutes(1),
-                None if !state.facts.promised.is_empty() => (),
+                None if !state.facts.promised.is_empty() || !state.facts.going.is_empty() => (),
                 None => {
                     walk.end = state;
                     return walk;
                 }
             }
-            // What calls were to make, they have not made.
-            state.facts.promised.clear();
+            calls_end(&mut state);
             sim::tick(&mut state, scene);
             continue;
         }
@@ -105,7 +104,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         for change in ready {
             step(scene, &mut state, change, &mut walk);
         }
-        state.facts.promised.clear();
+        calls_end(&mut state);
         state.now = state.now + Millis::seconds(1);
         sim::tick(&mut state, scene);
     }
@@ -381,4 +380,12 @@ pub fn unexplained(plan: &Plan) -> Vec<String> {
     }
     let rest = plan.changes.iter().filter(|change| !stuck.contains(&change.address));
     rest.map(|change| format!("{} {} {:?}", change.action(), change.address, change.gate)).collect()
+}
+
+/// What calls on their way were to make, they have not made; what they were to delete is gone.
+fn calls_end(state: &mut State) {
+    state.facts.promised.clear();
+    for address in std::mem::take(&mut state.facts.going) {
+        state.raw.seen.remove(&address);
+    }
 }
