@@ -440,7 +440,9 @@ fn healthcheck(reader: &mut Reader<'_>) -> Option<Healthcheck> {
     let least = if is_compose(reader.spot) { 0 } else { 1 };
     let retries = reader.number("retries", least, RETRIES_MAX).filter(|retries| *retries > 0);
     reader.finish(&nothing_else);
-    Some(Healthcheck { test, interval_ms, timeout_ms, start_period_ms, start_interval_ms, retries })
+    let check = Healthcheck { test, interval_ms, timeout_ms, start_period_ms, start_interval_ms, retries };
+    // `disable: false` is what holds anyway.
+    Some(check).filter(|check| *check != Healthcheck::default())
 }
 
 fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {

@@ -356,7 +356,7 @@ pub enum DeliveryContent {
 }
 
 /// How Docker finds out whether it works.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Healthcheck {
     /// `[CMD, …]`, `[CMD-SHELL, …]` or `[NONE]`.
     pub test: Vec<String>,

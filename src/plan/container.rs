@@ -122,7 +122,11 @@ pub fn fields(
 }
 
 fn healthcheck(check: &Healthcheck) -> Value {
-    let mut map = BTreeMap::from([("test".to_owned(), Value::texts(check.test.iter().cloned()))]);
+    let mut map = BTreeMap::new();
+    // Without one, it is the image's.
+    if !check.test.is_empty() {
+        map.insert("test".to_owned(), Value::texts(check.test.iter().cloned()));
+    }
     let numbers = [
         ("interval_ms", check.interval_ms),
         ("timeout_ms", check.timeout_ms),

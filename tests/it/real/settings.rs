@@ -99,6 +99,25 @@ async fn a_shared_namespace_follows_the_container_that_has_it() {
     assert_eq!(id("alone"), before.1, "and nothing else");
 }
 
+const CHECKED: &str = "
+name: TAG-checked
+containers:
+  app: {image: 'amarre-test:1', healthcheck: {disable: false}}
+  other: {image: 'amarre-test:1', healthcheck: {interval: 5s, retries: 2}}
+  none: {image: 'amarre-test:1', healthcheck: {disable: true}}
+";
+
+/// What a manifest does not say of a healthcheck is the image's, and no difference.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_healthcheck_without_a_test_is_the_images() {
+    let rig = Rig::start().await;
+    rig.write("checked.yaml", CHECKED);
+    rig.apply().await;
+    let check = |key: &str| inspect("container", &rig.name(&format!("checked-{key}")))["Config"]["Healthcheck"].clone();
+    assert_eq!((check("app"), &check("none")["Test"]), (Json::Null, &json!(["NONE"])));
+    assert_eq!((&check("other")["Interval"], &check("other")["Retries"]), (&json!(5_000_000_000_u64), &json!(2)));
+}
+
 const GATEWAY: &str = "
 name: TAG-vpn
 image: amarre-test:1
