@@ -51,7 +51,8 @@ pub fn unpack(root: &Path, name: &str, text: &str) -> PathBuf {
     services
 }
 
-fn read(services: &Path, site: &Site) -> Loaded {
+/// What is in such a folder.
+pub fn read(services: &Path, site: &Site) -> Loaded {
     let snapshot = Folder::new(services).read().unwrap();
     let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
     let files: Vec<SourceFile> = snapshot.files.iter().map(file).collect();
