@@ -73,11 +73,13 @@ pub fn drains(expansion: &Expansion<'_>, old: &Address, seen: &Seen) -> bool {
     is_running && !facts.failed.contains_key(old) && (seen.ready.is_ready() || facts.repointed_at.contains_key(old))
 }
 
-/// Whether an old one may have served, for all that is known: the ledger is lost, and it has not been asked often enough yet.
-pub fn may_have_served(expansion: &Expansion<'_>, base: &Address, seen: &Seen) -> bool {
-    let is_forgotten = !expansion.input.facts.last_good.contains_key(base);
+/// Whether an old one may have served, for all that is known: it was the last good one, or the ledger is lost, and it has
+/// not been asked often enough yet.
+pub fn may_have_served(expansion: &Expansion<'_>, old: &Address, seen: &Seen) -> bool {
+    let good = expansion.input.facts.last_good.get(&old.base());
+    let may_be_good = good.is_none_or(|(generation, _)| old.generation.as_ref() == Some(generation));
     let is_running = seen.fields.flag("running") == Some(true) && seen.fields.text("health") == Some("none");
-    is_forgotten && is_running && matches!(seen.ready, Readiness::NotYet { .. })
+    may_be_good && is_running && matches!(seen.ready, Readiness::NotYet { .. })
 }
 
 /// Until when an old one that nothing leads to drains. What the ledger does not know begins now, and so does what it says

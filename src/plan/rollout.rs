@@ -414,7 +414,7 @@ impl Rollout {
             let serves = self.standing.as_ref() == Some(old);
             let may_be_pointed_at = is_dark && !input.facts.failed.contains_key(old);
             let drains = self.takes_over && handover::drains(expansion, old, seen);
-            let may_serve = serves || handover::may_have_served(expansion, &self.base, seen);
+            let may_serve = serves || handover::may_have_served(expansion, old, seen);
             let stays = pointed_at || may_be_pointed_at || may_serve && !(self.takes_over && is_switched);
             let mut fields = match (stays, drains) {
                 (true, _) if serves && !self.takes_over => self.names_back(expansion, old, seen),

@@ -379,7 +379,12 @@ fn attachment_goes(state: &State, attachment: &Address) -> Vec<String> {
     let network = raw.seen.get(&Address::new(attachment.provider.clone(), Kind::Network, network));
     let subnet: Option<Ipv4Net> = network.and_then(|network| network.fields.text("subnet")?.parse().ok());
     // What is switched off leads nobody anywhere.
-    let on = hosts(raw).map(|(host, seen)| (host, &seen.fields)).chain(&state.facts.promised);
+    let coming = state.facts.promised.iter().map(|(host, changed)| {
+        let mut fields = raw.seen.get(host).map(|seen| seen.fields.clone()).unwrap_or_default();
+        fields.extend(changed.iter().map(|(name, value)| (name.clone(), value.clone())));
+        (host, fields)
+    });
+    let on = hosts(raw).map(|(host, seen)| (host, seen.fields.clone())).chain(coming);
     let on = on.filter(|(_, fields)| fields.flag("enabled") != Some(false));
     let through = on.filter(|(_, fields)| {
         let lies_in =
