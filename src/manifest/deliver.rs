@@ -42,14 +42,25 @@ pub(super) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         let executable = scope.source.file(&path).is_some_and(|asset| asset.executable);
         return Some(copied(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, executable))));
     }
-    let below = scope.source.below(&path);
+    let mut below = scope.source.below(&path);
     if below.is_empty() {
         return on_host(scope, source, spot);
     }
-    if scope.file.starts_with(&format!("{path}/")) {
-        let message = format!("{} is the folder of the manifest itself", shown(source));
-        scope.error_hint(A0157, spot, message, "put what is to be delivered into a folder of its own");
-        return None;
+    // A Compose project has the folder to itself, but for the manifest that names it.
+    let manifest = scope.file.strip_prefix(&format!("{path}/")).map(str::to_owned);
+    if let Some(manifest) = manifest.as_deref() {
+        below.remove(manifest);
+        let is_in_compose = spot.file != 0;
+        let mut texts = scope.source.texts_below(&path).filter(|(other, _)| *other != manifest);
+        let read = Work::bytes(texts.clone().map(|(_, text)| text.len()).sum());
+        if !scope.spend(read, spot) {
+            return None;
+        }
+        if !is_in_compose || texts.any(|(_, text)| super::is_manifest(text)) {
+            let message = format!("{} is the folder of the manifest itself", shown(source));
+            scope.error_hint(A0157, spot, message, "put what is to be delivered into a folder of its own");
+            return None;
+        }
     }
     if !scope.spend(Work::nodes(below.len()), spot) {
         return None;
@@ -70,7 +81,7 @@ pub(super) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         };
         files.insert(inside, BundleFile { bytes, executable: asset.executable });
     }
-    Some(copied(DeliveryContent::Bundle(scope.source.folder_bundle(&path, files))))
+    Some(copied(DeliveryContent::Bundle(scope.source.folder_bundle(&path, manifest.as_deref(), files))))
 }
 
 fn copied(content: DeliveryContent) -> MountSource {

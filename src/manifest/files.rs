@@ -78,6 +78,12 @@ impl<'a> Source<'a> {
         let paths: BTreeSet<&str> = assets.take_while(inside).chain(texts.take_while(inside)).collect();
         paths.into_iter().filter_map(|path| Some((path[start.len()..].to_owned(), self.file(path)?))).collect()
     }
+
+    /// What may be manifests below a folder, by path within it.
+    pub fn texts_below<'b>(&'b self, folder: &'b str) -> impl Iterator<Item = (&'b str, &'b str)> + Clone {
+        let after = self.texts.range(folder..).take_while(move |(path, _)| path.starts_with(folder));
+        after.filter_map(move |(path, text)| Some((path.strip_prefix(folder)?.strip_prefix('/')?, *text)))
+    }
 }
 
 impl Source<'_> {
@@ -88,10 +94,11 @@ impl Source<'_> {
         known.or_insert_with(|| Bundle::of_file(bytes, executable)).clone()
     }
 
-    /// A folder, to be delivered; the end of its key tells it from a file.
-    pub fn folder_bundle(&self, path: &str, files: BTreeMap<String, BundleFile>) -> Bundle {
+    /// A folder, to be delivered `without` one file of it, or whole; the end of its key tells it from a file.
+    pub fn folder_bundle(&self, path: &str, without: Option<&str>, files: BTreeMap<String, BundleFile>) -> Bundle {
         let mut bundles = self.bundles.borrow_mut();
-        bundles.entry((format!("{path}/"), false)).or_insert_with(|| Bundle::new(files)).clone()
+        let key = without.map_or_else(|| format!("{path}/"), |file| format!("{path}/-/{file}/"));
+        bundles.entry((key, false)).or_insert_with(|| Bundle::new(files)).clone()
     }
 }
 

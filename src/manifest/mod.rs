@@ -273,6 +273,14 @@ fn read_document<'a>(
     Some(draft)
 }
 
+/// Whether any document of a file is a manifest, whoever else names it.
+fn is_manifest(text: &str) -> bool {
+    document::split(text).into_iter().any(|piece| match yaml::read(piece.text, piece.lines_before).root {
+        Some(root) => !is_doubtful(&|key| root.entry(key).is_some()),
+        None => !is_doubtful(&|key| document::scan(piece.text, key).is_some()),
+    })
+}
+
 /// Whether a document has nothing of a manifest. What has, stays one, whoever else names its file: it would be pruned.
 fn is_doubtful(has: &dyn Fn(&str) -> bool) -> bool {
     const CONTENT: [&str; 5] = ["image", "containers", "compose", "routes", "port"];
