@@ -308,7 +308,7 @@ impl File {
         let logging = self.defaults.logging.as_ref();
         let rotated = [("max-size", "10m"), ("max-file", "3")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         Defaults {
-            restart: self.defaults.restart.clone().unwrap_or_else(|| "unless-stopped".to_owned()),
+            restart: self.defaults.restart.clone(),
             environment: self.defaults.environment.clone(),
             log_driver: logging.and_then(|logging| logging.driver.clone()).unwrap_or_else(|| "json-file".to_owned()),
             log_options: match logging {

@@ -78,7 +78,9 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
     let place = shapes::networks(reader, &mut settings);
     let deployed = deploy::read(reader, &mut settings);
     let is_restart_said = reader.has("restart") || deployed.is_some();
-    let restart = deployed.unwrap_or(restart);
+    // What Docker does where a Compose file is silent; Amarre's usual policy is for its own manifests.
+    let is_unsaid = !is_restart_said && is_compose(reader.spot) && scope.site.defaults.restart.is_none();
+    let restart = if is_unsaid { "no".to_owned() } else { deployed.unwrap_or(restart) };
     settings::contradictions(reader, &settings);
     settings::kernel(reader, &settings, &shared.network);
     siblings.extend(shared.siblings);
@@ -93,6 +95,7 @@ pub(super) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
         healthcheck,
         user,
         restart,
+        is_restart_unsaid: is_unsaid,
         labels,
         depends_on,
         logging,
@@ -383,8 +386,7 @@ pub(super) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
 
 fn restart(reader: &mut Reader<'_>) -> String {
     const USUAL: &str = "unless-stopped";
-    let default = reader.scope.site.defaults.restart.clone();
-    let default = if default.is_empty() { USUAL.to_owned() } else { default };
+    let default = reader.scope.site.defaults.restart.clone().unwrap_or_else(|| USUAL.to_owned());
     let Some(node) = reader.node("restart") else { return default };
     // `restart: no` is text here, but tools that rewrite YAML make `false` of it.
     if flag(node) == Ok(false) {

@@ -144,6 +144,8 @@ pub struct Container {
     pub user: Option<String>,
     /// `no`, `always`, `unless-stopped`, `on-failure[:n]`.
     pub restart: String,
+    /// Its Compose file says nothing of `restart`, which is `no`: one that is there keeps what it has.
+    pub is_restart_unsaid: bool,
     /// People's labels.
     pub labels: BTreeMap<String, String>,
     /// Others of the service that must be up first.
@@ -184,6 +186,11 @@ pub enum PullPolicy {
     Every(Millis),
 }
 
+/// Whether a restart policy lets a container end by itself.
+pub fn may_end(policy: &str) -> bool {
+    policy == "no" || policy.starts_with("on-failure")
+}
+
 impl Container {
     /// Whether it can write to something that outlives it.
     pub fn writes_data(&self) -> bool {
@@ -192,7 +199,7 @@ impl Container {
 
     /// Whether its policy lets it end by itself.
     pub fn may_end(&self) -> bool {
-        self.restart == "no" || self.restart.starts_with("on-failure")
+        may_end(&self.restart)
     }
 
     /// What is copied in, by target.

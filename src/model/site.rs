@@ -348,8 +348,8 @@ pub enum NginxPolicy {
 /// What every container gets unless its manifest says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Defaults {
-    /// Restart policy.
-    pub restart: String,
+    /// Restart policy; none: `unless-stopped` in a manifest, `no` in a Compose file.
+    pub restart: Option<String>,
     /// Environment.
     pub environment: BTreeMap<String, String>,
     /// Log driver.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exposed::{self, Open};
 use super::{
-    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reason, rivals, signatures,
-    stopped, tasks,
+    Input, SETTLE, certificates, diff, images, moves, needs, pointers, policy, pool, reason, restart, rivals,
+    signatures, stopped, tasks,
 };
 use crate::model::address::generations;
 use crate::model::plan::{Downtime, Impact, Wait};
-use crate::model::service::Reconcile;
+use crate::model::service::{Reconcile, may_end};
 use crate::model::{
     Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Reason, ReasonCode,
     Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
@@ -262,8 +262,12 @@ fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -
 /// A stopped container may have been stopped for a backup: it is started after a while.
 fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, seen: &Seen) -> Option<Timestamp> {
     let applied = input.facts.applied.get(address).map(|row| &row.fields);
-    let restart = want.fields.text("restart").unwrap_or_default();
-    if stopped::is_ours(applied, &seen.fields, restart) {
+    let policy = want.fields.text("restart").unwrap_or_default();
+    if stopped::is_ours(applied, &seen.fields, policy) {
+        return None;
+    }
+    // One that nothing says `restart` of comes here only after its engine took it down.
+    if want.fields.get(restart::ENDED).is_some() && may_end(policy) {
         return None;
     }
     let grace = input.services.get(&want.service).map(|service| service.reconcile.stopped_grace);

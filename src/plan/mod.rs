@@ -41,6 +41,7 @@ pub mod rivals;
 pub mod container;
 pub mod data;
 pub mod generation;
+pub mod restart;
 pub mod retired;
 pub mod rollout;
 pub mod signatures;

@@ -17,9 +17,9 @@ use super::expand::{Expansion, Home};
 use super::needs::Waits;
 use super::{
     binds, container, data, declared, generation, handover, jobs, joined, mounted, needs, pointers, policy, pool,
-    reach, rivals, stopped,
+    reach, restart, rivals, stopped, tasks,
 };
-use crate::model::service::{Container, ContainerNetwork, Strategy};
+use crate::model::service::{Container, ContainerNetwork, Strategy, may_end};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 
@@ -75,6 +75,9 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     let first = needs::of_services(expansion);
     let held = held(expansion, &rollouts);
     let gate = jobs::before_update(expansion, home, &rollouts, &targets, &first, held);
+    let seen = &expansion.input.world.seen;
+    let new = rollouts.iter().filter(|(_, rollout)| !seen.contains_key(&rollout.effective)).map(|(key, _)| key);
+    restart::tell(expansion, new);
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
         let waits = first.clone().and(gate.before(expansion, &key, &rollout));
@@ -311,9 +314,12 @@ impl Rollout {
             }
         }
         let mut refusal = None;
-        match input.world.seen.get(&self.effective) {
+        let instance = input.world.seen.get(&self.effective);
+        let is_due = instance.is_some_and(|seen| is_due(expansion, &self.effective, container, seen));
+        restart::note(container, instance, is_due, &mut self.fields);
+        match instance {
             None => refusal = waits.refusal.or(self.place(expansion, home, key, container)),
-            Some(seen) if has_ended(expansion, &self.effective, container, seen) => {
+            Some(seen) if !is_due && has_ended(expansion, &self.effective, container, seen) => {
                 self.fields.remove("running");
             }
             // It ended with the other, and cannot start without it: it is made anew when the other is there.
@@ -486,11 +492,15 @@ fn are_there(expansion: &Expansion<'_>, container: &Container, targets: &BTreeMa
 
 /// One whose policy lets it end has ended: it is not started again, and whether that is well is told by its health.
 fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container, seen: &Seen) -> bool {
-    let may_end = container.may_end();
+    let policy = restart::policy(container, &seen.fields);
     let applied = expansion.input.facts.applied.get(address).map(|row| &row.fields);
-    let ran = seen.fields.get("finished_at_ms").is_some();
-    let stands = seen.fields.flag("running") == Some(false);
-    may_end && ran && stands && !stopped::is_ours(applied, &seen.fields, &container.restart)
+    may_end(policy) && tasks::has_ended(&seen.fields) && !stopped::is_ours(applied, &seen.fields, policy)
+}
+
+/// Whether one that has ended starts again though nothing says when: its engine took it down.
+fn is_due(expansion: &Expansion<'_>, address: &Address, container: &Container, seen: &Seen) -> bool {
+    let came_up = expansion.input.world.started.get(&address.provider).copied();
+    restart::is_due(container, expansion.input.facts.applied.get(address), came_up, &seen.fields)
 }
 
 /// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.

@@ -5,13 +5,14 @@
 //! | job | not yet | ready; failed when it took longer than it may | failed |
 //! | its end is waited for | not yet | ready | failed |
 //! | its policy lets it end, no route leads to it | as any other | ready | failed |
+//! | it ended with its engine, and [starts again](super::restart) | as any other | failed | failed |
 //!
 //! What we stopped has not ended by itself. Docker cannot tell any of this, so it is worked into what was observed.
 
 use std::collections::BTreeMap;
 
-use super::{pointers, stopped};
-use crate::model::service::{Container, Service};
+use super::{pointers, restart, stopped};
+use crate::model::service::{Container, Service, may_end};
 use crate::model::{Address, Facts, Fields, Kind, Millis, Readiness, Seen, Site, Timestamp, Value, World};
 
 /// Tells of every container that may end whether it has, and well.
@@ -19,12 +20,17 @@ pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, w
     for service in services.values() {
         let Some(host) = site.hosts.get(&service.host) else { continue };
         let base = |key: &str| Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
+        let came_up = world.started.get(&host.docker).copied();
         for (key, container) in &service.containers {
             let is_task = service.is_task(key);
             let is_routed = pointers::routed(service).any(|(target, _)| target == key);
-            if is_task || container.may_end() && !is_routed {
-                each(world, &base(key), &mut |address, seen| settle(facts, container, is_task, address, seen));
-            }
+            each(world, &base(key), &mut |address, seen| {
+                let may_end = may_end(restart::policy(container, &seen.fields)) && !is_routed;
+                let is_due = restart::is_due(container, facts.applied.get(address), came_up, &seen.fields);
+                if (is_task || may_end) && !is_due {
+                    settle(facts, container, is_task, address, seen);
+                }
+            });
         }
         for (key, job) in &service.jobs {
             each(world, &base(key), &mut |address, seen| {
@@ -55,8 +61,8 @@ fn each(world: &mut World, base: &Address, judge: &mut dyn FnMut(&Address, &mut 
 
 fn settle(facts: &Facts, container: &Container, is_task: bool, address: &Address, seen: &mut Seen) {
     let applied = facts.applied.get(address).map(|row| &row.fields);
-    let by_us = stopped::is_ours(applied, &seen.fields, &container.restart);
-    if has_ended(&seen.fields) && !by_us && seen.fields.get("exit_code").and_then(Value::as_int) == Some(0) {
+    let by_us = stopped::is_ours(applied, &seen.fields, restart::policy(container, &seen.fields));
+    if restart::has_ended_well(&seen.fields) && !by_us {
         seen.ready = Readiness::Ready;
     } else if is_task && seen.fields.flag("running") == Some(true) {
         let since = match &seen.ready {

@@ -528,7 +528,7 @@ pub fn site() -> Site {
             ..Policy::default()
         },
         defaults: Defaults {
-            restart: "unless-stopped".to_owned(),
+            restart: None,
             environment: BTreeMap::from([("TZ".to_owned(), "Europe/Paris".to_owned())]),
             log_driver: "json-file".to_owned(),
             log_options: BTreeMap::from([("max-size".to_owned(), "10m".to_owned())]),

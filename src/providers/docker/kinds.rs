@@ -204,6 +204,8 @@ pub const CONTAINER: KindSchema = KindSchema {
         Field::new("created_at_ms", Rule::Observed),
         // The services that come before its own: for the day on which the manifest is gone.
         Field::new("needs", Rule::Observed),
+        // Where nothing says `restart`: whether it had ended by itself with code 0.
+        Field::new("ended", Rule::Observed),
         Field::new("restarts", Rule::Observed),
         // `none`: it has no healthcheck, so that a probe decides.
         Field::new("health", Rule::Observed),

@@ -182,6 +182,7 @@ fn ours(key: &str, container: &Container) -> Said {
         ("cap_add", setting("cap_add").map(|list| list.strings()).into_iter().flatten().map(str::to_owned).collect()),
         ("hostname", setting("hostname").and_then(|name| name.as_text()).into_iter().map(str::to_owned).collect()),
         ("name", container.container_name.iter().cloned().collect()),
+        ("restart", one(&container.restart)),
     ]);
     for flag in ["privileged", "tty", "stdin_open", "init", "read_only"] {
         let is_set = setting(flag).and_then(|value| value.as_bool()) == Some(true);
@@ -234,6 +235,10 @@ fn theirs(key: &str, config: &Json, folder: &Path) -> Said {
         ("name", one("container_name")),
         ("cap_add", list("cap_add").into_iter().map(|name| name.trim_start_matches("CAP_").to_owned()).collect()),
     ]);
+    if config["deploy"]["restart_policy"].is_null() {
+        let restart = one("restart").pop_first().unwrap_or_else(|| "no".to_owned());
+        said.insert("restart", BTreeSet::from([restart]));
+    }
     if let Some(image) = config["image"].as_str() {
         let name = image.rsplit('/').next().unwrap_or_default();
         let tagged = if name.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") };

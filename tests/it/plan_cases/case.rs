@@ -113,6 +113,9 @@ struct Stage {
     /// Things that are there before.
     #[serde(default)]
     with: Vec<Thing>,
+    /// What became of things since the stage before.
+    #[serde(default)]
+    patch: BTreeMap<String, Thing>,
     /// Stops after so many changes.
     cut: Option<usize>,
     crash: Option<String>,
@@ -197,11 +200,7 @@ pub fn read(name: &str, text: &str) -> Case {
         state.facts.gone.extend(gone.map(|(service, manifest)| (service, manifest.reconcile)));
     }
     put(&file.observed.add, &mut state);
-    for (address, patch) in &file.observed.patch {
-        for address in matching(&state.raw, address) {
-            change(&mut state, &address, patch);
-        }
-    }
+    patch(&file.observed.patch, &mut state);
     for address in &file.observed.remove {
         for address in matching(&state.raw, address) {
             state.raw.seen.remove(&address);
@@ -298,6 +297,7 @@ fn site_of(file: &SiteFile) -> Site {
 #[track_caller]
 fn run_stage(name: &str, stage: &Stage, site: &Site, declares: &BTreeMap<String, Vec<String>>, state: &mut State) {
     put(&stage.with, state);
+    patch(&stage.patch, state);
     let own = stage.site.as_ref().map(site_of);
     let mut scene = scene(&stage.manifests, own.as_ref().unwrap_or(site), &stage.secrets, &stage.sick);
     scene.declares.clone_from(declares);
@@ -334,6 +334,14 @@ fn put(things: &[Thing], state: &mut State) {
             let service = entry.service.clone().expect("what is ours says for which service");
             let row = Applied { service, vendor_id: entry.vendor_id.clone(), fields: entry.fields.clone() };
             state.facts.applied.insert(address, row);
+        }
+    }
+}
+
+fn patch(patches: &BTreeMap<String, Thing>, state: &mut State) {
+    for (address, patch) in patches {
+        for address in matching(&state.raw, address) {
+            change(state, &address, patch);
         }
     }
 }
