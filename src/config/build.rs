@@ -358,6 +358,7 @@ impl File {
             data,
             private_address: host.private_address,
             publish_ports: publish_ports(name, host.publish_ports.as_deref())?,
+            publishes_on_ipv6: publishes_on_ipv6(name, host.publish_on.as_deref())?,
             npm,
         })
     }
@@ -489,6 +490,23 @@ fn capabilities(words: &[String]) -> BTreeSet<String> {
 /// Joined without the `./` that people write.
 pub(super) fn clean(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
+}
+
+/// `[0.0.0.0]`, or `[0.0.0.0, "::"]`, which is what Docker does.
+fn publishes_on_ipv6(host: &str, addresses: Option<&[String]>) -> Result<bool, ConfigError> {
+    let Some(addresses) = addresses else { return Ok(true) };
+    let mut said: Vec<&str> = addresses.iter().map(|address| address.trim_matches(['[', ']'])).collect();
+    said.sort_unstable();
+    match said.as_slice() {
+        ["0.0.0.0"] => Ok(false),
+        ["0.0.0.0", "::"] => Ok(true),
+        _ => {
+            let message = format!("hosts.{host}.publish_on: `{}`", addresses.join(", "));
+            let hint =
+                "write [0.0.0.0] for IPv4 only; one port gets another address in its manifest, 127.0.0.1:8080:80";
+            Err(ConfigError::new("A0201", message, hint))
+        }
+    }
 }
 
 /// `20000-20999`.

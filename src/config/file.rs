@@ -129,6 +129,7 @@ pub(super) struct HostFile {
     pub(super) npm: Option<String>,
     pub(super) private_address: Option<IpAddr>,
     pub(super) publish_ports: Option<String>,
+    pub(super) publish_on: Option<Vec<String>>,
 }
 
 /// An engine: its URL, or more about it.

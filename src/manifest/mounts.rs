@@ -81,13 +81,17 @@ fn short_port(scope: &Scope<'_>, text: &Text, exposed: &mut Vec<String>) -> Opti
     let (rest, target) = numbers.rsplit_once(':').unwrap_or(("", numbers));
     let (host_ip, published) = match rest.rsplit_once(':') {
         Some((ip, published)) => (ip.trim_start_matches('[').trim_end_matches(']'), published),
-        None => (EVERYWHERE, rest),
+        None => ("", rest),
     };
     if published.is_empty() && (!numbers.contains(':') || is_compose(text.spot)) {
         return unpublished(scope, &Text { text: target.to_owned(), ..*text }, protocol, exposed);
     }
+    let is_anywhere = host_ip.is_empty();
+    let host_ip = if is_anywhere { EVERYWHERE } else { host_ip };
     match (address(host_ip), port_range(published), port_range(target)) {
-        (Some(host_ip), Some(published), Some(target)) => pairs(scope, text, &host_ip, (published, target), protocol),
+        (Some(host_ip), Some(published), Some(target)) => {
+            pairs(scope, text, (&host_ip, is_anywhere), (published, target), protocol)
+        }
         _ => {
             scope.not_allowed(text, what, "as in `8080:80`, `8000-8010:8000-8010` or `127.0.0.1:8080:80/udp`");
             None
@@ -119,7 +123,7 @@ fn unpublished(scope: &Scope<'_>, target: &Text, protocol: &str, exposed: &mut V
 fn pairs(
     scope: &Scope<'_>,
     text: &Text,
-    host_ip: &str,
+    (host_ip, is_anywhere): (&str, bool),
     (published, target): (RangeInclusive<u16>, RangeInclusive<u16>),
     protocol: &str,
 ) -> Option<Vec<Port>> {
@@ -127,8 +131,13 @@ fn pairs(
         scope.not_allowed(text, "an item of `ports`", "two ranges of one length; Docker would choose a port at random");
         return None;
     }
-    let one =
-        |(published, target)| Port { host_ip: host_ip.to_owned(), published, target, protocol: protocol.to_owned() };
+    let one = |(published, target)| Port {
+        host_ip: host_ip.to_owned(),
+        is_anywhere,
+        published,
+        target,
+        protocol: protocol.to_owned(),
+    };
     Some(published.zip(target).map(one).collect())
 }
 
@@ -142,7 +151,9 @@ fn long_port(scope: &Scope<'_>, node: &Node, exposed: &mut Vec<String>) -> Optio
     let _ = (reader.text("name"), reader.text("app_protocol"));
     let _ = reader.choice("mode", &[("host", ()), ("ingress", ())]);
     let protocol = reader.choice("protocol", &[("tcp", "tcp"), ("udp", "udp")]).unwrap_or("tcp").to_owned();
-    let host_ip = match reader.text("host_ip") {
+    let said = reader.text("host_ip");
+    let is_anywhere = said.is_none();
+    let host_ip = match said {
         None => Some(EVERYWHERE.to_owned()),
         Some(text) => {
             let host_ip = address(&text.text);
@@ -159,6 +170,7 @@ fn long_port(scope: &Scope<'_>, node: &Node, exposed: &mut Vec<String>) -> Optio
     }
     Some(vec![Port {
         host_ip: host_ip?,
+        is_anywhere,
         published: u16::try_from(published?).ok()?,
         target: u16::try_from(target?).ok()?,
         protocol,

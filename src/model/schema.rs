@@ -15,6 +15,8 @@ pub enum Rule {
     Generation,
     /// A difference needs a new generation, but the value is not known when the digest is made.
     Volatile,
+    /// A list: what is there and is not wanted needs a new generation, and what is not there comes with the next one.
+    AtMost,
     /// Cannot be changed once made; a difference is held.
     Fixed,
     /// Chosen at creation and observed from then on; never compared.
@@ -94,7 +96,7 @@ pub trait Typed: Sized {
 pub fn check_schema(schema: &KindSchema) -> Vec<String> {
     let mut wrong = Vec::new();
     for field in schema.fields {
-        let compared = !matches!(field.rule, Rule::Observed | Rule::Volatile);
+        let compared = !matches!(field.rule, Rule::Observed | Rule::Volatile | Rule::AtMost);
         if compared && field.samples.len() < 2 {
             wrong.push(format!("{}.{} has no two samples", schema.kind, field.name));
         }

@@ -299,6 +299,8 @@ pub enum EnvValue {
 pub struct Port {
     /// `0.0.0.0` unless said otherwise, as Compose has it.
     pub host_ip: String,
+    /// It is not said: IPv6 is meant, too.
+    pub is_anywhere: bool,
     /// On the host.
     pub published: u16,
     /// In the container.

@@ -173,6 +173,8 @@ pub struct HostSite {
     pub also_at: Vec<IpAddr>,
     /// Folder for relative binds.
     pub data: String,
+    /// Whether a port whose address is not said is published on IPv6, too.
+    pub publishes_on_ipv6: bool,
     /// Where an NPM elsewhere reaches this host.
     pub private_address: Option<IpAddr>,
     /// Ports that may be published there for an NPM elsewhere: first and last.

@@ -117,6 +117,10 @@ pub fn fields(
         .collect();
     ports.sort();
     fields.set("ports", Value::texts(ports));
+    let anywhere = container.ports.iter().filter(|port| port.is_anywhere && expansion.host.publishes_on_ipv6);
+    let on_ipv6: BTreeSet<String> =
+        anywhere.map(|port| format!("{}:{}/{}", port.published, port.target, port.protocol)).collect();
+    fields.set("on_ipv6", Value::texts(on_ipv6));
     mounted::set(expansion, container, &mut fields);
     fields
 }

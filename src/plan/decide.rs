@@ -135,7 +135,8 @@ fn update(
         return None;
     }
     let fields = diff::resolve(&want.fields, input.world);
-    let is_fixed = diffs.iter().any(|(rule, _)| matches!(rule, Rule::Fixed | Rule::Generation | Rule::Volatile));
+    let is_fixed =
+        diffs.iter().any(|(rule, _)| matches!(rule, Rule::Fixed | Rule::Generation | Rule::Volatile | Rule::AtMost));
     let mut changed = Fields::default();
     for (_, diff) in &diffs {
         // A map is written whole, though it is shown entry by entry.

@@ -100,6 +100,9 @@ pub fn same(rule: Rule, wanted: &Value, observed: &Value) -> bool {
         (Value::Map(wanted), Value::Map(observed)) if rule != Rule::Set || wanted.len() == observed.len() => {
             wanted.iter().all(|(key, value)| observed.get(key).is_some_and(|seen| same(rule, value, seen)))
         }
+        (Value::List(wanted), Value::List(observed)) if rule == Rule::AtMost => {
+            observed.iter().all(|item| wanted.contains(item))
+        }
         (wanted, observed) => wanted == observed,
     }
 }

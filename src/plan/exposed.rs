@@ -49,15 +49,31 @@ pub fn by_create(input: &Input<'_>, open: &Open<'_>, address: &Address, fields: 
         lines.push(format!("{} is on the host's own network: what it listens on is open there", address.name));
     }
     let is_new = input.world.generations(address).next().is_none();
-    for port in fields.strings("ports").into_iter().filter(|_| is_new) {
-        if let Some(port) = port.strip_prefix("0.0.0.0:") {
-            let published = port.split(':').next().unwrap_or(port);
+    let on_ipv6 = fields.strings("on_ipv6");
+    for port in fields.strings("ports") {
+        let Some(port) = port.strip_prefix("0.0.0.0:") else { continue };
+        let published = port.split(':').next().unwrap_or(port);
+        let is_on_both = on_ipv6.contains(&port);
+        if is_new {
+            let addresses = if is_on_both { "0.0.0.0 and [::]" } else { "0.0.0.0" };
             lines.push(format!(
-                "port {published} is published on 0.0.0.0; Docker's rules come before a host firewall's"
+                "port {published} is published on {addresses}; Docker's rules come before a host firewall's"
+            ));
+        } else if is_on_both && was_on_ipv4_only(input, address, port) {
+            lines.push(format!(
+                "newly reachable on [::]:{published}; `hosts.NAME.publish_on: [0.0.0.0]` keeps it on IPv4"
             ));
         }
     }
     lines
+}
+
+/// Whether the generations that are there have a port, `8080:80/tcp`, on IPv4, and none has it on IPv6.
+fn was_on_ipv4_only(input: &Input<'_>, address: &Address, port: &str) -> bool {
+    let on = |what: &str, item: &str| {
+        input.world.generations(address).any(|(_, seen)| seen.fields.strings(what).contains(&item))
+    };
+    on("ports", &format!("0.0.0.0:{port}")) && !on("on_ipv6", port)
 }
 
 /// What a change opens.

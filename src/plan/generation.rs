@@ -72,7 +72,7 @@ pub fn matches(schema: &KindSchema, wanted: &Fields, world: &World, observed: &F
     let is_off = observed.get("aliases").is_none();
     let place = ["ipv4_address", "mac_address", "also_on"];
     let mut diffs = diffs.iter().filter(|(_, diff)| !(is_off && place.contains(&diff.field.as_str())));
-    !diffs.any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile))
+    !diffs.any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile | Rule::AtMost))
 }
 
 /// The wanted generation, unless it failed and the last good one may be put back.

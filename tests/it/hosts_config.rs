@@ -70,6 +70,8 @@ fn what_does_not_fit_is_refused() {
             "npm.main serves several hosts, and none of them is `default`",
         ),
         (json!({"default": {"publish_ports": "20000"}}), json!({}), "hosts.default.publish_ports: `20000`"),
+        (json!({"default": {"publish_on": ["127.0.0.1"]}}), json!({}), "hosts.default.publish_on: `127.0.0.1`"),
+        (json!({"default": {"publish_on": []}}), json!({}), "hosts.default.publish_on: ``"),
         (json!({"default": {"publish_ports": "2000-1000"}}), json!({}), "hosts.default.publish_ports: `2000-1000`"),
     ];
     for (hosts, npm, expected) in cases {

@@ -495,6 +495,7 @@ pub fn site() -> Site {
         data: "/srv".to_owned(),
         private_address: None,
         publish_ports: None,
+        publishes_on_ipv6: true,
         npm: npm.map(|npm| NpmSite { provider: ProviderId::npm(npm), container: None, reach: Reach::Auto }),
     };
     let ip = PublicAddress::Ip(IpAddr::from([203, 0, 113, 10]));

@@ -289,6 +289,9 @@ fn recreation_diff(input: &Input<'_>, new: &Change, old: &Change) -> Vec<FieldDi
     if diffs.iter().any(|diff| diff.field == "image") {
         diffs.retain(|diff| diff.field != "image_id");
     }
+    if diffs.iter().any(|diff| diff.field == "ports") {
+        diffs.retain(|diff| diff.field != "on_ipv6");
+    }
     // The reason says whom it follows; ids tell nobody anything.
     diffs.retain(|diff| !diff.field.starts_with("follows."));
     diffs.extend(removed_entries(fields, &seen.fields));

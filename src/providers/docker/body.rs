@@ -98,7 +98,8 @@ pub fn container_body(
         endpoint(fields.text("address").or(fields.text("ipv4_address")), list("aliases").unwrap_or_default(), false);
     endpoint.mac_address = fields.text("mac_address").map(str::to_owned);
     let endpoints = has_endpoint.then(|| HashMap::from([(network.clone(), endpoint)]));
-    let (mut exposed, bindings) = port_bindings(&[list("ports").unwrap_or_default(), published].concat());
+    let (mut exposed, bindings) =
+        port_bindings(&[list("ports").unwrap_or_default(), published].concat(), &fields.strings("on_ipv6"));
     exposed.extend(fields.get("expose").and_then(Value::entries).into_iter().flatten().map(|(port, _)| port.clone()));
     exposed.sort();
     exposed.dedup();
@@ -189,12 +190,15 @@ fn environment(fields: &Fields, secrets: &Secrets) -> Result<(Vec<String>, Vec<S
     Ok((env, plain))
 }
 
-fn port_bindings(texts: &[String]) -> (Vec<String>, HashMap<String, Option<Vec<PortBinding>>>) {
+/// Without an address of the host, the engine listens on those of IPv4 and IPv6.
+fn port_bindings(texts: &[String], on_ipv6: &[&str]) -> (Vec<String>, HashMap<String, Option<Vec<PortBinding>>>) {
     let mut bindings: BTreeMap<String, Vec<PortBinding>> = BTreeMap::new();
     for text in texts {
         // ip:published:target/protocol; an IPv6 address has colons of its own.
         let mut parts = text.rsplitn(3, ':');
         let (Some(target), Some(published), Some(ip)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let is_on_both = text.strip_prefix("0.0.0.0:").is_some_and(|rest| on_ipv6.contains(&rest));
+        let ip = if is_on_both { "" } else { ip };
         let binding = PortBinding { host_ip: Some(ip.to_owned()), host_port: Some(published.to_owned()) };
         bindings.entry(target.to_owned()).or_default().push(binding);
     }

@@ -216,6 +216,7 @@ fn where_it_runs(inspect: &ContainerInspectResponse, fields: &mut Fields) {
     let Some(host) = &inspect.host_config else { return };
     fields.set("restart", Value::text(restart_text(host.restart_policy.as_ref())));
     fields.set("ports", Value::texts(port_texts(host)));
+    fields.set("on_ipv6", Value::texts(ports_on_ipv6(host)));
     fields.set("mounts", Value::texts(mount_texts(host)));
     if let Some(log) = &host.log_config {
         let options = ordered(log.config.as_ref()).into_iter().map(|(name, value)| (name, Value::Text(value)));
@@ -481,6 +482,20 @@ pub fn restart_policy(text: &str) -> RestartPolicy {
         _ => RestartPolicyNameEnum::NO,
     };
     RestartPolicy { name: Some(name), maximum_retry_count: count.parse().ok() }
+}
+
+/// Those that are published without an address of the host.
+fn ports_on_ipv6(host: &HostConfig) -> Vec<String> {
+    let all = host.port_bindings.iter().flatten().flat_map(|(target, bindings)| {
+        bindings
+            .iter()
+            .flatten()
+            .filter(|binding| binding.host_ip.as_deref().is_none_or(str::is_empty))
+            .map(move |binding| format!("{}:{target}", binding.host_port.as_deref().unwrap_or_default()))
+    });
+    let mut texts: Vec<String> = all.collect();
+    texts.sort();
+    texts
 }
 
 fn port_texts(host: &HostConfig) -> Vec<String> {

@@ -81,6 +81,8 @@ pub const CONTAINER: KindSchema = KindSchema {
             r#"{"list":[{"text":"127.0.0.1:28080:80/tcp"}]}"#,
             r#"{"list":[{"text":"127.0.0.1:28080:80/tcp"},{"text":"127.0.0.1:28081:81/udp"}]}"#,
         ]),
+        // `8080:80/tcp`: of `ports`, those whose address is not said. What was made by an older Amarre listens on IPv4 only.
+        Field::new("on_ipv6", Rule::AtMost),
         Field::new("mounts", Rule::Generation).samples(&[
             r#"{"list":[{"text":"volume:amarre-test_a:/a:rw"}]}"#,
             r#"{"list":[{"text":"volume:amarre-test_a:/a:ro"},{"text":"volume:amarre-test_b:/b:rw"}]}"#,

@@ -64,6 +64,7 @@ struct SiteFile {
     has_dns: Option<bool>,
     prune: Option<bool>,
     private_address: Option<String>,
+    publishes_on_ipv6: Option<bool>,
     /// First and last.
     publish_ports: Option<(u16, u16)>,
     /// Another host, called `nas`, that is reached by published ports.
@@ -268,6 +269,7 @@ fn site_of(file: &SiteFile) -> Site {
     };
     host.private_address = file.private_address.as_ref().map(|text| text.parse().unwrap());
     host.publish_ports = file.publish_ports;
+    host.publishes_on_ipv6 = file.publishes_on_ipv6.unwrap_or(host.publishes_on_ipv6);
     if let Some(nas) = &file.nas {
         let npm = NpmSite { container: None, reach: Reach::Published, ..host.npm.clone().unwrap() };
         let nas = HostSite {

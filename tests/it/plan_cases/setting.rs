@@ -130,6 +130,7 @@ pub fn site() -> Site {
         data: "/srv".to_owned(),
         private_address: None,
         publish_ports: None,
+        publishes_on_ipv6: true,
         npm: Some(npm),
     };
     Site {

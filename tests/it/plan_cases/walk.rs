@@ -302,7 +302,8 @@ pub fn essence(state: &State, strict: bool) -> BTreeMap<String, String> {
     for (address, seen) in &view.seen {
         let mut fields = seen.fields.clone();
         let schema = schemas().get(&(address.provider.family().to_owned(), address.kind)).unwrap();
-        let observed = schema.fields.iter().filter(|field| matches!(field.rule, Rule::Observed | Rule::Volatile));
+        let later = |rule| matches!(rule, Rule::Observed | Rule::Volatile | Rule::AtMost);
+        let observed = schema.fields.iter().filter(|field| later(field.rule));
         observed.for_each(|field| drop(fields.remove(field.name)));
         if address.kind == Kind::Container && fields.text("restart") == Some("no") {
             // A plan does not wait until what ends has ended.

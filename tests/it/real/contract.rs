@@ -245,8 +245,8 @@ impl Bench {
 
     /// Every field that a manifest can say.
     async fn every_field(&self) {
-        let fields =
-            kinds::CONTAINER.fields.iter().filter(|field| !matches!(field.rule, Rule::Observed | Rule::Volatile));
+        let alone = |rule| !matches!(rule, Rule::Observed | Rule::Volatile | Rule::AtMost);
+        let fields = kinds::CONTAINER.fields.iter().filter(|field| alone(field.rule));
         let mut set: Vec<(&str, Value)> = Vec::new();
         let mut wrong = Vec::new();
         for field in fields {
@@ -254,7 +254,7 @@ impl Bench {
             let tried = async {
                 match field.rule {
                     Rule::Update => self.update(field.name, field.samples).await,
-                    Rule::Generation | Rule::Set | Rule::Fixed | Rule::Volatile | Rule::Observed => {
+                    Rule::Generation | Rule::Set | Rule::Fixed | Rule::Volatile | Rule::AtMost | Rule::Observed => {
                         self.generations(field.name, field.samples).await;
                     }
                 }

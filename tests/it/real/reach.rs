@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::apply::WEB;
 use crate::support::rig::{PUBLIC, Rig};
-use crate::support::{docker, inspect};
+use crate::support::{docker, free_port, inspect};
 
 /// Ports of this test run: below what the kernel hands out by itself, apart from those of the contract suite.
 pub(super) fn first_port() -> u16 {
@@ -91,4 +91,40 @@ async fn a_container_on_the_hosts_network_is_reached_there() {
     rig.apply().await;
     rig.assert_serves("plain", "amarre-test 1").await;
     assert_eq!((rig.ours("network"), rig.containers().len()), (Vec::new(), 1));
+}
+
+/// A server in an image for tests, on a port of all addresses of its host.
+const ANYWHERE: &str = "name: TAG-open\nimage: amarre-test:1\ncommand: [serve, '8080']\nports: ['PORT:8080']\n\
+                        healthcheck: {test: [CMD, 'true'], interval: 1s}\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_port_without_an_address_is_on_ipv6_from_the_next_update_on() {
+    let mut rig = Rig::start().await;
+    let socket = format!("unix://{}", rig.folder.path().join("docker.sock").display());
+    let host = json!({"docker": socket, "address": PUBLIC, "npm": "main"});
+    let on_ipv4 = json!({"docker": socket, "address": PUBLIC, "npm": "main", "publish_on": ["0.0.0.0"]});
+    let bound = |rig: &Rig| {
+        let found = inspect("container", &rig.name("open"));
+        found["HostConfig"]["PortBindings"]["8080/tcp"][0]["HostIp"].as_str().unwrap().to_owned()
+    };
+    let manifest = ANYWHERE.replace("PORT", &free_port().to_string());
+    rig.settings.insert("hosts".to_owned(), json!({"default": on_ipv4}));
+    rig.configure();
+    rig.write("open.yaml", &manifest);
+    rig.apply().await;
+    assert_eq!(bound(&rig), "0.0.0.0");
+
+    rig.settings.insert("hosts".to_owned(), json!({"default": host}));
+    rig.configure();
+    assert_eq!(rig.plan_exit().await, 0, "what is there stays as it is");
+    rig.write("open.yaml", &manifest.replace("1s", "2s"));
+    let plan = rig.run(&["plan"]).await;
+    assert!(plan.out.contains("newly reachable on [::]:"), "{plan}");
+    rig.apply().await;
+    assert_eq!(bound(&rig), "");
+
+    rig.settings.insert("hosts".to_owned(), json!({"default": on_ipv4}));
+    rig.configure();
+    rig.apply().await;
+    assert_eq!(bound(&rig), "0.0.0.0", "what is closed is not put off");
 }
