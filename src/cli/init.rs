@@ -11,9 +11,12 @@ use std::net::{IpAddr, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use bollard::models::ContainerSummary;
+
 use super::Failure;
 use super::args::{Args, Init, Simulated};
 use super::output::Output;
+use super::proposals::Proposals;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
 use crate::model::site::ascii_name;
@@ -47,6 +50,7 @@ struct Answers {
     missing: Vec<String>,
     containers: usize,
     hosts: usize,
+    proposals: Proposals,
 }
 
 #[derive(Debug)]
@@ -90,6 +94,7 @@ impl Answers {
 struct Found {
     containers: usize,
     npm: Option<(String, String)>,
+    proposals: Proposals,
 }
 
 /// `amarre init`
@@ -113,6 +118,9 @@ pub async fn run(args: &Args, init: &Init, output: &Output) -> Result<u8, Failur
     if answers.containers + answers.hosts > 0 {
         output.say(&format!("\n{} are here already. Amarre leaves them alone.", here.join(" and ")));
     }
+    if answers.proposals != Proposals::default() {
+        output.say(&format!("{} proposes `policy` for the folders and devices that they use.", path.display()));
+    }
     output.say("Next: amarre plan            what would happen\n      amarre run             keep it so");
     Ok(0)
 }
@@ -133,11 +141,11 @@ async fn look(init: &Init, output: &Output, answers: &mut Answers) -> Found {
     let endpoint = init.docker.clone().unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
     answers.docker = init.docker.clone();
     let config = DockerConfig::new(ProviderId::docker("default"), &endpoint, INSTANCE, MarkKey::new([0; 32]));
-    let containers = match Docker::connect(&config, Counts::default()).await {
-        Ok(docker) => docker.containers().await.map(|containers| (docker.engine, containers)),
+    let seen = match Docker::connect(&config, Counts::default()).await {
+        Ok(docker) => docker.containers().await.map(|containers| (docker, containers)),
         Err(error) => Err(error),
     };
-    let (engine, containers) = match containers {
+    let (docker, containers) = match seen {
         Ok(seen) => seen,
         Err(error) => {
             line(output, Sign::Failed, "Docker", &format!("{}, {}", error.message, error.code));
@@ -145,16 +153,18 @@ async fn look(init: &Init, output: &Output, answers: &mut Answers) -> Found {
             return Found::default();
         }
     };
-    line(output, Sign::Done, "Docker", &format!("{endpoint}, {engine}, {} containers", containers.len()));
+    line(output, Sign::Done, "Docker", &format!("{endpoint}, {}, {} containers", docker.engine, containers.len()));
     let name = |names: &Option<Vec<String>>| {
         names.iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default()
     };
-    let npm = containers.iter().find(|container| {
+    let is_npm = |container: &&ContainerSummary| {
         let image = container.image.as_deref().unwrap_or_default();
         image.contains("nginx-proxy-manager")
             || matches!(name(&container.names).as_str(), "npm" | "nginx-proxy-manager")
-    });
-    let npm = npm.map(|container| {
+    };
+    let others = containers.iter().filter(|container| !is_npm(container));
+    let proposals = propose(&docker, others).await;
+    let npm = containers.iter().find(is_npm).map(|container| {
         let ports = container.ports.iter().flatten();
         let admin = ports.filter(|port| port.private_port == 81).find_map(|port| port.public_port).unwrap_or(81);
         (name(&container.names), format!("http://127.0.0.1:{admin}"))
@@ -163,11 +173,23 @@ async fn look(init: &Init, output: &Output, answers: &mut Answers) -> Found {
         Some((name, url)) => line(output, Sign::Done, "NPM", &format!("container {name}, admin at {url}")),
         None => line(output, Sign::Step, "NPM", "no container of it here"),
     }
-    Found { containers: containers.len(), npm }
+    Found { containers: containers.len(), npm, proposals }
+}
+
+/// What the containers that are there mount and use, as far as the engine tells.
+async fn propose(docker: &Docker, containers: impl Iterator<Item = &ContainerSummary>) -> Proposals {
+    let mut proposals = Proposals::default();
+    for id in containers.filter_map(|container| container.id.as_deref()) {
+        if let Ok(Some(container)) = docker.container(id).await {
+            proposals.add(&container);
+        }
+    }
+    proposals
 }
 
 async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut Answers) -> Result<(), Failure> {
     answers.containers = found.containers;
+    answers.proposals = found.proposals;
     answers.domain =
         dialogue.text("Domain", &init.domain, None)?.unwrap_or_default().trim_end_matches('.').to_lowercase();
     if answers.domain.is_empty() {
@@ -482,6 +504,7 @@ fn configuration(answers: &Answers) -> String {
             Simulated::Ovh => "ovh: {simulated: true}   # until there are keys\n",
         });
     }
+    out.push_str(&answers.proposals.lines());
     out
 }
 

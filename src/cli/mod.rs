@@ -4,6 +4,7 @@ pub mod args;
 pub mod asking;
 pub mod output;
 mod policy;
+mod proposals;
 pub mod build;
 pub mod link;
 pub mod commands;

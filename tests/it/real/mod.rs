@@ -10,6 +10,7 @@ mod contract;
 mod corpus;
 mod downtime;
 mod files;
+mod first;
 mod harm;
 mod images;
 mod killed;

@@ -1,0 +1,107 @@
+//! What `amarre init` proposes for `policy`, from what the containers that are there mount and use.
+
+use std::collections::BTreeSet;
+
+use bollard::models::ContainerInspectResponse;
+
+use crate::model::folders::is_within;
+
+/// What is the system's, or an engine's, is nothing that a manifest should get along with other folders.
+const CLOSED: [&str; 15] = [
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var/lib",
+    "/var/log", "/var/run",
+];
+/// Below these, the second folder is still everybody's.
+const SHARED: [&str; 5] = ["home", "media", "mnt", "opt", "var"];
+
+/// For `policy`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Proposals {
+    /// For `host_paths`.
+    pub host_paths: BTreeSet<String>,
+    /// For `devices`.
+    pub devices: BTreeSet<String>,
+}
+
+impl Proposals {
+    /// Adds what one container has.
+    pub fn add(&mut self, container: &ContainerInspectResponse) {
+        let mounts = container.mounts.iter().flatten();
+        let binds = mounts.filter(|mount| mount.typ.as_deref() == Some("bind"));
+        self.host_paths.extend(binds.filter_map(|bind| folder(bind.source.as_deref()?)));
+        let Some(host) = container.host_config.as_ref() else { return };
+        let devices = host.devices.iter().flatten().filter_map(|device| device.path_on_host.clone());
+        self.devices.extend(devices);
+        if host.device_requests.as_ref().is_some_and(|requests| !requests.is_empty()) {
+            self.devices.insert("gpus".to_owned());
+        }
+    }
+
+    /// The lines of the configuration, switched off: who may use what is a person's word. Nothing where nothing is found.
+    pub fn lines(&self) -> String {
+        if self.host_paths.is_empty() && self.devices.is_empty() {
+            return String::new();
+        }
+        let list = |items: Vec<&str>| serde_json::Value::from(items).to_string();
+        let mut out =
+            "# What the containers that are here mount and use. Remove the `# ` for what manifests may use, too.\n# policy:\n"
+                .to_owned();
+        if !self.host_paths.is_empty() {
+            let own = ["<data>/<service>"].into_iter();
+            let paths: Vec<&str> = own.chain(self.host_paths.iter().map(String::as_str)).collect();
+            out.push_str(&format!("#   host_paths: {}\n", list(paths)));
+        }
+        if !self.devices.is_empty() {
+            out.push_str(&format!("#   devices: {}\n", list(self.devices.iter().map(String::as_str).collect())));
+        }
+        out
+    }
+}
+
+/// The folder to open for a bind, wide enough for its neighbours; none for what is the system's.
+fn folder(source: &str) -> Option<String> {
+    if CLOSED.iter().any(|closed| is_within(source, closed)) || source.chars().any(char::is_control) {
+        return None;
+    }
+    let parts: Vec<&str> = source.split('/').filter(|part| !part.is_empty()).collect();
+    let depth = if SHARED.contains(parts.first()?) { 3 } else { 2 };
+    // Somebody's home holds keys, and what is next to the root is everybody's.
+    let is_too_wide = parts.len() < depth && SHARED.contains(&parts[0]);
+    (!is_too_wide).then(|| format!("/{}", parts[..parts.len().min(depth)].join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_runs_is_proposed_and_the_systems_own_is_not() {
+        let bind = |source: &str| json!({"Type": "bind", "Source": source, "Destination": "/x", "RW": true});
+        let sources = [
+            "/mnt/nas/media/books",
+            "/mnt/nas/media/films",
+            "/DATA/AppData/app/config",
+            "/data",
+            "/home/ann",
+            "/home/ann/paperless/inbox",
+            "/var/run/docker.sock",
+            "/etc/localtime",
+            "/",
+        ];
+        let container = json!({
+            "Mounts": sources.map(bind),
+            "HostConfig": {
+                "Devices": [{"PathOnHost": "/dev/dri", "PathInContainer": "/dev/dri", "CgroupPermissions": "rwm"}],
+                "DeviceRequests": [{"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu"]]}],
+            },
+        });
+        let mut found = Proposals::default();
+        assert_eq!(found.lines(), "");
+        found.add(&serde_json::from_value(container).unwrap());
+        let expected = "#   host_paths: [\"<data>/<service>\",\"/DATA/AppData\",\"/data\",\"/home/ann/paperless\",\"/mnt/nas/media\"]\n\
+                        #   devices: [\"/dev/dri\",\"gpus\"]\n";
+        assert!(found.lines().ends_with(expected), "{}", found.lines());
+    }
+}
