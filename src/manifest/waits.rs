@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Millis;
 use crate::model::Service;
-use crate::model::service::{Condition, Container, ContainerNetwork, Dependency, Job, Needed};
+use crate::model::service::{Condition, Container, ContainerNetwork, Dependency, Job, Needed, may_end};
 
 use super::check::{self, Draft};
 use super::compose::{self, Read};
@@ -253,7 +253,7 @@ pub(super) fn tasks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<
         let Some(Some(read)) = containers.get_mut(&key) else { continue };
         if !read.is_restart_said {
             "no".clone_into(&mut read.container.restart);
-        } else if !read.container.may_end() {
+        } else if !may_end(&read.container.restart) {
             let message = format!("`{key}` is waited for to end, and has `restart: {}`", read.container.restart);
             let hint = format!("write `restart: \"no\"` in `{key}`, or wait for it with `condition: service_healthy`");
             scope.error_hint(A0173, spot, message, &hint);

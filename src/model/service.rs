@@ -197,11 +197,6 @@ impl Container {
         self.written().is_some()
     }
 
-    /// Whether its policy lets it end by itself.
-    pub fn may_end(&self) -> bool {
-        may_end(&self.restart)
-    }
-
     /// What is copied in, by target.
     pub fn deliveries(&self) -> impl Iterator<Item = (&String, &Delivery)> {
         self.mounts.iter().filter_map(|mount| match &mount.source {

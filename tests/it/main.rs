@@ -12,6 +12,7 @@ mod deploy;
 mod looks;
 mod mutants;
 mod tidy;
+mod upgrade;
 mod traps;
 mod hostile;
 mod supply;

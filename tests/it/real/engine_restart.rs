@@ -160,3 +160,29 @@ fn assert_same(before: &BTreeMap<String, String>, after: &BTreeMap<String, Strin
         assert_eq!(after.get(container), Some(id), "{container}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_says_nothing_of_restart_is_started_after_its_engine_unless_it_was_done() {
+    let mut rig = Rig::start().await;
+    let mut engine = SecondEngine::start().await;
+    engine.copy_image(image::ONE);
+    let host = json!({"docker": engine.endpoint(), "address": PUBLIC, "npm": "main"});
+    rig.settings.insert("hosts".to_owned(), json!({"default": host}));
+    rig.configure();
+    rig.write("shop.yaml", "name: TAG-shop\ncompose: ./shop.compose.yaml\n");
+    rig.write(
+        "shop.compose.yaml",
+        "services:\n  web: {image: 'amarre-test:1', command: [serve, '80']}\n  migrate: {image: 'amarre-test:1', command: [exit, '0']}\n",
+    );
+    rig.apply().await;
+    let running = |engine: &SecondEngine| -> Vec<String> { containers(engine, &[]).into_keys().collect() };
+    assert_eq!(running(&engine), [rig.name("shop-web")]);
+    let before = containers(&engine, &["-a"]);
+    // The server ends with code 0 when it is told to stop, as the migration did by itself.
+    engine.stop();
+    engine.start_again().await;
+    assert_eq!(running(&engine), [""; 0]);
+    rig.apply().await;
+    assert_eq!(running(&engine), [rig.name("shop-web")]);
+    assert_eq!(containers(&engine, &["-a"]), before);
+}
