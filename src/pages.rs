@@ -81,6 +81,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0187", include_str!("../docs/errors/A0187.md")),
     ("A0188", include_str!("../docs/errors/A0188.md")),
     ("A0189", include_str!("../docs/errors/A0189.md")),
+    ("A0190", include_str!("../docs/errors/A0190.md")),
     ("A0201", include_str!("../docs/errors/A0201.md")),
     ("A0202", include_str!("../docs/errors/A0202.md")),
     ("A0203", include_str!("../docs/errors/A0203.md")),

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
 use crate::model::{Millis, SecretName, Value};
 
-use super::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, A0188, Problem, Spot, shown};
+use super::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, A0188, A0190, Problem, Spot, shown};
 use super::mounts::Ports;
 use super::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};
 use super::yaml::{Data, Node};
-use super::{deploy, images, mounts, permissions, resolve, rights, settings, shapes, waits};
+use super::{deploy, images, mounts, permissions, resolve, rights, scalars, settings, shapes, waits};
 
 /// A registry is not asked more often.
 const HOUR: Millis = Millis::minutes(60);
@@ -274,13 +274,26 @@ fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
 fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
     let label = format!("variable `{}`", shown(name));
     match &node.data {
-        Data::Scalar(_) => Some(EnvValue::Plain(scope.text(node, &label)?.text)),
+        Data::Scalar(_) => {
+            written_anew(scope, node, &label);
+            Some(EnvValue::Plain(scope.text(node, &label)?.text))
+        }
         Data::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
         Data::List(_) => {
             scope.wrong_type(node, &label, "text or `{secret: NAME}`");
             None
         }
     }
+}
+
+/// Tells of a value of a Compose file that `docker compose` reads as a number: what is there already has it as it is written.
+fn written_anew(scope: &Scope<'_>, node: &Node, label: &str) {
+    let Data::Scalar(scalar) = &node.data else { return };
+    let is_read = is_compose(node.spot) && scalar.plain && scalar.literal;
+    let Some(passed) = scalars::passed(&scalar.text).filter(|_| is_read) else { return };
+    let text = shown(&scalar.text);
+    let message = format!("{label} is `{text}`, as it is written; `docker compose` passes `{passed}`");
+    scope.report(Problem::warning(A0190, node.spot, message).hint(format!("write `\"{text}\"`, or `\"{passed}\"`")));
 }
 
 /// `{secret: cloud/db}`.
@@ -376,7 +389,11 @@ pub(super) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
         }
         let value = match value {
             PairValue::Text(text) => Some(text),
-            PairValue::Node(node) => scope.text(node, &format!("label `{}`", shown(&name))).map(|text| text.text),
+            PairValue::Node(node) => {
+                let label = format!("label `{}`", shown(&name));
+                written_anew(scope, node, &label);
+                scope.text(node, &label).map(|text| text.text)
+            }
             PairValue::Nothing => Some(String::new()),
         };
         labels.extend(value.map(|value| (name, value)));

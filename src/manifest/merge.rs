@@ -158,5 +158,5 @@ pub(super) fn started(name: &str, item: &Node) -> Entry {
 
 /// YAML's null, in the place of an item.
 pub(super) fn nothing(item: &Node) -> Rc<Node> {
-    Node::made(item.spot, Data::Scalar(super::yaml::Scalar { text: String::new(), plain: true }))
+    Node::made(item.spot, Data::Scalar(super::yaml::Scalar { text: String::new(), plain: true, literal: false }))
 }

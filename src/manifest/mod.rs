@@ -42,6 +42,7 @@ mod render;
 mod resolve;
 mod rights;
 mod routes;
+mod scalars;
 mod schema;
 mod schema_container;
 mod settings;

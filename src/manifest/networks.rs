@@ -109,7 +109,7 @@ impl Networks {
         if self.beside.is_empty() {
             return options_of_network(scope, node);
         }
-        let nothing = Node::made(node.spot, Data::Scalar(Scalar { text: String::new(), plain: true }));
+        let nothing = Node::made(node.spot, Data::Scalar(Scalar { text: String::new(), plain: true, literal: false }));
         let said: Vec<Entry> = match &node.data {
             Data::Map(entries) => entries.clone(),
             Data::List(items) => {

@@ -434,7 +434,7 @@ impl<'s> Loading<'s> {
         }
         // What becomes empty is an empty text, not nothing.
         let plain = scalar.plain && !matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
-        Node::made(node.spot, Data::Scalar(Scalar { text, plain }))
+        Node::made(node.spot, Data::Scalar(Scalar { text, plain, literal: false }))
     }
 }
 

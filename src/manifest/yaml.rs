@@ -53,6 +53,8 @@ pub(super) enum Data {
 pub(super) struct Scalar {
     pub text: String,
     pub plain: bool,
+    /// As it stands in the file: no variable was replaced in it.
+    pub literal: bool,
 }
 
 /// One key of a map, in the order of the file.
@@ -83,7 +85,7 @@ impl Node {
 
     /// A made text, which is never a number, a boolean or nothing.
     pub fn made_text(spot: Spot, text: String) -> Rc<Self> {
-        Self::made(spot, Data::Scalar(Scalar { text, plain: false }))
+        Self::made(spot, Data::Scalar(Scalar { text, plain: false, literal: false }))
     }
 
     /// How many values it holds, itself included.
@@ -236,7 +238,7 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let (plain, laid) = self.tagged(style == ScalarStyle::Plain, tag.as_deref(), spot);
                 let weight = Weight { nodes: 1, bytes: text.len(), height: 0 };
-                let data = Data::Scalar(Scalar { text: text.into_owned(), plain });
+                let data = Data::Scalar(Scalar { text: text.into_owned(), plain, literal: true });
                 self.finish(Node { spot, data, laid, weight }, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -256,7 +258,7 @@ impl Builder {
                 self.is_unusable = true;
                 let problem = Problem::error(A0115, spot, "an alias of an anchor that is not there".to_owned());
                 self.problems.push(problem.hint("anchors hold for their own document, from where they stand".into()));
-                let data = Data::Scalar(Scalar { text: String::new(), plain: true });
+                let data = Data::Scalar(Scalar { text: String::new(), plain: true, literal: false });
                 let weight = Weight { nodes: 1, bytes: 0, height: 0 };
                 self.finish(Node { spot, data, laid: Laid::Merged, weight }, 0)
             }
