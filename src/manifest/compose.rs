@@ -11,7 +11,7 @@ use super::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, A0188, A0190, 
 use super::mounts::Ports;
 use super::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};
 use super::yaml::{Data, Node};
-use super::{deploy, images, mounts, permissions, resolve, rights, scalars, settings, shapes, waits};
+use super::{deploy, images, mounts, permissions, render, resolve, rights, scalars, settings, shapes, waits};
 
 /// A registry is not asked more often.
 const HOUR: Millis = Millis::minutes(60);
@@ -275,7 +275,7 @@ fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
     let label = format!("variable `{}`", shown(name));
     match &node.data {
         Data::Scalar(_) => {
-            written_anew(scope, node, &label);
+            written_anew(scope, node, &label, name);
             Some(EnvValue::Plain(scope.text(node, &label)?.text))
         }
         Data::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
@@ -287,13 +287,19 @@ fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
 }
 
 /// Tells of a value of a Compose file that `docker compose` reads as a number: what is there already has it as it is written.
-fn written_anew(scope: &Scope<'_>, node: &Node, label: &str) {
+fn written_anew(scope: &Scope<'_>, node: &Node, label: &str, name: &str) {
     let Data::Scalar(scalar) = &node.data else { return };
     let is_read = is_compose(node.spot) && scalar.plain && scalar.literal;
     let Some(passed) = scalars::passed(&scalar.text).filter(|_| is_read) else { return };
+    let problem = |what: &str| Problem::warning(A0190, node.spot, format!("{label} {what}"));
     let text = shown(&scalar.text);
-    let message = format!("{label} is `{text}`, as it is written; `docker compose` passes `{passed}`");
-    scope.report(Problem::warning(A0190, node.spot, message).hint(format!("write `\"{text}\"`, or `\"{passed}\"`")));
+    scope.report(if render::looks_secret(name) {
+        problem("is passed as it is written; `docker compose` passes another number")
+            .hint("put quotes around it".to_owned())
+    } else {
+        let what = format!("is `{text}`, as it is written; `docker compose` passes `{passed}`");
+        problem(&what).hint(format!("write `\"{text}\"`, or `\"{passed}\"`"))
+    });
 }
 
 /// `{secret: cloud/db}`.
@@ -391,7 +397,7 @@ pub(super) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
             PairValue::Text(text) => Some(text),
             PairValue::Node(node) => {
                 let label = format!("label `{}`", shown(&name));
-                written_anew(scope, node, &label);
+                written_anew(scope, node, &label, &name);
                 scope.text(node, &label).map(|text| text.text)
             }
             PairValue::Nothing => Some(String::new()),

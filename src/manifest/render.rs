@@ -10,6 +10,8 @@ use crate::model::Assets;
 
 /// A screen of them; the rest is likely to follow from these.
 const DIAGNOSTICS_MAX: usize = 20;
+/// Warnings of one kind and file beside the first.
+const AGAIN_MAX: usize = 8;
 /// What editors and terminals show without wrapping.
 const LINE_CHARS_MAX: usize = 100;
 /// More names would fill the screen; each stands with its diagnostic anyway.
@@ -21,15 +23,42 @@ const HIDDEN: &str = "(hidden)";
 pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], good: usize, total: usize) -> String {
     let texts: BTreeMap<&str, &str> = files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
     let mut out = String::new();
-    for diagnostic in diagnostics.iter().take(DIAGNOSTICS_MAX) {
+    let told = once_a_file(diagnostics);
+    for (diagnostic, again) in told.iter().take(DIAGNOSTICS_MAX) {
         one(&mut out, diagnostic, texts.get(diagnostic.file.as_str()).copied().unwrap_or_default());
+        for other in again.iter().take(AGAIN_MAX) {
+            out.push_str(&format!("   = line {}: {}\n", other.line, other.message));
+        }
+        if again.len() > AGAIN_MAX {
+            out.push_str(&format!("   = and {} more like these in this file\n", again.len() - AGAIN_MAX));
+        }
         out.push('\n');
     }
-    if diagnostics.len() > DIAGNOSTICS_MAX {
-        out.push_str(&format!("and {} more\n\n", diagnostics.len() - DIAGNOSTICS_MAX));
+    let left: usize = told.iter().skip(DIAGNOSTICS_MAX).map(|(_, again)| 1 + again.len()).sum();
+    if left > 0 {
+        out.push_str(&format!("and {left} more\n\n"));
     }
     out.push_str(&summary(diagnostics, good, total));
     out
+}
+
+/// Each with those of its kind: a kind of warning is shown once a file, and the others of it take a line each.
+fn once_a_file(diagnostics: &[Diagnostic]) -> Vec<(&Diagnostic, Vec<&Diagnostic>)> {
+    let mut told: Vec<(&Diagnostic, Vec<&Diagnostic>)> = Vec::new();
+    let mut firsts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for diagnostic in diagnostics {
+        let kind = (diagnostic.file.as_str(), diagnostic.code);
+        match firsts.get(&kind).filter(|_| diagnostic.severity == Severity::Warning && diagnostic.line > 0) {
+            Some(first) => told[*first].1.push(diagnostic),
+            None => {
+                if diagnostic.severity == Severity::Warning {
+                    firsts.insert(kind, told.len());
+                }
+                told.push((diagnostic, Vec::new()));
+            }
+        }
+    }
+    told
 }
 
 /// The files whose lines may be shown: manifests and Compose files, never a file of variables.
@@ -232,7 +261,7 @@ fn secret_value(line: &str) -> Option<usize> {
     }
 }
 
-fn looks_secret(key: &str) -> bool {
+pub(super) fn looks_secret(key: &str) -> bool {
     const PARTS: [&str; 13] = [
         "pass",
         "secret",
