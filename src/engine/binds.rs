@@ -204,7 +204,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn not_seen(path: &str, why: &str) -> Lead {
-    Lead { path: normal(path), links: Vec::new(), lost: Some(Lost::NotSeen(why.to_owned())) }
+    Lead { path: normal(path), lost: Some(Lost::NotSeen(why.to_owned())), ..Lead::default() }
 }
 
 /// Where one path leads. What is not there leads nowhere else than it says.
@@ -249,11 +249,16 @@ fn walk(path: &str) -> Result<Lead, Errno> {
             Ok(opened) => opened,
             Err(Errno::NOENT | Errno::NOTDIR) => {
                 let rest = ahead.into_iter().fold(way.path_of(&name), |path, name| format!("{path}/{name}"));
-                return Ok(Lead { path: normal(&rest), links, lost: None });
+                return Ok(Lead { path: normal(&rest), links, is_missing: true, lost: None });
             }
             Err(errno) => {
                 let rest = ahead.into_iter().fold(way.path_of(&name), |path, name| format!("{path}/{name}"));
-                return Ok(Lead { path: normal(&rest), links, lost: Some(Lost::NotSeen(errno.to_string())) });
+                return Ok(Lead {
+                    path: normal(&rest),
+                    links,
+                    is_missing: false,
+                    lost: Some(Lost::NotSeen(errno.to_string())),
+                });
             }
         };
         if FileType::from_raw_mode(fstat(&opened)?.st_mode) != FileType::Symlink {
@@ -265,7 +270,7 @@ fn walk(path: &str) -> Result<Lead, Errno> {
         let to = OsStr::from_bytes(to.as_bytes()).to_str().ok_or(Errno::ILSEQ)?.to_owned();
         links.push((way.path_of(&name), to.clone()));
         if links.len() > LINKS_MAX {
-            return Ok(Lead { path: way.path_of(&name), links, lost: Some(Lost::TooManyLinks) });
+            return Ok(Lead { path: way.path_of(&name), links, is_missing: false, lost: Some(Lost::TooManyLinks) });
         }
         if to.starts_with('/') {
             way.parts.clear();
@@ -274,7 +279,7 @@ fn walk(path: &str) -> Result<Lead, Errno> {
             ahead.push_front(part);
         }
     }
-    Ok(Lead { path: way.path(), links, lost: None })
+    Ok(Lead { path: way.path(), links, is_missing: false, lost: None })
 }
 
 fn parts(path: &str) -> VecDeque<String> {
@@ -302,7 +307,7 @@ mod tests {
             while path.starts_with("/hung") && lock(&walked).last().is_some_and(|last| last != "end") {
                 std::thread::park_timeout(Duration::from_millis(50));
             }
-            Lead { path: path.to_owned(), links: Vec::new(), lost: None }
+            Lead { path: path.to_owned(), ..Lead::default() }
         }
     }
 

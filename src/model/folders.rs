@@ -16,6 +16,8 @@ pub struct Lead {
     pub path: String,
     /// The links on the way, in order: where each is, and what it says.
     pub links: Vec<(String, String)>,
+    /// Nothing is there.
+    pub is_missing: bool,
     /// Why the way could not be followed to its end.
     pub lost: Option<Lost>,
 }

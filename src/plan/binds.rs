@@ -221,6 +221,29 @@ pub fn barred(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) ->
     Some(above.refusal(base, service))
 }
 
+/// Says what a service's new containers mount that is not on the host: all at once, before the engine refuses the first.
+///
+/// The engine may see more than Amarre does, so nothing is held for it.
+pub fn tell_missing<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item = (&'a Address, &'a Fields)>) {
+    let leads = &expansion.input.world.leads;
+    let missing = |(base, fields): (&'a Address, &'a Fields)| -> Vec<&'a str> {
+        let Some(leads) = leads.get(&base.provider) else { return Vec::new() };
+        let is_missing = |source: &str| leads.get(&normal(source)).is_some_and(|lead| lead.is_missing);
+        let binds = mounts(fields).filter(|mount| mount.kind == "bind" && !mount.is_made);
+        binds.map(|mount| mount.source).filter(|source| is_missing(source)).collect()
+    };
+    let missing: BTreeSet<&str> = new.flat_map(missing).collect();
+    if !missing.is_empty() {
+        let all: Vec<&str> = missing.into_iter().collect();
+        let text = format!(
+            "not on the host: {}; Docker makes no container without them: install -d -o USER {}, with the user that the container runs as",
+            all.join(", "),
+            all.join(" ")
+        );
+        expansion.note(None, text);
+    }
+}
+
 /// Whether any container of a manifest would not be made, for all that its manifest says of mounts.
 pub fn is_any_barred(everywhere: &Everywhere<'_>, service: &Service) -> bool {
     let Some(host) = everywhere.input.site.hosts.get(&service.host) else { return false };
@@ -311,6 +334,8 @@ pub(super) struct Mount<'a> {
     pub kind: &'a str,
     pub source: &'a str,
     is_written: bool,
+    /// The engine makes what is missing.
+    is_made: bool,
 }
 
 pub(super) fn mounts(fields: &Fields) -> impl Iterator<Item = Mount<'_>> {
@@ -318,7 +343,8 @@ pub(super) fn mounts(fields: &Fields) -> impl Iterator<Item = Mount<'_>> {
     texts.filter_map(|text| {
         let mut parts = text.splitn(4, ':');
         let (kind, source, _, mode) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        Some(Mount { kind, source, is_written: mode.split(',').next() != Some("ro") })
+        let is_made = mode.split(',').any(|option| option == "create=true");
+        Some(Mount { kind, source, is_written: mode.split(',').next() != Some("ro"), is_made })
     })
 }
 

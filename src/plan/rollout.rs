@@ -78,6 +78,9 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     let seen = &expansion.input.world.seen;
     let new = rollouts.iter().filter(|(_, rollout)| !seen.contains_key(&rollout.effective)).map(|(key, _)| key);
     restart::tell(expansion, new);
+    let seen = &expansion.input.world.seen;
+    let new = rollouts.values().filter(|rollout| !seen.contains_key(&rollout.effective));
+    binds::tell_missing(expansion, new.map(|rollout| (&rollout.base, &rollout.fields)));
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
         let waits = first.clone().and(gate.before(expansion, &key, &rollout));

@@ -75,3 +75,32 @@ async fn amarres_own_files_are_mounted_by_no_manifest() {
         assert!(!rig.containers().contains_key(&rig.name("second")), "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_plan_names_all_folders_that_are_not_there() {
+    let mut rig = Rig::start().await;
+    let data = rig.folder.path().join("data");
+    rig.settings.insert("policy".to_owned(), json!({"host_paths": [data.display().to_string()]}));
+    rig.configure();
+    // By a container of the engine Amarre knows that it sees the same files, should it run in one itself.
+    rig.write("idle.yaml", "name: TAG-idle\nimage: amarre-test:1\ncommand: [idle]\nnetwork_mode: none\n");
+    rig.apply().await;
+    let folders = ["films", "music"].map(|name| data.join(name).display().to_string());
+    rig.write(
+        "media.yaml",
+        &format!(
+            "name: TAG-media\nimage: amarre-test:1\ncommand: [serve, '80']\nvolumes: ['{}:/films', '{}:/music:ro']\n\
+             healthcheck: {{test: [CMD, 'true'], interval: 1s}}\n",
+            folders[0], folders[1]
+        ),
+    );
+    let plan = rig.run(&["plan"]).await;
+    let said =
+        format!("not on the host: {}, {}; Docker makes no container without them: install -d", folders[0], folders[1]);
+    assert!(plan.out.contains(&said), "{plan}");
+    std::fs::create_dir_all(&folders[0]).unwrap();
+    std::fs::create_dir_all(&folders[1]).unwrap();
+    let plan = rig.run(&["plan"]).await;
+    assert!(!plan.out.contains("not on the host"), "{plan}");
+    rig.apply().await;
+}
