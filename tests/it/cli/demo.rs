@@ -107,6 +107,8 @@ async fn a_new_service_is_reached_and_an_update_that_fails_shows() {
     })
     .await;
     alice.get("/certificates").await.says("wiki.demo.localhost");
+    eventually(60, "the one that goes on serving is there", async || demo.visit("whoami.demo.localhost").await == 200)
+        .await;
     let whoami = demo.config.with_file_name("services").join("whoami.yaml");
     let broken = "name: whoami\nimage: traefik/whoami:broken\nport: 80\n";
     std::fs::write(&whoami, broken).unwrap();
