@@ -190,8 +190,20 @@ fn left_for_nothing(plan: &Plan, state: &State) -> Vec<String> {
         let keeper = state.raw.seen.get(&need.on).filter(|_| need.is == Presence::Absent);
         keeper.and_then(|seen| seen.service.as_ref()).is_some_and(|service| held.contains(service))
     };
-    let waits = |change: &Change| matches!(&change.gate, Gate::After(needs) if needs.iter().any(keeps));
-    let others = plan.changes.iter().filter(|change| !held.contains(&change.service) && !waits(change));
+    let needs = |change: &Change, is: &dyn Fn(&Need) -> bool| matches!(&change.gate, Gate::After(needs) if needs.iter().any(is));
+    let mut waiting: BTreeSet<&Address> =
+        plan.changes.iter().filter(|change| needs(change, &keeps)).map(|change| &change.address).collect();
+    // What waits for one that waits does so for the same.
+    loop {
+        let also = plan.changes.iter().filter(|change| needs(change, &|need| waiting.contains(&need.on)));
+        let also: Vec<&Address> = also.map(|change| &change.address).filter(|at| !waiting.contains(at)).collect();
+        if also.is_empty() {
+            break;
+        }
+        waiting.extend(also);
+    }
+    let others =
+        plan.changes.iter().filter(|change| !held.contains(&change.service) && !waiting.contains(&change.address));
     let starts: Vec<String> = others.map(|change| format!("{} {} ", change.action(), change.address)).collect();
     let mut left = unexplained(plan);
     left.retain(|text| starts.iter().any(|start| text.starts_with(start)));
