@@ -1,7 +1,7 @@
 //! What Amarre makes of a project, held against what Debian's `docker-compose config` says of it.
 //!
-//! That is version 1.29, which does not know everything that people write today: how many projects it refuses is told, and
-//! they are held by `tests/cases/manifest` alone.
+//! That is version 1.29, which does not know everything that people write today: what Amarre makes
+//! of a project that it refuses stands in `tests/cases/corpus/alone.out`, read by people once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,8 +26,8 @@ type Said = BTreeMap<&'static str, BTreeSet<String>>;
 /// What was found in a share of the projects.
 #[derive(Default)]
 struct Found {
-    /// Names of projects that the other program refuses.
-    refused: Vec<String>,
+    /// What Amarre makes of the projects that the other program refuses, by name.
+    refused: BTreeMap<String, String>,
     /// Containers that were held against one another.
     compared: usize,
     wrong: Vec<String>,
@@ -48,8 +48,28 @@ fn what_both_take_means_the_same() {
     });
     let Found { refused, compared, wrong } = found;
     assert!(wrong.is_empty(), "{} of {compared} containers:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(refused.len() <= REFUSED_MAX, "{} refused: {refused:?}", refused.len());
+    assert!(refused.len() <= REFUSED_MAX, "{} refused: {:?}", refused.len(), refused.keys());
     assert!(compared >= 300, "{compared} containers");
+    let golden = super::folder().join("alone.out");
+    let alone: String = refused.into_values().collect();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&golden, &alone).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), alone, "UPDATE=1 rewrites it");
+}
+
+/// What Amarre makes of a project, where nobody else says what it means.
+fn alone(name: &str, service: &Service) -> String {
+    let mut text = String::new();
+    for (key, container) in &service.containers {
+        let mut said = ours(key, container);
+        said.insert("networks", reached(key, service, |_, container| our_networks(service, container)));
+        for (what, values) in said.into_iter().filter(|(_, values)| !values.is_empty()) {
+            let values: Vec<String> = values.into_iter().collect();
+            text.push_str(&format!("{name} {key} {what}: {}\n", values.join(" | ")));
+        }
+    }
+    text
 }
 
 fn compare(projects: &[(String, String)]) -> Found {
@@ -64,7 +84,7 @@ fn compare(projects: &[(String, String)]) -> Found {
         let loaded = read(&services, &site);
         let Some(service) = loaded.services.first() else { continue };
         let Some(config) = config(&services.join(name)) else {
-            found.refused.push(name.clone());
+            found.refused.insert(name.clone(), alone(name, service));
             continue;
         };
         for (key, container) in &service.containers {
