@@ -79,18 +79,16 @@ fn short_port(scope: &Scope<'_>, text: &Text, exposed: &mut Vec<String>) -> Opti
         return None;
     }
     let (rest, target) = numbers.rsplit_once(':').unwrap_or(("", numbers));
-    let (host_ip, published) = match rest.rsplit_once(':') {
-        Some((ip, published)) => (ip.trim_start_matches('[').trim_end_matches(']'), published),
-        None => ("", rest),
+    let (said, published) = match rest.rsplit_once(':') {
+        Some((ip, published)) => (Some(ip.trim_start_matches('[').trim_end_matches(']')), published),
+        None => (None, rest),
     };
     if published.is_empty() && (!numbers.contains(':') || is_compose(text.spot)) {
         return unpublished(scope, &Text { text: target.to_owned(), ..*text }, protocol, exposed);
     }
-    let is_anywhere = host_ip.is_empty();
-    let host_ip = if is_anywhere { EVERYWHERE } else { host_ip };
-    match (address(host_ip), port_range(published), port_range(target)) {
+    match (address(said.unwrap_or(EVERYWHERE)), port_range(published), port_range(target)) {
         (Some(host_ip), Some(published), Some(target)) => {
-            pairs(scope, text, (&host_ip, is_anywhere), (published, target), protocol)
+            pairs(scope, text, (&host_ip, said.is_none()), (published, target), protocol)
         }
         _ => {
             scope.not_allowed(text, what, "as in `8080:80`, `8000-8010:8000-8010` or `127.0.0.1:8080:80/udp`");
