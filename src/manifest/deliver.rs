@@ -17,7 +17,7 @@ use super::budget::Work;
 use super::diagnostic::{A0105, A0106, A0108, A0111, A0113, A0157, A0159, Problem, Spot, shown};
 use super::files::{TOO_LARGE, join};
 use super::project::{Project, not_here};
-use super::reader::{Reader, Scope, Text, nearest};
+use super::reader::{Reader, Scope, Text, is_compose, nearest};
 use super::yaml::{Data, Entry, Node};
 use super::{mounts, permissions, resolve};
 
@@ -50,13 +50,12 @@ pub(super) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
     let manifest = scope.file.strip_prefix(&format!("{path}/")).map(str::to_owned);
     if let Some(manifest) = manifest.as_deref() {
         below.remove(manifest);
-        let is_in_compose = spot.file != 0;
         let mut texts = scope.source.texts_below(&path).filter(|(other, _)| *other != manifest);
         let read = Work::bytes(texts.clone().map(|(_, text)| text.len()).sum());
         if !scope.spend(read, spot) {
             return None;
         }
-        if !is_in_compose || texts.any(|(_, text)| super::is_manifest(text)) {
+        if !is_compose(spot) || texts.any(|(_, text)| super::is_manifest(text)) {
             let message = format!("{} is the folder of the manifest itself", shown(source));
             scope.error_hint(A0157, spot, message, "put what is to be delivered into a folder of its own");
             return None;

@@ -90,10 +90,10 @@ pub const A0186: &str = "A0186";
 pub const A0187: &str = "A0187";
 /// A name that stands twice in a list of a Compose file.
 pub const A0188: &str = "A0188";
-/// A value without quotes that `docker compose` writes anew.
-pub const A0190: &str = "A0190";
 /// An override of a Compose file that is not read.
 pub const A0189: &str = "A0189";
+/// A value without quotes that `docker compose` writes anew.
+pub const A0190: &str = "A0190";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.

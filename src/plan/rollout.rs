@@ -76,11 +76,10 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     let held = held(expansion, &rollouts);
     let gate = jobs::before_update(expansion, home, &rollouts, &targets, &first, held);
     let seen = &expansion.input.world.seen;
-    let new = rollouts.iter().filter(|(_, rollout)| !seen.contains_key(&rollout.effective)).map(|(key, _)| key);
-    restart::tell(expansion, new);
-    let seen = &expansion.input.world.seen;
-    let new = rollouts.values().filter(|rollout| !seen.contains_key(&rollout.effective));
-    binds::tell_missing(expansion, new.map(|rollout| (&rollout.base, &rollout.fields)));
+    let new: Vec<(&String, &Rollout)> =
+        rollouts.iter().filter(|(_, rollout)| !seen.contains_key(&rollout.effective)).collect();
+    restart::tell(expansion, new.iter().map(|(key, _)| *key));
+    binds::tell_missing(expansion, new.iter().map(|(_, rollout)| (&rollout.base, &rollout.fields)));
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
         let waits = first.clone().and(gate.before(expansion, &key, &rollout));
