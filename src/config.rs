@@ -30,10 +30,10 @@ use ipnet::IpNet;
 
 use self::file::File;
 use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
-use crate::model::near::nearest;
-use crate::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 use crate::notifications::channel::{Channel, Heartbeat};
 use crate::secret::{KEY_BYTES, MarkKey, OvhLogin, Secret};
+use amarre_core::model::near::nearest;
+use amarre_core::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 
 /// A configuration file larger than this is a mistake.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;

@@ -7,9 +7,6 @@
 //! ledger ─► facts ──────────────────┘                          └─► ledger, events ─► CLI · API · metrics
 //! ```
 
-pub mod model;
-pub mod manifest;
-pub mod plan;
 pub mod templates;
 pub mod causes;
 pub mod pages;

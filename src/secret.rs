@@ -7,7 +7,7 @@ mod scrubber;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::model::SecretName;
+use amarre_core::model::SecretName;
 
 pub use self::keys::{KEY_BYTES, MarkKey, Signer};
 pub use self::scrubber::Scrubber;

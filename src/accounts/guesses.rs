@@ -13,8 +13,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Millis, Timestamp};
 use crate::store::guesses::{self, Counted, Wrong};
+use amarre_core::model::{Millis, Timestamp};
 
 /// Wrong passwords of one account from one address, or from one known browser, before it waits.
 pub const TRIES_MAX: u32 = 5;

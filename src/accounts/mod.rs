@@ -17,11 +17,11 @@ use sha2::{Digest, Sha256};
 
 pub use self::sign_in::{Opened, Visit};
 pub use self::tokens::{NewToken, Token, document as tokens_document};
-use crate::model::{Millis, Timestamp};
 use crate::secret::Secret;
 pub use crate::store::accounts::{AuditRow, Audited};
 use crate::store::accounts::{SessionRow, UserRow};
 use crate::store::{Ledger, StoreError};
+use amarre_core::model::{Millis, Timestamp};
 
 /// A session lasts no longer.
 const SESSION_LASTS: Millis = Millis::minutes(30 * 24 * 60);

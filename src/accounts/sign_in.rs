@@ -6,9 +6,9 @@ use super::guesses::{Changes, Try};
 use super::{
     AccountError, Accounts, NAME_CHARS_MAX, SESSION_IDLE, SESSION_LASTS, User, digest, password, token, visitor,
 };
-use crate::model::Timestamp;
 use crate::secret::Secret;
 use crate::store::guesses::{Counted, Wrong};
+use amarre_core::model::Timestamp;
 
 /// From where a user signs in.
 #[derive(Debug, Clone, Copy)]

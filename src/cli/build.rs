@@ -8,8 +8,6 @@ use super::Failure;
 use super::simulated::World;
 use crate::config::{Config, SourceAccess};
 use crate::engine::{Engine, Parts, Settings, Stage, SystemClock, existing};
-use crate::model::site::{Existing, OLD_PLACE};
-use crate::model::{ProviderId, Site};
 use crate::providers::Provider;
 use crate::providers::docker::beside::is_in_a_container;
 use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
@@ -21,6 +19,8 @@ use crate::secret::MarkKey;
 use crate::source::git::{Access, GitSettings, Verify};
 use crate::source::{Folder, Git, Source};
 use crate::store::{Ledger, Lock, StoreError, lock::LockError};
+use amarre_core::model::site::{Existing, OLD_PLACE};
+use amarre_core::model::{ProviderId, Site};
 
 /// This very program, also when another one has taken its place on the disk meanwhile.
 const SELF: &str = "/proc/self/exe";
@@ -131,7 +131,7 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
     let providers =
         providers(config, &config.key()?).map_err(|error| Failure::new("A0201", error, "see docs/configuration.md"))?;
     let finder = config.clone();
-    let secrets = Arc::new(move |name: &crate::model::SecretName| {
+    let secrets = Arc::new(move |name: &amarre_core::model::SecretName| {
         finder.secret(name).map_err(|error| {
             let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
             (error.message, hint)

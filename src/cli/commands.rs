@@ -23,10 +23,10 @@ use crate::engine::logs::LogsOf;
 use crate::engine::manifests::validation;
 use crate::engine::report::revision_document;
 use crate::engine::verbs::{Act, Answer, PlanForm};
-use crate::manifest::{self, Diagnostic, Severity, SourceFile};
-use crate::model::near::nearest;
-use crate::model::{Hint, Kind};
 use crate::source::Reading;
+use amarre_core::manifest::{self, Diagnostic, Severity, SourceFile};
+use amarre_core::model::near::nearest;
+use amarre_core::model::{Hint, Kind};
 
 /// Refused by a guard, or for want of a yes.
 pub(super) const REFUSED: u8 = 4;

@@ -20,11 +20,11 @@ use crate::engine::daemon::{self, Behaviour, Handle};
 use crate::engine::listing::Listing;
 use crate::engine::verbs::{self, Act};
 use crate::engine::{Stage, report, status};
-use crate::model::ProviderId;
 use crate::notifications::Notifications;
 use crate::providers::http::Http;
 use crate::secret::Secret;
 use crate::server::access::{Access, Listening};
+use amarre_core::model::ProviderId;
 
 /// The examples, as in the repository.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -227,8 +227,8 @@ fn is_quiet(handle: &Handle) -> bool {
     picture.statuses().values().all(|row| row.sync == status::Sync::Synced)
 }
 
-fn sign(ok: bool) -> crate::plan::render::Sign {
-    if ok { crate::plan::render::Sign::Done } else { crate::plan::render::Sign::Failed }
+fn sign(ok: bool) -> amarre_core::plan::render::Sign {
+    if ok { amarre_core::plan::render::Sign::Done } else { amarre_core::plan::render::Sign::Failed }
 }
 
 impl World {

@@ -11,12 +11,12 @@ use super::{Failure, build};
 use crate::config::Config;
 use crate::engine::doctor::{self, Finding, Patient, Verdict, counted, policy};
 use crate::engine::{Clock, SystemClock};
-use crate::manifest::{self, Severity, SourceFile};
-use crate::model::{Facts, Service};
 use crate::notifications::channel::Heartbeat;
-use crate::plan::render::{Look, Sign};
 use crate::source::{Reading, SourceError};
 use crate::store::Ledger;
+use amarre_core::manifest::{self, Severity, SourceFile};
+use amarre_core::model::{Facts, Service};
+use amarre_core::plan::render::{Look, Sign};
 
 /// Topics stand in a column as wide as the longest.
 const TOPIC_WIDTH: usize = 14;

@@ -6,9 +6,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::Failure;
 use super::args::{Args, Help};
 use super::output::Output;
-use crate::model::near::nearest;
 use crate::pages;
-use crate::plan::render::Tone;
+use amarre_core::model::near::nearest;
+use amarre_core::plan::render::Tone;
 
 /// clap's exit code for wrong usage.
 const MISUSED: u8 = 2;

@@ -19,9 +19,6 @@ use super::output::Output;
 use super::proposals::Proposals;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
-use crate::model::site::ascii_name;
-use crate::model::{Address, Fields, Gap, Kind, ProviderId};
-use crate::plan::render::Sign;
 use crate::providers::docker::DockerConfig;
 use crate::providers::docker::api::Api as Docker;
 use crate::providers::http::Counts;
@@ -29,6 +26,9 @@ use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use crate::providers::{Ask, Observation, Provider};
 use crate::secret::{MarkKey, Secret};
+use amarre_core::model::site::ascii_name;
+use amarre_core::model::{Address, Fields, Gap, Kind, ProviderId};
+use amarre_core::plan::render::Sign;
 
 const CONFIG: &str = "amarre.yaml";
 const INSTANCE: &str = "amarre";
@@ -330,7 +330,7 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, Failure>
         propagation: Propagation {
             servers: Vec::new(),
             resolvers: Vec::new(),
-            timeout: crate::model::Millis::minutes(10),
+            timeout: amarre_core::model::Millis::minutes(10),
         },
     });
     let provider = provider.map_err(|why| Failure::new("A1005", why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;

@@ -22,8 +22,8 @@ use crate::engine::naming;
 use crate::engine::report;
 use crate::engine::trace;
 use crate::engine::verbs::{self, Act, Answer, PlanForm, Step};
-use crate::plan::render::Look;
 use crate::store::Lock;
+use amarre_core::plan::render::Look;
 
 /// Steps on their way to the terminal.
 const STEPS_MAX: usize = 256;

@@ -5,8 +5,8 @@ use std::io::{IsTerminal, Read, Write};
 use super::Failure;
 use crate::engine::verbs::Step;
 use crate::engine::{Clock, SystemClock};
-use crate::model::{Millis, words};
-use crate::plan::render::{Look, Sign, Tone};
+use amarre_core::model::{Millis, words};
+use amarre_core::plan::render::{Look, Sign, Tone};
 
 /// To the begin of the line, and what stands there away.
 const CLEAR: &str = "\r\x1b[K";

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::args::{Args, Format};
 use super::output::Output;
 use super::{Failure, build};
-use crate::manifest::{self, Decision, Severity, SourceFile, Verdict};
+use amarre_core::manifest::{self, Decision, Severity, SourceFile, Verdict};
 
 /// `policy explain`
 #[derive(Debug, ClapArgs)]

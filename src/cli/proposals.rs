@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bollard::models::ContainerInspectResponse;
 
-use crate::model::folders::is_within;
+use amarre_core::model::folders::is_within;
 
 /// What is the system's, or an engine's, is nothing that a manifest should get along with other folders.
 const CLOSED: [&str; 15] = [

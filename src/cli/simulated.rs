@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use super::Failure;
 use crate::config::Config;
 use crate::engine::port80::{HttpVisitor, Visitor};
-use crate::model::ProviderId;
-use crate::model::world::{Leads, Port80};
 use crate::secret::{OvhLogin, Secret};
+use amarre_core::model::ProviderId;
+use amarre_core::model::world::{Leads, Port80};
 
 /// No real vendor is near these numbers: what was simulated is never taken for something real.
 const NPM_IDS_AFTER: u64 = 900_000_000;

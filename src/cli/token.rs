@@ -9,7 +9,7 @@ use super::link::{Link, Local, Remote};
 use super::output::Output;
 use super::user::failure;
 use crate::accounts::{self, Accounts, NewToken};
-use crate::model::Millis;
+use amarre_core::model::Millis;
 
 /// How long a token lives; `None` = it does not end by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ async fn here(local: &Local, token: &Token) -> Result<Json, Failure> {
                 expires: add.expires.0.map(|life| now + life),
             };
             let secret = all.add_token(&new, now).await.map_err(|error| failure(&error))?;
-            let end = new.expires.map(crate::model::Timestamp::rfc3339);
+            let end = new.expires.map(amarre_core::model::Timestamp::rfc3339);
             Ok(json!({"token": secret.expose(), "expires_at": end}))
         }
         Token::Remove(NameToken { name }) => {

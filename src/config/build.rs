@@ -9,12 +9,12 @@ use ipnet::Ipv4Net;
 use super::file::{File, HostFile};
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
-use crate::model::site::{
+use crate::secret::Secret;
+use amarre_core::model::site::{
     CertificateCare, Challenge, Defaults, Existing, HostSite, ImageCare, Listener, Mode, NpmSite, Policy,
     PublicAddress, Reach, ascii_name, is_record_word,
 };
-use crate::model::{Millis, ProviderId, Site};
-use crate::secret::Secret;
+use amarre_core::model::{Millis, ProviderId, Site};
 
 impl File {
     pub(super) fn build(self, path: PathBuf, base: &Path, secrets: &Resolver) -> Result<Config, ConfigError> {

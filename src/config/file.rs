@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::model::site::NginxPolicy;
+use amarre_core::model::site::NginxPolicy;
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]

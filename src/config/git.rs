@@ -6,7 +6,7 @@ use super::build::{clean, duration};
 use super::file::{GitFile, VerifyFile};
 use super::secrets::Resolver;
 use super::{ConfigError, GitAccess};
-use crate::model::{GitRef, GitUrl, Millis};
+use amarre_core::model::{GitRef, GitUrl, Millis};
 
 /// A server is not asked more often: a webhook or `amarre reconcile` is faster than any interval.
 const INTERVAL_MIN: Millis = Millis::seconds(1);

@@ -6,8 +6,8 @@ use super::build::{duration, no_credentials};
 use super::file::{ChannelFile, HeartbeatFile, SmtpFile};
 use super::secrets::Resolver;
 use super::{ConfigError, file::NtfyFile, file::WebhookFile};
-use crate::model::Millis;
 use crate::notifications::channel::{Carrier, Channel, Heartbeat, Smtp, SmtpTls, Topic};
+use amarre_core::model::Millis;
 
 /// What is over in a minute needs nobody.
 const AFTER: Millis = Millis::minutes(1);

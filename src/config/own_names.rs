@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::DockerAccess;
 use super::file::File;
-use crate::model::site::ascii_name;
+use amarre_core::model::site::ascii_name;
 
 impl File {
     /// By name, the key that says so.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 use super::file::SecretSource;
-use crate::model::Site;
-use crate::model::near::matches as pattern_matches;
-use crate::model::site::{OLD_PLACE, credential_key};
 use crate::secret::Secret;
+use amarre_core::model::Site;
+use amarre_core::model::near::matches as pattern_matches;
+use amarre_core::model::site::{OLD_PLACE, credential_key};
 
 /// Where Docker puts the secrets of a stack.
 const RUN: &str = "/run/secrets";

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Address, Kind, Millis, ProviderId, Readiness, Timestamp, Value, World};
+use amarre_core::model::{Address, Kind, Millis, ProviderId, Readiness, Timestamp, Value, World};
 
 /// Clocks of two machines differ by some seconds; that is no jump.
 const SLACK: Millis = Millis::seconds(30);

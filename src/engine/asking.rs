@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::model::{Address, Gap, ProviderId, Timestamp};
 use crate::providers::{Ask, Observation, Provider};
+use amarre_core::model::{Address, Gap, ProviderId, Timestamp};
 
 /// A provider that has not answered yet has much to tell: all its containers, all records of a zone.
 const LIMIT_FIRST: Duration = Duration::from_secs(60);

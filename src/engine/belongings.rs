@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Picture;
-use crate::manifest::{self, Decision, Loaded, SourceFile, Verdict};
-use crate::model::address::service_of_network;
-use crate::model::service::{Dns, MountSource, NetworkMode, StreamTarget, Target};
-use crate::model::site::{NginxPolicy, is_below};
-use crate::model::{Asset, Assets, Service, Site};
+use amarre_core::manifest::{self, Decision, Loaded, SourceFile, Verdict};
+use amarre_core::model::address::service_of_network;
+use amarre_core::model::service::{Dns, MountSource, NetworkMode, StreamTarget, Target};
+use amarre_core::model::site::{NginxPolicy, is_below};
+use amarre_core::model::{Asset, Assets, Service, Site};
 
 /// Something that a manifest uses or claims.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

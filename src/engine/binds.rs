@@ -18,11 +18,11 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open, openat, readlinkat};
 use rustix::io::Errno;
 use tokio::sync::mpsc;
 
-use crate::model::folders::{Lead, Lost, is_within, normal};
-use crate::model::{Address, Change, Fields, Kind, ProviderId, Service, Verb, Wants};
-use crate::plan::Input;
-use crate::plan::binds::{self, Check, Everywhere};
 use crate::providers::{Class, ProviderError};
+use amarre_core::model::folders::{Lead, Lost, is_within, normal};
+use amarre_core::model::{Address, Change, Fields, Kind, ProviderId, Service, Verb, Wants};
+use amarre_core::plan::Input;
+use amarre_core::plan::binds::{self, Check, Everywhere};
 
 /// As many as Linux follows.
 const LINKS_MAX: usize = 40;

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::desired::Desired;
 use super::{Engine, LEDGER_RETRY, OpenRun};
-use crate::model::world::{Applied, Pulled};
-use crate::model::{
-    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Timestamp, Value, Wants, World,
-};
-use crate::plan;
 use crate::source::Snapshot;
 use crate::store::{StoreError, Unpublished};
+use amarre_core::model::world::{Applied, Pulled};
+use amarre_core::model::{
+    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Timestamp, Value, Wants, World,
+};
+use amarre_core::plan;
 
 impl Engine {
     /// What people want forgiven is forgiven once.
@@ -146,7 +146,7 @@ impl Engine {
             ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), &unloaded, now).await?;
         }
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
-        let spared = |flap: &crate::model::flap::Flap| busy.contains(&flap.service);
+        let spared = |flap: &amarre_core::model::flap::Flap| busy.contains(&flap.service);
         let flaps = plan::flaps::after_look(&facts.flaps, (wants, world, plan), spared, now);
         if !flaps.is_empty() {
             ledger.note_flaps(&flaps).await?;

@@ -16,8 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::lane::takes_away;
 use super::pace::{self, Backoff, Jitter};
-use crate::model::{Change, Kind, Millis, ProviderId, Timestamp};
 use crate::providers::{Class, Provider, ProviderError};
+use amarre_core::model::{Change, Kind, Millis, ProviderId, Timestamp};
 
 /// So many services in a row are more than one service's own trouble.
 const SERVICES_IN_A_ROW: usize = 3;

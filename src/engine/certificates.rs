@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Picture;
-use crate::model::{Address, Kind, Timestamp};
-use crate::plan::certificates::{self, Budget};
+use amarre_core::model::{Address, Kind, Timestamp};
+use amarre_core::plan::certificates::{self, Budget};
 
 /// One certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]

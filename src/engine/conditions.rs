@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::Picture;
 use super::status::{self, Health, ServiceStatus, Sync};
 use super::waits::Next;
-use crate::model::{Kind, Readiness, Timestamp};
+use amarre_core::model::{Kind, Readiness, Timestamp};
 
 /// Types of conditions, in the order in which they are told.
 pub const TYPES: [&str; 5] = ["Parsed", "Converged", "Serving", "Stalled", "Suspended"];

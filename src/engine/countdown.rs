@@ -1,6 +1,6 @@
 //! Times in sentences: what is kept is an instant, and it is put into words when the sentence is shown. Pure.
 
-use crate::model::{Millis, Timestamp};
+use amarre_core::model::{Millis, Timestamp};
 
 /// The instant that a sentence counts from or to, behind its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

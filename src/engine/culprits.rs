@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, telling};
-use crate::model::plan::ReasonCode;
-use crate::model::{Address, Change, Expect, Plan, ProviderId, Timestamp};
 use crate::providers::{Touched, Trace};
+use amarre_core::model::plan::ReasonCode;
+use amarre_core::model::{Address, Change, Expect, Plan, ProviderId, Timestamp};
 
 /// A log that takes longer to be read is not waited for: the difference itself is known.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -11,12 +11,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::meters::{self, Meters};
 use super::pace::Weariness;
 use super::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings, loading, pace};
-use crate::manifest::{Loaded, SourceFile};
-use crate::model::world::{Applied, Suspension};
-use crate::model::{Address, Assets, Millis, Site, Timestamp};
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use crate::store::Ledger;
 use crate::store::journal::Event;
+use amarre_core::manifest::{Loaded, SourceFile};
+use amarre_core::model::world::{Applied, Suspension};
+use amarre_core::model::{Address, Assets, Millis, Site, Timestamp};
 
 /// Commands that may wait for the loop.
 const COMMANDS_MAX: usize = 64;
@@ -501,7 +501,7 @@ impl Daemon {
         wishes.extend(self.due);
         wishes.extend(self.waiters.iter().map(|waiter| waiter.deadline));
         let acts = self.acts || self.engine.adopts();
-        let is_moving = self.engine.picture.plan.changes.iter().any(crate::model::Change::is_now) && acts;
+        let is_moving = self.engine.picture.plan.changes.iter().any(amarre_core::model::Change::is_now) && acts;
         if is_moving && !self.engine.is_busy() && self.engine.ledger_error.is_none() {
             wishes.push(now + Millis(50));
         }

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use super::status::{self, ServiceStatus};
 use super::{Picture, rest};
-use crate::model::{Address, Change};
-use crate::plan::forecast::{self, Forecast};
+use amarre_core::model::{Address, Change};
+use amarre_core::plan::forecast::{self, Forecast};
 
 /// What has been worked out so far. A picture is complete before anything is asked of it.
 #[derive(Debug, Clone, Default)]

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::rollback::InForce;
-use crate::manifest::{Diagnostic, Loaded, SourceFile};
-use crate::model::service::Reconcile;
-use crate::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
 use crate::secret::Secrets;
 use crate::source::Snapshot;
 use crate::store::Kept;
 use crate::store::journal::Event;
+use amarre_core::manifest::{Diagnostic, Loaded, SourceFile};
+use amarre_core::model::service::Reconcile;
+use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
 
 /// What the manifests say, the last good ones where a file is broken.
 pub(super) struct Desired {

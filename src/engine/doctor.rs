@@ -20,15 +20,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Picture;
-use crate::manifest::Diagnostic;
-use crate::model::service::{Container, Dns, NetworkMode, Target, Tls};
-use crate::model::site::{HostSite, PublicAddress, Reach};
-use crate::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
-use crate::plan::certificates as npm_certificates;
-use crate::plan::pool::network_name;
-use crate::plan::reach::edge_network;
 use crate::providers::{Ask, EXAM_LIMIT, Exam, Observation, Provider};
 pub use crate::providers::{Finding, Verdict};
+use amarre_core::manifest::Diagnostic;
+use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
+use amarre_core::model::site::{HostSite, PublicAddress, Reach};
+use amarre_core::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
+use amarre_core::plan::certificates as npm_certificates;
+use amarre_core::plan::pool::network_name;
+use amarre_core::plan::reach::edge_network;
 
 /// A certificate that ends sooner is told of.
 const EXPIRES_SOON: Millis = Millis::minutes(14 * 24 * 60);
@@ -357,7 +357,7 @@ fn pool(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
     findings
 }
 
-fn subnets((_, seen): (&Address, &crate::model::Seen)) -> Vec<Ipv4Net> {
+fn subnets((_, seen): (&Address, &amarre_core::model::Seen)) -> Vec<Ipv4Net> {
     let texts = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
     texts.filter_map(|text| text.parse().ok()).collect()
 }

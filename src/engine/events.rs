@@ -6,10 +6,10 @@ use serde_json::{Value as Json, json};
 use super::daemon::Handle;
 use super::verbs::{Answer, no_such, refused};
 use super::{naming, telling};
-use crate::model::near::nearest;
-use crate::model::{Millis, ReasonCode, Timestamp};
-use crate::plan::render::lines;
 use crate::store::journal::{Event, EventFilter};
+use amarre_core::model::near::nearest;
+use amarre_core::model::{Millis, ReasonCode, Timestamp};
+use amarre_core::plan::render::lines;
 
 /// Unless said otherwise.
 const LIMIT: u32 = 50;

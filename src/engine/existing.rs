@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{self, Diagnostic, SourceFile};
-use crate::model::Site;
-use crate::model::address::service_of_network;
-use crate::model::site::{Existing, OLD_PLACE, Right};
 use crate::store::{Ledger, StoreError};
+use amarre_core::manifest::{self, Diagnostic, SourceFile};
+use amarre_core::model::Site;
+use amarre_core::model::address::service_of_network;
+use amarre_core::model::site::{Existing, OLD_PLACE, Right};
 
 /// Under which name the ledger keeps it.
 const META: &str = "existing";

@@ -5,11 +5,11 @@ use serde_json::{Value as Json, json};
 use super::daemon::{Command, Handle};
 use super::verbs::Answer;
 use super::{Picture, naming, status, telling};
-use crate::model::{Address, Change, Field, Gate, Kind, Owner, Rule, Seen, Value, Want};
-use crate::plan::provenance::{self, Source};
-use crate::plan::render::{Look, Tone, lines};
-use crate::plan::{Input, certificates, policy};
 use crate::store::journal::{Event, EventFilter};
+use amarre_core::model::{Address, Change, Field, Gate, Kind, Owner, Rule, Seen, Value, Want};
+use amarre_core::plan::provenance::{self, Source};
+use amarre_core::plan::render::{Look, Tone, lines};
+use amarre_core::plan::{Input, certificates, policy};
 
 /// One line: what it is about, and what is to be said.
 type Fact = (&'static str, String);

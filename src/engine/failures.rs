@@ -13,11 +13,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use super::{Engine, waits};
-use crate::model::{Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Timestamp, Value, Want, Wants, World};
 use crate::providers::{LOG_LIMIT, LogAsk};
 use crate::secret::Scrubber;
 use crate::store::LastFailure;
 use crate::store::journal::Event;
+use amarre_core::model::{
+    Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Timestamp, Value, Want, Wants, World,
+};
 
 /// Lines that are kept of a failure.
 pub const LINES_KEPT: usize = 50;

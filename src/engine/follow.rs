@@ -14,8 +14,8 @@ use super::daemon::{Command, Handle};
 use super::failures;
 use super::logs::{self, LogsOf};
 use super::verbs::Answer;
-use crate::model::{Address, Seen, Timestamp, Value};
 use crate::providers::LogAsk;
+use amarre_core::model::{Address, Seen, Timestamp, Value};
 
 /// Without news of the loop, so often it is looked whether another container has come.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::{FutureExt, StreamExt};
 
-use crate::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, Wants, World};
 use crate::providers::Provider;
+use amarre_core::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, Wants, World};
 
 /// Good answers that make a container ready …
 const OKS_NEEDED: usize = 3;

@@ -6,9 +6,9 @@ use serde_json::{Value as Json, json};
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
 use super::{Picture, events, naming, report, rollback, telling};
-use crate::model::{Address, Millis, Timestamp};
 use crate::store::journal::Run;
 use crate::store::{GoodManifest, StoreError};
+use amarre_core::model::{Address, Millis, Timestamp};
 
 /// Unless said otherwise.
 const LIMIT: u32 = 20;

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use super::Picture;
-use crate::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Timestamp, Value, Wants};
-use crate::plan::{Input, pointers};
 use crate::providers::Provider;
+use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Timestamp, Value, Wants};
+use amarre_core::plan::{Input, pointers};
 
 /// Asked at once: each is a process in NPM's container.
 const IN_FLIGHT: usize = 8;

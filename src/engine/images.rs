@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Picture;
-use crate::model::{Millis, Timestamp};
 use crate::providers::{Class, ProviderError};
+use amarre_core::model::{Millis, Timestamp};
 
 pub use crate::providers::ImageFacts;
 

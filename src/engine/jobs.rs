@@ -1,7 +1,7 @@
 //! Jobs as people are told of them: by their own name, not as one container among others. Pure.
 
 use super::Picture;
-use crate::model::{Address, Kind};
+use amarre_core::model::{Address, Kind};
 
 /// The name in its manifest, of a job.
 pub fn job<'a>(picture: &'a Picture, address: &Address) -> Option<&'a str> {

@@ -11,13 +11,15 @@ use std::time::Duration;
 use super::breaker::Breakers;
 use super::meters::Meters;
 use super::{Clock, Context, Progress, ProgressState, binds, limits, rescue};
-use crate::model::{Address, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Timestamp, Value, Verb, words};
-use crate::plan::binds::Check;
-use crate::plan::render::lines;
 use crate::providers::{Class, Outcome, Provider, ProviderError};
 use crate::secret::Secrets;
 use crate::store::journal::Event;
 use crate::store::{Intent, Ledger, StoreError};
+use amarre_core::model::{
+    Address, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Timestamp, Value, Verb, words,
+};
+use amarre_core::plan::binds::Check;
+use amarre_core::plan::render::lines;
 
 /// A pull that takes long says so often how far it is.
 const NEWS_EVERY: Duration = Duration::from_secs(2);
@@ -260,7 +262,7 @@ async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &s
 
 /// The same for the same change, whenever it is planned.
 pub fn digest(change: &Change) -> String {
-    let written = super::look::written(change).map(crate::model::Fields::marked_digest);
+    let written = super::look::written(change).map(amarre_core::model::Fields::marked_digest);
     format!("{} {}", change.action(), written.unwrap_or_default())
 }
 
@@ -271,7 +273,7 @@ fn story(change: &Change) -> String {
     }
     let mut parts: Vec<String> = Vec::new();
     for diff in &change.diff {
-        let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(crate::model::Value::is_sensitive);
+        let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(amarre_core::model::Value::is_sensitive);
         parts.push(if sensitive {
             format!("{} (sensitive, changed)", diff.field)
         } else {
@@ -334,9 +336,9 @@ fn tell(tools: &Tools, change: &Change, state: ProgressState, text: String, star
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::{Expect, Gate, Impact, Reason, ReasonCode};
-    use crate::model::{Kind, Mark, SecretName, Value};
     use crate::secret::Secret;
+    use amarre_core::model::plan::{Expect, Gate, Impact, Reason, ReasonCode};
+    use amarre_core::model::{Kind, Mark, SecretName, Value};
 
     #[test]
     fn a_change_is_given_the_secrets_that_it_names_and_no_other() {

@@ -7,8 +7,8 @@
 //! | certificate | thirty minutes: the vendor waits for DNS and for Let's Encrypt |
 //! | any other | fifteen minutes: longer than the longest stop that a manifest may ask for, and what comes with it |
 
-use crate::model::{Change, Kind, Millis, Timestamp, Verb};
 use crate::providers::{Class, ProviderError};
+use amarre_core::model::{Change, Kind, Millis, Timestamp, Verb};
 
 /// A registry that sends nothing for so long sends nothing more on this connection.
 const PULL_SILENT: Millis = Millis::minutes(3);
@@ -49,8 +49,8 @@ pub fn too_long(change: &Change, limit: Millis, told: &str) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::Impact;
-    use crate::model::{Address, Expect, Fields, Gate, Reason, ReasonCode};
+    use amarre_core::model::plan::Impact;
+    use amarre_core::model::{Address, Expect, Fields, Gate, Reason, ReasonCode};
 
     fn change(address: &str, verb: Verb) -> Change {
         Change {

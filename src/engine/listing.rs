@@ -14,10 +14,10 @@ use serde_json::{Value as Json, json};
 
 use super::status::{self, Health, ServiceStatus, Sync};
 use super::{Picture, report};
-use crate::model::service::Tls;
-use crate::model::{Address, Change, Kind, Millis, Seen, Timestamp, Value};
-use crate::plan::certificates;
-use crate::plan::render::{Look, Sign, Tone, lines};
+use amarre_core::model::service::Tls;
+use amarre_core::model::{Address, Change, Kind, Millis, Seen, Timestamp, Value};
+use amarre_core::plan::certificates;
+use amarre_core::plan::render::{Look, Sign, Tone, lines};
 
 /// Rows of the table fit so many columns; `-o wide` is as wide as it needs to be.
 const COLUMNS_MAX: usize = 80;
@@ -310,9 +310,11 @@ pub fn unmanaged_text(picture: &Picture) -> String {
     out.push_str("KIND           NAME\n");
     for (address, seen) in found {
         let whose = match &seen.owner {
-            crate::model::Owner::Other(instance) => format!("of instance {instance}"),
-            crate::model::Owner::Unverified => "with a mark of ours that no key of ours signed".to_owned(),
-            crate::model::Owner::Ours | crate::model::Owner::MarkLost | crate::model::Owner::Foreign => String::new(),
+            amarre_core::model::Owner::Other(instance) => format!("of instance {instance}"),
+            amarre_core::model::Owner::Unverified => "with a mark of ours that no key of ours signed".to_owned(),
+            amarre_core::model::Owner::Ours
+            | amarre_core::model::Owner::MarkLost
+            | amarre_core::model::Owner::Foreign => String::new(),
         };
         let what = match address.kind {
             Kind::Record => format!("  {}", lines::value_of_record(address, &seen.fields)),
@@ -334,11 +336,11 @@ pub fn unmanaged_text(picture: &Picture) -> String {
 pub fn unmanaged_json(picture: &Picture) -> Json {
     let item = |(address, seen): (&Address, &Seen)| {
         let instance = match &seen.owner {
-            crate::model::Owner::Other(instance) => Some(instance.clone()),
-            crate::model::Owner::Ours
-            | crate::model::Owner::MarkLost
-            | crate::model::Owner::Unverified
-            | crate::model::Owner::Foreign => None,
+            amarre_core::model::Owner::Other(instance) => Some(instance.clone()),
+            amarre_core::model::Owner::Ours
+            | amarre_core::model::Owner::MarkLost
+            | amarre_core::model::Owner::Unverified
+            | amarre_core::model::Owner::Foreign => None,
         };
         let mut item = json!({
             "address": address.to_string(), "kind": address.kind.word(),

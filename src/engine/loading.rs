@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
-use crate::manifest::{self, Loaded, SourceFile};
-use crate::model::{Assets, Hint, Site};
 use crate::source::{Snapshot, SourceError};
+use amarre_core::manifest::{self, Loaded, SourceFile};
+use amarre_core::model::{Assets, Hint, Site};
 
 /// Ten thousand manifests take less than a second, and what one may cost is counted.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
 use super::{Picture, failures, naming, telling};
-use crate::model::{Address, Kind, Seen, Timestamp};
 use crate::providers::LogAsk;
+use amarre_core::model::{Address, Kind, Seen, Timestamp};
 
 /// Lines of each container, unless said otherwise.
 const LINES: u32 = 50;
@@ -169,7 +169,7 @@ pub(super) fn nothing(picture: &Picture, of: &LogsOf) -> Answer {
         };
     };
     let is_service = picture.statuses().contains_key(name);
-    let of_wants = |(address, want): (&Address, &crate::model::Want)| {
+    let of_wants = |(address, want): (&Address, &amarre_core::model::Want)| {
         address.kind == Kind::Container && is_called(address, &want.service, name)
     };
     let is_known = is_service || picture.wants.map.iter().any(of_wants);

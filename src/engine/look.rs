@@ -8,16 +8,16 @@ use super::derived::Derived;
 use super::desired::Desired;
 use super::lane::{Job, Tools};
 use super::{Engine, Mode, Picture, UnderWay, binds, conditions, existing, failures, hops, lane, pace};
-use crate::manifest::Loaded;
-use crate::model::plan::ReasonCode;
-use crate::model::{
-    Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
-};
-use crate::plan;
-use crate::plan::binds::Check;
-use crate::plan::{Input, expand, guard, lint};
 use crate::secret::{Scrubber, Secret};
 use crate::source::{Reading, Snapshot, SourceError};
+use amarre_core::manifest::Loaded;
+use amarre_core::model::plan::ReasonCode;
+use amarre_core::model::{
+    Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
+};
+use amarre_core::plan;
+use amarre_core::plan::binds::Check;
+use amarre_core::plan::{Input, expand, guard, lint};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);

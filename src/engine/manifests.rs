@@ -10,10 +10,10 @@ use super::Picture;
 use super::daemon::Handle;
 use super::planned::{self, OfService};
 use super::report;
-use crate::manifest::{self, Diagnostic, Severity};
-use crate::model::Hint;
-use crate::plan::render::Sign;
 use crate::source::{Author, Edit, Snapshot, SourceError, moved};
+use amarre_core::manifest::{self, Diagnostic, Severity};
+use amarre_core::model::Hint;
+use amarre_core::plan::render::Sign;
 
 /// What a message may be long.
 const MESSAGE_CHARS_MAX: usize = 2_000;

@@ -11,11 +11,11 @@ use super::rollback::{self, Target};
 use super::status::ServiceStatus;
 use super::verbs::{self, Answer, Step, refused};
 use super::{Picture, naming, report, telling};
-use crate::model::world::Suspension;
-use crate::model::{Address, Change, Timestamp};
-use crate::plan::forecast;
-use crate::plan::render::text::Next;
-use crate::plan::render::{self, Look};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Address, Change, Timestamp};
+use amarre_core::plan::forecast;
+use amarre_core::plan::render::text::Next;
+use amarre_core::plan::render::{self, Look};
 
 /// What a rollback would do; nothing is done.
 pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, look: Look) -> Option<Answer> {

@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use super::{Picture, status};
-use crate::model::{Address, Change, Kind, Millis, Readiness};
+use amarre_core::model::{Address, Change, Kind, Millis, Readiness};
 
 /// As Prometheus has them.
 pub type Labels = Vec<(String, String)>;

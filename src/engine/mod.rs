@@ -74,16 +74,16 @@ use self::lane::{LaneDone, LaneFailure};
 use self::observer::Observer;
 use self::pace::Backoff;
 use self::patience::Patience;
-use crate::manifest::Diagnostic;
-use crate::model::{
-    Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Verb,
-    Wants, World,
-};
-use crate::plan::{Input, Schemas, pointers};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
 use crate::store::{LastFailure, Ledger, Rollback, StoreError, Unpublished};
+use amarre_core::manifest::Diagnostic;
+use amarre_core::model::{
+    Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Verb,
+    Wants, World,
+};
+use amarre_core::plan::{Input, Schemas, pointers};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;

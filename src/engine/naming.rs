@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Picture;
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
-use crate::model::Address;
-use crate::model::near::nearest;
+use amarre_core::model::Address;
+use amarre_core::model::near::nearest;
 
 /// Addresses that are there or wanted and that end so, without their generations. The whole text comes first.
 pub fn meant(picture: &Picture, thing: &str) -> Vec<Address> {

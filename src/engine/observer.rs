@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::asking::{Asking, Past};
-use crate::model::folders::Reserved;
-use crate::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
 use crate::providers::{Ask, Observation, Provider};
 use crate::store::Unpublished;
+use amarre_core::model::folders::Reserved;
+use amarre_core::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
 
 /// An empty answer where the ledger owns several things is believed when a second look this much later agrees.
 const EMPTY_DOUBTED: Millis = Millis::seconds(10);
@@ -115,7 +115,7 @@ impl Observer {
         now
     }
 
-    fn doubts(&self, id: &ProviderId, seen: &BTreeMap<Address, crate::model::Seen>, facts: &Facts) -> bool {
+    fn doubts(&self, id: &ProviderId, seen: &BTreeMap<Address, amarre_core::model::Seen>, facts: &Facts) -> bool {
         let owned =
             facts.applied.keys().filter(|address| address.provider == *id && address.kind != Kind::Image).count();
         owned >= EMPTY_FROM && !seen.values().any(|seen| seen.owner.is_ours())

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use super::daemon::{Command, Handle};
 use super::verbs::{self, Answer, Step, refused};
 use super::{Picture, naming};
-use crate::model::world::Applied;
-use crate::model::{Address, Kind, Millis, Owner, Seen, Value, Want};
-use crate::plan::reason::ADOPTED;
-use crate::plan::render::{Look, Sign, lines};
+use amarre_core::model::world::Applied;
+use amarre_core::model::{Address, Kind, Millis, Owner, Seen, Value, Want};
+use amarre_core::plan::reason::ADOPTED;
+use amarre_core::plan::render::{Look, Sign, lines};
 
 /// What can change hands: kinds whose mark can be put on and taken off.
 const KINDS: [Kind; 4] = [Kind::ProxyHost, Kind::Redirection, Kind::Stream, Kind::Record];
@@ -186,8 +186,15 @@ fn differing(picture: &Picture, address: &Address, service: &str, want: &Want) -
     }
     let mut facts = picture.facts.clone();
     facts.released.remove(address);
-    let (_, plan) =
-        context.with_input(&picture.services, &picture.marks, &world, &facts, picture.at, None, crate::plan::look);
+    let (_, plan) = context.with_input(
+        &picture.services,
+        &picture.marks,
+        &world,
+        &facts,
+        picture.at,
+        None,
+        amarre_core::plan::look,
+    );
     let mut changes = plan.changes.iter().filter(|change| change.address == *address);
     let fields: Vec<&str> =
         changes.next().map(|change| &change.diff).into_iter().flatten().map(|diff| diff.field.as_str()).collect();

@@ -1,7 +1,7 @@
 //! Decides when the loop looks again. Pure: takes the state and `now`, returns the next wake-up.
 //! Never sleeps, never reads a clock; `engine::mod` does both.
 
-use crate::model::{Millis, Timestamp};
+use amarre_core::model::{Millis, Timestamp};
 
 /// The first retry after a failure.
 const BACKOFF_FIRST: Millis = Millis::seconds(1);

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::breaker::Breakers;
 use super::pace::{self, Backoff};
 use super::{ServiceError, lane};
-use crate::model::plan::Wait;
-use crate::model::{Address, Change, Gate, Kind, Millis, Plan, ProviderId, Timestamp, Verb, World};
 use crate::providers::{Class, ProviderError};
+use amarre_core::model::plan::Wait;
+use amarre_core::model::{Address, Change, Gate, Kind, Millis, Plan, ProviderId, Timestamp, Verb, World};
 
 /// Everything that failed and is tried again.
 #[derive(Debug, Default)]

@@ -1,10 +1,10 @@
 //! The plan of one service, row by row, for readers that show it in another form than text. Pure.
 
-pub use crate::plan::render::rows::{Note, OfService, Row};
+pub use amarre_core::plan::render::rows::{Note, OfService, Row};
 
 use super::Picture;
-use crate::plan::render;
-use crate::plan::render::rows::Told;
+use amarre_core::plan::render;
+use amarre_core::plan::render::rows::Told;
 
 /// What would be done for a service, to the end; `None`: nothing.
 pub fn of_service(picture: &Picture, service: &str) -> Option<OfService> {

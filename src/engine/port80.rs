@@ -16,12 +16,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 
-use crate::model::service::Service;
-use crate::model::site::HostSite;
-use crate::model::world::{Leads, Port80};
-use crate::model::{Address, Kind, Millis, Site, Timestamp, Wants, World};
 use crate::providers::dns;
 use crate::providers::http::Http;
+use amarre_core::model::service::Service;
+use amarre_core::model::site::HostSite;
+use amarre_core::model::world::{Leads, Port80};
+use amarre_core::model::{Address, Kind, Millis, Site, Timestamp, Wants, World};
 
 /// Long enough for an answer from the same machine or its router; a look waits for it.
 const LIMIT: Duration = Duration::from_secs(3);

@@ -1,9 +1,9 @@
 //! Publishes zones: one refresh for what was written together, retried until it succeeds.
 
 use super::{Engine, pace};
-use crate::model::{Address, Change, Gate, Kind, Millis, Plan, Timestamp};
 use crate::providers::ProviderError;
 use crate::store::Unpublished;
+use amarre_core::model::{Address, Change, Gate, Kind, Millis, Plan, Timestamp};
 
 /// Records of a service that is still on its way may join a refresh that waits no longer than this.
 const JOIN_WITHIN: Millis = Millis::seconds(5);
@@ -56,7 +56,7 @@ impl Engine {
         let may_join = now - dirty.since < JOIN_WITHIN;
         let in_zone = |address: &Address| {
             let name = address.name.split('/').next().unwrap_or_default();
-            address.provider == dirty.provider && crate::model::site::is_below(name, &dirty.scope)
+            address.provider == dirty.provider && amarre_core::model::site::is_below(name, &dirty.scope)
         };
         let mut records =
             plan.changes.iter().filter(|change| change.address.kind == Kind::Record && in_zone(&change.address));

@@ -9,16 +9,16 @@ use super::listing::{self, Listing, Only};
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use super::waits::Waiting;
 use super::{Picture, conditions, countdown, telling};
-use crate::manifest::Severity;
-use crate::model::plan::guards;
-use crate::model::{Change, Commit, Hint, Millis, ProviderId, ReasonCode, Timestamp, Verb};
-use crate::plan::Input;
-use crate::plan::certificates::Budget;
-use crate::plan::forecast::Forecast;
-use crate::plan::render::text::Next;
-use crate::plan::render::{self, Look, Sign, Tone, lines};
 use crate::source::SourceError;
 use crate::store::journal::Event;
+use amarre_core::manifest::Severity;
+use amarre_core::model::plan::guards;
+use amarre_core::model::{Change, Commit, Hint, Millis, ProviderId, ReasonCode, Timestamp, Verb};
+use amarre_core::plan::Input;
+use amarre_core::plan::certificates::Budget;
+use amarre_core::plan::forecast::Forecast;
+use amarre_core::plan::render::text::Next;
+use amarre_core::plan::render::{self, Look, Sign, Tone, lines};
 
 /// With fewer services than this, all are listed.
 const LISTED_ALWAYS: usize = 10;
@@ -412,7 +412,7 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
 
 /// `58.0 MiB`.
 pub fn size(bytes: u64) -> String {
-    crate::plan::images::size(bytes)
+    amarre_core::plan::images::size(bytes)
 }
 
 /// What is simulated, by name: `["npm", "ovh"]`.
@@ -581,7 +581,7 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
         "seen_at": picture.at.rfc3339(),
         "mode": "enforce",
         "flaps": flaps(picture, change),
-        "quarantined": crate::plan::flaps::is_quarantined(&picture.facts.flaps, change, picture.at),
+        "quarantined": amarre_core::plan::flaps::is_quarantined(&picture.facts.flaps, change, picture.at),
         "reason": render::json::reason(&change.because),
         "who": {"name": null, "evidence": "none"},
         "fields": fields,
@@ -672,7 +672,7 @@ pub struct Tally {
 impl Tally {
     /// Counts one change. Pulls and attachments show in other lines.
     pub fn add(&mut self, change: &Change) {
-        use crate::model::Kind;
+        use amarre_core::model::Kind;
         if matches!(change.address.kind, Kind::Image | Kind::Attachment) {
             return;
         }

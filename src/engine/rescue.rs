@@ -8,10 +8,10 @@ use serde_json::{Value as Json, json};
 use super::Context;
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
-use crate::model::{Address, ProviderId};
-use crate::plan::render::{Look, Sign};
 use crate::providers::{Blame, Culprit, Provider, ProviderError};
 use crate::store::journal::Event;
+use amarre_core::model::{Address, ProviderId};
+use amarre_core::plan::render::{Look, Sign};
 
 /// More are not switched off in one go: by then something else is wrong.
 const OFF_MAX: usize = 50;

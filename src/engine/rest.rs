@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Engine, Picture, waits};
-use crate::model::plan::Wait;
-use crate::model::{Address, Change, Gate, Millis, Need, Readiness, State, Timestamp};
+use amarre_core::model::plan::Wait;
+use amarre_core::model::{Address, Change, Gate, Millis, Need, Readiness, State, Timestamp};
 
 /// A command stays for the next try of what failed for so long at most.
 const WAITED_FOR: Millis = Millis::minutes(1);

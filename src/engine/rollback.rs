@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::daemon::Handle;
 use super::desired::Desired;
 use super::{Engine, Picture};
-use crate::manifest::{Loaded, SourceFile};
-use crate::model::service::{Container, Route, Stream};
-use crate::model::world::Suspension;
-use crate::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Timestamp, Wants, World};
-use crate::plan;
 use crate::source::Snapshot;
 use crate::store::journal::Event;
 use crate::store::{GoodManifest, Kept, Ledger, Rollback, StoreError};
+use amarre_core::manifest::{Loaded, SourceFile};
+use amarre_core::model::service::{Container, Route, Stream};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Timestamp, Wants, World};
+use amarre_core::plan;
 
 /// What of rollbacks is in force at one look.
 #[derive(Debug, Default)]

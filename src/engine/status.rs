@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use super::countdown::{self, Clock};
 use super::waits::{self, Waiting};
 use super::{Picture, jobs, telling};
-use crate::manifest::Severity;
-use crate::model::plan::{Gate, Hint, ReasonCode, Wait};
-use crate::model::service::{Route, Tls};
-use crate::model::{Address, Change, Kind, Need, Readiness, Seen, State, Timestamp, Value, Verb};
-use crate::plan::render::text::HELD_BY_GUARD;
-use crate::plan::tasks;
 use crate::store::LastFailure;
+use amarre_core::manifest::Severity;
+use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
+use amarre_core::model::service::{Route, Tls};
+use amarre_core::model::{Address, Change, Kind, Need, Readiness, Seen, State, Timestamp, Value, Verb};
+use amarre_core::plan::render::text::HELD_BY_GUARD;
+use amarre_core::plan::tasks;
 
 /// What is said of a container that works.
 const HEALTHY: &str = "healthy";
@@ -356,8 +356,8 @@ fn ready_text(picture: &Picture, address: &Address) -> String {
         | Kind::ProxyHost
         | Kind::Redirection
         | Kind::Stream
-        | Kind::AccessList => crate::plan::render::lines::detail(address, &seen.fields, None),
-        Kind::Certificate => crate::plan::certificates::in_words(&seen.fields, picture.at),
+        | Kind::AccessList => amarre_core::plan::render::lines::detail(address, &seen.fields, None),
+        Kind::Certificate => amarre_core::plan::certificates::in_words(&seen.fields, picture.at),
         Kind::Volume if !picture.wants.map.contains_key(address) => "kept".to_owned(),
         Kind::Volume | Kind::Image | Kind::Zone => String::new(),
     }
@@ -371,7 +371,7 @@ fn worst_sync(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Sy
     let unpublished = picture.unpublished.iter().filter(|(_, error)| error.is_some()).any(|(dirty, _)| {
         resources.iter().any(|resource| {
             let host = resource.address.name.split('/').next().unwrap_or_default();
-            resource.address.provider == dirty.provider && crate::model::site::is_below(host, &dirty.scope)
+            resource.address.provider == dirty.provider && amarre_core::model::site::is_below(host, &dirty.scope)
         })
     });
     let worst = resources.iter().map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
@@ -502,7 +502,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     }
 }
 
-fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &crate::model::Refusal) {
+fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &amarre_core::model::Refusal) {
     status.what_now = match refusal.is_guard() {
         true => HELD_BY_GUARD.to_owned(),
         false => format!("refused: {}", refusal.message),
@@ -535,7 +535,7 @@ fn is_bad(resource: &ResourceStatus) -> bool {
     resource.health == Health::Degraded && !is_waited_for
 }
 
-fn hidden_by<'a>(picture: &'a Picture, status: &ServiceStatus) -> Option<&'a crate::model::Gap> {
+fn hidden_by<'a>(picture: &'a Picture, status: &ServiceStatus) -> Option<&'a amarre_core::model::Gap> {
     let hidden = status.resources.iter().find(|resource| resource.sync == Sync::Unknown)?;
     picture.world.gap(&hidden.address)
 }
@@ -552,7 +552,7 @@ fn unpublished<'a>(
         .collect();
     picture.unpublished.iter().find_map(|(dirty, error)| {
         let zone = dirty.scope.as_str();
-        let touches = records.iter().any(|name| crate::model::site::is_below(name, zone));
+        let touches = records.iter().any(|name| amarre_core::model::site::is_below(name, zone));
         error.as_ref().filter(|_| touches).map(|error| (zone, error))
     })
 }

@@ -7,8 +7,8 @@ use ipnet::Ipv4Net;
 use serde_json::{Value as Json, json};
 
 use super::{Context, Picture};
-use crate::model::{Address, Kind, ProviderId};
-use crate::plan::render::{Look, Tone, lines};
+use amarre_core::model::{Address, Kind, ProviderId};
+use amarre_core::plan::render::{Look, Tone, lines};
 
 /// One subnet that is not free.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,7 +173,7 @@ fn addresses(
     docker: &ProviderId,
     network: &Address,
     subnet: Ipv4Net,
-    npm: Option<&crate::model::site::NpmSite>,
+    npm: Option<&amarre_core::model::site::NpmSite>,
 ) -> Vec<(Ipv4Addr, String)> {
     let npm_name = npm.map_or("main", |npm| npm.provider.npm_name());
     let attached = picture.world.of_kind(docker, Kind::Attachment).filter_map(|(address, seen)| {
@@ -182,7 +182,7 @@ fn addresses(
     });
     let containers = picture.world.of_kind(docker, Kind::Container).filter(|(_, seen)| seen.owner.is_ours());
     let containers = containers.map(|(address, seen)| (seen, lines::name(address, Some(&seen.fields))));
-    let at = |(seen, who): (&crate::model::Seen, String)| {
+    let at = |(seen, who): (&amarre_core::model::Seen, String)| {
         let at: Ipv4Addr = seen.fields.text("address")?.parse().ok()?;
         subnet.contains(&at).then_some((at, who))
     };

@@ -5,8 +5,8 @@ use serde_json::{Value as Json, json};
 use super::Picture;
 use super::status::{ResourceStatus, ServiceStatus};
 use super::waits::{self, Next, Waiting};
-use crate::model::{Address, Millis, Readiness, Seen, Timestamp, Value};
 use crate::store::LastFailure;
+use amarre_core::model::{Address, Millis, Readiness, Seen, Timestamp, Value};
 
 /// Columns before what is said.
 const KEY: usize = 10;

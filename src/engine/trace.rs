@@ -17,13 +17,13 @@ use tokio::time::Instant;
 use super::Picture;
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
-use crate::model::address::service_of_network;
-use crate::model::service::Service;
-use crate::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value, words};
-use crate::plan::render::{Look, Sign};
-use crate::plan::{certificates, pointers};
 use crate::providers::http::Http;
 use crate::providers::{Provider, Resolved};
+use amarre_core::model::address::service_of_network;
+use amarre_core::model::service::Service;
+use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value, words};
+use amarre_core::plan::render::{Look, Sign};
+use amarre_core::plan::{certificates, pointers};
 
 /// What is waited for an answer of one step.
 const LIMIT: Duration = Duration::from_secs(5);

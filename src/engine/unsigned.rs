@@ -8,9 +8,9 @@ use tokio::sync::mpsc;
 use super::Picture;
 use super::daemon::{Command, Handle};
 use super::verbs::{self, Answer, Step, refused};
-use crate::model::world::Applied;
-use crate::model::{Address, Owner, Seen};
-use crate::plan::render::{Look, Sign};
+use amarre_core::model::world::Applied;
+use amarre_core::model::{Address, Owner, Seen};
+use amarre_core::plan::render::{Look, Sign};
 
 /// One of them, and the service that wants it.
 type Wanted<'a> = (&'a Address, &'a Seen, &'a str);

@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 use super::daemon::{Command, Handle, Reply};
 use super::report::{self, Tally};
 use super::{Picture, Progress, ProgressState, mend, naming, own, rescue, subnets, telling, unsigned};
-use crate::manifest::Severity;
-use crate::model::world::Suspension;
-use crate::model::{Change, Hint, Millis, Timestamp, Verb};
-use crate::plan::render::text::{Next, refusal_body};
-use crate::plan::render::{Look, Sign, lines};
+use amarre_core::manifest::Severity;
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Change, Hint, Millis, Timestamp, Verb};
+use amarre_core::plan::render::text::{Next, refusal_body};
+use amarre_core::plan::render::{Look, Sign, lines};
 
 /// Why a plan that was saved is not applied.
 const STALE: &str = "the saved plan is not what would be done now; nothing was changed";

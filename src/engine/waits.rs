@@ -12,8 +12,8 @@
 
 use super::status::{self, Health, ServiceStatus};
 use super::{Picture, ServiceError, jobs, patience};
-use crate::model::plan::Wait;
-use crate::model::{Address, Change, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
+use amarre_core::model::plan::Wait;
+use amarre_core::model::{Address, Change, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
 
 /// One wait.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::model::Millis;
 use crate::secret::Secret;
+use amarre_core::model::Millis;
 
 /// A service elsewhere that waits for signs of life, and tells people when none come.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use std::time::Duration;
 use super::channel::Heartbeat;
 use super::{Health, lock};
 use crate::engine::daemon::Handle;
-use crate::model::Timestamp;
 use crate::providers::http::Http;
+use amarre_core::model::Timestamp;
 
 /// The answer has nothing to say: a service that takes longer is away.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::news::{News, State};
-use crate::model::Timestamp;
+use amarre_core::model::Timestamp;
 
 /// More are counted only.
 const NEWS_SHOWN: usize = 20;

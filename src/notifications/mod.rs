@@ -20,10 +20,10 @@ use self::heartbeat::Pulse;
 use self::message::Message;
 use self::news::{News, Since};
 use crate::engine::daemon::Handle;
-use crate::model::{Millis, Timestamp};
 use crate::store::StoreError;
 use crate::store::journal::{Event, EventFilter};
 use crate::store::told::ToldRow;
+use amarre_core::model::{Millis, Timestamp};
 
 /// Nothing is sent to one channel sooner after the last message: what comes in between is told together.
 const GROUPED_FOR: Millis = Millis::seconds(15);

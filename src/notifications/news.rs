@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::channel::{Channel, Topic};
 use crate::engine::status::Sync;
 use crate::engine::{Picture, certificates};
-use crate::manifest::Severity;
-use crate::model::{Hint, Millis, Timestamp};
-use crate::plan::render::lines;
 use crate::store::journal::Event;
 use crate::store::told::ToldRow;
+use amarre_core::manifest::Severity;
+use amarre_core::model::{Hint, Millis, Timestamp};
+use amarre_core::plan::render::lines;
 
 /// NPM renews with 30 days left.
 const CERTIFICATE_SOON: Millis = Millis::minutes(14 * 24 * 60);
@@ -106,7 +106,8 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
         let hints = error.hints.iter().map(Hint::in_line).collect();
         add(Topic::Source, "", trouble(Topic::Source, error.message.clone(), error.code, hints));
     }
-    let broken = |known: &&crate::manifest::Diagnostic| known.service.is_none() && known.severity == Severity::Error;
+    let broken =
+        |known: &&amarre_core::manifest::Diagnostic| known.service.is_none() && known.severity == Severity::Error;
     for known in picture.diagnostics.iter().filter(broken) {
         let text = format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message);
         let hints = vec!["amarre validate shows the place".to_owned()];

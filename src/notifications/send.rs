@@ -22,8 +22,8 @@ use sha2::{Digest, Sha256};
 
 use super::channel::{Carrier, Smtp, SmtpTls};
 use super::message::Message;
-use crate::model::{Millis, Timestamp};
 use crate::providers::http::Http;
+use amarre_core::model::{Millis, Timestamp};
 
 /// A server for e-mail that says nothing for so long is away.
 const SMTP_TIMEOUT: Duration = Duration::from_secs(30);

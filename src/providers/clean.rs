@@ -2,7 +2,7 @@
 //! terminal. Values of fields stay as they are, for they are compared; `plan::render` cleans them where it shows them.
 
 use super::Observation;
-use crate::model::{Address, Readiness, Seen, words};
+use amarre_core::model::{Address, Readiness, Seen, words};
 
 impl Observation {
     /// With clean words. What is ours has clean names already, so only foreign things are renamed.

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use crate::causes::{chain, reason};
-use crate::model::Millis;
 use crate::secret::Scrubber;
+use amarre_core::model::Millis;
 
 /// A vendor that says nothing for this long is down for this look.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

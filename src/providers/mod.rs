@@ -2,7 +2,6 @@
 #![warn(missing_docs)]
 
 pub mod http;
-mod objection;
 mod clean;
 pub mod docker;
 pub mod npm;
@@ -18,14 +17,13 @@ use async_trait::async_trait;
 use ipnet::Ipv4Net;
 use tokio::sync::{Notify, mpsc};
 
-use crate::model::folders::Reserved;
-use crate::model::world::Applied;
-use crate::model::{
+use crate::secret::{Scrubber, Secrets};
+use amarre_core::model::folders::Reserved;
+use amarre_core::model::world::Applied;
+use amarre_core::model::{
     Address, Change, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Seen, Timestamp, words,
 };
-use crate::secret::{Scrubber, Secrets};
-
-pub use objection::Objection;
+use amarre_core::resources::Objection;
 
 /// What a vendor must offer. Order of use: kinds → normalize → observe → apply → publish.
 #[async_trait]

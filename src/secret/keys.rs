@@ -15,7 +15,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::model::Mark;
+use amarre_core::model::Mark;
 
 /// The length of a key.
 pub const KEY_BYTES: usize = 32;

@@ -24,8 +24,8 @@ use super::repeats::{self, Repeats};
 use crate::accounts::{Accounts, AuditRow, Role, Session, visitor};
 use crate::engine::daemon::Handle;
 use crate::engine::meters::{self, Histograms, Labels};
-use crate::model::Millis;
 use crate::secret::Secret;
+use amarre_core::model::Millis;
 
 /// The cookie that opens a session.
 const SESSION_COOKIE: &str = "amarre_session";

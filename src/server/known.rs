@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::Timestamp;
+use amarre_core::model::Timestamp;
 
 /// More are remembered of no instance: a thousand sessions and tokens are many.
 const KNOWN_MAX: usize = 1_000;

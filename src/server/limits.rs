@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Millis, Timestamp};
+use amarre_core::model::{Millis, Timestamp};
 
 /// More than this is remembered of nobody's.
 const KEPT_MAX: usize = 10_000;

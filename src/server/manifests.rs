@@ -22,8 +22,8 @@ use crate::engine::belongings::{self, Use};
 use crate::engine::daemon::Handle;
 use crate::engine::manifests::{self, Change, Draft, Holds, Settle};
 use crate::engine::{Picture, doctor, report};
-use crate::model::Hint;
 use crate::templates::{Shelf, Template};
+use amarre_core::model::Hint;
 
 const ONE: &str = "/api/v1/services/{name}/manifest";
 const NO_MANIFEST: &str = "A1002: there is no such service, or no manifest of it";

@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use super::access::Asked;
 use crate::engine::meters::{Labels, Meters, labels};
 use crate::engine::{Picture, certificates, status, subnets};
-use crate::model::Timestamp;
+use amarre_core::model::Timestamp;
 
 /// The content type that Prometheus asks for.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -60,7 +60,8 @@ fn looks(registry: &mut Registry, picture: &Picture, meters: &Meters) {
     registry.register("amarre_source_fetch_duration_seconds", help, meters.fetching.clone());
     let help = "From a record that is written to one that is answered everywhere";
     registry.register("amarre_dns_propagation_seconds", help, meters.propagations.clone());
-    let errors = picture.diagnostics.iter().filter(|known| known.severity == crate::manifest::Severity::Error).count();
+    let errors =
+        picture.diagnostics.iter().filter(|known| known.severity == amarre_core::manifest::Severity::Error).count();
     single(registry, "amarre_manifest_errors", "Errors in manifests", number(errors));
     single(registry, "amarre_queue_depth", "Services that are being worked on", number(picture.busy.len()));
 }

@@ -48,12 +48,12 @@ use crate::engine::listing::{self, Listing, Only};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::verbs::{self, Answer, PlanForm};
 use crate::engine::{naming, report, subnets, trace};
-use crate::manifest;
-use crate::model::Timestamp;
 use crate::notifications::Notifications;
-use crate::plan::render::Look;
 use crate::store::journal::Event;
 use crate::templates::Shelf;
+use amarre_core::manifest;
+use amarre_core::model::Timestamp;
+use amarre_core::plan::render::Look;
 
 /// What happened lately to one service.
 const EVENTS_SHOWN: u32 = 5;

@@ -15,7 +15,7 @@ use super::users::{of, refused};
 use super::{Given, Route};
 use crate::accounts::{self, NewToken, Role};
 use crate::engine::daemon::Handle;
-use crate::model::{Millis, Timestamp};
+use amarre_core::model::{Millis, Timestamp};
 
 const ALL: &str = "/api/v1/tokens";
 const ONE: &str = "/api/v1/tokens/{token}";

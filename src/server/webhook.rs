@@ -30,8 +30,8 @@ use super::problem::problem;
 use super::readings::{BODY_BYTES_MAX, Readings};
 use crate::accounts::{Accounts, AuditRow, visitor};
 use crate::engine::daemon::Handle;
-use crate::model::{Millis, Timestamp};
 use crate::secret::Secret;
+use amarre_core::model::{Millis, Timestamp};
 
 /// What is signed with a time is good so long before and after it.
 const SIGNED_FOR: Millis = Millis::minutes(5);

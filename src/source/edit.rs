@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::SourceError;
-use crate::model::Hint;
+use amarre_core::model::Hint;
 
 /// Folders are written by one at a time.
 static TURN: Mutex<()> = Mutex::new(());

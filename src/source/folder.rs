@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 
 use super::edit::{self, Edit};
 use super::{Snapshot, SourceError};
-use crate::model::source::{is_env_file, is_manifest};
-use crate::model::{Asset, Assets, Hint, History};
+use amarre_core::model::source::{is_env_file, is_manifest};
+use amarre_core::model::{Asset, Assets, Hint, History};
 
 /// More manifests than this is the wrong folder.
 const FILES_MAX: usize = 10_000;

@@ -13,7 +13,7 @@ pub use edit::{Author, Edit, moved};
 pub use folder::Folder;
 pub use git::Git;
 
-use crate::model::{Assets, Commit, Hint, History, Millis, Timestamp, words};
+use amarre_core::model::{Assets, Commit, Hint, History, Millis, Timestamp, words};
 
 /// One state of the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

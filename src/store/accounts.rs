@@ -5,7 +5,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::guesses;
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::Timestamp;
+use amarre_core::model::Timestamp;
 
 /// What people did: so many rows are kept.
 const AUDIT_KEPT: i64 = 10_000;

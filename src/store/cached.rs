@@ -54,9 +54,9 @@ async fn state(pool: &SqlitePool) -> Result<State, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::Timestamp;
-    use crate::model::world::Suspension;
     use crate::store::Ledger;
+    use amarre_core::model::Timestamp;
+    use amarre_core::model::world::Suspension;
 
     #[tokio::test]
     async fn what_anybody_wrote_is_read() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::{Address, Timestamp};
+use amarre_core::model::{Address, Timestamp};
 
 /// More containers than these fail nowhere at once; the oldest go.
 const FAILURES_KEPT: i64 = 500;
@@ -122,7 +122,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::world::Failure;
+    use amarre_core::model::world::Failure;
 
     #[tokio::test]
     async fn what_failed_last_is_kept_for_each_container_and_what_failed_is_forgotten_when_asked() {

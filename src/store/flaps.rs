@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::flap::{self, Flap, ITSELF};
-use crate::model::{Address, Change, FieldName, Fields, Timestamp, Verb};
+use amarre_core::model::flap::{self, Flap, ITSELF};
+use amarre_core::model::{Address, Change, FieldName, Fields, Timestamp, Verb};
 
 /// By address, then by field.
 pub type Flaps = BTreeMap<Address, BTreeMap<String, Flap>>;

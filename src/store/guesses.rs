@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::{Millis, Timestamp};
+use amarre_core::model::{Millis, Timestamp};
 
 /// Rows of wrong passwords. A flood of names and addresses fills no disk; what was wrong last is known.
 const ROWS_MAX: i64 = 10_000;

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Row};
 
 use super::ledger::{Ledger, MIGRATIONS, StoreError, read};
-use crate::model::Facts;
+use amarre_core::model::Facts;
 
 /// What was found.
 #[derive(Debug, Clone, Default)]

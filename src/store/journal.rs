@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, RUNS_KEPT, StoreError, read, written};
-use crate::model::world::Suspension;
-use crate::model::{Address, Timestamp};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Address, Timestamp};
 
 /// One run, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::{Asset, Assets, Bundle, BundleFile, Document, Payloads};
+use amarre_core::model::{Asset, Assets, Bundle, BundleFile, Document, Payloads};
 
 /// A manifest as the ledger has it: its files by digest of their content.
 #[derive(Debug, Clone, PartialEq, Eq)]

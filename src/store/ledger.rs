@@ -19,9 +19,9 @@ use super::keep::Kept;
 use super::orders;
 use super::refused::Tally;
 use super::updates::goes_away;
-use crate::model::ReasonCode;
-use crate::model::world::{Applied, Failure, Good, Pulled, Suspension};
-use crate::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
+use amarre_core::model::ReasonCode;
+use amarre_core::model::world::{Applied, Failure, Good, Pulled, Suspension};
+use amarre_core::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 
 /// A statement that takes longer than this meets a locked database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -135,7 +135,7 @@ impl Ledger {
             released: self.released().await?,
             culprits: BTreeMap::new(),
             prune_blocked: false,
-            history: crate::model::History::default(),
+            history: amarre_core::model::History::default(),
             flaps: self.flaps().await?,
             retired: self.retired().await?,
             written_folders: self.written_folders().await?,

@@ -3,8 +3,8 @@
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, address, read, written};
-use crate::model::world::{LIMITED, NOT_ISSUED, NOT_PLACED, Order, Ordered};
-use crate::model::{Address, Change, Millis, Timestamp};
+use amarre_core::model::world::{LIMITED, NOT_ISSUED, NOT_PLACED, Order, Ordered};
+use amarre_core::model::{Address, Change, Millis, Timestamp};
 
 /// No limit looks farther back than a week; kept a little longer, for people.
 const KEPT: Millis = Millis::minutes(30 * 24 * 60);

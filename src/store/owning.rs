@@ -6,8 +6,8 @@ use sqlx::Row;
 
 use super::journal::{Event, record};
 use super::ledger::{Ledger, StoreError, disown, own, read, written};
-use crate::model::world::Applied;
-use crate::model::{Address, Timestamp};
+use amarre_core::model::world::Applied;
+use amarre_core::model::{Address, Timestamp};
 
 impl Ledger {
     /// Takes something over that was there already. It is ours by this row until its mark is written.

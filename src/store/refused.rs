@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::accounts::{AuditRow, forget};
 use super::ledger::{Ledger, StoreError, written};
-use crate::model::{Millis, Timestamp};
+use amarre_core::model::{Millis, Timestamp};
 
 /// One row stands for what is the same within so long.
 const STRETCH: Millis = Millis::minutes(60);

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::world::Retired;
-use crate::model::{Address, ProviderId, Timestamp};
+use amarre_core::model::world::Retired;
+use amarre_core::model::{Address, ProviderId, Timestamp};
 
 impl Ledger {
     /// Remembers names that are retired, and forgets those with `None`.

@@ -7,8 +7,8 @@ use sqlx::Row;
 use super::journal::leave_alone;
 use super::keep::{Kept, keep, sweep};
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::world::Suspension;
-use crate::model::{Asset, Assets, Document, Timestamp};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Asset, Assets, Document, Timestamp};
 
 /// Good manifests that are kept of a service: the one in force and the two before it.
 const GOOD_KEPT: i64 = 3;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ledger::{Ledger, StoreError, written};
-use crate::model::{Address, ProviderId};
+use amarre_core::model::{Address, ProviderId};
 
 const META: &str = "simulated";
 

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::Timestamp;
+use amarre_core::model::Timestamp;
 
 /// A token, without what opens anything.
 #[derive(Debug, Clone, PartialEq, Eq)]

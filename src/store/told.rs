@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::ledger::{Ledger, StoreError, read, written};
-use crate::model::Timestamp;
+use amarre_core::model::Timestamp;
 
 /// Something that was told and is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]

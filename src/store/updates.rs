@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, address, read, written};
-use crate::model::plan::Downtime;
-use crate::model::world::{Away, Ending};
-use crate::model::{Address, Change, Expect, Kind, Timestamp, Verb};
+use amarre_core::model::plan::Downtime;
+use amarre_core::model::world::{Away, Ending};
+use amarre_core::model::{Address, Change, Expect, Kind, Timestamp, Verb};
 
 /// So many updates of a container are remembered: enough for a median, few enough to follow how it is now.
 const KEPT: i64 = 5;
@@ -106,9 +106,9 @@ pub(super) async fn goes_away(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::Impact;
-    use crate::model::{Gate, Reason, ReasonCode};
     use crate::store::Intent;
+    use amarre_core::model::plan::Impact;
+    use amarre_core::model::{Gate, Reason, ReasonCode};
 
     fn goes(id: &str, downtime: Downtime) -> Change {
         Change {

@@ -7,7 +7,7 @@ use crate::accounts::Role;
 use crate::engine::Picture;
 use crate::engine::images::{ImageFacts, Known};
 use crate::engine::manifests::Settle;
-use crate::model::{Address, Kind};
+use amarre_core::model::{Address, Kind};
 
 /// Below so many, it is said that few certificates are left.
 const FEW_LEFT: usize = 5;

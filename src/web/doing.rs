@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{Fields, Flash, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view};
 use crate::accounts::Role;
 use crate::engine::verbs::{self, Act, Answer, Refused};
-use crate::plan::render::Look;
+use amarre_core::plan::render::Look;
 
 /// Steps that nobody waits for here: the page shows them.
 const STEPS_MAX: usize = 256;

@@ -16,7 +16,7 @@ use super::{Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer,
 use crate::accounts::Role;
 use crate::engine::manifests::{self, Draft, Holds, Settle, tag};
 use crate::engine::{Picture, planned};
-use crate::model::Kind;
+use amarre_core::model::Kind;
 
 /// What a manifest would lead to.
 #[derive(Default)]
@@ -433,7 +433,7 @@ pub async fn delete_now(
                 return Ok(to("/"));
             }
             Err(problem) => {
-                let hints = problem.hints.iter().map(crate::model::Hint::in_line);
+                let hints = problem.hints.iter().map(amarre_core::model::Hint::in_line);
                 error = Some(std::iter::once(problem.text.clone()).chain(hints).collect::<Vec<_>>().join(" "));
             }
         }

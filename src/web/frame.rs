@@ -10,8 +10,8 @@ use super::words::{Language, Words};
 use crate::accounts::{Role, Session};
 use crate::engine::verbs::Refused;
 use crate::engine::{Picture, report};
-use crate::model::{Hint, ProviderId};
 use crate::server::access::cookie;
+use amarre_core::model::{Hint, ProviderId};
 
 /// The cookie with the language that somebody chose.
 pub const LANGUAGE_COOKIE: &str = "amarre_language";

@@ -43,11 +43,11 @@ pub use self::frame::{Flash, Frame, Visitor};
 use crate::accounts::{Accounts, AuditRow, Role, Session};
 use crate::engine::daemon::Handle;
 use crate::engine::images::Images;
-use crate::model::Millis;
 use crate::notifications::Notifications;
 use crate::server::access::Access;
 use crate::server::{self, whole};
 use crate::templates::Shelf;
+use amarre_core::model::Millis;
 
 /// What a handler answers; `Err`: with what it was not done.
 type Outcome = Result<Response, Response>;

@@ -13,7 +13,7 @@ use crate::accounts::Role;
 use crate::engine::listing::{self, Only};
 use crate::engine::report;
 use crate::engine::status::{Health, ServiceStatus, Sync};
-use crate::model::Hint;
+use amarre_core::model::Hint;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -161,12 +161,12 @@ fn deleted(row: &ServiceStatus, words: super::words::Words) -> Deleted {
     Deleted { name: row.name.clone(), kept: kept.collect::<Vec<_>>().join(", ") }
 }
 
-fn since(picture: &crate::engine::Picture, name: &str) -> Option<crate::model::Timestamp> {
+fn since(picture: &crate::engine::Picture, name: &str) -> Option<amarre_core::model::Timestamp> {
     picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
 }
 
 /// What is wrong beside the services.
-fn troubles(picture: &crate::engine::Picture, now: crate::model::Timestamp) -> impl Iterator<Item = Need> {
+fn troubles(picture: &crate::engine::Picture, now: amarre_core::model::Timestamp) -> impl Iterator<Item = Need> {
     report::troubles_of(picture, now).into_iter().map(|trouble| Need {
         tone: "dim",
         name: String::new(),
@@ -179,7 +179,7 @@ fn troubles(picture: &crate::engine::Picture, now: crate::model::Timestamp) -> i
 
 fn needs<'a>(
     rows: impl Iterator<Item = &'a ServiceStatus>,
-    now: crate::model::Timestamp,
+    now: amarre_core::model::Timestamp,
 ) -> impl Iterator<Item = Need> {
     rows.filter(|row| row.attention).map(move |row| Need {
         tone: if row.health == Health::Missing { "missing" } else { "bad" },

@@ -16,9 +16,9 @@ use super::words::Words;
 use crate::engine::Picture;
 use crate::engine::hops::{self, DeadEnd};
 use crate::engine::status::{self, Health, ResourceStatus, ServiceStatus};
-use crate::model::service::{MountSource, Service, Target};
-use crate::model::{Address, Gate, Kind, Timestamp};
-use crate::plan::render::lines;
+use amarre_core::model::service::{MountSource, Service, Target};
+use amarre_core::model::{Address, Gate, Kind, Timestamp};
+use amarre_core::plan::render::lines;
 
 /// Nodes of a column; the rest is counted.
 const NODES_MAX: usize = 6;

@@ -9,8 +9,8 @@ use super::timeline::Timeline;
 use super::{Frame, Outcome, Visitor, Web, known, page, said, view};
 use crate::engine::certificates::{self, Certificate};
 use crate::engine::subnets::{self, Cell, Pool, Row};
-use crate::model::Timestamp;
 use crate::store::journal;
+use amarre_core::model::Timestamp;
 
 /// Runs that are looked through for those that did something.
 const RUNS_READ: u32 = 300;

@@ -18,9 +18,9 @@ use crate::engine::history::{self, HistoryOf};
 use crate::engine::logs::{self, LogsOf};
 use crate::engine::planned;
 use crate::engine::status::{self, ServiceStatus};
-use crate::model::service::Service;
-use crate::model::{Hint, Kind, near};
-use crate::plan::render::{Look, lines};
+use amarre_core::model::service::Service;
+use amarre_core::model::{Hint, Kind, near};
+use amarre_core::plan::render::{Look, lines};
 
 /// What happened lately.
 const EVENTS_SHOWN: u32 = 8;
@@ -142,7 +142,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let words = visitor.words;
     let manifest = picture.services.get(&name);
     let plan = planned::of_service(&picture, &name).map(|plan| (name.clone(), plan));
-    let is_drift = |change: &crate::model::Change| status::is_drift(change);
+    let is_drift = |change: &amarre_core::model::Change| status::is_drift(change);
     let only_drift = picture.changes_of(&name).all(is_drift);
     let drift: Vec<Drift> = drifts(row).collect();
     let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
@@ -179,7 +179,7 @@ fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
     drifted.filter(|(_, change)| status::is_drift(change)).flat_map(|(resource, change)| {
         let thing = resource.thing();
         let why = change.because.text.clone();
-        let shown = |field: &str, value: Option<&crate::model::Value>| match value {
+        let shown = |field: &str, value: Option<&amarre_core::model::Value>| match value {
             Some(value) if value.is_sensitive() => "(sensitive)".to_owned(),
             value => lines::value(field, value),
         };
@@ -241,7 +241,8 @@ pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
     };
     let versions = answer.document["versions"].as_array().into_iter().flatten().rev().map(|version| {
         let text = |key: &str| version[key].as_str().unwrap_or_default().to_owned();
-        let at = text("good_at").parse::<jiff::Timestamp>().map(|at| crate::model::Timestamp(at.as_millisecond()));
+        let at =
+            text("good_at").parse::<jiff::Timestamp>().map(|at| amarre_core::model::Timestamp(at.as_millisecond()));
         Version {
             revision: crate::engine::report::short(&text("revision")),
             whole: text("revision"),

@@ -11,10 +11,10 @@ use axum::routing::{get, post};
 use super::{Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, denied, doer, known, page, problem, to, view};
 use crate::accounts::{AccountError, AuditRow, Audited, NewToken, Role, Session, Token, User};
 use crate::engine::{listing, report};
-use crate::model::site::PublicAddress;
-use crate::model::{Millis, Timestamp};
 use crate::notifications;
 use crate::secret::Secret;
+use amarre_core::model::site::PublicAddress;
+use amarre_core::model::{Millis, Timestamp};
 
 /// What people did last.
 const AUDITED_SHOWN: u32 = 200;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::words::Words;
 use super::{Web, view};
-use crate::model::{Millis, ProviderId, Timestamp};
 use crate::store::journal::EventFilter;
+use amarre_core::model::{Millis, ProviderId, Timestamp};
 
 /// How far back it goes.
 const SPAN: Millis = Millis::minutes(24 * 60);

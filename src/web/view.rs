@@ -4,9 +4,9 @@ use super::words::Words;
 use crate::engine::Picture;
 use crate::engine::planned::{Note, OfService, Row};
 use crate::engine::status::{Health, ServiceStatus, Sync};
-use crate::model::{Hint, Millis, Timestamp};
-use crate::plan::render::{Sign, lines, text};
 use crate::store::journal::Event;
+use amarre_core::model::{Hint, Millis, Timestamp};
+use amarre_core::plan::render::{Sign, lines, text};
 
 /// A state: a shape, a word and a colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,9 +227,9 @@ pub fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Refusal;
-    use crate::plan::render::text::Columns;
     use crate::web::words::Language;
+    use amarre_core::model::Refusal;
+    use amarre_core::plan::render::text::Columns;
 
     #[test]
     fn a_span_has_one_unit() {

@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn every_sort_of_thing_has_its_word() {
-        for kind in crate::model::Kind::ALL {
+        for kind in amarre_core::model::Kind::ALL {
             let label = kind.label();
             assert_eq!(Words(Language::En).kind(&label), label);
             assert!(Language::Fr.bundle().has_message(&format!("kind-{}", kind.word())), "{label}");

@@ -86,9 +86,9 @@ const PLACES: &[(&str, &str)] = &[
     ("src/notifications/channel.rs token", "ntfy-token"),
     ("src/notifications/channel.rs url", "heartbeat"),
     ("src/config/ovh.rs keys", "ovh-application-secret"),
-    ("src/model/service.rs Secret", "environment"),
-    ("src/model/service.rs users", "access-list"),
-    ("src/model/value.rs name", "environment"),
+    ("core/src/model/service.rs Secret", "environment"),
+    ("core/src/model/service.rs users", "access-list"),
+    ("core/src/model/value.rs name", "environment"),
     ("src/providers/docker/files.rs secret", "file"),
     ("src/providers/docker/registry.rs password", "registry-password"),
     ("src/providers/npm/api.rs secret", "npm-password"),
@@ -627,7 +627,8 @@ fn every_place_that_takes_a_secret_has_a_canary() {
     let known: BTreeMap<&str, &str> = PLACES.iter().copied().collect();
     let mut wrong = Vec::new();
     let mut found = BTreeSet::new();
-    for (path, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+    let product = ["core/src", "src"].map(|folder| sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)));
+    for (path, text) in product.into_iter().flatten() {
         let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         for field in product.lines().filter_map(secret_field) {
             found.insert(format!("{path} {field}"));

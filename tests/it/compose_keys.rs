@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use amarre::manifest::{Loaded, Severity, SourceFile, container_keys, load, render, with_compose_files};
-use amarre::model::service::Service;
-use amarre::model::{Asset, Assets, Site};
-use amarre::providers::docker::{kinds, settings};
+use amarre::providers::docker::settings;
+use amarre_core::manifest::{Loaded, Severity, SourceFile, container_keys, load, render, with_compose_files};
+use amarre_core::model::service::Service;
+use amarre_core::model::{Asset, Assets, Site};
+use amarre_core::resources::docker;
 use serde_json::{Value as Json, json};
 
-use crate::manifest_cases;
+use amarre_testkit::sites;
 
 /// Keys that say what holds anyway, or something for people: with them a container is the same as without.
 const NOTHING: [&str; 17] = [
@@ -84,7 +85,7 @@ fn line(line: &str) -> Vec<Line> {
 
 /// A site whose policy allows everything, so that only what is not supported is refused.
 pub fn site() -> Site {
-    let mut site = manifest_cases::site();
+    let mut site = sites::permissive();
     let policy = &mut site.policy;
     policy.images = vec!["*".to_owned()];
     policy.devices = vec!["*".to_owned()];
@@ -249,7 +250,7 @@ fn what_is_applied_makes_a_difference() {
         }
         // Every setting has a field, with its samples for the contract, and its place in the engine's form.
         for name in with.containers.values().flat_map(|container| container.settings.keys()) {
-            assert!(kinds::CONTAINER.field(name).is_some(), "{}: no field `{name}`", line.key);
+            assert!(docker::CONTAINER.field(name).is_some(), "{}: no field `{name}`", line.key);
             assert!(settings::has(name), "{}: `{name}` has no place in the engine's form", line.key);
         }
     }

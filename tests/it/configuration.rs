@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use amarre::config::Config;
-use amarre::manifest::{SourceFile, load};
-use amarre::model::Assets;
+use amarre_core::manifest::{SourceFile, load};
+use amarre_core::model::Assets;
 
 use crate::cli::amarre_with;
 

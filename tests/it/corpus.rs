@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use amarre::manifest::{Diagnostic, Loaded, Severity, SourceFile, load};
-use amarre::model::site::{Policy, Site};
 use amarre::source::Folder;
+use amarre_core::manifest::{Diagnostic, Loaded, Severity, SourceFile, load};
+use amarre_core::model::site::{Policy, Site};
 
 /// Of all projects, with everything allowed.
 const TAKEN_PERCENT_MIN: usize = 95;
@@ -64,7 +64,7 @@ pub fn read(services: &Path, site: &Site) -> Loaded {
 
 /// As it is where the configuration says nothing of it.
 fn usual() -> Site {
-    Site { policy: Policy::default(), ..crate::manifest_cases::site() }
+    Site { policy: Policy::default(), ..amarre_testkit::sites::permissive() }
 }
 
 /// With every word of the policy.

@@ -70,7 +70,7 @@ fn the_image_is_built_from_what_is_there_and_runs_as_nobody_special() {
     // As does what writes the pages.
     assert!(copied.iter().any(|copied| copied == "askama.toml"), "templates would not be found");
     // Whatever the sources include at build time is copied, too.
-    for folder in ["src", "sim"] {
+    for folder in ["core", "src", "sim"] {
         for text in files(&root().join(folder)) {
             for included in text.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
                 // Tests are not built there.

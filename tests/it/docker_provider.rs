@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amarre::model::plan::Impact;
-use amarre::model::{
-    Address, Change, Expect, Fields, Gate, Kind, Mark, Owner, ProviderId, Reason, ReasonCode, SecretName, Seen,
-    Timestamp, Value, Verb,
-};
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::{Ask, Class, Observation, Outcome, Provider, ProviderError, Touched};
 use amarre::secret::{MarkKey, Secret, Secrets};
+use amarre_core::model::plan::Impact;
+use amarre_core::model::{
+    Address, Change, Expect, Fields, Gate, Kind, Mark, Owner, ProviderId, Reason, ReasonCode, SecretName, Seen,
+    Timestamp, Value, Verb,
+};
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, Docker, DockerOptions, ImageSpec};
 use serde_json::json;

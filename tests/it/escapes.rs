@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use amarre::manifest::{Loaded, Severity, SourceFile, Verdict, explain, in_use, load};
-use amarre::model::site::{Listener, Policy, Right};
-use amarre::model::{Asset, Assets, Site};
+use amarre_core::manifest::{Loaded, Severity, SourceFile, Verdict, explain, in_use, load};
+use amarre_core::model::site::{Listener, Policy, Right};
+use amarre_core::model::{Asset, Assets, Site};
 use serde_json::json;
 
-use crate::plan_cases::setting;
+use amarre_testkit::scene;
 
 /// A site with the policy that holds where nobody wrote one.
 pub fn usual_site() -> Site {
-    let mut site = setting::site();
+    let mut site = scene::site();
     site.policy = Policy::default();
     site.own_secrets = ["npm", "ovh", "ovh_consumer", "git_token"].map(str::to_owned).into();
     site.listeners = vec![
@@ -369,7 +369,8 @@ fn options_of_a_driver_that_the_configuration_chose_say_nowhere_to_go() {
 fn a_secret_at_an_old_place_is_a_warning() {
     let mut site = usual_site();
     let (service, item) = ("app".to_owned(), "app/db".to_owned());
-    site.existing.rights = BTreeSet::from([Right { service, word: amarre::model::site::OLD_PLACE.to_owned(), item }]);
+    site.existing.rights =
+        BTreeSet::from([Right { service, word: amarre_core::model::site::OLD_PLACE.to_owned(), item }]);
     let probe = ("name: app\nimage: x:1\nenvironment: {A: {secret: app/db}, B: {secret: app/new}}\n".to_owned(), None);
     let loaded = loaded(&probe, &site);
     let found: Vec<&str> = loaded.diagnostics.iter().map(|found| found.code).collect();

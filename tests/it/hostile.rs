@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use amarre::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Timestamp};
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::{Ask, LogAsk, Observation, Provider};
 use amarre::secret::MarkKey;
+use amarre_core::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Timestamp};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use amarre::config::Config;
-use amarre::model::site::{PublicAddress, Reach};
+use amarre_core::model::site::{PublicAddress, Reach};
 use serde_json::{Value as Json, json};
 
 fn config(hosts: &Json, npm: &Json) -> Result<Config, String> {

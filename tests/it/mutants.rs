@@ -59,7 +59,12 @@ fn objections(name: &str, text: &str) -> Vec<String> {
         wrong.push("`breaks:` does not say what it does".to_owned());
     }
     let tests = entries.get("test").copied().unwrap_or_default();
-    wrong.extend(tests.split(" | ").filter_map(unknown_test));
+    let folder = match entries.get("package").copied() {
+        None => "tests/it",
+        Some("amarre-core") => "core/tests",
+        Some(other) => return vec![format!("`package: {other}` has no tests that patches name")],
+    };
+    wrong.extend(tests.split(" | ").filter_map(|filter| unknown_test(filter, folder)));
     match entries.get("case") {
         Some(case) if !root().join(format!("tests/cases/plan/{case}.yaml")).exists() => {
             wrong.push(format!("there is no case {case}"));
@@ -72,7 +77,7 @@ fn objections(name: &str, text: &str) -> Vec<String> {
 }
 
 /// What is wrong with one part of a filter: `test(=looks::promises::one_delete_needs_nobody)`.
-fn unknown_test(filter: &str) -> Option<String> {
+fn unknown_test(filter: &str, folder: &str) -> Option<String> {
     if filter == PLAN_CASES {
         return None;
     }
@@ -80,7 +85,7 @@ fn unknown_test(filter: &str) -> Option<String> {
     let Some((module, test)) = path.and_then(|path| path.rsplit_once("::")) else {
         return Some(format!("`{filter}` is not of the form test(=module::test)"));
     };
-    let file = root().join("tests/it").join(module.replace("::", "/"));
+    let file = root().join(folder).join(module.replace("::", "/"));
     let text =
         [file.with_extension("rs"), file.join("mod.rs")].iter().find_map(|path| std::fs::read_to_string(path).ok());
     let is_there = text.is_some_and(|text| text.contains(&format!("fn {test}(")));
@@ -95,8 +100,8 @@ fn misfits(part: &str) -> Vec<String> {
     let file = std::fs::read_to_string(root().join(path)).unwrap_or_default();
     let lines: Vec<&str> = file.lines().collect();
     let mut wrong = Vec::new();
-    if !path.starts_with("src/") {
-        wrong.push(format!("changes {path}, which is not in src"));
+    if !["src/", "core/src/"].iter().any(|product| path.starts_with(product)) {
+        wrong.push(format!("changes {path}, which is neither in src nor in core/src"));
     }
     for hunk in part.split("\n@@ ").skip(1) {
         let hunk: Vec<&str> = hunk.lines().skip(1).filter(|line| !line.starts_with("diff ")).collect();

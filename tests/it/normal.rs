@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use amarre::model::{Address, Fields, Kind, ProviderId, Timestamp, Value};
-use amarre::plan::diff;
 use amarre::providers::docker::convert::Reader;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::providers::{Ask, Provider};
 use amarre::secret::{MarkKey, Secret};
+use amarre_core::model::{Address, Fields, Kind, ProviderId, Timestamp, Value};
+use amarre_core::plan::diff;
 use amarre_sim::npm::{Npm, NpmOptions, NpmVersion};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use serde_json::{Value as Json, json};
@@ -164,7 +164,7 @@ async fn what_ovh_answers_compares_as_what_was_asked_for() {
         propagation: Propagation {
             servers: ovh.dns.clone(),
             resolvers: Vec::new(),
-            timeout: amarre::model::Millis::minutes(10),
+            timeout: amarre_core::model::Millis::minutes(10),
         },
     });
     let provider = provider.unwrap();

@@ -11,9 +11,9 @@ mod versions;
 
 use std::collections::BTreeMap;
 
-use amarre::model::{Expect, Fields, Kind, Owner, Readiness, Seen, Value, Verb};
 use amarre::providers::{Class, Provider};
 use amarre::secret::Secret;
+use amarre_core::model::{Expect, Fields, Kind, Owner, Readiness, Seen, Value, Verb};
 use amarre_sim::npm;
 use serde_json::json;
 
@@ -316,7 +316,7 @@ async fn only_new_and_changed_passwords_are_sent() {
     rig.bring(&family, &list(&[]).with("users", Value::Map(users))).await;
     assert_eq!(password(&rig, "anna").0, "pw-ben/two");
     // The same name with another value: the mark tells.
-    rig.secrets.insert(amarre::model::SecretName("anna".to_owned()), Secret::new("new"));
+    rig.secrets.insert(amarre_core::model::SecretName("anna".to_owned()), Secret::new("new"));
     let renewed = BTreeMap::from([("anna".to_owned(), secret("anna", "new"))]);
     rig.bring(&family, &list(&[]).with("users", Value::Map(renewed))).await;
     assert_eq!(password(&rig, "anna").0, "new");

@@ -6,14 +6,14 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use amarre::config::Config;
-use amarre::manifest::{Loaded, SourceFile, load, schema};
-use amarre::model::Assets;
-use amarre::model::site::Site;
+use amarre_core::manifest::{Loaded, SourceFile, load, schema};
+use amarre_core::model::Assets;
+use amarre_core::model::site::Site;
 use serde_json::{Value as Json, json};
 
 use crate::cli::amarre;
 use crate::compose_keys;
-use crate::support::generate::{Ground, generate};
+use amarre_testkit::generate::{Ground, generate};
 
 /// Reads `{"schema": …, "documents": […]}`, prints for each document its first error or nothing.
 const JUDGE: &str = "
@@ -230,7 +230,7 @@ fn every_key_of_the_schema_is_known_to_the_reader() {
 /// Every word that stands in quotes in the reader: each of its keys is one of them.
 fn words_of_the_reader() -> BTreeSet<String> {
     let mut words = BTreeSet::new();
-    for entry in std::fs::read_dir(root().join("src/manifest")).unwrap() {
+    for entry in std::fs::read_dir(root().join("core/src/manifest")).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         let is_key = |word: &&str| {
             word.starts_with(|c: char| c.is_ascii_lowercase())

@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use amarre::engine::daemon::{self, Behaviour, Command};
-use amarre::model::Millis;
 use amarre::server::socket;
 use amarre::store::Ledger;
+use amarre_core::model::Millis;
 use tokio::net::TcpListener;
 
 use crate::support::stepped::Stepped;

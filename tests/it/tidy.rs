@@ -10,9 +10,15 @@ use std::path::{Path, PathBuf};
 use amarre::cli::args::Args;
 use clap::CommandFactory;
 
-/// Who may import whom; a path allows everything below it. `sim` is the package of simulators.
+/// The folders of what is delivered, the simulators apart.
+const PRODUCT: [&str; 2] = ["core/src", "src"];
+/// All that is written in Rust here.
+const ALL_CODE: [&str; 5] = ["core/src", "core/tests", "src", "sim", "tests"];
+
+/// Who may import whom; a path allows everything below it.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("resources", &["model"]),
     ("manifest", &["model"]),
     ("plan", &["model"]),
     ("secret", &["model"]),
@@ -22,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("templates", &[]),
     ("causes", &[]),
     ("pages", &["model::near"]),
-    ("providers", &["model", "secret", "causes"]),
+    ("providers", &["model", "resources", "secret", "causes"]),
     ("source", &["model", "secret"]),
     ("store", &["model", "causes"]),
     ("accounts", &["model", "secret", "store"]),
@@ -95,11 +101,15 @@ const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/simulated.rs", "secret", "makes the accounts of what is simulated"),
     ("src/cli/demo.rs", "secret", "prints the link that makes the first account of a demo"),
     ("src/cli/demo.rs", "providers::http", "asks the proxy as a visitor would, through the one HTTP client"),
-    ("src/plan/render/json.rs", "manifest", "the plan's document lists what is wrong with manifests; both are pure"),
+    (
+        "core/src/plan/render/json.rs",
+        "manifest",
+        "the plan's document lists what is wrong with manifests; both are pure",
+    ),
 ];
 
 /// Modules that do no IO, hold no clock and log nothing.
-const PURE: [&str; 4] = ["model", "manifest", "plan", "templates"];
+const PURE: [&str; 2] = ["core/src", "src/templates"];
 const IMPURE: [&str; 9] =
     ["tokio", "reqwest", "sqlx", "std::fs", "std::env", "std::process", "SystemTime", "Instant", "tracing"];
 
@@ -205,7 +215,7 @@ fn imports_go_one_way() {
     let mut wrong = Vec::new();
     let mut unused: BTreeSet<_> = MAY_ALSO_USE.iter().map(|(file, path, _)| (*file, *path)).collect();
     let tops: BTreeSet<&str> = MAY_USE.iter().map(|(module, _)| *module).collect();
-    for file in rust_files("src") {
+    for file in PRODUCT.into_iter().flat_map(rust_files) {
         let Some(module) = module_of(&file.path) else { continue };
         let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
             wrong.push(format!("{}: module `{module}` is not in MAY_USE", file.path));
@@ -243,7 +253,7 @@ fn simulators_share_nothing_with_the_product() {
 #[test]
 fn pure_modules_name_nothing_impure() {
     let mut wrong = Vec::new();
-    for file in PURE.iter().flat_map(|module| rust_files(&format!("src/{module}"))) {
+    for file in PURE.into_iter().flat_map(rust_files) {
         for word in IMPURE.into_iter().filter(|word| has_word(&file.code, word)) {
             wrong.push(format!("{}: `{word}`", file.path));
         }
@@ -254,7 +264,7 @@ fn pure_modules_name_nothing_impure() {
 #[test]
 fn each_effect_has_one_door() {
     let mut wrong = Vec::new();
-    for file in rust_files("src") {
+    for file in PRODUCT.into_iter().flat_map(rust_files) {
         for (effect, doors) in DOORS {
             if has_word(&file.product, effect) && !doors.contains(&file.path.as_str()) {
                 wrong.push(format!("{}: `{effect}` belongs into {}", file.path, doors.join(", ")));
@@ -267,7 +277,7 @@ fn each_effect_has_one_door() {
 #[test]
 fn banned_words_stand_nowhere() {
     let mut wrong = Vec::new();
-    for file in ["src", "sim", "tests"].into_iter().flat_map(rust_files) {
+    for file in ALL_CODE.into_iter().flat_map(rust_files) {
         if file.path == "tests/it/tidy.rs" {
             continue;
         }
@@ -276,9 +286,7 @@ fn banned_words_stand_nowhere() {
                 wrong.push(format!("{}:{}: `{word}`", file.path, number + 1));
             }
         }
-        for word in
-            BANNED_IN_PRODUCT.into_iter().filter(|word| file.path.starts_with("src/") && file.product.contains(word))
-        {
+        for word in BANNED_IN_PRODUCT.into_iter().filter(|word| is_product(&file.path) && file.product.contains(word)) {
             wrong.push(format!("{}: `{word}` outside tests", file.path));
         }
     }
@@ -289,7 +297,7 @@ fn banned_words_stand_nowhere() {
 fn files_stay_short() {
     let mut wrong = Vec::new();
     let mut long = String::new();
-    for file in ["src", "sim", "tests"].into_iter().flat_map(rust_files) {
+    for file in ALL_CODE.into_iter().flat_map(rust_files) {
         let lines = file.text.lines().count();
         let max = LONG_FILES.iter().find(|(path, _, _)| *path == file.path).map_or(LINES_MAX, |(_, max, _)| *max);
         if lines > max {
@@ -308,7 +316,7 @@ fn files_stay_short() {
 
 #[test]
 fn every_case_is_read_by_a_test() {
-    let code: String = ["src", "sim", "tests"].into_iter().flat_map(rust_files).map(|file| file.text).collect();
+    let code: String = ALL_CODE.into_iter().flat_map(rust_files).map(|file| file.text).collect();
     let mut wrong = Vec::new();
     let mut cases = files("tests/cases");
     cases.retain(|path| !path.ends_with("/README.md"));
@@ -345,21 +353,18 @@ fn every_case_is_read_by_a_test() {
 #[test]
 fn every_test_file_is_compiled() {
     let mut wrong = Vec::new();
-    let heart = std::fs::read_to_string(root().join("tests/heart/main.rs")).unwrap();
-    for file in rust_files("tests/it").into_iter().filter(|file| file.path != "tests/it/main.rs") {
+    let compiled_by_name = ["tests/it/main.rs", "core/tests/main.rs", "core/tests/planning.rs"];
+    let tests = ["tests/it", "core/tests"].into_iter().flat_map(rust_files);
+    for file in tests.filter(|file| !compiled_by_name.contains(&file.path.as_str())) {
         let path = Path::new(&file.path);
         let (parent, stem) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
-        let (owner, name) = match (stem, parent.ends_with("it")) {
+        let (owner, name) = match (stem, parent.ends_with("it") || parent.ends_with("core/tests")) {
             ("mod", _) => (parent.parent().unwrap().join("main.rs"), parent.file_name().unwrap().to_str().unwrap()),
             (stem, true) => (parent.join("main.rs"), stem),
             (stem, false) => (parent.with_extension("rs"), stem),
         };
         let owner = if root().join(&owner).exists() { owner } else { parent.join("mod.rs") };
         let text = std::fs::read_to_string(root().join(&owner)).unwrap_or_default();
-        // The pure tests have a binary of their own.
-        if heart.contains(&format!("#[path = \"../{}\"]", file.path.trim_start_matches("tests/"))) {
-            continue;
-        }
         if !text.lines().any(|line| line.trim().trim_start_matches("pub ") == format!("mod {name};")) {
             wrong.push(format!("{}: {} has no `mod {name};`", file.path, owner.display()));
         }
@@ -382,7 +387,12 @@ fn every_error_code_has_its_page_and_every_page_its_code() {
     let mut wrong = Vec::new();
     // The list of the pages themselves says no code.
     let says = |file: &&Source| file.path != PAGES;
-    let said: BTreeSet<String> = rust_files("src").iter().filter(says).flat_map(|file| codes(&file.product)).collect();
+    let said: BTreeSet<String> = PRODUCT
+        .into_iter()
+        .flat_map(rust_files)
+        .filter(|file| says(&file))
+        .flat_map(|file| codes(&file.product))
+        .collect();
     let pages: BTreeSet<String> = files("docs/errors").into_iter().collect();
     for code in &said {
         let path = format!("docs/errors/{code}.md");
@@ -449,7 +459,7 @@ fn documents_name_only_what_is_there() {
 fn the_program_names_only_its_own_commands() {
     let mut wrong = Vec::new();
     let mut unused: BTreeSet<_> = PROMISED.iter().copied().collect();
-    for file in rust_files("src") {
+    for file in PRODUCT.into_iter().flat_map(rust_files) {
         for command in unknown_commands(&file.product) {
             let word = command.split(' ').nth(1).unwrap_or_default();
             match PROMISED.iter().find(|(path, promised)| *path == file.path && *promised == word) {
@@ -517,18 +527,24 @@ fn without_tests(code: &str) -> String {
     product
 }
 
+fn is_product(path: &str) -> bool {
+    PRODUCT.iter().any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+}
+
 /// The top module that a file belongs to; `main.rs` and `lib.rs` to none.
 fn module_of(path: &str) -> Option<String> {
-    let first = path.strip_prefix("src/")?.split('/').next()?.trim_end_matches(".rs");
+    let first =
+        path.strip_prefix("core/").unwrap_or(path).strip_prefix("src/")?.split('/').next()?.trim_end_matches(".rs");
     (!matches!(first, "main" | "lib")).then(|| first.to_owned())
 }
 
 /// Paths from the crate's root that a file names, `crate::…` and as many `super::` as lead there.
 fn imports(file: &Source, tops: &BTreeSet<&str>) -> BTreeSet<String> {
-    let parts = file.path["src/".len()..].trim_end_matches(".rs").trim_end_matches("/mod");
+    let inner = file.path.strip_prefix("core/").unwrap_or(&file.path);
+    let parts = inner["src/".len()..].trim_end_matches(".rs").trim_end_matches("/mod");
     let supers = "super::".repeat(parts.split('/').count());
     let mut found = BTreeSet::new();
-    for root in ["crate::", supers.as_str()] {
+    for root in ["crate::", "amarre_core::", supers.as_str()] {
         for (at, _) in file.code.match_indices(root) {
             expand(&file.code[at + root.len()..], "", &mut found);
         }
@@ -638,7 +654,8 @@ fn links(text: &str) -> Vec<String> {
 
 /// A code span that is a path in the repository: without spaces and stars, below one of our folders.
 fn file_name(span: &str) -> Option<&str> {
-    const OURS: [&str; 8] = ["src/", "sim/", "scripts/", "tests/", "docs/", "migrations/", "examples/", ".ci/"];
+    const OURS: [&str; 9] =
+        ["core/", "src/", "sim/", "scripts/", "tests/", "docs/", "migrations/", "examples/", ".ci/"];
     let path = span.split(':').next()?;
     let is_path = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'));
     (is_path && OURS.iter().any(|ours| path.starts_with(ours))).then_some(path)

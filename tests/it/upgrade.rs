@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amarre::model::{Facts, Kind, Timestamp, World};
-use amarre::plan::expand::expand;
+use amarre_core::model::{Facts, Kind, Timestamp, World};
+use amarre_core::plan::expand::expand;
 
 use crate::corpus;
-use crate::plan_cases::setting::Scene;
+use amarre_testkit::scene::Scene;
 
 /// As `compose: .` was not known then.
 const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];

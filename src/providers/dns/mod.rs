@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::model::world::Leads;
+use amarre_core::model::world::Leads;
 
 /// A datagram may be lost once.
 const DATAGRAMS_MAX: u32 = 2;

@@ -27,9 +27,9 @@ use super::meter::Meter;
 use super::registry::{self, Registries};
 use super::transport::{self, TlsFiles, Trouble};
 use crate::causes::{chain, root};
-use crate::model::{Timestamp, words};
 use crate::providers::http::Counts;
 use crate::providers::{Class, ImageFacts, ProviderError};
+use amarre_core::model::{Timestamp, words};
 
 /// An engine that says nothing for this long is down for this look.
 const CALL_TIMEOUT_S: u64 = 60;

@@ -8,8 +8,8 @@ use std::path::Path;
 use bollard::models::ContainerSummary;
 
 use super::api::Api;
-use crate::model::Address;
-use crate::model::folders::Reserved;
+use amarre_core::model::Address;
+use amarre_core::model::folders::Reserved;
 
 /// What Docker puts into every container; an image of a whole machine may have kept it.
 const MARK_OF_DOCKER: &str = "/.dockerenv";

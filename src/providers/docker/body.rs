@@ -16,8 +16,8 @@ use super::convert::{
 use super::files::{self, LABEL_FILES};
 use super::labels::SOMETIMES;
 use super::settings;
-use crate::model::{Address, Fields, Value};
 use crate::secret::Secrets;
+use amarre_core::model::{Address, Fields, Value};
 
 /// A network to be made.
 pub fn network_request(name: &str, fields: &Fields, service: &str, instance: &str) -> NetworkCreateRequest {

@@ -11,8 +11,8 @@ use super::api::Api;
 use super::convert::{self, LABEL_ALSO_ON, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC};
 use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, body, files, labels_of, settings, vendor_id};
-use crate::model::{Change, Fields, Payloads, Value};
 use crate::secret::Secrets;
+use amarre_core::model::{Change, Fields, Payloads, Value};
 
 impl DockerProvider {
     pub(super) async fn create_container(

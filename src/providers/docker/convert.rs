@@ -10,8 +10,10 @@ use bollard::models::{
 };
 
 use super::settings;
-use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value, words};
 use crate::secret::{MarkKey, Scrubber, Secret};
+use amarre_core::model::{
+    Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value, words,
+};
 
 /// Begins every label of ours.
 const OWN: &str = "io.amarre.";

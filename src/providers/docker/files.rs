@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Fields, Payloads, SecretName, Value};
 use crate::secret::Secrets;
+use amarre_core::model::{Fields, Payloads, SecretName, Value};
 
 /// JSON by target: digest of the content or the secret's name, mode, owner.
 pub const LABEL_FILES: &str = "io.amarre.files";
@@ -72,7 +72,7 @@ pub fn seen(label: &str, known: Option<&Fields>) -> Value {
             let applied = known.and_then(|files| files.get(target)?.entries()?.get("content"));
             let same =
                 applied.filter(|applied| matches!(applied, Value::Secret { name: other, .. } if **other == name));
-            let unknown = Value::secret(name, crate::model::Mark(String::new()));
+            let unknown = Value::secret(name, amarre_core::model::Mark(String::new()));
             entries.insert("content".to_owned(), same.cloned().unwrap_or(unknown));
         }
         Value::Map(entries)
@@ -195,8 +195,8 @@ fn number(field: &mut [u8], value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Bundle, BundleFile, Mark};
     use crate::secret::Secret;
+    use amarre_core::model::{Bundle, BundleFile, Mark};
 
     fn fields() -> (Fields, Payloads) {
         let file = |text: &str, executable| BundleFile { bytes: text.as_bytes().into(), executable };

@@ -9,8 +9,8 @@ use futures_util::StreamExt;
 
 use super::api::Api;
 use super::convert::Reader;
-use crate::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value, platform, words};
 use crate::providers::Ask;
+use amarre_core::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value, platform, words};
 
 /// Questions to registries in flight at once.
 const ASKS_IN_FLIGHT: usize = 4;

@@ -11,8 +11,8 @@ use futures_util::StreamExt;
 use super::api::Api;
 use super::attachment_parts;
 use super::convert::{self, LABEL_SERVICE};
-use crate::model::{Change, Kind};
 use crate::providers::ProviderError;
+use amarre_core::model::{Change, Kind};
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
 pub const IN_FLIGHT: usize = 8;

@@ -15,8 +15,8 @@ use super::convert::{
     LABEL_PLATFORM, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC, ordered,
 };
 use super::files::LABEL_FILES;
-use crate::model::{Address, Fields, Kind, Value};
 use crate::providers::Ask;
+use amarre_core::model::{Address, Fields, Kind, Value};
 
 /// Labels that only some containers have a value for, and the field that each is read into.
 pub const SOMETIMES: [(&str, &str); 9] = [

@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use super::api::Api;
 use super::convert;
 use super::{Class, ProviderError};
-use crate::model::{Address, Seen, words};
 use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogAsk};
 use crate::secret::{Scrubber, Secret};
+use amarre_core::model::{Address, Seen, words};
 
 /// Bytes that are read of a log, whatever its lines: fifty of the longest that an engine keeps.
 const LOG_BYTES_MAX: usize = 1024 * 1024;

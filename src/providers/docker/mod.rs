@@ -11,7 +11,6 @@ pub mod convert;
 pub mod files;
 pub mod images;
 mod inspects;
-pub mod kinds;
 mod labels;
 mod logs;
 mod meter;
@@ -37,15 +36,15 @@ use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{
-    Ask, Class, ImageFacts, LogAsk, Objection, Observation, Outcome, Provider, ProviderError, TEST_LIMIT, Touched,
-    Trace,
+    Ask, Class, ImageFacts, LogAsk, Observation, Outcome, Provider, ProviderError, TEST_LIMIT, Touched, Trace,
 };
-use crate::model::folders::Reserved;
-use crate::model::{
+use crate::secret::{MarkKey, Scrubber, Secrets};
+use amarre_core::model::folders::Reserved;
+use amarre_core::model::{
     Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
     platform,
 };
-use crate::secret::{MarkKey, Scrubber, Secrets};
+use amarre_core::resources::{Objection, docker};
 
 /// A probe that takes longer is a no.
 const PROBE_TIMEOUT_S: u64 = 3;
@@ -464,13 +463,13 @@ impl Provider for DockerProvider {
     }
 
     fn kinds(&self) -> &'static [KindSchema] {
-        kinds::KINDS
+        docker::KINDS
     }
 
     /// Spelling is the manifest's; what an engine of that age would ignore is objected to, once it has been met.
     fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
         let Some(api) = self.api.get().filter(|_| address.kind == Kind::Container) else { return Ok(()) };
-        match kinds::ignored_by(fields, api.version) {
+        match docker::ignored_by(fields, api.version) {
             None => Ok(()),
             Some((field, since)) => {
                 let message = format!(

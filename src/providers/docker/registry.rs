@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use bollard::auth::DockerCredentials;
 
-use crate::model::words;
 use crate::providers::{Class, ProviderError};
 use crate::secret::Secret;
+use amarre_core::model::words;
 
 /// Where images without a registry in their name are.
 pub const DOCKER_HUB: &str = "docker.io";

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bollard::models::{ContainerConfig, ContainerCreateBody, ContainerInspectResponse, HostConfig};
 use serde_json::{Map, Value as Json};
 
-use crate::model::{Fields, Value};
+use amarre_core::model::{Fields, Value};
 
 /// One field: its name, the member, and the form in which the engine has it.
 struct Setting {

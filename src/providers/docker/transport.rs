@@ -30,7 +30,7 @@ use tower_service::Service;
 
 use super::meter::{Meter, Metered};
 use crate::causes::root;
-use crate::model::words;
+use amarre_core::model::words;
 
 /// Docker's port without TLS.
 const PLAIN_PORT: u16 = 2375;

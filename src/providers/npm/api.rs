@@ -14,9 +14,9 @@ use tokio::sync::Mutex;
 
 use super::trouble::Trouble;
 use crate::causes::reason;
-use crate::model::words;
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::secret::{Scrubber, Secret};
+use amarre_core::model::words;
 
 /// NPM answers when certbot has ended; its own proxy waits for a quarter of an hour.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(16 * 60);

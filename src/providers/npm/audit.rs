@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::NpmProvider;
 use super::api::AuditRow;
-use crate::model::{Address, Kind, Timestamp, words};
 use crate::providers::{Touched, Trace};
+use amarre_core::model::{Address, Kind, Timestamp, words};
 
 /// Clocks of two machines differ, and NPM tells whole seconds of its own.
 const SLACK_MS: i64 = 5_000;

@@ -11,9 +11,9 @@ use serde_json::{Map, Value as Json, json};
 use super::api::{CertificateRow, HostRow, Section};
 use super::trouble::Trouble;
 use super::{NpmProvider, conflict, convert, doing, expected, unfit};
-use crate::model::world::NOT_ISSUED;
-use crate::model::{Change, Fields, Typed};
 use crate::providers::{Class, Outcome, ProviderError};
+use amarre_core::model::world::NOT_ISSUED;
+use amarre_core::model::{Change, Fields, Typed};
 
 /// From this version on the address of the account that signs in goes to Let's Encrypt, and the two words are refused.
 const ACCOUNT_MAIL: (u32, u32) = (2, 13);

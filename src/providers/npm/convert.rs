@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{CertificateRow, HostRow, ListRow, Section};
-use super::kinds::{AccessList, Certificate, Life, Location, ProxyHost, Redirection, Site, Stream};
-use super::normal::lines;
-use crate::model::{Fields, Mark, SecretName, Typed, Value, words};
+use amarre_core::model::{Fields, Mark, SecretName, Typed, Value, words};
+use amarre_core::resources::npm::normalize::lines;
+use amarre_core::resources::npm::{AccessList, Certificate, Life, Location, ProxyHost, Redirection, Site, Stream};
 
 const INSTANCE: &str = "amarre_instance";
 const SERVICE: &str = "amarre_service";

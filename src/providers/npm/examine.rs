@@ -87,7 +87,7 @@ fn lacking(me: &Me) -> Vec<(&'static str, &'static str)> {
 pub(super) fn is_nobodys(identity: &str) -> bool {
     let Some((_, domain)) = identity.rsplit_once('@') else { return true };
     let domain = domain.trim_end_matches('.').to_lowercase();
-    !domain.contains('.') || NOBODYS.iter().any(|name| crate::model::site::is_below(&domain, name))
+    !domain.contains('.') || NOBODYS.iter().any(|name| amarre_core::model::site::is_below(&domain, name))
 }
 
 #[cfg(test)]

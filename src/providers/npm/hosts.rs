@@ -11,9 +11,10 @@ use super::api::{CertificateRow, HostRow, ListRow, Section};
 use super::convert::{self, Ids, Marker};
 use super::report::kind_of;
 use super::trouble::{Call, Trouble};
-use super::{NpmProvider, conflict, doing, expected, foreign, label, normal, unfit};
-use crate::model::{Change, Fields};
+use super::{NpmProvider, conflict, doing, expected, foreign, label, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
+use amarre_core::model::{Change, Fields};
+use amarre_core::resources::npm::normalize;
 
 impl NpmProvider {
     /// Makes a host, or finishes one that an earlier try of ours has left.
@@ -24,7 +25,7 @@ impl NpmProvider {
         fields: &Fields,
     ) -> Result<Outcome, ProviderError> {
         let mut wanted = fields.clone();
-        normal::normalize(kind_of(section), &mut wanted).map_err(|objection| unfit(change, &objection.message))?;
+        normalize::normalize(kind_of(section), &mut wanted).map_err(|objection| unfit(change, &objection.message))?;
         let rows = self.hosts(section, change).await?;
         if let Some(row) = rows.iter().find(|row| self.is_named(row, change)) {
             return self.bring(section, change, row, &wanted).await;
@@ -62,7 +63,7 @@ impl NpmProvider {
         changed: &Fields,
     ) -> Result<Outcome, ProviderError> {
         let mut changed = changed.clone();
-        normal::normalize(kind_of(section), &mut changed).map_err(|objection| unfit(change, &objection.message))?;
+        normalize::normalize(kind_of(section), &mut changed).map_err(|objection| unfit(change, &objection.message))?;
         let (id, digest) = expected(change)?;
         let Some(row) = self.host(section, change, id).await? else {
             return Err(conflict(change, "it is gone"));

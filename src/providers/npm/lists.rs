@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use super::api::{HostRow, ListRow, Section};
-use super::kinds::AccessList;
 use super::report::is_ours_by_name;
 use super::trouble::Trouble;
-use super::{NpmProvider, conflict, convert, doing, expected, foreign, normal, unfit};
-use crate::model::{Change, Fields, Kind, Mark, Typed, Value};
+use super::{NpmProvider, conflict, convert, doing, expected, foreign, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use crate::secret::{Secret, Secrets};
+use amarre_core::model::{Change, Fields, Kind, Mark, Typed, Value};
+use amarre_core::resources::npm::AccessList;
+use amarre_core::resources::npm::normalize;
 
 const SECTION: Section = Section::AccessLists;
 
@@ -25,7 +26,7 @@ impl NpmProvider {
         secrets: &Secrets,
     ) -> Result<Outcome, ProviderError> {
         let mut wanted = fields.clone();
-        normal::normalize(Kind::AccessList, &mut wanted).map_err(|objection| unfit(change, &objection.message))?;
+        normalize::normalize(Kind::AccessList, &mut wanted).map_err(|objection| unfit(change, &objection.message))?;
         let list = AccessList::from_fields(&wanted).map_err(|why| unfit(change, &why))?;
         let passwords = self.passwords(change, list.users.iter(), secrets)?;
         let body = convert::list_body(&change.address.name, &list, &passwords);
@@ -55,7 +56,7 @@ impl NpmProvider {
         secrets: &Secrets,
     ) -> Result<Outcome, ProviderError> {
         let mut changed = changed.clone();
-        normal::normalize(Kind::AccessList, &mut changed).map_err(|objection| unfit(change, &objection.message))?;
+        normalize::normalize(Kind::AccessList, &mut changed).map_err(|objection| unfit(change, &objection.message))?;
         let (id, digest) = expected(change)?;
         let row = match self.api.get::<ListRow>(SECTION, id).await {
             Ok(row) => row,

@@ -10,9 +10,7 @@ mod certificates;
 mod convert;
 mod examine;
 mod hosts;
-pub mod kinds;
 mod lists;
-pub mod normal;
 mod report;
 mod rescue;
 #[cfg(test)]
@@ -31,11 +29,13 @@ use self::report::{Inventory, Viewer};
 use self::trouble::{Call, Place, Trouble};
 use super::http::Counts;
 use super::{
-    Ask, Blame, Class, Culprit, EXAM_LIMIT, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError,
-    Touched, Trace,
+    Ask, Blame, Class, Culprit, EXAM_LIMIT, Exam, Finding, Observation, Outcome, Provider, ProviderError, Touched,
+    Trace,
 };
-use crate::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Timestamp, Value, Verb};
 use crate::secret::{MarkKey, Secret, Secrets};
+use amarre_core::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Timestamp, Value, Verb};
+use amarre_core::resources::Objection;
+use amarre_core::resources::npm::{self, normalize};
 
 /// Seven small GETs; an NPM with 200 hosts answers them in under a second.
 const OBSERVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -195,11 +195,11 @@ impl Provider for NpmProvider {
     }
 
     fn kinds(&self) -> &'static [KindSchema] {
-        kinds::KINDS
+        npm::KINDS
     }
 
     fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
-        normal::normalize(address.kind, fields)
+        normalize::normalize(address.kind, fields)
     }
 
     async fn observe(&self, ask: &Ask) -> Observation {

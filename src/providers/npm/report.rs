@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 
 use super::api::{CertificateRow, HostRow, ListRow, Section};
 use super::convert;
-use crate::model::world::Applied;
-use crate::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Typed, Value};
 use crate::providers::Ask;
+use amarre_core::model::world::Applied;
+use amarre_core::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Typed, Value};
 
 /// Everything that was read in one look.
 #[derive(Debug, Default)]

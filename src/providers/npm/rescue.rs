@@ -9,8 +9,8 @@ use super::api::{HostRow, Section};
 use super::report::kind_of;
 use super::trouble::{Call, Trouble};
 use super::{NpmProvider, convert};
-use crate::model::words;
 use crate::providers::{Blame, Culprit, ProviderError};
+use amarre_core::model::words;
 
 /// What nginx reads of hosts.
 const SECTIONS: [Section; 3] = [Section::ProxyHosts, Section::Redirections, Section::Streams];

@@ -6,15 +6,17 @@ use serde_json::{Value as Json, json};
 
 use super::api::{CertificateName, CertificateRow, HostRow, ListRow, Section};
 use super::convert::{self, Ids, Marker};
-use super::kinds::{AccessList, Certificate, KINDS, Life, Location, ProxyHost, Redirection, Site, Stream};
-use super::normal::normalize;
 use super::report::{Inventory, Viewer, report};
 use crate::causes::reason;
-use crate::model::world::Applied;
-use crate::model::{
+use crate::providers::Ask;
+use amarre_core::model::world::Applied;
+use amarre_core::model::{
     Address, Fields, Kind, KindSchema, Mark, Owner, ProviderId, Readiness, SecretName, Typed, Value, check_schema,
 };
-use crate::providers::Ask;
+use amarre_core::resources::npm::normalize::normalize;
+use amarre_core::resources::npm::{
+    AccessList, Certificate, KINDS, Life, Location, ProxyHost, Redirection, Site, Stream,
+};
 
 fn body(recording: &str) -> Json {
     let recording: Json = serde_json::from_str(recording).unwrap();

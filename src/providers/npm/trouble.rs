@@ -1,9 +1,9 @@
 //! What can go wrong with a call to NPM, and what it means for the engine and for people. Pure.
 
 use super::api::{Level, Section};
-use crate::model::world::{LIMITED, NOT_ISSUED};
-use crate::model::{Millis, Timestamp};
 use crate::providers::{Class, ProviderError};
+use amarre_core::model::world::{LIMITED, NOT_ISSUED};
+use amarre_core::model::{Millis, Timestamp};
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::login::{Login, Signed, ask_time, is_clock_refusal, is_token_error};
 use super::pace::{Pace, Pacer};
-use crate::model::{Millis, words};
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::providers::{Class, ProviderError};
 use crate::secret::OvhLogin;
+use amarre_core::model::{Millis, words};
 
 /// The vendor's entry points, by the names that its own clients use.
 const ENDPOINTS: [(&str, &str); 7] = [

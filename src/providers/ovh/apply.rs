@@ -9,14 +9,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Address, Change, Expect, Fields, Kind, Typed, Value};
 use crate::providers::{Class, Outcome, ProviderError};
+use amarre_core::model::{Address, Change, Expect, Fields, Kind, Typed, Value};
 
 use super::OvhProvider;
 use super::api::{Trouble, WireCreate, WireUpdate};
-use super::convert::{RegistryValue, quoted, registry_name, sub_domain};
-use super::kinds::{RecordSet, normalize};
+use amarre_core::resources::dns::spelling::{quoted, sub_domain};
+
+use super::convert::{RegistryValue, registry_name};
 use super::sets::{Held, HeldMark, RowChange, Sets, gather, row_changes};
+use amarre_core::resources::dns::{RecordSet, normalize};
 
 /// A change under way.
 pub(super) struct Work<'a> {

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use super::OvhProvider;
 use super::api::{Trouble, WireCredential};
 use super::propagation::Heard;
-use crate::model::{Millis, Site, Timestamp};
 use crate::providers::{EXAM_LIMIT, Exam, Finding};
+use amarre_core::model::{Millis, Site, Timestamp};
 
 const OVH: &str = "OVH";
 const DNS: &str = "DNS";

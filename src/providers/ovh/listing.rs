@@ -16,7 +16,9 @@ use reqwest::Method;
 use serde_json::Value as Json;
 
 use super::api::{Api, Call, Trouble, WireRecord};
-use super::convert::{Row, full_name, sub_domain};
+use amarre_core::resources::dns::spelling::{full_name, sub_domain};
+
+use super::convert::Row;
 
 /// The vendor's default page.
 const PAGE_ROWS: usize = 1000;

@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
 use super::api::Trouble;
-use crate::model::words;
 use crate::providers::http::{Answer, Http};
 use crate::secret::{OvhLogin, Scrubber, Secret};
+use amarre_core::model::words;
 
 /// A token is not used for the last part of its life: a call takes its time to arrive.
 const TOKEN_MARGIN: Duration = Duration::from_secs(60);

@@ -10,7 +10,6 @@ mod login;
 mod apply;
 mod convert;
 mod examine;
-pub mod kinds;
 mod listing;
 mod observe;
 mod pace;
@@ -23,10 +22,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Timestamp, Verb};
 use crate::providers::http::Counts;
-use crate::providers::{Ask, Class, Exam, Finding, Objection, Observation, Outcome, Provider, ProviderError, Resolved};
+use crate::providers::{Ask, Class, Exam, Finding, Observation, Outcome, Provider, ProviderError, Resolved};
 use crate::secret::{MarkKey, Secrets};
+use amarre_core::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Timestamp, Verb};
+use amarre_core::resources::{Objection, dns};
 
 pub use crate::secret::OvhLogin;
 use api::{Api, Trouble};
@@ -147,12 +147,12 @@ impl Provider for OvhProvider {
     }
 
     fn kinds(&self) -> &'static [KindSchema] {
-        kinds::KINDS
+        dns::KINDS
     }
 
     fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
         let record_type = address.name.rsplit_once('/').map(|(_, record_type)| record_type);
-        kinds::normalize(address.kind, record_type, fields)
+        dns::normalize(address.kind, record_type, fields)
     }
 
     async fn observe(&self, ask: &Ask) -> Observation {

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use crate::model::world::Applied;
-use crate::model::{Address, Fields, Gap, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value};
 use crate::providers::{Ask, Observation};
+use amarre_core::model::world::Applied;
+use amarre_core::model::{Address, Fields, Gap, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value};
 
 use super::OvhProvider;
 use super::api::{RIGHTS, Trouble};
 use super::apply::split;
-use super::kinds::Zone;
 use super::propagation::{Watch, Zones};
 use super::sets::{Held, Sets, canonical, gather};
+use amarre_core::resources::dns::Zone;
 
 /// What one zone holds.
 #[derive(Debug, Clone)]

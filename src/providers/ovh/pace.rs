@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::model::Millis;
+use amarre_core::model::Millis;
 
 /// A pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,8 +54,8 @@ impl RegistryValue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::convert::quoted;
     use super::*;
+    use amarre_core::resources::dns::spelling::quoted;
 
     #[test]
     fn a_signature_is_of_one_record_and_one_service() {

@@ -19,9 +19,9 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use crate::model::{Address, Millis, Readiness, Timestamp};
 use crate::providers::Resolved;
 use crate::providers::dns::{self, Said};
+use amarre_core::model::{Address, Millis, Readiness, Timestamp};
 
 use super::sets::canonical;
 

@@ -4,12 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Fields, Owner, Site, Typed};
 use crate::secret::MarkKey;
+use amarre_core::model::{Fields, Owner, Site, Typed};
 
-use super::convert::{RegistryValue, Row, dns_type, registered_name, spell, target_of, value_of};
-use super::kinds::{RecordSet, TTL_SECONDS_USUAL};
+use amarre_core::resources::dns::spelling::spell;
+
+use super::convert::{RegistryValue, Row, dns_type, registered_name, target_of, value_of};
 use super::proof::Proof;
+use amarre_core::resources::dns::{RecordSet, TTL_SECONDS_USUAL};
 
 /// A name and a DNS type.
 pub type Key = (String, String);

@@ -6,9 +6,9 @@ use serde_json::{Map, Value as Json, json};
 use crate::accounts::Role;
 use crate::engine::status::{Health, Sync};
 use crate::engine::verbs::{TIMEOUT_MS_MAX, UNTIL_MS_MAX};
-use crate::manifest::Severity;
-use crate::model::plan::Wait;
-use crate::model::{Kind, ReasonCode};
+use amarre_core::manifest::Severity;
+use amarre_core::model::plan::Wait;
+use amarre_core::model::{Kind, ReasonCode};
 
 /// All of them, by name.
 pub fn all() -> Map<String, Json> {

@@ -12,7 +12,7 @@ use git2::{Oid, Repository};
 use super::clone::{self, Depth};
 use super::session::Asker;
 use super::{GitSettings, Snapshot, SourceError, named, signature, tree};
-use crate::model::Hint;
+use amarre_core::model::Hint;
 
 /// Commits whose signatures are checked in one fetch: each takes some milliseconds of `ssh-keygen` or `gpgv`.
 const CHECKED_MAX: usize = 1_000;

@@ -23,8 +23,8 @@ use tokio::sync::watch;
 use super::clone::{self, Depth, Failed};
 use super::session::{Access, Asker, Session, Trouble};
 use super::{GitSettings, history, tree};
-use crate::model::{GitRef, GitUrl, Millis};
 use crate::secret::Secret;
+use amarre_core::model::{GitRef, GitUrl, Millis};
 
 /// What makes the program such a process, as its first argument.
 pub const WORD: &str = "fetch-apart";

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use super::transport::Open;
-use crate::model::Timestamp;
+use amarre_core::model::Timestamp;
 
 /// Revisions that are fetched: as far back as a change can be told whose it is.
 pub(super) const DEPTH: i32 = 50;

@@ -6,7 +6,7 @@ use git2::{Commit, Delta, DiffOptions, Oid, Repository, Sort};
 
 use super::clone::{DEPTH, edges};
 use super::tree::describe;
-use crate::model::{self, History};
+use amarre_core::model::{self, History};
 
 /// Merges reach further back than the depth of one line; this many commits are looked at.
 const COMMITS_MAX: usize = 20 * DEPTH as usize;

@@ -41,7 +41,7 @@ use self::session::{Asker, Session, Trouble};
 use self::tree::Unfit;
 use super::edit::{self, Edit};
 use super::{Reading, Snapshot, SourceError};
-use crate::model::{Commit, GitRef, GitUrl, Hint, Millis, Timestamp};
+use amarre_core::model::{Commit, GitRef, GitUrl, Hint, Millis, Timestamp};
 
 /// Names of branches, tags and commits are no longer than this.
 const NAME_CHARS_MAX: usize = 200;

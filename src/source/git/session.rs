@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::model::GitUrl;
 use crate::secret::Secret;
+use amarre_core::model::GitUrl;
 
 /// A whole fetch. Fifty revisions of manifests are some kilobytes; what takes longer would hold up the next fetch.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(120);

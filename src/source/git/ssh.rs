@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::session::{Session, Trouble};
-use crate::model::{GitUrl, words};
+use amarre_core::model::{GitUrl, words};
 
 /// Of what ssh says, this much is read.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;

@@ -19,7 +19,7 @@ use git2::{ConfigLevel, Error, Remote};
 use super::listing::Listing;
 use super::session::Session;
 use super::{http, ssh};
-use crate::model::GitUrl;
+use amarre_core::model::GitUrl;
 
 const HTTP: &str = "amarre-http";
 const SSH: &str = "amarre-ssh";

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
-use crate::model::source::{is_env_file, is_manifest};
-use crate::model::{self, Asset, Assets, History, Timestamp};
 use crate::source::{Note, Snapshot};
+use amarre_core::model::source::{is_env_file, is_manifest};
+use amarre_core::model::{self, Asset, Assets, History, Timestamp};
 
 /// More files than this is the wrong folder.
 const FILES_MAX: usize = 10_000;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amarre::model::{Kind, Millis};
+use amarre_core::model::{Kind, Millis};
 use amarre_sim::npm;
 use serde_json::{Value as Json, json};
 

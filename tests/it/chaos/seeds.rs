@@ -7,7 +7,7 @@
 use amarre_sim::Fault;
 use std::time::Duration;
 
-use amarre::model::Millis;
+use amarre_core::model::Millis;
 use serde_json::Value as Json;
 
 use super::crash::{Told, told};
@@ -16,7 +16,7 @@ use super::oracle::Fresh;
 use super::script::{self, At, Rule, Strike};
 use super::stage::{Turn, Twist};
 use super::story::SMALL;
-use crate::support::dice::Dice;
+use amarre_testkit::dice::Dice;
 
 /// All parts together, where nobody says how many, as `scripts/chaos` does.
 const SEEDS: u64 = 600;

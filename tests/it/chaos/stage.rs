@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use amarre::engine::Mode;
-use amarre::model::world::Suspension;
-use amarre::model::{Millis, Timestamp};
-use amarre::plan::forecast::forecast;
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Millis, Timestamp};
+use amarre_core::plan::forecast::forecast;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm;
 use serde_json::{Value as Json, json};
@@ -378,7 +378,7 @@ impl Stage {
         if let Some(at) = picture.plan.next_look {
             pause = Millis((at - now).0.clamp(0, pause.0));
         }
-        if picture.plan.changes.iter().any(amarre::model::Change::is_now) && picture.ledger_error.is_none() {
+        if picture.plan.changes.iter().any(amarre_core::model::Change::is_now) && picture.ledger_error.is_none() {
             pause = Millis(50);
         }
         for (_, error) in &picture.unpublished {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use amarre::manifest::schema;
-use amarre::model::Change;
+use amarre_core::manifest::schema;
+use amarre_core::model::Change;
 use amarre_sim::docker::{DockerOptions, ImageSpec};
 use serde_json::{Value as Json, json};
 
@@ -14,10 +14,10 @@ use super::oracle::{self, Before};
 use super::script::Script;
 use super::stage::{Goal, Stage};
 use super::watch::Aims;
-use crate::plan_cases::walk::unexplained;
-use crate::support::dice::Dice;
-use crate::support::generate::{Generated, Ground, generate};
 use crate::support::stepped::{Setting, Stepped, options};
+use amarre_testkit::dice::Dice;
+use amarre_testkit::generate::{Generated, Ground, generate};
+use amarre_testkit::walk::unexplained;
 
 /// All parts together, where nobody says how many, as `scripts/chaos` does.
 const WALKS: u64 = 40;

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use amarre::model::Change;
-use amarre::model::plan::Downtime;
+use amarre_core::model::Change;
+use amarre_core::model::plan::Downtime;
 use amarre_sim::docker::Docker;
 use amarre_sim::npm::{self, Npm};
 use amarre_sim::ovh::Ovh;

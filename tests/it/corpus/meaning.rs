@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use amarre::model::folders::as_word;
-use amarre::model::service::{Container, ContainerNetwork, EnvValue, MountSource, NetworkMode, Service};
+use amarre_core::model::folders::as_word;
+use amarre_core::model::service::{Container, ContainerNetwork, EnvValue, MountSource, NetworkMode, Service};
 use serde_json::Value as Json;
 
 use super::{generous, projects, read, unpack};

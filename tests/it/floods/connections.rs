@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use amarre::engine::daemon::{self, Behaviour, Command};
-use amarre::model::Millis;
 use amarre::server::listener::{self, Room};
 use amarre::server::socket;
+use amarre_core::model::Millis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 

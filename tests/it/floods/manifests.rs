@@ -1,9 +1,9 @@
 //! Small manifests that ask for an endless amount of work end with a code and a place, and harm no other.
 
-use amarre::manifest::{Loaded, SourceFile, load};
-use amarre::model::{Asset, Assets};
+use amarre_core::manifest::{Loaded, SourceFile, load};
+use amarre_core::model::{Asset, Assets};
 
-use crate::manifest_cases::site;
+use amarre_testkit::sites::permissive;
 
 fn asset(text: &str) -> Asset {
     Asset { size: text.len() as u64, bytes: Some(text.as_bytes().into()), executable: false }
@@ -18,7 +18,7 @@ fn file(path: &str, text: &str) -> SourceFile {
 fn ends(name: &str, manifest: &str, others: &[(String, String)], code: &str) -> Loaded {
     let files = [file("services/a.yaml", manifest), file("services/z.yaml", "name: calm\nimage: nginx:1\n")];
     let assets: Assets = others.iter().map(|(path, text)| (format!("services/{path}"), asset(text))).collect();
-    let loaded = load(&files, &assets, &site());
+    let loaded = load(&files, &assets, &permissive());
     let names: Vec<&str> = loaded.services.iter().map(|service| service.name.as_str()).collect();
     assert_eq!(names, ["calm"], "{name}: {:?}", loaded.diagnostics.first());
     let found = loaded.diagnostics.iter().find(|found| found.code == code);
@@ -121,7 +121,7 @@ fn costly_neighbours_take_nothing_from_a_manifest_that_costs_little() {
             file(&format!("small/{number}.yaml"), &format!("name: small{number}\ncompose: compose.yaml\n"))
         }),
     );
-    let loaded = load(&files, &assets, &site());
+    let loaded = load(&files, &assets, &permissive());
     assert_eq!(loaded.services.len(), 60);
     assert!(loaded.services.iter().all(|service| service.name.starts_with("small")));
     let codes: Vec<&str> = loaded.diagnostics.iter().map(|found| found.code).collect();
@@ -142,7 +142,7 @@ fn a_large_stack_as_people_have_it_is_read() {
     let others =
         [("compose.yaml", compose.as_str()), (".env", "N0=1\n"), ("common.env", &variables), ("site.env", "B=2\n")];
     let assets: Assets = others.iter().map(|(path, text)| (format!("services/{path}"), asset(text))).collect();
-    let loaded = load(&[file("services/a.yaml", "name: all\ncompose: compose.yaml\n")], &assets, &site());
+    let loaded = load(&[file("services/a.yaml", "name: all\ncompose: compose.yaml\n")], &assets, &permissive());
     let errors: Vec<_> = loaded.broken.iter().zip(&loaded.diagnostics).collect();
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(loaded.services[0].containers.len(), 50);

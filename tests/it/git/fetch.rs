@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use amarre::model::{GitRef, GitUrl, Millis, Timestamp};
 use amarre::secret::Secret;
 use amarre::source::git::{Access, GitSettings, Verify};
 use amarre::source::{Git, Reading, Snapshot};
+use amarre_core::model::{GitRef, GitUrl, Millis, Timestamp};
 use tempfile::TempDir;
 
 use crate::support::forge::{Forge, HttpForge, SshForge, keygen};

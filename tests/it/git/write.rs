@@ -1,8 +1,8 @@
 //! What a person changes on a page goes back to where manifests come from.
 
-use amarre::model::{GitRef, Timestamp};
 use amarre::source::git::GitSettings;
 use amarre::source::{Author, Edit, Folder, Git, Snapshot, Source};
+use amarre_core::model::{GitRef, Timestamp};
 
 use super::fetch::{over_ssh, settings};
 use crate::support::forge::Forge;

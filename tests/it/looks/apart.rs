@@ -2,7 +2,7 @@
 //! everybody is tried by one.
 
 use amarre::engine::status;
-use amarre::model::Millis;
+use amarre_core::model::Millis;
 use amarre_sim::Fault;
 
 use super::plain;
@@ -77,7 +77,7 @@ async fn a_provider_that_fails_for_everybody_is_tried_by_one_at_a_time() {
     let tries = rig.writes().iter().filter(|line| line.contains("redirection-hosts")).count();
     // Three before it opens, then at 1, 2, 4, 8, 16, 32, 60 s.
     assert!((4..=14).contains(&tries), "{tries} tries in two minutes, of 30 services");
-    assert!(rig.picture().open.contains_key(&amarre::model::ProviderId::npm("main")), "it is shown");
+    assert!(rig.picture().open.contains_key(&amarre_core::model::ProviderId::npm("main")), "it is shown");
     let shown = amarre::engine::report::status_json(&rig.picture(), None);
     assert!(shown["providers"].as_array().unwrap().iter().any(|row| row["next_try_at"].is_string()), "{shown:#}");
     rig.npm.server.faults.clear();

@@ -2,10 +2,10 @@
 
 use amarre::engine::listing::Listing;
 use amarre::engine::report;
-use amarre::model::plan::Wait;
-use amarre::model::world::{Leads, Port80};
-use amarre::model::{Gate, Kind, Millis};
-use amarre::plan::render::Look;
+use amarre_core::model::plan::Wait;
+use amarre_core::model::world::{Leads, Port80};
+use amarre_core::model::{Gate, Kind, Millis};
+use amarre_core::plan::render::Look;
 use amarre_sim::Fault;
 use amarre_sim::npm::{self, Issuance};
 use serde_json::{Value as Json, json};

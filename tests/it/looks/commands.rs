@@ -2,8 +2,8 @@
 
 use amarre::engine::daemon::{self, Behaviour, Command};
 use amarre::engine::report::{self, Tally};
-use amarre::model::Millis;
-use amarre::plan::render::Look;
+use amarre_core::model::Millis;
+use amarre_core::plan::render::Look;
 use amarre_sim::npm;
 
 use crate::support::eventually;

@@ -1,7 +1,7 @@
 //! A crash at every call of three stories, each with the same ledger and with a lost one: always the same end.
 
 use amarre::engine::Mode;
-use amarre::model::{Change, Gate};
+use amarre_core::model::{Change, Gate};
 use amarre_sim::Fault;
 use serde_json::Value as Json;
 

@@ -1,10 +1,10 @@
 //! How long services are down while their containers are replaced: learned from one update, said before the next.
 
 use amarre::engine::{Mode, report};
-use amarre::model::plan::Downtime;
-use amarre::model::world::Away;
-use amarre::model::{Address, Millis};
-use amarre::plan::render::Look;
+use amarre_core::model::plan::Downtime;
+use amarre_core::model::world::Away;
+use amarre_core::model::{Address, Millis};
+use amarre_core::plan::render::Look;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use serde_json::{Value as Json, json};

@@ -143,7 +143,7 @@ async fn a_crash_between_making_and_starting_loses_no_file() {
         rig.restart().await;
         for _ in 0..20 {
             rig.look().await;
-            rig.clock.advance(amarre::model::Millis::seconds(10));
+            rig.clock.advance(amarre_core::model::Millis::seconds(10));
         }
         rig.settle().await;
         assert!(copied(&rig).contains("value of shared/token"), "{method} {skip} {fault:?}");

@@ -1,7 +1,7 @@
 //! Fields that somebody else writes, too: however they go about it, the number of writes is limited.
 
 use amarre::engine::report;
-use amarre::model::Millis;
+use amarre_core::model::Millis;
 use amarre_sim::npm;
 use serde_json::{Value as Json, json};
 

@@ -1,6 +1,6 @@
 //! A new generation takes over from the old one: by name, at NPM, and after a while alone.
 
-use amarre::model::{Millis, Readiness};
+use amarre_core::model::{Millis, Readiness};
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm::Kind;

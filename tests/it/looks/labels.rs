@@ -1,7 +1,7 @@
 //! Labels of an image: a container inherits each that it has none of its own for, and Amarre neither obeys nor believes
 //! one that it did not write.
 
-use amarre::model::{Kind, Millis, Owner};
+use amarre_core::model::{Kind, Millis, Owner};
 use amarre_sim::Fault;
 use amarre_sim::docker::ImageSpec;
 use serde_json::{Value as Json, json};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use amarre::model::{Kind, Millis};
+use amarre_core::model::{Kind, Millis};
 use serde_json::Value as Json;
 
 use super::plain;

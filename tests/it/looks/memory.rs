@@ -1,7 +1,7 @@
 //! The ledger lost or old, clocks that jump, two of us at once, lists that are behind: always the same end.
 
 use amarre::engine::Engine;
-use amarre::model::{Gate, Millis};
+use amarre_core::model::{Gate, Millis};
 use amarre_sim::docker::ImageSpec;
 use amarre_sim::{Fault, Server};
 use serde_json::Value as Json;
@@ -219,7 +219,7 @@ async fn two_instances_leave_one_another_alone() {
         rig.clock.advance(Millis::seconds(2));
     }
     assert_same(&rig.world(), &world, "another instance");
-    let held = |change: &amarre::model::Change| matches!(change.gate, Gate::Held(_) | Gate::After(_));
+    let held = |change: &amarre_core::model::Change| matches!(change.gate, Gate::Held(_) | Gate::After(_));
     assert!(other.picture().plan.changes.iter().all(held), "{:?}", other.picture().plan.changes);
     assert!(!other.picture().plan.changes.is_empty(), "it says what is in its way");
     rig.instance = "home".to_owned();

@@ -2,8 +2,8 @@
 
 use amarre::engine::daemon::{self, Behaviour as Conduct, Command, Handle};
 use amarre::engine::verbs::{self, Act, Answer};
-use amarre::model::{Kind, Millis};
-use amarre::plan::render::Look;
+use amarre_core::model::{Kind, Millis};
+use amarre_core::plan::render::Look;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use tokio::sync::mpsc;

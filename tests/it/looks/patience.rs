@@ -1,6 +1,6 @@
 //! How often vendors are asked, published and tried again: as seldom as it can be.
 
-use amarre::model::Millis;
+use amarre_core::model::Millis;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 

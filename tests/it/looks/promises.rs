@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use amarre::engine::{Clock, Mode};
-use amarre::model::plan::Wait;
-use amarre::model::world::Suspension;
-use amarre::model::{Gate, Kind, Millis};
+use amarre_core::model::plan::Wait;
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Gate, Kind, Millis};
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm;
@@ -181,7 +181,7 @@ async fn a_suspended_service_is_left_alone_and_taken_up_again() {
         why: "a reason".to_owned(),
         destroy: false,
         purge: false,
-        at: amarre::model::Timestamp::default(),
+        at: amarre_core::model::Timestamp::default(),
         until: None,
     };
     rig.engine.ledger().suspend("one", &suspension).await.unwrap();

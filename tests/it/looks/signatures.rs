@@ -1,9 +1,9 @@
 //! What is ours in DNS is what our key signed, or what the ledger knows by its id; what only says so is not.
 
 use amarre::engine::{Mode, report};
-use amarre::model::{Address, Kind, Millis, Owner, ProviderId, Value, Verb};
-use amarre::plan::render::Look;
 use amarre::secret::MarkKey;
+use amarre_core::model::{Address, Kind, Millis, Owner, ProviderId, Value, Verb};
+use amarre_core::plan::render::Look;
 use serde_json::Value as Json;
 
 use super::{CLOUD, plain, settled};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use amarre::model::plan::Wait;
-use amarre::model::{Gate, Kind, Millis, Timestamp, Verb};
+use amarre_core::model::plan::Wait;
+use amarre_core::model::{Gate, Kind, Millis, Timestamp, Verb};
 use amarre_sim::Fault;
 use serde_json::json;
 
@@ -155,7 +155,8 @@ async fn the_own_container_is_never_replaced_stopped_or_cut_off() {
         }
         rig.rest().await;
         let picture = rig.picture();
-        let held = |change: &&amarre::model::Change| change.refusal().is_some_and(|refusal| refusal.code == "A0508");
+        let held =
+            |change: &&amarre_core::model::Change| change.refusal().is_some_and(|refusal| refusal.code == "A0508");
         let held: Vec<(Kind, &Verb)> =
             picture.plan.changes.iter().filter(held).map(|change| (change.address.kind, &change.verb)).collect();
         assert!(held.iter().any(|(kind, _)| *kind == Kind::Container), "{story}: {:?}", picture.plan.changes);

@@ -1,9 +1,9 @@
 //! Jobs before updates, services that need others, containers that wait for the end of others.
 
 use amarre::engine::report;
-use amarre::model::world::Suspension;
-use amarre::model::{Millis, Timestamp};
-use amarre::plan::render::Look;
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Millis, Timestamp};
+use amarre_core::plan::render::Look;
 use serde_json::{Value as Json, json};
 
 use crate::support::stepped::Stepped;
@@ -188,7 +188,7 @@ async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
         why: "a test".to_owned(),
         destroy: false,
         purge: false,
-        at: amarre::model::Timestamp::default(),
+        at: amarre_core::model::Timestamp::default(),
         until: None,
     };
     rig.engine.ledger().suspend("base", &suspended).await.unwrap();

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use amarre::model::{Fields, Kind, KindSchema, Rule, Value};
-use amarre::providers::npm::kinds::KINDS;
+use amarre_core::model::{Fields, Kind, KindSchema, Rule, Value};
+use amarre_core::resources::npm::KINDS;
 use amarre_sim::npm::{self, NpmOptions, NpmVersion};
 use serde_json::{Value as Json, json};
 

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amarre::model::plan::Downtime;
-use amarre::model::world::Applied;
-use amarre::model::{
-    Address, Change, Expect, Fields, Gap, Gate, Impact, Kind, Owner, ProviderId, Reason, ReasonCode, Seen, Timestamp,
-    Value, Verb,
-};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::{Ask, Outcome, Provider, ProviderError};
 use amarre::secret::{MarkKey, Secret, Secrets};
+use amarre_core::model::plan::Downtime;
+use amarre_core::model::world::Applied;
+use amarre_core::model::{
+    Address, Change, Expect, Fields, Gap, Gate, Impact, Kind, Owner, ProviderId, Reason, ReasonCode, Seen, Timestamp,
+    Value, Verb,
+};
 use amarre_sim::Call;
 use amarre_sim::npm::{self, Npm, NpmOptions};
 use serde_json::Value as Json;
@@ -130,7 +130,7 @@ pub fn list(users: &[&str]) -> Fields {
 }
 
 pub fn secret(name: &str, plain: &str) -> Value {
-    Value::secret(amarre::model::SecretName(name.to_owned()), key().mark(plain))
+    Value::secret(amarre_core::model::SecretName(name.to_owned()), key().mark(plain))
 }
 
 impl Rig {
@@ -143,7 +143,7 @@ impl Rig {
         let npm = Npm::start(options).await.unwrap();
         let provider = provider(&npm.server.url(), &user.identity, &user.secret);
         let secrets = ["anna", "ben", "ben/two"]
-            .map(|name| (amarre::model::SecretName(name.to_owned()), Secret::new(format!("pw-{name}"))));
+            .map(|name| (amarre_core::model::SecretName(name.to_owned()), Secret::new(format!("pw-{name}"))));
         Self { npm, provider, applied: BTreeMap::new(), secrets: secrets.into() }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use amarre::model::{Expect, Fields, Kind, Millis, Readiness, Value, Verb};
 use amarre::providers::{Ask, Class, Provider};
+use amarre_core::model::{Expect, Fields, Kind, Millis, Readiness, Value, Verb};
 use amarre_sim::npm::{self, Level, NpmOptions, NpmPermissions, NpmUser};
 use amarre_sim::{Fault, Server};
 use axum::extract::{Request, State};

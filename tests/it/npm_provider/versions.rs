@@ -1,7 +1,7 @@
 //! What the supported versions of NPM do differently: told apart by `GET /api/`, never by guessing.
 
-use amarre::model::{Expect, Fields, Kind, Owner, Value, Verb};
 use amarre::providers::{Class, Provider};
+use amarre_core::model::{Expect, Fields, Kind, Owner, Value, Verb};
 use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion};
 use serde_json::json;
 

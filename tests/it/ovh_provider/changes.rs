@@ -1,8 +1,8 @@
 //! What changes do to a zone, and what they leave alone.
 
-use amarre::model::{Expect, Fields, Kind, Owner, Rule, Value, Verb};
 use amarre::providers::ovh::{OvhConfig, OvhProvider};
 use amarre::providers::{Class, Provider};
+use amarre_core::model::{Expect, Fields, Kind, Owner, Rule, Value, Verb};
 
 use super::support::{Desk, ZONE, change, config, expect, mark_row, record, same, set};
 

@@ -1,9 +1,9 @@
 //! What is left when calls are cut, and what is said when OVH refuses.
 
-use amarre::model::world::Applied;
-use amarre::model::{Expect, Verb};
 use amarre::providers::ovh::{OvhConfig, OvhProvider};
 use amarre::providers::{Ask, Class, Provider};
+use amarre_core::model::world::Applied;
+use amarre_core::model::{Expect, Verb};
 use amarre_sim::Fault;
 use amarre_sim::ovh::OvhOptions;
 

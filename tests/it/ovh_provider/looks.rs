@@ -1,7 +1,7 @@
 //! What a look reports, in how many calls, whichever way the vendor can be read.
 
-use amarre::model::{Address, Kind, Owner, ProviderId, Value};
 use amarre::providers::Provider;
+use amarre_core::model::{Address, Kind, Owner, ProviderId, Value};
 use amarre_sim::ovh::OvhOptions;
 
 use super::support::{Desk, ZONE, record, set, signed_mark};

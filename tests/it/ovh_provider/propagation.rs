@@ -1,7 +1,7 @@
 //! When a record counts as visible.
 
-use amarre::model::{Millis, Readiness};
 use amarre::providers::ovh::{OvhConfig, OvhProvider, Propagation};
+use amarre_core::model::{Millis, Readiness};
 use amarre_sim::dns::{Dns, Mood, Role};
 use amarre_sim::ovh::{OvhOptions, PublishMode};
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amarre::model::world::Applied;
-use amarre::model::{
-    Address, Change, Expect, Fields, Gate, Impact, Kind, Millis, Owner, ProviderId, Reason, ReasonCode, Seen,
-    Timestamp, Value, Verb,
-};
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::providers::{Ask, Observation, Outcome, Provider, ProviderError};
 use amarre::secret::{MarkKey, Secret, Secrets};
+use amarre_core::model::world::Applied;
+use amarre_core::model::{
+    Address, Change, Expect, Fields, Gate, Impact, Kind, Millis, Owner, ProviderId, Reason, ReasonCode, Seen,
+    Timestamp, Value, Verb,
+};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 
 /// Nothing takes more rounds than this, faults included.

@@ -1,7 +1,7 @@
 //! What bit other clients of OVH, one test each.
 
-use amarre::model::Owner;
 use amarre::providers::Provider;
+use amarre_core::model::Owner;
 use amarre_sim::Fault;
 use amarre_sim::ovh::OvhOptions;
 

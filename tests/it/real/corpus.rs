@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use amarre::model::service::MountSource;
+use amarre_core::model::service::MountSource;
 use serde_json::{Map, Value as Json, json};
 
 use crate::corpus::{generous, projects, read, unpack};

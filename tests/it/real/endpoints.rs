@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use amarre::model::{Gap, ProviderId, Seen, Timestamp};
 use amarre::providers::docker::transport::TlsFiles;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::{Ask, Provider};
 use amarre::secret::MarkKey;
+use amarre_core::model::{Gap, ProviderId, Seen, Timestamp};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 

@@ -1,10 +1,10 @@
 //! NPM as a container on the same engine: attached where it is needed, never cut, detached before the network goes.
 
-use amarre::model::plan::Impact;
-use amarre::model::{Address, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Value, Verb};
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::secret::{MarkKey, Secrets};
+use amarre_core::model::plan::Impact;
+use amarre_core::model::{Address, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Value, Verb};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use amarre::manifest::{Loaded, SourceFile, load, render, with_compose_files};
-use amarre::model::Service;
-use amarre::model::service::MountSource;
-use amarre::model::site::Site;
 use amarre::source::{Folder, Snapshot};
+use amarre_core::manifest::{Loaded, SourceFile, load, render, with_compose_files};
+use amarre_core::model::Service;
+use amarre_core::model::service::MountSource;
+use amarre_core::model::site::Site;
 use serde_json::json;
 
 use crate::support::rig::{PUBLIC, Rig};
@@ -70,7 +70,7 @@ fn read(folder: &Path, site: &Site) -> (Snapshot, Vec<SourceFile>, Loaded) {
 }
 
 fn site(data: &str) -> Site {
-    let mut site = crate::manifest_cases::site();
+    let mut site = amarre_testkit::sites::permissive();
     site.hosts.get_mut("default").unwrap().data = data.to_owned();
     site.policy.host_paths = vec![data.to_owned(), "/etc/localtime".to_owned()];
     site.policy.images = vec!["*".to_owned()];

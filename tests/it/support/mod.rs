@@ -1,13 +1,7 @@
 //! Shared rigs: a real Docker engine behind a counting gate, simulated vendors, a folder of manifests.
 
 pub mod certificates;
-pub mod coherent;
-pub mod coherent_container;
 pub mod crowd;
-pub mod dice;
-#[expect(dead_code, reason = "tests/heart uses more of it")]
-pub mod generate;
-pub mod samples;
 pub mod engine;
 pub mod forge;
 pub mod following;

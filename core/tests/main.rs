@@ -1,0 +1,14 @@
+//! The pure core: cases as data, properties of random worlds, stories by seeds, walks over generated manifests.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod manifest_cases;
+mod plan_cases;
+mod plan_props;
+mod generated;
+mod crowds;
+mod ends;
+mod life;
+mod moments;
+mod seeds;
+mod shares;
+mod walks;
