@@ -32,7 +32,7 @@ use self::file::File;
 use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
 use crate::notifications::channel::{Channel, Heartbeat};
 use crate::secret::{KEY_BYTES, MarkKey, OvhLogin, Secret};
-use amarre_core::model::near::nearest;
+use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 
 /// A configuration file larger than this is a mistake.

@@ -2,7 +2,7 @@
 //!
 //! The list below is written by `UPDATE=1 cargo nextest run -E 'test(every_page_is_in_the_program)'`.
 
-use amarre_core::model::near::nearest;
+use amarre_core::model::suggestion::nearest;
 
 /// The page of a code, as Markdown; small letters are good enough.
 pub fn page(code: &str) -> Option<&'static str> {

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use amarre_core::manifest::{Loaded, Severity, SourceFile, load, render, schema};
+use amarre_core::manifest::render;
+use amarre_core::manifest::{Loaded, Severity, SourceFile, load, schema};
 use amarre_core::model::site::Site;
 use amarre_core::model::{Asset, Assets};
 use serde_json::{Value as Json, json};

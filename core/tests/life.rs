@@ -10,7 +10,9 @@ use amarre_core::model::{
     Address, Change, Expect, Facts, Gap, Kind, Millis, Owner, Plan, ProviderId, Readiness, Seen, Timestamp, Verb,
     Wants, World,
 };
-use amarre_core::plan::{self, guard, lint, pointers};
+use amarre_core::plan;
+use amarre_core::plan::diff::upstreams;
+use amarre_core::plan::safety::{guard, lint};
 
 use amarre_testkit::dangers::NO_RECORD;
 use amarre_testkit::dice::Dice;
@@ -156,7 +158,7 @@ impl Life {
         let under_way = self.lanes.values().flatten();
         let made = under_way.filter_map(|(change, _)| match &change.verb {
             Verb::Create(fields) => Some((change.address.clone(), fields.clone())),
-            Verb::Update(fields) if pointers::points(change.address.kind) => {
+            Verb::Update(fields) if upstreams::points(change.address.kind) => {
                 Some((change.address.clone(), fields.clone()))
             }
             Verb::Update(_) | Verb::Delete => None,

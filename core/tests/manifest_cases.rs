@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use amarre_core::manifest::{Loaded, SourceFile, load, load_again, render, with_compose_files};
+use amarre_core::manifest::render;
+use amarre_core::manifest::{Loaded, SourceFile, load, load_again, with_compose_files};
 use amarre_core::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, LetsEncrypt, Location, MountSource,
     NetworkMode, Reconcile, Service, Target, Tls, Update,
@@ -70,7 +71,7 @@ fn every_code_that_is_emitted_has_a_page_and_a_case() {
         "## When it is not your fault",
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let source = std::fs::read_to_string(root.join("core/src/manifest/diagnostic.rs")).unwrap();
+    let source = std::fs::read_to_string(root.join("core/src/manifest/yaml/diagnostic.rs")).unwrap();
     let codes: Vec<&str> = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.get(..5)).collect();
     let goldens: String =
         cases().iter().map(|case| std::fs::read_to_string(case.with_extension("out")).unwrap()).collect();

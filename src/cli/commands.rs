@@ -25,7 +25,7 @@ use crate::engine::report::revision_document;
 use crate::engine::verbs::{Act, Answer, PlanForm};
 use crate::source::Reading;
 use amarre_core::manifest::{self, Diagnostic, Severity, SourceFile};
-use amarre_core::model::near::nearest;
+use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Hint, Kind};
 
 /// Refused by a guard, or for want of a yes.

@@ -7,7 +7,7 @@ use super::Failure;
 use super::args::{Args, Help};
 use super::output::Output;
 use crate::pages;
-use amarre_core::model::near::nearest;
+use amarre_core::model::suggestion::nearest;
 use amarre_core::plan::render::Tone;
 
 /// clap's exit code for wrong usage.

@@ -40,7 +40,7 @@ pub async fn new(args: &Args, new: &New, output: &Output) -> Result<u8, Failure>
     };
     let Some(template) = known.get(wanted) else {
         let names: Vec<&str> = known.keys().map(String::as_str).collect();
-        let near = amarre_core::model::near::nearest(wanted, &names).map(|near| format!("did you mean {near}? "));
+        let near = amarre_core::model::suggestion::nearest(wanted, &names).map(|near| format!("did you mean {near}? "));
         let hint = format!("{}amarre new shows them", near.unwrap_or_default());
         return Err(Failure::new("A1009", format!("there is no template {wanted}"), hint));
     };

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::ConfigError;
 use super::secrets::SERVICE_SECRETS;
 use super::shape::Shape;
-use amarre_core::model::near::nearest;
+use amarre_core::model::suggestion::nearest;
 
 /// Begins every name of ours.
 const PREFIX: &str = "AMARRE_";

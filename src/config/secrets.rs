@@ -9,8 +9,8 @@ use super::ConfigError;
 use super::file::SecretSource;
 use crate::secret::Secret;
 use amarre_core::model::Site;
-use amarre_core::model::near::matches as pattern_matches;
 use amarre_core::model::site::{OLD_PLACE, credential_key};
+use amarre_core::model::suggestion::matches as pattern_matches;
 
 /// Where Docker puts the secrets of a stack.
 const RUN: &str = "/run/secrets";

@@ -22,7 +22,8 @@ use crate::providers::{Class, ProviderError};
 use amarre_core::model::folders::{Lead, Lost, is_within, normal};
 use amarre_core::model::{Address, Change, Fields, Kind, ProviderId, Service, Verb, Wants};
 use amarre_core::plan::Input;
-use amarre_core::plan::binds::{self, Check, Everywhere};
+use amarre_core::plan::desired::bind_mounts;
+use amarre_core::plan::desired::bind_mounts::{Check, Everywhere};
 
 /// As many as Linux follows.
 const LINKS_MAX: usize = 40;
@@ -51,7 +52,7 @@ pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<
         let Some(host) = input.site.hosts.get(&service.host) else { continue };
         let base = Address::new(host.docker.clone(), Kind::Container, &service.name);
         for container in service.all_containers() {
-            note(service, &base, &binds::of_manifest(service, container));
+            note(service, &base, &bind_mounts::of_manifest(service, container));
         }
     }
     // What is put back is not what a manifest says now.

@@ -146,14 +146,14 @@ impl Engine {
             ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), &unloaded, now).await?;
         }
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
-        let spared = |flap: &amarre_core::model::flap::Flap| busy.contains(&flap.service);
-        let flaps = plan::flaps::after_look(&facts.flaps, (wants, world, plan), spared, now);
+        let spared = |flap: &amarre_core::model::flapping::Flap| busy.contains(&flap.service);
+        let flaps = plan::safety::flapping::after_look(&facts.flaps, (wants, world, plan), spared, now);
         if !flaps.is_empty() {
             ledger.note_flaps(&flaps).await?;
         }
         let is_busy = |service: &str| busy.contains(service);
         let site = &self.context.site;
-        let endings = plan::downtimes::after_look(&desired.services, site, facts, world, is_busy, now);
+        let endings = plan::forecast::downtime::after_look(&desired.services, site, facts, world, is_busy, now);
         if !endings.is_empty() {
             ledger.note_away(&endings, now).await?;
         }
@@ -235,12 +235,20 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let is_broken = |name: &str| desired.frozen.contains(name) || desired.broken.contains_key(name);
         let prunes = self.context.site.prune && !facts.prune_blocked;
-        let names = plan::retired::after_look(&desired.services, is_broken, prunes, facts, world, now);
+        let names = plan::safety::reused_names::after_look(&desired.services, is_broken, prunes, facts, world, now);
         if !names.is_empty() {
             self.ledger.retire(&names).await?;
         }
         let marks = &desired.marks;
-        let written = self.context.with_input(&desired.services, marks, world, facts, now, None, plan::binds::written);
+        let written = self.context.with_input(
+            &desired.services,
+            marks,
+            world,
+            facts,
+            now,
+            None,
+            plan::desired::bind_mounts::written,
+        );
         let known = |provider: &ProviderId, path: &String| {
             facts.written_folders.get(provider).is_some_and(|known| known.contains(path))
         };
@@ -329,11 +337,11 @@ impl Engine {
             let is_known = facts.applied.get(address).is_some_and(|known| {
                 let is_its = known.vendor_id == seen.vendor_id && known.service == want.service;
                 // What was taken over is as its manifest says from now on.
-                let is_adopted = known.fields.get(plan::reason::ADOPTED).is_some();
-                is_its && !is_adopted && plan::diff::is_applied(&want.fields, world, &known.fields)
+                let is_adopted = known.fields.get(plan::diff::reason::ADOPTED).is_some();
+                is_its && !is_adopted && plan::diff::compare::is_applied(&want.fields, world, &known.fields)
             });
             if !is_known {
-                let fields = plan::diff::learned(&want.fields, world, &seen.fields);
+                let fields = plan::diff::compare::learned(&want.fields, world, &seen.fields);
                 let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
                 rows.insert(address.clone(), row);
             }

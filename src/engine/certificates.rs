@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Picture;
 use amarre_core::model::{Address, Kind, Timestamp};
-use amarre_core::plan::certificates::{self, Budget};
+use amarre_core::plan::desired::certificate;
+use amarre_core::plan::desired::certificate::Budget;
 
 /// One certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +43,8 @@ pub fn all(picture: &Picture) -> Vec<Certificate> {
                 name: address.name.clone(),
                 npm: address.provider.npm_name().to_owned(),
                 domains: seen.fields.strings("domains").into_iter().map(str::to_owned).collect(),
-                ends: certificates::ends(&seen.fields),
-                words: certificates::in_words(&seen.fields, picture.at),
+                ends: certificate::ends(&seen.fields),
+                words: certificate::in_words(&seen.fields, picture.at),
                 used_by,
                 is_ours: seen.owner.is_ours(),
             }
@@ -55,10 +56,10 @@ pub fn all(picture: &Picture) -> Vec<Certificate> {
 
 /// How many certificates Let's Encrypt would still give this week where this one is to be.
 pub fn left(picture: &Picture, certificate: &Address) -> Option<usize> {
-    picture.with_input(|input| certificates::left(input, certificate))
+    picture.with_input(|input| certificate::left(input, certificate))
 }
 
 /// What Let's Encrypt would still give this week, by registered domain.
 pub fn budgets(picture: &Picture) -> Vec<Budget> {
-    picture.with_input(certificates::budgets).unwrap_or_default()
+    picture.with_input(certificate::budgets).unwrap_or_default()
 }

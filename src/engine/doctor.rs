@@ -26,9 +26,9 @@ use amarre_core::manifest::Diagnostic;
 use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
 use amarre_core::model::site::{HostSite, PublicAddress, Reach};
 use amarre_core::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
-use amarre_core::plan::certificates as npm_certificates;
-use amarre_core::plan::pool::network_name;
-use amarre_core::plan::reach::edge_network;
+use amarre_core::plan::desired::certificate as npm_certificates;
+use amarre_core::plan::desired::npm_reach::edge_network;
+use amarre_core::plan::desired::subnets::network_name;
 
 /// A certificate that ends sooner is told of.
 const EXPIRES_SOON: Millis = Millis::minutes(14 * 24 * 60);

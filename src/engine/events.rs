@@ -7,7 +7,7 @@ use super::daemon::Handle;
 use super::verbs::{Answer, no_such, refused};
 use super::{naming, telling};
 use crate::store::journal::{Event, EventFilter};
-use amarre_core::model::near::nearest;
+use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Millis, ReasonCode, Timestamp};
 use amarre_core::plan::render::lines;
 

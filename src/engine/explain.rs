@@ -7,9 +7,12 @@ use super::verbs::Answer;
 use super::{Picture, naming, status, telling};
 use crate::store::journal::{Event, EventFilter};
 use amarre_core::model::{Address, Change, Field, Gate, Kind, Owner, Rule, Seen, Value, Want};
-use amarre_core::plan::provenance::{self, Source};
+use amarre_core::plan::Input;
+use amarre_core::plan::desired::certificate;
+use amarre_core::plan::diff::provenance;
+use amarre_core::plan::diff::provenance::Source;
 use amarre_core::plan::render::{Look, Tone, lines};
-use amarre_core::plan::{Input, certificates, policy};
+use amarre_core::plan::safety::protect;
 
 /// One line: what it is about, and what is to be said.
 type Fact = (&'static str, String);
@@ -118,7 +121,7 @@ fn facts(picture: &Picture, address: &Address, events: &[Event]) -> Vec<Fact> {
     facts.push(("needs", said(needs)));
     facts.push(("needed by", said(users)));
     if let Some(seen) = picture.world.seen.get(address).filter(|_| address.kind == Kind::Certificate) {
-        facts.push(("lasts", certificates::in_words(&seen.fields, picture.at)));
+        facts.push(("lasts", certificate::in_words(&seen.fields, picture.at)));
     }
     facts
 }
@@ -188,7 +191,7 @@ fn short(value: &str) -> String {
 fn from(picture: &Picture, address: &Address, want: Option<&Want>, known: &Field) -> String {
     let name = known.name;
     let Some(want) = want else { return "as it is".to_owned() };
-    let is_ignored = picture.with_input(|input| policy::ignores(input, &want.service, address.kind, name));
+    let is_ignored = picture.with_input(|input| protect::ignores(input, &want.service, address.kind, name));
     let Some(wanted) = want.fields.get(name) else { return "not managed: left as it is".to_owned() };
     let top = |field: &str| field.split('.').next() == Some(name);
     let differs = change(picture, address).filter(|change| change.diff.iter().any(|diff| top(&diff.field)));

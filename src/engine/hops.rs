@@ -16,7 +16,8 @@ use futures_util::StreamExt;
 use super::Picture;
 use crate::providers::Provider;
 use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Timestamp, Value, Wants};
-use amarre_core::plan::{Input, pointers};
+use amarre_core::plan::Input;
+use amarre_core::plan::diff::upstreams;
 
 /// Asked at once: each is a process in NPM's container.
 const IN_FLIGHT: usize = 8;
@@ -70,14 +71,14 @@ impl DeadEnd {
 pub fn lead_to(picture: &Picture, host: &Address, container: &Address) -> bool {
     let seen = |address: &Address| picture.world.seen.get(address);
     let leads = seen(host).zip(seen(container)).and_then(|(there, seen)| {
-        picture.with_input(|input| pointers::lead_to(input, there, &container.provider, seen))
+        picture.with_input(|input| upstreams::lead_to(input, there, &container.provider, seen))
     });
     leads == Some(true)
 }
 
 /// `172.20.3.2:80`: where NPM leads a host, its paths apart.
 pub fn place_of(picture: &Picture, host: &Address) -> Option<String> {
-    let to = pointers::all(&picture.world.seen.get(host)?.fields).find(|to| to.path.is_none())?;
+    let to = upstreams::all(&picture.world.seen.get(host)?.fields).find(|to| to.path.is_none())?;
     Some(spelled(to.host, to.port?))
 }
 
@@ -106,10 +107,10 @@ pub fn places(input: &Input<'_>, wants: &Wants) -> Vec<Place> {
         .collect();
     let mut places = Vec::new();
     for (host, seen) in hosts.filter(|(_, seen)| is_on(seen)) {
-        for pointer in pointers::all(&seen.fields).filter(|pointer| is_plain(&seen.fields, pointer.path)) {
+        for pointer in upstreams::all(&seen.fields).filter(|pointer| is_plain(&seen.fields, pointer.path)) {
             let Some(port) = pointer.port.and_then(|port| u16::try_from(port).ok()) else { continue };
             let is_there = |(address, container): &&(&Address, &Seen)| {
-                pointers::leads_to(input, seen, pointer, &address.provider, container)
+                upstreams::leads_to(input, seen, pointer, &address.provider, container)
             };
             let found = by_address.get(pointer.host).filter(|container| is_there(container));
             let Some((container, there)) = found.or_else(|| containers.iter().find(is_there)) else { continue };

@@ -18,7 +18,7 @@ use crate::store::{Intent, Ledger, StoreError};
 use amarre_core::model::{
     Address, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Timestamp, Value, Verb, words,
 };
-use amarre_core::plan::binds::Check;
+use amarre_core::plan::desired::bind_mounts::Check;
 use amarre_core::plan::render::lines;
 
 /// A pull that takes long says so often how far it is.

@@ -16,7 +16,7 @@ use super::status::{self, Health, ServiceStatus, Sync};
 use super::{Picture, report};
 use amarre_core::model::service::Tls;
 use amarre_core::model::{Address, Change, Kind, Millis, Seen, Timestamp, Value};
-use amarre_core::plan::certificates;
+use amarre_core::plan::desired::certificate;
 use amarre_core::plan::render::{Look, Sign, Tone, lines};
 
 /// Rows of the table fit so many columns; `-o wide` is as wide as it needs to be.
@@ -202,7 +202,7 @@ fn expiring(picture: &Picture, row: &ServiceStatus) -> Option<String> {
     let mut ends: Vec<(Timestamp, String)> = own
         .chain(used)
         .filter(|address| address.kind == Kind::Certificate)
-        .filter_map(|address| Some((certificates::ends(&picture.world.seen.get(&address)?.fields)?, address.name)))
+        .filter_map(|address| Some((certificate::ends(&picture.world.seen.get(&address)?.fields)?, address.name)))
         .filter(|(at, _)| *at <= picture.at + EXPIRING)
         .collect();
     ends.sort();
@@ -285,7 +285,7 @@ fn unmanaged(picture: &Picture) -> Vec<(&Address, &Seen)> {
 
 /// A certificate that NPM renews for ever, and that nothing uses: it may be one that was ordered with a ledger since lost.
 fn is_left_over(picture: &Picture, address: &Address, seen: &Seen) -> bool {
-    let is_renewed = address.kind == Kind::Certificate && certificates::is_renewed(&seen.fields);
+    let is_renewed = address.kind == Kind::Certificate && certificate::is_renewed(&seen.fields);
     let names_it = |other: &Seen| other.fields.text("certificate") == Some(address.name.as_str());
     let is_used =
         || picture.world.seen.iter().any(|(user, other)| user.provider == address.provider && names_it(other));
@@ -318,7 +318,7 @@ pub fn unmanaged_text(picture: &Picture) -> String {
         };
         let what = match address.kind {
             Kind::Record => format!("  {}", lines::value_of_record(address, &seen.fields)),
-            Kind::Certificate => format!("  {}, used by nothing", certificates::in_words(&seen.fields, picture.at)),
+            Kind::Certificate => format!("  {}, used by nothing", certificate::in_words(&seen.fields, picture.at)),
             Kind::Network | Kind::Attachment | Kind::Container | Kind::Volume | Kind::Image | Kind::Zone => {
                 String::new()
             }

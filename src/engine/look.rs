@@ -16,8 +16,10 @@ use amarre_core::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::binds::Check;
-use amarre_core::plan::{Input, expand, guard, lint};
+use amarre_core::plan::Input;
+use amarre_core::plan::desired::bind_mounts::Check;
+use amarre_core::plan::desired::expand;
+use amarre_core::plan::safety::{guard, lint};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
@@ -135,7 +137,7 @@ impl Engine {
         self.port80.ask(site, services, &probed, &mut world, now).await;
         let scrubber = Scrubber::of(desired.secrets.values());
         failures::scrub(&mut world, &scrubber);
-        plan::tasks::judge(&desired.services, &self.context.site, &facts, &mut world);
+        plan::rollout::completion::judge(&desired.services, &self.context.site, &facts, &mut world);
 
         let now = self.clock.now();
         let (wants, mut plan, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {

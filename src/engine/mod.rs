@@ -83,7 +83,8 @@ use amarre_core::model::{
     Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Verb,
     Wants, World,
 };
-use amarre_core::plan::{Input, Schemas, pointers};
+use amarre_core::plan::diff::upstreams;
+use amarre_core::plan::{Input, Schemas};
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -384,7 +385,7 @@ impl UnderWay {
         let mut under_way = Self::default();
         for change in changes {
             match &change.verb {
-                Verb::Update(_) if !pointers::points(change.address.kind) => (),
+                Verb::Update(_) if !upstreams::points(change.address.kind) => (),
                 Verb::Create(fields) | Verb::Update(fields) => {
                     under_way.made.insert(change.address.clone(), fields.clone());
                 }

@@ -6,7 +6,7 @@ use super::Picture;
 use super::daemon::{Command, Handle};
 use super::verbs::{Answer, refused};
 use amarre_core::model::Address;
-use amarre_core::model::near::nearest;
+use amarre_core::model::suggestion::nearest;
 
 /// Addresses that are there or wanted and that end so, without their generations. The whole text comes first.
 pub fn meant(picture: &Picture, thing: &str) -> Vec<Address> {

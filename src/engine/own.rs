@@ -10,7 +10,7 @@ use super::verbs::{self, Answer, Step, refused};
 use super::{Picture, naming};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Kind, Millis, Owner, Seen, Value, Want};
-use amarre_core::plan::reason::ADOPTED;
+use amarre_core::plan::diff::reason::ADOPTED;
 use amarre_core::plan::render::{Look, Sign, lines};
 
 /// What can change hands: kinds whose mark can be put on and taken off.

@@ -15,7 +15,7 @@ use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Change, Commit, Hint, Millis, ProviderId, ReasonCode, Timestamp, Verb};
 use amarre_core::plan::Input;
-use amarre_core::plan::certificates::Budget;
+use amarre_core::plan::desired::certificate::Budget;
 use amarre_core::plan::forecast::Forecast;
 use amarre_core::plan::render::text::Next;
 use amarre_core::plan::render::{self, Look, Sign, Tone, lines};
@@ -412,7 +412,7 @@ pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
 
 /// `58.0 MiB`.
 pub fn size(bytes: u64) -> String {
-    amarre_core::plan::images::size(bytes)
+    amarre_core::plan::desired::images::size(bytes)
 }
 
 /// What is simulated, by name: `["npm", "ovh"]`.
@@ -581,7 +581,7 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
         "seen_at": picture.at.rfc3339(),
         "mode": "enforce",
         "flaps": flaps(picture, change),
-        "quarantined": amarre_core::plan::flaps::is_quarantined(&picture.facts.flaps, change, picture.at),
+        "quarantined": amarre_core::plan::safety::flapping::is_quarantined(&picture.facts.flaps, change, picture.at),
         "reason": render::json::reason(&change.because),
         "who": {"name": null, "evidence": "none"},
         "fields": fields,

@@ -189,7 +189,8 @@ pub async fn target(
         let mut facts = picture.facts.clone();
         facts.suspended.remove(name);
         let (world, marks) = (&picture.world, &picture.marks);
-        let wants = context.with_input(&services, marks, world, &facts, picture.at, None, plan::expand::expand);
+        let wants =
+            context.with_input(&services, marks, world, &facts, picture.at, None, plan::desired::expand::expand);
         let then = asked_for(&wants, name);
         let containers: Vec<(Address, String, String)> = then
             .iter()

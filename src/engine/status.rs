@@ -12,7 +12,7 @@ use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
 use amarre_core::model::service::{Route, Tls};
 use amarre_core::model::{Address, Change, Kind, Need, Readiness, Seen, State, Timestamp, Value, Verb};
 use amarre_core::plan::render::text::HELD_BY_GUARD;
-use amarre_core::plan::tasks;
+use amarre_core::plan::rollout::completion;
 
 /// What is said of a container that works.
 const HEALTHY: &str = "healthy";
@@ -348,7 +348,7 @@ fn refused_create(change: Option<&Change>) -> Option<String> {
 fn ready_text(picture: &Picture, address: &Address) -> String {
     let Some(seen) = picture.world.seen.get(address) else { return String::new() };
     match address.kind {
-        Kind::Container if tasks::has_ended(&seen.fields) => "ended with code 0".to_owned(),
+        Kind::Container if completion::has_ended(&seen.fields) => "ended with code 0".to_owned(),
         Kind::Container => HEALTHY.to_owned(),
         Kind::Network
         | Kind::Attachment
@@ -357,7 +357,7 @@ fn ready_text(picture: &Picture, address: &Address) -> String {
         | Kind::Redirection
         | Kind::Stream
         | Kind::AccessList => amarre_core::plan::render::lines::detail(address, &seen.fields, None),
-        Kind::Certificate => amarre_core::plan::certificates::in_words(&seen.fields, picture.at),
+        Kind::Certificate => amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at),
         Kind::Volume if !picture.wants.map.contains_key(address) => "kept".to_owned(),
         Kind::Volume | Kind::Image | Kind::Zone => String::new(),
     }

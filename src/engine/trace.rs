@@ -22,8 +22,9 @@ use crate::providers::{Provider, Resolved};
 use amarre_core::model::address::service_of_network;
 use amarre_core::model::service::Service;
 use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value, words};
+use amarre_core::plan::desired::certificate;
+use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::render::{Look, Sign};
-use amarre_core::plan::{certificates, pointers};
 
 /// What is waited for an answer of one step.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -221,7 +222,7 @@ fn port(picture: &Picture, domain: &str, ip: IpAddr, is_secure: bool, asked: &As
         Ok((status, took)) => {
             let lasts = certificate.filter(|_| is_secure);
             let lasts =
-                lasts.map(|seen| format!(", certificate fits, {}", certificates::in_words(&seen.fields, picture.at)));
+                lasts.map(|seen| format!(", certificate fits, {}", certificate::in_words(&seen.fields, picture.at)));
             let mut step = Step::good(about, ip.to_string(), format!("answers {status}{}", lasts.unwrap_or_default()));
             step.took = Some(*took);
             step
@@ -277,7 +278,7 @@ async fn behind(picture: &Picture, providers: &Providers, domain: &str) -> (Vec<
     let place = format!("{to}:{}", port.unwrap_or_default());
     let found = picture.with_input(|input| {
         let containers = picture.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
-        let of = |(container, seen): &(&Address, &Seen)| pointers::lead_to(input, host, &container.provider, seen);
+        let of = |(container, seen): &(&Address, &Seen)| upstreams::lead_to(input, host, &container.provider, seen);
         containers.filter(of).map(|(container, _)| container.clone()).next()
     });
     let Some(container) = found.flatten() else {

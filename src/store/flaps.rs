@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::ledger::{Ledger, StoreError, read, written};
-use amarre_core::model::flap::{self, Flap, ITSELF};
+use amarre_core::model::flapping;
+use amarre_core::model::flapping::{Flap, ITSELF};
 use amarre_core::model::{Address, Change, FieldName, Fields, Timestamp, Verb};
 
 /// By address, then by field.
@@ -81,7 +82,7 @@ pub(super) async fn note_writes(
         Verb::Update(fields) => {
             let other = |name: &str, value| before.get(name) != Some(value);
             let row =
-                |(name, value): (&FieldName, _)| (name.to_string(), flap::digest(name, value), other(name, value));
+                |(name, value): (&FieldName, _)| (name.to_string(), flapping::digest(name, value), other(name, value));
             fields.iter().map(row).collect()
         }
     };

@@ -19,7 +19,7 @@ use crate::engine::logs::{self, LogsOf};
 use crate::engine::planned;
 use crate::engine::status::{self, ServiceStatus};
 use amarre_core::model::service::Service;
-use amarre_core::model::{Hint, Kind, near};
+use amarre_core::model::{Hint, Kind, suggestion};
 use amarre_core::plan::render::{Look, lines};
 
 /// What happened lately.
@@ -126,7 +126,7 @@ async fn found<'a>(
     }
     let words = visitor.words;
     let known: Vec<&str> = picture.statuses().keys().map(String::as_str).collect();
-    let near = near::nearest(name, &known);
+    let near = suggestion::nearest(name, &known);
     let mut text = words.with("svc-unknown", "name", name);
     if let Some(near) = near {
         let _ = write!(text, " {}", words.with("svc-near", "name", near));

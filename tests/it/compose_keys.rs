@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use amarre::providers::docker::settings;
-use amarre_core::manifest::{Loaded, Severity, SourceFile, container_keys, load, render, with_compose_files};
+use amarre_core::manifest::render;
+use amarre_core::manifest::{Loaded, Severity, SourceFile, container_keys, load, with_compose_files};
 use amarre_core::model::service::Service;
 use amarre_core::model::{Asset, Assets, Site};
 use amarre_core::resources::docker;

@@ -11,7 +11,7 @@ use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation
 use amarre::providers::{Ask, Provider};
 use amarre::secret::{MarkKey, Secret};
 use amarre_core::model::{Address, Fields, Kind, ProviderId, Timestamp, Value};
-use amarre_core::plan::diff;
+use amarre_core::plan::diff::compare;
 use amarre_sim::npm::{Npm, NpmOptions, NpmVersion};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use serde_json::{Value as Json, json};
@@ -73,7 +73,7 @@ fn judge(provider: &dyn Provider, address: &Address, line: &Line, observed: &Fie
     for field in wanted.names() {
         assert!(schema.fields.iter().any(|known| known.name == field), "{}: there is no field {field}", line.text);
     }
-    let diffs = diff::compare(schema, &wanted, observed, None);
+    let diffs = compare::compare(schema, &wanted, observed, None);
     (diffs.is_empty() != line.is_equal).then(|| format!("{version}: {}\n  {diffs:?}", line.text))
 }
 

@@ -11,6 +11,7 @@ use amarre_core::model::Assets;
 use amarre_core::model::site::Site;
 use serde_json::{Value as Json, json};
 
+use crate::canary;
 use crate::cli::amarre;
 use crate::compose_keys;
 use amarre_testkit::generate::{Ground, generate};
@@ -230,8 +231,7 @@ fn every_key_of_the_schema_is_known_to_the_reader() {
 /// Every word that stands in quotes in the reader: each of its keys is one of them.
 fn words_of_the_reader() -> BTreeSet<String> {
     let mut words = BTreeSet::new();
-    for entry in std::fs::read_dir(root().join("core/src/manifest")).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    for (_, text) in canary::sources(&root().join("core/src/manifest")) {
         let is_key = |word: &&str| {
             word.starts_with(|c: char| c.is_ascii_lowercase())
                 && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')

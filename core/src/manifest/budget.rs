@@ -7,11 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::deliver::{Given, Part};
-use super::diagnostic::{A0180, A0181, A0182, Spot};
-use super::env_file::{Format, Variable};
-use super::reader::Scope;
-use super::yaml::{EXPANDED_BYTES_MAX, NODES_MAX};
+use super::compose::delivered_files::{Given, Part};
+use super::compose::env_file::{Format, Variable};
+use super::yaml::diagnostic::{A0180, A0181, A0182, Spot};
+use super::yaml::reader::Scope;
+use super::yaml::tree::{EXPANDED_BYTES_MAX, NODES_MAX};
 
 /// Four for each of the fifty containers that a service may have.
 const FILES_MAX: usize = 200;

@@ -10,50 +10,14 @@
 //! ```
 
 mod budget;
-mod check;
-mod compose;
-mod compose_files;
-mod deliver;
-mod deploy;
-mod diagnostic;
-mod document;
-mod env_file;
-mod files;
-mod front;
-mod host_names;
-mod images;
-mod interpolate;
 mod kinds;
-mod links;
-mod merge;
-mod mounts;
-mod neighbours;
-mod networks;
-mod nginx;
 mod parse;
-mod permissions;
-mod policy;
-mod project;
-mod reader;
-mod records;
-mod record_policy;
-mod refused;
-mod render;
 mod resolve;
-mod rights;
-mod routes;
-mod scalars;
 mod schema;
-mod schema_container;
-mod settings;
-mod shapes;
-mod stack;
-mod streams;
-mod targets;
-mod updates;
-mod volume_drivers;
-mod waits;
 mod yaml;
+mod compose;
+mod policy;
+mod source_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,16 +27,16 @@ use crate::model::{Assets, SecretName, Service, Site};
 
 pub use crate::model::Document;
 
-pub use diagnostic::{Diagnostic, Severity};
 pub use parse::container_keys;
-pub use permissions::{Decision, Verdict};
-pub use render::{render, with_compose_files};
+pub use policy::{Decision, Verdict};
 pub use schema::schema;
+pub use yaml::diagnostic::{Diagnostic, Severity};
+pub use yaml::render::{render, with_compose_files};
 
-use check::{Claims, Company, Draft};
-use diagnostic::{A0108, A0205, A0206, A0215, Problem, Spot, Widths};
-use document::Piece;
-use files::Source;
+use policy::conflicts::{Claims, Company, Draft};
+use source_files::Source;
+use yaml::diagnostic::{A0108, A0205, A0206, A0215, Problem, Spot, Widths};
+use yaml::document::Piece;
 
 /// A manifest is a page of text; a megabyte holds a thousand of them.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
@@ -171,17 +135,17 @@ pub fn in_use(file: &SourceFile, assets: &Assets, site: &Site) -> InUse {
 /// What the documents of a file call themselves, in order; `None`: that cannot be told.
 pub fn names_in(text: &str) -> Vec<Option<String>> {
     let name = |piece: Piece<'_>| {
-        let tree = yaml::read(piece.text, piece.lines_before);
+        let tree = yaml::tree::read(piece.text, piece.lines_before);
         if tree.root.is_none() && tree.problems.is_empty() {
             return None;
         }
         let said = |key: &str| match &tree.root {
             Some(root) => root.entry(key).and_then(|entry| entry.value.scalar()),
-            None => document::scan(piece.text, key),
+            None => yaml::document::scan(piece.text, key),
         };
         Some(said("name").and_then(|name| parse::name_of(said("kind"), name, said("type"))))
     };
-    document::split(text).into_iter().filter_map(name).collect()
+    yaml::document::split(text).into_iter().filter_map(name).collect()
 }
 
 fn read_all(
@@ -199,7 +163,7 @@ fn read_all(
     }
     let named: BTreeSet<String> = drafts.iter().flat_map(|draft| draft.uses.keys().cloned()).collect();
     drafts.retain(|draft| !(draft.is_doubtful && named.contains(draft.file)));
-    check::across(&mut drafts, site, company);
+    policy::conflicts::across(&mut drafts, site, company);
     let mut decisions: Vec<Decision> =
         drafts.iter_mut().flat_map(|draft| std::mem::take(&mut draft.decisions)).collect();
     decisions.sort_by(|one, two| (&one.file, one.line, one.column).cmp(&(&two.file, two.line, two.column)));
@@ -212,7 +176,7 @@ fn read_file<'a>(file: &'a SourceFile, source: &Source<'_>, site: (&Site, bool),
         drafts.push(unusable(file, Problem::error(A0108, Spot::at(1, 1), message)));
         return;
     }
-    for (index, piece) in document::split(&file.text).into_iter().enumerate() {
+    for (index, piece) in yaml::document::split(&file.text).into_iter().enumerate() {
         let spot = Spot::at(piece.lines_before + 1, 1);
         if index >= DOCUMENTS_PER_FILE_MAX {
             let message = format!("more than {DOCUMENTS_PER_FILE_MAX} documents in one file");
@@ -234,7 +198,7 @@ fn read_document<'a>(
     source: &Source<'_>,
     (site, explains): (&Site, bool),
 ) -> Option<Draft<'a>> {
-    let tree = yaml::read(piece.text, piece.lines_before);
+    let tree = yaml::tree::read(piece.text, piece.lines_before);
     let mut draft = Draft {
         file: &file.path,
         file_text: &file.text,
@@ -263,7 +227,7 @@ fn read_document<'a>(
         }
         None if draft.problems.is_empty() => return None,
         None => {
-            let scan = |key: &str| document::scan(piece.text, key);
+            let scan = |key: &str| yaml::document::scan(piece.text, key);
             draft.is_doubtful = is_doubtful(&|key| scan(key).is_some());
             draft.name = scan("name").and_then(|name| parse::name_of(scan("kind"), name, scan("type")));
         }
@@ -276,9 +240,9 @@ fn read_document<'a>(
 
 /// Whether any document of a file is a manifest, whoever else names it.
 fn is_manifest(text: &str) -> bool {
-    document::split(text).into_iter().any(|piece| match yaml::read(piece.text, piece.lines_before).root {
+    yaml::document::split(text).into_iter().any(|piece| match yaml::tree::read(piece.text, piece.lines_before).root {
         Some(root) => !is_doubtful(&|key| root.entry(key).is_some()),
-        None => !is_doubtful(&|key| document::scan(piece.text, key).is_some()),
+        None => !is_doubtful(&|key| yaml::document::scan(piece.text, key).is_some()),
     })
 }
 

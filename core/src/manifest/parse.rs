@@ -9,14 +9,19 @@ use crate::model::site::{PublicAddress, Reach};
 use crate::model::{Assets, Origin, Site, Value};
 
 use super::budget::Opened;
-use super::check::Claims;
-use super::compose::{self, Read};
-use super::diagnostic::{A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, A0114, A0140, Problem, Spot, shown};
-use super::files::{OtherFile, Source};
-use super::permissions::Decision;
-use super::reader::{Reader, Scope, Text, Verdict, nearest};
-use super::yaml::{Data, Entry, Node};
-use super::{kinds, policy, records, refused, resolve, routes, shapes, stack, streams, updates, waits};
+use super::compose::container;
+use super::compose::container::Read;
+use super::compose::{composite_keys, stack, unsupported};
+use super::kinds::{dependencies, reconcile_options, record, route, stream, update};
+use super::policy::Decision;
+use super::policy::conflicts::Claims;
+use super::source_files::{OtherFile, Source};
+use super::yaml::diagnostic::{
+    A0104, A0105, A0106, A0108, A0109, A0111, A0112, A0113, A0114, A0140, Problem, Spot, shown,
+};
+use super::yaml::reader::{Reader, Scope, Text, Verdict, nearest};
+use super::yaml::tree::{Data, Entry, Node};
+use super::{kinds, resolve};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
 pub(super) const NAME_CHARS_MAX: usize = 40;
@@ -115,8 +120,8 @@ pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
         places: RefCell::default(),
     };
     let mut reader = Reader::empty(&scope);
-    compose::container(&mut reader, false);
-    reader.asked().chain(refused::container_keys()).collect()
+    container::container(&mut reader, false);
+    reader.asked().chain(unsupported::container_keys()).collect()
 }
 
 /// The name of a document that may be broken elsewhere.
@@ -128,7 +133,7 @@ fn lenient_name(root: &Node) -> Option<String> {
 /// The identity that a document's kind, name and type give it, if they are well-formed.
 pub(super) fn name_of(kind: Option<&str>, name: &str, record_type: Option<&str>) -> Option<String> {
     if kind == Some(ManifestKind::Record.word()) {
-        return Some(records::identity(name, record_type?));
+        return Some(record::identity(name, record_type?));
     }
     resolve::why_not_a_label(name, NAME_CHARS_MAX).is_none().then(|| name.to_owned())
 }
@@ -182,7 +187,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
             name(&mut reader, kind)
         }
     };
-    let reconcile = policy::reconcile(&mut reader, kind == ManifestKind::Service);
+    let reconcile = reconcile_options::reconcile(&mut reader, kind == ManifestKind::Service);
     let service = Service {
         name: name.unwrap_or_default(),
         kind,
@@ -209,9 +214,9 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         ManifestKind::Service => self::service(reader, service),
         ManifestKind::Route => kinds::route(reader, service),
         ManifestKind::Redirect => kinds::redirect(reader, service),
-        ManifestKind::Stream => streams::stream(reader, service),
+        ManifestKind::Stream => stream::stream(reader, service),
         ManifestKind::AccessList => kinds::access_list(reader, service),
-        ManifestKind::Record => records::record(reader, service),
+        ManifestKind::Record => record::record(reader, service),
         ManifestKind::Network => kinds::network(reader, service),
     }
 }
@@ -284,28 +289,28 @@ fn service(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let (mut read, others): (_, &dyn Fn(&Entry) -> Verdict) = if reader.has("compose") {
         let stack = stack::stack(&mut reader);
         (service.volumes, service.networks, network) = (stack.volumes, stack.networks, stack.network);
-        (stack.containers, &refused::stack_service_key)
+        (stack.containers, &unsupported::stack_service_key)
     } else if reader.has("containers") {
-        (containers(&mut reader), &refused::long_service_key)
+        (containers(&mut reader), &unsupported::long_service_key)
     } else {
-        let read = compose::container(&mut reader, true);
-        (BTreeMap::from([(service.name.clone(), read)]), &refused::container_key)
+        let read = container::container(&mut reader, true);
+        (BTreeMap::from([(service.name.clone(), read)]), &unsupported::container_key)
     };
-    waits::siblings(scope, &read);
-    service.jobs = waits::jobs(&mut reader, &read);
-    waits::tasks(scope, &mut read, &service.jobs);
+    dependencies::siblings(scope, &read);
+    service.jobs = dependencies::jobs(&mut reader, &read);
+    dependencies::tasks(scope, &mut read, &service.jobs);
     service.volumes.append(&mut scope.claims.borrow_mut().external);
-    service.needs = waits::needs(&mut reader);
+    service.needs = dependencies::needs(&mut reader);
     let keys: Vec<&str> = read.keys().map(String::as_str).collect();
-    service.routes = routes::service_routes(&mut reader, &keys);
-    service.dns = records::dns(&mut reader);
-    service.network = network.unwrap_or_else(|| records::network_mode(&mut reader));
+    service.routes = route::service_routes(&mut reader, &keys);
+    service.dns = record::dns(&mut reader);
+    service.network = network.unwrap_or_else(|| record::network_mode(&mut reader));
     beside(scope, &mut read, &service);
     places(scope, &read, &service);
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
-    service.data = policy::data(&mut reader);
-    service.update = updates::update(&mut reader, &read);
+    service.data = reconcile_options::data(&mut reader);
+    service.update = update::update(&mut reader, &read);
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }
@@ -362,8 +367,8 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<Read>> {
         let what = format!("container `{}`", shown(&entry.key));
         let Some(mut inner) = Reader::open(scope, &entry.value, &what, "") else { continue };
         scope.places_of(entry.key_spot, entry.value.entries());
-        let read = compose::container(&mut inner, false);
-        inner.finish(&refused::container_key);
+        let read = container::container(&mut inner, false);
+        inner.finish(&unsupported::container_key);
         let read = read.map(|mut read| {
             read.container.origin = scope.origin(entry.key_spot);
             read
@@ -388,7 +393,7 @@ fn beside(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<Read>>, se
             if service.networks.contains_key(&other.text) {
                 return Some(other.text.clone());
             }
-            match records::shared_network(scope, other)? {
+            match record::shared_network(scope, other)? {
                 NetworkMode::Shared(name) => Some(name),
                 NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. } => None,
             }
@@ -417,10 +422,14 @@ fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>, servic
         if let (Some(address), Some(text)) = (read.container.ipv4_address, &read.address) {
             let own = read.container.home.as_ref().map(|name| service.networks.get(name));
             match (own, &service.network) {
-                (Some(Some(own)), _) => shapes::check_address(scope, own.subnet, address, text),
-                (None, NetworkMode::Subnet(subnet)) => shapes::check_address(scope, Some(*subnet), address, text),
-                (None, NetworkMode::Defined { subnet, .. }) => shapes::check_address(scope, *subnet, address, text),
-                (None, NetworkMode::Auto) => shapes::check_address(scope, None, address, text),
+                (Some(Some(own)), _) => composite_keys::check_address(scope, own.subnet, address, text),
+                (None, NetworkMode::Subnet(subnet)) => {
+                    composite_keys::check_address(scope, Some(*subnet), address, text)
+                }
+                (None, NetworkMode::Defined { subnet, .. }) => {
+                    composite_keys::check_address(scope, *subnet, address, text)
+                }
+                (None, NetworkMode::Auto) => composite_keys::check_address(scope, None, address, text),
                 // Its subnet is written elsewhere: the plan knows it.
                 (Some(None), _) | (None, NetworkMode::Shared(_)) => (),
             }

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{A0107, A0110, Problem, Spot, shown};
-use super::reader::{Scope, Text};
+use super::yaml::diagnostic::{A0107, A0110, Problem, Spot, shown};
+use super::yaml::reader::{Scope, Text};
 
 /// Known only to the planner; they stay in the text as they are.
 pub(super) const LATER: [&str; 3] = ["npm.address", "network.subnet", "network.gateway"];

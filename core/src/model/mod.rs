@@ -1,10 +1,7 @@
 //! The vocabulary: what every other module speaks. Pure; imports nothing of ours.
 
 pub mod address;
-pub mod flap;
 pub mod folders;
-pub mod kept;
-pub mod near;
 pub mod plan;
 pub mod platform;
 pub mod schema;
@@ -13,9 +10,12 @@ pub mod site;
 pub mod source;
 pub mod time;
 pub mod value;
-pub mod waits;
 pub mod words;
 pub mod world;
+pub mod reconcile_options;
+pub mod suggestion;
+pub mod dependencies;
+pub mod flapping;
 
 pub use address::{Address, Kind, ProviderId};
 pub use plan::{

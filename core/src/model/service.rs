@@ -13,8 +13,8 @@ use super::time::Millis;
 use super::value::{SecretName, Value};
 use super::world::Origin;
 
-pub use super::kept::{DRAIN, Data, Ignored, Reconcile, Rollback, Strategy, Update};
-pub use super::waits::{Condition, Dependency, Job, Needed};
+pub use super::dependencies::{Condition, Dependency, Job, Needed};
+pub use super::reconcile_options::{DRAIN, Data, Ignored, Reconcile, Rollback, Strategy, Update};
 
 /// The kinds of manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

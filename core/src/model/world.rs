@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Kind, ProviderId, generations};
-use super::flap::Flap;
+use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
 use super::plan::Refusal;
 use super::service::Reconcile;

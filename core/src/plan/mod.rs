@@ -9,48 +9,12 @@
 //! | no  | yes | not ours| nothing |
 //! | –   | gap | –       | nothing at all: unknown is not missing |
 
-pub mod binds;
-pub mod certificates;
-pub mod decide;
-pub mod declared;
-pub mod diff;
-pub mod expand;
-pub mod exposed;
-pub mod downtimes;
 pub mod forecast;
-pub mod flaps;
-pub mod fronts;
-pub mod guard;
-pub mod images;
-pub mod jobs;
-mod joined;
-pub mod lint;
-pub mod mounted;
-pub mod moves;
-pub mod names;
-pub mod patience;
-pub mod needs;
-pub mod pointers;
-pub mod policy;
-pub mod pool;
-pub mod reach;
-pub mod provenance;
-pub mod reason;
 pub mod render;
-pub mod rivals;
-pub mod container;
-pub mod data;
-pub mod generation;
-pub mod restart;
-pub mod retired;
 pub mod rollout;
-pub mod signatures;
-pub mod handover;
-pub mod stopped;
-pub mod strangers;
-pub mod streams;
-pub mod tasks;
-pub mod unused;
+pub mod desired;
+pub mod diff;
+pub mod safety;
 
 use std::collections::BTreeMap;
 
@@ -101,14 +65,14 @@ impl Input<'_> {
 
 /// One look: expand, decide, guard.
 pub fn look(input: &Input<'_>) -> (Wants, Plan) {
-    let mut wants = expand::expand(input);
-    wants.unused = unused::certificates(input, &wants);
-    let mut plan = decide::decide(input, &wants);
-    flaps::leave(input, &mut plan);
-    patience::leave(input, &wants, &mut plan);
-    policy::leave(input, &wants, &mut plan);
-    certificates::leave(input, &mut plan);
-    signatures::leave(input, &mut plan);
-    guard::guard(input, &mut plan);
+    let mut wants = desired::expand::expand(input);
+    wants.unused = safety::retention::certificates(input, &wants);
+    let mut plan = diff::decide::decide(input, &wants);
+    safety::flapping::leave(input, &mut plan);
+    safety::defer::leave(input, &wants, &mut plan);
+    safety::protect::leave(input, &wants, &mut plan);
+    desired::certificate::leave(input, &mut plan);
+    safety::signatures::leave(input, &mut plan);
+    safety::guard::guard(input, &mut plan);
     (wants, plan)
 }

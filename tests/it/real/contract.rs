@@ -12,7 +12,7 @@ use amarre_core::model::{
     Address, Bundle, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Rule, Seen, Timestamp, Value,
     Verb,
 };
-use amarre_core::plan::diff;
+use amarre_core::plan::diff::compare;
 use amarre_core::resources::docker;
 use futures_util::FutureExt;
 
@@ -115,7 +115,7 @@ impl Bench {
         let fields = Fields::default().with("subnet", Value::text(subnet)).with("internal", Value::Bool(false));
         self.apply(&change(&network, Verb::Create(fields.clone()), Expect::Absent)).await;
         let seen = self.seen().await;
-        assert_eq!(diff::compare(&docker::NETWORK, &fields, &seen[&network].fields, None), []);
+        assert_eq!(compare::compare(&docker::NETWORK, &fields, &seen[&network].fields, None), []);
         for name in ["a", "b"] {
             let volume = self.address(Kind::Volume, &format!("{}-contract_{name}", self.tag));
             self.apply(&change(&volume, Verb::Create(Fields::default()), Expect::Absent)).await;
@@ -229,7 +229,7 @@ impl Bench {
         self.apply(&create).await;
         let seen = self.seen().await;
         let found = seen.get(&address).unwrap_or_else(|| panic!("{what}: {address} is not seen"));
-        let left = diff::compare(&docker::CONTAINER, fields, &found.fields, None);
+        let left = compare::compare(&docker::CONTAINER, fields, &found.fields, None);
         assert_eq!(left, [], "{what}: a second look has something to do");
         assert!(found.owner.is_ours(), "{what}");
         assert_eq!(found.service.as_deref(), Some(SERVICE), "{what}");
@@ -326,12 +326,12 @@ impl Bench {
             let wanted = self.least().with(name.to_owned(), self.own(sample));
             let seen = self.seen().await;
             let found = &seen[&address];
-            if !diff::compare(&docker::CONTAINER, &wanted, &found.fields, None).is_empty() {
+            if !compare::compare(&docker::CONTAINER, &wanted, &found.fields, None).is_empty() {
                 let update = Fields::default().with(name.to_owned(), self.own(sample));
                 self.apply(&change(&address, Verb::Update(update), unchanged(found))).await;
             }
             let seen = self.seen().await;
-            let left = diff::compare(&docker::CONTAINER, &wanted, &seen[&address].fields, None);
+            let left = compare::compare(&docker::CONTAINER, &wanted, &seen[&address].fields, None);
             assert_eq!(left, [], "{name} = {sample}");
             assert_eq!(seen[&address].vendor_id, before, "{name} is changed in place");
         }

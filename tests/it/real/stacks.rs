@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use amarre::source::{Folder, Snapshot};
-use amarre_core::manifest::{Loaded, SourceFile, load, render, with_compose_files};
+use amarre_core::manifest::render;
+use amarre_core::manifest::{Loaded, SourceFile, load, with_compose_files};
 use amarre_core::model::Service;
 use amarre_core::model::service::MountSource;
 use amarre_core::model::site::Site;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use amarre_core::model::plan::Downtime;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Facts, Kind, Millis, Plan, Verb, World};
+use amarre_core::plan;
 use amarre_core::plan::forecast::{Forecast, forecast};
 use amarre_core::plan::render::{Look, json, text};
-use amarre_core::plan::{self, lint};
+use amarre_core::plan::safety::lint;
 use serde_json::{Value as Json, json};
 
 use crate::dangers;

@@ -9,7 +9,7 @@ use amarre_core::model::{
     Address, Change, Expect, Facts, Fields, Kind, Mark, Owner, Plan, Readiness, SecretName, Seen, Timestamp, Value,
     Verb, Wants, World,
 };
-use amarre_core::plan::tasks;
+use amarre_core::plan::rollout::completion;
 
 use crate::scene::{CANARY, Scene, Sick, seen};
 
@@ -25,12 +25,13 @@ pub struct State {
 /// Tells of what has ended whether it did by itself, and well, as before every plan.
 pub fn judge(state: &mut State, scene: &Scene) {
     for (address, thing) in &mut state.raw.seen {
-        let has_ended = address.kind == Kind::Container && thing.owner.is_ours() && tasks::has_ended(&thing.fields);
+        let has_ended =
+            address.kind == Kind::Container && thing.owner.is_ours() && completion::has_ended(&thing.fields);
         if let Some(code) = thing.fields.get("exit_code").and_then(Value::as_int).filter(|_| has_ended) {
             thing.ready = Readiness::Failed { why: format!("exited with code {code}") };
         }
     }
-    tasks::judge(&scene.services, &scene.site, &state.facts, &mut state.raw);
+    completion::judge(&scene.services, &scene.site, &state.facts, &mut state.raw);
 }
 
 /// What a look sees.

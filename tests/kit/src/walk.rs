@@ -7,7 +7,8 @@ use amarre_core::model::world::Applied;
 use amarre_core::model::{
     Address, Change, Facts, Kind, Millis, Owner, Plan, Readiness, Rule, SecretName, Value, Verb, Wants, World,
 };
-use amarre_core::plan::{self, guard, lint};
+use amarre_core::plan;
+use amarre_core::plan::safety::{guard, lint};
 
 use crate::dangers;
 use crate::scene::{Scene, schemas};
@@ -211,10 +212,10 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
         let known = facts.applied.get(address);
         let same = known.is_some_and(|known| {
             let its = known.vendor_id == seen.vendor_id && known.service == want.service;
-            its && plan::diff::is_applied(&want.fields, view, &known.fields)
+            its && plan::diff::compare::is_applied(&want.fields, view, &known.fields)
         });
         if !same {
-            let fields = plan::diff::learned(&want.fields, view, &seen.fields);
+            let fields = plan::diff::compare::learned(&want.fields, view, &seen.fields);
             let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
             if let Some(subnet) = row.fields.text("subnet").and_then(|subnet| subnet.parse().ok()) {
                 facts.leases.insert(address.clone(), subnet);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::{Line, Sign, away, held};
+use super::{Line, Sign, downtime_lines, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal};
 use crate::model::{Change, FieldDiff, Gap, History, Millis, Need, ReasonCode, State, Timestamp, Value, Verb};
@@ -21,7 +21,7 @@ pub fn plan(
     let by_service = super::lines(input, forecast);
     let summary = super::summary(input, forecast, &by_service);
     let waiting = held(forecast);
-    let down = away::services(input, forecast);
+    let down = downtime_lines::services(input, forecast);
     let services: Vec<Json> =
         by_service.iter().map(|(name, lines)| service(input, forecast, &down, name, lines)).collect();
     let guard = forecast.plan.guard.as_ref().map(|guard| {
@@ -65,7 +65,13 @@ fn is_needed(input: &Input<'_>, forecast: &Forecast, gap: &Gap) -> bool {
     forecast.wants.map.keys().chain(input.facts.applied.keys()).any(|address| gap.covers(address))
 }
 
-fn service(input: &Input<'_>, forecast: &Forecast, down: &away::Services<'_>, name: &str, lines: &[Line<'_>]) -> Json {
+fn service(
+    input: &Input<'_>,
+    forecast: &Forecast,
+    down: &downtime_lines::Services<'_>,
+    name: &str,
+    lines: &[Line<'_>],
+) -> Json {
     let manifest = input.services.get(name);
     let sign = lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step);
     let history = &input.facts.history;
@@ -83,7 +89,7 @@ fn service(input: &Input<'_>, forecast: &Forecast, down: &away::Services<'_>, na
         object.insert("strategy".to_owned(), json!(if stop_first { "stop-first" } else { "start-first" }));
     }
     let length = down.get(name).map_or(Some(Millis(0)), |expected| expected.map(|expected| expected.about));
-    object.extend(length.map(|length| ("downtime_s".to_owned(), json!(away::seconds(length)))));
+    object.extend(length.map(|length| ("downtime_s".to_owned(), json!(downtime_lines::seconds(length)))));
     if let Some(line) = lines.first() {
         object.insert("reason".to_owned(), reason_in(&line.change.because, history));
     }
@@ -107,14 +113,14 @@ fn action(sign: Sign) -> &'static str {
 /// How long something is away, where that is known.
 fn put_downtime(object: &mut Json, length: Option<Millis>) {
     if let (Some(object), Some(length)) = (object.as_object_mut(), length) {
-        object.insert("downtime_s".to_owned(), json!(away::seconds(length)));
+        object.insert("downtime_s".to_owned(), json!(downtime_lines::seconds(length)));
     }
 }
 
 fn change(input: &Input<'_>, seq: usize, line: &Line<'_>) -> Json {
     let change = line.change;
     let mut impact = json!({"exposes": change.impact.exposes});
-    put_downtime(&mut impact, away::of_change(input, change));
+    put_downtime(&mut impact, downtime_lines::of_change(input, change));
     let sign = line.sign();
     let action = if sign == Sign::Refuse { change.action() } else { action(sign) };
     let step = match (&change.verb, line.is_job) {

@@ -1,17 +1,19 @@
 //! Plan → text and → JSON, the same facts in both. Pure.
 
-pub mod away;
-pub mod handed_over;
 pub mod json;
 pub mod lines;
 pub mod markdown;
 pub mod rows;
 pub mod text;
+pub mod downtime_lines;
+pub mod handover_lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Input;
+use super::desired::job;
 use super::forecast::Forecast;
-use super::{Input, handover, jobs};
+use super::rollout::handover;
 use crate::model::{Address, Change, FieldDiff, Fields, Gap, Gate, Kind, ReasonCode, Refusal, State, Value, Verb};
 
 /// How text looks.
@@ -250,7 +252,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
         let takes_name = change.address.kind == Kind::Container
             && change.because.code == ReasonCode::DependencyReplaced
             && matches!(change.verb, Verb::Update(_));
-        let is_job = jobs::is_job(input, change) && (change.verb != Verb::Delete || is_superseded(change));
+        let is_job = job::is_job(input, change) && (change.verb != Verb::Delete || is_superseded(change));
         if is_old || takes_name {
             continue;
         }
@@ -284,7 +286,7 @@ fn recreation_diff(input: &Input<'_>, new: &Change, old: &Change) -> Vec<FieldDi
     if !handover::has_names(&wanted) {
         wanted.remove("aliases");
     }
-    let diffs = super::diff::compare(schema, &wanted, &seen.fields, None);
+    let diffs = super::diff::compare::compare(schema, &wanted, &seen.fields, None);
     let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
     if diffs.iter().any(|diff| diff.field == "image") {
         diffs.retain(|diff| diff.field != "image_id");

@@ -4,17 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{Columns, HELD_BY_GUARD, columns, is_hidden, routed_port};
-use super::{Line, Sign, away, handed_over, held, lines};
+use super::{Line, Sign, downtime_lines, handover_lines, held, lines};
 use crate::model::plan::{Gate, ReasonCode, Refusal, Wait};
 use crate::model::{Address, Change, Hint, Kind, Service, Verb, Wants};
+use crate::plan::Input;
+use crate::plan::desired::image_volumes;
 use crate::plan::forecast::Forecast;
-use crate::plan::{Input, declared, generation, unused};
+use crate::plan::rollout::generation;
+use crate::plan::safety::retention;
 
 /// What is found out once for all services of a plan.
 pub struct Told<'a> {
     pub(super) input: &'a Input<'a>,
     pub(super) forecast: &'a Forecast,
-    pub(super) down: away::Services<'a>,
+    pub(super) down: downtime_lines::Services<'a>,
     /// What waits for something refused.
     held: BTreeSet<Address>,
     /// Volumes and certificates of ours that no manifest wants, by the service that they are of.
@@ -89,7 +92,7 @@ impl<'a> Told<'a> {
                 unwanted.entry(service).or_default().push(address);
             }
         }
-        Self { input, forecast, down: away::services(input, forecast), held: held(forecast), unwanted }
+        Self { input, forecast, down: downtime_lines::services(input, forecast), held: held(forecast), unwanted }
     }
 
     /// One service of it, of which `lines` are.
@@ -103,7 +106,7 @@ impl<'a> Told<'a> {
             self.rows_of(manifest, &headline, line, (&mut told, &mut explained), &mut rows);
         }
         if let Some(manifest) = manifest.filter(|_| stops.is_none()) {
-            rows.extend(handed_over::drain(manifest, lines));
+            rows.extend(handover_lines::drain(manifest, lines));
         }
         let is_recreated = lines.iter().any(|line| line.replaces.is_some());
         let why = stops.filter(|_| is_recreated).map(|why| Note::WhyStopFirst(why.clone()));
@@ -146,7 +149,7 @@ impl<'a> Told<'a> {
         let healthy = manifest.and_then(|manifest| {
             let mut healthy = healthy(manifest, line)?;
             let stops = self.forecast.wants.stop_first.contains_key(&change.service);
-            healthy.below = handed_over::if_not_healthy(manifest, line, stops);
+            healthy.below = handover_lines::if_not_healthy(manifest, line, stops);
             Some(healthy)
         });
         let exposed = change.impact.exposes.iter().filter(|_| !is_held && refusal.is_none()).cloned();
@@ -221,7 +224,7 @@ fn healthy(manifest: &Service, line: &Line<'_>) -> Option<Row> {
     let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name)?;
     let container = manifest.containers.get(key)?;
     let writes = match &line.change.verb {
-        Verb::Create(fields) => container.writes_data() || !fields.strings(declared::FIELD).is_empty(),
+        Verb::Create(fields) => container.writes_data() || !fields.strings(image_volumes::FIELD).is_empty(),
         Verb::Update(_) | Verb::Delete => container.writes_data(),
     };
     let timeout = generation::health_timeout(&manifest.update, container, writes);
@@ -259,7 +262,7 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
 /// `certificate until 20 Dec`: of those of a service that goes, the one that goes last.
 fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> Option<String> {
     let left = unwanted.iter().filter(|address| address.kind == Kind::Certificate);
-    let until = left.map(|address| wants.unused.get(*address).copied().unwrap_or(input.now + unused::KEPT)).max()?;
+    let until = left.map(|address| wants.unused.get(*address).copied().unwrap_or(input.now + retention::KEPT)).max()?;
     let day = jiff::Timestamp::from_millisecond(until.0).ok().filter(|_| input.now < until)?;
     Some(format!("certificate until {}", day.strftime("%-d %b")))
 }
@@ -273,14 +276,19 @@ fn is_on(network: &Address, lines: &[Line<'_>]) -> bool {
 }
 
 /// What the service's line says: refused, down, new, removed, or why it changes.
-pub(super) fn headline(forecast: &Forecast, away: &away::Services<'_>, name: &str, lines: &[Line<'_>]) -> String {
+pub(super) fn headline(
+    forecast: &Forecast,
+    away: &downtime_lines::Services<'_>,
+    name: &str,
+    lines: &[Line<'_>],
+) -> String {
     let refusals = || lines.iter().filter_map(|line| line.change.trouble());
     let refusal = refusals().find(|refusal| !refusal.is_guard()).or_else(|| refusals().next());
     let reported = lines.iter().find_map(|line| line.change.refusal());
     let recreated = lines.iter().find(|line| line.replaces.is_some());
     let down = forecast.wants.stop_first.contains_key(name);
     let expected = away.get(name).and_then(Option::as_ref);
-    let while_down = expected.map_or_else(|| "for a while".to_owned(), away::about);
+    let while_down = expected.map_or_else(|| "for a while".to_owned(), downtime_lines::about);
     let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
         (Some(guard), _, _) if guard.is_guard() => format!("in part {HELD_BY_GUARD}, {}", guard.code),

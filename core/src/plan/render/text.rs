@@ -1,12 +1,12 @@
 //! A plan as people read it: from top to bottom in the order of execution.
 
 use super::rows::{Note, OfService, Row, Told, headline, strongest};
-use super::{Line, Look, Sign, Summary, Tone, away, lines};
+use super::{Line, Look, Sign, Summary, Tone, downtime_lines, lines};
 use crate::model::plan::{Refusal, Wait};
 use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
 use crate::plan::Input;
-use crate::plan::certificates;
+use crate::plan::desired::certificate;
 use crate::plan::forecast::Forecast;
 
 /// Column of the name, and of the detail after it.
@@ -82,7 +82,11 @@ pub fn counts(input: &Input<'_>, forecast: &Forecast) -> String {
     if by_service.is_empty() {
         return nothing(forecast, "", summary).trim_matches([':', ' ', '\n']).to_owned();
     }
-    closing(&away::services(input, forecast), summary, Look::PLAIN).lines().next().unwrap_or_default().to_owned()
+    closing(&downtime_lines::services(input, forecast), summary, Look::PLAIN)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The guard, each service and what could not be seen, in the order of the text.
@@ -194,15 +198,15 @@ pub fn columns(input: &Input<'_>, line: &Line<'_>, is_held: bool) -> Columns {
             message.strip_prefix(&said).or_else(|| message.strip_prefix(&short)).unwrap_or(&message).to_owned()
         }
         (Verb::Create(_), None) if line.is_job => job(manifest, address),
-        (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificates::waits(input, address) {
+        (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificate::waits(input, address) {
             Some((at, Wait::Budget)) => format!("Let's Encrypt, none for another {}, A0805", at - input.now),
             Some((at, Wait::Settle)) => {
                 format!("Let's Encrypt, asked for a moment ago, shows within {}", at - input.now)
             }
             Some((at, _)) => format!("Let's Encrypt, not asked for another {}: the last order failed", at - input.now),
             None => {
-                let how = if certificates::is_by_record(&line.change.verb) { " by a record in the DNS" } else { "" };
-                format!("Let's Encrypt{how}, {} left this week", certificates::left(input, address))
+                let how = if certificate::is_by_record(&line.change.verb) { " by a record in the DNS" } else { "" };
+                format!("Let's Encrypt{how}, {} left this week", certificate::left(input, address))
             }
         },
         (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
@@ -309,7 +313,7 @@ fn notes(plan: &Plan, look: Look, out: &mut String) {
     }
 }
 
-fn closing(down: &away::Services<'_>, summary: Summary, look: Look) -> String {
+fn closing(down: &downtime_lines::Services<'_>, summary: Summary, look: Look) -> String {
     let counts = [
         (summary.create, "to create"),
         (summary.update, "to update"),
@@ -326,7 +330,8 @@ fn closing(down: &away::Services<'_>, summary: Summary, look: Look) -> String {
     let downtime = if down.is_empty() {
         " No downtime.".to_owned()
     } else {
-        let lines: Vec<String> = down.iter().map(|(name, expected)| away::line(name, expected.as_ref())).collect();
+        let lines: Vec<String> =
+            down.iter().map(|(name, expected)| downtime_lines::line(name, expected.as_ref())).collect();
         format!(" Downtime: {}.", lines.join(", "))
     };
     let in_sync = match summary.services_in_sync {

@@ -1,0 +1,559 @@
+//! The container's vocabulary: the Compose Spec's keys, names and short and long forms.
+//!
+//! Ports and mounts are in `mounts.rs`; Compose keys without a meaning here are in `refused.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
+use crate::model::{Millis, SecretName, Value};
+
+use super::mounts::Ports;
+use super::{composite_keys, deploy, mounts, settings, unquoted};
+use crate::manifest::kinds::dependencies;
+use crate::manifest::policy::{images, rights};
+use crate::manifest::yaml::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, A0188, A0190, Problem, Spot, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};
+use crate::manifest::yaml::render;
+use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::{policy, resolve};
+
+/// A registry is not asked more often.
+const HOUR: Millis = Millis::minutes(60);
+/// Keys of a container that are read here or in `mounts.rs`.
+const KEYS: [&str; 14] = [
+    "image",
+    "deploy",
+    "depends_on",
+    "command",
+    "environment",
+    "ports",
+    "volumes",
+    "healthcheck",
+    "user",
+    "restart",
+    "labels",
+    "logging",
+    "pull_policy",
+    "entrypoint",
+];
+
+/// Whether a container may have a key, whatever it does there.
+pub(crate) fn is_key(key: &str) -> bool {
+    KEYS.contains(&key) || rights::KEYS.contains(&key) || composite_keys::KEYS.contains(&key) || settings::has(key)
+}
+
+/// A container, and what it depends on with the place where it says so.
+pub(crate) struct Read {
+    pub container: Container,
+    /// By `depends_on`, and those whose namespaces it shares.
+    pub siblings: Vec<Text>,
+    /// As it calls its networks.
+    pub networks: Vec<Text>,
+    /// Those of them on which it asks for an address.
+    pub placed_on: Vec<Text>,
+    /// Where it asks for an address.
+    pub address: Option<Text>,
+    /// Whether it says itself when Docker restarts it.
+    pub is_restart_said: bool,
+}
+
+/// Reads the keys of a container out of a map that may have others; in the short form `dns` is one of them.
+pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read> {
+    let scope = reader.scope;
+    let image = reader.required("image", "as in `image: gitea/gitea:1.22`").and_then(|text| image(scope, &text));
+    let command = words(reader, "command");
+    let entrypoint = words(reader, "entrypoint");
+    let environment = environment(reader);
+    let Ports { published: ports, exposed } =
+        if is_on_host(reader) { none_on_host(reader) } else { mounts::ports(reader) };
+    let mounts = mounts::volumes(reader);
+    let healthcheck = healthcheck(reader);
+    let user = reader.text("user").map(|text| text.text);
+    let restart = restart(reader);
+    let labels = labels(reader);
+    let (depends_on, mut siblings) = dependencies::depends_on(reader);
+    let logging = logging(reader);
+    let pull_policy = pull_policy(reader);
+    let container_name = composite_keys::container_name(reader);
+    let mut settings = settings::read(reader, is_short);
+    let shared = rights::read(reader, &mut settings);
+    composite_keys::read(reader, &mut settings);
+    composite_keys::expose(exposed, &mut settings);
+    let place = composite_keys::networks(reader, &mut settings);
+    let deployed = deploy::read(reader, &mut settings);
+    let is_restart_said = reader.has("restart") || deployed.is_some();
+    // What Docker does where a Compose file is silent; Amarre's usual policy is for its own manifests.
+    let is_unsaid = !is_restart_said && is_compose(reader.spot) && scope.site.defaults.restart.is_none();
+    let restart = if is_unsaid { "no".to_owned() } else { deployed.unwrap_or(restart) };
+    settings::contradictions(reader, &settings);
+    settings::kernel(reader, &settings, &shared.network);
+    siblings.extend(shared.siblings);
+    let (ipv4_address, address) = place.ipv4_address.unzip();
+    let container = Container {
+        image: image?,
+        command,
+        entrypoint,
+        environment,
+        ports,
+        mounts,
+        healthcheck,
+        user,
+        restart,
+        is_restart_unsaid: is_unsaid,
+        labels,
+        depends_on,
+        logging,
+        pull_policy,
+        container_name,
+        network_mode: shared.network,
+        home: None,
+        also_on: BTreeSet::new(),
+        aliases: place.aliases,
+        ipv4_address,
+        shares: shared.others,
+        settings,
+        origin: scope.origin(reader.spot),
+    };
+    network_contradictions(reader, &container);
+    let (networks, placed_on) = (place.networks, place.placed_on);
+    Some(Read { container, siblings, networks, placed_on, address, is_restart_said })
+}
+
+/// Whether it is on the host's network, where every port of it is open as it is.
+fn is_on_host(reader: &mut Reader<'_>) -> bool {
+    let mode = reader.entry("network_mode").and_then(|entry| entry.value.scalar());
+    mode == Some("host") && is_compose(reader.key_spot("ports"))
+}
+
+/// The published ports of such a container: Compose passes them over.
+fn none_on_host(reader: &mut Reader<'_>) -> Ports {
+    if reader.entry("ports").is_some() {
+        let message = "`ports` has no effect beside `network_mode: host`".to_owned();
+        let hint = "leave it out; on the host's network every port of the container is open as it is";
+        reader.scope.no_effect(reader.key_spot("ports"), message, hint);
+    }
+    Ports::default()
+}
+
+/// Keys that say something of a network which the container does not have to itself.
+fn network_contradictions(reader: &Reader<'_>, container: &Container) {
+    const NEVER: [&str; 3] = ["ports", "networks", "mac_address"];
+    const OF_OTHER: [&str; 6] = ["hostname", "domainname", "dns_opt", "dns_search", "extra_hosts", "expose"];
+    let (mode, is_other) = match &container.network_mode {
+        ContainerNetwork::Own => ("", false),
+        ContainerNetwork::None => ("none", false),
+        ContainerNetwork::Host => ("host", false),
+        ContainerNetwork::Of(_) => ("service:…", true),
+        ContainerNetwork::Other(_) => ("container:…", true),
+    };
+    let clash = |key: &str, beside: &str| {
+        let message = format!("`{key}` means nothing beside `{beside}`");
+        reader.scope.error_hint(A0140, reader.key_spot(key), message, "leave one of them out");
+    };
+    let mut nothing: Vec<&str> = Vec::new();
+    if !mode.is_empty() {
+        let is_said = |key: &&str| *key == "ports" && mode == "host" && is_compose(reader.key_spot(key));
+        nothing.extend(NEVER.into_iter().filter(|key| !is_said(key)));
+    }
+    if is_other {
+        nothing.extend(OF_OTHER);
+        nothing.extend(container.settings.contains_key("dns").then_some("dns"));
+    }
+    for key in nothing.into_iter().filter(|key| reader.has(key)) {
+        clash(key, &format!("network_mode: {mode}"));
+    }
+    if container.settings.contains_key("uts") {
+        for key in ["hostname", "domainname"].into_iter().filter(|key| reader.has(key)) {
+            clash(key, "uts: host");
+        }
+    }
+    let tmpfs = container.settings.get("tmpfs").and_then(Value::entries);
+    let twice = container.mounts.iter().find(|mount| tmpfs.is_some_and(|tmpfs| tmpfs.contains_key(&mount.target)));
+    if let Some(mount) = twice {
+        let message = format!("two mounts at {}", shown(&mount.target));
+        reader.scope.error_hint(A0140, reader.key_spot("tmpfs"), message, "one in `volumes`, one in `tmpfs`; keep one");
+    }
+}
+
+/// An image with a tag or a digest; without a tag it is `latest`, and said so.
+fn image(scope: &Scope<'_>, text: &Text) -> Option<String> {
+    const IMAGE_CHARS_MAX: usize = 300;
+    let image = text.text.as_str();
+    let is_odd = |c: char| !(c.is_ascii_alphanumeric() || "._-/:@+".contains(c));
+    let (name, digest) = match image.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (image, None),
+    };
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let tag = last.split_once(':').map(|(_, tag)| tag);
+    let repository = name.strip_suffix(&tag.map(|tag| format!(":{tag}")).unwrap_or_default()).unwrap_or(name);
+    let path =
+        repository.split_once('/').filter(|(registry, _)| registry.contains(['.', ':']) || *registry == "localhost");
+    let path = path.map_or(repository, |(_, path)| path);
+    let hint = if image.len() > IMAGE_CHARS_MAX {
+        Some(format!("at most {IMAGE_CHARS_MAX} characters"))
+    } else if image.is_empty() || image.contains(is_odd) || name.split('/').any(str::is_empty) {
+        Some("as in `ghcr.io/owner/name:1.2`".to_owned())
+    } else if path.contains(|c: char| c.is_ascii_uppercase()) {
+        Some("names of images are in lower case".to_owned())
+    } else if path.contains(':') || !tag.is_none_or(is_tag) || digest.is_some_and(|digest| !is_digest(digest)) {
+        Some("as in `ghcr.io/owner/name:1.2`, or with `@sha256:…`".to_owned())
+    } else {
+        None
+    };
+    if let Some(hint) = hint {
+        scope.not_allowed(text, "`image`", &hint);
+        return None;
+    }
+    images::judge(scope, text);
+    if digest.is_some() {
+        return Some(image.to_owned());
+    }
+    let message = match tag {
+        None => "image without a tag follows `latest`",
+        Some("latest") => "image follows `latest`",
+        Some(_) => return Some(image.to_owned()),
+    };
+    let problem = Problem::warning(A0131, text.spot, message.to_owned());
+    scope.report(problem.hint(format!("name the version, as in {repository}:1.2")));
+    Some(format!("{repository}:latest"))
+}
+
+fn is_tag(tag: &str) -> bool {
+    const TAG_MAX: usize = 128;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !tag.is_empty() && tag.len() <= TAG_MAX && !tag.starts_with(['.', '-']) && tag.chars().all(is_word)
+}
+
+fn is_digest(digest: &str) -> bool {
+    digest.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// A command: a list as it is, or text split as a shell does.
+fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
+    let node = reader.node(key)?;
+    let scope = reader.scope;
+    let label = reader.label(key);
+    if matches!(node.data, Data::List(_)) {
+        return Some(scope.texts(node, &label)?.into_iter().map(|text| text.text).collect());
+    }
+    if matches!(node.data, Data::Map(_)) {
+        scope.wrong_type(node, &label, "text or a list");
+        return None;
+    }
+    let text = scope.text(node, &label)?;
+    match resolve::shell_words(&text.text) {
+        Ok(words) => Some(words),
+        Err(why) => {
+            scope.error_hint(A0106, text.spot, format!("{label} cannot be split into words: {why}"), "or write a list");
+            None
+        }
+    }
+}
+
+fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
+    let defaults = reader.scope.site.defaults.environment.iter();
+    let mut environment: BTreeMap<String, EnvValue> =
+        defaults.map(|(name, value)| (name.clone(), EnvValue::Plain(value.clone()))).collect();
+    for (name, spot, value) in pairs(reader, "environment") {
+        let scope = reader.scope;
+        if name.is_empty() || name.contains('=') || name.chars().any(char::is_control) {
+            scope.error(A0106, spot, "a variable needs a name, without `=`".to_owned());
+            continue;
+        }
+        let value = match value {
+            PairValue::Text(text) => Some(EnvValue::Plain(text)),
+            PairValue::Node(node) => env_value(scope, node, &name),
+            PairValue::Nothing => {
+                let hint = format!("`{name}: \"\"` for an empty one; Amarre's own environment is never passed on");
+                scope.error_hint(A0104, spot, format!("variable `{}` has no value", shown(&name)), &hint);
+                None
+            }
+        };
+        environment.extend(value.map(|value| (name, value)));
+    }
+    environment
+}
+
+fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
+    let label = format!("variable `{}`", shown(name));
+    match &node.data {
+        Data::Scalar(_) => {
+            written_anew(scope, node, &label, name);
+            Some(EnvValue::Plain(scope.text(node, &label)?.text))
+        }
+        Data::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
+        Data::List(_) => {
+            scope.wrong_type(node, &label, "text or `{secret: NAME}`");
+            None
+        }
+    }
+}
+
+/// Tells of a value of a Compose file that `docker compose` reads as a number: what is there already has it as it is written.
+fn written_anew(scope: &Scope<'_>, node: &Node, label: &str, name: &str) {
+    let Data::Scalar(scalar) = &node.data else { return };
+    let is_read = is_compose(node.spot) && scalar.plain && scalar.literal;
+    let Some(passed) = unquoted::passed(&scalar.text).filter(|_| is_read) else { return };
+    let problem = |what: &str| Problem::warning(A0190, node.spot, format!("{label} {what}"));
+    let text = shown(&scalar.text);
+    scope.report(if render::looks_secret(name) {
+        problem("is passed as it is written; `docker compose` passes another number")
+            .hint("put quotes around it".to_owned())
+    } else {
+        let what = format!("is `{text}`, as it is written; `docker compose` passes `{passed}`");
+        problem(&what).hint(format!("write `\"{text}\"`, or `\"{passed}\"`"))
+    });
+}
+
+/// `{secret: cloud/db}`.
+pub(crate) fn secret(scope: &Scope<'_>, node: &Node, what: &str) -> Option<SecretName> {
+    let mut reader = Reader::open(scope, node, what, "")?;
+    let text = reader.required("secret", "as in `{secret: cloud/db}`");
+    reader.finish(&nothing_else);
+    secret_name(scope, &text?)
+}
+
+/// The name of a secret, as written.
+pub(crate) fn secret_name(scope: &Scope<'_>, text: &Text) -> Option<SecretName> {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    if text.text.len() <= 200 && text.text.split('/').all(is_part) {
+        policy::secret(scope, text);
+        return Some(SecretName(text.text.clone()));
+    }
+    // What was meant as a name may be the password itself: it is not repeated.
+    let hint = "letters, digits, `-`, `_`, `.`, parts divided by `/`, as in `cloud/db`";
+    scope.error_hint(A0106, text.spot, "not the name of a secret".to_owned(), hint);
+    None
+}
+
+pub(crate) enum PairValue<'a> {
+    Text(String),
+    Node(&'a Node),
+    Nothing,
+}
+
+/// Names and values out of a map, or out of a list of `NAME=value`.
+pub(crate) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(String, Spot, PairValue<'a>)> {
+    let Some(node) = reader.node(key) else { return Vec::new() };
+    let scope = reader.scope;
+    let label = reader.label(key);
+    match &node.data {
+        Data::Map(entries) => entries
+            .iter()
+            .map(|entry| {
+                let value = if entry.value.is_null() { PairValue::Nothing } else { PairValue::Node(&entry.value) };
+                (entry.key.clone(), entry.key_spot, value)
+            })
+            .collect(),
+        Data::List(items) => {
+            let mut pairs: Vec<(String, Spot, PairValue<'a>)> = Vec::new();
+            let mut places: BTreeMap<String, Spot> = BTreeMap::new();
+            for item in items {
+                let Some(text) = scope.text(item, &format!("an item of {label}")) else { continue };
+                let (name, value) = match text.text.split_once('=') {
+                    Some((name, value)) => (name.to_owned(), PairValue::Text(value.to_owned())),
+                    None => (text.text, PairValue::Nothing),
+                };
+                if let Some(first) = places.insert(name.clone(), text.spot) {
+                    scope.report(twice(&name, &label, text.spot, first));
+                }
+                pairs.push((name, text.spot, value));
+            }
+            pairs
+        }
+        Data::Scalar(_) => {
+            scope.wrong_type(node, &label, "a map, or a list of `NAME=value`");
+            Vec::new()
+        }
+    }
+}
+
+/// A name that a list has twice: of a Compose file, the last one holds.
+pub(crate) fn twice(name: &str, label: &str, spot: Spot, first: Spot) -> Problem {
+    if is_compose(spot) {
+        let message = format!("`{}` stands twice in {label}: this one holds", shown(name));
+        return Problem::warning(A0188, spot, message).hint(format!("remove the one in line {}", first.line));
+    }
+    let problem = Problem::error(A0102, spot, format!("duplicate `{}` in {label}", shown(name)));
+    problem.hint(format!("first written in line {}", first.line))
+}
+
+pub(crate) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
+    const OURS: [&str; 2] = ["io.amarre.", "com.docker.compose."];
+    let mut labels = BTreeMap::new();
+    for (name, spot, value) in pairs(reader, "labels") {
+        let scope = reader.scope;
+        if let Some(prefix) = OURS.iter().find(|prefix| name.starts_with(**prefix)) {
+            let message = format!("label `{}` is not yours to set", shown(&name));
+            scope.error_hint(A0106, spot, message, &format!("`{prefix}*` is how Amarre marks what it made"));
+            continue;
+        }
+        if name.is_empty() || name.chars().any(char::is_control) {
+            scope.error(A0106, spot, "a label needs a name of plain characters".to_owned());
+            continue;
+        }
+        let value = match value {
+            PairValue::Text(text) => Some(text),
+            PairValue::Node(node) => {
+                let label = format!("label `{}`", shown(&name));
+                written_anew(scope, node, &label, &name);
+                scope.text(node, &label).map(|text| text.text)
+            }
+            PairValue::Nothing => Some(String::new()),
+        };
+        labels.extend(value.map(|value| (name, value)));
+    }
+    labels
+}
+
+fn restart(reader: &mut Reader<'_>) -> String {
+    const USUAL: &str = "unless-stopped";
+    let default = reader.scope.site.defaults.restart.clone().unwrap_or_else(|| USUAL.to_owned());
+    let Some(node) = reader.node("restart") else { return default };
+    // `restart: no` is text here, but tools that rewrite YAML make `false` of it.
+    if flag(node) == Ok(false) {
+        return "no".to_owned();
+    }
+    let Some(text) = reader.scope.text(node, "`restart`") else { return default };
+    let is_count = |count: &str| count.parse::<u32>().is_ok();
+    let is_known = matches!(text.text.as_str(), "no" | "always" | "unless-stopped" | "on-failure")
+        || text.text.strip_prefix("on-failure:").is_some_and(is_count);
+    if !is_known {
+        let hint = "one of `no`, `always`, `unless-stopped`, `on-failure`, `on-failure:5`";
+        reader.scope.not_allowed(&text, "`restart`", hint);
+    }
+    text.text
+}
+
+fn pull_policy(reader: &mut Reader<'_>) -> PullPolicy {
+    let Some(text) = reader.text("pull_policy") else { return PullPolicy::Missing };
+    match text.text.as_str() {
+        "missing" | "if_not_present" => return PullPolicy::Missing,
+        "never" => return PullPolicy::Never,
+        // More often nobody is asked.
+        "always" => return PullPolicy::Every(HOUR),
+        "daily" => return PullPolicy::Every(Millis(24 * HOUR.0)),
+        "weekly" => return PullPolicy::Every(Millis(7 * 24 * HOUR.0)),
+        _ => (),
+    }
+    let span = text.text.strip_prefix("every_").and_then(|span| resolve::duration_ms(span).ok()).map(Millis);
+    let hint = match span {
+        Some(span) if span >= HOUR => return PullPolicy::Every(span),
+        Some(_) => "a registry is asked once an hour at most: `every_1h`",
+        None if text.text == "build" => "build in CI, and name the image",
+        None => "one of `missing`, `always`, `daily`, `weekly`, `every_12h`, `never`",
+    };
+    reader.scope.not_allowed(&text, "`pull_policy`", hint);
+    PullPolicy::Missing
+}
+
+fn healthcheck(reader: &mut Reader<'_>) -> Option<Healthcheck> {
+    const RETRIES_MAX: i64 = 1000;
+    let node = reader.node("healthcheck")?;
+    let scope = reader.scope;
+    let mut reader = Reader::open(scope, node, "`healthcheck`", "healthcheck.")?;
+    let mut test = healthcheck_test(&mut reader);
+    if reader.flag("disable") == Some(true) {
+        test = vec!["NONE".to_owned()];
+    }
+    let interval_ms = duration(&mut reader, "interval");
+    let timeout_ms = duration(&mut reader, "timeout");
+    let start_period_ms = duration(&mut reader, "start_period");
+    let start_interval_ms = duration(&mut reader, "start_interval");
+    // To an engine, 0 stands for its default.
+    let least = if is_compose(reader.spot) { 0 } else { 1 };
+    let retries = reader.number("retries", least, RETRIES_MAX).filter(|retries| *retries > 0);
+    reader.finish(&nothing_else);
+    let check = Healthcheck { test, interval_ms, timeout_ms, start_period_ms, start_interval_ms, retries };
+    // `disable: false` is what holds anyway.
+    Some(check).filter(|check| *check != Healthcheck::default())
+}
+
+fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(node) = reader.node("test") else { return Vec::new() };
+    let scope = reader.scope;
+    let label = reader.label("test");
+    match &node.data {
+        Data::Scalar(_) => {
+            let text = scope.text(node, &label);
+            text.map(|text| vec!["CMD-SHELL".to_owned(), text.text]).unwrap_or_default()
+        }
+        Data::List(_) => {
+            let texts = scope.texts(node, &label).unwrap_or_default();
+            let is_known = match texts.first().map(|first| first.text.as_str()) {
+                Some("CMD") => texts.len() > 1,
+                Some("CMD-SHELL") if texts.len() > 2 && is_compose(node.spot) => {
+                    let message = format!("{label} runs `{}` alone", shown(&texts[1].text));
+                    let hint = "what follows are the shell's own arguments; write one line, or `CMD` for a program";
+                    scope.no_effect(node.spot, message, hint);
+                    true
+                }
+                Some("CMD-SHELL") => texts.len() == 2,
+                Some("NONE") => texts.len() == 1,
+                Some(_) | None => false,
+            };
+            if !is_known {
+                let hint =
+                    "`[CMD, program, argument…]`, `[CMD-SHELL, \"one line\"]`, `[NONE]`, or plain text for a shell";
+                scope.error_hint(A0106, node.spot, format!("{label} does not say how to run it"), hint);
+            }
+            texts.into_iter().map(|text| text.text).collect()
+        }
+        Data::Map(_) => {
+            scope.wrong_type(node, &label, "text or a list");
+            Vec::new()
+        }
+    }
+}
+
+/// A span of time, in milliseconds.
+pub(crate) fn duration(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
+    let text = reader.text(key)?;
+    match resolve::duration_ms(&text.text) {
+        Ok(span) => Some(span),
+        Err(hint) => {
+            reader.scope.not_allowed(&text, &reader.label(key), &hint);
+            None
+        }
+    }
+}
+
+fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
+    let defaults = &reader.scope.site.defaults;
+    let usual = (defaults.log_driver.clone(), defaults.log_options.clone());
+    let Some(node) = reader.node("logging") else { return usual };
+    let scope = reader.scope;
+    let Some(mut reader) = Reader::open(scope, node, "`logging`", "logging.") else { return usual };
+    let driver = reader.text("driver");
+    let mut options: BTreeMap<String, Text> = BTreeMap::new();
+    let given = reader.node("options");
+    if let Some(Data::Map(entries)) = given.map(|node| &node.data) {
+        for entry in entries {
+            let value = scope.text(&entry.value, &format!("`logging.options.{}`", shown(&entry.key)));
+            options.extend(value.map(|value| (entry.key.clone(), value)));
+        }
+    } else if let Some(node) = given {
+        scope.wrong_type(node, "`logging.options`", "a map");
+    }
+    let spot = reader.spot;
+    reader.finish(&nothing_else);
+    match &driver {
+        Some(driver) => policy::log_driver(scope, driver),
+        None => policy::log_options(scope, &usual.0, options.keys(), spot),
+    }
+    policy::log_files(scope, driver.as_ref().map_or(&usual.0, |driver| &driver.text), &options);
+    let options = options.into_iter().map(|(name, value)| (name, value.text)).collect();
+    match (driver, given) {
+        (Some(driver), _) => (driver.text, options),
+        (None, Some(_)) => (usual.0, options),
+        (None, None) => {
+            scope.error_hint(A0105, spot, "`logging` says nothing".to_owned(), "`driver:`, `options:` or both");
+            usual
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What is copied into a container before it starts: files and folders of the source, `configs` and `secrets`.
+//!
+//! | written | becomes |
+//! |---|---|
+//! | `./php.ini:/etc/php.ini`, and it is in the source | a copy |
+//! | `./data:/data`, and it is not | a bind below `hosts.<host>.data`/`<service>` |
+//! | `/srv/x:/x` | a bind |
+//! | a config or secret with `file`, `content` or `environment` | a copy, at its target |
+//! | a secret with `external: true` | a copy of Amarre's secret of that name |
+
+use std::collections::BTreeMap;
+
+use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
+use crate::model::{Bundle, BundleFile, SecretName};
+
+use super::mounts;
+use super::project::{Project, not_here};
+use crate::manifest::budget::Work;
+use crate::manifest::source_files::{TOO_LARGE, join};
+use crate::manifest::yaml::diagnostic::{A0105, A0106, A0108, A0111, A0113, A0157, A0159, Problem, Spot, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, is_compose, nearest};
+use crate::manifest::yaml::tree::{Data, Entry, Node};
+use crate::manifest::{policy, resolve};
+
+/// A folder of configuration; more is data, which belongs onto the host.
+const FOLDER_FILES_MAX: usize = 1_000;
+/// What a container reads at its start.
+const CONTENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// The source of a bind as a manifest writes it, when it is relative.
+pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
+    if source.starts_with('~') {
+        let message = format!("{} has no meaning: Amarre has no home folder", shown(source));
+        scope.error_hint(A0106, spot, message, "write a whole path of the host, or a path from the manifest's folder");
+        return None;
+    }
+    let Some(path) = join(&scope.base_of(spot), source) else { return on_host(scope, source, spot) };
+    if scope.source.has(&path) {
+        if !scope.spend(Work::nodes(1), spot) {
+            return None;
+        }
+        let bytes = scope.bytes(&path, spot)?;
+        let executable = scope.source.file(&path).is_some_and(|asset| asset.executable);
+        return Some(copied(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, executable))));
+    }
+    let mut below = scope.source.below(&path);
+    if below.is_empty() {
+        return on_host(scope, source, spot);
+    }
+    // A Compose project has the folder to itself, but for the manifest that names it.
+    let manifest = scope.file.strip_prefix(&format!("{path}/")).map(str::to_owned);
+    if let Some(manifest) = manifest.as_deref() {
+        below.remove(manifest);
+        let mut texts = scope.source.texts_below(&path).filter(|(other, _)| *other != manifest);
+        let read = Work::bytes(texts.clone().map(|(_, text)| text.len()).sum());
+        if !scope.spend(read, spot) {
+            return None;
+        }
+        if !is_compose(spot) || texts.any(|(_, text)| crate::manifest::is_manifest(text)) {
+            let message = format!("{} is the folder of the manifest itself", shown(source));
+            scope.error_hint(A0157, spot, message, "put what is to be delivered into a folder of its own");
+            return None;
+        }
+    }
+    if !scope.spend(Work::nodes(below.len()), spot) {
+        return None;
+    }
+    if below.len() > FOLDER_FILES_MAX {
+        let message = format!("{} holds {} files, at most {FOLDER_FILES_MAX}", shown(source), below.len());
+        scope.error_hint(A0108, spot, message, "keep data on the host and bind it by its whole path");
+        return None;
+    }
+    let mut files = BTreeMap::new();
+    for (inside, asset) in below {
+        let whole = format!("{path}/{inside}");
+        scope.uses.borrow_mut().insert(whole.clone(), asset.clone());
+        let Some(bytes) = asset.bytes else {
+            let message = format!("{} was not read: {} bytes", shown(&whole), asset.size);
+            scope.error_hint(A0157, spot, message, TOO_LARGE);
+            return None;
+        };
+        files.insert(inside, BundleFile { bytes, executable: asset.executable });
+    }
+    Some(copied(DeliveryContent::Bundle(scope.source.folder_bundle(&path, manifest.as_deref(), files))))
+}
+
+fn copied(content: DeliveryContent) -> MountSource {
+    MountSource::Copied(Delivery { content, mode: None, uid: 0, gid: 0 })
+}
+
+/// What is not in the source is data of the service, on its host.
+fn on_host(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
+    let data = scope.site.hosts.get(&scope.host).map_or("/srv", |host| host.data.as_str());
+    let name = scope.data_of.as_ref().unwrap_or(&scope.name);
+    let Some(path) = below(data, name, source) else {
+        let message = format!("there is no {} in the source", shown(source));
+        let hint = format!("what is not there is looked for from {data}/{}, and never above {data}", shown(name));
+        scope.error_hint(A0106, spot, message, &hint);
+        return None;
+    };
+    policy::bind(scope, &path, spot);
+    Some(MountSource::Bind(path))
+}
+
+/// A path from the service's folder below `data`: `../shared` is a neighbour of it.
+fn below(data: &str, name: &str, source: &str) -> Option<String> {
+    let mut parts = vec![name];
+    for part in source.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        if part == ".." {
+            parts.pop()?;
+        } else {
+            parts.push(part);
+        }
+    }
+    if parts.is_empty() { None } else { resolve::normal_path(&format!("{data}/{}", parts.join("/"))) }
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Config,
+    Secret,
+}
+
+impl Part {
+    fn word(self) -> &'static str {
+        match self {
+            Part::Config => "config",
+            Part::Secret => "secret",
+        }
+    }
+
+    fn of(self, project: &Project) -> &[Entry] {
+        match self {
+            Part::Config => &project.configs,
+            Part::Secret => &project.secrets,
+        }
+    }
+
+    /// As the Compose Spec has it.
+    fn target(self, name: &str) -> String {
+        match self {
+            Part::Config => format!("/{name}"),
+            Part::Secret => format!("/run/secrets/{name}"),
+        }
+    }
+}
+
+/// `configs` or `secrets` of a service: what is mounted where.
+pub(crate) fn granted(scope: &Scope<'_>, project: &Project, part: Part, node: &Node) -> Vec<Mount> {
+    let what = format!("`{}s`", part.word());
+    let Data::List(items) = &node.data else {
+        scope.wrong_type(node, &what, "a list");
+        return Vec::new();
+    };
+    let items = items.iter().filter_map(|item| match &item.data {
+        Data::Map(_) => long_grant(scope, project, part, item),
+        Data::Scalar(_) | Data::List(_) => {
+            let name = scope.text(item, &format!("an item of {what}"))?;
+            let source = content(scope, project, part, &name)?;
+            let target = mounts::target_path(scope, &part.target(&name.text), name.spot)?;
+            Some(mount(source, target, None, 0, 0))
+        }
+    });
+    items.collect()
+}
+
+fn long_grant(scope: &Scope<'_>, project: &Project, part: Part, item: &Node) -> Option<Mount> {
+    const ID_MAX: i64 = 4_294_967_294;
+    let (what, path) = match part {
+        Part::Config => ("an item of `configs`", "configs."),
+        Part::Secret => ("an item of `secrets`", "secrets."),
+    };
+    let mut reader = Reader::open(scope, item, what, path)?;
+    let source = reader.required("source", "the name of it, as at the top of the file");
+    let target = reader.text("target");
+    let uid = reader.number("uid", 0, ID_MAX).unwrap_or(0);
+    let gid = reader.number("gid", 0, ID_MAX).unwrap_or(0);
+    let mode = mode(&mut reader);
+    reader.finish(&crate::manifest::yaml::reader::nothing_else);
+    let source = source?;
+    let target = match target {
+        None => mounts::target_path(scope, &part.target(&source.text), source.spot)?,
+        Some(target) if target.text.starts_with('/') => mounts::target_path(scope, &target.text, target.spot)?,
+        Some(target) if part == Part::Secret && !target.text.contains("..") => {
+            mounts::target_path(scope, &part.target(&target.text), target.spot)?
+        }
+        Some(target) => {
+            scope.not_allowed(&target, "`target`", "a whole path in the container");
+            return None;
+        }
+    };
+    let content = content(scope, project, part, &source)?;
+    Some(mount(content, target, mode, u32::try_from(uid).ok()?, u32::try_from(gid).ok()?))
+}
+
+/// `0440`, as files have it.
+fn mode(reader: &mut Reader<'_>) -> Option<u32> {
+    const MODE_MAX: u32 = 0o7777;
+    let text = reader.text("mode")?;
+    let digits = text.text.strip_prefix("0o").or_else(|| text.text.strip_prefix('0'));
+    let mode = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok()).filter(|mode| *mode <= MODE_MAX);
+    if mode.is_none() {
+        reader.scope.not_allowed(&text, &reader.label("mode"), "in octal with a zero in front, as in `0440`");
+    }
+    mode
+}
+
+/// What a mount gives: a copy, or a file of the host.
+#[derive(Clone)]
+pub(crate) enum Given {
+    Content(DeliveryContent),
+    Host(String),
+}
+
+fn mount(given: Given, target: String, mode: Option<u32>, uid: u32, gid: u32) -> Mount {
+    /// Everybody in the container may read it, nobody may write: the Compose Spec's default.
+    const USUAL_MODE: u32 = 0o444;
+    let source = match given {
+        Given::Host(path) => MountSource::Bind(path),
+        Given::Content(content) => {
+            MountSource::Copied(Delivery { content, mode: Some(mode.unwrap_or(USUAL_MODE)), uid, gid })
+        }
+    };
+    Mount { source, target, read_only: true, options: BTreeMap::new() }
+}
+
+/// What a config or secret holds, as it is defined at the top of the file.
+fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<Given> {
+    if !scope.spend(Work::nodes(1), name.spot) {
+        return None;
+    }
+    let key = (part, name.text.clone());
+    let known = scope.opened.given.borrow().get(&key).cloned();
+    if known.is_some() {
+        return known;
+    }
+    let given = defined_content(scope, project, part, name)?;
+    scope.opened.given.borrow_mut().insert(key, given.clone());
+    Some(given)
+}
+
+fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<Given> {
+    let defined = part.of(project);
+    let Some(entry) = defined.iter().find(|entry| entry.key == name.text) else {
+        let keys: Vec<&str> = defined.iter().map(|entry| entry.key.as_str()).collect();
+        let hint = match nearest(&name.text, &keys) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("define it in `{}s:` at the top of the file", part.word()),
+        };
+        let message = format!("unknown {} `{}`", part.word(), shown(&name.text));
+        scope.error_hint(A0111, name.spot, message, &hint);
+        return None;
+    };
+    let what = format!("{} `{}`", part.word(), shown(&entry.key));
+    let mut reader = Reader::open(scope, &entry.value, &what, "")?;
+    let file = reader.text("file");
+    let inline = reader.text("content");
+    let variable = reader.text("environment");
+    let external = reader.flag("external").unwrap_or(false);
+    let own_name = reader.text("name");
+    let others = [
+        ("driver", "leave it out"),
+        ("driver_opts", "leave it out"),
+        ("template_driver", "leave it out"),
+        ("labels", "leave it out"),
+    ];
+    let of = part.word();
+    reader.finish(&|entry| not_here(entry, of, &others));
+    if external {
+        let name = own_name.unwrap_or_else(|| Text { text: entry.key.clone(), spot: entry.key_spot });
+        return external_secret(scope, part, &name);
+    }
+    let given = match (file, inline, variable) {
+        (Some(file), None, None) => of_file(scope, &file),
+        (None, Some(inline), None) => of_text(scope, &inline),
+        (None, None, Some(variable)) => of_variable(scope, project, &variable),
+        (None, None, None) => {
+            let hint = "`file:`, `content:`, `environment:`, or `external: true`";
+            scope.error_hint(A0105, entry.key_spot, format!("{what} says nothing"), hint);
+            None
+        }
+        _ => {
+            let message = format!("{what} says more than one of `file`, `content` and `environment`");
+            scope.error_hint(A0106, entry.key_spot, message, "keep one of them");
+            None
+        }
+    };
+    if part == Part::Secret && matches!(given, Some(Given::Content(DeliveryContent::Bundle(_)))) {
+        in_plain_text(scope, &what, entry.key_spot);
+    }
+    given
+}
+
+/// Said once, however many containers get it.
+fn in_plain_text(scope: &Scope<'_>, what: &str, spot: Spot) {
+    let is_said = scope.problems.borrow().iter().any(|problem| problem.code == A0159 && problem.spot == spot);
+    if !is_said {
+        let problem = Problem::warning(A0159, spot, format!("{what} stands in the source in plain text"));
+        scope.report(problem.hint("`external: true`, and put its value where Amarre finds secrets".to_owned()));
+    }
+}
+
+fn external_secret(scope: &Scope<'_>, part: Part, name: &Text) -> Option<Given> {
+    if part == Part::Config {
+        let hint = "use `file:` or `content:`; what is secret belongs into `secrets:`";
+        scope.error_hint(A0113, name.spot, "a config with `external: true` is not supported".to_owned(), hint);
+        return None;
+    }
+    super::container::secret_name(scope, name).map(|name: SecretName| Given::Content(DeliveryContent::Secret(name)))
+}
+
+fn of_file(scope: &Scope<'_>, file: &Text) -> Option<Given> {
+    if file.text.starts_with('/') {
+        let path = resolve::normal_path(&file.text)?;
+        policy::bind(scope, &path, file.spot);
+        return Some(Given::Host(path));
+    }
+    let path = scope.source_path(file)?;
+    let bytes = scope.bytes(&path, file.spot)?;
+    Some(Given::Content(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, false))))
+}
+
+fn of_text(scope: &Scope<'_>, text: &Text) -> Option<Given> {
+    if text.text.len() > CONTENT_BYTES_MAX {
+        scope.error(A0108, text.spot, "a content of more than 1 MiB".to_owned());
+        return None;
+    }
+    Some(Given::Content(DeliveryContent::Bundle(Bundle::of_file(text.text.as_bytes().into(), false))))
+}
+
+fn of_variable(scope: &Scope<'_>, project: &Project, variable: &Text) -> Option<Given> {
+    let Some(value) = project.environment.get(&variable.text) else {
+        scope.report(super::env_file::demanded(&variable.text, "", variable.spot));
+        return None;
+    };
+    let value = Text { text: value.clone(), spot: variable.spot };
+    match secret_in(&value.text) {
+        Some(name) => {
+            let name = Text { text: name.to_owned(), spot: variable.spot };
+            super::container::secret_name(scope, &name).map(|name| Given::Content(DeliveryContent::Secret(name)))
+        }
+        None => of_text(scope, &value),
+    }
+}
+
+/// The name in a text that is `{secret: NAME}` and nothing else.
+pub(crate) fn secret_in(text: &str) -> Option<&str> {
+    let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    Some(inside.trim().strip_prefix("secret:")?.trim())
+}

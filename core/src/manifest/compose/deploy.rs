@@ -1,0 +1,146 @@
+//! `deploy`: what of it means something for one container on one engine. The rest is a cluster's.
+
+use crate::model::Value;
+
+use super::settings;
+use super::settings::{Settings, is_nothing};
+use crate::manifest::policy::rights;
+use crate::manifest::yaml::diagnostic::{A0112, A0140, shown};
+use crate::manifest::yaml::reader::{Reader, Verdict, is_compose, no_effect, nothing_else};
+use crate::manifest::yaml::tree::Entry;
+
+/// Keys of `deploy` without a meaning here.
+const CLUSTER: [(&str, &str); 5] = [
+    ("endpoint_mode", "leave it out; there is one container"),
+    ("labels", "use `labels:` of the container"),
+    ("placement", "use `host:` to say where the service runs"),
+    ("rollback_config", "leave it out; a container that fails is put back by itself"),
+    ("update_config", "leave it out; an update is stop-first or start-first by itself"),
+];
+
+/// Reads it into the settings of the plain keys; answers the restart policy where it names one.
+pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut Settings) -> Option<String> {
+    let node = reader.node("deploy")?;
+    let scope = reader.scope;
+    let has_restart = reader.has("restart");
+    let mut deploy = Reader::open(scope, node, "`deploy`", "deploy.")?;
+    mode(&mut deploy);
+    resources(&mut deploy, settings);
+    let restart = restart(&mut deploy);
+    if restart.is_some() && has_restart {
+        if is_compose(deploy.spot) {
+            let message = "`restart` has no effect beside `deploy.restart_policy`".to_owned();
+            scope.no_effect(reader.key_spot("restart"), message, "keep one of the two");
+        } else {
+            let message = "`deploy.restart_policy` stands beside `restart`".to_owned();
+            scope.error_hint(A0140, deploy.key_spot("restart_policy"), message, "both say the same; keep one");
+        }
+    }
+    deploy.finish(&|entry| of_cluster(entry, "deploy", &CLUSTER));
+    restart
+}
+
+fn mode(deploy: &mut Reader<'_>) {
+    let scope = deploy.scope;
+    let hint = "leave it out; there is one container";
+    match deploy.text("mode") {
+        Some(text) if text.text == "global" => {
+            scope.no_effect(text.spot, "Compose key `deploy.mode: global` has no effect on one host".to_owned(), hint);
+        }
+        Some(text) if text.text != "replicated" => {
+            let message = format!("Compose key `deploy.mode: {}` is not supported in a Service", shown(&text.text));
+            scope.error_hint(A0112, text.spot, message, hint);
+        }
+        Some(_) | None => (),
+    }
+    if let Some(text) = deploy.text("replicas").filter(|text| text.text != "1") {
+        let message = format!("Compose key `deploy.replicas: {}` is not supported in a Service", shown(&text.text));
+        scope.error_hint(A0112, text.spot, message, "one container each; write a container for every copy");
+    }
+}
+
+fn resources(deploy: &mut Reader<'_>, settings: &mut Settings) {
+    let Some(node) = deploy.node("resources") else { return };
+    let scope = deploy.scope;
+    let Some(mut resources) = Reader::open(scope, node, "`deploy.resources`", "deploy.resources.") else { return };
+    if let Some(node) = resources.node("limits") {
+        let path = "deploy.resources.limits.";
+        if let Some(mut limits) = Reader::open(scope, node, "`deploy.resources.limits`", path) {
+            let cpus = settings::cpus(&mut limits, "cpus");
+            put(&limits, settings, "cpus", "cpus", cpus);
+            let memory = settings::memory(&mut limits, "memory");
+            put(&limits, settings, "memory", "mem_limit", memory);
+            let pids = limits.number("pids", -1, settings::PIDS_MAX).filter(|pids| *pids != -1).map(Value::Int);
+            put(&limits, settings, "pids", "pids_limit", pids);
+            limits.finish(&nothing_else);
+        }
+    }
+    if let Some(node) = resources.node("reservations") {
+        let path = "deploy.resources.reservations.";
+        if let Some(mut reserved) = Reader::open(scope, node, "`deploy.resources.reservations`", path) {
+            let memory = settings::memory(&mut reserved, "memory");
+            put(&reserved, settings, "memory", "mem_reservation", memory);
+            if let Some(node) = reserved.node("devices") {
+                let requests =
+                    rights::device_requests(scope, node, "`deploy.resources.reservations.devices`", path, false);
+                put(&reserved, settings, "devices", "gpus", Some(Value::List(requests)));
+            }
+            reserved.finish(&|entry| {
+                let cluster = [
+                    ("cpus", "use `cpu_shares`; an engine reserves no CPUs"),
+                    ("generic_resources", "use `devices`, or `reservations.devices`"),
+                ];
+                of_cluster(entry, "deploy.resources.reservations", &cluster)
+            });
+        }
+    }
+    resources.finish(&nothing_else);
+}
+
+/// Two places for one thing are an error, for nothing says which of them holds; Compose takes two that say the same.
+fn put(reader: &Reader<'_>, settings: &mut Settings, key: &str, field: &str, value: Option<Value>) {
+    let Some(value) = value.filter(|value| !is_nothing(value)) else { return };
+    let is_same = settings.get(field) == Some(&value) && is_compose(reader.spot);
+    if settings.contains_key(field) && !is_same {
+        let message = format!("{} stands beside `{field}`", reader.label(key));
+        reader.scope.error_hint(A0140, reader.key_spot(key), message, "both say the same; keep one");
+    }
+    settings.insert(field.to_owned(), value);
+}
+
+fn restart(deploy: &mut Reader<'_>) -> Option<String> {
+    const ATTEMPTS_MAX: i64 = 1_000_000;
+    let node = deploy.node("restart_policy")?;
+    let scope = deploy.scope;
+    let mut policy = Reader::open(scope, node, "`deploy.restart_policy`", "deploy.restart_policy.")?;
+    // The last two are a container's own words, which Compose takes as well.
+    let words = [
+        ("none", "no"),
+        ("on-failure", "on-failure"),
+        ("any", "always"),
+        ("always", "always"),
+        ("unless-stopped", "unless-stopped"),
+    ];
+    let word = policy.choice("condition", &words).unwrap_or("always");
+    let attempts = policy.number("max_attempts", 1, ATTEMPTS_MAX);
+    if attempts.is_some() && word != "on-failure" {
+        let message = "`deploy.restart_policy.max_attempts` needs `condition: on-failure`".to_owned();
+        scope.error_hint(A0140, policy.key_spot("max_attempts"), message, "Docker counts failures only");
+    }
+    policy.finish(&|entry| {
+        let cluster = [
+            ("delay", "leave it out; Docker waits longer after each failure"),
+            ("window", "leave it out; a container counts as well by its healthcheck"),
+        ];
+        of_cluster(entry, "deploy.restart_policy", &cluster)
+    });
+    Some(match attempts {
+        Some(attempts) => format!("{word}:{attempts}"),
+        None => word.to_owned(),
+    })
+}
+
+fn of_cluster(entry: &Entry, of: &str, known: &[(&str, &str)]) -> Verdict {
+    let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return Verdict::Unknown };
+    Verdict::Reported(no_effect(entry.key_spot, format!("Compose key `{of}.{key}` has no effect on one host"), hint))
+}

@@ -1,0 +1,500 @@
+//! A container's published ports and its mounts, in Compose's short and long forms.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use crate::model::folders::{TIME_ZONE, is_within};
+use crate::model::service::{Mount, MountSource, Port, Volume};
+
+use super::{delivered_files, settings};
+use crate::manifest::policy::conflicts::PortClaim;
+use crate::manifest::yaml::diagnostic::{A0104, A0106, A0108, A0112, A0140, A0186, A0205, Problem, Spot, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, Verdict, is_compose, nothing_else};
+use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::{policy, resolve};
+
+/// Published to everyone, as Compose has it.
+const EVERYWHERE: &str = "0.0.0.0";
+/// Of all containers of a manifest, ranges included. Each is a rule of the host's firewall and, with Docker's usual settings,
+/// a process.
+const PORTS_MAX: usize = 1_000;
+/// How mounts that are made later show on the other side.
+const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
+
+/// The ports of a container that its `ports:` names.
+#[derive(Default)]
+pub(crate) struct Ports {
+    /// On its host.
+    pub published: Vec<Port>,
+    /// As `expose` has them: those that a Compose file leaves to the engine to publish, on any port that is free.
+    pub exposed: Vec<String>,
+}
+
+/// `ports:`.
+pub(crate) fn ports(reader: &mut Reader<'_>) -> Ports {
+    let mut ports = Ports::default();
+    for item in items(reader, "ports") {
+        let scope = reader.scope;
+        let exposed = &mut ports.exposed;
+        let found = match &item.data {
+            Data::Scalar(_) => {
+                scope.text(item, "an item of `ports`").and_then(|text| short_port(scope, &text, exposed))
+            }
+            Data::Map(_) => long_port(scope, item, exposed),
+            Data::List(_) => {
+                scope.wrong_type(item, "an item of `ports`", "text or a map");
+                None
+            }
+        };
+        let found = found.unwrap_or_default();
+        if scope.claims.borrow().ports.len() + found.len() > PORTS_MAX || ports.exposed.len() > PORTS_MAX {
+            scope.error(A0108, item.spot, format!("more than {PORTS_MAX} published ports in one manifest"));
+            break;
+        }
+        for port in found {
+            let claim = PortClaim { port: port.clone(), spot: item.spot };
+            scope.claims.borrow_mut().ports.push(claim);
+            ports.published.push(port);
+        }
+    }
+    ports
+}
+
+/// `8080`, or `8080-8090`.
+pub(crate) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
+    const RANGE_MAX: u16 = 1000;
+    let (first, last) = match text.split_once('-') {
+        Some((first, last)) => (number(first)?, number(last)?),
+        None => (number(text)?, number(text)?),
+    };
+    (first <= last && last - first < RANGE_MAX).then_some(first..=last)
+}
+
+/// `[IP:]HOST:CONTAINER[/PROTOCOL]`, both ports maybe ranges of one length.
+fn short_port(scope: &Scope<'_>, text: &Text, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
+    let what = "an item of `ports`";
+    let (numbers, protocol) = text.text.split_once('/').unwrap_or((&text.text, "tcp"));
+    if !matches!(protocol, "tcp" | "udp") {
+        scope.not_allowed(text, what, "the protocol is `tcp` or `udp`");
+        return None;
+    }
+    let (rest, target) = numbers.rsplit_once(':').unwrap_or(("", numbers));
+    let (said, published) = match rest.rsplit_once(':') {
+        Some((ip, published)) => (Some(ip.trim_start_matches('[').trim_end_matches(']')), published),
+        None => (None, rest),
+    };
+    if published.is_empty() && (!numbers.contains(':') || is_compose(text.spot)) {
+        return unpublished(scope, &Text { text: target.to_owned(), ..*text }, protocol, exposed);
+    }
+    match (address(said.unwrap_or(EVERYWHERE)), port_range(published), port_range(target)) {
+        (Some(host_ip), Some(published), Some(target)) => {
+            pairs(scope, text, (&host_ip, said.is_none()), (published, target), protocol)
+        }
+        _ => {
+            scope.not_allowed(text, what, "as in `8080:80`, `8000-8010:8000-8010` or `127.0.0.1:8080:80/udp`");
+            None
+        }
+    }
+}
+
+/// Compose has the engine publish such a port on any that is free. Behind a proxy nobody asks for that one: the containers
+/// of the service and NPM reach it without.
+fn unpublished(scope: &Scope<'_>, target: &Text, protocol: &str, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
+    let port = shown(&target.text);
+    let Some(range) = port_range(&target.text) else {
+        scope.not_allowed(target, "an item of `ports`", "as in `8080:80` or `3000`");
+        return None;
+    };
+    let message = format!("port {port} is published nowhere");
+    if !is_compose(target.spot) {
+        let hint = format!("write `{port}:{port}`; Docker would choose a port at random");
+        scope.error_hint(A0106, target.spot, message, &hint);
+        return None;
+    }
+    let hint = format!("NPM and the containers of the service reach it; to publish it on the host: `{port}:{port}`");
+    scope.report(Problem::warning(A0186, target.spot, message).hint(hint));
+    exposed.extend(range.map(|port| format!("{port}/{protocol}")));
+    Some(Vec::new())
+}
+
+/// One port for each of a range.
+fn pairs(
+    scope: &Scope<'_>,
+    text: &Text,
+    (host_ip, is_anywhere): (&str, bool),
+    (published, target): (RangeInclusive<u16>, RangeInclusive<u16>),
+    protocol: &str,
+) -> Option<Vec<Port>> {
+    if published.len() != target.len() {
+        scope.not_allowed(text, "an item of `ports`", "two ranges of one length; Docker would choose a port at random");
+        return None;
+    }
+    let one = |(published, target)| Port {
+        host_ip: host_ip.to_owned(),
+        is_anywhere,
+        published,
+        target,
+        protocol: protocol.to_owned(),
+    };
+    Some(published.zip(target).map(one).collect())
+}
+
+fn long_port(scope: &Scope<'_>, node: &Node, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
+    const PORT_MAX: i64 = 65_535;
+    let mut reader = Reader::open(scope, node, "an item of `ports`", "ports.")?;
+    let target = required_number(&mut reader, "target", PORT_MAX);
+    let is_published = reader.has("published") || !is_compose(node.spot);
+    let published = is_published.then(|| required_number(&mut reader, "published", PORT_MAX)).flatten();
+    // For people, or for a swarm: on one engine both modes publish on the host.
+    let _ = (reader.text("name"), reader.text("app_protocol"));
+    let _ = reader.choice("mode", &[("host", ()), ("ingress", ())]);
+    let protocol = reader.choice("protocol", &[("tcp", "tcp"), ("udp", "udp")]).unwrap_or("tcp").to_owned();
+    let said = reader.text("host_ip");
+    let is_anywhere = said.is_none();
+    let host_ip = match said {
+        None => Some(EVERYWHERE.to_owned()),
+        Some(text) => {
+            let host_ip = address(&text.text);
+            if host_ip.is_none() {
+                scope.not_allowed(&text, "`ports.host_ip`", "an address, as in `127.0.0.1`");
+            }
+            host_ip
+        }
+    };
+    let spot = reader.key_spot("target");
+    reader.finish(&nothing_else);
+    if let (Some(target), false) = (target, is_published) {
+        return unpublished(scope, &Text { text: target.to_string(), spot }, &protocol, exposed);
+    }
+    Some(vec![Port {
+        host_ip: host_ip?,
+        is_anywhere,
+        published: u16::try_from(published?).ok()?,
+        target: u16::try_from(target?).ok()?,
+        protocol,
+    }])
+}
+
+fn required_number(reader: &mut Reader<'_>, key: &'static str, max: i64) -> Option<i64> {
+    if reader.has(key) {
+        return reader.number(key, 1, max);
+    }
+    reader.entry(key);
+    reader.missing(key, "a published port needs `published:` and `target:`");
+    None
+}
+
+/// The mounts of a container.
+pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
+    let mut mounts: Vec<Mount> = Vec::new();
+    for item in items(reader, "volumes") {
+        let scope = reader.scope;
+        let mount = match &item.data {
+            Data::Scalar(_) => scope.text(item, "an item of `volumes`").and_then(|text| short_mount(scope, &text)),
+            Data::Map(_) => long_mount(scope, item),
+            Data::List(_) => {
+                scope.wrong_type(item, "an item of `volumes`", "text or a map");
+                None
+            }
+        };
+        let Some(mount) = mount else { continue };
+        if mounts.iter().any(|other| other.target == mount.target) {
+            scope.error(A0106, item.spot, format!("two mounts at {}", shown(&mount.target)));
+        }
+        mounts.push(mount);
+    }
+    mounts
+}
+
+/// `SOURCE:TARGET[:ro,…]`.
+fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
+    let mut parts = text.text.splitn(3, ':');
+    let (source, target, options) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let Some(target) = target else {
+        let hint = format!("give the volume a name: `data:{}`", shown(source));
+        scope.error_hint(A0106, text.spot, "a volume without a name".to_owned(), &hint);
+        return None;
+    };
+    let is_bind = source.starts_with(['/', '.', '~']);
+    let mut mount_options = BTreeMap::new();
+    let mut read_only = false;
+    for option in options.iter().flat_map(|options| options.split(',')) {
+        match option {
+            "ro" => read_only = true,
+            "rw" => read_only = false,
+            "nocopy" if !is_bind => {
+                mount_options.insert("nocopy".to_owned(), "true".to_owned());
+            }
+            propagation if is_bind && PROPAGATIONS.contains(&propagation) => {
+                mount_options.insert("propagation".to_owned(), propagation.to_owned());
+            }
+            // How a desktop keeps its copy in step: nothing on an engine of Linux.
+            "cached" | "delegated" | "consistent" => (),
+            // On what the engine keeps itself, it sets labels anyway.
+            "z" | "Z" if !is_bind && is_compose(text.spot) => (),
+            "z" | "Z" => selinux(scope, text.spot, &format!("mount option `{option}`")),
+            _ => scope.not_allowed(text, "an item of `volumes`", "as in `data:/data` or `/srv/x:/data:ro`"),
+        }
+    }
+    let source = if is_bind {
+        bind(scope, source, read_only, text.spot)?
+    } else {
+        MountSource::Volume(volume(scope, source, text.spot)?)
+    };
+    Some(mounted(source, target_path(scope, target, text.spot)?, read_only, mount_options))
+}
+
+/// Labels are an act on the host's files, which the engine does for the short form of its own only.
+fn selinux(scope: &Scope<'_>, spot: Spot, what: &str) {
+    let hint = "leave it out; on a host with SELinux: chcon -Rt container_file_t on the folder";
+    if is_compose(spot) {
+        scope.no_effect(spot, format!("{what} has no effect: Amarre changes no labels of the host's files"), hint);
+    } else {
+        scope.error_hint(A0112, spot, format!("{what} is not supported in a Service"), hint);
+    }
+}
+
+fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
+    let mut reader = Reader::open(scope, node, "an item of `volumes`", "volumes.")?;
+    let kind = reader.required("type", "`volume`, `bind` or `tmpfs`");
+    let target = reader.required("target", "a path in the container");
+    let Some(kind) = kind else {
+        // What else is missing is worth saying in the same pass; what else is there depends on the type.
+        let _ = reader.required("source", "a volume's name, or a path on the host");
+        return None;
+    };
+    let read_only = reader.flag("read_only").unwrap_or(false);
+    // How a desktop keeps its copy in step: nothing on an engine of Linux.
+    let _ = reader.text("consistency");
+    // A Compose file says so of the volumes at its top.
+    let is_external = !is_compose(node.spot) && reader.flag("external").unwrap_or(false);
+    if is_external && kind.text != "volume" {
+        let message = format!("`volumes.external` stands in a mount of type `volume`, not `{}`", kind.text);
+        scope.error_hint(A0140, kind.spot, message, "leave it out");
+    }
+    let mut options = BTreeMap::new();
+    let source = match kind.text.as_str() {
+        "volume" => {
+            let source = reader.required("source", "a volume's name");
+            volume_options(&mut reader, &mut options);
+            source.and_then(|source| {
+                let name = volume(scope, &source.text, source.spot)?;
+                if is_external {
+                    external(scope, &source);
+                }
+                Some(MountSource::Volume(name))
+            })
+        }
+        "bind" => {
+            let source = reader.required("source", "a path on the host");
+            bind_options(&mut reader, &mut options);
+            source.and_then(|source| bind(scope, &source.text, read_only, source.spot))
+        }
+        "tmpfs" => {
+            tmpfs_options(&mut reader, &mut options);
+            if let Some(target) = &target
+                && resolve::normal_path(&target.text).is_some_and(|path| !is_for_memory(&path))
+            {
+                let hint = "a folder that the container has to itself, as in `/run`";
+                scope.not_allowed(target, "`volumes.target` of a folder in memory", hint);
+            }
+            Some(MountSource::Tmpfs)
+        }
+        "npipe" | "cluster" | "image" => {
+            let message = format!("Compose key `volumes.type: {}` is not supported in a Service", kind.text);
+            let hint = "use `volume`, `bind` or `tmpfs`; a mount of an image's files is a container that copies them";
+            scope.error_hint(A0112, kind.spot, message, hint);
+            return None;
+        }
+        _ => {
+            scope.not_allowed(&kind, "`volumes.type`", "`volume`, `bind` or `tmpfs`");
+            return None;
+        }
+    };
+    reader.finish(&|entry| match entry.key.as_str() {
+        "bind" | "volume" | "tmpfs" | "image" => {
+            let message = format!("`volumes.{}` stands in a mount of type `{}`", entry.key, kind.text);
+            Verdict::Reported(Problem::error(A0140, entry.key_spot, message))
+        }
+        _ => Verdict::Unknown,
+    });
+    let (source, target) = (source?, target?);
+    Some(mounted(source, target_path(scope, &target.text, target.spot)?, read_only, options))
+}
+
+/// A volume that is there, whatever it is called: used, never made or deleted.
+fn external(scope: &Scope<'_>, name: &Text) {
+    policy::volume(scope, name);
+    let said = Volume {
+        name: Some(name.text.clone()),
+        is_external: true,
+        driver: None,
+        options: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        origin: scope.origin(name.spot),
+    };
+    scope.claims.borrow_mut().external.insert(name.text.clone(), said);
+}
+
+/// `{nocopy, subpath}`.
+fn volume_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>) {
+    let Some(node) = reader.node("volume") else { return };
+    let scope = reader.scope;
+    let Some(mut inner) = Reader::open(scope, node, "`volumes.volume`", "volumes.volume.") else { return };
+    if inner.flag("nocopy") == Some(true) {
+        options.insert("nocopy".to_owned(), "true".to_owned());
+    }
+    if let Some(text) = inner.text("subpath") {
+        let is_plain = !text.text.starts_with('/') && !text.text.contains([',', ':']) && !text.text.contains("..");
+        if is_plain && !text.text.is_empty() {
+            options.insert("subpath".to_owned(), text.text);
+        } else {
+            scope.not_allowed(&text, "`volumes.volume.subpath`", "a path in the volume, as in `uploads/2024`");
+        }
+    }
+    inner.finish(&|entry| match entry.key.as_str() {
+        "labels" => {
+            let message = "Compose key `volumes.volume.labels` is not supported in a Service".to_owned();
+            let problem = Problem::error(A0112, entry.key_spot, message);
+            Verdict::Reported(
+                problem.hint("leave it out; a volume outlives the container that would label it".to_owned()),
+            )
+        }
+        _ => Verdict::Unknown,
+    });
+}
+
+/// `{propagation, create_host_path, recursive}`.
+fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>) {
+    let Some(node) = reader.node("bind") else { return };
+    let scope = reader.scope;
+    let Some(mut inner) = Reader::open(scope, node, "`volumes.bind`", "volumes.bind.") else { return };
+    let words = PROPAGATIONS.map(|word| (word, word));
+    if let Some(word) = inner.choice("propagation", &words) {
+        options.insert("propagation".to_owned(), word.to_owned());
+    }
+    if inner.flag("create_host_path") == Some(true) {
+        options.insert("create".to_owned(), "true".to_owned());
+    }
+    if inner.has("selinux") {
+        selinux(scope, inner.key_spot("selinux"), "Compose key `volumes.bind.selinux`");
+        inner.entry("selinux");
+    }
+    inner.finish(&|entry| match entry.key.as_str() {
+        "recursive" => {
+            let message = "Compose key `volumes.bind.recursive` is not supported in a Service".to_owned();
+            let problem = Problem::error(A0112, entry.key_spot, message);
+            Verdict::Reported(problem.hint("leave it out; mounts below the folder come along".to_owned()))
+        }
+        _ => Verdict::Unknown,
+    });
+}
+
+/// `{size, mode}`.
+fn tmpfs_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>) {
+    const MODE_MAX: u32 = 0o7777;
+    let Some(node) = reader.node("tmpfs") else { return };
+    let scope = reader.scope;
+    let Some(mut inner) = Reader::open(scope, node, "`volumes.tmpfs`", "volumes.tmpfs.") else { return };
+    if let Some(text) = inner.text("size") {
+        let size = settings::bytes(scope, &text, "`volumes.tmpfs.size`", 1);
+        options.extend(size.map(|size| ("size".to_owned(), size.to_string())));
+    }
+    if let Some(text) = inner.text("mode") {
+        let digits = text.text.strip_prefix("0o").unwrap_or(&text.text);
+        match u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= MODE_MAX) {
+            Some(mode) => {
+                options.insert("mode".to_owned(), format!("{mode:04o}"));
+            }
+            None => scope.not_allowed(&text, "`volumes.tmpfs.mode`", "as in `0755` or `1777`"),
+        }
+    }
+    inner.finish(&nothing_else);
+}
+
+/// A copy is the container's own: what is written to it goes with the container.
+fn mounted(source: MountSource, target: String, read_only: bool, options: BTreeMap<String, String>) -> Mount {
+    let mut mount = Mount { source, target, read_only, options };
+    mount.read_only |= mount.is_copied();
+    mount
+}
+
+fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
+    const NAME_MAX: usize = 100;
+    if name.len() <= NAME_MAX && is_volume_name(name) {
+        return Some(name.to_owned());
+    }
+    let hint = "letters, digits, `.`, `_` and `-`; a path on the host begins with `/`";
+    scope.error_hint(A0106, spot, format!("not the name of a volume: `{}`", shown(name)), hint);
+    None
+}
+
+/// Whether Docker takes it as the name of a volume; nothing in one divides the text of a mount.
+pub(crate) fn is_volume_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+fn bind(scope: &Scope<'_>, source: &str, read_only: bool, spot: Spot) -> Option<MountSource> {
+    if source.starts_with(['.', '~']) {
+        return delivered_files::relative(scope, source, spot);
+    }
+    let Some(path) = resolve::normal_path(source) else {
+        if source.starts_with('/') {
+            let message = format!("policy forbids the bind mount {}", shown(source));
+            scope.error_hint(A0205, spot, message, "write the path without `..`");
+        } else {
+            let hint = "a whole path of the host, as in `/srv/x`";
+            scope.error_hint(A0106, spot, format!("cannot bind {}", shown(source)), hint);
+        }
+        return None;
+    };
+    if !(read_only && TIME_ZONE.contains(&path.as_str())) {
+        policy::bind(scope, &path, spot);
+    }
+    Some(MountSource::Bind(path))
+}
+
+/// A place in the container. Docker and the text of a mount divide `source:target:options` at colons: what follows one in
+/// the target would be read as options.
+pub(crate) fn target_path(scope: &Scope<'_>, target: &str, spot: Spot) -> Option<String> {
+    let is_plain = |path: &String| path != "/" && !path.contains(|sign: char| sign == ':' || sign.is_control());
+    let path = resolve::normal_path(target).filter(is_plain);
+    if path.is_none() {
+        let hint = "a whole path in the container, as in `/data`, without `:`";
+        scope.error_hint(A0106, spot, format!("cannot mount at {}", shown(target)), hint);
+    }
+    path
+}
+
+/// A folder in memory. Over these the container would hide what the kernel shows and what keeps it apart.
+pub(crate) fn is_for_memory(path: &str) -> bool {
+    path != "/dev" && !["/proc", "/sys"].iter().any(|folder| is_within(path, folder))
+}
+
+/// The items of a list that may hold short and long forms.
+fn items<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<&'a Node> {
+    let Some(node) = reader.node(key) else { return Vec::new() };
+    match &node.data {
+        Data::List(items) => items.iter().map(AsRef::as_ref).collect(),
+        Data::Map(_) if key == "volumes" => {
+            let message = "`volumes` must be a list of mounts, not a map".to_owned();
+            let hint = "named volumes need no declaration: `volumes: [data:/data]`";
+            reader.scope.error_hint(A0104, reader.key_spot(key), message, hint);
+            Vec::new()
+        }
+        Data::Map(_) | Data::Scalar(_) => {
+            reader.scope.wrong_type(node, &reader.label(key), "a list");
+            Vec::new()
+        }
+    }
+}
+
+fn number(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port > 0 && text.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn address(text: &str) -> Option<String> {
+    text.parse::<IpAddr>().ok().map(|ip| ip.to_string())
+}

@@ -1,0 +1,237 @@
+//! The networks of a Compose file: one is the service's, on which most of its containers live. Others are its own as well,
+//! or are there already; a container is on them beside that one, or instead.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ipnet::Ipv4Net;
+
+use crate::model::address::network_name;
+use crate::model::service::{NetworkMode, OwnNetwork};
+
+use super::project::{Project, not_here};
+use super::stack::external;
+use crate::manifest::kinds::record;
+use crate::manifest::yaml::diagnostic::{A0111, A0112, A0156, A0158, Problem, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, Verdict, flag, nearest};
+use crate::manifest::yaml::tree::{Data, Entry, Node, Scalar};
+
+/// Where the containers of a Compose file live.
+#[derive(Default)]
+pub(crate) struct Networks {
+    /// The service's, if the file says anything of it.
+    pub mode: Option<NetworkMode>,
+    /// What the file calls the service's network.
+    home: String,
+    /// What it calls the others, with what containers of the service call them.
+    beside: BTreeMap<String, String>,
+    /// Those of the others that are its own.
+    pub own: BTreeMap<String, OwnNetwork>,
+}
+
+/// The network on which services live, and those that some are on as well, or instead.
+pub(crate) fn of(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Networks {
+    let used: Vec<Vec<Text>> = services.iter().map(|service| networks_of(scope, &service.value)).collect();
+    let mut all: Vec<&Text> = Vec::new();
+    for network in used.iter().flatten() {
+        if all.iter().all(|known| known.text != network.text) {
+            all.push(network);
+        }
+    }
+    let mut networks = Networks::default();
+    let defined = |key: &str| project.networks.iter().find(|entry| entry.key == key);
+    let external = |key: &str| defined(key).and_then(external_name);
+    let place = |key: &str| project.networks.iter().position(|entry| entry.key == key);
+    let is_everywhere = |key: &str| {
+        let mut used = used.iter().filter(|networks| !networks.is_empty());
+        used.all(|networks| networks.iter().any(|one| one.text == key))
+    };
+    // Its own before those of others, and of them the first: a new container moves none that is there.
+    let rank = |network: &&&Text| {
+        let key = network.text.as_str();
+        let is_external = external(key).is_some();
+        (is_external, is_external && !is_everywhere(key), key != "default", place(key))
+    };
+    let Some(home) = all.iter().min_by_key(rank) else { return networks };
+    for other in all.iter().filter(|network| network.text != home.text) {
+        let Text { text: key, .. } = other;
+        if let Some(name) = external(key) {
+            networks.beside.insert(key.clone(), name);
+            continue;
+        }
+        let name = format!("{}.{key}", scope.name);
+        let own = match defined(key) {
+            Some(entry) if entry.value.is_null() => OwnNetwork::default(),
+            Some(entry) => own(defined_network(scope, entry, &name)),
+            None if key == "default" => OwnNetwork::default(),
+            None => {
+                unknown(scope, project, other);
+                continue;
+            }
+        };
+        networks.beside.insert(key.clone(), name.clone());
+        networks.own.insert(name, own);
+    }
+    networks.home.clone_from(&home.text);
+    networks.mode = match defined(&home.text) {
+        Some(entry) if entry.value.is_null() => None,
+        Some(entry) => defined_network(scope, entry, &scope.name),
+        None if home.text == "default" => None,
+        None => {
+            unknown(scope, project, home);
+            None
+        }
+    };
+    networks
+}
+
+/// What a network of its own says.
+fn own(mode: Option<NetworkMode>) -> OwnNetwork {
+    match mode {
+        Some(NetworkMode::Subnet(subnet)) => OwnNetwork { subnet: Some(subnet), internal: false },
+        Some(NetworkMode::Defined { subnet, internal }) => OwnNetwork { subnet, internal },
+        Some(NetworkMode::Auto | NetworkMode::Shared(_)) | None => OwnNetwork::default(),
+    }
+}
+
+fn unknown(scope: &Scope<'_>, project: &Project, network: &Text) {
+    let keys: Vec<&str> = project.networks.iter().map(|entry| entry.key.as_str()).collect();
+    let hint = match nearest(&network.text, &keys) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "define it in `networks:` at the top of the file".to_owned(),
+    };
+    scope.error_hint(A0111, network.spot, format!("unknown network `{}`", shown(&network.text)), &hint);
+}
+
+impl Networks {
+    /// What a service says of its networks, for the reader of `networks`; nothing when it says nothing.
+    pub(crate) fn said_by(&self, scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
+        if self.beside.is_empty() {
+            return options_of_network(scope, node);
+        }
+        let nothing = Node::made(node.spot, Data::Scalar(Scalar { text: String::new(), plain: true, literal: false }));
+        let said: Vec<Entry> = match &node.data {
+            Data::Map(entries) => entries.clone(),
+            Data::List(items) => {
+                let named = |item: &Rc<Node>| Some((item.scalar()?.to_owned(), item.spot));
+                let entry = |(key, key_spot)| Entry { key, key_spot, value: Rc::clone(&nothing) };
+                items.iter().filter_map(named).map(entry).collect()
+            }
+            Data::Scalar(_) => return None,
+        };
+        let called = |entry: Entry| {
+            let home = (entry.key == self.home).then(|| "default".to_owned());
+            let key = home.or_else(|| self.beside.get(&entry.key).cloned())?;
+            Some(Entry { key, ..entry })
+        };
+        Some(Node::made(node.spot, Data::Map(said.into_iter().filter_map(called).collect())))
+    }
+}
+
+/// What Docker calls a network that is there, if a network of the file is one.
+fn external_name(entry: &Entry) -> Option<String> {
+    let said = entry.value.entry("external")?;
+    let legacy = said.value.entry("name").and_then(|name| name.value.scalar());
+    if legacy.is_none() && flag(&said.value) != Ok(true) {
+        return None;
+    }
+    let name = entry.value.entry("name").and_then(|name| name.value.scalar());
+    Some(legacy.or(name).unwrap_or(&entry.key).to_owned())
+}
+
+/// What a service says of its one network beside the name, for the reader of `networks`; nothing when it says nothing.
+fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
+    let [only] = node.entries() else {
+        for entry in node.entries().iter().filter(|entry| !entry.value.is_null()) {
+            let message = format!("`networks.{}` says more than its name, and there are several", shown(&entry.key));
+            let hint = "`network:` of the manifest puts all of them on one; leave the options out";
+            scope.error_hint(A0156, entry.key_spot, message, hint);
+        }
+        return None;
+    };
+    if only.value.is_null() {
+        return None;
+    }
+    let entry = Entry { key: "default".to_owned(), ..only.clone() };
+    Some(Node::made(node.spot, Data::Map(vec![entry])))
+}
+
+/// The networks that a service is on, with their places.
+fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<Text> {
+    let Some(entry) = service.entry("networks") else {
+        let on_none = service.entry("network_mode").is_some();
+        let default = Text { text: "default".to_owned(), spot: service.spot };
+        return if on_none { Vec::new() } else { vec![default] };
+    };
+    match &entry.value.data {
+        Data::Map(entries) => {
+            entries.iter().map(|entry| Text { text: entry.key.clone(), spot: entry.key_spot }).collect()
+        }
+        Data::List(_) | Data::Scalar(_) => scope.texts(&entry.value, "`networks`").unwrap_or_default(),
+    }
+}
+
+fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<NetworkMode> {
+    const ELSEWHERE: [(&str, &str); 4] = [
+        ("driver_opts", "make the network yourself and use it by `external: true`"),
+        ("labels", "leave it out"),
+        ("enable_ipv6", "make the network yourself and use it by `external: true`"),
+        ("enable_ipv4", "leave it out"),
+    ];
+    let what = format!("network `{}`", shown(&entry.key));
+    let mut reader = Reader::open(scope, &entry.value, &what, "network.")?;
+    let name = reader.text("name");
+    let external = external(&mut reader);
+    let driver = reader.text("driver");
+    // Only Swarm asks for it.
+    reader.flag("attachable");
+    let subnet = reader.node("ipam").and_then(|node| ipam(scope, node));
+    let internal = reader.flag("internal").unwrap_or(false);
+    reader.finish(&|entry| match entry.key.as_str() {
+        "enable_ipv6" if flag(&entry.value) == Ok(false) => Verdict::Harmless,
+        _ => not_here(entry, "network", &ELSEWHERE),
+    });
+    if let Some((legacy, spot)) = external {
+        let name = legacy.or(name).unwrap_or(Text { text: entry.key.clone(), spot });
+        return record::shared_network(scope, &name);
+    }
+    if let Some(driver) = driver.filter(|driver| driver.text != "bridge") {
+        let hint = "`bridge`; make any other network yourself and use it by `external: true`";
+        scope.not_allowed(&driver, "`network.driver`", hint);
+    }
+    if let Some(name) = name {
+        let message = format!("the network's name `{}` is not used", shown(&name.text));
+        let hint = format!("it is called {}; `external: true` uses one that is there", shown(&network_name(called)));
+        scope.report(Problem::warning(A0158, name.spot, message).hint(hint));
+    }
+    record::own_network(subnet, internal)
+}
+
+/// A subnet of one's own; anything else has no meaning here.
+fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
+    const ELSEWHERE: [(&str, &str); 3] = [
+        ("ip_range", "leave it out"),
+        ("gateway", "leave it out; it is the first address"),
+        ("aux_addresses", "leave it out; give such a container its address by `ipv4_address`"),
+    ];
+    let mut reader = Reader::open(scope, node, "`ipam`", "ipam.")?;
+    let driver = reader.text("driver");
+    if let Some(driver) = driver.filter(|driver| driver.text != "default") {
+        scope.not_allowed(&driver, "`ipam.driver`", "leave it out");
+    }
+    let config = reader.node("config");
+    reader.finish(&|entry| not_here(entry, "ipam", &[("options", "leave it out")]));
+    let items = config?.items();
+    let mut first = None;
+    for item in items {
+        let mut inner = Reader::open(scope, item, "an item of `ipam.config`", "ipam.config.")?;
+        let subnet = record::subnet(&mut inner);
+        inner.finish(&|entry| not_here(entry, "ipam.config", &ELSEWHERE));
+        first = first.or(subnet);
+    }
+    if let Some(second) = items.get(1) {
+        let message = "a network with several subnets is not supported".to_owned();
+        scope.error_hint(A0112, second.spot, message, "keep the first");
+    }
+    first
+}

@@ -1,0 +1,482 @@
+//! Compose files to one tree: text → variables replaced → `include` → `extends` → services, networks, volumes, configs and
+//! secrets, every value with its place in the file that it comes from.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::env_file;
+use super::env_file::Format;
+use super::interpolate;
+use super::interpolate::{Fault, Noted};
+use super::{merge, unsupported};
+use crate::manifest::budget::Work;
+use crate::manifest::resolve;
+use crate::manifest::source_files::folder_of;
+use crate::manifest::yaml::diagnostic::{A0104, A0106, A0108, A0111, A0120, A0153, A0155, A0187, Problem, Spot, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, Verdict, nearest, nothing_else};
+use crate::manifest::yaml::tree;
+use crate::manifest::yaml::tree::{Data, Entry, Node, Scalar};
+
+/// Files that include files, services that extend services.
+const DEPTH_MAX: usize = 10;
+
+/// The variables of a project: its own files first, then what stands around it.
+pub(crate) type Environment = Rc<BTreeMap<String, String>>;
+
+/// Everything that the Compose files of a manifest say.
+#[derive(Debug, Default)]
+pub(crate) struct Project {
+    pub services: Vec<Entry>,
+    pub networks: Vec<Entry>,
+    pub volumes: Vec<Entry>,
+    pub configs: Vec<Entry>,
+    pub secrets: Vec<Entry>,
+    /// `name:` of the outermost file.
+    pub name: Option<Text>,
+    /// Of the outermost file.
+    pub environment: Environment,
+    /// Where each thing is defined, by sort and name.
+    places: BTreeMap<(&'static str, String), Spot>,
+}
+
+/// The services of one file, which may extend one another.
+#[derive(Default)]
+struct Siblings {
+    entries: Vec<Entry>,
+    places: BTreeMap<String, usize>,
+}
+
+impl Siblings {
+    fn of(entries: Vec<Entry>) -> Self {
+        let places = entries.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)).collect();
+        Self { entries, places }
+    }
+
+    fn find(&self, name: &str) -> Option<&Entry> {
+        self.places.get(name).and_then(|place| self.entries.get(*place))
+    }
+}
+
+/// What is shared while the files of one manifest are read.
+pub(crate) struct Loading<'s> {
+    scope: &'s Scope<'s>,
+    /// Variables that were already said to be unset.
+    unset: RefCell<BTreeSet<String>>,
+    /// Files as they are written, by their numbers; `None`: not to be read, which was reported.
+    trees: RefCell<BTreeMap<u16, Option<Rc<Node>>>>,
+    /// Services of files that are extended, by path.
+    extended: RefCell<BTreeMap<String, Rc<Siblings>>>,
+}
+
+impl<'s> Loading<'s> {
+    pub fn new(scope: &'s Scope<'s>) -> Self {
+        Self { scope, unset: RefCell::default(), trees: RefCell::default(), extended: RefCell::default() }
+    }
+
+    /// The variables of the project in a folder.
+    pub fn variables(&self, folder: &str, spot: Spot) -> Environment {
+        self.environment(&[], folder, &Rc::new(self.scope.site.vars.clone()), false, spot)
+    }
+
+    /// The Compose files of a project, each laid over those before it, with all that they include. Relative paths start from
+    /// the folder of the first.
+    pub fn project(&self, files: &[(String, Spot)], environment: &Environment) -> Option<Project> {
+        let (first, _) = files.first()?;
+        let folder = folder_of(first).to_owned();
+        let mut whole: Option<Project> = None;
+        for (path, spot) in files {
+            let project = self.file(path, Some(&folder), environment, &mut Vec::new(), *spot)?;
+            whole = Some(match whole {
+                Some(below) => self.laid_over(below, project, *spot)?,
+                None => project,
+            });
+        }
+        whole
+    }
+
+    /// `above` over `below`.
+    fn laid_over(&self, below: Project, above: Project, spot: Spot) -> Option<Project> {
+        let nodes = |project: &Project| project.services.iter().map(|entry| entry.value.count()).sum::<usize>();
+        let work = Work::nodes(nodes(&below) + nodes(&above));
+        self.scope.spend(work, spot).then(|| Project {
+            services: merge::parts(below.services, above.services),
+            networks: merge::parts(below.networks, above.networks),
+            volumes: merge::parts(below.volumes, above.volumes),
+            configs: merge::parts(below.configs, above.configs),
+            secrets: merge::parts(below.secrets, above.secrets),
+            name: above.name.or(below.name),
+            environment: below.environment,
+            places: below.places,
+        })
+    }
+
+    /// The variables of `env_files`, or of the `.env` of a folder; what stands around the project wins where it is included.
+    fn environment(
+        &self,
+        env_files: &[(String, Spot)],
+        folder: &str,
+        around: &Environment,
+        is_included: bool,
+        spot: Spot,
+    ) -> Environment {
+        let own = [(format!("{folder}/.env"), spot)];
+        let files = if env_files.is_empty() { own.as_slice() } else { env_files };
+        let mut values = Rc::clone(around);
+        for (path, spot) in files {
+            if env_files.is_empty() && !self.scope.source.has(path) {
+                continue;
+            }
+            let outside = |name: &str| values.get(name).cloned();
+            let read = env_file::open(self.scope, (path.as_str(), Format::Compose), *spot, &outside);
+            // What stands around is copied the first time.
+            let Some(read) = read.filter(|_| self.scope.spend(Work::nodes(values.len()), *spot)) else { continue };
+            let values = Rc::make_mut(&mut values);
+            for variable in read.iter().filter(|variable| !is_included || !around.contains_key(&variable.name)) {
+                values.insert(variable.name.clone(), variable.value.clone());
+            }
+        }
+        values
+    }
+
+    fn file(
+        &self,
+        path: &str,
+        base: Option<&str>,
+        environment: &Environment,
+        trail: &mut Vec<String>,
+        spot: Spot,
+    ) -> Option<Project> {
+        let scope = self.scope;
+        if trail.iter().any(|other| other == path) || trail.len() >= DEPTH_MAX {
+            let message = format!("`include` goes in a circle: {} -> {}", trail.join(" -> "), shown(path));
+            scope.error(A0155, spot, message);
+            return None;
+        }
+        trail.push(path.to_owned());
+        let root = self.tree(path, base, environment, spot);
+        let project = root.map(|root| self.read(path, &root, environment, trail));
+        trail.pop();
+        project.flatten()
+    }
+
+    /// A file with its variables replaced.
+    fn tree(&self, path: &str, base: Option<&str>, environment: &Environment, spot: Spot) -> Option<Rc<Node>> {
+        let (number, text) = self.scope.open(path, base, spot)?;
+        let known = self.trees.borrow().get(&number).cloned();
+        let root = known.unwrap_or_else(|| {
+            let root = self.parsed(path, (number, &text), spot);
+            self.trees.borrow_mut().insert(number, root.clone());
+            root
+        });
+        let root = root?;
+        let Data::Map(entries) = &root.data else { return Some(root) };
+        // What stands in `x-…` counts only where an alias brings it.
+        let replaced = |entry: &Entry| match entry.key.starts_with("x-") {
+            true => entry.clone(),
+            false => Entry { value: self.replaced(&entry.value, environment), ..entry.clone() },
+        };
+        Some(root.with(Data::Map(entries.iter().map(replaced).collect())))
+    }
+
+    fn parsed(&self, path: &str, (number, text): (u16, &str), spot: Spot) -> Option<Rc<Node>> {
+        let tree = tree::read_within(number, text, 0);
+        if tree.root.is_none() && tree.problems.is_empty() {
+            self.scope.error(A0104, spot, format!("{} is empty", shown(path)));
+        }
+        tree.problems.into_iter().for_each(|problem| self.scope.report(problem));
+        tree.root
+    }
+
+    fn read(&self, path: &str, root: &Rc<Node>, environment: &Environment, trail: &mut Vec<String>) -> Option<Project> {
+        let mut reader = Reader::open(self.scope, root, "a Compose file", "")?;
+        let mut project = Project { environment: Rc::clone(environment), ..Project::default() };
+        let includes = reader.node("include");
+        if let Some(node) = includes {
+            self.includes(node, environment, trail, &mut project);
+        }
+        let own = Siblings::of(section(&mut reader, "services"));
+        let services: Vec<Entry> = own
+            .entries
+            .iter()
+            .filter_map(|entry| {
+                let mut trail = vec![(path.to_owned(), entry.key.clone())];
+                let value = self.extended(entry, &own, environment, &mut trail)?;
+                Some(Entry { value, ..entry.clone() })
+            })
+            .collect();
+        self.add(&mut project.places, &mut project.services, services, "service");
+        let networks = section(&mut reader, "networks");
+        self.add(&mut project.places, &mut project.networks, networks, "network");
+        let volumes = section(&mut reader, "volumes");
+        self.add(&mut project.places, &mut project.volumes, volumes, "volume");
+        let configs = section(&mut reader, "configs");
+        self.add(&mut project.places, &mut project.configs, configs, "config");
+        let secrets = section(&mut reader, "secrets");
+        self.add(&mut project.places, &mut project.secrets, secrets, "secret");
+        project.name = reader.text("name");
+        // Compose itself has no use for it any more.
+        reader.entry("version");
+        reader.finish(&unsupported::compose_file_key);
+        Some(project)
+    }
+
+    /// Two files of one project cannot define one thing.
+    fn add(
+        &self,
+        places: &mut BTreeMap<(&'static str, String), Spot>,
+        all: &mut Vec<Entry>,
+        fresh: Vec<Entry>,
+        what: &'static str,
+    ) {
+        for entry in fresh {
+            if let Some(first) = places.get(&(what, entry.key.clone())) {
+                let message = format!("two files define the {what} `{}`", shown(&entry.key));
+                let place = format!("{}:{}", self.scope.path_of(*first), first.line);
+                self.scope.error_hint(A0120, entry.key_spot, message, &format!("the other is {place}"));
+                continue;
+            }
+            places.insert((what, entry.key.clone()), entry.key_spot);
+            all.push(entry);
+        }
+    }
+
+    fn includes(&self, node: &Node, environment: &Environment, trail: &mut Vec<String>, project: &mut Project) {
+        let Data::List(items) = &node.data else {
+            self.scope.wrong_type(node, "`include`", "a list");
+            return;
+        };
+        for item in items {
+            let included = match &item.data {
+                Data::Map(_) => self.long_include(item, environment, trail),
+                Data::Scalar(_) | Data::List(_) => {
+                    let text = self.scope.text(item, "an item of `include`");
+                    text.map(|text| self.included(&[text], None, &[], environment, trail)).unwrap_or_default()
+                }
+            };
+            for other in included {
+                self.add(&mut project.places, &mut project.services, other.services, "service");
+                self.add(&mut project.places, &mut project.networks, other.networks, "network");
+                self.add(&mut project.places, &mut project.volumes, other.volumes, "volume");
+                self.add(&mut project.places, &mut project.configs, other.configs, "config");
+                self.add(&mut project.places, &mut project.secrets, other.secrets, "secret");
+            }
+        }
+    }
+
+    fn long_include(&self, item: &Node, environment: &Environment, trail: &mut Vec<String>) -> Vec<Project> {
+        let scope = self.scope;
+        let Some(mut reader) = Reader::open(scope, item, "an item of `include`", "include.") else { return Vec::new() };
+        let paths = one_or_many(&mut reader, "path");
+        let folder = reader.text("project_directory");
+        let env_files = one_or_many(&mut reader, "env_file");
+        reader.finish(&nothing_else);
+        if paths.is_empty() {
+            scope.error(A0106, item.spot, "an item of `include` names no `path`".to_owned());
+        }
+        if let Some(second) = paths.get(1) {
+            let hint = "include each of them by itself, or merge them into one file";
+            scope.error_hint(
+                A0106,
+                second.spot,
+                "several files in one `path`, which override one another, are not supported".into(),
+                hint,
+            );
+            return Vec::new();
+        }
+        self.included(&paths, folder.as_ref(), &env_files, environment, trail)
+    }
+
+    fn included(
+        &self,
+        paths: &[Text],
+        folder: Option<&Text>,
+        env_files: &[Text],
+        environment: &Environment,
+        trail: &mut Vec<String>,
+    ) -> Vec<Project> {
+        let scope = self.scope;
+        let mut projects = Vec::new();
+        for text in paths {
+            let Some(path) = scope.source_path(text) else { continue };
+            let folder = match folder {
+                Some(folder) => scope.source_path(folder),
+                None => Some(folder_of(&path).to_owned()),
+            };
+            let Some(folder) = folder else { continue };
+            let files: Vec<(String, Spot)> =
+                env_files.iter().filter_map(|text| Some((scope.source_path(text)?, text.spot))).collect();
+            let environment = self.environment(&files, &folder, environment, true, text.spot);
+            projects.extend(self.file(&path, Some(&folder), &environment, trail, text.spot));
+        }
+        projects
+    }
+
+    /// A service with what it extends merged in.
+    fn extended(
+        &self,
+        service: &Entry,
+        siblings: &Siblings,
+        environment: &Environment,
+        trail: &mut Vec<(String, String)>,
+    ) -> Option<Rc<Node>> {
+        let scope = self.scope;
+        let Some(extends) = service.value.entry("extends") else { return Some(Rc::clone(&service.value)) };
+        let (name, file) = match &extends.value.data {
+            Data::Map(_) => {
+                let mut reader = Reader::open(scope, &extends.value, "`extends`", "extends.")?;
+                let name = reader.required("service", "which service is extended");
+                let file = reader.text("file");
+                reader.finish(&nothing_else);
+                (name?, file)
+            }
+            Data::Scalar(_) | Data::List(_) => (scope.text(&extends.value, "`extends`")?, None),
+        };
+        let path = match &file {
+            Some(file) => scope.source_path(file)?,
+            None => trail.last().map(|(path, _)| path.clone()).unwrap_or_default(),
+        };
+        let step = (path.clone(), name.text.clone());
+        if trail.contains(&step) || trail.len() >= DEPTH_MAX {
+            let names: Vec<&str> = trail.iter().map(|(_, name)| name.as_str()).collect();
+            let message = format!("`extends` goes in a circle: {} -> {}", names.join(" -> "), shown(&name.text));
+            scope.error(A0155, name.spot, message);
+            return None;
+        }
+        let others;
+        let candidates: &Siblings = match &file {
+            Some(file) => {
+                others = self.services_of(&path, environment, file.spot)?;
+                &others
+            }
+            None => siblings,
+        };
+        let Some(found) = candidates.find(&name.text) else {
+            if scope.is_full() {
+                return None;
+            }
+            let keys: Vec<&str> = candidates.entries.iter().map(|entry| entry.key.as_str()).collect();
+            let hint = match nearest(&name.text, &keys) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("{} has {}", shown(&path), shown(&keys.join(", "))),
+            };
+            scope.error_hint(A0111, name.spot, format!("unknown service `{}`", shown(&name.text)), &hint);
+            return None;
+        };
+        trail.push(step);
+        let base = self.extended(found, candidates, environment, trail);
+        trail.pop();
+        let base = base?;
+        let work = Work::nodes(base.count() + service.value.count());
+        scope.spend(work, name.spot).then(|| merge::services(&base, &service.value))
+    }
+
+    /// The services of a file that is extended; what else it holds is not taken.
+    fn services_of(&self, path: &str, environment: &Environment, spot: Spot) -> Option<Rc<Siblings>> {
+        if let Some(known) = self.extended.borrow().get(path) {
+            return Some(Rc::clone(known));
+        }
+        let root = self.tree(path, None, environment, spot)?;
+        let services = root.entry("services").map(|entry| entry.value.entries().to_vec()).unwrap_or_default();
+        let services = Rc::new(Siblings::of(services));
+        self.extended.borrow_mut().insert(path.to_owned(), Rc::clone(&services));
+        Some(services)
+    }
+
+    /// A tree with its variables replaced: in values, never in keys.
+    fn replaced(&self, node: &Rc<Node>, environment: &Environment) -> Rc<Node> {
+        if !self.scope.spend(Work::nodes(1), node.spot) {
+            return Rc::clone(node);
+        }
+        match &node.data {
+            Data::List(items) => {
+                let items = items.iter().map(|item| self.replaced(item, environment)).collect();
+                node.with(Data::List(items))
+            }
+            Data::Map(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|entry| Entry { value: self.replaced(&entry.value, environment), ..entry.clone() });
+                node.with(Data::Map(entries.collect()))
+            }
+            Data::Scalar(scalar) if scalar.text.contains('$') => self.replaced_scalar(node, scalar, environment),
+            Data::Scalar(_) => Rc::clone(node),
+        }
+    }
+
+    fn replaced_scalar(&self, node: &Rc<Node>, scalar: &Scalar, environment: &Environment) -> Rc<Node> {
+        let scope = self.scope;
+        let value_of = |name: &str| {
+            let later = resolve::LATER.contains(&name).then(|| format!("${{{name}}}"));
+            let own = || (name == "COMPOSE_PROJECT_NAME").then(|| scope.name.clone());
+            let known = later.or_else(|| environment.get(name).cloned());
+            known.or_else(|| scope.variables.get(name).cloned()).or_else(own)
+        };
+        let mut noted = Noted::default();
+        let text = match interpolate::replace(&scalar.text, &value_of, &mut noted) {
+            Ok(text) => text,
+            Err(fault) => {
+                scope.report(self::fault(fault, node.spot));
+                return Rc::clone(node);
+            }
+        };
+        if noted.has_plain_dollar {
+            let problem =
+                Problem::warning(A0187, node.spot, "a `$` that begins no variable stands for itself".to_owned());
+            scope.report(problem.hint("write `$$` for a dollar sign, as Compose has it".to_owned()));
+        }
+        for name in noted.unset {
+            if self.unset.borrow_mut().insert(name.clone()) {
+                let message = format!("variable `{}` is not set, so it is empty", shown(&name));
+                let problem = Problem::warning(A0153, node.spot, message);
+                let hint = format!("set it in `.env`, or write `${{{}:-}}` if that is meant", shown(&name));
+                scope.report(problem.hint(hint));
+            }
+        }
+        if !scope.spend(Work::bytes(text.len()), node.spot) {
+            return Node::made_text(node.spot, String::new());
+        }
+        // What becomes empty is an empty text, not nothing.
+        let plain = scalar.plain && !matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
+        Node::made(node.spot, Data::Scalar(Scalar { text, plain, literal: false }))
+    }
+}
+
+fn fault(fault: Fault, spot: Spot) -> Problem {
+    match fault {
+        Fault::Form(why) => Problem::error(crate::manifest::yaml::diagnostic::A0110, spot, why.to_owned())
+            .hint("write `$$` for a dollar sign".to_owned()),
+        Fault::Demanded { name, message } => env_file::demanded(&name, &message, spot),
+        Fault::TooLong => Problem::error(A0108, spot, "too long once variables are replaced".to_owned()),
+    }
+}
+
+/// The entries of a part of a Compose file.
+fn section(reader: &mut Reader<'_>, key: &'static str) -> Vec<Entry> {
+    let Some(entry) = reader.entry(key) else { return Vec::new() };
+    match &entry.value.data {
+        Data::Map(entries) => entries.iter().filter(|entry| !entry.key.starts_with("x-")).cloned().collect(),
+        Data::Scalar(_) if entry.value.is_null() => Vec::new(),
+        Data::Scalar(_) | Data::List(_) => {
+            reader.scope.wrong_type(&entry.value, &reader.label(key), "a map");
+            Vec::new()
+        }
+    }
+}
+
+/// A text, or a list of texts.
+pub(crate) fn one_or_many(reader: &mut Reader<'_>, key: &'static str) -> Vec<Text> {
+    let Some(node) = reader.node(key) else { return Vec::new() };
+    match &node.data {
+        Data::List(_) => reader.scope.texts(node, &reader.label(key)).unwrap_or_default(),
+        Data::Scalar(_) | Data::Map(_) => reader.scope.text(node, &reader.label(key)).into_iter().collect(),
+    }
+}
+
+/// A verdict for keys of a part of a Compose file that have no meaning here.
+pub(crate) fn not_here(entry: &Entry, of: &str, known: &[(&str, &str)]) -> Verdict {
+    let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return Verdict::Unknown };
+    let message = format!("`{of}.{key}` is not supported");
+    let problem = Problem::error(crate::manifest::yaml::diagnostic::A0112, entry.key_spot, message);
+    Verdict::Reported(if hint.is_empty() { problem } else { problem.hint((*hint).to_owned()) })
+}

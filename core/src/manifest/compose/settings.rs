@@ -1,0 +1,439 @@
+//! Keys of a container that go to the engine as they are: which there are, and what each may hold.
+//!
+//! What comes out is in one spelling: bytes, microseconds, nano-CPUs, seconds. A value that says what
+//! holds anyway (`tty: false`) is left out, so that it never shows as a change. What policy has a word
+//! in is in `rights.rs`, what has a form of its own in `shapes.rs`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::model::Value;
+use crate::model::service::ContainerNetwork;
+
+use super::container::{PairValue, pairs};
+use crate::manifest::yaml::diagnostic::{A0104, A0106, A0140, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text};
+use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::{policy, resolve};
+
+/// By the name of the field, which is the key's.
+pub(crate) type Settings = BTreeMap<String, Value>;
+
+/// What a key may hold.
+#[derive(Clone, Copy)]
+enum Form {
+    Flag,
+    /// From, to.
+    Number(i64, i64),
+    /// At least so many; whether `-1` is allowed for "no limit".
+    Bytes(i64, bool),
+    /// A number of them or a duration; from, to.
+    Micros(i64, i64),
+    /// Whole seconds; at most so many.
+    Seconds(i64),
+    /// One word, and how it looks.
+    Word(&'static str),
+    /// A list of texts, or one.
+    Texts,
+    /// As [`Form::Texts`], each an address.
+    Addresses,
+    /// A map or a list of `NAME=value`.
+    Pairs,
+}
+
+/// The engine refuses less (`daemon/daemon_unix.go`: linuxMinMemory).
+const MEMORY_BYTES_MIN: i64 = 6 * 1024 * 1024;
+/// The kernel's limits of CFS periods and quotas.
+const CPU_PERIOD_US: (i64, i64) = (1_000, 1_000_000);
+/// The kernel's largest process id.
+pub(crate) const PIDS_MAX: i64 = 4_194_304;
+/// A container that needs longer to stop than this holds up everything behind it.
+pub(crate) const STOP_GRACE_S_MAX: i64 = 3_600;
+
+const TABLE: [(&str, Form); 33] = [
+    ("annotations", Form::Pairs),
+    ("cgroup_parent", Form::Word("as in `/limited`")),
+    ("cpu_period", Form::Micros(CPU_PERIOD_US.0, CPU_PERIOD_US.1)),
+    ("cpu_quota", Form::Micros(1_000, i64::MAX)),
+    ("cpu_rt_period", Form::Micros(1, i64::MAX)),
+    ("cpu_rt_runtime", Form::Micros(1, i64::MAX)),
+    ("cpu_shares", Form::Number(0, 262_144)),
+    ("cpuset", Form::Word("as in `0-2` or `0,3`")),
+    ("dns", Form::Addresses),
+    ("dns_opt", Form::Texts),
+    ("dns_search", Form::Texts),
+    ("domainname", Form::Word("as in `example.org`")),
+    ("group_add", Form::Texts),
+    ("hostname", Form::Word("as in `web`")),
+    ("init", Form::Flag),
+    ("mac_address", Form::Word("as in `02:42:ac:11:65:43`")),
+    ("mem_limit", Form::Bytes(MEMORY_BYTES_MIN, false)),
+    ("mem_reservation", Form::Bytes(MEMORY_BYTES_MIN, false)),
+    ("mem_swappiness", Form::Number(0, 100)),
+    ("memswap_limit", Form::Bytes(MEMORY_BYTES_MIN, true)),
+    ("oom_kill_disable", Form::Flag),
+    ("oom_score_adj", Form::Number(-1000, 1000)),
+    ("pids_limit", Form::Number(-1, PIDS_MAX)),
+    ("platform", Form::Word("as in `linux/arm64`")),
+    ("read_only", Form::Flag),
+    ("runtime", Form::Word("a runtime that the engine knows, as in `runc`")),
+    ("shm_size", Form::Bytes(1, false)),
+    ("stdin_open", Form::Flag),
+    ("stop_grace_period", Form::Seconds(STOP_GRACE_S_MAX)),
+    ("storage_opt", Form::Pairs),
+    ("sysctls", Form::Pairs),
+    ("tty", Form::Flag),
+    ("working_dir", Form::Word("a whole path in the container, as in `/srv`")),
+];
+
+/// Keys whose "no" and "nothing" differ from not being there.
+const MEANT: [&str; 3] = ["init", "mem_swappiness", "stop_grace_period"];
+
+/// Whether a key is read here.
+pub(crate) fn has(name: &str) -> bool {
+    matches!(name, "cpus" | "stop_signal") || TABLE.iter().any(|(key, _)| *key == name)
+}
+
+/// Reads what the table names. In the short form `dns` is not the container's.
+pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> Settings {
+    let mut settings = Settings::new();
+    for (key, form) in TABLE {
+        if is_short && key == "dns" {
+            continue;
+        }
+        let value = value(reader, key, form).and_then(|value| checked(reader, key, value));
+        settings.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    if let Some(cpus) = cpus(reader, "cpus") {
+        settings.insert("cpus".to_owned(), cpus);
+    }
+    if let Some(signal) = reader.text("stop_signal") {
+        settings.extend(signal_name(reader.scope, &signal).map(|name| ("stop_signal".to_owned(), Value::text(name))));
+    }
+    settings.retain(|key, value| MEANT.contains(&key.as_str()) || !is_nothing(value));
+    judge(reader, &settings);
+    // No limit is what holds anyway.
+    settings.retain(|key, value| key != "pids_limit" || *value != Value::Int(-1));
+    settings
+}
+
+/// What takes from the host what the container was not given needs a word of the policy.
+fn judge(reader: &Reader<'_>, settings: &Settings) {
+    let scope = reader.scope;
+    if let Some(runtime) = settings.get("runtime").and_then(Value::as_text) {
+        policy::runtime(scope, &Text { text: runtime.to_owned(), spot: reader.key_spot("runtime") });
+    }
+    // Below another cgroup, its limits hold no more; annotations set properties of its unit (`org.systemd.property.*`).
+    // With a negative score, the kernel ends anything else first.
+    for key in ["annotations", "cgroup_parent", "oom_score_adj"] {
+        let Some(value) = settings.get(key).filter(|value| value.as_int().is_none_or(|score| score < 0)) else {
+            continue;
+        };
+        policy::setting(scope, key, &format!("{key} {value:?}"), reader.key_spot(key));
+    }
+}
+
+/// Settings of the kernel that a namespace of the container's own has need no word (the list of Docker's
+/// `opts.ValidateSysctl`). Any other is one of the whole host.
+pub(crate) fn kernel(reader: &Reader<'_>, settings: &Settings, network: &ContainerNetwork) {
+    const MESSAGES: [&str; 8] = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];
+    let has_own_network = !matches!(network, ContainerNetwork::Host);
+    let has_own_messages = settings.get("ipc").and_then(Value::as_text) != Some("host");
+    for (name, value) in settings.get("sysctls").and_then(Value::entries).into_iter().flatten() {
+        let is_message = name.strip_prefix("kernel.").is_some_and(|rest| MESSAGES.contains(&rest));
+        let is_own = has_own_network && name.starts_with("net.")
+            || has_own_messages && (is_message || name.starts_with("fs.mqueue."));
+        if !is_own {
+            let item = format!("sysctls {name}={value}");
+            let key = format!("sysctls.{}", shown(name));
+            policy::setting(reader.scope, &key, &item, reader.key_spot("sysctls"));
+        }
+    }
+}
+
+fn value(reader: &mut Reader<'_>, key: &'static str, form: Form) -> Option<Value> {
+    let label = reader.label(key);
+    match form {
+        Form::Flag => reader.flag(key).map(Value::Bool),
+        Form::Number(min, max) => reader.number(key, min, max).map(Value::Int),
+        Form::Bytes(min, may_be_unlimited) => {
+            let text = reader.text(key)?;
+            if may_be_unlimited && text.text == "-1" {
+                return Some(Value::Int(-1));
+            }
+            bytes(reader.scope, &text, &label, min).map(Value::Int)
+        }
+        Form::Micros(min, max) => {
+            let text = reader.text(key)?;
+            let found = micros(&text.text).filter(|micros| (min..=max).contains(micros));
+            if found.is_none() {
+                let most = if max == i64::MAX { String::new() } else { format!(" and at most {max}") };
+                let hint = format!("microseconds or a duration, as in `50000` or `50ms`, at least {min}{most}");
+                reader.scope.not_allowed(&text, &label, &hint);
+            }
+            found.map(Value::Int)
+        }
+        Form::Seconds(max) => {
+            let text = reader.text(key)?;
+            match resolve::duration_ms(&text.text) {
+                Ok(millis) if millis <= max * 1000 => Some(Value::Int((millis + 999) / 1000)),
+                Ok(_) => {
+                    reader.scope.not_allowed(&text, &label, &format!("at most {max}s"));
+                    None
+                }
+                Err(hint) => {
+                    reader.scope.not_allowed(&text, &label, &hint);
+                    None
+                }
+            }
+        }
+        Form::Word(hint) => {
+            let text = reader.text(key)?;
+            if text.text.is_empty() || text.text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                reader.scope.not_allowed(&text, &label, hint);
+                return None;
+            }
+            Some(Value::text(text.text))
+        }
+        Form::Texts | Form::Addresses => {
+            let node = reader.node(key)?;
+            let texts = one_or_many(reader.scope, node, &label)?;
+            for text in &texts {
+                let is_good = matches!(form, Form::Texts) || text.text.parse::<IpAddr>().is_ok();
+                if text.text.is_empty() || !is_good {
+                    reader.scope.not_allowed(text, &format!("an item of {label}"), "as in `192.168.1.1`");
+                }
+            }
+            Some(Value::texts(texts.into_iter().map(|text| text.text)))
+        }
+        Form::Pairs => Some(Value::Map(named(reader, key))),
+    }
+}
+
+/// A limit of memory below `deploy`.
+pub(crate) fn memory(reader: &mut Reader<'_>, key: &'static str) -> Option<Value> {
+    value(reader, key, Form::Bytes(MEMORY_BYTES_MIN, false))
+}
+
+/// The address of a network card.
+pub(crate) fn mac(reader: &mut Reader<'_>) -> Option<Value> {
+    const KEY: &str = "mac_address";
+    let value = value(reader, KEY, Form::Word("as in `02:42:ac:11:65:43`"))?;
+    checked(reader, KEY, value)
+}
+
+/// What a form alone cannot tell.
+fn checked(reader: &Reader<'_>, key: &'static str, value: Value) -> Option<Value> {
+    let text = value.as_text().unwrap_or_default();
+    let hint = match key {
+        "cpuset" if !is_cpuset(text) => "numbers of CPUs, as in `0-2` or `0,3`",
+        "mac_address" if !is_mac(text) => "six pairs of hexadecimal digits, as in `02:42:ac:11:65:43`",
+        "working_dir" if !text.starts_with('/') => "a whole path in the container, as in `/srv`",
+        "hostname" | "domainname" if !is_host_name(text) => "letters, digits, `-` and `.`, at most 253",
+        "platform" => match platform(text) {
+            Some(platform) => return Some(Value::Text(platform)),
+            None => "`linux/ARCHITECTURE`, as in `linux/amd64`, `linux/arm64` or `linux/arm/v7`",
+        },
+        _ => return Some(if key == "mac_address" { Value::text(text.to_lowercase()) } else { value }),
+    };
+    let spot = reader.key_spot(key);
+    reader.scope.not_allowed(&Text { text: text.to_owned(), spot }, &reader.label(key), hint);
+    None
+}
+
+/// A list of texts, or one.
+pub(crate) fn one_or_many(scope: &Scope<'_>, node: &Node, label: &str) -> Option<Vec<Text>> {
+    match &node.data {
+        Data::Scalar(_) => Some(vec![scope.text(node, label)?]),
+        Data::List(_) => scope.texts(node, label),
+        Data::Map(_) => {
+            scope.wrong_type(node, label, "text or a list");
+            None
+        }
+    }
+}
+
+/// Names and texts out of a map, or out of a list of `NAME=value`.
+pub(crate) fn named(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, Value> {
+    let label = reader.label(key);
+    let mut entries = BTreeMap::new();
+    for (name, spot, value) in pairs(reader, key) {
+        let scope = reader.scope;
+        let value = match value {
+            PairValue::Text(text) => Some(text),
+            PairValue::Node(node) => scope.text(node, &format!("`{}` of {label}", shown(&name))).map(|text| text.text),
+            PairValue::Nothing => {
+                scope.error(A0104, spot, format!("`{}` of {label} has no value", shown(&name)));
+                None
+            }
+        };
+        if name.is_empty() || name.chars().any(char::is_control) {
+            scope.error(A0106, spot, format!("an entry of {label} needs a name of plain characters"));
+            continue;
+        }
+        entries.extend(value.map(|value| (name, Value::Text(value))));
+    }
+    entries
+}
+
+/// `512m`, `1.5g`, `1024`: powers of 1024, as Compose has it.
+pub(crate) fn bytes(scope: &Scope<'_>, text: &Text, label: &str, min: i64) -> Option<i64> {
+    let found = bytes_of(&text.text);
+    match found {
+        Some(bytes) if bytes >= min => return Some(bytes),
+        Some(_) => scope.not_allowed(text, label, &format!("at least {min} bytes")),
+        None => scope.not_allowed(text, label, "bytes, as in `512m`, `2g` or `1048576`"),
+    }
+    None
+}
+
+fn bytes_of(text: &str) -> Option<i64> {
+    let text = text.trim().to_ascii_lowercase();
+    let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+    let shift = match text[digits..].trim() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        _ => return None,
+    };
+    // Thousandths, so that `1.5g` is exact.
+    let thousandths = decimal(&text[..digits], 3)?;
+    thousandths.checked_mul(1 << shift).map(|total| total / 1000)
+}
+
+/// A decimal number times ten to the power of `places`; more places than that are none.
+fn decimal(text: &str, places: usize) -> Option<i64> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(rest) || rest.len() > places {
+        return None;
+    }
+    format!("{whole}{rest:0<places$}").parse().ok()
+}
+
+fn micros(text: &str) -> Option<i64> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    match text.strip_suffix("us") {
+        Some(micros) => micros.parse().ok(),
+        None => resolve::duration_ms(text).ok()?.checked_mul(1000),
+    }
+}
+
+/// `1.5` CPUs, in thousand millionths.
+pub(crate) fn cpus(reader: &mut Reader<'_>, key: &'static str) -> Option<Value> {
+    const PLACES: usize = 9;
+    let text = reader.text(key)?;
+    let found = decimal(&text.text, PLACES);
+    if found.is_none() {
+        reader.scope.not_allowed(&text, &reader.label(key), "a number of CPUs, as in `0.5` or `2`");
+    }
+    found.map(Value::Int)
+}
+
+/// `SIGTERM`, `TERM` or a number, as the engine takes it.
+fn signal_name(scope: &Scope<'_>, text: &Text) -> Option<String> {
+    let name = text.text.to_ascii_uppercase();
+    let is_word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-".contains(&b));
+    if !is_word {
+        scope.not_allowed(text, "`stop_signal`", "as in `SIGINT`");
+        return None;
+    }
+    let is_bare = name.starts_with("SIG") || name.bytes().all(|b| b.is_ascii_digit());
+    Some(if is_bare { name } else { format!("SIG{name}") })
+}
+
+fn is_cpuset(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.split(',').all(|part| match part.split_once('-') {
+        Some((first, last)) => is_number(first) && is_number(last),
+        None => is_number(part),
+    })
+}
+
+fn is_mac(text: &str) -> bool {
+    let pairs: Vec<&str> = text.split(':').collect();
+    pairs.len() == 6 && pairs.iter().all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// `linux/aarch64` as engines call it: `linux/arm64`.
+fn platform(text: &str) -> Option<String> {
+    const ARCHITECTURES: [&str; 9] =
+        ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"];
+    const OTHER_NAMES: [(&str, &str); 5] =
+        [("aarch64", "arm64"), ("armhf", "arm/v7"), ("i386", "386"), ("x86-64", "amd64"), ("x86_64", "amd64")];
+    let text = text.to_ascii_lowercase();
+    let rest = text.strip_prefix("linux/").unwrap_or(&text);
+    let (architecture, variant) = rest.split_once('/').map_or((rest, None), |(name, variant)| (name, Some(variant)));
+    let other = OTHER_NAMES.iter().find(|(other, _)| *other == architecture);
+    let architecture = other.map_or(architecture, |(_, name)| *name);
+    let is_known = ARCHITECTURES.contains(&architecture.split('/').next().unwrap_or_default());
+    let is_variant = |text: &&str| {
+        text.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    };
+    match variant {
+        _ if !is_known => None,
+        // There is no other.
+        Some("v8") if architecture == "arm64" => Some("linux/arm64".to_owned()),
+        Some(variant) => Some(variant).filter(is_variant).map(|variant| format!("linux/{architecture}/{variant}")),
+        None => Some(format!("linux/{architecture}")),
+    }
+}
+
+fn is_host_name(text: &str) -> bool {
+    const NAME_MAX: usize = 253;
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    };
+    text.len() <= NAME_MAX && text.split('.').all(is_label)
+}
+
+/// What stands for "not set".
+pub(crate) fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::None | Value::Bool(false) | Value::Int(0) => true,
+        Value::Bool(true) | Value::Int(_) | Value::Secret { .. } | Value::Output { .. } => false,
+        Value::Text(text) => text.is_empty(),
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+    }
+}
+
+/// Settings that contradict each other: the engine would refuse them when the old container is gone already.
+pub(crate) fn contradictions(reader: &Reader<'_>, settings: &Settings) {
+    let number = |key: &str| settings.get(key).and_then(Value::as_int);
+    let clash = |key: &str, message: String, hint: &str| {
+        reader.scope.error_hint(A0140, reader.key_spot(key), message, hint);
+    };
+    for key in ["cpu_period", "cpu_quota"] {
+        if settings.contains_key("cpus") && settings.contains_key(key) {
+            clash(key, format!("`{key}` stands beside `cpus`"), "both limit the same; keep one");
+        }
+    }
+    let (memory, swap) = (number("mem_limit"), number("memswap_limit"));
+    match (memory, swap) {
+        (None, Some(_)) => {
+            clash("memswap_limit", "`memswap_limit` needs `mem_limit`".to_owned(), "it is memory and swap together");
+        }
+        (Some(memory), Some(swap)) if swap != -1 && swap < memory => {
+            let hint = "it is memory and swap together; `-1` for no limit";
+            clash("memswap_limit", "`memswap_limit` is less than `mem_limit`".to_owned(), hint);
+        }
+        (Some(_) | None, Some(_) | None) => (),
+    }
+    if let (Some(memory), Some(reserved)) = (memory, number("mem_reservation"))
+        && reserved > memory
+    {
+        clash(
+            "mem_reservation",
+            "`mem_reservation` is more than `mem_limit`".to_owned(),
+            "reserve less, or limit more",
+        );
+    }
+}

@@ -1,0 +1,414 @@
+//! `compose: ./compose.yaml`: a whole Compose file as the containers of a Service.
+//!
+//! Its services are read as `containers` are, after what only Compose knows was worked in: `env_file`, `label_file`,
+//! `profiles`, `configs`, `secrets`, and the networks and volumes at the top of the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::model::folders::as_word;
+use crate::model::service::{Mount, NetworkMode, OwnNetwork, Volume};
+
+use super::container;
+use super::container::Read;
+use super::delivered_files;
+use super::delivered_files::Part;
+use super::env_file;
+use super::env_file::Format;
+use super::links::Links;
+use super::networks::Networks;
+use super::project::{Loading, Project, one_or_many};
+use super::{file_names, links, merge, mounts, networks, unsupported};
+use crate::manifest::parse::CONTAINERS_MAX;
+use crate::manifest::policy;
+use crate::manifest::policy::volume_drivers;
+use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0153, A0157, A0158, Problem, Spot, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
+use crate::manifest::yaml::tree::{Data, Entry, Node};
+
+/// What a Compose file gives a manifest.
+#[derive(Default)]
+pub(crate) struct Stack {
+    pub containers: BTreeMap<String, Option<Read>>,
+    pub volumes: BTreeMap<String, Volume>,
+    /// Where its services live.
+    pub network: Option<NetworkMode>,
+    /// Its own beside that one.
+    pub networks: BTreeMap<String, OwnNetwork>,
+}
+
+/// The services that are taken, with who is linked to whom, and on which networks they are.
+struct Picked {
+    services: Vec<Entry>,
+    links: Links,
+    networks: Networks,
+}
+
+/// Reads what `compose:` names.
+pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
+    let scope = reader.scope;
+    let paths: Vec<Text> = one_or_many(reader, "compose");
+    let picked: Vec<Text> = one_or_many(reader, "profiles");
+    let has_network = reader.has("network");
+    if reader.has("containers") {
+        let hint = "write all of them into one of the two";
+        let spot = reader.key_spot("containers");
+        scope.error_hint(A0106, spot, "`containers` stands beside `compose`".to_owned(), hint);
+        reader.entry("containers");
+    }
+    let Some(path) = paths.first() else { return Stack::default() };
+    let loading = Loading::new(scope);
+    let Some(found) = file_names::of(scope, &loading, &paths) else { return Stack::default() };
+    let project = loading.project(&found.files, &found.environment);
+    let Some(project) = project.filter(|_| !scope.is_over_budget()) else { return Stack::default() };
+    if let Some(name) = project.name.as_ref().filter(|name| name.text != scope.name) {
+        let message = format!("the Compose file's name `{}` is not used", shown(&name.text));
+        let problem = Problem::warning(A0158, name.spot, message);
+        scope.report(problem.hint(format!("the service is called {}, as its manifest says", shown(&scope.name))));
+    }
+    let said = file_names::profiles(&found);
+    let services = picked_services(scope, &project, &picked, &said);
+    if services.is_empty() && !scope.is_broken() {
+        let hint = "`profiles: [NAME]` beside `compose:` picks those that have profiles";
+        scope.error_hint(A0105, path.spot, format!("{} has no service that is picked", shown(&path.text)), hint);
+    }
+    let mut stack = Stack { volumes: volumes(scope, &project), ..Stack::default() };
+    let networks = if has_network { Networks::default() } else { networks::of(scope, &project, &services) };
+    (stack.network, stack.networks) = (networks.mode.clone(), networks.own.clone());
+    if services.len() > CONTAINERS_MAX {
+        let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", services.len());
+        scope.error(A0108, path.spot, message);
+        return stack;
+    }
+    let picked = Picked { links: links::of(scope, &services), services, networks };
+    for entry in &picked.services {
+        let read = container(scope, &project, &picked, entry);
+        stack.containers.insert(entry.key.clone(), read);
+    }
+    stack
+}
+
+/// The services without profiles, and those with one that is picked: by the manifest, or by `COMPOSE_PROFILES` where that
+/// says nothing.
+fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text], said: &BTreeSet<&str>) -> Vec<Entry> {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut services = Vec::new();
+    let by_manifest: BTreeSet<&str> = picked.iter().map(|profile| profile.text.as_str()).collect();
+    let wanted = if by_manifest.is_empty() { said } else { &by_manifest };
+    for entry in &project.services {
+        let own = entry.value.entry("profiles");
+        let own = own.and_then(|profiles| scope.texts(&profiles.value, "`profiles`")).unwrap_or_default();
+        known.extend(own.iter().map(|profile| profile.text.clone()));
+        let is_picked = |profile: &Text| wanted.contains(profile.text.as_str()) || wanted.contains("*");
+        if own.is_empty() || own.iter().any(is_picked) {
+            services.push(entry.clone());
+        }
+    }
+    for profile in picked.iter().filter(|profile| profile.text != "*" && !known.contains(&profile.text)) {
+        if scope.is_full() {
+            break;
+        }
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        let hint = match nearest(&profile.text, &names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "no service of the Compose file has profiles".to_owned(),
+            None => format!("there are {}", names.join(", ")),
+        };
+        scope.error_hint(A0111, profile.spot, format!("unknown profile `{}`", shown(&profile.text)), &hint);
+    }
+    services
+}
+
+/// One service as a container.
+fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entry) -> Option<Read> {
+    if let Some(why) = why_not_a_key(&entry.key) {
+        let message = format!("a container cannot be called `{}`", shown(&entry.key));
+        scope.error_hint(A0106, entry.key_spot, message, why);
+    }
+    if !matches!(entry.value.data, Data::Map(_)) {
+        let message = format!("service `{}` must be a map, not {}", shown(&entry.key), entry.value.word());
+        scope.error_hint(A0104, entry.key_spot, message, "it needs at least `image:`");
+        return None;
+    }
+    volumes_are_defined(scope, project, &entry.value);
+    let mut copies: Vec<Mount> = Vec::new();
+    for (key, part) in [("configs", Part::Config), ("secrets", Part::Secret)] {
+        if let Some(granted) = entry.value.entry(key) {
+            copies.extend(delivered_files::granted(scope, project, part, &granted.value));
+        }
+    }
+    let node = worked_in(scope, project, picked, entry);
+    let what = format!("service `{}`", shown(&entry.key));
+    let mut reader = Reader::open(scope, &node, &what, "")?;
+    scope.places_of(entry.key_spot, entry.value.entries());
+    let read = container::container(&mut reader, false);
+    reader.finish(&unsupported::container_key);
+    let mut read = read?;
+    read.container.aliases.extend(links::aliases(&picked.links, &entry.key));
+    read.container.aliases.sort();
+    read.container.aliases.dedup();
+    for copy in copies {
+        if read.container.mounts.iter().any(|other| other.target == copy.target) {
+            scope.error(A0106, entry.key_spot, format!("two mounts at {}", shown(&copy.target)));
+        }
+        read.container.mounts.push(copy);
+    }
+    let read_only = entry.value.entry("read_only").filter(|entry| flag(&entry.value) == Ok(true));
+    if let Some(read_only) = read_only.filter(|_| read.container.mounts.iter().any(Mount::is_copied)) {
+        let message = "nothing can be copied into a container with `read_only: true`".to_owned();
+        let hint = "leave `read_only` out, or bind the files by their whole paths on the host";
+        scope.error_hint(A0157, read_only.key_spot, message, hint);
+    }
+    read.container.origin = scope.origin(entry.key_spot);
+    Some(read)
+}
+
+/// Compose takes more names than manifests do; Docker and its DNS take these.
+fn why_not_a_key(key: &str) -> Option<&'static str> {
+    const KEY_MAX: usize = 40;
+    let is_good = key.len() <= KEY_MAX
+        && key.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    (!is_good).then_some("letters, digits, `.`, `_` and `-`, at most 40 characters")
+}
+
+/// The service's map as a container's: without the keys that are worked in here.
+fn worked_in(scope: &Scope<'_>, project: &Project, picked: &Picked, of: &Entry) -> Rc<Node> {
+    const HERE: [&str; 7] = ["profiles", "extends", "env_file", "label_file", "configs", "secrets", "links"];
+    let service = &of.value;
+    let has_image = service.entry("image").is_some_and(|image| !image.value.is_null());
+    let mut entries: Vec<Entry> = Vec::new();
+    for entry in service.entries().iter().filter(|entry| !HERE.contains(&entry.key.as_str())) {
+        let value = match entry.key.as_str() {
+            "environment" | "labels" => merge::pairs(&entry.value, &|name, first, spot| {
+                scope.report(container::twice(name, &format!("`{}`", entry.key), spot, first));
+            }),
+            "depends_on" => needed(&entry.value, &picked.services),
+            "volumes" => named_volumes(&of.key, &entry.value),
+            "build" if has_image => {
+                let message = "`build` has no effect beside `image`: the image is pulled".to_owned();
+                scope.no_effect(entry.key_spot, message, "push what is built under that name");
+                continue;
+            }
+            "networks" => match picked.networks.said_by(scope, &entry.value) {
+                Some(networks) => networks,
+                None => continue,
+            },
+            _ => Rc::clone(&entry.value),
+        };
+        // A key without a value is no key to Compose.
+        if !value.is_null() {
+            entries.push(Entry { value, ..entry.clone() });
+        }
+    }
+    if let Some(files) = service.entry("env_file") {
+        let brought = env_files(scope, project, &files.value);
+        add(&mut entries, "environment", files, brought);
+    }
+    if let Some(files) = service.entry("label_file") {
+        let brought = label_files(scope, project, &files.value);
+        add(&mut entries, "labels", files, brought);
+    }
+    if let Some(environment) = entries.iter_mut().find(|entry| entry.key == "environment") {
+        environment.value = valued(scope, project, &environment.value);
+    }
+    if let Some((links, own)) = service.entry("links").zip(picked.links.get(&of.key)) {
+        links::come_first(own, links.key_spot, &mut entries);
+    }
+    Node::made(service.spot, Data::Map(entries))
+}
+
+/// A volume that nobody gave a name gets one after its container and place, as those that images declare: its data outlive
+/// the container.
+fn named_volumes(key: &str, volumes: &Rc<Node>) -> Rc<Node> {
+    let Data::List(items) = &volumes.data else { return Rc::clone(volumes) };
+    let named = |item: &Rc<Node>| match item.scalar() {
+        Some(path) if path.starts_with('/') && !path.contains(':') => {
+            Node::made_text(item.spot, format!("{key}_{}:{path}", as_word(path)))
+        }
+        Some(_) | None => Rc::clone(item),
+    };
+    Node::made(volumes.spot, Data::List(items.iter().map(named).collect()))
+}
+
+/// What files bring, below what the service itself says.
+fn add(entries: &mut Vec<Entry>, key: &str, of: &Entry, brought: Vec<Entry>) {
+    if let Some(own) = entries.iter_mut().find(|entry| entry.key == key) {
+        let Data::Map(known) = &own.value.data else { return };
+        let mut all = known.clone();
+        let names: BTreeSet<&str> = known.iter().map(|entry| entry.key.as_str()).collect();
+        all.extend(brought.into_iter().filter(|fresh| !names.contains(fresh.key.as_str())));
+        own.value = Node::made(own.value.spot, Data::Map(all));
+        return;
+    }
+    let value = Node::made(of.value.spot, Data::Map(brought));
+    entries.push(Entry { key: key.to_owned(), key_spot: of.key_spot, value });
+}
+
+/// Variables without a value are taken from outside, and what is `{secret: NAME}` is one.
+fn valued(scope: &Scope<'_>, project: &Project, environment: &Rc<Node>) -> Rc<Node> {
+    let Data::Map(entries) = &environment.data else { return Rc::clone(environment) };
+    let mut all = Vec::new();
+    for entry in entries {
+        let value = if entry.value.is_null() {
+            let Some(value) = project.environment.get(&entry.key) else {
+                let message = format!("variable `{}` is not set, so it is left out", shown(&entry.key));
+                let problem = Problem::warning(A0153, entry.key_spot, message);
+                let hint = "set it in `.env` beside the Compose file, or remove the line".to_owned();
+                scope.report(problem.hint(hint));
+                continue;
+            };
+            Node::made_text(entry.key_spot, value.clone())
+        } else {
+            Rc::clone(&entry.value)
+        };
+        let secret = value.scalar().and_then(delivered_files::secret_in).map(|name| {
+            let name = Node::made_text(value.spot, name.to_owned());
+            let entry = Entry { key: "secret".to_owned(), key_spot: value.spot, value: name };
+            Node::made(value.spot, Data::Map(vec![entry]))
+        });
+        all.push(Entry { value: secret.unwrap_or(value), ..entry.clone() });
+    }
+    Node::made(environment.spot, Data::Map(all))
+}
+
+/// The variables of `env_file`; of two files the later wins.
+fn env_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry> {
+    let single = [Rc::clone(node)];
+    let items = if matches!(node.data, Data::List(_)) { node.items() } else { &single };
+    let mut known: BTreeMap<String, Entry> = BTreeMap::new();
+    for item in items {
+        let Some((path, format, required)) = env_file_item(scope, item) else { continue };
+        let Some(whole) = scope.source_path(&path) else { continue };
+        if !required && !scope.source.has(&whole) {
+            continue;
+        }
+        let outside = |name: &str| {
+            let earlier = known.get(name).and_then(|entry| entry.value.scalar()).map(str::to_owned);
+            earlier.or_else(|| project.environment.get(name).cloned())
+        };
+        let Some(read) = env_file::open(scope, (&whole, format), path.spot, &outside) else { continue };
+        for variable in read.iter() {
+            let value = Node::made_text(variable.spot, variable.value.clone());
+            known.insert(variable.name.clone(), Entry { key: variable.name.clone(), key_spot: variable.spot, value });
+        }
+    }
+    known.into_values().collect()
+}
+
+fn env_file_item(scope: &Scope<'_>, item: &Node) -> Option<(Text, Format, bool)> {
+    if !matches!(item.data, Data::Map(_)) {
+        return Some((scope.text(item, "`env_file`")?, Format::Compose, true));
+    }
+    let mut reader = Reader::open(scope, item, "an item of `env_file`", "env_file.")?;
+    let path = reader.required("path", "as in `path: ./app.env`");
+    let required = reader.flag("required").unwrap_or(true);
+    let format = reader.choice("format", &[("raw", Format::Raw)]).unwrap_or(Format::Compose);
+    reader.finish(&nothing_else);
+    Some((path?, format, required))
+}
+
+fn label_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry> {
+    let single = [Rc::clone(node)];
+    let items = if matches!(node.data, Data::List(_)) { node.items() } else { &single };
+    let plain: Vec<Rc<Node>> =
+        items.iter().filter(|item| scope.text(item, "`label_file`").is_some()).cloned().collect();
+    env_files(scope, project, &Node::made(node.spot, Data::List(plain)))
+}
+
+/// `depends_on` without those that need not be there and are not picked.
+fn needed(node: &Rc<Node>, services: &[Entry]) -> Rc<Node> {
+    let Data::Map(entries) = &node.data else { return Rc::clone(node) };
+    let is_optional = |entry: &Entry| entry.value.entry("required").is_some_and(|e| flag(&e.value) == Ok(false));
+    let names: BTreeSet<&str> = services.iter().map(|service| service.key.as_str()).collect();
+    let is_there = |entry: &Entry| names.contains(entry.key.as_str());
+    let left = entries.iter().filter(|entry| is_there(entry) || !is_optional(entry)).cloned();
+    Node::made(node.spot, Data::Map(left.collect()))
+}
+
+/// `external: true`, or the old `external: {name: x}`; where it says so.
+pub(crate) fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
+    let entry = reader.entry("external")?;
+    if matches!(entry.value.data, Data::Map(_)) {
+        let mut inner = Reader::open(reader.scope, &entry.value, "`external`", "external.")?;
+        let name = inner.text("name");
+        inner.finish(&nothing_else);
+        return Some((name, entry.key_spot));
+    }
+    (reader.flag("external") == Some(true)).then_some((None, entry.key_spot))
+}
+
+/// A volume that is mounted must be defined, as Compose has it: a slip of the pen would start on empty data.
+fn volumes_are_defined(scope: &Scope<'_>, project: &Project, service: &Node) {
+    let Some(volumes) = service.entry("volumes") else { return };
+    let defined: BTreeSet<&str> = project.volumes.iter().map(|entry| entry.key.as_str()).collect();
+    for item in volumes.value.items() {
+        let named = match &item.data {
+            Data::Scalar(scalar) => scalar
+                .text
+                .split_once(':')
+                .map(|(source, _)| source)
+                .filter(|source| !source.starts_with(['/', '.', '~'])),
+            Data::Map(_) => {
+                let is_volume = item.entry("type").and_then(|entry| entry.value.scalar()) == Some("volume");
+                item.entry("source").and_then(|entry| entry.value.scalar()).filter(|_| is_volume)
+            }
+            Data::List(_) => None,
+        };
+        let Some(name) = named else { continue };
+        if defined.contains(name) || scope.is_full() {
+            continue;
+        }
+        let keys: Vec<&str> = project.volumes.iter().map(|entry| entry.key.as_str()).collect();
+        let hint = match nearest(name, &keys) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("define it at the top of the file: `volumes: {{{}: }}`", shown(name)),
+        };
+        scope.error_hint(A0111, item.spot, format!("unknown volume `{}`", shown(name)), &hint);
+    }
+}
+
+/// The volumes at the top of the file that say something of themselves.
+fn volumes(scope: &Scope<'_>, project: &Project) -> BTreeMap<String, Volume> {
+    let said = project.volumes.iter().filter(|entry| !entry.value.is_null());
+    said.filter_map(|entry| Some((entry.key.clone(), volume(scope, entry)?))).collect()
+}
+
+fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
+    let what = format!("volume `{}`", shown(&entry.key));
+    let mut reader = Reader::open(scope, &entry.value, &what, "volume.")?;
+    let name = reader.text("name");
+    let external = external(&mut reader);
+    let driver = reader.text("driver");
+    let options = texts(&mut reader, "driver_opts");
+    let labels = container::labels(&mut reader);
+    reader.finish(&nothing_else);
+    volume_drivers::driver(scope, driver.as_ref(), &options, entry.key_spot);
+    let options: BTreeMap<String, String> = options.into_iter().map(|(key, text)| (key, text.text)).collect();
+    let is_external = external.is_some();
+    if is_external && (driver.is_some() || !options.is_empty() || !labels.is_empty()) {
+        let message = format!("{what} is external and says how to make it");
+        scope.error_hint(A0106, entry.key_spot, message, "keep `external` and `name` only");
+    }
+    let legacy = external.and_then(|(name, _)| name);
+    let key = is_external.then(|| Text { text: entry.key.clone(), spot: entry.key_spot });
+    let name = legacy.or(name).or(key);
+    if let Some(name) = &name {
+        if !mounts::is_volume_name(&name.text) {
+            scope.not_allowed(name, &format!("the name of {what}"), "letters, digits, `.`, `_` and `-`");
+        }
+        policy::volume(scope, name);
+    }
+    let (name, driver) = (name.map(|name| name.text), driver.map(|driver| driver.text));
+    Some(Volume { name, is_external, driver, options, labels, origin: scope.origin(entry.key_spot) })
+}
+
+fn texts(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, Text> {
+    let Some(node) = reader.node(key) else { return BTreeMap::new() };
+    let label = reader.label(key);
+    if !matches!(node.data, Data::Map(_)) {
+        reader.scope.wrong_type(node, &label, "a map");
+    }
+    let entries = node.entries().iter();
+    entries.filter_map(|entry| Some((entry.key.clone(), reader.scope.text(&entry.value, &label)?))).collect()
+}

@@ -1,0 +1,354 @@
+//! What waits for what: `depends_on` between containers of a service, `jobs` before its updates, `needs` between services.
+//!
+//! | | names | a circle | an unknown name |
+//! |---|---|---|---|
+//! | `depends_on` of a container | containers of the service | A0172 | A0111 |
+//! | `depends_on` of a job | containers and jobs of the service | A0172 | A0111 |
+//! | `needs` | other manifests | A0172 | A0111, unless a file is broken that may hold it |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::Millis;
+use crate::model::Service;
+use crate::model::service::{Condition, Container, ContainerNetwork, Dependency, Job, Needed, may_end};
+
+use crate::manifest::compose::container;
+use crate::manifest::compose::container::Read;
+use crate::manifest::compose::unsupported;
+use crate::manifest::parse::{CONTAINERS_MAX, NAME_CHARS_MAX};
+use crate::manifest::policy::conflicts;
+use crate::manifest::policy::conflicts::Draft;
+use crate::manifest::resolve;
+use crate::manifest::yaml::diagnostic::{
+    A0104, A0105, A0106, A0108, A0111, A0120, A0172, A0173, A0174, Problem, Spot, shown,
+};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, nearest, nothing_else};
+use crate::manifest::yaml::tree::{Data, Entry, Node};
+
+/// A job that says nothing else has failed when it still runs after this: dumps of large databases take long.
+const TIMEOUT: Millis = Millis::minutes(60);
+/// A job that runs longer is one that hangs.
+const TIMEOUT_MAX: Millis = Millis::minutes(24 * 60);
+/// More is not read by anybody, and would be one order for everything.
+const NEEDS_MAX: usize = 50;
+
+/// `depends_on:` of a container or job, and the names in it with their places.
+pub(crate) fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Dependency>, Vec<Text>) {
+    let mut wanted = BTreeMap::new();
+    let mut siblings = Vec::new();
+    let Some(node) = reader.node("depends_on") else { return (wanted, siblings) };
+    let scope = reader.scope;
+    match &node.data {
+        Data::List(_) => {
+            siblings = scope.texts(node, "`depends_on`").unwrap_or_default();
+            wanted.extend(siblings.iter().map(|sibling| (sibling.text.clone(), Dependency::STARTED)));
+        }
+        Data::Map(entries) => {
+            for entry in entries {
+                siblings.push(Text { text: entry.key.clone(), spot: entry.key_spot });
+                wanted.extend(dependency(scope, &entry.value).map(|dependency| (entry.key.clone(), dependency)));
+            }
+        }
+        Data::Scalar(_) => scope.wrong_type(node, "`depends_on`", "a list or a map"),
+    }
+    (wanted, siblings)
+}
+
+fn dependency(scope: &Scope<'_>, node: &Node) -> Option<Dependency> {
+    const CONDITIONS: &str = "`service_started`, `service_healthy` or `service_completed_successfully`";
+    let mut reader = Reader::open(scope, node, "an entry of `depends_on`", "depends_on.")?;
+    let text = reader.required("condition", CONDITIONS);
+    let is_optional = reader.flag("required") == Some(false);
+    let follows = reader.flag("restart") == Some(true);
+    reader.finish(&nothing_else);
+    let text = text?;
+    let condition = match text.text.as_str() {
+        "service_started" => Condition::Started,
+        "service_healthy" => Condition::Healthy,
+        "service_completed_successfully" => Condition::Completed,
+        _ => {
+            scope.not_allowed(&text, "`depends_on.condition`", CONDITIONS);
+            return None;
+        }
+    };
+    Some(Dependency { condition, is_optional, follows })
+}
+
+/// `needs: [postgres]`.
+pub(crate) fn needs(reader: &mut Reader<'_>) -> Vec<Needed> {
+    let mut needs: Vec<Needed> = Vec::new();
+    let scope = reader.scope;
+    let spot = reader.key_spot("needs");
+    for text in reader.texts("needs") {
+        if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
+            scope.not_allowed(&text, "an item of `needs`", &why);
+        } else if text.text == scope.name {
+            scope.error(A0172, text.spot, format!("{} needs itself", text.text));
+        } else if needs.iter().any(|known| known.service == text.text) {
+            scope.error(A0106, text.spot, format!("`{}` stands in `needs` twice", text.text));
+        } else {
+            needs.push(Needed { service: text.text.clone(), origin: scope.origin(text.spot) });
+            scope.claims.borrow_mut().needs.push((text.text, text.spot));
+        }
+    }
+    if needs.len() > NEEDS_MAX {
+        scope.error(A0108, spot, format!("{} names in `needs`, at most {NEEDS_MAX}", needs.len()));
+    }
+    needs
+}
+
+/// `jobs: {backup: {image: …}}`, each with the names that it depends on.
+pub(crate) fn jobs(reader: &mut Reader<'_>, containers: &BTreeMap<String, Option<Read>>) -> BTreeMap<String, Job> {
+    let mut jobs = BTreeMap::new();
+    let Some(node) = reader.node("jobs") else { return jobs };
+    let scope = reader.scope;
+    let Data::Map(entries) = &node.data else {
+        scope.wrong_type(node, "`jobs`", "a map");
+        return jobs;
+    };
+    if entries.is_empty() {
+        scope.error(A0105, reader.key_spot("jobs"), "`jobs` names no job".to_owned());
+    }
+    if entries.len() > CONTAINERS_MAX {
+        let message = format!("{} jobs in one service, at most {CONTAINERS_MAX}", entries.len());
+        scope.error(A0108, reader.key_spot("jobs"), message);
+        return jobs;
+    }
+    let mut named = Vec::new();
+    for entry in entries {
+        why_not_a_job(scope, entry, containers);
+        if entry.value.is_null() {
+            let message = format!("job `{}` has no value", shown(&entry.key));
+            scope.error_hint(A0104, entry.key_spot, message, "it needs at least `image:`");
+            continue;
+        }
+        let what = format!("job `{}`", shown(&entry.key));
+        let Some(mut inner) = Reader::open(scope, &entry.value, &what, "") else { continue };
+        let read = job(&mut inner);
+        inner.finish(&unsupported::container_key);
+        let Some((job, siblings)) = read else { continue };
+        named.extend(siblings);
+        jobs.insert(
+            entry.key.clone(),
+            Job { container: Container { origin: scope.origin(entry.key_spot), ..job.container }, ..job },
+        );
+    }
+    let keys: Vec<&str> = containers.keys().chain(jobs.keys()).map(String::as_str).collect();
+    for sibling in named.iter().filter(|sibling| !keys.contains(&sibling.text.as_str())) {
+        unknown_sibling(scope, sibling, &keys, "`depends_on` of a job names containers and jobs of the same service");
+    }
+    job_circle(scope, &jobs, &named);
+    jobs
+}
+
+/// A job is called otherwise than everything else of the service: Docker knows it under its name, too.
+fn why_not_a_job(scope: &Scope<'_>, entry: &Entry, containers: &BTreeMap<String, Option<Read>>) {
+    if let Some(why) = resolve::why_not_a_label(&entry.key, NAME_CHARS_MAX) {
+        let message = format!("a job cannot be called `{}`", shown(&entry.key));
+        scope.error_hint(A0106, entry.key_spot, message, &why);
+    } else if containers.contains_key(&entry.key) {
+        let message = format!("a container and a job are both called `{}`", entry.key);
+        scope.error_hint(A0120, entry.key_spot, message, "give the job another name");
+    } else if entry.key == scope.name {
+        let message = format!("a job cannot be called `{}`, as its service is", entry.key);
+        scope.error_hint(A0120, entry.key_spot, message, "give the job another name, as in `backup`");
+    }
+}
+
+/// One job: the keys of a container, less what means nothing for what runs once.
+fn job(reader: &mut Reader<'_>) -> Option<(Job, Vec<Text>)> {
+    const NEVER: [(&str, &str); 5] = [
+        ("ports", "nobody asks a job for anything; leave it out"),
+        ("networks", "a job is on the service's network; leave it out"),
+        ("container_name", "a job is called SERVICE-JOB; leave it out"),
+        ("healthcheck", "a job is done when it ends with code 0; leave it out"),
+        ("mac_address", "leave it out"),
+    ];
+    let scope = reader.scope;
+    for (key, hint) in NEVER.into_iter().filter(|(key, _)| reader.has(key)) {
+        let message = format!("`{key}` does not belong in a job");
+        scope.error_hint(A0174, reader.key_spot(key), message, hint);
+    }
+    let said = timeout(reader);
+    let restart = reader.key_spot("restart");
+    let Read { container, siblings, is_restart_said, .. } = container::container(reader, false)?;
+    if is_restart_said && container.restart != "no" {
+        let message = format!("`restart: {}` does not belong in a job", shown(&container.restart));
+        scope.error_hint(A0174, restart, message, "a job runs once; leave it out");
+    }
+    if container.joins().next().is_some() {
+        let hint = "a job runs while containers are replaced; leave it on the service's network";
+        scope.error_hint(A0174, reader.spot, "a job cannot share a namespace of a container".to_owned(), hint);
+    }
+    if let Some(followed) = container.follows().next() {
+        let spot = siblings.iter().find(|sibling| sibling.text == *followed).map_or(reader.spot, |text| text.spot);
+        let message = "`depends_on.restart: true` does not belong in a job".to_owned();
+        scope.error_hint(A0174, spot, message, "a job runs once; leave it out");
+    }
+    let container = Container { restart: "no".to_owned(), ..container };
+    Some((Job { container, timeout: said.unwrap_or(TIMEOUT) }, siblings))
+}
+
+fn timeout(reader: &mut Reader<'_>) -> Option<Millis> {
+    const LEAST: Millis = Millis::seconds(1);
+    let text = reader.text("timeout")?;
+    match resolve::duration_ms(&text.text).map(Millis) {
+        Ok(span) if (LEAST..=TIMEOUT_MAX).contains(&span) => return Some(span),
+        Ok(_) => reader.scope.not_allowed(&text, "`timeout`", "1s to 24h"),
+        Err(hint) => reader.scope.not_allowed(&text, "`timeout`", &hint),
+    }
+    None
+}
+
+/// Jobs must not wait for one another in a circle.
+fn job_circle(scope: &Scope<'_>, jobs: &BTreeMap<String, Job>, named: &[Text]) {
+    let good: BTreeMap<&str, &Container> = jobs.iter().map(|(key, job)| (key.as_str(), &job.container)).collect();
+    let Some(circle) = conflicts::circle(&good) else { return };
+    let spot = named.iter().find(|text| circle.contains(&text.text.as_str())).map_or(Spot::at(1, 1), |text| text.spot);
+    scope.error(A0172, spot, format!("`depends_on` of jobs goes in a circle: {}", circle.join(", ")));
+}
+
+/// `depends_on` of containers must name containers of the service, and not go in a circle.
+pub(crate) fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>) {
+    let names: Vec<&str> = containers.keys().map(String::as_str).collect();
+    for read in containers.values().flatten() {
+        for sibling in read.siblings.iter().filter(|sibling| !containers.contains_key(&sibling.text)) {
+            unknown_sibling(scope, sibling, &names, "`depends_on` and `service:` name containers of the same service");
+        }
+    }
+    let good: BTreeMap<&str, &Container> =
+        containers.iter().filter_map(|(key, read)| Some((key.as_str(), &read.as_ref()?.container))).collect();
+    if let Some(circle) = conflicts::circle(&good) {
+        let spot = circle_spot(containers, &circle);
+        let message = format!("`depends_on` goes in a circle: {}", circle.join(", "));
+        scope.error(A0172, spot, message);
+    }
+}
+
+fn unknown_sibling(scope: &Scope<'_>, sibling: &Text, names: &[&str], what: &str) {
+    let hint = match nearest(&sibling.text, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => what.to_owned(),
+    };
+    scope.error_hint(A0111, sibling.spot, format!("unknown container `{}`", shown(&sibling.text)), &hint);
+}
+
+fn circle_spot(containers: &BTreeMap<String, Option<Read>>, circle: &[&str]) -> Spot {
+    let on_circle: BTreeSet<&str> = circle.iter().copied().collect();
+    let first = circle.first().and_then(|key| containers.get(*key)).and_then(Option::as_ref);
+    let sibling = first.and_then(|read| read.siblings.iter().find(|sibling| on_circle.contains(sibling.text.as_str())));
+    sibling.map_or(Spot::at(1, 1), |sibling| sibling.spot)
+}
+
+/// A container whose end is waited for must be one that ends: it is not restarted, unless that is said; what is said
+/// must let it end.
+pub(crate) fn tasks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<Read>>, jobs: &BTreeMap<String, Job>) {
+    let mut waited: BTreeMap<String, Spot> = BTreeMap::new();
+    for read in containers.values().flatten() {
+        let ends = read.siblings.iter().filter(|sibling| read.container.waits_for_end_of(&sibling.text));
+        waited.extend(ends.map(|sibling| (sibling.text.clone(), sibling.spot)));
+    }
+    for (job, key) in jobs.values().flat_map(|job| job.container.depends_on.keys().map(move |key| (job, key))) {
+        if job.container.waits_for_end_of(key) {
+            let origin = &job.container.origin;
+            waited.entry(key.clone()).or_insert(Spot::at(origin.line, origin.column));
+        }
+    }
+    for (key, spot) in waited {
+        let Some(Some(read)) = containers.get_mut(&key) else { continue };
+        if !read.is_restart_said {
+            "no".clone_into(&mut read.container.restart);
+        } else if !may_end(&read.container.restart) {
+            let message = format!("`{key}` is waited for to end, and has `restart: {}`", read.container.restart);
+            let hint = format!("write `restart: \"no\"` in `{key}`, or wait for it with `condition: service_healthy`");
+            scope.error_hint(A0173, spot, message, &hint);
+        }
+        if read.container.network_mode == ContainerNetwork::Own && !read.container.ports.is_empty() {
+            let message = format!("`{key}` is waited for to end, and publishes a port");
+            scope.error_hint(
+                A0173,
+                spot,
+                message,
+                "what others ask over a port does not end; leave one of the two out",
+            );
+        }
+    }
+}
+
+/// `needs` must name manifests, and not go in a circle; everybody on one is broken, for nothing says where to break it.
+pub(crate) fn across(drafts: &mut [Draft<'_>]) {
+    let is_hidden = drafts.iter().any(|draft| draft.name.is_none() && draft.problems.iter().any(Problem::is_error));
+    let known: BTreeSet<String> = drafts.iter().filter_map(|draft| draft.name.clone()).collect();
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let mut edges: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for draft in drafts.iter_mut() {
+        let Some(name) = draft.name.clone() else { continue };
+        let mut problems = Vec::new();
+        for (needed, spot) in &draft.claims.needs {
+            edges.entry(name.clone()).or_default().push(needed.clone());
+            if known.contains(needed) || is_hidden {
+                continue;
+            }
+            let hint = match nearest(needed, &names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`needs` names other manifests, by their `name:`".to_owned(),
+            };
+            problems.push(Problem::error(A0111, *spot, format!("unknown service `{needed}`")).hint(hint));
+        }
+        draft.problems.extend(problems);
+    }
+    for (user, other) in joined(drafts) {
+        edges.entry(user).or_default().push(other);
+    }
+    for draft in drafts.iter_mut() {
+        let Some(circle) = draft.name.as_ref().and_then(|name| way_back(&edges, name)) else { continue };
+        let next = circle.get(1).cloned().unwrap_or_default();
+        let spot =
+            draft.claims.needs.iter().find(|(needed, _)| *needed == next).map_or(Spot::at(1, 1), |(_, spot)| *spot);
+        let message = format!("`needs` goes in a circle: {}", circle.join(", "));
+        draft.problems.push(Problem::error(A0172, spot, message));
+    }
+}
+
+/// Services that come after another one since a container shares the network of one of its.
+fn joined(drafts: &[Draft<'_>]) -> Vec<(String, String)> {
+    let services: Vec<&Service> = drafts.iter().filter_map(|draft| draft.service.as_ref()).collect();
+    let of = |user: &Service, name: &str| {
+        let mut others = services.iter().filter(|other| other.host == user.host && other.name != user.name);
+        others.find(|other| other.key_of(name).is_some()).map(|other| (user.name.clone(), other.name.clone()))
+    };
+    let of = &of;
+    let users = services.iter().flat_map(|user| {
+        let names = user.containers.values().filter_map(|container| container.network_of_other());
+        names.filter_map(move |name| of(user, name))
+    });
+    users.collect()
+}
+
+/// The shortest way from a name back to itself, with it at both ends.
+fn way_back(edges: &BTreeMap<String, Vec<String>>, start: &str) -> Option<Vec<String>> {
+    let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut ends: Vec<&str> = vec![start];
+    while !ends.is_empty() {
+        let mut next = Vec::new();
+        for end in ends {
+            for needed in edges.get(end).into_iter().flatten() {
+                if needed == start {
+                    let mut way = vec![start.to_owned()];
+                    let back = std::iter::successors(Some(end), |at| came_from.get(at).copied());
+                    let mut back: Vec<String> = back.take_while(|at| *at != start).map(str::to_owned).collect();
+                    back.reverse();
+                    way.extend(back);
+                    way.push(start.to_owned());
+                    return Some(way);
+                }
+                if needed != start && !came_from.contains_key(needed.as_str()) {
+                    came_from.insert(needed, end);
+                    next.push(needed.as_str());
+                }
+            }
+        }
+        ends = next;
+    }
+    None
+}

@@ -1,0 +1,198 @@
+//! What stands in front of a route or redirection whatever it leads to: certificate, HTTPS, nginx's own lines, and the
+//! paths that lead elsewhere.
+
+use std::net::IpAddr;
+
+use crate::model::service::{Hsts, Location, Target, Tls};
+use crate::model::site::NginxPolicy;
+
+use super::route;
+use super::route::Targets;
+use crate::manifest::policy;
+use crate::manifest::policy::Closed;
+use crate::manifest::policy::nginx;
+use crate::manifest::yaml::diagnostic::{A0106, A0108, A0170, A0210, A0211, A0272, Problem, Spot, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, flag, nothing_else};
+use crate::manifest::yaml::tree::{Data, Node};
+
+/// NPM takes bodies of 100 kB; what is longer belongs into a file of its own.
+const ADVANCED_BYTES_MAX: usize = 32 * 1024;
+/// Each is a block in the site's file; more is a service of its own.
+const LOCATIONS_MAX: usize = 50;
+
+/// What is in front of a host.
+pub(crate) struct Front {
+    /// `None` when it is wrong.
+    pub tls: Option<Tls>,
+    pub force_https: Option<bool>,
+    pub http2: bool,
+    pub hsts: Hsts,
+    pub advanced: String,
+}
+
+/// `tls`, `force_https`, `http2`, `hsts` and `advanced`.
+pub(crate) fn front(reader: &mut Reader<'_>) -> Front {
+    let scope = reader.scope;
+    let tls = route::tls(reader);
+    let force_https = reader.flag("force_https");
+    let http2 = reader.flag("http2");
+    let hsts = hsts(reader).unwrap_or_default();
+    let is_plain = tls == Some(Tls::None);
+    let is_strict = hsts != Hsts::Off;
+    let needs_tls = [("force_https", force_https == Some(true)), ("http2", http2 == Some(true)), ("hsts", is_strict)];
+    for (key, _) in needs_tls.into_iter().filter(|(_, is_on)| *is_on && is_plain) {
+        scope.error(A0106, reader.key_spot(key), format!("`{key}` needs a certificate: `tls:`"));
+    }
+    if is_strict && force_https == Some(false) {
+        let hint = "leave `force_https` out: NPM sends the header only where it forces HTTPS";
+        scope.error_hint(A0106, reader.key_spot("hsts"), "`hsts` needs `force_https`".to_owned(), hint);
+    }
+    let advanced = advanced(reader).unwrap_or_default();
+    Front { http2: http2.unwrap_or(!is_plain), tls, force_https, hsts, advanced }
+}
+
+/// `true`, `false` or `{subdomains: true}`.
+fn hsts(reader: &mut Reader<'_>) -> Option<Hsts> {
+    let scope = reader.scope;
+    let node = reader.node("hsts")?;
+    if let Data::Map(_) = &node.data {
+        let mut inner = Reader::open(scope, node, "`hsts`", "hsts.")?;
+        let subdomains = inner.flag("subdomains");
+        if !inner.has("subdomains") {
+            inner.missing("subdomains", "as in `hsts: {subdomains: true}`");
+        }
+        inner.finish(&nothing_else);
+        return Some(if subdomains? { Hsts::Subdomains } else { Hsts::Names });
+    }
+    match flag(node) {
+        Ok(true) => Some(Hsts::Names),
+        Ok(false) => Some(Hsts::Off),
+        Err(_) => {
+            scope.wrong_type(node, "`hsts`", "true, false or a map with `subdomains`");
+            None
+        }
+    }
+}
+
+/// Lines of nginx's configuration. Their `$host` is nginx's, so no variable of ours is replaced in them.
+fn advanced(reader: &mut Reader<'_>) -> Option<String> {
+    let scope = reader.scope;
+    let label = reader.label("advanced");
+    let node = reader.node("advanced")?;
+    let Some(raw) = node.scalar() else {
+        scope.wrong_type(node, &label, "text");
+        return None;
+    };
+    if raw.len() > ADVANCED_BYTES_MAX {
+        let message = format!("{label} has {} bytes, at most {ADVANCED_BYTES_MAX}", raw.len());
+        scope.error(A0108, node.spot, message);
+        return None;
+    }
+    if raw.contains('\0') {
+        scope.error(A0106, node.spot, format!("{label} holds a NUL character"));
+        return None;
+    }
+    let text = raw.replace("\r\n", "\n").trim_end().to_owned();
+    let policy = scope.site.policy.nginx;
+    let mut fault = nginx::fault(&text, policy, false);
+    if fault.is_none() && !text.is_empty() {
+        let by = match policy {
+            NginxPolicy::None => "only comments",
+            NginxPolicy::Directives => "its directives are known to be harmless",
+            NginxPolicy::Any => "policy.nginx: any",
+        };
+        policy::allowed(scope, node.spot, "nginx", "advanced", by);
+    }
+    if let Some(sets) = fault.take_if(|fault| fault.code == A0272) {
+        let hint = "ask the operator for `policy.nginx: any`".to_owned();
+        let (spot, message) = (spot_of(node, &text, sets.line), sets.message);
+        policy::closed(scope, &Closed { code: A0272, spot, word: "nginx", item: "auth_request_set", message, hint });
+        fault = nginx::fault(&text, policy, true);
+    }
+    if let Some(fault) = fault {
+        let spot = spot_of(node, &text, fault.line);
+        let problem = Problem::error(fault.code, spot, fault.message);
+        let hint = match fault.code {
+            A0210 => "ask the operator to allow them by `policy.nginx`",
+            A0211 => "ask the operator for `policy.nginx: any`",
+            _ => "the lines must stand by themselves, as in a `server` block",
+        };
+        scope.report(problem.hint(hint.to_owned()));
+        return None;
+    }
+    Some(text)
+}
+
+/// Where a line of a block of text stands in the file; elsewhere the text itself.
+fn spot_of(node: &Node, text: &str, line: usize) -> Spot {
+    let Spot { line: first, column, end_line: last, .. } = node.spot;
+    let at = first + line - 1;
+    if last > first && text.contains('\n') && at <= last {
+        return Spot { line: at, column, end_line: at + 1, end_column: 1, ..node.spot };
+    }
+    node.spot
+}
+
+/// `locations:`, ordered by path.
+pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Location> {
+    let scope = reader.scope;
+    let Some(node) = reader.node("locations") else { return Vec::new() };
+    let Data::List(items) = &node.data else {
+        scope.wrong_type(node, "`locations`", "a list");
+        return Vec::new();
+    };
+    if items.len() > LOCATIONS_MAX {
+        let message = format!("{} locations on one route, at most {LOCATIONS_MAX}", items.len());
+        scope.error(A0108, node.spot, message);
+        return Vec::new();
+    }
+    let mut locations: Vec<Location> = Vec::new();
+    for item in items {
+        let Some(location) = location(scope, item, targets) else { continue };
+        if locations.iter().any(|other| other.path == location.path) {
+            let message = format!("path `{}` stands twice on one route", shown(&location.path));
+            scope.error(A0106, item.spot, message);
+        }
+        locations.push(location);
+    }
+    locations.sort_by(|left, right| left.path.cmp(&right.path));
+    locations
+}
+
+fn location(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Location> {
+    let mut reader = Reader::open(scope, node, "a location", "")?;
+    let path = reader.required("path", "as in `path: /api`").and_then(|path| {
+        let hint = "a path as in `/api`, `= /api` or `^~ /api`; patterns need `advanced` and `policy.nginx: any`";
+        match (path.text.as_str(), nginx::is_path(&path.text)) {
+            ("/", _) => scope.not_allowed(&path, "`path`", "that is where the route's own `to` leads"),
+            (_, false) => scope.not_allowed(&path, "`path`", hint),
+            (_, true) => return Some(path.text),
+        }
+        None
+    });
+    let text = reader.required("to", "as in `to: app:80`");
+    let to = text.and_then(|text| match targets {
+        Targets::Containers(keys) => Some((route::container_target(scope, &text, keys)?, String::new())),
+        Targets::Urls => {
+            let (target, to_path) = route::url_with_path(scope, &text)?;
+            needs_address(scope, &target, text.spot)?;
+            Some((target, to_path))
+        }
+    });
+    let advanced = advanced(&mut reader).unwrap_or_default();
+    reader.finish(&nothing_else);
+    let (to, to_path) = to?;
+    Some(Location { path: path?, to, to_path, advanced })
+}
+
+/// nginx looks such a name up once, when it loads. One that does not resolve then keeps every site down.
+pub(crate) fn needs_address(scope: &Scope<'_>, target: &Target, spot: Spot) -> Option<()> {
+    let Target::Url { host, .. } = target else { return Some(()) };
+    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        return Some(());
+    }
+    let message = format!("`to` needs an address here, not the name `{}`", shown(host));
+    let hint = "nginx resolves it when it loads: on the day it cannot, no site comes up; write its address";
+    scope.error_hint(A0170, spot, message, hint);
+    None
+}

@@ -1,0 +1,98 @@
+//! What a person decides about a manifest as a whole: `reconcile`, and for services with containers `data` and `moved_from`.
+
+use crate::manifest::compose::container;
+use crate::manifest::parse::NAME_CHARS_MAX;
+use crate::manifest::resolve;
+use crate::manifest::yaml::diagnostic::{A0106, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, nearest, nothing_else};
+use crate::model::service::{Data, Ignored, Reconcile};
+use crate::model::{Kind, Millis, site};
+
+/// Fields of Amarre's own.
+const OURS: [&str; 3] = ["mark", "online", "enabled"];
+
+/// More would be a service that is hardly kept at all.
+const IGNORED_MAX: usize = 50;
+
+/// `reconcile: {mode: enforce, protect: true, ignore: [proxy-host.advanced], stopped_grace: 15m}`; the last for what has
+/// containers.
+pub(crate) fn reconcile(reader: &mut Reader<'_>, has_containers: bool) -> Reconcile {
+    let Some(node) = reader.node("reconcile") else { return Reconcile::default() };
+    let Some(mut inner) = Reader::open(reader.scope, node, "`reconcile`", "reconcile.") else {
+        return Reconcile::default();
+    };
+    let modes = [("enforce", site::Mode::Enforce), ("report", site::Mode::Report)];
+    let mode = inner.choice("mode", &modes);
+    let protect = inner.flag("protect").unwrap_or(false);
+    let texts = inner.texts("ignore");
+    if texts.len() > IGNORED_MAX {
+        let message = format!("{} fields are ignored, at most {IGNORED_MAX}", texts.len());
+        inner.scope.error_hint(
+            A0106,
+            inner.key_spot("ignore"),
+            message,
+            "`mode: report` touches nothing of the service",
+        );
+    }
+    let ignore = texts.iter().filter_map(|text| ignored(inner.scope, text)).collect();
+    let default = Reconcile::default().stopped_grace;
+    let grace = if has_containers { container::duration(&mut inner, "stopped_grace") } else { None };
+    inner.finish(&nothing_else);
+    Reconcile { mode, protect, ignore, stopped_grace: grace.map_or(default, Millis) }
+}
+
+/// `proxy-host.advanced`, `container.labels.com.example.*`: a kind, a field, and of a map a key or the beginning of some.
+fn ignored(scope: &Scope<'_>, text: &Text) -> Option<Ignored> {
+    let label = "an item of `reconcile.ignore`";
+    let (kind, field) = text.text.split_once('.').unwrap_or((&text.text, ""));
+    let Some(known) = Kind::ALL.into_iter().find(|known| known.word() == kind) else {
+        let words = Kind::ALL.map(Kind::word);
+        let hint = match nearest(kind, &words) {
+            Some(near) => format!("it begins with a kind; did you mean `{near}`?"),
+            None => format!("it begins with a kind: {}", words.join(", ")),
+        };
+        scope.not_allowed(text, label, &hint);
+        return None;
+    };
+    let name = field.split('.').next().unwrap_or_default();
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let stars = field.matches('*').count();
+    if !is_name || stars > 1 || stars == 1 && !field.ends_with(".*") {
+        let hint = "a kind and a field, as plans show them: `proxy-host.advanced`, `container.labels.com.example.*`";
+        scope.not_allowed(text, label, hint);
+        return None;
+    }
+    if OURS.contains(&name) {
+        scope.not_allowed(text, label, "by that it is known what is ours, and what works");
+        return None;
+    }
+    if known != Kind::Container && field.contains('.') {
+        // Others write such a map as a whole.
+        scope.not_allowed(
+            text,
+            label,
+            &format!("a whole field, as in `{kind}.{name}`; keys are told apart of containers only"),
+        );
+        return None;
+    }
+    Some(Ignored { kind: known, field: field.to_owned() })
+}
+
+/// `data: new` or `data: shared`, `moved_from: old` and `reuse: true`.
+pub(crate) fn data(reader: &mut Reader<'_>) -> Data {
+    let said = reader.choice("data", &[("new", (true, false)), ("shared", (false, true))]);
+    let (is_new, is_shared) = said.unwrap_or_default();
+    let reuse = reader.flag("reuse").unwrap_or_default();
+    let Some(text) = reader.text("moved_from") else { return Data { is_new, of: None, is_shared, reuse } };
+    let scope = reader.scope;
+    scope.claims.borrow_mut().moved_from = Some(text.spot);
+    if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
+        scope.not_allowed(&text, "`moved_from`", &why);
+    } else if text.text == scope.name {
+        scope.not_allowed(&text, "`moved_from`", &format!("{} is its name now", shown(&scope.name)));
+    } else if is_new {
+        let message = "`data: new` and `moved_from` contradict each other".to_owned();
+        scope.error_hint(A0106, text.spot, message, "leave out the one that is not meant");
+    }
+    Data { is_new, of: Some(text.text), is_shared, reuse }
+}

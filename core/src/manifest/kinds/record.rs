@@ -1,0 +1,293 @@
+//! DNS records and networks: `dns:`, kind `Record`, `network:`, subnets.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::Ipv4Net;
+
+use crate::model::service::{Dns, NetworkMode, Record, Service};
+
+use crate::manifest::compose::container;
+use crate::manifest::compose::unsupported;
+use crate::manifest::policy;
+use crate::manifest::policy::host_names;
+use crate::manifest::policy::records;
+use crate::manifest::resolve;
+use crate::manifest::resolve::Names;
+use crate::manifest::yaml::diagnostic::{A0106, A0107, A0108, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, nothing_else};
+use crate::manifest::yaml::tree::Data;
+
+/// Every record is a call at the vendor; no service has so many.
+const RECORDS_MAX: usize = 200;
+/// Longer texts do not fit an answer that UDP carries.
+const VALUE_BYTES_MAX: usize = 4000;
+const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "MX", "NS"];
+
+/// How a record is called among the manifests: its name as a label, and its type.
+pub(crate) fn identity(name: &str, record_type: &str) -> String {
+    let mut label = String::new();
+    for letter in name.to_lowercase().chars() {
+        match letter {
+            '@' => label.push_str("apex"),
+            '*' => label.push_str("wildcard"),
+            '_' => (),
+            '.' => label.push('-'),
+            letter if letter.is_ascii_alphanumeric() || letter == '-' => label.push(letter),
+            _ => label.push('-'),
+        }
+    }
+    format!("{}-{}", label.trim_matches('-'), shown(&record_type.to_ascii_lowercase()))
+}
+
+/// Kind `Record`.
+pub(crate) fn record(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+    let scope = reader.scope;
+    let spot = reader.entry("name").map_or(reader.spot, |entry| entry.value.spot);
+    scope.claims.borrow_mut().name = Some(spot);
+    let records = entries(&mut reader);
+    reader.finish(&unsupported::small_kind_key);
+    service.name.clone_from(&scope.name);
+    service.host = "default".to_owned();
+    service.dns = Dns::Records(records);
+    Some(service)
+}
+
+/// `dns:` of a Service, Route or Redirect.
+pub(crate) fn dns(reader: &mut Reader<'_>) -> Dns {
+    let Some(node) = reader.node("dns") else { return Dns::Auto };
+    let scope = reader.scope;
+    let items = match &node.data {
+        Data::List(items) => items,
+        Data::Scalar(_) => {
+            return match reader.choice("dns", &[("auto", false), ("none", true)]) {
+                Some(true) => Dns::None,
+                Some(false) | None => Dns::Auto,
+            };
+        }
+        Data::Map(_) => {
+            scope.wrong_type(node, "`dns`", "`auto`, `none` or a list of records");
+            return Dns::Auto;
+        }
+    };
+    if items.len() > RECORDS_MAX {
+        let message = format!("{} records in one manifest, at most {RECORDS_MAX}", items.len());
+        scope.error(A0108, reader.key_spot("dns"), message);
+        return Dns::Auto;
+    }
+    let mut records = Vec::new();
+    for item in items {
+        if item.scalar().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok()) {
+            let message = "`dns` holds the address of a name server where a record belongs".to_owned();
+            let hint = "name servers of a container: move its keys below `containers:`, and `dns:` with them";
+            scope.error_hint(A0106, item.spot, message, hint);
+            continue;
+        }
+        if let Some(mut reader) = Reader::open(scope, item, "a record", "") {
+            records.extend(entries(&mut reader));
+            reader.finish(&nothing_else);
+        }
+    }
+    Dns::Records(records)
+}
+
+/// The values of one record set: `type`, `name`, `value` or `values`, `ttl`.
+fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
+    let scope = reader.scope;
+    let spot = reader.spot;
+    let record_type = reader.required("type", "as in `type: CNAME`").and_then(|text| record_type(scope, &text));
+    let name = reader.required("name", "as in `name: mail`, `@` for the domain itself");
+    let name = name.and_then(|text| Some((resolve::full_name(scope, &text, Names::Records)?, text.spot)));
+    let ttl_s = ttl(reader).unwrap_or(scope.site.dns_ttl_s);
+    let mut values: Vec<Text> = reader.text("value").into_iter().collect();
+    if reader.has("value") && reader.has("values") {
+        scope.error(A0106, reader.key_spot("values"), "`values` stands beside `value`".to_owned());
+    }
+    values.extend(reader.texts("values"));
+    if !reader.has("value") && !reader.has("values") {
+        reader.missing("value", "as in `value: legacy.example.org.`");
+    }
+    if values.len() > RECORDS_MAX {
+        scope.error(A0108, reader.key_spot("values"), format!("{} values, at most {RECORDS_MAX}", values.len()));
+        return Vec::new();
+    }
+    let (Some(record_type), Some((name, name_spot))) = (record_type, name) else { return Vec::new() };
+    // OVH refuses it as "Invalid domain name, underscore not allowed" (dnscontrol's notes on OVH).
+    if ["A", "AAAA"].contains(&record_type.as_str()) && name.contains('_') {
+        let message = format!("not the name of a host: \"{}\"", shown(&name));
+        scope.error_hint(
+            A0107,
+            name_spot,
+            message,
+            "a record with an address stands for a host, whose name has no `_`",
+        );
+        return Vec::new();
+    }
+    records::of_name(scope, &record_type, &name, name_spot);
+    scope.claims.borrow_mut().records.push((name.clone(), record_type.clone(), name_spot));
+    if values.len() > 1 && record_type == "CNAME" {
+        scope.error(A0106, reader.key_spot("values"), "a CNAME has one value".to_owned());
+    }
+    let mut records: Vec<Record> = Vec::new();
+    for text in &values {
+        let Some(value) = value(scope, &record_type, text) else { continue };
+        if record_type == "CNAME" {
+            host_names::judge_alias(scope, &name, &value, text.spot);
+        }
+        if records.iter().any(|other| other.value == value) {
+            scope.error(A0106, text.spot, "the same value twice".to_owned());
+        }
+        let origin = scope.origin(spot);
+        records.push(Record { name: name.clone(), record_type: record_type.clone(), value, ttl_s, origin });
+    }
+    records
+}
+
+fn record_type(scope: &Scope<'_>, text: &Text) -> Option<String> {
+    let upper = text.text.to_ascii_uppercase();
+    if !TYPES.contains(&upper.as_str()) {
+        scope.not_allowed(text, "`type`", &format!("one of {}", TYPES.join(", ")));
+        return None;
+    }
+    records::of_type(scope, &upper, text.spot);
+    Some(upper)
+}
+
+fn ttl(reader: &mut Reader<'_>) -> Option<u32> {
+    /// What the vendor takes.
+    const TTL_MIN_S: i64 = 60;
+    const TTL_MAX_S: i64 = 30 * 86_400;
+    let spot = reader.key_spot("ttl");
+    let seconds = container::duration(reader, "ttl")? / 1000;
+    if !(TTL_MIN_S..=TTL_MAX_S).contains(&seconds) {
+        reader.scope.error_hint(A0106, spot, "`ttl` is out of range".to_owned(), "from `1m` to `30d`");
+        return None;
+    }
+    u32::try_from(seconds).ok()
+}
+
+/// A value in the spelling that is compared; `None` when it is reported.
+fn value(scope: &Scope<'_>, record_type: &str, text: &Text) -> Option<String> {
+    if text.text.len() > VALUE_BYTES_MAX {
+        scope.error(A0108, text.spot, format!("a record's value of more than {VALUE_BYTES_MAX} bytes"));
+        return None;
+    }
+    if record_type == "TXT" && !records::of_text(scope, text) {
+        return None;
+    }
+    let words: Vec<&str> = text.text.split_whitespace().collect();
+    let (value, hint) = match (record_type, words.as_slice()) {
+        ("A", [ip]) => (ip.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string()), "an address, as in `203.0.113.10`"),
+        ("AAAA", [ip]) => (ip.parse::<Ipv6Addr>().ok().map(|ip| ip.to_string()), "an address, as in `2001:db8::1`"),
+        ("CNAME" | "NS", [name]) => (target(scope, name), "a name, as in `legacy.example.org.`"),
+        ("MX", [priority, name]) => (numbers_and_target(scope, &[priority], name), "as in `10 mail.example.org.`"),
+        ("SRV", [priority, weight, port, name]) => {
+            (numbers_and_target(scope, &[priority, weight, port], name), "as in `10 5 5060 sip.example.org.`")
+        }
+        ("CAA", [flags, tag @ ("issue" | "issuewild" | "iodef"), rest @ ..]) => {
+            let value = rest.join(" ");
+            let quoted = format!("\"{}\"", value.trim_matches('"'));
+            let is_good = flags.parse::<u8>().is_ok() && !rest.is_empty();
+            (is_good.then(|| format!("{flags} {tag} {quoted}")), "as in `0 issue \"letsencrypt.org\"`")
+        }
+        ("TXT", _) => {
+            let is_quoted = text.text.len() > 1 && text.text.starts_with('"') && text.text.ends_with('"');
+            let is_good = !is_quoted && !text.text.is_empty() && !text.text.chars().any(char::is_control);
+            (is_good.then(|| text.text.clone()), "plain text, without quotes inside it")
+        }
+        ("A", _) => (None, "an address, as in `203.0.113.10`"),
+        ("AAAA", _) => (None, "an address, as in `2001:db8::1`"),
+        ("CNAME" | "NS", _) => (None, "a name, as in `legacy.example.org.`"),
+        ("MX", _) => (None, "as in `10 mail.example.org.`"),
+        ("SRV", _) => (None, "priority, weight, port and name, as in `10 5 5060 sip.example.org.`"),
+        _ => (None, "as in `0 issue \"letsencrypt.org\"`"),
+    };
+    if value.is_none() {
+        scope.not_allowed(text, &format!("a record of type {record_type}"), hint);
+    }
+    value
+}
+
+/// A name, whole and with its dot.
+fn target(scope: &Scope<'_>, name: &str) -> Option<String> {
+    let whole = scope.site.full_name(name);
+    let is_good = !whole.starts_with('*') && resolve::why_not_a_name(name, &whole, Names::Records).is_none();
+    is_good.then(|| format!("{whole}."))
+}
+
+fn numbers_and_target(scope: &Scope<'_>, numbers: &[&str], name: &str) -> Option<String> {
+    let mut words = Vec::new();
+    for number in numbers {
+        words.push(number.parse::<u16>().ok()?.to_string());
+    }
+    words.push(if name == "." { ".".to_owned() } else { target(scope, name)? });
+    Some(words.join(" "))
+}
+
+/// `network:` of a Service.
+pub(crate) fn network_mode(reader: &mut Reader<'_>) -> NetworkMode {
+    let Some(node) = reader.node("network") else { return NetworkMode::Auto };
+    let scope = reader.scope;
+    if matches!(node.data, Data::Map(_)) {
+        let Some(mut inner) = Reader::open(scope, node, "`network`", "network.") else { return NetworkMode::Auto };
+        if !inner.has("subnet") && !inner.has("internal") {
+            inner.missing("subnet", "as in `network: {subnet: 172.20.40.0/24}`");
+        }
+        let subnet = subnet(&mut inner);
+        let internal = inner.flag("internal").unwrap_or(false);
+        inner.finish(&nothing_else);
+        return own_network(subnet, internal).unwrap_or(NetworkMode::Auto);
+    }
+    let Some(text) = scope.text(node, "`network`") else { return NetworkMode::Auto };
+    if text.text == "auto" { NetworkMode::Auto } else { shared_network(scope, &text).unwrap_or(NetworkMode::Auto) }
+}
+
+/// A network of a service's own; `None` where nothing is said of it.
+pub(crate) fn own_network(subnet: Option<Ipv4Net>, internal: bool) -> Option<NetworkMode> {
+    match (subnet, internal) {
+        (subnet, true) => Some(NetworkMode::Defined { subnet, internal }),
+        (subnet, false) => subnet.map(NetworkMode::Subnet),
+    }
+}
+
+/// A network that others use as well, by its name.
+pub(crate) fn shared_network(scope: &Scope<'_>, text: &Text) -> Option<NetworkMode> {
+    let name = text.text.as_str();
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if !is_name || matches!(name, "host" | "none" | "bridge" | "default") {
+        scope.not_allowed(text, "`network`", "`auto`, the name of a shared network, or `{subnet: …}`");
+        return None;
+    }
+    scope.claims.borrow_mut().networks.push((name.to_owned(), text.spot));
+    Some(NetworkMode::Shared(name.to_owned()))
+}
+
+/// `subnet:`, claimed.
+pub(crate) fn subnet(reader: &mut Reader<'_>) -> Option<Ipv4Net> {
+    /// Gateway, NPM, two addresses for each of two containers, and an upper half for strangers.
+    const PREFIX_MAX: u8 = 28;
+    const PREFIX_MIN: u8 = 8;
+    let text = reader.text("subnet")?;
+    let scope = reader.scope;
+    let Ok(subnet) = text.text.parse::<Ipv4Net>() else {
+        scope.not_allowed(&text, &reader.label("subnet"), "a network, as in `172.20.40.0/24`");
+        return None;
+    };
+    if subnet.trunc() != subnet {
+        scope.not_allowed(&text, &reader.label("subnet"), &format!("the network itself is `{}`", subnet.trunc()));
+        return None;
+    }
+    if !(PREFIX_MIN..=PREFIX_MAX).contains(&subnet.prefix_len()) {
+        scope.not_allowed(&text, &reader.label("subnet"), &format!("a prefix from /{PREFIX_MIN} to /{PREFIX_MAX}"));
+        return None;
+    }
+    let avoided = scope.site.avoid.iter().find(|avoid| avoid.contains(&subnet) || subnet.contains(*avoid));
+    if let Some(avoided) = avoided {
+        let hint = format!("`network.avoid` in amarre.yaml keeps {avoided} free");
+        scope.not_allowed(&text, &reader.label("subnet"), &hint);
+        return None;
+    }
+    policy::subnet(scope, subnet, &text);
+    scope.claims.borrow_mut().subnets.push((subnet, text.spot));
+    Some(subnet)
+}

@@ -1,0 +1,359 @@
+//! Routes: which names lead where, behind which certificate.
+
+use crate::model::service::{Hsts, LetsEncrypt, Route, Target, Tls};
+use crate::model::site::Challenge;
+
+use super::host_options;
+use super::host_options::Front;
+use crate::manifest::policy::conflicts;
+use crate::manifest::policy::host_names;
+use crate::manifest::policy::nginx;
+use crate::manifest::policy::targets;
+use crate::manifest::resolve;
+use crate::manifest::resolve::Names;
+use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0216, Spot, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
+use crate::manifest::yaml::tree::{Data, Node};
+
+/// Let's Encrypt's own limit of names on one certificate.
+const DOMAINS_MAX: usize = 100;
+/// Far more than one service has; NPM writes a file for each.
+const ROUTES_MAX: usize = 200;
+
+/// What the routes of a manifest may point to.
+#[derive(Clone, Copy)]
+pub(crate) enum Targets<'a> {
+    Containers(&'a [&'a str]),
+    Urls,
+}
+
+/// A Service's routes: `routes:`, or one by `port:`.
+pub(crate) fn service_routes(reader: &mut Reader<'_>, containers: &[&str]) -> Vec<Route> {
+    let scope = reader.scope;
+    let by_port = short_route(reader, containers);
+    if by_port.is_some() && reader.has("routes") {
+        let hint = "`port:` is short for one route; write it as `to:` of a route";
+        scope.error_hint(A0106, reader.key_spot("port"), "`port` stands beside `routes`".to_owned(), hint);
+    }
+    let mut routes = self::routes(reader, Targets::Containers(containers));
+    if !reader.has("routes") {
+        routes.extend(by_port);
+    }
+    let access_list = reader.text("access_list");
+    apply_access_list(scope, &mut routes, access_list);
+    routes
+}
+
+/// `access_list` beside `routes` holds for every route without its own.
+pub(crate) fn apply_access_list(scope: &Scope<'_>, routes: &mut [Route], access_list: Option<Text>) {
+    let Some(access_list) = access_list else { return };
+    if routes.is_empty() && !scope.is_broken() {
+        // Somebody believes that this protects something.
+        let message = "`access_list` protects nothing: there is no route".to_owned();
+        scope.error(A0106, access_list.spot, message);
+    }
+    for route in routes {
+        route.access_list.get_or_insert_with(|| access_list.text.clone());
+    }
+}
+
+/// `port: 3000`, with `ssl:`.
+fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
+    const PORT_MAX: i64 = 65_535;
+    let scope = reader.scope;
+    let spot = reader.key_spot("port");
+    let ssl = reader.flag("ssl") == Some(true);
+    if ssl && !reader.has("port") {
+        let hint = "a route of `routes:` takes `tls: letsencrypt`";
+        scope.error_hint(A0106, reader.key_spot("ssl"), "`ssl` stands beside `port`".to_owned(), hint);
+    }
+    let port = u16::try_from(reader.number("port", 1, PORT_MAX)?).ok()?;
+    let to = reader.text("to");
+    let key = match (&to, containers) {
+        (None, [only]) => only,
+        (Some(to), _) => match containers.iter().find(|key| **key == to.text) {
+            Some(key) => key,
+            None => {
+                let hint = format!("there are {}; another port goes into `port:`", containers.join(", "));
+                scope.error_hint(A0111, to.spot, format!("unknown container `{}`", shown(&to.text)), &hint);
+                return None;
+            }
+        },
+        (None, []) => return None,
+        (None, _) => {
+            let hint = "say which with `to: app`, or write `routes:` with `to: app:80`";
+            scope.error_hint(A0106, spot, "`port` is of one container, and there are several".to_owned(), hint);
+            return None;
+        }
+    };
+    conflicts::needs_npm(scope, spot, "routes");
+    let name = Text { text: scope.name.clone(), spot };
+    let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, Names::Hosts) }?;
+    claim(scope, &domain, spot);
+    Some(Route {
+        domains: vec![domain],
+        to: Target::Container { key: (*key).to_owned(), port },
+        tls: if ssl { Tls::LetsEncrypt(usual(scope)) } else { Tls::None },
+        force_https: ssl,
+        websockets: true,
+        block_exploits: true,
+        access_list: None,
+        http2: ssl,
+        hsts: Hsts::Off,
+        caching: None,
+        locations: Vec::new(),
+        advanced: String::new(),
+        origin: scope.origin(spot),
+    })
+}
+
+/// The list `routes:`.
+pub(crate) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route> {
+    let scope = reader.scope;
+    let spot = reader.key_spot("routes");
+    let Some(node) = reader.node("routes") else { return Vec::new() };
+    let Data::List(items) = &node.data else {
+        scope.wrong_type(node, "`routes`", "a list");
+        return Vec::new();
+    };
+    if items.is_empty() {
+        return Vec::new();
+    }
+    if items.len() > ROUTES_MAX {
+        scope.error(A0108, spot, format!("{} routes in one manifest, at most {ROUTES_MAX}", items.len()));
+        return Vec::new();
+    }
+    conflicts::needs_npm(scope, spot, "routes");
+    items.iter().filter_map(|item| route(scope, item, targets)).collect()
+}
+
+fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> {
+    let mut reader = Reader::open(scope, node, "a route", "")?;
+    let domains = domains(&mut reader);
+    let to = match targets {
+        Targets::Containers(keys) => {
+            let text = reader.required("to", "which container and port: `to: app:80`");
+            text.and_then(|text| container_target(scope, &text, keys))
+        }
+        Targets::Urls => {
+            let text = reader.required("to", "as in `to: http://192.168.1.20:5000`");
+            text.and_then(|text| url_target(scope, &text))
+        }
+    };
+    let locations = host_options::locations(&mut reader, targets);
+    let Front { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
+    let websockets = reader.flag("websockets").unwrap_or(true);
+    let block_exploits = reader.flag("block_exploits").unwrap_or(true);
+    let caching = reader.flag("caching");
+    let access_list = reader.text("access_list").map(|text| text.text);
+    let reader_spot = reader.spot;
+    let origin = scope.origin(reader_spot);
+    reader.finish(&nothing_else);
+    let tls = by_record(scope, tls?, &domains, reader_spot);
+    let force_https = force_https.unwrap_or(tls != Tls::None);
+    Some(Route {
+        domains,
+        to: to?,
+        tls,
+        force_https,
+        websockets,
+        block_exploits,
+        access_list,
+        http2,
+        hsts,
+        caching,
+        locations,
+        advanced,
+        origin,
+    })
+}
+
+/// `domain` and `aliases`, whole; each of them is claimed.
+pub(crate) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
+    let scope = reader.scope;
+    let mut texts: Vec<Text> = reader.required("domain", "as in `domain: cloud`").into_iter().collect();
+    texts.extend(reader.texts("aliases"));
+    if texts.len() > DOMAINS_MAX {
+        let message = format!("{} names on one route, at most {DOMAINS_MAX}", texts.len());
+        scope.error(A0108, reader.key_spot("aliases"), message);
+        return Vec::new();
+    }
+    let mut domains = Vec::new();
+    for text in texts {
+        let Some(domain) = resolve::full_name(scope, &text, Names::Hosts) else { continue };
+        claim(scope, &domain, text.spot);
+        domains.push(domain);
+    }
+    domains
+}
+
+fn claim(scope: &Scope<'_>, domain: &str, spot: Spot) {
+    host_names::judge(scope, domain, spot);
+    scope.claims.borrow_mut().domains.push((domain.to_owned(), spot));
+}
+
+/// `tls:`; `None` when it is wrong.
+pub(crate) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
+    const HINT: &str = "`tls:` takes `letsencrypt`, the name of a certificate that NPM has, or `none`";
+    if !reader.has("tls") {
+        reader.entry("tls");
+        return Some(Tls::None);
+    }
+    let node = reader.node("tls")?;
+    let scope = reader.scope;
+    if let Data::Map(_) = &node.data {
+        return lets_encrypt(scope, node);
+    }
+    if flag(node).is_ok() {
+        scope.error_hint(A0104, node.spot, "`tls` is not true or false".to_owned(), HINT);
+        return None;
+    }
+    let text = scope.text(node, "`tls`")?;
+    match text.text.as_str() {
+        "none" => Some(Tls::None),
+        "letsencrypt" => Some(Tls::LetsEncrypt(usual(scope))),
+        "" => {
+            scope.error_hint(A0105, text.spot, "`tls` is empty".to_owned(), HINT);
+            None
+        }
+        name => Some(Tls::Existing(name.to_owned())),
+    }
+}
+
+/// What the configuration says.
+fn usual(scope: &Scope<'_>) -> LetsEncrypt {
+    LetsEncrypt { challenge: scope.site.certificates.challenge, wildcard: false }
+}
+
+/// `{letsencrypt: {challenge: dns, wildcard: true}}`.
+fn lets_encrypt(scope: &Scope<'_>, node: &Node) -> Option<Tls> {
+    let mut outer = Reader::open(scope, node, "`tls`", "tls.")?;
+    let inner = outer.node("letsencrypt");
+    if inner.is_none() {
+        outer.missing("letsencrypt", "as in `tls: {letsencrypt: {challenge: http}}`");
+    }
+    outer.finish(&nothing_else);
+    let mut inner = Reader::open(scope, inner?, "`letsencrypt`", "tls.letsencrypt.")?;
+    let (text, spot) = (inner.text("challenge"), inner.key_spot("wildcard"));
+    let wildcard = inner.flag("wildcard").unwrap_or_default();
+    inner.finish(&nothing_else);
+    let challenge = match text.as_ref().map(|text| text.text.as_str()) {
+        Some("http") if wildcard => {
+            scope.error_hint(A0106, spot, "`wildcard: true` beside `challenge: http`".to_owned(), ONLY_BY_DNS);
+            return None;
+        }
+        Some("http") => Challenge::Http,
+        Some("dns") => Challenge::Dns,
+        None if wildcard => Challenge::Dns,
+        None => usual(scope).challenge,
+        Some(_) => {
+            let text = text?;
+            scope.not_allowed(&text, "`challenge`", "`http` or `dns`");
+            return None;
+        }
+    };
+    Some(Tls::LetsEncrypt(LetsEncrypt { challenge, wildcard }))
+}
+
+const ONLY_BY_DNS: &str = "for `*` Let's Encrypt asks for a record in the DNS only: write `challenge: dns`";
+
+/// How it is shown that these names are ours: for one with `*` there is one way only, and that needs a key.
+pub(crate) fn by_record(scope: &Scope<'_>, tls: Tls, domains: &[String], spot: Spot) -> Tls {
+    let Tls::LetsEncrypt(mut asked) = tls else { return tls };
+    if domains.iter().any(|name| name.starts_with('*')) {
+        asked.challenge = Challenge::Dns;
+    }
+    if asked.challenge == Challenge::Dns && !scope.site.certificates.has_dns_credentials {
+        let hint =
+            "set `certificates.dns_credentials` in amarre.yaml; or make the certificate in NPM, and give its name";
+        let message = "a certificate for a record in the DNS needs a key with which NPM can write it".to_owned();
+        scope.error_hint(A0216, spot, message, hint);
+    }
+    Tls::LetsEncrypt(asked)
+}
+
+/// `app:80`, or `80` when there is one container.
+pub(crate) fn container_target(scope: &Scope<'_>, text: &Text, keys: &[&str]) -> Option<Target> {
+    if text.text.contains("://") {
+        scope.not_allowed(text, "`to`", "a container of this service; kind `Route` points to anything else");
+        return None;
+    }
+    let (key, port) = match text.text.split_once(':') {
+        Some((key, port)) => (Some(key), port),
+        None => (None, text.text.as_str()),
+    };
+    let Some(port) = port_number(port) else {
+        scope.not_allowed(text, "`to`", "container and port, as in `app:80`");
+        return None;
+    };
+    let key = match (key, keys) {
+        (Some(key), _) if keys.contains(&key) => key,
+        (Some(key), _) => {
+            let hint = match nearest(key, keys) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", keys.join(", ")),
+            };
+            scope.error_hint(A0111, text.spot, format!("unknown container `{}`", shown(key)), &hint);
+            return None;
+        }
+        (None, [only]) => only,
+        (None, _) => {
+            scope.not_allowed(text, "`to`", "say which container, as in `app:80`");
+            return None;
+        }
+    };
+    Some(Target::Container { key: key.to_owned(), port })
+}
+
+/// `http://192.168.1.20:5000`.
+fn url_target(scope: &Scope<'_>, text: &Text) -> Option<Target> {
+    let (target, path) = url_with_path(scope, text)?;
+    if path.is_empty() {
+        return Some(target);
+    }
+    let hint = "as in `http://192.168.1.20:5000`; below a path, use `locations:`";
+    scope.error_hint(A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), hint);
+    None
+}
+
+/// `http://192.168.1.20:5000/below`; a lone `/` at the end says nothing.
+pub(crate) fn url_with_path(scope: &Scope<'_>, text: &Text) -> Option<(Target, String)> {
+    const HINT: &str = "as in `http://192.168.1.20:5000`";
+    let Some((scheme @ ("http" | "https"), rest)) = text.text.split_once("://") else {
+        scope.not_allowed(text, "`to`", HINT);
+        return None;
+    };
+    if rest.contains(['?', '#', '@']) {
+        scope.error_hint(A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), HINT);
+        return None;
+    }
+    let (host, path) = match rest.split_once('/') {
+        Some((host, path)) if !path.is_empty() => (host, format!("/{path}")),
+        Some((host, _)) => (host, String::new()),
+        None => (rest, String::new()),
+    };
+    let usual = if scheme == "http" { 80 } else { 443 };
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port_number(port)),
+        Some(_) | None => (host, Some(usual)),
+    };
+    let (Some(port), true, true) = (port, is_host(host), path.is_empty() || nginx::is_path(&path)) else {
+        scope.not_allowed(text, "`to`", HINT);
+        return None;
+    };
+    targets::target(scope, host, port, text);
+    Some((Target::Url { scheme: scheme.to_owned(), host: host.to_owned(), port }, path))
+}
+
+/// An address, or a name that may lie outside our domains.
+pub(crate) fn is_host(host: &str) -> bool {
+    if let Some(inside) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return inside.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let host = host.to_ascii_lowercase();
+    !host.starts_with('*') && resolve::why_not_a_name(&host, &host, Names::Records).is_none()
+}
+
+pub(crate) fn port_number(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port > 0 && text.bytes().all(|b| b.is_ascii_digit()))
+}

@@ -1,0 +1,86 @@
+//! Streams: a port at which NPM listens, and the container or address that it leads to.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::service::{Dns, Service, Stream, StreamTarget};
+
+use super::route;
+use crate::manifest::compose::unsupported;
+use crate::manifest::parse::NAME_CHARS_MAX;
+use crate::manifest::policy::conflicts;
+use crate::manifest::policy::targets;
+use crate::manifest::resolve;
+use crate::manifest::yaml::diagnostic::{A0106, A0170, shown};
+use crate::manifest::yaml::reader::{Reader, Scope, Text};
+
+/// Where NPM itself listens: HTTP, its pages, HTTPS, its backend.
+const OWN_PORTS: [u16; 4] = [80, 81, 443, 3000];
+
+/// A port that is forwarded.
+pub(crate) fn stream(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+    const PORT_MAX: i64 = 65_535;
+    let scope = reader.scope;
+    let spot = reader.spot;
+    conflicts::needs_npm(scope, spot, "streams");
+    if !reader.has("port") {
+        reader.missing("port", "where NPM listens, as in `port: 2222`");
+    }
+    let port = reader.number("port", 1, PORT_MAX).and_then(|port| u16::try_from(port).ok());
+    let port_spot = reader.key_spot("port");
+    if let Some(own) = port.filter(|port| OWN_PORTS.contains(port)) {
+        let hint = "another port of NPM's container, published as any port of the host";
+        scope.error_hint(A0106, port_spot, format!("port {own} is NPM's own"), hint);
+    }
+    let to = reader.required("to", "as in `to: gitea/gitea:22` or `to: 192.168.1.20:22`");
+    let to = to.and_then(|text| target(scope, &text));
+    let tcp = reader.flag("tcp").unwrap_or(true);
+    let udp = reader.flag("udp").unwrap_or(false);
+    if !tcp && !udp {
+        scope.error(A0106, reader.key_spot("tcp"), "a stream of neither TCP nor UDP forwards nothing".to_owned());
+    }
+    reader.finish(&unsupported::small_kind_key);
+    let (port, to) = (port?, to?);
+    scope.claims.borrow_mut().streams.push((port, port_spot));
+    service.streams = vec![Stream { port, to, tcp, udp, origin: scope.origin(spot) }];
+    service.dns = Dns::None;
+    Some(service)
+}
+
+/// `gitea/gitea:22` or `192.168.1.20:22`.
+fn target(scope: &Scope<'_>, text: &Text) -> Option<StreamTarget> {
+    const HINT: &str = "a service's container as in `gitea/gitea:22`, or an address as in `192.168.1.20:22`";
+    if let Ok(address) = text.text.parse::<SocketAddr>() {
+        let host = match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        if address.port() == 0 {
+            scope.not_allowed(text, "`to`", HINT);
+            return None;
+        }
+        targets::target(scope, &host, address.port(), text);
+        return Some(StreamTarget::Address { host, port: address.port() });
+    }
+    let Some((place, port)) =
+        text.text.rsplit_once(':').and_then(|(place, port)| Some((place, route::port_number(port)?)))
+    else {
+        scope.not_allowed(text, "`to`", HINT);
+        return None;
+    };
+    let is_name = |name: &str| resolve::why_not_a_label(name, NAME_CHARS_MAX).is_none();
+    match place.split_once('/') {
+        Some((service, key)) if is_name(service) && is_name(key) => {
+            Some(StreamTarget::Container { service: service.to_owned(), key: key.to_owned(), port })
+        }
+        None if route::is_host(place) => {
+            let message = format!("`to` needs an address here, not the name `{}`", shown(place));
+            let hint = "nginx resolves it when it loads: on the day it cannot, no site comes up; write its address, or `service/container:port`";
+            scope.error_hint(A0170, text.spot, message, hint);
+            None
+        }
+        Some(_) | None => {
+            scope.not_allowed(text, "`to`", HINT);
+            None
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Rules that one key cannot know alone: what policy forbids, and what two manifests cannot both have.
+//!
+//! Of two manifests that want one thing the later one is broken, in the order of files and lines; of
+//! two with one name both are, for nothing says which of them is meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use crate::model::address::service_of_network;
+use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume};
+use crate::model::site::{PublicAddress, Right};
+use crate::model::{Assets, Site};
+
+use super::shared_names;
+use super::{Decision, Verdict};
+use crate::manifest::kinds::dependencies;
+use crate::manifest::policy;
+use crate::manifest::source_files::OtherFile;
+use crate::manifest::yaml::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0209, Problem, Spot};
+use crate::manifest::yaml::reader::Scope;
+
+/// What a document claims for itself, each with its place.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// Of `moved_from`.
+    pub moved_from: Option<Spot>,
+    pub name: Option<Spot>,
+    pub domains: Vec<(String, Spot)>,
+    /// Name and type.
+    pub records: Vec<(String, String, Spot)>,
+    pub ports: Vec<PortClaim>,
+    pub subnets: Vec<(Ipv4Net, Spot)>,
+    /// Manifests that come first.
+    pub needs: Vec<(String, Spot)>,
+    /// Volumes that mounts call external.
+    pub external: BTreeMap<String, Volume>,
+    /// Ports at which NPM listens.
+    pub streams: Vec<(u16, Spot)>,
+    /// Networks that it joins and does not define.
+    pub networks: Vec<(String, Spot)>,
+    /// Names and ports that routes and streams lead to, as far as one manifest can tell allowed.
+    pub targets: Vec<(String, u16, Spot)>,
+}
+
+/// A published port.
+#[derive(Debug)]
+pub(crate) struct PortClaim {
+    pub port: Port,
+    pub spot: Spot,
+}
+
+/// Whether every manifest is among those that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Yes: who names another one is wrong when it is not there.
+    All,
+    /// No: what was good once is read again by itself.
+    One,
+}
+
+/// One document on its way to being a service.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    pub file: &'a str,
+    /// Of the whole file.
+    pub file_text: &'a str,
+    /// Of the document, at its place.
+    pub text: String,
+    /// Where it begins.
+    pub line: usize,
+    /// Whose it is, where that can be told.
+    pub name: Option<String>,
+    pub service: Option<Service>,
+    pub problems: Vec<Problem>,
+    pub claims: Claims,
+    /// Other files that were opened, by their number less one.
+    pub files: Vec<OtherFile>,
+    /// Everything of the source that it needs to be read again.
+    pub uses: Assets,
+    /// It does not look like a manifest: when one names its file, it is none.
+    pub is_doubtful: bool,
+    /// What policy says of it, where it is asked for.
+    pub decisions: Vec<Decision>,
+}
+
+impl Draft<'_> {
+    /// The file in which a place lies, and its text.
+    pub fn file_at(&self, spot: Spot) -> (&str, &str) {
+        let other = usize::from(spot.file).checked_sub(1).and_then(|index| self.files.get(index));
+        other.map_or((self.file, self.file_text), |other| (&other.path, &other.text))
+    }
+
+    /// Notes what is wrong with a use that other manifests decide about.
+    pub fn decide(&mut self, right: Right, problem: &Problem) {
+        let verdict = if problem.is_error() { Verdict::Refused(problem.code) } else { Verdict::Existing(problem.code) };
+        self.push(right, problem.spot, verdict, problem.hint.clone().unwrap_or_default());
+    }
+
+    fn allow(&mut self, right: Right, spot: Spot, by: String) {
+        self.push(right, spot, Verdict::Allowed(by), String::new());
+    }
+
+    fn push(&mut self, right: Right, spot: Spot, verdict: Verdict, hint: String) {
+        let file = self.file_at(spot).0.to_owned();
+        self.decisions.push(Decision { file, line: spot.line, column: spot.column, right, verdict, hint });
+    }
+}
+
+/// Finds what two documents cannot both have. The drafts are in the order of files and lines.
+pub(crate) fn across(drafts: &mut [Draft<'_>], site: &Site, company: Company) {
+    names(drafts);
+    if company == Company::All {
+        dependencies::across(drafts);
+    }
+    // By itself, a manifest does not show which networks are defined.
+    if company == Company::All || site.existing.everything {
+        networks(drafts, site);
+        shared_names::across(drafts, site);
+    }
+    moved(drafts);
+    let mut taken = Taken::default();
+    for draft in drafts {
+        let Some(service) = draft.service.as_ref().filter(|_| !draft.problems.iter().any(Problem::is_error)) else {
+            continue;
+        };
+        let wanted = Wanted::of(draft, service, site);
+        let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
+        let problems = taken.conflicts(&wanted, &place);
+        if problems.is_empty() {
+            taken.add(wanted);
+        }
+        draft.problems.extend(problems);
+    }
+}
+
+/// Data are one service's: `moved_from` names a manifest that is no more.
+fn moved(drafts: &mut [Draft<'_>]) {
+    let known: BTreeSet<String> = drafts.iter().filter_map(|draft| draft.name.clone()).collect();
+    for draft in drafts.iter_mut() {
+        let old = draft.service.as_ref().and_then(|service| service.data.of.clone());
+        let Some(old) = old.filter(|old| known.contains(old)) else { continue };
+        let spot = draft.claims.moved_from.unwrap_or(Spot::at(draft.line, 1));
+        let message = format!("`moved_from: {old}` names a manifest that is there: both would write to its data");
+        let hint = format!("remove the manifest of {old}, or leave the line out");
+        draft.problems.push(Problem::error(A0106, spot, message).hint(hint));
+    }
+}
+
+/// A network that is joined is a `Network` manifest's, or policy allows it.
+fn networks(drafts: &mut [Draft<'_>], site: &Site) {
+    let defines =
+        |draft: &&Draft<'_>| draft.service.as_ref().is_some_and(|service| service.kind == ManifestKind::Network);
+    let defined: BTreeSet<String> = drafts.iter().filter(defines).filter_map(|draft| draft.name.clone()).collect();
+    for draft in drafts.iter_mut() {
+        let Some(name) = draft.name.clone() else { continue };
+        let defined_by = |network: &str| {
+            let own = service_of_network(network).unwrap_or(network);
+            defined.get(own).map(|name| format!("the `Network` manifest {name} defines it"))
+        };
+        let mut problems: Vec<(Right, Problem)> = Vec::new();
+        for (network, spot) in draft.claims.networks.clone() {
+            let right = Right { service: name.clone(), word: "networks".to_owned(), item: network.clone() };
+            match defined_by(&network).or_else(|| policy::allowed_network(site, &network)) {
+                Some(by) => draft.allow(right, spot, by),
+                None => problems.push((right, policy::network(site, &name, &network, spot))),
+            }
+        }
+        for (right, problem) in problems {
+            draft.decide(right, &problem);
+            draft.problems.push(problem);
+        }
+    }
+}
+
+fn names(drafts: &mut [Draft<'_>]) {
+    let mut places: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        if let Some(name) = &draft.name {
+            let line = draft.claims.name.map_or(draft.line, |spot| spot.line);
+            places.entry(name.clone()).or_default().push((index, format!("{}:{line}", draft.file)));
+        }
+    }
+    for (name, places) in places.iter().filter(|(_, places)| places.len() > 1) {
+        for (index, own) in places {
+            let draft = &mut drafts[*index];
+            let spot = draft.claims.name.unwrap_or(Spot::at(draft.line, 1));
+            let other = places.iter().map(|(_, place)| place).find(|place| *place != own);
+            let hint = format!("the other is {}", other.unwrap_or(own));
+            draft.problems.push(Problem::error(A0120, spot, format!("two manifests are named {name}")).hint(hint));
+        }
+    }
+}
+
+/// What a good document wants for itself alone, with the place that says so.
+struct Wanted {
+    host: String,
+    domains: Vec<(String, Spot, String)>,
+    records: Vec<(String, String, Spot, String)>,
+    ports: Vec<(Port, Spot, String)>,
+    subnets: Vec<(Ipv4Net, Spot, String)>,
+    containers: Vec<(String, Spot, String)>,
+    /// By the NPM, which several hosts may share.
+    streams: Vec<((String, u16), Spot, String)>,
+}
+
+impl Wanted {
+    fn of(draft: &Draft<'_>, service: &Service, site: &Site) -> Self {
+        let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
+        let claims = &draft.claims;
+        let mut records: Vec<(String, String, Spot, String)> = claims
+            .records
+            .iter()
+            .map(|(name, record_type, spot)| (name.clone(), record_type.clone(), *spot, place(*spot)))
+            .collect();
+        let addresses = site.hosts.get(&service.host).map(|host| host.address.as_slice()).unwrap_or_default();
+        for (domain, spot) in claims.domains.iter().filter(|_| service.dns == Dns::Auto && site.has_dns) {
+            let types: BTreeSet<&str> = addresses.iter().map(record_type_of).collect();
+            records.extend(types.into_iter().map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
+        }
+        let npm = site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+        let npm = npm.map(|npm| npm.provider.to_string()).unwrap_or_default();
+        let streams = claims.streams.iter().map(|(port, spot)| ((npm.clone(), *port), *spot, place(*spot)));
+        let spot = claims.name.unwrap_or(Spot::at(draft.line, 1));
+        let names = service.containers.keys().map(|key| service.container_name(key));
+        let names = names.chain(service.jobs.keys().map(|job| service.address_name(job)));
+        let containers = names.map(|name| (name, spot, place(spot)));
+        Self {
+            host: service.host.clone(),
+            domains: claims.domains.iter().map(|(name, spot)| (name.clone(), *spot, place(*spot))).collect(),
+            records,
+            ports: claims.ports.iter().map(|claim| (claim.port.clone(), claim.spot, place(claim.spot))).collect(),
+            subnets: claims.subnets.iter().map(|(net, spot)| (*net, *spot, place(*spot))).collect(),
+            containers: containers.collect(),
+            streams: streams.collect(),
+        }
+    }
+}
+
+fn record_type_of(address: &PublicAddress) -> &'static str {
+    match address {
+        PublicAddress::Ip(ip) if ip.is_ipv4() => "A",
+        PublicAddress::Ip(_) => "AAAA",
+        PublicAddress::Name(_) => "CNAME",
+    }
+}
+
+/// What earlier documents have, with the places.
+#[derive(Default)]
+struct Taken {
+    domains: BTreeMap<String, String>,
+    records: BTreeMap<String, Vec<(String, String)>>,
+    /// By host, port and protocol: addresses.
+    ports: BTreeMap<(String, u16, String), Vec<(String, String)>>,
+    subnets: BTreeMap<String, Vec<(Ipv4Net, String)>>,
+    containers: BTreeMap<(String, String), String>,
+    streams: BTreeMap<(String, u16), String>,
+}
+
+impl Taken {
+    fn conflicts(&self, wanted: &Wanted, place: &dyn Fn(Spot) -> String) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut own: BTreeMap<&str, String> = BTreeMap::new();
+        for (domain, spot, place) in &wanted.domains {
+            if let Some(first) = own.insert(domain, place.clone()) {
+                let problem = Problem::error(A0121, *spot, format!("{domain} stands in this manifest twice"));
+                problems.push(problem.hint(format!("first in {first}")));
+            } else if let Some(first) = self.domains.get(domain) {
+                let problem = Problem::error(A0121, *spot, format!("two services want {domain}"));
+                problems.push(problem.hint(format!("first wanted by {first}")));
+            }
+        }
+        for (name, record_type, spot, _) in &wanted.records {
+            let others = self.records.get(name).map(Vec::as_slice).unwrap_or_default();
+            // Nothing can stand beside a CNAME.
+            let is_same = |other: &str| other == record_type || other == "CNAME" || record_type == "CNAME";
+            let is_reported =
+                wanted.domains.iter().any(|(domain, ..)| domain == name && self.domains.contains_key(name));
+            if let Some((other, first)) = others.iter().find(|(other, _)| is_same(other) && !is_reported) {
+                let problem =
+                    Problem::error(A0122, *spot, format!("two services want the record {name} {record_type}"));
+                let what = if other == record_type { String::new() } else { format!(" as {other}") };
+                problems.push(problem.hint(format!("first wanted{what} by {first}")));
+            }
+        }
+        self.port_conflicts(wanted, place, &mut problems);
+        for (subnet, spot, _) in &wanted.subnets {
+            let others = self.subnets.get(&wanted.host).map(Vec::as_slice).unwrap_or_default();
+            let overlap = others.iter().find(|(other, _)| other.contains(subnet) || subnet.contains(other));
+            if let Some((other, first)) = overlap {
+                let problem = Problem::error(A0124, *spot, format!("two networks overlap: {subnet} and {other}"));
+                problems.push(problem.hint(format!("the other is wanted by {first}")));
+            }
+        }
+        for (stream, spot, _) in &wanted.streams {
+            if let Some(first) = self.streams.get(stream) {
+                let problem = Problem::error(A0171, *spot, format!("two streams want port {}", stream.1));
+                problems.push(problem.hint(format!("first wanted by {first}; one stream takes TCP and UDP")));
+            }
+        }
+        for (name, spot, _) in &wanted.containers {
+            if let Some(first) = self.containers.get(&(wanted.host.clone(), name.clone())) {
+                let problem = Problem::error(A0120, *spot, format!("two containers would be named {name}"));
+                problems.push(problem.hint(format!("the other is of {first}")));
+            }
+        }
+        problems
+    }
+
+    fn port_conflicts(&self, wanted: &Wanted, place: &dyn Fn(Spot) -> String, problems: &mut Vec<Problem>) {
+        for (index, (port, spot, _)) in wanted.ports.iter().enumerate() {
+            let own = wanted.ports[..index].iter().find(|(other, ..)| {
+                other.published == port.published && other.protocol == port.protocol && is_one(&other.host_ip, port)
+            });
+            let key = (wanted.host.clone(), port.published, port.protocol.clone());
+            let others = self.ports.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let other = others.iter().find(|(ip, _)| is_one(ip, port)).map(|(_, place)| place.clone());
+            let first = own.map(|(_, spot, _)| place(*spot)).or(other);
+            if let Some(first) = first {
+                let message = format!("port {}/{} is published twice on one host", port.published, port.protocol);
+                problems.push(Problem::error(A0123, *spot, message).hint(format!("first by {first}")));
+            }
+        }
+    }
+
+    fn add(&mut self, wanted: Wanted) {
+        let host = wanted.host;
+        self.domains.extend(wanted.domains.into_iter().map(|(name, _, place)| (name, place)));
+        for (name, record_type, _, place) in wanted.records {
+            self.records.entry(name).or_default().push((record_type, place));
+        }
+        for (port, _, place) in wanted.ports {
+            let key = (host.clone(), port.published, port.protocol);
+            self.ports.entry(key).or_default().push((port.host_ip, place));
+        }
+        for (subnet, _, place) in wanted.subnets {
+            self.subnets.entry(host.clone()).or_default().push((subnet, place));
+        }
+        self.streams.extend(wanted.streams.into_iter().map(|(stream, _, place)| (stream, place)));
+        self.containers.extend(wanted.containers.into_iter().map(|(name, _, place)| ((host.clone(), name), place)));
+    }
+}
+
+/// Whether two addresses of a host cannot both have a port.
+fn is_one(ip: &str, port: &Port) -> bool {
+    let is_all = |ip: &str| matches!(ip, "0.0.0.0" | "::");
+    ip == port.host_ip || is_all(ip) || is_all(&port.host_ip)
+}
+
+/// A circle of `depends_on`, its first container named again at the end.
+pub(crate) fn circle<'a>(containers: &BTreeMap<&'a str, &'a Container>) -> Option<Vec<&'a str>> {
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    for start in containers.keys() {
+        let mut path: Vec<&str> = vec![start];
+        if let Some(circle) = walk(containers, &mut path, &mut done) {
+            return Some(circle);
+        }
+    }
+    None
+}
+
+/// Depth first; at most as deep as there are containers, which is limited.
+fn walk<'a>(
+    containers: &BTreeMap<&'a str, &'a Container>,
+    path: &mut Vec<&'a str>,
+    done: &mut BTreeSet<&'a str>,
+) -> Option<Vec<&'a str>> {
+    let key = *path.last()?;
+    if done.contains(key) {
+        return None;
+    }
+    let container = containers.get(key)?;
+    for needed in container.depends_on.keys().chain(container.joins()) {
+        if let Some(at) = path.iter().position(|other| other == needed) {
+            let mut circle = path[at..].to_vec();
+            circle.push(path[at]);
+            return Some(circle);
+        }
+        path.push(needed);
+        if let Some(circle) = walk(containers, path, done) {
+            return Some(circle);
+        }
+        path.pop();
+    }
+    done.insert(key);
+    None
+}
+
+/// Names in NPM need one.
+pub(crate) fn needs_npm(scope: &Scope<'_>, spot: Spot, what: &str) {
+    let Some(host) = scope.site.hosts.get(&scope.host) else { return };
+    if host.npm.is_none() {
+        let hint = format!(
+            "add it below `npm:` in amarre.yaml (and name it in `hosts.{}.npm` when there are several)",
+            scope.host
+        );
+        scope.error_hint(A0209, spot, format!("host `{}` has no Nginx Proxy Manager for {what}", scope.host), &hint);
+    }
+}

@@ -1,0 +1,166 @@
+//! Which images a manifest may use: `policy.images`, part by part, so that `*` in a name never means another registry.
+
+use crate::model::suggestion::matches;
+
+use super::Closed;
+use crate::manifest::policy;
+use crate::manifest::yaml::diagnostic::{A0206, A0269, shown};
+use crate::manifest::yaml::reader::{Scope, Text};
+
+/// The key of the policy.
+const WORD: &str = "images";
+/// What is meant where no registry is named, and no owner.
+const USUAL_REGISTRY: &str = "docker.io";
+const USUAL_OWNER: &str = "library";
+
+/// A reference to an image, or a pattern for some.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts<'a> {
+    registry: &'a str,
+    repository: String,
+    /// Tag or digest.
+    version: Option<&'a str>,
+}
+
+/// Images match one of `policy.images`, as written or with the registry that is meant.
+pub(crate) fn judge(scope: &Scope<'_>, text: &Text) {
+    let image = text.text.as_str();
+    let is_id = is_id(image);
+    let parts = Parts::of(image);
+    if !is_id && !parts.is_good() {
+        scope.not_allowed(text, "`image`", "as in `nginx:1.27`, `ghcr.io/owner/name:tag` or `name@sha256:…`");
+        return;
+    }
+    // The engine takes an id as that of an image that is there, whatever its name.
+    let is_named = |pattern: &&String| match is_id {
+        true => *pattern == "*" || pattern.starts_with("sha256:") && matches(pattern, image),
+        false => is_allowed(pattern, image),
+    };
+    if let Some(pattern) = scope.site.policy.images.iter().find(is_named) {
+        return policy::allowed(scope, text.spot, WORD, image, &format!("policy.images: {pattern}"));
+    }
+    let message = format!("policy forbids the image {}", shown(image));
+    let (code, hint) = match is_id {
+        true => (A0269, "it is the id of an image and not a name: write `name:tag` or `name@sha256:…`"),
+        false => (A0206, "ask the operator to add it to `policy.images`"),
+    };
+    let hint = hint.to_owned();
+    policy::closed(scope, &Closed { code, spot: text.spot, word: WORD, item: image, message, hint });
+}
+
+/// A pattern that begins with `*` says itself that the registry is any.
+fn is_allowed(pattern: &str, image: &str) -> bool {
+    let parts = Parts::of(image);
+    let whole = || format!("{}/{}", parts.registry, parts.repository);
+    if pattern.starts_with('*') {
+        return matches(pattern, image) || matches(pattern, &whole());
+    }
+    Parts::of_pattern(pattern).allows(&parts)
+}
+
+/// Whether the engine looks for an image with this id, or one that begins so.
+fn is_id(image: &str) -> bool {
+    image.split_once(':').is_some_and(|(algorithm, _)| matches!(algorithm, "sha256" | "sha384" | "sha512"))
+}
+
+impl<'a> Parts<'a> {
+    /// As Docker reads a reference.
+    fn of(image: &'a str) -> Self {
+        let first = image.split_once('/').map(|(first, _)| first);
+        match first.filter(|first| first.contains(['.', ':']) || *first == "localhost") {
+            Some(registry) => Self::in_registry(registry, &image[registry.len() + 1..]),
+            None => Self::in_registry(USUAL_REGISTRY, image),
+        }
+    }
+
+    /// A pattern may name a registry alone: `registry.lan:*`.
+    fn of_pattern(pattern: &'a str) -> Self {
+        let is_registry = |text: &str| text.split_once(':').is_some_and(|(host, _)| host.contains('.'));
+        match pattern.split_once('/') {
+            None if is_registry(pattern) => Self { registry: pattern, repository: "*".to_owned(), version: None },
+            Some(_) | None => Self::of(pattern),
+        }
+    }
+
+    fn in_registry(registry: &'a str, rest: &'a str) -> Self {
+        let (name, digest) = rest.split_once('@').map_or((rest, None), |(name, digest)| (name, Some(digest)));
+        let last = name.rfind('/').map_or(0, |at| at + 1);
+        let (name, tag) = match name[last..].find(':') {
+            Some(at) => (&name[..last + at], Some(&name[last + at + 1..])),
+            None => (name, None),
+        };
+        let is_official = registry == USUAL_REGISTRY && !name.contains('/') && name != "*";
+        let repository = if is_official { format!("{USUAL_OWNER}/{name}") } else { name.to_owned() };
+        Self { registry, repository, version: digest.or(tag) }
+    }
+
+    fn allows(&self, image: &Parts<'_>) -> bool {
+        let is_version = |pattern: &str| matches(pattern, image.version.unwrap_or("latest"));
+        matches(self.registry, image.registry)
+            && matches(&self.repository, &image.repository)
+            && self.version.is_none_or(is_version)
+    }
+
+    /// The grammar of references (distribution's `reference` package): no `..`, no empty part, no capitals in a name.
+    fn is_good(&self) -> bool {
+        let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_part = |part: &str| {
+            let bytes = part.as_bytes();
+            let ends_well = bytes.first().is_some_and(|b| is_letter(*b)) && bytes.last().is_some_and(|b| is_letter(*b));
+            let is_one = bytes.iter().all(|byte| is_letter(*byte) || b"._-".contains(byte));
+            ends_well && is_one && !part.contains("..")
+        };
+        let is_host = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+        let is_version =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:+".contains(&b));
+        is_host(self.registry) && self.repository.split('/').all(is_part) && self.version.is_none_or(is_version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_means_no_other_registry() {
+        for (pattern, image, is_allowed) in [
+            ("docker.io/library/*", "postgres:16", true),
+            ("docker.io/library/*", "docker.io/library/postgres", true),
+            ("docker.io/library/*", "me/postgres", false),
+            ("docker.io/*", "me/postgres:1", true),
+            ("postgres:*", "postgres:16", true),
+            ("postgres:*", "postgres", true),
+            ("postgres:*", "postgres:5000/evil/img", false),
+            ("postgres:16*", "postgres:15", false),
+            ("nginx*", "nginx", true),
+            ("nginx*", "nginx.evil.example/x", false),
+            ("nginx*", "nginx/x", false),
+            ("ghcr.io/me/*", "ghcr.io/me/app:1", true),
+            ("ghcr.io/me/*", "ghcr.io/me/a/b@sha256:00", true),
+            ("ghcr.io/me/*", "ghcr.io/you/app", false),
+            ("ghcr.io/*", "ghcr.io.evil.example/x", false),
+            ("registry.lan:*", "registry.lan:5000/app", true),
+            ("registry.lan:*", "registry.lan.evil.example:5000/app", false),
+            ("*", "ghcr.io/app", true),
+            ("*/app", "ghcr.io/app", true),
+            ("*/app:1", "ghcr.io/app:1", true),
+            ("*nginx*", "ghcr.io/me/my-nginx:1", true),
+            ("*/library/*", "postgres", true),
+            ("localhost/*", "localhost/app:1", true),
+        ] {
+            assert_eq!(super::is_allowed(pattern, image), is_allowed, "{pattern} {image}");
+        }
+    }
+
+    #[test]
+    fn a_reference_has_dockers_grammar() {
+        for image in ["nginx", "nginx:1.27-alpine", "ghcr.io/me/a_b/c__d:v1", "localhost:5000/x@sha256:00ff", "a--b/c"]
+        {
+            assert!(Parts::of(image).is_good(), "{image}");
+        }
+        for image in ["ghcr.io/me/../you/x", "ghcr.io//x", "Nginx", "nginx:", "a/.x", "a/x.", "a b", "x@", "a/x/", "é"]
+        {
+            assert!(!Parts::of(image).is_good(), "{image}");
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! What `policy` lets a manifest use: one function for each word, and one door for what it does not allow.
+//!
+//! Every use that policy has a word in is a *right*: the manifest's name, the word and what is used. What a word closes
+//! in a newer version stays a warning for manifests that used it before (`Site::existing`), until 0.3. A few things no
+//! word opens: they are reported as plain errors and are never warnings.
+
+pub(super) mod rights;
+pub(super) mod nginx;
+pub(super) mod host_names;
+pub(super) mod images;
+pub(super) mod records;
+pub(super) mod targets;
+pub(super) mod volume_drivers;
+pub(super) mod conflicts;
+pub(super) mod shared_names;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::Ipv4Net;
+
+use crate::model::Site;
+use crate::model::folders::is_within;
+use crate::model::site::{OLD_PLACE, Right, credential_key};
+pub(super) use crate::model::suggestion::matches;
+
+use super::resolve;
+use super::yaml::diagnostic::{
+    A0205, A0215, A0260, A0261, A0262, A0264, A0265, A0266, A0267, A0268, A0270, A0273, A0274, Problem, Spot, shown,
+};
+use super::yaml::reader::{Scope, Text};
+
+/// Where binds could lie before `policy.host_paths` had a narrower default.
+const USUAL_BEFORE: &str = "/srv";
+/// The version in which what was used before is refused.
+const REFUSED_FROM: &str = "0.3";
+
+/// Something that policy does not allow, unless it was used before.
+pub(super) struct Closed<'a> {
+    pub code: &'static str,
+    pub spot: Spot,
+    /// The word of `policy` that would allow it.
+    pub word: &'static str,
+    /// What is used, as the word's list would name it.
+    pub item: &'a str,
+    /// Lowercase, no full stop.
+    pub message: String,
+    /// The way out.
+    pub hint: String,
+}
+
+/// What policy says of one use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Allowed, and by what.
+    Allowed(String),
+    /// Not allowed any more; a warning, since it was used before. The code says why.
+    Existing(&'static str),
+    /// Not allowed. The code says why.
+    Refused(&'static str),
+}
+
+/// One use of something that policy has a word in, and what comes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// As shown.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// The use.
+    pub right: Right,
+    /// What comes of it.
+    pub verdict: Verdict,
+    /// What to do where it is not allowed; else empty.
+    pub hint: String,
+}
+
+/// Reports what policy does not allow: as an error, or as a warning where it was used before.
+pub(super) fn closed(scope: &Scope<'_>, closed: &Closed<'_>) {
+    let problem = problem(scope.site, &scope.name, closed);
+    let verdict = if problem.is_error() { Verdict::Refused(closed.code) } else { Verdict::Existing(closed.code) };
+    decide(scope, closed.spot, closed.word, closed.item, verdict, &closed.hint);
+    scope.report(problem);
+}
+
+/// As [`closed`], without a scope.
+pub(super) fn problem(site: &Site, service: &str, closed: &Closed<'_>) -> Problem {
+    let existing = &site.existing;
+    let right = Right { service: service.to_owned(), word: closed.word.to_owned(), item: closed.item.to_owned() };
+    let is_narrowed = closed.code == A0262 && existing.host_paths && !site.policy.are_host_paths_named;
+    if existing.everything || is_narrowed || existing.rights.contains(&right) {
+        let message = format!("{}; it is used already and works until {REFUSED_FROM}", closed.message);
+        return Problem::closing(closed.code, closed.spot, message).hint(closed.hint.clone());
+    }
+    Problem::error(closed.code, closed.spot, closed.message.clone()).hint(closed.hint.clone())
+}
+
+/// Notes what allows a use.
+pub(super) fn allowed(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, by: &str) {
+    decide(scope, spot, word, item, Verdict::Allowed(by.to_owned()), "");
+}
+
+fn decide(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, verdict: Verdict, hint: &str) {
+    let Some(decisions) = &scope.decisions else { return };
+    let right = Right { service: scope.name.clone(), word: word.to_owned(), item: item.to_owned() };
+    let (file, hint) = (scope.path_of(spot), hint.to_owned());
+    let decision = Decision { file, line: spot.line, column: spot.column, right, verdict, hint };
+    decisions.borrow_mut().push(decision);
+}
+
+fn ask_for(word: &str, item: &str) -> String {
+    format!("ask the operator to add `{}` to `policy.{word}`", shown(item))
+}
+
+/// Binds lie below `policy.host_paths`, and reach Docker's socket by a word of its own only.
+pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
+    const SOCKETS: [&str; 4] = ["/var/run/docker.sock", "/run/docker.sock", "/var/run", "/run"];
+    if let Some(sign) = path.chars().find(|sign| *sign == ':' || sign.is_control()) {
+        // Docker divides `source:target:options` at colons: what follows one would be mounted in its place.
+        let what = if sign == ':' { "`:`" } else { "a control character" };
+        let message = format!("the bind mount {} has {what} in its source", shown(path));
+        scope.error_hint(A0261, spot, message, "rename the folder on the host");
+        return;
+    }
+    let policy = &scope.site.policy;
+    let is_socket = SOCKETS.contains(&path);
+    if policy.docker_socket && path.ends_with("docker.sock") {
+        return allowed(scope, spot, "docker_socket", path, "policy.docker_socket: true");
+    }
+    let root = roots(scope).into_iter().find(|folder| is_within(path, folder));
+    if let Some(root) = root.filter(|_| !is_socket || policy.docker_socket) {
+        return allowed(scope, spot, "host_paths", path, &format!("policy.host_paths: {root}"));
+    }
+    let message = format!("policy forbids the bind mount {}", shown(path));
+    if is_socket && !policy.docker_socket {
+        let hint = "ask the operator to set `policy.docker_socket: true`".to_owned();
+        return closed(scope, &Closed { code: A0205, spot, word: "docker_socket", item: path, message, hint });
+    }
+    // Only what the narrower default closed has a code of its own.
+    let is_narrowed = !policy.are_host_paths_named && is_within(path, USUAL_BEFORE);
+    let (code, hint) = if is_narrowed {
+        let own = roots(scope).into_iter().next().unwrap_or_default();
+        let wide = format!("keep the service's files below {own}, or {}", ask_for("host_paths", path));
+        (A0262, wide)
+    } else {
+        (A0205, ask_for("host_paths", path))
+    };
+    closed(scope, &Closed { code, spot, word: "host_paths", item: path, message, hint });
+}
+
+/// The folders of the service, and of the one whose data it takes over.
+fn roots(scope: &Scope<'_>) -> Vec<String> {
+    let data = scope.site.hosts.get(&scope.host).map_or(USUAL_BEFORE, |host| host.data.as_str());
+    let names = std::iter::once(&scope.name).chain(&scope.data_of).filter(|name| !name.is_empty());
+    let roots = names.flat_map(|name| scope.site.policy.host_roots(data, name));
+    roots.filter_map(|root| resolve::normal_path(&root)).collect()
+}
+
+/// A right over the host that one word of the policy gives.
+pub(super) fn host(scope: &Scope<'_>, is_allowed: bool, what: &str, word: &'static str, spot: Spot) {
+    if is_allowed {
+        return allowed(scope, spot, word, what, &format!("policy.{word}: true"));
+    }
+    let hint = format!("leave it out, or ask the operator to set `policy.{word}: true`");
+    closed(scope, &Closed { code: A0205, spot, word, item: what, message: format!("policy forbids {what}"), hint });
+}
+
+/// Settings by which a container takes from the host what it was not given: with `policy.privileged` only.
+/// `item` has its value too: what was used before is this one and no other.
+pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
+    let word = "privileged";
+    if scope.site.policy.privileged {
+        return allowed(scope, spot, word, item, "policy.privileged: true");
+    }
+    let message = format!("policy forbids `{key}`");
+    let hint = "leave it out, or ask the operator to set `policy.privileged: true`".to_owned();
+    closed(scope, &Closed { code: A0268, spot, word, item, message, hint });
+}
+
+/// What one of a list of patterns allows; `what` says what is used, `code` and `hint` what to do else.
+fn listed(scope: &Scope<'_>, code: &'static str, (word, list): (&'static str, &[String]), text: &Text, what: &str) {
+    let item = text.text.as_str();
+    match list.iter().find(|pattern| matches(pattern, item)) {
+        Some(pattern) => allowed(scope, text.spot, word, item, &format!("policy.{word}: {pattern}")),
+        None => {
+            let message = format!("policy forbids {what} {}", shown(item));
+            closed(scope, &Closed { code, spot: text.spot, word, item, message, hint: ask_for(word, item) });
+        }
+    }
+}
+
+/// Devices, rules for them and `gpus` match one of `policy.devices`.
+pub(super) fn device(scope: &Scope<'_>, device: &str, what: &str, spot: Spot) {
+    let text = Text { text: device.to_owned(), spot };
+    listed(scope, A0205, ("devices", &scope.site.policy.devices), &text, what);
+}
+
+/// The engine's own runtime needs no word, for nothing has to be said to get it.
+pub(super) fn runtime(scope: &Scope<'_>, text: &Text) {
+    listed(scope, A0266, ("runtimes", &scope.site.policy.runtimes), text, "the runtime");
+}
+
+/// The configuration's own driver is allowed, whatever the list says.
+pub(super) fn log_driver(scope: &Scope<'_>, text: &Text) {
+    if text.text == scope.site.defaults.log_driver {
+        return allowed(scope, text.spot, "log_drivers", &text.text, "defaults.logging.driver");
+    }
+    listed(scope, A0267, ("log_drivers", &scope.site.policy.log_drivers), text, "the log driver");
+}
+
+/// What any driver takes, and what says how much is kept on this host (Docker's reference of each driver).
+const HARMLESS_OPTIONS: [&str; 13] = [
+    "cache-compress",
+    "cache-disabled",
+    "cache-max-file",
+    "cache-max-size",
+    "compress",
+    "env",
+    "env-regex",
+    "labels",
+    "labels-regex",
+    "max-buffer-size",
+    "max-file",
+    "max-size",
+    "mode",
+];
+
+/// Options for a driver that the configuration chose: what says where to a log goes belongs to the list.
+pub(super) fn log_options<'a>(scope: &Scope<'_>, driver: &str, names: impl Iterator<Item = &'a String>, spot: Spot) {
+    let mut others = names.filter(|name| *name != "tag" && !HARMLESS_OPTIONS.contains(&name.as_str()));
+    let list = &scope.site.policy.log_drivers;
+    let Some(option) = others.next().filter(|_| !list.iter().any(|pattern| matches(pattern, driver))) else { return };
+    let message = format!("policy forbids the option `{}` of the log driver {driver}", shown(option));
+    let item = format!("{driver} {option}");
+    let hint = ask_for("log_drivers", driver);
+    closed(scope, &Closed { code: A0267, spot, word: "log_drivers", item: &item, message, hint });
+}
+
+/// Options that name a file or a socket of the host, which the engine opens as root: with any driver they need a word of
+/// their own.
+pub(super) fn log_files(scope: &Scope<'_>, driver: &str, options: &BTreeMap<String, Text>) {
+    /// Names at the other end and texts for people, which may begin as a path does.
+    const NAMES: [&str; 6] =
+        ["awslogs-group", "awslogs-stream", "splunk-index", "splunk-source", "splunk-sourcetype", "tag"];
+    let is_name = |name: &str| NAMES.contains(&name) || HARMLESS_OPTIONS.contains(&name);
+    for (name, value) in options.iter().filter(|(name, value)| !is_name(name) && is_of_host_files(name, &value.text)) {
+        let item = format!("logging {driver} {name}={}", value.text);
+        setting(scope, &format!("logging.options.{}", shown(name)), &item, value.spot);
+    }
+}
+
+/// Whether an option of a log driver names a file or a socket, by its name or by what it says.
+fn is_of_host_files(name: &str, value: &str) -> bool {
+    const WORDS: [&str; 6] = ["ca", "cert", "file", "key", "path", "socket"];
+    const SCHEMES: [&str; 5] = ["fd", "file", "npipe", "systemd", "unix"];
+    let (name, value) = (name.to_ascii_lowercase(), value.trim().to_ascii_lowercase());
+    let is_file = |word: &str| WORDS.contains(&word) || word.ends_with("path") || word.ends_with("file");
+    let is_local = |scheme: &str| SCHEMES.contains(&scheme) || scheme.starts_with("unix");
+    let is_address = value.split_once(':').is_some_and(|(scheme, _)| is_local(scheme));
+    !value.is_empty() && (name.split(['-', '_', '.']).any(is_file) || value.starts_with(['/', '.', '~']) || is_address)
+}
+
+/// A volume by the name that Docker knows it by: the service's own are called after it.
+pub(super) fn volume(scope: &Scope<'_>, name: &Text) {
+    let owners = std::iter::once(&scope.name).chain(&scope.data_of);
+    let is_own = |owner: &String| name.text.strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('_'));
+    if owners.filter(|owner| !owner.is_empty()).any(is_own) {
+        return allowed(scope, name.spot, "volumes", &name.text, "it is called after the service");
+    }
+    listed(scope, A0264, ("volumes", &scope.site.policy.volumes), name, "the volume");
+}
+
+/// The machine's own route to a range leads into the network that has it: what the range holds elsewhere, nothing on this
+/// host reaches any more.
+pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &Text) {
+    /// This machine, its neighbours, and what is no single machine.
+    const NEVER: [([u8; 4], u8); 4] =
+        [([0, 0, 0, 0], 8), ([127, 0, 0, 0], 8), ([169, 254, 0, 0], 16), ([224, 0, 0, 0], 3)];
+    let overlaps = |other: &Ipv4Net| other.contains(&subnet) || subnet.contains(other);
+    if NEVER.iter().any(|(start, prefix)| overlaps(&Ipv4Net::new_assert((*start).into(), *prefix))) {
+        scope.not_allowed(text, "`subnet`", "a range that no machine has for itself, as in `172.20.40.0/24`");
+        return;
+    }
+    let item = subnet.to_string();
+    /// Sixteen times what a service gets by itself.
+    const WIDER_MAX: u8 = 4;
+    let within = |nets: &[Ipv4Net]| nets.iter().find(|net| net.contains(&subnet)).map(ToString::to_string);
+    let is_small = subnet.prefix_len().saturating_add(WIDER_MAX) >= scope.site.prefix;
+    if let Some(pool) = within(&scope.site.pools).filter(|_| is_small) {
+        return allowed(scope, text.spot, "subnets", &item, &format!("network.pools: {pool}"));
+    }
+    if let Some(range) = within(&scope.site.policy.subnets) {
+        return allowed(scope, text.spot, "subnets", &item, &format!("policy.subnets: {range}"));
+    }
+    let why = if is_small { "it lies in none of the pools" } else { "it takes the room of many services" };
+    let message = format!("policy forbids the subnet {item}: {why}");
+    let hint = format!("leave it out, take one of `network.pools`, or {}", ask_for("subnets", &item));
+    closed(scope, &Closed { code: A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
+}
+
+/// That of a container, in `policy.networks`.
+const OF_CONTAINER: &str = "container:";
+
+/// What allows a network that no `Network` manifest defines, or that of a container of somebody else's.
+pub(super) fn allowed_network(site: &Site, name: &str) -> Option<String> {
+    // `*` is every network, and no container.
+    let is_kind = |pattern: &&String| pattern.starts_with(OF_CONTAINER) == name.starts_with(OF_CONTAINER);
+    let pattern = site.policy.networks.iter().filter(is_kind).find(|pattern| matches(pattern, name))?;
+    Some(format!("policy.networks: {pattern}"))
+}
+
+/// A network that no `Network` manifest defines, or that of a container of somebody else's, and policy does not allow it.
+pub(super) fn network(site: &Site, service: &str, name: &str, spot: Spot) -> Problem {
+    let (message, hint) = match name.strip_prefix(OF_CONTAINER) {
+        Some(other) => {
+            let why = "whoever shares it hears all that the container does";
+            let message = format!("policy forbids the network of container {}: {why}", shown(other));
+            (message, format!("`network_mode: service:KEY` needs no word; or {}", ask_for("networks", name)))
+        }
+        None => {
+            let message = format!("policy forbids the network {}: no `Network` manifest defines it", shown(name));
+            (message, format!("write one (`{{kind: Network, name: …}}`), or {}", ask_for("networks", name)))
+        }
+    };
+    let closed = Closed { code: A0265, spot, word: "networks", item: name, message, hint };
+    problem(site, service, &closed)
+}
+
+/// Capabilities are Docker's own, or among `policy.capabilities`.
+pub(super) fn capability(scope: &Scope<'_>, capability: &str, spot: Spot) {
+    /// What Docker gives every container (the engine's `oci/caps/defaults.go`).
+    const USUAL: [&str; 14] = [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "NET_RAW",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ];
+    let word = "capabilities";
+    let policy = &scope.site.policy;
+    if USUAL.contains(&capability) {
+        return allowed(scope, spot, word, capability, "Docker gives it to every container");
+    }
+    if ["ALL", capability].iter().any(|one| policy.capabilities.contains(*one)) || policy.privileged {
+        return allowed(scope, spot, word, capability, "policy.capabilities");
+    }
+    let hint = format!("leave it out, or {}", ask_for(word, capability));
+    let message = format!("policy forbids the capability {}", shown(capability));
+    closed(scope, &Closed { code: A0215, spot, word, item: capability, message, hint });
+}
+
+/// A manifest reads the secrets that are called after it, those below `shared/`, and what `policy.secrets` lists.
+pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
+    let word = "secrets";
+    if scope.site.own_secrets.contains(&credential_key(&name.text)) {
+        let message = format!("`{}` is a credential of Amarre's own", shown(&name.text));
+        let hint = format!("a service's secrets are called after it, as in `{}/password`", shown(&scope.name));
+        decide(scope, name.spot, word, &name.text, Verdict::Refused(A0260), &hint);
+        scope.error_hint(A0260, name.spot, message, &hint);
+        return;
+    }
+    let is_of = |owner: &str| {
+        !owner.is_empty() && name.text.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    old_place(scope, name);
+    if is_of(&scope.name) || scope.data_of.as_deref().is_some_and(is_of) {
+        return allowed(scope, name.spot, word, &name.text, "it is called after the service");
+    }
+    if name.text.starts_with("shared/") {
+        return allowed(scope, name.spot, word, &name.text, "every service may read shared/*");
+    }
+    if let Some(pattern) = entry(&scope.name, &scope.site.policy.secrets, &name.text) {
+        return allowed(scope, name.spot, word, &name.text, &format!("policy.secrets: {pattern}"));
+    }
+    let message = format!("policy forbids {} to read the secret `{}`", shown(&scope.name), shown(&name.text));
+    let hint = format!(
+        "call it `{0}/…`, or ask the operator for `policy.secrets: {{{0}: [{1}]}}`",
+        shown(&scope.name),
+        shown(&name.text)
+    );
+    closed(scope, &Closed { code: A0270, spot: name.spot, word, item: &name.text, message, hint });
+}
+
+/// A secret of an older server that was not moved yet.
+fn old_place(scope: &Scope<'_>, name: &Text) {
+    let right = Right { service: scope.name.clone(), word: OLD_PLACE.to_owned(), item: name.text.clone() };
+    if scope.site.existing.rights.contains(&right) {
+        let message = format!(
+            "the secret `{}` is read from where secrets were kept before, and that works until {REFUSED_FROM}",
+            shown(&name.text)
+        );
+        let hint = format!("move it to secrets/services/{} beside amarre.yaml", shown(&name.text));
+        scope.report(Problem::closing(A0274, name.spot, message).hint(hint));
+    }
+}
+
+/// The pattern of this manifest, or of all, that a text matches.
+pub(super) fn entry<'a>(
+    service: &str,
+    by_manifest: &'a BTreeMap<String, Vec<String>>,
+    text: &str,
+) -> Option<&'a String> {
+    let lists = [service, "*"].into_iter().filter_map(|name| by_manifest.get(name));
+    lists.flatten().find(|pattern| matches(pattern, text))
+}
+
+/// Whether `ip` is an address of one of the hosts, as the configuration has them.
+pub(super) fn is_of_host(site: &Site, ip: IpAddr) -> bool {
+    site.hosts
+        .values()
+        .any(|host| host.ips().any(|own| own == ip) || host.also_at.contains(&ip) || host.private_address == Some(ip))
+}

@@ -1,0 +1,425 @@
+//! Reads nginx's lines as nginx reads them, and says what in them hands over more than one site. Pure.
+//!
+//! NPM puts the lines into the site's `server { … }` as they are. So they must close every block that they open and
+//! no other, and what reads files, reaches other hosts or runs code needs `policy.nginx: any`. Directives are allowed
+//! by name: one that is new in nginx is refused until somebody has looked at it.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::model::site::NginxPolicy;
+
+use crate::manifest::yaml::diagnostic::{A0210, A0211, A0212, A0272, shown};
+
+/// What is wrong with lines of nginx's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub code: &'static str,
+    /// From 1, in the lines.
+    pub line: usize,
+    /// Lowercase, no full stop.
+    pub message: String,
+}
+
+/// What `policy` and nginx's own form object to; `keeps_sets`: `auth_request_set` was used before it was closed.
+pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option<Fault> {
+    if policy == NginxPolicy::None && !text.trim().is_empty() {
+        let message = "policy forbids lines of nginx's configuration".to_owned();
+        return Some(Fault { code: A0210, line: 1, message });
+    }
+    let mut lexer = Lexer { signs: text.chars().collect(), at: 0, line: 1 };
+    let mut words: Vec<Word> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    loop {
+        let token = match lexer.next() {
+            Ok(token) => token,
+            Err(fault) => return Some(fault),
+        };
+        match token {
+            Token::Word(word) => words.push(word),
+            Token::End | Token::Open if words.is_empty() => {
+                let sign = if matches!(token, Token::End) { ';' } else { '{' };
+                return Some(unfit(lexer.line, format!("`{sign}` stands without a directive")));
+            }
+            Token::End | Token::Open => {
+                if policy != NginxPolicy::Any
+                    && let Some(fault) = forbidden(&words, keeps_sets)
+                {
+                    return Some(fault);
+                }
+                let is_lua = words.first().is_some_and(|word| word.text.ends_with("_by_lua_block"));
+                if matches!(token, Token::Open) {
+                    match is_lua {
+                        true => {
+                            if let Some(fault) = lexer.skip_lua() {
+                                return Some(fault);
+                            }
+                        }
+                        false => open.push(lexer.line),
+                    }
+                }
+                words.clear();
+            }
+            Token::Close if !words.is_empty() => {
+                return Some(unfit(lexer.line, "`}` ends a directive that has no `;`".to_owned()));
+            }
+            Token::Close => {
+                if open.pop().is_none() {
+                    return Some(unfit(lexer.line, "`}` closes a block that these lines did not open".to_owned()));
+                }
+            }
+            Token::Nothing => break,
+        }
+    }
+    match (words.first(), open.pop()) {
+        (Some(word), _) => Some(unfit(word.line, format!("`{}` has no `;`", shown(&word.text)))),
+        (None, Some(line)) => Some(unfit(line, "a block is not closed".to_owned())),
+        (None, None) => None,
+    }
+}
+
+/// What stands at the beginning of a `location` that only compares the beginning of the path: `/api`, `= /api`, `^~ /api`.
+pub(crate) fn is_path(text: &str) -> bool {
+    let path = ["= ", "^~ "].iter().find_map(|sign| text.strip_prefix(sign)).unwrap_or(text);
+    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b";{}\"'`\\#$".contains(&byte))
+}
+
+#[derive(Debug)]
+struct Word {
+    text: String,
+    line: usize,
+}
+
+#[derive(Debug)]
+enum Token {
+    Word(Word),
+    End,
+    Open,
+    Close,
+    Nothing,
+}
+
+/// nginx's own way to cut a file into words.
+struct Lexer {
+    signs: Vec<char>,
+    at: usize,
+    line: usize,
+}
+
+impl Lexer {
+    fn peek(&self) -> Option<char> {
+        self.signs.get(self.at).copied()
+    }
+
+    fn take(&mut self) -> Option<char> {
+        let sign = self.peek()?;
+        self.at += 1;
+        self.line += usize::from(sign == '\n');
+        Some(sign)
+    }
+
+    fn next(&mut self) -> Result<Token, Fault> {
+        while let Some(sign) = self.peek() {
+            match sign {
+                '#' => while self.peek().is_some_and(|sign| sign != '\n') && self.take().is_some() {},
+                sign if is_blank(sign) => drop(self.take()),
+                _ => break,
+            }
+        }
+        Ok(match self.peek() {
+            None => Token::Nothing,
+            Some(';') => self.sign(Token::End),
+            Some('{') => self.sign(Token::Open),
+            Some('}') => self.sign(Token::Close),
+            Some(quote @ ('"' | '\'')) => Token::Word(self.quoted(quote)?),
+            Some(_) => Token::Word(self.plain()),
+        })
+    }
+
+    fn sign(&mut self, token: Token) -> Token {
+        self.take();
+        token
+    }
+
+    /// After the closing quote nginx takes only a blank, `;`, `{` or `)`.
+    fn quoted(&mut self, quote: char) -> Result<Word, Fault> {
+        let line = self.line;
+        self.take();
+        let mut text = String::new();
+        loop {
+            match self.take() {
+                None => return Err(unfit(line, format!("the quote `{quote}` is not closed"))),
+                Some('\\') => text.extend(self.take()),
+                Some(sign) if sign == quote => break,
+                Some(sign) => text.push(sign),
+            }
+        }
+        match self.peek() {
+            None | Some(';' | '{' | ')') => Ok(Word { text, line }),
+            Some(sign) if is_blank(sign) => Ok(Word { text, line }),
+            Some(sign) => Err(unfit(self.line, format!("`{sign}` stands right after a closing quote"))),
+        }
+    }
+
+    /// `${name}` belongs to its word, and so do quotes, `#` and `}` in the middle of one.
+    fn plain(&mut self) -> Word {
+        let line = self.line;
+        let mut text = String::new();
+        // As nginx has it: a `$` that is not escaped, and every `{` right behind it.
+        let mut in_variable = false;
+        while let Some(sign) = self.peek() {
+            if is_blank(sign) || sign == ';' || (sign == '{' && !in_variable) {
+                break;
+            }
+            self.take();
+            in_variable = sign == '$' || (sign == '{' && in_variable);
+            match sign {
+                '\\' => text.extend(self.take()),
+                sign => text.push(sign),
+            }
+        }
+        Word { text, line }
+    }
+
+    /// Past a block of Lua, whose braces, strings and comments are Lua's own; the fault when it does not end.
+    fn skip_lua(&mut self) -> Option<Fault> {
+        let line = self.line;
+        let mut depth = 1_usize;
+        while let Some(sign) = self.take() {
+            match sign {
+                '{' => depth += 1,
+                '}' if depth == 1 => return None,
+                '}' => depth -= 1,
+                '-' if self.peek() == Some('-') => {
+                    self.take();
+                    if !self.long_bracket() {
+                        while self.peek().is_some_and(|sign| sign != '\n') && self.take().is_some() {}
+                    }
+                }
+                '[' => drop(self.rest_of_bracket()),
+                quote @ ('"' | '\'') => {
+                    while let Some(sign) = self.take() {
+                        match sign {
+                            '\\' => drop(self.take()),
+                            sign if sign == quote => break,
+                            _ => (),
+                        }
+                    }
+                }
+                _ => (),
+            }
+        }
+        Some(unfit(line, "a block of Lua is not closed".to_owned()))
+    }
+
+    fn long_bracket(&mut self) -> bool {
+        if self.peek() != Some('[') {
+            return false;
+        }
+        self.take();
+        self.rest_of_bracket()
+    }
+
+    /// `[[ … ]]`, of which the first `[` is behind us.
+    fn rest_of_bracket(&mut self) -> bool {
+        if self.peek() != Some('[') {
+            return false;
+        }
+        while let Some(sign) = self.take() {
+            if sign == ']' && self.peek() == Some(']') {
+                self.take();
+                break;
+            }
+        }
+        true
+    }
+}
+
+fn is_blank(sign: char) -> bool {
+    matches!(sign, ' ' | '\t' | '\r' | '\n')
+}
+
+fn unfit(line: usize, message: String) -> Fault {
+    Fault { code: A0212, line, message }
+}
+
+/// Why a directive needs `any`.
+fn forbidden(words: &[Word], keeps_sets: bool) -> Option<Fault> {
+    let name = words.first()?;
+    let argument = |at: usize| words.get(at).map_or("", |word| word.text.as_str());
+    let fault = |message: String| Some(Fault { code: A0211, line: name.line, message });
+    let is_set_by_answer = name.text == "auth_request_set";
+    if is_set_by_answer && !keeps_sets {
+        // It sets a variable to what an answer says, when all else has been looked at.
+        let message = "policy forbids the directive `auth_request_set`".to_owned();
+        return Some(Fault { code: A0272, line: name.line, message });
+    }
+    if !is_set_by_answer && !HARMLESS.split_whitespace().any(|known| known == name.text) {
+        return fault(format!("policy forbids the directive `{}`", shown(&name.text)));
+    }
+    // NPM forwards to `$forward_scheme://$server:$port`, wherever these come to be set.
+    let sets = match name.text.as_str() {
+        "set" | "auth_request_set" => argument(1).trim_start_matches('$').trim_matches(['{', '}']),
+        _ => "",
+    };
+    // The names of variables have no case to nginx.
+    if FORWARDING.contains(&sets.to_ascii_lowercase().as_str()) {
+        return fault(format!("policy forbids to set `${sets}`: NPM forwards to what it says"));
+    }
+    if words.iter().any(|word| ["(?<", "(?P<", "(?'"].iter().any(|sign| word.text.contains(sign))) {
+        return fault("policy forbids named groups in a pattern: they set variables".to_owned());
+    }
+    match name.text.as_str() {
+        // Elsewhere it is a file that is written to.
+        "access_log" if words.len() != 2 || argument(1) != "off" => {
+            fault("policy allows `access_log off` only: else it names a file to write".to_owned())
+        }
+        // nginx looks a name up when it loads, and does not load when the name is gone.
+        "set_real_ip_from" if !is_network(argument(1)) => {
+            fault("policy allows addresses in `set_real_ip_from`, and no names".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn is_network(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok()
+}
+
+const FORWARDING: [&str; 3] = ["forward_scheme", "server", "port"];
+
+/// They change how one site answers, and read no file, reach no other host, run no code.
+const HARMLESS: &str = "
+    absolute_redirect access_log add_header allow auth_basic auth_request break charset
+    chunked_transfer_encoding client_body_buffer_size client_body_timeout client_header_timeout client_max_body_size
+    default_type deny error_page etag expires gzip gzip_buffers gzip_comp_level gzip_disable gzip_http_version
+    gzip_min_length gzip_proxied gzip_types gzip_vary if if_modified_since ignore_invalid_headers internal
+    keepalive_requests keepalive_timeout large_client_header_buffers limit_conn limit_conn_status limit_except
+    limit_rate limit_rate_after limit_req limit_req_status lingering_close lingering_time lingering_timeout location
+    log_not_found max_ranges merge_slashes more_clear_headers more_clear_input_headers more_set_headers
+    more_set_input_headers port_in_redirect proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size
+    proxy_cache_bypass proxy_connect_timeout proxy_cookie_domain proxy_cookie_flags proxy_cookie_path
+    proxy_force_ranges proxy_hide_header proxy_http_version proxy_ignore_client_abort proxy_ignore_headers
+    proxy_intercept_errors proxy_limit_rate proxy_max_temp_file_size proxy_next_upstream proxy_next_upstream_timeout
+    proxy_next_upstream_tries proxy_no_cache proxy_pass_header proxy_pass_request_body proxy_pass_request_headers
+    proxy_read_timeout proxy_redirect proxy_request_buffering proxy_send_timeout proxy_set_header
+    proxy_socket_keepalive proxy_ssl_name proxy_ssl_protocols proxy_ssl_server_name proxy_ssl_session_reuse
+    proxy_ssl_verify proxy_temp_file_write_size real_ip_header real_ip_recursive recursive_error_pages
+    reset_timedout_connection return rewrite satisfy send_timeout server_name_in_redirect server_tokens set
+    set_real_ip_from sub_filter sub_filter_last_modified sub_filter_once sub_filter_types tcp_nodelay tcp_nopush
+    underscores_in_headers valid_referers
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, policy: NginxPolicy, expected: Option<(&str, usize)>) {
+        let found = fault(text, policy, false);
+        let found = found.as_ref().map(|fault| (fault.code, fault.line));
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn harmless_lines_pass() {
+        for text in [
+            "",
+            "# only { a comment",
+            "client_max_body_size 10G;",
+            "proxy_set_header X \"a;b{\" ;\nlocation ~ ^/x {\n  return 204;\n}\n",
+            "if ($http_user_agent ~* \"(bot|spider)\") { return 403; } # } no",
+            "add_header Content-Security-Policy \"default-src 'self'\\\"\" always;",
+            "return 200 '}';",
+            "rewrite ^/a#b$ /c}d last;",
+            "set ${x}y 1;\nset $other \"${host}/\";",
+            "add_header X ${{a}};",
+            "access_log off;",
+            "location = / { auth_request /auth; limit_except GET { deny all; } }",
+        ] {
+            check(text, NginxPolicy::Directives, None);
+        }
+    }
+
+    #[test]
+    fn what_reaches_further_needs_any() {
+        for text in [
+            "location /keys { alias /data/; }",
+            "root /data;",
+            "include /etc/passwd;",
+            "proxy_pass http://127.0.0.1:81;",
+            "\"proxy_pass\" http://127.0.0.1:81;",
+            "al\\ias /data/;",
+            "content_by_lua_block { ngx.say(io.open('/data/keys.json'):read('*a')) }",
+            "load_module modules/x.so;",
+            "error_log /data/x;",
+            "access_log /data/nginx/proxy_host/1.conf;",
+            "access_log off if=1;",
+            "auth_basic_user_file /data/keys.json;",
+            "set $server 127.0.0.1;",
+            "set ${port} 81;",
+            "set $SERVER 127.0.0.1; set $Port 81;",
+            "set ${Forward_Scheme} http;",
+            "set_by_lua_block $x { return 1 }",
+            "if ($request_uri ~ \"^/x/(?<server>.*)\") { break; }",
+            "server_name other.example.org;",
+            "listen 8443;",
+            "fastcgi_pass unix:/run/x;",
+            "SET $x 1;",
+            "proxy_ssl_certificate_key /data/keys.json;",
+        ] {
+            check(text, NginxPolicy::Directives, Some((A0211, 1)));
+            check(text, NginxPolicy::Any, None);
+        }
+    }
+
+    #[test]
+    fn what_an_answer_sets_has_a_code_of_its_own() {
+        check("auth_request_set $user $upstream_http_x;", NginxPolicy::Directives, Some((A0272, 1)));
+        check("auth_request_set $server x;", NginxPolicy::Directives, Some((A0272, 1)));
+        check("auth_request_set $server x;", NginxPolicy::Any, None);
+        let kept = |text: &str| fault(text, NginxPolicy::Directives, true).map(|fault| fault.code);
+        assert_eq!(kept("auth_request_set $user $upstream_http_x;"), None);
+        assert_eq!(kept("auth_request_set $SERVER x;"), Some(A0211), "where NPM forwards to stays closed");
+        assert_eq!(kept("auth_request_set $user x; root /data;"), Some(A0211), "what follows is looked at");
+    }
+
+    #[test]
+    fn lines_that_break_out_are_refused_whatever_the_policy() {
+        for (text, line) in [
+            ("}", 1),
+            ("return 204;\n} server { listen 80;", 2),
+            ("if ($x) {\n return 204;", 1),
+            ("return 204", 1),
+            ("return 204 }", 1),
+            ("add_header X \"y;\nreturn 204;", 1),
+            (";", 1),
+            ("{ }", 1),
+            ("\nadd_header X 'a'b;", 2),
+            ("return 204; # }\n}", 2),
+            // An escaped `$` begins no variable: the brace opens a block.
+            ("set $x a\\${; }\n}", 1),
+        ] {
+            for policy in [NginxPolicy::Directives, NginxPolicy::Any] {
+                check(text, policy, Some((A0212, line)));
+            }
+        }
+        check("content_by_lua_block { x = '{'", NginxPolicy::Any, Some((A0212, 1)));
+        check("content_by_lua_block { -- }\n x = {'}', [[ } ]]} }\nroot /x;", NginxPolicy::Any, None);
+        check("content_by_lua_block { } }", NginxPolicy::Any, Some((A0212, 1)));
+    }
+
+    #[test]
+    fn nothing_at_all_passes_where_nothing_may() {
+        check(" \n", NginxPolicy::None, None);
+        check("return 204;", NginxPolicy::None, Some((A0210, 1)));
+    }
+
+    #[test]
+    fn paths_hold_nothing_that_means_something_to_nginx() {
+        assert!(["/", "/api", "= /api", "^~ /.well-known/carddav", "/a-b_c~1/%20"].into_iter().all(is_path));
+        let wrong = ["", "api", "~ ^/x", "=/api", "/a b", "/a{", "/a;", "/a\"", "/a$uri", "/a#", "/ä", "= "];
+        assert!(!wrong.into_iter().any(is_path));
+    }
+}

@@ -1,0 +1,141 @@
+//! What a name or a port of one manifest means for the others, and for NPM, which is on the networks of all that have routes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::service::{Container, ContainerNetwork, Dns, Record, Service, StreamTarget, Target};
+use crate::model::site::{Right, is_below};
+use crate::model::{Site, Value};
+
+use super::Closed;
+use super::conflicts::Draft;
+use super::targets;
+use crate::manifest::policy;
+use crate::manifest::yaml::diagnostic::{A0277, Problem, Spot, shown};
+
+/// Judges all of them. The drafts are in the order of files and lines.
+pub(crate) fn across(drafts: &mut [Draft<'_>], site: &Site) {
+    let records: Vec<Record> = drafts.iter().flat_map(by_hand).collect();
+    let shared = host_networks(drafts);
+    let meant = meant(drafts);
+    for draft in drafts.iter_mut() {
+        let Some(name) = draft.name.clone() else { continue };
+        let mut found = led_by_records(draft, &name, &records, site);
+        found.extend(on_host(draft, &name, &shared, site));
+        found.extend(shadowed(draft, &name, &meant, site));
+        for (right, problem) in found {
+            draft.decide(right, &problem);
+            draft.problems.push(problem);
+        }
+    }
+}
+
+type Found = Vec<(Right, Problem)>;
+
+fn right(service: &str, word: &str, item: String) -> Right {
+    Right { service: service.to_owned(), word: word.to_owned(), item }
+}
+
+fn by_hand(draft: &Draft<'_>) -> Vec<Record> {
+    match draft.service.as_ref().map(|service| &service.dns) {
+        Some(Dns::Records(records)) => records.clone(),
+        Some(Dns::Auto | Dns::None) | None => Vec::new(),
+    }
+}
+
+/// A target by a name may be led elsewhere by a record that another manifest writes.
+fn led_by_records(draft: &Draft<'_>, name: &str, records: &[Record], site: &Site) -> Found {
+    let covers = |record: &Record, host: &str| match record.name.strip_prefix("*.") {
+        Some(above) => host.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
+        None => record.name == host,
+    };
+    let judged = draft.claims.targets.iter().filter_map(|target| {
+        let values = records.iter().filter(|record| covers(record, &target.0));
+        let values: Vec<_> = values.map(|one| (one.record_type.as_str(), one.value.as_str())).collect();
+        let problem = targets::by_record(site, name, target, &values)?;
+        Some((right(name, "targets", format!("{}:{}", target.0, target.1)), problem))
+    });
+    judged.collect()
+}
+
+/// Containers with the host's network: service and key.
+fn host_networks(drafts: &[Draft<'_>]) -> BTreeSet<(String, String)> {
+    let services = drafts.iter().filter_map(|draft| draft.service.as_ref());
+    let of = |service: &Service| -> Vec<(String, String)> {
+        let shared = service.containers.iter().filter(|(_, one)| one.network_mode == ContainerNetwork::Host);
+        shared.map(|(key, _)| (service.name.clone(), key.clone())).collect()
+    };
+    services.flat_map(of).collect()
+}
+
+/// A port of a container with the host's network is the host's.
+fn on_host(draft: &Draft<'_>, name: &str, shared: &BTreeSet<(String, String)>, site: &Site) -> Found {
+    let Some(service) = draft.service.as_ref().filter(|_| !shared.is_empty()) else { return Vec::new() };
+    let main = service.routes.iter().map(|route| (&route.to, route.origin.line));
+    let below = service
+        .routes
+        .iter()
+        .flat_map(|route| route.locations.iter().map(|location| (&location.to, route.origin.line)));
+    let routed = main.chain(below).filter_map(|(to, line)| match to {
+        Target::Container { key, port } => Some((service.name.clone(), key.clone(), *port, line)),
+        Target::Url { .. } => None,
+    });
+    let streamed = service.streams.iter().filter_map(|stream| match &stream.to {
+        StreamTarget::Container { service, key, port } => {
+            Some((service.clone(), key.clone(), *port, stream.origin.line))
+        }
+        StreamTarget::Address { .. } => None,
+    });
+    let led: Vec<(String, String, u16, usize)> = routed.chain(streamed).collect();
+    let led = led.into_iter().filter(|(service, key, ..)| shared.contains(&(service.clone(), key.clone())));
+    let judged = led.filter_map(|(_, _, port, line)| {
+        let problem = targets::on_host(site, name, port, Spot::at(line, 1))?;
+        Some((right(name, "targets", format!("127.0.0.1:{port}")), problem))
+    });
+    judged.collect()
+}
+
+/// The names that routes and streams lead to, with the manifest.
+fn meant(drafts: &[Draft<'_>]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut meant: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for draft in drafts {
+        let Some(name) = &draft.name else { continue };
+        for (host, ..) in &draft.claims.targets {
+            meant.entry(host.clone()).or_default().insert(name.clone());
+        }
+    }
+    meant
+}
+
+/// By Docker's DNS a container answers to its name and its aliases, also to NPM, and before any other DNS is asked.
+fn shadowed(draft: &Draft<'_>, name: &str, meant: &BTreeMap<String, BTreeSet<String>>, site: &Site) -> Found {
+    let Some(service) = &draft.service else { return Vec::new() };
+    let spot = draft.claims.name.unwrap_or(Spot::at(draft.line, 1));
+    let names: BTreeSet<String> =
+        service.containers.iter().flat_map(|(key, container)| answers_to(service, key, container)).collect();
+    let judged = names.into_iter().filter_map(|alias| {
+        let other = meant.get(&alias).and_then(|by| by.iter().find(|by| *by != name));
+        let is_within = site.domains.iter().any(|domain| is_below(&alias, domain));
+        let why = match other {
+            Some(other) => format!("{other} means another machine by it"),
+            None if alias.contains('.') && !is_within => {
+                "NPM would find the container by it, in place of a machine".to_owned()
+            }
+            None => return None,
+        };
+        if policy::entry(name, &site.policy.names, &alias).is_some() {
+            return None;
+        }
+        let message = format!("policy forbids a container to be called {}: {why}", shown(&alias));
+        let hint =
+            format!("take another, or ask the operator for `policy.names: {{{}: [{}]}}`", shown(name), shown(&alias));
+        let closed = Closed { code: A0277, spot, word: "names", item: &alias, message, hint };
+        Some((right(name, "names", alias.clone()), policy::problem(site, name, &closed)))
+    });
+    judged.collect()
+}
+
+fn answers_to(service: &Service, key: &str, container: &Container) -> Vec<String> {
+    let hostname = container.settings.get("hostname").and_then(Value::as_text).map(str::to_owned);
+    let names = container.aliases.iter().cloned().chain(hostname);
+    names.chain([key.to_owned(), service.container_name(key)]).map(|name| name.to_ascii_lowercase()).collect()
+}

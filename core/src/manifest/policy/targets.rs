@@ -1,0 +1,227 @@
+//! Where routes and streams may lead: NPM reaches what visitors must not.
+//!
+//! | target | |
+//! |---|---|
+//! | this machine: loopback, `localhost`, `0.0.0.0` | closed |
+//! | link-local addresses, and those at which clouds hand out credentials | closed |
+//! | the ports of NPM's admin pages, of Docker's and Amarre's own listeners, at any address or name | closed |
+//! | those ports of a container with the host's network | closed |
+//! | a name of the public DNS that is not below `domains`: its owner may lead it to any of these | closed |
+//! | a name below `domains` that a manifest's own record leads to any of these | closed |
+//! | anything else | open |
+//!
+//! `policy.targets` opens what is closed, target by target.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::Site;
+use crate::model::site::{Listener, is_below};
+
+use super::Closed;
+use crate::manifest::policy;
+use crate::manifest::yaml::diagnostic::{A0106, A0271, Problem, Spot, shown};
+use crate::manifest::yaml::reader::{Scope, Text};
+
+/// NPM's pages, and the backend behind them.
+const NPM_ADMIN: u16 = 81;
+const NPM_BACKEND: u16 = 3000;
+/// Docker's API, plain and with TLS.
+const DOCKER: [u16; 2] = [2375, 2376];
+
+/// Judges a target as a manifest writes it; `host` may stand in brackets.
+pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
+    let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    let address = bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+    if address.is_none() && is_odd_number(&bare) {
+        let hint = "write an address as four numbers, as in `192.168.1.20`";
+        scope.error_hint(A0106, text.spot, format!("`to` cannot be `{}`", shown(&text.text)), hint);
+        return;
+    }
+    let item = format!("{bare}:{port}");
+    let why = match address {
+        Some(ip) => of_address(scope.site, ip, port),
+        None => of_name(scope, &bare, port),
+    };
+    let Some(why) = why else {
+        if address.is_none() {
+            scope.claims.borrow_mut().targets.push((bare, port, text.spot));
+        }
+        policy::allowed(scope, text.spot, "targets", &item, "it is neither this machine nor a listener of ours");
+        return;
+    };
+    if let Some(pattern) = policy::entry(&scope.name, &scope.site.policy.targets, &item) {
+        policy::allowed(scope, text.spot, "targets", &item, &format!("policy.targets: {pattern}"));
+        return;
+    }
+    policy::closed(scope, &refused(&scope.name, &item, why, text.spot));
+}
+
+/// Judges a port of a container that shares the host's network: there it may be what something else listens at.
+pub(crate) fn on_host(site: &Site, service: &str, port: u16, spot: Spot) -> Option<Problem> {
+    let item = format!("127.0.0.1:{port}");
+    let is_closed = is_kept(site, port) || port == NPM_BACKEND;
+    let is_named = || policy::entry(service, &site.policy.targets, &item).is_some();
+    let why = "with the host's network, Amarre, Docker or NPM may be what listens there";
+    (is_closed && !is_named()).then(|| policy::problem(site, service, &refused(service, &item, why, spot)))
+}
+
+fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a> {
+    let message = format!("policy forbids the target {}: {why}", shown(item));
+    let name = shown(service);
+    let hint = format!("where that is meant, ask the operator for `policy.targets: {{{name}: [\"{item}\"]}}`");
+    Closed { code: A0271, spot, word: "targets", item, message, hint }
+}
+
+/// Judges a name that manifests write a record for by hand. `values` are its type and its value.
+pub(crate) fn by_record(
+    site: &Site,
+    service: &str,
+    (host, port, spot): &(String, u16, Spot),
+    values: &[(&str, &str)],
+) -> Option<Problem> {
+    let item = format!("{host}:{port}");
+    if policy::entry(service, &site.policy.targets, &item).is_some() {
+        return None;
+    }
+    let why = values.iter().find_map(|(kind, value)| match (*kind, value.parse::<IpAddr>()) {
+        ("A" | "AAAA", Ok(ip)) => of_address(site, ip.to_canonical(), *port).map(|_| "leads to a closed address"),
+        ("CNAME", _) => {
+            let to = value.trim_end_matches('.');
+            (!site.domains.iter().any(|domain| is_below(to, domain))).then_some("leads out of `domains`")
+        }
+        _ => None,
+    })?;
+    let why = format!("a record that a manifest writes {why}");
+    Some(policy::problem(site, service, &refused(service, &item, &why, *spot)))
+}
+
+/// Whether a machine that is named is this one, in whatever spelling, as far as that can be told without asking.
+pub(crate) fn is_this_machine(scope: &Scope<'_>, host: &str) -> bool {
+    let bare = host.trim_end_matches('.').to_ascii_lowercase();
+    match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(ip) => is_here(ip) || policy::is_of_host(scope.site, ip) || is_bridge(scope.site, ip),
+        Err(_) => is_odd_number(&bare) || is_local_name(&bare),
+    }
+}
+
+/// Docker's own pools, and those of the configuration: the gateway of each bridge is the host itself.
+fn is_bridge(site: &Site, ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            ip.octets()[0] == 172 && (16..32).contains(&ip.octets()[1])
+                || site.pools.iter().any(|pool| pool.contains(&ip))
+        }
+        IpAddr::V6(ip) => ip.is_unique_local(),
+    }
+}
+
+fn is_here(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.octets()[0] == 0,
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || embedded(ip).is_some_and(|ip| ip.is_loopback()),
+    }
+}
+
+fn is_local_name(name: &str) -> bool {
+    let names = ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"];
+    names.into_iter().any(|end| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
+}
+
+fn of_address(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
+    /// Where clouds answer with the credentials of a machine, beside the link-local address.
+    const METADATA: [IpAddr; 4] = [
+        IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+        IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+        IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+        IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    ];
+    let is_link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || embedded(ip).is_some_and(|ip| ip.is_link_local()),
+    };
+    if is_here(ip) {
+        return Some("it is the machine that NPM runs on");
+    }
+    if is_link_local || METADATA.contains(&ip) {
+        return Some("machines of clouds get their credentials there");
+    }
+    if ip.is_multicast() {
+        return Some("it is no single machine");
+    }
+    // This machine may have more addresses than the configuration says.
+    let is_ours = policy::is_of_host(site, ip) || is_bridge(site, ip);
+    let is_npms = |listener: &Listener| listener.port == port && listener.at == Some(ip);
+    (is_kept(site, port) || is_ours && port == NPM_BACKEND || site.listeners.iter().any(is_npms))
+        .then_some("Amarre, Docker or NPM's admin pages may listen there")
+}
+
+/// Whether Amarre, an engine or NPM's admin pages listen at a port, at whatever address.
+fn is_kept(site: &Site, port: u16) -> bool {
+    port == NPM_ADMIN
+        || DOCKER.contains(&port)
+        || site.listeners.iter().any(|listener| listener.by_name && listener.port == port)
+}
+
+/// An IPv4 address inside of one for IPv6 (NAT64, 6to4, or the old compatible form).
+fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = ip.segments();
+    let of = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match [a, b, c, d, e, f] {
+        [0x64, 0xff9b, 0, 0, 0, 0] | [0, 0, 0, 0, 0, 0] => Some(of(g, h)),
+        [0x2002, high, low, ..] => Some(of(high, low)),
+        _ => None,
+    }
+}
+
+fn of_name(scope: &Scope<'_>, name: &str, port: u16) -> Option<&'static str> {
+    let is_or_below = |end: &str| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
+    if is_local_name(name) {
+        return Some("it is the machine that NPM runs on");
+    }
+    if ["metadata.google.internal", "metadata.goog", "instance-data"].into_iter().any(is_or_below) || name == "metadata"
+    {
+        return Some("machines of clouds get their credentials there");
+    }
+    let listens = scope.site.listeners.iter().any(|listener| listener.by_name && listener.port == port);
+    if listens || DOCKER.contains(&port) {
+        return Some("Amarre or Docker may listen there");
+    }
+    let npms = scope.site.hosts.values().filter_map(|host| host.npm.as_ref()?.container.as_deref());
+    // Docker's DNS knows a container as `NAME.NETWORK` too.
+    let first = name.split('.').next().unwrap_or_default();
+    let is_npm = npms.into_iter().any(|container| container.eq_ignore_ascii_case(first));
+    if port == NPM_ADMIN || port == NPM_BACKEND && (is_npm || is_or_below("docker.internal")) {
+        return Some("NPM's admin pages may be there");
+    }
+    let is_known = scope.site.domains.iter().any(|domain| is_below(name, domain));
+    (is_public(name) && !is_known).then_some("others may lead that name to any address, and to this machine")
+}
+
+/// Whether a name is one of the public DNS: not one that only a local network or an engine knows.
+fn is_public(name: &str) -> bool {
+    /// RFC 6762 (`local`, and its appendix G), RFC 8375 (`home.arpa`), ICANN's `internal`, RFC 6761 (`test`), and what the
+    /// routers of households answer to.
+    const LOCAL: [&str; 13] = [
+        "corp",
+        "fritz.box",
+        "home",
+        "home.arpa",
+        "internal",
+        "intranet",
+        "invalid",
+        "lan",
+        "local",
+        "localdomain",
+        "localhost",
+        "private",
+        "test",
+    ];
+    name.contains('.') && !LOCAL.iter().any(|end| is_below(name, end))
+}
+
+/// `127.1`, `2130706433`, `0x7f.1`: addresses to the C library, and not to a reader.
+fn is_odd_number(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_hex = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    !last.is_empty() && (last.bytes().all(|b| b.is_ascii_digit()) || is_hex)
+}

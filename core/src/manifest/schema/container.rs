@@ -1,0 +1,309 @@
+//! The part of the schema that is about containers: their keys, and the maps that stand in them.
+
+use serde_json::{Value as Json, json};
+
+use super::{Key, either, flag, link, list, map, number, object, pairs, scalar, text, words};
+
+/// Maps that have a name in the schema.
+pub(crate) fn parts() -> Vec<(&'static str, Json)> {
+    vec![
+        ("container", object(&["image"], keys())),
+        ("job", object(&["image"], job_keys())),
+        ("secret", object(&["secret"], vec![("secret", text(), "Name of the secret")])),
+        ("port", object(&["target", "published"], port_keys())),
+        ("mount", object(&["type", "target"], mount_keys())),
+        ("mount_bind", object(&[], mount_bind_keys())),
+        ("mount_volume", object(&[], mount_volume_keys())),
+        ("mount_tmpfs", object(&[], mount_tmpfs_keys())),
+        ("healthcheck", object(&[], healthcheck_keys())),
+        ("logging", object(&[], logging_keys())),
+        ("dependency", object(&["condition"], dependency_keys())),
+        ("blkio_config", object(&[], blkio_keys())),
+        ("disk_rate", object(&["path", "rate"], disk_keys("rate"))),
+        ("disk_weight", object(&["path", "weight"], disk_keys("weight"))),
+        ("ulimit", object(&["soft", "hard"], ulimit_keys())),
+        ("place", object(&[], place_keys())),
+        ("device", object(&["source"], device_keys())),
+        ("gpu", object(&[], gpu_keys())),
+        ("deploy", object(&[], deploy_keys())),
+        ("resources", object(&[], resources_keys())),
+        ("limits", object(&[], limits_keys())),
+        ("reservations", object(&[], reservations_keys())),
+        ("restart_policy", object(&[], restart_policy_keys())),
+    ]
+}
+
+/// The keys of a container.
+pub(crate) fn keys() -> Vec<Key> {
+    [own_keys(), network_keys(), limit_keys(), right_keys()].concat()
+}
+
+/// The keys of a container that mean something for what runs once.
+fn job_keys() -> Vec<Key> {
+    const NEVER: [&str; 6] = ["ports", "networks", "container_name", "healthcheck", "mac_address", "restart"];
+    let mut keys = keys();
+    keys.retain(|(key, ..)| !NEVER.contains(key));
+    keys.push(("restart", either(&[words(&["no"]), json!({"const": false})]), "It runs once"));
+    keys.push(("timeout", text(), "It has failed when it still runs after this: 1s to 24h, 1h if not set"));
+    keys
+}
+
+fn own_keys() -> Vec<Key> {
+    let restart = either(&[text(), json!({"const": false})]);
+    let networks = either(&[list(text()), map(either(&[json!({"type": "null"}), link("place")]))]);
+    vec![
+        ("image", text(), "With a tag or a digest"),
+        ("command", either(&[scalar(), list(scalar())]), "In place of the image's"),
+        ("entrypoint", either(&[scalar(), list(scalar())]), "In place of the image's"),
+        ("environment", pairs(&[link("secret")]), "Variables; a value may be {secret: NAME}"),
+        ("ports", list(either(&[number(), link("port")])), "Published on the host"),
+        ("volumes", list(either(&[text(), link("mount")])), "Named volumes, binds, and files of the source"),
+        ("tmpfs", texts(), "Folders in memory: /run or /run:size=64m,mode=755"),
+        ("healthcheck", link("healthcheck"), "In place of the image's"),
+        ("platform", text(), "Of which its image is pulled, as in linux/arm64"),
+        ("user", scalar(), "1000, 1000:1000 or a name"),
+        ("group_add", texts(), "More groups of the process"),
+        ("working_dir", text(), "A whole path in the container"),
+        ("restart", restart, "no, always, unless-stopped, on-failure or on-failure:5"),
+        ("labels", pairs(&[]), "Labels of the container"),
+        ("annotations", pairs(&[]), "For the runtime; needs Docker API 1.43"),
+        ("logging", link("logging"), "Where its output goes"),
+        ("pull_policy", text(), "missing, always, daily, weekly, every_12h or never"),
+        (
+            "depends_on",
+            either(&[list(text()), map(link("dependency"))]),
+            "Containers that must be there, or well, first",
+        ),
+        ("container_name", text(), "In place of the name that follows from the service"),
+        ("init", flag(), "Whether Docker's init is its first process"),
+        ("tty", flag(), "A terminal"),
+        ("stdin_open", flag(), "Its input stays open"),
+        ("read_only", flag(), "It may write to its mounts only"),
+        ("stop_signal", scalar(), "As in SIGINT"),
+        ("stop_grace_period", text(), "As in 30s, at most 10m"),
+        ("attach", flag(), "What `docker compose up` prints; nothing of the container"),
+        (
+            "networks",
+            networks,
+            "default, or the one that `network` of the service names, and others beside it or in its place",
+        ),
+        ("deploy", link("deploy"), "What means something for one container"),
+    ]
+}
+
+fn network_keys() -> Vec<Key> {
+    let extra_hosts = either(&[list(text()), map(either(&[text(), list(text())]))]);
+    vec![
+        ("network_mode", text(), "none, host or service:KEY"),
+        ("hostname", text(), "What it calls itself"),
+        ("domainname", text(), "The domain of its own name"),
+        ("dns", texts(), "Its name servers; below `containers` only"),
+        ("dns_opt", texts(), "Options of its resolver"),
+        ("dns_search", texts(), "Domains in which it looks for short names"),
+        ("extra_hosts", extra_hosts, "As in nas:192.168.1.20 or gw:host-gateway"),
+        ("expose", list(scalar()), "Ports that others on the network may use: for people, and some programs"),
+        ("mac_address", text(), "Needs Docker API 1.44"),
+    ]
+}
+
+fn limit_keys() -> Vec<Key> {
+    vec![
+        ("cpus", scalar(), "As in 0.5"),
+        ("cpuset", scalar(), "As in 0-2 or 0,3"),
+        ("cpu_shares", number(), "Weight against other containers"),
+        ("cpu_period", number(), "Microseconds, or as in 100ms"),
+        ("cpu_quota", number(), "Microseconds, or as in 50ms"),
+        ("cpu_rt_period", number(), "Microseconds, or as in 50ms"),
+        ("cpu_rt_runtime", number(), "Microseconds, or as in 50ms"),
+        ("mem_limit", number(), "As in 512m"),
+        ("mem_reservation", number(), "As in 256m"),
+        ("memswap_limit", number(), "Memory and swap together; -1 for no limit"),
+        ("mem_swappiness", number(), "0 to 100"),
+        ("shm_size", number(), "Of /dev/shm, as in 128m"),
+        ("pids_limit", number(), "-1 for no limit"),
+        ("oom_kill_disable", flag(), "The kernel does not kill it for memory"),
+        ("oom_score_adj", number(), "-1000 to 1000"),
+        ("ulimits", map(either(&[number(), link("ulimit")])), "A number, or soft and hard"),
+        ("blkio_config", link("blkio_config"), "Limits of disks"),
+        ("sysctls", pairs(&[]), "Settings of its kernel namespaces"),
+        ("storage_opt", pairs(&[]), "Where the engine's storage knows it"),
+        ("runtime", text(), "One that the engine knows, as in runc"),
+        ("cgroup_parent", text(), "As in /limited"),
+    ]
+}
+
+fn right_keys() -> Vec<Key> {
+    vec![
+        ("cap_add", list(text()), "As in NET_ADMIN; see policy.capabilities"),
+        ("cap_drop", list(text()), "As in ALL"),
+        ("security_opt", list(text()), "As in no-new-privileges:true"),
+        ("privileged", flag(), "See policy.privileged"),
+        ("devices", list(either(&[text(), link("device")])), "See policy.devices"),
+        ("device_cgroup_rules", list(text()), "As in c 188:* rmw; see policy.devices"),
+        ("gpus", either(&[json!({"const": "all"}), list(link("gpu"))]), "See policy.devices"),
+        ("pid", text(), "service:KEY or host"),
+        ("ipc", text(), "none, private, shareable, service:KEY or host"),
+        ("uts", text(), "host; see policy.host_namespaces"),
+        ("cgroup", text(), "private or host"),
+        ("userns_mode", text(), "host; see policy.host_namespaces"),
+        ("use_api_socket", json!({"const": false}), "Not supported; bind the socket where policy allows it"),
+    ]
+}
+
+fn port_keys() -> Vec<Key> {
+    vec![
+        ("target", number(), "Port of the container"),
+        ("published", number(), "Port of the host"),
+        ("host_ip", text(), "Address of the host; all if not set"),
+        ("protocol", words(&["tcp", "udp"]), "tcp if not set"),
+        ("mode", words(&["host", "ingress"]), "Both publish on the host"),
+        ("name", scalar(), "For people"),
+        ("app_protocol", scalar(), "For people"),
+    ]
+}
+
+fn mount_keys() -> Vec<Key> {
+    vec![
+        ("type", words(&["volume", "bind", "tmpfs"]), "What is mounted"),
+        ("source", text(), "Name of the volume, or path of the host or of the source"),
+        ("target", text(), "Path in the container"),
+        ("read_only", flag(), "Whether it may not write"),
+        ("external", flag(), "A volume that is there under this name: used, never made or deleted"),
+        ("consistency", text(), "Nothing on an engine of Linux"),
+        ("bind", link("mount_bind"), "Of a bind"),
+        ("volume", link("mount_volume"), "Of a volume"),
+        ("tmpfs", link("mount_tmpfs"), "Of a folder in memory"),
+    ]
+}
+
+fn mount_bind_keys() -> Vec<Key> {
+    let propagation = words(&["rprivate", "private", "rshared", "shared", "rslave", "slave"]);
+    vec![
+        ("propagation", propagation, "How later mounts show on the other side"),
+        ("create_host_path", flag(), "A missing folder is made; needs Docker API 1.42"),
+    ]
+}
+
+fn mount_volume_keys() -> Vec<Key> {
+    vec![
+        ("nocopy", flag(), "What the image has there is not copied into it"),
+        ("subpath", text(), "A folder of the volume; needs Docker API 1.45"),
+    ]
+}
+
+fn mount_tmpfs_keys() -> Vec<Key> {
+    vec![("size", number(), "As in 64m"), ("mode", number(), "In octal, as in 0755")]
+}
+
+fn healthcheck_keys() -> Vec<Key> {
+    let span = number;
+    vec![
+        ("test", either(&[scalar(), list(scalar())]), "[CMD, …], [CMD-SHELL, …] or a text"),
+        ("interval", span(), "Between two tests"),
+        ("timeout", span(), "For one test"),
+        ("retries", number(), "Failures in a row that count"),
+        ("start_period", span(), "Failures do not count so long"),
+        ("start_interval", span(), "Between two tests in that time; needs Docker API 1.44"),
+        ("disable", flag(), "None at all"),
+    ]
+}
+
+fn logging_keys() -> Vec<Key> {
+    vec![("driver", text(), "Docker's log driver"), ("options", map(scalar()), "Its options")]
+}
+
+fn dependency_keys() -> Vec<Key> {
+    vec![
+        (
+            "condition",
+            words(&["service_started", "service_healthy", "service_completed_successfully"]),
+            "When it counts as there",
+        ),
+        ("required", flag(), "Whether one that fails is waited for"),
+        ("restart", flag(), "Made anew whenever the other is"),
+    ]
+}
+
+fn blkio_keys() -> Vec<Key> {
+    vec![
+        ("weight", number(), "10 to 1000"),
+        ("weight_device", list(link("disk_weight")), "By disk"),
+        ("device_read_bps", list(link("disk_rate")), "Bytes a second"),
+        ("device_write_bps", list(link("disk_rate")), "Bytes a second"),
+        ("device_read_iops", list(link("disk_rate")), "Requests a second"),
+        ("device_write_iops", list(link("disk_rate")), "Requests a second"),
+    ]
+}
+
+fn disk_keys(limit: &'static str) -> Vec<Key> {
+    vec![("path", text(), "A disk of the host, as in /dev/sda"), (limit, number(), "The limit")]
+}
+
+fn ulimit_keys() -> Vec<Key> {
+    vec![("soft", number(), "-1 for no limit"), ("hard", number(), "-1 for no limit")]
+}
+
+fn place_keys() -> Vec<Key> {
+    vec![
+        ("aliases", list(text()), "More names on the network"),
+        ("ipv4_address", text(), "In the lower half of `network: {subnet: …}`, or on the network of `network: NAME`"),
+        ("mac_address", text(), "Needs Docker API 1.44"),
+        ("priority", number(), "Nothing: there is one network"),
+        ("gw_priority", number(), "Nothing: there is one network"),
+    ]
+}
+
+fn device_keys() -> Vec<Key> {
+    vec![
+        ("source", text(), "A device of the host, as in /dev/ttyUSB0"),
+        ("target", text(), "How it is called in the container"),
+        ("permissions", text(), "As in rw"),
+    ]
+}
+
+fn gpu_keys() -> Vec<Key> {
+    vec![
+        ("driver", text(), "As in nvidia"),
+        ("count", number(), "How many, or all"),
+        ("device_ids", list(scalar()), "Which, in place of `count`"),
+        ("capabilities", list(text()), "As in gpu"),
+        ("options", pairs(&[]), "The driver's"),
+    ]
+}
+
+fn deploy_keys() -> Vec<Key> {
+    vec![
+        ("mode", json!({"const": "replicated"}), "It holds anyway"),
+        ("replicas", json!({"enum": [1, "1"]}), "One container each"),
+        ("resources", link("resources"), "Limits and reservations"),
+        ("restart_policy", link("restart_policy"), "As `restart`"),
+    ]
+}
+
+fn resources_keys() -> Vec<Key> {
+    vec![("limits", link("limits"), "At most"), ("reservations", link("reservations"), "At least")]
+}
+
+fn limits_keys() -> Vec<Key> {
+    vec![
+        ("cpus", scalar(), "As `cpus` of the container"),
+        ("memory", number(), "As `mem_limit`"),
+        ("pids", number(), "As `pids_limit`"),
+    ]
+}
+
+fn reservations_keys() -> Vec<Key> {
+    vec![("memory", number(), "As `mem_reservation`"), ("devices", list(link("gpu")), "As `gpus`")]
+}
+
+fn restart_policy_keys() -> Vec<Key> {
+    vec![
+        ("condition", words(&["none", "on-failure", "any"]), "When it starts again"),
+        ("max_attempts", number(), "With on-failure"),
+    ]
+}
+
+/// One text or several.
+fn texts() -> Json {
+    either(&[scalar(), list(scalar())])
+}

@@ -1,0 +1,346 @@
+//! Takes a map apart key by key and collects everything that is wrong with it.
+//!
+//! Every method reports by itself and returns `None` when there is nothing to go on with, so that one
+//! pass over a document finds all its errors. What nobody asked for is unknown: [`Reader::finish`].
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+pub(crate) use crate::model::suggestion::nearest;
+use crate::model::{Assets, Origin, Site};
+
+use super::diagnostic::{A0103, A0104, A0105, A0106, A0112, A0185, PROBLEMS_MAX, Problem, Spot, shown};
+use super::tree::{Data, Entry, Node};
+use crate::manifest::budget::Opened;
+use crate::manifest::policy::Decision;
+use crate::manifest::policy::conflicts::Claims;
+use crate::manifest::resolve;
+use crate::manifest::source_files::{OtherFile, Source};
+
+/// A text with its place; variables are already replaced.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    pub text: String,
+    pub spot: Spot,
+}
+
+/// What the reading of one document needs to know, and what it has found.
+pub(crate) struct Scope<'a> {
+    pub site: &'a Site,
+    pub file: &'a str,
+    /// The manifest's name; empty when it has none.
+    pub name: String,
+    /// The manifest's host; the default one when it names none or an unknown one.
+    pub host: String,
+    /// `moved_from`: the name after which its data are called.
+    pub data_of: Option<String>,
+    /// `${name}` and what else holds for this manifest only.
+    pub variables: BTreeMap<String, String>,
+    pub problems: RefCell<Vec<Problem>>,
+    pub claims: RefCell<Claims>,
+    /// All files of the source.
+    pub source: &'a Source<'a>,
+    /// Those that were opened, in the order of their numbers in [`Spot`].
+    pub files: RefCell<Vec<OtherFile>>,
+    /// Those that the manifest needs to be read again.
+    pub uses: RefCell<Assets>,
+    /// What policy says of each use, where it is asked for.
+    pub decisions: Option<RefCell<Vec<Decision>>>,
+    /// What that cost, and what need not be read again.
+    pub opened: Opened,
+    /// Where the keys of each map stand, by the place of the map.
+    pub places: RefCell<BTreeMap<Spot, Vec<(String, Spot)>>>,
+}
+
+impl Scope<'_> {
+    pub fn report(&self, problem: Problem) {
+        if !self.is_full() {
+            self.problems.borrow_mut().push(problem);
+        }
+    }
+
+    /// An error always gets in when there is none: a document with one is broken.
+    pub fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= PROBLEMS_MAX && self.is_broken()
+    }
+
+    pub fn error(&self, code: &'static str, spot: Spot, message: String) {
+        self.report(Problem::error(code, spot, message));
+    }
+
+    pub fn error_hint(&self, code: &'static str, spot: Spot, message: String, hint: &str) {
+        self.report(Problem::error(code, spot, message).hint(hint.to_owned()));
+    }
+
+    /// Notes where the keys of a map stand.
+    pub fn places_of(&self, spot: Spot, entries: &[Entry]) {
+        let keys = entries.iter().map(|entry| (entry.key.clone(), entry.key_spot)).collect();
+        self.places.borrow_mut().insert(spot, keys);
+    }
+
+    pub fn origin(&self, spot: Spot) -> Origin {
+        Origin { file: self.path_of(spot), line: spot.line, column: spot.column }
+    }
+
+    /// Says of something that has no effect: a warning in a Compose file, which others may maintain, an error in a manifest.
+    pub fn no_effect(&self, spot: Spot, message: String, hint: &str) {
+        self.report(no_effect(spot, message, hint));
+    }
+
+    /// The text of a scalar; `what` is how the message calls it.
+    pub fn text(&self, node: &Node, what: &str) -> Option<Text> {
+        let Some(raw) = node.scalar() else {
+            self.wrong_type(node, what, "text");
+            return None;
+        };
+        // In a Compose file they are replaced by then, by its own rules.
+        let replaced = if is_compose(node.spot) {
+            Ok(raw.to_owned())
+        } else {
+            resolve::substitute(raw, &self.variables, &self.site.vars)
+        };
+        match replaced {
+            Ok(text) if text.contains('\0') => {
+                self.error(A0106, node.spot, format!("{what} holds a NUL character"));
+                None
+            }
+            Ok(text) => Some(Text { text, spot: node.spot }),
+            Err(problem) => {
+                self.report(problem.at(node.spot));
+                None
+            }
+        }
+    }
+
+    /// Texts of a list; `None` when it is no list.
+    pub fn texts(&self, node: &Node, what: &str) -> Option<Vec<Text>> {
+        match &node.data {
+            Data::List(items) => {
+                let item_name = format!("an item of {what}");
+                Some(items.iter().filter_map(|item| self.text(item, &item_name)).collect())
+            }
+            Data::Scalar(_) | Data::Map(_) => {
+                self.wrong_type(node, what, "a list");
+                None
+            }
+        }
+    }
+
+    pub fn wrong_type(&self, node: &Node, what: &str, wanted: &str) {
+        self.error(A0104, node.spot, format!("{what} must be {wanted}, not {}", node.word()));
+    }
+
+    pub fn not_allowed(&self, text: &Text, what: &str, hint: &str) {
+        self.error_hint(A0106, text.spot, format!("{what} cannot be `{}`", shown(&text.text)), hint);
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.problems.borrow().iter().any(Problem::is_error)
+    }
+}
+
+/// A map that is being taken apart.
+pub(crate) struct Reader<'a> {
+    pub scope: &'a Scope<'a>,
+    pub spot: Spot,
+    /// In front of key names in messages: `healthcheck.`.
+    path: &'static str,
+    entries: &'a [Entry],
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    /// Opens a map; `what` is how a message calls it, `path` stands before its keys.
+    pub fn open(scope: &'a Scope<'a>, node: &'a Node, what: &str, path: &'static str) -> Option<Self> {
+        match &node.data {
+            Data::Map(entries) => {
+                // The first key is a better place to point to than the whole map.
+                let spot = entries.first().map_or(node.spot, |entry| entry.key_spot);
+                scope.places_of(spot, entries);
+                Some(Self { scope, spot, path, entries, asked: Vec::new() })
+            }
+            Data::Scalar(_) | Data::List(_) => {
+                scope.wrong_type(node, what, "a map");
+                None
+            }
+        }
+    }
+
+    /// Of a map without keys.
+    pub fn empty(scope: &'a Scope<'a>) -> Self {
+        Self { scope, spot: Spot::at(1, 1), path: "", entries: &[], asked: Vec::new() }
+    }
+
+    /// The keys that were looked for.
+    pub fn asked(&self) -> impl Iterator<Item = &'static str> {
+        self.asked.iter().copied()
+    }
+
+    /// How messages call a key: `` `healthcheck.test` ``.
+    pub fn label(&self, key: &str) -> String {
+        format!("`{}{key}`", self.path)
+    }
+
+    /// The entry of a key, whatever its value.
+    pub fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
+        self.asked.push(key);
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// The value of a key; a key without a value is an error.
+    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+        let entry = self.entry(key)?;
+        if entry.value.is_null() {
+            let message = format!("{} has no value", self.label(key));
+            self.scope.error_hint(A0104, entry.key_spot, message, "give it one, or remove the line");
+            return None;
+        }
+        Some(&entry.value)
+    }
+
+    pub fn text(&mut self, key: &'static str) -> Option<Text> {
+        let node = self.node(key)?;
+        self.scope.text(node, &self.label(key))
+    }
+
+    pub fn texts(&mut self, key: &'static str) -> Vec<Text> {
+        let Some(node) = self.node(key) else { return Vec::new() };
+        self.scope.texts(node, &self.label(key)).unwrap_or_default()
+    }
+
+    /// The text of a key that must be there.
+    pub fn required(&mut self, key: &'static str, hint: &str) -> Option<Text> {
+        if self.has(key) {
+            return self.text(key);
+        }
+        self.asked.push(key);
+        self.missing(key, hint);
+        None
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        let found = choices.iter().find(|(word, _)| *word == text.text).map(|(_, value)| *value);
+        if found.is_none() {
+            let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            self.scope.not_allowed(&text, &self.label(key), &format!("one of {}", words.join(", ")));
+        }
+        found
+    }
+
+    /// `true` or `false`, as YAML 1.2 has it.
+    pub fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let node = self.node(key)?;
+        match flag(node) {
+            Ok(flag) => Some(flag),
+            Err(hint) => {
+                let message = format!("{} must be true or false, not {}", self.label(key), node.word());
+                let mut problem = Problem::error(A0104, node.spot, message);
+                problem.hint = hint;
+                self.scope.report(problem);
+                None
+            }
+        }
+    }
+
+    /// A whole number within limits.
+    pub fn number(&mut self, key: &'static str, min: i64, max: i64) -> Option<i64> {
+        let text = self.text(key)?;
+        let number = text.text.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
+        if number.is_none() {
+            let hint = format!("a whole number from {min} to {max}");
+            self.scope.not_allowed(&text, &self.label(key), &hint);
+        }
+        number
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
+    pub fn missing(&self, key: &str, hint: &str) {
+        self.scope.error_hint(A0105, self.spot, format!("key {} is missing", self.label(key)), hint);
+    }
+
+    /// Where a key stands, or the map when it has none.
+    pub fn key_spot(&self, key: &str) -> Spot {
+        self.entries.iter().find(|entry| entry.key == key).map_or(self.spot, |entry| entry.key_spot)
+    }
+
+    /// Reports what nobody asked for. `refuse` knows the keys that are understood but not supported.
+    pub fn finish(self, refuse: &dyn Fn(&Entry) -> Verdict) {
+        for entry in self.entries {
+            if self.scope.is_full() {
+                return;
+            }
+            if self.asked.contains(&entry.key.as_str()) || entry.key.starts_with("x-") {
+                continue;
+            }
+            match refuse(entry) {
+                Verdict::Harmless => (),
+                Verdict::Reported(problem) => self.scope.report(problem),
+                Verdict::Unknown => self.scope.report(self.unknown(entry)),
+            }
+        }
+    }
+
+    fn unknown(&self, entry: &Entry) -> Problem {
+        /// More keys than these would not fit a line.
+        const KEYS_LISTED_MAX: usize = 9;
+        let problem = Problem::error(A0103, entry.key_spot, format!("unknown key `{}`", shown(&entry.key)));
+        if let Some(near) = nearest(&entry.key, &self.asked) {
+            return problem.hint(format!("did you mean `{near}`?"));
+        }
+        let mut known: Vec<&str> = Vec::new();
+        for key in &self.asked {
+            if !known.contains(key) {
+                known.push(key);
+            }
+        }
+        if known.len() > KEYS_LISTED_MAX {
+            return problem;
+        }
+        problem.hint(format!("known here: {}", known.join(", ")))
+    }
+}
+
+/// Whether a place lies in a Compose file, or in what one names: not in the manifest itself.
+pub(crate) fn is_compose(spot: Spot) -> bool {
+    spot.file != 0
+}
+
+/// As [`Scope::no_effect`].
+pub(crate) fn no_effect(spot: Spot, message: String, hint: &str) -> Problem {
+    let problem =
+        if is_compose(spot) { Problem::warning(A0185, spot, message) } else { Problem::error(A0112, spot, message) };
+    problem.hint(hint.to_owned())
+}
+
+/// What is to be said of a key that nobody asked for.
+pub(crate) enum Verdict {
+    Unknown,
+    /// It says what holds anyway.
+    Harmless,
+    Reported(Problem),
+}
+
+/// For maps whose keys are all taken or unknown.
+pub(crate) fn nothing_else(_: &Entry) -> Verdict {
+    Verdict::Unknown
+}
+
+/// A boolean; the error is the hint.
+pub(crate) fn flag(node: &Node) -> Result<bool, Option<String>> {
+    let Data::Scalar(scalar) = &node.data else { return Err(None) };
+    match (scalar.text.as_str(), scalar.plain) {
+        ("true" | "True" | "TRUE", true) => Ok(true),
+        ("false" | "False" | "FALSE", true) => Ok(false),
+        (text @ ("true" | "false"), false) => Err(Some(format!("write `{text}` without quotes"))),
+        (text, _) => match text.to_ascii_lowercase().as_str() {
+            "yes" | "on" | "y" => Err(Some(format!("`{text}` is only a word in YAML 1.2; write `true`"))),
+            "no" | "off" | "n" => Err(Some(format!("`{text}` is only a word in YAML 1.2; write `false`"))),
+            _ => Err(None),
+        },
+    }
+}

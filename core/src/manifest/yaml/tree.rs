@@ -1,0 +1,435 @@
+//! YAML text to a tree in which every key and value knows its place. Pure; knows nothing of manifests.
+//!
+//! Aliases and merge keys are resolved here, within a budget; a duplicate key is a problem that names
+//! both places. Scalars keep their text as written: whether `no` is a word or a boolean is for the
+//! reader of that key to say.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, Tag};
+
+use super::diagnostic::{A0101, A0102, A0104, A0108, A0115, PROBLEMS_MAX, Problem, Spot, shown};
+
+/// Deeper than any real manifest (8), and shallow enough for recursion on a small stack.
+pub(crate) const DEPTH_MAX: usize = 32;
+/// Counted after aliases are expanded: stops "billion laughs" long before memory matters.
+pub(crate) const NODES_MAX: usize = 50_000;
+/// Of one list. No key takes so many, and some compare each item with the others.
+const LIST_MAX: usize = 1_000;
+/// Characters of all scalars after aliases are expanded: four times the largest file.
+pub(crate) const EXPANDED_BYTES_MAX: usize = 4 << 20;
+
+/// A value with its place.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub spot: Spot,
+    pub data: Data,
+    /// How it is laid over what another file says at its place.
+    pub laid: Laid,
+    weight: Weight,
+}
+
+/// How a value of a Compose file is laid over the one below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Laid {
+    /// Merged with it, by the rules of its key.
+    Merged,
+    /// `!override`: in its place.
+    Replaced,
+    /// `!reset`: neither of them is there.
+    Removed,
+}
+
+#[derive(Debug)]
+pub(crate) enum Data {
+    Scalar(Scalar),
+    List(Vec<Rc<Node>>),
+    Map(Vec<Entry>),
+}
+
+/// Text as written; `plain` means without quotes, so that it may stand for a number, a boolean or nothing.
+#[derive(Debug)]
+pub(crate) struct Scalar {
+    pub text: String,
+    pub plain: bool,
+    /// As it stands in the file: no variable was replaced in it.
+    pub literal: bool,
+}
+
+/// One key of a map, in the order of the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub key: String,
+    pub key_spot: Spot,
+    pub value: Rc<Node>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    nodes: usize,
+    bytes: usize,
+    height: usize,
+}
+
+impl Node {
+    /// One that was not read but made: merged, or with its variables replaced.
+    pub fn made(spot: Spot, data: Data) -> Rc<Self> {
+        Rc::new(Self { spot, data, laid: Laid::Merged, weight: Weight::default() })
+    }
+
+    /// As it is, but for its data.
+    pub fn with(&self, data: Data) -> Rc<Self> {
+        Rc::new(Self { spot: self.spot, data, laid: self.laid, weight: Weight::default() })
+    }
+
+    /// A made text, which is never a number, a boolean or nothing.
+    pub fn made_text(spot: Spot, text: String) -> Rc<Self> {
+        Self::made(spot, Data::Scalar(Scalar { text, plain: false, literal: false }))
+    }
+
+    /// How many values it holds, itself included.
+    pub fn count(&self) -> usize {
+        1 + match &self.data {
+            Data::Scalar(_) => 0,
+            Data::List(items) => items.iter().map(|item| item.count()).sum(),
+            Data::Map(entries) => entries.iter().map(|entry| entry.value.count()).sum(),
+        }
+    }
+
+    /// The entries of a map; none when it is something else.
+    pub fn entries(&self) -> &[Entry] {
+        if let Data::Map(entries) = &self.data { entries } else { &[] }
+    }
+
+    /// The items of a list; none when it is something else.
+    pub fn items(&self) -> &[Rc<Node>] {
+        if let Data::List(items) = &self.data { items } else { &[] }
+    }
+
+    /// Whether it is YAML's null: nothing, `~` or `null`.
+    pub fn is_null(&self) -> bool {
+        match &self.data {
+            Data::Scalar(scalar) => scalar.plain && matches!(scalar.text.as_str(), "" | "~" | "null" | "Null" | "NULL"),
+            Data::List(_) | Data::Map(_) => false,
+        }
+    }
+
+    /// What it is, for messages.
+    pub fn word(&self) -> &'static str {
+        match &self.data {
+            Data::Scalar(_) if self.is_null() => "nothing",
+            Data::Scalar(_) => "text",
+            Data::List(_) => "a list",
+            Data::Map(_) => "a map",
+        }
+    }
+
+    /// The entry of a key, when it is a map that has it.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.data {
+            Data::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            Data::Scalar(_) | Data::List(_) => None,
+        }
+    }
+
+    /// The text, when it is a scalar that is not null.
+    pub fn scalar(&self) -> Option<&str> {
+        match &self.data {
+            Data::Scalar(scalar) if !self.is_null() => Some(&scalar.text),
+            Data::Scalar(_) | Data::List(_) | Data::Map(_) => None,
+        }
+    }
+}
+
+/// What became of a document.
+pub(crate) struct Tree {
+    /// `None`: empty, or not YAML (then there are problems).
+    pub root: Option<Rc<Node>>,
+    pub problems: Vec<Problem>,
+}
+
+/// Reads one document that begins after `lines_before` lines of the manifest's file.
+pub(crate) fn read(text: &str, lines_before: usize) -> Tree {
+    read_within(0, text, lines_before)
+}
+
+/// As [`read`], of another file.
+pub(crate) fn read_within(file: u16, text: &str, lines_before: usize) -> Tree {
+    let mut builder = Builder { file, lines_before, ..Builder::default() };
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    options.emit_unresolved_aliases = true;
+    for step in Parser::new_from_str_with_options(text, options) {
+        let taken = match step {
+            Ok((event, span)) => builder.take(event, span),
+            Err(error) => {
+                let mark = error.marker();
+                let spot = Spot::within(file, mark.line() + lines_before, mark.col() + 1);
+                if *error.kind() == ErrorKind::RecursionLimitExceeded {
+                    Err(too_deep(spot))
+                } else {
+                    Err(Problem::error(A0101, spot, format!("not YAML: {}", shown(&error.info()))))
+                }
+            }
+        };
+        if let Err(problem) = taken {
+            builder.problems.push(problem);
+            return Tree { root: None, problems: builder.problems };
+        }
+        if builder.problems.len() >= PROBLEMS_MAX {
+            return Tree { root: None, problems: builder.problems };
+        }
+    }
+    let root = builder.root.filter(|node| !builder.is_unusable && !node.is_null());
+    Tree { root, problems: builder.problems }
+}
+
+#[derive(Default)]
+struct Builder {
+    file: u16,
+    lines_before: usize,
+    /// An alias leads nowhere: what would be read without it is not what is meant.
+    is_unusable: bool,
+    open: Vec<Frame>,
+    anchors: BTreeMap<usize, Rc<Node>>,
+    total: Weight,
+    root: Option<Rc<Node>>,
+    problems: Vec<Problem>,
+}
+
+/// A list or map whose end is not yet read.
+struct Frame {
+    spot: Spot,
+    anchor: usize,
+    laid: Laid,
+    weight: Weight,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Rc<Node>>),
+    Map(OpenMap),
+}
+
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<Entry>,
+    /// Where each key stands, to find it when it comes a second time.
+    places: BTreeMap<String, Spot>,
+    /// What a merge key brings, and where it stands.
+    merge: Option<(Spot, Rc<Node>)>,
+    /// The key whose value comes next.
+    key: Option<Key>,
+}
+
+enum Key {
+    Word(String, Spot),
+    Merge(Spot),
+    /// Reported; its value is dropped.
+    Bad,
+}
+
+impl Builder {
+    /// One event; an `Err` is a problem that ends the reading of this document.
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+        let spot = self.spot(span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let (plain, laid) = self.tagged(style == ScalarStyle::Plain, tag.as_deref(), spot);
+                let weight = Weight { nodes: 1, bytes: text.len(), height: 0 };
+                let data = Data::Scalar(Scalar { text: text.into_owned(), plain, literal: true });
+                self.finish(Node { spot, data, laid, weight }, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                let (_, laid) = self.tagged(true, tag.as_deref(), spot);
+                self.begin(spot, anchor, laid, Content::List(Vec::new()))
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                let (_, laid) = self.tagged(true, tag.as_deref(), spot);
+                self.begin(spot, anchor, laid, Content::Map(OpenMap::default()))
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(spot),
+            Event::Alias(id) => match self.anchors.get(&id).cloned() {
+                Some(node) => self.place(node, spot),
+                None => Err(Problem::error(A0115, spot, "an anchor that contains itself".to_owned())),
+            },
+            Event::UnresolvedAlias(_) => {
+                self.is_unusable = true;
+                let problem = Problem::error(A0115, spot, "an alias of an anchor that is not there".to_owned());
+                self.problems.push(problem.hint("anchors hold for their own document, from where they stand".into()));
+                let data = Data::Scalar(Scalar { text: String::new(), plain: true, literal: false });
+                let weight = Weight { nodes: 1, bytes: 0, height: 0 };
+                self.finish(Node { spot, data, laid: Laid::Merged, weight }, 0)
+            }
+            Event::DocumentStart(..) if self.root.is_some() => {
+                Err(Problem::error(A0101, spot, "not YAML: a second document without `---`".to_owned()))
+            }
+            // The parser's enum is open; what else there is carries no data.
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, spot: Spot, anchor: usize, laid: Laid, content: Content) -> Result<(), Problem> {
+        if self.open.len() >= DEPTH_MAX {
+            return Err(too_deep(spot));
+        }
+        self.open.push(Frame { spot, anchor, laid, weight: Weight { nodes: 1, bytes: 0, height: 0 }, content });
+        Ok(())
+    }
+
+    fn end(&mut self, end: Spot) -> Result<(), Problem> {
+        let Some(frame) = self.open.pop() else { return Ok(()) };
+        let spot = Spot { end_line: end.end_line, end_column: end.end_column, ..frame.spot };
+        let mut weight = frame.weight;
+        let data = match frame.content {
+            Content::List(items) => Data::List(items),
+            Content::Map(map) => Data::Map(map.close(&mut self.problems)),
+        };
+        weight.height += 1;
+        self.finish(Node { spot, data, laid: frame.laid, weight }, frame.anchor)
+    }
+
+    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
+        let node = Rc::new(node);
+        if anchor > 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        let spot = node.spot;
+        self.place(node, spot)
+    }
+
+    /// Puts a finished node where it belongs. `spot` is where it is used: for an alias, the alias.
+    fn place(&mut self, node: Rc<Node>, spot: Spot) -> Result<(), Problem> {
+        if self.open.len() + node.weight.height > DEPTH_MAX {
+            return Err(too_deep(spot));
+        }
+        let Some(frame) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        frame.weight.nodes += node.weight.nodes;
+        frame.weight.bytes += node.weight.bytes;
+        frame.weight.height = frame.weight.height.max(node.weight.height);
+        // Every node is counted once when its frame takes it, an alias with all that it stands for.
+        let is_alias = spot != node.spot || matches!(node.data, Data::Scalar(_));
+        self.total.nodes += if is_alias { node.weight.nodes } else { 1 };
+        self.total.bytes += if is_alias { node.weight.bytes } else { 0 };
+        if self.total.nodes > NODES_MAX || self.total.bytes > EXPANDED_BYTES_MAX {
+            let message = format!("more than {NODES_MAX} values or 4 MiB once aliases are expanded");
+            return Err(Problem::error(A0108, spot, message));
+        }
+        match &mut frame.content {
+            Content::List(items) if items.len() >= LIST_MAX => {
+                return Err(Problem::error(A0108, spot, format!("a list of more than {LIST_MAX} items")));
+            }
+            Content::List(items) => items.push(node),
+            Content::Map(map) => map.take(node, spot, &mut self.problems),
+        }
+        Ok(())
+    }
+
+    /// Whether a scalar is to be read as plain, given its tag, and how it is laid over another. Only Compose files have those.
+    fn tagged(&mut self, untagged: bool, tag: Option<&Tag>, spot: Spot) -> (bool, Laid) {
+        let Some(tag) = tag else { return (untagged, Laid::Merged) };
+        let original = tag.original();
+        match original.as_ref() {
+            "!" => return (false, Laid::Merged),
+            "!reset" if self.file != 0 => return (untagged, Laid::Removed),
+            "!override" if self.file != 0 => return (untagged, Laid::Replaced),
+            _ => (),
+        }
+        let plain = match tag.core_suffix() {
+            Some("str") => false,
+            Some("int" | "float" | "bool" | "null" | "map" | "seq" | "merge") => true,
+            _ => {
+                let message = format!("unknown tag `{}`", shown(&original));
+                self.problems.push(Problem::error(A0101, spot, message).hint("remove it".to_owned()));
+                untagged
+            }
+        };
+        (plain, Laid::Merged)
+    }
+
+    fn spot(&self, span: Span) -> Spot {
+        Spot {
+            file: self.file,
+            line: span.start.line() + self.lines_before,
+            column: span.start.col() + 1,
+            end_line: span.end.line() + self.lines_before,
+            end_column: span.end.col() + 1,
+        }
+    }
+}
+
+impl OpenMap {
+    /// A key or a value, in turn.
+    fn take(&mut self, node: Rc<Node>, spot: Spot, problems: &mut Vec<Problem>) {
+        match self.key.take() {
+            None => self.key = Some(key_of(&node, spot, problems)),
+            Some(Key::Bad) => (),
+            Some(Key::Merge(key_spot)) => {
+                if let Some((first, _)) = &self.merge {
+                    problems.push(duplicate("<<", key_spot, *first));
+                }
+                self.merge = Some((key_spot, node));
+            }
+            Some(Key::Word(key, key_spot)) => match self.places.get(&key) {
+                Some(first) => problems.push(duplicate(&key, key_spot, *first)),
+                None => {
+                    self.places.insert(key.clone(), key_spot);
+                    self.entries.push(Entry { key, key_spot, value: node });
+                }
+            },
+        }
+    }
+
+    /// The entries, with what a merge key brings; what the map says itself wins, then what comes first.
+    fn close(mut self, problems: &mut Vec<Problem>) -> Vec<Entry> {
+        let Some((key_spot, value)) = self.merge else { return self.entries };
+        let sources = match &value.data {
+            Data::Map(_) => vec![value],
+            Data::List(items) => items.clone(),
+            Data::Scalar(_) => Vec::new(),
+        };
+        if sources.is_empty() || sources.iter().any(|source| !matches!(source.data, Data::Map(_))) {
+            let problem = Problem::error(A0115, key_spot, "`<<` takes a map, or a list of maps".to_owned());
+            problems.push(problem.hint("as in `<<: *defaults`".to_owned()));
+        }
+        for source in &sources {
+            let Data::Map(brought) = &source.data else { continue };
+            for entry in brought {
+                if self.places.insert(entry.key.clone(), entry.key_spot).is_none() {
+                    self.entries.push(entry.clone());
+                }
+            }
+        }
+        self.entries
+    }
+}
+
+fn key_of(node: &Node, spot: Spot, problems: &mut Vec<Problem>) -> Key {
+    match &node.data {
+        Data::Scalar(scalar) if scalar.plain && scalar.text == "<<" => Key::Merge(spot),
+        Data::Scalar(scalar) if !node.is_null() && !scalar.text.is_empty() => Key::Word(scalar.text.clone(), spot),
+        Data::Scalar(_) | Data::List(_) | Data::Map(_) => {
+            let found = if matches!(node.data, Data::Scalar(_)) { "nothing" } else { node.word() };
+            problems.push(Problem::error(A0104, spot, format!("a key must be text, not {found}")));
+            Key::Bad
+        }
+    }
+}
+
+fn duplicate(key: &str, spot: Spot, first: Spot) -> Problem {
+    let problem = Problem::error(A0102, spot, format!("duplicate key `{}`", shown(key)));
+    problem.hint(format!("first written in line {}", first.line))
+}
+
+fn too_deep(spot: Spot) -> Problem {
+    Problem::error(A0108, spot, format!("nested deeper than {DEPTH_MAX} levels"))
+}

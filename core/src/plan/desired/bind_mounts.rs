@@ -1,0 +1,475 @@
+//! What a container that is yet to be made may mount of its host, where the folders really lead.
+//!
+//! | what is mounted | where Amarre sees the host's files | elsewhere |
+//! |---|---|---|
+//! | what NPM's or Amarre's own container mounts, or Amarre's own files | held, A0442 | held, A0442 |
+//! | a folder that a link leads out of `policy.host_paths` | held, A0440 | cannot be seen |
+//! | a folder below another one that a container of ours could write to | held, A0441 | held, A0441 |
+//! | anything else | made | made |
+//!
+//! Containers that are there are never touched for it. But Docker follows links whenever it starts a container, also one that
+//! restarts by itself: where a container can put a link, no look before its creation says where it will lead.
+
+mod everywhere;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use everywhere::Everywhere;
+
+use super::expand::Expansion;
+use super::{image_volumes, mounts};
+use crate::model::folders::{Lead, Lost, TIME_ZONE, is_strictly_below, is_within, normal};
+use crate::model::service::{Container, Volume};
+use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service, Value};
+use crate::plan::Input;
+use crate::plan::safety::{foreign_use, reused_names};
+use everywhere::above;
+
+/// What containers mount of every host and what tells nothing: time zones, names, certificates of authorities, the
+/// kernel's own folders. Docker's socket has a word of the policy.
+const COMMON: [&str; 13] = [
+    "/etc/ca-certificates",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/localtime",
+    "/etc/pki",
+    "/etc/resolv.conf",
+    "/etc/ssl/certs",
+    "/etc/timezone",
+    "/lib/modules",
+    "/proc",
+    "/sys",
+    "/usr/share/ca-certificates",
+    "/usr/share/zoneinfo",
+];
+/// Where sockets of engines lie; a container that mounts one has the host.
+const SOCKET_FOLDERS: [&str; 2] = ["/run", "/var/run"];
+
+/// A folder or file of the host that a container mounts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Folder {
+    /// As it is asked for.
+    pub path: String,
+    /// The volume that is made of it.
+    pub volume: Option<String>,
+    /// The container may write there.
+    pub is_written: bool,
+}
+
+impl Folder {
+    fn shown(&self) -> String {
+        match &self.volume {
+            Some(volume) => format!("volume {volume}, which is {},", self.path),
+            None => format!("the bind of {}", self.path),
+        }
+    }
+}
+
+/// All that must be known of one container to judge what it mounts, but where the folders lead.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Check {
+    /// What it mounts.
+    folders: Vec<Folder>,
+    /// Below these it may mount anything. No container can put a link in the place of one of them.
+    roots: BTreeSet<String>,
+    /// What no container may mount, and whose it is.
+    kept: BTreeMap<String, String>,
+    /// Whether `policy.docker_socket` is set.
+    may_have_socket: bool,
+    /// The container.
+    name: String,
+    /// Its manifest.
+    file: String,
+}
+
+impl Check {
+    /// Of a container that is yet to be made. `None`: it mounts nothing of the host.
+    pub fn of(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Self> {
+        let input = everywhere.input;
+        let host = input.site.hosts.get(&service.host)?;
+        let folders = folders(input, service, &base.provider, fields);
+        if folders.is_empty() {
+            return None;
+        }
+        let mut roots = roots(input, &host.data, service);
+        // A container that writes above a root can put a link in its place.
+        roots.retain(|root| !everywhere.has_root_above(&base.provider, root));
+        Some(Self {
+            folders,
+            roots,
+            kept: kept(input, service, &base.provider),
+            may_have_socket: input.site.policy.docker_socket,
+            name: base.name.clone(),
+            file: service.origin.file.clone(),
+        })
+    }
+
+    /// The paths of which is to be known where they lead.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        self.folders.iter().map(|folder| &folder.path).chain(&self.roots).chain(self.kept.keys())
+    }
+
+    /// Why the container is not made. A path of which is not known where it leads is judged as it is written.
+    pub fn judge(&self, leads: &BTreeMap<String, Lead>) -> Option<Refusal> {
+        self.folders.iter().find_map(|folder| self.kept_from_all(folder, leads).or_else(|| self.outside(folder, leads)))
+    }
+
+    fn kept_from_all(&self, folder: &Folder, leads: &BTreeMap<String, Lead>) -> Option<Refusal> {
+        let real = |path: &String| leads.get(path).map_or_else(|| path.clone(), |lead| lead.path.clone());
+        let touches = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
+        let is_touched = |path: &String| {
+            let (asked, leads_to) = (&folder.path, real(&folder.path));
+            [path.clone(), real(path)].iter().any(|kept| touches(asked, kept) || touches(&leads_to, kept))
+        };
+        let (path, whose) = self.kept.iter().find(|(path, _)| is_touched(path))?;
+        let mut found = Vec::new();
+        let leads_to = real(&folder.path);
+        if leads_to != folder.path {
+            found.push(("leads to".to_owned(), leads_to));
+        }
+        if *path != folder.path {
+            found.push(("kept".to_owned(), path.clone()));
+        }
+        Some(self.refused_for(&folder.shown(), whose, found))
+    }
+
+    fn refused_for(&self, what: &str, whose: &str, found: Vec<(String, String)>) -> Refusal {
+        Refusal {
+            code: "A0442".to_owned(),
+            message: format!("container {} may not have {what}: {whose}", self.name),
+            found,
+            hints: vec![Hint::text(format!("take it out of {}; no word of the policy allows it", self.file))],
+        }
+    }
+
+    fn outside(&self, folder: &Folder, leads: &BTreeMap<String, Lead>) -> Option<Refusal> {
+        let lead = leads.get(&folder.path)?;
+        if lead.lost == Some(Lost::TooManyLinks) {
+            let found = lead.links.first().map(said).into_iter().collect();
+            return Some(self.leads_away(folder, "never comes to an end", found, None));
+        }
+        let is_time_zone = !folder.is_written && TIME_ZONE.contains(&folder.path.as_str());
+        if lead.links.is_empty() || is_time_zone {
+            // Nothing but what the manifest says, which was judged there.
+            return None;
+        }
+        let asks_for_socket = folder.path.ends_with("docker.sock");
+        let is_socket = SOCKET_FOLDERS.contains(&lead.path.as_str()) || lead.path.ends_with("/docker.sock");
+        if is_socket && !self.may_have_socket {
+            let found = self.way(lead);
+            return Some(self.leads_away(
+                folder,
+                "leads to Docker's socket",
+                found,
+                Some("policy.docker_socket: true"),
+            ));
+        }
+        let root = |root: &String| leads.get(root).map_or_else(|| root.clone(), |lead| lead.path.clone());
+        let is_allowed = self.roots.iter().any(|allowed| is_within(&lead.path, &root(allowed)));
+        if is_allowed || (self.may_have_socket && (asks_for_socket || is_socket)) {
+            return None;
+        }
+        Some(self.leads_away(folder, "leads out of `policy.host_paths`", self.way(lead), Some(&lead.path)))
+    }
+
+    /// The link that is to blame, and the end of the way.
+    fn way(&self, lead: &Lead) -> Vec<(String, String)> {
+        let is_below = |at: &str| self.roots.iter().any(|root| is_strictly_below(at, root));
+        let link = lead.links.iter().find(|(at, _)| is_below(at)).or(lead.links.first());
+        let end = [("leads to".to_owned(), lead.path.clone())];
+        link.map(said).into_iter().chain(end).collect()
+    }
+
+    fn leads_away(
+        &self,
+        folder: &Folder,
+        how: &str,
+        found: Vec<(String, String)>,
+        allowed_by: Option<&str>,
+    ) -> Refusal {
+        let mut hints = vec![Hint::text("remove the link, or mount the folder that it leads to")];
+        hints.extend(allowed_by.map(|what| match what.strip_prefix("policy.") {
+            Some(word) => Hint::text(format!("if that is meant, the operator sets `policy.{word}` in amarre.yaml")),
+            None => {
+                Hint::text(format!("if that is meant, the operator adds {what} to `policy.host_paths` in amarre.yaml"))
+            }
+        }));
+        Refusal {
+            code: "A0440".to_owned(),
+            message: format!("container {}: {} {how}", self.name, folder.shown()),
+            found,
+            hints,
+        }
+    }
+}
+
+/// A link as people read it.
+fn said((at, to): &(String, String)) -> (String, String) {
+    ("link".to_owned(), format!("{at} → {to}"))
+}
+
+/// Why a container that is yet to be made is not made for what it mounts.
+pub fn barred(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let (everywhere, service) = (expansion.everywhere, expansion.service);
+    if let Some(refusal) = of_service(everywhere, service, base, fields) {
+        return Some(refusal);
+    }
+    let above = unproven(everywhere, service, base, fields)?;
+    if above.is_known {
+        let text = format!("{}: {}; it had this mount before, and keeps it in this release", base.name, above.why());
+        expansion.note(Some(base.clone()), text);
+        return None;
+    }
+    Some(above.refusal(base, service))
+}
+
+/// Says what a service's new containers mount that is not on the host: all at once, before the engine refuses the first.
+///
+/// The engine may see more than Amarre does, so nothing is held for it.
+pub fn tell_missing<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item = (&'a Address, &'a Fields)>) {
+    let leads = &expansion.input.world.leads;
+    let missing = |(base, fields): (&'a Address, &'a Fields)| -> Vec<&'a str> {
+        let Some(leads) = leads.get(&base.provider) else { return Vec::new() };
+        let is_missing = |source: &str| leads.get(&normal(source)).is_some_and(|lead| lead.is_missing);
+        let binds = mounts(fields).filter(|mount| mount.kind == "bind" && !mount.is_made);
+        binds.map(|mount| mount.source).filter(|source| is_missing(source)).collect()
+    };
+    let missing: BTreeSet<&str> = new.flat_map(missing).collect();
+    if !missing.is_empty() {
+        let all: Vec<&str> = missing.into_iter().collect();
+        let text = format!(
+            "not on the host: {}; Docker makes no container without them: install -d -o USER {}, with the user that the container runs as",
+            all.join(", "),
+            all.join(" ")
+        );
+        expansion.note(None, text);
+    }
+}
+
+/// Whether any container of a manifest would not be made, for all that its manifest says of mounts.
+pub fn is_any_barred(everywhere: &Everywhere<'_>, service: &Service) -> bool {
+    let Some(host) = everywhere.input.site.hosts.get(&service.host) else { return false };
+    service.containers.iter().any(|(key, container)| {
+        let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
+        let fields = of_manifest(service, container);
+        let is_new_risk = || unproven(everywhere, service, &base, &fields).is_some_and(|above| !above.is_known);
+        of_service(everywhere, service, &base, &fields).is_some() || is_new_risk()
+    })
+}
+
+/// The mounts of a container as its manifest says them.
+pub fn of_manifest(service: &Service, container: &Container) -> Fields {
+    let mounts = container.mounts.iter().filter_map(|mount| mounts::mount_text(service, mount));
+    Fields::default().with("mounts", Value::texts(mounts))
+}
+
+fn of_service(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = everywhere.input;
+    if let Some(refusal) = reused_names::held(input, service, base) {
+        return Some(refusal);
+    }
+    if let Some(refusal) = reserved_volume(input, service, base, fields) {
+        return Some(refusal);
+    }
+    let none = BTreeMap::new();
+    let leads = input.world.leads.get(&base.provider).unwrap_or(&none);
+    // What no word allows is told before what one does.
+    let barred = Check::of(everywhere, service, base, fields).and_then(|check| check.judge(leads));
+    barred.or_else(|| foreign_use::held(input, service, base, fields))
+}
+
+/// A named volume that NPM's or Amarre's own container has.
+fn reserved_volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let names = mounts(fields).filter(|mount| mount.kind == "volume").map(|mount| mount.source);
+    let reserved = others(input, service, &base.provider);
+    let is_in = |name: &str| reserved.clone().find(|(reserved, _)| reserved.volumes.contains(name));
+    let (name, whose) = names.into_iter().find_map(|name| Some((name, is_in(name)?.1)))?;
+    Some(refused_for(base, service, &format!("volume {name}"), &whose))
+}
+
+/// What no word of the policy allows.
+pub(crate) fn refused_for(base: &Address, service: &Service, what: &str, whose: &str) -> Refusal {
+    let check = Check { name: base.name.clone(), file: service.origin.file.clone(), ..Check::default() };
+    check.refused_for(what, whose, Vec::new())
+}
+
+/// What is kept for NPM and Amarre on an engine, and why; but for the service that makes that container itself.
+pub(crate) fn others<'a>(
+    input: &'a Input<'_>,
+    service: &'a Service,
+    provider: &'a ProviderId,
+) -> impl Iterator<Item = (&'a crate::model::folders::Reserved, String)> + Clone {
+    let all = input.world.reserved.get(provider).into_iter().flatten();
+    all.filter(|reserved| reserved.service.as_ref() != Some(&service.name)).map(|reserved| {
+        let whose = if reserved.is_own { "Amarre's own container" } else { "NPM's container" };
+        (reserved, format!("{whose} {} has it", reserved.by.name))
+    })
+}
+
+/// The paths that no container may have, and why.
+fn kept(input: &Input<'_>, service: &Service, provider: &ProviderId) -> BTreeMap<String, String> {
+    let mut kept = BTreeMap::new();
+    for (reserved, whose) in others(input, service, provider) {
+        for path in reserved.paths.iter().map(|path| normal(path)).filter(|path| !is_common(path)) {
+            kept.entry(path).or_insert_with(|| whose.clone());
+        }
+    }
+    let own = input.site.forbidden.get(provider).into_iter().flatten();
+    kept.extend(own.map(|path| (normal(path), "Amarre itself works with it".to_owned())));
+    kept
+}
+
+pub(crate) fn is_common(path: &str) -> bool {
+    let is_socket = path.ends_with(".sock") || SOCKET_FOLDERS.contains(&path);
+    is_socket || path == "/" || COMMON.iter().any(|common| is_within(path, common))
+}
+
+/// Folders below which a service may mount.
+fn roots(input: &Input<'_>, data: &str, service: &Service) -> BTreeSet<String> {
+    let of = |name: &str| input.site.policy.host_roots(data, name);
+    of(&service.name).into_iter().chain(of(service.data_name())).map(|root| normal(&root)).collect()
+}
+
+/// One item of a container's `mounts`, as the engine reads it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mount<'a> {
+    pub kind: &'a str,
+    pub source: &'a str,
+    is_written: bool,
+    /// The engine makes what is missing.
+    is_made: bool,
+}
+
+pub(crate) fn mounts(fields: &Fields) -> impl Iterator<Item = Mount<'_>> {
+    let texts = fields.strings("mounts").into_iter().chain(fields.strings(image_volumes::FIELD));
+    texts.filter_map(|text| {
+        let mut parts = text.splitn(4, ':');
+        let (kind, source, _, mode) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_made = mode.split(',').any(|option| option == "create=true");
+        Some(Mount { kind, source, is_written: mode.split(',').next() != Some("ro"), is_made })
+    })
+}
+
+/// The folders of the host among a container's mounts, those of volumes that are made of one too.
+pub fn folders(input: &Input<'_>, service: &Service, provider: &ProviderId, fields: &Fields) -> Vec<Folder> {
+    let folder = |mount: Mount<'_>| match mount.kind {
+        "bind" => Some(Folder { path: normal(mount.source), volume: None, is_written: mount.is_written }),
+        "volume" => {
+            let path = device(input, service, provider, mount.source)?;
+            Some(Folder { path, volume: Some(mount.source.to_owned()), is_written: mount.is_written })
+        }
+        _ => None,
+    };
+    let folders: BTreeSet<Folder> = mounts(fields).filter_map(folder).collect();
+    folders.into_iter().collect()
+}
+
+/// The folder of which a volume is made, as it is there or as the manifest says. One that is not ours is the operator's.
+fn device(input: &Input<'_>, service: &Service, provider: &ProviderId, name: &str) -> Option<String> {
+    let address = Address::new(provider.clone(), Kind::Volume, name);
+    let option = |options: &BTreeMap<String, String>| {
+        let of = |key: &str| options.get(key).map_or("", String::as_str);
+        let is_bind = of("o").split(',').any(|word| matches!(word.trim(), "bind" | "rbind"));
+        let is_plain = matches!(of("type"), "none" | "bind");
+        (of("device").starts_with('/') && (is_bind || is_plain)).then(|| normal(of("device")))
+    };
+    if let Some(seen) = input.world.seen.get(&address) {
+        let entries = seen.fields.get("options").and_then(Value::entries).into_iter().flatten();
+        let texts = entries.filter_map(|(key, value)| Some((key.clone(), value.as_text()?.to_owned()))).collect();
+        return option(&texts).filter(|_| seen.owner.is_ours());
+    }
+    let is_it = |(key, said): &(&String, &Volume)| !said.is_external && service.volume_name(key) == name;
+    service.volumes.iter().find(is_it).and_then(|(_, said)| option(&said.options))
+}
+
+/// A folder that a container could put a link in the way of.
+struct Above {
+    folder: Folder,
+    /// The folder that is written to, or that lies below.
+    other: String,
+    /// The container had the mount before.
+    is_known: bool,
+}
+
+impl Above {
+    fn why(&self) -> String {
+        let (below, above) = match is_strictly_below(&self.folder.path, &self.other) {
+            true => (&self.folder.path, &self.other),
+            false => (&self.other, &self.folder.path),
+        };
+        format!("{below} lies in {above}, which a container can write to: a link there may lead anywhere")
+    }
+
+    fn refusal(&self, base: &Address, service: &Service) -> Refusal {
+        Refusal {
+            code: "A0441".to_owned(),
+            message: format!("container {}: {}", base.name, self.why()),
+            found: vec![("mount".to_owned(), self.folder.path.clone()), ("other".to_owned(), self.other.clone())],
+            hints: vec![
+                Hint::text(format!("mount folders beside one another in {}, none in another", service.origin.file)),
+                Hint::text("or the operator sets `policy.follow_links: true` in amarre.yaml"),
+            ],
+        }
+    }
+}
+
+/// A mount below a folder that any container of ours could ever write to, and a mount to write above another one.
+fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Above> {
+    let (input, provider) = (everywhere.input, &base.provider);
+    let own = folders(input, service, provider, fields);
+    if input.site.policy.follow_links || own.is_empty() {
+        return None;
+    }
+    let remembered = input.facts.written_folders.get(provider);
+    let is_written = |path: &&str| {
+        let is_own = || own.iter().any(|folder| folder.is_written && folder.path == **path);
+        let was = || remembered.is_some_and(|known| known.contains(*path));
+        everywhere.is_written(provider, path) || is_own() || was()
+    };
+    let first_below = |folder: &str| {
+        let own = own.iter().map(|folder| folder.path.as_str()).filter(|path| is_strictly_below(path, folder));
+        everywhere.first_below(provider, folder).into_iter().chain(own).min().map(str::to_owned)
+    };
+    let before = before(input, base).flat_map(|fields| folders(input, service, provider, fields));
+    let before: BTreeSet<String> = before.map(|folder| folder.path).collect();
+    let found = own.iter().filter_map(|folder| {
+        let written = above(&folder.path).find(is_written).map(str::to_owned);
+        let other = written.or_else(|| folder.is_written.then(|| first_below(&folder.path)).flatten())?;
+        let is_known = before.contains(&folder.path);
+        Some(Above { folder: folder.clone(), other, is_known })
+    });
+    // One that is new decides, whatever else the container had before.
+    found.min_by_key(|above| above.is_known)
+}
+
+/// What generations of a container had before.
+pub(crate) fn before<'a>(input: &'a Input<'_>, base: &'a Address) -> impl Iterator<Item = &'a Fields> {
+    let seen = input.world.instances(base).into_values().map(|seen| &seen.fields);
+    let applied = input.facts.applied.iter().filter(|(address, _)| address.is_same(base)).map(|(_, row)| &row.fields);
+    let good = input.facts.last_good.get(base).map(|(_, fields)| fields);
+    seen.chain(applied).chain(good)
+}
+
+/// The binds of a container.
+fn binds(fields: &Fields) -> impl Iterator<Item = Folder> {
+    let binds = mounts(fields).filter(|mount| mount.kind == "bind");
+    binds.map(|mount| Folder { path: normal(mount.source), volume: None, is_written: mount.is_written })
+}
+
+/// The folders that containers of ours on an engine can write to now: what is remembered for good.
+pub fn written(input: &Input<'_>) -> BTreeMap<ProviderId, BTreeSet<String>> {
+    let mut written: BTreeMap<ProviderId, BTreeSet<String>> = BTreeMap::new();
+    let seen = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
+    let seen = seen.map(|(address, seen)| (address, seen.service.as_ref(), &seen.fields));
+    let applied = input.facts.applied.iter().map(|(address, row)| (address, Some(&row.service), &row.fields));
+    for (address, service, fields) in seen.chain(applied).filter(|(address, _, _)| address.kind == Kind::Container) {
+        let service = service.and_then(|name| input.services.get(name));
+        let folders = match service {
+            Some(service) => folders(input, service, &address.provider, fields),
+            None => binds(fields).collect(),
+        };
+        let paths = folders.into_iter().filter(|folder| folder.is_written).map(|folder| folder.path);
+        written.entry(address.provider.clone()).or_default().extend(paths);
+    }
+    written
+}

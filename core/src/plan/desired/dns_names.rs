@@ -1,0 +1,248 @@
+//! What DNS answers at a name before anything is written there, and what a new record would take from whom.
+//!
+//! | a new record at a name | verdict |
+//! |---|---|
+//! | of a route, where a foreign wildcard already answers with our address | none is written, nor a mark |
+//! | which takes a name without an address record of its own from a foreign wildcard | held (A0724) |
+//! | below a part of the zone that other servers answer for | held (A0722): nobody would see it |
+//! | CNAME at the zone's own name | held (A0723): SOA and NS stand there |
+//! | at a name that lies in none of `domains`, unless it is ours already | held (A0725): the zone may be anybody's |
+//!
+//! A wildcard answers only for names that do not exist, and a name exists as soon as anything stands at it *or below it*
+//! (RFC 4592 §2.2.2): `_x.cloud` alone takes `cloud` from `*.example.org`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::model::service::Dns;
+use crate::model::site::{HostSite, PublicAddress, is_below};
+use crate::model::{Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site};
+use crate::plan::Input;
+
+/// Types that lead visitors somewhere.
+const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
+
+/// The names of the account's zones as one look sees them.
+#[derive(Debug, Default)]
+pub struct Names<'a> {
+    zones: BTreeSet<&'a str>,
+    /// Record sets that hold something, by name and type.
+    sets: BTreeMap<&'a str, BTreeMap<&'a str, &'a Seen>>,
+    /// Names at or below which something stands.
+    existing: BTreeSet<&'a str>,
+    /// Types that manifests want, by name.
+    wanted: BTreeMap<String, BTreeSet<String>>,
+    /// Those of the configuration.
+    domains: &'a [String],
+    /// Record sets that the ledger knows: `name/type`.
+    known: BTreeSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// The names in the world, and those that the manifests in force will add.
+    pub fn of(input: &Input<'a>) -> Self {
+        let ovh = ProviderId::ovh();
+        let held = || input.world.seen.iter().filter(|(address, _)| address.provider == ovh);
+        let zones = held().filter(|(address, _)| address.kind == Kind::Zone);
+        let known = input.facts.applied.keys().filter(|address| address.kind == Kind::Record);
+        let mut names = Self {
+            zones: zones.map(|(zone, _)| zone.name.as_str()).collect(),
+            domains: &input.site.domains,
+            known: known.map(|address| address.name.as_str()).collect(),
+            ..Self::default()
+        };
+        for (address, seen) in held().filter(|(address, _)| address.kind == Kind::Record) {
+            let Some((name, record_type)) = address.name.rsplit_once('/') else { continue };
+            if seen.fields.strings("values").is_empty() {
+                continue;
+            }
+            names.sets.entry(name).or_default().insert(record_type, seen);
+            let Some(zone) = names.zone_of(name) else { continue };
+            names.existing.extend(upwards(name, zone));
+        }
+        for service in input.services.values() {
+            let Some(host) = input.site.hosts.get(&service.host) else { continue };
+            names.want(service, host);
+        }
+        names
+    }
+
+    fn want(&mut self, service: &Service, host: &HostSite) {
+        let mut add = |name: &str, record_type: &str| {
+            self.wanted.entry(name.to_owned()).or_default().insert(record_type.to_owned());
+        };
+        match &service.dns {
+            Dns::None => (),
+            Dns::Records(records) => records.iter().for_each(|record| add(&record.name, &record.record_type)),
+            Dns::Auto => {
+                let routes = service.routes.iter().flat_map(|route| &route.domains);
+                let domains: Vec<&String> =
+                    routes.chain(service.redirects.iter().flat_map(|redirect| &redirect.domains)).collect();
+                let is_covered = |name: &str| self.covering(name, host).is_some();
+                let domains: Vec<&String> = domains.into_iter().filter(|name| !is_covered(name)).collect();
+                for name in domains.into_iter().filter(|_| !host.address.is_empty()) {
+                    self.wanted.entry(name.clone()).or_default().insert("A".to_owned());
+                }
+            }
+        }
+    }
+
+    /// A foreign wildcard that already answers `name` with an address of ours, while nothing stands at the name.
+    pub fn covering(&self, name: &str, host: &HostSite) -> Option<String> {
+        let (wildcard, sets) = self.wildcard(name)?;
+        let mut answers = sets.iter().filter(|(record_type, _)| ADDRESSES.contains(record_type)).peekable();
+        answers.peek()?;
+        let is_ours = answers.all(|(_, seen)| seen.fields.strings("values").iter().all(|value| leads_to(host, value)));
+        is_ours.then_some(wildcard)
+    }
+
+    /// Why nothing is written at `name` by itself, if so.
+    pub fn refusal(&self, name: &str, record_type: &str, origin: &str) -> Option<Refusal> {
+        let zone = self.zone_of(name)?;
+        let refusal = self.apex_alias(name, record_type, zone, origin);
+        let refusal = refusal.or_else(|| self.elsewhere(name, record_type, zone));
+        let refusal = refusal.or_else(|| self.delegated(name, record_type, zone));
+        refusal.or_else(|| self.hides(name, record_type, origin))
+    }
+
+    /// Whether a record is ours, or was.
+    fn is_known(&self, name: &str, record_type: &str) -> bool {
+        let seen = self.sets.get(name).and_then(|sets| sets.get(record_type));
+        let is_marked = seen.is_some_and(|seen| seen.owner.is_ours() || seen.owner == Owner::Unverified);
+        is_marked || self.known.contains(format!("{name}/{record_type}").as_str())
+    }
+
+    fn elsewhere(&self, name: &str, record_type: &str, zone: &str) -> Option<Refusal> {
+        let is_named = self.domains.is_empty() || self.domains.iter().any(|domain| is_below(name, domain));
+        if is_named || self.is_known(name, record_type) {
+            return None;
+        }
+        Some(Refusal {
+            code: "A0725".to_owned(),
+            message: format!("{name} lies in {zone}, and amarre.yaml names that nowhere in `domains`"),
+            found: vec![("domains".to_owned(), self.domains.join(", "))],
+            hints: vec![Hint::text(format!("if Amarre is to write there, the operator adds {zone} to `domains`"))],
+        })
+    }
+
+    fn apex_alias(&self, name: &str, record_type: &str, zone: &str, origin: &str) -> Option<Refusal> {
+        if name != zone || record_type != "CNAME" {
+            return None;
+        }
+        Some(Refusal {
+            code: "A0723".to_owned(),
+            message: format!("a CNAME cannot stand at {name}: it is the zone itself, with its SOA and NS records"),
+            found: Vec::new(),
+            hints: vec![
+                Hint::text(format!(
+                    "in {origin}: `dns: [{{type: A, name: \"@\", value: 203.0.113.10}}]` with the address, and `apex` in `policy.records`"
+                )),
+                Hint::text("where the address changes, route `www` instead, and let the zone itself redirect to it"),
+            ],
+        })
+    }
+
+    /// NS records above the name, other than the zone's own.
+    fn delegated(&self, name: &str, record_type: &str, zone: &str) -> Option<Refusal> {
+        let is_cut = |above: &&str| {
+            let is_itself = *above == name && record_type == "NS";
+            !is_itself && self.sets.get(above).is_some_and(|sets| sets.contains_key("NS"))
+        };
+        let cut = upwards(name, zone).into_iter().filter(|above| *above != zone).find(is_cut)?;
+        let servers = self.sets.get(cut)?.get("NS")?.fields.strings("values").join(", ");
+        Some(Refusal {
+            code: "A0722".to_owned(),
+            message: format!(
+                "{name} lies below {cut}, which {zone} hands to other servers: nobody would see the record"
+            ),
+            found: vec![(format!("{cut}/NS"), servers)],
+            hints: vec![
+                Hint::text(format!("write the record where {cut} is kept, and put `dns: none` into the manifest")),
+                Hint::text(format!(
+                    "if {cut} is a zone of this account, is it listed at OVH, and may the token see it?"
+                )),
+            ],
+        })
+    }
+
+    /// A name that would exist from now on, and loses what a foreign wildcard answers for it. Nobody visits names such as
+    /// `_dmarc` or `_tcp`: those have nothing to lose.
+    fn hides(&self, name: &str, record_type: &str, origin: &str) -> Option<Refusal> {
+        let (wildcard, sets) = self.wildcard(name)?;
+        let encloser = wildcard.strip_prefix("*.")?;
+        let leads = |record_type: &str| ADDRESSES.contains(&record_type);
+        let has_addresses = sets.keys().any(|record_type| leads(record_type));
+        let has_own = |name: &str| {
+            let own = self.wanted.get(name);
+            own.is_some_and(|own| !has_addresses || own.iter().any(|record_type| leads(record_type)))
+        };
+        let new = upwards(name, encloser).into_iter().filter(|new| *new != encloser && !new.starts_with(['*', '_']));
+        let loser = new.into_iter().find(|new| !has_own(new))?;
+        let relative = loser.strip_suffix(self.zone_of(loser)?).unwrap_or(loser).trim_end_matches('.');
+        let values = sets
+            .iter()
+            .map(|(record_type, seen)| (format!("{wildcard}/{record_type}"), seen.fields.strings("values").join(", ")));
+        Some(Refusal {
+            code: "A0724".to_owned(),
+            message: match loser == name {
+                true => format!("a {record_type} record alone would take {name} from {wildcard}, which is not ours"),
+                false => format!("a record at {name} would take {loser} from {wildcard}, which is not ours"),
+            },
+            found: values.collect(),
+            hints: vec![
+                Hint::text(format!(
+                    "give {loser} an address of its own: `{{kind: Record, type: A, name: {relative}, value: …}}` beside {origin}"
+                )),
+                Hint::text(format!("or have {wildcard} removed at OVH where nobody needs it")),
+            ],
+        })
+    }
+
+    /// The foreign wildcard that answers for a name which does not exist, with what stands at it.
+    fn wildcard(&self, name: &str) -> Option<(String, BTreeMap<&'a str, &'a Seen>)> {
+        let zone = self.zone_of(name)?;
+        if self.existing.contains(name) {
+            return None;
+        }
+        let mut above = upwards(name, zone).into_iter().skip(1);
+        let encloser = above.find(|above| *above == zone || self.existing.contains(above))?;
+        let wildcard = format!("*.{encloser}");
+        let sets = self.sets.get(wildcard.as_str())?;
+        let foreign: BTreeMap<&str, &Seen> = sets
+            .iter()
+            .filter(|(_, seen)| !seen.owner.is_ours())
+            .map(|(record_type, seen)| (*record_type, *seen))
+            .collect();
+        (!foreign.is_empty() && wildcard != name).then_some((wildcard, foreign))
+    }
+
+    fn zone_of(&self, name: &str) -> Option<&'a str> {
+        Site::zone_of(self.zones.iter().copied(), name)
+    }
+}
+
+/// Whether a value of a record is one of a host's own addresses.
+fn leads_to(host: &HostSite, value: &str) -> bool {
+    match value.parse::<IpAddr>() {
+        Ok(ip) => host.also_at.contains(&ip) || host.address.contains(&PublicAddress::Ip(ip)),
+        Err(_) => host.address.contains(&PublicAddress::Name(value.to_owned())),
+    }
+}
+
+/// The name and every name above it, down to and with `end`.
+fn upwards<'n>(name: &'n str, end: &str) -> Vec<&'n str> {
+    let above = std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, above)| above));
+    above.take_while(|name| is_below(name, end)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_walked_up_to_the_zone() {
+        assert_eq!(upwards("a.b.example.org", "example.org"), ["a.b.example.org", "b.example.org", "example.org"]);
+        assert_eq!(upwards("example.org", "example.org"), ["example.org"]);
+        assert_eq!(upwards("*.example.org", "example.org"), ["*.example.org", "example.org"]);
+    }
+}

@@ -1,0 +1,666 @@
+//! Manifests → wants: every resource that a revision needs, with what it needs first.
+//!
+//! Containers are in [`crate::plan::rollout`]; here is what stands around them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::Ipv4Net;
+
+use super::certificate;
+use super::certificate::Front;
+use super::dns_names::Names;
+use super::{bind_mounts, host_fields, joined_network, npm_reach, stream, subnets};
+use crate::model::service::{AccessList, Container, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
+use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
+use crate::model::{
+    Address, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value, Want, Wants,
+};
+use crate::plan::Input;
+use crate::plan::diff::decide;
+use crate::plan::diff::upstreams::{Led, Streamed};
+use crate::plan::rollout;
+use crate::plan::rollout::Target;
+use crate::plan::rollout::{data_loss, dependencies, network_recreate, stopped};
+use crate::plan::safety::protect;
+
+/// Every want of every manifest that is in force.
+pub fn expand(input: &Input<'_>) -> Wants {
+    let streamed = Streamed::by(input);
+    let subnets = subnets::assign(input, &streamed);
+    let everywhere = bind_mounts::Everywhere::of(input);
+    let mut wants = Wants { moving: network_recreate::networks(&everywhere, &subnets), ..Wants::default() };
+    let names = Names::of(input);
+    let known = data_loss::known(input);
+    let containers = input.services.values().flat_map(|service| service.containers.values());
+    let asked_for: BTreeSet<Ipv4Addr> = containers.filter_map(|container| container.ipv4_address).collect();
+    let led = Led::by(input);
+    let joined = joined_network::Shared::by(input);
+    let mut taken_addresses = BTreeMap::new();
+    let mut taken_ports = BTreeMap::new();
+    let mut places = BTreeMap::new();
+    let lists = defined_lists(input);
+    // Where the containers of each service are, for the streams of others.
+    let mut reached: BTreeMap<&str, Reached> = BTreeMap::new();
+    let mut services: Vec<&Service> = input.services.values().collect();
+    // What several manifests want is wanted by one that is taken care of.
+    services.sort_by_key(|service| {
+        let name = &service.name;
+        (decide::is_left_alone(input, name) || protect::is_reported(input, name), service.stopped)
+    });
+    for service in dependencies::in_order(input, services) {
+        if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
+            continue;
+        }
+        let Some(host) = input.site.hosts.get(&service.host) else { continue };
+        let mut expansion = Expansion {
+            input,
+            service,
+            host,
+            names: &names,
+            known: &known,
+            streamed: &streamed,
+            everywhere: &everywhere,
+            led: &led,
+            joined: &joined,
+            asked_for: &asked_for,
+            subnets: &subnets,
+            wants: &mut wants,
+            taken: &mut taken_addresses,
+            ports: &mut taken_ports,
+            places: &mut places,
+            lists: &lists,
+            reached: &reached,
+        };
+        let reach = expansion.run();
+        reached.insert(&service.name, reach);
+    }
+    stream::expand(input, &reached, &mut wants);
+    wants
+}
+
+/// The containers of a manifest, by key, and how NPM gets there.
+pub struct Reached {
+    /// Which generation of each serves.
+    pub(crate) targets: BTreeMap<String, Target>,
+    /// NPM on their networks.
+    pub(crate) attachments: Attachments,
+    /// Where NPM asks for each port that a stream leads to: address and port, as they are known.
+    pub(crate) at: BTreeMap<(String, u16), (Value, Value)>,
+    /// They are leaving a network that is made anew.
+    pub(crate) moves: bool,
+}
+
+/// NPM on the networks of a service.
+#[derive(Debug, Default)]
+pub struct Attachments {
+    /// On that of the service.
+    home: Option<Address>,
+    /// On that of a container which lives elsewhere.
+    elsewhere: BTreeMap<String, Option<Address>>,
+}
+
+impl Attachments {
+    /// That by which NPM reaches a container.
+    pub(crate) fn of(&self, key: &str) -> Option<&Address> {
+        self.elsewhere.get(key).unwrap_or(&self.home).as_ref()
+    }
+}
+
+/// The expansion of one manifest.
+pub struct Expansion<'a> {
+    pub(crate) input: &'a Input<'a>,
+    pub(crate) service: &'a Service,
+    pub(crate) host: &'a HostSite,
+    pub(crate) names: &'a Names<'a>,
+    /// Containers of ours, by service.
+    pub(crate) known: &'a data_loss::Known<'a>,
+    /// Containers that streams lead to.
+    pub(crate) streamed: &'a Streamed<'a>,
+    /// What all containers mount.
+    pub(crate) everywhere: &'a bind_mounts::Everywhere<'a>,
+    /// Where everything of ours in an NPM leads.
+    pub(crate) led: &'a Led<'a>,
+    /// Whose networks containers of other services share.
+    pub(crate) joined: &'a joined_network::Shared<'a>,
+    /// Addresses that manifests ask for, whoever they are.
+    pub(crate) asked_for: &'a BTreeSet<Ipv4Addr>,
+    pub(crate) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>>,
+    pub(crate) wants: &'a mut Wants,
+    /// Addresses given out in this expansion, by network.
+    pub(crate) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
+    /// Ports of hosts given out in this expansion, and those that are not free, by engine.
+    pub(crate) ports: &'a mut BTreeMap<ProviderId, npm_reach::Ports>,
+    /// Where containers are, by engine, once that has been asked for.
+    pub(crate) places: &'a mut BTreeMap<ProviderId, subnets::Places>,
+    /// Access lists that manifests define, each with its NPM.
+    pub(crate) lists: &'a BTreeSet<(&'a ProviderId, &'a str)>,
+    /// Services that come before this one, and some others.
+    pub(crate) reached: &'a BTreeMap<&'a str, Reached>,
+}
+
+/// The network that a manifest's containers live on.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Its address; nothing is there when no container of the manifest is on it.
+    pub address: Address,
+    /// Its subnet, when it is ours.
+    pub subnet: Option<Ipv4Net>,
+    /// Values of `${network.…}` and `${npm.address}` there.
+    pub variables: BTreeMap<&'static str, String>,
+}
+
+impl Home {
+    fn own(address: Address, subnet: Option<Ipv4Net>) -> Self {
+        let mut variables = BTreeMap::new();
+        if let Some(subnet) = subnet {
+            variables.insert("network.subnet", subnet.to_string());
+            variables.insert("network.gateway", subnets::gateway(subnet).to_string());
+            variables.insert("npm.address", subnets::npm_address(subnet).to_string());
+        }
+        Self { address, subnet, variables }
+    }
+
+    /// Somebody else's: what it says of itself, when it is there.
+    fn foreign(address: Address, seen: Option<&crate::model::Seen>) -> Self {
+        let mut variables = BTreeMap::new();
+        for (variable, field) in [("network.subnet", "subnet"), ("network.gateway", "gateway")] {
+            let value = seen.and_then(|seen| seen.fields.text(field));
+            variables.extend(value.map(|value| (variable, value.to_owned())));
+        }
+        Self { address, subnet: None, variables }
+    }
+}
+
+impl Expansion<'_> {
+    fn run(&mut self) -> Reached {
+        let home = self.home();
+        let moving = self.moving(home.as_ref());
+        self.own_networks();
+        let attachments = match (npm_reach::of(self.input, self.host), &home) {
+            (Some(Reach::Network), Some(home)) => self.attachments(home),
+            (Some(Reach::Edge), _) => Attachments { home: self.edge(), ..Attachments::default() },
+            (Some(Reach::Network | Reach::Auto | Reach::Host | Reach::Published) | None, _) => Attachments::default(),
+        };
+        let targets = match &home {
+            Some(_) if self.service.stopped => stopped::containers(self),
+            Some(_) if let Some(network) = &moving => network_recreate::leave(self, network),
+            Some(home) => rollout::containers(self, home),
+            None => BTreeMap::new(),
+        };
+        for list in &self.service.access_lists {
+            self.access_list(list);
+        }
+        let records = self.records(&targets);
+        for route in &self.service.routes {
+            self.route(route, &targets, &records, &attachments);
+        }
+        for redirect in &self.service.redirects {
+            self.redirect(redirect, &records);
+        }
+        let at = (self.streamed)
+            .of(self.service)
+            .filter_map(|(key, port)| {
+                let target = targets.get(key)?;
+                Some(((key.to_owned(), port), npm_reach::point(self, target, port)))
+            })
+            .collect();
+        let moves = moving.is_some();
+        if self.service.stopped {
+            stopped::make_nothing(self);
+        } else if moves {
+            network_recreate::keep_hosts(self);
+        }
+        Reached { targets, attachments, at, moves }
+    }
+
+    /// Adds a want; the first manifest that wants an address has it.
+    pub(crate) fn want(&mut self, address: Address, fields: Fields, needs: Vec<Need>, origin: &Origin) -> &mut Want {
+        want(self.input, self.wants, &self.service.name, address, fields, needs, origin)
+    }
+
+    pub(crate) fn note(&mut self, address: Option<Address>, text: String) {
+        self.wants.notes.push(Note { service: self.service.name.clone(), address, text });
+    }
+
+    fn home(&self) -> Option<Home> {
+        if self.service.containers.is_empty() {
+            return None;
+        }
+        let docker = &self.host.docker;
+        let NetworkMode::Shared(name) = &self.service.network else {
+            let Some((address, _)) = subnets::network_of(self.input, self.service) else {
+                let none = Address::new(docker.clone(), Kind::Network, &subnets::network_name(&self.service.name));
+                return Some(Home::own(none, None));
+            };
+            let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
+            return Some(Home::own(address, subnet));
+        };
+        Some(self.home_at(self.shared(name)))
+    }
+
+    fn home_at(&self, address: Address) -> Home {
+        match self.subnets.get(&address) {
+            Some(subnet) => Home::own(address, subnet.as_ref().ok().copied()),
+            None => {
+                let seen = self.input.world.seen.get(&address);
+                Home::foreign(address, seen)
+            }
+        }
+    }
+
+    /// Where a container lives: on the network of the service, unless its manifest says another.
+    pub(crate) fn home_of<'h>(&self, home: &'h Home, container: &Container) -> Cow<'h, Home> {
+        match &container.home {
+            Some(name) => Cow::Owned(self.home_at(self.shared(name))),
+            None => Cow::Borrowed(home),
+        }
+    }
+
+    /// A network that a container calls by a name: one of the service's own, that of a `Network` manifest, or somebody else's.
+    fn shared(&self, name: &str) -> Address {
+        let docker = &self.host.docker;
+        let defined = Address::new(docker.clone(), Kind::Network, &subnets::network_name(name));
+        if self.subnets.contains_key(&defined) { defined } else { Address::new(docker.clone(), Kind::Network, name) }
+    }
+
+    /// The networks that a container is on beside its home.
+    pub(crate) fn beside(&self, container: &Container) -> impl Iterator<Item = Address> {
+        container.also_on.iter().map(|name| self.shared(name))
+    }
+
+    /// Every network of a container that is not the service's.
+    pub(crate) fn not_at_home(&self, container: &Container) -> impl Iterator<Item = Address> {
+        container.home.iter().chain(&container.also_on).map(|name| self.shared(name))
+    }
+
+    /// A network that its containers are on and that is made anew.
+    fn moving(&self, home: Option<&Home>) -> Option<Address> {
+        let beside = self.service.containers.values().flat_map(|container| self.not_at_home(container));
+        let mut all = home.map(|home| home.address.clone()).into_iter().chain(beside);
+        all.find(|network| self.wants.moving.contains(network))
+    }
+
+    fn own_networks(&mut self) {
+        for subnets::Own { address, asked, internal } in subnets::networks_of(self.input, self.service) {
+            if !self.wants.moving.contains(&address) {
+                self.network(address, asked, internal);
+            }
+        }
+    }
+
+    /// The network that the host's routed containers share with NPM, and NPM on it.
+    fn edge(&mut self) -> Option<Address> {
+        if !subnets::is_on_edge(self.streamed, self.service) {
+            return None;
+        }
+        let address = npm_reach::edge_network(self.host);
+        self.network(address.clone(), None, false);
+        let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
+        self.attachment(&address, subnet)
+    }
+
+    fn network(&mut self, address: Address, asked: Option<Ipv4Net>, internal: bool) {
+        let mut fields = Fields::default().with("internal", Value::Bool(internal));
+        let mut refusal = None;
+        match self.subnets.get(&address) {
+            Some(Ok(subnet)) => {
+                // What is there keeps its subnet until it is made anew; what is asked for shows as the difference.
+                let subnet = asked.as_ref().unwrap_or(subnet);
+                fields.set("subnet", Value::text(subnet.to_string()));
+                fields.set("gateway", Value::text(subnets::gateway(*subnet).to_string()));
+                if let Some(range) = subnets::ip_range(*subnet) {
+                    fields.set("ip_range", Value::text(range.to_string()));
+                }
+            }
+            Some(Err(full)) => refusal = Some(full.as_ref().clone()),
+            None => (),
+        }
+        let origin = self.service.origin.clone();
+        let want = self.want(address, fields, Vec::new(), &origin);
+        want.refuse(refusal);
+    }
+
+    /// NPM on the networks of routed containers.
+    fn attachments(&mut self, home: &Home) -> Attachments {
+        let service = self.service;
+        let leads_elsewhere =
+            service.routes.iter().flat_map(|route| route.targets()).any(|target| matches!(target, Leads::Url { .. }));
+        let lives_at_home = |key: &str| service.containers.get(key).is_some_and(|container| container.home.is_none());
+        let led: BTreeSet<&str> = subnets::on_edge(self.streamed, service).collect();
+        let is_wanted = service.has_network() && (leads_elsewhere || led.iter().any(|key| lives_at_home(key)));
+        // It leaves what is made anew, whatever leads there.
+        let is_moving = |wants: &Wants, network: &Address| wants.moving.contains(network);
+        let is_at_home = is_wanted || is_moving(self.wants, &home.address);
+        let at_home = if is_at_home { self.attachment(&home.address, home.subnet) } else { None };
+        let mut elsewhere = BTreeMap::new();
+        for (key, container) in service.containers.iter().filter(|(_, container)| container.home.is_some()) {
+            let home = self.home_of(home, container).into_owned();
+            if led.contains(key.as_str()) || is_moving(self.wants, &home.address) {
+                elsewhere.insert(key.clone(), self.attachment(&home.address, home.subnet));
+            }
+        }
+        Attachments { home: at_home, elsewhere }
+    }
+
+    /// NPM on the network of a routed container, where NPM lives on a bridge of the same host.
+    fn attachment(&mut self, network: &Address, subnet: Option<Ipv4Net>) -> Option<Address> {
+        let container = self.host.npm.as_ref()?.container.as_ref()?;
+        let docker = self.host.docker.clone();
+        let npm_container = Address::new(docker.clone(), Kind::Container, container);
+        let address = Address::new(docker, Kind::Attachment, &format!("{}/{container}", network.name));
+        // Whether it comes again is another question: hosts that lead to this network go on doing so until there is another.
+        if self.wants.moving.contains(network) {
+            network_recreate::detach(self, address, network);
+            return None;
+        }
+        let mut fields = Fields::default();
+        if let Some(subnet) = subnet {
+            fields.set("address", Value::text(subnets::npm_address(subnet).to_string()));
+        }
+        let needs = vec![Need::present(network.clone()), Need::present(npm_container.clone())];
+        let refusal = self.would_cut_npm(&npm_container, &network.name);
+        let origin = self.service.origin.clone();
+        let want = self.want(address.clone(), fields, needs, &origin);
+        want.refuse(refusal);
+        Some(address)
+    }
+
+    /// Docker moves a container's published ports to the network whose name sorts first, and cuts what is open.
+    fn would_cut_npm(&self, npm: &Address, network: &str) -> Option<Refusal> {
+        let seen = self.input.world.seen.get(npm)?;
+        let networks = seen.fields.strings("networks");
+        if networks.contains(&network) || networks.iter().any(|own| *own < network) {
+            return None;
+        }
+        let own = networks.first().copied().unwrap_or("(none)");
+        Some(Refusal {
+            code: "A0506".to_owned(),
+            message: format!("attaching {} to {network} would cut every site for a moment", npm.name),
+            found: vec![("its own network".to_owned(), own.to_owned())],
+            hints: vec![Hint::command(
+                format!("give NPM a network whose name sorts before {network}, or attach it yourself when it suits"),
+                format!("docker network connect {network} {}", npm.name),
+            )],
+        })
+    }
+
+    fn access_list(&mut self, list: &AccessList) {
+        let Some(npm) = self.host.npm.as_ref() else { return };
+        let address = Address::new(npm.provider.clone(), Kind::AccessList, &list_name(self.input.site, &list.name));
+        let users = list.users.iter().map(|(user, secret)| (user.clone(), self.secret(secret))).collect();
+        let fields = Fields::default()
+            .with("users", Value::Map(users))
+            .with("allow", Value::texts(list.allow.iter().cloned()))
+            .with("deny", Value::texts(list.deny.iter().cloned()))
+            .with("satisfy_any", Value::Bool(list.satisfy_any))
+            .with("pass_auth", Value::Bool(list.pass_auth));
+        self.want(address, fields, Vec::new(), &list.origin);
+    }
+
+    /// A reference to a secret with its mark.
+    pub(crate) fn secret(&self, name: &SecretName) -> Value {
+        let mark = self.input.marks.get(name).cloned().unwrap_or(crate::model::Mark(String::new()));
+        Value::secret(name.clone(), mark)
+    }
+
+    /// The records of this manifest, by name: what a proxy host of that name comes after.
+    fn records(&mut self, targets: &BTreeMap<String, Target>) -> BTreeMap<String, Vec<Address>> {
+        let mut by_name: BTreeMap<String, Vec<Address>> = BTreeMap::new();
+        let (records, needs) = match &self.service.dns {
+            Dns::None => (Vec::new(), Vec::new()),
+            Dns::Records(records) => (records.clone(), Vec::new()),
+            Dns::Auto => {
+                (self.auto_records(), targets.values().map(|target| Need::ready(target.address.clone())).collect())
+            }
+        };
+        let mut sets: BTreeMap<(String, String), Vec<Record>> = BTreeMap::new();
+        for record in records {
+            sets.entry((record.name.clone(), record.record_type.clone())).or_default().push(record);
+        }
+        for ((name, record_type), records) in sets {
+            let address = self.record_set(&name, &record_type, &records, &needs);
+            by_name.entry(name).or_default().push(address);
+        }
+        by_name
+    }
+
+    fn auto_records(&mut self) -> Vec<Record> {
+        let routes = self.service.routes.iter().map(|route| (&route.domains, &route.origin));
+        let redirects = self.service.redirects.iter().map(|redirect| (&redirect.domains, &redirect.origin));
+        let names: Vec<(String, Origin)> = routes
+            .chain(redirects)
+            .flat_map(|(domains, origin)| domains.iter().map(move |domain| (domain.clone(), origin.clone())))
+            .collect();
+        let mut records = Vec::new();
+        for (name, origin) in names {
+            if let Some(wildcard) = self.names.covering(&name, self.host) {
+                self.note(None, format!("{name} is answered by {wildcard}, which is not ours: no record is written"));
+                continue;
+            }
+            for target in &self.host.address {
+                let (record_type, value) = match target {
+                    PublicAddress::Ip(IpAddr::V4(address)) => ("A", address.to_string()),
+                    PublicAddress::Ip(IpAddr::V6(address)) => ("AAAA", address.to_string()),
+                    PublicAddress::Name(target) => ("CNAME", target.clone()),
+                };
+                let (record_type, ttl_s) = (record_type.to_owned(), self.input.site.dns_ttl_s);
+                records.push(Record { name: name.clone(), record_type, value, ttl_s, origin: origin.clone() });
+            }
+        }
+        records
+    }
+
+    fn record_set(&mut self, name: &str, record_type: &str, records: &[Record], needs: &[Need]) -> Address {
+        let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{record_type}"));
+        let mut values: Vec<String> = records.iter().map(|record| record.value.clone()).collect();
+        values.sort();
+        values.dedup();
+        let first = records.first();
+        let ttl = first.map_or(self.input.site.dns_ttl_s, |record| record.ttl_s);
+        let fields = Fields::default()
+            .with("values", Value::texts(values))
+            .with("ttl", Value::Int(i64::from(ttl)))
+            .with("mark", Value::Bool(true));
+        let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
+        let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, &self.service.origin.file));
+        let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
+        self.wants.limits.insert(address.clone(), self.input.site.dns_timeout);
+        let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
+        want.refuse(refusal);
+        address
+    }
+
+    fn no_zone(&self, name: &str) -> Option<Refusal> {
+        let ovh = ProviderId::ovh();
+        let (code, message) = if !self.input.site.has_dns {
+            ("A0706", format!("no record can be written for {name}: no OVH account is configured"))
+        } else if self.input.world.is_dark(&ovh) {
+            return None;
+        } else {
+            let zones = self.input.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
+            if Site::zone_of(zones, name).is_some() {
+                return None;
+            }
+            ("A0701", format!("no zone of the OVH account holds {name}"))
+        };
+        let hints = vec![Hint::text(format!(
+            "put `dns: none` in {} if its record is kept elsewhere",
+            self.service.origin.file
+        ))];
+        Some(Refusal { code: code.to_owned(), message, found: Vec::new(), hints })
+    }
+
+    /// A CNAME stands alone at its name; an AAAA of somebody else would take half of the visitors elsewhere.
+    fn name_conflict(&self, name: &str, record_type: &str) -> Option<Refusal> {
+        let rivals: &[&str] = match record_type {
+            "A" => &["CNAME", "AAAA"],
+            "AAAA" => &["CNAME", "A"],
+            "CNAME" => &["A", "AAAA", "TXT", "MX", "NS", "SRV", "CAA"],
+            _ => &["CNAME"],
+        };
+        let rivals = rivals.iter().map(|kind| Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{kind}")));
+        let (rival, seen) = rivals
+            .filter_map(|rival| Some((self.input.world.seen.get(&rival)?, rival)))
+            .map(|(seen, rival)| (rival, seen))
+            .find(|(_, seen)| !seen.owner.is_ours())?;
+        let values = seen.fields.strings("values").join(", ");
+        Some(Refusal {
+            code: "A0405".to_owned(),
+            message: format!("{} exists at {name} and is not ours", rival.name.rsplit('/').next().unwrap_or_default()),
+            found: vec![(rival.name, values)],
+            hints: vec![
+                Hint::text("remove that record at OVH if it is a left-over"),
+                Hint::text(format!("to leave it alone, put `dns: none` in {}", self.service.origin.file)),
+            ],
+        })
+    }
+
+    fn route(
+        &mut self,
+        route: &Route,
+        targets: &BTreeMap<String, Target>,
+        records: &BTreeMap<String, Vec<Address>>,
+        attachments: &Attachments,
+    ) {
+        let Some(npm) = self.host.npm.clone() else { return };
+        let Some(main) = route.domains.first() else { return };
+        let address = Address::new(npm.provider.clone(), Kind::ProxyHost, main);
+        let host = self.input.world.seen.get(&address);
+        let through = route.targets().filter_map(|target| match target {
+            Leads::Container { key, .. } => attachments.of(key),
+            Leads::Url { .. } => attachments.home.as_ref(),
+        });
+        let through: BTreeSet<&Address> = through.collect();
+        let mut needs: Vec<Need> = through.into_iter().cloned().map(Need::present).collect();
+        let Some((scheme, at)) =
+            host_fields::upstream(self, &route.to, host_fields::Place { host, path: None }, targets, &mut needs)
+        else {
+            return;
+        };
+        let locations = host_fields::locations(self, &route.locations, host, targets, &mut needs);
+        needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
+        let front = Front { npm: &npm.provider, domains: &route.domains, host, records, origin: &route.origin };
+        let certificate = self.certificate(&route.tls, &front, &mut needs);
+        let access_list = self.access_list_of(&npm, route.access_list.as_deref(), &mut needs);
+        let mut fields = host_fields::strict(Fields::default(), route.hsts, &route.advanced)
+            .with("domains", sorted(&route.domains))
+            .with("forward_scheme", Value::text(scheme))
+            .with("certificate", certificate)
+            .with("force_https", Value::Bool(route.force_https))
+            .with("http2", Value::Bool(route.http2))
+            .with("websockets", Value::Bool(route.websockets))
+            .with("block_exploits", Value::Bool(route.block_exploits))
+            .with("access_list", access_list)
+            .with("enabled", Value::Bool(!self.service.stopped))
+            .with("online", Value::Bool(true))
+            .with("mark", Value::Bool(true));
+        if let Some((host, port)) = at {
+            fields.set("forward_host", host);
+            fields.set("forward_port", port);
+        }
+        fields.extend(locations.map(|locations| ("locations".into(), locations)));
+        // The one that is left to NPM unless the manifest names it.
+        fields.extend(route.caching.map(|caching| ("caching".into(), Value::Bool(caching))));
+        self.want(address, fields, needs, &route.origin);
+    }
+
+    fn redirect(&mut self, redirect: &Redirect, records: &BTreeMap<String, Vec<Address>>) {
+        let Some(npm) = self.host.npm.clone() else { return };
+        let Some(main) = redirect.domains.first() else { return };
+        let names = redirect.domains.iter().filter_map(|name| records.get(name)).flatten();
+        let mut needs: Vec<Need> = names.cloned().map(Need::present).collect();
+        let address = Address::new(npm.provider.clone(), Kind::Redirection, main);
+        let host = self.input.world.seen.get(&address);
+        let front = Front { npm: &npm.provider, domains: &redirect.domains, host, records, origin: &redirect.origin };
+        let certificate = self.certificate(&redirect.tls, &front, &mut needs);
+        let fields = host_fields::strict(Fields::default(), redirect.hsts, &redirect.advanced)
+            .with("domains", sorted(&redirect.domains))
+            .with("block_exploits", Value::Bool(redirect.block_exploits))
+            .with("scheme", Value::text(&redirect.scheme))
+            .with("to", Value::text(&redirect.to))
+            .with("code", Value::Int(i64::from(redirect.code)))
+            .with("keep_path", Value::Bool(redirect.keep_path))
+            .with("certificate", certificate)
+            .with("force_https", Value::Bool(redirect.force_https))
+            .with("http2", Value::Bool(redirect.http2))
+            .with("enabled", Value::Bool(true))
+            .with("online", Value::Bool(true))
+            .with("mark", Value::Bool(true));
+        self.want(address, fields, needs, &redirect.origin);
+    }
+
+    /// The certificate by name; a host is never written without the one that its manifest asks for.
+    fn certificate(&mut self, tls: &Tls, front: &Front<'_>, needs: &mut Vec<Need>) -> Value {
+        match tls {
+            Tls::None => Value::None,
+            Tls::Existing(name) => {
+                needs.push(Need::present(Address::new(front.npm.clone(), Kind::Certificate, name)));
+                Value::text(name)
+            }
+            Tls::LetsEncrypt(asked) => certificate::for_host(self, front, *asked, needs),
+        }
+    }
+
+    /// The access list by name, likewise.
+    fn access_list_of(&self, npm: &NpmSite, list: Option<&str>, needs: &mut Vec<Need>) -> Value {
+        list.map_or(Value::None, |list| {
+            let ours = self.lists.contains(&(&npm.provider, list));
+            let name = if ours { list_name(self.input.site, list) } else { list.to_owned() };
+            needs.push(Need::present(Address::new(npm.provider.clone(), Kind::AccessList, &name)));
+            Value::text(name)
+        })
+    }
+}
+
+fn defined_lists<'a>(input: &Input<'a>) -> BTreeSet<(&'a ProviderId, &'a str)> {
+    let site = input.site;
+    let npm_of = |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
+    let services = input.services.values().filter_map(|service| Some((npm_of(service)?, service)));
+    services.flat_map(|(npm, service)| service.access_lists.iter().map(move |list| (npm, list.name.as_str()))).collect()
+}
+
+/// Adds a want of a service; the first that wants an address has it.
+pub(crate) fn want<'w>(
+    input: &Input<'_>,
+    wants: &'w mut Wants,
+    service: &str,
+    address: Address,
+    mut fields: Fields,
+    needs: Vec<Need>,
+    origin: &Origin,
+) -> &'w mut Want {
+    let refusal = (input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
+    let want = Want {
+        fields,
+        needs,
+        service: service.to_owned(),
+        origin: origin.clone(),
+        keep_only: false,
+        refusal: refusal.map(Box::new),
+    };
+    wants.map.entry(address).or_insert(want)
+}
+
+/// A value that the vendor would refuse is held before it is sent.
+fn not_taken(address: &Address, why: &str, origin: &Origin) -> Refusal {
+    Refusal {
+        code: "A0407".to_owned(),
+        message: format!("{} would not take {} {}: {why}", address.provider, address.kind.label(), address.name),
+        found: Vec::new(),
+        hints: vec![Hint::text(format!("correct it in {}:{}", origin.file, origin.line))],
+    }
+}
+
+/// What an access list of ours is called in NPM, which has no other place for a mark.
+pub fn list_name(site: &Site, name: &str) -> String {
+    format!("{}/{name}", site.instance)
+}
+
+fn sorted(domains: &[String]) -> Value {
+    let mut domains = domains.to_vec();
+    domains.sort();
+    domains.dedup();
+    Value::texts(domains)
+}

@@ -1,0 +1,123 @@
+//! The fields of a host that follow from what it leads to, and those that every host has.
+
+use std::collections::BTreeMap;
+
+use super::expand::Expansion;
+use super::npm_reach;
+use crate::model::service::{Hsts, Location, Target};
+use crate::model::{Address, Fields, Kind, Need, Seen, Value};
+use crate::plan::diff::upstreams;
+use crate::plan::rollout::Target as Serving;
+
+/// An address and a port, each as it is known.
+type At = (Value, Value);
+
+/// What of a host is asked for: what is there of it, and which path; `None`: the host itself.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// As it is, if it is there.
+    pub host: Option<&'a Seen>,
+    /// Of which path.
+    pub path: Option<&'a str>,
+}
+
+/// Scheme and place of a target; that of a container is known when it is there. `None`: no such container; a host
+/// that is there stays while its container is away, without a place.
+pub fn upstream(
+    expansion: &Expansion<'_>,
+    to: &Target,
+    place: Place<'_>,
+    serving: &BTreeMap<String, Serving>,
+    needs: &mut Vec<Need>,
+) -> Option<(String, Option<At>)> {
+    match to {
+        Target::Url { scheme, host, port } => {
+            Some((scheme.clone(), Some((Value::text(host), Value::Int(i64::from(*port))))))
+        }
+        Target::Container { key, port } => {
+            let Some(target) = serving.get(key) else {
+                return place.host.map(|_| ("http".to_owned(), None));
+            };
+            let (instance, at) = meanwhile(expansion, target, place, *port)
+                .unwrap_or_else(|| (target.address.clone(), npm_reach::point(expansion, target, *port)));
+            // One that failed and works since goes all the same: nothing new is led to it meanwhile.
+            let goes = expansion.input.facts.failed.contains_key(&instance).then(|| Need::absent(instance.clone()));
+            for need in [Need::ready(instance)].into_iter().chain(goes) {
+                if !needs.contains(&need) {
+                    needs.push(need);
+                }
+            }
+            Some(("http".to_owned(), Some(at)))
+        }
+    }
+}
+
+/// Where a path leads while something else serves than what the manifest describes. What leads to it goes on as it is:
+/// the port of the manifest is its successor's. Anything else leads to it only at a port at which it is known to answer.
+fn meanwhile(expansion: &Expansion<'_>, target: &Serving, place: Place<'_>, port: u16) -> Option<(Address, At)> {
+    let interim = target.interim.as_ref()?;
+    let (input, engine) = (expansion.input, &expansion.host.docker);
+    let instance = input.world.seen.get(&target.address)?;
+    if let Some(host) = place.host {
+        let mut all = upstreams::all(&host.fields).filter(|pointer| pointer.path == place.path);
+        if let Some(there) = all.find(|there| upstreams::leads_to(input, host, *there, engine, instance)) {
+            return Some((target.address.clone(), (Value::text(there.host), Value::Int(there.port?))));
+        }
+    }
+    let hosts = input.world.seen.iter().filter(|(host, seen)| upstreams::points(host.kind) && seen.owner.is_ours());
+    let mut known = hosts.flat_map(|(_, host)| upstreams::all(&host.fields).map(move |pointer| (host, pointer)));
+    let is_known = known.any(|(host, pointer)| {
+        pointer.port == Some(i64::from(port)) && upstreams::leads_to(input, host, pointer, engine, instance)
+    });
+    let is_stranded = || input.facts.failed.contains_key(&interim.successor.address) && leads_nowhere(expansion, place);
+    if !interim.is_abroad && (is_known || is_stranded()) {
+        return None;
+    }
+    Some((interim.successor.address.clone(), npm_reach::point(expansion, &interim.successor, port)))
+}
+
+/// Whether a path that is there leads to no container that works: whatever it led to has failed since.
+fn leads_nowhere(expansion: &Expansion<'_>, place: Place<'_>) -> bool {
+    let (input, engine) = (expansion.input, &expansion.host.docker);
+    let Some(host) = place.host else { return false };
+    let works = |there| {
+        let mut containers = input.world.of_kind(engine, Kind::Container).filter(|(_, seen)| seen.ready.is_ready());
+        containers.any(|(_, seen)| upstreams::leads_to(input, host, there, engine, seen))
+    };
+    !upstreams::all(&host.fields).filter(|there| there.path == place.path).any(works)
+}
+
+/// The paths of a host that lead elsewhere; `None` where the place of one is not known.
+pub fn locations(
+    expansion: &Expansion<'_>,
+    locations: &[Location],
+    host: Option<&Seen>,
+    serving: &BTreeMap<String, Serving>,
+    needs: &mut Vec<Need>,
+) -> Option<Value> {
+    let mut values = Vec::new();
+    for location in locations {
+        let place = Place { host, path: Some(&location.path) };
+        let Some((scheme, at)) = upstream(expansion, &location.to, place, serving, needs) else { continue };
+        let (host, port) = at?;
+        let mut entries = BTreeMap::from([
+            ("path".to_owned(), Value::text(&location.path)),
+            ("scheme".to_owned(), Value::text(scheme)),
+            ("host".to_owned(), host),
+            ("port".to_owned(), port),
+        ]);
+        let texts = [("to_path", &location.to_path), ("advanced", &location.advanced)];
+        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+        entries.extend(texts.map(|(name, text)| (name.to_owned(), Value::text(text))));
+        values.push(Value::Map(entries));
+    }
+    Some(Value::List(values))
+}
+
+/// The fields of a host that say for whom HTTPS is the only way, and its lines of nginx's configuration.
+pub fn strict(fields: Fields, hsts: Hsts, advanced: &str) -> Fields {
+    fields
+        .with("hsts", Value::Bool(hsts != Hsts::Off))
+        .with("hsts_subdomains", Value::Bool(hsts == Hsts::Subdomains))
+        .with("advanced", Value::text(advanced))
+}

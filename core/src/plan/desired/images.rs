@@ -1,0 +1,208 @@
+//! Images: which are asked for, when there is no room for one, and which go because nothing uses them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::container::untagged;
+use super::expand::Expansion;
+use crate::model::plan::{Impact, Wait};
+use crate::model::service::{Container, PullPolicy};
+use crate::model::world::Pulled;
+use crate::model::{
+    Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Plan, Reason, ReasonCode, Refusal, Value, Verb, Wants,
+    platform,
+};
+use crate::plan::diff::decide::is_left_alone;
+use crate::plan::{Input, SETTLE};
+
+/// Wants the image of a container; answers what the container needs of it.
+pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &str) -> Need {
+    let input = expansion.input;
+    let docker = expansion.host.docker.clone();
+    let address = Address::new(docker, Kind::Image, reference);
+    let seen = input.world.seen.get(&address);
+    let mut fields = Fields::default();
+    // A digest names one image for ever.
+    let every = match container.pull_policy {
+        PullPolicy::Every(span) if !reference.contains('@') => Some(span),
+        PullPolicy::Every(_) | PullPolicy::Missing | PullPolicy::Never => None,
+    };
+    if every.is_some()
+        && let Some(remote) = seen.and_then(|seen| seen.fields.get("remote"))
+    {
+        fields.set("digest", remote.clone());
+    }
+    let is_current =
+        seen.is_some_and(|seen| fields.get("digest").is_none_or(|digest| seen.fields.get("digest") == Some(digest)));
+    let asked_for = container.settings.get("platform").and_then(Value::as_text);
+    let there = seen.and_then(|seen| seen.fields.text("platform"));
+    let is_other = asked_for.zip(there).is_some_and(|(asked, there)| !platform::is_for(there, asked));
+    let is_current = is_current && !is_other;
+    let refusal = match container.pull_policy {
+        PullPolicy::Never if seen.is_none() => Some(never(reference, container)),
+        _ if is_current => None,
+        PullPolicy::Never | PullPolicy::Missing | PullPolicy::Every(_) => no_room(input, &address),
+    };
+    if let Some(why) = seen.and_then(|seen| seen.fields.text("unasked")).filter(|_| every.is_some()) {
+        let text = format!("whether there is a newer {reference} is not known: {why}");
+        expansion.note(Some(address.clone()), text);
+    }
+    let want = expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
+    want.refuse(refusal);
+    if let Some(asked) = asked_for {
+        // A variant is nothing that an image has to say of itself; some engines say nothing at all.
+        let wanted = if is_other || seen.is_none() { Some(asked) } else { there };
+        let other = want.fields.text("platform").filter(|other| Some(*other) != wanted).map(str::to_owned);
+        want.refuse(other.map(|other| two_platforms(reference, [asked, &other], container)));
+        want.fields.extend(wanted.map(|wanted| ("platform".into(), Value::text(wanted))));
+    }
+    if let Some(digest) = fields.get("digest") {
+        want.fields.set("digest", digest.clone());
+    }
+    if let Some(span) = every {
+        // Several containers may share it: the shortest span counts.
+        let known = want.fields.get("ask_every_ms").and_then(Value::as_int).unwrap_or(i64::MAX);
+        want.fields.set("ask_every_ms", Value::Int(known.min(span.0)));
+    }
+    // One that is about to be pulled anew is not what a container is to be made from.
+    if every.is_some() || is_other { Need::ready(address) } else { Need::present(address) }
+}
+
+/// An engine keeps one image under one name.
+fn two_platforms(reference: &str, [asked, other]: [&str; 2], container: &Container) -> Refusal {
+    let origin = &container.origin;
+    Refusal {
+        code: "A0527".to_owned(),
+        message: format!("image {reference} is asked for twice: for {asked} and for {other}"),
+        found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
+        hints: vec![Hint::text("name one of them by its digest: `image: NAME@sha256:…`")],
+    }
+}
+
+fn never(reference: &str, container: &Container) -> Refusal {
+    let origin = &container.origin;
+    Refusal {
+        code: "A0526".to_owned(),
+        message: format!("image {reference} is not there, and `pull_policy: never` forbids to pull it"),
+        found: Vec::new(),
+        hints: vec![Hint::text(format!(
+            "bring it to the engine (docker load, docker build), or change `pull_policy` in {}:{}",
+            origin.file, origin.line
+        ))],
+    }
+}
+
+/// A disk that is full takes everything down; a pull would be what fills it.
+fn no_room(input: &Input<'_>, address: &Address) -> Option<Refusal> {
+    let free = *input.world.free.get(&address.provider)?;
+    let least = input.site.images.min_free;
+    (free < least).then(|| Refusal {
+        code: "A0525".to_owned(),
+        message: format!("image {} is not pulled: the disk of {} is nearly full", address.name, address.provider),
+        found: vec![("free".to_owned(), size(free)), ("images.min_free".to_owned(), size(least))],
+        hints: vec![
+            Hint::command("to see what takes the room", "docker system df -v"),
+            Hint::command("images that no container uses, yours as well", "docker image prune --all"),
+        ],
+    })
+}
+
+/// `1.4 GiB`, to one place after the point.
+pub fn size(bytes: u64) -> String {
+    let unit = |divisor: u64, name: &str| {
+        let tenths = bytes / (divisor / 10);
+        format!("{}.{} {name}", tenths / 10, tenths % 10)
+    };
+    match bytes {
+        _ if bytes >= 1 << 30 => unit(1 << 30, "GiB"),
+        _ if bytes >= 1 << 20 => unit(1 << 20, "MiB"),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+/// Images that we pulled, that nothing uses, and of which there are enough newer ones for the same service.
+pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
+    let mut groups: BTreeMap<(&crate::model::ProviderId, &str, &str), Vec<&Pulled>> = BTreeMap::new();
+    for pulled in &input.facts.pulled {
+        let key = (
+            &pulled.provider,
+            pulled.service.as_str(),
+            untagged(pulled.reference.split('@').next().unwrap_or_default()),
+        );
+        groups.entry(key).or_default().push(pulled);
+    }
+    let mut going: BTreeSet<Address> = BTreeSet::new();
+    for ((provider, service, _), mut pulled) in groups {
+        if input.world.is_dark(provider) || is_left_alone(input, service) {
+            continue;
+        }
+        pulled.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.cmp(b)));
+        for pulled in pulled.into_iter().skip(kept(input, service)) {
+            let Some((address, gate)) = unused(input, wants, pulled) else { continue };
+            if going.insert(address.clone()) {
+                plan.changes.push(removal(input, address, pulled, gate));
+            }
+        }
+    }
+}
+
+/// How many stay.
+fn kept(input: &Input<'_>, service: &str) -> usize {
+    let is_gone = !input.services.contains_key(service)
+        && !input.facts.suspended.contains_key(service)
+        && input.site.prune
+        && !input.facts.prune_blocked;
+    if is_gone { 0 } else { input.site.images.keep }
+}
+
+/// Where and when it can be removed, if nothing uses it and nobody else gave it a name.
+fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address, Gate)> {
+    let (world, facts) = (input.world, input.facts);
+    let at = |name: &str| Address::new(pulled.provider.clone(), Kind::Image, name);
+    let is_it = |address: &Address| {
+        world.seen.get(address).is_some_and(|seen| seen.fields.text("id") == Some(pulled.id.as_str()))
+    };
+    let names: Vec<&Address> = world
+        .of_kind(&pulled.provider, Kind::Image)
+        .filter(|(_, seen)| seen.fields.text("id") == Some(pulled.id.as_str()))
+        .map(|(address, _)| address)
+        .collect();
+    let ours = |name: &str| facts.pulled.iter().any(|known| known.id == pulled.id && known.reference == name);
+    let is_somebodys = |address: &&&Address| {
+        !address.name.contains('@') && !address.name.starts_with("sha256:") && !ours(&address.name)
+    };
+    let is_used = world
+        .of_kind(&pulled.provider, Kind::Container)
+        .any(|(_, container)| container.fields.text("image_id") == Some(pulled.id.as_str()));
+    let is_wanted = names.iter().any(|address| wants.map.contains_key(*address));
+    let good = |fields: &Fields| fields.text("image").is_some_and(|image| is_it(&at(image)));
+    // Of a service that is gone for good there is nothing to go back to.
+    let may_go_back = kept(input, &pulled.service) > 0;
+    let is_good = may_go_back && facts.last_good.values().any(|(_, fields)| good(fields));
+    if is_used || is_wanted || is_good || names.iter().any(|address| is_somebodys(&address)) {
+        return None;
+    }
+    // A call whose outcome is not known may be on its way still.
+    let left = names.iter().filter_map(|address| facts.open_intents.get(*address)).max();
+    let settles = left.map(|left| *left + SETTLE).filter(|until| input.now < *until);
+    let gate = settles.map_or(Gate::Now, |at| Gate::Until { at, what: Wait::Settle });
+    [at(&pulled.reference), at(&pulled.id)].into_iter().find(is_it).map(|address| (address, gate))
+}
+
+fn removal(input: &Input<'_>, address: Address, pulled: &Pulled, gate: Gate) -> Change {
+    let keep = kept(input, &pulled.service);
+    let text = match keep {
+        0 => "nothing uses it any more".to_owned(),
+        keep => format!("nothing uses it any more; the newest {keep} stay"),
+    };
+    let digest = input.world.seen.get(&address).map(|seen| seen.fields.digest()).unwrap_or_default();
+    Change {
+        service: pulled.service.clone(),
+        verb: Verb::Delete,
+        diff: Vec::new(),
+        because: Reason { code: ReasonCode::DependencyReplaced, text, origin: None },
+        impact: Impact::default(),
+        expects: Expect::Unchanged { vendor_id: pulled.id.clone(), fields: digest },
+        gate,
+        address,
+    }
+}

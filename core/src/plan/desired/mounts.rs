@@ -1,0 +1,124 @@
+//! What a container has of data and files: volumes, binds, and what is copied in before it starts.
+
+use std::collections::BTreeMap;
+
+use super::expand::Expansion;
+use super::{image_volumes, images};
+use crate::model::service::{Container, Delivery, DeliveryContent, Mount, MountSource, Volume};
+use crate::model::{Address, Fields, Hint, Kind, Need, Refusal, Service, Value};
+
+/// What the generation in force needs to be there, wanted as well.
+pub fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, fields: &Fields) -> Vec<Need> {
+    let docker = expansion.host.docker.clone();
+    let mut needs = vec![images::want(expansion, container, fields.text("image").unwrap_or_default())];
+    for mount in &container.mounts {
+        let MountSource::Volume(volume) = &mount.source else { continue };
+        let address = Address::new(docker.clone(), Kind::Volume, &expansion.service.volume_name(volume));
+        let said = expansion.service.volumes.get(volume);
+        if said.is_none_or(|said| !said.is_external) {
+            expansion.want(address.clone(), volume_fields(said), Vec::new(), &container.origin);
+        }
+        needs.push(Need::present(address));
+    }
+    for (name, _) in image_volumes::sources(fields) {
+        let address = Address::new(docker.clone(), Kind::Volume, &name);
+        expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
+        needs.push(Need::present(address));
+    }
+    needs
+}
+
+/// A volume that is only used, and is not there: nothing of the container is made before it is.
+pub fn missing_volume(expansion: &Expansion<'_>, container: &Container) -> Option<Refusal> {
+    let service = expansion.service;
+    let volumes = container.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Volume(volume) => Some((service.volume_name(volume), service.volumes.get(volume)?)),
+        MountSource::Bind(_) | MountSource::Tmpfs | MountSource::Copied(_) => None,
+    });
+    for (name, said) in volumes.filter(|(_, said)| said.is_external) {
+        let address = Address::new(expansion.host.docker.clone(), Kind::Volume, &name);
+        let world = expansion.input.world;
+        if world.seen.contains_key(&address) || world.gap(&address).is_some() {
+            continue;
+        }
+        let origin = &said.origin;
+        return Some(Refusal {
+            code: "A0160".to_owned(),
+            message: format!("volume {name} is external and is not there"),
+            found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
+            hints: vec![Hint::command("to make an empty one", format!("docker volume create {name}"))],
+        });
+    }
+    None
+}
+
+/// The fields `mounts` and `files` of a container.
+pub fn set(expansion: &Expansion<'_>, container: &Container, fields: &mut Fields) {
+    let mut mounts: Vec<String> =
+        container.mounts.iter().filter_map(|mount| mount_text(expansion.service, mount)).collect();
+    mounts.sort();
+    fields.set("mounts", Value::texts(mounts));
+    let files: BTreeMap<String, Value> =
+        container.deliveries().map(|(target, delivery)| (target.clone(), delivered(expansion, delivery))).collect();
+    if !files.is_empty() {
+        fields.set("files", Value::Map(files));
+    }
+}
+
+/// The kind of a mount that has no source.
+const TMPFS: &str = "tmpfs:";
+
+/// `volume:NAME:/target:rw`, `bind:/source:/target:ro`, `tmpfs::/target:rw,size=1024`; what is copied in is no mount to
+/// Docker.
+pub fn mount_text(service: &Service, mount: &Mount) -> Option<String> {
+    let mode = if mount.read_only { "ro" } else { "rw" };
+    let options: String = mount.options.iter().map(|(name, value)| format!(",{name}={value}")).collect();
+    let target = &mount.target;
+    match &mount.source {
+        MountSource::Volume(volume) => Some(format!("volume:{}:{target}:{mode}{options}", service.volume_name(volume))),
+        MountSource::Bind(path) => Some(format!("bind:{path}:{target}:{mode}{options}")),
+        MountSource::Tmpfs => Some(format!("{TMPFS}:{target}:{mode}{options}")),
+        MountSource::Copied(_) => None,
+    }
+}
+
+/// The data that a container writes to: `volume:NAME`, `bind:/source`. A folder in memory is each one's own.
+pub fn written(fields: &Fields) -> impl Iterator<Item = &str> {
+    fields.strings("mounts").into_iter().chain(fields.strings(image_volumes::FIELD)).filter_map(source_written)
+}
+
+fn source_written(mount: &str) -> Option<&str> {
+    let (place, mode) = mount.rsplit_once(':')?;
+    let (source, _) = place.rsplit_once(':')?;
+    (mode.split(',').next() == Some("rw") && source != TMPFS).then_some(source)
+}
+
+/// What a plan says of files: by digest, a secret by its name and mark.
+fn delivered(expansion: &Expansion<'_>, delivery: &Delivery) -> Value {
+    let content = match &delivery.content {
+        DeliveryContent::Bundle(bundle) => Value::text(&bundle.digest),
+        DeliveryContent::Secret(name) => expansion.secret(name),
+    };
+    let owner = Value::text(format!("{}:{}", delivery.uid, delivery.gid));
+    let mut entries = BTreeMap::from([("content".to_owned(), content), ("owner".to_owned(), owner)]);
+    if let Some(mode) = delivery.mode {
+        entries.insert("mode".to_owned(), Value::text(format!("{mode:04o}")));
+    }
+    Value::Map(entries)
+}
+
+/// What a Compose file says of a volume.
+fn volume_fields(said: Option<&Volume>) -> Fields {
+    let mut fields = Fields::default();
+    let Some(said) = said else { return fields };
+    if let Some(driver) = &said.driver {
+        fields.set("driver", Value::text(driver));
+    }
+    for (name, texts) in [("options", &said.options), ("labels", &said.labels)] {
+        if !texts.is_empty() {
+            let map = texts.iter().map(|(key, text)| (key.clone(), Value::text(text))).collect();
+            fields.set(name, Value::Map(map));
+        }
+    }
+    fields
+}

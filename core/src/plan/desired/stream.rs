@@ -1,0 +1,202 @@
+//! Streams → wants: a port of NPM that leads to a container, of whatever manifest, or to an address.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::expand::{Reached, want};
+use super::npm_reach;
+use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
+use crate::model::site::{HostSite, Reach};
+use crate::model::{Address, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
+use crate::plan::Input;
+use crate::plan::diff::upstreams;
+use crate::plan::rollout::network_recreate;
+
+/// Wants every stream, once it is known where all containers are.
+pub fn expand(input: &Input<'_>, reached: &BTreeMap<&str, Reached>, wants: &mut Wants) {
+    for service in input.services.values() {
+        let Some(host) = input.site.hosts.get(&service.host).filter(|_| reached.contains_key(service.name.as_str()))
+        else {
+            continue;
+        };
+        for stream in &service.streams {
+            self::stream(input, service, host, stream, reached, wants);
+        }
+    }
+}
+
+fn stream(
+    input: &Input<'_>,
+    service: &Service,
+    host: &HostSite,
+    stream: &Stream,
+    reached: &BTreeMap<&str, Reached>,
+    wants: &mut Wants,
+) {
+    let Some(npm) = &host.npm else { return };
+    let address = Address::new(npm.provider.clone(), Kind::Stream, &stream.port.to_string());
+    let seen = input.world.seen.get(&address);
+    let moves = match &stream.to {
+        StreamTarget::Container { service, .. } => reached.get(service.as_str()).is_some_and(|reached| reached.moves),
+        StreamTarget::Address { .. } => false,
+    };
+    if moves && seen.is_none() {
+        return;
+    }
+    let mut refusal = None;
+    let mut needs = Vec::new();
+    // What is behind it stands still: it is switched off, as a host would be, and comes on again with it.
+    let ours = seen.filter(|seen| seen.owner.is_ours());
+    let off = ours.filter(|seen| stands_still(input, &stream.to, seen));
+    let ((to, port), leads) = match (&stream.to, off) {
+        (_, Some(seen)) => (as_it_leads(seen), None),
+        (StreamTarget::Address { host, port }, None) => ((Value::text(host), Value::Int(i64::from(*port))), None),
+        (StreamTarget::Container { service: name, key, port }, None) => {
+            let found = target(input, service, host, stream, reached);
+            let nowhere = (Value::text(format!("{name}/{key}")), Value::Int(i64::from(*port)));
+            found.map_or_else(
+                |found| {
+                    refusal = Some(self::nowhere(stream, name, key, found));
+                    (nowhere, None)
+                },
+                |(of, reached, at)| (at, Some((of, reached, key))),
+            )
+        }
+    };
+    if let Some((of, reached, key)) = leads {
+        needs.extend(reached.attachments.of(key).cloned().map(Need::present));
+        needs.push(Need::ready(of));
+    }
+    let fields = Fields::default()
+        .with("port", Value::Int(i64::from(stream.port)))
+        .with("forward_host", to)
+        .with("forward_port", port)
+        .with("tcp", Value::Bool(stream.tcp))
+        .with("udp", Value::Bool(stream.udp))
+        .with("enabled", Value::Bool(off.is_none()))
+        .with("online", Value::Bool(true))
+        .with("mark", Value::Bool(true));
+    // One that is there already is followed whatever NPM publishes, so that it never leads to nothing.
+    if ours.is_none() && refusal.is_none() {
+        match unpublished(input, host, stream) {
+            Some(refused) => refusal = Some(refused),
+            None if npm.container.is_none() => {
+                let text =
+                    format!("whether NPM can be reached on port {} is not known: it is no container here", stream.port);
+                wants.notes.push(Note { service: service.name.clone(), address: Some(address.clone()), text });
+            }
+            None => (),
+        }
+    }
+    let want = want(input, wants, &service.name, address, fields, needs, &stream.origin);
+    want.refusal = refusal.map(Box::new).or(want.refusal.take());
+    if let Some(seen) = seen.filter(|_| moves) {
+        network_recreate::keep_pointing(want, &seen.fields);
+    }
+}
+
+/// Whether a stream leads to a container that stands still, as its manifest says, or is switched off for that already.
+fn stands_still(input: &Input<'_>, to: &StreamTarget, seen: &Seen) -> bool {
+    let StreamTarget::Container { service: name, .. } = to else { return false };
+    let containers = input.world.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
+    let mut own = containers.filter(|(_, seen)| seen.owner.is_ours() && seen.service.as_ref() == Some(name));
+    let is_stopped = input.services.get(name).is_some_and(|service| service.stopped);
+    is_stopped
+        && (seen.fields.flag("enabled") == Some(false)
+            || own.any(|(of, container)| upstreams::lead_to(input, seen, &of.provider, container)))
+}
+
+/// Where a stream leads now.
+fn as_it_leads(seen: &Seen) -> At {
+    let field = |name| seen.fields.get(name).cloned().unwrap_or(Value::None);
+    (field("forward_host"), field("forward_port"))
+}
+
+/// An address and a port, each as it is known.
+type At = (Value, Value);
+
+/// The container that a stream means, how NPM gets there and where; the error is what is there instead.
+fn target<'a>(
+    input: &Input<'_>,
+    service: &Service,
+    host: &HostSite,
+    stream: &Stream,
+    reached: &'a BTreeMap<&str, Reached>,
+) -> Result<(Address, &'a Reached, At), String> {
+    let StreamTarget::Container { service: name, key, port } = &stream.to else {
+        return Err("an address".to_owned());
+    };
+    let Some(other) = input.services.get(name) else { return Err(format!("there is no service {name}")) };
+    let Some(their) = input.site.hosts.get(&other.host) else { return Err(format!("{name} has no host")) };
+    if their.npm.as_ref().map(|npm| &npm.provider) != host.npm.as_ref().map(|npm| &npm.provider) {
+        return Err(format!(
+            "{name} runs on host {}, which another NPM than that of {} serves",
+            other.host, service.host
+        ));
+    }
+    if stream.udp && npm_reach::of(input, their) == Some(Reach::Published) {
+        return Err(format!("NPM reaches host {} by published ports, which are of TCP only", other.host));
+    }
+    if other.stopped {
+        return Err(format!("{name} is stopped"));
+    }
+    match other.containers.get(key).map(|container| &container.network_mode) {
+        Some(ContainerNetwork::None) => return Err(format!("{key} of {name} has no network")),
+        Some(ContainerNetwork::Of(sibling)) => {
+            return Err(format!(
+                "{key} of {name} has no address of its own, it shares that of {sibling}: lead to {name}/{sibling}:{port}"
+            ));
+        }
+        Some(ContainerNetwork::Other(other)) => {
+            return Err(format!(
+                "{key} of {name} has no address of its own, it shares that of container {other}: lead to that one"
+            ));
+        }
+        Some(ContainerNetwork::Own | ContainerNetwork::Host) | None => (),
+    }
+    let Some(reached) = reached.get(name.as_str()) else { return Err(format!("{name} is being taken down")) };
+    match (reached.targets.get(key), reached.at.get(&(key.clone(), *port))) {
+        (Some(target), Some(at)) => Ok((target.address.clone(), reached, at.clone())),
+        _ if other.containers.is_empty() => Err(format!("{name} has no containers")),
+        _ => Err(format!("{name} has {}", other.containers.keys().cloned().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn nowhere(stream: &Stream, name: &str, key: &str, found: String) -> Refusal {
+    let (file, line) = (&stream.origin.file, stream.origin.line);
+    Refusal {
+        code: "A0621".to_owned(),
+        message: format!("the stream of port {} leads to {name}/{key}, which it cannot reach", stream.port),
+        found: vec![("found".to_owned(), found)],
+        hints: vec![Hint::text(format!("correct `to:` in {file}:{line}, or put the manifest of {name} back"))],
+    }
+}
+
+/// A port of a container that nobody outside can reach.
+fn unpublished(input: &Input<'_>, host: &HostSite, stream: &Stream) -> Option<Refusal> {
+    let name = host.npm.as_ref()?.container.as_ref()?;
+    let seen = input.world.seen.get(&Address::new(host.docker.clone(), Kind::Container, name))?;
+    if seen.fields.text("network_mode") == Some("host") {
+        return None;
+    }
+    // `0.0.0.0:2222:22/tcp`: what counts is the port in the container.
+    let ports = seen.fields.strings("ports");
+    let public: BTreeSet<&str> = ports.iter().filter_map(|port| port.rsplit(':').next()).collect();
+    // What is not known is not missing: of a stopped container nobody knows what it publishes.
+    if public.is_empty() {
+        return None;
+    }
+    let wanted = [("tcp", stream.tcp), ("udp", stream.udp)].into_iter().filter(|(_, is_on)| *is_on);
+    let wanted = wanted.map(|(protocol, _)| (protocol, format!("{}/{protocol}", stream.port)));
+    let missing: Vec<(&str, String)> = wanted.filter(|(_, port)| !public.contains(port.as_str())).collect();
+    let (protocol, first) = missing.first()?;
+    let all: Vec<&str> = missing.iter().map(|(_, port)| port.as_str()).collect();
+    let entry = if *protocol == "tcp" { format!("{0}:{0}", stream.port) } else { format!("{}:{first}", stream.port) };
+    Some(Refusal {
+        code: "A0620".to_owned(),
+        message: format!("NPM does not publish {}, so nobody could reach the stream", all.join(" and ")),
+        found: vec![(format!("{name} publishes"), public.into_iter().collect::<Vec<_>>().join(", "))],
+        hints: vec![Hint::text(format!(
+            "add `\"{entry}\"` to `ports:` of {name} and make it anew: `docker compose up -d {name}`"
+        ))],
+    })
+}

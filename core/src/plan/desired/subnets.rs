@@ -1,0 +1,395 @@
+//! Which subnet each network gets, and which addresses in it. Pure: the same world, the same answer.
+//!
+//! In a subnet: `.1` gateway, `.2` NPM, `.3`–`.126` ours, the upper half for whatever Docker hands out by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::ops::Range;
+
+use ipnet::Ipv4Net;
+
+use super::expand::{Expansion, Home};
+use super::npm_reach;
+pub use crate::model::address::{network_name, service_of_network};
+use crate::model::service::{Container, NetworkMode};
+use crate::model::site::Reach;
+use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service};
+use crate::plan::Input;
+use crate::plan::diff::upstreams;
+use crate::plan::diff::upstreams::Streamed;
+use crate::plan::rollout::handover;
+
+/// The gateway of a subnet.
+pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {
+    nth(subnet, 1)
+}
+
+/// NPM's address in a subnet.
+pub fn npm_address(subnet: Ipv4Net) -> Ipv4Addr {
+    nth(subnet, 2)
+}
+
+/// What Docker may hand out by itself: the upper half.
+pub fn ip_range(subnet: Ipv4Net) -> Option<Ipv4Net> {
+    let prefix = subnet.prefix_len().checked_add(1).filter(|prefix| *prefix <= 30)?;
+    subnet.subnets(prefix).ok()?.nth(1)
+}
+
+/// The first free one of our addresses.
+pub fn free_address(subnet: Ipv4Net, is_taken: impl Fn(&Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
+    ours(subnet).map(Ipv4Addr::from).find(|address| !is_taken(address))
+}
+
+/// Behind the gateway and NPM, and before what Docker hands out.
+fn ours(subnet: Ipv4Net) -> Range<u32> {
+    let last = ip_range(subnet).map_or_else(|| subnet.broadcast(), |range| range.network());
+    (u32::from(subnet.network()) + 3)..u32::from(last).saturating_sub(1)
+}
+
+/// Why a container cannot have the address that its manifest asks for on a network that others define, if so.
+pub fn elsewhere(expansion: &Expansion<'_>, home: &Home, container: &Container) -> Option<Refusal> {
+    let is_others = container.home.is_some() || matches!(expansion.service.network, NetworkMode::Shared(_));
+    let address = container.ipv4_address.filter(|_| is_others)?;
+    let name = home.address.name.as_str();
+    let seen = expansion.input.world.seen.get(&home.address);
+    let theirs: Vec<Ipv4Net> =
+        seen.into_iter().flat_map(|seen| seen.fields.strings("subnets")).filter_map(|net| net.parse().ok()).collect();
+    let (is_there, found) = match home.subnet {
+        Some(subnet) => {
+            let ours = ours(subnet);
+            let found = format!("{} to {}", Ipv4Addr::from(ours.start), Ipv4Addr::from(ours.end.saturating_sub(1)));
+            (ours.contains(&u32::from(address)), found)
+        }
+        None if theirs.is_empty() => return None,
+        None => {
+            let found: Vec<String> = theirs.iter().map(Ipv4Net::to_string).collect();
+            (theirs.iter().any(|subnet| subnet.contains(&address)), found.join(", "))
+        }
+    };
+    let origin = &container.origin;
+    (!is_there).then(|| Refusal {
+        code: "A0529".to_owned(),
+        message: format!(
+            "network {} has no address {address} for a container",
+            service_of_network(name).unwrap_or(name)
+        ),
+        found: vec![("it has".to_owned(), found)],
+        hints: vec![Hint::text(format!("correct `ipv4_address` in {}:{}", origin.file, origin.line))],
+    })
+}
+
+/// The subnet of every network that a manifest wants and that is ours to make.
+///
+/// What is there keeps its subnet, then what is leased, then the next free one of the first pool that has one.
+pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>> {
+    let mut subnets = BTreeMap::new();
+    let mut missing: Vec<Address> = Vec::new();
+    let own = input.services.values().flat_map(|service| networks_of(input, service));
+    let own = own.map(|own| (own.address, own.asked));
+    let edges: BTreeSet<Address> = edges(input, streamed).collect();
+    let mut others: BTreeMap<ProviderId, Taken> = BTreeMap::new();
+    for (address, asked) in own.chain(edges.iter().map(|edge| (edge.clone(), None))) {
+        // What is there is where containers live, whatever is asked for.
+        if let Some(subnet) = observed_subnet(input, &address) {
+            subnets.insert(address, Ok(subnet));
+        } else if let Some(subnet) = asked {
+            let is_free = is_free(input, &address, subnet, &mut others);
+            let free = if is_free { Ok(()) } else { free_of_others(input, &address, subnet) };
+            subnets.insert(address, free.map(|()| subnet).map_err(Box::new));
+        } else if let Some(subnet) = leased_subnet(input, &address, &mut others) {
+            subnets.insert(address, Ok(subnet));
+        } else {
+            missing.push(address);
+        }
+    }
+    let mut assigned: Taken = subnets.values().filter_map(|subnet| subnet.as_ref().ok()).copied().collect();
+    let mut known: BTreeMap<ProviderId, Taken> = BTreeMap::new();
+    for address in missing {
+        let prefix = if edges.contains(&address) { edge_prefix(input) } else { input.site.prefix };
+        // What it has itself is not in its way; most have nothing yet.
+        let own = has_any(input, &address).then(|| taken(input, &address.provider, Some(&address)));
+        let others = match &own {
+            Some(own) => own,
+            None => known.entry(address.provider.clone()).or_insert_with(|| taken(input, &address.provider, None)),
+        };
+        let subnet = next_free(input, prefix, [others, &assigned]);
+        assigned.extend(subnet);
+        subnets.insert(address, subnet.ok_or_else(|| Box::new(full(input, prefix))));
+    }
+    subnets
+}
+
+/// A network that a manifest makes.
+#[derive(Debug)]
+pub struct Own {
+    /// As Docker is to call it.
+    pub address: Address,
+    /// The subnet that it asks for.
+    pub asked: Option<Ipv4Net>,
+    /// Without a way out.
+    pub internal: bool,
+}
+
+/// Every network that a manifest makes.
+pub fn networks_of(input: &Input<'_>, service: &Service) -> Vec<Own> {
+    let internal = matches!(service.network, NetworkMode::Defined { internal: true, .. });
+    let home = network_of(input, service).map(|(address, asked)| Own { address, asked, internal });
+    let host = input.site.hosts.get(&service.host);
+    let beside = service.networks.iter().filter_map(|(name, network)| {
+        let address = Address::new(host?.docker.clone(), Kind::Network, &network_name(name));
+        Some(Own { address, asked: network.subnet, internal: network.internal })
+    });
+    home.into_iter().chain(beside).collect()
+}
+
+/// The network on which the containers of a manifest live, where that makes it, with the subnet that it asks for.
+pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Option<Ipv4Net>)> {
+    let host = input.site.hosts.get(&service.host)?;
+    let address = Address::new(host.docker.clone(), Kind::Network, &network_name(&service.name));
+    match &service.network {
+        NetworkMode::Auto => service.has_network().then_some((address, None)),
+        NetworkMode::Subnet(subnet) => Some((address, Some(*subnet))),
+        NetworkMode::Defined { subnet, .. } => {
+            (service.containers.is_empty() || service.has_network()).then_some((address, *subnet))
+        }
+        NetworkMode::Shared(_) => None,
+    }
+}
+
+/// The networks that routed containers share with their host's NPM.
+fn edges<'a>(input: &'a Input<'_>, streamed: &'a Streamed<'_>) -> impl Iterator<Item = Address> + 'a {
+    let hosts = input.site.hosts.iter().filter(|(_, host)| npm_reach::of(input, host) == Some(Reach::Edge));
+    let used = hosts.filter(|(name, _)| {
+        input.services.values().any(|service| service.host == **name && is_on_edge(streamed, service))
+    });
+    used.map(|(_, host)| npm_reach::edge_network(host))
+}
+
+/// Whether a route or stream leads to a container of the service that is reached by a network.
+pub fn is_on_edge(streamed: &Streamed<'_>, service: &Service) -> bool {
+    on_edge(streamed, service).next().is_some()
+}
+
+/// The containers of a service that a route or stream leads to, and that are reached by a network.
+pub fn on_edge<'a>(streamed: &'a Streamed<'_>, service: &'a Service) -> impl Iterator<Item = &'a str> {
+    let led = upstreams::routed(service).chain(streamed.of(service)).map(|(key, _)| key);
+    led.filter(|key| !service.is_on_host(key))
+}
+
+/// The containers of many services share it: four times as many addresses, where the pools are that large.
+fn edge_prefix(input: &Input<'_>) -> u8 {
+    let largest = input.site.pools.iter().map(Ipv4Net::prefix_len).min().unwrap_or(input.site.prefix);
+    input.site.prefix.saturating_sub(2).max(largest)
+}
+
+fn observed_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
+    subnet_of(&input.world.seen.get(address).filter(|seen| seen.owner.is_ours())?.fields)
+}
+
+fn leased_subnet(input: &Input<'_>, address: &Address, others: &mut BTreeMap<ProviderId, Taken>) -> Option<Ipv4Net> {
+    let promised = || subnet_of(input.facts.promised.get(address)?);
+    let leased = input.facts.leases.get(address).copied().or_else(promised)?;
+    (is_free(input, address, leased, others) && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
+}
+
+/// Whether a subnet overlaps nothing that is known at its engine, itself apart. `known`: all of that, by engine, once it
+/// has been asked for.
+fn is_free(input: &Input<'_>, address: &Address, subnet: Ipv4Net, known: &mut BTreeMap<ProviderId, Taken>) -> bool {
+    let engine = &address.provider;
+    if !input.world.seen.contains_key(address) {
+        // It has nothing there itself, so all of that is others'.
+        let known = known.entry(engine.clone()).or_insert_with(|| foreign(input, engine, None).collect());
+        let (first, last) = ends(subnet);
+        return known.stretch(first, last).is_none();
+    }
+    !foreign(input, engine, Some(address)).any(|other| overlap(&other, &subnet))
+}
+
+/// Whether a subnet that a manifest asks for overlaps nothing that is known; else by what it is taken.
+pub fn free_of_others(input: &Input<'_>, address: &Address, subnet: Ipv4Net) -> Result<(), Refusal> {
+    let named = input.world.of_kind(&address.provider, Kind::Network).filter(|(other, _)| *other != address);
+    let networks = named.flat_map(|(other, seen)| {
+        let subnets = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
+        subnets.map(|text| (text.to_owned(), format!("network {}", other.name))).collect::<Vec<_>>()
+    });
+    let plain = |subnets: &[Ipv4Net], what: &str| -> Vec<(String, String)> {
+        subnets.iter().map(|subnet| (subnet.to_string(), what.to_owned())).collect()
+    };
+    let refused: Vec<Ipv4Net> = input.facts.refused_subnets.iter().copied().collect();
+    let routes = input.world.routes.get(&address.provider).cloned().unwrap_or_default();
+    let others = networks
+        .chain(plain(&refused, "what the engine refused"))
+        .chain(plain(&routes, "the host's routes"))
+        .chain(plain(&input.site.avoid, "`network.avoid`"));
+    let clash =
+        others.into_iter().find(|(text, _)| text.parse::<Ipv4Net>().is_ok_and(|other| overlap(&other, &subnet)));
+    let Some((other, what)) = clash else { return Ok(()) };
+    let makes = |service: &&Service| networks_of(input, service).iter().any(|own| own.address == *address);
+    let service = input.services.values().find(makes);
+    let file = service.map_or("its manifest", |service| service.origin.file.as_str());
+    Err(Refusal {
+        code: "A0412".to_owned(),
+        message: format!("{subnet} overlaps {other} of {what}"),
+        found: Vec::new(),
+        hints: vec![Hint::text(format!("choose another subnet in {file}, or `network: auto`"))],
+    })
+}
+
+/// Everything at an engine that a new subnet must not touch; what `except` has itself does not count.
+fn taken(input: &Input<'_>, engine: &ProviderId, except: Option<&Address>) -> Taken {
+    let leased = leases(input).filter(|(other, _)| Some(*other) != except).map(|(_, subnet)| subnet);
+    foreign(input, engine, except).chain(leased).collect()
+}
+
+/// Whether a network is, was, or is being made.
+fn has_any(input: &Input<'_>, network: &Address) -> bool {
+    input.world.seen.contains_key(network)
+        || input.facts.leases.contains_key(network)
+        || input.facts.promised.contains_key(network)
+}
+
+/// Addresses that are not free: the first and the last of each stretch, which neither overlap nor touch.
+#[derive(Debug, Default)]
+struct Taken(BTreeMap<u32, u32>);
+
+impl Extend<Ipv4Net> for Taken {
+    fn extend<T: IntoIterator<Item = Ipv4Net>>(&mut self, subnets: T) {
+        for subnet in subnets {
+            let (mut first, mut last) = ends(subnet);
+            while let Some((from, to)) = self.stretch(first.saturating_sub(1), last.saturating_add(1)) {
+                self.0.remove(&from);
+                (first, last) = (first.min(from), last.max(to));
+            }
+            self.0.insert(first, last);
+        }
+    }
+}
+
+impl FromIterator<Ipv4Net> for Taken {
+    fn from_iter<T: IntoIterator<Item = Ipv4Net>>(subnets: T) -> Self {
+        let mut taken = Self::default();
+        taken.extend(subnets);
+        taken
+    }
+}
+
+impl Taken {
+    /// The last stretch that has anything from `first` to `last`.
+    fn stretch(&self, first: u32, last: u32) -> Option<(u32, u32)> {
+        let (from, to) = self.0.range(..=last).next_back()?;
+        (*to >= first).then_some((*from, *to))
+    }
+}
+
+fn ends(subnet: Ipv4Net) -> (u32, u32) {
+    (subnet.network().into(), subnet.broadcast().into())
+}
+
+/// The subnets of networks that are or were there, then of those that are being made.
+fn leases<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a Address, Ipv4Net)> {
+    let promised = input.facts.promised.iter().filter(|(network, _)| network.kind == Kind::Network);
+    let promised = promised.filter_map(|(network, fields)| Some((network, subnet_of(fields)?)));
+    input.facts.leases.iter().map(|(network, subnet)| (network, *subnet)).chain(promised)
+}
+
+fn subnet_of(fields: &Fields) -> Option<Ipv4Net> {
+    fields.text("subnet")?.parse().ok()
+}
+
+/// The texts that a field has in containers that are being made, of others than this one.
+pub fn promised<'a>(input: &Input<'a>, base: &Address, field: &'a str) -> impl Iterator<Item = &'a str> {
+    let base = base.clone();
+    let others = input.facts.promised.iter();
+    let others = others.filter(move |(other, _)| other.provider == base.provider && !other.is_same(&base));
+    others
+        .filter(|(other, _)| other.kind == Kind::Container)
+        .flat_map(move |(_, fields)| fields.text(field).into_iter().chain(fields.strings(field)))
+}
+
+/// Where the containers of an engine are, come back to, or are being made: found once for all networks.
+#[derive(Debug, Default)]
+pub struct Places {
+    there: BTreeSet<Ipv4Addr>,
+    promised: BTreeMap<Ipv4Addr, Vec<Address>>,
+}
+
+impl Places {
+    /// Those of one engine.
+    pub fn of(input: &Input<'_>, engine: &ProviderId) -> Self {
+        let containers = input.world.of_kind(engine, Kind::Container);
+        let there = containers.filter_map(|(other, seen)| handover::place(input, other, seen)).collect();
+        let made = input.facts.promised.iter();
+        let made = made.filter(|(other, _)| other.kind == Kind::Container && other.provider == *engine);
+        let mut promised: BTreeMap<Ipv4Addr, Vec<Address>> = BTreeMap::new();
+        for (other, fields) in made {
+            let texts = fields.text("address").into_iter().chain(fields.strings("address"));
+            for at in texts.filter_map(|text| text.parse().ok()) {
+                promised.entry(at).or_default().push(other.clone());
+            }
+        }
+        Self { there, promised }
+    }
+
+    /// Those in a subnet.
+    pub fn within(&self, subnet: Ipv4Net) -> BTreeSet<Ipv4Addr> {
+        let range = subnet.network()..=subnet.broadcast();
+        let promised = self.promised.range(range.clone()).map(|(at, _)| at);
+        self.there.range(range).chain(promised).copied().collect()
+    }
+
+    /// Whether nobody but one container has an address, or is being made there.
+    pub fn is_only_for(&self, at: &Ipv4Addr, base: &Address) -> bool {
+        let is_its = |to: &Vec<Address>| to.iter().all(|other| other.is_same(base));
+        !self.there.contains(at) && self.promised.get(at).is_some_and(is_its)
+    }
+}
+
+fn foreign<'a>(
+    input: &'a Input<'_>,
+    engine: &'a ProviderId,
+    except: Option<&'a Address>,
+) -> impl Iterator<Item = Ipv4Net> + 'a {
+    let networks = input.world.of_kind(engine, Kind::Network).filter(move |(other, _)| Some(*other) != except);
+    let texts = networks.flat_map(|(_, seen)| {
+        seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets")).collect::<Vec<_>>()
+    });
+    let routes = input.world.routes.get(engine).into_iter().flatten();
+    let avoided = input.site.avoid.iter().chain(&input.facts.refused_subnets).chain(routes).copied();
+    avoided.chain(texts.filter_map(|text| text.parse().ok()))
+}
+
+/// The first subnet of this size that touches nothing.
+fn next_free(input: &Input<'_>, prefix: u8, taken: [&Taken; 2]) -> Option<Ipv4Net> {
+    for pool in &input.site.pools {
+        let (mut at, end) = ends(*pool);
+        while at <= end && prefix >= pool.prefix_len() {
+            let candidate = Ipv4Net::new(at.into(), prefix).ok()?.trunc();
+            let (first, last) = ends(candidate);
+            let in_the_way = taken.iter().filter_map(|taken| taken.stretch(first, last)).map(|(_, to)| to).max();
+            let Some(to) = in_the_way else { return Some(candidate) };
+            // The one after that which holds the end of what is in the way.
+            let beyond = Ipv4Net::new(to.max(last).into(), prefix).ok()?.broadcast();
+            let Some(next) = u32::from(beyond).checked_add(1) else { break };
+            at = next;
+        }
+    }
+    None
+}
+
+fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
+fn nth(subnet: Ipv4Net, n: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(subnet.network()).saturating_add(n))
+}
+
+fn full(input: &Input<'_>, prefix: u8) -> Refusal {
+    let pools: Vec<String> = input.site.pools.iter().map(ToString::to_string).collect();
+    Refusal {
+        code: "A0501".to_owned(),
+        message: format!("no subnet of /{prefix} is free in {}", pools.join(", ")),
+        found: Vec::new(),
+        hints: vec![Hint::text("add a pool to `network.pools` in amarre.yaml, or remove a service")],
+    }
+}

@@ -1,0 +1,95 @@
+//! What a change makes reachable that was not before, in words. Pure.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
+use crate::model::{Address, FieldDiff, Fields, Kind, ProviderId, Value, Want};
+use crate::plan::Input;
+use crate::plan::desired::npm_reach;
+
+/// Names that anybody may reach already, found out when the first is asked for.
+pub struct Open<'a> {
+    input: Input<'a>,
+    names: OnceCell<BTreeSet<(&'a ProviderId, &'a str)>>,
+}
+
+impl<'a> Open<'a> {
+    /// As they are seen.
+    pub fn of(input: &Input<'a>) -> Self {
+        Self { input: *input, names: OnceCell::new() }
+    }
+
+    fn has(&self, npm: &ProviderId, domain: &str) -> bool {
+        let names = self.names.get_or_init(|| {
+            let hosts = self.input.world.seen.iter().filter(|(host, _)| host.kind == Kind::ProxyHost);
+            let open = hosts.filter(|(_, seen)| seen.fields.get("access_list") == Some(&Value::None));
+            let names = open.map(|(host, seen)| (&host.provider, seen.fields.strings("domains")));
+            names.flat_map(|(npm, domains)| domains.into_iter().map(move |domain| (npm, domain))).collect()
+        });
+        names.contains(&(npm, domain))
+    }
+}
+
+/// What a new resource opens.
+pub fn by_create(input: &Input<'_>, open: &Open<'_>, address: &Address, fields: &Fields) -> Vec<String> {
+    let mut lines = Vec::new();
+    if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
+        let is_new = |domain: &&str| !open.has(&address.provider, domain);
+        let new: Vec<&str> = fields.strings("domains").into_iter().filter(is_new).collect();
+        match new.as_slice() {
+            [] => (),
+            [one] => lines.push(format!("{one} becomes reachable from the Internet")),
+            several => lines.push(format!("{} become reachable from the Internet", several.join(", "))),
+        }
+    }
+    if address.kind == Kind::Stream {
+        let protocols = ["tcp", "udp"].into_iter().filter(|protocol| fields.flag(protocol) == Some(true));
+        lines.extend(protocols.map(|protocol| format!("port {}/{protocol} of NPM becomes reachable", address.name)));
+    }
+    if address.kind == Kind::Container && npm_reach::is_on_host(fields) {
+        lines.push(format!("{} is on the host's own network: what it listens on is open there", address.name));
+    }
+    let is_new = input.world.generations(address).next().is_none();
+    let on_ipv6 = fields.strings("on_ipv6");
+    for port in fields.strings("ports") {
+        let Some(port) = port.strip_prefix("0.0.0.0:") else { continue };
+        let published = port.split(':').next().unwrap_or(port);
+        let is_on_both = on_ipv6.contains(&port);
+        if is_new {
+            let addresses = if is_on_both { "0.0.0.0 and [::]" } else { "0.0.0.0" };
+            lines.push(format!(
+                "port {published} is published on {addresses}; Docker's rules come before a host firewall's"
+            ));
+        } else if is_on_both && was_on_ipv4_only(input, address, port) {
+            lines.push(format!(
+                "newly reachable on [::]:{published}; `hosts.NAME.publish_on: [0.0.0.0]` keeps it on IPv4"
+            ));
+        }
+    }
+    lines
+}
+
+/// Whether the generations that are there have a port, `8080:80/tcp`, on IPv4, and none has it on IPv6.
+fn was_on_ipv4_only(input: &Input<'_>, address: &Address, port: &str) -> bool {
+    let on = |what: &str, item: &str| {
+        input.world.generations(address).any(|(_, seen)| seen.fields.strings(what).contains(&item))
+    };
+    on("ports", &format!("0.0.0.0:{port}")) && !on("on_ipv6", port)
+}
+
+/// What a change opens.
+pub fn by_update(open: &Open<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if diffs.iter().any(|diff| diff.field == "access_list" && diff.to == Some(Value::None)) {
+        lines.push("the access list is removed: open to everybody".to_owned());
+    }
+    let is_open = want.fields.get("access_list") == Some(&Value::None);
+    for diff in diffs.iter().filter(|diff| is_open && diff.field == "domains") {
+        let known = diff.from.as_ref().map(Value::strings).unwrap_or_default();
+        let new = diff.to.as_ref().map(Value::strings).unwrap_or_default();
+        let is_open = |domain: &str| open.has(&address.provider, domain);
+        let new = new.into_iter().filter(|domain| !known.contains(domain) && !is_open(domain));
+        lines.extend(new.map(|domain| format!("{domain} becomes reachable from the Internet")));
+    }
+    lines
+}

@@ -1,0 +1,9 @@
+//! From wanted and observed resources to changes: the verdict for each address, the fields that differ, and why.
+
+pub mod decide;
+pub mod compare;
+pub mod reason;
+pub mod conflicts;
+pub mod upstreams;
+pub mod provenance;
+pub mod exposure;

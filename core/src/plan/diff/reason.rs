@@ -1,0 +1,296 @@
+//! Why a change is in the plan: what the ledger and the manifests can prove, never a guess.
+
+use super::compare;
+use super::provenance;
+use super::provenance::Source;
+use crate::model::address::generations;
+use crate::model::plan::{Reason, ReasonCode};
+use crate::model::world::Failure;
+use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
+use crate::plan::Input;
+use crate::plan::desired::container::FOLLOWS;
+use crate::plan::desired::job;
+use crate::plan::rollout::network_recreate;
+
+/// In the ledger's row of what was taken over and is not yet as its manifest says.
+pub const ADOPTED: &str = "adopted";
+
+/// Why something is made.
+pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
+    let was_applied = input.facts.applied.contains_key(address);
+    let is_known = input.facts.converged.contains(&want.service);
+    let old = input.world.generations(address).find(|(seen, _)| *seen != address);
+    let file = &want.origin.file;
+    let (code, text) = if let Some(followed) = old.and_then(|(_, seen)| followed(input, want, seen)) {
+        (ReasonCode::DependencyReplaced, format!("follows {followed}, which is new"))
+    } else if let Some(shared) = old.and_then(|(_, seen)| shared_with_new(input, want, seen)) {
+        (ReasonCode::DependencyReplaced, format!("shares the {shared} of a container that is new"))
+    } else if was_applied {
+        (ReasonCode::Missing, by_hand(input, address, "was here and is gone"))
+    } else if is_put_back(input, address) {
+        (ReasonCode::Rollback, "the last good one is put back".to_owned())
+    } else if let Some((_, seen)) = old {
+        let digest =
+            |address: &Address| address.generation.as_deref().map(|g| g.split('-').next().unwrap_or(g).to_owned());
+        let same = input.world.generations(address).any(|(seen, _)| digest(seen) == digest(address));
+        let moved = same && seen.fields.text("image") == want.fields.text("image");
+        let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
+        let never_ran = seen.fields.flag("running") == Some(false) && started.is_none();
+        if same && never_ran {
+            (ReasonCode::Missing, "the one that was made could not start".to_owned())
+        } else if same && is_taken_off(want, seen) {
+            (ReasonCode::Drift, by_hand(input, address, "it was taken off a network outside Amarre"))
+        } else if moved {
+            (ReasonCode::ImageMoved, "the image's tag or a secret means something else now".to_owned())
+        } else {
+            return changed(input, address, want, &differences(input, address, want, seen));
+        }
+    } else if is_known {
+        (ReasonCode::ManifestChanged, format!("{file}:{} changed{}", want.origin.line, by_whom(input, file)))
+    } else {
+        (ReasonCode::ManifestNew, format!("new in {file}"))
+    };
+    Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// Whether it is no longer on a network on which it was made.
+fn is_taken_off(want: &Want, seen: &Seen) -> bool {
+    let on = want.fields.strings("also_on");
+    let left = seen.fields.strings("also_on");
+    on.into_iter().any(|network| !left.contains(&network))
+}
+
+/// The container that another one follows and that is another than it was made for, when that is all.
+fn followed(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<String> {
+    let wanted = compare::resolve(&want.fields, input.world);
+    let (wanted, made_for) = (wanted.get(FOLLOWS)?.entries()?.clone(), seen.fields.get(FOLLOWS)?.entries()?.clone());
+    let is_same = want.fields.text("image") == seen.fields.text("image");
+    let new = wanted.into_iter().find(|(key, id)| made_for.get(key) != Some(id));
+    new.map(|(key, _)| key).filter(|_| is_same)
+}
+
+/// What it shares with a container that is another than it was made for, when that is all.
+fn shared_with_new(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<&'static str> {
+    const SHARED: [(&str, &str); 3] = [("network_of", "network"), ("pid_of", "processes"), ("ipc_of", "memory")];
+    let wanted = compare::resolve(&want.fields, input.world);
+    let is_other = |field: &str| wanted.get(field).zip(seen.fields.get(field)).is_some_and(|(new, old)| new != old);
+    let is_same = wanted.text("image") == seen.fields.text("image");
+    SHARED.into_iter().find(|(field, _)| is_other(field)).map(|(_, what)| what).filter(|_| is_same)
+}
+
+/// The last good generation comes again, after another one did not become ready.
+fn is_put_back(input: &Input<'_>, address: &Address) -> bool {
+    let good = input.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
+    if good.is_none() || good != address.generation.as_ref() {
+        return false;
+    }
+    let is_sick = |(other, seen): (&Address, &Seen)| other != address && matches!(seen.ready, Readiness::Failed { .. });
+    input.world.generations(address).any(is_sick)
+        || generations(&input.facts.failed, address).any(|(other, _)| other != address)
+}
+
+/// Why something is changed in place: drift when the manifest still says what was last applied.
+pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
+    let applied = input.facts.applied.get(address);
+    let follows = diffs.iter().any(|diff| diff.field == "forward_host" && matches!(diff.to, Some(Value::Text(_))));
+    let moved = follows && applied.is_some_and(|applied| applied.fields.get("forward_host") != target(diffs).as_ref());
+    let drifted = |diff: &FieldDiff| {
+        let name = diff.field.split('.').next().unwrap_or(&diff.field);
+        applied.is_some_and(|applied| applied.fields.get(name) == want.fields.get(name))
+            || applied.is_some_and(|applied| {
+                applied.fields.get(name).is_some() && applied.fields.get(name) == diff.to.as_ref()
+            })
+    };
+    let named = || input.world.seen.get(address)?.service.as_ref();
+    let from = applied.map(|applied| &applied.service).filter(|service| **service != want.service);
+    let from = from.or_else(|| named().filter(|service| **service != want.service));
+    let (code, text) = if is_job(input, address) {
+        (ReasonCode::DependencyReplaced, "a job that failed is kept apart".to_owned())
+    } else if let Some(from) = from.filter(|_| address.kind != Kind::Container) {
+        (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
+    } else if let Some(signature) = unsigned(input, address, diffs) {
+        (ReasonCode::DependencyReplaced, format!("the instance's key signs marks, this one is {signature}"))
+    } else if is_adopted(input, address) && diffs.iter().any(|diff| diff.field != "mark") {
+        (
+            ReasonCode::ManifestChanged,
+            format!("{}:{} wants it so, it was taken over", want.origin.file, want.origin.line),
+        )
+    } else if input.facts.adopting.as_ref() == Some(address) {
+        (ReasonCode::ManifestChanged, format!("taken over for {}", want.origin.file))
+    } else if diffs.iter().all(|diff| diff.field == "mark") {
+        (ReasonCode::Drift, by_hand(input, address, "its mark was removed outside Amarre"))
+    } else if address.kind == Kind::Image {
+        let Origin { file, line, .. } = &want.origin;
+        if diffs.iter().all(|diff| diff.field == "platform") {
+            (ReasonCode::ManifestChanged, format!("{file}:{line} asks for another platform"))
+        } else {
+            (ReasonCode::ImageMoved, "the registry has another one under this name".to_owned())
+        }
+    } else if diffs.iter().all(|diff| diff.to.as_ref().is_some_and(Value::is_sensitive)) {
+        (ReasonCode::ManifestChanged, "a secret has another value now".to_owned())
+    } else if diffs.iter().all(drifted) {
+        (ReasonCode::Drift, by_hand(input, address, "changed outside Amarre"))
+    } else if let Some(what) = hands_over(input, address, want, diffs) {
+        (ReasonCode::DependencyReplaced, what.to_owned())
+    } else if moved {
+        (ReasonCode::DependencyReplaced, "follows its container".to_owned())
+    } else {
+        return changed(input, address, want, diffs);
+    };
+    Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// The line of a manifest that changed, or the key of amarre.yaml.
+fn changed(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
+    let origin = match provenance::of_diffs(input, address, want, diffs) {
+        Source::Key(origin) => origin,
+        // What was never written by us cannot have followed another address before.
+        Source::Config(_) if !input.facts.applied.contains_key(address) => &want.origin,
+        Source::Config(_) if is_moved(input, want) => said_host(input, want),
+        Source::Config(key) => {
+            let text = format!("amarre.yaml: {key} changed");
+            return Reason { code: ReasonCode::ConfigurationChanged, text, origin: None };
+        }
+        Source::Default => &want.origin,
+    };
+    let text = format!("{}:{} changed{}", origin.file, origin.line, by_whom(input, &origin.file));
+    Reason { code: ReasonCode::ManifestChanged, text, origin: Some(origin.clone()) }
+}
+
+/// Whether its service was on another host: what leads to it leads elsewhere for that.
+fn is_moved(input: &Input<'_>, want: &Want) -> bool {
+    let service = input.services.get(&want.service);
+    let Some(host) = service.and_then(|service| input.site.hosts.get(&service.host)) else { return false };
+    let is_elsewhere = |address: &Address| address.kind == Kind::Container && address.provider != host.docker;
+    input.facts.applied.iter().any(|(address, row)| row.service == want.service && is_elsewhere(address))
+}
+
+/// The line that names the host.
+fn said_host<'a>(input: &Input<'a>, want: &'a Want) -> &'a Origin {
+    let service = input.services.get(&want.service);
+    let root = service.and_then(|service| service.places.get(&service.origin));
+    root.and_then(|root| root.get("host")).unwrap_or(&want.origin)
+}
+
+/// What a generation that is to be made has otherwise than the one that is there.
+fn differences(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen) -> Vec<FieldDiff> {
+    let Some(schema) = input.schema(address) else { return Vec::new() };
+    let mut wanted = compare::resolve(&want.fields, input.world);
+    // A candidate gets its names later, and what the engine says of the image follows from the image.
+    for later in ["name", "aliases", "running", "image_id", FOLLOWS] {
+        wanted.remove(later);
+    }
+    compare::compare(schema, &wanted, &seen.fields, None).into_iter().map(|(_, diff)| diff).collect()
+}
+
+/// Whether it is as it was when a person took it over.
+fn is_adopted(input: &Input<'_>, address: &Address) -> bool {
+    input.facts.applied.get(address).is_some_and(|row| row.fields.flag(ADOPTED) == Some(true))
+}
+
+/// What is said of a mark that is there and only gets a signature.
+fn unsigned<'a>(input: &'a Input<'_>, address: &Address, diffs: &[FieldDiff]) -> Option<&'a str> {
+    let is_only_mark = diffs.iter().all(|diff| diff.field == "mark");
+    input.world.seen.get(address).filter(|_| is_only_mark).and_then(crate::plan::safety::signatures::of)
+}
+
+/// What changes of a container because another generation comes or goes beside it.
+fn hands_over(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Option<&'static str> {
+    let is_about_names = diffs.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
+    if address.kind != Kind::Container || !is_about_names {
+        return None;
+    }
+    let has_rival = input.world.generations(address).any(|(other, _)| other != address);
+    match diffs.iter().any(|diff| diff.field == "name") {
+        _ if want.keep_only => Some("the other generation takes over"),
+        true => Some("takes the name"),
+        false => has_rival.then_some("takes over by name"),
+    }
+}
+
+/// Why something goes.
+pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Reason {
+    let successor = generations(&wants.map, address).next();
+    let manifest = input.services.get(service);
+    let destroyed = input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy);
+    let failure = failure(input, wants, address).filter(|_| successor.is_some());
+    let (code, text, origin) = if address.kind == Kind::Certificate && !destroyed {
+        (ReasonCode::DependencyReplaced, "nothing has used it for 30 days".to_owned(), None)
+    } else if destroyed {
+        (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
+    } else if let Some(manifest) = manifest.filter(|_| is_job(input, address)) {
+        (ReasonCode::DependencyReplaced, "its update is done with".to_owned(), Some(manifest.origin.clone()))
+    } else if let Some(failure) = failure {
+        (ReasonCode::Rollback, format!("did not become ready: {}", failure.why), None)
+    } else if let (Some(what), Some(manifest)) = (moves_with(input, wants, address), manifest) {
+        (ReasonCode::DependencyReplaced, what.to_owned(), Some(manifest.origin.clone()))
+    } else if let Some((_, want)) = successor.filter(|_| address.generation.is_some()) {
+        (ReasonCode::DependencyReplaced, "another generation takes its place".to_owned(), Some(want.origin.clone()))
+    } else if let Some(manifest) = manifest {
+        let origin = manifest.origin.clone();
+        let whose = by_whom(input, &origin.file);
+        let text =
+            format!("{} wants it no more{}{whose}", origin.file, if whose.is_empty() { "" } else { ", changed" });
+        (ReasonCode::ManifestChanged, text, Some(origin))
+    } else if let Some((text, file)) = removed(input, service) {
+        (ReasonCode::ManifestRemoved, text, Some(Origin { file, line: 0, column: 0 }))
+    } else {
+        (ReasonCode::ManifestRemoved, format!("the manifest of {service} was removed"), None)
+    };
+    Reason { code, text, origin }
+}
+
+/// Why a generation has failed, if it has.
+pub fn failure<'a>(input: &'a Input<'_>, wants: &'a Wants, address: &Address) -> Option<&'a Failure> {
+    let found = wants.failed.iter().find(|failure| failure.address == *address);
+    found.or_else(|| input.facts.failed.get(address))
+}
+
+fn is_job(input: &Input<'_>, address: &Address) -> bool {
+    input.world.seen.get(address).is_some_and(|seen| seen.fields.get(job::FIELD).is_some())
+}
+
+/// What goes because a network is made anew, and why.
+fn moves_with(input: &Input<'_>, wants: &Wants, address: &Address) -> Option<&'static str> {
+    let fields = input.world.seen.get(address).map(|seen| &seen.fields);
+    let attached_to = address.name.rsplit_once('/').filter(|_| address.kind == Kind::Attachment).map(|(on, _)| on);
+    let is_on = |network: &Address| {
+        attached_to == Some(network.name.as_str())
+            || fields.is_some_and(|fields| network_recreate::is_on(fields, network))
+    };
+    let mut moving = wants.moving.iter().filter(|network| network.provider == address.provider);
+    if wants.moving.contains(address) {
+        return Some("a subnet cannot change in place");
+    }
+    moving.any(is_on).then_some("its network is made anew")
+}
+
+/// What is known of who did it, else that somebody did.
+fn by_hand(input: &Input<'_>, address: &Address, somehow: &str) -> String {
+    input.facts.culprits.get(address).map_or_else(|| somehow.to_owned(), Clone::clone)
+}
+
+/// ` in 8d41b07 (Alice Martin)`, the commit that made the file what it is; nothing where that is not known.
+fn by_whom(input: &Input<'_>, file: &str) -> String {
+    input.facts.history.changed.get(file).map(in_commit).unwrap_or_default()
+}
+
+/// Which commit took a service's manifest away, and out of which file.
+fn removed(input: &Input<'_>, service: &str) -> Option<(String, String)> {
+    let history = &input.facts.history;
+    let file = history.gone.get(service)?;
+    let text = match (history.removed.get(file), history.changed.get(file)) {
+        (Some(commit), _) => format!("{file} was removed{}", in_commit(commit)),
+        (None, Some(commit)) => format!("{service} is no longer in {file}, changed{}", in_commit(commit)),
+        (None, None) => return None,
+    };
+    Some((text, file.clone()))
+}
+
+fn in_commit(commit: &Commit) -> String {
+    format!(" in {} ({})", commit.short(), commit.author)
+}
+
+fn target(diffs: &[FieldDiff]) -> Option<Value> {
+    diffs.iter().find(|diff| diff.field == "forward_host").and_then(|diff| diff.to.clone())
+}

@@ -1,0 +1,53 @@
+//! How a new container takes the place of the old one, and what happens if it does not, in words. Pure.
+
+use super::Line;
+use super::rows::Row;
+use crate::model::service::{Rollback, Service};
+use crate::model::{Kind, Millis, Verb};
+use crate::plan::desired::image_volumes;
+
+/// What becomes of a new container that stops the old one first and is not healthy in time. The other sort is told
+/// by [`drain`].
+pub fn if_not_healthy(manifest: &Service, line: &Line<'_>, stops: bool) -> Vec<String> {
+    let (Verb::Create(fields), Some(_), true) = (&line.change.verb, line.replaces, stops) else {
+        return Vec::new();
+    };
+    let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name);
+    let Some(container) = key.and_then(|key| manifest.containers.get(key)) else { return Vec::new() };
+    let writes = container.writes_data() || !fields.strings(image_volumes::FIELD).is_empty();
+    let back = format!("amarre rollback {} puts the old one back", manifest.name);
+    match (manifest.update.rollback, writes) {
+        (Rollback::Auto, true) => vec![
+            "if it is not healthy: it is left running (it may be migrating its data);".to_owned(),
+            format!("{back}, never the data"),
+        ],
+        (Rollback::Auto | Rollback::Always, false) => vec!["if it exits: the old one is put back".to_owned()],
+        (Rollback::Always, true) => vec!["if it exits: the old one is put back, never the data".to_owned()],
+        (Rollback::Never, _) => vec!["if it is not healthy: it is left as it is;".to_owned(), back],
+    }
+}
+
+/// The end of an update that starts the new container beside the old one.
+pub fn drain(manifest: &Service, lines: &[Line<'_>]) -> Vec<Row> {
+    let is_new = |line: &&Line<'_>| {
+        line.change.address.kind == Kind::Container && line.replaces.is_some() && line.change.refusal().is_none()
+    };
+    let row = |line: &Line<'_>| {
+        let fields = match &line.change.verb {
+            Verb::Create(fields) | Verb::Update(fields) => Some(fields),
+            Verb::Delete => None,
+        };
+        let name = format!("old {}", super::lines::name(&line.change.address, fields));
+        let when = match manifest.update.drain {
+            Millis(0) => "removed at once".to_owned(),
+            span if span.0 % 60_000 == 0 => format!("{span}, then removed"),
+            span => format!("{}, then removed", span.in_words()),
+        };
+        Row::step("drain", name, when)
+    };
+    let mut rows: Vec<Row> = lines.iter().filter(is_new).map(row).collect();
+    if let Some(last) = rows.last_mut() {
+        last.below.push("if it is not healthy: the old one goes on serving, nothing switches".to_owned());
+    }
+    rows
+}

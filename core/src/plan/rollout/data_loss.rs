@@ -1,0 +1,236 @@
+//! Whether a container would start on nothing where its service had data: a volume that was renamed, another path on the
+//! host, another host, a service or a container under another name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Address, Fields, Hint, Kind, Owner, Refusal, Service, Value};
+use crate::plan::Input;
+use crate::plan::desired::expand::Expansion;
+use crate::plan::desired::{image_volumes, mounts};
+
+/// Every container of ours.
+#[derive(Debug, Default)]
+pub struct Known<'a> {
+    /// By service: those that are there, then those that the ledger knows.
+    of: BTreeMap<&'a str, Vec<(&'a Address, &'a Fields)>>,
+    /// Services whose manifest is gone.
+    gone: Vec<&'a str>,
+}
+
+/// Gathers them.
+pub fn known<'a>(input: &Input<'a>) -> Known<'a> {
+    let mut known = Known::default();
+    let seen = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
+    let seen = seen.filter_map(|(address, seen)| Some((address, seen.service.as_ref()?, &seen.fields)));
+    let applied = input.facts.applied.iter().map(|(address, row)| (address, &row.service, &row.fields));
+    for (address, service, fields) in seen.chain(applied).filter(|(address, _, _)| address.kind == Kind::Container) {
+        known.of.entry(service).or_default().push((address, fields));
+    }
+    let is_gone = |name: &&str| !input.services.contains_key(*name) && !input.facts.frozen.contains(*name);
+    known.gone = known.of.keys().copied().filter(is_gone).collect();
+    known
+}
+
+/// Why a container that is yet to be made is held, if it would find a place empty where data were. Until a person has
+/// said what is meant, who has the data goes on.
+pub fn would_be_empty(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let (refusal, left_behind) = held(expansion.input, expansion.known, expansion.service, base, fields)?;
+    expansion.wants.left_behind.extend(left_behind.map(|service| (service, refusal.clone())));
+    Some(refusal)
+}
+
+/// Whether any container of a manifest would, for all that its manifest says of mounts.
+pub fn any_would_be_empty(input: &Input<'_>, service: &Service) -> bool {
+    let Some(host) = input.site.hosts.get(&service.host) else { return false };
+    let known = known(input);
+    service.containers.iter().any(|(key, container)| {
+        let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
+        let mounts = container.mounts.iter().filter_map(|mount| mounts::mount_text(service, mount));
+        let fields =
+            Fields::default().with("image", Value::text(&container.image)).with("mounts", Value::texts(mounts));
+        held(input, &known, service, &base, &fields).is_some()
+    })
+}
+
+/// The refusal, and the manifest whose things are to stay for it.
+fn held(
+    input: &Input<'_>,
+    known: &Known<'_>,
+    service: &Service,
+    base: &Address,
+    fields: &Fields,
+) -> Option<(Refusal, Option<String>)> {
+    if service.data.is_new {
+        return None;
+    }
+    let Some(former) = former(input, known, service, base, fields) else {
+        return beside_stranger(input, known, service, base, fields).map(|refusal| (refusal, None));
+    };
+    let is_there = |source: &str| {
+        let volume = source.strip_prefix("volume:").map(|name| Address::new(base.provider.clone(), Kind::Volume, name));
+        volume.is_some_and(|volume| input.world.seen.contains_key(&volume))
+    };
+    let elsewhere = former.at.provider != base.provider;
+    let (before, now, target) = written(fields).find_map(|(now, target)| {
+        let (before, _) = written(former.fields).find(|(_, at)| *at == target)?;
+        let is_same = before == now && !elsewhere;
+        (!is_same && !is_there(now)).then(|| (before.to_owned(), now.to_owned(), target.to_owned()))
+    })?;
+    let file = &service.origin.file;
+    let mut hints = Vec::new();
+    if let Some(old) = former.gone {
+        let text = format!("if it is the service that was called {old}, write `moved_from: {old}` in {file}");
+        hints.push(Hint::text(text));
+    } else if elsewhere {
+        hints.push(Hint::text(format!("bring the data to {} first, as {}", base.provider, shown(&now))));
+    } else {
+        hints.push(Hint::text(format!("to keep the data, put {} back in {file}", shown(&before))));
+    }
+    if service.data.of.is_none() {
+        hints.push(Hint::text(format!("if it may start on nothing, write `data: new` in {file}")));
+    }
+    let was = if elsewhere { format!("{} on {}", shown(&before), former.at.provider) } else { shown(&before) };
+    let refusal = Refusal {
+        code: "A0419".to_owned(),
+        message: format!("container {} would start without its data", base.name),
+        found: vec![(format!("{target} was"), was), (format!("{target} would be"), shown(&now))],
+        hints,
+    };
+    let left_behind = former.gone.or(elsewhere.then_some(service.name.as_str()));
+    Some((refusal, left_behind.map(str::to_owned)))
+}
+
+/// The first start of a service beside a container that is not ours, runs or ran the same image, and has data where this
+/// one would have a new volume: most likely that is the service, under other names.
+fn beside_stranger(
+    input: &Input<'_>,
+    known: &Known<'_>,
+    service: &Service,
+    base: &Address,
+    fields: &Fields,
+) -> Option<Refusal> {
+    let is_known = known.of.contains_key(service.name.as_str()) || input.facts.converged.contains(&service.name);
+    if is_known || service.data.of.is_some() {
+        return None;
+    }
+    let is_new = |volume: &str| {
+        let volume = Address::new(base.provider.clone(), Kind::Volume, volume);
+        !input.world.seen.contains_key(&volume)
+    };
+    let containers = input.world.of_kind(&base.provider, Kind::Container);
+    // What another instance made has a manifest there.
+    let is_strange = |owner: &Owner| matches!(owner, Owner::Foreign | Owner::Unverified);
+    let strangers = containers.filter(|(_, seen)| is_strange(&seen.owner) && is_like(&seen.fields, fields));
+    let (stranger, theirs, volume, target) = strangers.into_iter().find_map(|(stranger, seen)| {
+        written(fields).find_map(|(now, target)| {
+            let (theirs, _) = written(&seen.fields).find(|(theirs, at)| *at == target && *theirs != now)?;
+            let volume = now.strip_prefix("volume:").filter(|volume| is_new(volume))?;
+            Some((stranger, theirs, volume, target))
+        })
+    })?;
+    let file = &service.origin.file;
+    let to_keep = match theirs.strip_prefix("volume:") {
+        Some(name) => format!(
+            "to go on with its data, stop it and write `{{type: volume, source: {name}, target: {target}, external: true}}` \
+             in {file}"
+        ),
+        None => format!("to go on with its data, stop it and mount {} in {file}", shown(theirs)),
+    };
+    Some(Refusal {
+        code: "A0419".to_owned(),
+        message: format!("container {} would start without the data of container {}", base.name, stranger.name),
+        found: vec![
+            (format!("{target} of {}", stranger.name), shown(theirs)),
+            (format!("{target} would be"), format!("volume {volume}, which is new")),
+        ],
+        hints: vec![
+            Hint::text(to_keep),
+            Hint::text(format!("if it may start on nothing, write `data: new` in {file}")),
+        ],
+    })
+}
+
+fn is_like(one: &Fields, other: &Fields) -> bool {
+    repository(one.text("image")) == repository(other.text("image"))
+}
+
+/// What a container was before, where its data are to be looked for.
+struct Former<'a> {
+    at: &'a Address,
+    /// The manifest that it was of, where that is gone.
+    gone: Option<&'a str>,
+    fields: &'a Fields,
+}
+
+fn former<'a>(
+    input: &'a Input<'_>,
+    known: &'a Known<'_>,
+    service: &Service,
+    base: &'a Address,
+    fields: &Fields,
+) -> Option<Former<'a>> {
+    let of = |name: &str| known.of.get(name).map(Vec::as_slice).unwrap_or_default();
+    let found = |(at, fields): (&'a Address, &'a Fields)| Former { at, gone: None, fields };
+    let own = of(&service.name);
+    let is_it = |(address, _): &(&'a Address, &'a Fields)| address.is_same(base);
+    let here = own.iter().copied().find(is_it).map(found);
+    // Of one that was destroyed, nothing is looked for.
+    let good =
+        || input.facts.last_good.get(base).filter(|_| !own.is_empty() || input.facts.converged.contains(&service.name));
+    let here = here.or_else(|| good().map(|(_, fields)| found((base, fields))));
+    if here.is_some() {
+        return here;
+    }
+    let is_like = |other: &Fields| is_like(other, fields);
+    if let Some(old) = &service.data.of {
+        let all = of(old);
+        let same_key = base.name.strip_prefix(&service.name).map(|key| format!("{old}{key}"));
+        let named = all.iter().copied().find(|(address, _)| Some(&address.name) == same_key.as_ref());
+        return named.or_else(|| all.iter().copied().find(|(_, other)| is_like(other))).map(found);
+    }
+    let elsewhere = own.iter().copied().find(|(address, _)| address.name == base.name);
+    let wanted: BTreeSet<String> = service.containers.keys().map(|key| service.address_name(key)).collect();
+    // Under another key it is another container, with the same data.
+    let renamed = || own.iter().copied().find(|(address, other)| !wanted.contains(&address.name) && is_like(other));
+    if let Some(former) = elsewhere.or_else(renamed) {
+        return Some(found(former));
+    }
+    if !own.is_empty() {
+        return None;
+    }
+    // A manifest that is new, and another that has gone, with the same image.
+    let gone = known.gone.iter().copied();
+    let mut gone = gone.flat_map(|name| of(name).iter().map(move |(at, fields)| (name, *at, *fields)));
+    let (name, at, fields) = gone.find(|(_, at, other)| at.provider == base.provider && is_like(other))?;
+    Some(Former { at, gone: Some(name), fields })
+}
+
+/// An image without its tag or digest.
+fn repository(image: Option<&str>) -> &str {
+    let image = image.unwrap_or_default();
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        Some(_) | None => image,
+    }
+}
+
+/// Source and target of each mount that is written to. A socket holds no data.
+fn written(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
+    let mounts = fields.strings("mounts").into_iter().chain(fields.strings(image_volumes::FIELD));
+    mounts.filter_map(|mount| {
+        let (place, mode) = mount.rsplit_once(':')?;
+        let (source, target) = place.rsplit_once(':')?;
+        let has_source = source.starts_with("volume:") || source.starts_with("bind:") && !source.ends_with(".sock");
+        (has_source && mode.split(',').next() == Some("rw")).then_some((source, target))
+    })
+}
+
+/// `volume:gitea_data` as people say it.
+fn shown(source: &str) -> String {
+    match source.split_once(':') {
+        Some(("volume", name)) => format!("volume {name}"),
+        Some((_, path)) => path.to_owned(),
+        None => source.to_owned(),
+    }
+}

@@ -1,0 +1,201 @@
+//! Which generation of a container is in force: the one that is there and matches, the next one, or, after a failure,
+//! the last good one.
+
+use std::collections::BTreeMap;
+
+use super::{completion, stopped};
+use crate::model::service::{Container, Rollback, Update};
+use crate::model::world::{Failure, Good};
+use crate::model::{Address, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
+use crate::plan::desired::expand::Expansion;
+use crate::plan::desired::{image_volumes, mounts, npm_reach};
+use crate::plan::diff::compare;
+use crate::plan::safety::protect;
+
+/// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
+const ATTEMPTS_MAX: usize = 16;
+/// A container that Docker has restarted so often does not come up.
+const RESTARTS: i64 = 3;
+/// Without writable data, a container that is not healthy by then will not be.
+const HEALTH_TIMEOUT: Millis = Millis::minutes(2);
+/// With writable data it may be migrating.
+const HEALTH_TIMEOUT_DATA: Millis = Millis::minutes(10);
+
+/// The generation that stands for `wanted`: one that is there and matches, else the first unused number.
+pub fn pick(
+    expansion: &Expansion<'_>,
+    base: &Address,
+    wanted: &Fields,
+    instances: &BTreeMap<Address, &Seen>,
+) -> Address {
+    let Some(schema) = expansion.input.schema(base) else { return base.clone() };
+    // What is left to others makes no other generation.
+    let wanted = protect::without_ignored(expansion.service, wanted);
+    choose(base, &digest(schema, &wanted), instances, |address, seen| {
+        !npm_reach::is_refused(expansion.input, address, seen)
+            && matches(schema, &wanted, expansion.input.world, &seen.fields)
+    })
+}
+
+/// Digest of what only another generation could change.
+pub fn digest(schema: &KindSchema, fields: &Fields) -> String {
+    fields.digest_where(|name| schema.field(name).is_some_and(|field| field.rule == Rule::Generation))
+}
+
+/// The first attempt at a digest that is there and is it, else the first that is not there.
+pub fn choose(
+    base: &Address,
+    digest: &str,
+    there: &BTreeMap<Address, &Seen>,
+    is_it: impl Fn(&Address, &Seen) -> bool,
+) -> Address {
+    let mut unused = None;
+    let is_attempt = |address: &&Address| address.generation.as_ref().is_some_and(|known| known.starts_with(digest));
+    let mut left = there.keys().filter(is_attempt).count();
+    for attempt in 0..ATTEMPTS_MAX {
+        let generation = if attempt == 0 { digest.to_owned() } else { format!("{digest}-{attempt}") };
+        let address = base.clone().at(&generation);
+        match there.get(&address) {
+            Some(seen) if is_it(&address, seen) => return address,
+            Some(_) => left -= 1,
+            None => unused = unused.or(Some(address)),
+        }
+        // There are no more that could be it.
+        if left == 0 && unused.is_some() {
+            break;
+        }
+    }
+    unused.unwrap_or_else(|| base.clone().at(digest))
+}
+
+/// Whether what is there is what is wanted, as far as only a new one could change that.
+pub fn matches(schema: &KindSchema, wanted: &Fields, world: &World, observed: &Fields) -> bool {
+    let diffs = compare::compare_in(world, schema, wanted, observed, None);
+    // What is on no network for a moment shows no place on it.
+    let is_off = observed.get("aliases").is_none();
+    let place = ["ipv4_address", "mac_address", "also_on"];
+    let mut diffs = diffs.iter().filter(|(_, diff)| !(is_off && place.contains(&diff.field.as_str())));
+    !diffs.any(|(rule, _)| matches!(rule, Rule::Generation | Rule::Volatile | Rule::AtMost))
+}
+
+/// The wanted generation, unless it failed and the last good one may be put back.
+pub fn after_failure(
+    expansion: &mut Expansion<'_>,
+    container: &Container,
+    base: &Address,
+    picked: Address,
+    wanted: Fields,
+    instances: &BTreeMap<Address, &Seen>,
+    start_first: bool,
+) -> (Address, Fields) {
+    let input = expansion.input;
+    let last_good = input.facts.last_good.get(base);
+    let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
+    // Put back is what stands there yet, or may be made again on the same network: another one goes with its last user.
+    let last_good = last_good.filter(|(generation, fields)| {
+        instances.contains_key(&base.clone().at(generation)) || fields.text("network") == wanted.text("network")
+    });
+    let Some((generation, good_fields)) = last_good else { return (picked, wanted) };
+    let good = base.clone().at(generation);
+    let is_there = instances.contains_key(&good);
+    let inputs = compare::resolve(&wanted, input.world).marked_digest();
+    let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);
+    let seen = instances.get(&picked);
+    let writes = container.writes_data() || !wanted.strings(image_volumes::FIELD).is_empty();
+    let applied = input.facts.applied.get(&picked).map(|row| &row.fields);
+    // One that we stopped has not failed.
+    let judged = seen.filter(|seen| !stopped::is_ours(applied, &seen.fields, &container.restart));
+    let verdict = judged.and_then(|seen| verdict(expansion, base, container, writes, seen));
+    if let Some(why) = verdict.clone().filter(|_| !known) {
+        expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });
+    }
+    let exited = seen.is_none_or(|seen| has_exited(seen));
+    let rollback = expansion.service.update.rollback;
+    let may_go = match rollback {
+        // The old one that serves is there all along, or there is none to go back to.
+        Rollback::Never => start_first && instances.len() > usize::from(seen.is_some()),
+        // What is gone may have lost its data to a newer one that failed on it.
+        Rollback::Auto => {
+            (start_first || exited && !writes) && (is_there || mounts::written(good_fields).next().is_none())
+        }
+        Rollback::Always => start_first || exited,
+    };
+    if (known || verdict.is_some()) && may_go {
+        if seen.is_none() {
+            not_tried_again(expansion, container, picked, wanted, good_fields);
+        }
+        return (good, good_fields.clone());
+    }
+    (picked, wanted)
+}
+
+/// Whether it will not come up by itself: it ended for good, or Docker has restarted it often enough.
+fn has_exited(seen: &Seen) -> bool {
+    let restarts = seen.fields.get("restarts").and_then(Value::as_int);
+    let is_for_good = seen.fields.flag("running") == Some(false) || restarts.is_none_or(|times| times >= RESTARTS);
+    matches!(seen.ready, Readiness::Failed { .. }) && is_for_good
+}
+
+/// What was tried and went is still wanted: the plan says that it is not tried again, and until when.
+fn not_tried_again(
+    expansion: &mut Expansion<'_>,
+    container: &Container,
+    picked: Address,
+    wanted: Fields,
+    good: &Fields,
+) {
+    let why = expansion.input.facts.failed.get(&picked).map(|failure| failure.why.clone()).unwrap_or_default();
+    let refusal = Refusal {
+        code: "A0512".to_owned(),
+        message: format!("did not become ready: {why}"),
+        found: vec![
+            ("tried".to_owned(), wanted.text("image").unwrap_or_default().to_owned()),
+            ("in force".to_owned(), format!("{}, the last good one", good.text("image").unwrap_or_default())),
+        ],
+        hints: vec![Hint::text("it is not tried again before its manifest, its image or a secret of it changes")],
+    };
+    expansion.want(picked, wanted, Vec::new(), &container.origin).refusal = Some(Box::new(refusal));
+}
+
+/// Why an instance counts as failed, if it does.
+fn verdict(
+    expansion: &Expansion<'_>,
+    base: &Address,
+    container: &Container,
+    writes: bool,
+    seen: &Seen,
+) -> Option<String> {
+    // An engine that has just started ended everything, and brings it back.
+    let waking = expansion.input.world.waking.get(&expansion.host.docker);
+    if waking.is_some_and(|until| expansion.input.now < *until) {
+        return None;
+    }
+    match &seen.ready {
+        Readiness::Ready => None,
+        Readiness::Failed { why } => Some(why.clone()),
+        // What migrates or restores takes its time.
+        Readiness::NotYet { .. } if completion::is_task(expansion.service, base) => None,
+        Readiness::NotYet { since, why } => {
+            let timeout = health_timeout(&expansion.service.update, container, writes);
+            (expansion.input.now - *since > timeout).then(|| format!("not healthy after {timeout}: {why}"))
+        }
+    }
+}
+
+/// How long a container may take to become healthy; one that writes data may be migrating it.
+pub fn health_timeout(update: &Update, container: &Container, writes: bool) -> Millis {
+    let least = if writes { HEALTH_TIMEOUT_DATA } else { HEALTH_TIMEOUT };
+    let least = update.health_timeout.unwrap_or(least);
+    let Some(check) = &container.healthcheck else { return least };
+    let interval = check.interval_ms.unwrap_or(30_000);
+    let asked = check.start_period_ms.unwrap_or(0) + check.retries.unwrap_or(3) * interval;
+    Millis(least.0.max(asked))
+}
+
+pub fn good(expansion: &mut Expansion<'_>, base: &Address, effective: &Address, fields: &Fields) {
+    let Some(generation) = effective.generation.clone() else { return };
+    if expansion.input.facts.last_good.get(base).is_some_and(|(known, _)| *known == generation) {
+        return;
+    }
+    expansion.wants.good.push(Good { base: base.clone(), generation, fields: fields.clone() });
+}

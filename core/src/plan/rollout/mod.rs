@@ -1,0 +1,610 @@
+//! Generations of containers: which one is wanted, which old one stays meanwhile, where routes point.
+//!
+//! | old seen | new seen | shares nothing | wants |
+//! |---|---|---|---|
+//! | no  | no    | –   | the new one |
+//! | yes | no    | yes | both; the new one under `<name>-<generation>` |
+//! | yes | ready | yes | the new one; the old one until it has handed over ([`self::handover`]) |
+//! | yes | –     | no  | the new one, after the old one is gone, which goes when all else is there |
+//! | any | failed| yes | the last good one; the new one goes |
+//! | no  | exited| no, and no data | the last good one is put back |
+//! | no  | failed| no, with data   | the new one is left as it is: it may be migrating |
+
+pub mod generation;
+pub mod handover;
+pub mod dependencies;
+pub mod stopped;
+pub mod data_loss;
+pub mod completion;
+pub mod network_recreate;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::desired::expand::{Expansion, Home};
+use super::desired::{
+    bind_mounts, container, image_volumes, job, joined_network, mounts, npm_reach, restart_policy, subnets,
+};
+use super::diff::{conflicts, upstreams};
+use super::safety::protect;
+use crate::model::service::{Container, ContainerNetwork, Strategy, may_end};
+use crate::model::world::Probe;
+use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
+use dependencies::Waits;
+
+/// Where routes to a container point, and what records wait for.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The instance that serves, or will.
+    pub address: Address,
+    /// The generation in force, which may not serve yet.
+    pub coming: Address,
+    /// The generation that the manifest wants; another one than that in force after it has failed.
+    pub wanted: Address,
+    /// It is on the host's own network: what it listens on, the host listens on.
+    pub on_host: bool,
+    /// It is not what the manifest describes: an old one until the new one is ready, or the last good one.
+    pub interim: Option<Interim>,
+}
+
+/// What serves for the time being.
+#[derive(Debug, Clone)]
+pub struct Interim {
+    /// It is on another network than its successor: only what leads to it already can lead to it.
+    pub is_abroad: bool,
+    /// What the manifest describes.
+    pub successor: Box<Target>,
+}
+
+impl Target {
+    /// An instance with these fields.
+    pub fn of(address: &Address, fields: &Fields) -> Self {
+        let (coming, wanted) = (address.clone(), address.clone());
+        Self { address: address.clone(), coming, wanted, on_host: npm_reach::is_on_host(fields), interim: None }
+    }
+
+    /// The same without what is yet to come.
+    pub fn as_it_serves(&self) -> Self {
+        Self { coming: self.address.clone(), wanted: self.address.clone(), ..self.clone() }
+    }
+}
+
+/// Wants every container of a manifest; answers where routes to each point, by key.
+pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Target> {
+    let service = expansion.service;
+    let mut rollouts = BTreeMap::new();
+    for key in joined_first(service) {
+        let Some(container) = service.containers.get(key) else { continue };
+        let home = expansion.home_of(home, container);
+        let rollout = Rollout::of(expansion, &home, key, container, &rollouts);
+        rollouts.insert(key.clone(), rollout);
+    }
+    let targets: BTreeMap<String, Target> =
+        rollouts.iter().map(|(key, rollout)| (key.clone(), rollout.target(expansion.input.world))).collect();
+    let first = dependencies::of_services(expansion);
+    let held = held(expansion, &rollouts);
+    let gate = job::before_update(expansion, home, &rollouts, &targets, &first, held);
+    let seen = &expansion.input.world.seen;
+    let new: Vec<(&String, &Rollout)> =
+        rollouts.iter().filter(|(_, rollout)| !seen.contains_key(&rollout.effective)).collect();
+    restart_policy::tell(expansion, new.iter().map(|(key, _)| *key));
+    bind_mounts::tell_missing(expansion, new.iter().map(|(_, rollout)| (&rollout.base, &rollout.fields)));
+    for (key, rollout) in rollouts {
+        let Some(container) = service.containers.get(&key) else { continue };
+        let waits = first.clone().and(gate.before(expansion, &key, &rollout));
+        let home = expansion.home_of(home, container);
+        rollout.want(expansion, &home, &key, container, &targets, waits);
+    }
+    job::spare(expansion, &gate);
+    targets
+}
+
+/// Why a container that is due is not made, whatever its jobs would do before.
+fn held(expansion: &mut Expansion<'_>, rollouts: &BTreeMap<String, Rollout>) -> Option<Refusal> {
+    let (input, name) = (expansion.input, &expansion.service.name);
+    let due = rollouts.values().filter(|rollout| !input.world.seen.contains_key(&rollout.effective));
+    for rollout in due {
+        let empty = data_loss::would_be_empty(expansion, &rollout.base, &rollout.fields);
+        let empty = empty.or_else(|| bind_mounts::barred(expansion, &rollout.base, &rollout.fields));
+        let protected = || (!rollout.olds.is_empty()).then(|| protect::protected(input, name, &rollout.base)).flatten();
+        if let Some(refusal) = empty.or_else(protected) {
+            return Some(refusal);
+        }
+    }
+    None
+}
+
+/// Keys in an order in which a container comes after those whose namespaces it shares, and those that it follows.
+fn joined_first(service: &Service) -> Vec<&String> {
+    let mut order: Vec<&String> = Vec::new();
+    // Each round takes at least one, for manifests have no circles.
+    for _ in 0..service.containers.len() {
+        for (key, container) in &service.containers {
+            if !order.contains(&key) && container.joins().chain(container.follows()).all(|other| order.contains(&other))
+            {
+                order.push(key);
+            }
+        }
+    }
+    order
+}
+
+/// One container's way from what is there to what is wanted.
+pub struct Rollout {
+    pub(super) base: Address,
+    /// The generation that the manifest wants.
+    pub(super) wanted: Address,
+    /// What that means for what is there.
+    pub(super) coming: job::Coming,
+    /// The generation in force: the wanted one, or the last good one after a failure.
+    pub(super) effective: Address,
+    pub(super) fields: Fields,
+    /// Where hosts point.
+    serving: Address,
+    /// What the manifest describes, while another one serves.
+    successor: Option<Target>,
+    /// The one that serves is elsewhere than at home.
+    is_abroad: bool,
+    /// An old one that works, while there is no other.
+    standing: Option<Address>,
+    pub(super) olds: Vec<Address>,
+    start_first: bool,
+    /// The one in force works and answers by its names.
+    takes_over: bool,
+}
+
+impl Rollout {
+    fn of(
+        expansion: &mut Expansion<'_>,
+        home: &Home,
+        key: &str,
+        container: &Container,
+        others: &BTreeMap<String, Rollout>,
+    ) -> Self {
+        let (input, service) = (expansion.input, expansion.service);
+        let docker = expansion.host.docker.clone();
+        let base = Address::new(docker, Kind::Container, &service.address_name(key));
+        let name = service.container_name(key);
+        let instances = input.world.instances(&base);
+        let mut wanted = container::fields(expansion, home, key, container, others);
+        declare(expansion, key, container, &instances, &mut wanted);
+        npm_reach::declare(expansion, key, &mut wanted);
+        let joined = service.containers.iter().find(|(_, other)| other.joins().any(|joined| joined == key));
+        let joined = joined.map(|(other, _)| other.as_str()).or_else(|| expansion.joined.user(&service.host, &name));
+        let joined = joined.map(|other| format!("{other} shares a namespace of {name}"));
+        let exclusive = match service.update.strategy {
+            Strategy::StopFirst => Some("its manifest asks for it, `update.strategy`".to_owned()),
+            Strategy::StartFirst => {
+                container.fixed(&name).or(joined).or_else(|| hands_port_on(expansion, key, &instances))
+            }
+            Strategy::Auto => {
+                let exclusive = container.exclusive(&name, &service.name).or(joined);
+                let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
+                exclusive.or_else(|| hands_port_on(expansion, key, &instances))
+            }
+        };
+        let picked = generation::pick(expansion, &base, &wanted, &instances);
+        let coming = job::coming(expansion, &base, &wanted, &instances);
+        let successor = Target::of(&picked, &wanted);
+        let (effective, mut fields) = generation::after_failure(
+            expansion,
+            container,
+            &base,
+            picked.clone(),
+            wanted,
+            &instances,
+            exclusive.is_none(),
+        );
+        if effective != picked {
+            // What is put back is not made anew for whom it follows.
+            fields.remove(container::FOLLOWS);
+        }
+        declare(expansion, key, container, &instances, &mut fields);
+        dependencies::note(expansion, &effective, &mut fields);
+        let again = service.update.strategy == Strategy::Auto && effective != picked;
+        let exclusive =
+            exclusive.or_else(|| Some(put_back_beside(&name, &effective, &fields, &instances)?).filter(|_| again));
+        let start_first = exclusive.is_none();
+        let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
+        let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
+        let is_pointed_at =
+            |address: &Address| instances.get(address).is_some_and(|seen| is_pointed_at(expansion, seen));
+        let mut standing: Vec<&Address> = olds.iter().filter(|old| start_first && is_ready(old)).collect();
+        standing.sort_by_key(|old| !is_pointed_at(old));
+        let standing = standing.first().map(|old| (*old).clone());
+        let is_at_home = |old: &Address| {
+            let fields = instances.get(old).map(|seen| &seen.fields);
+            let is_home = fields.and_then(|fields| fields.text("network")) == Some(home.address.name.as_str());
+            is_home && fields.is_some_and(|fields| npm_reach::is_reachable(expansion, key, fields))
+        };
+        let can_serve = |old: &&Address| is_at_home(old) || is_pointed_at(old);
+        let is_named =
+            |address: &Address| instances.get(address).is_some_and(|seen| handover::is_named(&seen.fields, &fields));
+        let takes_over = is_ready(&effective) && is_named(&effective);
+        let serving = match standing.as_ref().filter(can_serve) {
+            Some(old) if !takes_over => old.clone(),
+            Some(_) | None => effective.clone(),
+        };
+        let is_abroad = !is_at_home(&serving);
+        let successor = Some(successor).filter(|successor| successor.address != serving);
+        if let (Some(why), false) = (exclusive, olds.is_empty()) {
+            expansion.wants.stop_first.insert(service.name.clone(), why);
+        }
+        // Until the old one is gone, it may still turn out to be no good.
+        if is_ready(&effective) && olds.is_empty() {
+            generation::good(expansion, &base, &effective, &fields);
+        }
+        Self {
+            base,
+            wanted: picked,
+            coming,
+            effective,
+            fields,
+            serving,
+            successor,
+            is_abroad,
+            standing,
+            olds,
+            start_first,
+            takes_over,
+        }
+    }
+
+    /// The instance that serves, which may be on another network than the one that comes.
+    fn target(&self, world: &World) -> Target {
+        let old = world.seen.get(&self.serving).filter(|_| self.serving != self.effective);
+        let serving = Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields));
+        let successor = self.successor.clone();
+        let interim = successor.map(|successor| Interim { is_abroad: self.is_abroad, successor: Box::new(successor) });
+        Target { coming: self.effective.clone(), wanted: self.wanted.clone(), interim, ..serving }
+    }
+
+    fn want(
+        mut self,
+        expansion: &mut Expansion<'_>,
+        home: &Home,
+        key: &str,
+        container: &Container,
+        targets: &BTreeMap<String, Target>,
+        first: Waits,
+    ) {
+        let input = expansion.input;
+        let mut waits = first.and(dependencies::of_siblings(expansion, container, targets));
+        let is_new = !input.world.seen.contains_key(&self.effective);
+        let empty = if is_new { data_loss::would_be_empty(expansion, &self.base, &self.fields) } else { None };
+        let barred = if is_new { bind_mounts::barred(expansion, &self.base, &self.fields) } else { None };
+        let alone = joined_network::missing(expansion, container);
+        if let Some(alone) = alone.as_ref().filter(|_| !is_new) {
+            expansion.note(Some(self.effective.clone()), alone.message.clone());
+        }
+        let alone = alone.filter(|_| is_new);
+        waits.refusal = waits.refusal.or(empty.clone()).or(barred).or(alone);
+        waits.refusal = waits.refusal.or_else(|| subnets::elsewhere(expansion, home, container).filter(|_| is_new));
+        let mut needs = waits.needs;
+        let has_network = expansion.service.has_network() || container.home.is_some();
+        if has_network {
+            needs.push(Need::present(home.address.clone()));
+        }
+        needs.extend(expansion.beside(container).map(Need::present));
+        if self.fields.get("edge").is_some() {
+            needs.push(Need::present(npm_reach::edge_network(expansion.host)));
+        }
+        let mounted = mounts::image_and_volumes(expansion, container, &self.fields);
+        for need in mounted.iter().filter(|need| need.on.kind == Kind::Volume && empty.is_some()) {
+            // A volume that is there, though empty, would be taken for the data.
+            let want = expansion.wants.map.get_mut(&need.on);
+            want.into_iter().for_each(|want| want.refuse(empty.clone()));
+        }
+        needs.extend(mounted);
+        needs.extend(container.joins().filter_map(|other| Some(Need::present(targets.get(other)?.address.clone()))));
+        needs.extend(joined_network::need(expansion, container));
+        let name = expansion.service.container_name(key);
+        let held_by_old = self
+            .olds
+            .iter()
+            .any(|old| input.world.seen.get(old).is_some_and(|seen| seen.fields.text("name") == Some(name.as_str())));
+        let generation = self.effective.generation.clone().unwrap_or_default();
+        let is_there = input.world.seen.contains_key(&self.effective);
+        // One that is there takes the name when the other is gone; one that comes does so after that.
+        if self.start_first || !held_by_old || !is_there {
+            let is_candidate = self.start_first && held_by_old;
+            let called = if is_candidate { format!("{name}-{generation}") } else { name.clone() };
+            self.fields.set("name", Value::text(called));
+        }
+
+        let is_refused = waits.refusal.is_some() || nobody_makes(expansion, home, container);
+        if is_refused && !input.world.seen.contains_key(&self.effective) {
+            // What is not made takes nobody's place.
+            let is_ready = |old: &Address| input.world.seen.get(old).is_some_and(|seen| seen.ready.is_ready());
+            let left = self.olds.iter().filter(|old| !input.facts.failed.contains_key(*old) || is_ready(old));
+            left.for_each(|old| job::keep_one(expansion, old));
+        } else if !self.start_first {
+            for old in &self.olds {
+                expansion.wants.before_delete.insert(old.clone(), needs.clone());
+                needs.push(Need::absent(old.clone()));
+            }
+        }
+        let mut refusal = None;
+        let instance = input.world.seen.get(&self.effective);
+        let is_due = instance.is_some_and(|seen| is_due(expansion, &self.effective, container, seen));
+        restart_policy::note(container, instance, is_due, &mut self.fields);
+        match instance {
+            None => refusal = waits.refusal.or(self.place(expansion, home, key, container)),
+            Some(seen) if !is_due && has_ended(expansion, &self.effective, container, seen) => {
+                self.fields.remove("running");
+            }
+            // It ended with the other, and cannot start without it: it is made anew when the other is there.
+            Some(_) if !are_there(expansion, container, targets) => {
+                self.fields.remove("running");
+            }
+            Some(_) => (),
+        }
+        if let Some(seen) = input.world.seen.get(&self.effective).filter(|_| self.fields.get("aliases").is_some()) {
+            let at = handover::address(expansion, home, &self.effective, seen);
+            self.fields.extend(at.map(|at| ("address".into(), at)));
+        }
+        let port = upstreams::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
+        let probe = |instance| port.map(|port| npm_reach::probe(expansion, instance, port));
+        let own = probe(&self.effective);
+        let of_old: Vec<(Address, Option<Probe>)> = self.olds.iter().map(|old| (old.clone(), probe(old))).collect();
+        if expansion.service.is_task(key) {
+            expansion.wants.tasks.insert(self.effective.clone());
+        } else {
+            expansion.wants.probes.insert(self.effective.clone(), own);
+            let writes = container.writes_data() || !self.fields.strings(image_volumes::FIELD).is_empty();
+            let limit = generation::health_timeout(&expansion.service.update, container, writes);
+            expansion.wants.limits.insert(self.effective.clone(), limit);
+        }
+        // What comes may be long in coming, a job before it: meanwhile people are told how the old one is.
+        expansion.wants.probes_of_old.extend(of_old);
+        if self.start_first {
+            self.keep_olds(expansion, home, &name);
+            self.be_named(input.world);
+        }
+        let is_there = input.world.seen.contains_key(&home.address) || !has_network;
+        let unknown = container::unknown_variable(container, home).filter(|_| is_there);
+        let refusal =
+            refusal.or_else(|| unknown.map(|variable| container::no_value(variable, home, has_network, container)));
+        let missing = mounts::missing_volume(expansion, container);
+        let want = expansion.want(self.effective, self.fields, needs, &container.origin);
+        want.refuse(refusal.or(missing));
+    }
+
+    /// What of the network an instance that is yet to be made gets: nothing, where it has none to itself.
+    fn place(
+        &mut self,
+        expansion: &mut Expansion<'_>,
+        home: &Home,
+        key: &str,
+        container: &Container,
+    ) -> Option<Refusal> {
+        match &container.network_mode {
+            ContainerNetwork::None | ContainerNetwork::Host | ContainerNetwork::Of(_) | ContainerNetwork::Other(_) => {
+                None
+            }
+            ContainerNetwork::Own => {
+                let full = self.give_address(expansion, home, key);
+                if let Some(address) = container.ipv4_address {
+                    self.fields.set("address", Value::text(address.to_string()));
+                }
+                full
+            }
+        }
+    }
+
+    /// Chooses free addresses and ports for an instance that is yet to be made; why there are none, if so.
+    fn give_address(&mut self, expansion: &mut Expansion<'_>, home: &Home, key: &str) -> Option<Refusal> {
+        let own = (expansion.service.name.as_str(), key);
+        npm_reach::give_edge_address(expansion, &self.base, &mut self.fields, own);
+        let full = npm_reach::give_ports(expansion, &self.base, &mut self.fields, own).err();
+        let Some(subnet) = home.subnet else { return full };
+        let (input, engine) = (expansion.input, &self.base.provider);
+        let places = expansion.places.entry(engine.clone()).or_insert_with(|| subnets::Places::of(input, engine));
+        let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| places.within(subnet));
+        let (asked_for, led) = (expansion.asked_for, expansion.led);
+        let is_taken = |address: &Ipv4Addr| {
+            let is_others = taken.contains(address) && !places.is_only_for(address, &self.base);
+            is_others || asked_for.contains(address) || led.is_meant_for_others(address, own)
+        };
+        if let Some(address) = subnets::free_address(subnet, is_taken) {
+            taken.insert(address);
+            self.fields.set("address", Value::text(address.to_string()));
+        }
+        full
+    }
+
+    /// An old one stays until the new one has taken over, nothing leads to the old one any more, and it has drained.
+    fn keep_olds(&self, expansion: &mut Expansion<'_>, home: &Home, name: &str) {
+        if self.olds.is_empty() {
+            return;
+        }
+        let (input, service) = (expansion.input, expansion.service);
+        let world = input.world;
+        let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
+        let is_dark = npm.is_some_and(|npm| world.is_dark(npm));
+        let successor = world.seen.get(&self.effective);
+        let is_switched = successor.is_none_or(|seen| handover::is_on_line(expansion, seen));
+        for old in &self.olds {
+            let Some(seen) = world.seen.get(old) else { continue };
+            let pointed_at = is_pointed_at(expansion, seen);
+            // A second old one beside a standing one is a left-over of an update that was overtaken.
+            let serves = self.standing.as_ref() == Some(old);
+            let may_be_pointed_at = is_dark && !input.facts.failed.contains_key(old);
+            let drains = self.takes_over && handover::drains(expansion, old, seen);
+            let may_serve = serves || handover::may_have_served(expansion, old, seen);
+            let stays = pointed_at || may_be_pointed_at || may_serve && !(self.takes_over && is_switched);
+            let mut fields = match (stays, drains) {
+                (true, _) if serves && !self.takes_over => self.names_back(expansion, old, seen),
+                (true, _) => Fields::default(),
+                (false, true) => handover::still_to_take(home, old, seen, name),
+                (false, false) => continue,
+            };
+            if !stays && fields.is_empty() {
+                let until = handover::until(expansion, old);
+                expansion.wants.drains.insert(old.clone(), until);
+                continue;
+            }
+            if fields.get("aliases").is_some() {
+                fields.extend(handover::address(expansion, home, old, seen).map(|at| ("address".into(), at)));
+            }
+            let want = Want {
+                fields,
+                needs: Vec::new(),
+                service: service.name.clone(),
+                origin: service.origin.clone(),
+                keep_only: true,
+                refusal: None,
+            };
+            expansion.wants.map.insert(old.clone(), want);
+        }
+    }
+
+    /// The names of one that serves again, where they were taken from it.
+    fn names_back(&self, expansion: &Expansion<'_>, old: &Address, seen: &Seen) -> Fields {
+        let good = expansion.input.facts.last_good.get(&self.base);
+        let good = good.filter(|(generation, _)| old.generation.as_ref() == Some(generation));
+        let names = good.map_or(&self.fields, |(_, fields)| fields).get("aliases");
+        // One that is on another network, or on the machine's, has no names there that siblings ask for.
+        let is_home = seen.fields.text("network") == self.fields.text("network");
+        let names = names.filter(|_| is_home && !handover::has_names(&seen.fields));
+        names.map(|names| ("aliases".into(), names.clone())).into_iter().collect()
+    }
+
+    /// Siblings reach the one that serves by name, and no candidate.
+    fn be_named(&mut self, world: &World) {
+        let standing = self.standing.as_ref().and_then(|old| world.seen.get(old));
+        let effective = world.seen.get(&self.effective);
+        let is_ready = effective.is_some_and(|seen| seen.ready.is_ready());
+        let Some(standing) = standing.filter(|_| !is_ready && self.fields.get("aliases").is_some()) else { return };
+        match handover::of_candidate(&self.fields, effective, standing) {
+            Some(names) => self.fields.set("aliases", names),
+            None => drop(self.fields.remove("aliases")),
+        }
+    }
+}
+
+/// Whether a network of a container is somebody else's, as when its manifest went, and not there.
+fn nobody_makes(expansion: &Expansion<'_>, home: &Home, container: &Container) -> bool {
+    let world = expansion.input.world;
+    let has_network = expansion.service.has_network() || container.home.is_some();
+    let own = has_network.then(|| home.address.clone());
+    let is_missing = |address: &Address| !world.seen.contains_key(address) && world.gap(address).is_none();
+    own.into_iter()
+        .chain(expansion.beside(container))
+        .any(|address| is_missing(&address) && !expansion.subnets.contains_key(&address))
+}
+
+/// Whether the containers whose namespaces it shares are there.
+fn are_there(expansion: &Expansion<'_>, container: &Container, targets: &BTreeMap<String, Target>) -> bool {
+    let seen = &expansion.input.world.seen;
+    let is_there = |other: &String| targets.get(other).is_some_and(|target| seen.contains_key(&target.address));
+    container.joins().all(is_there)
+        && joined_network::need(expansion, container).is_none_or(|need| seen.contains_key(&need.on))
+}
+
+/// One whose policy lets it end has ended: it is not started again, and whether that is well is told by its health.
+fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container, seen: &Seen) -> bool {
+    let policy = restart_policy::policy(container, &seen.fields);
+    let applied = expansion.input.facts.applied.get(address).map(|row| &row.fields);
+    may_end(policy) && completion::has_ended(&seen.fields) && !stopped::is_ours(applied, &seen.fields, policy)
+}
+
+/// Whether one that has ended starts again though nothing says when: its engine took it down.
+fn is_due(expansion: &Expansion<'_>, address: &Address, container: &Container, seen: &Seen) -> bool {
+    let came_up = expansion.input.world.started.get(&address.provider).copied();
+    restart_policy::is_due(container, expansion.input.facts.applied.get(address), came_up, &seen.fields)
+}
+
+/// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.
+pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
+    let Some(npm) = expansion.host.npm.as_ref() else { return false };
+    let mut all = upstreams::hosts(expansion.input.world, &npm.provider).filter(|(_, to)| to.owner.is_ours());
+    all.any(|(_, to)| upstreams::lead_to(expansion.input, to, &expansion.host.docker, seen))
+}
+
+/// Sets what the image declares, as far as that is known.
+pub(super) fn declare(
+    expansion: &Expansion<'_>,
+    key: &str,
+    container: &Container,
+    instances: &BTreeMap<Address, &Seen>,
+    fields: &mut Fields,
+) {
+    let base = Address::new(expansion.host.docker.clone(), Kind::Container, &expansion.service.address_name(key));
+    let last_good = expansion.input.facts.last_good.get(&base).map(|(_, fields)| fields);
+    let image = fields.text("image").unwrap_or_default().to_owned();
+    let mounts = image_volumes::mounts(expansion, key, container, &image, instances, last_good);
+    fields.set(image_volumes::FIELD, mounts);
+}
+
+/// A port goes to a container that has to be there first: one that the next generation depends on, one of a service that
+/// it needs, or one to which a host that still leads here is to lead, with all that this one depends on.
+fn hands_port_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
+    let published: BTreeSet<u16> = instances.values().flat_map(|seen| npm_reach::host_ports(&seen.fields)).collect();
+    if published.is_empty() {
+        return None;
+    }
+    let (input, service) = (expansion.input, expansion.service);
+    let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
+    let hosts = npm.into_iter().flat_map(|npm| upstreams::hosts(input.world, npm)).filter(|(_, to)| to.owner.is_ours());
+    let leads = |to: &Seen| instances.values().any(|seen| upstreams::lead_to(input, to, &expansion.host.docker, seen));
+    let heirs: BTreeSet<(&str, &str)> =
+        hosts.filter(|(_, to)| leads(to)).flat_map(|(host, to)| upstreams::heirs(input, host, to)).collect();
+    let (own, others): (BTreeSet<_>, BTreeSet<_>) = heirs.into_iter().partition(|(of, _)| *of == service.name);
+    let depends = |key: &str| {
+        let own = service.containers.get(key);
+        own.into_iter().flat_map(|container| container.depends_on.keys()).map(String::as_str).collect()
+    };
+    let heirs = own.into_iter().map(|(_, heir)| heir);
+    let siblings: BTreeSet<&str> =
+        heirs.flat_map(|heir| reached(heir, depends).into_iter().chain([heir])).chain(reached(key, depends)).collect();
+    let siblings = siblings.into_iter().filter(|sibling| *sibling != key).map(|other| (service, other));
+    let needs = |name: &str| {
+        let of = input.services.get(name).filter(|of| of.host == service.host);
+        of.into_iter().flat_map(|of| &of.needs).map(|needed| needed.service.as_str()).collect()
+    };
+    let heirs = others.into_iter().map(|(heir, _)| heir);
+    let needed: BTreeSet<&str> = heirs
+        .flat_map(|heir| reached(heir, needs).into_iter().chain([heir]))
+        .chain(reached(&service.name, needs))
+        .collect();
+    let needed = needed.into_iter().filter_map(|name| input.services.get(name));
+    let needed = needed.flat_map(|of| of.containers.keys().map(move |key| (of, key.as_str())));
+    let needed = needed.filter(|(of, other)| of.name != service.name || *other != key);
+    siblings.chain(needed).find_map(|(of, other)| {
+        let port = of.containers.get(other)?.ports.iter().find(|port| published.contains(&port.published))?;
+        let (name, other) = (service.container_name(key), of.container_name(other));
+        Some(format!("port {} of {name} goes to {other}, which comes first", port.published))
+    })
+}
+
+/// Everything that follows from one name, itself not counted.
+fn reached<'a>(from: &'a str, next: impl Fn(&str) -> Vec<&'a str>) -> BTreeSet<&'a str> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(name) = open.pop() {
+        open.extend(next(name).into_iter().filter(|other| *other != from && found.insert(*other)));
+    }
+    found
+}
+
+/// What is put back may write to what its manifest no longer has, and another one beside it as well.
+fn put_back_beside(
+    name: &str,
+    effective: &Address,
+    fields: &Fields,
+    instances: &BTreeMap<Address, &Seen>,
+) -> Option<String> {
+    let own = conflicts::exclusive(fields);
+    let others = instances.iter().filter(|(other, _)| *other != effective);
+    let theirs: BTreeSet<String> = others.flat_map(|(_, seen)| conflicts::exclusive(&seen.fields)).collect();
+    let what = own.intersection(&theirs).next()?;
+    Some(format!("{name} is put back and has {} to itself", what.replacen(':', " ", 1)))
+}
+
+/// Why a second one cannot run beside it for what the image declares. An image that is not there yet is taken to
+/// declare what the one before it does.
+fn writes_for_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
+    let all = std::iter::once(wanted).chain(instances.values().map(|seen| &seen.fields));
+    let (volume, _) = all.flat_map(image_volumes::sources).next()?;
+    Some(format!("{name} writes to volume {volume}"))
+}

@@ -1,0 +1,196 @@
+//! What containers that are not ours have, and what NPM and Amarre have for themselves: a name is no right to it.
+//!
+//! | a container that is yet to be made asks for | verdict |
+//! |---|---|
+//! | a volume that was there before, and is not ours | held (A0444) unless `policy.volumes` lists it |
+//! | a folder that a container which is not ours mounts | held (A0445) unless `policy.host_paths` names it |
+//! | the name or a port of NPM's or Amarre's own container, there or not | held (A0442) |
+//! | data that a running container which is not ours writes to | held (A0446) unless the manifest says `data: shared` |
+//! | a port that a container which is not ours publishes | held (A0447) |
+//! | a port at an address that the host does not have | held (A0448) |
+//!
+//! What a container of ours mounted before, it keeps.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::model::folders::{is_within, normal};
+use crate::model::suggestion::matches;
+use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
+use crate::plan::Input;
+use crate::plan::desired::bind_mounts;
+use crate::plan::desired::bind_mounts::{Mount, is_common, mounts, others};
+use crate::plan::desired::mounts;
+use crate::plan::diff::conflicts;
+
+/// Why a container is not made.
+pub fn held(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    reserved(input, service, base, fields)
+        .or_else(|| volume(input, service, base, fields))
+        .or_else(|| folder(input, service, base, fields))
+        .or_else(|| written(input, service, base, fields))
+        .or_else(|| published(input, service, base, fields))
+        .or_else(|| elsewhere(input, service, base, fields))
+}
+
+/// Containers that nobody here made.
+fn foreign<'a>(input: &'a Input<'_>, provider: &'a ProviderId) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
+    input.world.of_kind(provider, Kind::Container).filter(|(_, seen)| !seen.owner.is_ours())
+}
+
+fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let provider = &base.provider;
+    let is_foreign = |name: &str| {
+        let address = Address::new(provider.clone(), Kind::Volume, name);
+        input.world.seen.get(&address).is_some_and(|seen| !seen.owner.is_ours())
+    };
+    let is_allowed = |name: &str| input.site.policy.volumes.iter().any(|pattern| matches(pattern, name));
+    let asked = mounts(fields).filter(|mount| mount.kind == "volume").map(|mount| mount.source);
+    let mut asked = asked.filter(|name| is_foreign(name) && !is_allowed(name)).peekable();
+    asked.peek()?;
+    let before: BTreeSet<&str> = bind_mounts::before(input, base).flat_map(mounts).map(|mount| mount.source).collect();
+    let name = asked.find(|name| !before.contains(name))?;
+    let has_it = |mount: Mount<'_>| mount.kind == "volume" && mount.source == name;
+    let user = foreign(input, provider).find(|(_, seen)| mounts(&seen.fields).any(has_it));
+    Some(Refusal {
+        code: "A0444".to_owned(),
+        message: format!("volume {name} was there before {}, and is not Amarre's", service.name),
+        found: user.map(|(user, _)| ("used by".to_owned(), format!("container {}", user.name))).into_iter().collect(),
+        hints: vec![
+            Hint::text(format!("if {} is to have it, the operator adds {name} to `policy.volumes`", service.name)),
+            Hint::text(format!("if not, give the volume another name in {}", service.origin.file)),
+        ],
+    })
+}
+
+fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let host = input.site.hosts.get(&service.host)?;
+    let asked = bind_mounts::folders(input, service, &base.provider, fields);
+    if asked.is_empty() {
+        return None;
+    }
+    // A folder of the template belongs to a name; what the operator writes out is meant for all.
+    let written_out = input.site.policy.host_paths.iter().filter(|root| !root.contains("<service>"));
+    let roots: Vec<String> =
+        written_out.map(|root| normal(&root.replace("<data>", host.data.trim_end_matches('/')))).collect();
+    let before: BTreeSet<String> = bind_mounts::before(input, base)
+        .flat_map(|fields| bind_mounts::folders(input, service, &base.provider, fields))
+        .map(|folder| folder.path)
+        .collect();
+    let is_open = |path: &String| before.contains(path) || roots.iter().any(|root| is_within(path, root));
+    let asked: Vec<String> = asked.into_iter().map(|folder| folder.path).filter(|path| !is_open(path)).collect();
+    let touches = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
+    let (path, user, theirs) = foreign(input, &base.provider).find_map(|(user, seen)| {
+        let theirs = mounts(&seen.fields).filter(|mount| mount.kind == "bind").map(|mount| normal(mount.source));
+        theirs.filter(|path| !is_common(path)).find_map(|theirs| {
+            let path = asked.iter().find(|path| touches(path, &theirs))?;
+            Some((path, user, theirs))
+        })
+    })?;
+    Some(Refusal {
+        code: "A0445".to_owned(),
+        message: format!("container {} may not mount {path}: another container has it", base.name),
+        found: vec![("used by".to_owned(), format!("container {}: {theirs}", user.name))],
+        hints: vec![
+            Hint::text(format!("if both are to have it, the operator adds {path} to `policy.host_paths`")),
+            Hint::text("if it is the service's own from now on, remove the other container first"),
+        ],
+    })
+}
+
+/// Two databases on one volume destroy it: as with a Compose project that still runs when its manifest is committed.
+fn written(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    if service.data.is_shared {
+        return None;
+    }
+    let before: BTreeSet<&str> = bind_mounts::before(input, base).flat_map(mounts::written).collect();
+    let asked: Vec<&str> = mounts::written(fields).filter(|data| !before.contains(data) && is_data(data)).collect();
+    let runs = |(_, seen): &(&Address, &Seen)| seen.fields.flag("running") == Some(true);
+    let (data, user) = foreign(input, &base.provider).filter(runs).find_map(|(user, seen)| {
+        let data = asked.iter().find(|data| mounts::written(&seen.fields).any(|its| is_same_data(data, its)))?;
+        Some((*data, user))
+    })?;
+    Some(Refusal {
+        code: "A0446".to_owned(),
+        message: format!("container {} waits: another container writes to {}", base.name, shown(data)),
+        found: vec![("written by".to_owned(), format!("container {}, which runs", user.name))],
+        hints: vec![
+            Hint::command("stop the other one first", format!("docker stop {}", user.name)),
+            Hint::text(format!("if both are to write to it, write `data: shared` in {}", service.origin.file)),
+        ],
+    })
+}
+
+/// Whether a source of a mount holds data: no socket, and nothing that every container of a host may have.
+fn is_data(source: &str) -> bool {
+    source.strip_prefix("bind:").is_none_or(|path| !is_common(&normal(path)))
+}
+
+fn is_same_data(one: &str, other: &str) -> bool {
+    match (one.strip_prefix("bind:"), other.strip_prefix("bind:")) {
+        (Some(one), Some(other)) => normal(one) == normal(other),
+        (Some(_), None) | (None, Some(_)) | (None, None) => one == other,
+    }
+}
+
+/// `volume:data` as people say it.
+fn shown(source: &str) -> String {
+    match source.split_once(':') {
+        Some(("bind", path)) => path.to_owned(),
+        Some((kind, name)) => format!("{kind} {name}"),
+        None => source.to_owned(),
+    }
+}
+
+/// The engine would refuse the start, after the old container has stopped for it.
+fn published(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let (port, user) = foreign(input, &base.provider).find_map(|(user, seen)| {
+        let port =
+            conflicts::bindings(fields).find(|own| conflicts::bindings(&seen.fields).any(|its| own.collides(&its)))?;
+        Some((port.name(), user))
+    })?;
+    Some(Refusal {
+        code: "A0447".to_owned(),
+        message: format!("container {} cannot publish {port}: another container has it", base.name),
+        found: vec![("published by".to_owned(), format!("container {}", user.name))],
+        hints: vec![
+            Hint::command("stop the other one first", format!("docker stop {}", user.name)),
+            Hint::text(format!("or publish another port in {}", service.origin.file)),
+        ],
+    })
+}
+
+/// The engine would refuse each start.
+fn elsewhere(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let own = input.world.addresses.get(&base.provider)?;
+    let has = |at: &IpAddr| own.contains(at) || at.is_unspecified() || at.is_loopback();
+    let own_ports = conflicts::bindings(fields).map(|binding| (binding.address(), "ports"));
+    let given = fields.strings("publish").into_iter().filter_map(|given| Some((given.rsplit_once(':')?.0, "private")));
+    let asked = own_ports.chain(given).filter_map(|(address, by)| Some((address.parse::<IpAddr>().ok()?, by)));
+    let (address, by) = { asked }.find(|(address, _)| !has(address))?;
+    let hint = match by {
+        "ports" => format!("correct the address in `ports:` of {}", service.origin.file),
+        _ => format!("correct `hosts.{}.private_address` in amarre.yaml", service.host),
+    };
+    let is_bridge = |at: &&IpAddr| !at.is_loopback() && at.is_ipv4() == address.is_ipv4();
+    let known: Vec<String> = own.iter().filter(is_bridge).map(ToString::to_string).collect();
+    Some(Refusal {
+        code: "A0448".to_owned(),
+        message: format!("container {} cannot publish at {address}: its host does not have this address", base.name),
+        found: vec![("the host has".to_owned(), known.join(", "))],
+        hints: vec![Hint::text(hint)],
+    })
+}
+
+/// While NPM's container is made again, its name and its ports are free for a moment.
+fn reserved(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let asked: BTreeSet<String> = conflicts::ports(fields).collect();
+    let key = service.containers.keys().find(|key| service.address_name(key) == base.name);
+    let name = key.map(|key| service.container_name(key));
+    others(input, service, &base.provider).find_map(|(reserved, whose)| {
+        let port = asked.intersection(&reserved.ports).next().cloned();
+        let is_called_so = name.as_ref() == Some(&reserved.by.name) && reserved.service.is_none();
+        let what = port.or_else(|| is_called_so.then(|| format!("the name {}", reserved.by.name)))?;
+        Some(bind_mounts::refused_for(base, service, &what, &whose))
+    })
+}

@@ -1,0 +1,216 @@
+//! What needs a person: deletes of many services, records or hosts at once, and of records that the ledger never knew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::plan::guards;
+use crate::model::{Address, Change, Commit, Gate, Hint, History, Kind, Plan, Refusal, Verb};
+use crate::plan::Input;
+
+/// This many services may go in one run, whatever their share.
+const DELETES_MAX: usize = 3;
+/// And this share of the manifests, or of the records, in percent.
+const DELETES_PERCENT_MAX: usize = 30;
+/// This many records, or hosts, of one service may go, whatever their share: a service with a few names.
+const THINGS_FEW: usize = 10;
+/// And no more than this many, whatever their share: more is hardly ever meant.
+const THINGS_MAX: usize = 20;
+/// Commits that are named; who removes services one by one is known well enough.
+const COMMITS_MAX: usize = 3;
+/// Things of a kind that are named.
+const NAMES_MAX: usize = 20;
+
+/// Holds every delete of vanished services when too many go at once, of records and hosts when too many of one service
+/// go, and of records that the ledger never knew. One service is always allowed; `destroy` is its own consent for what the ledger
+/// knew; the rest of the plan goes on. One number confirms all that is held.
+pub fn guard(input: &Input<'_>, plan: &mut Plan) {
+    let mut doomed = vanished(input, plan);
+    doomed.retain(|service| !input.facts.confirmed.contains(service));
+    let services = too_many(input, &doomed);
+    if services.is_none() {
+        doomed.clear();
+    }
+    let is_asked =
+        |change: &&Change| !doomed.contains(&change.service) && !input.facts.confirmed.contains(&change.service);
+    let addresses = |changes: Vec<&Change>| -> BTreeSet<Address> {
+        changes.into_iter().filter(is_asked).map(|change| change.address.clone()).collect()
+    };
+    let of_doomed = unknown(input, plan).filter(|change| doomed.contains(&change.service));
+    let of_doomed: BTreeSet<Address> = of_doomed.map(|change| change.address.clone()).collect();
+    let unknown = addresses(unknown(input, plan).collect());
+    let crowds = addresses(crowds(input, plan));
+    let things: BTreeSet<Address> = unknown.union(&crowds).cloned().collect();
+    let number = doomed.len() + things.len();
+    if number == 0 || input.confirmed_deletes == Some(number) {
+        return;
+    }
+    let (code, message) = match services {
+        Some(message) => (guards::SERVICES, message),
+        None if !unknown.is_empty() => {
+            (guards::UNKNOWN, format!("this plan deletes {} that the ledger never knew", counted(&unknown)))
+        }
+        None => (guards::CROWD, format!("this plan deletes {} of one service at once", counted(&crowds))),
+    };
+    let mut found = Vec::new();
+    if !doomed.is_empty() {
+        found.push(("services".to_owned(), doomed.iter().cloned().collect::<Vec<_>>().join(", ")));
+        found.extend(since(&input.facts.history, &doomed).into_iter().map(|text| ("since".to_owned(), text)));
+    }
+    found.extend(named(&things));
+    // They go with their services, by one number: who types it has read their names.
+    found.extend(named(&of_doomed).into_iter().map(|(_, names)| ("never known".to_owned(), names)));
+    let hints = vec![Hint::command("if you mean it", format!("amarre apply --confirm-deletes={number}"))];
+    let refusal = Refusal { code: code.to_owned(), message, found, hints };
+    for change in plan.changes.iter_mut().filter(|change| change.verb == Verb::Delete) {
+        if doomed.contains(&change.service) || things.contains(&change.address) {
+            change.gate = Gate::Held(refusal.clone());
+        }
+    }
+    plan.guard = Some(refusal);
+}
+
+/// Why these services may not all go at once; `None`: they may.
+fn too_many(input: &Input<'_>, doomed: &BTreeSet<String>) -> Option<String> {
+    let known: BTreeSet<&String> = input
+        .services
+        .keys()
+        .chain(input.facts.applied.values().map(|applied| &applied.service))
+        .chain(doomed)
+        .collect();
+    let (deletes, total) = (doomed.len(), known.len());
+    let is_many = deletes > DELETES_MAX && deletes * 100 > total * DELETES_PERCENT_MAX;
+    let is_all = deletes == total && total > 1;
+    if is_many {
+        return Some(format!(
+            "this plan deletes {deletes} of {total} services, the limit is {DELETES_MAX} and {DELETES_PERCENT_MAX} %"
+        ));
+    }
+    is_all.then(|| format!("this plan deletes all {total} services"))
+}
+
+/// Deletes of what is there; a mark that is left of a record is nothing that is lost.
+fn deletes<'a>(input: &'a Input<'_>, plan: &'a Plan) -> impl Iterator<Item = &'a Change> {
+    let is_there = |change: &&Change| {
+        let seen = input.world.seen.get(&change.address);
+        change.address.kind != Kind::Record || seen.is_some_and(|seen| !seen.fields.strings("values").is_empty())
+    };
+    plan.changes.iter().filter(|change| change.verb == Verb::Delete).filter(is_there)
+}
+
+/// Records that the ledger never knew: only their marks say that they are ours.
+fn unknown<'a>(input: &'a Input<'_>, plan: &'a Plan) -> impl Iterator<Item = &'a Change> {
+    let facts = input.facts;
+    deletes(input, plan).filter(|change| change.address.kind == Kind::Record).filter(|change| {
+        !facts.applied.contains_key(&change.address) && !facts.open_intents.contains_key(&change.address)
+    })
+}
+
+/// What many of one service and kind go at once; what comes in another type at the same name is not lost.
+fn crowds<'a>(input: &'a Input<'_>, plan: &'a Plan) -> Vec<&'a Change> {
+    let counts =
+        |address: &Address| matches!(address.kind, Kind::Record | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
+    let rest = |address: &Address| (address.kind, address.name.clone());
+    let name = |address: &Address| match address.kind {
+        // Its type stands behind it.
+        Kind::Record => (address.kind, address.name.split('/').next().unwrap_or_default().to_owned()),
+        Kind::Container | Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image => rest(address),
+        Kind::Zone | Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Certificate => rest(address),
+        Kind::AccessList => rest(address),
+    };
+    let made = plan.changes.iter().filter(|change| change.verb != Verb::Delete);
+    let comes: BTreeSet<(Kind, String)> = made.map(|change| name(&change.address)).collect();
+    let is_destroyed = |service: &str| input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy);
+    let mut crowds: BTreeMap<(&str, Kind), Vec<&Change>> = BTreeMap::new();
+    for change in deletes(input, plan).filter(|change| counts(&change.address)) {
+        if !comes.contains(&name(&change.address)) && !is_destroyed(&change.service) {
+            crowds.entry((&change.service, change.address.kind)).or_default().push(change);
+        }
+    }
+    let owned = |kind: Kind| {
+        let seen = input.world.seen.iter().filter(|(address, seen)| address.kind == kind && seen.owner.is_ours());
+        seen.count()
+    };
+    let is_crowd = |count: usize, kind: Kind| {
+        count > THINGS_MAX || (count > THINGS_FEW && count * 100 > owned(kind) * DELETES_PERCENT_MAX)
+    };
+    crowds.retain(|(_, kind), changes| is_crowd(changes.len(), *kind));
+    crowds.into_values().flatten().collect()
+}
+
+/// `15 proxy hosts and 15 records`.
+fn counted(things: &BTreeSet<Address>) -> String {
+    let count = |(kind, names): (Kind, Vec<&str>)| match names.len() {
+        1 => format!("1 {}", kind.label()),
+        many => format!("{many} {}s", kind.label()),
+    };
+    by_kind(things).into_iter().map(count).collect::<Vec<_>>().join(" and ")
+}
+
+fn by_kind(things: &BTreeSet<Address>) -> BTreeMap<Kind, Vec<&str>> {
+    let mut kinds: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
+    for address in things {
+        kinds.entry(address.kind).or_default().push(&address.name);
+    }
+    kinds
+}
+
+/// `records`: `mail.example.org/MX, …`, for each kind.
+fn named(things: &BTreeSet<Address>) -> Vec<(String, String)> {
+    let line = |(kind, names): (Kind, Vec<&str>)| {
+        let mut shown: Vec<String> = names.iter().take(NAMES_MAX).map(|name| (*name).to_owned()).collect();
+        if names.len() > NAMES_MAX {
+            shown.push(format!("{} more", names.len() - NAMES_MAX));
+        }
+        (format!("{}s", kind.label()), shown.join(", "))
+    };
+    by_kind(things).into_iter().map(line).collect()
+}
+
+/// Which commits took the manifests away, the newest first, as far as that is known:
+/// `91c0e2d "tidy" (Bob Durand) removed 5 files in services/old/`.
+fn since(history: &History, doomed: &BTreeSet<String>) -> Vec<String> {
+    let mut commits: BTreeMap<&str, (&Commit, BTreeSet<&str>)> = BTreeMap::new();
+    for file in doomed.iter().filter_map(|service| history.gone.get(service)) {
+        // A file that is still there, with fewer services in it, tells itself in each service's reason.
+        let Some(commit) = history.removed.get(file) else { continue };
+        commits.entry(&commit.id).or_insert_with(|| (commit, BTreeSet::new())).1.insert(file);
+    }
+    let mut commits: Vec<(&Commit, BTreeSet<&str>)> = commits.into_values().collect();
+    commits.sort_by_key(|(commit, _)| std::cmp::Reverse(commit.at));
+    let line = |(commit, files): (&Commit, BTreeSet<&str>)| {
+        format!("{} \"{}\" ({}) removed {}", commit.short(), commit.subject, commit.author, gathered(&files))
+    };
+    commits.into_iter().take(COMMITS_MAX).map(line).collect()
+}
+
+/// One file by its name, several by their number and the folder that they share.
+fn gathered(files: &BTreeSet<&str>) -> String {
+    match (files.first(), files.last()) {
+        (Some(first), Some(last)) if first != last => {
+            // In order, so what the first and the last share is shared by all between them.
+            let shared = first.chars().zip(last.chars()).take_while(|(one, other)| one == other);
+            let shared: String = shared.map(|(char, _)| char).collect();
+            let place = shared.rsplit_once('/').map(|(folder, _)| format!(" in {folder}/")).unwrap_or_default();
+            format!("{} files{place}", files.len())
+        }
+        (Some(file), _) => (*file).to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+/// Services that a person agrees to by the number: whose manifest is gone, and those that lose records which are held.
+pub fn doomed(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
+    let mut doomed = vanished(input, plan);
+    let records = unknown(input, plan).chain(crowds(input, plan));
+    doomed.extend(records.map(|change| change.service.clone()));
+    doomed
+}
+
+/// Services whose manifest is gone and that lose something, `destroy` apart.
+fn vanished(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
+    // What is cleaned up, long after, is no loss.
+    let is_loss = |kind: Kind| !matches!(kind, Kind::Image | Kind::Certificate);
+    let deletes = plan.changes.iter().filter(|change| change.verb == Verb::Delete && is_loss(change.address.kind));
+    let deletes = deletes.map(|change| &change.service);
+    let vanished = deletes.filter(|name| !input.services.contains_key(*name));
+    vanished.filter(|name| !input.facts.suspended.get(*name).is_some_and(|s| s.destroy)).cloned().collect()
+}

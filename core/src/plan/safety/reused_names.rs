@@ -1,0 +1,108 @@
+//! A new service with a deleted one's name: what that one has left is not its own unless its manifest says `reuse: true`.
+//!
+//! A name is retired when its manifest and its containers are gone. One that is suspended, broken or only put back a
+//! moment later is the same service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::folders::{is_within, normal};
+use crate::model::service::MountSource;
+use crate::model::world::Retired;
+use crate::model::{Address, Facts, Hint, Kind, Refusal, Service, Timestamp, World};
+use crate::plan::Input;
+use crate::plan::desired::bind_mounts;
+
+/// Why no container of a service is made: it would get what another one of its name has left.
+pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refusal> {
+    if service.data.reuse {
+        return None;
+    }
+    let is_gone = |name: &str| !with_containers(input.facts, input.world).iter().any(|known| *known == name);
+    let is_retired = |name: &&str| {
+        let retired = input.facts.retired.get(*name);
+        retired.is_some_and(|retired| retired.is_over || is_gone(name) && input.world.gaps.is_empty())
+    };
+    let name = [service.name.as_str(), service.data_name()].into_iter().find(is_retired)?;
+    let found = left(input, service, base, name);
+    if found.is_empty() {
+        return None;
+    }
+    let file = &service.origin.file;
+    Some(Refusal {
+        code: "A0443".to_owned(),
+        message: format!("a service {name} was deleted, and {} would get what it has left", service.name),
+        found,
+        hints: vec![
+            Hint::text(format!("if it is to have that, write `reuse: true` in {file}")),
+            Hint::text("if not, give it another name"),
+        ],
+    })
+}
+
+/// What of a deleted service a manifest would get: its folder, volumes that are there, secrets below its name.
+fn left(input: &Input<'_>, service: &Service, base: &Address, name: &str) -> Vec<(String, String)> {
+    let mut found = BTreeSet::new();
+    let Some(host) = input.site.hosts.get(&service.host) else { return Vec::new() };
+    let folder = normal(&format!("{}/{name}", host.data));
+    for container in service.all_containers() {
+        let fields = bind_mounts::of_manifest(service, container);
+        let paths = bind_mounts::folders(input, service, &base.provider, &fields).into_iter().map(|folder| folder.path);
+        found.extend(paths.filter(|path| is_within(path, &folder)).map(|path| ("folder", path)));
+        for mount in &container.mounts {
+            let MountSource::Volume(volume) = &mount.source else { continue };
+            let address = Address::new(base.provider.clone(), Kind::Volume, &service.volume_name(volume));
+            let is_there = input.world.seen.contains_key(&address);
+            found.extend(is_there.then(|| ("volume", address.name.clone())));
+        }
+    }
+    let is_its = |secret: &str| secret == name || secret.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    let secrets = service.secrets().into_iter().map(|(secret, _)| secret.0.clone());
+    found.extend(secrets.filter(|secret| is_its(secret)).map(|secret| ("secret", secret)));
+    found.into_iter().map(|(kind, what)| (kind.to_owned(), what)).collect()
+}
+
+/// Services of which there are containers, or were when the ledger was written.
+fn with_containers<'a>(facts: &'a Facts, world: &'a World) -> BTreeSet<&'a String> {
+    let seen = world.seen.iter().filter(|(address, seen)| address.kind == Kind::Container && seen.owner.is_ours());
+    let applied = facts.applied.iter().filter(|(address, _)| address.kind == Kind::Container);
+    seen.filter_map(|(_, seen)| seen.service.as_ref()).chain(applied.map(|(_, row)| &row.service)).collect()
+}
+
+/// What the ledger is to know of names from now on; `None` for one that it is to forget.
+pub fn after_look(
+    services: &BTreeMap<String, Service>,
+    is_broken: impl Fn(&str) -> bool,
+    prunes: bool,
+    facts: &Facts,
+    world: &World,
+    now: Timestamp,
+) -> BTreeMap<String, Option<Retired>> {
+    let with_containers = with_containers(facts, world);
+    let is_over = |name: &String| !with_containers.contains(name) && world.gaps.is_empty();
+    let is_kept = |name: &str| services.contains_key(name) || is_broken(name);
+    let mut changes = BTreeMap::new();
+    for (name, known) in &facts.retired {
+        let goes_on = services.values().any(|service| service.data.of.as_ref() == Some(name));
+        let is_taken = services.get(name).is_some_and(|service| service.data.reuse);
+        let is_reused = services.values().any(|service| service.data_name() == name && service.data.reuse);
+        let is_purged = facts.suspended.get(name).is_some_and(|suspension| suspension.destroy && suspension.purge);
+        let is_back = !known.is_over && (goes_on || is_kept(name) && !is_over(name));
+        // Its containers were judged before they were made: what it has by now is its own.
+        let is_another = known.is_over && services.contains_key(name) && with_containers.contains(name);
+        if is_taken || is_reused || is_purged || is_back || is_another {
+            changes.insert(name.clone(), None);
+        } else if !known.is_over && is_over(name) {
+            changes.insert(name.clone(), Some(Retired { is_over: true, ..*known }));
+        }
+    }
+    let destroyed = facts.suspended.iter().filter(|(_, suspension)| suspension.destroy && !suspension.purge);
+    let destroyed = destroyed.map(|(name, _)| name);
+    let pruned = with_containers.iter().copied().filter(|name| prunes && !facts.suspended.contains_key(*name));
+    for name in destroyed.chain(pruned).filter(|name| !facts.retired.contains_key(*name)) {
+        let goes_on = services.values().any(|service| service.data.of.as_ref() == Some(name));
+        if !is_kept(name) && !goes_on {
+            changes.insert(name.clone(), Some(Retired { at: now, is_over: is_over(name) }));
+        }
+    }
+    changes
+}
