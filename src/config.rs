@@ -20,7 +20,7 @@ mod secrets;
 mod server;
 mod ovh;
 mod overlay;
-mod shape;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -380,7 +380,7 @@ fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result
         return alone.map_err(|error| unread(&error));
     }
     let mut tree: serde_json::Value = serde_yaml::from_str(text).map_err(|error| unread(&error))?;
-    overlay::lay(&mut tree, &shape::Shape::of::<File>(), variables)?;
+    overlay::lay(&mut tree, &keys::Shape::of::<File>(), variables)?;
     serde_json::from_value(tree).map_err(|error| match alone {
         // The file has a place to show, unless the variables mend it.
         Err(alone) if !alone.to_string().contains("missing field") => unread(&alone),

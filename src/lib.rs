@@ -8,13 +8,13 @@
 //! ```
 
 pub mod templates;
-pub mod causes;
-pub mod pages;
+pub mod error_chain;
+pub mod error_pages;
 pub mod secret;
 pub mod config;
 pub mod providers;
 pub mod source;
-pub mod store;
+pub mod ledger;
 pub mod accounts;
 pub mod engine;
 pub mod notifications;

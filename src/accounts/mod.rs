@@ -2,10 +2,10 @@
 //!
 //! Passwords are kept as argon2id, what opens a session as a digest: who reads the ledger can sign in as nobody.
 
-mod guesses;
 mod password;
 mod sign_in;
 mod tokens;
+mod login_throttle;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,10 +17,10 @@ use sha2::{Digest, Sha256};
 
 pub use self::sign_in::{Opened, Visit};
 pub use self::tokens::{NewToken, Token, document as tokens_document};
+pub use crate::ledger::accounts::{AuditRow, Audited};
+use crate::ledger::accounts::{SessionRow, UserRow};
+use crate::ledger::{Ledger, StoreError};
 use crate::secret::Secret;
-pub use crate::store::accounts::{AuditRow, Audited};
-use crate::store::accounts::{SessionRow, UserRow};
-use crate::store::{Ledger, StoreError};
 use amarre_core::model::{Millis, Timestamp};
 
 /// A session lasts no longer.

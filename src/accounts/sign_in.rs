@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::guesses::{Changes, Try};
+use super::login_throttle::{Changes, Try};
 use super::{
     AccountError, Accounts, NAME_CHARS_MAX, SESSION_IDLE, SESSION_LASTS, User, digest, password, token, visitor,
 };
+use crate::ledger::login_attempts::{Counted, Wrong};
 use crate::secret::Secret;
-use crate::store::guesses::{Counted, Wrong};
 use amarre_core::model::Timestamp;
 
 /// From where a user signs in.

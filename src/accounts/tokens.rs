@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{AccountError, Accounts, NAME_CHARS_MAX, Role, SEEN_AGAIN, digest, token};
+use crate::ledger::tokens::TokenRow;
 use crate::secret::Secret;
-use crate::store::tokens::TokenRow;
 use amarre_core::model::Timestamp;
 
 /// Begins each, so that whoever finds one knows what it is.

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::accounts::Role;
-use crate::engine::listing::Only;
+use crate::engine::report::service_list::Only;
 
 /// Keeps services on Docker, Nginx Proxy Manager and OVH DNS as one manifest says they should be.
 #[derive(Debug, Parser)]
@@ -68,7 +68,7 @@ pub enum Command {
     /// Take over what is there already, where a manifest wants it
     Adopt(Adopt),
     /// Give something of ours out of hand; it stays as it is
-    Release(super::own::Release),
+    Release(super::adopt::Release),
     /// Remove services from everywhere, and leave them suspended
     Destroy(Destroy),
     /// Say who may sign in on the pages, and what for

@@ -11,18 +11,19 @@ use super::args::{
     Apply, Args, Completions, Destroy, Events, Format, Logs, Plan, PlanFormat, Reconcile, Resume, Subnets, Suspend,
     Validate,
 };
-use super::build;
+use super::build_engine;
 use super::link::Link;
 use super::output::Output;
 use super::times;
 use crate::config::Config;
-use crate::engine::events::EventsOf;
-use crate::engine::follow::{self, Printing};
-use crate::engine::listing::Listing;
-use crate::engine::logs::LogsOf;
-use crate::engine::manifests::validation;
+use crate::engine::commands::edit_manifest::validation;
+use crate::engine::commands::events::EventsOf;
+use crate::engine::commands::follow_logs;
+use crate::engine::commands::follow_logs::Printing;
+use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::{Act, Answer, PlanForm};
 use crate::engine::report::revision_document;
-use crate::engine::verbs::{Act, Answer, PlanForm};
+use crate::engine::report::service_list::Listing;
 use crate::source::Reading;
 use amarre_core::manifest::{self, Diagnostic, Severity, SourceFile};
 use amarre_core::model::suggestion::nearest;
@@ -33,7 +34,7 @@ pub(super) const REFUSED: u8 = 4;
 
 /// `amarre validate`
 pub async fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
-    let config = build::with_known_or_none(super::configuration(args)?).await;
+    let config = build_engine::with_known_or_none(super::configuration(args)?).await;
     let read = Read::all(&config, None).await?;
     match validate.output {
         Format::Text => output.data(&read.render()),
@@ -57,7 +58,7 @@ struct Read {
 impl Read {
     /// Asks no server: of a repository, what was fetched last.
     async fn all(config: &Config, reference: Option<&str>) -> Result<Self, Failure> {
-        let source = build::source(config);
+        let source = build_engine::source(config);
         let reading = match reference {
             None => source.read().await,
             Some(name) => match source.read_ref(name).await {
@@ -199,7 +200,7 @@ pub async fn logs(args: &Args, logs: &Logs, output: &Output) -> Result<u8, Failu
 
 /// Prints lines as they come, until Ctrl-C.
 async fn follow(link: &Link, of: &LogsOf, format: Format, output: &Output) -> Result<u8, Failure> {
-    let (lines, mut inbox) = follow::lines();
+    let (lines, mut inbox) = follow_logs::lines();
     let mut work = std::pin::pin!(link.follow(of, lines));
     let show = |printing: &Printing| {
         let Printing { container, line, .. } = printing;
@@ -261,7 +262,7 @@ async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &
     let has = |severity: &str| all.is_some_and(|all| all.iter().any(|known| known["severity"] == severity));
     let errors = has("error");
     if errors || has("warning") {
-        let config = build::with_known_or_none(super::configuration(args)?).await;
+        let config = build_engine::with_known_or_none(super::configuration(args)?).await;
         match Read::all(&config, reference).await {
             // What a later version refuses is worth a word in each plan; `validate` tells of other warnings.
             Ok(read) if errors || read.diagnostics.iter().any(|known| known.is_closing) => {

@@ -8,17 +8,19 @@ use tokio::task::JoinSet;
 
 use super::Failure;
 use super::args::{Args, LogFormat, Run};
-use super::build::{self, Built};
-use super::notify::Notifier;
+use super::build_engine;
+use super::build_engine::Built;
 use super::output::Output;
 use super::reload;
+use super::systemd::Notifier;
 use super::template::Pantry;
 use crate::accounts::Accounts;
 use crate::config::ServerAccess;
-use crate::engine::daemon::{self, Behaviour};
+use crate::engine::reconcile::daemon;
+use crate::engine::reconcile::daemon::Behaviour;
 use crate::notifications::Notifications;
 use crate::server;
-use crate::server::access::{Access, Listening};
+use crate::server::auth::{Access, Listening};
 use crate::server::listener::{self, Room};
 use crate::templates::Shelf;
 use crate::web;
@@ -27,7 +29,7 @@ use crate::web;
 pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure> {
     let config = super::configuration(args)?;
     crate::telemetry::start(run.log_format == LogFormat::Json);
-    let Built { engine, lock, world } = build::engine(&config).await?;
+    let Built { engine, lock, world } = build_engine::engine(&config).await?;
     let consented = engine.ledger().meta("consent").await.ok().flatten().is_some();
     if run.yes && !consented {
         // A ledger that cannot be written is reported by the loop itself.
@@ -59,7 +61,7 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
         let hint = "amarre user add you@example.org --role admin, then start again";
         return Err(Failure::new("A0204", message, hint));
     }
-    let source = build::source(&config).to_string();
+    let source = build_engine::source(&config).to_string();
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
     output.say(&format!("amarre {} keeps {}, pages at {}/", env!("CARGO_PKG_VERSION"), source, listening.link()));
     if !acts {

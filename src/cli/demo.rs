@@ -12,18 +12,22 @@ use amarre_sim::ovh::{Ovh, OvhOptions};
 
 use super::Failure;
 use super::args::Demo;
-use super::build::{self, Built};
+use super::build_engine;
+use super::build_engine::Built;
 use super::output::Output;
 use super::template::Pantry;
 use crate::config::Config;
-use crate::engine::daemon::{self, Behaviour, Handle};
-use crate::engine::listing::Listing;
-use crate::engine::verbs::{self, Act};
-use crate::engine::{Stage, report, status};
+use crate::engine::commands;
+use crate::engine::commands::Act;
+use crate::engine::reconcile::daemon;
+use crate::engine::reconcile::daemon::{Behaviour, Handle};
+use crate::engine::report::service_list::Listing;
+use crate::engine::report::status;
+use crate::engine::{Stage, report};
 use crate::notifications::Notifications;
 use crate::providers::http::Http;
 use crate::secret::Secret;
-use crate::server::access::{Access, Listening};
+use crate::server::auth::{Access, Listening};
 use amarre_core::model::ProviderId;
 
 /// The examples, as in the repository.
@@ -75,7 +79,7 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     folder.write(&world, demo).map_err(|error| failed(error.to_string()))?;
     let path = folder.path.join("amarre.yaml");
     let config = Config::load(Some(&path))?;
-    let Built { engine, lock, world: _ } = build::engine(&config).await?;
+    let Built { engine, lock, world: _ } = build_engine::engine(&config).await?;
     let engine = engine.staged(world.stage());
     let socket =
         crate::server::socket::bind(&config.beside_state("sock")).map_err(|error| failed(error.to_string()))?;
@@ -112,7 +116,7 @@ async fn guide(
     output: &Output,
 ) -> Result<u8, Failure> {
     let (steps, mut inbox) = tokio::sync::mpsc::channel(256);
-    let apply = verbs::act(
+    let apply = commands::act(
         handle,
         Act::Apply { confirm_deletes: None, plan: None, accept_rewrite: None, timeout_ms: APPLY_TIMEOUT_MS },
         output.look,

@@ -7,13 +7,14 @@ use std::path::Path;
 use super::args::{Args, Doctor, Format};
 use super::output::Output;
 use super::simulated::World;
-use super::{Failure, build};
+use super::{Failure, build_engine};
 use crate::config::Config;
-use crate::engine::doctor::{self, Finding, Patient, Verdict, counted, policy};
+use crate::engine::commands::doctor;
+use crate::engine::commands::doctor::{Finding, Patient, Verdict, counted, policy};
 use crate::engine::{Clock, SystemClock};
+use crate::ledger::Ledger;
 use crate::notifications::channel::Heartbeat;
 use crate::source::{Reading, SourceError};
-use crate::store::Ledger;
 use amarre_core::manifest::{self, Severity, SourceFile};
 use amarre_core::model::{Facts, Service};
 use amarre_core::plan::render::{Look, Sign};
@@ -47,7 +48,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     findings.push(finding);
     findings.extend(key(&config, !facts.applied.is_empty()));
     findings.extend(config.heartbeat.as_ref().map(heartbeat));
-    let config = build::with_known_or_none(config).await;
+    let config = build_engine::with_known_or_none(config).await;
     let (services, of_source) = source(&config).await;
     findings.extend(of_source);
     let world = match World::start(&config).await {
@@ -59,8 +60,8 @@ async fn examine(args: &Args) -> Vec<Finding> {
         }
     };
     let config = world.fill(config);
-    let built = match build::key_to_look(&config) {
-        Ok(key) => build::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),
+    let built = match build_engine::key_to_look(&config) {
+        Ok(key) => build_engine::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),
         Err(error) => Err(Finding::wrong("configuration", error.code, error.message)),
     };
     match built {
@@ -161,7 +162,7 @@ fn key(config: &Config, is_used: bool) -> Option<Finding> {
 /// The state in force, as the next run would take it; no server is asked for a newer one.
 async fn source(config: &Config) -> (BTreeMap<String, Service>, Vec<Finding>) {
     const TOPIC: &str = "source";
-    let source = build::source(config);
+    let source = build_engine::source(config);
     let Reading { snapshot, error } = source.read().await;
     let hinted = |finding: Finding, error: &SourceError| {
         error.hints.iter().fold(finding, |finding, hint| match &hint.command {

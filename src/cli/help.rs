@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::Failure;
 use super::args::{Args, Help};
 use super::output::Output;
-use crate::pages;
+use crate::error_pages;
 use amarre_core::model::suggestion::nearest;
 use amarre_core::plan::render::Tone;
 
@@ -22,12 +22,12 @@ pub fn run(help: &Help, output: &Output) -> Result<u8, Failure> {
         output.data("\n`amarre help CODE` explains an error code, such as A0103.\n");
         return Ok(0);
     };
-    if let Some(page) = pages::page(word) {
+    if let Some(page) = error_pages::page(word) {
         output.data(&shown(page, output));
         return Ok(0);
     }
-    if pages::is_code(word) {
-        let hint = match pages::near(word) {
+    if error_pages::is_code(word) {
+        let hint = match error_pages::near(word) {
             Some(near) => format!("did you mean {near}? amarre help {near}"),
             None => "codes are A and four digits: amarre help A0103".to_owned(),
         };

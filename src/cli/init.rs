@@ -16,7 +16,7 @@ use bollard::models::ContainerSummary;
 use super::Failure;
 use super::args::{Args, Init, Simulated};
 use super::output::Output;
-use super::proposals::Proposals;
+use super::policy_proposal::Proposals;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
 use crate::providers::docker::DockerConfig;

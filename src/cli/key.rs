@@ -2,10 +2,10 @@
 
 use super::args::{Args, Key};
 use super::output::Output;
-use super::{Failure, build};
+use super::{Failure, build_engine};
 use crate::config::Config;
+use crate::ledger::Lock;
 use crate::secret::{KEY_BYTES, MarkKey};
-use crate::store::Lock;
 
 /// `amarre key …`
 pub fn key(args: &Args, key: &Key, output: &Output) -> Result<u8, Failure> {
@@ -76,7 +76,7 @@ fn there(config: &Config) -> Result<MarkKey, Failure> {
 
 /// A daemon would go on with the keys that it has read.
 fn alone(config: &Config) -> Result<Lock, Failure> {
-    build::lock(config).map_err(|failure| match failure.code.as_str() {
+    build_engine::lock(config).map_err(|failure| match failure.code.as_str() {
         "A0902" => Failure { hints: vec!["stop the daemon, do it, and start it again".to_owned()], ..failure },
         _ => failure,
     })

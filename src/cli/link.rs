@@ -7,22 +7,29 @@ use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
-use super::build::{self, Built};
+use super::build_engine;
+use super::build_engine::Built;
 use super::output::Output;
 use super::simulated::World;
 use super::{Args, Failure};
-use crate::engine::daemon::{self, Behaviour, Command, Handle};
-use crate::engine::events::{self, EventsOf};
-use crate::engine::explain;
-use crate::engine::follow;
-use crate::engine::history::{self, HistoryOf};
-use crate::engine::listing::{self, Listing};
-use crate::engine::logs::{self, LogsOf};
-use crate::engine::naming;
+use crate::engine::commands;
+use crate::engine::commands::events;
+use crate::engine::commands::events::EventsOf;
+use crate::engine::commands::explain;
+use crate::engine::commands::find_address;
+use crate::engine::commands::follow_logs;
+use crate::engine::commands::history;
+use crate::engine::commands::history::HistoryOf;
+use crate::engine::commands::logs;
+use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::trace;
+use crate::engine::commands::{Act, Answer, PlanForm, Step};
+use crate::engine::reconcile::daemon;
+use crate::engine::reconcile::daemon::{Behaviour, Command, Handle};
 use crate::engine::report;
-use crate::engine::trace;
-use crate::engine::verbs::{self, Act, Answer, PlanForm, Step};
-use crate::store::Lock;
+use crate::engine::report::service_list;
+use crate::engine::report::service_list::Listing;
+use crate::ledger::Lock;
 use amarre_core::plan::render::Look;
 
 /// Steps on their way to the terminal.
@@ -64,7 +71,7 @@ impl Link {
             if let Some(remote) = Remote::connect(&socket).await {
                 return Ok(Link::Remote(remote));
             }
-            match build::engine(&config).await {
+            match build_engine::engine(&config).await {
                 // A daemon that starts takes the ledger first, and listens a moment later.
                 Err(failure) if failure.code == "A0902" && tries < STARTING_TRIES => tries += 1,
                 built => break built?,
@@ -89,7 +96,7 @@ impl Link {
                 let query = format!("&markdown={}&asks={}", form == PlanForm::Markdown, form == PlanForm::Asks);
                 remote.get_of("/api/v1/plan/text", &of, look, &query).await
             }
-            Link::Local(local) => verbs::plan(&local.handle, reference, look, form).await.ok_or_else(stopped),
+            Link::Local(local) => commands::plan(&local.handle, reference, look, form).await.ok_or_else(stopped),
         }
     }
 
@@ -97,7 +104,7 @@ impl Link {
     pub async fn subnets(&self, look: Look) -> Result<Answer, Failure> {
         match self {
             Link::Remote(remote) => remote.get("/api/v1/subnets/text", look, "").await,
-            Link::Local(local) => verbs::subnets(&local.handle, look).await.ok_or_else(stopped),
+            Link::Local(local) => commands::subnets(&local.handle, look).await.ok_or_else(stopped),
         }
     }
 
@@ -114,10 +121,10 @@ impl Link {
     }
 
     /// What containers print from now on; `Some` when there is nothing to follow.
-    pub async fn follow(&self, of: &LogsOf, lines: follow::Lines) -> Result<Option<Answer>, Failure> {
+    pub async fn follow(&self, of: &LogsOf, lines: follow_logs::Lines) -> Result<Option<Answer>, Failure> {
         match self {
             Link::Remote(remote) => remote.follow(of, lines).await,
-            Link::Local(local) => Ok(follow::follow(local.handle.clone(), of.clone(), lines).await),
+            Link::Local(local) => Ok(follow_logs::follow(local.handle.clone(), of.clone(), lines).await),
         }
     }
 
@@ -181,7 +188,7 @@ impl Link {
                 let now = local.handle.now();
                 let Some(name) = service else {
                     let text = report::status_text(&picture, listing, now, None, look);
-                    let document = listing::document(&picture, report::status_json(&picture, None), listing.only);
+                    let document = service_list::document(&picture, report::status_json(&picture, None), listing.only);
                     return Ok(Answer { document, text, exit: 0 });
                 };
                 let row = picture.statuses().get(name).map(|row| report::service_json(&picture, row));
@@ -189,7 +196,7 @@ impl Link {
                 let text = report::service_text(&picture, name, &events, now, look);
                 let both = row.zip(text).map(|(document, text)| Answer { document, text, exit: 0 });
                 both.ok_or_else(|| {
-                    let hint = naming::service_hint(&picture, name);
+                    let hint = find_address::service_hint(&picture, name);
                     Failure::new("A1002", format!("there is no service {name}"), hint)
                 })
             }
@@ -203,7 +210,7 @@ impl Link {
         let work: BoxFuture<'_, Result<Answer, Failure>> = match self {
             Link::Remote(remote) => Box::pin(remote.act(act, look, steps)),
             Link::Local(local) => Box::pin(async move {
-                let answer = verbs::act(&local.handle, act, look, &steps).await;
+                let answer = commands::act(&local.handle, act, look, &steps).await;
                 drop(steps);
                 answer.ok_or_else(stopped)
             }),
@@ -314,7 +321,7 @@ impl Remote {
         in_lines(response, "step", &steps).await?.ok_or_else(stopped)
     }
 
-    async fn follow(&self, of: &LogsOf, lines: follow::Lines) -> Result<Option<Answer>, Failure> {
+    async fn follow(&self, of: &LogsOf, lines: follow_logs::Lines) -> Result<Option<Answer>, Failure> {
         let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
         let url = format!("http://amarre/api/v1/logs/follow?lines={}", of.lines);
         let response = self.client.get(url).query(&name).send().await.map_err(|error| lost(&error))?;
@@ -363,7 +370,7 @@ fn refused(problem: &Json) -> Failure {
 fn lost(error: &reqwest::Error) -> Failure {
     Failure::new(
         "A0904",
-        format!("the daemon did not answer: {}", crate::causes::chain(error)),
+        format!("the daemon did not answer: {}", crate::error_chain::chain(error)),
         "is it stopping? see its log",
     )
 }

@@ -1,30 +1,30 @@
 //! The command line: what was typed, whom it concerns (the daemon, or an engine of our own), what is printed.
 
 pub mod args;
-pub mod asking;
 pub mod output;
 mod policy;
-mod proposals;
-pub mod build;
 pub mod link;
 pub mod commands;
-pub mod mend;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod help;
 pub mod init;
 mod key;
-pub mod notified;
-pub mod notify;
-pub mod own;
 pub mod reload;
 pub mod simulated;
 pub mod times;
-pub mod watch;
 mod template;
 mod token;
 mod user;
+pub mod explain;
+pub mod service_actions;
+pub mod adopt;
+pub mod notifications;
+pub mod systemd;
+pub mod build_engine;
+pub mod status;
+mod policy_proposal;
 
 use std::process::ExitCode;
 use std::sync::Once;
@@ -35,7 +35,7 @@ use clap::Parser;
 use self::args::{Args, Command, Npm, Policy};
 use self::output::Output;
 use crate::config::{Config, ConfigError};
-use crate::source::git::apart;
+use crate::source::git::fetch_process;
 
 /// The configuration of a command. Says on stderr what of it is simulated.
 fn configuration(args: &Args) -> Result<Config, ConfigError> {
@@ -87,10 +87,10 @@ async fn run() -> ExitCode {
 
 /// A fetch for another process of this program, which says so by the first argument; no command for people.
 async fn fetch_apart() -> Option<ExitCode> {
-    std::env::args_os().nth(1).filter(|word| word == apart::WORD)?;
+    std::env::args_os().nth(1).filter(|word| word == fetch_process::WORD)?;
     let output = Output::new(false);
-    let Ok(order) = output.input(apart::ORDER_BYTES_MAX) else { return Some(ExitCode::FAILURE) };
-    let told = tokio::task::spawn_blocking(move || apart::serve(&order)).await;
+    let Ok(order) = output.input(fetch_process::ORDER_BYTES_MAX) else { return Some(ExitCode::FAILURE) };
+    let told = tokio::task::spawn_blocking(move || fetch_process::serve(&order)).await;
     output.data(&told.unwrap_or_default());
     Some(ExitCode::SUCCESS)
 }
@@ -103,26 +103,26 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Plan(plan) => commands::plan(args, plan, output).await,
         Command::Apply(apply) => commands::apply(args, apply, output).await,
         Command::Run(run) => Box::pin(daemon::run(args, run, output)).await,
-        Command::Status(status) => watch::status(args, status, output).await,
+        Command::Status(status) => status::status(args, status, output).await,
         Command::Logs(logs) => commands::logs(args, logs, output).await,
         Command::Events(events) => commands::events(args, events, output).await,
-        Command::History(history) => asking::history(args, history, output).await,
-        Command::Explain(explain) => asking::explain(args, explain, output).await,
-        Command::Trace(trace) => asking::trace(args, trace, output).await,
+        Command::History(history) => explain::history(args, history, output).await,
+        Command::Explain(explain) => explain::explain(args, explain, output).await,
+        Command::Trace(trace) => explain::trace(args, trace, output).await,
         Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
         Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
         Command::Resume(resume) => commands::resume(args, resume, output).await,
-        Command::Cancel(cancel) => mend::cancel(args, cancel, output).await,
-        Command::Retry(retry) => mend::retry(args, retry, output).await,
-        Command::Rollback(rollback) => mend::rollback(args, rollback, output).await,
-        Command::Adopt(adopt) => own::adopt(args, adopt, output).await,
-        Command::Release(release) => own::release(args, release, output).await,
+        Command::Cancel(cancel) => service_actions::cancel(args, cancel, output).await,
+        Command::Retry(retry) => service_actions::retry(args, retry, output).await,
+        Command::Rollback(rollback) => service_actions::rollback(args, rollback, output).await,
+        Command::Adopt(adopt) => adopt::adopt(args, adopt, output).await,
+        Command::Release(release) => adopt::release(args, release, output).await,
         Command::New(new) => template::new(args, new, output).await,
         Command::User(user) => user::user(args, user, output).await,
         Command::Token(token) => token::token(args, token, output).await,
         Command::Key(command) => key::key(args, command, output),
-        Command::Notifications(command) => notified::notifications(args, command, output).await,
-        Command::Npm(Npm::Rescue(rescue)) => own::rescue(args, rescue, output).await,
+        Command::Notifications(command) => notifications::notifications(args, command, output).await,
+        Command::Npm(Npm::Rescue(rescue)) => adopt::rescue(args, rescue, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Read, Write};
 
 use super::Failure;
-use crate::engine::verbs::Step;
+use crate::engine::commands::Step;
 use crate::engine::{Clock, SystemClock};
 use amarre_core::model::{Millis, words};
 use amarre_core::plan::render::{Look, Sign, Tone};

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::args::{Args, Format};
 use super::output::Output;
-use super::{Failure, build};
+use super::{Failure, build_engine};
 use amarre_core::manifest::{self, Decision, Severity, SourceFile, Verdict};
 
 /// `policy explain`
@@ -24,8 +24,8 @@ pub struct Explain {
 
 /// Answers; exit 1 where something is refused.
 pub async fn explain(args: &Args, asked: &Explain, output: &Output) -> Result<u8, Failure> {
-    let config = build::with_known_or_none(super::configuration(args)?).await;
-    let snapshot = build::source(&config).read().await.snapshot.unwrap_or_default();
+    let config = build_engine::with_known_or_none(super::configuration(args)?).await;
+    let snapshot = build_engine::source(&config).read().await.snapshot.unwrap_or_default();
     let mut files: Vec<SourceFile> = snapshot.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
     let path = placed(&asked.file, &mut files)?;
     let (loaded, decisions) = manifest::explain(&files, &snapshot.assets, &config.site);

@@ -4,11 +4,11 @@
 //! cannot change while running is named; all else is in force.
 
 use super::Failure;
-use super::build;
-use super::notify::Notifier;
+use super::build_engine;
 use super::simulated::World;
+use super::systemd::Notifier;
 use crate::config::Config;
-use crate::engine::daemon::{Command, Handle};
+use crate::engine::reconcile::daemon::{Command, Handle};
 use crate::engine::{ConfigTrouble, Settings};
 
 /// Waits for SIGHUP, again and again.
@@ -60,7 +60,7 @@ async fn read_again(started: &Config, world: &World) -> Result<(Settings, Option
         (fresh.server != started.server, "server"),
         (fresh.notifications != started.notifications, "notifications"),
         (fresh.heartbeat != started.heartbeat, "reconcile.heartbeat"),
-        (build::source(&fresh).to_string() != build::source(started).to_string(), "source"),
+        (build_engine::source(&fresh).to_string() != build_engine::source(started).to_string(), "source"),
     ];
     let names: Vec<String> = waits.iter().filter(|(waits, _)| *waits).map(|(_, name)| format!("`{name}`")).collect();
     let trouble = (!names.is_empty()).then(|| ConfigTrouble {
@@ -72,7 +72,7 @@ async fn read_again(started: &Config, world: &World) -> Result<(Settings, Option
     if world.has_zones() {
         kept.site.domains.clone_from(&started.site.domains);
     }
-    let known = build::with_known(kept).await;
+    let known = build_engine::with_known(kept).await;
     let kept = known.map_err(|error| Failure::new("A0903", error.to_string(), "send SIGHUP again"))?;
-    Ok((build::settings(&world.fill(kept))?, trouble))
+    Ok((build_engine::settings(&world.fill(kept))?, trouble))
 }

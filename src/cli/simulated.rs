@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use super::Failure;
 use crate::config::Config;
-use crate::engine::port80::{HttpVisitor, Visitor};
+use crate::engine::reconcile::port80::{HttpVisitor, Visitor};
 use crate::secret::{OvhLogin, Secret};
 use amarre_core::model::ProviderId;
 use amarre_core::model::world::{Leads, Port80};

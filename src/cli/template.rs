@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::args::{Args, New};
-use super::build;
+use super::build_engine;
 use super::commands::whoami;
 use super::output::Output;
 use crate::config::Config;
@@ -121,7 +121,7 @@ fn parameters(name: &str, template: &Template) -> String {
 }
 
 async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output) -> Result<(), Failure> {
-    let source = build::source(config);
+    let source = build_engine::source(config);
     let path = source.path_of(name);
     if let Source::Git(_) = source {
         let hint = format!("in your own clone: amarre new … --secrets > {path}, then commit it");

@@ -60,7 +60,7 @@ async fn over_socket(remote: &Remote, token: &Token) -> Result<Json, Failure> {
             remote.send(Method::POST, all, Some(body)).await
         }
         Token::Remove(NameToken { name }) => {
-            let path = format!("{all}/{}", crate::web::view::encoded(name));
+            let path = format!("{all}/{}", crate::web::view_model::encoded(name));
             remote.send(Method::DELETE, &path, None).await
         }
     }

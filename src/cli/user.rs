@@ -48,7 +48,7 @@ fn password(output: &Output) -> Result<Secret, Failure> {
 
 async fn over_socket(remote: &Remote, user: &User, password: Option<&Secret>) -> Result<Json, Failure> {
     let password = password.map(Secret::expose);
-    let of = |email: &str| format!("/api/v1/users/{}", crate::web::view::encoded(email));
+    let of = |email: &str| format!("/api/v1/users/{}", crate::web::view_model::encoded(email));
     let all = "/api/v1/users".to_owned();
     let (method, path, body) = match user {
         User::List(_) => (Method::GET, all, None),

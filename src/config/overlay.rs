@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::ConfigError;
+use super::keys::Shape;
 use super::secrets::SERVICE_SECRETS;
-use super::shape::Shape;
 use amarre_core::model::suggestion::nearest;
 
 /// Begins every name of ours.

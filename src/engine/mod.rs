@@ -1,60 +1,10 @@
 //! The only place where effects are ordered: looks, lanes, wake-ups.
 //!
-//! A look (`look.rs`) never waits for the world to change; it does what can be done now and says when to look next.
+//! A look (`reconcile/pass.rs`) never waits for the world to change; it does what can be done now and says when to look next.
 
-pub mod certificates;
-pub mod clock;
-pub mod pace;
-pub mod breaker;
-pub mod patience;
-pub mod health;
-pub mod hops;
-pub mod port80;
-pub mod binds;
-pub mod asking;
-mod culprits;
-mod derived;
-pub mod observer;
-pub mod ages;
-pub mod lane;
-pub mod limits;
-pub mod look;
-mod loading;
-pub mod desired;
-pub mod books;
-pub mod planned;
-pub mod rest;
-pub mod publish;
-mod countdown;
-pub mod events;
-pub mod existing;
-pub mod explain;
-pub mod history;
-pub mod naming;
-pub mod failures;
-pub mod follow;
-mod jobs;
-pub mod waits;
-pub mod conditions;
-pub mod rollback;
-pub mod status;
-pub mod listing;
-pub mod subnets;
 pub mod report;
-mod rescue;
-mod telling;
-pub mod trace;
-pub mod daemon;
-pub mod verbs;
-pub mod logs;
-pub mod images;
-pub mod belongings;
-pub mod manifests;
-mod mend;
-pub mod meters;
-mod own;
-mod unsigned;
-pub mod doctor;
+pub mod reconcile;
+pub mod commands;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -64,20 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 
-use self::ages::Ages;
-use self::breaker::{Breakers, Open};
-pub use self::clock::{Clock, ShiftedClock, SystemClock};
-use self::derived::Derived;
-use self::health::Health;
-use self::hops::{DeadEnd, Hops};
-use self::lane::{LaneDone, LaneFailure};
-use self::observer::Observer;
-use self::pace::Backoff;
-use self::patience::Patience;
+use crate::ledger::{LastFailure, Ledger, Rollback, StoreError, Unpublished};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
-use crate::store::{LastFailure, Ledger, Rollback, StoreError, Unpublished};
 use amarre_core::manifest::Diagnostic;
 use amarre_core::model::{
     Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Verb,
@@ -85,6 +25,16 @@ use amarre_core::model::{
 };
 use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::{Input, Schemas};
+use reconcile::breaker::{Breakers, Open};
+pub use reconcile::clock::{Clock, ShiftedClock, SystemClock};
+use reconcile::health::Health;
+use reconcile::lane::{LaneDone, LaneFailure};
+use reconcile::observe::Observer;
+use reconcile::retry::Patience;
+use reconcile::schedule::Backoff;
+use reconcile::state_age::Ages;
+use reconcile::upstream_probe::{DeadEnd, Hops};
+use report::derived::Derived;
 
 /// Progress that a slow listener may lag behind before it loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
@@ -112,7 +62,7 @@ pub struct Parts {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Asks who answers on port 80.
-    pub visitor: Arc<dyn port80::Visitor>,
+    pub visitor: Arc<dyn reconcile::port80::Visitor>,
     /// Between looks when nothing wakes us.
     pub interval: Millis,
 }
@@ -223,7 +173,7 @@ pub struct Picture {
     /// When a service came to the state that it is in, with that state.
     pub since: BTreeMap<String, (String, Timestamp)>,
     /// Since when each condition of each service has been as it is.
-    pub conditions_since: conditions::Since,
+    pub conditions_since: report::conditions::Since,
     /// What a plan depends on besides; `None` before the first look.
     pub context: Option<Arc<Context>>,
     /// Marks of the secrets that the manifests name.
@@ -411,7 +361,7 @@ pub struct Engine {
     written: BTreeMap<ProviderId, Timestamp>,
     health: Health,
     hops: Hops,
-    port80: port80::Asked,
+    port80: reconcile::port80::Asked,
     lanes: JoinSet<LaneDone>,
     /// Which task works for which service.
     busy: BTreeMap<tokio::task::Id, String>,
@@ -437,10 +387,10 @@ pub struct Engine {
     pardon: Pardon,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
     /// Who made what is put right necessary.
-    culprits: culprits::Culprits,
+    culprits: reconcile::attribution::Culprits,
     picture: Arc<Picture>,
     /// What the source's latest state says, as far as it was read with this configuration.
-    loading: loading::Loading,
+    loading: reconcile::manifest_loader::Loading,
     last_facts: Box<Facts>,
     ledger_error: Option<String>,
     config_trouble: Option<ConfigTrouble>,
@@ -448,7 +398,7 @@ pub struct Engine {
     run: Option<OpenRun>,
     wake: Arc<Notify>,
     progress: broadcast::Sender<Progress>,
-    meters: Arc<meters::Meters>,
+    meters: Arc<reconcile::counters::Meters>,
 }
 
 /// What people want forgiven: what did not stay is tried again, of whole services also what somebody else undoes.
@@ -484,7 +434,7 @@ impl Engine {
             written: BTreeMap::new(),
             health: Health::default(),
             hops: Hops::default(),
-            port80: port80::Asked::new(parts.visitor),
+            port80: reconcile::port80::Asked::new(parts.visitor),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -498,9 +448,9 @@ impl Engine {
             patience,
             pardon: Pardon::default(),
             publish_backoffs: BTreeMap::new(),
-            culprits: culprits::Culprits::new(),
+            culprits: reconcile::attribution::Culprits::new(),
             picture: Arc::default(),
-            loading: loading::Loading::default(),
+            loading: reconcile::manifest_loader::Loading::default(),
             last_facts: Box::default(),
             ledger_error: None,
             config_trouble: None,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::channel::Heartbeat;
 use super::{Health, lock};
-use crate::engine::daemon::Handle;
+use crate::engine::reconcile::daemon::Handle;
 use crate::providers::http::Http;
 use amarre_core::model::Timestamp;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::news::{News, State};
+use super::alerts::{News, State};
 use amarre_core::model::Timestamp;
 
 /// More are counted only.

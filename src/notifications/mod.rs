@@ -5,9 +5,9 @@
 
 pub mod channel;
 pub mod message;
-pub mod news;
 mod send;
 mod heartbeat;
+pub mod alerts;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,11 +18,11 @@ use serde_json::{Value as Json, json};
 use self::channel::{Channel, Heartbeat, Topic};
 use self::heartbeat::Pulse;
 use self::message::Message;
-use self::news::{News, Since};
-use crate::engine::daemon::Handle;
-use crate::store::StoreError;
-use crate::store::journal::{Event, EventFilter};
-use crate::store::told::ToldRow;
+use crate::engine::reconcile::daemon::Handle;
+use crate::ledger::StoreError;
+use crate::ledger::notifications::ToldRow;
+use crate::ledger::runs::{Event, EventFilter};
+use alerts::{News, Since};
 use amarre_core::model::{Millis, Timestamp};
 
 /// Nothing is sent to one channel sooner after the last message: what comes in between is told together.
@@ -95,7 +95,7 @@ impl Notifications {
     /// Sends a message that says that it is a test; `None`: there is no such channel.
     pub async fn test(&self, name: &str, by: &str) -> Option<Result<(), String>> {
         let channel = self.channels.iter().find(|channel| channel.name == name)?;
-        let instance = news::instance(&self.handle.picture().0);
+        let instance = alerts::instance(&self.handle.picture().0);
         let message = message::trial(&instance, by, self.site.as_deref(), self.handle.now());
         Some(self.send(channel, &message).await)
     }
@@ -136,9 +136,9 @@ impl Notifications {
             Some(known) => known,
             None => known.insert(self.remembered().await?),
         };
-        let mut troubles = news::troubles(&picture);
-        troubles.extend(self.handle.stalled().map(news::stalled));
-        troubles.extend(self.pulse.as_ref().and_then(Pulse::trouble).map(news::unheard));
+        let mut troubles = alerts::troubles(&picture);
+        troubles.extend(self.handle.stalled().map(alerts::stalled));
+        troubles.extend(self.pulse.as_ref().and_then(Pulse::trouble).map(alerts::unheard));
         since.step(&troubles, known.values().flat_map(|known| &known.told), now);
         let mut kept = Ok(());
         for channel in self.channels.iter() {
@@ -146,7 +146,7 @@ impl Notifications {
                 continue;
             }
             let known = known.entry(channel.name.clone()).or_default();
-            let is_known = |trouble: &str| news::is_known(&picture, trouble);
+            let is_known = |trouble: &str| alerts::is_known(&picture, trouble);
             let due = since.due(channel, is_known, &troubles, &known.told, now);
             // Of what was done can only be told what can be read; of what is wrong, all the same.
             let (done, event) = match self.done(channel, known.event).await {
@@ -161,7 +161,7 @@ impl Notifications {
                 continue;
             }
             if !all.is_empty() {
-                let message = message::message(&news::instance(&picture), &all, self.site.as_deref(), now);
+                let message = message::message(&alerts::instance(&picture), &all, self.site.as_deref(), now);
                 if self.send(channel, &message).await.is_err() {
                     continue;
                 }
@@ -201,7 +201,7 @@ impl Notifications {
         found.reverse();
         let is_all = found.len() < EVENTS_MAX as usize;
         let events: Vec<Event> = found.into_iter().map(|(_, event)| event).collect();
-        Ok((news::done(channel, &events, is_all), Some(newest.unwrap_or(after))))
+        Ok((alerts::done(channel, &events, is_all), Some(newest.unwrap_or(after))))
     }
 
     async fn send(&self, channel: &Channel, message: &Message) -> Result<(), String> {

@@ -126,5 +126,5 @@ async fn mail(smtp: &Smtp, message: &Message) -> Result<(), String> {
     if let (Some(name), Some(password)) = (&smtp.username, &smtp.password) {
         way = way.credentials(Credentials::new(name.clone(), password.expose().to_owned()));
     }
-    way.build().send(letter).await.map(|_| ()).map_err(|error| crate::causes::chain(&error))
+    way.build().send(letter).await.map(|_| ()).map_err(|error| crate::error_chain::chain(&error))
 }

@@ -9,7 +9,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use crate::causes::{chain, reason};
+use crate::error_chain::{chain, reason};
 use crate::secret::Scrubber;
 use amarre_core::model::Millis;
 

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::paced::Paced;
+use super::write_timeout::Paced;
 
 /// Connections over the network: each may be a page that listens.
 const ALL_MAX: usize = 256;
@@ -41,7 +41,7 @@ const ALL_MIN: usize = 8;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until all of a request's body is there.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// So long one who reads slowly may keep an answer waiting; what is read at [`super::paced::BYTES_PER_SECOND`] wins it back.
+/// So long one who reads slowly may keep an answer waiting; what is read at [`super::write_timeout::BYTES_PER_SECOND`] wins it back.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// What is turned away is told of once in so long.
 const TOLD_EVERY: Duration = Duration::from_secs(60);

@@ -13,15 +13,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::access::{Told, Who};
+use super::auth::{Told, Who};
 use super::openapi::{self, Operation, flag_type, line, or_null, text, texts};
 use super::problem::problem;
 use super::{Given, Route, no_such, stopping};
 use crate::accounts::Role;
-use crate::engine::belongings::{self, Use};
-use crate::engine::daemon::Handle;
-use crate::engine::manifests::{self, Change, Draft, Holds, Settle};
-use crate::engine::{Picture, doctor, report};
+use crate::engine::commands::doctor;
+use crate::engine::commands::edit_manifest;
+use crate::engine::commands::edit_manifest::{Change, Draft, Holds, Settle};
+use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report::read_scope;
+use crate::engine::report::read_scope::Use;
+use crate::engine::{Picture, report};
 use crate::templates::{Shelf, Template};
 use amarre_core::model::Hint;
 
@@ -105,7 +108,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// The file of a service, also of one that is not good.
 fn there(handle: &Handle, picture: &Picture, name: &str) -> (String, Option<String>) {
-    if let Some((file, text)) = manifests::file_of(picture, name) {
+    if let Some((file, text)) = edit_manifest::file_of(picture, name) {
         return (file, Some(text));
     }
     let file = handle.path_of(name);
@@ -116,12 +119,12 @@ fn there(handle: &Handle, picture: &Picture, name: &str) -> (String, Option<Stri
 async fn read(State(handle): State<Handle>, Extension(who): Extension<Who>, Path(name): Path<String>) -> Response {
     let (picture, _) = handle.picture();
     let (file, Some(text)) = there(&handle, &picture, &name) else { return no_such(&name) };
-    let holds = manifests::holds(&picture, (&file, &text), &name);
+    let holds = edit_manifest::holds(&picture, (&file, &text), &name);
     if let Some(refused) = not_theirs(&who, holds) {
         return refused;
     }
     let is_alone = holds == Holds::Alone;
-    Json(json!({"service": name, "file": file, "tag": manifests::tag(&text), "alone": is_alone, "text": text}))
+    Json(json!({"service": name, "file": file, "tag": edit_manifest::tag(&text), "alone": is_alone, "text": text}))
         .into_response()
 }
 
@@ -169,12 +172,12 @@ async fn put_in(handle: &Handle, who: &Who, name: String, new: New) -> Response 
     let (picture, _) = handle.picture();
     let (file, before) = there(handle, &picture, &name);
     if let Some(text) = &before {
-        let holds = manifests::holds(&picture, (&file, text), &name);
+        let holds = edit_manifest::holds(&picture, (&file, text), &name);
         if let Some(refused) = not_theirs(who, holds).or_else(|| with_others(&file, holds)) {
             return refused;
         }
     }
-    if before.as_deref().map(manifests::tag) != new.tag {
+    if before.as_deref().map(edit_manifest::tag) != new.tag {
         return moved(&file, before.is_some());
     }
     let proposal = Proposal { name, file, before, new, promised: Vec::new() };
@@ -208,7 +211,7 @@ async fn propose(
             return Err(refused);
         }
     }
-    let draft = manifests::draft(handle, (&file, &new.text), &name, promised).await;
+    let draft = edit_manifest::draft(handle, (&file, &new.text), &name, promised).await;
     let Some(Draft { mut settle, after, names, .. }) = draft else { return Err(stopping()) };
     // Who may write this service may not write another one with it.
     if settle.is_empty() && !names.iter().eq([&name]) {
@@ -225,10 +228,10 @@ async fn propose(
         let verb = if before.is_some() { "change" } else { "add" };
         let message = if new.message.is_empty() { format!("{verb} {name}") } else { new.message };
         let change = Change { file: file.clone(), before, after: Some(new.text.clone()), author: author(who), message };
-        manifests::write(handle, change).await.map_err(|problem| not_written(&problem))?;
+        edit_manifest::write(handle, change).await.map_err(|problem| not_written(&problem))?;
     }
     let plan = report::plan_of(&after, &name);
-    let tag = manifests::tag(&new.text);
+    let tag = edit_manifest::tag(&new.text);
     Ok(json!({"service": name, "file": file, "tag": tag, "written": !new.dry_run, "plan": plan}))
 }
 
@@ -257,7 +260,7 @@ async fn of_others(handle: &Handle, file: &str, text: &str, services: &BTreeSet<
         return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "A1030", "the first look is in progress", hint));
     }
     let (file, text, services) = (file.to_owned(), text.to_owned(), services.clone());
-    let reading = tokio::task::spawn_blocking(move || belongings::of_others(&picture, (&file, &text), &services));
+    let reading = tokio::task::spawn_blocking(move || read_scope::of_others(&picture, (&file, &text), &services));
     reading.await.map_err(|_| stopping())
 }
 
@@ -313,7 +316,7 @@ async fn fill_in(handle: &Handle, shelf: &dyn Shelf, who: &Who, name: String, fi
         Err(why) => return unfit(&why.to_string()),
     };
     let file = handle.path_of(&name);
-    if manifests::is_taken(handle, &name) {
+    if edit_manifest::is_taken(handle, &name) {
         return moved(&file, true);
     }
     let Filled { template, message, dry_run, .. } = filled;
@@ -352,23 +355,23 @@ async fn remove(
     let (picture, _) = handle.picture();
     let (file, Some(text)) = there(&handle, &picture, &name) else { return no_such(&name) };
     // What nobody read, nobody takes away.
-    if asked.tag.is_none_or(|tag| tag != manifests::tag(&text)) {
+    if asked.tag.is_none_or(|tag| tag != edit_manifest::tag(&text)) {
         return moved(&file, true);
     }
-    let holds = manifests::holds(&picture, (&file, &text), &name);
+    let holds = edit_manifest::holds(&picture, (&file, &text), &name);
     if let Some(refused) = not_theirs(&who, holds).or_else(|| with_others(&file, holds)) {
         return refused;
     }
     let message = format!("remove {name}");
     let change = Change { file, before: Some(text), after: None, author: author(&who), message };
-    match manifests::write(&handle, change).await {
+    match edit_manifest::write(&handle, change).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(problem) => not_written(&problem),
     }
 }
 
 async fn validate(State(handle): State<Handle>) -> Response {
-    Json(manifests::validated(&handle.picture().0)).into_response()
+    Json(edit_manifest::validated(&handle.picture().0)).into_response()
 }
 
 async fn examine(State(handle): State<Handle>) -> Response {

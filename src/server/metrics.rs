@@ -12,9 +12,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::access::Asked;
-use crate::engine::meters::{Labels, Meters, labels};
-use crate::engine::{Picture, certificates, status, subnets};
+use super::auth::Asked;
+use crate::engine::Picture;
+use crate::engine::reconcile::counters::{Labels, Meters, labels};
+use crate::engine::report::{certificates, status, subnets};
 use amarre_core::model::Timestamp;
 
 /// The content type that Prometheus asks for.

@@ -1,27 +1,27 @@
 //! HTTP: health, metrics, status, plan, drift, and commands. Over the network for whoever is known and may; on the unix
 //! socket beside the ledger for whoever may open it (mode 0600).
 
-pub mod access;
-mod acting;
-mod known;
-mod limits;
-mod lists;
 pub mod listener;
-pub mod live;
 pub mod metrics;
 mod manifests;
-mod notified;
-mod of_service;
-mod paced;
 pub mod openapi;
 mod problem;
-mod readings;
-mod repeats;
-mod seats;
 pub mod socket;
 mod tokens;
 mod users;
 mod webhook;
+pub mod auth;
+mod act;
+mod known_clients;
+mod rate_limit;
+mod services;
+pub mod sse;
+mod notifications;
+mod service_actions;
+mod write_timeout;
+mod webhook_bodies;
+mod idempotency;
+mod stream_limit;
 
 use std::sync::Arc;
 
@@ -35,25 +35,32 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use self::access::{Access, Asked, Door, Needs, Who};
 use self::openapi::{Form, Over};
 pub use self::problem::problem;
-use self::seats::Seat;
-use crate::engine::daemon::Handle;
-use crate::engine::events::{self, EventsOf};
-use crate::engine::explain;
-use crate::engine::follow;
-use crate::engine::history::{self, HistoryOf};
-use crate::engine::listing::{self, Listing, Only};
-use crate::engine::logs::{self, LogsOf};
-use crate::engine::verbs::{self, Answer, PlanForm};
-use crate::engine::{naming, report, subnets, trace};
+use crate::engine::commands;
+use crate::engine::commands::events;
+use crate::engine::commands::events::EventsOf;
+use crate::engine::commands::explain;
+use crate::engine::commands::follow_logs;
+use crate::engine::commands::history;
+use crate::engine::commands::history::HistoryOf;
+use crate::engine::commands::logs;
+use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::{Answer, PlanForm};
+use crate::engine::commands::{find_address, trace};
+use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report;
+use crate::engine::report::service_list;
+use crate::engine::report::service_list::{Listing, Only};
+use crate::engine::report::subnets;
+use crate::ledger::runs::Event;
 use crate::notifications::Notifications;
-use crate::store::journal::Event;
 use crate::templates::Shelf;
 use amarre_core::manifest;
 use amarre_core::model::Timestamp;
 use amarre_core::plan::render::Look;
+use auth::{Access, Asked, Door, Needs, Who};
+use stream_limit::Seat;
 
 /// What happened lately to one service.
 const EVENTS_SHOWN: u32 = 5;
@@ -120,9 +127,9 @@ pub fn public(handle: Handle, access: &Access, notifications: Notifications, she
             return Route { path, handler, says };
         }
         let door = Door { access: access.clone(), needs: says.needs, action: says.id, path, works: says.works };
-        Route { path, handler: handler.route_layer(middleware::from_fn_with_state(door, access::pass)), says }
+        Route { path, handler: handler.route_layer(middleware::from_fn_with_state(door, auth::pass)), says }
     });
-    let counts = middleware::from_fn_with_state(access.asked.clone(), access::measure);
+    let counts = middleware::from_fn_with_state(access.asked.clone(), auth::measure);
     let router = router(handle, routes.collect(), over(access)).layer(counts);
     router.layer(Extension(notifications)).layer(Extension(shelf)).layer(Extension(access.asked.clone()))
 }
@@ -158,7 +165,7 @@ fn shared() -> Vec<Route> {
         Route::new("/health", get(health), openapi::health()),
         Route::new("/metrics", get(metrics), openapi::metrics()),
         Route::new("/api/v1/status", get(status_all), openapi::status()),
-        Route::new("/api/v1/services", get(lists::services), openapi::services_of()),
+        Route::new("/api/v1/services", get(services::services), openapi::services_of()),
         Route::new("/api/v1/services/{name}", get(service), openapi::service()),
         Route::new("/api/v1/services/{name}/events", get(events_of_service), openapi::events(Form::OfService)),
         Route::new("/api/v1/services/{name}/history", get(history_of_service), openapi::history(Form::OfService)),
@@ -170,7 +177,7 @@ fn shared() -> Vec<Route> {
         Route::new("/api/v1/unmanaged", get(unmanaged), openapi::unmanaged()),
         Route::new("/api/v1/schema", get(schema), openapi::schema()),
         Route::new("/errors/{code}", get(page), openapi::page()),
-        Route::new("/api/v1/act", post(acting::act), openapi::act()),
+        Route::new("/api/v1/act", post(act::act), openapi::act()),
         Route::new("/api/v1/logs", get(logs_whole), openapi::logs(Form::Whole)),
         Route::new("/api/v1/logs/follow", get(logs_follow), openapi::logs_follow()),
         Route::new("/api/v1/events", get(events_whole), openapi::events(Form::Whole)),
@@ -178,11 +185,11 @@ fn shared() -> Vec<Route> {
         Route::new("/api/v1/explain", get(explain_whole), openapi::explain(Form::Whole)),
         Route::new("/api/v1/trace", get(trace_whole), openapi::trace(Form::Whole)),
     ];
-    routes.extend(of_service::routes());
+    routes.extend(service_actions::routes());
     routes.extend(manifests::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
-    routes.extend(notified::routes());
+    routes.extend(notifications::routes());
     routes
 }
 
@@ -338,7 +345,7 @@ async fn page(Path(code): Path<String>) -> Response {
 
 /// The page of an error code as it was written, or that there is no such code.
 pub fn error_page(code: &str) -> Response {
-    match crate::pages::page(code) {
+    match crate::error_pages::page(code) {
         Some(page) => {
             let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8"), (header::VARY, "Accept")];
             (kind, page).into_response()
@@ -357,12 +364,12 @@ async fn plan_text(
         (false, true) => PlanForm::Asks,
         (false, false) => PlanForm::Whole,
     };
-    answered(verbs::plan(&handle, of.reference.as_deref(), query.look(), form).await)
+    answered(commands::plan(&handle, of.reference.as_deref(), query.look(), form).await)
 }
 
 /// As if something else were followed.
 async fn preview(State(handle): State<Handle>, Query(of): Query<PlanQuery>) -> Response {
-    document_of(verbs::plan(&handle, of.reference.as_deref(), Look::PLAIN, PlanForm::Whole).await)
+    document_of(commands::plan(&handle, of.reference.as_deref(), Look::PLAIN, PlanForm::Whole).await)
 }
 
 async fn subnets(State(handle): State<Handle>) -> Response {
@@ -370,14 +377,14 @@ async fn subnets(State(handle): State<Handle>) -> Response {
 }
 
 async fn subnets_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
-    answered(verbs::subnets(&handle, query.look()).await)
+    answered(commands::subnets(&handle, query.look()).await)
 }
 
 async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
     let ((picture, next), now) = (handle.picture(), handle.now());
     let text = report::status_text(&picture, query.listing(), now, Some(next), query.look());
-    let document = listing::document(&picture, status_document(&handle).await, query.only);
-    let answer = verbs::Answer { document, text, exit: 0 };
+    let document = service_list::document(&picture, status_document(&handle).await, query.only);
+    let answer = commands::Answer { document, text, exit: 0 };
     Json(answer).into_response()
 }
 
@@ -407,15 +414,15 @@ async fn logs_follow(
     Extension(who): Extension<Who>,
     Query(of): Query<LogsOf>,
 ) -> Response {
-    let Some(seat) = Seat::take(&who.account) else { return seats::full() };
-    let (lines, inbox) = follow::lines();
+    let Some(seat) = Seat::take(&who.account) else { return stream_limit::full() };
+    let (lines, inbox) = follow_logs::lines();
     let ending = async move {
         let _seat = seat;
-        follow::follow(handle, of, lines).await
+        follow_logs::follow(handle, of, lines).await
     };
     // Whoever may open the socket may do so as long as he likes.
-    let lasts = who.name.is_some().then_some(seats::LASTS);
-    acting::in_lines("line", inbox, Box::pin(ending), lasts)
+    let lasts = who.name.is_some().then_some(stream_limit::LASTS);
+    act::in_lines("line", inbox, Box::pin(ending), lasts)
 }
 
 async fn events_of(State(handle): State<Handle>, Query(of): Query<EventsOf>) -> Response {
@@ -428,8 +435,8 @@ async fn events_whole(
     headers: HeaderMap,
     Query(of): Query<EventsOf>,
 ) -> Response {
-    if live::is_asked(&headers) {
-        return live::stream(handle, &headers, &who.account);
+    if sse::is_asked(&headers) {
+        return sse::stream(handle, &headers, &who.account);
     }
     document_of(Some(events::events(&handle, &of).await))
 }
@@ -502,11 +509,11 @@ async fn service_text(
     let (picture, _) = handle.picture();
     let row = picture.statuses().get(&name).map(|row| report::service_json(&picture, row));
     let Some(row) = row else {
-        return document_of(Some(naming::no_service(&picture, &name)));
+        return document_of(Some(find_address::no_service(&picture, &name)));
     };
     let (document, events) = with_events(&handle, row, &name).await;
     match report::service_text(&picture, &name, &events, handle.now(), query.look()) {
-        Some(text) => Json(verbs::Answer { document, text, exit: 0 }).into_response(),
+        Some(text) => Json(commands::Answer { document, text, exit: 0 }).into_response(),
         None => no_such(&name),
     }
 }
@@ -517,7 +524,7 @@ fn answered(answer: Option<Answer>) -> Response {
 }
 
 async fn unmanaged(State(handle): State<Handle>) -> Response {
-    Json(listing::unmanaged_json(&handle.picture().0)).into_response()
+    Json(service_list::unmanaged_json(&handle.picture().0)).into_response()
 }
 
 async fn schema() -> Response {

@@ -10,10 +10,10 @@ use serde_json::{Map, Value as Json, json};
 pub(super) use self::schemas::{any, count, flag_type, line, list, or_null, roles, text, timeout, until, written};
 use self::schemas::{healths, object, syncs, with};
 pub(super) use self::schemas::{named, texts};
-use super::access::Needs;
+use super::auth::Needs;
 use super::problem::PROBLEM;
 use crate::accounts::Role;
-use crate::engine::listing::Only;
+use crate::engine::report::service_list::Only;
 
 /// Where the document stands.
 pub const PATH: &str = "/api/v1/openapi.json";
@@ -309,7 +309,7 @@ pub(super) fn services_of() -> Operation {
         .takes(in_query("health", "Only with this health", &healths()))
         .takes(in_query("host", "Only on this host", &text()))
         .takes(in_query("only", "One sort of services", &words(only)))
-        .takes(in_query("sort", "By what; with `-`, the other way round", &words(super::lists::SORTS.to_vec())))
+        .takes(in_query("sort", "By what; with `-`, the other way round", &words(super::services::SORTS.to_vec())))
         .checks_query()
 }
 

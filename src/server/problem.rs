@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::engine::verbs::Refused;
+use crate::engine::commands::Refused;
 
 /// What a problem is called.
 pub const PROBLEM: &str = "application/problem+json";

@@ -14,7 +14,7 @@ use super::openapi::{self, Operation, line, list as array, or_null, roles, writt
 use super::users::{of, refused};
 use super::{Given, Route};
 use crate::accounts::{self, NewToken, Role};
-use crate::engine::daemon::Handle;
+use crate::engine::reconcile::daemon::Handle;
 use amarre_core::model::{Millis, Timestamp};
 
 const ALL: &str = "/api/v1/tokens";

@@ -13,7 +13,7 @@ use super::problem::problem;
 use super::tokens::LEDGER;
 use super::{Given, Route};
 use crate::accounts::{self, AccountError, Accounts, Role};
-use crate::engine::daemon::Handle;
+use crate::engine::reconcile::daemon::Handle;
 use crate::secret::Secret;
 
 const ALL: &str = "/api/v1/users";

@@ -27,9 +27,9 @@ use tokio::sync::Semaphore;
 
 use super::begin;
 use super::problem::problem;
-use super::readings::{BODY_BYTES_MAX, Readings};
+use super::webhook_bodies::{BODY_BYTES_MAX, Readings};
 use crate::accounts::{Accounts, AuditRow, visitor};
-use crate::engine::daemon::Handle;
+use crate::engine::reconcile::daemon::Handle;
 use crate::secret::Secret;
 use amarre_core::model::{Millis, Timestamp};
 

@@ -2,11 +2,11 @@
 
 use super::manifest::Form;
 use super::words::Words;
-use super::{Visitor, Web, view};
+use super::{Visitor, Web, view_model};
 use crate::accounts::Role;
 use crate::engine::Picture;
-use crate::engine::images::{ImageFacts, Known};
-use crate::engine::manifests::Settle;
+use crate::engine::commands::edit_manifest::Settle;
+use crate::engine::commands::image_lookup::{ImageFacts, Known};
 use amarre_core::model::{Address, Kind};
 
 /// Below so many, it is said that few certificates are left.
@@ -40,7 +40,7 @@ impl Mark {
 
     /// Its picture.
     pub fn svg(&self) -> &'static str {
-        view::mark(self.tone)
+        view_model::mark(self.tone)
     }
 }
 
@@ -196,7 +196,7 @@ fn tls(after: &Picture, name: &str, words: Words) -> Mark {
     if let Some(refusal) = after.change_of(certificate).and_then(|change| change.refusal()) {
         return Mark::wrong(refusal.message.clone());
     }
-    match crate::engine::certificates::left(after, certificate) {
+    match crate::engine::report::certificates::left(after, certificate) {
         None => Mark::default(),
         Some(left) => Mark::new(if left < FEW_LEFT { "warn" } else { "ok" }, words.count("tls-left", &left)),
     }

@@ -11,11 +11,14 @@ use axum::response::{IntoResponse, Response};
 
 use super::checks::{Mark, Marks, Typed};
 use super::manifest::Form;
-use super::view::{self, PlanRow};
+use super::view_model;
+use super::view_model::PlanRow;
 use super::{Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
-use crate::engine::manifests::{self, Draft, Holds, Settle, tag};
-use crate::engine::{Picture, planned};
+use crate::engine::Picture;
+use crate::engine::commands::edit_manifest;
+use crate::engine::commands::edit_manifest::{Draft, Holds, Settle, tag};
+use crate::engine::report::service_plan;
 use amarre_core::model::Kind;
 
 /// What a manifest would lead to.
@@ -103,8 +106,8 @@ pub async fn check(
     named: &str,
     promised: Vec<String>,
 ) -> Option<Checked> {
-    let Draft { settle, plans, after, .. } = manifests::draft(&web.handle, file, named, promised).await?;
-    let (plan, summary) = (view::plan(&plans, visitor.words), view::summary(&plans, visitor.words));
+    let Draft { settle, plans, after, .. } = edit_manifest::draft(&web.handle, file, named, promised).await?;
+    let (plan, summary) = (view_model::plan(&plans, visitor.words), view_model::summary(&plans, visitor.words));
     Some(Checked { settle, plan, summary, after: Some(after) })
 }
 
@@ -141,7 +144,7 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
     let typed_name = form.name.clone();
     let form = form.with_name();
     let (file, text) = (web.handle.path_of(&form.name), form.manifest());
-    let is_name_taken = manifests::is_taken(&web.handle, &form.name);
+    let is_name_taken = edit_manifest::is_taken(&web.handle, &form.name);
     let mut marks = Marks::default();
     let mut checked = Checked::default();
     if is_asked && !is_name_taken {
@@ -235,12 +238,12 @@ pub async fn make(
     let Some(checked) = check(&web, &doer.visitor, (&path, &text), &form.name, Vec::new()).await else {
         return Ok(stopping());
     };
-    let problem = if !checked.settle.is_empty() || manifests::is_taken(&web.handle, &form.name) {
+    let problem = if !checked.settle.is_empty() || edit_manifest::is_taken(&web.handle, &form.name) {
         None
     } else {
         let message = if message.is_empty() { format!("add {}", form.name) } else { message.clone() };
         match written(&web, &doer, (path, None, Some(text)), message, (from, "add", &form.name)).await {
-            Ok(()) => return Ok(to(&format!("/services/{}", view::encoded(&form.name)))),
+            Ok(()) => return Ok(to(&format!("/services/{}", view_model::encoded(&form.name)))),
             Err(problem) => Some(problem),
         }
     };
@@ -258,8 +261,8 @@ pub async fn written(
 ) -> Result<(), Settle> {
     let user = &doer.session.user;
     let author = (user.name.clone(), user.email.clone());
-    let change = manifests::Change { file: path.clone(), before, after, author, message };
-    let done = manifests::write(&web.handle, change).await;
+    let change = edit_manifest::Change { file: path.clone(), before, after, author, message };
+    let done = edit_manifest::write(&web.handle, change).await;
     let result = match &done {
         Ok(()) => "ok",
         Err(problem) => &problem.text,
@@ -283,7 +286,7 @@ async fn edit_page(
     let mut settle = checked.settle;
     settle.extend(problem);
     let words = visitor.words;
-    let here = format!("/services/{}/edit", view::encoded(name));
+    let here = format!("/services/{}/edit", view_model::encoded(name));
     let frame = Frame::new(web, visitor, "services", words.with("edit-title", "name", name), here).await;
     let message = if given.message.is_empty() { format!("change {name}") } else { given.message };
     page(&Change {
@@ -319,8 +322,8 @@ async fn no_manifest(web: &Web, visitor: &Visitor) -> Response {
 
 /// `GET /services/{name}/edit`
 pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = asks(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
-    let Some((file, text)) = manifests::file_of(&web.handle.picture().0, &name) else {
+    let visitor = asks(&web, &headers, &format!("/services/{}/edit", view_model::encoded(&name))).await?;
+    let Some((file, text)) = edit_manifest::file_of(&web.handle.picture().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
     let given = Given { file, before: tag(&text), text, message: String::new() };
@@ -338,8 +341,8 @@ pub async fn change(
     Path(name): Path<String>,
     Body(fields): Body<Fields>,
 ) -> Outcome {
-    let visitor = asks(&web, &headers, &format!("/services/{}/edit", view::encoded(&name))).await?;
-    let Some((file, there)) = manifests::file_of(&web.handle.picture().0, &name) else {
+    let visitor = asks(&web, &headers, &format!("/services/{}/edit", view_model::encoded(&name))).await?;
+    let Some((file, there)) = edit_manifest::file_of(&web.handle.picture().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
     // Browsers send line ends of their own.
@@ -349,7 +352,7 @@ pub async fn change(
         text.push('\n');
     }
     let given = Given { file: file.clone(), before: field("before"), text: text.clone(), message: field("message") };
-    let path = format!("/services/{}", view::encoded(&name));
+    let path = format!("/services/{}", view_model::encoded(&name));
     let doer = match field("do") == "commit" {
         true => Some(doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?),
         false => None,
@@ -371,25 +374,25 @@ pub async fn change(
 
 /// A file goes only with a manifest that is alone in it.
 fn holds_alone(picture: &Picture, file: (&str, &str), name: &str) -> bool {
-    manifests::holds(picture, file, name) == Holds::Alone
+    edit_manifest::holds(picture, file, name) == Holds::Alone
 }
 
 async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) -> Response {
     let (picture, _) = web.handle.picture();
-    let Some((file, there)) = manifests::file_of(&picture, name) else { return no_manifest(web, visitor).await };
+    let Some((file, there)) = edit_manifest::file_of(&picture, name) else { return no_manifest(web, visitor).await };
     let words = visitor.words;
     let is_only_one = holds_alone(&picture, (&file, &there), name);
-    let Some(after) = manifests::without(&web.handle, &file).await else { return stopping() };
-    let plan = planned::of_service(&after, name).map(|plan| (name.to_owned(), plan));
+    let Some(after) = edit_manifest::without(&web.handle, &file).await else { return stopping() };
+    let plan = service_plan::of_service(&after, name).map(|plan| (name.to_owned(), plan));
     let who = visitor.session.as_ref().map(|session| session.user.name.clone()).unwrap_or_default();
     let removes = words.with_all("delete-removes", &[("file", &file), ("where", &picture.source.label), ("who", &who)]);
-    let here = format!("/services/{}/delete", view::encoded(name));
+    let here = format!("/services/{}/delete", view_model::encoded(name));
     let frame = Frame::new(web, visitor, "services", words.with("delete-title", "name", name), here).await;
     let error = if is_only_one { error } else { Some(words.with("delete-several", "file", &file)) };
     page(&Delete {
         name: name.to_owned(),
         removes,
-        plan: view::plan(plan.as_slice(), words),
+        plan: view_model::plan(plan.as_slice(), words),
         error,
         unwritable: unwritable(web, visitor, &file).await,
         is_possible: is_only_one,
@@ -401,7 +404,7 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
 
 /// `GET /services/{name}/delete`
 pub async fn delete(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = asks(&web, &headers, &format!("/services/{}/delete", view::encoded(&name))).await?;
+    let visitor = asks(&web, &headers, &format!("/services/{}/delete", view_model::encoded(&name))).await?;
     Ok(delete_page(&web, &visitor, &name, None).await)
 }
 
@@ -413,10 +416,10 @@ pub async fn delete_now(
     Path(name): Path<String>,
     Body(fields): Body<Fields>,
 ) -> Outcome {
-    let here = format!("/services/{}/delete", view::encoded(&name));
+    let here = format!("/services/{}/delete", view_model::encoded(&name));
     let doer = doer(&web, &headers, &fields, Role::Editor, &here).await?;
     let (picture, _) = web.handle.picture();
-    let Some((file, there)) = manifests::file_of(&picture, &name) else {
+    let Some((file, there)) = edit_manifest::file_of(&picture, &name) else {
         return Ok(no_manifest(&web, &doer.visitor).await);
     };
     let is_meant = fields.get("name").is_some_and(|typed| typed.trim() == name);

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{Frame, Visitor, Web, accepts_html, markdown, page, said};
-use crate::{pages, server};
+use crate::{error_pages, server};
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -26,9 +26,9 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
         return server::error_page(&code);
     }
     let visitor = Visitor::of(&headers, &web).await;
-    let Some(text) = pages::page(&code) else {
+    let Some(text) = error_pages::page(&code) else {
         let mut text = visitor.words.with("error-unknown", "code", &code);
-        if let Some(near) = pages::near(&code) {
+        if let Some(near) = error_pages::near(&code) {
             text = format!("{text} {}", visitor.words.with("svc-near", "name", near));
         }
         return said(&web, &visitor, StatusCode::NOT_FOUND, text).await;
@@ -52,5 +52,5 @@ pub async fn list(State(web): State<Web>, headers: HeaderMap) -> Response {
     let visitor = Visitor::of(&headers, &web).await;
     let title = visitor.words.of("errors-title");
     let frame = Frame::new(&web, &visitor, "", title, "/errors".to_owned()).await;
-    page(&All { frame, codes: pages::titles().collect() })
+    page(&All { frame, codes: error_pages::titles().collect() })
 }

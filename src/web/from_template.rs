@@ -10,12 +10,14 @@ use axum::response::{IntoResponse, Response};
 
 use super::checks::{Mark, Marks, Typed};
 use super::edit::{self, Checked};
-use super::view::{self, PlanRow};
+use super::view_model;
+use super::view_model::PlanRow;
 use super::words::Words;
 use super::{Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
 use crate::accounts::Role;
-use crate::engine::certificates;
-use crate::engine::manifests::{self, Settle};
+use crate::engine::commands::edit_manifest;
+use crate::engine::commands::edit_manifest::Settle;
+use crate::engine::report::certificates;
 use crate::templates::{self, Rendered};
 
 #[derive(Template)]
@@ -81,7 +83,7 @@ const NAMES_TRIED_MAX: usize = 9;
 fn free_name(web: &Web, key: &str) -> String {
     let others = (2..=NAMES_TRIED_MAX).map(|n| format!("{key}-{n}"));
     let mut names = std::iter::once(key.to_owned()).chain(others);
-    names.find(|name| !manifests::is_taken(&web.handle, name)).unwrap_or_else(|| key.to_owned())
+    names.find(|name| !edit_manifest::is_taken(&web.handle, name)).unwrap_or_else(|| key.to_owned())
 }
 
 /// What was filled in: the name, and what is to be otherwise.
@@ -130,7 +132,7 @@ async fn checked(
         Ok(rendered) => rendered,
         Err(unfit) => return (None, none(unfit.why), unfit.parameter),
     };
-    if manifests::is_taken(&web.handle, &filled.name) {
+    if edit_manifest::is_taken(&web.handle, &filled.name) {
         return (Some(rendered), none(visitor.words.of("new-taken")), Some("name".to_owned()));
     }
     let path = web.handle.path_of(&filled.name);
@@ -226,7 +228,7 @@ async fn fill_page(
     checked.settle.extend(more);
     let rendered = rendered.unwrap_or(Rendered { manifest: String::new(), secrets: Vec::new(), notes: String::new() });
     let (words, file) = (visitor.words, web.handle.path_of(&filled.name));
-    let here = format!("/new/templates/{}", view::encoded(key));
+    let here = format!("/new/templates/{}", view_model::encoded(key));
     let frame = Frame::new(web, visitor, "services", template.title.clone(), here).await;
     page(&Fill {
         frame,
@@ -259,7 +261,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(key): Path<St
     let template = wanted(&web, &visitor, &key).await?;
     // Who is signed in sees checks and the plan before anything is typed, as after each change.
     let visitor = match visitor.session {
-        Some(_) => asks(&web, &headers, &format!("/new/templates/{}", view::encoded(&key))).await?,
+        Some(_) => asks(&web, &headers, &format!("/new/templates/{}", view_model::encoded(&key))).await?,
         None => visitor,
     };
     let filled = Filled { name: free_name(&web, &key), set: BTreeMap::new() };
@@ -274,7 +276,7 @@ pub async fn make(
     Path(key): Path<String>,
     Body(fields): Body<Fields>,
 ) -> Outcome {
-    let here = format!("/new/templates/{}", view::encoded(&key));
+    let here = format!("/new/templates/{}", view_model::encoded(&key));
     if fields.get("do").map(String::as_str) != Some("commit") {
         let visitor = asks(&web, &headers, &here).await?;
         let template = wanted(&web, &visitor, &key).await?;
@@ -304,7 +306,7 @@ pub async fn make(
                     if !notes.is_empty() {
                         Flash::text(notes).keep(&web, &doer.session).await;
                     }
-                    return Ok(to(&format!("/services/{}", view::encoded(&filled.name))));
+                    return Ok(to(&format!("/services/{}", view_model::encoded(&filled.name))));
                 }
                 Err(problem) => Some(problem),
             }

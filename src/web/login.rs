@@ -5,11 +5,11 @@ use axum::extract::{ConnectInfo, Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::frame::{KEYS_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE};
-use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view};
+use super::layout::{KEYS_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE};
+use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view_model};
 use crate::accounts::{AccountError, AuditRow, Opened, Role, Visit, typed_email};
 use crate::secret::Secret;
-use crate::server::access::cookie;
+use crate::server::auth::cookie;
 
 /// A year, for what is only a choice.
 const YEAR_S: u32 = 365 * 24 * 60 * 60;
@@ -85,7 +85,7 @@ pub async fn sign_in(
             (StatusCode::UNPROCESSABLE_ENTITY, words.count("login-wrong", &usize::try_from(left).unwrap_or_default()))
         }
         Err(AccountError::Locked(until)) => {
-            (StatusCode::TOO_MANY_REQUESTS, words.with("login-locked", "time", &view::span(until - now)))
+            (StatusCode::TOO_MANY_REQUESTS, words.with("login-locked", "time", &view_model::span(until - now)))
         }
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     };
@@ -101,7 +101,7 @@ pub async fn sign_out(State(web): State<Web>, headers: HeaderMap, Form(fields): 
 
 async fn setup_page(web: &Web, visitor: &Visitor, fields: &Fields, error: Option<String>) -> Response {
     let token = field(fields, "token");
-    let here = format!("/setup?token={}", view::encoded(&token));
+    let here = format!("/setup?token={}", view_model::encoded(&token));
     let frame = Frame::new(web, visitor, "", visitor.words.of("setup-title"), here).await;
     let is_good = web.accounts.is_first(&token);
     let (name, email) = (field(fields, "name"), field(fields, "email"));

@@ -135,7 +135,7 @@ fn link(text: &str) -> Option<(String, &str)> {
     let (label, after) = text.strip_prefix('[')?.split_once("](")?;
     let (target, after) = after.split_once(')')?;
     let label = inline(label);
-    let page = target.strip_suffix(".md").filter(|code| crate::pages::is_code(code));
+    let page = target.strip_suffix(".md").filter(|code| crate::error_pages::is_code(code));
     let html = match (page, target.strip_prefix("../")) {
         (Some(code), _) => format!("<a href=\"/errors/{code}\">{label}</a>"),
         (None, Some(path)) => format!("{label} (<code>docs/{}</code>)", escaped(path)),
@@ -201,8 +201,8 @@ mod tests {
 
     #[test]
     fn no_page_keeps_a_sign_of_markdown() {
-        for (code, _) in crate::pages::titles() {
-            let page = crate::pages::page(code).unwrap();
+        for (code, _) in crate::error_pages::titles() {
+            let page = crate::error_pages::page(code).unwrap();
             let (html, title) = titled(page);
             assert!(title.starts_with(&format!("{code}: ")), "{title}");
             assert_eq!(html.matches("<h2>").count(), 6, "{code}");

@@ -8,23 +8,23 @@
 mod api;
 mod assets;
 mod checks;
-mod doing;
 mod edit;
 mod errors;
-mod frame;
 mod from_template;
 mod login;
 mod manifest;
 mod markdown;
 mod overview;
-mod picture;
 mod purge;
-mod rest;
 mod service;
 mod settings;
 mod timeline;
-pub mod view;
 pub mod words;
+mod actions;
+mod tables;
+mod topology;
+mod layout;
+pub mod view_model;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -38,13 +38,13 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
-pub use self::frame::{Flash, Frame, Visitor};
+pub use layout::{Flash, Frame, Visitor};
 
 use crate::accounts::{Accounts, AuditRow, Role, Session};
-use crate::engine::daemon::Handle;
-use crate::engine::images::Images;
+use crate::engine::commands::image_lookup::Images;
+use crate::engine::reconcile::daemon::Handle;
 use crate::notifications::Notifications;
-use crate::server::access::Access;
+use crate::server::auth::Access;
 use crate::server::{self, whole};
 use crate::templates::Shelf;
 use amarre_core::model::Millis;
@@ -96,13 +96,13 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications, shel
         .route("/services/{name}/edit", get(edit::edit).post(edit::change))
         .route("/services/{name}/delete", get(edit::delete).post(edit::delete_now))
         .route("/services/{name}/purge", get(purge::page_of).post(purge::purge_now))
-        .route("/services/{name}/rollback", get(doing::rollback).post(doing::rollback_now))
-        .route("/services/{name}/{verb}", axum::routing::post(doing::verb))
-        .route("/apply", axum::routing::post(doing::apply))
-        .route("/runs", get(rest::runs))
-        .route("/runs/{id}", get(rest::run))
-        .route("/network", get(rest::network))
-        .route("/certificates", get(rest::certificates))
+        .route("/services/{name}/rollback", get(actions::rollback).post(actions::rollback_now))
+        .route("/services/{name}/{verb}", axum::routing::post(actions::verb))
+        .route("/apply", axum::routing::post(actions::apply))
+        .route("/runs", get(tables::runs))
+        .route("/runs/{id}", get(tables::run))
+        .route("/network", get(tables::network))
+        .route("/certificates", get(tables::certificates))
         .route("/api", get(api::show))
         .route("/errors", get(errors::list))
         .route("/errors/{code}", get(errors::show))
@@ -117,17 +117,17 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications, shel
         .route("/assets/{name}", get(assets::asset))
         .merge(settings::routes())
         .with_state(web.clone())
-        .layer(middleware::from_fn_with_state(access.asked.clone(), server::access::measure))
+        .layer(middleware::from_fn_with_state(access.asked.clone(), server::auth::measure))
         .fallback_service(api)
         .layer(middleware::from_fn_with_state(web, around))
-        .layer(middleware::from_fn_with_state(access, server::access::enter))
+        .layer(middleware::from_fn_with_state(access, server::auth::enter))
 }
 
 /// `GET /live`: an open page is told to read itself again.
 async fn live(State(web): State<Web>, headers: HeaderMap) -> Response {
     let visitor = Visitor::of(&headers, &web).await;
     let account = visitor.session.as_ref().map(|session| session.user.email.clone()).unwrap_or_default();
-    server::live::stream(web.handle, &headers, &account)
+    server::sse::stream(web.handle, &headers, &account)
 }
 
 /// What holds for every answer to a browser: no other page may send a form, and nothing is loaded from elsewhere.
@@ -283,7 +283,7 @@ struct Doer {
 async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back: &str) -> Result<Doer, Response> {
     let visitor = Visitor::of(headers, web).await;
     let Some(session) = visitor.session.clone() else {
-        return Err(to(&format!("/login?back={}", view::encoded(back))));
+        return Err(to(&format!("/login?back={}", view_model::encoded(back))));
     };
     if !fields.get("csrf").is_some_and(|given| session.is_csrf(given)) {
         return Err(said(web, &visitor, StatusCode::FORBIDDEN, visitor.words.of("problem-csrf")).await);
@@ -300,7 +300,7 @@ async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back:
 /// Whoever is signed in, for what asks Docker, NPM and OVH anew; else the way to sign in.
 async fn known(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Response> {
     let visitor = Visitor::of(headers, web).await;
-    if visitor.session.is_some() { Ok(visitor) } else { Err(to(&format!("/login?back={}", view::encoded(back)))) }
+    if visitor.session.is_some() { Ok(visitor) } else { Err(to(&format!("/login?back={}", view_model::encoded(back)))) }
 }
 
 /// The same for what makes work each time: a form that is checked while it is filled in.
@@ -315,7 +315,7 @@ async fn asks(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Res
 }
 
 async fn too_much(web: &Web, visitor: &Visitor, wait: Millis) -> Response {
-    let text = visitor.words.with("problem-too-much", "time", &view::span(Millis(wait.0 + 999)));
+    let text = visitor.words.with("problem-too-much", "time", &view_model::span(Millis(wait.0 + 999)));
     let mut response = said(web, visitor, StatusCode::TOO_MANY_REQUESTS, text).await;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from((wait.0.max(0) + 999) / 1000));
     response

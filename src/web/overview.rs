@@ -7,12 +7,14 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::view::{self, State as Shown};
+use super::view_model;
+use super::view_model::State as Shown;
 use super::{Fields, Frame, Visitor, Web, page};
 use crate::accounts::Role;
-use crate::engine::listing::{self, Only};
 use crate::engine::report;
-use crate::engine::status::{Health, ServiceStatus, Sync};
+use crate::engine::report::service_list;
+use crate::engine::report::service_list::Only;
+use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use amarre_core::model::Hint;
 
 #[derive(Template)]
@@ -55,7 +57,7 @@ struct Need {
 
 impl Need {
     fn mark(&self) -> &'static str {
-        view::mark(self.tone)
+        view_model::mark(self.tone)
     }
 }
 
@@ -86,13 +88,13 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let now = web.handle.now();
     let (gone, all): (BTreeMap<_, _>, BTreeMap<_, _>) = picture.statuses().iter().partition(|(_, row)| row.deleted);
     let all: BTreeMap<&String, &ServiceStatus> = all;
-    let of = |only: Only| listing::rows(&picture, all.values().copied(), Some(only)).len();
+    let of = |only: Only| service_list::rows(&picture, all.values().copied(), Some(only)).len();
     let chosen = fields.get("only").and_then(|word| Only::WORDS.iter().find(|(known, _)| known == word));
     let chosen = chosen.map(|(_, only)| *only);
     let query = fields.get("q").map(|text| text.trim().to_owned()).unwrap_or_default();
-    let is_meant = |row: &&ServiceStatus| listing::is_about(&picture, row, &query);
-    let rows = listing::rows(&picture, all.values().copied(), chosen).into_iter().filter(is_meant).map(|row| {
-        let (sync, health) = view::states(&picture, row, words);
+    let is_meant = |row: &&ServiceStatus| service_list::is_about(&picture, row, &query);
+    let rows = service_list::rows(&picture, all.values().copied(), chosen).into_iter().filter(is_meant).map(|row| {
+        let (sync, health) = view_model::states(&picture, row, words);
         Row {
             name: row.name.clone(),
             domain: row.domains.first().cloned().unwrap_or_default(),
@@ -100,7 +102,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
             sync,
             health,
             now: row.what_now_at(now),
-            since: since(&picture, &row.name).map(|at| view::span(now - at)).unwrap_or_default(),
+            since: since(&picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
             since_at: since(&picture, &row.name).map(|at| at.0),
         }
     });
@@ -132,9 +134,9 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
             count,
             is_chosen: chosen.map_or("", Only::word) == only,
         });
-    let unmanaged = listing::unmanaged_count(&picture);
+    let unmanaged = service_list::unmanaged_count(&picture);
     let may_act = visitor.may(Role::Operator) || visitor.session.is_none();
-    let here = if query.is_empty() { "/".to_owned() } else { format!("/?q={}", view::encoded(&query)) };
+    let here = if query.is_empty() { "/".to_owned() } else { format!("/?q={}", view_model::encoded(&query)) };
     let frame = Frame::new(&web, &visitor, "services", words.of("overview-title"), here).await;
     page(&Overview {
         counts,

@@ -6,10 +6,10 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::doing::{NO_WAIT_MS, finish};
-use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, known, page, said, service, view};
+use super::actions::{NO_WAIT_MS, finish};
+use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, known, page, said, service, view_model};
 use crate::accounts::Role;
-use crate::engine::verbs::Act;
+use crate::engine::commands::Act;
 
 #[derive(Template)]
 #[template(path = "purge.html")]
@@ -33,7 +33,7 @@ async fn left(web: &Web, visitor: &Visitor, name: &str) -> Result<Vec<[String; 2
 
 async fn shown(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) -> Outcome {
     let kept = left(web, visitor, name).await?;
-    let here = format!("/services/{}/purge", view::encoded(name));
+    let here = format!("/services/{}/purge", view_model::encoded(name));
     let frame = Frame::new(web, visitor, "services", visitor.words.with("purge-title", "name", name), here).await;
     let may_purge = visitor.may(Role::Admin);
     Ok(page(&Purge { frame, name: name.to_owned(), kept, error, may_purge }))
@@ -41,7 +41,7 @@ async fn shown(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) 
 
 /// `GET /services/{name}/purge`
 pub async fn page_of(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/purge", view::encoded(&name))).await?;
+    let visitor = known(&web, &headers, &format!("/services/{}/purge", view_model::encoded(&name))).await?;
     shown(&web, &visitor, &name, None).await
 }
 
@@ -53,7 +53,7 @@ pub async fn purge_now(
     Path(name): Path<String>,
     Form(fields): Form<Fields>,
 ) -> Outcome {
-    let here = format!("/services/{}/purge", view::encoded(&name));
+    let here = format!("/services/{}/purge", view_model::encoded(&name));
     let doer = doer(&web, &headers, &fields, Role::Admin, &here).await?;
     left(&web, &doer.visitor, &name).await?;
     if fields.get("name").is_none_or(|typed| typed.trim() != name) {

@@ -8,16 +8,21 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::picture::{self, Drawing};
-use super::view::{self, PlanRow, State as Shown};
+use super::topology;
+use super::topology::Drawing;
+use super::view_model;
+use super::view_model::{PlanRow, State as Shown};
 use super::{Frame, Outcome, Visitor, Web, known, page, said};
 use crate::accounts::Role;
 use crate::engine::Picture;
-use crate::engine::explain;
-use crate::engine::history::{self, HistoryOf};
-use crate::engine::logs::{self, LogsOf};
-use crate::engine::planned;
-use crate::engine::status::{self, ServiceStatus};
+use crate::engine::commands::explain;
+use crate::engine::commands::history;
+use crate::engine::commands::history::HistoryOf;
+use crate::engine::commands::logs;
+use crate::engine::commands::logs::LogsOf;
+use crate::engine::report::service_plan;
+use crate::engine::report::status;
+use crate::engine::report::status::ServiceStatus;
 use amarre_core::model::service::Service;
 use amarre_core::model::{Hint, Kind, suggestion};
 use amarre_core::plan::render::{Look, lines};
@@ -48,7 +53,7 @@ struct Head {
 
 impl Head {
     fn of(picture: &Picture, row: &ServiceStatus, visitor: &Visitor, tab: &'static str) -> Self {
-        let (sync, health) = view::states(picture, row, visitor.words);
+        let (sync, health) = view_model::states(picture, row, visitor.words);
         let manifest = picture.services.get(&row.name);
         let is_new = visitor.session.is_none();
         Self {
@@ -141,22 +146,23 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let row = found(&web, &visitor, &picture, &name).await?;
     let words = visitor.words;
     let manifest = picture.services.get(&name);
-    let plan = planned::of_service(&picture, &name).map(|plan| (name.clone(), plan));
+    let plan = service_plan::of_service(&picture, &name).map(|plan| (name.clone(), plan));
     let is_drift = |change: &amarre_core::model::Change| status::is_drift(change);
     let only_drift = picture.changes_of(&name).all(is_drift);
     let drift: Vec<Drift> = drifts(row).collect();
     let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
-    let events =
-        events.iter().map(|event| Happened { at: view::moment(event.at, web.handle.now()), what: view::event(event) });
+    let events = events
+        .iter()
+        .map(|event| Happened { at: view_model::moment(event.at, web.handle.now()), what: view_model::event(event) });
     let suspended = picture.facts.suspended.get(&name).map(|suspension| match suspension.why.as_str() {
         "" => words.with("svc-suspended-by-whom", "who", &suspension.by),
         why => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", why)]),
     });
     let mut frame =
-        Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view::encoded(&name))).await;
+        Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view_model::encoded(&name))).await;
     frame.moves |= row.health == status::Health::Progressing;
     Ok(page(&Now {
-        drawing: picture::draw(&picture, row, web.handle.now(), words),
+        drawing: topology::draw(&picture, row, web.handle.now(), words),
         kept: kept(row, words),
         head: Head::of(&picture, row, &visitor, "now"),
         what_now: row.what_now_at(web.handle.now()),
@@ -164,7 +170,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         hints: row.hints.clone(),
         suspended,
         network: network(row, words),
-        plan: if only_drift { Vec::new() } else { view::plan(plan.as_slice(), words) },
+        plan: if only_drift { Vec::new() } else { view_model::plan(plan.as_slice(), words) },
         drift_title: words.count("svc-drift", &drift.len()),
         drift,
         events: events.collect(),
@@ -232,7 +238,7 @@ struct Version {
 
 /// `GET /services/{name}/history`
 pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/history", view::encoded(&name))).await?;
+    let visitor = known(&web, &headers, &format!("/services/{}/history", view_model::encoded(&name))).await?;
     let (picture, _) = web.handle.picture();
     let row = found(&web, &visitor, &picture, &name).await?;
     let answer = history::history(&web.handle, &HistoryOf { name: Some(name.clone()), ..HistoryOf::default() }).await;
@@ -246,12 +252,12 @@ pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
         Version {
             revision: crate::engine::report::short(&text("revision")),
             whole: text("revision"),
-            since: at.map(view::day).unwrap_or_default(),
+            since: at.map(view_model::day).unwrap_or_default(),
             images: texts(&version["images"]).join(", "),
             is_now: version["now"].as_bool().unwrap_or_default(),
         }
     });
-    let here = format!("/services/{}/history", view::encoded(&name));
+    let here = format!("/services/{}/history", view_model::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
     Ok(page(&History { frame, head: Head::of(&picture, row, &visitor, "history"), versions: versions.collect() }))
 }
@@ -269,7 +275,7 @@ struct Text {
 
 /// `GET /services/{name}/logs`
 pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/logs", view::encoded(&name))).await?;
+    let visitor = known(&web, &headers, &format!("/services/{}/logs", view_model::encoded(&name))).await?;
     let (picture, _) = web.handle.picture();
     let row = found(&web, &visitor, &picture, &name).await?;
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
@@ -281,7 +287,7 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
             None => return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response()),
         }
     }
-    let here = format!("/services/{}/logs", view::encoded(&name));
+    let here = format!("/services/{}/logs", view_model::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
     let title = visitor.words.of("tab-logs");
     let head = Head::of(&picture, row, &visitor, "logs");
@@ -301,7 +307,7 @@ pub async fn explain(
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Outcome {
-    let here = format!("/services/{}/explain?thing={}", view::encoded(&name), view::encoded(&asked.thing));
+    let here = format!("/services/{}/explain?thing={}", view_model::encoded(&name), view_model::encoded(&asked.thing));
     let visitor = known(&web, &headers, &here).await?;
     let (picture, _) = web.handle.picture();
     let row = found(&web, &visitor, &picture, &name).await?;
@@ -319,12 +325,12 @@ pub async fn explain(
 
 /// `GET /services/{name}/manifest`
 pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/manifest", view::encoded(&name))).await?;
+    let visitor = known(&web, &headers, &format!("/services/{}/manifest", view_model::encoded(&name))).await?;
     let (picture, _) = web.handle.picture();
     let row = found(&web, &visitor, &picture, &name).await?;
-    let file = crate::engine::manifests::file_of(&picture, &name);
+    let file = crate::engine::commands::edit_manifest::file_of(&picture, &name);
     let (title, text) = file.unwrap_or_else(|| (visitor.words.of("svc-no-manifest"), String::new()));
-    let here = format!("/services/{}/manifest", view::encoded(&name));
+    let here = format!("/services/{}/manifest", view_model::encoded(&name));
     let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
     let head = Head::of(&picture, row, &visitor, "manifest");
     let may_change = head.may_edit && !text.is_empty();

@@ -8,9 +8,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use super::{Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, denied, doer, known, page, problem, to, view};
+use super::{
+    Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, denied, doer, known, page, problem, to, view_model,
+};
 use crate::accounts::{AccountError, AuditRow, Audited, NewToken, Role, Session, Token, User};
-use crate::engine::{listing, report};
+use crate::engine::report;
+use crate::engine::report::service_list;
 use crate::notifications;
 use crate::secret::Secret;
 use amarre_core::model::site::PublicAddress;
@@ -97,7 +100,7 @@ struct Provider {
 
 impl Provider {
     fn mark(&self) -> &'static str {
-        view::mark(self.tone)
+        view_model::mark(self.tone)
     }
 }
 
@@ -168,7 +171,7 @@ struct Unmanaged {
 /// `GET /unmanaged`: what is here that no manifest names.
 async fn unmanaged(State(web): State<Web>, headers: HeaderMap) -> Outcome {
     let visitor = known(&web, &headers, "/unmanaged").await?;
-    let document = listing::unmanaged_json(&web.handle.picture().0);
+    let document = service_list::unmanaged_json(&web.handle.picture().0);
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let things = document["items"].as_array().into_iter().flatten();
     let things = things.map(|item| [text(&item["kind"]), text(&item["name"]), text(&item["instance"])]).collect();
@@ -312,7 +315,7 @@ async fn tokens_page(
     made: Option<(String, String)>,
 ) -> Response {
     let words = visitor.words;
-    let day = |at: Option<Timestamp>| at.map_or_else(|| words.of("tokens-never"), view::day);
+    let day = |at: Option<Timestamp>| at.map_or_else(|| words.of("tokens-never"), view_model::day);
     let all = web.accounts.tokens().await.unwrap_or_default();
     let shown = all.into_iter().filter(|token| is_theirs(session, token));
     let rows = shown.map(|token| TokenRow {
@@ -427,8 +430,8 @@ impl ChannelRow {
             by: channel.carrier.word(),
             on: channel.on.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             services: channel.services.join(", "),
-            sent: health.sent.map(view::day).unwrap_or_default(),
-            error: health.failed.as_ref().map(|(why, at)| format!("{}: {why}", view::day(*at))),
+            sent: health.sent.map(view_model::day).unwrap_or_default(),
+            error: health.failed.as_ref().map(|(why, at)| format!("{}: {why}", view_model::day(*at))),
         }
     }
 }
@@ -490,10 +493,12 @@ async fn audit(State(web): State<Web>, headers: HeaderMap) -> Outcome {
     let audit = web.accounts.audited(None, AUDITED_SHOWN).await.unwrap_or_default();
     let often = |one: &Audited| match one.count {
         0 | 1 => String::new(),
-        count => format!("× {count} – {}", view::moment(one.until, web.handle.now())),
+        count => format!("× {count} – {}", view_model::moment(one.until, web.handle.now())),
     };
-    let audit =
-        audit.into_iter().map(|one| Audit { at: view::day(one.row.at), often: often(&one), row: one.row }).collect();
+    let audit = audit
+        .into_iter()
+        .map(|one| Audit { at: view_model::day(one.row.at), often: often(&one), row: one.row })
+        .collect();
     let frame = frame(&web, &visitor, "settings-audit", "/settings/audit").await;
     Ok(page(&AuditPage { frame, tab: "audit", audit }))
 }

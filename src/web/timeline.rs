@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::words::Words;
-use super::{Web, view};
-use crate::store::journal::EventFilter;
+use super::{Web, view_model};
+use crate::ledger::runs::EventFilter;
 use amarre_core::model::{Millis, ProviderId, Timestamp};
 
 /// How far back it goes.
@@ -91,7 +91,7 @@ impl Timeline {
             *(if has_failed { &mut bucket.failed } else { &mut bucket.changed }) += 1;
         }
         let mark = |(unit, bucket): (i64, Bucket)| {
-            let at = view::clock(Timestamp(from.0 + unit * UNIT.0));
+            let at = view_model::clock(Timestamp(from.0 + unit * UNIT.0));
             let (changed, failed) = (bucket.changed.to_string(), bucket.failed.to_string());
             let values = [("time", at.get(..5).unwrap_or(&at)), ("changed", &changed), ("failed", &failed)];
             let key = if bucket.failed > 0 { "timeline-failed" } else { "timeline-changed" };
@@ -107,7 +107,7 @@ impl Timeline {
             .collect();
         let hours = (0..=24 / HOURS_APART).map(|step| {
             let at = Timestamp(from.0 + step * HOURS_APART * 60 * 60 * 1000);
-            let text = view::clock(at).get(..5).unwrap_or_default().to_owned();
+            let text = view_model::clock(at).get(..5).unwrap_or_default().to_owned();
             Hour { x: LEFT + step * HOURS_APART * 60 * 60 * 1000 / UNIT.0, text }
         });
         let height = TOP + LANE * i64::try_from(lanes.len()).unwrap_or_default() + 4;

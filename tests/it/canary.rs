@@ -99,7 +99,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/providers/ovh/login.rs client_secret", "ovh-client-secret"),
     ("src/providers/ovh/login.rs consumer_key", "ovh-consumer-key"),
     ("src/providers/ovh/login.rs text", "ovh-token"),
-    ("src/server/access.rs webhook_secret", "webhook"),
+    ("src/server/auth.rs webhook_secret", "webhook"),
     ("src/server/webhook.rs secret", "webhook"),
     ("src/secret.rs application_secret", "ovh-application-secret"),
     ("src/secret.rs client_secret", "ovh-client-secret"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use amarre::store::{Ledger, Lock};
+use amarre::ledger::{Ledger, Lock};
 use amarre_sim::dns::Mood;
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
 use amarre_sim::npm::{Level, Npm, NpmOptions, NpmPermissions, NpmUser};

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use amarre::accounts::{Accounts, NewToken, Role};
-use amarre::engine::daemon::{self, Behaviour, Handle};
-use amarre::engine::verbs::{self, PlanForm};
+use amarre::engine::commands;
+use amarre::engine::commands::PlanForm;
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::{Behaviour, Handle};
 use amarre::notifications::Notifications;
 use amarre::secret::Secret;
 use amarre::server;
@@ -218,7 +220,7 @@ fn private(handle: &Handle) -> axum::Router {
 }
 
 async fn looked(handle: &Handle) {
-    verbs::plan(handle, None, Look::PLAIN, PlanForm::Whole).await.unwrap();
+    commands::plan(handle, None, Look::PLAIN, PlanForm::Whole).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use amarre::engine::daemon::{self, Behaviour, Command};
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::{Behaviour, Command};
+use amarre::ledger::Ledger;
 use amarre::server::socket;
-use amarre::store::Ledger;
 use amarre_core::model::Millis;
 use tokio::net::TcpListener;
 

@@ -4,12 +4,13 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
-use amarre::engine::daemon::{self, Behaviour, Command};
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::{Behaviour, Command};
+use amarre::ledger::runs::Event;
 use amarre::notifications::channel::{Carrier, Channel, Heartbeat, Topic};
 use amarre::notifications::{Notifications, document};
 use amarre::secret::Secret;
 use amarre::server::listener::{self, Room};
-use amarre::store::journal::Event;
 use amarre_core::model::Millis;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};

@@ -22,11 +22,11 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
 use super::DockerConfig;
+use super::answer_limit::Meter;
 use super::images::Declared;
-use super::meter::Meter;
 use super::registry::{self, Registries};
 use super::transport::{self, TlsFiles, Trouble};
-use crate::causes::{chain, root};
+use crate::error_chain::{chain, root};
 use crate::providers::http::Counts;
 use crate::providers::{Class, ImageFacts, ProviderError};
 use amarre_core::model::{Timestamp, words};
@@ -347,7 +347,7 @@ impl Api {
     /// Changes the restart policy; a container that is gone is fine.
     pub async fn set_restart(&self, id: &str, policy: &str) -> Result<(), ProviderError> {
         let body = ContainerUpdateBody {
-            restart_policy: Some(super::convert::restart_policy(policy)),
+            restart_policy: Some(super::answers::restart_policy(policy)),
             ..ContainerUpdateBody::default()
         };
         let answer = self.docker.update_container(id, body).await;

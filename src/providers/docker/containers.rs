@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 
+use super::answers;
+use super::answers::{LABEL_ALSO_ON, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC};
 use super::api::Api;
-use super::convert::{self, LABEL_ALSO_ON, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC};
 use super::files::LABEL_FILES;
-use super::{Class, DockerProvider, ProviderError, body, files, labels_of, settings, vendor_id};
+use super::{Class, DockerProvider, ProviderError, files, labels_of, requests, settings, vendor_id};
 use crate::secret::Secrets;
 use amarre_core::model::{Change, Fields, Payloads, Value};
 
@@ -45,8 +46,9 @@ impl DockerProvider {
             self.start(api, &id, name, fields, true).await?;
             return Ok(id);
         }
-        let request = body::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
-            .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
+        let request =
+            requests::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
+                .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
         let archive = files::archive(fields, secrets, payloads).map_err(not_copied)?;
         let (id, warnings) = api.create_container(name, fields.text("platform"), request).await?;
         if let Some(archive) = archive {
@@ -197,9 +199,9 @@ async fn connect_anew(
     let endpoints = there.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
     let endpoint = endpoints.and_then(|endpoints| endpoints.get(&network));
     let text = |field: &str| fields.text(field).map(str::to_owned);
-    let address = endpoint.and_then(convert::endpoint_address).or_else(|| text("address"));
+    let address = endpoint.and_then(answers::endpoint_address).or_else(|| text("address"));
     let names: Vec<String> = names.strings().into_iter().map(str::to_owned).collect();
-    let mut wanted = body::endpoint(address.as_deref(), names.clone(), false);
+    let mut wanted = requests::endpoint(address.as_deref(), names.clone(), false);
     let mac = endpoint.and_then(|endpoint| endpoint.mac_address.clone()).filter(|mac| !mac.is_empty());
     // Neighbours know it by this one; older engines make the same one from the address.
     wanted.mac_address = mac.or_else(|| text("mac_address")).filter(|_| api.version >= (1, 44));
@@ -207,12 +209,12 @@ async fn connect_anew(
         api.disconnect_network(&network, id).await?;
     }
     // Its own network comes last: what is on it has all the others.
-    for other in convert::listed_in(&labels, LABEL_ALSO_ON) {
+    for other in answers::listed_in(&labels, LABEL_ALSO_ON) {
         let endpoint = endpoints.and_then(|endpoints| endpoints.get(other));
         if endpoint.is_some() {
             api.disconnect_network(other, id).await?;
         }
-        api.connect_network(other, id, body::endpoint(None, names.clone(), false)).await?;
+        api.connect_network(other, id, requests::endpoint(None, names.clone(), false)).await?;
     }
     let Err(error) = api.connect_network(&network, id, wanted.clone()).await else { return Ok(()) };
     // On a network whose subnet the engine chose, nobody can ask for an address.
@@ -271,11 +273,11 @@ async fn on_others(api: &Api, id: &str, fields: &Fields) -> Result<(), ProviderE
     let is_newer = api.version >= (1, 48);
     for network in also_on.into_iter().filter(|network| !is_on(network)) {
         let names = fields.strings("aliases").into_iter().map(str::to_owned).collect();
-        api.connect_network(network, id, body::endpoint(None, names, is_newer)).await?;
+        api.connect_network(network, id, requests::endpoint(None, names, is_newer)).await?;
     }
     let Some(edge) = fields.text("edge").filter(|edge| !is_on(edge)) else { return Ok(()) };
     // Services do not see one another by name there.
-    api.connect_network(edge, id, body::endpoint(fields.text("edge_address"), Vec::new(), is_newer)).await
+    api.connect_network(edge, id, requests::endpoint(fields.text("edge_address"), Vec::new(), is_newer)).await
 }
 
 /// The port that was given to a container and that somebody else listens on, when that is the trouble.

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use bollard::models::{CreateImageInfo, ImageInspect, ImageSummary};
 use futures_util::StreamExt;
 
+use super::answers::Reader;
 use super::api::Api;
-use super::convert::Reader;
 use crate::providers::Ask;
 use amarre_core::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value, platform, words};
 
@@ -87,7 +87,7 @@ impl Declared {
         let platform = image.os.as_ref().zip(image.architecture.as_ref());
         let platform = platform.filter(|_| version < SEVERAL_PLATFORMS);
         let platform = platform.map(|(os, architecture)| words::said(&format!("{os}/{architecture}")));
-        Self { volumes: super::convert::declared_volumes(image), platform }
+        Self { volumes: super::answers::declared_volumes(image), platform }
     }
 }
 

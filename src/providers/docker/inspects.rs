@@ -8,9 +8,10 @@ use bollard::models::{
 };
 use futures_util::StreamExt;
 
+use super::answers;
+use super::answers::LABEL_SERVICE;
 use super::api::Api;
 use super::attachment_parts;
-use super::convert::{self, LABEL_SERVICE};
 use crate::providers::ProviderError;
 use amarre_core::model::{Change, Kind};
 
@@ -187,7 +188,7 @@ fn matters(event: &EventMessage) -> bool {
 fn line(summary: &ContainerSummary) -> String {
     let status = summary.status.as_deref().unwrap_or_default();
     let health = status.rsplit_once('(').map_or("", |(_, health)| health);
-    format!("{:?}|{health}|{}|{:?}", summary.state, convert::summary_name(summary), convert::summary_networks(summary))
+    format!("{:?}|{health}|{}|{:?}", summary.state, answers::summary_name(summary), answers::summary_networks(summary))
 }
 
 fn is_settled(inspect: &ContainerInspectResponse) -> bool {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary};
 
-use super::convert::{
+use super::answers::{
     LABEL_ALSO_ON, LABEL_BEFORE, LABEL_EDGE, LABEL_FOLLOWS, LABEL_IMAGE_MOUNTS, LABEL_INSTANCE, LABEL_NEEDS,
     LABEL_PLATFORM, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC, ordered,
 };

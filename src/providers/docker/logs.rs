@@ -6,8 +6,8 @@ use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
+use super::answers;
 use super::api::Api;
-use super::convert;
 use super::{Class, ProviderError};
 use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogAsk};
 use crate::secret::{Scrubber, Secret};
@@ -129,7 +129,7 @@ fn hidden(there: &ContainerInspectResponse, seen: &Seen, ask: &LogAsk) -> Scrubb
         .filter_map(|variable| variable.split_once('='))
         .filter(|(name, _)| ask.hidden.contains(*name))
         .map(|(_, value)| Secret::new(value))
-        .chain(convert::hidden(there, seen.owner.is_ours()))
+        .chain(answers::hidden(there, seen.owner.is_ours()))
         .collect();
     Scrubber::of(&secrets)
 }

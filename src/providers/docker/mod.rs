@@ -4,19 +4,19 @@
 //! look. Containers are removed without their volumes, and never before their restart policy is `no`.
 
 pub mod api;
-pub mod beside;
-mod body;
 mod containers;
-pub mod convert;
 pub mod files;
 pub mod images;
 mod inspects;
 mod labels;
 mod logs;
-mod meter;
 pub mod registry;
 pub mod settings;
 pub mod transport;
+pub mod host;
+mod requests;
+pub mod answers;
+mod answer_limit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +28,6 @@ use ipnet::Ipv4Net;
 use tokio::sync::{Notify, OnceCell, mpsc};
 
 use self::api::Api;
-use self::convert::{LABEL_INSTANCE, LABEL_PROJECT, Reader, ordered};
 use self::files::LABEL_FILES;
 use self::images::{Declared, Pulls, Remotes};
 use self::inspects::Inspects;
@@ -45,6 +44,7 @@ use amarre_core::model::{
     platform,
 };
 use amarre_core::resources::{Objection, docker};
+use answers::{LABEL_INSTANCE, LABEL_PROJECT, Reader, ordered};
 
 /// A probe that takes longer is a no.
 const PROBE_TIMEOUT_S: u64 = 3;
@@ -144,8 +144,8 @@ impl DockerProvider {
         let mut seen = BTreeMap::new();
         let mut members: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for summary in &containers {
-            for network in convert::summary_networks(summary).into_keys() {
-                members.entry(network).or_default().insert(convert::summary_name(summary));
+            for network in answers::summary_networks(summary).into_keys() {
+                members.entry(network).or_default().insert(answers::summary_name(summary));
             }
         }
         let labelled = labels::Images::new(&images);
@@ -176,7 +176,7 @@ impl DockerProvider {
         for volume in &volumes {
             let labels = ordered(Some(&volume.labels));
             let address = Address::new(self.config.id.clone(), Kind::Volume, &volume.name);
-            seen.insert(address, reader.seen(convert::volume_fields(volume), &labels, &volume.name));
+            seen.insert(address, reader.seen(answers::volume_fields(volume), &labels, &volume.name));
         }
         let declared = self.declared(api, ask, &images).await?;
         let remotes = self.remotes.ask(api, ask, &images).await;
@@ -190,10 +190,9 @@ impl DockerProvider {
         let is_own = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && is_own(seen);
         let own: BTreeSet<Address> = seen.iter().filter(is_own).map(|(address, _)| address.clone()).collect();
         let (reserved, version) = (self.reserved(&containers, &seen, &own), Some(api.engine.clone()));
-        let sees_files =
-            own.is_empty() && self.config.sees_files.unwrap_or_else(|| beside::sees_files(api, &containers));
+        let sees_files = own.is_empty() && self.config.sees_files.unwrap_or_else(|| host::sees_files(api, &containers));
         let is_here = sees_files && self.config.endpoint.starts_with("unix://");
-        let addresses = if is_here { beside::addresses().await } else { None };
+        let addresses = if is_here { host::addresses().await } else { None };
         Ok(Observation {
             seen,
             routes,
@@ -219,7 +218,7 @@ impl DockerProvider {
         let is_main = |summary: &ContainerSummary| {
             let is_own =
                 |address: &Address| seen.get(address).is_some_and(|seen| summary.id.as_ref() == Some(&seen.vendor_id));
-            self.config.npm_container.as_ref() == Some(&convert::summary_name(summary)) || own.iter().any(is_own)
+            self.config.npm_container.as_ref() == Some(&answers::summary_name(summary)) || own.iter().any(is_own)
         };
         let project = |summary: &ContainerSummary| summary.labels.as_ref()?.get(LABEL_PROJECT).cloned();
         let projects: BTreeSet<String> = containers.iter().filter(|one| is_main(one)).filter_map(project).collect();
@@ -230,7 +229,7 @@ impl DockerProvider {
             let service = seen.service.clone().filter(|_| seen.owner.is_ours());
             let is_beside = || project(summary).is_some_and(|project| projects.contains(&project));
             let is_own = own.contains(by);
-            (is_main(summary) || is_beside()).then(|| beside::reserved(by.clone(), is_own, service, summary))
+            (is_main(summary) || is_beside()).then(|| host::reserved(by.clone(), is_own, service, summary))
         };
         containers.iter().filter_map(of).collect()
     }
@@ -268,8 +267,8 @@ impl DockerProvider {
         seen: &mut BTreeMap<Address, Seen>,
     ) {
         let Some(npm) = &self.config.npm_container else { return };
-        let Some(summary) = containers.iter().find(|summary| convert::summary_name(summary) == *npm) else { return };
-        for (network, endpoint) in convert::summary_networks(summary) {
+        let Some(summary) = containers.iter().find(|summary| answers::summary_name(summary) == *npm) else { return };
+        for (network, endpoint) in answers::summary_networks(summary) {
             let network_address = Address::new(self.config.id.clone(), Kind::Network, &network);
             let address = Address::new(self.config.id.clone(), Kind::Attachment, &format!("{network}/{npm}"));
             let owner = seen.get(&network_address);
@@ -307,8 +306,8 @@ impl DockerProvider {
                 String::new()
             }
             (Kind::Volume, Verb::Create(fields)) => {
-                let marks = convert::marks(&change.service, &self.config.instance);
-                api.create_volume(body::volume_request(name, fields, marks)).await?;
+                let marks = answers::marks(&change.service, &self.config.instance);
+                api.create_volume(requests::volume_request(name, fields, marks)).await?;
                 name.to_owned()
             }
             (Kind::Volume, Verb::Delete) => {
@@ -367,7 +366,7 @@ impl DockerProvider {
             let whose = whose(&labels);
             return Err(ProviderError::new(Class::Conflict, "A0405", format!("network {name} exists and {whose}")));
         }
-        api.create_network(body::network_request(name, fields, service, &self.config.instance)).await
+        api.create_network(requests::network_request(name, fields, service, &self.config.instance)).await
     }
 
     /// Pulls; answers the id when the engine did not have it before.
@@ -621,7 +620,7 @@ async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, Provid
     if attached.is_some_and(|networks| networks.contains_key(network)) {
         return Ok(name.to_owned());
     }
-    let endpoint = body::endpoint(fields.text("address"), Vec::new(), api.version >= (1, 48));
+    let endpoint = requests::endpoint(fields.text("address"), Vec::new(), api.version >= (1, 48));
     api.connect_network(network, container, endpoint).await?;
     Ok(name.to_owned())
 }

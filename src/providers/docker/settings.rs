@@ -124,7 +124,7 @@ const fn host(field: &'static str, member: &'static str, form: Form) -> Setting 
     Setting { field, member: Member::Host(member), form }
 }
 
-/// Whether a field has its place here, or in the part of a container that `body.rs` writes.
+/// Whether a field has its place here, or in the part of a container that `requests.rs` writes.
 pub fn has(field: &str) -> bool {
     matches!(field, "blkio_config" | "expose" | "mac_address" | "platform")
         || TABLE.iter().any(|setting| setting.field == field)

@@ -1,4 +1,4 @@
-//! How an engine is reached: a socket, TCP, TCP with TLS, and ssh. What it answers is counted ([`super::meter`]).
+//! How an engine is reached: a socket, TCP, TCP with TLS, and ssh. What it answers is counted ([`super::answer_limit`]).
 //!
 //! With TLS only the certificate authority that the configuration names is trusted, as `docker --tlsverify` has it. Over
 //! ssh the system's own client runs `docker system dial-stdio` at the other end, with the user's keys and `ssh_config`.
@@ -28,8 +28,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::meter::{Meter, Metered};
-use crate::causes::root;
+use super::answer_limit::{Meter, Metered};
+use crate::error_chain::root;
 use amarre_core::model::words;
 
 /// Docker's port without TLS.

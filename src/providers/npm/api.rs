@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Mutex;
 
-use super::trouble::Trouble;
-use crate::causes::reason;
+use super::errors::Trouble;
+use crate::error_chain::reason;
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::secret::{Scrubber, Secret};
 use amarre_core::model::words;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{CertificateRow, HostRow, Section};
-use super::trouble::Trouble;
+use super::errors::Trouble;
 use super::{NpmProvider, conflict, convert, doing, expected, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::world::NOT_ISSUED;

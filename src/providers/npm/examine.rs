@@ -1,7 +1,7 @@
 //! What is said of an NPM's set-up: version, who signs in, what that account may, and whether Let's Encrypt takes its e-mail.
 
 use super::api::{Level, Me, Section};
-use super::trouble::Call;
+use super::errors::Call;
 use super::{NpmProvider, version_text};
 use crate::providers::{Finding, ProviderError};
 

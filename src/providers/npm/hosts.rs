@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json};
 
 use super::api::{CertificateRow, HostRow, ListRow, Section};
 use super::convert::{self, Ids, Marker};
-use super::report::kind_of;
-use super::trouble::{Call, Trouble};
+use super::errors::{Call, Trouble};
+use super::observe::kind_of;
 use super::{NpmProvider, conflict, doing, expected, foreign, label, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::{Change, Fields};

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::api::{HostRow, ListRow, Section};
-use super::report::is_ours_by_name;
-use super::trouble::Trouble;
+use super::errors::Trouble;
+use super::observe::is_ours_by_name;
 use super::{NpmProvider, conflict, convert, doing, expected, foreign, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use crate::secret::{Secret, Secrets};

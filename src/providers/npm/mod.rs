@@ -11,11 +11,11 @@ mod convert;
 mod examine;
 mod hosts;
 mod lists;
-mod report;
 mod rescue;
 #[cfg(test)]
 mod tests;
-mod trouble;
+mod observe;
+mod errors;
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -25,8 +25,6 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use self::api::{Api, Level, Me, Section, Version};
-use self::report::{Inventory, Viewer};
-use self::trouble::{Call, Place, Trouble};
 use super::http::Counts;
 use super::{
     Ask, Blame, Class, Culprit, EXAM_LIMIT, Exam, Finding, Observation, Outcome, Provider, ProviderError, Touched,
@@ -36,6 +34,8 @@ use crate::secret::{MarkKey, Secret, Secrets};
 use amarre_core::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Timestamp, Value, Verb};
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
+use errors::{Call, Place, Trouble};
+use observe::{Inventory, Viewer};
 
 /// Seven small GETs; an NPM with 200 hosts answers them in under a second.
 const OBSERVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -213,7 +213,7 @@ impl Provider for NpmProvider {
                 return Observation { gaps: vec![gap(error)], ..Observation::default() };
             }
         };
-        let seen = report::report(&inventory, Viewer { provider: &self.id, instance: &self.instance, ask });
+        let seen = observe::report(&inventory, Viewer { provider: &self.id, instance: &self.instance, ask });
         let lists = seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
         let users = lists.filter_map(|(_, seen)| {
             Some((seen.vendor_id.clone(), seen.fields.get("users").and_then(Value::entries)?.clone()))

@@ -6,8 +6,8 @@
 use serde_json::{Map, json};
 
 use super::api::{HostRow, Section};
-use super::report::kind_of;
-use super::trouble::{Call, Trouble};
+use super::errors::{Call, Trouble};
+use super::observe::kind_of;
 use super::{NpmProvider, convert};
 use crate::providers::{Blame, Culprit, ProviderError};
 use amarre_core::model::words;

@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::api::{CertificateName, CertificateRow, HostRow, ListRow, Section};
 use super::convert::{self, Ids, Marker};
-use super::report::{Inventory, Viewer, report};
-use crate::causes::reason;
+use super::observe::{Inventory, Viewer, report};
+use crate::error_chain::reason;
 use crate::providers::Ask;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{

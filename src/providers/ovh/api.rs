@@ -9,7 +9,7 @@ use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 
 use super::login::{Login, Signed, ask_time, is_clock_refusal, is_token_error};
-use super::pace::{Pace, Pacer};
+use super::request_rate::{Pace, Pacer};
 use crate::providers::http::{Answer, Counts, Failure, Http};
 use crate::providers::{Class, ProviderError};
 use crate::secret::OvhLogin;

@@ -10,12 +10,12 @@ mod login;
 mod apply;
 mod convert;
 mod examine;
-mod listing;
 mod observe;
-mod pace;
 mod propagation;
 mod proof;
 mod sets;
+mod request_rate;
+mod zone_rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,10 +30,10 @@ use amarre_core::resources::{Objection, dns};
 
 pub use crate::secret::OvhLogin;
 use api::{Api, Trouble};
-use listing::Listing;
-pub use pace::Pace;
 pub use propagation::Propagation;
 use propagation::Watcher;
+pub use request_rate::Pace;
+use zone_rows::Listing;
 
 /// How an account is reached and what is ours in it.
 #[derive(Debug, Clone)]

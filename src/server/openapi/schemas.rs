@@ -4,8 +4,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::accounts::Role;
-use crate::engine::status::{Health, Sync};
-use crate::engine::verbs::{TIMEOUT_MS_MAX, UNTIL_MS_MAX};
+use crate::engine::commands::{TIMEOUT_MS_MAX, UNTIL_MS_MAX};
+use crate::engine::report::status::{Health, Sync};
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::Wait;
 use amarre_core::model::{Kind, ReasonCode};
@@ -162,7 +162,7 @@ fn services() -> Json {
             "next_at": or_null(time()), "hints": list(named("Hint")),
         }), json!({})),
         "Condition": object(json!({
-            "type": {"enum": crate::engine::conditions::TYPES}, "status": {"enum": ["True", "False", "Unknown"]},
+            "type": {"enum": crate::engine::report::conditions::TYPES}, "status": {"enum": ["True", "False", "Unknown"]},
             "reason": text(), "message": text(),
         }), json!({"since": time()})),
         "Event": object(json!({

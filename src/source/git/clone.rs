@@ -97,7 +97,7 @@ pub(super) fn bring(
     let connection = remote.connect_auth(Direction::Fetch, None, None).map_err(server)?;
     let heads: Vec<(String, Oid)> = {
         let listed = connection.list().map_err(server)?;
-        // git allows no `?` in a name: there it was something that is no text, see `listing.rs`.
+        // git allows no `?` in a name: there it was something that is no text, see `ref_names.rs`.
         let names = listed.iter().filter(|head| !head.name().contains('?'));
         names.map(|head| (head.name().to_owned(), head.oid())).collect()
     };

@@ -13,17 +13,17 @@
 //! What is in force is remembered in the clone, so it stays over restarts. No working tree is ever written.
 
 mod session;
-mod listing;
 mod transport;
 mod http;
 mod ssh;
 mod clone;
-pub mod apart;
-mod accepted;
 mod tree;
 mod history;
 mod push;
 mod signature;
+mod rewind_protection;
+pub mod fetch_process;
+mod ref_names;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -429,7 +429,7 @@ impl GitSettings {
 
     fn bring_into(&self, folder: &Path, names: &[String], depth: Depth, asker: &Asker) -> Brought {
         drop(clone::open(folder).map_err(|failed| (failed, None))?);
-        let commit = apart::bring(self, folder, names, depth, asker)?;
+        let commit = fetch_process::bring(self, folder, names, depth, asker)?;
         // Not before: it sees what another process has added.
         let repository = clone::open(folder).map_err(|failed| (failed, None))?;
         Ok((repository, commit))

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use git2::{ConfigLevel, Error, Remote};
 
-use super::listing::Listing;
+use super::ref_names::Listing;
 use super::session::Session;
 use super::{http, ssh};
 use amarre_core::model::GitUrl;

@@ -1,6 +1,6 @@
 //! `amarre help`, and what is mistyped.
 
-use amarre::pages;
+use amarre::error_pages;
 
 use super::amarre;
 
@@ -48,9 +48,11 @@ fn a_mistyped_command_names_the_nearest() {
 
 #[test]
 fn codes_are_found_however_they_are_written() {
-    assert!(pages::page("A0401").is_some_and(|page| page.starts_with("# A0401: ")));
-    assert!(pages::page("a0401").is_some() && pages::page("A04").is_none() && pages::page("").is_none());
-    assert!(pages::is_code("a1") && !pages::is_code("apply") && !pages::is_code("A"));
-    assert_eq!(pages::near("A04O1"), Some("A0401"));
-    assert!(pages::titles().count() > 80 && pages::titles().all(|(_, title)| !title.is_empty()));
+    assert!(error_pages::page("A0401").is_some_and(|page| page.starts_with("# A0401: ")));
+    assert!(
+        error_pages::page("a0401").is_some() && error_pages::page("A04").is_none() && error_pages::page("").is_none()
+    );
+    assert!(error_pages::is_code("a1") && !error_pages::is_code("apply") && !error_pages::is_code("A"));
+    assert_eq!(error_pages::near("A04O1"), Some("A0401"));
+    assert!(error_pages::titles().count() > 80 && error_pages::titles().all(|(_, title)| !title.is_empty()));
 }

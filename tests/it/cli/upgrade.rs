@@ -60,7 +60,7 @@ async fn older() -> Rig {
 }
 
 async fn forget_existing(rig: &Rig) {
-    let ledger = amarre::store::Ledger::open(&rig.path().join("amarre.db")).await.unwrap();
+    let ledger = amarre::ledger::Ledger::open(&rig.path().join("amarre.db")).await.unwrap();
     ledger.unset_meta("existing").await.unwrap();
 }
 

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use amarre::engine::daemon::{self, Behaviour, Command};
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::{Behaviour, Command};
 use amarre::server::listener::{self, Room};
 use amarre::server::socket;
 use amarre_core::model::Millis;

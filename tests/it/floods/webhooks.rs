@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use amarre::engine::daemon::{self, Behaviour};
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::Behaviour;
 use amarre::notifications::Notifications;
 use amarre::server::listener::{self, Room};
 use tokio::io::AsyncWriteExt;

@@ -1,7 +1,7 @@
 //! What fails waits by itself: one change holds up no other, one service no other, and a provider that fails for
 //! everybody is tried by one.
 
-use amarre::engine::status;
+use amarre::engine::report::status;
 use amarre_core::model::Millis;
 use amarre_sim::Fault;
 

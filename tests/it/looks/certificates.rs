@@ -1,7 +1,7 @@
 //! Certificates by Let's Encrypt: asked for when they can be had, never too often, and no host stays off line for one.
 
-use amarre::engine::listing::Listing;
 use amarre::engine::report;
+use amarre::engine::report::service_list::Listing;
 use amarre_core::model::plan::Wait;
 use amarre_core::model::world::{Leads, Port80};
 use amarre_core::model::{Gate, Kind, Millis};

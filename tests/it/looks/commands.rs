@@ -1,6 +1,7 @@
 //! What is agreed to with one command holds for that command.
 
-use amarre::engine::daemon::{self, Behaviour, Command};
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::{Behaviour, Command};
 use amarre::engine::report::{self, Tally};
 use amarre_core::model::Millis;
 use amarre_core::plan::render::Look;

@@ -1,7 +1,9 @@
 //! By what a person mends one service: going back, stopping a wait, trying again; asked of a running loop.
 
-use amarre::engine::daemon::{self, Behaviour as Conduct, Command, Handle};
-use amarre::engine::verbs::{self, Act, Answer};
+use amarre::engine::commands;
+use amarre::engine::commands::{Act, Answer};
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::{Behaviour as Conduct, Command, Handle};
 use amarre_core::model::{Kind, Millis};
 use amarre_core::plan::render::Look;
 use amarre_sim::Fault;
@@ -33,7 +35,7 @@ async fn act(handle: &Handle, act: Act) -> Answer {
     let (steps, mut inbox) = mpsc::channel(64);
     let (answer, ()) = tokio::join!(
         async {
-            let answer = verbs::act(handle, act, Look::PLAIN, &steps).await;
+            let answer = commands::act(handle, act, Look::PLAIN, &steps).await;
             drop(steps);
             answer
         },

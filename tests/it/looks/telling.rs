@@ -1,9 +1,12 @@
 //! What people are told of what failed and of what is waited for: last lines, codes, how a wait ends.
 
-use amarre::engine::daemon::{self, Behaviour as Conduct};
-use amarre::engine::listing::Listing;
-use amarre::engine::logs::{self, LogsOf};
-use amarre::engine::{report, status};
+use amarre::engine::commands::logs;
+use amarre::engine::commands::logs::LogsOf;
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::Behaviour as Conduct;
+use amarre::engine::report;
+use amarre::engine::report::service_list::Listing;
+use amarre::engine::report::status;
 use amarre_core::model::Millis;
 use amarre_core::plan::render::Look;
 use amarre_sim::docker::{Behaviour, ImageSpec};

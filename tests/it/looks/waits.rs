@@ -52,8 +52,8 @@ fn resource<'a>(document: &'a Json, job: &str) -> &'a Json {
     document["resources"].as_array().unwrap().iter().find(|one| one["job"] == job).unwrap()
 }
 
-fn status_of(rig: &Stepped, name: &str) -> amarre::engine::status::ServiceStatus {
-    amarre::engine::status::services(&rig.picture())[name].clone()
+fn status_of(rig: &Stepped, name: &str) -> amarre::engine::report::status::ServiceStatus {
+    amarre::engine::report::status::services(&rig.picture())[name].clone()
 }
 
 #[tokio::test]

@@ -111,18 +111,18 @@ impl amarre::templates::Shelf for Empty {
 }
 
 /// What is served over the network, on loopback.
-pub fn network(handle: &amarre::engine::daemon::Handle) -> axum::Router {
+pub fn network(handle: &amarre::engine::reconcile::daemon::Handle) -> axum::Router {
     let notifications = amarre::notifications::Notifications::new(handle.clone(), Vec::new(), None);
     network_with(handle, notifications, None)
 }
 
 /// The same, with those that are told, and a secret that webhooks are signed with.
 pub fn network_with(
-    handle: &amarre::engine::daemon::Handle,
+    handle: &amarre::engine::reconcile::daemon::Handle,
     notifications: amarre::notifications::Notifications,
     webhook_secret: Option<&str>,
 ) -> axum::Router {
-    use amarre::server::access::{Access, Listening};
+    use amarre::server::auth::{Access, Listening};
     let accounts = amarre::accounts::Accounts::new(handle.ledger().clone());
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let webhook_secret = webhook_secret.map(amarre::secret::Secret::new);

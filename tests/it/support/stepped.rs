@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use amarre::config::Config;
-use amarre::engine::port80::{HttpVisitor, Visitor};
+use amarre::engine::reconcile::port80::{HttpVisitor, Visitor};
 use amarre::engine::{Engine, Mode, Parts, Picture, ShiftedClock};
+use amarre::ledger::Ledger;
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::secret::{MarkKey, Secret};
 use amarre::source::{Folder, Source};
-use amarre::store::Ledger;
 use amarre_core::model::world::{Leads, Port80, Suspension};
 use amarre_core::model::{Millis, ProviderId, Timestamp};
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};

@@ -1,0 +1,103 @@
+//! `amarre status`, once or again and again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::Failure;
+use super::args::{Args, Status, StatusFormat};
+use super::link::Link;
+use super::output::Output;
+use crate::engine::commands::Answer;
+use crate::engine::report::service_list::Listing;
+
+/// A daemon answers from memory.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Without one, each answer asks every vendor.
+const PAUSE_WITHOUT_DAEMON: Duration = Duration::from_secs(15);
+
+/// `amarre status`
+pub async fn status(args: &Args, status: &Status, output: &Output) -> Result<u8, Failure> {
+    if status.watch {
+        return watch(args, status, output).await;
+    }
+    let (answer, _) = ask(args, status, output).await?;
+    match status.output {
+        StatusFormat::Text | StatusFormat::Wide => output.data(&answer.text),
+        StatusFormat::Json => output.data(&format!("{:#}\n", answer.document)),
+    }
+    Ok(if status.exit_code && is_needy(&answer.document) { 2 } else { 0 })
+}
+
+/// Asks whoever holds the ledger; lets go of it each time, so that others can work meanwhile.
+async fn ask(args: &Args, status: &Status, output: &Output) -> Result<(Answer, Duration), Failure> {
+    let link = Link::open(args).await?;
+    let pause = if link.is_remote() { PAUSE } else { PAUSE_WITHOUT_DAEMON };
+    let listing = Listing { all: status.all, wide: status.output == StatusFormat::Wide, only: status.only };
+    let answer = link.status(status.service.as_deref(), listing, output.look).await;
+    link.close().await;
+    Ok((answer?, pause))
+}
+
+fn is_needy(document: &Json) -> bool {
+    let rows = document["services"].as_array();
+    let of_rows = rows.is_some_and(|rows| rows.iter().any(|row| row["attention"] == true));
+    of_rows || document["attention"] == true || document["items"].as_array().is_some_and(|items| !items.is_empty())
+}
+
+/// On a terminal the picture is drawn again; elsewhere a line tells each change.
+async fn watch(args: &Args, status: &Status, output: &Output) -> Result<u8, Failure> {
+    let stop = super::daemon::stopped();
+    tokio::pin!(stop);
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        let (pause, needy) = match ask(args, status, output).await {
+            Ok((answer, pause)) => {
+                match status.output {
+                    StatusFormat::Json => output.data(&format!("{}\n", answer.document)),
+                    StatusFormat::Text | StatusFormat::Wide if output.is_terminal() => output.redraw(&answer.text),
+                    StatusFormat::Text | StatusFormat::Wide => output.data(&news(&answer.document, &mut known, output)),
+                }
+                (pause, is_needy(&answer.document))
+            }
+            // Somebody else works with the ledger, or a daemon is just starting.
+            Err(failure) if matches!(failure.code.as_str(), "A0902" | "A0904") => {
+                output.say(&failure.message);
+                (PAUSE, false)
+            }
+            Err(failure) => return Err(failure),
+        };
+        tokio::select! {
+            biased;
+            () = &mut stop => return Ok(if status.exit_code && needy { 2 } else { 0 }),
+            () = tokio::time::sleep(pause) => (),
+        }
+    }
+}
+
+/// A line for each service that is no longer as it was said.
+fn news(document: &Json, known: &mut BTreeMap<String, String>, output: &Output) -> String {
+    let single = std::slice::from_ref(document);
+    let rows = document["services"].as_array().or(document["items"].as_array()).map_or(single, Vec::as_slice);
+    let text = |row: &Json, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let mut out = String::new();
+    let mut there = Vec::new();
+    for row in rows {
+        let name = match row["address"].as_str() {
+            Some(address) => address.to_owned(),
+            None => text(row, "name"),
+        };
+        let now = text(row, "what_now");
+        let line = format!("{name} {} {} {now}", text(row, "sync"), text(row, "health"));
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if known.insert(name.clone(), line.clone()).as_ref() != Some(&line) {
+            out.push_str(&format!("{} {line}\n", output.clock()));
+        }
+        there.push(name);
+    }
+    for gone in known.extract_if(.., |name, _| !there.contains(name)) {
+        out.push_str(&format!("{} {} is no longer listed\n", output.clock(), gone.0));
+    }
+    out
+}

@@ -1,0 +1,90 @@
+//! What systemd is told (`Type=notify`): datagrams to the socket that `NOTIFY_SOCKET` names. Without one, nothing.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::reconcile::daemon::Handle;
+
+/// The resolution of /proc/uptime.
+const UPTIME_STEP_US: u64 = 10_000;
+
+/// Speaks to systemd where it listens.
+#[derive(Debug, Clone)]
+pub struct Notifier {
+    socket: Option<Arc<UnixDatagram>>,
+    /// At least once in this time it wants to hear of us.
+    watchdog: Option<Duration>,
+}
+
+impl Notifier {
+    /// As the environment says.
+    pub fn from_environment() -> Self {
+        let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|path| connect(path.as_bytes()).ok());
+        let text = |name: &str| std::env::var_os(name)?.into_string().ok();
+        // The variable may be somebody else's, inherited.
+        let is_ours = text("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
+        let span = text("WATCHDOG_USEC").filter(|_| is_ours).and_then(|text| text.parse().ok());
+        Self { socket: socket.map(Arc::new), watchdog: span.map(Duration::from_micros) }
+    }
+
+    /// One message; nobody there is no failure of ours.
+    pub fn send(&self, message: &str) {
+        if let Some(socket) = &self.socket {
+            let _ = socket.send(message.as_bytes());
+        }
+    }
+
+    /// The configuration is being read again. systemd wants to know since when, by the machine's own clock.
+    pub fn reloading(&self) {
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+        match uptime.split_whitespace().next().and_then(microseconds) {
+            // Rounded up: a time before the signal would be taken for an older reload.
+            Some(up) => self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", up + UPTIME_STEP_US)),
+            None => self.send("RELOADING=1"),
+        }
+    }
+
+    /// Says that the loop goes round, for as long as it does: a loop that hangs is silent, and is started anew.
+    pub async fn watchdog(self, mut handle: Handle) {
+        let Some(span) = self.watchdog.filter(|_| self.socket.is_some()) else { return };
+        while handle.turned().await {
+            self.send("WATCHDOG=1");
+            // A quarter: of the rest, the loop may use most.
+            tokio::time::sleep(span / 4).await;
+        }
+    }
+}
+
+/// A path, or with a leading `@` a name without a file.
+fn connect(path: &[u8]) -> std::io::Result<UnixDatagram> {
+    let address = match path.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect_addr(&address)?;
+    Ok(socket)
+}
+
+/// `12345.67` seconds.
+fn microseconds(text: &str) -> Option<u64> {
+    let (seconds, rest) = text.split_once('.')?;
+    let hundredths: u64 = rest.get(..2)?.parse().ok()?;
+    Some(seconds.parse::<u64>().ok()? * 1_000_000 + hundredths * 10_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uptime_is_read_in_microseconds() {
+        assert_eq!(microseconds("12345.67"), Some(12_345_670_000));
+        assert_eq!(microseconds("0.00"), Some(0));
+        assert_eq!(microseconds("12"), None);
+    }
+}

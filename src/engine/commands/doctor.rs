@@ -1,0 +1,458 @@
+//! An examination of the whole set-up: what each provider says of itself, and what only all together show. Reads only.
+//!
+//! | topic | asks |
+//! |---|---|
+//! | Docker | each engine: version, containers, which are ours |
+//! | NPM | version, account and its rights; whether its container is on the networks of routed services |
+//! | OVH, DNS | login, rights, clock; name servers and resolvers |
+//! | address | whether the public addresses answer on 80 and 443 |
+//! | pool | subnets leased, free, in the way of others |
+//! | certificates | those that routes name: there, and for how long |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use ipnet::Ipv4Net;
+use serde_json::{Value as Json, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::engine::Picture;
+use crate::providers::{Ask, EXAM_LIMIT, Exam, Observation, Provider};
+pub use crate::providers::{Finding, Verdict};
+use amarre_core::manifest::Diagnostic;
+use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
+use amarre_core::model::site::{HostSite, PublicAddress, Reach};
+use amarre_core::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
+use amarre_core::plan::desired::certificate as npm_certificates;
+use amarre_core::plan::desired::npm_reach::edge_network;
+use amarre_core::plan::desired::subnets::network_name;
+
+/// A certificate that ends sooner is told of.
+const EXPIRES_SOON: Millis = Millis::minutes(14 * 24 * 60);
+/// A pool with fewer free subnets is told of.
+const FREE_SUBNETS_FEW: usize = 4;
+
+/// What is examined.
+pub struct Patient<'a> {
+    /// The configuration.
+    pub site: &'a Site,
+    /// The vendors.
+    pub providers: &'a [Arc<dyn Provider>],
+    /// The manifests that are good.
+    pub services: &'a BTreeMap<String, Service>,
+    /// What the ledger knows.
+    pub facts: &'a Facts,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Every finding, in the order of the topics. All questions are asked at once.
+pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+    let exam = Exam { now: patient.now, names: names(patient) };
+    let (world, own, reached) = tokio::join!(
+        observe(patient),
+        join_all(patient.providers.iter().map(|provider| provider.examine(&exam))),
+        addresses(patient.site),
+    );
+    let (world, mut engines) = world;
+    let own: Vec<Finding> = own.into_iter().flatten().collect();
+    let of = |topics: &[&str]| own.iter().filter(|found| topics.contains(&found.topic)).cloned().collect::<Vec<_>>();
+    let test_mode = patient.site.test_mode().map(|what| Finding::know("test mode", "A0223", what));
+    let mut findings: Vec<Finding> = test_mode.into_iter().collect();
+    findings.append(&mut engines);
+    findings.extend(of(&["NPM"]));
+    findings.extend(attachments(patient, &world));
+    findings.extend(of(&["OVH"]));
+    if !patient.site.has_dns {
+        findings.push(Finding::know("OVH", "", "no account is configured: routes need `dns: none`"));
+    }
+    findings.extend(of(&["DNS"]));
+    findings.extend(reached);
+    findings.extend(private(patient.site, &world));
+    findings.extend(pool(patient, &world));
+    findings.extend(certificates(patient, &world));
+    findings
+}
+
+/// `amarre.doctor/v1`.
+pub fn document(findings: &[Finding]) -> Json {
+    let count = |verdict: Verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let rows: Vec<Json> = findings
+        .iter()
+        .map(|finding| {
+            let verdict = match finding.verdict {
+                Verdict::Good => "good",
+                Verdict::Know => "know",
+                Verdict::Wrong => "wrong",
+            };
+            let mut row = json!({
+                "topic": finding.topic, "verdict": verdict, "text": finding.text,
+                "notes": finding.notes, "hints": finding.hints,
+            });
+            if !finding.code.is_empty() {
+                row["code"] = json!(finding.code);
+            }
+            row
+        })
+        .collect();
+    json!({"schema": "amarre.doctor/v1", "wrong": count(Verdict::Wrong), "know": count(Verdict::Know), "findings": rows})
+}
+
+/// The set-up of a running daemon, from what its last look saw.
+pub async fn running(picture: &Picture, now: Timestamp) -> Vec<Finding> {
+    let Some(context) = &picture.context else {
+        return vec![Finding::know("configuration", "", "the first look is in progress")];
+    };
+    let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
+    let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
+    let mut findings: Vec<Finding> = policy(&picture.diagnostics).into_iter().collect();
+    findings.extend(examine(&Patient { site, providers: &providers, services, facts, now }).await);
+    findings
+}
+
+/// What manifests use that policy closes from 0.3 on; `None` when there is nothing of that kind.
+pub fn policy(diagnostics: &[Diagnostic]) -> Option<Finding> {
+    const SHOWN_MAX: usize = 20;
+    let closing: Vec<&Diagnostic> = diagnostics.iter().filter(|found| found.is_closing).collect();
+    let first = closing.first()?;
+    let text = match closing.len() {
+        1 => "a manifest uses something that version 0.3 refuses".to_owned(),
+        count => format!("manifests use {count} things that version 0.3 refuses"),
+    };
+    let mut finding = Finding::know("policy", first.code, text);
+    for found in closing.iter().take(SHOWN_MAX) {
+        finding = finding.note(format!("{}:{}: {}", found.file, found.line, found.message));
+        finding = found.hint.iter().fold(finding, |finding, hint| finding.hint(hint.clone()));
+    }
+    Some(finding)
+}
+
+/// Names whose records the manifests want, and the domains themselves.
+fn names(patient: &Patient<'_>) -> BTreeSet<String> {
+    if !patient.site.has_dns {
+        return BTreeSet::new();
+    }
+    let mut names: BTreeSet<String> = patient.site.domains.iter().take(1).cloned().collect();
+    for service in patient.services.values() {
+        match &service.dns {
+            Dns::None => (),
+            Dns::Records(records) => names.extend(records.iter().map(|record| record.name.clone())),
+            Dns::Auto => {
+                names.extend(service.routes.iter().flat_map(|route| route.domains.clone()));
+                names.extend(service.redirects.iter().flat_map(|redirect| redirect.domains.clone()));
+            }
+        }
+    }
+    names
+}
+
+/// Engines and NPMs as a look sees them, and what is said of the engines.
+async fn observe(patient: &Patient<'_>) -> (World, Vec<Finding>) {
+    let seen = patient.providers.iter().filter(|provider| provider.id().family() != "ovh").map(|provider| async move {
+        let id = provider.id();
+        let applied = patient.facts.applied.iter().filter(|(address, _)| address.provider == *id);
+        let applied = applied.map(|(address, applied)| (address.clone(), applied.clone())).collect();
+        let ask = Ask { now: patient.now, applied, ..Ask::default() };
+        (id.clone(), timeout(EXAM_LIMIT, provider.observe(&ask)).await.ok().map(Observation::clean))
+    });
+    let mut world = World::default();
+    let mut findings = Vec::new();
+    for (id, observation) in join_all(seen).await {
+        if id.family() == "docker" {
+            findings.push(engine(&id, observation.as_ref()));
+        }
+        let Some(observation) = observation else { continue };
+        world.seen.extend(observation.seen);
+        world.gaps.extend(observation.gaps);
+        world.addresses.extend(observation.addresses.map(|addresses| (id.clone(), addresses)));
+        world.routes.insert(id, observation.routes);
+    }
+    (world, findings)
+}
+
+fn engine(id: &ProviderId, observation: Option<&Observation>) -> Finding {
+    let name = short(id);
+    let Some(observation) = observation else { return Finding::late("Docker", &name) };
+    if let Some(gap) = observation.gaps.first() {
+        return Finding::wrong("Docker", &gap.code, format!("{name}: {}", gap.message)).hint(gap.hint.clone());
+    }
+    let containers = observation.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
+    let (all, ours) =
+        containers.fold((0, 0), |(all, ours), (_, seen)| (all + 1, ours + usize::from(seen.owner.is_ours())));
+    let version = observation.version.as_deref().unwrap_or("of unknown version");
+    Finding::good("Docker", format!("{name}: {version}, {}, {ours} of them ours", counted(all, "container")))
+}
+
+/// Networks of routed services where NPM's container should be and is not.
+fn attachments(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for host in patient.site.hosts.values() {
+        let Some((npm, container)) = host.npm.as_ref().and_then(|npm| Some((npm, npm.container.as_ref()?))) else {
+            continue;
+        };
+        if world.is_dark(&host.docker) {
+            continue;
+        }
+        let own = Address::new(host.docker.clone(), Kind::Container, container);
+        let Some(seen) = world.seen.get(&own) else {
+            findings.push(
+                Finding::wrong("NPM", "A0257", format!("{}: there is no container {container}", short(&npm.provider)))
+                    .note(format!("looked at the engine of host {}", short(&host.docker)))
+                    .hint(format!("docker ps, then correct `npm.{}.container`", short(&npm.provider))),
+            );
+            continue;
+        };
+        let is_bridged = match npm.reach {
+            Reach::Network | Reach::Edge => true,
+            Reach::Auto => seen.fields.text("network_mode") != Some("host"),
+            Reach::Host | Reach::Published => false,
+        };
+        let mut missing: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let routed = patient.services.values().filter(|service| is_on(patient, service, host) && is_routed(service));
+        for service in routed.filter(|_| is_bridged) {
+            let is_edge = npm.reach == Reach::Edge;
+            let networks = if is_edge { BTreeSet::from([edge_network(host).name]) } else { networks_of(service) };
+            for network in networks {
+                let is_there = world.seen.contains_key(&Address::new(host.docker.clone(), Kind::Network, &network));
+                let attached = Address::new(host.docker.clone(), Kind::Attachment, &format!("{network}/{container}"));
+                let is_member = seen.fields.strings("networks").contains(&network.as_str());
+                if is_there && !is_member && !world.seen.contains_key(&attached) {
+                    missing.entry(network).or_default().push(&service.name);
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let (name, networks) = (short(&npm.provider), counted(missing.len(), "network"));
+            let services: Vec<&str> = missing.into_values().flatten().collect();
+            let text = format!("{name}: container {container} is not attached to {networks}");
+            findings.push(
+                Finding::know("NPM", "A0257", text)
+                    .note(format!("{}: put right by the next run", services.join(", ")))
+                    .hint("amarre reconcile"),
+            );
+        }
+    }
+    findings
+}
+
+fn is_on(patient: &Patient<'_>, service: &Service, host: &HostSite) -> bool {
+    patient.site.hosts.get(&service.host).is_some_and(|own| own.docker == host.docker)
+}
+
+fn is_routed(service: &Service) -> bool {
+    !networks_of(service).is_empty()
+}
+
+/// The networks on which containers live that routes lead to.
+fn networks_of(service: &Service) -> BTreeSet<String> {
+    let routed = service.routes.iter().filter_map(|route| match &route.to {
+        Target::Container { key, .. } if !service.is_on_host(key) => service.containers.get(key),
+        Target::Container { .. } | Target::Url { .. } => None,
+    });
+    let home = |container: &Container| match (&container.home, &service.network) {
+        (Some(own), _) if service.networks.contains_key(own) => network_name(own),
+        (Some(name), _) | (None, NetworkMode::Shared(name)) => name.clone(),
+        (None, NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. }) => network_name(&service.name),
+    };
+    routed.map(home).collect()
+}
+
+/// Whether the public addresses answer. What cannot be public is not asked.
+async fn addresses(site: &Site) -> Vec<Finding> {
+    let asks = site.hosts.iter().flat_map(|(name, host)| host.address.iter().map(move |address| (name, address)));
+    let asks = asks.map(|(host, address)| async move {
+        let ip = match address {
+            PublicAddress::Ip(ip) if is_public(*ip) => *ip,
+            PublicAddress::Ip(ip) => {
+                return Finding::good("address", format!("{ip} of host {host} is no public address: not checked"));
+            }
+            PublicAddress::Name(name) => {
+                return Finding::good("address", format!("{name} of host {host} is a name: not checked"));
+            }
+        };
+        let (plain, secure) = tokio::join!(answers(SocketAddr::new(ip, 80)), answers(SocketAddr::new(ip, 443)));
+        match (plain, secure) {
+            (true, true) => Finding::good("address", format!("{ip} answers on 80 and 443")),
+            (plain, _) => {
+                let silent = if plain {
+                    "443"
+                } else if secure {
+                    "80"
+                } else {
+                    "80 or 443"
+                };
+                Finding::know("address", "A0258", format!("{ip} does not answer on {silent} from here"))
+                    .note("behind a router that leads nothing back inside, this is usual")
+                    .hint(format!("ask from outside: curl -sI http://{ip}; if nothing comes, forward the ports to NPM"))
+            }
+        }
+    });
+    join_all(asks).await
+}
+
+/// Private addresses that their hosts do not have, where those are known.
+fn private(site: &Site, world: &World) -> Vec<Finding> {
+    let lacks = |(name, host): (&String, &HostSite)| {
+        let address = host.private_address?;
+        let own = world.addresses.get(&host.docker)?;
+        let text = format!("host {name} does not have its `private_address`, {address}");
+        let hint = format!("`ip -brief address` shows those that it has: correct `hosts.{name}.private_address`");
+        (!own.contains(&address)).then(|| Finding::wrong("address", "A0448", text).hint(hint))
+    };
+    site.hosts.iter().filter_map(lacks).collect()
+}
+
+async fn answers(address: SocketAddr) -> bool {
+    matches!(timeout(EXAM_LIMIT, TcpStream::connect(address)).await, Ok(Ok(_)))
+}
+
+/// Whether an address may lead here from the Internet: no private, loopback or documentation range.
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let is_shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
+            let is_home = ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared;
+            !(is_home || ip.is_documentation() || ip.is_unspecified() || ip.is_multicast())
+        }
+        IpAddr::V6(ip) => (0x2000..0x4000).contains(&ip.segments()[0]) && ip.segments()[..2] != [0x2001, 0x0db8],
+    }
+}
+
+/// Leased, free, and in the way of others.
+fn pool(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
+    let leases = &patient.facts.leases;
+    let mut findings = Vec::new();
+    for (address, lease) in leases {
+        let Some(with) = collision(address, lease, world) else { continue };
+        findings.push(Finding::wrong("pool", "A0259", format!("{lease} of {} overlaps {with}", address.name)).hint(
+            "add that network to `network.avoid` and re-create the service's network: amarre destroy, then resume it",
+        ));
+    }
+    let foreign: Vec<Ipv4Net> =
+        world.seen.iter().filter(|(address, _)| address.kind == Kind::Network).flat_map(subnets).collect();
+    for pool in &patient.site.pools {
+        let leased = leases.values().filter(|lease| pool.contains(*lease)).count();
+        let Ok(candidates) = pool.subnets(patient.site.prefix) else { continue };
+        let (mut total, mut free) = (0, 0);
+        for candidate in candidates {
+            total += 1;
+            let mut taken = leases.values().chain(&foreign).chain(&patient.site.avoid);
+            free += usize::from(!taken.any(|other| overlap(other, &candidate)));
+        }
+        let text = format!("{pool}, {leased} of {total} leased, {free} free");
+        let is_last = patient.site.pools.last() == Some(pool);
+        findings.push(match free {
+            0 if is_last => {
+                Finding::wrong("pool", "A0501", text).hint("add a pool to `network.pools`, or remove a service")
+            }
+            free if free < FREE_SUBNETS_FEW && is_last => {
+                Finding::know("pool", "A0501", text).hint("add a pool to `network.pools` before the last one is used")
+            }
+            _ => Finding::good("pool", text),
+        });
+    }
+    findings
+}
+
+fn subnets((_, seen): (&Address, &amarre_core::model::Seen)) -> Vec<Ipv4Net> {
+    let texts = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
+    texts.filter_map(|text| text.parse().ok()).collect()
+}
+
+/// A network of somebody else, or a route, over a lease.
+fn collision(own: &Address, lease: &Ipv4Net, world: &World) -> Option<String> {
+    let networks = world.of_kind(&own.provider, Kind::Network).filter(|(address, _)| *address != own);
+    for (address, seen) in networks {
+        if let Some(subnet) = subnets((address, seen)).iter().find(|subnet| overlap(subnet, lease)) {
+            return Some(format!("network {} ({subnet})", address.name));
+        }
+    }
+    let route = world.routes.get(&own.provider)?.iter().find(|route| overlap(route, lease))?;
+    Some(format!("the host's route to {route}"))
+}
+
+fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
+/// Certificates that routes name.
+fn certificates(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
+    let mut used: BTreeMap<(ProviderId, &str), &str> = BTreeMap::new();
+    for service in patient.services.values() {
+        let npm = patient.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+        let Some(npm) = npm.filter(|npm| !world.is_dark(&npm.provider)) else { continue };
+        let routes = service.routes.iter().map(|route| &route.tls);
+        for tls in routes.chain(service.redirects.iter().map(|redirect| &redirect.tls)) {
+            if let Tls::Existing(name) = tls {
+                used.insert((npm.provider.clone(), name), &service.name);
+            }
+        }
+    }
+    let mut findings = Vec::new();
+    let mut next: Option<(i64, &str)> = None;
+    for ((provider, name), service) in &used {
+        let address = Address::new(provider.clone(), Kind::Certificate, name);
+        let Some(seen) = world.seen.get(&address) else {
+            findings.push(
+                Finding::wrong("certificates", "A0243", format!("NPM {} has no certificate `{name}`", short(provider)))
+                    .note(format!("{service} names it"))
+                    .hint(format!("make it in NPM under that name, or correct `tls:` of {service}")),
+            );
+            continue;
+        };
+        let Some(ends) = npm_certificates::ends(&seen.fields) else { continue };
+        let left = ends - patient.now;
+        let days = left.0 / (24 * 60 * 60 * 1000);
+        let renew = format!("renew it in NPM, SSL Certificates, {name}");
+        if left.0 < 0 {
+            findings.push(
+                Finding::wrong("certificates", "A0243", format!("{name} has expired, {service} uses it")).hint(renew),
+            );
+        } else if left < EXPIRES_SOON {
+            findings.push(
+                Finding::know("certificates", "A0243", format!("{name} expires in {days} days, {service} uses it"))
+                    .hint(renew),
+            );
+        }
+        next = Some(next.map_or((days, *name), |known| known.min((days, *name))));
+    }
+    if findings.is_empty() {
+        let text = match next {
+            Some((days, name)) => format!("{} in use, next to expire {name} in {days} days", used.len()),
+            None => "none in use".to_owned(),
+        };
+        findings.push(Finding::good("certificates", text));
+    }
+    findings
+}
+
+/// The name in the configuration: `nas` of `docker.nas`; the usual one stands for itself.
+fn short(id: &ProviderId) -> String {
+    let usual = if id.family() == "npm" { "main" } else { "default" };
+    id.as_str().split_once('.').map_or_else(|| usual.to_owned(), |(_, name)| name.to_owned())
+}
+
+/// `1 container`, `2 containers`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_are_asked() {
+        for private in
+            ["127.0.0.1", "192.168.1.1", "203.0.113.10", "100.64.0.1", "169.254.1.1", "::1", "2001:db8::1", "fd00::1"]
+        {
+            assert!(!is_public(private.parse().unwrap()), "{private}");
+        }
+        for public in ["1.1.1.1", "51.68.0.1", "2a01:4f8::1"] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `amarre events`: what was done and seen, from the ledger.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::find_address;
+use super::{Answer, no_such, refused};
+use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report::wait_text;
+use crate::ledger::runs::{Event, EventFilter};
+use amarre_core::model::suggestion::nearest;
+use amarre_core::model::{Millis, ReasonCode, Timestamp};
+use amarre_core::plan::render::lines;
+
+/// Unless said otherwise.
+const LIMIT: u32 = 50;
+/// No more are read, whatever is asked.
+const LIMIT_MAX: u32 = 1_000;
+/// Every kind that is written down.
+pub const KINDS: [&str; 11] = [
+    "created",
+    "updated",
+    "deleted",
+    "failed",
+    "degraded",
+    "adopted",
+    "released",
+    "resumed",
+    "rolled back",
+    "rescued",
+    "source",
+];
+
+/// What is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventsOf {
+    /// A service, an address or its end; `None` = all.
+    pub name: Option<String>,
+    /// Only what is about this service itself, whatever else is called so.
+    #[serde(skip)]
+    pub service: Option<String>,
+    /// A kind (`created`, `updated`, `deleted`, `failed`, `degraded`, …) or a reason (`drift`, …).
+    pub kind: Option<String>,
+    /// Not older than so many seconds.
+    pub since_s: Option<u32>,
+    /// Only those before the one with this `id`: the `next` of another answer.
+    pub cursor: Option<u32>,
+    /// At most so many, the newest.
+    pub limit: u32,
+}
+
+impl Default for EventsOf {
+    fn default() -> Self {
+        Self { name: None, service: None, kind: None, since_s: None, cursor: None, limit: LIMIT }
+    }
+}
+
+/// Reads them, the oldest first.
+pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
+    if let Some(refusal) = of.kind.as_deref().and_then(unknown_kind) {
+        return refusal;
+    }
+    let now = handle.now();
+    let filter = EventFilter {
+        of: of.name.as_deref().unwrap_or_default(),
+        kind: of.kind.as_deref().unwrap_or_default(),
+        since: of
+            .since_s
+            .map_or(Timestamp(i64::MIN), |since| Timestamp((now.0 - Millis::seconds(since.into()).0).max(0))),
+        service: of.service.as_deref().unwrap_or_default(),
+        before: of.cursor.map(i64::from),
+        after: None,
+        limit: of.limit.clamp(1, LIMIT_MAX),
+    };
+    let mut found = match handle.ledger().events_of(&filter).await {
+        Ok(found) => found,
+        Err(error) => return refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"),
+    };
+    if found.is_empty()
+        && let Some(refusal) = unknown_name(handle, of).await
+    {
+        return refusal;
+    }
+    found.reverse();
+    // A page that is not full is the last one.
+    let next = found.first().filter(|_| found.len() == filter.limit as usize).map(|(id, _)| *id);
+    let (ids, found): (Vec<i64>, Vec<Event>) = found.into_iter().unzip();
+    let numbered = |(id, event): (&i64, &Event)| {
+        let mut document = document(event);
+        document["id"] = json!(id);
+        document
+    };
+    let documents: Vec<Json> = ids.iter().zip(&found).map(numbered).collect();
+    let document = json!({"schema": "amarre.events/v1", "events": documents, "next": next});
+    let text = if found.is_empty() { "nothing happened of that sort\n".to_owned() } else { text(&found, now) };
+    Answer { document, text, exit: 0 }
+}
+
+/// Why nothing can be of this kind. An empty one is none.
+fn unknown_kind(kind: &str) -> Option<Answer> {
+    let reasons = ReasonCode::ALL.map(ReasonCode::word);
+    let known: Vec<&str> = KINDS.into_iter().chain(reasons).collect();
+    if kind.is_empty() || known.contains(&kind) {
+        return None;
+    }
+    let hint = match nearest(kind, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("a kind: {}; or a reason: {}", KINDS.join(", "), reasons.join(", ")),
+    };
+    Some(Answer { exit: 2, ..refused("A1013", &format!("there is no kind of event `{kind}`"), &hint) })
+}
+
+/// Why there can be nothing of this name: no event has it, and neither has anything that is there or wanted.
+async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<Answer> {
+    let (named, service) = (of.name.as_deref().unwrap_or_default(), of.service.as_deref().unwrap_or_default());
+    if named.is_empty() && service.is_empty() {
+        return None;
+    }
+    let any = EventFilter { of: named, service, since: Timestamp(i64::MIN), limit: 1, ..EventFilter::default() };
+    if handle.ledger().events_of(&any).await.is_ok_and(|found| !found.is_empty()) {
+        return None;
+    }
+    let picture = find_address::known(handle).await?;
+    let is_thing = !named.is_empty() && !find_address::meant(&picture, named).is_empty();
+    let name = if named.is_empty() { service } else { named };
+    if is_thing || picture.statuses().contains_key(name) {
+        return None;
+    }
+    // Who may ask about one service only is told of no other.
+    Some(if named.is_empty() {
+        no_such(&format!("there is no service {name}"))
+    } else {
+        find_address::no_service(&picture, name)
+    })
+}
+
+pub(crate) fn document(event: &Event) -> Json {
+    json!({
+        "at": event.at.rfc3339(),
+        "run": event.run,
+        "service": Some(event.service.as_str()).filter(|service| !service.is_empty()),
+        "address": event.address.as_ref().map(ToString::to_string),
+        "kind": event.kind,
+        "reason": event.reason,
+        "text": event.text,
+    })
+}
+
+/// A line each: when, in which run, of which service, what, and why.
+pub(crate) fn text(events: &[Event], now: Timestamp) -> String {
+    let rows: Vec<[String; 4]> = events
+        .iter()
+        .map(|event| {
+            let thing = event.address.as_ref();
+            let thing = thing.map(|address| format!("{} {}", address.kind.label(), lines::name(address, None)));
+            let what = thing.map_or_else(|| event.kind.clone(), |thing| format!("{} {thing}", event.kind));
+            [wait_text::time(event.at, now), format!("run {}", event.run), event.service.clone(), what]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths = [width(0), width(1), width(2)];
+    let mut out = String::new();
+    for (row, event) in rows.iter().zip(events) {
+        let [at, run, service, what] = row;
+        let [first, second, third] = widths;
+        let line = format!("{at:first$}  {run:second$}  {service:third$}  {what}");
+        let why = Some(event.text.lines().next().unwrap_or_default()).filter(|why| !why.is_empty());
+        out.push_str(&why.map_or_else(|| line.clone(), |why| format!("{line}: {why}")));
+        out.push('\n');
+    }
+    out
+}

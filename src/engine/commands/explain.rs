@@ -1,0 +1,251 @@
+//! `amarre explain`: why one thing is there, whose it is, and where each of its fields comes from.
+
+use serde_json::{Value as Json, json};
+
+use super::Answer;
+use super::find_address;
+use crate::engine::Picture;
+use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::report::{status, wait_text};
+use crate::ledger::runs::{Event, EventFilter};
+use amarre_core::model::{Address, Change, Field, Gate, Kind, Owner, Rule, Seen, Value, Want};
+use amarre_core::plan::Input;
+use amarre_core::plan::desired::certificate;
+use amarre_core::plan::diff::provenance;
+use amarre_core::plan::diff::provenance::Source;
+use amarre_core::plan::render::{Look, Tone, lines};
+use amarre_core::plan::safety::protect;
+
+/// One line: what it is about, and what is to be said.
+type Fact = (&'static str, String);
+
+/// Explains a thing by its address, or the end of it.
+pub async fn explain(handle: &Handle, thing: &str, look: Look) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    let found = find_address::meant(&picture, thing);
+    let address = match found.as_slice() {
+        [] => return Some(find_address::nothing(thing)),
+        [address] => address,
+        several => return Some(find_address::several(thing, several)),
+    };
+    let base = address.base().to_string();
+    let filter = EventFilter { of: &base, limit: 1_000, ..EventFilter::default() };
+    let events = handle.ledger().events_of(&filter).await.unwrap_or_default();
+    let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
+    let facts = facts(&picture, address, &events);
+    let fields = fields(&picture, address);
+    let mut text = head(&picture, address, look);
+    text.push('\n');
+    for (about, said) in &facts {
+        text.push_str(&format!("  {about:<18}{said}\n"));
+    }
+    if !fields.is_empty() {
+        let width = |column: usize| fields.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+        let (first, second) = (width(0).max(5) + 3, width(1).clamp(5, 36) + 3);
+        text.push_str(&format!("\n  {:first$}{:second$}FROM\n", "FIELD", "VALUE"));
+        for [field, value, from] in &fields {
+            // What does not fit goes to a line of its own, and is never cut.
+            let gap =
+                if value.chars().count() < second { String::new() } else { format!("\n{:1$}", "", first + second + 2) };
+            text.push_str(&format!("  {field:first$}{value:second$}{gap}{from}\n"));
+        }
+    }
+    let next = next(&picture, address);
+    text.push_str(&format!("\n  next   {next}\n"));
+    let facts: serde_json::Map<String, Json> =
+        facts.into_iter().map(|(about, said)| (about.replace(' ', "_"), json!(said))).collect();
+    let row = |[field, value, from]: &[String; 3]| json!({"field": field, "value": value, "from": from});
+    let document = json!({
+        "schema": "amarre.explain/v1", "address": address.base().to_string(), "facts": facts,
+        "fields": fields.iter().map(row).collect::<Vec<_>>(), "next": next,
+    });
+    Some(Answer { document, text, exit: 0 })
+}
+
+/// `npm.main/proxy-host/cloud.example.org   id 17   OutOfSync`
+fn head(picture: &Picture, address: &Address, look: Look) -> String {
+    let seen = picture.world.seen.get(address);
+    let id = seen.map(|seen| seen.vendor_id.chars().take(12).collect::<String>()).unwrap_or_default();
+    let sync = match (change(picture, address), seen, picture.world.gap(address)) {
+        (_, _, Some(_)) => "Unknown",
+        (Some(_), _, _) => "OutOfSync",
+        (None, Some(_), None) if is_strange(picture, address) => "not managed",
+        (None, Some(_), _) => "Synced",
+        (None, None, _) => "Missing",
+    };
+    let id = if id.is_empty() { String::new() } else { format!("id {id}   ") };
+    format!("{}   {id}{sync}\n", look.paint(Tone::Bold, &address.base().to_string()))
+}
+
+fn change<'a>(picture: &'a Picture, address: &Address) -> Option<&'a Change> {
+    picture.plan.changes.iter().find(|change| change.address == *address)
+}
+
+/// Whether it is none of our business.
+fn is_strange(picture: &Picture, address: &Address) -> bool {
+    let is_ours = picture.world.seen.get(address).is_some_and(|seen| seen.owner.is_ours());
+    !is_ours && !picture.wants.map.contains_key(address)
+}
+
+fn facts(picture: &Picture, address: &Address, events: &[Event]) -> Vec<Fact> {
+    let want = picture.wants.map.get(address);
+    let mut facts = Vec::new();
+    match want {
+        Some(want) => {
+            let origin = &want.origin;
+            facts.push(("why it is there", format!("{}, {}:{}", want.service, origin.file, origin.line)));
+            if let Some(commit) = picture.facts.history.changed.get(&origin.file) {
+                let at = wait_text::time(commit.at, picture.at);
+                facts.push((
+                    "who wanted it",
+                    format!("{} \"{}\" ({}, {at})", commit.short(), commit.subject, commit.author),
+                ));
+            }
+        }
+        None => facts.push(("why it is there", "no manifest wants it".to_owned())),
+    }
+    let last = |kind: &str| events.iter().find(|event| event.kind == kind);
+    let at = |event: &Event| format!("{} in run {}", wait_text::time(event.at, picture.at), event.run);
+    let made = last("created").map(at);
+    let written = last("updated").filter(|event| last("created").is_none_or(|made| made.at <= event.at)).map(at);
+    match (made, written) {
+        (Some(made), Some(written)) => facts.push(("made", format!("{made}, last written {written}"))),
+        (Some(made), None) => facts.push(("made", made)),
+        (None, Some(written)) => facts.push(("last written", written)),
+        (None, None) => (),
+    }
+    if let Some(seen) = picture.world.seen.get(address) {
+        facts.push(("owned by", owner(picture, address, seen)));
+    }
+    let needs = want.map(|want| want.needs.iter().map(|need| label(&need.on)).collect::<Vec<_>>()).unwrap_or_default();
+    let users = picture.wants.map.iter().filter(|(_, other)| other.needs.iter().any(|need| need.on == *address));
+    let users: Vec<String> = users.map(|(user, _)| label(user)).collect();
+    facts.push(("needs", said(needs)));
+    facts.push(("needed by", said(users)));
+    if let Some(seen) = picture.world.seen.get(address).filter(|_| address.kind == Kind::Certificate) {
+        facts.push(("lasts", certificate::in_words(&seen.fields, picture.at)));
+    }
+    facts
+}
+
+fn said(mut labels: Vec<String>) -> String {
+    labels.sort();
+    labels.dedup();
+    if labels.is_empty() { "nothing".to_owned() } else { labels.join(", ") }
+}
+
+fn label(address: &Address) -> String {
+    format!("{} {}", address.kind.label(), lines::name(address, None))
+}
+
+/// Whose it is, and by which proof.
+fn owner(picture: &Picture, address: &Address, seen: &Seen) -> String {
+    let instance = picture.context.as_ref().map(|context| context.site.instance.as_str()).unwrap_or_default();
+    let is_known = picture.facts.applied.contains_key(address);
+    match (&seen.owner, is_known) {
+        (Owner::Ours, true) => format!("this Amarre ({instance}): ledger and mark agree"),
+        (Owner::Ours, false) => format!("this Amarre ({instance}): by its mark; the ledger does not know it yet"),
+        (Owner::MarkLost, _) => format!("this Amarre ({instance}): by the ledger; its mark is gone"),
+        (Owner::Other(other), _) => format!("the instance {other}"),
+        (Owner::Unverified, _) => {
+            format!(
+                "not known: its mark names this Amarre ({instance}), and no key of ours signed it; it is never deleted"
+            )
+        }
+        (Owner::Foreign, _) if picture.wants.map.contains_key(address) => "not us: it is used as it is".to_owned(),
+        (Owner::Foreign, _) => "not us".to_owned(),
+    }
+}
+
+/// Field, value and where that is from.
+fn fields(picture: &Picture, address: &Address) -> Vec<[String; 3]> {
+    let schema = picture.with_input(|input| input.schema(address)).flatten();
+    let known = schema.map(|schema| schema.fields).unwrap_or_default();
+    let (want, seen) = (picture.wants.map.get(address), picture.world.seen.get(address));
+    let row = |known: &Field| {
+        let name = known.name;
+        let wanted = want.and_then(|want| want.fields.get(name));
+        let value = seen.map_or(wanted, |seen| seen.fields.get(name))?;
+        // What nobody asked for and nothing has is no news.
+        let is_empty = matches!(value, Value::None) || value.items().is_empty() && matches!(value, Value::List(_));
+        if wanted.is_none() && is_empty || name == "mark" || name == "online" {
+            return None;
+        }
+        // An engine fills in a great many by itself.
+        if wanted.is_none() && address.kind == Kind::Container {
+            return None;
+        }
+        let shown =
+            if value.is_sensitive() { "(sensitive)".to_owned() } else { short(&lines::value(name, Some(value))) };
+        Some([name.to_owned(), shown, from(picture, address, want, known)])
+    };
+    known.iter().filter(|field| field.rule != Rule::Observed).filter_map(row).collect()
+}
+
+/// Of a digest, twelve digits tell it from all others.
+fn short(value: &str) -> String {
+    match value.strip_prefix("sha256:") {
+        Some(digits) if digits.len() == 64 => format!("sha256:{}", &digits[..12]),
+        Some(_) | None => value.to_owned(),
+    }
+}
+
+fn from(picture: &Picture, address: &Address, want: Option<&Want>, known: &Field) -> String {
+    let name = known.name;
+    let Some(want) = want else { return "as it is".to_owned() };
+    let is_ignored = picture.with_input(|input| protect::ignores(input, &want.service, address.kind, name));
+    let Some(wanted) = want.fields.get(name) else { return "not managed: left as it is".to_owned() };
+    let top = |field: &str| field.split('.').next() == Some(name);
+    let differs = change(picture, address).filter(|change| change.diff.iter().any(|diff| top(&diff.field)));
+    match (wanted, differs) {
+        _ if is_ignored == Some(true) => "left to others: `reconcile.ignore`".to_owned(),
+        (_, Some(change)) => {
+            let to = lines::value(name, Some(wanted));
+            let to =
+                if wanted.is_sensitive() || wanted.is_unresolved() { String::new() } else { format!("; wanted {to}") };
+            format!("{}{to}", change.because.text)
+        }
+        (Value::Output { of, field }, None) => format!("{field} of {}", label(of)),
+        (wanted, None) => {
+            let said = |input: &Input<'_>| match provenance::of(input, address, want, name) {
+                Source::Key(origin) => format!("{}:{}", origin.file, origin.line),
+                Source::Config(_) if is_default(known, wanted) => "the default".to_owned(),
+                Source::Config(key) => format!("amarre.yaml: {key}"),
+                Source::Default => "the default".to_owned(),
+            };
+            picture.with_input(said).unwrap_or_default()
+        }
+    }
+}
+
+/// Whether it is what holds where neither a manifest nor amarre.yaml says anything.
+fn is_default(known: &Field, wanted: &Value) -> bool {
+    let default = known.default.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    default.as_ref() == Some(wanted)
+}
+
+/// What happens to it next.
+fn next(picture: &Picture, address: &Address) -> String {
+    let Some(change) = change(picture, address) else {
+        return match picture.world.gap(address) {
+            Some(gap) => format!("nothing while it cannot be seen: {}", gap.message),
+            None if is_strange(picture, address) => "nothing: it is not ours, and no manifest wants it".to_owned(),
+            None => "nothing: it is as wanted".to_owned(),
+        };
+    };
+    let what = match change.action() {
+        "create" => "it is made",
+        "delete" => "it is deleted",
+        _ => "it is put right",
+    };
+    match &change.gate {
+        Gate::Now if picture.consented => format!("{what} with the next run"),
+        Gate::Now => format!("{what} with amarre apply"),
+        Gate::After(needs) => {
+            let first = needs.first().map(|need| status::need_text(picture, need)).unwrap_or_default();
+            format!("{what} after {first}")
+        }
+        Gate::Until { at, .. } => format!("{what} at {}", wait_text::time(*at, picture.at)),
+        Gate::Held(refusal) => format!("nothing by itself: {}, {}", refusal.message, refusal.code),
+    }
+}

@@ -1,0 +1,181 @@
+//! `amarre history`: runs, what one of them did, and the versions of a service that can be gone back to.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::{Answer, refused};
+use super::{events, find_address};
+use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::reconcile::rollback;
+use crate::engine::report::wait_text;
+use crate::engine::{Picture, report};
+use crate::ledger::runs::Run;
+use crate::ledger::{GoodManifest, StoreError};
+use amarre_core::model::{Address, Millis, Timestamp};
+
+/// Unless said otherwise.
+const LIMIT: u32 = 20;
+/// No more are read, whatever is asked.
+const LIMIT_MAX: u32 = 1_000;
+
+/// What is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HistoryOf {
+    /// A service: its versions; `None` = the runs.
+    pub name: Option<String>,
+    /// What was done then, milliseconds.
+    pub at_ms: Option<u64>,
+    /// What was done from then until before this: a minute, a day. Without it, a moment.
+    pub to_ms: Option<u64>,
+    /// Only runs before the one with this `id`: the `next` of another answer.
+    pub cursor: Option<u32>,
+    /// At most so many, the newest.
+    pub limit: u32,
+}
+
+impl Default for HistoryOf {
+    fn default() -> Self {
+        Self { name: None, at_ms: None, to_ms: None, cursor: None, limit: LIMIT }
+    }
+}
+
+/// Reads it, the newest last.
+pub async fn history(handle: &Handle, of: &HistoryOf) -> Answer {
+    let answer = match (&of.name, of.at_ms) {
+        (Some(name), _) => versions(handle, name).await,
+        (None, Some(at)) => {
+            let moment = |ms: u64| Timestamp(i64::try_from(ms).unwrap_or(i64::MAX));
+            let last = of.to_ms.map_or(at, |to| to.saturating_sub(1).max(at));
+            done_between(handle, moment(at), moment(last), of.limit.clamp(1, LIMIT_MAX)).await
+        }
+        (None, None) => runs(handle, of.cursor.map(i64::from), of.limit.clamp(1, LIMIT_MAX)).await,
+    };
+    answer.unwrap_or_else(|error| refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"))
+}
+
+async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<Answer, StoreError> {
+    let now = handle.now();
+    let mut runs = handle.ledger().runs(Timestamp(i64::MAX), before, limit).await?;
+    runs.reverse();
+    // A page that is not full is the last one.
+    let next = runs.first().filter(|_| runs.len() == limit as usize).map(|run| run.id);
+    let documents: Vec<Json> = runs.iter().map(run_json).collect();
+    let document = json!({"schema": "amarre.history/v1", "runs": documents, "next": next});
+    if runs.is_empty() {
+        return Ok(Answer { document, text: "there was no run yet\n".to_owned(), exit: 0 });
+    }
+    let mut text = format!("{:<7}{:<17}{:<10}{:<10}{:<11}CHANGES\n", "RUN", "BEGAN", "TOOK", "REVISION", "RESULT");
+    for run in &runs {
+        text.push_str(&format!(
+            "{:<7}{:<17}{:<10}{:<10}{:<11}{}\n",
+            run.id,
+            wait_text::time(run.started, now),
+            took(run).map(|took| took.to_string()).unwrap_or_default(),
+            report::short(&run.revision),
+            result(run),
+            run.writes
+        ));
+    }
+    Ok(Answer { document, text, exit: 0 })
+}
+
+/// The runs that were going on between two times, or the last one before them.
+async fn done_between(handle: &Handle, from: Timestamp, last: Timestamp, limit: u32) -> Result<Answer, StoreError> {
+    let now = handle.now();
+    let found = handle.ledger().runs(last, None, limit).await?;
+    let Some(newest) = found.first() else {
+        let document = json!({"schema": "amarre.history/v1", "runs": []});
+        let text = format!("nothing is known of what was done at {}\n", wait_text::time(from, now));
+        return Ok(Answer { document, text, exit: 0 });
+    };
+    let is_idle = newest.started < from && newest.ended.is_some_and(|ended| ended < from);
+    // One that has no end and is not the newest was cut off.
+    let was_on = |run: &Run| run.started >= from || run.ended.is_some_and(|ended| ended >= from);
+    let earlier = found.iter().skip(1).filter(|run| !is_idle && was_on(run));
+    let mut runs: Vec<&Run> = std::iter::once(newest).chain(earlier).collect();
+    runs.reverse();
+    let mut text = String::new();
+    if is_idle {
+        text.push_str(&format!("At {} nothing was being done. The last run before:\n\n", wait_text::time(from, now)));
+    }
+    let mut documents: Vec<Json> = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let events = handle.ledger().events_of_run(run.id).await?;
+        documents.extend(events.iter().map(events::document));
+        let until = run.ended.map(|ended| format!(" to {}", wait_text::time(ended, now))).unwrap_or_default();
+        let (began, revision) = (wait_text::time(run.started, now), report::short(&run.revision));
+        let gap = if number > 0 { "\n" } else { "" };
+        let (id, result, writes) = (run.id, result(run), run.writes);
+        text.push_str(&format!("{gap}run {id}, {began}{until}, {revision}: {result}, {writes} changes\n"));
+        text.push_str(&events::text(&events, now));
+    }
+    let document = json!({
+        "schema": "amarre.history/v1", "runs": runs.iter().map(|run| run_json(run)).collect::<Vec<_>>(),
+        "events": documents,
+    });
+    Ok(Answer { document, text, exit: 0 })
+}
+
+/// The versions with which all containers of a service were well, the newest last.
+async fn versions(handle: &Handle, name: &str) -> Result<Answer, StoreError> {
+    let Some(reply) = handle.ask(Command::Look).await else {
+        return Ok(refused("A0904", "Amarre is stopping", "amarre status"));
+    };
+    let picture = reply.picture;
+    let good = handle.ledger().good_manifests(name).await?;
+    if good.is_empty() && !picture.statuses().contains_key(name) {
+        return Ok(find_address::no_service(&picture, name));
+    }
+    let now = handle.now();
+    let is_there = |generations: &str| {
+        let mut addresses = generations.split(',').filter_map(|text| text.trim().parse().ok());
+        addresses.all(|address: Address| picture.world.seen.contains_key(&address))
+    };
+    let mut versions = Vec::new();
+    let mut text = String::new();
+    for (at, good) in good.iter().enumerate().rev() {
+        let is_now = at == 0 && is_there(&good.generations);
+        let images = images(handle, &picture, name, good).await;
+        text.push_str(&format!(
+            "{:<5}{:<9}{:<17}{}\n",
+            if is_now { "now" } else { "" },
+            report::short(&good.revision),
+            wait_text::time(good.at, now),
+            images.join(", ")
+        ));
+        versions.push(json!({"revision": good.revision, "good_at": good.at.rfc3339(), "now": is_now, "images": images, "file": good.file}));
+    }
+    let head = match good.len() {
+        0 => format!("{name} was not yet well in every container, with this ledger\n"),
+        1 => format!("{name}: 1 version with which all was well\n"),
+        several => format!("{name}: {several} versions with which all was well\n"),
+    };
+    let hint =
+        if good.len() > 1 { format!("hint: amarre rollback {name} --to REVISION --dry-run\n") } else { String::new() };
+    let document = json!({"schema": "amarre.history/v1", "service": name, "versions": versions});
+    Ok(Answer { document, text: format!("{head}{text}{hint}"), exit: 0 })
+}
+
+/// The images of a good version, as far as its manifest can still be read.
+async fn images(handle: &Handle, picture: &Picture, name: &str, good: &GoodManifest) -> Vec<String> {
+    let Some(context) = &picture.context else { return Vec::new() };
+    let service = rollback::read_good(handle, &context.site, name, good).await;
+    let containers = service.map(|service| service.containers).unwrap_or_default();
+    containers.into_values().map(|container| container.image).collect()
+}
+
+fn run_json(run: &Run) -> Json {
+    json!({
+        "id": run.id, "started_at": run.started.rfc3339(), "ended_at": run.ended.map(Timestamp::rfc3339),
+        "revision": run.revision, "result": run.result, "writes": run.writes,
+    })
+}
+
+fn took(run: &Run) -> Option<Millis> {
+    run.ended.map(|ended| ended - run.started)
+}
+
+fn result(run: &Run) -> &str {
+    run.result.as_deref().unwrap_or("going on")
+}

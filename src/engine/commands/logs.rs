@@ -1,0 +1,194 @@
+//! `amarre logs`: what containers printed last, from the engine, or from the ledger of those that failed.
+
+use std::collections::BTreeMap;
+
+use futures_util::{FutureExt, StreamExt};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::find_address;
+use super::{Answer, refused};
+use crate::engine::Picture;
+use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::reconcile::failure_log;
+use crate::engine::report::wait_text;
+use crate::providers::LogAsk;
+use amarre_core::model::{Address, Kind, Seen, Timestamp};
+
+/// Lines of each container, unless said otherwise.
+const LINES: u32 = 50;
+/// No more are read of one container, whatever is asked.
+pub(crate) const LINES_MAX: u32 = 1_000;
+/// Containers whose lines are read at once.
+const READS_IN_FLIGHT: usize = 4;
+
+/// What is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogsOf {
+    /// A service or a container; `None` = all.
+    pub name: Option<String>,
+    /// What is kept of those that failed.
+    pub last_failed: bool,
+    /// At most so many of each.
+    pub lines: u32,
+}
+
+impl Default for LogsOf {
+    fn default() -> Self {
+        Self { name: None, last_failed: false, lines: LINES }
+    }
+}
+
+impl LogsOf {
+    /// How many lines of each.
+    pub(crate) fn tail(&self) -> usize {
+        self.lines.clamp(1, LINES_MAX) as usize
+    }
+}
+
+/// What one container printed.
+struct Printed {
+    heading: String,
+    lines: Vec<String>,
+    note: String,
+    document: Json,
+}
+
+/// Reads the lines; `None` when the loop has ended.
+pub async fn logs(handle: &Handle, of: &LogsOf) -> Option<Answer> {
+    let (mut picture, _) = handle.picture();
+    if picture.context.is_none() {
+        picture = handle.ask(Command::Look).await?.picture;
+    }
+    let lines = of.tail();
+    let printed = if of.last_failed {
+        failed(&picture, of.name.as_deref(), lines, handle.now())
+    } else {
+        running(&picture, of.name.as_deref(), lines).await
+    };
+    if printed.is_empty() {
+        return Some(nothing(&picture, of));
+    }
+    let documents: Vec<&Json> = printed.iter().map(|one| &one.document).collect();
+    let document = json!({"schema": "amarre.logs/v1", "containers": documents});
+    let is_all_unread = printed.iter().all(|one| one.lines.is_empty() && !one.note.is_empty());
+    let has_headings = of.last_failed || printed.len() > 1;
+    let texts: Vec<String> = printed.iter().map(|one| text(one, has_headings)).collect();
+    Some(Answer { document, text: texts.join("\n"), exit: u8::from(is_all_unread && !of.last_failed) })
+}
+
+fn text(printed: &Printed, has_heading: bool) -> String {
+    let heading = if has_heading { format!("==> {} <==\n", printed.heading) } else { String::new() };
+    let lines: String = printed.lines.iter().map(|line| format!("{line}\n")).collect();
+    let note = if printed.note.is_empty() { String::new() } else { format!("({})\n", printed.note) };
+    format!("{heading}{lines}{note}")
+}
+
+/// What is kept of those that failed, by container.
+fn failed(picture: &Picture, name: Option<&str>, lines: usize, now: Timestamp) -> Vec<Printed> {
+    let asked = |container: &Address, service: &str| name.is_none_or(|name| is_called(container, service, name));
+    let failures = picture.last_failures.values().filter(|failure| asked(&failure.container, &failure.service));
+    let printed = failures.map(|failure| {
+        let at = wait_text::time(failure.at, now);
+        let mut document = wait_text::failure_json(failure);
+        let last: Vec<String> = failure.log[failure.log.len().saturating_sub(lines)..].to_vec();
+        if let Some(object) = document.as_object_mut() {
+            object.insert("container".to_owned(), json!(failure.container.to_string()));
+            object.insert("service".to_owned(), json!(failure.service));
+            object.insert("lines".to_owned(), json!(last));
+        }
+        let heading = format!("{}, {}, failed {at}: {}", failure.container.name, failure.image, failure.why);
+        Printed { heading, lines: last, note: failure.log_note.clone(), document }
+    });
+    printed.collect()
+}
+
+/// What those that are there printed, asked from their engines.
+async fn running(picture: &Picture, name: Option<&str>, lines: usize) -> Vec<Printed> {
+    let mut reads = Vec::new();
+    for (address, seen) in asked(picture, name) {
+        reads.push(read(picture, address, seen, lines).boxed());
+    }
+    futures_util::stream::iter(reads).buffered(READS_IN_FLIGHT).collect().await
+}
+
+/// The containers of ours that are meant.
+pub(crate) fn asked<'a>(picture: &'a Picture, name: Option<&'a str>) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
+    picture.world.seen.iter().filter(move |(address, seen)| {
+        let service = seen.service.as_deref().unwrap_or_default();
+        let is_asked =
+            name.is_none_or(|name| is_called(address, service, name) || seen.fields.text("name") == Some(name));
+        address.kind == Kind::Container && seen.owner.is_ours() && is_asked
+    })
+}
+
+/// What a provider is asked for: nothing that is secret there.
+pub(crate) fn ask(picture: &Picture, address: &Address, lines: usize) -> LogAsk {
+    let fields = picture.wants.map.get(address).map(|want| &want.fields);
+    let fields = fields.or_else(|| picture.facts.applied.get(address).map(|row| &row.fields));
+    LogAsk { lines, hidden: fields.map(failure_log::secret_variables).unwrap_or_default(), since: None }
+}
+
+async fn read(picture: &Picture, address: &Address, seen: &Seen, lines: usize) -> Printed {
+    let ask = ask(picture, address, lines);
+    let provider = picture.context.as_ref().and_then(|context| context.providers.get(&address.provider));
+    let answer = match provider {
+        Some(provider) => provider.logs(address, seen, &ask).await.map_err(|error| (error.message, error.hint)),
+        None => Err((format!("{} is not configured any more", address.provider), String::new())),
+    };
+    let (lines, note) = match answer {
+        Ok(lines) => (lines.iter().map(|line| failure_log::kept(line, &picture.scrubber)).collect(), String::new()),
+        Err((message, hint)) if hint.is_empty() => (Vec::new(), message),
+        Err((message, hint)) => (Vec::new(), format!("{message}; {hint}")),
+    };
+    let called = seen.fields.text("name").unwrap_or(&address.name);
+    let image = seen.fields.text("image").unwrap_or_default();
+    let document: BTreeMap<&str, Json> = BTreeMap::from([
+        ("container", json!(address.base().to_string())),
+        ("generation", json!(address.generation)),
+        ("service", json!(seen.service)),
+        ("image", json!(image)),
+        ("lines", json!(lines)),
+        ("log_note", json!(Some(&note).filter(|note| !note.is_empty()))),
+    ]);
+    Printed { heading: format!("{called}, {image}"), lines, note, document: json!(document) }
+}
+
+/// Whether people mean a container by a name: its service, itself, or the end of its address.
+fn is_called(container: &Address, service: &str, name: &str) -> bool {
+    let address = container.base().to_string();
+    service == name || container.name == name || address == name || address.ends_with(&format!("/{name}"))
+}
+
+/// Why there is nothing to show.
+pub(crate) fn nothing(picture: &Picture, of: &LogsOf) -> Answer {
+    let Some(name) = &of.name else {
+        let what = if of.last_failed { "no container has failed" } else { "no container of ours is there" };
+        return Answer {
+            document: json!({"schema": "amarre.logs/v1", "containers": []}),
+            text: format!("({what})\n"),
+            exit: 0,
+        };
+    };
+    let is_service = picture.statuses().contains_key(name);
+    let of_wants = |(address, want): (&Address, &amarre_core::model::Want)| {
+        address.kind == Kind::Container && is_called(address, &want.service, name)
+    };
+    let is_known = is_service || picture.wants.map.iter().any(of_wants);
+    match (is_known, of.last_failed) {
+        (false, _) => refused(
+            "A1002",
+            &format!("there is no service or container {name}"),
+            &find_address::service_hint(picture, name),
+        ),
+        (true, true) => {
+            let hint = format!("amarre logs {name} shows what is there now");
+            refused("A0516", &format!("nothing of {name} has failed, as far as is known"), &hint)
+        }
+        (true, false) => {
+            let hint = format!("amarre logs {name} --last-failed shows what is kept of one that failed");
+            refused("A0516", &format!("no container of {name} is there"), &hint)
+        }
+    }
+}

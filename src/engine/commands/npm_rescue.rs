@@ -1,0 +1,214 @@
+//! `amarre npm rescue`: an nginx that refuses its configuration changes nothing any more, and does not start again. nginx
+//! is asked what it objects to; what it names is switched off, one thing after the other, until it takes the rest.
+//!
+//! It names one thing at a time, so a dry run knows the first. Nothing else is touched, and nothing is deleted.
+
+use serde_json::{Value as Json, json};
+
+use super::{Answer, refused};
+use crate::engine::Context;
+use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::ledger::runs::Event;
+use crate::providers::{Blame, Culprit, Provider, ProviderError};
+use amarre_core::model::{Address, ProviderId};
+use amarre_core::plan::render::{Look, Sign};
+
+/// More are not switched off in one go: by then something else is wrong.
+const OFF_MAX: usize = 50;
+
+/// An NPM, and its container on an engine.
+struct Patient<'a> {
+    name: String,
+    npm: &'a dyn Provider,
+    engine: &'a dyn Provider,
+    container: &'a str,
+}
+
+impl<'a> Patient<'a> {
+    /// `None` where its container is not known.
+    fn of(context: &'a Context, npm: &ProviderId) -> Option<Self> {
+        let (engine, container) = context.site.hosts.values().find_map(|host| {
+            let site = host.npm.as_ref().filter(|site| site.provider == *npm)?;
+            Some((&host.docker, site.container.as_deref()?))
+        })?;
+        let provider = |id| context.providers.get(id).map(AsRef::as_ref);
+        Some(Self { name: npm.npm_name().to_owned(), npm: provider(npm)?, engine: provider(engine)?, container })
+    }
+
+    /// What nginx refuses, if it refuses anything.
+    async fn complaint(&self) -> Result<Option<Blame>, ProviderError> {
+        match self.engine.test_nginx(self.container).await? {
+            Some(said) => self.npm.blame(&said).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What a failed write of NPM is due to, where nginx says it: one bad file keeps it from every change.
+pub(crate) async fn named(context: &Context, npm: &ProviderId, error: ProviderError) -> ProviderError {
+    if !matches!(error.code, "A0603" | "A0608" | "A0803") {
+        return error;
+    }
+    let Some(patient) = Patient::of(context, npm) else { return error };
+    let Ok(Some(blame)) = patient.complaint().await else { return error };
+    let because = blame.culprits.first().map(|culprit| {
+        let whose = if culprit.is_ours { "ours" } else { "not ours" };
+        format!(" because of {} {}, which is {whose}", culprit.kind.label(), culprit.id)
+    });
+    let message = format!("nginx refuses its configuration{}: {}", because.unwrap_or_default(), blame.words);
+    let hint = format!("`amarre npm rescue {} --dry-run` shows what would be switched off", patient.name);
+    ProviderError::new(error.class, "A0609", message).hint(hint).after(error.retry_after)
+}
+
+/// Finds what nginx refuses, and switches it off unless `dry_run`.
+pub async fn rescue(handle: &Handle, npm: Option<&str>, dry_run: bool, by: &str, look: Look) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    let Some(context) = &picture.context else {
+        return Some(refused("A0614", "nothing is known of NPM yet", "amarre doctor says what is in the way"));
+    };
+    let mut npms: Vec<&ProviderId> =
+        context.site.hosts.values().filter_map(|host| host.npm.as_ref()).map(|npm| &npm.provider).collect();
+    let wanted = npm.map(ProviderId::npm);
+    npms.retain(|id| wanted.as_ref().is_none_or(|wanted| wanted == *id));
+    npms.sort();
+    npms.dedup();
+    let id = match npms.as_slice() {
+        [one] => *one,
+        [] => {
+            let which = npm.map_or_else(|| "no NPM".to_owned(), |npm| format!("no NPM {npm}"));
+            return Some(refused("A0614", &format!("{which} is configured"), "amarre doctor lists them"));
+        }
+        [first, ..] => {
+            let names: Vec<String> = npms.iter().map(|id| id.npm_name().to_owned()).collect();
+            let hint = format!("amarre npm rescue {}", first.npm_name());
+            return Some(refused("A0614", &format!("which one: {}", names.join(", ")), &hint));
+        }
+    };
+    let Some(patient) = Patient::of(context, id) else {
+        let name = id.npm_name();
+        let why = format!("nginx of NPM {name} cannot be asked: its container is not known");
+        let hint = format!(
+            "set `npm.{name}.container`, or run `nginx -t` where it runs: it names /data/nginx/proxy_host/23.conf, \
+             and 23 is the host to switch off in NPM"
+        );
+        return Some(refused("A0614", &why, &hint));
+    };
+    let mut course = Course::default();
+    let treated = course.run(handle, &patient, dry_run, by).await;
+    let mut answer = course.answer(&patient, dry_run, look);
+    if let Err(error) = treated {
+        // What is off by then is said before.
+        let refusal = refused(error.code, &error.message, &error.hint);
+        let before = if course.found.is_empty() { String::new() } else { answer.text };
+        answer = Answer { text: before + &refusal.text, ..refusal };
+    }
+    Some(answer)
+}
+
+/// What was found, and what of it is off.
+#[derive(Default)]
+struct Course {
+    /// nginx's words, and what they mean, in order.
+    found: Vec<Blame>,
+    off: Vec<Culprit>,
+    /// nginx takes its configuration now.
+    is_well: bool,
+}
+
+/// Whose doing it was stays readable, also where the host is somebody else's.
+async fn record(handle: &Handle, patient: &Patient<'_>, culprit: &Culprit, words: &str, by: &str) {
+    let name = culprit.names.split(", ").next().unwrap_or_default();
+    let event = Event {
+        at: handle.now(),
+        run: 0,
+        service: String::new(),
+        address: Some(Address::new(patient.npm.id().clone(), culprit.kind, name)),
+        kind: "rescued".to_owned(),
+        text: format!("{} switched off by {by}, amarre npm rescue: {words}", culprit.label()),
+        reason: None,
+    };
+    // The host is off by now; a ledger that cannot be written changes nothing about that.
+    let _ = handle.ask(Command::Record(Box::new(event))).await;
+}
+
+impl Course {
+    async fn run(
+        &mut self,
+        handle: &Handle,
+        patient: &Patient<'_>,
+        dry_run: bool,
+        by: &str,
+    ) -> Result<(), ProviderError> {
+        while self.off.len() < OFF_MAX {
+            let Some(mut blame) = patient.complaint().await? else {
+                self.is_well = true;
+                break;
+            };
+            // What is off already and still named is somebody's file, not NPM's.
+            blame.culprits.retain(|culprit| !self.off.contains(culprit));
+            self.found.push(blame.clone());
+            if dry_run || blame.culprits.is_empty() {
+                break;
+            }
+            for culprit in blame.culprits {
+                patient.npm.switch_off(&culprit).await?;
+                record(handle, patient, &culprit, &blame.words, by).await;
+                self.off.push(culprit);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, patient: &Patient<'_>, dry_run: bool, look: Look) -> Answer {
+        let name = &patient.name;
+        let found: Vec<Json> = self.found.iter().map(|blame| self.json(blame)).collect();
+        let document = json!({"schema": "amarre.rescue/v1", "npm": name, "well": self.is_well, "found": found});
+        let Some(last) = self.found.last() else {
+            let text = format!("NPM {name}: nginx takes its configuration, there is nothing to rescue.\n");
+            return Answer { document, text, exit: 0 };
+        };
+        let mut text = String::new();
+        for blame in &self.found {
+            text.push_str(&format!("NPM {name}: nginx refuses its configuration: {}\n", blame.words));
+            for culprit in &blame.culprits {
+                let whose = if culprit.is_ours { "ours" } else { "not ours" };
+                let what = match (dry_run, self.off.contains(culprit)) {
+                    (true, _) => "would be switched off",
+                    (false, true) => "is switched off",
+                    (false, false) => "is still on",
+                };
+                text.push_str(&format!("  {} {} {what}, {whose}\n", look.sign(Sign::Update), culprit.label()));
+            }
+        }
+        let (verdict, exit) = match (dry_run, self.is_well, last.culprits.is_empty()) {
+            (true, _, false) => {
+                ("Nothing was changed. nginx names one thing at a time: there may be more.".to_owned(), 2)
+            }
+            (false, true, _) => {
+                let todo = "Correct what is off in NPM, then switch it on there.";
+                (format!("nginx takes its configuration again. {todo}"), 0)
+            }
+            (_, _, true) => {
+                let check = format!("docker exec {} nginx -t", patient.container);
+                (format!("It names no host that can be switched off: correct the file, then {check}"), 1)
+            }
+            (false, false, false) => ("nginx does not take its configuration yet: amarre npm rescue".to_owned(), 1),
+        };
+        text.push_str(&format!("{verdict}\n"));
+        Answer { document, text, exit }
+    }
+
+    fn json(&self, blame: &Blame) -> Json {
+        let culprits: Vec<Json> = blame
+            .culprits
+            .iter()
+            .map(|culprit| {
+                json!({
+                    "kind": culprit.kind, "id": culprit.id, "names": culprit.names, "ours": culprit.is_ours,
+                    "switched_off": self.off.contains(culprit),
+                })
+            })
+            .collect();
+        json!({"nginx": blame.words, "culprits": culprits})
+    }
+}

@@ -1,0 +1,232 @@
+//! By what a person mends one service: going back, stopping a wait, trying again.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::find_address;
+use super::{Answer, Step, refused};
+use crate::engine::commands;
+use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::reconcile::rollback;
+use crate::engine::reconcile::rollback::Target;
+use crate::engine::report::short;
+use crate::engine::report::status::ServiceStatus;
+use crate::engine::report::wait_text;
+use crate::engine::{Picture, report};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Address, Change, Timestamp};
+use amarre_core::plan::forecast;
+use amarre_core::plan::render::text::Next;
+use amarre_core::plan::render::{self, Look};
+
+/// What a rollback would do; nothing is done.
+pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, look: Look) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    let target = match found(handle, &picture, service, to).await {
+        Ok(target) => target,
+        Err(refusal) => return Some(refusal),
+    };
+    let mut text = head(&picture, service, &target);
+    text.push('\n');
+    text.push_str(&plan(&picture, service, &target, look));
+    text.push('\n');
+    text.push_str(&afterwards(service, &target));
+    let containers: Vec<_> = target
+        .containers
+        .iter()
+        .map(|(container, now, then)| json!({"container": container.to_string(), "from": now, "to": then}))
+        .collect();
+    let document = json!({
+        "service": service, "revision": target.good.revision, "good_at": target.good.at.rfc3339(), "containers": containers,
+    });
+    Some(Answer { document, text, exit: 0 })
+}
+
+/// Puts the containers of a service back, and waits until they are there.
+pub async fn roll_back(
+    handle: &Handle,
+    (service, to): (&str, Option<&str>),
+    by: &str,
+    timeout_ms: i64,
+    look: Look,
+    steps: &mpsc::Sender<Step>,
+) -> Option<Answer> {
+    let started = handle.now();
+    let picture = handle.ask(Command::Look).await?.picture;
+    let target = match found(handle, &picture, service, to).await {
+        Ok(target) => target,
+        Err(refusal) => return Some(refusal),
+    };
+    let why = format!("rolled back to {}", short(&target.good.revision));
+    let suspension = Suspension { by: by.to_owned(), why, destroy: false, purge: false, at: handle.now(), until: None };
+    let generations = target.good.generations.clone();
+    let asked = Command::RollBack { service: service.to_owned(), generations, suspension };
+    if let Some(error) = handle.ask(asked).await?.error {
+        return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
+    }
+    let only = Some(BTreeSet::from([service.to_owned()]));
+    let (reply, tally) = commands::follow(handle, None, only, timeout_ms, steps).await?;
+    let took = handle.now() - started;
+    let is_back = reply.picture.rollbacks.get(service).is_some_and(|rollback| rollback.done);
+    let document = report::status_json(&reply.picture, None);
+    let revision = short(&target.good.revision);
+    if is_back {
+        let text = format!(
+            "{service} is back at {revision} in {}: {tally}.\n{}",
+            took.in_words(),
+            afterwards(service, &target)
+        );
+        return Some(Answer { document, text, exit: 0 });
+    }
+    let mut text = format!("{service} is not back at {revision} yet, after {}: {tally}.\n", took.in_words());
+    let rows = reply.picture.statuses();
+    if let Some(row) = rows.get(service) {
+        text.push_str(&standing(row, handle.now(), look));
+    }
+    text.push_str(&format!("  hint: amarre status {service}; amarre resume {service} goes on with the manifest\n"));
+    Some(Answer { document, text, exit: 3 })
+}
+
+/// Stops what is done and waited for.
+pub async fn cancel(handle: &Handle, service: &str, by: &str, look: Look) -> Option<Answer> {
+    let (mut picture, _) = handle.picture();
+    if picture.context.is_none() {
+        picture = handle.ask(Command::Look).await?.picture;
+    }
+    let rows = picture.statuses();
+    let Some(row) = rows.get(service) else { return Some(find_address::no_service(&picture, service)) };
+    if let Some(suspension) = picture.facts.suspended.get(service).filter(|suspension| !suspension.destroy) {
+        let why = format!("{service} is left alone already: suspended by {}, {}", suspension.by, suspension.why);
+        return Some(refused("A0415", &why, &format!("amarre resume {service} takes it up again")));
+    }
+    let is_at_work = picture.busy.contains(service);
+    let is_planned = |change: &&Change| change.service == service && change.refusal().is_none();
+    if !is_at_work && row.waiting.is_none() && !picture.plan.changes.iter().any(|change| is_planned(&change)) {
+        let hint = format!("to have it left alone from now on: amarre suspend {service}");
+        return Some(refused("A0415", &format!("nothing is being done or waited for with {service}"), &hint));
+    }
+    let suspension = Suspension {
+        by: by.to_owned(),
+        why: "cancelled".to_owned(),
+        destroy: false,
+        purge: false,
+        at: handle.now(),
+        until: None,
+    };
+    let reply = handle.ask(Command::Cancel { service: service.to_owned(), suspension }).await?;
+    if let Some(error) = reply.error {
+        return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
+    }
+    let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
+    let rows = reply.picture.statuses();
+    if let Some(row) = rows.get(service) {
+        text.push_str(&standing(row, handle.now(), look));
+    }
+    if reply.picture.busy.contains(service) {
+        text.push_str("The call that is on its way is waited for; nothing follows it.\n");
+    }
+    Some(Answer { document: report::status_json(&reply.picture, None), text, exit: 0 })
+}
+
+/// Forgets failures and pauses, and converges the service.
+pub async fn retry(
+    handle: &Handle,
+    service: &str,
+    timeout_ms: i64,
+    look: Look,
+    steps: &mpsc::Sender<Step>,
+) -> Option<Answer> {
+    handle.fetch().await;
+    let picture = handle.ask(Command::Look).await?.picture;
+    if !picture.statuses().contains_key(service) {
+        return Some(find_address::no_service(&picture, service));
+    }
+    if !picture.consented {
+        let hint = "amarre plan, then amarre apply";
+        return Some(refused("A0404", "nothing was applied with this ledger yet", hint));
+    }
+    if picture.facts.suspended.contains_key(service) {
+        return Some(refused("A0403", &format!("{service} is suspended"), &format!("amarre resume {service}")));
+    }
+    if let Some(error) = handle.ask(Command::Retry { service: service.to_owned() }).await?.error {
+        return Some(refused("A0903", &error, "is the disk full? nothing was forgotten"));
+    }
+    commands::converge(handle, None, Some(BTreeSet::from([service.to_owned()])), timeout_ms, look, steps).await
+}
+
+/// Where a service can go back to, or why it cannot.
+async fn found(handle: &Handle, picture: &Picture, service: &str, to: Option<&str>) -> Result<Target, Answer> {
+    if !picture.statuses().contains_key(service) {
+        return Err(find_address::no_service(picture, service));
+    }
+    if let Some(rollback) = picture.rollbacks.get(service) {
+        let state = if rollback.done { "is" } else { "is just being" };
+        let hint = format!("amarre resume {service} goes on with its manifest");
+        return Err(refused("A0416", &format!("{service} {state} rolled back"), &hint));
+    }
+    match rollback::target(handle, picture, service, to).await {
+        Ok(Some(target)) => Ok(target),
+        Ok(None) => {
+            let version = to.map(|to| format!(" of {to}")).unwrap_or_default();
+            let why = format!("there is nothing{version} that {service} could go back to");
+            let hint = "only what was healthy in every container, with this ledger, is gone back to";
+            Err(refused("A0414", &why, hint))
+        }
+        Err(error) => Err(refused("A0903", &error.to_string(), "is the disk full?")),
+    }
+}
+
+/// `photos   back to 3f2a9c1, when all was well last on 21 Oct 12:04:11`, and each container.
+fn head(picture: &Picture, service: &str, target: &Target) -> String {
+    let at = wait_text::time(target.good.at, picture.at);
+    let mut out =
+        format!("{service}   back to {}, with which all was well last at {at}\n", short(&target.good.revision));
+    for (container, now, then) in &target.containers {
+        out.push_str(&container_line(container, now, then));
+    }
+    out
+}
+
+fn container_line(container: &Address, now: &str, then: &str) -> String {
+    let what = match now {
+        "" => format!("{then}, which is not there any more"),
+        now if now == then => format!("{now}, set up as it was then"),
+        now => format!("{now} → {then}"),
+    };
+    format!("  {:14}{:<19} {what}\n", "container", container.name)
+}
+
+/// The plan of the rollback alone.
+fn plan(picture: &Picture, service: &str, target: &Target, look: Look) -> String {
+    let Some(context) = &picture.context else { return String::new() };
+    let mut services = picture.services.clone();
+    services.insert(service.to_owned(), target.service.clone());
+    let mut facts = picture.facts.clone();
+    facts.suspended.remove(service);
+    context.with_input(&services, &picture.marks, &picture.world, &facts, picture.at, None, |input| {
+        let mut forecast = forecast::forecast(input);
+        forecast.plan.changes.retain(|change| change.service == service);
+        let revision = format!("{service} @ {}", short(&target.good.revision));
+        render::text::plan_before(input, &forecast, &revision, Next::Elsewhere, look)
+    })
+}
+
+/// What holds when it is done.
+fn afterwards(service: &str, target: &Target) -> String {
+    format!(
+        "Containers go back, data never does: volumes keep what was written since.\n\
+         {service} is left alone then, until amarre resume {service} or a change in {}\n",
+        target.service.origin.file
+    )
+}
+
+/// What is there of a service, a line each.
+fn standing(row: &ServiceStatus, now: Timestamp, look: Look) -> String {
+    let mut out = String::new();
+    for resource in &row.resources {
+        report::resource_text(resource, now, look, &mut out);
+    }
+    out
+}

@@ -1,0 +1,381 @@
+//! `amarre trace DOMAIN`: the way of a request, from the name to the container, step by step. Reads only.
+//!
+//! | step | asks |
+//! |---|---|
+//! | delegation, DNS | each of the zone's own servers |
+//! | port 80, port 443 | the address that DNS gives, by the name; of a simulated proxy only its own place |
+//! | proxy host | what NPM said in this look |
+//! | network, container | Docker in this look, and the container itself from where NPM stands |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{Answer, refused};
+use crate::engine::Picture;
+use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::providers::http::Http;
+use crate::providers::{Provider, Resolved};
+use amarre_core::model::address::service_of_network;
+use amarre_core::model::service::Service;
+use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value, words};
+use amarre_core::plan::desired::certificate;
+use amarre_core::plan::diff::upstreams;
+use amarre_core::plan::render::{Look, Sign};
+
+/// What is waited for an answer of one step.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// One step of the way.
+struct Step {
+    sign: Sign,
+    /// `DNS`, `port 443`.
+    about: &'static str,
+    what: String,
+    found: String,
+    took: Option<Millis>,
+    /// What a person can do, where something is wrong.
+    hint: Option<String>,
+}
+
+impl Step {
+    fn good(about: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
+        let (what, found) = (words::line(&what.into()), words::line(&found.into()));
+        Self { sign: Sign::Done, about, what, found, took: None, hint: None }
+    }
+
+    fn wrong(about: &'static str, what: impl Into<String>, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { sign: Sign::Failed, hint: Some(hint.into()), ..Self::good(about, what, found) }
+    }
+
+    /// Neither good nor wrong: it cannot be told from here.
+    fn open(about: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { sign: Sign::Step, ..Self::good(about, what, found) }
+    }
+
+    fn took(mut self, since: Instant) -> Self {
+        self.took = Some(Millis(i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)));
+        self
+    }
+}
+
+/// A name in the DNS is no longer.
+const NAME_BYTES_MAX: usize = 253;
+
+/// Follows a name to where it ends.
+pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> {
+    let picture = handle.ask(Command::Look).await?.picture;
+    let Some(context) = picture.context.clone() else {
+        return Some(refused("A0901", "nothing has been looked at yet", "try again in a moment"));
+    };
+    let domain = domain.trim_end_matches('.').to_lowercase();
+    let is_written = |char: char| char.is_alphanumeric() || "-_.*".contains(char);
+    if domain.is_empty() || domain.len() > NAME_BYTES_MAX || !domain.chars().all(is_written) {
+        return Some(refused("A0107", &format!("not a host name: {domain}"), "as in amarre trace cloud.example.org"));
+    }
+    if let Some(service) = picture.services.get(&domain).filter(|_| !domain.contains('.')) {
+        let own = service.routes.iter().flat_map(|route| &route.domains).next();
+        let hint = own.map_or_else(|| format!("amarre status {domain}"), |own| format!("amarre trace {own}"));
+        return Some(refused("A0107", &format!("{domain} is a service, and a domain is followed"), &hint));
+    }
+    let site = &context.site;
+    let manifest = picture.services.values().find(|service| has(service, &domain));
+    let host = manifest.and_then(|service| site.hosts.get(&service.host)).or_else(|| site.hosts.get("default"));
+    let own: BTreeSet<IpAddr> =
+        host.into_iter().flat_map(|host| host.ips().chain(host.also_at.iter().copied())).collect();
+    let (mut steps, addresses) = names(&picture, &context.providers, &domain, &own).await;
+    let target = addresses.first().copied().or_else(|| own.first().copied());
+    let mut answered = None;
+    let npm = host.and_then(|host| host.npm.as_ref()).map(|npm| &npm.provider);
+    let visited = npm.and_then(|npm| context.stage.proxies.get(npm)).copied();
+    if visited.is_some() || npm.is_some_and(|npm| picture.is_simulated(npm)) {
+        let found = "simulated: no visitor comes to this address, and it is not asked";
+        steps.extend(target.map(|ip| Step::open("port", ip.to_string(), found)));
+        if let Some(at) = visited {
+            let asked = ask(&domain, at, "http").await;
+            steps.push(simulated(at, &asked));
+            answered = asked.ok();
+        }
+    } else if let Some(ip) = target {
+        let (plain, secure) = tokio::join!(
+            ask(&domain, SocketAddr::new(ip, 80), "http"),
+            ask(&domain, SocketAddr::new(ip, 443), "https")
+        );
+        steps.push(port(&picture, &domain, ip, false, &plain));
+        steps.push(port(&picture, &domain, ip, true, &secure));
+        answered = secure.as_ref().ok().or(plain.as_ref().ok()).copied();
+    }
+    let (behind, is_managed) = behind(&picture, &context.providers, &domain).await;
+    steps.extend(behind);
+    Some(answer(&domain, &steps, answered, is_managed, look))
+}
+
+fn has(service: &Service, domain: &str) -> bool {
+    let routes = service.routes.iter().flat_map(|route| &route.domains);
+    let all = routes.chain(service.redirects.iter().flat_map(|redirect| &redirect.domains));
+    all.into_iter().any(|name| name == domain)
+}
+
+type Providers = BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>;
+
+/// What the zone's servers say, and the addresses that they give.
+async fn names(
+    picture: &Picture,
+    providers: &Providers,
+    domain: &str,
+    own: &BTreeSet<IpAddr>,
+) -> (Vec<Step>, Vec<IpAddr>) {
+    let ovh = ProviderId::ovh();
+    let zones = picture.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
+    let Some(zone) = Site::zone_of(zones, domain).map(str::to_owned) else {
+        let said = "no zone of the account holds it: its DNS is asked nowhere from here";
+        return (vec![Step::open("delegation", domain, said)], Vec::new());
+    };
+    let address = Address::new(ovh.clone(), Kind::Zone, &zone);
+    let servers: Vec<String> = picture
+        .world
+        .seen
+        .get(&address)
+        .map_or_else(Vec::new, |seen| seen.fields.strings("nameservers").into_iter().map(str::to_owned).collect());
+    let heard = match providers.get(&ovh) {
+        Some(provider) => provider.resolve(&zone, &servers, domain, picture.at).await,
+        None => Vec::new(),
+    };
+    let names: Vec<&str> = heard.iter().map(|heard| heard.server.as_str()).collect();
+    let mut steps = vec![match names.as_slice() {
+        [] => Step::wrong("delegation", &zone, "none of its servers is known", "amarre doctor asks them one by one"),
+        names => Step::good("delegation", &zone, names.join(", ")),
+    }];
+    let mut addresses = Vec::new();
+    for record_type in ["CNAME", "A", "AAAA"] {
+        let (values, silent) = said(&heard, record_type);
+        let ips: Vec<IpAddr> = values.iter().filter_map(|value| value.parse().ok()).collect();
+        let (all, right) = (heard.len(), heard.len() - silent);
+        let answer = format!("{right} of {all} answer");
+        let text = values.iter().cloned().collect::<Vec<_>>().join(", ");
+        match (values.is_empty(), ips.is_empty()) {
+            (true, _) if record_type != "A" => continue,
+            (true, _) if heard.is_empty() => continue,
+            (true, _) => {
+                let (aliases, _) = said(&heard, "CNAME");
+                if aliases.is_empty() {
+                    let hint = format!("amarre explain record/{domain}/A says whether one is wanted");
+                    steps.push(Step::wrong("DNS", "A", format!("no such name, {answer}"), hint));
+                }
+            }
+            (false, true) => steps.push(Step::good("DNS", format!("{record_type} {text}"), answer)),
+            (false, false) if ips.iter().any(|ip| own.contains(ip)) => {
+                steps.push(Step::good("DNS", format!("{record_type} {text}"), format!("{answer}, ours")));
+            }
+            (false, false) => {
+                let hint = "is that a proxy or tunnel before this host? then list it in `hosts.NAME.also_at`";
+                let found = format!("{answer}, none of our addresses");
+                steps.push(Step::wrong("DNS", format!("{record_type} {text}"), found, hint));
+            }
+        }
+        addresses.extend(ips);
+    }
+    (steps, addresses)
+}
+
+/// All values that servers gave for a type, and how many gave no answer.
+fn said(heard: &[Resolved], record_type: &str) -> (BTreeSet<String>, usize) {
+    let answers = || heard.iter().filter_map(|heard| heard.said.get(record_type));
+    let values = answers().filter_map(|said| said.as_ref().ok()).flatten().cloned().collect();
+    (values, answers().filter(|said| said.is_err()).count())
+}
+
+/// An answer: its status and how long it took.
+type Asked = Result<(u16, Millis), String>;
+
+async fn ask(domain: &str, at: SocketAddr, scheme: &str) -> Asked {
+    let http = Http::towards(domain, at, LIMIT)?;
+    let began = Instant::now();
+    let request = http.request(reqwest::Method::GET, &format!("{scheme}://{domain}:{}/", at.port()));
+    match http.send(request).await {
+        Ok(answer) => Ok((answer.status, Millis(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX)))),
+        Err(failure) => Err(failure.message().to_owned()),
+    }
+}
+
+/// What a simulated proxy answered, where it is reached. It speaks no TLS.
+fn simulated(at: SocketAddr, asked: &Asked) -> Step {
+    match asked {
+        Ok((status, took)) => {
+            let step = Step::good("visitor", at.to_string(), format!("the simulated proxy answers {status}"));
+            Step { took: Some(*took), ..step }
+        }
+        Err(why) => Step::open("visitor", at.to_string(), format!("the simulated proxy does not answer: {why}")),
+    }
+}
+
+fn port(picture: &Picture, domain: &str, ip: IpAddr, is_secure: bool, asked: &Asked) -> Step {
+    let about = if is_secure { "port 443" } else { "port 80" };
+    let certificate = host_of(picture, domain).and_then(|(address, seen)| {
+        let name = seen.fields.text("certificate")?;
+        picture.world.seen.get(&Address::new(address.provider.clone(), Kind::Certificate, name))
+    });
+    match asked {
+        Ok((status, took)) => {
+            let lasts = certificate.filter(|_| is_secure);
+            let lasts =
+                lasts.map(|seen| format!(", certificate fits, {}", certificate::in_words(&seen.fields, picture.at)));
+            let mut step = Step::good(about, ip.to_string(), format!("answers {status}{}", lasts.unwrap_or_default()));
+            step.took = Some(*took);
+            step
+        }
+        Err(_) if is_secure && certificate.is_none() => Step::open(about, ip.to_string(), "no certificate is wanted"),
+        Err(why) if why.contains("certificate") => {
+            let hint = format!("amarre explain proxy-host/{domain} says which certificate it has");
+            // All the names that it is for are no help.
+            let why = why.split("; certificate is only valid").next().unwrap_or(why);
+            Step::wrong(about, ip.to_string(), why, hint)
+        }
+        // Behind a router that leads nothing back inside, this is usual.
+        Err(why) => {
+            let last = why.rsplit(": ").next().unwrap_or(why);
+            Step::open(about, ip.to_string(), format!("does not answer from here: {last}"))
+        }
+    }
+}
+
+/// The host of NPM that serves a name: by the name itself, else by a wildcard.
+fn host_of<'a>(picture: &'a Picture, domain: &str) -> Option<(&'a Address, &'a Seen)> {
+    let wildcard = domain.split_once('.').map(|(_, above)| format!("*.{above}"));
+    let hosts =
+        || picture.world.seen.iter().filter(|(address, _)| matches!(address.kind, Kind::ProxyHost | Kind::Redirection));
+    let named = |name: &str| hosts().find(|(_, seen)| seen.fields.strings("domains").contains(&name));
+    named(domain).or_else(|| named(&wildcard?))
+}
+
+/// What stands behind the ports: NPM's host, its way to the container, the container. Whether it is ours.
+async fn behind(picture: &Picture, providers: &Providers, domain: &str) -> (Vec<Step>, bool) {
+    let Some((address, host)) = host_of(picture, domain) else {
+        let gap = picture.world.gaps.iter().find(|gap| gap.provider.family() == "npm");
+        let step = match gap {
+            Some(gap) => Step::open("proxy host", gap.provider.to_string(), gap.message.clone()),
+            None => Step::wrong("proxy host", "NPM", "no host has this name", "write a route for it in a manifest"),
+        };
+        return (vec![step], false);
+    };
+    let is_managed = host.owner.is_ours();
+    let fields = &host.fields;
+    let what = format!("{}, id {}", address.provider, host.vendor_id);
+    let explain = format!("amarre explain {}/{}", address.kind.word(), address.name);
+    let mut steps = vec![match (fields.flag("enabled"), fields.flag("online")) {
+        (Some(false), _) => Step::wrong("proxy host", what, "switched off", explain),
+        (_, Some(false)) => Step::wrong("proxy host", what, "nginx does not serve it", explain),
+        (_, _) => Step::good("proxy host", what, "enabled, on line"),
+    }];
+    if address.kind == Kind::Redirection {
+        return (steps, is_managed);
+    }
+    let (to, port) =
+        (fields.text("forward_host").unwrap_or_default(), fields.get("forward_port").and_then(Value::as_int));
+    let place = format!("{to}:{}", port.unwrap_or_default());
+    let found = picture.with_input(|input| {
+        let containers = picture.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
+        let of = |(container, seen): &(&Address, &Seen)| upstreams::lead_to(input, host, &container.provider, seen);
+        containers.filter(of).map(|(container, _)| container.clone()).next()
+    });
+    let Some(container) = found.flatten() else {
+        steps.push(Step::open("target", place, "no container that Amarre knows; not asked"));
+        return (steps, is_managed);
+    };
+    let Some(seen) = picture.world.seen.get(&container) else { return (steps, is_managed) };
+    steps.extend(network(picture, &container, &seen.fields));
+    let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(80);
+    let began = Instant::now();
+    let probed = match providers.get(&container.provider) {
+        Some(provider) => tokio::time::timeout(LIMIT, provider.probe(&container, seen, port)).await,
+        None => Ok(Ok(())),
+    };
+    let said = probed.unwrap_or_else(|_| Err(format!("{place} does not answer")));
+    let state = match (&seen.ready, seen.fields.flag("running")) {
+        (_, Some(false)) => "is stopped".to_owned(),
+        (ready, _) if ready.is_ready() => "is running and healthy".to_owned(),
+        (_, _) => "is running, and not healthy yet".to_owned(),
+    };
+    let name = &container.name;
+    steps.push(match said {
+        Ok(()) => Step::good("container", place, format!("{name} answers, {state}")).took(began),
+        Err(why) => {
+            let hint = format!("amarre logs {name}; does the program listen on {port}, and on all addresses?");
+            Step::wrong("container", place, format!("{why}; {name} {state}"), hint).took(began)
+        }
+    });
+    (steps, is_managed)
+}
+
+/// Whether NPM is on the container's network, where it has to be.
+fn network(picture: &Picture, container: &Address, fields: &Fields) -> Option<Step> {
+    let network = fields.text("network")?;
+    let mut attachments = picture.world.of_kind(&container.provider, Kind::Attachment);
+    let found = attachments.find(|(address, _)| address.name.starts_with(&format!("{network}/")));
+    let own = service_of_network(network).unwrap_or(network);
+    match found {
+        Some((_, seen)) => {
+            let at = seen.fields.text("address").map(|at| format!(" at {at}")).unwrap_or_default();
+            Some(Step::good("network", format!("NPM on {own}"), format!("attached{at}")))
+        }
+        None if picture
+            .wants
+            .map
+            .keys()
+            .any(|address| address.kind == Kind::Attachment && address.name.starts_with(&format!("{network}/"))) =>
+        {
+            let hint = "amarre reconcile attaches it";
+            Some(Step::wrong("network", format!("NPM on {own}"), "not attached", hint))
+        }
+        None => None,
+    }
+}
+
+fn answer(domain: &str, steps: &[Step], answered: Option<(u16, Millis)>, is_managed: bool, look: Look) -> Answer {
+    let width = steps.iter().map(|step| step.what.chars().count()).max().unwrap_or_default().clamp(10, 36) + 2;
+    let mut text = String::new();
+    for step in steps {
+        let took = step.took.map(|took| format!("   {} ms", took.0)).unwrap_or_default();
+        text.push_str(&format!(
+            "  {} {:12}  {:width$}{}{took}\n",
+            look.sign(step.sign),
+            step.about,
+            step.what,
+            step.found
+        ));
+    }
+    let broken = steps.iter().find(|step| step.sign == Sign::Failed);
+    text.push('\n');
+    text.push_str(&match (broken, answered) {
+        (Some(step), _) => format!("It stops at the {}.\n", step.about),
+        (None, Some((status, took))) => format!("It answers: {status} in {} ms.\n", took.0),
+        (None, None) => {
+            "Nothing is wrong as far as can be seen from here; ask from outside: is the port forwarded?\n".to_owned()
+        }
+    });
+    if let Some(hint) = broken.and_then(|step| step.hint.as_ref()) {
+        text.push_str(&format!("hint: {hint}\n"));
+    }
+    if !is_managed {
+        text.push_str(&format!("{domain} is not managed by Amarre.\n"));
+    }
+    let row = |step: &Step| {
+        let verdict = if step.sign == Sign::Failed {
+            "wrong"
+        } else if step.sign == Sign::Done {
+            "good"
+        } else {
+            "unknown"
+        };
+        json!({"step": step.about, "what": step.what, "found": step.found, "verdict": verdict, "ms": step.took.map(|took| took.0),
+               "hint": step.hint})
+    };
+    let document = json!({
+        "schema": "amarre.trace/v1", "domain": domain, "managed": is_managed,
+        "stops_at": broken.map(|step| step.about), "steps": steps.iter().map(row).collect::<Vec<_>>(),
+    });
+    Answer { document, text, exit: u8::from(broken.is_some()) }
+}

@@ -1,0 +1,89 @@
+//! Who changed what is otherwise than we left it: asked once for each difference, and never guessed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::engine::report::wait_text;
+use crate::providers::{Touched, Trace};
+use amarre_core::model::plan::ReasonCode;
+use amarre_core::model::{Address, Change, Expect, Plan, ProviderId, Timestamp};
+
+/// A log that takes longer to be read is not waited for: the difference itself is known.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What was found out, by address: of which difference, and in which words.
+pub type Culprits = BTreeMap<Address, (String, String)>;
+
+impl Engine {
+    /// Says of each change that puts something right who made it necessary, as far as a log tells.
+    pub(crate) async fn name_culprits(&mut self, plan: &mut Plan, now: Timestamp) -> BTreeMap<Address, String> {
+        let is_drift = |change: &Change| matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing);
+        let drift: BTreeMap<Address, Change> = plan
+            .changes
+            .iter()
+            .filter(|change| is_drift(change))
+            .map(|change| (change.address.clone(), change.clone()))
+            .collect();
+        self.culprits.retain(|address, _| drift.contains_key(address));
+        let were_planned: BTreeSet<Address> =
+            self.picture.plan.changes.iter().map(|change| change.address.clone()).collect();
+        let mut asked: BTreeMap<ProviderId, Vec<Touched>> = BTreeMap::new();
+        for change in drift.values() {
+            let is_known = self.culprits.get(&change.address).is_some_and(|(of, _)| *of == difference(change));
+            let Some(row) = self.last_facts.applied.get(&change.address).filter(|_| !is_known) else { continue };
+            let was_well = self.picture.world.seen.contains_key(&change.address);
+            let was_well = was_well && !were_planned.contains(&change.address);
+            let last_well = if was_well { self.picture.at } else { Timestamp::default() };
+            // Nothing that happened before our own last write has brought this about.
+            let written = self.ledger.written_at(&change.address).await.ok().flatten().unwrap_or_default();
+            let touched = Touched {
+                address: change.address.clone(),
+                vendor_id: row.vendor_id.clone(),
+                since: last_well.max(written),
+                last_well,
+            };
+            asked.entry(change.address.provider.clone()).or_default().push(touched);
+        }
+        for (id, touched) in asked {
+            let Some(provider) = self.context.providers.get(&id) else { continue };
+            let traces = tokio::time::timeout(LIMIT, provider.who(&touched, now)).await.unwrap_or_default();
+            for thing in touched {
+                let Some(change) = drift.get(&thing.address) else { continue };
+                let text = in_words(change, traces.get(&thing.address), thing.last_well, now);
+                self.culprits.insert(thing.address, (difference(change), text));
+            }
+        }
+        for change in plan.changes.iter_mut().filter(|change| is_drift(change)) {
+            if let Some((_, text)) = self.culprits.get(&change.address) {
+                change.because.text.clone_from(text);
+            }
+        }
+        self.culprits.iter().map(|(address, (_, text))| (address.clone(), text.clone())).collect()
+    }
+}
+
+/// By which a difference is known again.
+fn difference(change: &Change) -> String {
+    let which = match &change.expects {
+        Expect::Absent => "",
+        Expect::Unchanged { fields, .. } => fields,
+    };
+    format!("{} {which}", change.action())
+}
+
+fn in_words(change: &Change, trace: Option<&Trace>, since: Timestamp, now: Timestamp) -> String {
+    let done = if change.because.code == ReasonCode::Missing { "removed" } else { "changed" };
+    match trace {
+        Some(Trace { by: Some(by), at, evidence }) => {
+            format!("{done} by {by} {} ({evidence})", wait_text::time(*at, now))
+        }
+        Some(Trace { by: None, at, evidence }) => {
+            format!("{done} {} ({evidence}; by whom is not recorded)", wait_text::time(*at, now))
+        }
+        None if since == Timestamp::default() => change.because.text.clone(),
+        None => {
+            format!("{done} by somebody, between {} and {}", wait_text::time(since, now), wait_text::time(now, now))
+        }
+    }
+}

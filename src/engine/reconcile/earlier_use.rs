@@ -1,0 +1,90 @@
+//! What manifests used before policy closed it, found out once for each ledger that is older than the closing.
+//!
+//! A ledger that has manifests when it is first opened by a version that knows of this is older: what its good manifests
+//! use beyond policy is written down, and stays a warning until 0.3. A new ledger has nothing of that kind.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Ledger, StoreError};
+use amarre_core::manifest::{self, Diagnostic, SourceFile};
+use amarre_core::model::Site;
+use amarre_core::model::address::service_of_network;
+use amarre_core::model::site::{Existing, OLD_PLACE, Right};
+
+/// Under which name the ledger keeps it.
+const META: &str = "existing";
+
+/// As the ledger keeps it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Written {
+    host_paths: bool,
+    rights: Vec<(String, String, String)>,
+}
+
+/// What the ledger knows of it, found out first where it does not.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn settle(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError> {
+    if let Some(known) = known(ledger).await? {
+        return Ok(known);
+    }
+    let found = found(ledger, site).await?;
+    let rights = found.rights.iter();
+    let rights = rights.map(|right| (right.service.clone(), right.word.clone(), right.item.clone())).collect();
+    let written = Written { host_paths: found.host_paths, rights };
+    let text = serde_json::to_string(&written).unwrap_or_default();
+    // Found out again at the next start where the disk is full.
+    if let Err(error) = ledger.set_meta(META, &text).await {
+        tracing::warn!("what was used before policy closed it could not be written down: {error}");
+    }
+    Ok(found)
+}
+
+/// What the ledger knows of it; nothing when no version that finds it out was its writer yet.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn known(ledger: &Ledger) -> Result<Option<Existing>, StoreError> {
+    let Some(text) = ledger.meta(META).await? else { return Ok(None) };
+    let written: Written = serde_json::from_str(&text).unwrap_or_default();
+    let rights = written.rights.into_iter().map(|(service, word, item)| Right { service, word, item }).collect();
+    Ok(Some(Existing { rights, host_paths: written.host_paths, everything: false }))
+}
+
+/// Logs what policy closes from 0.3 on, each once.
+pub(crate) fn tell(before: &[Diagnostic], now: &[Diagnostic]) {
+    for fresh in now.iter().filter(|found| found.is_closing && !before.contains(found)) {
+        let Diagnostic { code, file, line, message, hint, .. } = fresh;
+        tracing::warn!(code, "{file}:{line}: {message}; {}", hint.as_deref().unwrap_or_default());
+    }
+}
+
+/// What the good manifests of a ledger use.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn found(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError> {
+    let kept = ledger.manifests().await?;
+    let mut rights: BTreeSet<Right> = BTreeSet::new();
+    let mut networks: BTreeSet<String> = BTreeSet::new();
+    for (name, kept) in &kept {
+        let assets = ledger.assets(name).await?;
+        let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
+        let used = manifest::in_use(&file, &assets, site);
+        rights.extend(used.rights);
+        networks.extend(used.network);
+        rights.extend(used.secrets.into_iter().map(|secret| Right {
+            service: name.clone(),
+            word: OLD_PLACE.to_owned(),
+            item: secret.0,
+        }));
+    }
+    // Networks of the ledger's own `Network` manifests are defined, though each manifest was read by itself.
+    rights.retain(|right| {
+        right.word != "networks" || !networks.contains(service_of_network(&right.item).unwrap_or(&right.item))
+    });
+    Ok(Existing { rights, host_paths: !kept.is_empty(), everything: false })
+}

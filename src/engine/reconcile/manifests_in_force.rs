@@ -1,0 +1,204 @@
+//! What the manifests say: the source's, and the last good text of each that is broken or out of reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::rollback::InForce;
+use crate::engine::Engine;
+use crate::ledger::Kept;
+use crate::ledger::runs::Event;
+use crate::secret::Secrets;
+use crate::source::Snapshot;
+use amarre_core::manifest::{Diagnostic, Loaded, SourceFile};
+use amarre_core::model::service::Reconcile;
+use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
+
+/// What the manifests say, the last good ones where a file is broken.
+pub(crate) struct Desired {
+    pub(crate) services: BTreeMap<String, Service>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) broken: BTreeMap<String, String>,
+    pub(crate) frozen: BTreeSet<String>,
+    pub(crate) prune_blocked: bool,
+    pub(crate) marks: BTreeMap<SecretName, Mark>,
+    pub(crate) secrets: Secrets,
+    pub(crate) history: History,
+    /// How manifests that are gone said that they are kept.
+    pub(crate) gone: BTreeMap<String, Reconcile>,
+    pub(crate) texts: BTreeMap<String, Document>,
+    /// The state of the source, for people.
+    pub(crate) revision: String,
+    pub(crate) going_back: InForce,
+}
+
+impl Engine {
+    /// Whether the source is not what it was at the last look.
+    pub(crate) async fn source_moved(&self) -> bool {
+        // What fetches a repository wakes the loop itself.
+        let read = match self.source.folder() {
+            Some(_) => self.source.read().await.snapshot,
+            None => None,
+        };
+        read.is_some_and(|snapshot| snapshot.revision != self.picture.source.revision)
+    }
+
+    /// What happened to the source is written down, and said.
+    pub(crate) async fn tell_source_events(&mut self) {
+        for text in self.source.take_events() {
+            tracing::warn!("{text}");
+            let event = Event {
+                at: self.clock.now(),
+                run: self.picture.run,
+                service: String::new(),
+                address: None,
+                kind: "source".to_owned(),
+                text,
+                reason: None,
+            };
+            if let Err(error) = self.ledger.record(&event).await {
+                self.ledger_failed(&error);
+            }
+        }
+    }
+
+    /// Manifests in force: the source's, and the last good text of each that is broken or out of reach.
+    pub(crate) async fn desired(&mut self, source: Option<&Snapshot>, loaded: Loaded) -> Desired {
+        let stored = self.ledger.manifests().await;
+        let is_unread = stored.is_err();
+        let stored = stored.unwrap_or_default();
+        let Loaded { services, diagnostics, broken, texts } = loaded;
+        let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
+        let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
+        let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
+        history.gone = gone.map(|(name, kept)| (name.clone(), kept.file.clone())).collect();
+        let mut desired = Desired {
+            history,
+            gone: BTreeMap::new(),
+            services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
+            diagnostics,
+            broken: BTreeMap::new(),
+            frozen: BTreeSet::new(),
+            prune_blocked: broken.iter().any(|broken| broken.service.is_none()),
+            marks: BTreeMap::new(),
+            secrets: Secrets::new(),
+            texts,
+            revision: source.map(|source| source.revision.clone()).unwrap_or_default(),
+            going_back: InForce::default(),
+        };
+        // What nobody can read may say that nothing of it goes.
+        desired.prune_blocked |= is_unread;
+        for note in source.iter().flat_map(|snapshot| &snapshot.notes) {
+            desired.diagnostics.push(Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
+        }
+        for broken in &broken {
+            let Some(name) = &broken.service else { continue };
+            desired.broken.insert(name.clone(), format!("{} is broken", broken.file));
+            self.put_back(&mut desired, name, stored.get(name)).await;
+        }
+        let lost = |file: &String| source.is_none() || broken.iter().any(|b| b.service.is_none() && b.file == *file);
+        for (name, text) in stored.iter().filter(|(_, kept)| lost(&kept.file)) {
+            if !desired.services.contains_key(name) {
+                self.put_back(&mut desired, name, Some(text)).await;
+            }
+        }
+        for (name, kept) in stored.iter().filter(|(name, _)| !desired.services.contains_key(*name)) {
+            let said = self.last_good(name, Some(kept)).await.map(|service| service.reconcile);
+            let unreadable = || Reconcile { protect: kept.text.contains("protect"), ..Reconcile::default() };
+            desired.gone.insert(name.clone(), said.unwrap_or_else(unreadable));
+        }
+        self.keep_names(&mut desired, &stored).await;
+        self.rewind_all(&mut desired, source).await;
+        self.resolve_secrets(&mut desired);
+        desired
+    }
+
+    /// A name that the last good text of a broken manifest holds stays with it: a newcomer that takes it is the one that
+    /// waits, whichever file the error is reported in.
+    async fn keep_names(&mut self, desired: &mut Desired, stored: &BTreeMap<String, Kept>) {
+        let names = |service: &Service| -> BTreeSet<String> {
+            let routes = service.routes.iter().flat_map(|route| route.domains.clone());
+            routes.chain(service.redirects.iter().flat_map(|redirect| redirect.domains.clone())).collect()
+        };
+        let held: BTreeMap<String, String> = desired
+            .services
+            .values()
+            .filter(|service| desired.broken.contains_key(&service.name))
+            .flat_map(|service| names(service).into_iter().map(|name| (name, service.name.clone())))
+            .collect();
+        let takers: Vec<(String, String, String)> = desired
+            .services
+            .values()
+            .filter(|service| !desired.broken.contains_key(&service.name))
+            .filter_map(|service| {
+                let taken = names(service).into_iter().find(|name| held.contains_key(name))?;
+                let holder = held.get(&taken)?.clone();
+                Some((service.name.clone(), taken, holder))
+            })
+            .collect();
+        for (taker, name, holder) in takers {
+            desired.broken.insert(taker.clone(), format!("{name} belongs to {holder}, whose own manifest is broken"));
+            desired.services.remove(&taker);
+            desired.texts.remove(&taker);
+            // Its own last text may want the same name: then nothing of it is touched.
+            let before = stored.get(&taker).filter(|kept| !kept.text.contains(&name));
+            self.put_back(desired, &taker, before).await;
+        }
+    }
+
+    /// The last good text of a manifest; without one, nothing of the service is touched.
+    pub(crate) async fn put_back(&mut self, desired: &mut Desired, name: &str, stored: Option<&Kept>) {
+        match self.last_good(name, stored).await {
+            Some(service) => {
+                desired.services.insert(name.to_owned(), service);
+            }
+            None => {
+                desired.frozen.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// What the last good text of a manifest says.
+    async fn last_good(&mut self, name: &str, stored: Option<&Kept>) -> Option<Service> {
+        let kept = stored?;
+        let assets = match kept.assets.is_empty() {
+            true => Assets::new(),
+            false => {
+                let assets = self.ledger.assets(name).await;
+                assets.inspect_err(|error| self.ledger_failed(error)).unwrap_or_default()
+            }
+        };
+        let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
+        let loaded = self.loading.load_again(file, assets, &self.context.site).await?;
+        loaded.services.into_iter().find(|service| service.name == name)
+    }
+
+    pub(crate) fn resolve_secrets(&self, desired: &mut Desired) {
+        let mut missing = Vec::new();
+        for service in desired.services.values() {
+            for (name, origin) in service.secrets() {
+                if desired.secrets.contains_key(name) {
+                    continue;
+                }
+                match (self.secrets)(name) {
+                    Ok(secret) => {
+                        desired.marks.insert(name.clone(), self.key.mark(secret.expose()));
+                        desired.secrets.insert(name.clone(), secret);
+                    }
+                    Err((message, hint)) => missing.push((service.name.clone(), origin.clone(), message, hint)),
+                }
+            }
+        }
+        for (service, origin, message, hint) in missing {
+            desired.broken.insert(service.clone(), message.clone());
+            desired.frozen.insert(service.clone());
+            desired.diagnostics.push(Diagnostic::missing_secret(&service, &origin, message, hint));
+        }
+    }
+}
+
+impl Desired {
+    /// The files that go into containers.
+    pub(crate) fn payloads(&self) -> Payloads {
+        let bundles = self.services.values().flat_map(Service::bundles);
+        bundles.map(|bundle| (bundle.digest.clone(), bundle.clone())).collect()
+    }
+}

@@ -1,0 +1,27 @@
+//! The loop: what one pass does, when the next one comes, what is tried again, and what is written down of it.
+
+pub mod pass;
+pub mod observe;
+pub mod poll;
+pub mod schedule;
+pub mod retry;
+pub mod breaker;
+pub mod lane;
+pub mod change_limit;
+pub mod health;
+pub mod upstream_probe;
+pub mod port80;
+pub mod clock;
+pub mod publish;
+pub mod settled;
+pub mod manifests_in_force;
+pub mod record;
+pub(super) mod attribution;
+pub mod state_age;
+pub mod bind_links;
+pub mod failure_log;
+pub(super) mod manifest_loader;
+pub mod earlier_use;
+pub mod rollback;
+pub mod daemon;
+pub mod counters;

@@ -1,0 +1,358 @@
+//! What a look reads from the ledger, and what it writes down before anything is done with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::manifests_in_force::Desired;
+use crate::engine::{Engine, LEDGER_RETRY, OpenRun};
+use crate::ledger::{StoreError, Unpublished};
+use crate::source::Snapshot;
+use amarre_core::model::world::{Applied, Pulled};
+use amarre_core::model::{
+    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Timestamp, Value, Wants, World,
+};
+use amarre_core::plan;
+
+impl Engine {
+    /// What people want forgiven is forgiven once.
+    pub(crate) async fn grant_pardon(&mut self) {
+        let pardon = std::mem::take(&mut self.pardon);
+        let mut result = if pardon.tries { self.ledger.try_flaps_again().await } else { Ok(()) };
+        for service in &pardon.services {
+            result = result.and(self.ledger.forget_flaps(service).await);
+        }
+        if let Err(error) = result {
+            self.pardon = pardon;
+            self.ledger_failed(&error);
+        }
+    }
+
+    pub(crate) async fn read_facts(&mut self, now: Timestamp) -> Facts {
+        match self.ledger.facts().await {
+            Ok(mut facts) => {
+                // The clock was ahead when it was written: what waits for it waits from now on, and not for an hour.
+                let times = facts.open_intents.values().chain(facts.repointed_at.values());
+                if times.max().is_some_and(|latest| *latest > now) && self.ledger.date_back(now).await.is_ok() {
+                    let times = facts.open_intents.values_mut().chain(facts.repointed_at.values_mut());
+                    times.for_each(|at| *at = now.min(*at));
+                }
+                *self.last_facts = facts.clone();
+                facts
+            }
+            Err(error) => {
+                self.ledger_failed(&error);
+                Facts::clone(&self.last_facts)
+            }
+        }
+    }
+
+    /// Suspensions whose time has come end, and that is said.
+    pub(crate) async fn end_suspensions(&mut self, facts: &mut Facts, now: Timestamp) {
+        let is_over = |until: Option<Timestamp>| until.is_some_and(|until| until <= now);
+        let over = facts.suspended.iter().filter(|(_, suspension)| is_over(suspension.until));
+        for service in over.map(|(service, _)| service.clone()).collect::<Vec<_>>() {
+            match self.ledger.resume(&service).await {
+                Ok(_) => {
+                    facts.suspended.remove(&service);
+                    // What is not told is done all the same.
+                    let _ = self.say_of(&service, "resumed", "the time of its suspension is over", now).await;
+                }
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+    }
+
+    /// A ledger that could not be written is tried again after a while, so that its trouble ends by itself.
+    pub(crate) async fn try_ledger(&mut self, plan: &mut Plan, now: Timestamp) {
+        if self.ledger_retry <= now || self.ledger_retry > now + LEDGER_RETRY {
+            match self.ledger.set_meta("tried", &now.0.to_string()).await {
+                Ok(()) => self.ledger_error = None,
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+        if self.ledger_error.is_some() {
+            plan.look_by(self.ledger_retry);
+        }
+    }
+
+    pub(crate) async fn run_id(
+        &mut self,
+        acts: bool,
+        plan: &Plan,
+        unpublished: &[Unpublished],
+        source: Option<&Snapshot>,
+        now: Timestamp,
+    ) -> i64 {
+        if let Some(run) = self.run {
+            return run.id;
+        }
+        let publishes = unpublished.iter().any(|dirty| self.is_publishable(dirty, plan, now));
+        let has_work = plan.changes.iter().any(Change::is_now) || publishes;
+        if !acts || !has_work {
+            return self.picture.run;
+        }
+        let revision = source.map_or("", |source| source.revision.as_str());
+        match self.ledger.begin_run(revision, now).await {
+            Ok(id) => {
+                self.run = Some(OpenRun { id, failed: false });
+                id
+            }
+            Err(error) => {
+                self.ledger_failed(&error);
+                self.picture.run
+            }
+        }
+    }
+
+    /// Closes the run that is open, if one is.
+    pub async fn end_run(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        let held = self.picture.plan.changes.iter().any(|change| change.refusal().is_some());
+        let result = match (run.failed, self.picture.plan.guard.is_some(), held) {
+            (_, true, _) => "guarded",
+            (true, false, _) | (false, false, true) => "partial",
+            (false, false, false) => "applied",
+        };
+        self.meters.reconciled(result);
+        if let Err(error) = self.ledger.end_run(run.id, result, self.clock.now()).await {
+            self.ledger_failed(&error);
+        }
+    }
+
+    /// What was found out is stored before anything is done with it.
+    pub(crate) async fn keep_books(
+        &mut self,
+        wants: &Wants,
+        world: &World,
+        plan: &Plan,
+        facts: &Facts,
+        desired: &Desired,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ledger = &self.ledger;
+        if !wants.failed.is_empty() || !wants.good.is_empty() {
+            ledger.judge(&wants.failed, &wants.good, now).await?;
+        }
+        let left = wants.left();
+        if !left.iter().eq(facts.repointed_at.keys()) {
+            ledger.repoint(&left, now).await?;
+        }
+        if facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
+            let unloaded = plan.changes.iter().filter(|change| change.is_load());
+            let unloaded = unloaded.map(|change| change.address.clone());
+            // While its NPM cannot be seen, nobody knows whether a host is off line for it.
+            let hidden = facts.open_intents.keys().filter(|address| address.kind == Kind::Certificate);
+            let hidden = hidden.filter(|address| world.gap(address).is_some()).cloned();
+            let unloaded = unloaded.chain(hidden).collect();
+            ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), &unloaded, now).await?;
+        }
+        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        let spared = |flap: &amarre_core::model::flapping::Flap| busy.contains(&flap.service);
+        let flaps = plan::safety::flapping::after_look(&facts.flaps, (wants, world, plan), spared, now);
+        if !flaps.is_empty() {
+            ledger.note_flaps(&flaps).await?;
+        }
+        let is_busy = |service: &str| busy.contains(service);
+        let site = &self.context.site;
+        let endings = plan::forecast::downtime::after_look(&desired.services, site, facts, world, is_busy, now);
+        if !endings.is_empty() {
+            ledger.note_away(&endings, now).await?;
+        }
+        let rows = self.learned(wants, world, plan, facts);
+        if !rows.is_empty() {
+            ledger.learn(&rows, self.picture.run, now).await?;
+            for (provider, scope) in self.maybe_unpublished(&rows, world, facts) {
+                ledger.unpublished_again(&provider, &scope, now).await?;
+            }
+        }
+        let gone: Vec<Address> = facts
+            .applied
+            .keys()
+            .filter(|address| {
+                let known = world.seen.contains_key(*address) || wants.map.contains_key(*address);
+                !known && world.gap(address).is_none() && !facts.open_intents.contains_key(*address)
+            })
+            .filter(|address| facts.applied.get(*address).is_some_and(|row| !busy.contains(&row.service)))
+            .cloned()
+            .collect();
+        if !gone.is_empty() {
+            ledger.forget(&gone).await?;
+        }
+        let images = world.seen.iter().filter(|(address, _)| address.kind == Kind::Image);
+        let images = images.filter_map(|(address, seen)| Some((&address.provider, seen.fields.text("id")?)));
+        let images: BTreeSet<(&ProviderId, &str)> = images.collect();
+        let is_there = |pulled: &Pulled| images.contains(&(&pulled.provider, pulled.id.as_str()));
+        let lost: Vec<Pulled> = facts.pulled.iter().filter(|pulled| !is_there(pulled)).cloned().collect();
+        let lost: Vec<Pulled> = lost
+            .into_iter()
+            .filter(|pulled| !world.is_dark(&pulled.provider) && !busy.contains(&pulled.service))
+            .collect();
+        if !lost.is_empty() {
+            ledger.forget_images(&lost).await?;
+        }
+        let row_is_left = |name: &String| {
+            let mut rows = facts.applied.iter().filter(|(address, _)| !gone.contains(*address));
+            rows.any(|(_, row)| row.service == *name)
+        };
+        for name in facts.suspended.iter().filter(|(_, suspension)| suspension.destroy).map(|(name, _)| name) {
+            let is_known =
+                desired.services.contains_key(name) || desired.broken.contains_key(name) || desired.prune_blocked;
+            let is_left = row_is_left(name)
+                || world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_ref() == Some(name));
+            if !is_known && !is_left && plan.gaps.is_empty() {
+                // Its manifest is gone as well: there is nothing left to keep away from, nor to show.
+                ledger.resume(name).await?;
+                self.wake.notify_one();
+            }
+        }
+        let touched: BTreeSet<&String> = plan.changes.iter().map(|change| &change.service).collect();
+        let is_calm = |name: &&String| {
+            !touched.contains(name)
+                && !desired.frozen.contains(*name)
+                && !facts.converged.contains(*name)
+                && !facts.suspended.contains_key(*name)
+                && plan.gaps.is_empty()
+        };
+        let calm: Vec<String> = desired.services.keys().filter(is_calm).cloned().collect();
+        if !calm.is_empty() {
+            ledger.converged(&calm, now).await?;
+        }
+        let is_away = |address: &&Address| world.gap(address).is_none() && !world.seen.contains_key(*address);
+        let released: Vec<Address> = facts.released.keys().filter(is_away).cloned().collect();
+        if !released.is_empty() {
+            ledger.forget_released(&released).await?;
+        }
+        self.keep_left(world, facts, desired, now).await?;
+        self.keep_manifests(facts, desired).await
+    }
+
+    /// Names of services that are gone, and folders that containers can write to.
+    async fn keep_left(
+        &self,
+        world: &World,
+        facts: &Facts,
+        desired: &Desired,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let is_broken = |name: &str| desired.frozen.contains(name) || desired.broken.contains_key(name);
+        let prunes = self.context.site.prune && !facts.prune_blocked;
+        let names = plan::safety::reused_names::after_look(&desired.services, is_broken, prunes, facts, world, now);
+        if !names.is_empty() {
+            self.ledger.retire(&names).await?;
+        }
+        let marks = &desired.marks;
+        let written = self.context.with_input(
+            &desired.services,
+            marks,
+            world,
+            facts,
+            now,
+            None,
+            plan::desired::bind_mounts::written,
+        );
+        let known = |provider: &ProviderId, path: &String| {
+            facts.written_folders.get(provider).is_some_and(|known| known.contains(path))
+        };
+        let folders = written.into_iter().flat_map(|(id, paths)| paths.into_iter().map(move |path| (id.clone(), path)));
+        let folders: BTreeSet<(ProviderId, String)> = folders.filter(|(id, path)| !known(id, path)).collect();
+        if folders.is_empty() { Ok(()) } else { self.ledger.note_written_folders(&folders, now).await }
+    }
+
+    /// Scopes of records that a lost ledger had written and that nobody sees: it may have been about to publish them.
+    pub(crate) fn maybe_unpublished(
+        &self,
+        learned: &BTreeMap<Address, Applied>,
+        world: &World,
+        facts: &Facts,
+    ) -> BTreeSet<(ProviderId, String)> {
+        let unseen = |address: &&Address| {
+            let is_new = !facts.applied.contains_key(*address);
+            is_new && world.seen.get(*address).is_some_and(|seen| !seen.ready.is_ready())
+        };
+        let scope = |address: &Address| {
+            let provider = self.context.providers.get(&address.provider)?;
+            Some((address.provider.clone(), provider.publishes(address)?))
+        };
+        learned.keys().filter(unseen).filter_map(scope).collect()
+    }
+
+    pub(crate) async fn keep_manifests(&self, facts: &Facts, desired: &Desired) -> Result<(), StoreError> {
+        let stored = self.ledger.manifests().await?;
+        let changed: BTreeMap<String, Document> = desired
+            .texts
+            .iter()
+            .filter(|(name, document)| !stored.get(*name).is_some_and(|kept| kept.is(document)))
+            .map(|(name, document)| (name.clone(), document.clone()))
+            .collect();
+        let gone: Vec<String> = stored
+            .keys()
+            .filter(|name| !desired.services.contains_key(*name) && !desired.frozen.contains(*name))
+            .filter(|name| !desired.prune_blocked && !facts.applied.values().any(|row| row.service == **name))
+            .cloned()
+            .collect();
+        if !(changed.is_empty() && gone.is_empty()) {
+            self.ledger.keep_manifests(&changed, &gone).await?;
+        }
+        let payloads = desired.payloads();
+        let rows = facts.applied.values().map(|row| &row.fields);
+        let good = facts.last_good.values().map(|(_, fields)| fields);
+        let used = rows.chain(good).flat_map(digests).chain(payloads.keys().cloned()).collect();
+        self.ledger.keep_bundles(&payloads, &used).await
+    }
+
+    /// The content of the files that changes name; of the last good generation it is in the ledger.
+    pub(crate) async fn payloads(&self, changes: &[Change], wants: &Wants, known: &Payloads) -> Payloads {
+        let mut payloads = Payloads::new();
+        let wanted = changes.iter().filter_map(|change| wants.map.get(&change.address));
+        for digest in wanted.flat_map(|want| digests(&want.fields)) {
+            let bundle = match known.get(&digest) {
+                Some(bundle) => Some(bundle.clone()),
+                None => self.ledger.bundle(&digest).await.ok().flatten(),
+            };
+            payloads.extend(bundle.map(|bundle| (digest, bundle)));
+        }
+        payloads
+    }
+
+    /// Things that are ours and as wanted, but not (or not so) in the ledger.
+    pub(crate) fn learned(
+        &self,
+        wants: &Wants,
+        world: &World,
+        plan: &Plan,
+        facts: &Facts,
+    ) -> BTreeMap<Address, Applied> {
+        let mut rows = BTreeMap::new();
+        let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
+        let busy = self.services_at_work();
+        for (address, want) in &wants.map {
+            let Some(seen) = world.seen.get(address).filter(|seen| seen.owner.is_ours()) else { continue };
+            if want.keep_only || changing.contains(address) || busy.contains(want.service.as_str()) {
+                continue;
+            }
+            // Its plan had the mark alone.
+            if facts.adopting.as_ref() == Some(address) {
+                continue;
+            }
+            // A chosen address is only in the first row.
+            let is_known = facts.applied.get(address).is_some_and(|known| {
+                let is_its = known.vendor_id == seen.vendor_id && known.service == want.service;
+                // What was taken over is as its manifest says from now on.
+                let is_adopted = known.fields.get(plan::diff::reason::ADOPTED).is_some();
+                is_its && !is_adopted && plan::diff::compare::is_applied(&want.fields, world, &known.fields)
+            });
+            if !is_known {
+                let fields = plan::diff::compare::learned(&want.fields, world, &seen.fields);
+                let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
+                rows.insert(address.clone(), row);
+            }
+        }
+        rows
+    }
+}
+
+/// The contents that the files of a container name.
+fn digests(fields: &Fields) -> Vec<String> {
+    let files = fields.get("files").and_then(Value::entries).into_iter().flat_map(BTreeMap::values);
+    let content = |file: &Value| file.entries()?.get("content")?.as_text().map(str::to_owned);
+    files.filter_map(content).collect()
+}

@@ -1,0 +1,160 @@
+//! What is tried again, and when: a change that failed waits by itself, a provider that fails for everybody is tried
+//! by one change at a time. What does not depend on either goes on.
+//!
+//! What is switched off or taken away never overtakes a host that could not be changed: it may still point there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::breaker::Breakers;
+use super::lane;
+use super::schedule;
+use super::schedule::Backoff;
+use crate::engine::ServiceError;
+use crate::providers::{Class, ProviderError};
+use amarre_core::model::plan::Wait;
+use amarre_core::model::{Address, Change, Gate, Kind, Millis, Plan, ProviderId, Timestamp, Verb, World};
+
+/// Everything that failed and is tried again.
+#[derive(Debug, Default)]
+pub struct Patience {
+    failing: BTreeMap<Address, Failing>,
+    /// Shared with the lanes.
+    pub breakers: Breakers,
+}
+
+#[derive(Debug, Clone)]
+struct Failing {
+    error: ServiceError,
+    backoff: Backoff,
+    /// What was tried, and with which state of the source: another one is worth another try at once.
+    tried: String,
+    revision: String,
+}
+
+impl Patience {
+    /// With all breakers closed.
+    pub fn new(breakers: Breakers) -> Self {
+        Self { failing: BTreeMap::new(), breakers }
+    }
+
+    /// A change worked.
+    pub fn worked(&mut self, address: &Address) {
+        self.failing.remove(address);
+    }
+
+    /// A change failed.
+    pub fn failed(&mut self, change: Change, error: ProviderError, revision: &str, now: Timestamp) {
+        let known = self.failing.get(&change.address);
+        let mut backoff = schedule::after_failure(known.map(|known| known.backoff), now, rand::random());
+        if let Some(wait) = error.retry_after {
+            backoff.until = backoff.until.max(now + Millis(wait.0.min(schedule::BACKOFF_LAST.0)));
+        }
+        let first = known.map_or(now, |known| known.error.first);
+        let (address, tried) = (change.address.clone(), lane::digest(&change));
+        let error = ServiceError { change, error, first, count: backoff.failures, next_try: backoff.until };
+        self.failing.insert(address, Failing { error, backoff, tried, revision: revision.to_owned() });
+    }
+
+    /// A person asks: everything is tried again at once.
+    pub fn clear(&mut self) {
+        self.failing.clear();
+        self.breakers.clear();
+    }
+
+    /// A person asks for one service.
+    pub fn forgive(&mut self, service: &str) {
+        self.failing.retain(|_, failing| failing.error.change.service != service);
+        self.breakers.clear();
+    }
+
+    /// What last went wrong, by address.
+    pub fn failing(&self) -> BTreeMap<Address, ServiceError> {
+        self.failing.iter().map(|(address, failing)| (address.clone(), failing.error.clone())).collect()
+    }
+
+    /// What last went wrong, by service: what failed most often.
+    pub fn errors(&self) -> BTreeMap<String, ServiceError> {
+        let mut errors: BTreeMap<String, ServiceError> = BTreeMap::new();
+        for failing in self.failing.values() {
+            let service = &failing.error.change.service;
+            if errors.get(service).is_none_or(|known| known.count < failing.error.count) {
+                errors.insert(service.clone(), failing.error.clone());
+            }
+        }
+        errors
+    }
+
+    /// Forgets what is not to be done any more.
+    pub fn forget(&mut self, plan: &Plan, world: &World, is_busy: impl Fn(&str) -> bool) {
+        let planned: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
+        self.failing.retain(|address, failing| {
+            planned.contains(address) || world.gap(address).is_some() || is_busy(&failing.error.change.service)
+        });
+    }
+
+    /// Holds back what has to wait.
+    pub fn hold_back(&mut self, plan: &mut Plan, revision: &str, now: Timestamp, is_busy: impl Fn(&str) -> bool) {
+        let mut pointing: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for change in plan.changes.iter_mut().filter(|change| change.is_now()) {
+            let Some(at) = self.waits(change, revision, now) else { continue };
+            if points(change) {
+                pointing.insert(change.service.clone(), at);
+            }
+            change.gate = Gate::Until { at, what: Wait::Backoff };
+        }
+        for change in plan.changes.iter_mut().filter(|change| change.is_now() && lane::takes_away(change)) {
+            if let Some(at) = pointing.get(&change.service) {
+                change.gate = Gate::Until { at: *at, what: Wait::Backoff };
+            }
+        }
+        let open: Vec<ProviderId> = self.breakers.open().into_keys().collect();
+        for provider in open {
+            self.hold_back_at(&provider, plan, now, &is_busy);
+        }
+    }
+
+    fn hold_back_at(&self, provider: &ProviderId, plan: &mut Plan, now: Timestamp, is_busy: impl Fn(&str) -> bool) {
+        let is_there = |change: &Change| {
+            change.is_now() && change.address.provider == *provider && change.address.kind != Kind::Image
+        };
+        // One that did not fail by itself has the best prospects.
+        let failures = |change: &Change| self.failing.get(&change.address).map_or(0, |known| known.backoff.failures);
+        let first = || {
+            let mut ready: Vec<&Change> =
+                plan.changes.iter().filter(|change| is_there(change) && !is_busy(&change.service)).collect();
+            ready.sort_by_key(|change| failures(change));
+            ready.first().map(|change| change.service.clone())
+        };
+        let Some(waits) = self.breakers.wait(provider, now, &is_busy, first) else { return };
+        let mut probes = waits.probe.as_deref();
+        for change in plan.changes.iter_mut().filter(|change| is_there(change)) {
+            if probes == Some(change.service.as_str()) {
+                // The probe is one change.
+                probes = None;
+            } else {
+                change.gate = Gate::Until { at: waits.until, what: Wait::Provider };
+            }
+        }
+    }
+
+    fn waits(&self, change: &Change, revision: &str, now: Timestamp) -> Option<Timestamp> {
+        let failing = self.failing.get(&change.address)?;
+        let is_another = failing.revision != revision && failing.tried != lane::digest(change);
+        (failing.backoff.is_due_later(now) && !is_another).then_some(failing.backoff.until)
+    }
+}
+
+/// Whether a failure of this change says that the same would fail again.
+pub fn is_refused(error: &ServiceError) -> bool {
+    error.error.class == Class::Rejected
+}
+
+/// Whether visitors come by it.
+fn points(change: &Change) -> bool {
+    let is_host = match change.address.kind {
+        Kind::ProxyHost | Kind::Redirection | Kind::Stream => true,
+        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => false,
+        Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList => false,
+    };
+    is_host && !matches!(change.verb, Verb::Create(_))
+}

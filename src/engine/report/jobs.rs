@@ -1,0 +1,23 @@
+//! Jobs as people are told of them: by their own name, not as one container among others. Pure.
+
+use crate::engine::Picture;
+use amarre_core::model::{Address, Kind};
+
+/// The name in its manifest, of a job.
+pub fn job<'a>(picture: &'a Picture, address: &Address) -> Option<&'a str> {
+    if address.kind != Kind::Container {
+        return None;
+    }
+    let wanted = picture.wants.map.get(address).map(|want| &want.service);
+    let service = wanted.or_else(|| picture.facts.applied.get(address).map(|row| &row.service))?;
+    let manifest = picture.services.get(service)?;
+    manifest.jobs.keys().find(|key| manifest.address_name(key) == address.name).map(String::as_str)
+}
+
+/// `job backup`, `container cloud-app`, `record cloud.example.org`.
+pub fn thing(picture: &Picture, address: &Address) -> String {
+    match job(picture, address) {
+        Some(job) => format!("job {job}"),
+        None => format!("{} {}", address.kind.label(), address.name),
+    }
+}

@@ -1,0 +1,600 @@
+//! What people and machines are told: texts and documents of plan, status and drift. Pure: a picture in, text out.
+
+pub mod plan;
+pub mod drift;
+pub mod status;
+pub mod service_list;
+pub mod conditions;
+pub(super) mod countdown;
+pub(super) mod wait_text;
+pub mod waits;
+pub(super) mod jobs;
+pub mod service_plan;
+pub mod subnets;
+pub mod certificates;
+pub(super) mod derived;
+pub mod read_scope;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Picture;
+use crate::ledger::runs::Event;
+use crate::source::SourceError;
+use amarre_core::manifest::Severity;
+use amarre_core::model::plan::guards;
+use amarre_core::model::{Change, Commit, Hint, Millis, ProviderId, Timestamp, Verb};
+use amarre_core::plan::desired::certificate::Budget;
+use amarre_core::plan::render::{self, Look, Sign, Tone, lines};
+use countdown::Clock;
+pub use drift::drift_json;
+pub use plan::{plan_json, plan_markdown, plan_of, plan_text, plan_text_before};
+use service_list::{Listing, Only};
+use status::{Health, ResourceStatus, ServiceStatus, Sync};
+use waits::Waiting;
+
+/// With fewer services than this, all are listed.
+const LISTED_ALWAYS: usize = 10;
+
+/// The state of the source in a few words: `services @ 5e1c0aa`.
+pub fn revision(picture: &Picture) -> String {
+    let id = short(&picture.source.revision);
+    if id.is_empty() { "no source yet".to_owned() } else { format!("{} @ {id}", picture.source.label) }
+}
+
+/// A revision as people say it.
+pub fn short(revision: &str) -> String {
+    revision.chars().take(7).collect()
+}
+
+/// The same with what is known of its commit: `main @ 3f2a9c1 "add gitea" (Alice Martin, 2 min ago)`.
+fn revision_and_commit(picture: &Picture) -> String {
+    match &picture.source.commit {
+        Some(commit) => format!("{} {}", revision(picture), about(commit, picture.at)),
+        None => revision(picture),
+    }
+}
+
+/// `"add gitea" (Alice Martin, 2 min ago)`
+fn about(commit: &Commit, now: Timestamp) -> String {
+    format!("\"{}\" ({}, {})", commit.subject, commit.author, ago(now - commit.at))
+}
+
+/// The state of the source.
+pub fn revision_json(picture: &Picture) -> Json {
+    let source = &picture.source;
+    revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch)
+}
+
+/// A revision by its id and its label, with its commit where it has one, and whether the label is a branch's.
+pub fn revision_document((id, label): (&str, &str), commit: Option<&Commit>, is_branch: bool) -> Json {
+    let kind = if commit.is_some() { "git" } else { "folder" };
+    let mut document = json!({"id": id, "kind": kind, "label": label});
+    if let (Some(object), Some(commit)) = (document.as_object_mut(), commit) {
+        object.insert("subject".to_owned(), json!(commit.subject));
+        object.insert("author".to_owned(), json!(commit.author));
+        object.insert("committed_at".to_owned(), json!(commit.at.rfc3339()));
+        if is_branch {
+            object.insert("branch".to_owned(), json!(label));
+        }
+    }
+    document
+}
+
+/// What is in force while the source is not as it should be.
+fn stays(picture: &Picture, error: &SourceError, now: Timestamp) -> String {
+    let Some(commit) = &picture.source.commit else {
+        let is_bare = picture.services.is_empty() && picture.source.revision.is_empty();
+        let stays = if is_bare { "no manifest is in force yet" } else { "the last good manifests are in force" };
+        return stays.to_owned();
+    };
+    match error.fetched.map(|fetched| now - fetched).filter(|span| *span >= Millis::seconds(1)) {
+        Some(span) => format!("going on with {} from {span} ago", commit.short()),
+        None => format!("going on with {}", commit.short()),
+    }
+}
+
+/// All services as a table, the ones that need somebody first. `next`: when the daemon looks again, where
+/// one runs.
+pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Option<Timestamp>, look: Look) -> String {
+    let services = picture.statuses();
+    let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
+    match next {
+        Some(next) if picture.acts => out.push_str(&format!(", next run {}", countdown::within(next, now))),
+        Some(_) => out.push_str("; nothing is changed before amarre apply"),
+        None => out.push_str("; no daemon is running"),
+    }
+    out.push('\n');
+    troubles(picture, now, look, &mut out);
+    match listing.only {
+        Some(Only::Drift) => return format!("{out}\n{}", service_list::drift_text(picture, look)),
+        Some(Only::Unmanaged) => return format!("{out}\n{}", service_list::unmanaged_text(picture)),
+        Some(Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring) | None => (),
+    }
+    let rows = service_list::rows(picture, services.values(), listing.only);
+    let hide = !listing.all && listing.only.is_none() && rows.len() >= LISTED_ALWAYS;
+    let shown: Vec<&ServiceStatus> =
+        rows.iter().copied().filter(|row| !(hide && service_list::is_quiet(row))).collect();
+    if !shown.is_empty() {
+        out.push('\n');
+        out.push_str(&service_list::table(picture, &shown, now, listing, look));
+    }
+    out.push('\n');
+    if let Some(only) = listing.only.filter(|only| rows.is_empty() || *only != Only::Attention) {
+        out.push_str(&format!("{}\n", look.paint(Tone::Bold, &service_list::closing(&rows, only))));
+        return out;
+    }
+    if listing.wide {
+        for Budget { domain, left, of } in certificates::budgets(picture) {
+            out.push_str(&format!("Let's Encrypt: {left} of {of} certificates left this week below {domain}.\n"));
+        }
+    }
+    let needy: Vec<&str> = rows.iter().filter(|row| row.attention).map(|row| row.name.as_str()).collect();
+    let hidden_text = match rows.len() - shown.len() {
+        0 => String::new(),
+        n if n == rows.len() => format!("{n} services, all in sync. "),
+        n => format!("{n} more are in sync. "),
+    };
+    let is_troubled = !troubles_of(picture, now).is_empty();
+    let need_text = match needy.as_slice() {
+        [] if is_troubled => "What stands above needs you.".to_owned(),
+        [] if rows.is_empty() => format!("No manifest in {}.", picture.source.label),
+        [] if !picture.consented && rows.iter().any(|row| picture.is_changing(&row.name)) => {
+            "Nothing is changed before amarre apply, or amarre run --yes.".to_owned()
+        }
+        [] => "Nothing needs you.".to_owned(),
+        needy => {
+            let mut commands: Vec<String> = needy.iter().take(3).map(|name| format!("amarre status {name}")).collect();
+            if needy.len() > commands.len() {
+                commands.push(format!("and {} more", needy.len() - commands.len()));
+            }
+            let verb = if needy.len() == 1 { "needs" } else { "need" };
+            format!("{} {verb} you: {}", needy.len(), commands.join(", "))
+        }
+    };
+    out.push_str(&format!("{hidden_text}{}\n", look.paint(Tone::Bold, &need_text)));
+    out
+}
+
+/// One service with its resources and what happened to it last.
+pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timestamp, look: Look) -> Option<String> {
+    let services = picture.statuses();
+    let row = services.get(name)?;
+    let mut out = format!(
+        "{}   {}{}\n",
+        look.paint(Tone::Bold, name),
+        if row.deleted { "Deleted".to_owned() } else { format!("{}, {}", row.sync.word(), row.health.word()) },
+        Some(since(picture, name, now))
+            .filter(|span| !span.is_empty())
+            .map(|span| format!(" for {span}"))
+            .unwrap_or_default()
+    );
+    for url in &row.urls {
+        out.push_str(&format!("  {url}\n"));
+    }
+    if let Some(manifest) = picture.services.get(name) {
+        let id = short(&picture.source.revision);
+        let file = &manifest.origin.file;
+        match picture.source.history.changed.get(file) {
+            Some(commit) => {
+                out.push_str(&format!("  {file} @ {} {}\n", commit.short(), about(commit, now)));
+            }
+            None => out.push_str(&format!("  {file} @ {id}\n")),
+        }
+    }
+    if !row.what_now.is_empty() {
+        out.push_str(&format!("  {}\n", with_code(row, now)));
+        for hint in &row.hints {
+            out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
+        }
+    }
+    out.push_str(&wait_text::wait(row, now));
+    out.push('\n');
+    for resource in &row.resources {
+        resource_text(resource, now, look, &mut out);
+        out.push_str(&wait_text::failure(picture, resource, now));
+    }
+    if !events.is_empty() {
+        out.push_str("\n  last\n");
+    }
+    for event in events {
+        let thing = event.address.as_ref();
+        let thing = thing.map(|a| format!("{} {}", a.kind.label(), lines::name(a, None))).unwrap_or_default();
+        let line = format!("  {}  {} {thing}: {}", clock(event.at), event.kind, event.text);
+        out.push_str(&format!("{}\n", look.paint(Tone::Dim, &line)));
+    }
+    Some(out)
+}
+
+pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, look: Look, out: &mut String) {
+    let sign = match (resource.health, resource.sync) {
+        (_, Sync::Unknown) => "?".to_owned(),
+        // Only what went wrong is marked as such.
+        (Health::Missing, _) if resource.to_come => look.sign(Sign::Step),
+        (Health::Healthy, Sync::Synced) => look.sign(Sign::Done),
+        (Health::Degraded | Health::Missing, _) => look.sign(Sign::Failed),
+        (Health::Healthy | Health::Progressing | Health::Unknown, _) => look.sign(Sign::Step),
+    };
+    let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
+    let name = lines::name(&resource.address, None);
+    let line = format!("  {sign} {label:14}{name:<19} {}", resource.detail_at(now));
+    out.push_str(line.trim_end());
+    out.push('\n');
+    for change in resource.change.iter().filter(|change| status::is_drift(change)) {
+        for diff in &change.diff {
+            let (from, to) =
+                (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
+            out.push_str(&format!("      {}   {to} {} {from}, {}\n", diff.field, look.arrow(), change.because.text));
+        }
+        if change.diff.is_empty() {
+            out.push_str(&format!("      {}\n", change.because.text));
+        }
+    }
+}
+
+/// What is wrong beside the services, a line each with its hints.
+pub(super) fn troubles(picture: &Picture, now: Timestamp, look: Look, out: &mut String) {
+    for Trouble { text, code, hints } in troubles_of(picture, now) {
+        out.push_str(&format!("{} {text}, {code}\n", look.sign(Sign::Refuse)));
+        for hint in hints {
+            out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(&hint)));
+        }
+    }
+}
+
+/// Something that is wrong beside the services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What, in one sentence.
+    pub text: String,
+    /// `A0601`.
+    pub code: String,
+    /// The ways past it.
+    pub hints: Vec<Hint>,
+}
+
+/// What is wrong beside the services, each with the ways past it.
+pub fn troubles_of(picture: &Picture, now: Timestamp) -> Vec<Trouble> {
+    let trouble = |text: String, code: &str, hints: Vec<Hint>| Trouble { text, code: code.to_owned(), hints };
+    let mut lines = Vec::new();
+    if let Some(error) = &picture.ledger_error {
+        let text = format!("{error}; nothing is written anywhere until it can be");
+        lines.push(trouble(text, "A0903", vec![Hint::text("is the disk full? what runs goes on running")]));
+    }
+    if let Some(wrong) = &picture.config_trouble {
+        let hint = Hint::text("correct amarre.yaml, then send SIGHUP again; until then the one before stays");
+        lines.push(trouble(wrong.message.clone(), &wrong.code, vec![hint]));
+    }
+    if let Some(error) = &picture.source_error {
+        let since = error.since.map(|since| now - since).filter(|span| *span >= Millis::seconds(1));
+        let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
+        let text = format!("{error}{since}; {}", stays(picture, error, now));
+        lines.push(trouble(text, error.code, error.hints.clone()));
+    }
+    for gap in &picture.plan.gaps {
+        let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
+        let text = format!("{}{place}: {}, for {}", gap.provider, gap.message, now - gap.since);
+        let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
+        lines.push(trouble(text, &gap.code, hint.into_iter().collect()));
+    }
+    let files = picture.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
+    for known in files {
+        let text = format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message);
+        let hint = known.hint.clone().map(Hint::text);
+        let hint = hint.unwrap_or_else(|| Hint::command("to see the place", "amarre validate"));
+        lines.push(trouble(text, known.code, vec![hint]));
+    }
+    if let Some(guard) = &picture.plan.guard {
+        lines.push(trouble(guard.message.clone(), &guard.code, guard.hints.clone()));
+    }
+    lines
+}
+
+fn with_code(row: &ServiceStatus, now: Timestamp) -> String {
+    match &row.code {
+        Some(code) => format!("{}, {code}", row.what_now_at(now)),
+        None => row.what_now_at(now),
+    }
+}
+
+fn ago(span: Millis) -> String {
+    if span < Millis::seconds(1) { "now".to_owned() } else { format!("{span} ago") }
+}
+
+pub(super) fn hint_text(hint: &Hint) -> String {
+    match &hint.command {
+        Some(command) => format!("{}, {command}", hint.text),
+        None => hint.text.clone(),
+    }
+}
+
+/// How long it has been so; empty when nobody knows.
+pub fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
+    let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
+    known.map(|(_, at)| (now - *at).to_string()).unwrap_or_default()
+}
+
+/// Everything, `amarre.status/v1`.
+pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
+    let services = picture.statuses();
+    let there = || services.values().filter(|row| !row.deleted);
+    let count = |test: &dyn Fn(&ServiceStatus) -> bool| there().filter(|row| test(row)).count();
+    let mut document = json!({
+        "schema": "amarre.status/v1",
+        "instance": picture.context.as_ref().map(|context| context.site.instance.clone()),
+        "version": env!("CARGO_PKG_VERSION"),
+        "test_mode": test_mode(picture),
+        "source": {
+            "revision": revision_json(picture),
+            "checked_at": picture.at.rfc3339(),
+            "error": picture.source_error.as_ref().map(|error| json!({
+                "code": error.code, "message": error.message, "hints": error.hints,
+                "since": error.since.map(Timestamp::rfc3339), "fetched_at": error.fetched.map(Timestamp::rfc3339),
+            })),
+        },
+        "summary": {
+            "services": there().count(),
+            "synced": count(&|row| row.sync == Sync::Synced),
+            "out_of_sync": count(&|row| row.sync == Sync::OutOfSync),
+            "unknown": count(&|row| row.sync == Sync::Unknown),
+            "attention": count(&|row| row.attention),
+        },
+        "planning_only": !picture.consented,
+        "ledger": {"error": picture.ledger_error.as_ref().map(|message| json!({"code": "A0903", "message": message}))},
+        "configuration": {"error": picture.config_trouble.as_ref().map(
+            |trouble| json!({"code": trouble.code, "message": trouble.message}))},
+        "guard": picture.plan.guard.as_ref().map(render::json::refusal),
+        "providers": providers_json(picture),
+        "certificates": certificates::budgets(picture).iter().map(|budget| json!({
+            "domain": budget.domain, "left_this_week": budget.left, "of": budget.of,
+        })).collect::<Vec<_>>(),
+        "services": services.values().map(|row| service_json(picture, row)).collect::<Vec<_>>(),
+    });
+    if let (Some(object), Some(at)) = (document.as_object_mut(), next_run) {
+        object.insert("next_run_at".to_owned(), json!(at.rfc3339()));
+    }
+    document
+}
+
+/// `58.0 MiB`.
+pub fn size(bytes: u64) -> String {
+    amarre_core::plan::desired::images::size(bytes)
+}
+
+/// What is simulated, by name: `["npm", "ovh"]`.
+pub fn test_mode(picture: &Picture) -> Vec<&str> {
+    picture.simulated().map(ProviderId::as_str).collect()
+}
+
+fn providers_json(picture: &Picture) -> Vec<Json> {
+    let Some(context) = &picture.context else { return Vec::new() };
+    context
+        .providers
+        .keys()
+        .map(|id| {
+            let gap = picture.plan.gaps.iter().find(|gap| gap.provider == *id);
+            let mut object = Map::new();
+            object.insert("name".to_owned(), json!(id.as_str()));
+            object.insert("kind".to_owned(), json!(id.family()));
+            let is_auth = gap.is_some_and(|gap| matches!(gap.code.as_str(), "A0602" | "A0604" | "A0606" | "A0702"));
+            object.insert(
+                "state".to_owned(),
+                json!(if gap.is_none() {
+                    "up"
+                } else if is_auth {
+                    "auth"
+                } else {
+                    "down"
+                }),
+            );
+            if let Some(version) = picture.versions.get(id) {
+                object.insert("version".to_owned(), json!(version));
+            }
+            if let Some(gap) = gap {
+                object.extend(
+                    render::json::gap(gap)
+                        .as_object()
+                        .cloned()
+                        .unwrap_or_default()
+                        .into_iter()
+                        .filter(|(name, _)| name != "provider"),
+                );
+            }
+            if let (None, Some(open)) = (gap, picture.open.get(id)) {
+                object.insert("since".to_owned(), json!(open.since.rfc3339()));
+                object.insert("next_try_at".to_owned(), json!(open.backoff.until.rfc3339()));
+                object.insert("error".to_owned(), open_error(open));
+            }
+            Json::Object(object)
+        })
+        .collect()
+}
+
+/// Why a provider is tried by one change at a time.
+fn open_error(open: &super::reconcile::breaker::Open) -> Json {
+    let hints: Vec<Json> =
+        [&open.error.hint].iter().filter(|hint| !hint.is_empty()).map(|hint| json!({"text": hint})).collect();
+    json!({"code": open.error.code, "message": open.error.message, "hints": hints})
+}
+
+/// What happened to a service, newest first.
+pub fn events_json(events: &[Event]) -> Json {
+    let event = |event: &Event| {
+        json!({
+            "at": event.at.rfc3339(), "run": event.run, "kind": event.kind, "text": event.text,
+            "address": event.address.as_ref().map(ToString::to_string),
+        })
+    };
+    Json::Array(events.iter().map(event).collect())
+}
+
+/// Local day and time.
+fn clock(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%d %b %H:%M:%S").to_string()
+}
+
+/// One service, as in the list.
+pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
+    let suspended = picture
+        .facts
+        .suspended
+        .get(&row.name)
+        .map(|suspension| json!({"by": suspension.by, "why": suspension.why, "since": suspension.at.rfc3339()}));
+    let error = row.code.as_ref().map(|code| {
+        let error = json!({"code": code, "message": row.what_now, "hints": row.hints});
+        wait_text::with_failure(error, picture, row)
+    });
+    let mut document = json!({
+        "name": row.name,
+        "host": row.host,
+        "sync": row.sync.word(),
+        "health": row.health.word(),
+        "attention": row.attention,
+        "deleted": row.deleted,
+        "what_now": row.what_now,
+        "urls": row.urls.iter().map(|url| json!({"url": url})).collect::<Vec<_>>(),
+        "suspended": suspended,
+        "error": error,
+        "stalled": row.waiting.as_ref().is_some_and(Waiting::is_stalled),
+        "next_try_at": row.waiting.as_ref().and_then(Waiting::at).map(Timestamp::rfc3339),
+        "waiting": row.waiting.as_ref().map(wait_text::waiting_json),
+        "conditions": conditions::json(picture, row),
+        "resources": row.resources.iter().map(|resource| resource_json(picture, resource)).collect::<Vec<_>>(),
+    });
+    // Absent is "not known": at its first look a process cannot tell since when.
+    let since = picture.since.get(&row.name).filter(|(_, at)| at.0 > 0);
+    if let (Some(object), Some((_, at))) = (document.as_object_mut(), since) {
+        object.insert("since".to_owned(), json!(at.rfc3339()));
+    }
+    document
+}
+
+fn resource_json(picture: &Picture, resource: &ResourceStatus) -> Json {
+    let drift = resource.change.iter().filter(|change| status::is_drift(change)).flat_map(|change| &change.diff);
+    let mut document = json!({
+        "address": resource.address.to_string(),
+        "kind": resource.address.kind.word(),
+        "name": lines::name(&resource.address, None),
+        "sync": resource.sync.word(),
+        "health": resource.health.word(),
+        "detail": resource.detail,
+        "drift": drift.map(render::json::field).collect::<Vec<_>>(),
+    });
+    if let Some(object) = document.as_object_mut() {
+        object.extend(resource.failure.iter().map(|failure| ("failure".to_owned(), wait_text::failure_json(failure))));
+        let since = resource.detail_clock.and_then(Clock::since);
+        object.extend(since.map(|since| ("since".to_owned(), json!(since.rfc3339()))));
+        object.extend(resource.job.iter().map(|job| ("job".to_owned(), json!(job))));
+        if picture.is_simulated(&resource.address.provider) {
+            object.insert("simulated".to_owned(), json!(true));
+        }
+    }
+    document
+}
+
+/// How an `apply` ended: its text and its exit code.
+pub fn verdict(
+    picture: &Picture,
+    settled: bool,
+    created: &Tally,
+    (took, now): (Millis, Timestamp),
+    look: Look,
+) -> (String, u8) {
+    let services = picture.statuses();
+    let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
+    // What a person only wants to see is no trouble of theirs.
+    let is_reported = |row: &ServiceStatus| row.code.as_deref() == Some("A0417") && row.health == Health::Healthy;
+    let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name) && !row.deleted;
+    let in_sync = services.values().filter(is_good).filter(in_force).count();
+    let id = short(&picture.source.revision);
+    let needy: Vec<&ServiceStatus> =
+        services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
+    let needy: Vec<&ServiceStatus> =
+        needy.into_iter().filter(|row| !picture.facts.suspended.contains_key(&row.name) && !is_reported(row)).collect();
+    let broken = !picture.broken.is_empty() || picture.diagnostics.iter().any(|d| d.severity == Severity::Error);
+    if let Some(error) = &picture.ledger_error {
+        return (format!("Nothing applied: {error}, A0903\n"), 1);
+    }
+    let guarded = picture.plan.guard.is_some();
+    let broken = broken || picture.source_error.is_some();
+    if settled && needy.is_empty() && !broken && !guarded && picture.plan.gaps.is_empty() {
+        let nothing = created.total() == 0;
+        let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
+        let plural = if in_sync == 1 { "1 service in sync".to_owned() } else { format!("{in_sync} services in sync") };
+        let text = look.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {plural}.", took.in_words()));
+        return (format!("{text}\n"), 0);
+    }
+    let word = if created.total() == 0 { "Not applied" } else { "Partly applied" };
+    let mut out = look.paint(Tone::Bold, &format!("{word} {id} in {}: {created}.", took.in_words()));
+    if !settled {
+        out.push_str(" Time is up; the next run goes on from there.");
+    }
+    out.push('\n');
+    let is_guarded = |row: &ServiceStatus| row.code.as_deref().is_some_and(guards::is_one);
+    // What many have in common is told once.
+    let mut alike: BTreeMap<(String, String), Vec<&ServiceStatus>> = BTreeMap::new();
+    for row in needy.into_iter().filter(|row| !is_guarded(row)) {
+        let hints: Vec<String> = row.hints.iter().map(Hint::in_line).collect();
+        alike.entry((with_code(row, now), hints.join("\n"))).or_default().push(row);
+    }
+    let mut alike: Vec<Vec<&ServiceStatus>> = alike.into_values().collect();
+    alike.sort_by_key(|rows| rows.first().map(|row| row.name.clone()));
+    for rows in &alike {
+        let (row, name) = match rows.as_slice() {
+            [] => continue,
+            [row] => (row, format!("{:14}", row.name)),
+            [row, other] => (row, format!("{}, {}   ", row.name, other.name)),
+            [row, other, more @ ..] => (row, format!("{}, {} and {} more   ", row.name, other.name, more.len())),
+        };
+        out.push_str(&format!("  {} {name}{}\n", look.sign(Sign::Failed), with_code(row, now)));
+        out.push_str(&wait_text::verdict(picture, row, now));
+        for hint in &row.hints {
+            out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
+        }
+    }
+    troubles(picture, now, look, &mut out);
+    (out, if guarded { 4 } else { 3 })
+}
+
+/// Changes made, by verb.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Made.
+    pub created: usize,
+    /// Changed.
+    pub updated: usize,
+    /// Deleted.
+    pub deleted: usize,
+}
+
+impl Tally {
+    /// Counts one change. Pulls and attachments show in other lines.
+    pub fn add(&mut self, change: &Change) {
+        use amarre_core::model::Kind;
+        if matches!(change.address.kind, Kind::Image | Kind::Attachment) {
+            return;
+        }
+        match change.verb {
+            Verb::Create(_) => self.created += 1,
+            Verb::Update(_) => self.updated += 1,
+            Verb::Delete => self.deleted += 1,
+        }
+    }
+
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.created + self.updated + self.deleted
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts = [(self.created, "created"), (self.updated, "updated"), (self.deleted, "deleted")];
+        let parts: Vec<String> =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        f.write_str(if parts.is_empty() { "nothing changed" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
+}

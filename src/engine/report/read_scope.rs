@@ -1,0 +1,199 @@
+//! What belongs to a service, for accounts that are for some services only: they write manifests that use what is theirs.
+//!
+//! Theirs is what is called after one of their services, and what the manifest uses already: more was given to it by a
+//! person who may use everything.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::engine::Picture;
+use amarre_core::manifest::{self, Decision, Loaded, SourceFile, Verdict};
+use amarre_core::model::address::service_of_network;
+use amarre_core::model::service::{Dns, MountSource, NetworkMode, StreamTarget, Target};
+use amarre_core::model::site::{NginxPolicy, is_below};
+use amarre_core::model::{Asset, Assets, Service, Site};
+
+/// Something that a manifest uses or claims.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    word: &'static str,
+    item: String,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} {}", self.word, self.item)
+    }
+}
+
+/// What a text for the file of a service uses that belongs to none of `owners`. A text that is no good manifest uses
+/// nothing yet: what is wrong with it is said elsewhere.
+pub fn of_others(picture: &Picture, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
+    let Some(site) = picture.context.as_ref().map(|context| &context.site) else { return Vec::new() };
+    let assets = all_files(picture);
+    let now = Text::read(file, text, &assets, site);
+    let before = picture.source.files.iter().find(|(path, _)| path == file);
+    let before = before.map(|(_, text)| Text::read(file, text, &assets, site)).unwrap_or_default();
+    let mut others = BTreeSet::new();
+    for (service, files) in &now.services {
+        let mut known = picture.services.get(&service.name).map(uses).unwrap_or_default();
+        known.extend(before.rights.iter().cloned());
+        for (old, files) in &before.services {
+            known.extend(uses(old).into_iter().filter(|_| old.name == service.name));
+            known.extend(files.iter().cloned());
+        }
+        let fresh = uses(service).into_iter().chain(now.rights.iter().cloned()).chain(files.iter().cloned());
+        others.extend(fresh.filter(|used| !known.contains(used)));
+    }
+    others.into_iter().filter(|used| !owners.iter().any(|owner| is_of(used, owner, site))).collect()
+}
+
+/// What a text says.
+#[derive(Default)]
+struct Text {
+    /// Its services, each with the files of the source that it reads.
+    services: Vec<(Service, BTreeSet<Use>)>,
+    /// What words of the policy allow it.
+    rights: BTreeSet<Use>,
+}
+
+impl Text {
+    fn read(path: &str, text: &str, assets: &Assets, site: &Site) -> Self {
+        let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let rights = rights(&file, assets, site);
+        let Loaded { services, mut texts, .. } = manifest::load_again(&file, assets, site);
+        let with_files = |service: Service| {
+            let files = texts.remove(&service.name).map(|text| text.assets).unwrap_or_default();
+            (service, files.into_keys().map(|item| Use { word: "file", item }).collect())
+        };
+        Self { services: services.into_iter().map(with_files).collect(), rights }
+    }
+}
+
+/// What a word of the policy allows, and not that it is called after the service; with lines of nginx's configuration where
+/// policy looks at none.
+fn rights(file: &SourceFile, assets: &Assets, site: &Site) -> BTreeSet<Use> {
+    /// Words of which the uses are looked at by themselves, or that give nothing of others.
+    const PLAIN: [&str; 9] =
+        ["host_paths", "images", "log_drivers", "networks", "nginx", "secrets", "subnets", "targets", "volumes"];
+    let (loaded, decisions) = manifest::explain(std::slice::from_ref(file), assets, site);
+    let is_given = |decision: &Decision| {
+        matches!(&decision.verdict, Verdict::Allowed(by) if by.starts_with("policy."))
+            && !PLAIN.contains(&decision.right.word.as_str())
+    };
+    let given = decisions.into_iter().filter(is_given).map(|decision| decision.right);
+    let mut rights: BTreeSet<Use> =
+        given.map(|right| Use { word: "right", item: format!("{} {}", right.word, right.item) }).collect();
+    if site.policy.nginx == NginxPolicy::Any {
+        let routes = loaded.services.iter().flat_map(|service| &service.routes).map(|route| &route.advanced);
+        let redirects = loaded.services.iter().flat_map(|service| &service.redirects).map(|one| &one.advanced);
+        let lines = routes.chain(redirects).filter(|lines| !lines.is_empty());
+        rights.extend(lines.map(|lines| Use { word: "lines for nginx", item: lines.clone() }));
+    }
+    rights
+}
+
+/// Every file of the source. A Compose file looks like a manifest, so it may stand among the manifests.
+fn all_files(picture: &Picture) -> Assets {
+    let asset =
+        |text: &String| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
+    let source = &picture.source;
+    let mut assets: Assets = source.files.iter().map(|(path, text)| (path.clone(), asset(text))).collect();
+    assets.extend(source.assets.iter().map(|(path, asset)| (path.clone(), asset.clone())));
+    assets
+}
+
+fn uses(service: &Service) -> BTreeSet<Use> {
+    let mut uses: BTreeSet<Use> = BTreeSet::new();
+    let mut add = |word: &'static str, item: String| {
+        uses.insert(Use { word, item });
+    };
+    service.secrets().into_iter().for_each(|(secret, _)| add("secret", secret.0.clone()));
+    for container in service.all_containers() {
+        container.container_name.iter().for_each(|name| add("container name", name.clone()));
+        for mount in &container.mounts {
+            match &mount.source {
+                MountSource::Bind(path) => add("folder", path.clone()),
+                MountSource::Volume(volume) => add("volume", service.volume_name(volume)),
+                MountSource::Tmpfs | MountSource::Copied(_) => (),
+            }
+        }
+    }
+    for container in service.all_containers() {
+        // What of others may be read may not be written to yet.
+        for mount in container.mounts.iter().filter(|mount| !mount.read_only) {
+            match &mount.source {
+                MountSource::Bind(path) => add("folder to write to", path.clone()),
+                MountSource::Volume(volume) => add("volume to write to", service.volume_name(volume)),
+                MountSource::Tmpfs | MountSource::Copied(_) => (),
+            }
+        }
+        let networks = container.home.iter().chain(&container.also_on);
+        let networks = networks.filter(|network| !service.networks.contains_key(*network));
+        networks.for_each(|network| add("network", network.clone()));
+        let ports = container.ports.iter().map(|port| format!("{}:{}/{}", port.host_ip, port.published, port.protocol));
+        ports.for_each(|port| add("host port", port));
+    }
+    match &service.network {
+        NetworkMode::Subnet(subnet) | NetworkMode::Defined { subnet: Some(subnet), .. } => {
+            add("subnet", subnet.to_string());
+        }
+        NetworkMode::Auto | NetworkMode::Shared(_) | NetworkMode::Defined { subnet: None, .. } => (),
+    }
+    service.networks.values().filter_map(|own| own.subnet).for_each(|subnet| add("subnet", subnet.to_string()));
+    let devices = service.volumes.values().filter_map(|volume| volume.options.get("device"));
+    devices.for_each(|device| add("folder", device.clone()));
+    if let NetworkMode::Shared(network) = &service.network {
+        add("network", network.clone());
+    }
+    names(service, &mut add);
+    service.data.of.iter().for_each(|old| add("data of", old.clone()));
+    uses
+}
+
+/// Names, and where they lead.
+fn names(service: &Service, add: &mut impl FnMut(&'static str, String)) {
+    let routes = service.routes.iter().flat_map(|route| &route.domains);
+    let redirects = service.redirects.iter().flat_map(|redirect| &redirect.domains);
+    routes.chain(redirects).for_each(|domain| add("name", domain.clone()));
+    if let Dns::Records(records) = &service.dns {
+        records.iter().for_each(|record| add("name", record.name.clone()));
+    }
+    for target in service.routes.iter().flat_map(|route| route.targets()) {
+        match target {
+            Target::Url { host, port, .. } => add("target", format!("{host}:{port}")),
+            Target::Container { .. } => (),
+        }
+    }
+    for stream in &service.streams {
+        add("port", stream.port.to_string());
+        match &stream.to {
+            StreamTarget::Container { service, .. } => add("container of", service.clone()),
+            StreamTarget::Address { host, port } => add("target", format!("{host}:{port}")),
+        }
+    }
+}
+
+fn is_of(used: &Use, owner: &str, site: &Site) -> bool {
+    let item = used.item.as_str();
+    let after = item.strip_prefix(owner);
+    match used.word {
+        "secret" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        "container name" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+        "volume" | "volume to write to" => after.is_some_and(|rest| rest.starts_with('_')),
+        "network" => item == owner || service_of_network(item) == Some(owner),
+        "data of" | "container of" => item == owner,
+        "file" => item.split('/').rev().skip(1).any(|folder| folder == owner),
+        "folder" | "folder to write to" => site.hosts.values().any(|host| {
+            let own = format!("{}/{owner}", host.data.trim_end_matches('/'));
+            item.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }),
+        "name" => {
+            let bare = item.strip_prefix("*.").unwrap_or(item);
+            // `*.shop.example.org` is below `shop.example.org`, and `*.example.org` is not.
+            site.domains.iter().any(|domain| is_below(bare, &format!("{owner}.{domain}")))
+        }
+        // A port of NPM or of the host, a subnet, what is no container, and a right that policy gives belong to no service.
+        _ => false,
+    }
+}

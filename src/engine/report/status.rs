@@ -1,0 +1,636 @@
+//! How each service is: sync, health, what now. Pure: a picture in, values out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use super::countdown;
+use super::countdown::Clock;
+use super::waits;
+use super::waits::Waiting;
+use super::{jobs, wait_text};
+use crate::engine::Picture;
+use crate::ledger::LastFailure;
+use amarre_core::manifest::Severity;
+use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
+use amarre_core::model::service::{Route, Tls};
+use amarre_core::model::{Address, Change, Kind, Need, Readiness, Seen, State, Timestamp, Value, Verb};
+use amarre_core::plan::render::text::HELD_BY_GUARD;
+use amarre_core::plan::rollout::completion;
+
+/// What is said of a container that works.
+const HEALTHY: &str = "healthy";
+
+/// Does the world look as the manifest says?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sync {
+    /// Something differs.
+    OutOfSync,
+    /// Something could not be seen.
+    Unknown,
+    /// Yes.
+    Synced,
+}
+
+impl Sync {
+    /// All, what is best first.
+    pub const ALL: [Sync; 3] = [Sync::Synced, Sync::OutOfSync, Sync::Unknown];
+
+    /// The word on screen and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Sync::Synced => "Synced",
+            Sync::OutOfSync => "OutOfSync",
+            Sync::Unknown => "Unknown",
+        }
+    }
+}
+
+/// Does it work? In the order of need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// Something is there and does not work.
+    Degraded,
+    /// Something that serves is not there.
+    Missing,
+    /// On its way.
+    Progressing,
+    /// Could not be seen.
+    Unknown,
+    /// Yes.
+    Healthy,
+}
+
+impl Health {
+    /// All, what is best first.
+    pub const ALL: [Health; 5] =
+        [Health::Healthy, Health::Progressing, Health::Degraded, Health::Missing, Health::Unknown];
+
+    /// The word on screen and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Health::Healthy => "Healthy",
+            Health::Progressing => "Progressing",
+            Health::Degraded => "Degraded",
+            Health::Missing => "Missing",
+            Health::Unknown => "Unknown",
+        }
+    }
+}
+
+/// One service.
+#[derive(Debug, Clone)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its server.
+    pub host: String,
+    /// As wanted?
+    pub sync: Sync,
+    /// Does it work?
+    pub health: Health,
+    /// Whether it needs a person.
+    pub attention: bool,
+    /// One line without its time; empty when all is well.
+    pub what_now: String,
+    /// The time that the line counts to.
+    pub what_now_clock: Option<Clock>,
+    /// What to do, when there is something.
+    pub hints: Vec<Hint>,
+    /// The code of what is wrong, when something is.
+    pub code: Option<String>,
+    /// Whole names of its routes.
+    pub domains: Vec<String>,
+    /// The same as addresses, with https where a route has a certificate.
+    pub urls: Vec<String>,
+    /// Each of its resources.
+    pub resources: Vec<ResourceStatus>,
+    /// What it waits for first, and how that ends.
+    pub waiting: Option<Waiting>,
+    /// Its manifest is gone and all that it made, but for its data.
+    pub deleted: bool,
+}
+
+impl ServiceStatus {
+    /// The one line as it is now.
+    pub fn what_now_at(&self, now: Timestamp) -> String {
+        countdown::told(&self.what_now, self.what_now_clock, now)
+    }
+
+    /// How far a wait with a limit is: `1:52 of 10:00`. Nothing of one that has passed it.
+    pub fn progress(&self, now: Timestamp) -> Option<String> {
+        self.waiting.as_ref().filter(|waiting| !waiting.is_stalled())?.progress(now)
+    }
+}
+
+/// One resource of a service.
+#[derive(Debug, Clone)]
+pub struct ResourceStatus {
+    /// Which.
+    pub address: Address,
+    /// Whether a change is planned for it, or it is hidden.
+    pub sync: Sync,
+    /// Whether it works.
+    pub health: Health,
+    /// In words, without its time.
+    pub detail: String,
+    /// The time that the words count from.
+    pub detail_clock: Option<Clock>,
+    /// The change that is planned.
+    pub change: Option<Change>,
+    /// What is known of its failure, of a container that does not work.
+    pub failure: Option<LastFailure>,
+    /// Its name in the manifest, of a job.
+    pub job: Option<String>,
+    /// It is not there yet and is made by itself: nothing of it went wrong.
+    pub to_come: bool,
+}
+
+impl ResourceStatus {
+    /// In words, as it is now.
+    pub fn detail_at(&self, now: Timestamp) -> String {
+        countdown::told(&self.detail, self.detail_clock, now)
+    }
+
+    /// `job backup`, `container cloud-app`.
+    pub fn thing(&self) -> String {
+        match &self.job {
+            Some(job) => format!("job {job}"),
+            None => format!("{} {}", self.address.kind.label(), self.address.name),
+        }
+    }
+}
+
+/// Every service; [`Picture::statuses`] has them ready.
+pub fn services(picture: &Picture) -> BTreeMap<String, ServiceStatus> {
+    let known = picture.facts.applied.values().map(|applied| &applied.service);
+    let names: BTreeSet<&String> = picture
+        .services
+        .keys()
+        .chain(picture.broken.keys())
+        .chain(picture.facts.suspended.keys())
+        .chain(known)
+        .collect();
+    names.into_iter().filter(|name| !name.is_empty()).map(|name| (name.clone(), service(picture, name))).collect()
+}
+
+/// The addresses of a route. A name that every browser leads to its own machine opens at a simulated proxy there, which
+/// speaks no TLS; `visited`: where that is.
+fn urls(route: &Route, visited: Option<SocketAddr>) -> impl Iterator<Item = String> + '_ {
+    let scheme = if route.tls == Tls::None { "http" } else { "https" };
+    route.domains.iter().map(move |domain| match visited.filter(|_| domain.ends_with(".localhost")) {
+        Some(at) => format!("http://{domain}:{}", at.port()),
+        None => format!("{scheme}://{domain}"),
+    })
+}
+
+fn service(picture: &Picture, name: &str) -> ServiceStatus {
+    let manifest = picture.services.get(name);
+    let resources = resources(picture, name);
+    let sync = worst_sync(picture, name, &resources);
+    let health = worst_health(picture, name, &resources);
+    let mut status = ServiceStatus {
+        name: name.to_owned(),
+        host: manifest.map_or_else(|| "default".to_owned(), |manifest| manifest.host.clone()),
+        sync,
+        health,
+        attention: false,
+        what_now: String::new(),
+        what_now_clock: None,
+        hints: Vec::new(),
+        code: None,
+        domains: manifest
+            .map(|manifest| manifest.routes.iter().flat_map(|route| route.domains.clone()).collect())
+            .unwrap_or_default(),
+        urls: manifest
+            .map(|manifest| {
+                manifest.routes.iter().flat_map(|route| urls(route, picture.visited(&manifest.host))).collect()
+            })
+            .unwrap_or_default(),
+        deleted: is_deleted(picture, name, &resources),
+        resources,
+        waiting: None,
+    };
+    explain(picture, &mut status);
+    status.waiting = waits::of(picture, &status);
+    status
+}
+
+/// Whether nothing of a service is left but data that it may have again.
+fn is_deleted(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> bool {
+    let is_data = |resource: &ResourceStatus| matches!(resource.address.kind, Kind::Volume | Kind::Certificate);
+    let has_manifest = picture.services.contains_key(name) || picture.broken.contains_key(name);
+    !has_manifest && !picture.is_changing(name) && !resources.is_empty() && resources.iter().all(is_data)
+}
+
+fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
+    let mut addresses: BTreeSet<Address> = picture.wanted_by(name).iter().cloned().collect();
+    addresses.extend(picture.changes_of(name).map(|change| change.address.clone()));
+    let owned = picture.owned_by(name).iter();
+    addresses.extend(owned.clone().filter(|address| picture.world.gap(address).is_some()).cloned());
+    // What outlives its manifest: whoever wonders what is left, or what a purge takes, is to see it.
+    let kept = owned.clone().filter(|address| picture.world.seen.contains_key(*address));
+    addresses.extend(kept.filter(|_| !picture.services.contains_key(name)).cloned());
+    let unasked =
+        |address: &Address| picture.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
+    addresses.retain(|address| !matches!(address.kind, Kind::Image) || unasked(address));
+    addresses.into_iter().map(|address| resource(picture, address)).collect()
+}
+
+fn resource(picture: &Picture, address: Address) -> ResourceStatus {
+    let change = picture.change_of(&address).cloned();
+    let seen = picture.world.seen.get(&address);
+    let is_hidden = picture.world.gap(&address).is_some();
+    let unasked = seen.and_then(|seen| seen.fields.text("unasked")).filter(|_| address.kind == Kind::Image);
+    let sync = match (&change, is_hidden || unasked.is_some()) {
+        (_, true) => Sync::Unknown,
+        (Some(_), false) => Sync::OutOfSync,
+        (None, false) => Sync::Synced,
+    };
+    let (health, detail) = match seen.map(|seen| &seen.ready) {
+        _ if is_hidden => (Health::Unknown, "cannot be seen".to_owned()),
+        _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().to_owned()),
+        // What is there is not what was asked for.
+        _ if refused_create(change.as_ref()).is_some() => {
+            (Health::Missing, refused_create(change.as_ref()).unwrap_or_default())
+        }
+        None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => {
+            (Health::Healthy, "goes".to_owned())
+        }
+        None => (Health::Missing, "not there".to_owned()),
+        Some(_) if is_at_rest_as_wanted(picture, &address) => (Health::Healthy, "stopped".to_owned()),
+        Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
+        Some(Readiness::NotYet { why, .. }) => (Health::Progressing, why.clone()),
+        Some(Readiness::Failed { why }) => (Health::Degraded, why.clone()),
+    };
+    let failed = picture.facts.failed.get(&address).filter(|_| health != Health::Healthy);
+    let (health, detail) = match failed {
+        Some(failure) => (Health::Degraded, failure.why.clone()),
+        None => (health, detail),
+    };
+    let (health, detail) = match waits::is_overdue(picture, &address).filter(|_| address.kind == Kind::Container) {
+        Some(limit) if health == Health::Progressing => {
+            (Health::Degraded, format!("not healthy after {limit}: {detail}"))
+        }
+        Some(_) | None => (health, detail),
+    };
+    let failure = last_failure(picture, &address, health).cloned();
+    let (health, detail) = match (&failure, health) {
+        // Between two of Docker's restarts it runs for a moment.
+        (Some(failure), Health::Progressing) => (Health::Degraded, failure.why.clone()),
+        (Some(_) | None, health) => (health, detail),
+    };
+    let (health, detail) = match picture.dead_ends.get(&address).filter(|_| health == Health::Healthy) {
+        Some(end) if end.is_fresh(picture.at) => (Health::Progressing, end.text()),
+        Some(end) => (Health::Degraded, end.text()),
+        None => (health, detail),
+    };
+    let job = jobs::job(picture, &address).map(str::to_owned);
+    let to_come = health == Health::Missing && change.as_ref().is_some_and(|change| comes_by_itself(picture, change));
+    let detail = if to_come { "not there yet".to_owned() } else { detail };
+    let detail_clock = seen.filter(|_| failed.is_none() && failure.is_none()).and_then(|seen| counts(seen, &detail));
+    let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
+        (false, _) => detail,
+        (true, true) => "simulated".to_owned(),
+        (true, false) => format!("{detail}, simulated"),
+    };
+    ResourceStatus { address, sync, health, detail, detail_clock, change, failure, job, to_come }
+}
+
+/// Whether a change makes something that was not there before, and nothing stands in its way.
+fn comes_by_itself(picture: &Picture, change: &Change) -> bool {
+    let has_failed = picture.failing.contains_key(&change.address)
+        || picture.past_failures.values().any(|(address, _)| *address == change.address);
+    matches!(change.verb, Verb::Create(_)) && change.refusal().is_none() && !has_failed && !is_drift(change)
+}
+
+/// Since when it is so, where the words are those of its readiness.
+fn counts(seen: &Seen, detail: &str) -> Option<Clock> {
+    match &seen.ready {
+        Readiness::NotYet { since, why } if detail.ends_with(why.as_str()) => Some(Clock::For(*since)),
+        Readiness::Ready if detail == HEALTHY => {
+            seen.fields.get("started_at_ms").and_then(Value::as_int).map(|started| Clock::Up(Timestamp(started)))
+        }
+        Readiness::NotYet { .. } | Readiness::Ready | Readiness::Failed { .. } => None,
+    }
+}
+
+/// What is known of the failure of a container that does not work: of this generation, and of this instance where it
+/// seems to be on its way again.
+fn last_failure<'a>(picture: &'a Picture, address: &Address, health: Health) -> Option<&'a LastFailure> {
+    let failure = picture.last_failures.get(&address.base())?;
+    let seen = picture.world.seen.get(address);
+    let is_it = address.generation.as_ref() == Some(&failure.generation);
+    let is_looping = || {
+        let restarts = seen.and_then(|seen| seen.fields.get("restarts")).and_then(Value::as_int).unwrap_or_default();
+        restarts > 0 && seen.is_some_and(|seen| seen.vendor_id == failure.vendor_id)
+    };
+    let does_not_work = match health {
+        Health::Degraded => true,
+        Health::Progressing => is_looping(),
+        Health::Missing | Health::Unknown | Health::Healthy => false,
+    };
+    (is_it && does_not_work).then_some(failure)
+}
+
+/// Whether a manifest wants it to stand still, and it does.
+fn is_at_rest_as_wanted(picture: &Picture, address: &Address) -> bool {
+    let (want, seen) = (picture.wants.map.get(address), picture.world.seen.get(address));
+    want.zip(seen).is_some_and(|(want, seen)| {
+        ["running", "enabled"]
+            .iter()
+            .any(|field| want.fields.flag(field) == Some(false) && seen.fields.flag(field) == Some(false))
+    })
+}
+
+/// Why something cannot be made, when it cannot.
+fn refused_create(change: Option<&Change>) -> Option<String> {
+    let change = change.filter(|change| matches!(change.verb, Verb::Create(_)))?;
+    change.refusal().map(|refusal| refusal.message.clone())
+}
+
+fn ready_text(picture: &Picture, address: &Address) -> String {
+    let Some(seen) = picture.world.seen.get(address) else { return String::new() };
+    match address.kind {
+        Kind::Container if completion::has_ended(&seen.fields) => "ended with code 0".to_owned(),
+        Kind::Container => HEALTHY.to_owned(),
+        Kind::Network
+        | Kind::Attachment
+        | Kind::Record
+        | Kind::ProxyHost
+        | Kind::Redirection
+        | Kind::Stream
+        | Kind::AccessList => amarre_core::plan::render::lines::detail(address, &seen.fields, None),
+        Kind::Certificate => amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at),
+        Kind::Volume if !picture.wants.map.contains_key(address) => "kept".to_owned(),
+        Kind::Volume | Kind::Image | Kind::Zone => String::new(),
+    }
+}
+
+fn worst_sync(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Sync {
+    if picture.broken.contains_key(name) {
+        return Sync::OutOfSync;
+    }
+    // A refresh that is just due is no difference; one that did not work is.
+    let unpublished = picture.unpublished.iter().filter(|(_, error)| error.is_some()).any(|(dirty, _)| {
+        resources.iter().any(|resource| {
+            let host = resource.address.name.split('/').next().unwrap_or_default();
+            resource.address.provider == dirty.provider && amarre_core::model::site::is_below(host, &dirty.scope)
+        })
+    });
+    let worst = resources.iter().map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
+    if unpublished { worst.min(Sync::OutOfSync) } else { worst }
+}
+
+fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Health {
+    let serves = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
+    let relevant = resources.iter().filter(|resource| serves(resource.address.kind));
+    let goes = |resource: &&ResourceStatus| resource.change.as_ref().is_none_or(|change| change.verb != Verb::Delete);
+    let worst = relevant.filter(goes).map(|resource| resource.health).min();
+    let is_moving = picture.changes_of(name).any(|change| change.refusal().is_none());
+    match worst {
+        // What is about to be made, or made again, is on its way.
+        Some(Health::Missing) if is_moving && !picture.errors.contains_key(name) && !is_stuck(picture, name) => {
+            Health::Progressing
+        }
+        Some(worst) => worst,
+        None if picture.facts.suspended.contains_key(name) && !picture.plan.gaps.is_empty() => Health::Unknown,
+        None if picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy) => Health::Missing,
+        None if picture.broken.contains_key(name) => Health::Missing,
+        None => Health::Healthy,
+    }
+}
+
+fn is_stuck(picture: &Picture, name: &str) -> bool {
+    picture.changes_of(name).all(|change| picture.stuck().contains(&change.address))
+}
+
+/// The one line, by what matters most.
+fn explain(picture: &Picture, status: &mut ServiceStatus) {
+    let name = status.name.clone();
+    let mine = || picture.changes_of(&name);
+    // What the guard holds is said once for all services; what else is refused is this one's own.
+    let own = mine().filter_map(Change::trouble).find(|refusal| !refusal.is_guard());
+    let refusal = own.or_else(|| mine().find_map(Change::trouble)).or_else(|| mine().find_map(Change::refusal));
+    if let Some(why) = picture.broken.get(&name) {
+        let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
+        let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
+        // A key that is mistyped explains the key that is missing.
+        own.sort_by_key(|known| known.code != "A0103");
+        let diagnostic = own.first().copied();
+        let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
+        status.code = diagnostic.map(|diagnostic| diagnostic.code.to_owned());
+        status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
+        let runs = if picture.facts.frozen.contains(&name) { "left as it is" } else { "the last good one stays" };
+        let suspended =
+            picture.facts.suspended.get(&name).map(|suspension| format!("suspended by {}; ", suspension.by));
+        status.what_now = format!("{}{}; {runs}", suspended.unwrap_or_default(), what.as_ref().unwrap_or(why));
+        status.attention = true;
+    } else if let Some(suspension) = picture.facts.suspended.get(&name) {
+        let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
+        status.what_now = if going {
+            "is being destroyed".to_owned()
+        } else {
+            {
+                let until = suspension.until.map(|until| format!(" until {}", wait_text::time(until, picture.at)));
+                let why = Some(suspension.why.as_str()).filter(|why| !why.is_empty()).map(|why| format!(": {why}"));
+                format!("suspended by {}{}{}", suspension.by, until.unwrap_or_default(), why.unwrap_or_default())
+            }
+        };
+        status.hints = vec![Hint::command("to take it up again", format!("amarre resume {name}"))];
+    } else if let Some(refusal) = refusal {
+        explain_refusal(picture, status, refusal);
+    } else if let Some(known) = picture.errors.get(&name) {
+        let next = waits::next_try(picture, known);
+        status.what_now.clone_from(&known.error.message);
+        status.what_now_clock = Some(Clock::Until("; next try", next));
+        status.code = Some(known.error.code.to_owned());
+        status.hints =
+            Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
+        if known.change.is_order() {
+            status.hints.push(Hint::command("once its cause is gone, to order now", format!("amarre retry {name}")));
+        }
+        status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
+    } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
+        status.what_now = format!("{} did not work the last time: {why}", jobs::thing(picture, address));
+        // A certificate waits for a person, or for its time; everything else is tried at the next look.
+        let verb = if address.kind == Kind::Certificate { "retry" } else { "reconcile" };
+        status.hints = vec![Hint::command("to try again now", format!("amarre {verb} {name}"))];
+        status.attention = true;
+    } else if let Some(gap) = hidden_by(picture, status) {
+        status.what_now = gap.message.clone();
+        status.code = Some(gap.code.clone());
+        status.hints = vec![Hint::text(gap.hint.clone())];
+        status.attention = true;
+    } else if let Some((zone, error)) = unpublished(picture, status) {
+        status.what_now = error.message.clone();
+        status.code = Some(error.code.to_owned());
+        status.hints = vec![Hint::text(if error.hint.is_empty() {
+            format!("zone {zone} is refreshed again by itself")
+        } else {
+            error.hint.clone()
+        })];
+        status.attention = true;
+    } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)) {
+        status.what_now = format!("{}: {}", bad.thing(), bad.detail);
+        status.what_now_clock = bad.detail_clock;
+        let is_dead_end = picture.dead_ends.contains_key(&bad.address);
+        status.code = Some(if is_dead_end { "A0532" } else { "A0512" }.to_owned());
+        let domain = bad.address.name.split(['/', ',']).next().unwrap_or_default();
+        let way = format!("amarre trace {domain}");
+        let way = is_dead_end.then(|| Hint::command("to follow the way of a request", way));
+        status.hints = log_hint(bad).into_iter().chain(way).collect();
+        status.attention = true;
+    } else if !picture.consented && picture.is_changing(&name) {
+        status.what_now = "waits for amarre apply".to_owned();
+    } else if picture.services.get(&name).is_some_and(|service| service.stopped) && !picture.is_changing(&name) {
+        status.what_now = "stopped, as its manifest says".to_owned();
+    } else if !picture.services.contains_key(&name) && !picture.is_changing(&name) && !status.resources.is_empty() {
+        if status.deleted {
+            status.what_now = "its manifest is gone, its data is kept".to_owned();
+            status.hints = vec![Hint::command("to delete that too", format!("amarre destroy {name} --purge"))];
+        } else {
+            status.what_now = "its manifest is gone, it stays as it is".to_owned();
+        }
+    } else {
+        (status.what_now, status.what_now_clock) = next_step(picture, &name);
+        if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
+            status.what_now = format!("is being rolled back: {}", status.what_now);
+        }
+        let is_stopped =
+            picture.changes_of(&name).any(|change| matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. }));
+        if is_stopped {
+            status.hints = vec![Hint::command("to start it now", format!("amarre reconcile {name}"))];
+            status.attention = true;
+        }
+    }
+}
+
+fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &amarre_core::model::Refusal) {
+    status.what_now = match refusal.is_guard() {
+        true => HELD_BY_GUARD.to_owned(),
+        false => format!("refused: {}", refusal.message),
+    };
+    status.code = Some(refusal.code.clone());
+    status.hints = refusal.hints.clone();
+    status.attention = !refusal.is_left();
+    if refusal.is_report() {
+        status.what_now = "only reported: something differs".to_owned();
+    }
+    let failed = status.resources.iter().find(|resource| resource.failure.is_some());
+    let Some(failed) = failed.filter(|_| refusal.code == "A0512") else { return };
+    status.hints.extend(log_hint(failed));
+    status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {}", status.name)));
+    if let Some(what_now) = wait_text::instead(picture, failed) {
+        status.what_now = what_now;
+    }
+}
+
+/// Where what a container said last is read.
+fn log_hint(resource: &ResourceStatus) -> Option<Hint> {
+    resource.failure.as_ref()?;
+    Some(Hint::command("what it said last", format!("amarre logs {} --last-failed", resource.address.name)))
+}
+
+/// What was stopped by hand is started again by itself.
+fn is_bad(resource: &ResourceStatus) -> bool {
+    let gate = resource.change.as_ref().map(|change| &change.gate);
+    let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace | Wait::EngineStart, .. }));
+    resource.health == Health::Degraded && !is_waited_for
+}
+
+fn hidden_by<'a>(picture: &'a Picture, status: &ServiceStatus) -> Option<&'a amarre_core::model::Gap> {
+    let hidden = status.resources.iter().find(|resource| resource.sync == Sync::Unknown)?;
+    picture.world.gap(&hidden.address)
+}
+
+fn unpublished<'a>(
+    picture: &'a Picture,
+    status: &ServiceStatus,
+) -> Option<(&'a str, &'a crate::providers::ProviderError)> {
+    let records: Vec<&str> = status
+        .resources
+        .iter()
+        .filter(|resource| resource.address.kind == Kind::Record)
+        .filter_map(|resource| resource.address.name.split('/').next())
+        .collect();
+    picture.unpublished.iter().find_map(|(dirty, error)| {
+        let zone = dirty.scope.as_str();
+        let touches = records.iter().any(|name| amarre_core::model::site::is_below(name, zone));
+        error.as_ref().filter(|_| touches).map(|error| (zone, error))
+    })
+}
+
+/// What happens next by itself, and when.
+fn next_step(picture: &Picture, name: &str) -> (String, Option<Clock>) {
+    let mine: Vec<&Change> = picture.changes_of(name).collect();
+    let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
+    let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);
+    let drift: Vec<&str> = drift.map(|change| drift_word(change)).collect();
+    if let Some(first) = drift.first() {
+        let more = if drift.len() > 1 { format!(" and {} more", drift.len() - 1) } else { String::new() };
+        return (format!("drift: {first}{more}, being put back"), None);
+    }
+    let waits = mine.iter().find_map(|change| match &change.gate {
+        Gate::Until { at, what } => {
+            let (text, then) = until(change, *what);
+            Some((text, Some(Clock::Until(then, *at))))
+        }
+        Gate::After(needs) => needs.first().map(|need| (format!("waits for {}", need_text(picture, need)), None)),
+        Gate::Now | Gate::Held(_) => None,
+    });
+    let wanted = || picture.wanted_by(name).iter();
+    let starting = wanted()
+        .filter(|address| address.kind == Kind::Container)
+        .filter_map(|address| Some((address, &picture.world.seen.get(address)?.ready)))
+        .find_map(|(address, ready)| match ready {
+            Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {
+                Some(job) => format!("job {job} {why}"),
+                None if address.name == name => why.clone(),
+                None => format!("{}: {why}", address.name),
+            }),
+            Readiness::Ready | Readiness::Failed { .. } => None,
+        });
+    let ready = mine
+        .iter()
+        .find(|change| change.is_now())
+        .map(|change| format!("{} {}", change.action(), jobs::thing(picture, &change.address)));
+    let unasked = wanted().filter(|address| address.kind == Kind::Image);
+    let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
+    let unasked = unasked.map(|(image, why)| format!("is there a newer {}? {why}", image.name)).next();
+    let alone = |text: String| (text, None);
+    starting.map(alone).or(waits).or(ready.map(alone)).or(unasked.map(alone)).unwrap_or_default()
+}
+
+/// What is said of a change that waits for a time, and what comes then.
+fn until(change: &Change, what: Wait) -> (String, &'static str) {
+    let provider = &change.address.provider;
+    match what {
+        Wait::StoppedGrace => ("stopped outside Amarre".to_owned(), "; started again"),
+        Wait::EngineStart => {
+            (format!("{provider} has just started and brings its containers back itself"), "; goes on")
+        }
+        Wait::Provider => (format!("{provider} fails for everybody"), "; tried again"),
+        Wait::Settle | Wait::Drain | Wait::Budget | Wait::Order | Wait::Backoff => ("goes on".to_owned(), ""),
+    }
+}
+
+pub(crate) fn need_text(picture: &Picture, need: &Need) -> String {
+    let thing = jobs::thing(picture, &need.on);
+    let why = match picture.world.seen.get(&need.on).map(|seen| &seen.ready) {
+        Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => format!(" ({why})"),
+        Some(Readiness::Ready) | None => String::new(),
+    };
+    match need.is {
+        State::Present | State::Ready => format!("{thing}{why}"),
+        State::Absent => format!("{thing} to go"),
+    }
+}
+
+/// Whether a change puts back what somebody else did.
+pub fn is_drift(change: &Change) -> bool {
+    matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing)
+}
+
+fn drift_word(change: &Change) -> &str {
+    change.diff.first().map_or(change.address.kind.word(), |diff| diff.field.as_str())
+}

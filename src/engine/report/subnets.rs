@@ -1,0 +1,368 @@
+//! The pools of `network.pools`: what is leased, what somebody else holds, where room is. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde_json::{Value as Json, json};
+
+use crate::engine::{Context, Picture};
+use amarre_core::model::{Address, Kind, ProviderId};
+use amarre_core::plan::render::{Look, Tone, lines};
+
+/// One subnet that is not free.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Taken {
+    subnet: Ipv4Net,
+    /// Where; `None` for what counts everywhere.
+    host: Option<String>,
+    /// The service; `None` = not ours.
+    service: Option<String>,
+    /// What holds it, where it is not ours.
+    by: String,
+    /// Who has which address in it.
+    addresses: Vec<(Ipv4Addr, String)>,
+    /// Leased, and its network is not there (yet).
+    is_lease_only: bool,
+}
+
+/// One pool, counted in subnets of the configured size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Room {
+    pool: Ipv4Net,
+    leased: usize,
+    foreign: usize,
+    free: usize,
+    next: Option<Ipv4Net>,
+}
+
+/// What `amarre subnets` prints.
+pub fn text(picture: &Picture, look: Look) -> String {
+    let Some(context) = &picture.context else { return "not looked yet\n".to_owned() };
+    let taken = taken(picture, context);
+    let mut out = String::new();
+    for room in rooms(context, &taken) {
+        let next = room.next.map_or_else(|| "full".to_owned(), |next| format!("next {next}"));
+        let Room { pool, leased, foreign, free, .. } = room;
+        let size = context.site.prefix;
+        out.push_str(&format!("{pool} in /{size}: {leased} leased, {foreign} not ours, {free} free, {next}\n"));
+        if room.next.is_none() {
+            out.push_str(&format!("  {} add one to `network.pools`\n", look.paint(Tone::Dim, "hint:")));
+        }
+    }
+    for gap in picture.plan.gaps.iter().filter(|gap| gap.provider.family() == "docker") {
+        out.push_str(&format!("{}: {}, {}; of it only leases are known\n", gap.provider, gap.message, gap.code));
+    }
+    if taken.is_empty() {
+        return out;
+    }
+    let several = context.site.hosts.len() > 1;
+    let hosts = context.site.hosts.keys().map(String::len).max().unwrap_or_default().max(4) + 2;
+    let host = if several { format!("{:hosts$}", "HOST") } else { String::new() };
+    out.push_str(&format!("{:18}{host}{:17}ADDRESSES\n", "SUBNET", "WHO"));
+    for row in &taken {
+        let host = if several { format!("{:hosts$}", row.host.as_deref().unwrap_or("all")) } else { String::new() };
+        let who = row.service.as_deref().unwrap_or("(not ours)");
+        let line = format!("{:18}{host}{who:16} {}", row.subnet.to_string(), what(row));
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn what(row: &Taken) -> String {
+    if row.service.is_none() {
+        return row.by.clone();
+    }
+    if row.is_lease_only {
+        return "leased, its network is not there".to_owned();
+    }
+    let short = |(address, who): &(Ipv4Addr, String)| {
+        // In a /24 and smaller the last number tells it.
+        let last =
+            if row.subnet.prefix_len() >= 24 { format!(".{}", address.octets()[3]) } else { address.to_string() };
+        format!("{last} {who}")
+    };
+    row.addresses.iter().map(short).collect::<Vec<_>>().join(", ")
+}
+
+/// The same for machines, `amarre.subnets/v1`.
+pub fn document(picture: &Picture) -> Json {
+    let Some(context) = &picture.context else {
+        return json!({"schema": "amarre.subnets/v1", "pools": [], "subnets": []});
+    };
+    let taken = taken(picture, context);
+    let rooms = rooms(context, &taken);
+    let pool = |room: &Room| {
+        json!({
+            "pool": room.pool.to_string(), "prefix": context.site.prefix, "leased": room.leased,
+            "foreign": room.foreign, "free": room.free, "next": room.next.map(|next| next.to_string()),
+        })
+    };
+    let subnet = |row: &Taken| {
+        let addresses: Vec<Json> =
+            row.addresses.iter().map(|(at, who)| json!({"address": at.to_string(), "who": who})).collect();
+        json!({
+            "subnet": row.subnet.to_string(), "host": row.host, "service": row.service, "by": row.by,
+            "network_exists": !row.is_lease_only, "addresses": addresses,
+        })
+    };
+    json!({
+        "schema": "amarre.subnets/v1",
+        "at": picture.at.rfc3339(),
+        "pools": rooms.iter().map(pool).collect::<Vec<_>>(),
+        "subnets": taken.iter().map(subnet).collect::<Vec<_>>(),
+    })
+}
+
+/// Ours, and what is in the way below one of the pools; by subnet.
+fn taken(picture: &Picture, context: &Context) -> Vec<Taken> {
+    let mut rows: BTreeMap<(Ipv4Net, Option<String>), Taken> = BTreeMap::new();
+    for (host, site) in &context.site.hosts {
+        let mut ours = BTreeSet::new();
+        for (address, subnet) in picture.facts.leases.iter().filter(|(address, _)| address.provider == site.docker) {
+            let service = lines::name(address, None);
+            ours.insert(*subnet);
+            put(&mut rows, *subnet, Some(host), Some(service), "", Vec::new(), true);
+        }
+        let mut known = Vec::new();
+        for (address, seen) in picture.world.of_kind(&site.docker, Kind::Network) {
+            let texts = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
+            for subnet in texts.filter_map(|text| text.parse::<Ipv4Net>().ok()) {
+                known.push(subnet);
+                if seen.owner.is_ours() {
+                    let service = seen.service.clone().unwrap_or_else(|| lines::name(address, None));
+                    let addresses = addresses(picture, &site.docker, address, subnet, site.npm.as_ref());
+                    put(&mut rows, subnet, Some(host), Some(service), "", addresses, false);
+                } else if in_pools(context, subnet) {
+                    let by = format!("Docker network {}", address.name);
+                    put(&mut rows, subnet, Some(host), None, &by, Vec::new(), false);
+                }
+            }
+        }
+        // Each Docker network is a route, too.
+        let routes = picture.world.routes.get(&site.docker).into_iter().flatten();
+        for route in routes.filter(|route| !known.contains(route) && in_pools(context, **route)) {
+            put(&mut rows, *route, Some(host), None, "route of the host", Vec::new(), false);
+        }
+    }
+    let refused = picture.facts.refused_subnets.iter().map(|subnet| (*subnet, "refused by the engine"));
+    let avoided = context.site.avoid.iter().map(|subnet| (*subnet, "`network.avoid`"));
+    for (subnet, by) in refused.chain(avoided).filter(|(subnet, _)| in_pools(context, *subnet)) {
+        put(&mut rows, subnet, None, None, by, Vec::new(), false);
+    }
+    rows.into_values().collect()
+}
+
+fn put(
+    rows: &mut BTreeMap<(Ipv4Net, Option<String>), Taken>,
+    subnet: Ipv4Net,
+    host: Option<&String>,
+    service: Option<String>,
+    by: &str,
+    addresses: Vec<(Ipv4Addr, String)>,
+    is_lease_only: bool,
+) {
+    let row = Taken { subnet, host: host.cloned(), service, by: by.to_owned(), addresses, is_lease_only };
+    rows.insert((subnet, host.cloned()), row);
+}
+
+/// Who has which address: NPM by its attachment, containers by their own.
+fn addresses(
+    picture: &Picture,
+    docker: &ProviderId,
+    network: &Address,
+    subnet: Ipv4Net,
+    npm: Option<&amarre_core::model::site::NpmSite>,
+) -> Vec<(Ipv4Addr, String)> {
+    let npm_name = npm.map_or("main", |npm| npm.provider.npm_name());
+    let attached = picture.world.of_kind(docker, Kind::Attachment).filter_map(|(address, seen)| {
+        let on = address.name.rsplit_once('/')?.0;
+        (on == network.name).then_some((seen, format!("NPM {npm_name}")))
+    });
+    let containers = picture.world.of_kind(docker, Kind::Container).filter(|(_, seen)| seen.owner.is_ours());
+    let containers = containers.map(|(address, seen)| (seen, lines::name(address, Some(&seen.fields))));
+    let at = |(seen, who): (&amarre_core::model::Seen, String)| {
+        let at: Ipv4Addr = seen.fields.text("address")?.parse().ok()?;
+        subnet.contains(&at).then_some((at, who))
+    };
+    let mut addresses: Vec<(Ipv4Addr, String)> = attached.chain(containers).filter_map(at).collect();
+    addresses.sort();
+    addresses
+}
+
+fn in_pools(context: &Context, subnet: Ipv4Net) -> bool {
+    context.site.pools.iter().any(|pool| overlap(*pool, subnet))
+}
+
+fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
+/// What a candidate is: ours goes before foreign, for a lease that somebody else overlaps is still a lease.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Free,
+    Foreign,
+    Ours,
+}
+
+fn rooms(context: &Context, taken: &[Taken]) -> Vec<Room> {
+    context.site.pools.iter().map(|pool| room(*pool, context.site.prefix, taken)).collect()
+}
+
+/// A pool as a picture: at most [`CELLS_MAX`] cells, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// `172.20.0.0/16`.
+    pub pool: String,
+    /// The size of its subnets.
+    pub prefix: u8,
+    /// How many are leased.
+    pub leased: usize,
+    /// How many somebody else holds.
+    pub foreign: usize,
+    /// How many are free.
+    pub free: usize,
+    /// The next one that is given out; `None`: it is full.
+    pub next: Option<String>,
+    /// Its subnets; where there are many, one cell stands for several.
+    pub cells: Vec<Cell>,
+}
+
+/// One subnet of a pool, or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// The first of them.
+    pub subnet: String,
+    /// Whose: services, or what holds it; empty: free.
+    pub who: Vec<String>,
+    /// Whether one of them is ours.
+    pub is_ours: bool,
+    /// Whether the next one that is given out is in it.
+    pub is_next: bool,
+}
+
+/// A line of the table below the picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// `172.20.8.0/24`.
+    pub subnet: String,
+    /// The server; empty: counts on all.
+    pub host: String,
+    /// The service; `None`: not ours.
+    pub service: Option<String>,
+    /// Who has which address, or what holds it.
+    pub what: String,
+}
+
+/// More cells than this are no picture.
+const CELLS_MAX: usize = 512;
+
+/// Every pool as a picture, and what is taken in them.
+pub fn picture(picture: &Picture) -> (Vec<Pool>, Vec<Row>) {
+    let Some(context) = &picture.context else { return (Vec::new(), Vec::new()) };
+    let taken = taken(picture, context);
+    let pools = rooms(context, &taken).into_iter().map(|room| pool(room, context.site.prefix, &taken)).collect();
+    let rows = taken.iter().map(|row| Row {
+        subnet: row.subnet.to_string(),
+        host: row.host.clone().unwrap_or_default(),
+        service: row.service.clone(),
+        what: what(row),
+    });
+    (pools, rows.collect())
+}
+
+fn pool(room: Room, prefix: u8, taken: &[Taken]) -> Pool {
+    let states = states(room.pool, prefix, taken);
+    let (size, first) = (1u32 << (32 - u32::from(prefix)), u32::from(room.pool.network()));
+    let several = states.len().div_ceil(CELLS_MAX).max(1);
+    let nth = |at: usize| Ipv4Addr::from(first.saturating_add(u32::try_from(at).unwrap_or_default() * size));
+    let cells = states.chunks(several).enumerate().map(|(at, states)| {
+        let (from, to) = (nth(at * several), nth(at * several + states.len() - 1));
+        let end = Ipv4Net::new(to, prefix).map_or(to, |last| last.broadcast());
+        let is_in = |row: &&Taken| row.subnet.network() <= end && row.subnet.broadcast() >= from;
+        let who = |row: &Taken| row.service.clone().unwrap_or_else(|| row.by.clone());
+        let is_free = states.iter().all(|state| *state == State::Free);
+        Cell {
+            subnet: format!("{from}/{prefix}"),
+            who: if is_free { Vec::new() } else { taken.iter().filter(is_in).map(who).collect() },
+            is_ours: states.contains(&State::Ours),
+            is_next: room.next.is_some_and(|next| next.network() >= from && next.network() <= end),
+        }
+    });
+    let Room { leased, foreign, free, .. } = room;
+    let next = room.next.map(|next| next.to_string());
+    Pool { pool: room.pool.to_string(), prefix, leased, foreign, free, next, cells: cells.collect() }
+}
+
+fn room(pool: Ipv4Net, prefix: u8, taken: &[Taken]) -> Room {
+    let size = 1u32 << (32 - u32::from(prefix));
+    let states = states(pool, prefix, taken);
+    let of = |wanted: State| states.iter().filter(|state| **state == wanted).count();
+    let next = states.iter().position(|state| *state == State::Free);
+    let next = next
+        .and_then(|at| u32::try_from(at).ok())
+        .and_then(|at| Ipv4Net::new(Ipv4Addr::from(u32::from(pool.network()) + at * size), prefix).ok());
+    Room { pool, leased: of(State::Ours), foreign: of(State::Foreign), free: of(State::Free), next }
+}
+
+/// What each subnet of a pool is.
+fn states(pool: Ipv4Net, prefix: u8, taken: &[Taken]) -> Vec<State> {
+    let count = 1usize << prefix.saturating_sub(pool.prefix_len());
+    let size = 1u32 << (32 - u32::from(prefix));
+    let mut states = vec![State::Free; count];
+    for row in taken.iter().filter(|row| overlap(pool, row.subnet)) {
+        let first = u32::from(row.subnet.network()).max(u32::from(pool.network())) - u32::from(pool.network());
+        let last = u32::from(row.subnet.broadcast()).min(u32::from(pool.broadcast())) - u32::from(pool.network());
+        let state = if row.service.is_some() { State::Ours } else { State::Foreign };
+        for at in (first / size)..=(last / size) {
+            if let Some(known) = states.get_mut(at as usize) {
+                *known = state.max(*known);
+            }
+        }
+    }
+    states
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net(text: &str) -> Ipv4Net {
+        text.parse().unwrap()
+    }
+
+    fn row(subnet: &str, service: Option<&str>) -> Taken {
+        Taken {
+            subnet: net(subnet),
+            host: None,
+            service: service.map(str::to_owned),
+            by: String::new(),
+            addresses: Vec::new(),
+            is_lease_only: false,
+        }
+    }
+
+    #[test]
+    fn a_pool_is_counted_in_subnets_of_its_size() {
+        let net_of_pool = net("172.20.0.0/16");
+        let empty = room(net_of_pool, 24, &[]);
+        assert_eq!((empty.leased, empty.foreign, empty.free, empty.next), (0, 0, 256, Some(net("172.20.0.0/24"))));
+        let taken = [row("172.20.0.0/24", Some("a")), row("172.20.1.128/25", None), row("10.0.0.0/8", None)];
+        let some = room(net_of_pool, 24, &taken);
+        assert_eq!((some.leased, some.foreign, some.free, some.next), (1, 1, 254, Some(net("172.20.2.0/24"))));
+        let full = room(net_of_pool, 24, &[row("172.16.0.0/12", None), row("172.20.9.0/24", Some("b"))]);
+        assert_eq!((full.leased, full.foreign, full.free, full.next), (1, 255, 0, None));
+        let many = pool(room(net("10.0.0.0/8"), 28, &[]), 28, &[row("10.0.64.0/24", Some("a"))]);
+        let of_a: Vec<&Cell> = many.cells.iter().filter(|cell| !cell.who.is_empty()).collect();
+        assert_eq!((many.cells.len(), many.cells[0].is_next, of_a.len()), (CELLS_MAX, true, 1));
+        assert_eq!((of_a[0].subnet.as_str(), of_a[0].is_ours), ("10.0.0.0/28", true));
+        let few = pool(some, 24, &taken).cells;
+        let shown: Vec<(&str, usize, bool)> =
+            few[..3].iter().map(|cell| (cell.subnet.as_str(), cell.who.len(), cell.is_next)).collect();
+        assert_eq!(shown, [("172.20.0.0/24", 1, false), ("172.20.1.0/24", 1, false), ("172.20.2.0/24", 0, true)]);
+        assert_eq!(room(net("10.0.0.0/24"), 24, &[]).free, 1);
+        assert_eq!(room(net("10.0.0.0/8"), 28, &[]).free, 1 << 20);
+    }
+}

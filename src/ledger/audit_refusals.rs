@@ -1,0 +1,227 @@
+//! What was refused, in the audit: a wrong token, a wrong password, a role that is not enough.
+//!
+//! One row stands for all that is the same within an hour, and is written when its count has doubled, after a minute, or
+//! when the audit is read; what was counted since is lost where the process ends. A flood of names or addresses shares
+//! rows. So it costs few writes, and takes no row from what people did.
+
+use std::collections::BTreeMap;
+
+use super::accounts::{AuditRow, forget};
+use super::resources::{Ledger, StoreError, written};
+use amarre_core::model::{Millis, Timestamp};
+
+/// One row stands for what is the same within so long.
+const STRETCH: Millis = Millis::minutes(60);
+/// Rows of what was refused: a person reads no more.
+const ROWS_KEPT: i64 = 2_000;
+/// Names that one address tries within a stretch and that have a row each; the rest share one.
+const NAMES_OF_ADDRESS_MAX: usize = 20;
+/// Rows that are counted at a time; what is beyond shares one for each action.
+const COUNTED_MAX: usize = 500;
+/// A row that is counted is written again after so long.
+const WRITTEN_AFTER: Millis = Millis::minutes(1);
+/// Stands for names and addresses that share a row, and for further targets.
+const OTHERS: &str = "…";
+
+/// What is the same: action, who, address, result.
+type Same = (String, String, String, String);
+
+/// What was refused within the last hour.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(BTreeMap<Same, Counted>);
+
+#[derive(Debug, Clone)]
+struct Counted {
+    /// Its row, once it is written.
+    id: Option<i64>,
+    first: Timestamp,
+    last: Timestamp,
+    written: Timestamp,
+    count: u32,
+    count_written: u32,
+    target: String,
+}
+
+impl Tally {
+    /// Counts one more. Answers what is over and has to be written once more, and this one, where it has to be.
+    fn count(&mut self, row: &AuditRow) -> (Vec<(Same, Counted)>, Option<Same>) {
+        let mut over = Vec::new();
+        self.0.retain(|same, counted| {
+            let lasts = (0..STRETCH.0).contains(&(row.at - counted.first).0);
+            if !lasts && counted.is_unwritten() {
+                over.push((same.clone(), counted.clone()));
+            }
+            lasts
+        });
+        let same = self.same(row);
+        let counted = self.0.entry(same.clone()).or_insert_with(|| Counted {
+            id: None,
+            first: row.at,
+            last: row.at,
+            written: row.at,
+            count: 0,
+            count_written: 0,
+            target: row.target.clone(),
+        });
+        counted.count = counted.count.saturating_add(1);
+        counted.last = row.at;
+        if counted.target != row.target && !counted.target.ends_with(OTHERS) {
+            counted.target = format!("{} {OTHERS}", counted.target).trim_start().to_owned();
+        }
+        let is_due =
+            counted.id.is_none() || counted.count.is_power_of_two() || row.at - counted.written >= WRITTEN_AFTER;
+        (over, is_due.then_some(same))
+    }
+
+    fn same(&self, row: &AuditRow) -> Same {
+        let known = |same: &Same| self.0.contains_key(same);
+        let of =
+            |who: &str, address: &str| (row.action.clone(), who.to_owned(), address.to_owned(), row.result.clone());
+        let own = of(&row.who, &row.address);
+        if known(&own) {
+            return own;
+        }
+        let of_address =
+            self.0.keys().filter(|(action, _, address, _)| (action, address) == (&row.action, &row.address));
+        let shared = if of_address.count() < NAMES_OF_ADDRESS_MAX { own } else { of(OTHERS, &row.address) };
+        if known(&shared) || self.0.len() < COUNTED_MAX { shared } else { of(OTHERS, OTHERS) }
+    }
+}
+
+impl Counted {
+    fn is_unwritten(&self) -> bool {
+        self.count != self.count_written
+    }
+}
+
+impl Ledger {
+    /// Counts what was refused, and writes it down now and then.
+    pub async fn refused(&self, row: &AuditRow) -> Result<(), StoreError> {
+        let mut tally = self.refused.lock().await;
+        let (over, due) = tally.count(row);
+        for (same, mut counted) in over {
+            self.write_refused(&same, &mut counted).await?;
+        }
+        if let Some((same, counted)) = due.and_then(|same| tally.0.get_mut(&same).map(|counted| (same, counted))) {
+            self.write_refused(&same, counted).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was counted and is not written yet.
+    pub(crate) async fn write_all_refused(&self) -> Result<(), StoreError> {
+        let mut tally = self.refused.lock().await;
+        for (same, counted) in tally.0.iter_mut().filter(|(_, counted)| counted.is_unwritten()) {
+            self.write_refused(same, counted).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_refused(&self, same: &Same, counted: &mut Counted) -> Result<(), StoreError> {
+        let (count, until) = (i64::from(counted.count), (counted.count > 1).then_some(counted.last.0));
+        if let Some(id) = counted.id {
+            let update = "UPDATE audit SET count = ?, until_ms = ?, target = ? WHERE id = ?";
+            let update = sqlx::query(update).bind(count).bind(until).bind(&counted.target).bind(id);
+            update.execute(&self.pool).await.map_err(written)?;
+        } else {
+            let insert = "INSERT INTO audit (at_ms, who, address, action, target, result, refused, count, until_ms)
+                VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)";
+            let (action, who, address, result) = same;
+            let insert = sqlx::query(insert).bind(counted.first.0).bind(who).bind(address).bind(action);
+            let insert = insert.bind(&counted.target).bind(result).bind(count).bind(until);
+            counted.id = Some(insert.execute(&self.pool).await.map_err(written)?.last_insert_rowid());
+            forget(&self.pool, true, ROWS_KEPT).await?;
+        }
+        (counted.written, counted.count_written) = (counted.last, counted.count);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+    use crate::ledger::accounts::Audited;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn row(who: &str, address: &str, target: &str, at: Timestamp) -> AuditRow {
+        AuditRow {
+            at,
+            who: who.to_owned(),
+            address: address.to_owned(),
+            action: "sign_in".to_owned(),
+            target: target.to_owned(),
+            result: "no".to_owned(),
+        }
+    }
+
+    async fn ledger() -> (tempfile::TempDir, Ledger) {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        (folder, ledger)
+    }
+
+    fn of<'a>(rows: &'a [Audited], who: &str) -> Vec<&'a Audited> {
+        rows.iter().filter(|one| one.row.who == who).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_the_same_within_an_hour_has_one_row_with_a_count() {
+        let (_folder, ledger) = ledger().await;
+        for at in 0..300 {
+            ledger.refused(&row("a@b.c", "192.0.2.1", "x", NOW + Millis(at))).await.unwrap();
+        }
+        ledger.refused(&row("a@b.c", "192.0.2.1", "y", NOW + Millis::minutes(2))).await.unwrap();
+        ledger.refused(&row("a@b.c", "192.0.2.1", "y", NOW + Millis::minutes(3))).await.unwrap();
+        ledger.refused(&row("a@b.c", "192.0.2.2", "x", NOW)).await.unwrap();
+        let rows = ledger.audited(None, 10).await.unwrap();
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        let (other, first) = (&rows[0], &rows[1]);
+        assert_eq!((other.count, other.until), (1, NOW));
+        assert_eq!((first.count, first.row.at, first.until), (302, NOW, NOW + Millis::minutes(3)));
+        assert_eq!(first.row.target, "x …");
+        ledger.refused(&row("a@b.c", "192.0.2.1", "y", NOW + Millis::minutes(61))).await.unwrap();
+        assert_eq!(ledger.audited(None, 10).await.unwrap().len(), 3, "another hour, another row");
+    }
+
+    #[tokio::test]
+    async fn a_flood_shares_rows_and_takes_none_from_what_people_did() {
+        let (_folder, ledger) = ledger().await;
+        ledger.audit(&row("people", "192.0.2.9", "", NOW)).await.unwrap();
+        for number in 0..3_000_u32 {
+            let name = format!("{number}@b.c");
+            ledger.refused(&row(&name, "192.0.2.1", "", NOW)).await.unwrap();
+            ledger.refused(&row(&name, &format!("2001:db8:0:{number:x}::/64"), "", NOW)).await.unwrap();
+        }
+        let rows = ledger.audited(None, 10_000).await.unwrap();
+        assert!(rows.len() <= COUNTED_MAX + 4, "{}", rows.len());
+        assert_eq!(rows.iter().map(|one| one.count).sum::<u32>(), 6_001, "each is counted");
+        assert_eq!(of(&rows, OTHERS).len(), 2, "of one address, and of all");
+        // Hour after hour.
+        for hour in 1..10 {
+            for number in 0..600 {
+                let one = row(&number.to_string(), &format!("192.0.3.{number}"), "", NOW + Millis::minutes(61 * hour));
+                ledger.refused(&one).await.unwrap();
+            }
+        }
+        let rows = ledger.audited(None, 10_000).await.unwrap();
+        assert!(rows.len() <= usize::try_from(ROWS_KEPT).unwrap() + 1, "{}", rows.len());
+        assert_eq!(of(&rows, "people").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_written_now_and_then_only() {
+        let (_folder, ledger) = ledger().await;
+        let changes =
+            async || -> i64 { sqlx::query("SELECT total_changes()").fetch_one(&ledger.pool).await.unwrap().get(0) };
+        let before = changes().await;
+        for _ in 0..10_000 {
+            ledger.refused(&row("a@b.c", "192.0.2.1", "", NOW)).await.unwrap();
+        }
+        let written = changes().await - before;
+        assert!(written < 20, "{written}");
+        assert_eq!(ledger.audited(None, 1).await.unwrap()[0].count, 10_000);
+    }
+}

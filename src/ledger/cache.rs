@@ -1,0 +1,83 @@
+//! What was read from the ledger and has not changed since: each look asks for the same.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::SqlitePool;
+
+use super::resources::StoreError;
+
+/// An answer, and the state of the ledger that it belongs to. Clones share it.
+#[derive(Debug)]
+pub(crate) struct Cached<T>(Arc<Mutex<Option<(State, T)>>>);
+
+/// Changes with every write: rows changed by this connection, and commits by any other.
+type State = (i64, i64);
+
+impl<T> Default for Cached<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> Clone for Cached<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Clone> Cached<T> {
+    /// What `read` answers, asked only when something was written since it was asked last.
+    pub async fn get(
+        &self,
+        pool: &SqlitePool,
+        read: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let before = state(pool).await?;
+        if let Some((at, known)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            && *at == before
+        {
+            return Ok(known.clone());
+        }
+        let answer = read.await?;
+        // What was written while it was being read belongs to neither state.
+        if state(pool).await? == before {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, answer.clone()));
+        }
+        Ok(answer)
+    }
+}
+
+async fn state(pool: &SqlitePool) -> Result<State, StoreError> {
+    let query = "SELECT total_changes(), data_version FROM pragma_data_version";
+    sqlx::query_as(query).fetch_one(pool).await.map_err(|error| StoreError::new("could not be read", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::Ledger;
+    use amarre_core::model::Timestamp;
+    use amarre_core::model::world::Suspension;
+
+    #[tokio::test]
+    async fn what_anybody_wrote_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("amarre.db");
+        let (ours, another) = (Ledger::open(&path).await.unwrap(), Ledger::open(&path).await.unwrap());
+        let suspended = async || ours.facts().await.unwrap().suspended.into_keys().collect::<Vec<_>>();
+        assert!(suspended().await.is_empty());
+        let suspension = Suspension {
+            by: "alice".to_owned(),
+            why: String::new(),
+            destroy: false,
+            purge: false,
+            at: Timestamp(1),
+            until: None,
+        };
+        ours.suspend("one", &suspension).await.unwrap();
+        assert_eq!(suspended().await, ["one"]);
+        another.suspend("two", &suspension).await.unwrap();
+        assert_eq!(suspended().await, ["one", "two"]);
+        assert!(another.resume("one").await.unwrap());
+        assert_eq!(suspended().await, ["two"]);
+    }
+}

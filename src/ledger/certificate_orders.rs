@@ -1,0 +1,105 @@
+//! Certificates that were asked for, for the limits of Let's Encrypt.
+
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::resources::{Ledger, StoreError, address, read, written};
+use amarre_core::model::world::{LIMITED, NOT_ISSUED, NOT_PLACED, Order, Ordered};
+use amarre_core::model::{Address, Change, Millis, Timestamp};
+
+/// No limit looks farther back than a week; kept a little longer, for people.
+const KEPT: Millis = Millis::minutes(30 * 24 * 60);
+
+/// Written down before the call leaves.
+pub(crate) async fn begin(
+    transaction: &mut Transaction<'_, Sqlite>,
+    intent: i64,
+    change: &Change,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !change.is_order() {
+        return Ok(());
+    }
+    sqlx::query("INSERT INTO orders (intent, address, at_ms) VALUES (?, ?, ?)")
+        .bind(intent)
+        .bind(change.address.to_string())
+        .bind(now.0)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    sqlx::query("DELETE FROM orders WHERE at_ms < ?")
+        .bind(now.0 - KEPT.0)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+/// One was fulfilled.
+pub(crate) async fn issued(transaction: &mut Transaction<'_, Sqlite>, intent: i64) -> Result<(), StoreError> {
+    end(transaction, intent, "issued", None).await
+}
+
+/// One ended with an error. One that never left, for no connection or no right, is as though it had not been.
+pub(crate) async fn failed(
+    transaction: &mut Transaction<'_, Sqlite>,
+    intent: i64,
+    code: &str,
+    until: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let outcome = match code {
+        NOT_ISSUED | LIMITED => "failed",
+        code if NOT_PLACED.contains(&code) => "not_placed",
+        _ => "nothing",
+    };
+    end(transaction, intent, outcome, until).await
+}
+
+async fn end(
+    transaction: &mut Transaction<'_, Sqlite>,
+    intent: i64,
+    outcome: &str,
+    until: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orders SET outcome = ?, until_ms = ? WHERE intent = ?")
+        .bind(outcome)
+        .bind(until.map(|until| until.0))
+        .bind(intent)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+impl Ledger {
+    /// A person wants these certificates asked for again: what failed so far is no reason to wait.
+    pub async fn forgive_orders(&self, certificates: &[Address]) -> Result<u64, StoreError> {
+        let names: Vec<String> = certificates.iter().map(Address::to_string).collect();
+        let query = "UPDATE orders SET forgiven = 1 \
+                     WHERE forgiven = 0 AND outcome IS NOT 'issued' AND outcome IS NOT 'nothing' \
+                     AND address IN (SELECT value FROM json_each(?))";
+        let updated = sqlx::query(query).bind(serde_json::json!(names).to_string()).execute(&self.pool).await;
+        Ok(updated.map_err(written)?.rows_affected())
+    }
+
+    /// Those that Let's Encrypt knows of, or may, and those that it was not reached with.
+    pub(crate) async fn orders(&self) -> Result<Vec<Order>, StoreError> {
+        let query = "SELECT address, at_ms, outcome, until_ms, forgiven FROM orders WHERE outcome IS NOT 'nothing' ORDER BY at_ms, intent";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        let order = |row: &sqlx::sqlite::SqliteRow| {
+            let outcome = match row.get::<Option<String>, _>("outcome").as_deref() {
+                Some("issued") => Ordered::Issued,
+                Some("failed") => Ordered::Failed,
+                Some("not_placed") => Ordered::NotPlaced,
+                Some(_) | None => Ordered::Unknown,
+            };
+            Some(Order {
+                certificate: address(row, "address")?,
+                at: Timestamp(row.get("at_ms")),
+                outcome,
+                until: row.get::<Option<i64>, _>("until_ms").map(Timestamp),
+                forgiven: row.get("forgiven"),
+            })
+        };
+        Ok(rows.iter().filter_map(order).collect())
+    }
+}

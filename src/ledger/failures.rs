@@ -1,0 +1,166 @@
+//! What people are told of the generation of each container that failed last: why, how often, its last lines. Plans do
+//! not depend on it.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+
+use super::resources::{Ledger, StoreError, read, written};
+use amarre_core::model::{Address, Timestamp};
+
+/// More containers than these fail nowhere at once; the oldest go.
+const FAILURES_KEPT: i64 = 500;
+
+/// A generation that did not become ready, exited, or restarts over and over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFailure {
+    /// The container, without its generation.
+    pub container: Address,
+    /// For which manifest.
+    pub service: String,
+    /// Which generation.
+    pub generation: String,
+    /// The engine's id of the instance.
+    pub vendor_id: String,
+    /// What it was made of.
+    pub image: String,
+    /// What was seen.
+    pub why: String,
+    /// With which it exited last, if it did.
+    pub exit_code: Option<i64>,
+    /// How often Docker had restarted it.
+    pub restarts: i64,
+    /// How many instances of this generation failed.
+    pub tries: i64,
+    /// When the first of them was found out.
+    pub first: Timestamp,
+    /// When this one was.
+    pub at: Timestamp,
+    /// In which run.
+    pub run: i64,
+    /// Its last lines, the oldest first, secrets hidden.
+    pub log: Vec<String>,
+    /// Why there are none; empty when there are.
+    pub log_note: String,
+}
+
+impl Ledger {
+    /// The last failure of each container, by address without generation.
+    pub async fn last_failures(&self) -> Result<BTreeMap<Address, LastFailure>, StoreError> {
+        let query = "SELECT container, service, generation, vendor_id, image, why, exit_code, restarts, tries, first_ms, \
+                     at_ms, run, log, log_note FROM last_failures";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        let failure = |row: &sqlx::sqlite::SqliteRow| {
+            let container: Address = row.get::<String, _>("container").parse().ok()?;
+            let failure = LastFailure {
+                container: container.clone(),
+                service: row.get("service"),
+                generation: row.get("generation"),
+                vendor_id: row.get("vendor_id"),
+                image: row.get("image"),
+                why: row.get("why"),
+                exit_code: row.get("exit_code"),
+                restarts: row.get("restarts"),
+                tries: row.get("tries"),
+                first: Timestamp(row.get("first_ms")),
+                at: Timestamp(row.get("at_ms")),
+                run: row.get("run"),
+                log: serde_json::from_str(&row.get::<String, _>("log")).unwrap_or_default(),
+                log_note: row.get("log_note"),
+            };
+            Some((container, failure))
+        };
+        Ok(rows.iter().filter_map(failure).collect())
+    }
+
+    /// Keeps what is to be said of failures, each in place of the one before of its container.
+    pub async fn keep_last_failures(&self, failures: &[LastFailure]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let query = "INSERT OR REPLACE INTO last_failures (container, service, generation, vendor_id, image, why, exit_code, \
+                     restarts, tries, first_ms, at_ms, run, log, log_note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        for failure in failures {
+            sqlx::query(query)
+                .bind(failure.container.to_string())
+                .bind(&failure.service)
+                .bind(&failure.generation)
+                .bind(&failure.vendor_id)
+                .bind(&failure.image)
+                .bind(&failure.why)
+                .bind(failure.exit_code)
+                .bind(failure.restarts)
+                .bind(failure.tries)
+                .bind(failure.first.0)
+                .bind(failure.at.0)
+                .bind(failure.run)
+                .bind(serde_json::to_string(&failure.log).unwrap_or_default())
+                .bind(&failure.log_note)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        let query = "DELETE FROM last_failures WHERE container NOT IN \
+                     (SELECT container FROM last_failures ORDER BY at_ms DESC LIMIT ?)";
+        sqlx::query(query).bind(FAILURES_KEPT).execute(&mut *transaction).await.map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Forgets that generations of these containers failed, so that the same is tried once more. What is to be said of
+    /// them stays, for people may still ask.
+    pub async fn try_again(&self, containers: &[Address]) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut forgotten = 0;
+        for container in containers {
+            let query = "DELETE FROM failed WHERE substr(address, 1, length(?1) + 1) = ?1 || '@'";
+            let done = sqlx::query(query).bind(container.base().to_string()).execute(&mut *transaction).await;
+            forgotten += done.map_err(written)?.rows_affected();
+        }
+        transaction.commit().await.map_err(written)?;
+        Ok(forgotten)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amarre_core::model::world::Failure;
+
+    #[tokio::test]
+    async fn what_failed_last_is_kept_for_each_container_and_what_failed_is_forgotten_when_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let address: Address = "docker/container/web-app@aaaa".parse().unwrap();
+        let failure = |generation: &str, at: i64| LastFailure {
+            container: address.base(),
+            service: "web".to_owned(),
+            generation: generation.to_owned(),
+            vendor_id: "1".to_owned(),
+            image: "web:2".to_owned(),
+            why: "exited with code 3".to_owned(),
+            exit_code: Some(3),
+            restarts: 2,
+            tries: 1,
+            first: Timestamp(1),
+            at: Timestamp(at),
+            run: 1,
+            log: vec!["one".to_owned(), "two \"quoted\"".to_owned()],
+            log_note: String::new(),
+        };
+        ledger.keep_last_failures(&[failure("aaaa", 2)]).await.unwrap();
+        ledger.keep_last_failures(&[failure("bbbb", 3)]).await.unwrap();
+        let kept = ledger.last_failures().await.unwrap();
+        assert_eq!(kept.values().collect::<Vec<_>>(), [&failure("bbbb", 3)]);
+
+        let failed = |address: &str| Failure {
+            address: address.parse().unwrap(),
+            inputs: "x".to_owned(),
+            why: "exited".to_owned(),
+        };
+        let others = "docker/container/web-app-two@aaaa";
+        let both = [failed("docker/container/web-app@aaaa"), failed(others)];
+        ledger.judge(&both, &[], Timestamp(4)).await.unwrap();
+        assert_eq!(ledger.try_again(&[address.base()]).await.unwrap(), 1);
+        let left = ledger.facts().await.unwrap().failed;
+        assert_eq!(left.into_keys().map(|address| address.to_string()).collect::<Vec<_>>(), [others]);
+        assert_eq!(ledger.last_failures().await.unwrap().len(), 1);
+    }
+}

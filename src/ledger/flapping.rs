@@ -1,0 +1,137 @@
+//! What was written and whether it stayed, so that a restart of the process forgets no quarrel.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::resources::{Ledger, StoreError, read, written};
+use amarre_core::model::flapping;
+use amarre_core::model::flapping::{Flap, ITSELF};
+use amarre_core::model::{Address, Change, FieldName, Fields, Timestamp, Verb};
+
+/// By address, then by field.
+pub type Flaps = BTreeMap<Address, BTreeMap<String, Flap>>;
+
+impl Ledger {
+    /// Everything that was written of late, or is left alone.
+    pub(crate) async fn flaps(&self) -> Result<Flaps, StoreError> {
+        let rows = sqlx::query("SELECT * FROM flaps").fetch_all(&self.pool).await.map_err(read)?;
+        let mut flaps = Flaps::new();
+        for row in &rows {
+            let Ok(address) = row.get::<String, _>("address").parse::<Address>() else { continue };
+            flaps.entry(address).or_default().insert(row.get("field"), flap_of(row));
+        }
+        Ok(flaps)
+    }
+
+    /// Stores what a look found out: `None` = nothing is left to remember.
+    pub async fn note_flaps(&self, seen: &[(Address, String, Option<Flap>)]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (address, field, flap) in seen {
+            match flap {
+                Some(flap) => store(&mut transaction, address, field, flap).await?,
+                None => {
+                    let query = sqlx::query("DELETE FROM flaps WHERE address = ? AND field = ?");
+                    let query = query.bind(address.to_string()).bind(field);
+                    query.execute(&mut *transaction).await.map_err(written)?;
+                }
+            }
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// A person asks for a service: nothing of it is left alone any longer.
+    pub async fn forget_flaps(&self, service: &str) -> Result<(), StoreError> {
+        let query = sqlx::query("DELETE FROM flaps WHERE service = ?").bind(service);
+        query.execute(&self.pool).await.map_err(written)?;
+        Ok(())
+    }
+
+    /// A person asks for everything: what did not stay is tried again; what somebody else writes as well is not.
+    pub async fn try_flaps_again(&self) -> Result<(), StoreError> {
+        sqlx::query("UPDATE flaps SET unseen = 0 WHERE unseen > 0").execute(&self.pool).await.map_err(written)?;
+        Ok(())
+    }
+
+    /// Times that lie in the future were written by a clock that was wrong: what waits for them waits from now on.
+    pub async fn date_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        for query in [
+            "UPDATE intents SET at_ms = ?1 WHERE done_ms IS NULL AND at_ms > ?1",
+            "UPDATE unpublished SET at_ms = ?1 WHERE at_ms > ?1",
+            "UPDATE repointed SET at_ms = ?1 WHERE at_ms > ?1",
+        ] {
+            sqlx::query(query).bind(now.0).execute(&self.pool).await.map_err(written)?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts a change that was made; `before` is what was applied until then.
+pub(crate) async fn note_writes(
+    transaction: &mut Transaction<'_, Sqlite>,
+    change: &Change,
+    before: &Fields,
+    run: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let revision = sqlx::query("SELECT revision FROM runs WHERE id = ?").bind(run);
+    let revision = revision.fetch_optional(&mut **transaction).await.map_err(read)?;
+    let revision: String = revision.map(|row| row.get("revision")).unwrap_or_default();
+    let writes: Vec<(String, String, bool)> = match &change.verb {
+        Verb::Create(_) | Verb::Delete => vec![(ITSELF.to_owned(), change.action().to_owned(), false)],
+        Verb::Update(fields) => {
+            let other = |name: &str, value| before.get(name) != Some(value);
+            let row =
+                |(name, value): (&FieldName, _)| (name.to_string(), flapping::digest(name, value), other(name, value));
+            fields.iter().map(row).collect()
+        }
+    };
+    for (field, wanted, is_other) in writes {
+        let query = sqlx::query("SELECT * FROM flaps WHERE address = ? AND field = ?");
+        let query = query.bind(change.address.to_string()).bind(&field);
+        let known = query.fetch_optional(&mut **transaction).await.map_err(read)?;
+        let known = known.as_ref().map(flap_of).filter(|known| field != ITSELF || known.wanted == wanted);
+        let row = Flap { service: change.service.clone(), wanted, revision: revision.clone(), ..Flap::default() };
+        let flap = Flap::written(known, &field, row, is_other, now);
+        store(transaction, &change.address, &field, &flap).await?;
+    }
+    Ok(())
+}
+
+async fn store(
+    transaction: &mut Transaction<'_, Sqlite>,
+    address: &Address,
+    field: &str,
+    flap: &Flap,
+) -> Result<(), StoreError> {
+    let query = "INSERT OR REPLACE INTO flaps (address, field, service, wanted, revision, writes, unseen, since_ms, calm_ms) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let writes: Vec<i64> = flap.writes.iter().map(|at| at.0).collect();
+    sqlx::query(query)
+        .bind(address.to_string())
+        .bind(field)
+        .bind(&flap.service)
+        .bind(&flap.wanted)
+        .bind(&flap.revision)
+        .bind(serde_json::to_string(&writes).unwrap_or_default())
+        .bind(i64::from(flap.unseen))
+        .bind(flap.since.map(|at| at.0))
+        .bind(flap.calm.map(|at| at.0))
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+fn flap_of(row: &sqlx::sqlite::SqliteRow) -> Flap {
+    let writes: Vec<i64> = serde_json::from_str(&row.get::<String, _>("writes")).unwrap_or_default();
+    Flap {
+        service: row.get("service"),
+        wanted: row.get("wanted"),
+        revision: row.get("revision"),
+        writes: writes.into_iter().map(Timestamp).collect(),
+        unseen: u32::try_from(row.get::<i64, _>("unseen")).unwrap_or(0),
+        since: row.get::<Option<i64>, _>("since_ms").map(Timestamp),
+        calm: row.get::<Option<i64>, _>("calm_ms").map(Timestamp),
+    }
+}

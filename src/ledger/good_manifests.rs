@@ -1,0 +1,240 @@
+//! The last good manifests and the files that they need: so that a source which is broken or away still heals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::resources::{Ledger, StoreError, read, written};
+use amarre_core::model::{Asset, Assets, Bundle, BundleFile, Document, Payloads};
+
+/// A manifest as the ledger has it: its files by digest of their content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// As shown.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// Digest and whether it may be executed, by path.
+    pub assets: BTreeMap<String, (String, bool)>,
+}
+
+impl Kept {
+    /// A manifest as the ledger would have it.
+    pub fn of(document: &Document) -> Self {
+        let known = |(path, asset): (&String, &Asset)| {
+            Some((path.clone(), (digest(asset.bytes.as_deref()?), asset.executable)))
+        };
+        let assets = document.assets.iter().filter_map(known).collect();
+        Self { file: document.file.clone(), text: document.text.clone(), assets }
+    }
+
+    /// The same for the same manifest, wherever in its file it stands.
+    pub fn identity(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.text.trim());
+        for (path, (content, executable)) in &self.assets {
+            hash.update(format!("\0{path}\0{content}\0{executable}"));
+        }
+        hex::encode(hash.finalize())
+    }
+
+    /// Whether it is this manifest with these files.
+    pub fn is(&self, document: &Document) -> bool {
+        let known = |asset: &Asset| Some((digest(asset.bytes.as_deref()?), asset.executable));
+        self.file == document.file
+            && self.text == document.text
+            && self.assets.len() == document.assets.len()
+            && document.assets.iter().all(|(path, asset)| self.assets.get(path) == known(asset).as_ref())
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+impl Ledger {
+    /// Keeps good manifests with their files and forgets those of services that nothing is known of any more.
+    pub async fn keep_manifests(&self, good: &BTreeMap<String, Document>, forget: &[String]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (service, document) in good {
+            sqlx::query("INSERT OR REPLACE INTO manifests (service, file, text) VALUES (?, ?, ?)")
+                .bind(service)
+                .bind(&document.file)
+                .bind(&document.text)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+            remove(&mut transaction, "DELETE FROM assets WHERE service = ?", service).await?;
+            for (path, asset) in &document.assets {
+                let Some(bytes) = asset.bytes.as_deref() else { continue };
+                let content = keep(&mut transaction, bytes).await?;
+                sqlx::query("INSERT INTO assets (service, path, content, executable) VALUES (?, ?, ?, ?)")
+                    .bind(service)
+                    .bind(path)
+                    .bind(content)
+                    .bind(asset.executable)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(written)?;
+            }
+        }
+        for service in forget {
+            let queries = [
+                "DELETE FROM manifests WHERE service = ?",
+                "DELETE FROM assets WHERE service = ?",
+                "DELETE FROM converged WHERE service = ?",
+                "DELETE FROM good_manifests WHERE service = ?",
+                "DELETE FROM good_assets WHERE service = ?",
+            ];
+            for query in queries {
+                remove(&mut transaction, query, service).await?;
+            }
+        }
+        sweep(&mut transaction).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// The last good text of each manifest, by service.
+    pub async fn manifests(&self) -> Result<BTreeMap<String, Kept>, StoreError> {
+        self.manifests.get(&self.pool, self.read_manifests()).await
+    }
+
+    async fn read_manifests(&self) -> Result<BTreeMap<String, Kept>, StoreError> {
+        let rows = sqlx::query("SELECT service, file, text FROM manifests").fetch_all(&self.pool).await;
+        let kept = |row: &sqlx::sqlite::SqliteRow| {
+            let kept = Kept { file: row.get("file"), text: row.get("text"), assets: BTreeMap::new() };
+            (row.get::<String, _>("service"), kept)
+        };
+        let mut manifests: BTreeMap<String, Kept> = rows.map_err(read)?.iter().map(kept).collect();
+        let rows = sqlx::query("SELECT service, path, content, executable FROM assets").fetch_all(&self.pool).await;
+        for row in rows.map_err(read)? {
+            if let Some(kept) = manifests.get_mut(&row.get::<String, _>("service")) {
+                kept.assets.insert(row.get("path"), (row.get("content"), row.get("executable")));
+            }
+        }
+        Ok(manifests)
+    }
+
+    /// The files that the last good text of a manifest reads.
+    pub async fn assets(&self, service: &str) -> Result<Assets, StoreError> {
+        let query = "SELECT path, executable, bytes FROM assets \
+                     JOIN contents ON contents.digest = assets.content WHERE service = ?";
+        let rows = sqlx::query(query).bind(service).fetch_all(&self.pool).await.map_err(read)?;
+        let asset = |row: &sqlx::sqlite::SqliteRow| {
+            let bytes: Vec<u8> = row.get("bytes");
+            let size = bytes.len() as u64;
+            (row.get("path"), Asset { bytes: Some(bytes.into()), size, executable: row.get("executable") })
+        };
+        Ok(rows.iter().map(asset).collect())
+    }
+
+    /// Keeps what containers have copied in, and forgets what none of `used` names any more.
+    pub async fn keep_bundles(&self, fresh: &Payloads, used: &BTreeSet<String>) -> Result<(), StoreError> {
+        let known = self.bundles().await?;
+        let missing: Vec<&Bundle> = fresh.values().filter(|bundle| !known.contains(&bundle.digest)).collect();
+        let gone: Vec<&String> = known.iter().filter(|digest| !used.contains(*digest)).collect();
+        if missing.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        for bundle in missing {
+            for (path, file) in &bundle.files {
+                let content = keep(&mut transaction, &file.bytes).await?;
+                sqlx::query("INSERT OR REPLACE INTO bundles (digest, path, content, executable) VALUES (?, ?, ?, ?)")
+                    .bind(&bundle.digest)
+                    .bind(path)
+                    .bind(content)
+                    .bind(file.executable)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(written)?;
+            }
+        }
+        for digest in gone {
+            remove(&mut transaction, "DELETE FROM bundles WHERE digest = ?", digest).await?;
+        }
+        sweep(&mut transaction).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// What a generation had copied in; `None` when it is not known any more.
+    pub async fn bundle(&self, digest: &str) -> Result<Option<Bundle>, StoreError> {
+        let query = "SELECT path, executable, bytes FROM bundles \
+                     JOIN contents ON contents.digest = bundles.content WHERE bundles.digest = ?";
+        let rows = sqlx::query(query).bind(digest).fetch_all(&self.pool).await.map_err(read)?;
+        let file = |row: &sqlx::sqlite::SqliteRow| {
+            let bytes: Vec<u8> = row.get("bytes");
+            (row.get("path"), BundleFile { bytes: bytes.into(), executable: row.get("executable") })
+        };
+        let bundle = Bundle::new(rows.iter().map(file).collect());
+        // What was damaged is not what the generation had.
+        Ok((bundle.digest == digest).then_some(bundle))
+    }
+
+    async fn bundles(&self) -> Result<BTreeSet<String>, StoreError> {
+        let rows = sqlx::query("SELECT DISTINCT digest FROM bundles").fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(|row| row.get("digest")).collect())
+    }
+}
+
+/// Stores a content once; answers its digest.
+pub(crate) async fn keep(transaction: &mut Transaction<'_, Sqlite>, bytes: &[u8]) -> Result<String, StoreError> {
+    let digest = digest(bytes);
+    sqlx::query("INSERT OR IGNORE INTO contents (digest, bytes) VALUES (?, ?)")
+        .bind(&digest)
+        .bind(bytes)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(digest)
+}
+
+async fn remove(transaction: &mut Transaction<'_, Sqlite>, query: &'static str, what: &str) -> Result<(), StoreError> {
+    sqlx::query(query).bind(what).execute(&mut **transaction).await.map_err(written)?;
+    Ok(())
+}
+
+/// Contents that nothing names any more go.
+pub(crate) async fn sweep(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+    let query = "DELETE FROM contents WHERE digest NOT IN \
+        (SELECT content FROM assets UNION SELECT content FROM bundles UNION SELECT content FROM good_assets)";
+    sqlx::query(query).execute(&mut **transaction).await.map_err(written)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asset(text: &str) -> Asset {
+        Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: true }
+    }
+
+    #[tokio::test]
+    async fn a_manifest_comes_back_with_its_files_and_goes_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let document = |text: &str| Document {
+            file: "services/a.yaml".to_owned(),
+            text: text.to_owned(),
+            assets: Assets::from([("services/x".to_owned(), asset("same")), ("services/y".to_owned(), asset(text))]),
+        };
+        let good = |text: &str| BTreeMap::from([("a".to_owned(), document(text))]);
+        ledger.keep_manifests(&good("one"), &[]).await.unwrap();
+        ledger.keep_manifests(&good("two"), &[]).await.unwrap();
+        let kept = ledger.manifests().await.unwrap();
+        assert!(kept["a"].is(&document("two")) && !kept["a"].is(&document("one")));
+        assert_eq!(ledger.assets("a").await.unwrap(), document("two").assets);
+        let bundle = Bundle::of_file(b"same".as_slice().into(), false);
+        let used = BTreeSet::from([bundle.digest.clone()]);
+        ledger.keep_bundles(&Payloads::from([(bundle.digest.clone(), bundle.clone())]), &used).await.unwrap();
+        ledger.keep_manifests(&BTreeMap::new(), &["a".to_owned()]).await.unwrap();
+        assert_eq!(ledger.bundle(&bundle.digest).await.unwrap(), Some(bundle.clone()));
+        assert_eq!(ledger.bundle("0000000000000000").await.unwrap(), None);
+        ledger.keep_bundles(&Payloads::new(), &BTreeSet::new()).await.unwrap();
+        assert_eq!(ledger.bundle(&bundle.digest).await.unwrap(), None);
+        let left = sqlx::query("SELECT count(*) AS left FROM contents").fetch_one(&ledger.pool).await.unwrap();
+        assert_eq!(left.get::<i64, _>("left"), 0);
+    }
+}

@@ -1,0 +1,119 @@
+//! Looks at a ledger without becoming its writer: beside a daemon, or with none. Changes nothing.
+//!
+//! The ledger of an older version lacks tables that this version asks for. It is copied into memory, and the copy is
+//! brought up to date; the file stays as the older version left it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Row};
+
+use super::resources::{Ledger, MIGRATIONS, StoreError, read};
+use amarre_core::model::Facts;
+
+/// What was found.
+#[derive(Debug, Clone, Default)]
+pub struct Inspection {
+    /// Size of the file.
+    pub bytes: u64,
+    /// Whether this user may write it.
+    pub writable: bool,
+    /// What SQLite says is damaged; empty when it is sound.
+    pub damage: Vec<String>,
+    /// What it knows.
+    pub facts: Facts,
+}
+
+impl Ledger {
+    /// Inspects the ledger at `path`; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no ledger.
+    pub async fn inspect(path: &Path) -> Result<Option<Inspection>, StoreError> {
+        let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
+        let writable = std::fs::OpenOptions::new().append(true).open(path).is_ok();
+        let pool = read_only(path).await?;
+        let damage = damage(&pool).await;
+        if !damage.is_empty() {
+            pool.close().await;
+            return Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: Facts::default() }));
+        }
+        let ledger = Self::of(up_to_date(pool).await?);
+        let facts = ledger.facts().await;
+        ledger.close().await;
+        Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: facts? }))
+    }
+
+    /// Opens the ledger at `path` for reading; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn open_to_look(path: &Path) -> Result<Option<Self>, StoreError> {
+        if std::fs::metadata(path).is_err() {
+            return Ok(None);
+        }
+        let pool = up_to_date(read_only(path).await?).await?;
+        Ok(Some(Self::of(pool)))
+    }
+
+    /// Ends its connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn read_only(path: &Path) -> Result<SqlitePool, StoreError> {
+    // Without a log beside it no process writes, and reading needs none.
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let is_at_rest = !Path::new(&log).exists();
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_at_rest);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+    pool.map_err(|error| StoreError::new("could not be opened", &error))
+}
+
+/// The ledger itself, or a copy in memory with the tables that an older version did not have.
+async fn up_to_date(pool: SqlitePool) -> Result<SqlitePool, StoreError> {
+    if !is_older(&pool).await {
+        return Ok(pool);
+    }
+    let copied = copy(&pool).await;
+    pool.close().await;
+    let copied = copied?;
+    let migrated = MIGRATIONS.run(&copied).await;
+    migrated.map_err(|error| StoreError::new("could not be read as one of this version", &error))?;
+    Ok(copied)
+}
+
+/// Whether this version has migrations that the ledger has not. What is no ledger is not an older one.
+async fn is_older(pool: &SqlitePool) -> bool {
+    let known = sqlx::query_scalar::<_, i64>("SELECT version FROM _sqlx_migrations").fetch_all(pool).await;
+    known.is_ok_and(|known| !known.is_empty() && MIGRATIONS.iter().any(|one| !known.contains(&one.version)))
+}
+
+/// Copies a ledger into memory.
+async fn copy(pool: &SqlitePool) -> Result<SqlitePool, StoreError> {
+    /// Copies of one process have different names: two with one name are one database.
+    static COPIES: AtomicU64 = AtomicU64::new(0);
+    let name = format!("/ledger-{}", COPIES.fetch_add(1, Ordering::Relaxed));
+    let options = SqliteConnectOptions::new().filename(&name).vfs("memdb").disable_statement_logging();
+    // The copy lives as long as its connection.
+    let kept = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+    let copied = kept.connect_with(options).await;
+    let copied = copied.map_err(|error| StoreError::new("could not be copied into memory", &error))?;
+    let whole = sqlx::query("VACUUM INTO ?").bind(format!("file:{name}?vfs=memdb"));
+    whole.execute(pool).await.map_err(read)?;
+    Ok(copied)
+}
+
+/// `PRAGMA quick_check` says `ok`, or one line for each fault.
+async fn damage(pool: &SqlitePool) -> Vec<String> {
+    match sqlx::query("PRAGMA quick_check(5)").fetch_all(pool).await {
+        Ok(rows) => {
+            let lines = rows.iter().filter_map(|row| row.try_get::<String, _>(0).ok());
+            lines.filter(|line| line != "ok").collect()
+        }
+        Err(error) => vec![crate::error_chain::chain(&error)],
+    }
+}

@@ -1,0 +1,175 @@
+//! Wrong passwords, and browsers in which users have signed in.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::resources::{Ledger, StoreError, read, written};
+use amarre_core::model::{Millis, Timestamp};
+
+/// Rows of wrong passwords. A flood of names and addresses fills no disk; what was wrong last is known.
+const ROWS_MAX: i64 = 10_000;
+/// How long a wrong password counts: longer than the longest wait, else that would end the doubling.
+pub const COUNTS_FOR: Millis = Millis::minutes(24 * 60);
+/// A browser in which its user does not sign in is forgotten after so long.
+const DEVICE_IDLE: Millis = Millis::minutes(180 * 24 * 60);
+/// Browsers of one user. Who has more signs in there as from anywhere.
+const DEVICES_OF_USER_MAX: u32 = 20;
+
+/// What wrong passwords are counted of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counted {
+    /// [`account`] of one, or empty for all.
+    pub account: String,
+    /// An address or a device, or empty for all.
+    pub source: String,
+}
+
+/// How often a password was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wrong {
+    /// How often.
+    pub count: u32,
+    /// When last.
+    pub last: Timestamp,
+}
+
+/// How an account stands in what is counted, whether there is one or not.
+pub fn account(email: &str) -> String {
+    hex::encode(Sha256::digest(email.as_bytes()))
+}
+
+impl Ledger {
+    /// Has `decide` say what is counted from now on, of what is counted of these: `None` forgets one. Nothing comes in
+    /// between.
+    pub async fn guess<T>(
+        &self,
+        of: &[Counted],
+        now: Timestamp,
+        decide: impl FnOnce(&BTreeMap<Counted, Wrong>) -> (BTreeMap<Counted, Option<Wrong>>, T),
+    ) -> Result<T, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut known = BTreeMap::new();
+        for counted in of {
+            let query = "SELECT count, last_ms FROM guesses WHERE account = ? AND source = ? AND last_ms > ?";
+            let query = sqlx::query(query).bind(&counted.account).bind(&counted.source).bind(now.0 - COUNTS_FOR.0);
+            if let Some(row) = query.fetch_optional(&mut *transaction).await.map_err(read)? {
+                let count = u32::try_from(row.get::<i64, _>("count")).unwrap_or(u32::MAX);
+                known.insert(counted.clone(), Wrong { count, last: Timestamp(row.get("last_ms")) });
+            }
+        }
+        let (changes, answer) = decide(&known);
+        if changes.is_empty() {
+            return Ok(answer);
+        }
+        for (counted, wrong) in changes {
+            let query = match wrong {
+                Some(wrong) => {
+                    let insert = "INSERT OR REPLACE INTO guesses (account, source, count, last_ms) VALUES (?, ?, ?, ?)";
+                    let insert = sqlx::query(insert).bind(counted.account).bind(counted.source);
+                    insert.bind(i64::from(wrong.count)).bind(wrong.last.0)
+                }
+                None => {
+                    let delete = "DELETE FROM guesses WHERE account = ? AND source = ?";
+                    sqlx::query(delete).bind(counted.account).bind(counted.source)
+                }
+            };
+            query.execute(&mut *transaction).await.map_err(written)?;
+        }
+        forget(&mut transaction, now).await?;
+        transaction.commit().await.map_err(written)?;
+        Ok(answer)
+    }
+
+    /// Whether this account was signed in to in the browser that has this digest.
+    pub async fn is_device(&self, digest: &str, email: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let query = "SELECT 1 FROM devices WHERE digest = ? AND email = ? AND used_ms > ?";
+        let query = sqlx::query(query).bind(digest).bind(email).bind(now.0 - DEVICE_IDLE.0);
+        Ok(query.fetch_optional(&self.pool).await.map_err(read)?.is_some())
+    }
+
+    /// A user has signed in in this browser. Forgets those that are not used any more, or are too many.
+    pub async fn know_device(&self, digest: &str, email: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let insert = "INSERT OR REPLACE INTO devices (digest, email, used_ms) VALUES (?, ?, ?)";
+        let insert = sqlx::query(insert).bind(digest).bind(email).bind(now.0).execute(&mut *transaction);
+        insert.await.map_err(written)?;
+        let old = "DELETE FROM devices WHERE used_ms <= ?1 OR digest IN
+            (SELECT digest FROM devices WHERE email = ?2 ORDER BY used_ms DESC, digest LIMIT -1 OFFSET ?3)";
+        let old = sqlx::query(old).bind(now.0 - DEVICE_IDLE.0).bind(email).bind(DEVICES_OF_USER_MAX);
+        old.execute(&mut *transaction).await.map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+}
+
+/// What does not count any more goes, and of too many the oldest.
+async fn forget(transaction: &mut Transaction<'_, Sqlite>, now: Timestamp) -> Result<(), StoreError> {
+    let old = "DELETE FROM guesses WHERE last_ms <= ?1 OR rowid IN
+        (SELECT rowid FROM guesses ORDER BY last_ms DESC LIMIT -1 OFFSET ?2)";
+    let old = sqlx::query(old).bind(now.0 - COUNTS_FOR.0).bind(ROWS_MAX);
+    old.execute(&mut **transaction).await.map(|_| ()).map_err(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::accounts::UserRow;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    async fn ledger() -> (tempfile::TempDir, Ledger) {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        (folder, ledger)
+    }
+
+    async fn count(ledger: &Ledger, query: &'static str) -> i64 {
+        sqlx::query(query).fetch_one(&ledger.pool).await.unwrap().get(0)
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_names_fills_no_table_and_a_day_empties_it() {
+        let (_folder, ledger) = ledger().await;
+        let many: Vec<Counted> = (0..ROWS_MAX + 500)
+            .map(|number| Counted { account: account(&number.to_string()), source: "192.0.2.1".to_owned() })
+            .collect();
+        let wrong = |at: usize| Some(Wrong { count: 1, last: NOW + Millis(i64::try_from(at).unwrap()) });
+        let changes = many.iter().enumerate().map(|(at, counted)| (counted.clone(), wrong(at))).collect();
+        ledger.guess(&[], NOW, |_| (changes, ())).await.unwrap();
+        assert_eq!(count(&ledger, "SELECT count(*) FROM guesses").await, ROWS_MAX);
+        let latest = [many.last().unwrap().clone()];
+        let known = ledger.guess(&latest, NOW, |known| (BTreeMap::new(), known.len())).await.unwrap();
+        assert_eq!(known, 1, "what was wrong last is known");
+        let later = NOW + Millis(COUNTS_FOR.0 + 60_000);
+        let one = BTreeMap::from([(latest[0].clone(), Some(Wrong { count: 1, last: later }))]);
+        ledger.guess(&latest, later, |known| (one, assert!(known.is_empty()))).await.unwrap();
+        assert_eq!(count(&ledger, "SELECT count(*) FROM guesses").await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_user_has_some_devices_which_go_with_the_account() {
+        let (_folder, ledger) = ledger().await;
+        let row = |email: &str| UserRow {
+            email: email.to_owned(),
+            name: "A".to_owned(),
+            role: "admin".to_owned(),
+            password: String::new(),
+            created: NOW,
+        };
+        for email in ["a@b.c", "d@b.c"] {
+            ledger.add_user(&row(email), false).await.unwrap();
+        }
+        ledger.know_device("other", "d@b.c", NOW).await.unwrap();
+        for number in 0..30 {
+            ledger.know_device(&number.to_string(), "a@b.c", NOW + Millis(number)).await.unwrap();
+        }
+        let is = async |digest: &str, email: &str, at: Timestamp| ledger.is_device(digest, email, at).await.unwrap();
+        assert_eq!(count(&ledger, "SELECT count(*) FROM devices").await, 21);
+        assert!(is("29", "a@b.c", NOW).await && !is("0", "a@b.c", NOW).await, "the latest");
+        assert!(is("other", "d@b.c", NOW).await && !is("other", "a@b.c", NOW).await, "of one account");
+        assert!(!is("29", "a@b.c", NOW + Millis(DEVICE_IDLE.0 + 29)).await);
+        ledger.remove_user("a@b.c").await.unwrap();
+        assert_eq!(count(&ledger, "SELECT count(*) FROM devices").await, 1);
+    }
+}

@@ -1,0 +1,27 @@
+//! The ledger on disk: SQLite, all SQL, and the lock that makes one process its writer.
+
+pub mod accounts;
+pub mod failures;
+pub mod inspect;
+pub mod lock;
+pub mod rollbacks;
+pub mod tokens;
+mod simulated;
+pub mod updates;
+pub mod resources;
+pub mod runs;
+pub mod good_manifests;
+mod cache;
+pub mod ownership;
+pub mod login_attempts;
+pub mod notifications;
+pub mod flapping;
+pub mod certificate_orders;
+mod audit_refusals;
+pub mod retired_names;
+
+pub use failures::LastFailure;
+pub use good_manifests::Kept;
+pub use lock::Lock;
+pub use resources::{Intent, Ledger, StoreError, Unpublished};
+pub use rollbacks::{GoodManifest, Rollback};

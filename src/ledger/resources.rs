@@ -1,0 +1,687 @@
+//! What is ours, what was last applied, what is under way.
+//!
+//! An intent is stored before a call leaves, its outcome after, each in one transaction with what hangs on it (lease,
+//! ownership, zone to publish), so that a crash between any two statements leaves a ledger that tells the truth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
+use tokio::sync::Mutex;
+
+use super::audit_refusals::Tally;
+use super::cache::Cached;
+use super::certificate_orders;
+use super::flapping::note_writes;
+use super::good_manifests::Kept;
+use super::updates::goes_away;
+use amarre_core::model::ReasonCode;
+use amarre_core::model::world::{Applied, Failure, Good, Pulled, Suspension};
+use amarre_core::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
+
+/// A statement that takes longer than this meets a locked database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Runs and their events that are kept; older ones go with each new run.
+pub(crate) const RUNS_KEPT: i64 = 2_000;
+
+/// The ledger could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger {doing}: {why}")]
+pub struct StoreError {
+    doing: &'static str,
+    why: String,
+}
+
+impl StoreError {
+    pub(crate) fn new(doing: &'static str, error: &dyn std::error::Error) -> Self {
+        Self { doing, why: crate::error_chain::chain(error) }
+    }
+}
+
+/// A call that is about to leave.
+#[derive(Debug, Clone)]
+pub struct Intent<'a> {
+    /// In which run.
+    pub run: i64,
+    /// What is done.
+    pub change: &'a Change,
+    /// The scope that has to be published afterwards.
+    pub publishes: Option<String>,
+}
+
+/// A scope (a zone) with changes that nobody sees before it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpublished {
+    /// Whose.
+    pub provider: ProviderId,
+    /// Which zone.
+    pub scope: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What makes the ledger of each version out of the one before.
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// An open ledger.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub(crate) pool: SqlitePool,
+    facts: Cached<Facts>,
+    pub(crate) manifests: Cached<BTreeMap<String, Kept>>,
+    pub(crate) refused: Arc<Mutex<Tally>>,
+}
+
+impl Ledger {
+    /// Opens the ledger and brings it up to date; makes it when it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is no ledger, or is newer than this program.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        private(path).map_err(|error| StoreError::new("could not be opened", &error))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        // One connection: one ledger has one writer, and its reads are small.
+        let pool =
+            SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| Box::pin(is_clean(connection)));
+        let pool = pool.connect_with(options).await;
+        let pool = pool.map_err(|error| StoreError::new("could not be opened", &error))?;
+        let migrated = MIGRATIONS.run(&pool).await;
+        migrated.map_err(|error| StoreError::new("could not be brought up to date", &error))?;
+        Ok(Self::of(pool))
+    }
+
+    pub(crate) fn of(pool: SqlitePool) -> Self {
+        Self { pool, facts: Cached::default(), manifests: Cached::default(), refused: Arc::default() }
+    }
+
+    /// Everything a plan may know.
+    pub async fn facts(&self) -> Result<Facts, StoreError> {
+        self.facts.get(&self.pool, self.read_facts()).await
+    }
+
+    async fn read_facts(&self) -> Result<Facts, StoreError> {
+        Ok(Facts {
+            promised: BTreeMap::new(),
+            going: BTreeSet::new(),
+            leases: self.leases().await?,
+            refused_subnets: self.column("SELECT subnet FROM refused_subnets").await?.into_iter().collect(),
+            ports: self.ports().await?,
+            refused_ports: self.refused_ports().await?,
+            failed: self.failed().await?,
+            open_intents: self.open_intents().await?,
+            orders: self.orders().await?,
+            applied: self.applied().await?,
+            last_good: self.last_good().await?,
+            repointed_at: self.repointed().await?,
+            away: self.away().await?,
+            pulled: self.pulled().await?,
+            suspended: self.suspended().await?,
+            converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
+            impatient: false,
+            adopting: None,
+            confirmed: std::collections::BTreeSet::new(),
+            frozen: std::collections::BTreeSet::new(),
+            gone: BTreeMap::new(),
+            released: self.released().await?,
+            culprits: BTreeMap::new(),
+            prune_blocked: false,
+            history: amarre_core::model::History::default(),
+            flaps: self.flaps().await?,
+            retired: self.retired().await?,
+            written_folders: self.written_folders().await?,
+            revision: String::new(),
+        })
+    }
+
+    /// Stores an intent before its call leaves; with a new network its lease, with a record its zone, with a container
+    /// that an update stops first since when it is away.
+    pub async fn intent(&self, intent: &Intent<'_>, now: Timestamp) -> Result<i64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let change = intent.change;
+        let id = sqlx::query("INSERT INTO intents (run, address, service, action, at_ms) VALUES (?, ?, ?, ?, ?)")
+            .bind(intent.run)
+            .bind(change.address.to_string())
+            .bind(&change.service)
+            .bind(change.action())
+            .bind(now.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?
+            .last_insert_rowid();
+        if let (Kind::Network, Verb::Create(fields)) = (change.address.kind, &change.verb)
+            && let Some(subnet) = fields.text("subnet")
+        {
+            sqlx::query("INSERT OR REPLACE INTO leases (network, subnet) VALUES (?, ?)")
+                .bind(change.address.to_string())
+                .bind(subnet)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        if let (Kind::Container, Verb::Create(fields)) = (change.address.kind, &change.verb) {
+            lease_ports(&mut transaction, &change.address, fields).await?;
+        }
+        certificate_orders::begin(&mut transaction, id, change, now).await?;
+        goes_away(&mut transaction, change, now).await?;
+        if let Some(scope) = &intent.publishes {
+            sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
+                .bind(change.address.provider.as_str())
+                .bind(scope)
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)?;
+        Ok(id)
+    }
+
+    /// Stores that a change was done.
+    pub async fn done(
+        &self,
+        intent: i64,
+        run: i64,
+        change: &Change,
+        vendor_id: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        close(&mut transaction, intent, "ok", now).await?;
+        certificate_orders::issued(&mut transaction, intent).await?;
+        if change.address.kind == Kind::Image {
+            note_image(&mut transaction, change, vendor_id, now).await?;
+        }
+        let before = stored_fields(&mut transaction, &change.address).await?;
+        // A certificate has no field that somebody else could write; that it came is seen by its being there.
+        if change.address.kind != Kind::Certificate {
+            note_writes(&mut transaction, change, &before, run, now).await?;
+        }
+        match &change.verb {
+            // Only hosts were written: whatever became of the calls for it before, they are on line.
+            Verb::Update(_) if change.address.kind == Kind::Certificate => {
+                let query =
+                    "UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND address = ?";
+                let closed = sqlx::query(query).bind(now.0).bind(change.address.to_string());
+                closed.execute(&mut *transaction).await.map_err(written)?;
+            }
+            Verb::Create(fields) => {
+                own(&mut transaction, &change.address, &change.service, vendor_id, fields, run, now).await?;
+            }
+            // Its mark is off: it is nobody's.
+            Verb::Update(_) if change.because.code == ReasonCode::Released => {
+                disown(&mut transaction, &change.address).await?;
+            }
+            Verb::Update(fields) => {
+                let mut merged = before;
+                merged.extend(fields.clone());
+                own(&mut transaction, &change.address, &change.service, vendor_id, &merged, run, now).await?;
+            }
+            Verb::Delete => disown(&mut transaction, &change.address).await?,
+        }
+        sqlx::query("UPDATE runs SET writes = writes + 1 WHERE id = ?")
+            .bind(run)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Stores that a change did not happen, and until when the vendor wants no other try where it says so. An unknown
+    /// outcome is not stored: its intent stays open.
+    pub async fn failed_call(
+        &self,
+        intent: i64,
+        (code, until): (&str, Option<Timestamp>),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        certificate_orders::failed(&mut transaction, intent, code, until).await?;
+        close(&mut transaction, intent, why, now).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Closes intents that are settled: what they did has been observed since, or will not be seen any more.
+    pub async fn settle(
+        &self,
+        before: Timestamp,
+        except: &BTreeSet<Address>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let except: Vec<String> = except.iter().map(Address::to_string).collect();
+        let query = "UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND at_ms < ? \
+                     AND address NOT IN (SELECT value FROM json_each(?))";
+        sqlx::query(query)
+            .bind(now.0)
+            .bind(before.0)
+            .bind(serde_json::json!(except).to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// Stores ownership that was observed rather than written: after a crash, or with a ledger that was lost.
+    pub async fn learn(&self, rows: &BTreeMap<Address, Applied>, run: i64, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (address, row) in rows {
+            own(&mut transaction, address, &row.service, &row.vendor_id, &row.fields, run, now).await?;
+            if address.kind == Kind::Network
+                && let Some(subnet) = row.fields.text("subnet")
+            {
+                sqlx::query("INSERT OR REPLACE INTO leases (network, subnet) VALUES (?, ?)")
+                    .bind(address.to_string())
+                    .bind(subnet)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(written)?;
+            }
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Forgets what is neither there nor wanted.
+    pub async fn forget(&self, addresses: &[Address]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for address in addresses {
+            disown(&mut transaction, address).await?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Forgets images that we pulled and that are not there any more.
+    pub async fn forget_images(&self, gone: &[Pulled]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for pulled in gone {
+            sqlx::query("DELETE FROM pulled WHERE provider = ? AND id = ? AND reference = ?")
+                .bind(pulled.provider.as_str())
+                .bind(&pulled.id)
+                .bind(&pulled.reference)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Stores verdicts about generations.
+    pub async fn judge(&self, failed: &[Failure], good: &[Good], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for failure in failed {
+            sqlx::query("INSERT OR REPLACE INTO failed (address, inputs, why, at_ms) VALUES (?, ?, ?, ?)")
+                .bind(failure.address.to_string())
+                .bind(&failure.inputs)
+                .bind(&failure.why)
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        for good in good {
+            sqlx::query("INSERT OR REPLACE INTO last_good (base, generation, fields, at_ms) VALUES (?, ?, ?, ?)")
+                .bind(good.base.to_string())
+                .bind(&good.generation)
+                .bind(to_json(&good.fields))
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Marks a subnet as one that the engine refuses.
+    pub async fn refuse_subnet(&self, subnet: &str, network: &Address, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("INSERT OR IGNORE INTO refused_subnets (subnet, at_ms) VALUES (?, ?)")
+            .bind(subnet)
+            .bind(now.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        sqlx::query("DELETE FROM leases WHERE network = ?")
+            .bind(network.to_string())
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Marks a port of a container's host as one that somebody else listens on.
+    pub async fn refuse_port(&self, container: &Address, port: u16, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("INSERT OR IGNORE INTO refused_ports (provider, port, at_ms) VALUES (?, ?, ?)")
+            .bind(container.provider.as_str())
+            .bind(i64::from(port))
+            .bind(now.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        sqlx::query("DELETE FROM port_leases WHERE container = ? AND port = ?")
+            .bind(container.base().to_string())
+            .bind(i64::from(port))
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+
+    async fn ports(&self) -> Result<BTreeMap<Address, BTreeSet<u16>>, StoreError> {
+        let rows = sqlx::query("SELECT container, port FROM port_leases").fetch_all(&self.pool).await.map_err(read)?;
+        let mut ports: BTreeMap<Address, BTreeSet<u16>> = BTreeMap::new();
+        for row in &rows {
+            let port = u16::try_from(row.get::<i64, _>("port")).ok();
+            if let (Some(container), Some(port)) = (address(row, "container"), port) {
+                ports.entry(container).or_default().insert(port);
+            }
+        }
+        Ok(ports)
+    }
+
+    async fn refused_ports(&self) -> Result<BTreeMap<ProviderId, BTreeSet<u16>>, StoreError> {
+        let rows = sqlx::query("SELECT provider, port FROM refused_ports").fetch_all(&self.pool).await.map_err(read)?;
+        let mut ports: BTreeMap<ProviderId, BTreeSet<u16>> = BTreeMap::new();
+        for row in &rows {
+            let any = format!("{}/container/x", row.get::<String, _>("provider")).parse::<Address>().ok();
+            let port = u16::try_from(row.get::<i64, _>("port")).ok();
+            if let (Some(any), Some(port)) = (any, port) {
+                ports.entry(any.provider).or_default().insert(port);
+            }
+        }
+        Ok(ports)
+    }
+
+    /// Scopes with changes that nobody sees yet.
+    pub async fn unpublished(&self) -> Result<Vec<Unpublished>, StoreError> {
+        let rows = sqlx::query("SELECT provider, scope, at_ms FROM unpublished ORDER BY provider, scope");
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        let id = |row: &sqlx::sqlite::SqliteRow| {
+            format!("{}/zone/x", row.get::<String, _>("provider")).parse::<Address>().ok()
+        };
+        let dirty = |row: &sqlx::sqlite::SqliteRow| {
+            let since = Timestamp(row.get("at_ms"));
+            Some(Unpublished { provider: id(row)?.provider, scope: row.get("scope"), since })
+        };
+        Ok(rows.iter().filter_map(dirty).collect())
+    }
+
+    /// A scope may have changes that nobody sees.
+    pub async fn unpublished_again(
+        &self,
+        provider: &ProviderId,
+        scope: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
+            .bind(provider.as_str())
+            .bind(scope)
+            .bind(now.0)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// A scope was published.
+    pub async fn published(&self, provider: &ProviderId, scope: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM unpublished WHERE provider = ? AND scope = ?")
+            .bind(provider.as_str())
+            .bind(scope)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// One value of the ledger about itself.
+    pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT value FROM meta WHERE name = ?").bind(name).fetch_optional(&self.pool).await;
+        Ok(row.map_err(read)?.map(|row| row.get("value")))
+    }
+
+    /// Sets one value of the ledger about itself.
+    pub async fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")
+            .bind(name)
+            .bind(value)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// Forgets one value of the ledger about itself.
+    pub async fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM meta WHERE name = ?").bind(name).execute(&self.pool).await.map_err(written)?;
+        Ok(())
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.pool.begin().await.map_err(written)
+    }
+
+    async fn column<T: std::str::FromStr>(&self, query: &'static str) -> Result<Vec<T>, StoreError> {
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().filter_map(|row| row.get::<String, _>(0).parse().ok()).collect())
+    }
+
+    async fn leases(&self) -> Result<BTreeMap<Address, ipnet::Ipv4Net>, StoreError> {
+        let rows = sqlx::query("SELECT network, subnet FROM leases").fetch_all(&self.pool).await.map_err(read)?;
+        let lease = |row: &sqlx::sqlite::SqliteRow| {
+            Some((address(row, "network")?, row.get::<String, _>("subnet").parse().ok()?))
+        };
+        Ok(rows.iter().filter_map(lease).collect())
+    }
+
+    async fn failed(&self) -> Result<BTreeMap<Address, Failure>, StoreError> {
+        let rows = sqlx::query("SELECT address, inputs, why FROM failed").fetch_all(&self.pool).await.map_err(read)?;
+        let failure = |row: &sqlx::sqlite::SqliteRow| {
+            let address = address(row, "address")?;
+            Some((address.clone(), Failure { address, inputs: row.get("inputs"), why: row.get("why") }))
+        };
+        Ok(rows.iter().filter_map(failure).collect())
+    }
+
+    async fn open_intents(&self) -> Result<BTreeMap<Address, Timestamp>, StoreError> {
+        let rows = sqlx::query("SELECT address, at_ms FROM intents WHERE done_ms IS NULL ORDER BY id");
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().filter_map(|row| Some((address(row, "address")?, Timestamp(row.get("at_ms"))))).collect())
+    }
+
+    async fn applied(&self) -> Result<BTreeMap<Address, Applied>, StoreError> {
+        let rows = sqlx::query("SELECT address, service, vendor_id, fields FROM applied").fetch_all(&self.pool);
+        let rows = rows.await.map_err(read)?;
+        let applied = |row: &sqlx::sqlite::SqliteRow| {
+            let fields = from_json(&row.get::<String, _>("fields"));
+            let applied = Applied { service: row.get("service"), vendor_id: row.get("vendor_id"), fields };
+            Some((address(row, "address")?, applied))
+        };
+        Ok(rows.iter().filter_map(applied).collect())
+    }
+
+    async fn last_good(&self) -> Result<BTreeMap<Address, (String, Fields)>, StoreError> {
+        let rows = sqlx::query("SELECT base, generation, fields FROM last_good").fetch_all(&self.pool).await;
+        let rows = rows.map_err(read)?;
+        let good = |row: &sqlx::sqlite::SqliteRow| {
+            Some((address(row, "base")?, (row.get("generation"), from_json(&row.get::<String, _>("fields")))))
+        };
+        Ok(rows.iter().filter_map(good).collect())
+    }
+
+    async fn pulled(&self) -> Result<Vec<Pulled>, StoreError> {
+        let rows =
+            sqlx::query("SELECT provider, id, reference, service, at_ms FROM pulled ORDER BY at_ms, id, reference");
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        let pulled = |row: &sqlx::sqlite::SqliteRow| {
+            let provider = format!("{}/image/x", row.get::<String, _>("provider")).parse::<Address>().ok()?.provider;
+            let (id, reference, service) = (row.get("id"), row.get("reference"), row.get("service"));
+            Some(Pulled { provider, id, reference, service, at: Timestamp(row.get("at_ms")) })
+        };
+        Ok(rows.iter().filter_map(pulled).collect())
+    }
+
+    async fn suspended(&self) -> Result<BTreeMap<String, Suspension>, StoreError> {
+        let rows = sqlx::query("SELECT service, by_whom, why, destroy, purge, at_ms, until_ms FROM suspensions");
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        let suspension = |row: &sqlx::sqlite::SqliteRow| Suspension {
+            by: row.get("by_whom"),
+            why: row.get("why"),
+            destroy: row.get::<i64, _>("destroy") != 0,
+            purge: row.get::<i64, _>("purge") != 0,
+            at: Timestamp(row.get("at_ms")),
+            until: row.get::<Option<i64>, _>("until_ms").map(Timestamp),
+        };
+        Ok(rows.iter().map(|row| (row.get("service"), suspension(row))).collect())
+    }
+}
+
+/// Only the owner reads it: it holds environments in plain text. SQLite's own files beside it take its mode.
+fn private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
+}
+
+/// A commit that fails (a full disk) can leave its transaction open, and all that is written after it in memory only.
+/// A connection in such a state is not used again.
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let can_begin = connection.execute("BEGIN").await.is_ok() && connection.execute("ROLLBACK").await.is_ok();
+    Ok(can_begin && !connection.is_in_transaction())
+}
+
+async fn close(
+    transaction: &mut Transaction<'_, Sqlite>,
+    intent: i64,
+    outcome: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE intents SET done_ms = ?, outcome = ? WHERE id = ?")
+        .bind(now.0)
+        .bind(outcome)
+        .bind(intent)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+pub(crate) async fn own(
+    transaction: &mut Transaction<'_, Sqlite>,
+    address: &Address,
+    service: &str,
+    vendor_id: &str,
+    fields: &Fields,
+    run: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    // Images are never owned; the cache of what was pulled is the engine's own list.
+    if address.kind == Kind::Image {
+        return Ok(());
+    }
+    let query =
+        "INSERT OR REPLACE INTO applied (address, service, vendor_id, fields, run, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
+    sqlx::query(query)
+        .bind(address.to_string())
+        .bind(service)
+        .bind(vendor_id)
+        .bind(to_json(fields))
+        .bind(run)
+        .bind(now.0)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+/// An image is never owned, but one that we brought is ours to clean up.
+async fn note_image(
+    transaction: &mut Transaction<'_, Sqlite>,
+    change: &Change,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (provider, reference) = (change.address.provider.as_str(), &change.address.name);
+    let query = match &change.verb {
+        Verb::Delete => {
+            let query = "DELETE FROM pulled WHERE provider = ? AND (reference = ? OR id = ?)";
+            sqlx::query(query).bind(provider).bind(reference).bind(reference)
+        }
+        Verb::Create(_) | Verb::Update(_) if id.is_empty() => return Ok(()),
+        Verb::Create(_) | Verb::Update(_) => {
+            let query =
+                "INSERT OR REPLACE INTO pulled (provider, id, reference, service, at_ms) VALUES (?, ?, ?, ?, ?)";
+            sqlx::query(query).bind(provider).bind(id).bind(reference).bind(&change.service).bind(now.0)
+        }
+    };
+    query.execute(&mut **transaction).await.map_err(written)?;
+    Ok(())
+}
+
+pub(crate) async fn disown(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<(), StoreError> {
+    for query in ["DELETE FROM applied WHERE address = ?", "DELETE FROM leases WHERE network = ?"] {
+        sqlx::query(query).bind(address.to_string()).execute(&mut **transaction).await.map_err(written)?;
+    }
+    // The last generation of a container gives its ports back.
+    let query = "DELETE FROM port_leases WHERE container = ?1
+        AND NOT EXISTS (SELECT 1 FROM applied WHERE substr(address, 1, length(?1) + 1) = ?1 || '@')";
+    sqlx::query(query).bind(address.base().to_string()).execute(&mut **transaction).await.map_err(written)?;
+    Ok(())
+}
+
+/// `192.168.1.10:20000:80/tcp`: the port of the host is the container's.
+async fn lease_ports(
+    transaction: &mut Transaction<'_, Sqlite>,
+    container: &Address,
+    fields: &Fields,
+) -> Result<(), StoreError> {
+    for text in fields.strings("published") {
+        let Some(port) = text.rsplit(':').nth(1).and_then(|port| port.parse::<u16>().ok()) else { continue };
+        sqlx::query("INSERT OR IGNORE INTO port_leases (container, port) VALUES (?, ?)")
+            .bind(container.base().to_string())
+            .bind(i64::from(port))
+            .execute(&mut **transaction)
+            .await
+            .map_err(written)?;
+    }
+    Ok(())
+}
+
+async fn stored_fields(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<Fields, StoreError> {
+    let row = sqlx::query("SELECT fields FROM applied WHERE address = ?")
+        .bind(address.to_string())
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(read)?;
+    Ok(row.map(|row| from_json(&row.get::<String, _>("fields"))).unwrap_or_default())
+}
+
+pub(crate) fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Address> {
+    row.get::<String, _>(column).parse().ok()
+}
+
+fn to_json(fields: &Fields) -> String {
+    // Plain data in ordered maps: serialising cannot fail.
+    serde_json::to_string(fields).unwrap_or_default()
+}
+
+/// A row that cannot be read counts as nothing known: that costs a retry, never harm.
+fn from_json(text: &str) -> Fields {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+pub(crate) fn written(error: sqlx::Error) -> StoreError {
+    StoreError::new("could not be written", &error)
+}
+
+pub(crate) fn read(error: sqlx::Error) -> StoreError {
+    StoreError::new("could not be read", &error)
+}

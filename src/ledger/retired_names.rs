@@ -1,0 +1,71 @@
+//! Names of services that are gone, and folders that containers could write to: what a new manifest must not get by a
+//! name alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Row;
+
+use super::resources::{Ledger, StoreError, read, written};
+use amarre_core::model::world::Retired;
+use amarre_core::model::{Address, ProviderId, Timestamp};
+
+impl Ledger {
+    /// Remembers names that are retired, and forgets those with `None`.
+    pub async fn retire(&self, names: &BTreeMap<String, Option<Retired>>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (service, retired) in names {
+            let query = match retired {
+                Some(retired) => {
+                    sqlx::query("INSERT OR REPLACE INTO retired (service, at_ms, is_over) VALUES (?, ?, ?)")
+                        .bind(service)
+                        .bind(retired.at.0)
+                        .bind(retired.is_over)
+                }
+                None => sqlx::query("DELETE FROM retired WHERE service = ?").bind(service),
+            };
+            query.execute(&mut *transaction).await.map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// The names that are retired.
+    pub async fn retired(&self) -> Result<BTreeMap<String, Retired>, StoreError> {
+        let rows = sqlx::query("SELECT service, at_ms, is_over FROM retired").fetch_all(&self.pool).await;
+        let retired = |row: &sqlx::sqlite::SqliteRow| {
+            (row.get("service"), Retired { at: Timestamp(row.get("at_ms")), is_over: row.get("is_over") })
+        };
+        Ok(rows.map_err(read)?.iter().map(retired).collect())
+    }
+
+    /// Remembers folders that containers can write to.
+    pub async fn note_written_folders(
+        &self,
+        folders: &BTreeSet<(ProviderId, String)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (provider, path) in folders {
+            sqlx::query("INSERT OR IGNORE INTO written_folders (provider, path, at_ms) VALUES (?, ?, ?)")
+                .bind(provider.as_str())
+                .bind(path)
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Folders that containers could ever write to, by engine.
+    pub async fn written_folders(&self) -> Result<BTreeMap<ProviderId, BTreeSet<String>>, StoreError> {
+        let rows = sqlx::query("SELECT provider, path FROM written_folders").fetch_all(&self.pool).await;
+        let mut folders: BTreeMap<ProviderId, BTreeSet<String>> = BTreeMap::new();
+        for row in &rows.map_err(read)? {
+            let any = format!("{}/container/x", row.get::<String, _>("provider")).parse::<Address>().ok();
+            if let Some(any) = any {
+                folders.entry(any.provider).or_default().insert(row.get("path"));
+            }
+        }
+        Ok(folders)
+    }
+}

@@ -1,0 +1,219 @@
+//! The manifests with which all containers of a service were well, and services that were put back to one of them.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+
+use super::good_manifests::{Kept, keep, sweep};
+use super::resources::{Ledger, StoreError, read, written};
+use super::runs::leave_alone;
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Asset, Assets, Document, Timestamp};
+
+/// Good manifests that are kept of a service: the one in force and the two before it.
+const GOOD_KEPT: i64 = 3;
+
+/// A manifest with which all containers of its service were well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoodManifest {
+    /// The generations that it made: addresses in order, with commas between them.
+    pub generations: String,
+    /// As shown.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// The state of the source that it was from.
+    pub revision: String,
+    /// When all was well with it last.
+    pub at: Timestamp,
+}
+
+/// A service that was put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// To which good manifest.
+    pub generations: String,
+    /// From which manifest: with another one it ends.
+    pub manifest: String,
+    /// Its containers are there: from now on it is left alone.
+    pub done: bool,
+}
+
+impl Ledger {
+    /// Keeps a manifest as good; the oldest of its service go.
+    pub async fn keep_good(
+        &self,
+        service: &str,
+        generations: &str,
+        document: &Document,
+        revision: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let query = "INSERT OR REPLACE INTO good_manifests (service, generations, file, text, revision, at_ms) \
+                     VALUES (?, ?, ?, ?, ?, ?)";
+        sqlx::query(query)
+            .bind(service)
+            .bind(generations)
+            .bind(&document.file)
+            .bind(&document.text)
+            .bind(revision)
+            .bind(now.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?;
+        let old = "DELETE FROM good_assets WHERE service = ? AND generations = ?";
+        sqlx::query(old).bind(service).bind(generations).execute(&mut *transaction).await.map_err(written)?;
+        for (path, asset) in &document.assets {
+            let Some(bytes) = asset.bytes.as_deref() else { continue };
+            let content = keep(&mut transaction, bytes).await?;
+            let query =
+                "INSERT INTO good_assets (service, generations, path, content, executable) VALUES (?, ?, ?, ?, ?)";
+            sqlx::query(query)
+                .bind(service)
+                .bind(generations)
+                .bind(path)
+                .bind(content)
+                .bind(asset.executable)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        let too_old = "DELETE FROM good_manifests WHERE service = ?1 AND generations NOT IN \
+            (SELECT generations FROM good_manifests WHERE service = ?1 ORDER BY at_ms DESC, rowid DESC LIMIT ?2)";
+        sqlx::query(too_old).bind(service).bind(GOOD_KEPT).execute(&mut *transaction).await.map_err(written)?;
+        let orphans = "DELETE FROM good_assets WHERE service = ?1 AND generations NOT IN \
+            (SELECT generations FROM good_manifests WHERE service = ?1)";
+        sqlx::query(orphans).bind(service).execute(&mut *transaction).await.map_err(written)?;
+        sweep(&mut transaction).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// The good manifests of a service, the newest first.
+    pub async fn good_manifests(&self, service: &str) -> Result<Vec<GoodManifest>, StoreError> {
+        let query = "SELECT generations, file, text, revision, at_ms FROM good_manifests WHERE service = ? \
+                     ORDER BY at_ms DESC, rowid DESC";
+        let rows = sqlx::query(query).bind(service).fetch_all(&self.pool).await.map_err(read)?;
+        let good = |row: &sqlx::sqlite::SqliteRow| GoodManifest {
+            generations: row.get("generations"),
+            file: row.get("file"),
+            text: row.get("text"),
+            revision: row.get("revision"),
+            at: Timestamp(row.get("at_ms")),
+        };
+        Ok(rows.iter().map(good).collect())
+    }
+
+    /// The files that a good manifest reads.
+    pub async fn good_assets(&self, service: &str, generations: &str) -> Result<Assets, StoreError> {
+        let query = "SELECT path, executable, bytes FROM good_assets \
+                     JOIN contents ON contents.digest = good_assets.content WHERE service = ? AND generations = ?";
+        let rows = sqlx::query(query).bind(service).bind(generations).fetch_all(&self.pool).await.map_err(read)?;
+        let asset = |row: &sqlx::sqlite::SqliteRow| {
+            let bytes: Vec<u8> = row.get("bytes");
+            let size = bytes.len() as u64;
+            (row.get("path"), Asset { bytes: Some(bytes.into()), size, executable: row.get("executable") })
+        };
+        Ok(rows.iter().map(asset).collect())
+    }
+
+    /// Services that were put back.
+    pub async fn rollbacks(&self) -> Result<BTreeMap<String, Rollback>, StoreError> {
+        let rows =
+            sqlx::query("SELECT service, generations, manifest, done FROM rollbacks").fetch_all(&self.pool).await;
+        let rollback = |row: &sqlx::sqlite::SqliteRow| {
+            let done = row.get::<i64, _>("done") != 0;
+            let rollback = Rollback { generations: row.get("generations"), manifest: row.get("manifest"), done };
+            (row.get("service"), rollback)
+        };
+        Ok(rows.map_err(read)?.iter().map(rollback).collect())
+    }
+
+    /// Puts a service back to a good manifest, and suspends it with that: both, or neither.
+    pub async fn roll_back(
+        &self,
+        service: &str,
+        generations: &str,
+        from: &Kept,
+        suspension: &Suspension,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        leave_alone(&mut transaction, service, suspension).await?;
+        let query = "INSERT OR REPLACE INTO rollbacks (service, generations, manifest, done) VALUES (?, ?, ?, 0)";
+        let query = sqlx::query(query).bind(service).bind(generations).bind(from.identity());
+        query.execute(&mut *transaction).await.map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Notes that a service that was put back is as it was.
+    pub async fn rolled_back(&self, service: &str) -> Result<(), StoreError> {
+        let query = sqlx::query("UPDATE rollbacks SET done = 1 WHERE service = ?").bind(service);
+        query.execute(&self.pool).await.map_err(written)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_latest_good_manifests_are_kept_with_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let asset =
+            |text: &str| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
+        let document = |text: &str| Document {
+            file: "services/a.yaml".to_owned(),
+            text: text.to_owned(),
+            assets: Assets::from([("services/x".to_owned(), asset(text))]),
+        };
+        for (at, name) in [(1, "one"), (2, "two"), (3, "three"), (4, "four"), (5, "two")] {
+            ledger.keep_good("a", name, &document(name), "abc", Timestamp(at)).await.unwrap();
+        }
+        let names = async || -> Vec<String> {
+            ledger.good_manifests("a").await.unwrap().into_iter().map(|good| good.generations).collect()
+        };
+        assert_eq!(names().await, ["two", "four", "three"]);
+        assert_eq!(ledger.good_assets("a", "four").await.unwrap(), document("four").assets);
+        assert_eq!(ledger.good_assets("a", "one").await.unwrap(), Assets::new());
+
+        let suspension = |destroy| Suspension {
+            by: "anna".to_owned(),
+            why: "x".to_owned(),
+            destroy,
+            purge: false,
+            at: Timestamp(6),
+            until: None,
+        };
+        let from = Kept::of(&document("two"));
+        ledger.roll_back("a", "four", &from, &suspension(false)).await.unwrap();
+        ledger.rolled_back("a").await.unwrap();
+        let expected = Rollback { generations: "four".to_owned(), manifest: from.identity(), done: true };
+        assert_eq!(ledger.rollbacks().await.unwrap(), BTreeMap::from([("a".to_owned(), expected)]));
+        assert!(ledger.resume("a").await.unwrap() && ledger.rollbacks().await.unwrap().is_empty());
+        ledger.roll_back("a", "four", &from, &suspension(false)).await.unwrap();
+        ledger.suspend("a", &suspension(true)).await.unwrap();
+        assert!(ledger.rollbacks().await.unwrap().is_empty() && names().await.is_empty());
+        assert_eq!(ledger.good_assets("a", "four").await.unwrap(), Assets::new());
+    }
+
+    /// Suspended alone, it would be left as it is, and nobody would put it back.
+    #[tokio::test]
+    async fn a_service_is_put_back_and_suspended_or_neither() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let trigger = "CREATE TRIGGER full BEFORE INSERT ON rollbacks BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+        sqlx::query(trigger).execute(&ledger.pool).await.unwrap();
+        let (by, why) = ("anna".to_owned(), "x".to_owned());
+        let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp(6), until: None };
+        let from = Kept::of(&Document { file: String::new(), text: String::new(), assets: Assets::new() });
+        let result = ledger.roll_back("a", "four", &from, &suspension).await;
+        assert!(result.is_err_and(|error| error.to_string().contains("disk full")));
+        assert_eq!(ledger.facts().await.unwrap().suspended, BTreeMap::new());
+        assert_eq!(ledger.rollbacks().await.unwrap(), BTreeMap::new());
+        sqlx::query("DROP TRIGGER full").execute(&ledger.pool).await.unwrap();
+        ledger.roll_back("a", "four", &from, &suspension).await.unwrap();
+        assert_eq!(ledger.facts().await.unwrap().suspended, BTreeMap::from([("a".to_owned(), suspension)]));
+    }
+}

@@ -1,0 +1,302 @@
+//! The ledger's memory for people: runs, events, suspensions.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::resources::{Ledger, RUNS_KEPT, StoreError, read, written};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Address, Timestamp};
+
+/// One run, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its number.
+    pub id: i64,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended; `None` = it is going on, or was cut off.
+    pub ended: Option<Timestamp>,
+    /// The state of the source that it was for.
+    pub revision: String,
+    /// `unchanged`, `applied`, `partial`, `failed`, `guarded`.
+    pub result: Option<String>,
+    /// Changes made.
+    pub writes: i64,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// In which run.
+    pub run: i64,
+    /// To which manifest; empty = to none in particular.
+    pub service: String,
+    /// To what.
+    pub address: Option<Address>,
+    /// `created`, `updated`, `deleted`, `failed`, `drift`, …
+    pub kind: String,
+    /// In words.
+    pub text: String,
+    /// Why a change was made, as plans say it: `drift`, `manifest_changed`, ….
+    pub reason: Option<String>,
+}
+
+/// Which events are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter<'a> {
+    /// A service, an address, or its end: `proxy-host/git.example.org`; empty = all.
+    pub of: &'a str,
+    /// A kind, or the reason of a change; empty = all.
+    pub kind: &'a str,
+    /// Not before.
+    pub since: Timestamp,
+    /// Only what is about this service itself; empty = all.
+    pub service: &'a str,
+    /// Only what was written down before the event of this number.
+    pub before: Option<i64>,
+    /// Only what was written down after the event of this number.
+    pub after: Option<i64>,
+    /// At most so many, the newest.
+    pub limit: u32,
+}
+
+impl Ledger {
+    /// Begins a run; forgets the oldest ones.
+    pub async fn begin_run(&self, revision: &str, now: Timestamp) -> Result<i64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let id = sqlx::query("INSERT INTO runs (started_ms, revision) VALUES (?, ?)")
+            .bind(now.0)
+            .bind(revision)
+            .execute(&mut *transaction)
+            .await
+            .map_err(written)?
+            .last_insert_rowid();
+        for query in [
+            "DELETE FROM runs WHERE id < ?",
+            "DELETE FROM events WHERE run < ?",
+            "DELETE FROM intents WHERE run < ? AND done_ms IS NOT NULL",
+        ] {
+            sqlx::query(query).bind(id - RUNS_KEPT).execute(&mut *transaction).await.map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)?;
+        Ok(id)
+    }
+
+    /// Ends a run.
+    pub async fn end_run(&self, id: i64, result: &str, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE runs SET ended_ms = ?, result = ? WHERE id = ?")
+            .bind(now.0)
+            .bind(result)
+            .bind(id)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// The latest run.
+    pub async fn last_run(&self) -> Result<Option<Run>, StoreError> {
+        Ok(self.runs(Timestamp(i64::MAX), None, 1).await?.into_iter().next())
+    }
+
+    /// Runs that began by a time, and before the one of a number, the latest first.
+    pub async fn runs(&self, by: Timestamp, before: Option<i64>, limit: u32) -> Result<Vec<Run>, StoreError> {
+        let query = "SELECT id, started_ms, ended_ms, revision, result, writes FROM runs WHERE started_ms <= ? \
+                     AND id < ? ORDER BY id DESC LIMIT ?";
+        let rows = sqlx::query(query).bind(by.0).bind(before.unwrap_or(i64::MAX)).bind(i64::from(limit));
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        let run = |row: &SqliteRow| Run {
+            id: row.get("id"),
+            started: Timestamp(row.get("started_ms")),
+            ended: row.get::<Option<i64>, _>("ended_ms").map(Timestamp),
+            revision: row.get("revision"),
+            result: row.get("result"),
+            writes: row.get("writes"),
+        };
+        Ok(rows.iter().map(run).collect())
+    }
+
+    /// When something was last written for each service.
+    pub async fn last_applied(&self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let query = "SELECT service, MAX(at_ms) AS at_ms FROM applied WHERE service <> '' GROUP BY service";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(|row| (row.get("service"), Timestamp(row.get("at_ms")))).collect())
+    }
+
+    /// What happened in a run, the oldest first.
+    pub async fn events_of_run(&self, run: i64) -> Result<Vec<Event>, StoreError> {
+        let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events WHERE run = ? ORDER BY id";
+        let rows = sqlx::query(query).bind(run).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(event).collect())
+    }
+
+    /// Writes down what happened.
+    pub async fn record(&self, event: &Event) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        record(&mut transaction, event).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// The latest events of a service (of all with an empty name), newest first.
+    pub async fn events(&self, service: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events \
+                     WHERE service = ?1 OR ?1 = '' ORDER BY id DESC LIMIT ?2";
+        let rows = sqlx::query(query).bind(service).bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(event).collect())
+    }
+
+    /// The latest events of some sort with their numbers, newest first.
+    pub async fn events_of(&self, filter: &EventFilter<'_>) -> Result<Vec<(i64, Event)>, StoreError> {
+        // Of an address its end does: `container/cloud-app` is one of `docker/container/cloud-app@4b78`. What is gone
+        // has drifted, too.
+        let query = "SELECT id, at_ms, run, service, address, kind, text, reason FROM events \
+                     WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
+                         OR instr(address, '/' || ?1 || '@') > 0 \
+                         OR instr(address, ?1 || '@') = 1 OR instr(address, '/' || ?1 || '/') > 0) \
+                     AND (?2 = '' OR kind = ?2 OR reason = ?2 OR ?2 = 'drift' AND reason = 'missing') AND at_ms >= ?3 AND id < ?5 AND id > ?6 AND (?7 = '' OR service = ?7) ORDER BY id DESC LIMIT ?4";
+        let rows = sqlx::query(query).bind(filter.of).bind(filter.kind).bind(filter.since.0);
+        let rows = rows.bind(i64::from(filter.limit)).bind(filter.before.unwrap_or(i64::MAX));
+        let rows = rows.bind(filter.after.unwrap_or(i64::MIN)).bind(filter.service);
+        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(|row| (row.get("id"), event(row))).collect())
+    }
+
+    /// Services whose latest event is a failure: what it was about and why.
+    pub async fn past_failures(&self) -> Result<BTreeMap<String, (Address, String)>, StoreError> {
+        let query = "SELECT service, address, text FROM events WHERE kind = 'failed' \
+                     AND id IN (SELECT max(id) FROM events GROUP BY service)";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        let failure = |row: &sqlx::sqlite::SqliteRow| {
+            let address = row.get::<Option<String>, _>("address")?.parse().ok()?;
+            Some((row.get("service"), (address, row.get("text"))))
+        };
+        Ok(rows.iter().filter_map(failure).collect())
+    }
+
+    /// Suspends a service. One that is destroyed is new when it comes again, with nothing to go back to.
+    pub async fn suspend(&self, service: &str, suspension: &Suspension) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        leave_alone(&mut transaction, service, suspension).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Takes a service up again; answers whether it was suspended.
+    pub async fn resume(&self, service: &str) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let rollback = sqlx::query("DELETE FROM rollbacks WHERE service = ?").bind(service);
+        rollback.execute(&mut *transaction).await.map_err(written)?;
+        let suspension = sqlx::query("DELETE FROM suspensions WHERE service = ?").bind(service);
+        let done = suspension.execute(&mut *transaction).await.map_err(written)?;
+        transaction.commit().await.map_err(written)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Notes services that are in sync for the first time.
+    pub async fn converged(&self, services: &[String], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for service in services {
+            sqlx::query("INSERT OR IGNORE INTO converged (service, at_ms) VALUES (?, ?)")
+                .bind(service)
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+}
+
+/// Writes down what happened, together with what else is written.
+pub(crate) async fn record(transaction: &mut Transaction<'_, Sqlite>, event: &Event) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO events (at_ms, run, service, address, kind, text, reason) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        .bind(event.at.0)
+        .bind(event.run)
+        .bind(&event.service)
+        .bind(event.address.as_ref().map(ToString::to_string))
+        .bind(&event.kind)
+        .bind(&event.text)
+        .bind(&event.reason)
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+fn event(row: &SqliteRow) -> Event {
+    Event {
+        at: Timestamp(row.get("at_ms")),
+        run: row.get("run"),
+        service: row.get("service"),
+        address: row.get::<Option<String>, _>("address").and_then(|text| text.parse().ok()),
+        kind: row.get("kind"),
+        text: row.get("text"),
+        reason: row.get("reason"),
+    }
+}
+
+/// Suspends a service: that it was put back is over, and of one that is to go nothing good is kept.
+pub(crate) async fn leave_alone(
+    transaction: &mut Transaction<'_, Sqlite>,
+    service: &str,
+    suspension: &Suspension,
+) -> Result<(), StoreError> {
+    let of_destroyed = [
+        "DELETE FROM converged WHERE service = ?",
+        "DELETE FROM good_manifests WHERE service = ?",
+        "DELETE FROM good_assets WHERE service = ?",
+    ];
+    let of_destroyed = of_destroyed.into_iter().filter(|_| suspension.destroy);
+    for query in of_destroyed.chain(["DELETE FROM rollbacks WHERE service = ?"]) {
+        sqlx::query(query).bind(service).execute(&mut **transaction).await.map_err(written)?;
+    }
+    let query = "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms, until_ms) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?)";
+    sqlx::query(query)
+        .bind(service)
+        .bind(&suspension.by)
+        .bind(&suspension.why)
+        .bind(i64::from(suspension.destroy))
+        .bind(i64::from(suspension.purge))
+        .bind(suspension.at.0)
+        .bind(suspension.until.map(|until| until.0))
+        .execute(&mut **transaction)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn old_runs_go_with_their_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let now = Timestamp(1);
+        let first = ledger.begin_run("a", now).await.unwrap();
+        let event = Event {
+            at: now,
+            run: first,
+            service: "web".to_owned(),
+            address: None,
+            kind: "created".to_owned(),
+            text: String::new(),
+            reason: None,
+        };
+        ledger.record(&event).await.unwrap();
+        // As if there had been as many runs as are kept.
+        let last = sqlx::query("INSERT INTO runs (id, started_ms, revision) VALUES (?, 1, 'b')");
+        last.bind(first + RUNS_KEPT - 1).execute(&ledger.pool).await.unwrap();
+        ledger.begin_run("c", now).await.unwrap();
+        assert_eq!(ledger.events("web", 9).await.unwrap(), [event]);
+        let newest = ledger.begin_run("d", now).await.unwrap();
+        assert_eq!(ledger.events("web", 9).await.unwrap(), []);
+        let oldest = sqlx::query("SELECT min(id) AS oldest FROM runs").fetch_one(&ledger.pool).await.unwrap();
+        assert_eq!(oldest.get::<i64, _>("oldest"), newest - 2);
+    }
+}

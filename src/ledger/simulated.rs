@@ -1,0 +1,58 @@
+//! Which providers were simulated when the ledger was last used: what was written to a simulated one never was.
+
+use std::collections::BTreeSet;
+
+use super::resources::{Ledger, StoreError, written};
+use amarre_core::model::{Address, ProviderId};
+
+const META: &str = "simulated";
+
+impl Ledger {
+    /// Takes note of what is simulated from now on. What was, and is real from now on, is forgotten with all that
+    /// stood there. What was real stays: the answer names the first provider that cannot be simulated, and how many real
+    /// things are ours there; then nothing is changed.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or written.
+    pub async fn simulate(&self, now: &BTreeSet<ProviderId>) -> Result<Option<(ProviderId, usize)>, StoreError> {
+        let noted = self.meta(META).await?.unwrap_or_default();
+        let before: BTreeSet<ProviderId> =
+            noted.split_whitespace().map(|name| ProviderId::from(name.to_owned())).collect();
+        if before == *now {
+            return Ok(None);
+        }
+        let applied = self.facts().await?.applied;
+        let ours = |id: &ProviderId| applied.keys().filter(|address| address.provider == *id).count();
+        let real = now.difference(&before).map(|id| (id.clone(), ours(id))).find(|(_, count)| *count > 0);
+        if real.is_some() {
+            return Ok(real);
+        }
+        for id in before.difference(now) {
+            let gone: Vec<Address> = applied.keys().filter(|address| address.provider == *id).cloned().collect();
+            self.forget(&gone).await?;
+            self.forget_traces(id).await?;
+            // Whoever agreed to a test did not agree to this.
+            self.unset_meta("consent").await?;
+        }
+        let names: Vec<&str> = now.iter().map(ProviderId::as_str).collect();
+        self.set_meta(META, &names.join(" ")).await?;
+        Ok(None)
+    }
+
+    /// What is remembered beside what is ours. Events stay: they happened, and say when.
+    async fn forget_traces(&self, id: &ProviderId) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for table in ["orders", "intents", "failed", "flaps", "repointed"] {
+            // The names are ours, not anybody's text.
+            let query = format!("DELETE FROM {table} WHERE substr(address, 1, length(?1) + 1) = ?1 || '/'");
+            sqlx::query(sqlx::AssertSqlSafe(query))
+                .bind(id.as_str())
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        let query = "DELETE FROM unpublished WHERE provider = ?";
+        sqlx::query(query).bind(id.as_str()).execute(&mut *transaction).await.map_err(written)?;
+        transaction.commit().await.map_err(written)
+    }
+}

@@ -1,0 +1,92 @@
+//! What machines ask by HTTP with.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::resources::{Ledger, StoreError, read, written};
+use amarre_core::model::Timestamp;
+
+/// A token, without what opens anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// By which people know it.
+    pub name: String,
+    /// `viewer`, `operator`, `editor`, `admin`.
+    pub role: String,
+    /// Only for these services, with commas between them.
+    pub services: Option<String>,
+    /// Whose it is.
+    pub email: Option<String>,
+    /// What that one may do by now.
+    pub role_of_user: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+    /// When it was used last, within some minutes.
+    pub used: Option<Timestamp>,
+}
+
+fn token(row: &SqliteRow) -> TokenRow {
+    let time = |name: &str| row.get::<Option<i64>, _>(name).map(Timestamp);
+    TokenRow {
+        name: row.get("name"),
+        role: row.get("role"),
+        services: row.get("services"),
+        email: row.get("email"),
+        role_of_user: row.get("role_of_user"),
+        created: Timestamp(row.get("created_ms")),
+        expires: time("expires_ms"),
+        used: time("used_ms"),
+    }
+}
+
+impl Ledger {
+    /// All tokens, by name.
+    pub async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        let query = sqlx::query(
+            "SELECT tokens.*, users.role AS role_of_user FROM tokens LEFT JOIN users USING (email) ORDER BY tokens.name",
+        );
+        let rows = query.fetch_all(&self.pool).await;
+        Ok(rows.map_err(read)?.iter().map(token).collect())
+    }
+
+    /// One token, by the digest of what it is.
+    pub async fn token(&self, digest: &str) -> Result<Option<TokenRow>, StoreError> {
+        let query = sqlx::query(
+            "SELECT tokens.*, users.role AS role_of_user FROM tokens LEFT JOIN users USING (email) WHERE digest = ?",
+        );
+        Ok(query.bind(digest).fetch_optional(&self.pool).await.map_err(read)?.as_ref().map(token))
+    }
+
+    /// Writes a token down. Answers whether it was written: a name that is known already is left as it is.
+    pub async fn add_token(&self, token: &TokenRow, digest: &str) -> Result<bool, StoreError> {
+        let insert = sqlx::query(
+            "INSERT INTO tokens (name, digest, role, services, email, created_ms, expires_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+        );
+        let done = insert
+            .bind(&token.name)
+            .bind(digest)
+            .bind(&token.role)
+            .bind(&token.services)
+            .bind(&token.email)
+            .bind(token.created.0)
+            .bind(token.expires.map(|at| at.0))
+            .execute(&self.pool)
+            .await;
+        Ok(done.map_err(written)?.rows_affected() == 1)
+    }
+
+    /// A token was used.
+    pub async fn token_used(&self, name: &str, now: Timestamp) -> Result<(), StoreError> {
+        let update = sqlx::query("UPDATE tokens SET used_ms = ? WHERE name = ?").bind(now.0).bind(name);
+        update.execute(&self.pool).await.map(|_| ()).map_err(written)
+    }
+
+    /// Takes a token away. Answers whether there was one.
+    pub async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM tokens WHERE name = ?").bind(name).execute(&self.pool).await;
+        Ok(done.map_err(written)?.rows_affected() == 1)
+    }
+}

@@ -1,0 +1,166 @@
+//! What updates leave behind: since when nothing leads to an old generation any more, and how long containers were away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::resources::{Ledger, StoreError, address, read, written};
+use amarre_core::model::plan::Downtime;
+use amarre_core::model::world::{Away, Ending};
+use amarre_core::model::{Address, Change, Expect, Kind, Timestamp, Verb};
+
+/// So many updates of a container are remembered: enough for a median, few enough to follow how it is now.
+const KEPT: i64 = 5;
+
+impl Ledger {
+    /// Since when nothing leads to each old generation any more.
+    pub(crate) async fn repointed(&self) -> Result<BTreeMap<Address, Timestamp>, StoreError> {
+        let rows = sqlx::query("SELECT address, at_ms FROM repointed").fetch_all(&self.pool).await.map_err(read)?;
+        let entry = |row| Some((address(row, "address")?, Timestamp(row.get("at_ms"))));
+        Ok(rows.iter().filter_map(entry).collect())
+    }
+
+    /// Keeps the old generations to which nothing leads now; who is among them for the first time is so since `now`.
+    pub async fn repoint(&self, olds: &BTreeSet<Address>, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let known = sqlx::query("SELECT address FROM repointed").fetch_all(&mut *transaction).await.map_err(read)?;
+        let known: BTreeSet<Address> = known.iter().filter_map(|row| address(row, "address")).collect();
+        for gone in known.difference(olds) {
+            sqlx::query("DELETE FROM repointed WHERE address = ?")
+                .bind(gone.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        for new in olds.difference(&known) {
+            sqlx::query("INSERT INTO repointed (address, at_ms) VALUES (?, ?)")
+                .bind(new.to_string())
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// When each container was away, the newest last.
+    pub(crate) async fn away(&self) -> Result<BTreeMap<Address, Vec<Away>>, StoreError> {
+        let query = "SELECT base, service, vendor_id, stopped_ms, ready_ms FROM downtimes ORDER BY id";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        let mut away: BTreeMap<Address, Vec<Away>> = BTreeMap::new();
+        for row in &rows {
+            let Some(base) = address(row, "base") else { continue };
+            let until = row.get::<Option<i64>, _>("ready_ms").map(Timestamp);
+            let (service, vendor_id) = (row.get("service"), row.get("vendor_id"));
+            away.entry(base).or_default().push(Away {
+                service,
+                vendor_id,
+                from: Timestamp(row.get("stopped_ms")),
+                until,
+            });
+        }
+        Ok(away)
+    }
+
+    /// Stores what became of containers that were away.
+    pub async fn note_away(&self, endings: &BTreeMap<Address, Ending>, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (base, ending) in endings {
+            let base = base.to_string();
+            let query = match ending {
+                Ending::Back => "UPDATE downtimes SET ready_ms = ?2 WHERE base = ?1 AND ready_ms IS NULL",
+                Ending::Untold => "DELETE FROM downtimes WHERE base = ?1 AND ready_ms IS NULL",
+                Ending::Forgotten => "DELETE FROM downtimes WHERE base = ?1",
+            };
+            sqlx::query(query).bind(&base).bind(now.0).execute(&mut *transaction).await.map_err(written)?;
+            let old = "DELETE FROM downtimes WHERE base = ?1 AND ready_ms IS NOT NULL AND id NOT IN \
+                (SELECT id FROM downtimes WHERE base = ?1 AND ready_ms IS NOT NULL ORDER BY id DESC LIMIT ?2)";
+            sqlx::query(old).bind(&base).bind(KEPT).execute(&mut *transaction).await.map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+}
+
+/// A container that is about to be stopped for its successor is away from now on, unless it is already. One that goes
+/// before it was ever ready came of an update that went wrong: how long that took says nothing about the next.
+pub(crate) async fn goes_away(
+    transaction: &mut Transaction<'_, Sqlite>,
+    change: &Change,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (Kind::Container, Verb::Delete) = (change.address.kind, &change.verb) else { return Ok(()) };
+    let Expect::Unchanged { vendor_id, .. } = &change.expects else { return Ok(()) };
+    let base = change.address.base().to_string();
+    let query = "DELETE FROM downtimes WHERE base = ? AND ready_ms IS NULL AND vendor_id <> ?";
+    sqlx::query(query).bind(&base).bind(vendor_id).execute(&mut **transaction).await.map_err(written)?;
+    if change.impact.downtime == Downtime::None {
+        return Ok(());
+    }
+    let query = "INSERT INTO downtimes (base, service, vendor_id, stopped_ms) VALUES (?, ?, ?, ?) \
+                 ON CONFLICT (base) WHERE ready_ms IS NULL DO NOTHING";
+    let query = sqlx::query(query).bind(&base).bind(&change.service).bind(vendor_id).bind(now.0);
+    query.execute(&mut **transaction).await.map_err(written)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Intent;
+    use amarre_core::model::plan::Impact;
+    use amarre_core::model::{Gate, Reason, ReasonCode};
+
+    fn goes(id: &str, downtime: Downtime) -> Change {
+        Change {
+            address: format!("docker/container/db@{id}").parse().unwrap(),
+            service: "db".to_owned(),
+            verb: Verb::Delete,
+            diff: Vec::new(),
+            because: Reason { code: ReasonCode::DependencyReplaced, text: String::new(), origin: None },
+            impact: Impact { downtime, exposes: Vec::new() },
+            expects: Expect::Unchanged { vendor_id: id.to_owned(), fields: String::new() },
+            gate: Gate::Now,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_five_lengths_of_a_container_are_kept_and_one_is_open_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let base: Address = "docker/container/db".parse().unwrap();
+        let intend = async |id: &str, downtime: Downtime, at: i64| {
+            let change = goes(id, downtime);
+            let intent = Intent { run: 1, change: &change, publishes: None };
+            ledger.intent(&intent, Timestamp(at)).await.unwrap();
+        };
+        let note = async |ending: Ending, at: i64| {
+            ledger.note_away(&BTreeMap::from([(base.clone(), ending)]), Timestamp(at)).await.unwrap();
+        };
+        let known = async || -> Vec<(i64, Option<i64>)> {
+            let away = ledger.away().await.unwrap().remove(&base).unwrap_or_default();
+            away.iter().map(|away| (away.from.0, away.until.map(|until| until.0))).collect()
+        };
+        for n in 1..=7 {
+            intend(&n.to_string(), Downtime::Some, n * 100).await;
+            note(Ending::Back, n * 100 + n).await;
+        }
+        let five: Vec<(i64, Option<i64>)> = (3..=7).map(|n| (n * 100, Some(n * 100 + n))).collect();
+        assert_eq!(known().await, five);
+
+        // Tried again after an error: away since the first try.
+        intend("8", Downtime::Some, 800).await;
+        intend("8", Downtime::Some, 850).await;
+        assert_eq!(known().await.last(), Some(&(800, None)));
+        // Its successor is stopped before it was ready: away since then. One that is taken back tells nothing.
+        intend("9", Downtime::Some, 900).await;
+        assert_eq!(known().await.last(), Some(&(900, None)));
+        intend("10", Downtime::None, 950).await;
+        assert_eq!(known().await, five);
+
+        intend("11", Downtime::Some, 1100).await;
+        note(Ending::Untold, 1200).await;
+        assert_eq!(known().await, five);
+        note(Ending::Forgotten, 1300).await;
+        assert_eq!(known().await, []);
+    }
+}

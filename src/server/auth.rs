@@ -1,0 +1,553 @@
+//! Who asks over the network, and whether that one may: names that are served, sessions and tokens, roles, how much is
+//! asked, and what is written down of it.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::RequestExt;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use sha2::{Digest, Sha256};
+
+use super::BODY_BYTES_MAX;
+use super::idempotency;
+use super::idempotency::Repeats;
+use super::known_clients::Known;
+use super::problem::problem;
+use super::rate_limit::{Limits, Rate};
+use crate::accounts::{Accounts, AuditRow, Role, Session, visitor};
+use crate::engine::reconcile::counters;
+use crate::engine::reconcile::counters::{Histograms, Labels};
+use crate::engine::reconcile::daemon::Handle;
+use crate::secret::Secret;
+use amarre_core::model::Millis;
+
+/// The cookie that opens a session.
+const SESSION_COOKIE: &str = "amarre_session";
+/// The same over HTTPS.
+const HOST_COOKIE: &str = "__Host-amarre_session";
+/// The cookie by which a browser is known in which a user has signed in; it opens nothing.
+const DEVICE_COOKIE: &str = "amarre_device";
+/// The same over HTTPS.
+const HOST_DEVICE_COOKIE: &str = "__Host-amarre_device";
+/// What the audit says was done by whoever showed a token that opens nothing.
+const WRONG_TOKEN: &str = "token";
+/// An answer that is kept for its idempotency key is read to here.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Below it stands what is about one service.
+const OF_SERVICE: &str = "/api/v1/services/{name}";
+
+/// How HTTP is served beyond the socket.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// Where.
+    pub address: SocketAddr,
+    /// Where people reach it: scheme, name and perhaps port, in lower case.
+    pub url: Option<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpNet>,
+    /// What one address, and one user, may ask in a minute.
+    pub per_minute: u32,
+    /// What forges sign webhooks with.
+    pub webhook_secret: Option<Secret>,
+}
+
+impl Listening {
+    /// Whether whoever reaches it is on this machine: there anybody may look.
+    pub fn is_local(&self) -> bool {
+        self.address.ip().is_loopback() && self.url.is_none()
+    }
+
+    /// Whether people reach it by HTTPS only.
+    pub fn is_https(&self) -> bool {
+        self.url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// By which a browser says who it is. Over HTTPS no other name of the domain can set this one.
+    pub fn session_cookie(&self) -> &'static str {
+        if self.is_https() { HOST_COOKIE } else { SESSION_COOKIE }
+    }
+
+    /// By which a browser is known in which a user has signed in.
+    pub fn device_cookie(&self) -> &'static str {
+        if self.is_https() { HOST_DEVICE_COOKIE } else { DEVICE_COOKIE }
+    }
+
+    /// Where people open it.
+    pub fn link(&self) -> String {
+        self.url.clone().unwrap_or_else(|| format!("http://{}", self.address))
+    }
+
+    /// A web page can reach 127.0.0.1 through a name of its own; the name in `Host` gives it away. An address is no name:
+    /// where it is meant to be reached from elsewhere, each may be used.
+    fn serves(&self, host: &str) -> bool {
+        let name = without_port(host).to_lowercase();
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        name == "localhost"
+            || self
+                .url
+                .as_ref()
+                .is_some_and(|own| own.split_once("://").is_some_and(|(_, own)| without_port(own) == name))
+            || address.is_ok_and(|address| address.is_loopback() || !self.is_local())
+    }
+
+    /// From where a request comes: of what a proxy of ours says, the last one that is none of ours.
+    fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
+        let is_ours = |address: IpAddr| self.proxies.iter().any(|net| net.contains(&address.to_canonical()));
+        // What is no address ends it: left of it stands what anybody may have written.
+        let lines =
+            headers.get_all("x-forwarded-for").into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let said: Vec<Option<IpAddr>> =
+            lines.flat_map(|line| line.split(',').map(address).collect::<Vec<_>>()).collect();
+        let mut client = peer.ip();
+        for address in said.into_iter().rev() {
+            match address.filter(|_| is_ours(client)) {
+                Some(address) => client = address,
+                None => break,
+            }
+        }
+        if client == peer.ip() { peer } else { SocketAddr::new(client, 0) }
+    }
+}
+
+/// What must be so before a route is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: whoever asks for health, or for the page of an error.
+    Nothing,
+    /// Somebody who may look; on this machine anybody may.
+    Look,
+    /// Somebody with this role.
+    Role(Role),
+}
+
+/// What the audit is to say of a request that its path does not tell.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What was done, or would have been.
+    pub action: String,
+    /// To what; `None`: what stands in the path.
+    pub target: Option<String>,
+}
+
+impl Told {
+    /// Nothing was to be changed.
+    pub fn checked(action: &str) -> Self {
+        Self { action: action.to_owned(), target: None }
+    }
+
+    /// An answer that says so.
+    pub fn with(self, mut answer: Response) -> Response {
+        answer.extensions_mut().insert(self);
+        answer
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// As it stands in events and commits; `None`: whoever may open the socket says it.
+    pub name: Option<String>,
+    /// As it stands in the audit.
+    pub account: String,
+    /// What that one may do.
+    pub role: Role,
+    /// Only with these services.
+    pub services: Option<BTreeSet<String>>,
+}
+
+impl Who {
+    /// Whoever may open the socket.
+    pub fn owner() -> Self {
+        Self { name: None, account: "socket".to_owned(), role: Role::Admin, services: None }
+    }
+
+    fn anybody() -> Self {
+        Self { name: Some(String::new()), account: String::new(), role: Role::Viewer, services: None }
+    }
+
+    /// Somebody with a session.
+    pub fn of(session: &Session) -> Self {
+        let user = &session.user;
+        let name = Some(format!("{} <{}>", user.name, user.email));
+        Self { name, account: user.email.clone(), role: user.role, services: None }
+    }
+}
+
+/// What was asked, for `/metrics`. Clones share the counts.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Requests, by `route` (as the document has it) and `code`.
+    pub requests: Family<Labels, Counter>,
+    /// How long the beginning of the answer took, by `route`.
+    pub took: Histograms,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { requests: Family::default(), took: Family::new_with_constructor(counters::short) }
+    }
+}
+
+/// Counts a request of a route; what is no route is not counted, for anybody can make up paths.
+pub async fn measure(State(asked): State<Asked>, request: Request, next: Next) -> Response {
+    let Some(route) = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()) else {
+        return next.run(request).await;
+    };
+    let started = tokio::time::Instant::now();
+    let response = next.run(request).await;
+    asked.took.get_or_create(&counters::labels(&[("route", &route)])).observe(started.elapsed().as_secs_f64());
+    let labels = counters::labels(&[("route", &route), ("code", response.status().as_str())]);
+    asked.requests.get_or_create(&labels).inc();
+    response
+}
+
+/// Who may ask what, and how much. Clones share what is known.
+#[derive(Clone)]
+pub struct Access {
+    /// Who may sign in.
+    pub accounts: Accounts,
+    /// How it is served.
+    pub listening: Arc<Listening>,
+    /// What was asked.
+    pub asked: Asked,
+    handle: Handle,
+    limits: Arc<Mutex<Limits>>,
+    repeats: Arc<Mutex<Repeats>>,
+    known: Arc<Mutex<Known>>,
+}
+
+impl Access {
+    /// For a listener.
+    pub fn new(handle: Handle, accounts: Accounts, listening: Listening) -> Self {
+        let (limits, repeats, known) = Default::default();
+        Self { accounts, listening: Arc::new(listening), asked: Asked::default(), handle, limits, repeats, known }
+    }
+
+    /// Counts what somebody asks; `works`: it makes work.
+    ///
+    /// # Errors
+    /// It is too much: after how long there is room again.
+    pub fn count(&self, account: &str, works: bool) -> Result<(), Millis> {
+        let (all, now) = (self.listening.per_minute, self.handle.now());
+        let mut limits = lock(&self.limits);
+        limits.take(account, Rate::asking(all), now)?;
+        if works { limits.take(&format!("{account} works"), Rate::working(all), now) } else { Ok(()) }
+    }
+
+    /// A session, a token or a browser that is good was shown.
+    pub fn note_known(&self, shown: &str) {
+        lock(&self.known).note(shown, self.handle.now());
+    }
+
+    /// Counts what is asked from an address; who is known is counted on its own where the address has asked too much.
+    fn count_address(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Millis> {
+        let Err(wait) = self.count(&visitor(address), false) else { return Ok(()) };
+        let cookies = [self.listening.session_cookie(), self.listening.device_cookie()];
+        let shown =
+            cookies.into_iter().filter_map(|name| cookie(headers, name)).chain(bearer(headers).map(str::to_owned));
+        let known = shown.filter_map(|shown| lock(&self.known).account(&shown)).next();
+        known.map_or(Err(wait), |account| self.count(&account, false))
+    }
+
+    /// Writes down that something was refused.
+    async fn refused(&self, who: &str, from: &str, (action, target): (&str, &str), status: StatusCode) {
+        let row = AuditRow {
+            at: self.handle.now(),
+            who: who.to_owned(),
+            address: from.to_owned(),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            result: status.to_string(),
+        };
+        self.accounts.refused(row).await;
+    }
+
+    /// Who asks: by a token, else by a session. A session's cookie is sent by whichever page a browser shows, so it
+    /// opens nothing that changes something.
+    async fn who(&self, headers: &HeaderMap, is_write: bool) -> Result<Option<Who>, Box<Response>> {
+        let now = self.handle.now();
+        if headers.contains_key(header::AUTHORIZATION) {
+            let Some(shown) = bearer(headers) else { return Err(Box::new(unknown("the token is not a bearer token"))) };
+            let Some(token) = self.accounts.token(shown, now).await else {
+                return Err(Box::new(unknown("the token is not known, or has ended")));
+            };
+            self.note_known(shown);
+            let name = format!("token {}", token.name);
+            let (role, services) = (token.role, token.services);
+            return Ok(Some(Who { name: Some(name.clone()), account: name, role, services }));
+        }
+        let Some(cookie) = cookie(headers, self.listening.session_cookie()).filter(|_| !is_write) else {
+            return Ok(None);
+        };
+        let session = self.accounts.session(&cookie, now).await;
+        if session.is_some() {
+            self.note_known(&cookie);
+        }
+        Ok(session.as_ref().map(Who::of))
+    }
+}
+
+/// `192.0.2.7`, `192.0.2.7:4711`, `[2001:db8::1]:4711`.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+fn without_port(host: &str) -> &str {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name)
+}
+
+/// The token that a program shows.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (_, token) = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?;
+    Some(token.trim())
+}
+
+/// The value of a cookie.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
+/// What holds for everything that comes over the network: the name is ours, and it is not too much.
+pub async fn enter(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if !access.listening.serves(host) {
+        let hint = "ask for 127.0.0.1 or localhost, or name it in `server.url`";
+        return problem(StatusCode::MISDIRECTED_REQUEST, "A1001", "this name is not served here", hint);
+    }
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
+        let client = access.listening.client(peer, request.headers());
+        request.extensions_mut().insert(ConnectInfo(client));
+        // Health must be told also to who asks often, and what pages are made of counts with them.
+        let path = request.uri().path();
+        let is_free = matches!(path, "/healthz" | "/readyz" | "/health") || path.starts_with("/assets/");
+        if !is_free && let Err(wait) = access.count_address(client.ip(), request.headers()) {
+            return too_much(wait);
+        }
+    }
+    next.run(request).await
+}
+
+/// One route's door.
+#[derive(Clone)]
+pub struct Door {
+    /// Who may ask what.
+    pub access: Access,
+    /// What must be so here.
+    pub needs: Needs,
+    /// What is asked, as the audit has it.
+    pub action: &'static str,
+    /// Of which the route is.
+    pub path: &'static str,
+    /// Whether it makes work although it changes nothing: vendors are asked.
+    pub works: bool,
+}
+
+/// Lets in who may ask for what stands behind a door.
+pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let Door { access, needs, action, path, works } = door;
+    let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.ip().to_string());
+    let from = from.unwrap_or_default();
+    let who = match (access.who(request.headers(), is_write).await, needs) {
+        (Err(refused), _) => {
+            access.refused("", &from, (WRONG_TOKEN, action), refused.status()).await;
+            return *refused;
+        }
+        (Ok(Some(who)), _) => who,
+        (Ok(None), Needs::Nothing) => Who::anybody(),
+        (Ok(None), Needs::Look) if access.listening.is_local() => Who::anybody(),
+        (Ok(None), Needs::Look | Needs::Role(_)) => return unknown("this needs a token"),
+    };
+    let params: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
+        Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        Err(_) => Vec::new(),
+    };
+    let of_path = params.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
+    if let Err(refused) = may(&who, needs, path, &params) {
+        access.refused(&who.account, &from, (action, &of_path), refused.status()).await;
+        return *refused;
+    }
+    if !who.account.is_empty()
+        && let Err(wait) = access.count(&who.account, is_write || works)
+    {
+        return too_much(wait);
+    }
+    request.extensions_mut().insert(who.clone());
+    if !is_write {
+        return next.run(request).await;
+    }
+    let response = once(&access, &who, request, next).await;
+    // What was answered before stands in the audit.
+    if response.headers().contains_key(idempotency::REPLAYED) {
+        return response;
+    }
+    let result = if response.status().is_success() { "ok".to_owned() } else { response.status().to_string() };
+    let told = response.extensions().get::<Told>().cloned();
+    let (action, target) = told.map_or((action.to_owned(), None), |told| (told.action, told.target));
+    let (at, target) = (access.handle.now(), target.unwrap_or(of_path));
+    if response.status() == StatusCode::FORBIDDEN {
+        access.refused(&who.account, &from, (&action, &target), response.status()).await;
+        return response;
+    }
+    let row = AuditRow { at, who: who.account, address: from, action, target, result };
+    access.accounts.audit(row).await;
+    response
+}
+
+fn may(who: &Who, needs: Needs, path: &str, params: &[(String, String)]) -> Result<(), Box<Response>> {
+    if let Needs::Role(role) = needs
+        && who.role < role
+    {
+        return Err(Box::new(denied(who.role, role)));
+    }
+    let Some(services) = &who.services else { return Ok(()) };
+    let is_theirs = params.iter().any(|(name, value)| name == "name" && services.contains(value));
+    if needs == Needs::Nothing || (path.starts_with(OF_SERVICE) && is_theirs) {
+        return Ok(());
+    }
+    let names = services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let hint = format!("it opens what stands below /api/v1/services/NAME of {names}");
+    Err(Box::new(problem(StatusCode::FORBIDDEN, "A1011", "this token is for some services only", &hint)))
+}
+
+/// Does what is asked once, also when it is asked twice with one key.
+async fn once(access: &Access, who: &Who, request: Request, next: Next) -> Response {
+    let Some(key) = request.headers().get("idempotency-key").cloned() else { return next.run(request).await };
+    let key = (who.account.clone(), String::from_utf8_lossy(key.as_bytes()).into_owned());
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "A1013", "the body is too large", "see docs/http.md");
+    };
+    let digest = Sha256::new_with_prefix(format!("{} {}\n", parts.method, parts.uri)).chain_update(&body).finalize();
+    if let Err(answer) = lock(&access.repeats).begin(&key, &hex::encode(digest), access.handle.now()) {
+        return *answer;
+    }
+    let request = Request::from_parts(parts, Body::from(body));
+    // Also when it breaks: else it would be "being done" for ever.
+    let mut known = Kept { access, key: &key, answer: None };
+    let (response, answer) = idempotency::whole(next.run(request).await, ANSWER_BYTES_MAX).await;
+    known.answer = answer;
+    response
+}
+
+/// Writes down what became of a request with a key, whatever became of it.
+struct Kept<'a> {
+    access: &'a Access,
+    key: &'a (String, String),
+    answer: Option<idempotency::Answer>,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        lock(&self.access.repeats).end(self.key, self.answer.take());
+    }
+}
+
+/// Nobody is known, or nobody who may.
+fn unknown(why: &str) -> Response {
+    let hint = "amarre token add NAME --role ROLE makes one: Authorization: Bearer …";
+    let mut response = problem(StatusCode::UNAUTHORIZED, "A1010", why, hint);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// Somebody is known who may not.
+pub fn denied(is: Role, needed: Role) -> Response {
+    let hint = format!("ask somebody who is {needed}, or an admin for that role");
+    problem(StatusCode::FORBIDDEN, "A1011", &format!("this needs the role {needed}, and yours is {is}"), &hint)
+}
+
+/// Somebody asks too much.
+pub fn too_much(wait: Millis) -> Response {
+    let seconds = (wait.0.max(0) + 999) / 1000;
+    let hint = format!("try again in {seconds} s; `server.requests_per_minute` is how much one may ask");
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "A1012", "too many requests", &hint);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listening(address: &str, url: Option<&str>, proxies: &[&str]) -> Listening {
+        Listening {
+            address: address.parse().unwrap(),
+            url: url.map(str::to_owned),
+            proxies: proxies.iter().map(|net| net.parse().unwrap()).collect(),
+            per_minute: 600,
+            webhook_secret: None,
+        }
+    }
+
+    #[test]
+    fn only_names_of_ours_are_served() {
+        let own = ["localhost", "LOCALHOST:7070", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:7070"];
+        let foreign =
+            ["", "evil.example.net", "localhost.evil.example.net", "127.0.0.1.evil.example.net", "localhost:x"];
+        for (listens, url, more, less) in [
+            ("127.0.0.1:7070", None, &[][..], &["192.0.2.7", "amarre.example.org"][..]),
+            ("127.0.0.1:7070", Some("https://amarre.example.org:8443"), &["amarre.example.org", "192.0.2.7:7070"], &[]),
+            ("0.0.0.0:7070", None, &["192.0.2.7:7070", "[2001:db8::1]:7070"], &["amarre.example.org"]),
+        ] {
+            let listening = listening(listens, url, &[]);
+            for host in own.iter().chain(more) {
+                assert!(listening.serves(host), "{host} at {listens}");
+            }
+            for host in foreign.iter().chain(less) {
+                assert!(!listening.serves(host), "{host} at {listens}");
+            }
+        }
+        assert!(listening("127.0.0.1:1", None, &[]).is_local());
+        assert!(!listening("127.0.0.1:1", Some("http://a.example.org"), &[]).is_local());
+        assert!(!listening("0.0.0.0:1", None, &[]).is_local());
+    }
+
+    #[test]
+    fn a_proxy_of_ours_is_believed_and_nobody_else() {
+        let at = |peer: &str, said: &[&str], proxies: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in said {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            listening("0.0.0.0:1", None, proxies).client(peer.parse().unwrap(), &headers).ip().to_string()
+        };
+        let ours = ["172.30.0.0/24"];
+        assert_eq!(at("192.0.2.1:5", &["198.51.100.1"], &[]), "192.0.2.1");
+        assert_eq!(at("192.0.2.1:5", &["198.51.100.1"], &ours), "192.0.2.1");
+        assert_eq!(at("172.30.0.2:5", &["198.51.100.1"], &ours), "198.51.100.1");
+        // What a visitor says of itself stands left of what the proxy says of it.
+        assert_eq!(at("172.30.0.2:5", &["10.0.0.1, 198.51.100.1"], &ours), "198.51.100.1");
+        assert_eq!(at("172.30.0.2:5", &["10.0.0.1", "198.51.100.1, 172.30.0.9"], &ours), "198.51.100.1");
+        assert_eq!(at("[::ffff:172.30.0.2]:5", &["198.51.100.1"], &ours), "198.51.100.1");
+        assert_eq!(at("172.30.0.2:5", &[], &ours), "172.30.0.2");
+        assert_eq!(at("172.30.0.2:5", &["10.0.0.1, 198.51.100.1:4711"], &ours), "198.51.100.1");
+        assert_eq!(at("172.30.0.2:5", &["[2001:db8::1]:4711"], &ours), "2001:db8::1");
+        // What cannot be read is not stepped over.
+        assert_eq!(at("172.30.0.2:5", &["10.0.0.1, unknown"], &ours), "172.30.0.2");
+        assert_eq!(at("172.30.0.2:5", &["10.0.0.1, unknown, 172.30.0.9"], &ours), "172.30.0.9");
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds() {
+        assert_eq!(too_much(Millis(1)).headers()[header::RETRY_AFTER], "1");
+        assert_eq!(too_much(Millis(1_001)).headers()[header::RETRY_AFTER], "2");
+    }
+}

@@ -1,0 +1,98 @@
+//! `GET /api/v1/services`: those that are asked for, in an order, a page at a time.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report::service_list;
+use crate::engine::report::service_list::Only;
+use crate::engine::report::status::{Health, ServiceStatus, Sync};
+use crate::engine::{Picture, report};
+
+/// So many on one page, and no more.
+const LIMIT: usize = 1_000;
+/// By what they can be sorted.
+pub const SORTS: [&str; 8] = ["name", "-name", "since", "-since", "sync", "-sync", "health", "-health"];
+
+/// What is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ServicesOf {
+    q: Option<String>,
+    sync: Option<String>,
+    health: Option<String>,
+    host: Option<String>,
+    only: Option<Only>,
+    sort: Option<Sort>,
+    limit: Option<u32>,
+    cursor: Option<u32>,
+}
+
+/// An order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+enum Sort {
+    #[default]
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "-name")]
+    NameBack,
+    #[serde(rename = "since")]
+    Since,
+    #[serde(rename = "-since")]
+    SinceBack,
+    #[serde(rename = "sync")]
+    Sync,
+    #[serde(rename = "-sync")]
+    SyncBack,
+    #[serde(rename = "health")]
+    Health,
+    #[serde(rename = "-health")]
+    HealthBack,
+}
+
+impl ServicesOf {
+    fn takes(&self, picture: &Picture, row: &ServiceStatus) -> bool {
+        let is = |asked: &Option<String>, is: &str| asked.as_ref().is_none_or(|asked| asked == is);
+        is(&self.sync, row.sync.word())
+            && is(&self.health, row.health.word())
+            && is(&self.host, &row.host)
+            && self.only.is_none_or(|only| only.takes(picture, row))
+            && self.q.as_ref().is_none_or(|text| service_list::is_about(picture, row, text))
+    }
+}
+
+/// `GET /api/v1/services`
+pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesOf>) -> Response {
+    let (syncs, healths) = (Sync::ALL.map(Sync::word), Health::ALL.map(Health::word));
+    for (name, asked, known) in [("sync", &of.sync, &syncs[..]), ("health", &of.health, &healths[..])] {
+        if asked.as_ref().is_some_and(|asked| !known.contains(&asked.as_str())) {
+            return (StatusCode::BAD_REQUEST, format!("{name}: it is {}", known.join(", "))).into_response();
+        }
+    }
+    let (picture, _) = handle.picture();
+    // By name, which is what decides among equals.
+    let statuses = picture.statuses();
+    let mut rows: Vec<&ServiceStatus> = statuses.values().filter(|row| of.takes(&picture, row)).collect();
+    let since = |row: &ServiceStatus| picture.since.get(&row.name).map(|(_, at)| *at);
+    let sort = of.sort.unwrap_or_default();
+    match sort {
+        Sort::Name | Sort::NameBack => (),
+        Sort::Since | Sort::SinceBack => rows.sort_by_key(|row| since(row)),
+        Sort::Sync | Sort::SyncBack => rows.sort_by_key(|row| row.sync),
+        Sort::Health | Sort::HealthBack => rows.sort_by_key(|row| row.health),
+    }
+    if matches!(sort, Sort::NameBack | Sort::SinceBack | Sort::SyncBack | Sort::HealthBack) {
+        rows.reverse();
+    }
+    let number = |asked: Option<u32>| asked.and_then(|asked| usize::try_from(asked).ok());
+    let from = number(of.cursor).unwrap_or_default().min(rows.len());
+    let limit = number(of.limit).unwrap_or(LIMIT).clamp(1, LIMIT);
+    let to = (from + limit).min(rows.len());
+    let page: Vec<_> = rows[from..to].iter().map(|row| report::service_json(&picture, row)).collect();
+    let next = (to < rows.len()).then_some(to);
+    Json(json!({"schema": "amarre.status/v1", "services": page, "total": rows.len(), "next": next})).into_response()
+}

@@ -1,0 +1,437 @@
+//! The picture of a service: from the names to the data, column by column, with the hops between them. Pure.
+//!
+//! | a hop | is drawn |
+//! |---|---|
+//! | both ends are there, and nothing speaks against it | as a line |
+//! | one end is still to come | dashed, grey |
+//! | one end failed, or it leads elsewhere, or nothing listens at its end | red, with a cross, and told below |
+//!
+//! It says only what was observed: a line is no test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::view_model;
+use super::view_model::State as Shown;
+use super::words::Words;
+use crate::engine::Picture;
+use crate::engine::reconcile::upstream_probe;
+use crate::engine::reconcile::upstream_probe::DeadEnd;
+use crate::engine::report::status;
+use crate::engine::report::status::{Health, ResourceStatus, ServiceStatus};
+use amarre_core::model::service::{MountSource, Service, Target};
+use amarre_core::model::{Address, Gate, Kind, Timestamp};
+use amarre_core::plan::render::lines;
+
+/// Nodes of a column; the rest is counted.
+const NODES_MAX: usize = 6;
+/// A node and the gap below it, in the picture's units; the line meets a node this far below its top.
+const ROW: usize = 116;
+const MEETS: usize = 16;
+/// The room between two columns.
+const GAP: usize = 44;
+/// Where vertical lines stand in it at the earliest and the latest: an arrow and a cross have their room.
+const LANES: std::ops::RangeInclusive<usize> = 8..=28;
+/// What is shown of a digest.
+const DIGEST_LETTERS: usize = 12;
+
+/// What the page draws.
+pub struct Drawing {
+    /// From left to right.
+    pub columns: Vec<Column>,
+    /// What is between each two, as SVG.
+    pub wires: Vec<String>,
+    /// Where the way breaks, in words.
+    pub breaks: Vec<String>,
+}
+
+/// One column.
+pub struct Column {
+    /// What is in it.
+    pub title: String,
+    /// From top to bottom.
+    pub nodes: Vec<Node>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// One resource.
+pub struct Node {
+    /// The class with its colour.
+    pub tone: &'static str,
+    /// Its name.
+    pub name: String,
+    /// `new`, `draining`; empty: it is alone.
+    pub badge: String,
+    /// What is worth knowing.
+    pub lines: Vec<String>,
+    /// Its state.
+    pub word: String,
+    /// As a query names it.
+    pub thing: String,
+}
+
+impl Node {
+    /// Its mark.
+    pub fn mark(&self) -> &'static str {
+        view_model::mark(self.tone)
+    }
+}
+
+/// How a hop is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hop {
+    Stands,
+    ToCome,
+    Broken,
+}
+
+type Hops = BTreeMap<(usize, usize), Hop>;
+
+/// In which column of the picture a kind stands.
+fn column(kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Record => Some(0),
+        Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Certificate | Kind::AccessList => Some(1),
+        Kind::Container => Some(2),
+        Kind::Volume => Some(3),
+        Kind::Network | Kind::Attachment | Kind::Image | Kind::Zone => None,
+    }
+}
+
+/// The picture of a service.
+pub fn draw(picture: &Picture, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
+    let table = Table::of(picture, row);
+    let titles = ["svc-dns", "svc-proxy", "svc-containers", "svc-volumes"];
+    let column = |(at, title): (usize, &str)| {
+        let all = &table.columns[at];
+        let nodes = all.iter().take(NODES_MAX).map(|resource| node(picture, row, resource, (now, words))).collect();
+        Column { title: words.of(title), nodes, more: all.len().saturating_sub(NODES_MAX) }
+    };
+    let columns: Vec<Column> = titles.into_iter().enumerate().map(column).collect();
+    let hops = table.hops();
+    let height = columns.iter().map(|column| column.nodes.len()).max().unwrap_or(1).max(1) * ROW;
+    let wires = hops.iter().map(|hops| wire(hops, height)).collect();
+    Drawing { columns, wires, breaks: table.breaks(&hops, words) }
+}
+
+/// The resources of each column, in the order in which they are drawn.
+struct Table<'a> {
+    picture: &'a Picture,
+    manifest: Option<&'a Service>,
+    columns: [Vec<&'a ResourceStatus>; 4],
+}
+
+impl<'a> Table<'a> {
+    fn of(picture: &'a Picture, row: &'a ServiceStatus) -> Self {
+        let mut columns: [Vec<&ResourceStatus>; 4] = Default::default();
+        for resource in &row.resources {
+            if let Some(at) = column(resource.address.kind) {
+                columns[at].push(resource);
+            }
+        }
+        let mut table = Self { picture, manifest: picture.services.get(&row.name), columns };
+        // What belongs together stands side by side: names by their host, volumes by the containers that mount them.
+        let mut records = std::mem::take(&mut table.columns[0]);
+        records.sort_by_key(|record| table.host_of_record(record).unwrap_or(usize::MAX));
+        let mut volumes = std::mem::take(&mut table.columns[3]);
+        volumes.sort_by_key(|volume| table.mounts_of(volume).into_iter().min().unwrap_or(usize::MAX));
+        (table.columns[0], table.columns[3]) = (records, volumes);
+        table
+    }
+
+    fn place(&self, at: usize, test: impl Fn(&ResourceStatus) -> bool) -> Option<usize> {
+        self.columns[at].iter().position(|resource| test(resource))
+    }
+
+    fn host(&self, domain: &str) -> Option<usize> {
+        self.place(1, |resource| {
+            let name = resource.address.name.split(['/', ',']).next().unwrap_or_default();
+            matches!(resource.address.kind, Kind::ProxyHost | Kind::Redirection) && name == domain
+        })
+    }
+
+    fn host_of_record(&self, record: &ResourceStatus) -> Option<usize> {
+        let name = record.address.name.split('/').next().unwrap_or_default();
+        let mut routes = self.manifest.into_iter().flat_map(|manifest| &manifest.routes);
+        let of_route = routes.find(|route| route.domains.iter().any(|domain| domain == name));
+        let main = of_route.and_then(|route| route.domains.first());
+        main.and_then(|main| self.host(main)).or_else(|| self.host(name))
+    }
+
+    /// Every generation of a container of the manifest.
+    fn containers(&self, key: &str) -> impl Iterator<Item = usize> {
+        let name = self.manifest.map(|manifest| manifest.address_name(key));
+        let all = self.columns[2].iter().enumerate();
+        let found = all.filter(move |(_, resource)| Some(&resource.address.name) == name.as_ref());
+        found.map(|(at, _)| at).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The containers that mount a volume.
+    fn mounts_of(&self, volume: &ResourceStatus) -> BTreeSet<usize> {
+        let Some(manifest) = self.manifest else { return BTreeSet::new() };
+        let is_it =
+            |name: &String| volume.address.name == *name || volume.address.name == format!("{}_{name}", manifest.name);
+        let mounts = |key: &&String| {
+            let container = manifest.containers.get(*key);
+            let mut sources = container.into_iter().flat_map(|container| &container.mounts).map(|mount| &mount.source);
+            sources.any(|source| matches!(source, MountSource::Volume(name) if is_it(name)))
+        };
+        manifest.containers.keys().filter(mounts).flat_map(|key| self.containers(key)).collect()
+    }
+
+    fn hops(&self) -> [Hops; 3] {
+        let mut hops: [Hops; 3] = Default::default();
+        for (from, record) in self.columns[0].iter().enumerate() {
+            if let Some(to) = self.host_of_record(record) {
+                let host = self.columns[1][to];
+                let is_broken = has_failed(record) || self.is_down(host);
+                let is_waited_for = [record, host].into_iter().any(|end| end.to_come);
+                hops[0].insert((from, to), hop(is_broken, is_waited_for));
+            }
+        }
+        // A certificate is called as its host is.
+        let leads = |kind| matches!(kind, Kind::ProxyHost | Kind::Stream);
+        for (at, host) in self.columns[1].iter().enumerate().filter(|(_, host)| leads(host.address.kind)) {
+            hops[1].extend(self.of_host(at, host));
+        }
+        for (to, volume) in self.columns[3].iter().enumerate() {
+            for from in self.mounts_of(volume) {
+                let container = self.columns[2][from];
+                // A container that does not work still has its data.
+                let is_to_come = [container, volume].into_iter().any(|end| end.to_come);
+                let is_gone = volume.health == Health::Missing || volume.health == Health::Degraded;
+                hops[2].insert((from, to), hop(is_gone && !is_to_come, is_to_come));
+            }
+        }
+        for hops in &mut hops {
+            hops.retain(|(from, to), _| *from < NODES_MAX && *to < NODES_MAX);
+        }
+        hops
+    }
+
+    /// Where a host leads: to what the manifest means, and to what NPM has.
+    fn of_host(&self, at: usize, host: &ResourceStatus) -> Hops {
+        let mut hops = Hops::new();
+        let leads = self.leads_to(host);
+        for to in &leads {
+            let container = self.columns[2][*to];
+            let is_broken = self.is_down(host)
+                || has_failed(container)
+                || self.dead_end(host, container).is_some_and(|end| !end.is_fresh(self.picture.at));
+            hops.insert((at, *to), hop(is_broken, false));
+        }
+        let domain = host.address.name.split(['/', ',']).next().unwrap_or_default();
+        let routes = self.manifest.into_iter().flat_map(|manifest| &manifest.routes);
+        let meant = routes.filter(|route| route.domains.first().is_some_and(|first| first == domain));
+        let keys = meant.flat_map(|route| route.targets()).filter_map(|target| match target {
+            Target::Container { key, .. } => Some(key),
+            Target::Url { .. } => None,
+        });
+        let is_drift = host.change.as_ref().is_some_and(status::is_drift);
+        for to in keys.flat_map(|key| self.containers(key)).filter(|to| !leads.contains(to)) {
+            let container = self.columns[2][to];
+            if !self.picture.wants.map.contains_key(&container.address) {
+                continue;
+            }
+            let is_moving = host.change.as_ref().is_some_and(|change| change.refusal().is_none()) && !is_drift;
+            let is_broken = self.is_down(host) || has_failed(container);
+            let is_waited_for = is_moving || container.health == Health::Progressing || host.to_come;
+            hops.insert((at, to), hop(is_broken || !is_waited_for, is_waited_for));
+        }
+        hops
+    }
+
+    fn dead_end(&self, host: &ResourceStatus, container: &ResourceStatus) -> Option<&DeadEnd> {
+        self.picture.dead_ends.get(&host.address).filter(|end| end.container == container.address)
+    }
+
+    fn is_off(&self, host: &ResourceStatus) -> bool {
+        self.picture.world.seen.get(&host.address).is_some_and(|seen| seen.fields.flag("enabled") == Some(false))
+    }
+
+    /// Whether visitors do not get as far as NPM's host. One that leads to a dead end is reached.
+    fn is_down(&self, host: &ResourceStatus) -> bool {
+        let is_reached = self.picture.dead_ends.contains_key(&host.address);
+        self.is_off(host) || has_failed(host) && !is_reached
+    }
+
+    /// The containers to which a host leads in NPM now.
+    fn leads_to(&self, host: &ResourceStatus) -> BTreeSet<usize> {
+        let all = self.columns[2].iter().enumerate();
+        let leads = |container: &Address| upstream_probe::lead_to(self.picture, &host.address, container);
+        all.filter(|(_, container)| leads(&container.address)).map(|(at, _)| at).collect()
+    }
+
+    /// `The way breaks between shop.example.org and shop: nothing listens at 172.20.3.2:81`
+    fn breaks(&self, hops: &[Hops; 3], words: Words) -> Vec<String> {
+        let broken = hops.iter().enumerate().flat_map(|(column, hops)| {
+            hops.iter().filter(|(_, hop)| **hop == Hop::Broken).map(move |((from, to), _)| (column, *from, *to))
+        });
+        let told = broken.map(|(column, from, to)| {
+            let (from, to) = (self.columns[column][from], self.columns[column + 1][to]);
+            let name = |resource: &ResourceStatus| lines::name(&resource.address, None);
+            let why = self.why(from, to, words);
+            words.with_all("pic-breaks", &[("from", &name(from)), ("to", &name(to)), ("why", &why)])
+        });
+        told.collect()
+    }
+
+    fn why(&self, from: &ResourceStatus, to: &ResourceStatus, words: Words) -> String {
+        if let Some(end) = self.dead_end(from, to) {
+            return end.text();
+        }
+        if self.is_off(from) || self.is_off(to) {
+            return words.of("pic-off");
+        }
+        match [to, from].into_iter().find(|end| has_failed(end)) {
+            Some(end) => end.detail.clone(),
+            None => words.with(
+                "pic-elsewhere",
+                "where",
+                &upstream_probe::place_of(self.picture, &from.address).unwrap_or_default(),
+            ),
+        }
+    }
+}
+
+fn hop(is_broken: bool, is_to_come: bool) -> Hop {
+    match (is_broken, is_to_come) {
+        (true, _) => Hop::Broken,
+        (false, true) => Hop::ToCome,
+        (false, false) => Hop::Stands,
+    }
+}
+
+/// Whether something does not work, as opposed to what is not there yet.
+fn has_failed(resource: &ResourceStatus) -> bool {
+    match resource.health {
+        Health::Degraded => true,
+        Health::Missing => !resource.to_come,
+        Health::Progressing | Health::Unknown | Health::Healthy => false,
+    }
+}
+
+fn node(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, (now, words): (Timestamp, Words)) -> Node {
+    let address = &resource.address;
+    let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
+    // What works and differs shows that it differs.
+    let state = if resource.health == Health::Healthy { &sync } else { &health };
+    let label = if resource.job.is_some() { "job".to_owned() } else { address.kind.label() };
+    let badge = badge(picture, row, resource, words);
+    // Of one that is replaced, that it goes is no difference.
+    let tone = if resource.health == Health::Healthy && !badge.is_empty() { "ok" } else { state.tone };
+    let image = image(picture, address);
+    // The column says that it is a container.
+    let mut lines = vec![match image {
+        Some(image) if resource.job.is_some() => format!("{} · {image}", words.kind(&label)),
+        Some(image) => image,
+        None => words.kind(&label),
+    }];
+    let (tone, word) = if resource.to_come {
+        lines.push(next(resource, words));
+        ("yet", words.of("pic-yet"))
+    } else {
+        lines.push(match picture.wants.drains.get(address) {
+            Some(until) => words.with("pic-drains", "time", &view_model::clock(*until)),
+            None => resource.detail_at(now),
+        });
+        (tone, state.word.clone())
+    };
+    let thing = view_model::encoded(&address.base().to_string());
+    Node { tone, name: lines::name(address, None), badge, lines, word, thing }
+}
+
+/// Which of two generations of a container it is.
+fn badge(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
+    let address = &resource.address;
+    let mut others = row.resources.iter().filter(|other| other.address != *address && other.address.is_same(address));
+    let is_alone = others.next().is_none();
+    let key = match address.kind {
+        Kind::Container if is_alone => return String::new(),
+        Kind::Container if picture.wants.map.contains_key(address) => "pic-new",
+        Kind::Container if picture.wants.drains.contains_key(address) => "pic-draining",
+        Kind::Container => "pic-old",
+        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => {
+            return String::new();
+        }
+        Kind::Certificate | Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => {
+            return String::new();
+        }
+    };
+    words.of(key)
+}
+
+/// The image of a container, without its registry: `immich-server:v1.120`.
+fn image(picture: &Picture, address: &Address) -> Option<String> {
+    let seen = picture.world.seen.get(address).map(|seen| &seen.fields);
+    let fields = seen.or_else(|| picture.wants.map.get(address).map(|want| &want.fields));
+    let image = fields.filter(|_| address.kind == Kind::Container)?.text("image")?;
+    let last = image.rsplit('/').next().unwrap_or(image);
+    Some(match last.split_once("@sha256:") {
+        Some((name, digest)) => format!("{name}@{}", digest.chars().take(DIGEST_LETTERS).collect::<String>()),
+        None => last.to_owned(),
+    })
+}
+
+/// What comes before something that is not there yet.
+fn next(resource: &ResourceStatus, words: Words) -> String {
+    match resource.change.as_ref().map(|change| &change.gate) {
+        Some(Gate::After(needs)) => match needs.first() {
+            Some(need) => {
+                let thing = format!("{} {}", words.kind(&need.on.kind.label()), lines::name(&need.on, None));
+                words.with("pic-after", "thing", &thing)
+            }
+            None => words.of("pic-next"),
+        },
+        Some(Gate::Until { at, .. }) => words.with("pic-at", "time", &view_model::clock(*at)),
+        Some(Gate::Now | Gate::Held(_)) | None => words.of("pic-next"),
+    }
+}
+
+/// One gap between two columns. What bends has a vertical line of its own for each of its beginnings, so that two that
+/// cross are not taken for one.
+fn wire(hops: &Hops, height: usize) -> String {
+    let bends: BTreeSet<usize> = hops.keys().filter(|(from, to)| from != to).map(|(from, _)| *from).collect();
+    let (first, room) = (*LANES.start(), LANES.end() - LANES.start());
+    let lane = |from: usize| {
+        let at = bends.iter().position(|other| *other == from).unwrap_or_default();
+        first + room * (at + 1) / (bends.len() + 1)
+    };
+    let mut svg = format!(
+        "<svg class=\"wire\" height=\"{height}\" viewBox=\"0 0 {GAP} {height}\" aria-hidden=\"true\" fill=\"none\" \
+         stroke=\"currentColor\" stroke-width=\"1.5\">"
+    );
+    // What is broken is drawn last, above the others.
+    let mut order: Vec<(&(usize, usize), &Hop)> = hops.iter().collect();
+    order.sort_by_key(|(_, hop)| **hop);
+    for ((from, to), hop) in order {
+        let (start, end, x) = (MEETS + ROW * from, MEETS + ROW * to, lane(*from));
+        let way = if from == to { format!("M2 {start}H41") } else { format!("M2 {start}H{x}V{end}H41") };
+        let (class, dashed) = match hop {
+            Hop::Stands => ("", ""),
+            Hop::ToCome => (" class=\"y\"", " stroke-dasharray=\"3 3\""),
+            Hop::Broken => (" class=\"x\"", ""),
+        };
+        let _ = write!(svg, "<path d=\"{way}\"{class}{dashed}/><path d=\"M37 {}l5 4l-5 4\"{class}/>", end - 4);
+        if *hop == Hop::Broken {
+            let cross = if from == to { GAP / 2 - 6 } else { *LANES.end() };
+            let _ = write!(svg, "<path d=\"M{cross} {}l8 8m0 -8l-8 8\"{class} stroke-width=\"2\"/>", end - 4);
+        }
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_crosses_has_vertical_lines_of_its_own() {
+        let svg = wire(&Hops::from([((0, 1), Hop::Stands), ((1, 0), Hop::Stands)]), 2 * ROW);
+        assert!(svg.contains("d=\"M2 16H14V132H41\"") && svg.contains("d=\"M2 132H21V16H41\""), "{svg}");
+        let svg = wire(&Hops::from([((0, 0), Hop::Broken), ((1, 1), Hop::ToCome)]), 2 * ROW);
+        assert!(svg.contains("d=\"M2 16H41\" class=\"x\"") && svg.contains("class=\"y\" stroke-dasharray"), "{svg}");
+    }
+}

@@ -1,0 +1,284 @@
+//! What pages show of services, plans and times, as values that templates only have to write down. Pure.
+
+use super::words::Words;
+use crate::engine::Picture;
+use crate::engine::report::service_plan::{Note, OfService, Row};
+use crate::engine::report::status::{Health, ServiceStatus, Sync};
+use crate::ledger::runs::Event;
+use amarre_core::model::{Hint, Millis, Timestamp};
+use amarre_core::plan::render::{Sign, lines, text};
+
+/// A state: a shape, a word and a colour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The class with its colour: `ok`, `go`, `warn`, `bad`, `off`, `dim`, `gone`.
+    pub tone: &'static str,
+    /// In the language of the page.
+    pub word: String,
+    /// As the API says it, where that is another word.
+    pub title: String,
+}
+
+impl State {
+    /// Its mark, an SVG of 16 by 16.
+    pub fn mark(&self) -> &'static str {
+        mark(self.tone)
+    }
+
+    fn new(tone: &'static str, word: String, api: &str) -> Self {
+        let title = if word == api { String::new() } else { api.to_owned() };
+        Self { tone, word, title }
+    }
+
+    /// Whether the world is as wanted.
+    pub fn sync(sync: Sync, words: Words) -> Self {
+        let tone = match sync {
+            Sync::Synced => "ok",
+            Sync::OutOfSync => "warn",
+            Sync::Unknown => "dim",
+        };
+        Self::new(tone, words.of(&format!("sync-{}", sync.word())), sync.word())
+    }
+
+    /// Whether it works.
+    pub fn health(health: Health, words: Words) -> Self {
+        let tone = match health {
+            Health::Healthy => "ok",
+            Health::Progressing => "go",
+            Health::Degraded => "bad",
+            Health::Missing => "missing",
+            Health::Unknown => "dim",
+        };
+        Self::new(tone, words.of(&format!("health-{}", health.word())), health.word())
+    }
+
+    /// It is left alone.
+    pub fn suspended(words: Words) -> Self {
+        Self::new("off", words.of("suspended"), "Suspended")
+    }
+}
+
+/// The mark of a tone. `yet` is for what is still to come, `gone` for what was deleted; `missing` has the colour of `bad` and a shape of its own.
+pub fn mark(tone: &str) -> &'static str {
+    match tone {
+        "ok" => include_str!("templates/marks/ok.svg"),
+        "go" => include_str!("templates/marks/go.svg"),
+        "warn" => include_str!("templates/marks/warn.svg"),
+        "bad" => include_str!("templates/marks/bad.svg"),
+        "missing" => include_str!("templates/marks/missing.svg"),
+        "off" => include_str!("templates/marks/off.svg"),
+        "gone" => include_str!("templates/marks/gone.svg"),
+        "yet" => include_str!("templates/marks/yet.svg"),
+        _ => include_str!("templates/marks/dim.svg"),
+    }
+}
+
+/// How a service is, in two states; suspended ones show that they are, and so do those of which only data is left.
+pub fn states(picture: &Picture, row: &ServiceStatus, words: Words) -> (State, State) {
+    if row.deleted {
+        let state = State::new("gone", words.of("deleted-state"), "");
+        return (state.clone(), state);
+    }
+    let health = match picture.facts.suspended.contains_key(&row.name) {
+        true => State::suspended(words),
+        false => State::health(row.health, words),
+    };
+    (State::sync(row.sync, words), health)
+}
+
+/// A line of a plan: the heading of a service (`of`), a change or step, or what stands below them (`note`).
+#[derive(Debug, Clone, Default)]
+pub struct PlanRow {
+    /// Of which sort it is; empty: a change or a step.
+    pub class: &'static str,
+    /// `+`, `~`, `−`, `!`.
+    pub sign: &'static str,
+    /// Its colour.
+    pub tone: &'static str,
+    /// `container`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What is worth knowing.
+    pub detail: String,
+    /// Lines below it: what differs, what becomes reachable, how a refusal is settled.
+    pub more: Vec<Hint>,
+}
+
+/// A plan as rows: the same words in the same order as `amarre plan` has them.
+pub fn plan(plans: &[(String, OfService)], words: Words) -> Vec<PlanRow> {
+    let mut is_guard_told = false;
+    let mut rows = Vec::new();
+    for (name, plan) in plans {
+        let (sign, tone) = sign(plan.sign);
+        let tone = if plan.is_down { "warn" } else { tone };
+        let (name, detail) = (name.clone(), plan.headline.clone());
+        rows.push(PlanRow { class: "of", sign, tone, name, detail, ..PlanRow::default() });
+        for row in &plan.rows {
+            let is_told = row.is_guarded() && std::mem::replace(&mut is_guard_told, true);
+            rows.push(plan_row(row, is_told, words));
+        }
+        rows.extend(plan.notes.iter().map(|note| PlanRow {
+            class: "note",
+            more: noted(note, words),
+            ..PlanRow::default()
+        }));
+    }
+    rows
+}
+
+fn noted(note: &Note, words: Words) -> Vec<Hint> {
+    match note {
+        Note::WhyStopFirst(why) => vec![Hint::text(words.with("plan-why-stop-first", "why", why))],
+        Note::Kept(kept, purge) => vec![Hint::text(words.with("plan-kept", "what", kept)), purge.clone()],
+    }
+}
+
+fn sign(sign: Sign) -> (&'static str, &'static str) {
+    match sign {
+        Sign::Create | Sign::Adopt => ("+", "ok"),
+        Sign::Update => ("~", "warn"),
+        Sign::Recreate => ("±", "warn"),
+        Sign::Delete | Sign::Release => ("−", "bad"),
+        Sign::Refuse | Sign::Failed => ("!", "bad"),
+        Sign::Step => ("…", "go"),
+        Sign::Done => ("✓", "ok"),
+    }
+}
+
+/// `is_told`: a row before has told what the guard says of this one.
+fn plan_row(row: &Row, is_told: bool, words: Words) -> PlanRow {
+    let (sign, tone) = if row.is_held { ("·", "dim") } else { sign(row.sign) };
+    let differs = row.diff.iter().map(|(field, values)| match values {
+        Some((from, to)) => format!("{field}: {from} → {to}"),
+        None => format!("{field}: {}", words.of("plan-sensitive")),
+    });
+    let refusal = row.refusal.as_ref().filter(|_| row.explains && !is_told);
+    let guard = refusal.filter(|refusal| refusal.is_guard()).map(|guard| guard.message.clone());
+    let found = refusal.into_iter().flat_map(|refusal| &refusal.found).map(|(what, value)| format!("{what}: {value}"));
+    let texts = differs.chain(row.below.iter().cloned()).chain(guard).chain(found).map(Hint::text);
+    let more = texts.chain(refusal.into_iter().flat_map(|refusal| refusal.hints.iter().cloned())).collect();
+    let text::Columns { kind, name, detail } = row.columns.clone();
+    PlanRow { class: "", sign, tone, kind: words.kind(&kind), name, detail, more }
+}
+
+/// `3 to create, 1 refused`.
+pub fn summary(plans: &[(String, OfService)], words: Words) -> String {
+    let rows = || plans.iter().flat_map(|(_, plan)| &plan.rows);
+    let count = |signs: &[Sign]| rows().filter(|row| !row.is_held && signs.contains(&row.sign)).count();
+    let parts = [
+        ("plan-create", count(&[Sign::Create, Sign::Adopt])),
+        ("plan-update", count(&[Sign::Update, Sign::Recreate])),
+        ("plan-delete", count(&[Sign::Delete, Sign::Release])),
+        ("plan-refused", count(&[Sign::Refuse, Sign::Failed])),
+    ];
+    let parts: Vec<String> = parts.iter().filter(|(_, n)| *n > 0).map(|(key, n)| words.count(key, n)).collect();
+    if parts.is_empty() { words.of("plan-nothing") } else { parts.join(", ") }
+}
+
+/// What happened, in one line.
+pub fn event(event: &Event) -> String {
+    match &event.address {
+        Some(address) => {
+            format!("{} {} {}: {}", event.kind, address.kind.label(), lines::name(address, None), event.text)
+        }
+        None => format!("{}: {}", event.kind, event.text),
+    }
+}
+
+/// `3 s`, `12 min`, `4 h`, `21 d`: one unit, for columns.
+pub fn span(span: Millis) -> String {
+    let seconds = span.0.max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds}\u{a0}s"),
+        60..3600 => format!("{}\u{a0}min", seconds / 60),
+        3600..172_800 => format!("{}\u{a0}h", seconds / 3600),
+        _ => format!("{}\u{a0}d", seconds / 86_400),
+    }
+}
+
+/// `11:58:02`, in the machine's own zone.
+pub fn clock(at: Timestamp) -> String {
+    local(at, "%H:%M:%S")
+}
+
+/// `2026-11-20 11:58`.
+pub fn day(at: Timestamp) -> String {
+    local(at, "%Y-%m-%d %H:%M")
+}
+
+/// `11:58:02` of today, else `2026-11-20`.
+pub fn moment(at: Timestamp, now: Timestamp) -> String {
+    let day = |at| local(at, "%Y-%m-%d");
+    if day(at) == day(now) { clock(at) } else { day(at) }
+}
+
+fn local(at: Timestamp, form: &str) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string()
+}
+
+/// A text as part of a URL's query.
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::words::Language;
+    use amarre_core::model::Refusal;
+    use amarre_core::plan::render::text::Columns;
+
+    #[test]
+    fn a_span_has_one_unit() {
+        let spans = [0, 59_999, 60_000, 3_599_000, 3_600_000, 172_799_000, 172_800_000, -5].map(|ms| span(Millis(ms)));
+        let spans = spans.map(|span| span.replace('\u{a0}', " "));
+        assert_eq!(spans, ["0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d", "0 s"]);
+    }
+
+    #[test]
+    fn what_the_guard_says_is_shown_once() {
+        let refusal = Refusal {
+            code: "A0431".to_owned(),
+            message: "this plan deletes 15 records of one service at once".to_owned(),
+            found: Vec::new(),
+            hints: vec![Hint::command("if you mean it", "amarre apply --confirm-deletes=15")],
+        };
+        let columns = |name: &str| Columns {
+            kind: "record".to_owned(),
+            name: name.to_owned(),
+            detail: "held by the guard".to_owned(),
+        };
+        let row = |name: &str| Row {
+            sign: Sign::Refuse,
+            is_held: false,
+            columns: columns(name),
+            diff: Vec::new(),
+            below: Vec::new(),
+            refusal: Some(refusal.clone()),
+            explains: true,
+        };
+        let plan_of = |rows| OfService {
+            sign: Sign::Refuse,
+            headline: "in part held by the guard, A0431".to_owned(),
+            is_down: false,
+            rows,
+            notes: Vec::new(),
+        };
+        let plans = [("web".to_owned(), plan_of(vec![row("a"), row("b")])), ("x".to_owned(), plan_of(vec![row("c")]))];
+        let rows = plan(&plans, Words(Language::En));
+        let classes: Vec<&str> = rows.iter().map(|row| row.class).collect();
+        assert_eq!(classes, ["of", "", "", "of", ""]);
+        let hint = Hint::command("if you mean it", "amarre apply --confirm-deletes=15");
+        let message = Hint::text("this plan deletes 15 records of one service at once");
+        assert_eq!(rows[1].more, [message, hint]);
+        assert_eq!((&rows[2].more, &rows[4].more), (&Vec::new(), &Vec::new()));
+    }
+
+    #[test]
+    fn a_path_in_a_query_is_encoded() {
+        assert_eq!(encoded("/services/a?b=c&d=é"), "/services/a%3Fb%3Dc%26d%3D%C3%A9");
+    }
+}
