@@ -24,7 +24,7 @@ use crate::providers::docker::api::Api as Docker;
 use crate::providers::http::Counts;
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
-use crate::providers::{Ask, Observation, Provider};
+use crate::providers::{Observation, ObserveQuery, Provider};
 use crate::secret::{MarkKey, Secret};
 use amarre_core::model::site::ascii_name;
 use amarre_core::model::{Address, Fields, Gap, Kind, ProviderId};
@@ -336,11 +336,11 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, Failure>
     let provider = provider.map_err(|why| Failure::new("A1005", why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
     let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{domain}/A"));
     let wanted = BTreeMap::from([(address, Fields::default())]);
-    Ok(provider.observe(&Ask { wanted, ..nothing_wanted() }).await)
+    Ok(provider.observe(&ObserveQuery { wanted, ..nothing_wanted() }).await)
 }
 
-fn nothing_wanted() -> Ask {
-    Ask {
+fn nothing_wanted() -> ObserveQuery {
+    ObserveQuery {
         now: SystemClock.now(),
         wanted: BTreeMap::new(),
         applied: BTreeMap::new(),

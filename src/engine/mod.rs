@@ -638,7 +638,7 @@ impl Engine {
 
     fn change_failed(&mut self, change: Change, error: ProviderError, now: Timestamp) {
         // The next subnet or port is tried at once: nothing is wrong with the service.
-        if matches!(error.class, Class::SubnetTaken | Class::PortTaken(_)) {
+        if matches!(error.class, Class::Taken(_)) {
             return;
         }
         let (service, run) = (&change.service, self.run.map(|run| run.id));

@@ -178,8 +178,8 @@ impl Http {
     }
 
     /// How many requests were made.
-    pub fn counts(&self) -> Counts {
-        self.counts.clone()
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Sends and reads the whole answer. A GET whose connection was cut is sent again, on another one: nginx before NPM

@@ -121,7 +121,7 @@ fn providers(registry: &mut Registry, picture: &Picture) {
     for (id, provider) in context.providers.iter() {
         let is_up = !picture.plan.gaps.iter().any(|gap| gap.provider == *id);
         up.get_or_create(&labels(&[("provider", id.as_str())])).set(i64::from(is_up));
-        let counts = provider.counts();
+        let Some(counts) = provider.capabilities().requests else { continue };
         let of = || labels(&[("provider", id.as_str())]);
         took.0.push((of(), counts.took.clone()));
         waited.0.push((of(), counts.waited.clone()));

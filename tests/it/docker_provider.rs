@@ -1,11 +1,15 @@
 //! The Docker provider over real HTTP against the simulated engine: whose things are, what is done once, what is kept.
 
+use crate::support::supplies;
+use amarre::providers::AttributeDrift;
+use amarre::providers::ProbePorts;
+use amarre::providers::WatchEvents;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use amarre::providers::docker::{DockerConfig, DockerProvider};
-use amarre::providers::{Ask, Class, Observation, Outcome, Provider, ProviderError, Touched};
+use amarre::providers::{Class, Difference, Observation, ObserveQuery, Outcome, Provider, ProviderError};
 use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_core::model::plan::Impact;
 use amarre_core::model::{
@@ -79,12 +83,12 @@ fn container() -> Fields {
 }
 
 async fn look(provider: &DockerProvider) -> Observation {
-    provider.observe(&Ask { now: Timestamp(1_800_000_000_000), ..Ask::default() }).await
+    provider.observe(&ObserveQuery { now: Timestamp(1_800_000_000_000), ..ObserveQuery::default() }).await
 }
 
 async fn apply(provider: &DockerProvider, change: &Change) -> Result<Outcome, ProviderError> {
     let secrets = Secrets::from([(SecretName("web".to_owned()), Secret::new(PLAIN_TEXT))]);
-    provider.apply(change, &secrets).await
+    provider.apply(change, supplies(&secrets)).await
 }
 
 /// An engine on which `instance` runs one container on a network of its own.
@@ -284,8 +288,8 @@ async fn who_removed_it_is_asked_of_the_past_only() {
     docker.remove("web").unwrap();
     let now = Timestamp(jiff::Timestamp::now().as_millisecond());
     let (since, last_well) = (Timestamp(now.0 - 60_000), Timestamp::default());
-    let touched = Touched { address: web(), vendor_id: seen.vendor_id, since, last_well };
-    let traces = ours.who(&[touched], now).await;
+    let touched = Difference { address: web(), vendor_id: seen.vendor_id, since, last_well };
+    let traces = ours.attribute(&[touched], now).await;
     assert_eq!(traces[&web()].evidence, "Docker event");
     let calls = docker.server.journal.calls();
     let query = calls.iter().find_map(|call| call.path.split_once("/events?").map(|(_, query)| query)).unwrap();

@@ -1,12 +1,13 @@
 //! Vendors that answer without end, or with words for a terminal: what they send costs a bounded amount, and what they
 //! say is shown clean and short.
 
+use amarre::providers::ReadLogs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use amarre::providers::docker::{DockerConfig, DockerProvider};
-use amarre::providers::{Ask, LogAsk, Observation, Provider};
+use amarre::providers::{LogQuery, Observation, ObserveQuery, Provider};
 use amarre::secret::MarkKey;
 use amarre_core::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Timestamp};
 use serde_json::{Value as Json, json};
@@ -118,7 +119,7 @@ fn provider(server: &Hostile) -> DockerProvider {
 }
 
 async fn look(server: &Hostile) -> Observation {
-    let ask = Ask { now: NOW, ..Ask::default() };
+    let ask = ObserveQuery { now: NOW, ..ObserveQuery::default() };
     provider(server).observe(&ask).await
 }
 
@@ -163,7 +164,7 @@ async fn a_line_of_a_log_without_an_end_is_not_gathered() {
         vendor_id: "1234".to_owned(),
         at: NOW,
     };
-    let ask = LogAsk { lines: 10, hidden: [].into(), since: None };
+    let ask = LogQuery { lines: 10, hidden: [].into(), since: None };
     let error = provider(&server).logs(&address, &seen, &ask).await.unwrap_err();
     assert_eq!(error.code, "A0541", "{error}");
     assert!(server.sent() < 4 * MIB + ON_THE_WAY, "{} bytes were taken", server.sent());

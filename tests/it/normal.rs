@@ -8,7 +8,7 @@ use amarre::providers::docker::answers::Reader;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
-use amarre::providers::{Ask, Provider};
+use amarre::providers::{ObserveQuery, Provider};
 use amarre::secret::{MarkKey, Secret};
 use amarre_core::model::{Address, Fields, Kind, ProviderId, Timestamp, Value};
 use amarre_core::plan::diff::compare;
@@ -131,7 +131,7 @@ async fn what_npm_answers_compares_as_what_was_asked_for() {
             row.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
             npm.seed_proxy_host(&row);
         }
-        let observation = provider.observe(&Ask::default()).await;
+        let observation = provider.observe(&ObserveQuery::default()).await;
         assert_eq!(observation.gaps, []);
         for (at, line) in here {
             let address = Address::new(ProviderId::npm("main"), Kind::ProxyHost, &format!("c{at}.{ZONE}"));
@@ -171,7 +171,7 @@ async fn what_ovh_answers_compares_as_what_was_asked_for() {
     let lines = lines("tests/cases/normal/ovh/record.txt", &[]);
     let address =
         |at: usize, kind: &str| Address::new(ProviderId::ovh(), Kind::Record, &format!("c{at}.{ZONE}/{kind}"));
-    let mut ask = Ask::default();
+    let mut ask = ObserveQuery::default();
     for (at, line) in lines.iter().enumerate() {
         let (kind, row) = line.answer.split_once(' ').unwrap();
         let row: Json = serde_yaml::from_str(row).unwrap();

@@ -379,7 +379,7 @@ async fn a_look_is_seven_gets_and_one_sign_in() {
     let calls = rig.npm.server.journal.calls();
     assert_eq!((first, calls.len()), (8, 7));
     assert_eq!(rig.npm.server.journal.writes(), []);
-    assert_eq!(rig.provider.counts().read()[&("GET".to_owned(), 200)], 14);
+    assert_eq!(rig.provider.capabilities().requests.unwrap().read()[&("GET".to_owned(), 200)], 14);
     assert_eq!(rig.provider.id().as_str(), "npm");
 }
 

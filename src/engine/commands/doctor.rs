@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::engine::Picture;
-use crate::providers::{Ask, EXAM_LIMIT, Exam, Observation, Provider};
+use crate::providers::{EXAM_LIMIT, Exam, Observation, ObserveQuery, Provider};
 pub use crate::providers::{Finding, Verdict};
 use amarre_core::manifest::Diagnostic;
 use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
@@ -54,7 +54,7 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let exam = Exam { now: patient.now, names: names(patient) };
     let (world, own, reached) = tokio::join!(
         observe(patient),
-        join_all(patient.providers.iter().map(|provider| provider.examine(&exam))),
+        join_all(patient.providers.iter().filter_map(|provider| Some(provider.capabilities().examine?.examine(&exam)))),
         addresses(patient.site),
     );
     let (world, mut engines) = world;
@@ -155,7 +155,7 @@ async fn observe(patient: &Patient<'_>) -> (World, Vec<Finding>) {
         let id = provider.id();
         let applied = patient.facts.applied.iter().filter(|(address, _)| address.provider == *id);
         let applied = applied.map(|(address, applied)| (address.clone(), applied.clone())).collect();
-        let ask = Ask { now: patient.now, applied, ..Ask::default() };
+        let ask = ObserveQuery { now: patient.now, applied, ..ObserveQuery::default() };
         (id.clone(), timeout(EXAM_LIMIT, provider.observe(&ask)).await.ok().map(Observation::clean))
     });
     let mut world = World::default();

@@ -15,7 +15,7 @@ use super::logs::LogsOf;
 use crate::engine::Picture;
 use crate::engine::reconcile::daemon::{Command, Handle};
 use crate::engine::reconcile::failure_log;
-use crate::providers::LogAsk;
+use crate::providers::LogQuery;
 use amarre_core::model::{Address, Seen, Timestamp, Value};
 
 /// Without news of the loop, so often it is looked whether another container has come.
@@ -62,7 +62,7 @@ pub async fn follow(mut handle: Handle, of: LogsOf, lines: Lines) -> Option<Answ
             if known.insert((address.clone(), started)) {
                 let tail = if is_first { of.tail() } else { logs::LINES_MAX as usize };
                 let since = started.filter(|_| !is_first).map(Timestamp);
-                let ask = LogAsk { since, ..logs::ask(&picture, address, tail) };
+                let ask = LogQuery { since, ..logs::ask(&picture, address, tail) };
                 followed.push(one(picture.clone(), address.clone(), seen.clone(), ask, lines.clone()));
             }
         }
@@ -87,11 +87,11 @@ pub async fn follow(mut handle: Handle, of: LogsOf, lines: Lines) -> Option<Answ
 }
 
 /// Follows one container to its end.
-async fn one(picture: Arc<Picture>, address: Address, seen: Seen, ask: LogAsk, lines: Lines) {
+async fn one(picture: Arc<Picture>, address: Address, seen: Seen, ask: LogQuery, lines: Lines) {
     let (container, generation) = (address.name.clone(), address.generation.clone());
     let service = seen.service.clone().unwrap_or_default();
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&address.provider));
-    let Some(provider) = provider else { return };
+    let Some(logs) = provider.and_then(|provider| provider.capabilities().logs) else { return };
     let (raw, mut read) = mpsc::channel::<String>(1);
     let printing = |line| Printing {
         container: container.clone(),
@@ -99,7 +99,7 @@ async fn one(picture: Arc<Picture>, address: Address, seen: Seen, ask: LogAsk, l
         service: service.clone(),
         line,
     };
-    let reading = provider.follow(&address, &seen, &ask, raw);
+    let reading = logs.follow(&address, &seen, &ask, raw);
     let passing_on = async {
         while let Some(line) = read.recv().await {
             if lines.send(printing(failure_log::kept(&line, &picture.scrubber))).await.is_err() {

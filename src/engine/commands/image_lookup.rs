@@ -38,12 +38,12 @@ impl Images {
         if let Some((_, known)) = kept.filter(|(at, _)| now - *at < KEPT) {
             return known;
         }
-        let provider = picture.context.as_ref().and_then(|context| {
+        let images = picture.context.as_ref().and_then(|context| {
             let docker = &context.site.hosts.get(host)?.docker;
-            context.providers.get(docker)
+            context.providers.get(docker)?.capabilities().images
         });
-        let Some(provider) = provider else { return Known::Unasked("nothing was looked at yet".to_owned()) };
-        let known = match provider.image(reference).await {
+        let Some(images) = images else { return Known::Unasked("nothing was looked at yet".to_owned()) };
+        let known = match images.image(reference).await {
             Ok(facts) => Known::Facts(facts),
             Err(ProviderError { class: Class::Rejected, message, .. }) => Known::Refused(message),
             Err(ProviderError { message, .. }) => return Known::Unasked(message),

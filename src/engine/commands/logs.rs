@@ -12,7 +12,7 @@ use crate::engine::Picture;
 use crate::engine::reconcile::daemon::{Command, Handle};
 use crate::engine::reconcile::failure_log;
 use crate::engine::report::wait_text;
-use crate::providers::LogAsk;
+use crate::providers::LogQuery;
 use amarre_core::model::{Address, Kind, Seen, Timestamp};
 
 /// Lines of each container, unless said otherwise.
@@ -124,17 +124,18 @@ pub(crate) fn asked<'a>(picture: &'a Picture, name: Option<&'a str>) -> impl Ite
 }
 
 /// What a provider is asked for: nothing that is secret there.
-pub(crate) fn ask(picture: &Picture, address: &Address, lines: usize) -> LogAsk {
+pub(crate) fn ask(picture: &Picture, address: &Address, lines: usize) -> LogQuery {
     let fields = picture.wants.map.get(address).map(|want| &want.fields);
     let fields = fields.or_else(|| picture.facts.applied.get(address).map(|row| &row.fields));
-    LogAsk { lines, hidden: fields.map(failure_log::secret_variables).unwrap_or_default(), since: None }
+    LogQuery { lines, hidden: fields.map(failure_log::secret_variables).unwrap_or_default(), since: None }
 }
 
 async fn read(picture: &Picture, address: &Address, seen: &Seen, lines: usize) -> Printed {
     let ask = ask(picture, address, lines);
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&address.provider));
-    let answer = match provider {
-        Some(provider) => provider.logs(address, seen, &ask).await.map_err(|error| (error.message, error.hint)),
+    let answer = match provider.map(|provider| provider.capabilities().logs) {
+        Some(Some(logs)) => logs.logs(address, seen, &ask).await.map_err(|error| (error.message, error.hint)),
+        Some(None) => Err((format!("{} {} prints nothing", address.kind.label(), address.name), String::new())),
         None => Err((format!("{} is not configured any more", address.provider), String::new())),
     };
     let (lines, note) = match answer {

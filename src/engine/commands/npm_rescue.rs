@@ -9,7 +9,7 @@ use super::{Answer, refused};
 use crate::engine::Context;
 use crate::engine::reconcile::daemon::{Command, Handle};
 use crate::ledger::runs::Event;
-use crate::providers::{Blame, Culprit, Provider, ProviderError};
+use crate::providers::{Blame, Culprit, ProviderError, ProxyRescue, TestNginx};
 use amarre_core::model::{Address, ProviderId};
 use amarre_core::plan::render::{Look, Sign};
 
@@ -19,8 +19,8 @@ const OFF_MAX: usize = 50;
 /// An NPM, and its container on an engine.
 struct Patient<'a> {
     name: String,
-    npm: &'a dyn Provider,
-    engine: &'a dyn Provider,
+    npm: &'a dyn ProxyRescue,
+    engine: &'a dyn TestNginx,
     container: &'a str,
 }
 
@@ -31,14 +31,15 @@ impl<'a> Patient<'a> {
             let site = host.npm.as_ref().filter(|site| site.provider == *npm)?;
             Some((&host.docker, site.container.as_deref()?))
         })?;
-        let provider = |id| context.providers.get(id).map(AsRef::as_ref);
-        Some(Self { name: npm.npm_name().to_owned(), npm: provider(npm)?, engine: provider(engine)?, container })
+        let parts = |id| Some(context.providers.get(id)?.capabilities());
+        let (rescue, test) = (parts(npm)?.proxy_rescue?, parts(engine)?.nginx_test?);
+        Some(Self { name: npm.npm_name().to_owned(), npm: rescue, engine: test, container })
     }
 
     /// What nginx refuses, if it refuses anything.
     async fn complaint(&self) -> Result<Option<Blame>, ProviderError> {
         match self.engine.test_nginx(self.container).await? {
-            Some(said) => self.npm.blame(&said).await.map(Some),
+            Some(said) => self.npm.find_culprits(&said).await.map(Some),
             None => Ok(None),
         }
     }
@@ -122,7 +123,7 @@ async fn record(handle: &Handle, patient: &Patient<'_>, culprit: &Culprit, words
         at: handle.now(),
         run: 0,
         service: String::new(),
-        address: Some(Address::new(patient.npm.id().clone(), culprit.kind, name)),
+        address: Some(Address::new(ProviderId::npm(&patient.name), culprit.kind, name)),
         kind: "rescued".to_owned(),
         text: format!("{} switched off by {by}, amarre npm rescue: {words}", culprit.label()),
         reason: None,
@@ -151,7 +152,7 @@ impl Course {
                 break;
             }
             for culprit in blame.culprits {
-                patient.npm.switch_off(&culprit).await?;
+                patient.npm.disable(&culprit).await?;
                 record(handle, patient, &culprit, &blame.words, by).await;
                 self.off.push(culprit);
             }

@@ -140,8 +140,8 @@ async fn names(
         .seen
         .get(&address)
         .map_or_else(Vec::new, |seen| seen.fields.strings("nameservers").into_iter().map(str::to_owned).collect());
-    let heard = match providers.get(&ovh) {
-        Some(provider) => provider.resolve(&zone, &servers, domain, picture.at).await,
+    let heard = match providers.get(&ovh).and_then(|provider| provider.capabilities().name_servers) {
+        Some(servers_of) => servers_of.resolve(&zone, &servers, domain, picture.at).await,
         None => Vec::new(),
     };
     let names: Vec<&str> = heard.iter().map(|heard| heard.server.as_str()).collect();
@@ -289,8 +289,8 @@ async fn behind(picture: &Picture, providers: &Providers, domain: &str) -> (Vec<
     steps.extend(network(picture, &container, &seen.fields));
     let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(80);
     let began = Instant::now();
-    let probed = match providers.get(&container.provider) {
-        Some(provider) => tokio::time::timeout(LIMIT, provider.probe(&container, seen, port)).await,
+    let probed = match providers.get(&container.provider).and_then(|provider| provider.capabilities().probe) {
+        Some(probe) => tokio::time::timeout(LIMIT, probe.probe(&container, seen, port)).await,
         None => Ok(Ok(())),
     };
     let said = probed.unwrap_or_else(|_| Err(format!("{place} does not answer")));

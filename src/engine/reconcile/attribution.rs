@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::report::wait_text;
-use crate::providers::{Touched, Trace};
+use crate::providers::{Attributed, Difference};
 use amarre_core::model::plan::ReasonCode;
 use amarre_core::model::{Address, Change, Expect, Plan, ProviderId, Timestamp};
 
@@ -28,7 +28,7 @@ impl Engine {
         self.culprits.retain(|address, _| drift.contains_key(address));
         let were_planned: BTreeSet<Address> =
             self.picture.plan.changes.iter().map(|change| change.address.clone()).collect();
-        let mut asked: BTreeMap<ProviderId, Vec<Touched>> = BTreeMap::new();
+        let mut asked: BTreeMap<ProviderId, Vec<Difference>> = BTreeMap::new();
         for change in drift.values() {
             let is_known = self.culprits.get(&change.address).is_some_and(|(of, _)| *of == difference(change));
             let Some(row) = self.last_facts.applied.get(&change.address).filter(|_| !is_known) else { continue };
@@ -37,7 +37,7 @@ impl Engine {
             let last_well = if was_well { self.picture.at } else { Timestamp::default() };
             // Nothing that happened before our own last write has brought this about.
             let written = self.ledger.written_at(&change.address).await.ok().flatten().unwrap_or_default();
-            let touched = Touched {
+            let touched = Difference {
                 address: change.address.clone(),
                 vendor_id: row.vendor_id.clone(),
                 since: last_well.max(written),
@@ -47,7 +47,10 @@ impl Engine {
         }
         for (id, touched) in asked {
             let Some(provider) = self.context.providers.get(&id) else { continue };
-            let traces = tokio::time::timeout(LIMIT, provider.who(&touched, now)).await.unwrap_or_default();
+            let traces = match provider.capabilities().attribution {
+                Some(log) => tokio::time::timeout(LIMIT, log.attribute(&touched, now)).await.unwrap_or_default(),
+                None => BTreeMap::new(),
+            };
             for thing in touched {
                 let Some(change) = drift.get(&thing.address) else { continue };
                 let text = in_words(change, traces.get(&thing.address), thing.last_well, now);
@@ -72,13 +75,13 @@ fn difference(change: &Change) -> String {
     format!("{} {which}", change.action())
 }
 
-fn in_words(change: &Change, trace: Option<&Trace>, since: Timestamp, now: Timestamp) -> String {
+fn in_words(change: &Change, trace: Option<&Attributed>, since: Timestamp, now: Timestamp) -> String {
     let done = if change.because.code == ReasonCode::Missing { "removed" } else { "changed" };
     match trace {
-        Some(Trace { by: Some(by), at, evidence }) => {
+        Some(Attributed { by: Some(by), at, evidence }) => {
             format!("{done} by {by} {} ({evidence})", wait_text::time(*at, now))
         }
-        Some(Trace { by: None, at, evidence }) => {
+        Some(Attributed { by: None, at, evidence }) => {
             format!("{done} {} ({evidence}; by whom is not recorded)", wait_text::time(*at, now))
         }
         None if since == Timestamp::default() => change.because.text.clone(),

@@ -70,7 +70,11 @@ impl Breakers {
             let seats = |provider: &Arc<dyn Provider>| Arc::new(Semaphore::new(at_once(provider.as_ref())));
             Arc::new(providers.iter().map(|(id, provider)| (id.clone(), seats(provider))).collect())
         };
-        Self { fares: Arc::default(), turns: turns(|provider| provider.at_once()), stops: turns(|_| STOPS_AT_ONCE) }
+        Self {
+            fares: Arc::default(),
+            turns: turns(|provider| provider.capabilities().max_in_flight),
+            stops: turns(|_| STOPS_AT_ONCE),
+        }
     }
 
     /// Waits for the change's turn at its provider; `None` when the provider is to be left alone by then.
@@ -99,7 +103,7 @@ impl Breakers {
     pub fn failed(&self, change: &Change, error: &ProviderError, now: Timestamp, jitter: Jitter) {
         let is_the_providers = match error.class {
             Class::RetryLater | Class::Reauthenticate | Class::OutcomeUnknown => true,
-            Class::Rejected | Class::Conflict | Class::SubnetTaken | Class::PortTaken(_) => false,
+            Class::Rejected | Class::Conflict | Class::Taken(_) => false,
         };
         if !is_the_providers || !counts(change) {
             return;

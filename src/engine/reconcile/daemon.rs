@@ -435,7 +435,11 @@ impl Daemon {
         let wake = &self.engine.wake;
         for provider in self.engine.context.providers.values() {
             let (provider, wake) = (provider.clone(), wake.clone());
-            watchers.spawn(async move { provider.watch(wake).await });
+            watchers.spawn(async move {
+                if let Some(events) = provider.capabilities().events {
+                    events.watch(wake).await;
+                }
+            });
         }
         if let Some(interval) = self.engine.source.interval() {
             let (source, clock) = (self.engine.source.clone(), self.engine.clock.clone());

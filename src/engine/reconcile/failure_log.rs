@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::engine::report::waits;
 use crate::ledger::LastFailure;
 use crate::ledger::runs::Event;
-use crate::providers::{LOG_LIMIT, LogAsk};
+use crate::providers::{LOG_LIMIT, LogQuery};
 use crate::secret::Scrubber;
 use amarre_core::model::{
     Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Timestamp, Value, Want, Wants, World,
@@ -51,14 +51,15 @@ impl Engine {
             let fields = wants.map.get(&address).map(|want| &want.fields);
             let fields = fields.or_else(|| facts.applied.get(&address).map(|row| &row.fields));
             let ask =
-                LogAsk { lines: LINES_KEPT, hidden: fields.map(secret_variables).unwrap_or_default(), since: None };
+                LogQuery { lines: LINES_KEPT, hidden: fields.map(secret_variables).unwrap_or_default(), since: None };
             let provider = self.context.providers.get(&address.provider).cloned();
             let seen = world.seen.get(&address).cloned();
             async move {
                 let (provider, seen) = (provider?, seen?);
                 // A provider keeps to its limit; the loop does not hang on one that does not.
                 let limit = LOG_LIMIT + Duration::from_secs(1);
-                let log = tokio::time::timeout(limit, provider.logs(&address, &seen, &ask)).await;
+                let logs = provider.capabilities().logs?;
+                let log = tokio::time::timeout(limit, logs.logs(&address, &seen, &ask)).await;
                 let log = log.map_err(|_| "there was no answer".to_owned());
                 let log = log.and_then(|log| log.map_err(|error| error.message));
                 let log = log.map(|lines| lines.iter().map(|line| kept(line, scrubber)).collect());

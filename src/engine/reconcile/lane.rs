@@ -15,7 +15,7 @@ use crate::engine::commands::npm_rescue;
 use crate::engine::{Clock, Context, Progress, ProgressState};
 use crate::ledger::runs::Event;
 use crate::ledger::{Intent, Ledger, StoreError};
-use crate::providers::{Class, Outcome, Provider, ProviderError};
+use crate::providers::{Class, Outcome, Provider, ProviderError, Supplies, Taken};
 use crate::secret::Secrets;
 use amarre_core::model::{
     Address, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Timestamp, Value, Verb, words,
@@ -138,7 +138,7 @@ fn goes_on_after(failure: &LaneFailure) -> bool {
         LaneFailure::Ledger(_) => false,
         LaneFailure::Provider { error, .. } => match error.class {
             Class::RetryLater | Class::Reauthenticate | Class::Rejected | Class::OutcomeUnknown => true,
-            Class::Conflict | Class::SubnetTaken | Class::PortTaken(_) => false,
+            Class::Conflict | Class::Taken(_) => false,
         },
     }
 }
@@ -156,7 +156,7 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
     let started = tools.clock.now();
     let provider = tools.context.providers.get(&change.address.provider);
     let provider = provider.expect("a change's provider is one of those that were observed");
-    let publishes = provider.publishes(&change.address);
+    let publishes = provider.capabilities().publish.and_then(|publish| publish.scope_of(&change.address));
     let intent = Intent { run: job.run, change, publishes };
     let id = tools.ledger.intent(&intent, started).await.map_err(LaneFailure::Ledger)?;
     tell(tools, change, ProgressState::Begun, String::new(), started, started);
@@ -167,7 +167,7 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
             let stored = tools.ledger.done(id, job.run, change, &outcome.vendor_id, now).await;
             stored.map_err(LaneFailure::Ledger)?;
             tools.meters.changed(change, "done");
-            tell(tools, change, ProgressState::Done, provider.news(&change.address), started, now);
+            tell(tools, change, ProgressState::Done, Moving::of(provider.as_ref(), change).text, started, now);
             let (service, address) = (&change.service, &change.address);
             tracing::info!(service, run = job.run, %address, "{} {address}", past(change));
             remember(tools, change, job.run, past(change), &story(change), now).await;
@@ -175,10 +175,10 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
         }
         Err(error) => {
             let error = npm_rescue::named(&tools.context, &change.address.provider, error).await;
-            if error.class == Class::SubnetTaken {
+            if error.class == Class::Taken(Taken::Subnet) {
                 refuse_subnet(tools, change, now).await.map_err(LaneFailure::Ledger)?;
             }
-            if let Class::PortTaken(port) = error.class {
+            if let Class::Taken(Taken::Port(port)) = error.class {
                 tools.ledger.refuse_port(&change.address, port, now).await.map_err(LaneFailure::Ledger)?;
             }
             if error.class != Class::OutcomeUnknown {
@@ -206,25 +206,40 @@ async fn watched(
         bind_links::check_again(check).await?;
     }
     let secrets = named(change, &job.secrets);
-    let mut making = provider.apply_with(change, &secrets, &job.payloads);
+    let mut making = provider.apply(change, Supplies { secrets: &secrets, payloads: &job.payloads });
     let (mut told, mut moved) = (String::new(), started);
-    let mut signs = provider.signs(&change.address);
+    let mut ticks = Moving::of(provider, change).ticks;
     loop {
         if let Ok(outcome) = tokio::time::timeout(NEWS_EVERY, &mut making).await {
             return outcome;
         }
-        let (news, now) = (provider.news(&change.address), tools.clock.now());
-        if !news.is_empty() && news != told {
-            tell(tools, change, ProgressState::Begun, news.clone(), started, now);
-            told = news;
+        let (moving, now) = (Moving::of(provider, change), tools.clock.now());
+        if !moving.text.is_empty() && moving.text != told {
+            tell(tools, change, ProgressState::Begun, moving.text.clone(), started, now);
+            told = moving.text;
         }
-        let signs_now = provider.signs(&change.address);
-        if signs_now != signs {
-            (signs, moved) = (signs_now, now);
+        if moving.ticks != ticks {
+            (ticks, moved) = (moving.ticks, now);
         }
         if let Some(limit) = change_limit::passed(change, started, moved, now) {
             return Err(change_limit::too_long(change, limit, &told));
         }
+    }
+}
+
+/// How far a change is, where its provider knows that.
+#[derive(Default)]
+struct Moving {
+    /// In words for people.
+    text: String,
+    /// Grows while the change moves.
+    ticks: u64,
+}
+
+impl Moving {
+    fn of(provider: &dyn Provider, change: &Change) -> Self {
+        let Some(progress) = provider.capabilities().progress else { return Self::default() };
+        Self { text: progress.progress_text(&change.address), ticks: progress.ticks(&change.address) }
     }
 }
 

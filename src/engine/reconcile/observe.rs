@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::poll::{Asking, Past};
 use crate::ledger::Unpublished;
-use crate::providers::{Ask, Observation, Provider};
+use crate::providers::{Observation, ObserveQuery, Provider};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
 
@@ -53,7 +53,7 @@ impl Observer {
         past: Past<'_>,
         now: Timestamp,
     ) -> (World, Option<Timestamp>) {
-        let asks = |id: &ProviderId| Ask { reuse, ..ask(id, wants, facts, unpublished, now) };
+        let asks = |id: &ProviderId| ObserveQuery { reuse, ..ask(id, wants, facts, unpublished, now) };
         let answers = self.asking.ask(providers, asks, past, now).await;
         let mut world = World::default();
         let mut again = None;
@@ -160,7 +160,7 @@ impl Observer {
     }
 }
 
-fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[Unpublished], now: Timestamp) -> Ask {
+fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[Unpublished], now: Timestamp) -> ObserveQuery {
     let wanted: BTreeMap<Address, Fields> = wants
         .map
         .iter()
@@ -168,7 +168,7 @@ fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[Unpublished
         .map(|(address, want)| (address.clone(), want.fields.clone()))
         .collect();
     let applied = facts.applied.iter().filter(|(address, _)| address.provider == *id);
-    Ask {
+    ObserveQuery {
         now,
         wanted,
         applied: applied.map(|(address, applied)| (address.clone(), applied.clone())).collect(),

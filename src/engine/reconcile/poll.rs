@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::providers::{Ask, Observation, Provider};
+use crate::providers::{Observation, ObserveQuery, Provider};
 use amarre_core::model::{Address, Gap, ProviderId, Timestamp};
 
 /// A provider that has not answered yet has much to tell: all its containers, all records of a zone.
@@ -51,7 +51,7 @@ impl Asking {
     pub async fn ask(
         &mut self,
         providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
-        ask: impl Fn(&ProviderId) -> Ask,
+        ask: impl Fn(&ProviderId) -> ObserveQuery,
         past: Past<'_>,
         now: Timestamp,
     ) -> Vec<(ProviderId, Observation)> {
@@ -109,7 +109,7 @@ impl Asking {
     }
 }
 
-fn begin(provider: Arc<dyn Provider>, ask: Ask, wake: Arc<Notify>, since: Timestamp) -> Asked {
+fn begin(provider: Arc<dyn Provider>, ask: ObserveQuery, wake: Arc<Notify>, since: Timestamp) -> Asked {
     let (mut task, is_late) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
     let (wanted, told) = (ask.wanted.keys().cloned().collect(), is_late.clone());
     task.spawn(async move {
@@ -124,7 +124,7 @@ fn begin(provider: Arc<dyn Provider>, ask: Ask, wake: Arc<Notify>, since: Timest
 }
 
 /// An answer of this look, or of one before since which nothing was written there and nothing else is wanted.
-fn is_fresh(asked: &Asked, id: &ProviderId, ask: &Ask, past: Past<'_>, now: Timestamp) -> bool {
+fn is_fresh(asked: &Asked, id: &ProviderId, ask: &ObserveQuery, past: Past<'_>, now: Timestamp) -> bool {
     let is_untouched = past.written.get(id).is_none_or(|ended| *ended <= asked.since);
     asked.since == now || (is_untouched && ask.wanted.keys().all(|address| asked.wanted.contains(address)))
 }

@@ -35,7 +35,11 @@ impl Engine {
             if !self.is_publishable(dirty, plan, now) {
                 continue;
             }
-            match provider.publish(&dirty.scope).await {
+            let published = match provider.capabilities().publish {
+                Some(publish) => publish.publish(&dirty.scope).await,
+                None => Ok(()),
+            };
+            match published {
                 Ok(()) => {
                     self.publish_backoffs.remove(&key);
                     if let Err(error) = self.ledger.published(&dirty.provider, &dirty.scope).await {

@@ -270,7 +270,7 @@ impl Engine {
         };
         let scope = |address: &Address| {
             let provider = self.context.providers.get(&address.provider)?;
-            Some((address.provider.clone(), provider.publishes(address)?))
+            Some((address.provider.clone(), provider.capabilities().publish?.scope_of(address)?))
         };
         learned.keys().filter(unseen).filter_map(scope).collect()
     }

@@ -164,7 +164,10 @@ impl Hops {
         let open = spots.iter().filter(|(spot, _)| !self.listens.contains(**spot));
         let asks = open.filter_map(|(spot, provider)| Some(((*spot).clone(), providers.get(*provider)?.clone())));
         let asks = asks.map(|(spot, provider)| async move {
-            let said = provider.listens(&spot.1, spot.2).await;
+            let said = match provider.capabilities().probe {
+                Some(probe) => probe.listens(&spot.1, spot.2).await,
+                None => None,
+            };
             (spot, said)
         });
         let asks: Vec<_> = asks.map(futures_util::FutureExt::boxed).collect();

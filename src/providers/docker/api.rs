@@ -28,7 +28,7 @@ use super::registry::{self, Registries};
 use super::transport::{self, TlsFiles, Trouble};
 use crate::error_chain::{chain, root};
 use crate::providers::http::Counts;
-use crate::providers::{Class, ImageFacts, ProviderError};
+use crate::providers::{Class, ImageFacts, ProviderError, Taken};
 use amarre_core::model::{Timestamp, words};
 
 /// An engine that says nothing for this long is down for this look.
@@ -454,7 +454,7 @@ impl Api {
         self.counts.add(method, *status_code);
         let text = format!("{doing} was refused: {}", words::said(message));
         if message.contains("Pool overlaps") {
-            return ProviderError::new(Class::SubnetTaken, "A0505", text);
+            return ProviderError::new(Class::Taken(Taken::Subnet), "A0505", text);
         }
         if message.contains("bind source path does not exist") {
             let path = words::said(message.rsplit(": ").next().unwrap_or_default());

@@ -12,6 +12,7 @@ use super::answers::{LABEL_ALSO_ON, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVI
 use super::api::Api;
 use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, files, labels_of, requests, settings, vendor_id};
+use crate::providers::Taken;
 use crate::secret::Secrets;
 use amarre_core::model::{Change, Fields, Payloads, Value};
 
@@ -93,7 +94,7 @@ impl DockerProvider {
         if is_new {
             api.remove(id, name).await?;
         }
-        Err(ProviderError { class: Class::PortTaken(port), code: "A0540", ..error })
+        Err(ProviderError { class: Class::Taken(Taken::Port(port)), code: "A0540", ..error })
     }
 
     /// An engine that is killed while it starts a container leaves a task below it (measured on 20.10), for which every

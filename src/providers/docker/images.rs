@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 
 use super::answers::Reader;
 use super::api::Api;
-use crate::providers::Ask;
+use crate::providers::ObserveQuery;
 use amarre_core::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value, platform, words};
 
 /// Questions to registries in flight at once.
@@ -32,7 +32,12 @@ struct Asked {
 
 impl Remotes {
     /// Asks for every wanted image that is there and whose time has come; answers all that is known.
-    pub async fn ask(&self, api: &Api, ask: &Ask, there: &[ImageSummary]) -> BTreeMap<String, Result<String, String>> {
+    pub async fn ask(
+        &self,
+        api: &Api,
+        ask: &ObserveQuery,
+        there: &[ImageSummary],
+    ) -> BTreeMap<String, Result<String, String>> {
         let is_there = |reference: &str| there.iter().any(|image| image.repo_tags.iter().any(|tag| tag == reference));
         let wanted: BTreeMap<String, Millis> = ask
             .wanted
@@ -93,7 +98,7 @@ impl Declared {
 
 /// An image under each of its names; one without any under its id.
 pub fn seen(
-    ask: &Ask,
+    ask: &ObserveQuery,
     reader: &Reader,
     image: &ImageSummary,
     declared: Option<&Declared>,

@@ -15,7 +15,7 @@ use super::answers::{
     LABEL_PLATFORM, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC, ordered,
 };
 use super::files::LABEL_FILES;
-use crate::providers::Ask;
+use crate::providers::ObserveQuery;
 use amarre_core::model::{Address, Fields, Kind, Value};
 
 /// Labels that only some containers have a value for, and the field that each is read into.
@@ -46,7 +46,7 @@ impl<'a> Images<'a> {
 
     /// Whether Amarre of this instance made a container. One whose image says all that makes it ours is ours only where
     /// the ledger knows it: anybody can run an image.
-    pub fn is_ours(&self, summary: &ContainerSummary, instance: &str, ask: &Ask) -> bool {
+    pub fn is_ours(&self, summary: &ContainerSummary, instance: &str, ask: &ObserveQuery) -> bool {
         let labels = ordered(summary.labels.as_ref());
         if labels.get(LABEL_INSTANCE).is_none_or(|own| own != instance) || !labels.contains_key(LABEL_SPEC) {
             return false;
@@ -67,7 +67,7 @@ impl<'a> Images<'a> {
         &self,
         address: &Address,
         inspect: &'i ContainerInspectResponse,
-        ask: &Ask,
+        ask: &ObserveQuery,
     ) -> Cow<'i, ContainerInspectResponse> {
         let of_image = inspect.image.as_deref().and_then(|image| self.0.get(image));
         let labels = inspect.config.as_ref().and_then(|config| config.labels.as_ref());

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::answers;
 use super::api::Api;
 use super::{Class, ProviderError};
-use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogAsk};
+use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogQuery};
 use crate::secret::{Scrubber, Secret};
 use amarre_core::model::{Address, Seen, words};
 
@@ -17,7 +17,7 @@ use amarre_core::model::{Address, Seen, words};
 const LOG_BYTES_MAX: usize = 1024 * 1024;
 
 /// Reads within [`LOG_LIMIT`]; what came by then counts, unless it is nothing.
-pub async fn read(api: &Api, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+pub async fn read(api: &Api, address: &Address, seen: &Seen, ask: &LogQuery) -> Result<Vec<String>, ProviderError> {
     let name = address.name.as_str();
     let late = |_| {
         let message = format!("the log of container {name} was not read within {} s", LOG_LIMIT.as_secs());
@@ -37,7 +37,7 @@ pub async fn follow(
     api: &Api,
     address: &Address,
     seen: &Seen,
-    ask: &LogAsk,
+    ask: &LogQuery,
     lines: mpsc::Sender<String>,
 ) -> Result<(), ProviderError> {
     let name = address.name.as_str();
@@ -123,7 +123,7 @@ fn unreadable(there: &ContainerInspectResponse, name: &str) -> Option<ProviderEr
 }
 
 /// The values of variables that are secret, as this instance was given them, and of those that nobody shows.
-fn hidden(there: &ContainerInspectResponse, seen: &Seen, ask: &LogAsk) -> Scrubber {
+fn hidden(there: &ContainerInspectResponse, seen: &Seen, ask: &LogQuery) -> Scrubber {
     let variables = there.config.as_ref().and_then(|config| config.env.as_ref()).into_iter().flatten();
     let secrets: Vec<Secret> = variables
         .filter_map(|variable| variable.split_once('='))

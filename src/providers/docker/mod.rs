@@ -5,7 +5,8 @@
 
 pub mod api;
 mod containers;
-pub mod files;
+mod events;
+mod files;
 pub mod images;
 mod inspects;
 mod labels;
@@ -19,13 +20,12 @@ pub mod answers;
 mod answer_limit;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary};
-use futures_util::StreamExt;
 use ipnet::Ipv4Net;
-use tokio::sync::{Notify, OnceCell, mpsc};
+use tokio::sync::{OnceCell, mpsc};
 
 use self::api::Api;
 use self::files::LABEL_FILES;
@@ -35,7 +35,8 @@ use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{
-    Ask, Class, ImageFacts, LogAsk, Observation, Outcome, Provider, ProviderError, TEST_LIMIT, Touched, Trace,
+    Capabilities, Class, FindImages, ImageFacts, LogQuery, Observation, ObserveQuery, Outcome, ProbePorts, Provider,
+    ProviderError, ReadLogs, ReportProgress, Supplies, TEST_LIMIT, TestNginx,
 };
 use crate::secret::{MarkKey, Scrubber, Secrets};
 use amarre_core::model::folders::Reserved;
@@ -131,7 +132,7 @@ impl DockerProvider {
         self.api.get_or_try_init(|| Api::connect(&self.config, self.counts.clone())).await
     }
 
-    async fn look(&self, ask: &Ask) -> Result<Observation, ProviderError> {
+    async fn look(&self, ask: &ObserveQuery) -> Result<Observation, ProviderError> {
         let api = self.api().await?;
         let (containers, networks, volumes, images) =
             tokio::try_join!(api.containers(), api.networks(), api.volumes(), api.images())?;
@@ -238,7 +239,7 @@ impl DockerProvider {
     async fn declared(
         &self,
         api: &Api,
-        ask: &Ask,
+        ask: &ObserveQuery,
         images: &[ImageSummary],
     ) -> Result<BTreeMap<String, Declared>, ProviderError> {
         let known = self.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -261,7 +262,7 @@ impl DockerProvider {
     /// NPM on networks: ours where the network is, or where the ledger says so.
     fn attachments(
         &self,
-        ask: &Ask,
+        ask: &ObserveQuery,
         reader: &Reader,
         containers: &[ContainerSummary],
         seen: &mut BTreeMap<Address, Seen>,
@@ -429,38 +430,6 @@ impl Provider for DockerProvider {
         &self.config.id
     }
 
-    async fn test_nginx(&self, container: &str) -> Result<Option<String>, ProviderError> {
-        let api = self.api().await?;
-        let command = ["nginx", "-t"].map(str::to_owned).to_vec();
-        let late = || {
-            let message = format!("nginx in container {container} did not say within {} s", TEST_LIMIT.as_secs());
-            ProviderError::new(Class::RetryLater, "A0614", message)
-        };
-        let ended = tokio::time::timeout(TEST_LIMIT, api.run(container, command)).await.map_err(|_| late())?;
-        match ended? {
-            (0, _) => Ok(None),
-            (_, said) if said.contains("[emerg]") => Ok(Some(said)),
-            (code, said) => {
-                let line = said.lines().next().unwrap_or_default().trim().to_owned();
-                let message = format!("nginx in container {container} could not be asked (exit {code}, {line})");
-                let hint = "is it the container of NPM? `npm.<name>.container` names it";
-                Err(ProviderError::new(Class::Rejected, "A0614", message).hint(hint))
-            }
-        }
-    }
-
-    fn counts(&self) -> Counts {
-        self.counts.clone()
-    }
-
-    fn news(&self, address: &Address) -> String {
-        if address.kind == Kind::Image { self.pulls.news(&address.name) } else { String::new() }
-    }
-
-    fn signs(&self, address: &Address) -> u64 {
-        if address.kind == Kind::Image { self.pulls.signs(&address.name) } else { 0 }
-    }
-
     fn kinds(&self) -> &'static [KindSchema] {
         docker::KINDS
     }
@@ -480,7 +449,7 @@ impl Provider for DockerProvider {
         }
     }
 
-    async fn observe(&self, ask: &Ask) -> Observation {
+    async fn observe(&self, ask: &ObserveQuery) -> Observation {
         match self.look(ask).await {
             Ok(observation) => observation,
             Err(error) => {
@@ -489,29 +458,33 @@ impl Provider for DockerProvider {
         }
     }
 
-    async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
-        self.apply_with(change, secrets, &Payloads::new()).await
-    }
-
-    async fn apply_with(
-        &self,
-        change: &Change,
-        secrets: &Secrets,
-        payloads: &Payloads,
-    ) -> Result<Outcome, ProviderError> {
-        let outcome = self.change(change, secrets, payloads).await;
+    async fn apply(&self, change: &Change, supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
+        let outcome = self.change(change, supplies.secrets, supplies.payloads).await;
         let accounts = self.config.registries.0.values().map(|login| &login.password);
-        let sent = Scrubber::of_words(secrets.values().chain(accounts));
+        let sent = Scrubber::of_words(supplies.secrets.values().chain(accounts));
         let outcome = outcome.map_err(|error| error.without(&sent));
         self.inspects.written(change);
         outcome
     }
 
-    async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError> {
-        self.api().await?.image(reference).await
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities {
+            logs: Some(self),
+            probe: Some(self),
+            images: Some(self),
+            attribution: Some(self),
+            nginx_test: Some(self),
+            progress: Some(self),
+            events: Some(self),
+            requests: Some(&self.counts),
+            ..Capabilities::NONE
+        }
     }
+}
 
-    async fn logs(&self, address: &Address, seen: &Seen, ask: &LogAsk) -> Result<Vec<String>, ProviderError> {
+#[async_trait]
+impl ReadLogs for DockerProvider {
+    async fn logs(&self, address: &Address, seen: &Seen, ask: &LogQuery) -> Result<Vec<String>, ProviderError> {
         logs::read(self.api().await?, address, seen, ask).await
     }
 
@@ -519,22 +492,15 @@ impl Provider for DockerProvider {
         &self,
         address: &Address,
         seen: &Seen,
-        ask: &LogAsk,
+        ask: &LogQuery,
         lines: mpsc::Sender<String>,
     ) -> Result<(), ProviderError> {
         logs::follow(self.api().await?, address, seen, ask, lines).await
     }
+}
 
-    async fn who(&self, touched: &[Touched], now: Timestamp) -> BTreeMap<Address, Trace> {
-        let Ok(api) = self.api().await else { return BTreeMap::new() };
-        let containers = touched.iter().filter(|thing| thing.address.kind == Kind::Container).cloned();
-        let containers: Vec<Touched> = containers.collect();
-        let traces = containers.into_iter().map(|thing| last_end(api, thing, now));
-        let traces: Vec<Option<(Address, Trace)>> =
-            futures_util::stream::iter(traces).buffer_unordered(inspects::IN_FLIGHT).collect().await;
-        traces.into_iter().flatten().collect()
-    }
-
+#[async_trait]
+impl ProbePorts for DockerProvider {
     async fn probe(&self, _address: &Address, seen: &Seen, port: u16) -> Result<(), String> {
         let Some(address) = seen.fields.text("address") else { return Err("it has no address".to_owned()) };
         let url = format!("http://{address}:{port}/");
@@ -558,42 +524,47 @@ impl Provider for DockerProvider {
             }
         }
     }
+}
 
-    async fn watch(&self, wake: Arc<Notify>) {
-        loop {
-            if let Ok(api) = self.api().await {
-                let mut events = Box::pin(api.events());
-                while let Some(Ok(event)) = events.next().await {
-                    if self.inspects.heed(&event) {
-                        wake.notify_one();
-                    }
-                }
+#[async_trait]
+impl FindImages for DockerProvider {
+    async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError> {
+        self.api().await?.image(reference).await
+    }
+}
+
+#[async_trait]
+impl TestNginx for DockerProvider {
+    async fn test_nginx(&self, container: &str) -> Result<Option<String>, ProviderError> {
+        let api = self.api().await?;
+        let command = ["nginx", "-t"].map(str::to_owned).to_vec();
+        let late = || {
+            let message = format!("nginx in container {container} did not say within {} s", TEST_LIMIT.as_secs());
+            ProviderError::new(Class::RetryLater, "A0614", message)
+        };
+        let ended = tokio::time::timeout(TEST_LIMIT, api.run(container, command)).await.map_err(|_| late())?;
+        match ended? {
+            (0, _) => Ok(None),
+            (_, said) if said.contains("[emerg]") => Ok(Some(said)),
+            (code, said) => {
+                let line = said.lines().next().unwrap_or_default().trim().to_owned();
+                let message = format!("nginx in container {container} could not be asked (exit {code}, {line})");
+                let hint = "is it the container of NPM? `npm.<name>.container` names it";
+                Err(ProviderError::new(Class::Rejected, "A0614", message).hint(hint))
             }
-            // The stream also ends on an event that the client cannot read: whatever it was is looked for anew.
-            tokio::time::sleep(api::RESUBSCRIBE_AFTER).await;
-            self.inspects.forget_all();
-            wake.notify_one();
         }
     }
 }
 
-/// When a container was stopped, removed or changed last, as far as the engine remembers.
-async fn last_end(api: &Api, thing: Touched, now: Timestamp) -> Option<(Address, Trace)> {
-    let mut events = Box::pin(api.past_events(&thing.vendor_id, thing.since, now));
-    let mut last = None;
-    while let Ok(Some(Ok(event))) = tokio::time::timeout(EVENT_LIMIT, events.next()).await {
-        let is_end = event.action.as_deref().is_some_and(|action| ENDS.contains(&action));
-        last = event.time.filter(|_| is_end).or(last);
+impl ReportProgress for DockerProvider {
+    fn progress_text(&self, address: &Address) -> String {
+        if address.kind == Kind::Image { self.pulls.news(&address.name) } else { String::new() }
     }
-    let at = Timestamp(last? * 1000);
-    Some((thing.address, Trace { by: None, at, evidence: "Docker event" }))
+
+    fn ticks(&self, address: &Address) -> u64 {
+        if address.kind == Kind::Image { self.pulls.signs(&address.name) } else { 0 }
+    }
 }
-
-/// What is past is told at once; a clock that is behind makes an engine wait for it.
-const EVENT_LIMIT: std::time::Duration = std::time::Duration::from_millis(1500);
-
-/// Events by which somebody may have brought about what is put right.
-const ENDS: [&str; 6] = ["destroy", "stop", "die", "rename", "update", "pause"];
 
 /// When the engine started: it makes its default bridge anew each time, unless its containers ran on meanwhile.
 fn started(network: &bollard::models::Network) -> Option<Timestamp> {

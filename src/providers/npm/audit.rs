@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::NpmProvider;
 use super::api::AuditRow;
-use crate::providers::{Touched, Trace};
+use crate::providers::{Attributed, Difference};
 use amarre_core::model::{Address, Kind, Timestamp, words};
 
 /// Clocks of two machines differ, and NPM tells whole seconds of its own.
@@ -12,10 +12,10 @@ const SLACK_MS: i64 = 5_000;
 
 impl NpmProvider {
     /// Of each thing the latest entry that is not ours; nothing where our account may not read the log.
-    pub(super) async fn traces(&self, touched: &[Touched]) -> BTreeMap<Address, Trace> {
+    pub(super) async fn traces(&self, touched: &[Difference]) -> BTreeMap<Address, Attributed> {
         let Some(me) = self.account() else { return BTreeMap::new() };
         let Ok(rows) = self.api.audit_log().await else { return BTreeMap::new() };
-        let trace = |thing: &Touched| {
+        let trace = |thing: &Difference| {
             let word = word(thing.address.kind)?;
             let is_it = |row: &&AuditRow| {
                 row.object_type == word && row.object_id.to_string() == thing.vendor_id && row.user_id != me.id
@@ -23,7 +23,8 @@ impl NpmProvider {
             let row = rows.iter().filter(is_it).max_by(|one, other| one.created_on.cmp(&other.created_on))?;
             let at = at(&row.created_on)?;
             let by = row.user.as_ref().map(|user| words::said(&user.email));
-            (at.0 + SLACK_MS >= thing.since.0).then(|| (thing.address.clone(), Trace { by, at, evidence: "NPM audit" }))
+            (at.0 + SLACK_MS >= thing.since.0)
+                .then(|| (thing.address.clone(), Attributed { by, at, evidence: "NPM audit" }))
         };
         touched.iter().filter_map(trace).collect()
     }

@@ -25,12 +25,11 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use self::api::{Api, Level, Me, Section, Version};
-use super::http::Counts;
 use super::{
-    Ask, Blame, Class, Culprit, EXAM_LIMIT, Exam, Finding, Observation, Outcome, Provider, ProviderError, Touched,
-    Trace,
+    AttributeDrift, Attributed, Blame, Capabilities, Class, Culprit, Difference, EXAM_LIMIT, Exam, ExamineSetup,
+    Finding, Observation, ObserveQuery, Outcome, Provider, ProviderError, ProxyRescue, Supplies,
 };
-use crate::secret::{MarkKey, Secret, Secrets};
+use crate::secret::{MarkKey, Secret};
 use amarre_core::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Timestamp, Value, Verb};
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
@@ -131,7 +130,7 @@ impl NpmProvider {
         Ok(health.version)
     }
 
-    async fn inventory(&self, ask: &Ask) -> Result<(Version, Inventory), ProviderError> {
+    async fn inventory(&self, ask: &ObserveQuery) -> Result<(Version, Inventory), ProviderError> {
         let look = |trouble| self.failed("", trouble, Call::Read);
         let version = self.greet().await?;
         let me = self.api.me().await.map_err(look)?;
@@ -185,15 +184,6 @@ impl Provider for NpmProvider {
         &self.id
     }
 
-    /// NPM reloads nginx with every write, and breaks when two do.
-    fn at_once(&self) -> usize {
-        1
-    }
-
-    fn counts(&self) -> Counts {
-        self.api.counts()
-    }
-
     fn kinds(&self) -> &'static [KindSchema] {
         npm::KINDS
     }
@@ -202,7 +192,7 @@ impl Provider for NpmProvider {
         normalize::normalize(address.kind, fields)
     }
 
-    async fn observe(&self, ask: &Ask) -> Observation {
+    async fn observe(&self, ask: &ObserveQuery) -> Observation {
         let gap = |error: ProviderError| error.into_gap(&self.id, None, ask.now);
         let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory(ask)).await {
             Ok(Ok(read)) => read,
@@ -228,24 +218,7 @@ impl Provider for NpmProvider {
         }
     }
 
-    async fn who(&self, touched: &[Touched], _now: Timestamp) -> BTreeMap<Address, Trace> {
-        self.traces(touched).await
-    }
-
-    async fn examine(&self, _exam: &Exam) -> Vec<Finding> {
-        let examined = tokio::time::timeout(EXAM_LIMIT, self.examined()).await;
-        examined.unwrap_or_else(|_| vec![Finding::late("NPM", self.name())])
-    }
-
-    async fn blame(&self, said: &str) -> Result<Blame, ProviderError> {
-        self.blame_hosts(said).await
-    }
-
-    async fn switch_off(&self, culprit: &Culprit) -> Result<(), ProviderError> {
-        self.switch_off_host(culprit).await
-    }
-
-    async fn apply(&self, change: &Change, secrets: &Secrets) -> Result<Outcome, ProviderError> {
+    async fn apply(&self, change: &Change, supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
         let asked = tokio::time::Instant::now();
         let _alone = self.writing.lock().await;
         self.api.counts().waited.observe(asked.elapsed().as_secs_f64());
@@ -256,8 +229,8 @@ impl Provider for NpmProvider {
             Kind::AccessList => {
                 self.check_rights(change, Section::AccessLists)?;
                 return match &change.verb {
-                    Verb::Create(fields) => self.create_list(change, fields, secrets).await,
-                    Verb::Update(fields) => self.update_list(change, fields, secrets).await,
+                    Verb::Create(fields) => self.create_list(change, fields, supplies.secrets).await,
+                    Verb::Update(fields) => self.update_list(change, fields, supplies.secrets).await,
                     Verb::Delete => self.delete_list(change).await,
                 };
             }
@@ -287,6 +260,44 @@ impl Provider for NpmProvider {
             Verb::Update(fields) => self.update_host(section, change, fields).await,
             Verb::Delete => self.delete_host(section, change).await,
         }
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities {
+            attribution: Some(self),
+            examine: Some(self),
+            proxy_rescue: Some(self),
+            requests: Some(self.api.counts()),
+            // NPM reloads nginx with every write, and breaks when two do.
+            max_in_flight: 1,
+            ..Capabilities::NONE
+        }
+    }
+}
+
+#[async_trait]
+impl AttributeDrift for NpmProvider {
+    async fn attribute(&self, touched: &[Difference], _now: Timestamp) -> BTreeMap<Address, Attributed> {
+        self.traces(touched).await
+    }
+}
+
+#[async_trait]
+impl ExamineSetup for NpmProvider {
+    async fn examine(&self, _exam: &Exam) -> Vec<Finding> {
+        let examined = tokio::time::timeout(EXAM_LIMIT, self.examined()).await;
+        examined.unwrap_or_else(|_| vec![Finding::late("NPM", self.name())])
+    }
+}
+
+#[async_trait]
+impl ProxyRescue for NpmProvider {
+    async fn find_culprits(&self, said: &str) -> Result<Blame, ProviderError> {
+        self.blame_hosts(said).await
+    }
+
+    async fn disable(&self, culprit: &Culprit) -> Result<(), ProviderError> {
+        self.switch_off_host(culprit).await
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use super::api::{CertificateRow, HostRow, ListRow, Section};
 use super::convert;
-use crate::providers::Ask;
+use crate::providers::ObserveQuery;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Typed, Value};
 
@@ -38,7 +38,7 @@ pub struct Viewer<'a> {
     /// Our instance.
     pub instance: &'a str,
     /// What is wanted and what the ledger knows.
-    pub ask: &'a Ask,
+    pub ask: &'a ObserveQuery,
 }
 
 /// What is seen, by address.

@@ -8,7 +8,7 @@ use super::api::{CertificateName, CertificateRow, HostRow, ListRow, Section};
 use super::convert::{self, Ids, Marker};
 use super::observe::{Inventory, Viewer, report};
 use crate::error_chain::reason;
-use crate::providers::Ask;
+use crate::providers::ObserveQuery;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
     Address, Fields, Kind, KindSchema, Mark, Owner, ProviderId, Readiness, SecretName, Typed, Value, check_schema,
@@ -382,13 +382,13 @@ fn owners_follow_the_mark_then_the_ledger() {
         ..Inventory::default()
     };
     let address = |name: &str| Address::new(npm(), Kind::ProxyHost, name);
-    let ask = Ask {
+    let ask = ObserveQuery {
         applied: BTreeMap::from([
             (address("wiki.example.org"), applied(3, "wiki.example.org")),
             // The id was given to something else since: same number, no domain in common.
             (address("photos.example.org"), applied(4, "photos.example.org")),
         ]),
-        ..Ask::default()
+        ..ObserveQuery::default()
     };
     let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", ask: &ask });
     let owner = |name: &str| (seen[&address(name)].owner.clone(), seen[&address(name)].service.clone());
@@ -413,7 +413,7 @@ fn a_host_is_called_by_its_mark_then_by_what_is_wanted() {
         ..Inventory::default()
     };
     let wanted = Address::new(npm(), Kind::ProxyHost, "b2.example.org");
-    let ask = Ask { wanted: BTreeMap::from([(wanted, Fields::default())]), ..Ask::default() };
+    let ask = ObserveQuery { wanted: BTreeMap::from([(wanted, Fields::default())]), ..ObserveQuery::default() };
     let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", ask: &ask });
     let names: BTreeMap<&str, &str> =
         seen.iter().map(|(address, seen)| (seen.vendor_id.as_str(), address.name.as_str())).collect();
@@ -440,7 +440,7 @@ fn lists_and_certificates_are_ours_by_name_and_account() {
     let users = Value::Map(BTreeMap::from([("u".to_owned(), secret("family/u", "m1"))]));
     let family = Address::new(npm(), Kind::AccessList, "amarre/family");
     let known = Applied { fields: Fields::default().with("users", users.clone()), ..applied(1, "") };
-    let ask = Ask { applied: BTreeMap::from([(family.clone(), known)]), ..Ask::default() };
+    let ask = ObserveQuery { applied: BTreeMap::from([(family.clone(), known)]), ..ObserveQuery::default() };
     let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", ask: &ask });
     let list = |name: &str| &seen[&Address::new(npm(), Kind::AccessList, name)];
     assert_eq!(list("amarre/family").owner, Owner::Ours);

@@ -288,7 +288,7 @@ impl Api {
     }
 
     /// How many requests were made.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> &Counts {
         self.http.counts()
     }
 

@@ -22,9 +22,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::providers::http::Counts;
-use crate::providers::{Ask, Class, Exam, Finding, Observation, Outcome, Provider, ProviderError, Resolved};
-use crate::secret::{MarkKey, Secrets};
+use crate::providers::{
+    AskNameServers, Capabilities, Class, Exam, ExamineSetup, Finding, Observation, ObserveQuery, Outcome, Provider,
+    ProviderError, Publish, Resolved, Supplies,
+};
+use crate::secret::MarkKey;
 use amarre_core::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Timestamp, Verb};
 use amarre_core::resources::{Objection, dns};
 
@@ -142,10 +144,6 @@ impl Provider for OvhProvider {
         &self.id
     }
 
-    fn counts(&self) -> Counts {
-        self.api.counts()
-    }
-
     fn kinds(&self) -> &'static [KindSchema] {
         dns::KINDS
     }
@@ -155,19 +153,11 @@ impl Provider for OvhProvider {
         dns::normalize(address.kind, record_type, fields)
     }
 
-    async fn observe(&self, ask: &Ask) -> Observation {
+    async fn observe(&self, ask: &ObserveQuery) -> Observation {
         self.look(ask).await
     }
 
-    async fn resolve(&self, zone: &str, servers: &[String], name: &str, now: Timestamp) -> Vec<Resolved> {
-        self.watcher.resolve(zone, servers, name, now).await
-    }
-
-    async fn examine(&self, exam: &Exam) -> Vec<Finding> {
-        self.examined(exam).await
-    }
-
-    async fn apply(&self, change: &Change, _secrets: &Secrets) -> Result<Outcome, ProviderError> {
+    async fn apply(&self, change: &Change, _supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
         let _alone = self.changing.lock().await;
         self.memory().forget_looks();
         let mut work = self.work(change).await?;
@@ -185,17 +175,26 @@ impl Provider for OvhProvider {
             | Class::Rejected
             | Class::Conflict
             | Class::OutcomeUnknown
-            | Class::SubnetTaken
-            | Class::PortTaken(_) => error,
+            | Class::Taken(_) => error,
         })
     }
 
-    /// OVH counts requests by the minute.
-    fn at_once(&self) -> usize {
-        4
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities {
+            publish: Some(self),
+            examine: Some(self),
+            name_servers: Some(self),
+            requests: Some(self.api.counts()),
+            // OVH counts requests by the minute.
+            max_in_flight: 4,
+            ..Capabilities::NONE
+        }
     }
+}
 
-    fn publishes(&self, address: &Address) -> Option<String> {
+#[async_trait]
+impl Publish for OvhProvider {
+    fn scope_of(&self, address: &Address) -> Option<String> {
         if address.kind != Kind::Record {
             return None;
         }
@@ -220,5 +219,19 @@ impl Provider for OvhProvider {
             }
             Err(trouble) => Err(trouble.into_error(&format!("could not refresh zone {zone}"), true)),
         }
+    }
+}
+
+#[async_trait]
+impl AskNameServers for OvhProvider {
+    async fn resolve(&self, zone: &str, servers: &[String], name: &str, now: Timestamp) -> Vec<Resolved> {
+        self.watcher.resolve(zone, servers, name, now).await
+    }
+}
+
+#[async_trait]
+impl ExamineSetup for OvhProvider {
+    async fn examine(&self, exam: &Exam) -> Vec<Finding> {
+        self.examined(exam).await
     }
 }

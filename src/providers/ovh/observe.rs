@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use crate::providers::{Ask, Observation};
+use crate::providers::{Observation, ObserveQuery};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Fields, Gap, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value};
 
@@ -24,7 +24,7 @@ pub(super) struct ZoneLook {
 
 impl OvhProvider {
     /// Observes; what could not be read is a gap.
-    pub(super) async fn look(&self, ask: &Ask) -> Observation {
+    pub(super) async fn look(&self, ask: &ObserveQuery) -> Observation {
         let mut observation = Observation::default();
         let known = self.memory().zones.clone();
         let zones = if ask.reuse && !known.is_empty() { Ok(known) } else { self.api.zones().await };
@@ -69,7 +69,7 @@ impl OvhProvider {
         observation
     }
 
-    async fn look_at(&self, zones: &BTreeSet<String>, zone: &str, ask: &Ask) -> Result<ZoneLook, Trouble> {
+    async fn look_at(&self, zones: &BTreeSet<String>, zone: &str, ask: &ObserveQuery) -> Result<ZoneLook, Trouble> {
         if let Some(look) = self.memory().looks.get(zone).filter(|_| ask.reuse) {
             return Ok(look.clone());
         }
@@ -82,7 +82,7 @@ impl OvhProvider {
         Ok(look)
     }
 
-    async fn read_zone(&self, zones: &BTreeSet<String>, zone: &str, ask: &Ask) -> Result<ZoneLook, Trouble> {
+    async fn read_zone(&self, zones: &BTreeSet<String>, zone: &str, ask: &ObserveQuery) -> Result<ZoneLook, Trouble> {
         let sets = gather(zones, zone, &self.listing.zone(&self.api, zone).await?, &self.key);
         let concerns = |name: &str, record_type: &str| {
             let address = self.address(name, record_type);
@@ -96,7 +96,7 @@ impl OvhProvider {
     }
 
     /// Adds the records of a zone to the observation; answers those whose readiness is to be found out.
-    fn report(&self, zone: &str, look: &ZoneLook, ask: &Ask, observation: &mut Observation) -> Vec<Watch> {
+    fn report(&self, zone: &str, look: &ZoneLook, ask: &ObserveQuery, observation: &mut Observation) -> Vec<Watch> {
         let mut watches = Vec::new();
         for ((name, record_type), held) in &look.sets {
             let address = self.address(name, record_type);
@@ -198,7 +198,7 @@ impl ZoneLook {
 }
 
 /// The zones that hold a wanted or an owned name.
-fn needed_zones<'a>(zones: &'a BTreeSet<String>, ask: &Ask) -> BTreeSet<&'a str> {
+fn needed_zones<'a>(zones: &'a BTreeSet<String>, ask: &ObserveQuery) -> BTreeSet<&'a str> {
     let addresses = ask.wanted.keys().chain(ask.applied.keys()).filter(|address| address.kind == Kind::Record);
     addresses.filter_map(|address| Site::zone_of(zones.iter().map(String::as_str), split(address).0)).collect()
 }

@@ -1,9 +1,10 @@
 //! A provider on a simulated NPM, and a planner in miniature: look, compare, change, look again.
 
+use crate::support::supplies;
 use std::collections::{BTreeMap, BTreeSet};
 
 use amarre::providers::npm::{NpmConfig, NpmProvider};
-use amarre::providers::{Ask, Outcome, Provider, ProviderError};
+use amarre::providers::{ObserveQuery, Outcome, Provider, ProviderError};
 use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_core::model::plan::Downtime;
 use amarre_core::model::world::Applied;
@@ -160,7 +161,8 @@ impl Rig {
 
     pub async fn observe(&self, wanted: &[&Address]) -> amarre::providers::Observation {
         let wanted = wanted.iter().map(|address| ((*address).clone(), Fields::default())).collect();
-        let ask = Ask { now: NOW, wanted, applied: self.applied.clone(), unpublished: Vec::new(), reuse: false };
+        let ask =
+            ObserveQuery { now: NOW, wanted, applied: self.applied.clone(), unpublished: Vec::new(), reuse: false };
         self.provider.observe(&ask).await
     }
 
@@ -186,7 +188,7 @@ impl Rig {
     }
 
     pub async fn apply(&self, change: &Change) -> Result<Outcome, ProviderError> {
-        self.provider.apply(change, &self.secrets).await
+        self.provider.apply(change, supplies(&self.secrets)).await
     }
 
     /// One look and the change that follows from it, recorded as the ledger does. `None` = nothing to do.

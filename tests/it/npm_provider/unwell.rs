@@ -1,9 +1,10 @@
 //! An NPM that is down, half up, slow to answer, short of rights, or whose nginx is broken.
 
+use crate::support::supplies;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use amarre::providers::{Ask, Class, Provider};
+use amarre::providers::{Class, ObserveQuery, Provider};
 use amarre_core::model::{Expect, Fields, Kind, Millis, Readiness, Value, Verb};
 use amarre_sim::npm::{self, Level, NpmOptions, NpmPermissions, NpmUser};
 use amarre_sim::{Fault, Server};
@@ -151,7 +152,7 @@ async fn an_expired_token_is_renewed_for_reads_and_writes() {
     let seen = rig.bring(&git, &host(GIT)).await;
     rig.npm.expire_tokens();
     rig.apply(&change(&git, Verb::Delete, unchanged(&seen))).await.unwrap();
-    let sign_ins = rig.provider.counts().read()[&("POST".to_owned(), 200)];
+    let sign_ins = rig.provider.capabilities().requests.unwrap().read()[&("POST".to_owned(), 200)];
     assert_eq!(sign_ins, 3);
     assert!(rig.rows(npm::Kind::ProxyHost).is_empty());
 }
@@ -321,7 +322,7 @@ async fn what_cannot_work_is_said_with_the_way_past_it() {
     ];
     for (health, token, code, message) in cases {
         let server = StandIn::new(health, vec![token]).serve().await;
-        let observation = provider(&server.url(), "bot", "secret").observe(&Ask::default()).await;
+        let observation = provider(&server.url(), "bot", "secret").observe(&ObserveQuery::default()).await;
         let [gap] = observation.gaps.as_slice() else { panic!("{code}: {observation:?}") };
         assert_eq!(gap.code, code);
         assert!(gap.message.starts_with(message), "{}", gap.message);
@@ -335,9 +336,9 @@ async fn a_token_of_another_key_is_replaced_and_the_write_happens_once() {
     let server = npm.serve().await;
     let provider = provider(&server.url(), "bot", "secret");
     // The first sign-in gives the stale token, fresh: believed once, and an NPM that fails then is a gap.
-    assert_eq!(provider.observe(&Ask::default()).await.gaps[0].code, "A0603");
+    assert_eq!(provider.observe(&ObserveQuery::default()).await.gaps[0].code, "A0603");
     let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
-    let outcome = provider.apply(&create, &amarre::secret::Secrets::new()).await.unwrap();
+    let outcome = provider.apply(&create, supplies(&amarre::secret::Secrets::new())).await.unwrap();
     assert_eq!(outcome.vendor_id, "5");
     assert_eq!((npm.sign_ins.load(Ordering::SeqCst), npm.made.load(Ordering::SeqCst)), (2, 1));
 }
@@ -348,7 +349,8 @@ async fn a_host_that_nginx_does_not_serve_is_written_once_more_and_then_reported
         let npm = StandIn { puts_needed, ..StandIn::new(version(2, 15), vec![json!({"token": "good"})]) };
         let server = npm.serve().await;
         let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
-        let outcome = provider(&server.url(), "bot", "secret").apply(&create, &amarre::secret::Secrets::new()).await;
+        let outcome =
+            provider(&server.url(), "bot", "secret").apply(&create, supplies(&amarre::secret::Secrets::new())).await;
         assert_eq!((npm.made.load(Ordering::SeqCst), npm.puts.load(Ordering::SeqCst)), (1, 1));
         assert_eq!(outcome.is_ok(), works);
         if let Err(error) = outcome {
@@ -363,7 +365,7 @@ async fn an_answer_without_end_is_a_gap() {
     // A byte more than is read.
     let router = axum::Router::new().fallback(async || vec![b' '; 16 * 1024 * 1024 + 1]);
     let server = amarre_sim::serve(router, 0).await.unwrap();
-    let observation = provider(&server.url(), "bot", "secret").observe(&Ask::default()).await;
+    let observation = provider(&server.url(), "bot", "secret").observe(&ObserveQuery::default()).await;
     let [gap] = observation.gaps.as_slice() else { panic!("{observation:?}") };
     assert!(gap.message.contains("larger than"), "{}", gap.message);
 }

@@ -1,5 +1,6 @@
 //! What the supported versions of NPM do differently: told apart by `GET /api/`, never by guessing.
 
+use crate::support::supplies;
 use amarre::providers::{Class, Provider};
 use amarre_core::model::{Expect, Fields, Kind, Owner, Value, Verb};
 use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion};
@@ -66,7 +67,7 @@ async fn a_missing_right_is_said_before_anything_is_written() {
         // Taken away since the look: NPM says 403, or a 404 that names the path, or 500, and none of them is "gone".
         let fresh = provider(&rig.npm.server.url(), "bot@example.net", "bot-password");
         for change in &changes {
-            let error = fresh.apply(change, &rig.secrets).await.unwrap_err();
+            let error = fresh.apply(change, supplies(&rig.secrets)).await.unwrap_err();
             assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{version:?}: {error}");
         }
         assert_eq!(rig.rows(npm::Kind::ProxyHost).len(), 1);

@@ -1,7 +1,8 @@
 //! What is left when calls are cut, and what is said when OVH refuses.
 
+use amarre::providers::Publish;
 use amarre::providers::ovh::{OvhConfig, OvhProvider};
-use amarre::providers::{Ask, Class, Provider};
+use amarre::providers::{Class, ObserveQuery, Provider};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Expect, Verb};
 use amarre_sim::Fault;
@@ -140,7 +141,7 @@ async fn wrong_keys_are_a_gap_that_says_so() {
         assert!(!format!("{bad:?}").contains("canary"));
         let provider = OvhProvider::new(bad).unwrap();
         assert!(!format!("{provider:?}").contains("canary"));
-        let world = provider.observe(&Ask::default()).await;
+        let world = provider.observe(&ObserveQuery::default()).await;
         let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
         assert_eq!((gap.code.as_str(), gap.zone.as_deref()), ("A0702", None));
         assert!(!gap.hint.is_empty() && !format!("{gap:?}").contains("canary"));
@@ -161,7 +162,7 @@ async fn an_account_that_is_away_is_a_gap() {
         assert!(world.seen.is_empty() && desk.plan(&world).is_empty());
     }
     let nowhere = OvhConfig { endpoint: "http://127.0.0.1:1/1.0".to_owned(), ..config(&desk.ovh) };
-    let world = OvhProvider::new(nowhere).unwrap().observe(&Ask::default()).await;
+    let world = OvhProvider::new(nowhere).unwrap().observe(&ObserveQuery::default()).await;
     assert_eq!(world.gaps[0].code, "A0704");
 }
 

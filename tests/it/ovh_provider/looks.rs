@@ -1,6 +1,7 @@
 //! What a look reports, in how many calls, whichever way the vendor can be read.
 
 use amarre::providers::Provider;
+use amarre::providers::Publish;
 use amarre_core::model::{Address, Kind, Owner, ProviderId, Value};
 use amarre_sim::ovh::OvhOptions;
 
@@ -23,7 +24,7 @@ async fn a_quiet_look_is_two_calls_and_no_question() {
     desk.look().await;
     assert_eq!(calls(&desk), ["GET /1.0/domain/zone", "GET /1.0/domain/zone/example.org/record"]);
     assert_eq!(desk.ovh.servers[0].queries().len(), asked, "what was right is believed for a while");
-    assert!(desk.provider.counts().read().values().sum::<u64>() > 0);
+    assert!(desk.provider.capabilities().requests.unwrap().read().values().sum::<u64>() > 0);
 }
 
 #[tokio::test]
@@ -40,8 +41,8 @@ async fn only_zones_that_matter_are_read_but_all_are_named() {
     }
     let zone = &world.seen[&Address::new(ProviderId::ovh(), Kind::Zone, "lab.example.org")];
     assert_eq!(zone.fields.strings("nameservers"), ["dns106.ovh.net.", "ns106.ovh.net."]);
-    assert_eq!(desk.provider.publishes(&record("a.b.lab.example.org/A")).as_deref(), Some("lab.example.org"));
-    assert_eq!(desk.provider.publishes(&record("notexample.org/A")), None);
+    assert_eq!(desk.provider.scope_of(&record("a.b.lab.example.org/A")).as_deref(), Some("lab.example.org"));
+    assert_eq!(desk.provider.scope_of(&record("notexample.org/A")), None);
 }
 
 #[tokio::test]

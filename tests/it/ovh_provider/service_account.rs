@@ -1,7 +1,8 @@
 //! Signing in as a service account: one token for many calls, renewed in time, and clear words when it is refused.
 
+use amarre::providers::Publish;
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider};
-use amarre::providers::{Ask, Class, Provider};
+use amarre::providers::{Class, ObserveQuery, Provider};
 use amarre::secret::Secret;
 use amarre_sim::Fault;
 
@@ -86,7 +87,7 @@ async fn a_refused_account_says_so() {
     let desk = Desk::new().await;
     let provider = OvhProvider::new(account(&desk, "canary")).unwrap();
     assert!(!format!("{provider:?}").contains("canary"));
-    let world = provider.observe(&Ask::default()).await;
+    let world = provider.observe(&ObserveQuery::default()).await;
     let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
     assert_eq!((gap.code.as_str(), gap.zone.as_deref()), ("A0720", None));
     assert!(gap.message.contains("invalid_client: Client authentication failed"), "{}", gap.message);

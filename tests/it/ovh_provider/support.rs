@@ -1,9 +1,11 @@
 //! A desk that does by hand what the engine does: look, compare, apply, publish, until nothing is left.
 
+use crate::support::supplies;
+use amarre::providers::Publish;
 use std::collections::{BTreeMap, BTreeSet};
 
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
-use amarre::providers::{Ask, Observation, Outcome, Provider, ProviderError};
+use amarre::providers::{Observation, ObserveQuery, Outcome, Provider, ProviderError};
 use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
@@ -86,7 +88,7 @@ impl Desk {
     }
 
     pub async fn look(&self) -> Observation {
-        let ask = Ask {
+        let ask = ObserveQuery {
             now: self.now,
             wanted: self.wanted.clone(),
             applied: self.applied.clone(),
@@ -102,7 +104,7 @@ impl Desk {
     }
 
     pub async fn apply(&self, change: &Change) -> Result<Outcome, ProviderError> {
-        self.provider.apply(change, &Secrets::new()).await
+        self.provider.apply(change, supplies(&Secrets::new())).await
     }
 
     /// What stands between the observed and the wanted records.
@@ -130,7 +132,7 @@ impl Desk {
         let changes = self.plan(&self.look().await);
         for change in &changes {
             // Whatever comes of it, it may have reached the zone.
-            self.unpublished.extend(self.provider.publishes(&change.address));
+            self.unpublished.extend(self.provider.scope_of(&change.address));
             match (self.apply(change).await, &change.verb) {
                 (Ok(outcome), Verb::Create(fields) | Verb::Update(fields)) => {
                     let applied = Applied {

@@ -1,6 +1,6 @@
 //! What bit other clients of OVH, one test each.
 
-use amarre::providers::Provider;
+use amarre::providers::Publish;
 use amarre_core::model::Owner;
 use amarre_sim::Fault;
 use amarre_sim::ovh::OvhOptions;

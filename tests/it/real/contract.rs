@@ -1,11 +1,13 @@
 //! The contract of the Docker provider, generated from its tables, on the real engine and on the simulated one by the
 //! same code: each field of a container is set, changed and unset, each time with nothing left to do.
 
+use crate::support::supplies;
+use amarre::providers::Supplies;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use amarre::providers::docker::{DockerConfig, DockerProvider};
-use amarre::providers::{Ask, Provider};
+use amarre::providers::{ObserveQuery, Provider};
 use amarre::secret::{MarkKey, Secrets};
 use amarre_core::model::plan::{Downtime, Impact};
 use amarre_core::model::{
@@ -93,7 +95,8 @@ impl Bench {
     }
 
     async fn seen(&self) -> BTreeMap<Address, Seen> {
-        let observation = self.provider.observe(&Ask { now: Timestamp(1_800_000_000_000), ..Ask::default() }).await;
+        let observation =
+            self.provider.observe(&ObserveQuery { now: Timestamp(1_800_000_000_000), ..ObserveQuery::default() }).await;
         assert!(observation.gaps.is_empty(), "{:?}", observation.gaps);
         observation.seen
     }
@@ -101,11 +104,11 @@ impl Bench {
     async fn apply(&self, change: &Change) {
         let bundles = ["one\n", "two\n"].map(|text| Bundle::of_file(text.as_bytes().into(), false));
         let payloads = bundles.map(|bundle| (bundle.digest.clone(), bundle)).into();
-        let outcome = self.provider.apply_with(change, &Secrets::new(), &payloads).await;
+        let outcome = self.provider.apply(change, Supplies { secrets: &Secrets::new(), payloads: &payloads }).await;
         outcome.unwrap_or_else(|error| panic!("{}: {error:?}", change.address));
         // Doing it again is harmless where it can be told from the first time.
         if matches!(change.verb, Verb::Create(_)) {
-            self.provider.apply_with(change, &Secrets::new(), &payloads).await.unwrap();
+            self.provider.apply(change, Supplies { secrets: &Secrets::new(), payloads: &payloads }).await.unwrap();
         }
     }
 
@@ -216,7 +219,7 @@ impl Bench {
         let create = change(&address, Verb::Create(fields.clone()), Expect::Absent);
         let field = what.split(' ').next().unwrap_or_default();
         if let Some((_, words)) = UNABLE.iter().find(|(name, _)| self.is_real && *name == field)
-            && let Err(error) = self.provider.apply(&create, &Secrets::new()).await
+            && let Err(error) = self.provider.apply(&create, supplies(&Secrets::new())).await
         {
             assert!(words.iter().any(|words| error.message.contains(words)), "{what}: {error:?}");
             self.untried.lock().unwrap().push(format!("{what}: {}", error.message));

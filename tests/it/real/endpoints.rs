@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use amarre::providers::docker::transport::TlsFiles;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
-use amarre::providers::{Ask, Provider};
+use amarre::providers::{ObserveQuery, ProbePorts, Provider};
 use amarre::secret::MarkKey;
 use amarre_core::model::{Gap, ProviderId, Seen, Timestamp};
 use serde_json::{Value as Json, json};
@@ -29,7 +29,7 @@ fn use_docker(rig: &mut Rig, docker: &Json) {
 async fn gap(endpoint: &str, tls: Option<TlsFiles>) -> Gap {
     let config = DockerConfig::new(ProviderId::docker("default"), endpoint, "home", MarkKey::new([7; 32]));
     let provider = DockerProvider::new(DockerConfig { tls, ..config }).unwrap();
-    let ask = Ask { now: Timestamp(1_800_000_000_000), ..Ask::default() };
+    let ask = ObserveQuery { now: Timestamp(1_800_000_000_000), ..ObserveQuery::default() };
     let observation = provider.observe(&ask).await;
     assert!(observation.seen.is_empty(), "unknown is not missing");
     observation.gaps.into_iter().next().unwrap_or_else(|| panic!("{endpoint} was reached"))
@@ -59,7 +59,8 @@ async fn an_engine_behind_tls_is_reached_with_a_certificate() {
     let config = DockerConfig::new(id, &engine.tls_endpoint(), &rig.instance(), MarkKey::new([7; 32]));
     let npm_container = Some("npm".to_owned());
     let provider = DockerProvider::new(DockerConfig { tls: Some(files), npm_container, ..config }).unwrap();
-    let seen = provider.observe(&Ask { now: Timestamp(1_800_000_000_000), ..Ask::default() }).await.seen;
+    let seen =
+        provider.observe(&ObserveQuery { now: Timestamp(1_800_000_000_000), ..ObserveQuery::default() }).await.seen;
     let ours = |seen: &Seen| seen.owner.is_ours() && seen.fields.get("started_at_ms").is_some();
     let (address, plain) = seen.iter().find(|(_, seen)| ours(seen)).unwrap();
     provider.probe(address, plain, 80).await.unwrap();

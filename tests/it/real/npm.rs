@@ -1,5 +1,6 @@
 //! NPM as a container on the same engine: attached where it is needed, never cut, detached before the network goes.
 
+use crate::support::supplies;
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::secret::{MarkKey, Secrets};
@@ -184,7 +185,7 @@ async fn a_long_download_through_npm_survives_fifty_attachments() {
             expects,
             gate: Gate::Now,
         };
-        provider.apply(&change, &Secrets::new()).await.unwrap();
+        provider.apply(&change, supplies(&Secrets::new())).await.unwrap();
     };
     let mut download = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     download.write_all(b"GET /big HTTP/1.0\r\n\r\n").await.unwrap();

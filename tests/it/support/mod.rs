@@ -13,6 +13,9 @@ pub mod rig;
 pub mod stepped;
 pub mod visitors;
 
+use amarre::providers::Supplies;
+use amarre::secret::Secrets;
+use amarre_core::model::Payloads;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
@@ -27,6 +30,12 @@ use tokio::net::TcpStream;
 const POLL: Duration = Duration::from_millis(100);
 /// Longer than this nobody waits for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a change needs beside its fields: secrets, and no files.
+pub fn supplies(secrets: &Secrets) -> Supplies<'_> {
+    static NONE: Payloads = Payloads::new();
+    Supplies { secrets, payloads: &NONE }
+}
 
 /// Waits until `reached` holds, at most `limit_s` seconds.
 #[track_caller]

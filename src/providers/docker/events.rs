@@ -1,0 +1,64 @@
+//! The engine's events: those to come wake the loop, those that are past tell when somebody stopped or removed a container.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use tokio::sync::Notify;
+
+use super::api::{self, Api};
+use super::{DockerProvider, inspects};
+use crate::providers::{AttributeDrift, Attributed, Difference, WatchEvents};
+use amarre_core::model::{Address, Kind, Timestamp};
+
+#[async_trait]
+impl WatchEvents for DockerProvider {
+    async fn watch(&self, wake: Arc<Notify>) {
+        loop {
+            if let Ok(api) = self.api().await {
+                let mut events = Box::pin(api.events());
+                while let Some(Ok(event)) = events.next().await {
+                    if self.inspects.heed(&event) {
+                        wake.notify_one();
+                    }
+                }
+            }
+            // The stream also ends on an event that the client cannot read: whatever it was is looked for anew.
+            tokio::time::sleep(api::RESUBSCRIBE_AFTER).await;
+            self.inspects.forget_all();
+            wake.notify_one();
+        }
+    }
+}
+
+#[async_trait]
+impl AttributeDrift for DockerProvider {
+    async fn attribute(&self, touched: &[Difference], now: Timestamp) -> BTreeMap<Address, Attributed> {
+        let Ok(api) = self.api().await else { return BTreeMap::new() };
+        let containers = touched.iter().filter(|thing| thing.address.kind == Kind::Container).cloned();
+        let containers: Vec<Difference> = containers.collect();
+        let traces = containers.into_iter().map(|thing| last_end(api, thing, now));
+        let traces: Vec<Option<(Address, Attributed)>> =
+            futures_util::stream::iter(traces).buffer_unordered(inspects::IN_FLIGHT).collect().await;
+        traces.into_iter().flatten().collect()
+    }
+}
+
+/// When a container was stopped, removed or changed last, as far as the engine remembers.
+async fn last_end(api: &Api, thing: Difference, now: Timestamp) -> Option<(Address, Attributed)> {
+    let mut events = Box::pin(api.past_events(&thing.vendor_id, thing.since, now));
+    let mut last = None;
+    while let Ok(Some(Ok(event))) = tokio::time::timeout(EVENT_LIMIT, events.next()).await {
+        let is_end = event.action.as_deref().is_some_and(|action| ENDS.contains(&action));
+        last = event.time.filter(|_| is_end).or(last);
+    }
+    let at = Timestamp(last? * 1000);
+    Some((thing.address, Attributed { by: None, at, evidence: "Docker event" }))
+}
+
+/// What is past is told at once; a clock that is behind makes an engine wait for it.
+const EVENT_LIMIT: std::time::Duration = std::time::Duration::from_millis(1500);
+
+/// Events by which somebody may have brought about what is put right.
+const ENDS: [&str; 6] = ["destroy", "stop", "die", "rename", "update", "pause"];

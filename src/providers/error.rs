@@ -1,0 +1,97 @@
+//! A call that did not work: what the engine does next, and what people read.
+
+use crate::secret::Scrubber;
+use amarre_core::model::{Gap, Millis, ProviderId, Timestamp, words};
+
+/// What the engine does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The same again later: the vendor was busy or away, and nothing has left or happened.
+    RetryLater,
+    /// The credentials do not do; the provider has already tried to sign in again.
+    Reauthenticate,
+    /// The vendor refuses; the same would be refused again.
+    Rejected,
+    /// What was expected is not there any more: observe and plan again.
+    Conflict,
+    /// It may have happened: observe before anything else at this address.
+    OutcomeUnknown,
+    /// Somebody else has what was asked for: the next one is tried.
+    Taken(Taken),
+}
+
+/// What of a host somebody else has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The subnet, or part of it.
+    Subnet,
+    /// The port.
+    Port(u16),
+}
+
+/// A change or a look that did not work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    /// For the engine.
+    pub class: Class,
+    /// For `amarre help`: `A0601`.
+    pub code: &'static str,
+    /// Lowercase, no full stop, names thing and operation, with the vendor's own words.
+    pub message: String,
+    /// What a person can do; empty when nothing.
+    pub hint: String,
+    /// How long the vendor wants to be left alone, where it says so.
+    pub retry_after: Option<Millis>,
+    /// Until when this very change is refused, where the vendor says so.
+    pub not_before: Option<Timestamp>,
+}
+
+impl ProviderError {
+    /// An error without a hint. Whatever a vendor said in it, nothing is obeyed by a terminal.
+    pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
+        let message = words::line(&message.into());
+        Self { class, code, message, hint: String::new(), retry_after: None, not_before: None }
+    }
+
+    /// With what a person can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = words::line(&hint.into());
+        self
+    }
+
+    /// With how long the vendor wants to be left alone.
+    #[must_use]
+    pub fn after(mut self, wait: Option<Millis>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// With when this very change may be tried again.
+    #[must_use]
+    pub fn not_before(mut self, at: Option<Timestamp>) -> Self {
+        self.not_before = at;
+        self
+    }
+
+    /// Without secrets: the vendor's words may repeat what it was sent.
+    #[must_use]
+    pub fn without(mut self, sent: &Scrubber) -> Self {
+        self.message = sent.scrub(&self.message);
+        self.hint = sent.scrub(&self.hint);
+        self
+    }
+
+    /// As a gap of `provider` (or of one zone of it).
+    pub fn into_gap(self, provider: &ProviderId, zone: Option<&str>, now: Timestamp) -> Gap {
+        Gap {
+            provider: provider.clone(),
+            zone: zone.map(str::to_owned),
+            code: self.code.to_owned(),
+            message: self.message,
+            hint: self.hint,
+            since: now,
+        }
+    }
+}
